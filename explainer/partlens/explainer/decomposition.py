@@ -1,0 +1,67 @@
+"""One image's embedding as the sum of what its positions and the head's constants add to it."""
+
+from dataclasses import dataclass
+
+import torch
+
+from partlens.explainer.errors import ShapeError
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """E = sum_p c_p + b for one image (completeness).
+
+    Attributes:
+        contributions: c_p = W_p A_p, shape [P, D], positions in row-major order over the grid.
+        bias: b, what the head's constants add, shape [D].
+        grid: (rows, cols) of the feature map; P = rows * cols.
+
+    Raises:
+        ShapeError: the shapes do not fit the grid or each other, or a value is not finite.
+
+    >>> d = Decomposition(torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([0.5, 0.0]), (1, 2))
+    >>> d.embedding.tolist()
+    [1.5, 2.0]
+    """
+
+    contributions: torch.Tensor
+    bias: torch.Tensor
+    grid: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        rows, cols = self.grid
+        shape = tuple(self.contributions.shape)
+        if self.contributions.ndim != 2 or rows < 1 or cols < 1 or shape[0] != rows * cols:
+            raise ShapeError(
+                f"contributions have shape {shape}; a {rows}x{cols} grid needs [{rows * cols}, D]"
+            )
+        if tuple(self.bias.shape) != shape[1:]:
+            raise ShapeError(
+                f"bias has shape {tuple(self.bias.shape)}; contributions {shape} need [{shape[1]}]"
+            )
+        if not (self.contributions.isfinite().all() and self.bias.isfinite().all()):
+            raise ShapeError("contributions and bias must be finite: the model gave NaN or infinity")
+
+    @property
+    def embedding(self) -> torch.Tensor:
+        """E before L2 normalisation, shape [D]."""
+        return self.contributions.sum(0) + self.bias
+
+    def partial_feature(self, weights: torch.Tensor) -> torch.Tensor:
+        """f = sum_p w_p c_p, shape [D], of the region that covers position p by weights[p].
+
+        Args:
+            weights: w_p in 0..1, shape [P].
+
+        Raises:
+            ShapeError: not one weight a position, a weight outside 0..1, or none above zero.
+        """
+        positions = self.contributions.shape[0]
+        if tuple(weights.shape) != (positions,):
+            raise ShapeError(
+                f"region weights have shape {tuple(weights.shape)}; this image needs [{positions}]"
+            )
+        # Written so that NaN, which compares false with everything, is refused too.
+        if not bool(((weights >= 0) & (weights <= 1)).all()) or not bool((weights > 0).any()):
+            raise ShapeError("region weights must lie in 0..1, and at least one must be above 0")
+        return weights.to(self.contributions) @ self.contributions

@@ -1,0 +1,98 @@
+"""Why two images are alike: Eq. 3 of Zhu, Yang, Chen (2021), split over positions."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+
+from partlens.explainer.decomposition import Decomposition
+from partlens.explainer.errors import ShapeError
+
+
+class FourTerms(NamedTuple):
+    """The four terms of Eq. 3, each over Z = |E_q||E_r|; they add up to the cosine similarity."""
+
+    positions: float
+    query_positions_retrieved_bias: float
+    query_bias_retrieved_positions: float
+    biases: float
+
+
+@dataclass(frozen=True)
+class PairExplanation:
+    """The cosine similarity of a query and a retrieved image, as signed maps that add up to it.
+
+    The two may come from different models with different grids, as in cross-view retrieval, as
+    long as their embeddings share one space.
+
+    Raises:
+        ShapeError: the embeddings differ in dimension, or one of them is zero.
+    """
+
+    query: Decomposition
+    retrieved: Decomposition
+
+    def __post_init__(self) -> None:
+        dimensions = [int(side.bias.shape[0]) for side in (self.query, self.retrieved)]
+        if dimensions[0] != dimensions[1]:
+            raise ShapeError(
+                f"embeddings of {dimensions[0]} and {dimensions[1]} dimensions cannot be compared"
+            )
+        if not self.normaliser > 0:
+            raise ShapeError("an embedding of zero length has no cosine similarity to explain")
+
+    @cached_property
+    def normaliser(self) -> float:
+        """Z = |E_q||E_r|."""
+        return float(self.query.embedding.norm() * self.retrieved.embedding.norm())
+
+    @property
+    def similarity(self) -> float:
+        """Cosine similarity of the two embeddings."""
+        return float(self.query.embedding @ self.retrieved.embedding) / self.normaliser
+
+    @property
+    def four_terms(self) -> FourTerms:
+        """The four terms of Eq. 3."""
+        q, r = self.query, self.retrieved
+        sum_q, sum_r = q.contributions.sum(0), r.contributions.sum(0)
+        pairs = (sum_q @ sum_r, sum_q @ r.bias, q.bias @ sum_r, q.bias @ r.bias)
+        return FourTerms(*(float(pair) / self.normaliser for pair in pairs))
+
+    def query_map(self, *, with_bias: bool) -> torch.Tensor:
+        """Overall map of the query, shape [rows, cols], signed.
+
+        c_p . E_r / Z with bias ("decomposition + bias"), c_p . sum_q c_q / Z without
+        ("decomposition").
+        """
+        return self._overall(self.query, self.retrieved, with_bias)
+
+    def retrieved_map(self, *, with_bias: bool) -> torch.Tensor:
+        """Overall map of the retrieved image, shape [rows, cols], signed; see query_map."""
+        return self._overall(self.retrieved, self.query, with_bias)
+
+    def partial_map_of_retrieved(self, query_weights: torch.Tensor) -> torch.Tensor:
+        """f . c_q / Z over the retrieved image, for a region of the query; shape [rows, cols].
+
+        Args:
+            query_weights: share of each query position that the region covers, 0..1, shape [P].
+
+        Raises:
+            ShapeError: as Decomposition.partial_feature.
+        """
+        return self._against(self.query.partial_feature(query_weights), self.retrieved)
+
+    def partial_map_of_query(self, retrieved_weights: torch.Tensor) -> torch.Tensor:
+        """f . c_p / Z over the query, for a region of the retrieved image; shape [rows, cols]."""
+        return self._against(self.retrieved.partial_feature(retrieved_weights), self.query)
+
+    def _overall(
+        self, side: Decomposition, other: Decomposition, with_bias: bool
+    ) -> torch.Tensor:
+        return self._against(
+            other.embedding if with_bias else other.contributions.sum(0), side
+        )
+
+    def _against(self, feature: torch.Tensor, side: Decomposition) -> torch.Tensor:
+        return (side.contributions @ feature).reshape(side.grid) / self.normaliser

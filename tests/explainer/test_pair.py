@@ -1,0 +1,101 @@
+"""Laws of decompositions and pair explanations: additivity, and equality with naive loops."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from partlens.explainer import Decomposition, PairExplanation, ShapeError
+
+GRIDS = st.tuples(st.integers(1, 4), st.integers(1, 4))
+
+
+def decomposition(grid: tuple[int, int], dimensions: int, seed: int) -> Decomposition:
+    random = torch.Generator().manual_seed(seed)
+    shape = (grid[0] * grid[1], dimensions)
+    return Decomposition(
+        torch.randn(shape, generator=random, dtype=torch.float64),
+        torch.randn(dimensions, generator=random, dtype=torch.float64),
+        grid,
+    )
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> PairExplanation:
+    dimensions, seed = draw(st.integers(1, 8)), draw(st.integers(0, 2**16))
+    return PairExplanation(
+        decomposition(draw(GRIDS), dimensions, seed),
+        decomposition(draw(GRIDS), dimensions, seed + 1),
+    )
+
+
+@given(pairs())
+def test_the_similarity_is_the_cosine_and_the_sum_of_the_four_terms(pair: PairExplanation) -> None:
+    cosine = torch.cosine_similarity(pair.query.embedding, pair.retrieved.embedding, dim=0)
+    assert pair.similarity == pytest.approx(float(cosine), abs=1e-12)
+    assert sum(pair.four_terms) == pytest.approx(pair.similarity, abs=1e-12)
+
+
+@given(pairs())
+def test_maps_add_up_to_the_terms_that_they_explain(pair: PairExplanation) -> None:
+    terms = pair.four_terms
+    for overall in (pair.query_map(with_bias=False), pair.retrieved_map(with_bias=False)):
+        assert float(overall.sum()) == pytest.approx(terms.positions, abs=1e-12)
+    assert float(pair.query_map(with_bias=True).sum()) == pytest.approx(
+        terms.positions + terms.query_positions_retrieved_bias, abs=1e-12
+    )
+    assert float(pair.retrieved_map(with_bias=True).sum()) == pytest.approx(
+        terms.positions + terms.query_bias_retrieved_positions, abs=1e-12
+    )
+
+
+@given(pairs(), st.integers(0, 2**16))
+def test_partial_maps_equal_a_loop_over_position_pairs(pair: PairExplanation, seed: int) -> None:
+    random = torch.Generator().manual_seed(seed)
+    for side, other, partial in (
+        (pair.query, pair.retrieved, pair.partial_map_of_retrieved),
+        (pair.retrieved, pair.query, pair.partial_map_of_query),
+    ):
+        weights = torch.rand(len(side.contributions), generator=random, dtype=torch.float64) + 1e-6
+        weights = weights.clamp(max=1)
+        naive = [
+            sum(float(w) * float(c @ c_other) for w, c in zip(weights, side.contributions))
+            / pair.normaliser
+            for c_other in other.contributions
+        ]
+        assert partial(weights).flatten().tolist() == pytest.approx(naive, abs=1e-9)
+
+
+def test_every_position_covered_in_full_gives_the_overall_map() -> None:
+    pair = PairExplanation(decomposition((2, 3), 5, 0), decomposition((4, 2), 5, 1))
+    torch.testing.assert_close(
+        pair.partial_map_of_retrieved(torch.ones(6)), pair.retrieved_map(with_bias=False)
+    )
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0], r"shape \(1,\); this image needs \[2\]"),
+        ([0.0, 0.0], "at least one must be above 0"),
+        ([2.0, 0.0], "must lie in 0..1"),
+        ([float("nan"), 1.0], "must lie in 0..1"),
+    ],
+)
+def test_weights_that_describe_no_region_are_refused(weights: list[float], message: str) -> None:
+    with pytest.raises(ShapeError, match=message):
+        decomposition((1, 2), 3, 0).partial_feature(torch.tensor(weights))
+
+
+def test_arrays_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ShapeError, match="2x2 grid needs"):
+        Decomposition(torch.zeros(3, 5), torch.zeros(5), (2, 2))
+    with pytest.raises(ShapeError, match=r"need \[5\]"):
+        Decomposition(torch.zeros(4, 5), torch.zeros(4), (2, 2))
+    with pytest.raises(ShapeError, match="finite"):
+        Decomposition(torch.full((4, 5), torch.nan), torch.zeros(5), (2, 2))
+    with pytest.raises(ShapeError, match="5 and 6 dimensions"):
+        PairExplanation(decomposition((1, 1), 5, 0), decomposition((1, 1), 6, 0))
+    with pytest.raises(ShapeError, match="zero length"):
+        zero = Decomposition(torch.zeros(1, 5), torch.zeros(5), (1, 1))
+        PairExplanation(zero, decomposition((1, 1), 5, 0))
