@@ -59,7 +59,10 @@ def test_partial_maps_equal_a_loop_over_position_pairs(pair: PairExplanation, se
         weights = torch.rand(len(side.contributions), generator=random, dtype=torch.float64) + 1e-6
         weights = weights.clamp(max=1)
         naive = [
-            sum(float(w) * float(c @ c_other) for w, c in zip(weights, side.contributions))
+            sum(
+                float(w) * float(c @ c_other)
+                for w, c in zip(weights, side.contributions, strict=True)
+            )
             / pair.normaliser
             for c_other in other.contributions
         ]

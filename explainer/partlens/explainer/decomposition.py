@@ -40,7 +40,9 @@ class Decomposition:
                 f"bias has shape {tuple(self.bias.shape)}; contributions {shape} need [{shape[1]}]"
             )
         if not (self.contributions.isfinite().all() and self.bias.isfinite().all()):
-            raise ShapeError("contributions and bias must be finite: the model gave NaN or infinity")
+            raise ShapeError(
+                "contributions and bias must be finite: the model gave NaN or infinity"
+            )
 
     @property
     def embedding(self) -> torch.Tensor:

@@ -87,12 +87,8 @@ class PairExplanation:
         """f . c_p / Z over the query, for a region of the retrieved image; shape [rows, cols]."""
         return self._against(self.retrieved.partial_feature(retrieved_weights), self.query)
 
-    def _overall(
-        self, side: Decomposition, other: Decomposition, with_bias: bool
-    ) -> torch.Tensor:
-        return self._against(
-            other.embedding if with_bias else other.contributions.sum(0), side
-        )
+    def _overall(self, side: Decomposition, other: Decomposition, with_bias: bool) -> torch.Tensor:
+        return self._against(other.embedding if with_bias else other.contributions.sum(0), side)
 
     def _against(self, feature: torch.Tensor, side: Decomposition) -> torch.Tensor:
         return (side.contributions @ feature).reshape(side.grid) / self.normaliser
