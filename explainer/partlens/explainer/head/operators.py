@@ -1,0 +1,166 @@
+"""The operator list: what a head is, wherever it came from, and the only thing that rules know.
+
+A head is a list of operators in the order they run. An operator reads values by name: "feature" (the
+feature map A), the name of an earlier operator, or the name of a weight; a number stands for itself.
+It writes one value, under its own name. Operators mean what PyTorch's functions of the same name mean.
+
+The batch size is never written down: axis 0 is the images, a reshape's 0 copies that axis of its
+input (as in ONNX), and no operator may move, merge or split axis 0.
+
+A last L2 normalisation is not part of a head: E is the embedding before it, and Z divides by the norm.
+Whoever lowers a model may emit `l2_normalise` last and pass the list through
+`without_last_normalisation`. One that is followed by something else stays, with its norm frozen.
+Dropout and identities are not lowered at all.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from partlens.explainer.errors import ModelError
+
+FEATURE = "feature"
+
+Input = str | float
+Attribute = bool | int | float | str | None | tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One step of a head.
+
+    Attributes:
+        kind: a key of KINDS, or of the caller's own rules.
+        name: what later operators call its result; unique in its head.
+        module_path: where it stood in the model it came from ("fc.bn"), for messages; may be "".
+        inputs: names of values or weights, or numbers, in the order that KINDS gives.
+        attributes: exactly those that KINDS gives for the kind.
+    """
+
+    kind: str
+    name: str
+    module_path: str
+    inputs: tuple[Input, ...]
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What an operator of one kind is given.
+
+    Attributes:
+        inputs: what each input is, in order; a name that ends in "?" may be left out, one that
+            ends in "*" stands for any number. "x" and "y" may depend on the feature map; every
+            other input is a weight, or a number.
+        attributes: name -> type: "int", "float", "bool", "str", "ints", "int?" or "float?"
+            (the last two may be None).
+    """
+
+    inputs: tuple[str, ...]
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+_WINDOW = {"kernel": "ints", "stride": "ints", "padding": "ints"}  # two each: rows, columns
+_REDUCE = {"axes": "ints", "keepdim": "bool"}
+
+KINDS: Mapping[str, Signature] = {
+    # Weighted sums. conv2d weight [out, in/groups, rows, cols]; linear weight [out, in].
+    "conv2d": Signature(
+        ("x", "weight", "bias?"),
+        {"stride": "ints", "padding": "ints", "dilation": "ints", "groups": "int"},
+    ),
+    "linear": Signature(("x", "weight", "bias?")),
+    "matmul": Signature(("x", "y")),  # one of the two is a weight
+    # Normalisation. batch_norm is over axis 1; layer_norm over the last `dims` axes.
+    "batch_norm": Signature(("x", "weight", "bias", "mean", "variance"), {"epsilon": "float"}),
+    "layer_norm": Signature(("x", "weight?", "bias?"), {"dims": "int", "epsilon": "float"}),
+    "l2_normalise": Signature(("x",), {"axes": "ints", "epsilon": "float"}),
+    # Element by element.
+    "relu": Signature(("x",)),
+    "leaky_relu": Signature(("x",), {"slope": "float"}),
+    "prelu": Signature(("x", "weight")),
+    "gelu": Signature(("x",), {"approximate": "str"}),  # "none" or "tanh"
+    "silu": Signature(("x",)),
+    "hardswish": Signature(("x",)),
+    "sigmoid": Signature(("x",)),  # frozen: a gate, never the last operator
+    "hardsigmoid": Signature(("x",)),  # frozen likewise
+    "clamp": Signature(("x",), {"min": "float?", "max": "float?"}),
+    "pow": Signature(("x", "exponent")),  # the exponent is a number or a weight
+    "add": Signature(("x", "y")),
+    "sub": Signature(("x", "y")),
+    "mul": Signature(("x", "y")),
+    "div": Signature(("x", "y")),
+    # Pooling over rows and columns of [N, C, rows, cols], and over named axes.
+    "avg_pool2d": Signature(("x",), {**_WINDOW, "ceil_mode": "bool", "count_include_pad": "bool"}),
+    "adaptive_avg_pool2d": Signature(("x",), {"size": "ints"}),
+    "max_pool2d": Signature(("x",), {**_WINDOW, "dilation": "ints", "ceil_mode": "bool"}),
+    "adaptive_max_pool2d": Signature(("x",), {"size": "ints"}),
+    "mean": Signature(("x",), _REDUCE),
+    "sum": Signature(("x",), _REDUCE),
+    "amax": Signature(("x",), _REDUCE),
+    # Shape. Negative axes count from the end; -1 in a shape is inferred (reshape) or kept (expand).
+    "reshape": Signature(("x",), {"shape": "ints"}),  # 0 copies that axis of the input
+    "permute": Signature(("x",), {"axes": "ints"}),
+    "unsqueeze": Signature(("x",), {"axis": "int"}),
+    "squeeze": Signature(("x",), {"axes": "ints"}),
+    "expand": Signature(("x",), {"shape": "ints"}),
+    "slice": Signature(("x",), {"axis": "int", "start": "int?", "stop": "int?", "step": "int"}),
+    "select": Signature(("x",), {"axis": "int", "index": "int"}),
+    "concat": Signature(("x*",), {"axis": "int"}),
+}
+"""The closed set of kinds that lowerings emit and model folders may hold."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """Everything after the feature map: E = head(A).
+
+    Attributes:
+        operators: in the order they run; may be empty where the output is the feature itself.
+        weights: by name.
+        output: the name of the value that is the embedding E [N, D].
+
+    Raises:
+        ModelError: an operator reads what no earlier operator wrote, a name is taken twice, or
+            the output is not there.
+    """
+
+    operators: tuple[Operator, ...]
+    weights: Mapping[str, torch.Tensor]
+    output: str
+
+    def __post_init__(self) -> None:
+        values = {FEATURE}
+        if FEATURE in self.weights:
+            raise ModelError(f"a weight is called {FEATURE!r}, the feature map's name; rename it")
+        for operator in self.operators:
+            if operator.name in values or operator.name in self.weights:
+                raise ModelError(f"the head has the name {operator.name!r} twice")
+            for name in operator.inputs:
+                if isinstance(name, str) and name not in values and name not in self.weights:
+                    raise ModelError(
+                        f"operator {operator.name!r} ({operator.kind}) reads {name!r}, which is"
+                        " neither a weight nor the result of an earlier operator"
+                    )
+            values.add(operator.name)
+        if self.output not in values:
+            raise ModelError(f"the head's output {self.output!r} is none of its operators")
+
+
+def without_last_normalisation(head: Head) -> Head:
+    """The same head ending before its last L2 normalisation, and without what nothing reads."""
+    output = head.output
+    written = {operator.name: operator for operator in head.operators}
+    while output in written and written[output].kind == "l2_normalise":
+        output = str(written[output].inputs[0])
+    needed = {output}
+    for operator in reversed(head.operators):
+        if operator.name in needed:
+            needed.update(name for name in operator.inputs if isinstance(name, str))
+    return replace(
+        head,
+        operators=tuple(operator for operator in head.operators if operator.name in needed),
+        weights={name: weight for name, weight in head.weights.items() if name in needed},
+        output=output,
+    )
