@@ -1,7 +1,7 @@
 """What can go wrong in the explainer.
 
 ExplainerError
-├── ShapeError                    arrays that do not fit together, or values that cannot be explained
+├── ShapeError                    arrays that do not fit together, or cannot be explained
 ├── ImageError                    bytes that are not a usable picture
 ├── RegionError                   a region outside its image, or of no area
 └── ModelError                    a model that cannot be used
@@ -22,7 +22,7 @@ class ShapeError(ExplainerError, ValueError):
 
 
 class ImageError(ExplainerError, ValueError):
-    """Bytes or an array that are not a usable picture: not an image, empty, truncated, too large."""
+    """Not a usable picture: not an image at all, empty, truncated, too large."""
 
 
 class RegionError(ExplainerError, ValueError):

@@ -1,16 +1,17 @@
 """The operator list: what a head is, wherever it came from, and the only thing that rules know.
 
-A head is a list of operators in the order they run. An operator reads values by name: "feature" (the
-feature map A), the name of an earlier operator, or the name of a weight; a number stands for itself.
-It writes one value, under its own name. Operators mean what PyTorch's functions of the same name mean.
+A head is a list of operators in the order they run. An operator reads values by name: "feature"
+(the feature map A), the name of an earlier operator, or the name of a weight; a number stands for
+itself. It writes one value, under its own name. Operators mean what PyTorch's functions of the
+same name mean.
 
 The batch size is never written down: axis 0 is the images, a reshape's 0 copies that axis of its
 input (as in ONNX), and no operator may move, merge or split axis 0.
 
-A last L2 normalisation is not part of a head: E is the embedding before it, and Z divides by the norm.
-Whoever lowers a model may emit `l2_normalise` last and pass the list through
-`without_last_normalisation`. One that is followed by something else stays, with its norm frozen.
-Dropout and identities are not lowered at all.
+A last L2 normalisation is not part of a head: E is the embedding before it, and Z divides by the
+norm. Whoever lowers a model emits it as it finds it (`l2_normalise`, or `norm` then `div`) and
+passes the head through `without_last_normalisation`. One that is followed by something else stays,
+with its norm frozen. Dropout and identities are not lowered at all.
 """
 
 from collections.abc import Mapping
@@ -76,6 +77,7 @@ KINDS: Mapping[str, Signature] = {
     "batch_norm": Signature(("x", "weight", "bias", "mean", "variance"), {"epsilon": "float"}),
     "layer_norm": Signature(("x", "weight?", "bias?"), {"dims": "int", "epsilon": "float"}),
     "l2_normalise": Signature(("x",), {"axes": "ints", "epsilon": "float"}),
+    "norm": Signature(("x",), _REDUCE),  # Euclidean; frozen: a statistic, never the last operator
     # Element by element.
     "relu": Signature(("x",)),
     "leaky_relu": Signature(("x",), {"slope": "float"}),
@@ -150,10 +152,10 @@ class Head:
 
 def without_last_normalisation(head: Head) -> Head:
     """The same head ending before its last L2 normalisation, and without what nothing reads."""
-    output = head.output
     written = {operator.name: operator for operator in head.operators}
-    while output in written and written[output].kind == "l2_normalise":
-        output = str(written[output].inputs[0])
+    output = head.output
+    while output in written and (before := _normalised(written[output], written)) is not None:
+        output = before
     needed = {output}
     for operator in reversed(head.operators):
         if operator.name in needed:
@@ -164,3 +166,23 @@ def without_last_normalisation(head: Head) -> Head:
         weights={name: weight for name, weight in head.weights.items() if name in needed},
         output=output,
     )
+
+
+def _normalised(operator: Operator, written: Mapping[str, Operator]) -> str | None:
+    """The name of x where the operator is x / |x|, in one operator or several; None elsewhere."""
+    axes = operator.attributes.get("axes")
+    if operator.kind == "l2_normalise":
+        return str(operator.inputs[0]) if axes in ((1,), (-1,)) else None
+    if operator.kind != "div":
+        return None
+    x, norm = operator.inputs
+    # torch.nn.functional.normalize: x / norm(x).clamp_min(epsilon).expand_as(x)
+    while isinstance(norm, str) and norm in written:
+        below = written[norm]
+        if below.kind == "norm":
+            last = below.attributes.get("axes") in ((1,), (-1,))
+            return str(x) if below.inputs[0] == x and last else None
+        if below.kind not in ("clamp", "expand", "unsqueeze"):
+            return None
+        norm = below.inputs[0]
+    return None

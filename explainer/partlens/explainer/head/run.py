@@ -1,0 +1,143 @@
+"""Plain evaluation of a head: the reference that the rules are measured against."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from partlens.explainer.errors import ShapeError, UnsupportedOperatorError
+from partlens.explainer.head.operators import FEATURE, Head, Operator
+
+Function = Callable[..., Tensor]
+
+
+def run(head: Head, feature: Tensor, functions: Mapping[str, Function] | None = None) -> Tensor:
+    """E = head(A), shape [N, D], in the feature's dtype and on its device.
+
+    Args:
+        head: the operator list.
+        feature: A, shape [N, C, rows, cols] or tokens [N, T, C].
+        functions: kind -> function for kinds that FUNCTIONS has not, or to replace its own.
+
+    Raises:
+        UnsupportedOperatorError: a kind that neither table has.
+        ShapeError: an operator does not take the shape that it is given.
+    """
+    table = FUNCTIONS if functions is None else {**FUNCTIONS, **functions}
+    values: dict[str, Tensor] = {
+        name: weight.to(feature.device, feature.dtype) for name, weight in head.weights.items()
+    }
+    values[FEATURE] = feature
+    for operator in head.operators:
+        inputs = [values[name] if isinstance(name, str) else name for name in operator.inputs]
+        values[operator.name] = evaluate(operator, inputs, table)
+    return values[head.output]
+
+
+def evaluate(
+    operator: Operator, inputs: Sequence[Tensor | float], table: Mapping[str, Function]
+) -> Tensor:
+    """The operator's result on plain tensors and numbers."""
+    if operator.kind not in table:
+        raise UnsupportedOperatorError(operator.kind, operator.module_path, table)
+    try:
+        return table[operator.kind](*inputs, **operator.attributes)
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        given = [list(x.shape) if isinstance(x, Tensor) else x for x in inputs]
+        raise ShapeError(
+            f"the head's operator {operator.name!r} ({operator.kind}, {operator.module_path}) does"
+            f" not take inputs of shape {given}; check the input size that the model was imported"
+            f" with: {error}"
+        ) from error
+
+
+def reshape(x: Tensor, shape: Sequence[int]) -> Tensor:
+    """x in the shape, where 0 copies that axis of x and -1 is inferred."""
+    return x.reshape([x.shape[axis] if size == 0 else size for axis, size in enumerate(shape)])
+
+
+def expand(x: Tensor, shape: Sequence[int]) -> Tensor:
+    """x broadcast to the shape, where -1 keeps that axis."""
+    return x.expand(*shape)
+
+
+def slice_axis(x: Tensor, axis: int, start: int | None, stop: int | None, step: int) -> Tensor:
+    """x[start:stop:step] along one axis."""
+    axis %= x.ndim
+    return x[(slice(None),) * axis + (slice(start, stop, step),)]
+
+
+def _batch_norm(
+    x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, epsilon: float
+) -> Tensor:
+    return F.batch_norm(x, mean, variance, weight, bias, False, 0.0, epsilon)
+
+
+def _layer_norm(
+    x: Tensor,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    dims: int,
+    epsilon: float,
+) -> Tensor:
+    return F.layer_norm(x, x.shape[-dims:], weight, bias, epsilon)
+
+
+def _l2_normalise(x: Tensor, axes: tuple[int, ...], epsilon: float) -> Tensor:
+    return x / torch.linalg.vector_norm(x, dim=axes, keepdim=True).clamp_min(epsilon)
+
+
+def _avg_pool2d(x: Tensor, kernel: tuple[int, int], **attributes: int) -> Tensor:
+    return F.avg_pool2d(x, kernel, **attributes)  # type: ignore[arg-type]
+
+
+def _max_pool2d(x: Tensor, kernel: tuple[int, int], **attributes: int) -> Tensor:
+    return F.max_pool2d(x, kernel, **attributes)
+
+
+def _concat(*parts: Tensor, axis: int) -> Tensor:
+    images = max(len(part) for part in parts)
+    return torch.cat([p.expand(images, *p.shape[1:]) if len(p) == 1 else p for p in parts], axis)
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    "conv2d": F.conv2d,
+    "linear": F.linear,
+    "matmul": torch.matmul,
+    "batch_norm": _batch_norm,
+    "layer_norm": _layer_norm,
+    "l2_normalise": _l2_normalise,
+    "norm": lambda x, axes, keepdim: torch.linalg.vector_norm(x, dim=axes, keepdim=keepdim),
+    "relu": F.relu,
+    "leaky_relu": lambda x, slope: F.leaky_relu(x, slope),
+    "prelu": F.prelu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "hardswish": F.hardswish,
+    "sigmoid": torch.sigmoid,
+    "hardsigmoid": F.hardsigmoid,
+    "clamp": torch.clamp,
+    "pow": torch.pow,
+    "add": torch.add,
+    "sub": torch.sub,
+    "mul": torch.mul,
+    "div": torch.div,
+    "avg_pool2d": _avg_pool2d,
+    "adaptive_avg_pool2d": lambda x, size: F.adaptive_avg_pool2d(x, size),
+    "max_pool2d": _max_pool2d,
+    "adaptive_max_pool2d": lambda x, size: F.adaptive_max_pool2d(x, size),
+    "mean": lambda x, axes, keepdim: x.mean(axes, keepdim),
+    "sum": lambda x, axes, keepdim: x.sum(axes, keepdim),
+    "amax": lambda x, axes, keepdim: x.amax(axes, keepdim),
+    "reshape": reshape,
+    "permute": lambda x, axes: x.permute(axes),
+    "unsqueeze": lambda x, axis: x.unsqueeze(axis),
+    "squeeze": lambda x, axes: x.squeeze(axes),
+    "expand": expand,
+    "slice": slice_axis,
+    "select": lambda x, axis, index: x.select(axis, index),
+    "concat": _concat,
+}
+"""What each kind computes; the linear rules use the same functions."""
