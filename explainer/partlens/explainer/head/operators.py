@@ -16,12 +16,14 @@ with its norm frozen. Dropout and identities are not lowered at all.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import torch
 
 from partlens.explainer.errors import ModelError
 
 FEATURE = "feature"
+T = TypeVar("T")
 
 Input = str | float
 Attribute = bool | int | float | str | None | tuple[int, ...]
@@ -44,6 +46,29 @@ class Operator:
     module_path: str
     inputs: tuple[Input, ...]
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+    def integer(self, name: str) -> int:
+        """The attribute, which is a whole number."""
+        return _of_type(self, name, int)
+
+    def number(self, name: str) -> float:
+        """The attribute, which is a number."""
+        value = self.attributes.get(name)
+        return float(value) if isinstance(value, int) else _of_type(self, name, float)
+
+    def integers(self, name: str) -> tuple[int, ...]:
+        """The attribute, which is a tuple of whole numbers."""
+        return _of_type(self, name, tuple)
+
+
+def _of_type(operator: Operator, name: str, kind: type[T]) -> T:
+    value = operator.attributes.get(name)
+    if not isinstance(value, kind):
+        raise ModelError(
+            f"operator {operator.name!r} ({operator.kind}): attribute {name!r} must be"
+            f" {kind.__name__}, got {value!r}"
+        )
+    return value
 
 
 @dataclass(frozen=True)

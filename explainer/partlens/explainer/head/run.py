@@ -1,5 +1,6 @@
 """Plain evaluation of a head: the reference that the rules are measured against."""
 
+import operator as arithmetic
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -86,15 +87,32 @@ def _layer_norm(
 
 
 def _l2_normalise(x: Tensor, axes: tuple[int, ...], epsilon: float) -> Tensor:
-    return x / torch.linalg.vector_norm(x, dim=axes, keepdim=True).clamp_min(epsilon)
+    norm: Tensor = torch.linalg.vector_norm(x, dim=axes, keepdim=True)
+    return x / norm.clamp_min(epsilon)
 
 
-def _avg_pool2d(x: Tensor, kernel: tuple[int, int], **attributes: int) -> Tensor:
-    return F.avg_pool2d(x, kernel, **attributes)  # type: ignore[arg-type]
+def _avg_pool2d(
+    x: Tensor,
+    kernel: list[int],
+    stride: list[int],
+    padding: list[int],
+    ceil_mode: bool,
+    count_include_pad: bool,
+) -> Tensor:
+    pooled: Tensor = F.avg_pool2d(x, kernel, stride, padding, ceil_mode, count_include_pad)
+    return pooled
 
 
-def _max_pool2d(x: Tensor, kernel: tuple[int, int], **attributes: int) -> Tensor:
-    return F.max_pool2d(x, kernel, **attributes)
+def max_pool2d_with_indices(
+    x: Tensor,
+    kernel: list[int],
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    ceil_mode: bool,
+) -> tuple[Tensor, Tensor]:
+    """The maxima and where they stood, as indices into rows * cols; ties go to the first."""
+    return F.max_pool2d_with_indices(x, kernel, stride, padding, dilation, ceil_mode)
 
 
 def _concat(*parts: Tensor, axis: int) -> Tensor:
@@ -120,13 +138,13 @@ FUNCTIONS: Mapping[str, Function] = {
     "hardsigmoid": F.hardsigmoid,
     "clamp": torch.clamp,
     "pow": torch.pow,
-    "add": torch.add,
-    "sub": torch.sub,
-    "mul": torch.mul,
-    "div": torch.div,
+    "add": arithmetic.add,
+    "sub": arithmetic.sub,
+    "mul": arithmetic.mul,
+    "div": arithmetic.truediv,
     "avg_pool2d": _avg_pool2d,
     "adaptive_avg_pool2d": lambda x, size: F.adaptive_avg_pool2d(x, size),
-    "max_pool2d": _max_pool2d,
+    "max_pool2d": lambda *x, **window: max_pool2d_with_indices(*x, **window)[0],
     "adaptive_max_pool2d": lambda x, size: F.adaptive_max_pool2d(x, size),
     "mean": lambda x, axes, keepdim: x.mean(axes, keepdim),
     "sum": lambda x, axes, keepdim: x.sum(axes, keepdim),

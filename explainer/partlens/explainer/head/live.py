@@ -1,0 +1,130 @@
+"""A value on its way through the head, and how an affine map moves it.
+
+Once its statistics are frozen at this image, every operator is an affine map x -> f(x) + k.
+A rule says what f and k are and how f treats positions; `apply` does the rest.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+CHUNK = 16
+"""Positions that the slow path sends through an operator at a time; bounds its memory."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """A value that depends on the feature map; value == sum_p contributions_p + bias always.
+
+    Attributes:
+        value: what plain evaluation gives, shape [N, ...].
+        contributions: while `owner` is given every element belongs to one position and this has
+            the value's shape (no P-fold blow-up); afterwards one slice a position, [P, N, ...].
+        bias: what the head's constants put there, shape [N, ...].
+        owner: the position of each element, int32, the value's shape; None where positions mix.
+        grid: the feature map's (rows, cols), or (T, 1) for tokens.
+    """
+
+    value: Tensor
+    contributions: Tensor
+    bias: Tensor
+    owner: Tensor | None
+    grid: tuple[int, int]
+
+    @property
+    def positions(self) -> int:
+        """P = rows * cols."""
+        return self.grid[0] * self.grid[1]
+
+    def by_position(self) -> "Live":
+        """The same value with one slice of contributions a position."""
+        if self.owner is None:
+            return self
+        numbers = torch.arange(self.positions, dtype=torch.int32, device=self.owner.device)
+        mine = self.owner == numbers.view(-1, *[1] * self.owner.ndim)
+        return replace(self, contributions=torch.where(mine, self.contributions, 0), owner=None)
+
+    def is_map(self) -> bool:
+        """True while this is still laid out as the feature map, [N, any C, rows, cols]."""
+        owner = self.owner
+        if owner is None or owner.ndim != 4 or tuple(owner.shape[2:]) != self.grid:
+            return False
+        numbers = torch.arange(self.positions, dtype=torch.int32, device=owner.device)
+        return agrees(owner, (0, 1)) and torch.equal(owner[0, 0].flatten(), numbers)
+
+
+@dataclass(frozen=True)
+class Affine:
+    """x -> linear(x) + constant.
+
+    Attributes:
+        linear: the linear part on [N, ...]; it must treat images one by one.
+        constant: broadcasts to the result.
+        owner: the result's owners from the input's; None where the map may mix positions.
+        over: the axes along which the map mixes elements; `owner` holds where owners agree there.
+        fast: contributions [P, N, ...] without sending every position through `linear`, or None
+            where the short cut does not hold for this value.
+    """
+
+    linear: Callable[[Tensor], Tensor]
+    constant: Tensor | float = 0.0
+    owner: Callable[[Tensor], Tensor] | None = None
+    over: Sequence[int] = ()
+    fast: Callable[[Live], Tensor | None] = lambda live: None
+
+
+def apply(live: Live, affine: Affine, value: Tensor | None = None) -> Live:
+    """The affine map's result.
+
+    Args:
+        live: what goes in.
+        affine: the map.
+        value: the result's value where it is already known; otherwise the map gives it.
+    """
+    if value is None:
+        value = affine.linear(live.value) + affine.constant
+    bias = affine.linear(live.bias) + affine.constant
+    if live.owner is None:
+        contributions = torch.vmap(affine.linear)(live.contributions)
+        return Live(value, contributions, bias, None, live.grid)
+    if affine.owner is not None and agrees(live.owner, affine.over):
+        owner = affine.owner(live.owner).expand(value.shape)
+        return Live(value, affine.linear(live.contributions), bias, owner, live.grid)
+    fast = affine.fast(live)
+    contributions = _one_by_one(live, live.owner, affine.linear) if fast is None else fast
+    return Live(value, contributions, bias, None, live.grid)
+
+
+def _one_by_one(live: Live, owner: Tensor, linear: Callable[[Tensor], Tensor]) -> Tensor:
+    """Every position alone through the map: right for any linear map, P times its cost."""
+
+    def alone(position: Tensor) -> Tensor:
+        return linear(torch.where(owner == position, live.contributions, 0))
+
+    numbers = torch.arange(live.positions, dtype=torch.int32, device=owner.device)
+    result: Tensor = torch.vmap(alone, chunk_size=CHUNK)(numbers)
+    return result
+
+
+def agrees(owner: Tensor, axes: Sequence[int]) -> bool:
+    """Whether all elements along the axes belong to the same position."""
+    for axis in axes:
+        # A stride of 0 is a broadcast axis: nothing to compare.
+        if owner.shape[axis] > 1 and owner.stride(axis) != 0:
+            if not torch.equal(owner, owner.narrow(axis, 0, 1).expand_as(owner)):
+                return False
+    return True
+
+
+def start(feature: Tensor) -> Live:
+    """The feature map itself: position p owns its C values, and the bias is nothing.
+
+    Args:
+        feature: [N, C, rows, cols] or tokens [N, T, C].
+    """
+    rows, cols = feature.shape[2:] if feature.ndim == 4 else (feature.shape[1], 1)
+    owner = torch.arange(rows * cols, dtype=torch.int32, device=feature.device).view(rows, cols)
+    bias = torch.zeros_like(feature)
+    return Live(feature, feature, bias, owner.expand(feature.shape), (rows, cols))

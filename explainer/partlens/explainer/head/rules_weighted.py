@@ -1,0 +1,127 @@
+"""Rules for weighted sums (linear, conv2d, matmul) and for normalisation with fixed statistics."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from partlens.explainer.errors import UnsupportedOperatorError
+from partlens.explainer.head.live import Affine, Live, apply
+from partlens.explainer.head.operators import Operator
+from partlens.explainer.head.rules_elementwise import Value, only_first_live
+
+
+def linear(operator: Operator, *inputs: Value) -> Live:
+    """W x + k; flattened feature maps take the short cut of _flat."""
+    x, (weight, *bias) = only_first_live(operator, inputs)
+    return _linear(x, weight, bias[0] if bias else 0.0)
+
+
+def _linear(x: Live, weight: Tensor, constant: Tensor | float) -> Live:
+    def owner(o: Tensor) -> Tensor:
+        return o[..., :1].expand(*o.shape[:-1], len(weight))
+
+    return apply(
+        x,
+        Affine(
+            lambda z: F.linear(z, weight), constant, owner, (-1,), lambda live: _flat(live, weight)
+        ),
+    )
+
+
+def _flat(live: Live, weight: Tensor) -> Tensor | None:
+    """Flatten + FC: each weight meets one position, so P products of F/P columns do it all."""
+    owner, positions = live.owner, live.positions
+    if owner is None or owner.ndim != 2 or owner.shape[1] % positions:
+        return None
+    if owner.stride(0) != 0 and not torch.equal(owner, owner[:1].expand_as(owner)):
+        return None
+    share = owner.shape[1] // positions
+    if not bool((torch.bincount(owner[0], minlength=positions) == share).all()):
+        return None
+    columns = owner[0].argsort(stable=True).view(positions, share)
+    mine = live.contributions[:, columns].transpose(0, 1)
+    return torch.bmm(mine, weight[:, columns].permute(1, 2, 0))
+
+
+def matmul(operator: Operator, x: Value, y: Value) -> Live:
+    """A product with a constant matrix, on either side."""
+    if isinstance(x, Live) and isinstance(y, Tensor):
+        if y.ndim == 2:
+            return _linear(x, y.T, 0.0)
+        right = y
+        return apply(x, Affine(lambda z: z @ right))
+    if isinstance(y, Live) and isinstance(x, Tensor):
+        left = x
+        return apply(y, Affine(lambda z: left @ z))
+    raise UnsupportedOperatorError(
+        operator.kind,
+        operator.module_path,
+        why="a matrix product of two values that depend on the feature map is not a sum over"
+        " positions",
+    )
+
+
+def conv2d(operator: Operator, *inputs: Value) -> Live:
+    """Convolution; 1x1 keeps owners, a depthwise one as large as the map meets one each."""
+    x, (weight, *bias) = only_first_live(operator, inputs)
+    stride, padding = operator.integers("stride"), operator.integers("padding")
+    dilation, groups = operator.integers("dilation"), operator.integer("groups")
+    point = weight.shape[2:] == (1, 1) and stride == (1, 1) and not any(padding)
+
+    def whole_map(z: Tensor) -> Tensor:
+        return F.conv2d(z, weight, None, stride, padding, dilation, groups)
+
+    def depthwise(live: Live) -> Tensor | None:
+        channels = live.value.shape[1]
+        if groups != channels or len(weight) != channels or any(padding):
+            return None
+        if weight.shape[2:] != live.value.shape[2:] or not live.is_map():
+            return None
+        return (live.contributions * weight[:, 0]).flatten(2).permute(2, 0, 1)[..., None, None]
+
+    def owner(o: Tensor) -> Tensor:
+        return o[:, :1].expand(-1, len(weight), -1, -1)
+
+    constant = bias[0][:, None, None] if bias else 0.0
+    return apply(x, Affine(whole_map, constant, owner if point else None, (1,), depthwise))
+
+
+def batch_norm(operator: Operator, *inputs: Value) -> Live:
+    """gain * x + shift per channel (axis 1), epsilon included."""
+    x, (weight, bias, mean, variance) = only_first_live(operator, inputs)
+    epsilon = operator.number("epsilon")
+    shape = (-1,) + (1,) * (x.value.ndim - 2)
+    gain = weight * (variance + epsilon).rsqrt()
+    shift = (bias - mean * gain).view(shape)
+    return apply(x, Affine(lambda z: z * gain.view(shape), shift, lambda o: o))
+
+
+def layer_norm(operator: Operator, *inputs: Value) -> Live:
+    """The mean is linear; the variance is frozen at this image."""
+    x, affine = only_first_live(operator, inputs)
+    axes = tuple(range(-operator.integer("dims"), 0))
+    variance = x.value.var(axes, unbiased=False, keepdim=True)
+    gain = (variance + operator.number("epsilon")).rsqrt()
+    if affine:
+        gain = gain * affine[0]
+    return apply(
+        x,
+        Affine(
+            lambda z: (z - z.mean(axes, keepdim=True)) * gain,
+            affine[1] if len(affine) > 1 else 0.0,
+            lambda o: o,
+            axes,
+        ),
+    )
+
+
+def l2_normalise(operator: Operator, *inputs: Value) -> Live:
+    """x over its norm, frozen; only where something follows it (the last one belongs to Z)."""
+    x, _ = only_first_live(operator, inputs)
+    norm = torch.linalg.vector_norm(
+        x.value,
+        dim=operator.integers("axes"),
+        keepdim=True,
+    )
+    gain = 1 / norm.clamp_min(operator.number("epsilon"))
+    return apply(x, Affine(lambda z: z * gain, owner=lambda o: o))

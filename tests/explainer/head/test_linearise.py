@@ -1,0 +1,294 @@
+"""Laws of the linearised head: completeness, equality with an independent oracle, one winner."""
+
+from collections.abc import Mapping
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from partlens.explainer.errors import ShapeError, UnsupportedOperatorError
+from partlens.explainer.head.linearise import linearise
+from partlens.explainer.head.operators import KINDS, Attribute, Head, Operator
+from partlens.explainer.head.rules import RULES
+from partlens.explainer.head.run import FUNCTIONS, run
+
+C, ROWS, COLS = 6, 4, 3
+Step = tuple[str, tuple[str | float, ...], dict[str, Attribute]]
+POOL: dict[str, Attribute] = {"stride": (1, 1), "padding": (0, 0), "ceil_mode": False}
+CONV: dict[str, Attribute] = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+SPACE: dict[str, Attribute] = {"axes": (2, 3), "keepdim": False}
+GAP: Step = ("mean", ("feature",), SPACE)
+
+
+def chain(*steps: Step, **weights: Tensor) -> Head:
+    """A head whose steps are named 0, 1, ...; "<" reads the step before."""
+    operators: list[Operator] = []
+    for i, (kind, inputs, attributes) in enumerate(steps):
+        names = tuple(str(i - 1) if name == "<" else name for name in inputs)
+        operators.append(Operator(kind, str(i), f"head.{kind}{i}", names, attributes))
+    return Head(tuple(operators), weights, str(len(steps) - 1))
+
+
+def weight(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+def flat(then: Step, **weights: Tensor) -> Head:
+    return chain(("reshape", ("feature",), {"shape": (0, C * ROWS * COLS)}), then, **weights)
+
+
+def elementwise(kind: str, *more: str | float, **attributes: Attribute) -> Head:
+    bias: Step = ("add", ("feature", "k"), {})
+    step: Step = (kind, ("<", *more), attributes)
+    return chain(bias, step, ("mean", ("<",), SPACE), k=weight(C, 1, 1), slope=weight(C).abs())
+
+
+BN = {"w": weight(C), "k": weight(C), "m": weight(C), "v": weight(C).abs() + 0.1}
+BN_INPUTS = ("w", "k", "m", "v")
+TO_TOKENS: tuple[Step, Step] = (
+    ("reshape", ("feature",), {"shape": (0, C, ROWS * COLS)}),
+    ("permute", ("<",), {"axes": (0, 2, 1)}),
+)
+SQUEEZE: Step = ("reshape", ("<",), {"shape": (0, -1)})
+
+HEADS: Mapping[str, Head] = {
+    "gap": chain(GAP),
+    "gap, fc, bn, relu": chain(
+        GAP,
+        ("linear", ("<", "w1", "k1"), {}),
+        ("batch_norm", ("<", *BN_INPUTS), {"epsilon": 1e-3}),
+        ("relu", ("<",), {}),
+        w1=weight(C, C),
+        k1=weight(C),
+        **BN,
+    ),
+    "gmp, fc": chain(
+        ("adaptive_max_pool2d", ("feature",), {"size": (1, 1)}),
+        SQUEEZE,
+        ("linear", ("<", "w1", "k1"), {}),
+        w1=weight(5, C),
+        k1=weight(5),
+    ),
+    "gem": chain(
+        ("clamp", ("feature",), {"min": 1e-6, "max": None}),
+        ("pow", ("<", 3.0), {}),
+        ("mean", ("<",), SPACE),
+        ("pow", ("<", 1 / 3), {}),
+    ),
+    "flatten, fc": flat(("linear", ("<", "w1", "k1"), {}), w1=weight(5, 72), k1=weight(5)),
+    "bn, depthwise, bn, 1x1": chain(
+        ("batch_norm", ("feature", *BN_INPUTS), {"epsilon": 1e-5}),
+        ("conv2d", ("<", "dw", "k"), {**CONV, "groups": C}),
+        ("batch_norm", ("<", *BN_INPUTS), {"epsilon": 1e-5}),
+        ("conv2d", ("<", "pw"), CONV),
+        SQUEEZE,
+        dw=weight(C, 1, ROWS, COLS),
+        pw=weight(5, C, 1, 1),
+        **BN,
+    ),
+    "1x1, prelu, 3x3, max": chain(
+        ("conv2d", ("feature", "pw"), CONV),
+        ("prelu", ("<", "slope"), {}),
+        ("conv2d", ("<", "w3", "k3"), {**CONV, "padding": (1, 1)}),
+        ("amax", ("<",), SPACE),
+        pw=weight(4, C, 1, 1),
+        slope=weight(4),
+        w3=weight(5, 4, 3, 3),
+        k3=weight(5),
+    ),
+    "two pools added": Head(
+        (
+            Operator("mean", "a", "", ("feature",), SPACE),
+            Operator("amax", "b", "", ("feature",), SPACE),
+            Operator("add", "c", "", ("a", "b"), {}),
+            Operator("sub", "d", "", ("k", "c"), {}),
+            Operator("concat", "e", "", ("d", "a", "k"), {"axis": 1}),
+        ),
+        {"k": weight(1, C)},
+        "e",
+    ),
+    "stripes": chain(
+        ("avg_pool2d", ("feature",), {**POOL, "kernel": (2, 3), "count_include_pad": True}),
+        ("max_pool2d", ("<",), {**POOL, "kernel": (2, 1), "dilation": (1, 1)}),
+        ("slice", ("<",), {"axis": 2, "start": 1, "stop": None, "step": 1}),
+        ("squeeze", ("<",), {"axes": (2, 3)}),
+    ),
+    "tokens: layer norm, mean, matmul": chain(
+        *TO_TOKENS,
+        ("layer_norm", ("<", "w", "k"), {"dims": 1, "epsilon": 1e-6}),
+        ("mean", ("<",), {"axes": (1,), "keepdim": False}),
+        ("matmul", ("<", "wm"), {}),
+        w=weight(C),
+        k=weight(C),
+        wm=weight(C, 5),
+    ),
+    "one token": chain(*TO_TOKENS, ("select", ("<",), {"axis": 1, "index": 2})),
+    "a matrix on the left": chain(
+        *TO_TOKENS, ("matmul", ("wm", "<"), {}), SQUEEZE, wm=weight(1, 2, ROWS * COLS)
+    ),
+    "channel gate": Head(
+        (
+            Operator("mean", "s", "", ("feature",), {"axes": (2, 3), "keepdim": True}),
+            Operator("sigmoid", "g", "", ("s",), {}),
+            Operator("mul", "x", "", ("g", "feature"), {}),
+            Operator("sum", "y", "", ("x",), SPACE),
+        ),
+        {},
+        "y",
+    ),
+    "normalised, then more": chain(
+        GAP,
+        ("l2_normalise", ("<",), {"axes": (1,), "epsilon": 1e-12}),
+        ("linear", ("<", "w1"), {}),
+        w1=weight(3, C),
+    ),
+    "divided by its norm": Head(
+        (
+            Operator("mean", "x", "", ("feature",), SPACE),
+            Operator("norm", "n", "", ("x",), {"axes": (1,), "keepdim": True}),
+            Operator("div", "y", "", ("x", "n"), {}),
+            Operator("mul", "z", "", ("y", 3.0), {}),
+        ),
+        {},
+        "z",
+    ),
+    "channels averaged first": chain(
+        ("mean", ("feature",), {"axes": (1,), "keepdim": True}),
+        ("expand", ("<",), {"shape": (-1, 2, -1, -1)}),
+        ("adaptive_avg_pool2d", ("<",), {"size": (1, 1)}),
+        SQUEEZE,
+    ),
+    "unsqueezed": chain(
+        ("unsqueeze", ("feature",), {"axis": 2}),
+        ("sum", ("<",), {"axes": (2, 3, 4), "keepdim": False}),
+    ),
+    "relu": elementwise("relu"),
+    "leaky relu": elementwise("leaky_relu", slope=0.1),
+    "prelu": elementwise("prelu", "slope"),
+    "gelu": elementwise("gelu", approximate="none"),
+    "gelu, tanh": elementwise("gelu", approximate="tanh"),
+    "silu": elementwise("silu"),
+    "hardswish": elementwise("hardswish"),
+    "relu6": elementwise("clamp", min=0.0, max=0.5),
+    "pow": elementwise("pow", 2.0),
+}  # fmt: skip
+
+
+def _ratio(kind: str):  # type: ignore[no-untyped-def]
+    def frozen(x: Tensor, *more: Tensor, **attributes: Attribute) -> Tensor:
+        return x * (FUNCTIONS[kind](x, *more, **attributes) / x).detach()
+
+    return frozen
+
+
+def _frozen_layer_norm(x: Tensor, w: Tensor, k: Tensor, dims: int, epsilon: float) -> Tensor:
+    deviation = (x.var(-1, unbiased=False, keepdim=True) + epsilon).sqrt().detach()
+    return (x - x.mean(-1, keepdim=True)) / deviation * w + k
+
+
+FROZEN = {
+    **{kind: _ratio(kind) for kind in ("gelu", "silu", "hardswish", "pow")},
+    "layer_norm": _frozen_layer_norm,
+    "sigmoid": lambda x: x.sigmoid().detach(),
+    "norm": lambda x, axes, keepdim: x.norm(dim=axes, keepdim=keepdim).detach(),
+    "l2_normalise": lambda x, axes, epsilon: x / x.norm(dim=axes, keepdim=True).detach(),
+}
+
+
+def features(seed: int, images: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(images, C, ROWS, COLS, generator=generator, dtype=dtype)
+
+
+@pytest.mark.parametrize("name", HEADS)
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**31), images=st.integers(1, 3))
+def test_contributions_and_bias_add_up_to_the_embedding(name: str, seed: int, images: int) -> None:
+    feature = features(seed, images)
+    contributions, bias = linearise(HEADS[name], feature)
+    embedding = run(HEADS[name], feature)
+    assert contributions.shape == (images, ROWS * COLS, embedding.shape[1])
+    torch.testing.assert_close(contributions.sum(1) + bias, embedding, rtol=1e-10, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("seed", range(2))
+def test_a_contribution_is_the_derivative_of_the_frozen_head(name: str, seed: int) -> None:
+    """c_p is the forward-mode derivative at A in the direction of A masked to position p."""
+    feature = features(seed, 2)
+    contributions, _ = linearise(HEADS[name], feature)
+    for position in range(ROWS * COLS):
+        masked = torch.zeros_like(feature)
+        masked.flatten(2)[:, :, position] = feature.flatten(2)[:, :, position]
+        derivative = torch.func.jvp(lambda a: run(HEADS[name], a, FROZEN), (feature,), (masked,))[1]
+        torch.testing.assert_close(contributions[:, position], derivative, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_float32_is_complete_to_a_hundred_thousandth(name: str) -> None:
+    feature = features(3, 4, torch.float32)
+    contributions, bias = linearise(HEADS[name], feature)
+    embedding = run(HEADS[name], feature)
+    error = (contributions.sum(1) + bias - embedding).norm() / embedding.norm()
+    assert error < 1e-5
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_images_do_not_influence_each_other(name: str) -> None:
+    feature = features(5, 3)
+    together, bias = linearise(HEADS[name], feature)
+    alone, bias_alone = linearise(HEADS[name], feature[1:2])
+    torch.testing.assert_close(together[1:2], alone)
+    torch.testing.assert_close(bias[1:2], bias_alone)
+
+
+@pytest.mark.parametrize("kind", ["amax", "adaptive_max_pool2d"])
+def test_tied_maxima_have_one_winner_the_first(kind: str) -> None:
+    pool: Step = (kind, ("feature",), {"axes": (2, 3), "keepdim": True})
+    if kind == "adaptive_max_pool2d":
+        pool = (kind, ("feature",), {"size": (1, 1)})
+    contributions, _ = linearise(chain(pool, SQUEEZE), torch.ones(2, C, ROWS, COLS))
+    assert contributions[:, 0].eq(1).all() and contributions[:, 1:].eq(0).all()
+
+
+def test_tokens_are_positions() -> None:
+    tokens = torch.randn(2, 5, C, generator=torch.Generator().manual_seed(0))
+    head = chain(("mean", ("feature",), {"axes": (1,), "keepdim": False}))
+    torch.testing.assert_close(linearise(head, tokens)[0], tokens / 5)
+
+
+def test_every_kind_has_a_rule_and_a_function_and_is_tested() -> None:
+    used = {operator.kind for head in HEADS.values() for operator in head.operators}
+    assert set(KINDS) == set(FUNCTIONS) == {kind for kind, _ in RULES}
+    assert set(KINDS) - used == {"hardsigmoid"}  # frozen like sigmoid
+
+
+def test_a_product_of_two_live_values_is_refused_by_name() -> None:
+    head = chain(("mul", ("feature", "feature"), {}), ("mean", ("<",), SPACE))
+    with pytest.raises(UnsupportedOperatorError, match=r"mul \(at head.mul0\).*not a sum"):
+        linearise(head, features(0, 1))
+
+
+def test_a_frozen_statistic_cannot_be_the_embedding() -> None:
+    with pytest.raises(UnsupportedOperatorError, match="frozen statistic"):
+        linearise(chain(GAP, ("sigmoid", ("<",), {})), features(0, 1))
+
+
+def test_an_unknown_kind_is_refused_until_the_caller_brings_a_rule() -> None:
+    head = chain(GAP, ("double", ("<",), {}))
+    with pytest.raises(UnsupportedOperatorError, match=r"double \(at head.double1\)"):
+        linearise(head, features(0, 1))
+    add, plus = dict(RULES)["add"], Operator("add", "", "", (), {})
+    contributions, _ = linearise(head, features(0, 1), [("double", lambda _, x: add(plus, x, x))])
+    torch.testing.assert_close(contributions, features(0, 1).flatten(2).mT * 2 / (ROWS * COLS))
+
+
+def test_a_feature_of_another_size_is_refused() -> None:
+    with pytest.raises(ShapeError, match="reshape"):
+        linearise(HEADS["flatten, fc"], torch.zeros(1, C, ROWS, COLS + 1))
+    with pytest.raises(ShapeError, match=r"\[N, C, rows, cols\]"):
+        linearise(HEADS["gap"], torch.zeros(C, ROWS))
+    with pytest.raises(ShapeError, match="flatten"):
+        linearise(chain(("relu", ("feature",), {})), torch.zeros(1, C, ROWS, COLS))
