@@ -1,0 +1,91 @@
+"""What can go wrong in the server.
+
+ServerError
+├── RequestError           fields of a request that cannot be used
+│   └── PageTokenError     a page token that is not ours, or was given for another question
+├── StalePageError         the gallery has changed since the page token was given
+├── UnknownQueryError      a query id that was forgotten or never given
+├── NotReadyError          model and gallery are not loaded yet
+├── StoppingError          the server is going down and takes no more images
+└── SettingsError          a setting that does not exist or cannot have this value
+
+The table in status.py says how each is answered.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from partlens.explainer.errors import ImageError, RegionError
+
+
+class ServerError(Exception):
+    """Base of every error that partlens.server raises on purpose."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One field of a request that cannot be used.
+
+    Attributes:
+        field: its path in the request, as "regions[2].region.box".
+        description: what was given, what is allowed and what to do.
+        reason: a word to tell violations apart by program, as "IMAGE_INVALID".
+    """
+
+    field: str
+    description: str
+    reason: str = "FIELD_INVALID"
+
+
+class RequestError(ServerError, ValueError):
+    """Fields of a request that cannot be used; the caller must change them."""
+
+    def __init__(self, field: str, description: str, reason: str = "FIELD_INVALID") -> None:
+        self.violation = Violation(field, description, reason)
+        super().__init__(f"{field}: {description}" if field else description)
+
+
+class PageTokenError(RequestError):
+    """A page token that is damaged, made up, or was given for another question."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__("page_token", description, "PAGE_TOKEN_INVALID")
+
+
+class StalePageError(ServerError):
+    """The gallery has changed since the page token was given, and the ranking with it."""
+
+
+class UnknownQueryError(ServerError, LookupError):
+    """A query id that was forgotten or never given."""
+
+
+class NotReadyError(ServerError):
+    """Model and gallery are not loaded yet."""
+
+
+class StoppingError(ServerError):
+    """The server is going down and takes no more images."""
+
+
+class SettingsError(ServerError, ValueError):
+    """A setting that does not exist or cannot have this value."""
+
+
+_REASONS: dict[type[Exception], str] = {ImageError: "IMAGE_INVALID", RegionError: "REGION_INVALID"}
+
+
+@contextmanager
+def blamed_on(field: str) -> Iterator[None]:
+    """Says which field of the request an unusable picture or region came from.
+
+    >>> with blamed_on("images[0].data"):
+    ...     raise ImageError("the image is empty")
+    Traceback (most recent call last):
+    partlens.server.errors.RequestError: images[0].data: the image is empty
+    """
+    try:
+        yield
+    except tuple(_REASONS) as error:
+        raise RequestError(field, str(error), _REASONS[type(error)]) from error

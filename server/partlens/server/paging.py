@@ -1,0 +1,107 @@
+"""Page tokens: where the next page starts, and which question it belongs to.
+
+A token is opaque but not secret, and what comes back is not trusted: forging one gains nothing, as
+its start is checked against the same limits as any other request's.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from partlens.server.errors import PageTokenError, StalePageError
+
+_FORMAT = 1
+_LONGEST = 4096
+
+
+def digest(*parts: object) -> str:
+    """What tells one question from another: a short digest of its parts (plain JSON values).
+
+    >>> digest("a", [1]) == digest("a", [1]), digest("ab", "c") == digest("a", "bc")
+    (True, False)
+    """
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def search_token(offset: int, question: str, version: int) -> str:
+    """The token for the page that starts at offset.
+
+    Args:
+        question: digest of what was asked.
+        version: of the gallery that was searched.
+    """
+    return _pack(["search", question, version, offset])
+
+
+def search_offset(token: str, question: str, version: int, depth: int) -> int:
+    """Where the page of a token starts; 0 for the empty token.
+
+    Raises:
+        PageTokenError: not a token for this question.
+        StalePageError: the gallery is no longer at the version that the first page showed.
+    """
+    if not token:
+        return 0
+    given_question, given_version, offset = _unpack(token, "search", (str, int, int))
+    offset = int(offset)
+    if given_question != question:
+        raise PageTokenError(
+            "this page token was given for another search; regions, filter, score and images must"
+            " be those of the first page: repeat them, or leave the token out"
+        )
+    if not 0 < offset < depth:
+        raise PageTokenError(f"a page must start within the first {depth} hits")
+    if given_version != version:
+        raise StalePageError(
+            f"the gallery was at version {given_version} and is at {version} now: search again from"
+            " the first page"
+        )
+    return offset
+
+
+def list_token(after: str) -> str:
+    """The token for the page that starts behind the image with this id.
+
+    Not bound to the gallery's version: a listing by id goes on where it was whatever is added.
+    """
+    return _pack(["list", after])
+
+
+def list_after(token: str) -> str:
+    """The id behind which the page of a token starts; "" for the empty token.
+
+    Raises:
+        PageTokenError: not a token of a listing.
+    """
+    return str(_unpack(token, "list", (str,))[0]) if token else ""
+
+
+def _pack(fields: Sequence[str | int]) -> str:
+    text = json.dumps([_FORMAT, *fields], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _unpack(token: str, kind: str, types: tuple[type, ...]) -> list[Any]:
+    fields = _fields(token)
+    if fields[:2] != [_FORMAT, kind] or [type(f) for f in fields[2:]] != list(types):
+        raise PageTokenError(
+            "this is not a page token of this method; give the next_page_token of the page before,"
+            " unchanged, or leave it out for the first page"
+        )
+    return fields[2:]
+
+
+def _fields(token: str) -> list[Any]:
+    if len(token) > _LONGEST:
+        return []
+    try:
+        text = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        fields = json.loads(text)
+        json.dumps(fields, ensure_ascii=False).encode()  # refuses half a surrogate pair
+    except (binascii.Error, ValueError, RecursionError):
+        return []
+    return fields if isinstance(fields, list) else []
