@@ -1,0 +1,120 @@
+"""Regions of a request, as the explainer's regions."""
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from partlens.explainer.regions import Box, Mask, Point, Polygon, Region
+from partlens.server.errors import RequestError
+from partlens.v1 import region_pb2 as pb
+
+_FURTHEST = 1e9
+_CORNERS = 10_000
+
+
+class RegionDecoder:
+    """Decodes the regions of one request.
+
+    Args:
+        mask_pixels: of all the request's masks together; what has more is never unpacked.
+    """
+
+    def __init__(self, mask_pixels: int) -> None:
+        self._mask_pixels = self._left = mask_pixels
+
+    def region(self, message: pb.Region, field: str) -> Region:
+        """The region of a message.
+
+        Args:
+            field: the message's path in the request.
+
+        Raises:
+            RequestError: no shape, numbers that no image has, a mask that cannot be read.
+        """
+        match message.WhichOneof("shape"):
+            case "box":
+                box = message.box
+                return Box(*_numbers([box.x, box.y, box.width, box.height], f"{field}.box"))
+            case "point":
+                return Point(*_numbers([message.point.x, message.point.y], f"{field}.point"))
+            case "polygon":
+                return _polygon(message.polygon, f"{field}.polygon")
+            case "mask":
+                return Mask(self._mask(message.mask, f"{field}.mask"))
+            case _:
+                raise RequestError(
+                    field, "a region needs a box, polygon, point or mask", "REGION_INVALID"
+                )
+
+    def _mask(self, mask: pb.Mask, field: str) -> NDArray[np.bool_]:
+        form = mask.WhichOneof("form")
+        if form is None:
+            raise RequestError(field, "a mask needs a PNG or a bit mask", "REGION_INVALID")
+        if form == "png":
+            return self._png(mask.png, f"{field}.png")
+        return self._bits(mask.bit_mask, f"{field}.bit_mask")
+
+    def _bits(self, mask: pb.BitMask, field: str) -> NDArray[np.bool_]:
+        self._take(mask.width, mask.height, field)
+        needed = -(-mask.width * mask.height // 8)
+        if len(mask.bits) != needed:
+            raise RequestError(
+                f"{field}.bits",
+                f"{len(mask.bits)} bytes; {mask.width}x{mask.height} bits need {needed}",
+                "REGION_INVALID",
+            )
+        bits = np.unpackbits(np.frombuffer(mask.bits, np.uint8), count=mask.width * mask.height)
+        return bits.reshape(mask.height, mask.width).astype(np.bool_)
+
+    def _png(self, data: bytes, field: str) -> NDArray[np.bool_]:
+        try:
+            with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+                self._take(*image.size, field)
+                return _inside(image)
+        except RequestError:
+            raise
+        except Exception as error:  # Pillow's decoders raise many types on damaged data.
+            raise RequestError(
+                field, f"these {len(data)} bytes are not a whole PNG", "REGION_INVALID"
+            ) from error
+
+    def _take(self, width: int, height: int, field: str) -> None:
+        self._left -= width * height
+        if width < 1 or height < 1 or self._left < 0:
+            raise RequestError(
+                field,
+                f"a mask of {width}x{height}; each side must be at least 1, and the masks of one"
+                f" request may have {self._mask_pixels} pixels together",
+                "REGION_INVALID",
+            )
+
+
+def _inside(image: Image.Image) -> NDArray[np.bool_]:
+    """Where a picture is not black or, with an alpha channel, not transparent."""
+    if image.has_transparency_data:
+        return np.asarray(image.convert("RGBA"))[:, :, 3] > 0
+    values = np.asarray(image.convert("RGB") if image.mode == "P" else image)
+    lit: NDArray[np.bool_] = values.reshape(*values.shape[:2], -1).any(axis=2)
+    return lit
+
+
+def _polygon(polygon: pb.Polygon, field: str) -> Polygon:
+    if len(polygon.points) > _CORNERS:
+        raise RequestError(
+            f"{field}.points",
+            f"{len(polygon.points)} corners; at most {_CORNERS} are allowed: simplify the outline",
+            "REGION_INVALID",
+        )
+    numbers = _numbers([value for point in polygon.points for value in (point.x, point.y)], field)
+    return Polygon(tuple(zip(numbers[::2], numbers[1::2], strict=True)))
+
+
+def _numbers(numbers: list[float], field: str) -> list[float]:
+    # Written so that NaN, which compares false with everything, is refused too.
+    if not all(abs(number) <= _FURTHEST for number in numbers):
+        raise RequestError(
+            field, f"coordinates must be numbers within +-{_FURTHEST:.0e} pixels", "REGION_INVALID"
+        )
+    return numbers

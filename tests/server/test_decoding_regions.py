@@ -1,0 +1,98 @@
+"""Regions of a request become the explainer's regions, or an error that names their field."""
+
+import io
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from partlens.explainer.regions import Box, Mask, Point, Polygon
+from partlens.server.decoding_regions import RegionDecoder
+from partlens.server.errors import RequestError
+from partlens.v1 import region_pb2 as pb
+
+PIXELS = 1000
+SHAPE: NDArray[np.bool_] = np.arange(35).reshape(5, 7) % 3 == 0
+
+
+def png(array: NDArray[np.uint8], mode: str | None = None) -> bytes:
+    out = io.BytesIO()
+    image = Image.fromarray(array)
+    (image.convert(mode) if mode else image).save(out, "PNG")
+    return out.getvalue()
+
+
+def bits(width: int, height: int, data: bytes) -> pb.Region:
+    mask = pb.BitMask(width=width, height=height, bits=data)
+    return pb.Region(mask=pb.Mask(bit_mask=mask))
+
+
+def decoded(region: pb.Region) -> object:
+    return RegionDecoder(PIXELS).region(region, "regions[0].region")
+
+
+def test_box_point_and_polygon_keep_their_numbers() -> None:
+    assert decoded(pb.Region(box=pb.Box(x=1, y=2, width=3, height=4))) == Box(1, 2, 3, 4)
+    assert decoded(pb.Region(point=pb.Point(x=1.5, y=2))) == Point(1.5, 2)
+    corners = [pb.Point(x=0, y=1), pb.Point(x=2, y=3), pb.Point(x=4, y=0)]
+    polygon = decoded(pb.Region(polygon=pb.Polygon(points=corners)))
+    assert polygon == Polygon(((0, 1), (2, 3), (4, 0)))
+
+
+RGBA = np.zeros((5, 7, 4), np.uint8)
+RGBA[:, :, 3] = SHAPE * 200
+COLOUR = np.zeros((5, 7, 3), np.uint8)
+COLOUR[:, :, 2] = SHAPE * 255
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        bits(7, 5, np.packbits(SHAPE.ravel()).tobytes()).mask,
+        pb.Mask(png=png(SHAPE.astype(np.uint8))),
+        pb.Mask(png=png(SHAPE.astype(np.uint8) * 255, "1")),
+        pb.Mask(png=png(COLOUR)),
+        pb.Mask(png=png(COLOUR, "P")),
+        pb.Mask(png=png(RGBA)),
+    ],
+    ids=["bits", "grey", "one bit", "colour", "palette", "alpha"],
+)
+def test_every_form_of_a_mask_covers_the_same_pixels(mask: pb.Mask) -> None:
+    region = decoded(pb.Region(mask=mask))
+    assert isinstance(region, Mask)
+    assert region.array.dtype == np.bool_
+    np.testing.assert_array_equal(region.array, SHAPE)
+
+
+@pytest.mark.parametrize(
+    ("region", "field", "message"),
+    [
+        (pb.Region(), "", "needs a box, polygon, point or mask"),
+        (pb.Region(mask=pb.Mask()), ".mask", "needs a PNG or a bit mask"),
+        (pb.Region(box=pb.Box(x=float("nan"))), ".box", "coordinates must be numbers"),
+        (pb.Region(box=pb.Box(width=1e300)), ".box", "coordinates must be numbers"),
+        (pb.Region(point=pb.Point(x=float("inf"))), ".point", "coordinates must be numbers"),
+        (pb.Region(polygon=pb.Polygon(points=[pb.Point()] * 10_001)), ".polygon.points", "10001"),
+        (bits(7, 5, b"1234"), ".mask.bit_mask.bits", "4 bytes; 7x5 bits need 5"),
+        (bits(0, 5, b""), ".mask.bit_mask", "each side must be at least 1"),
+        (bits(2**31, 2**31, b""), ".mask.bit_mask", "may have 1000 pixels together"),
+        (pb.Region(mask=pb.Mask(png=b"no")), ".mask.png", "not a whole PNG"),
+        (pb.Region(mask=pb.Mask(png=png(COLOUR)[:50])), ".mask.png", "not a whole PNG"),
+        (pb.Region(mask=pb.Mask(png=png(np.ones((40, 40), np.uint8)))), ".mask.png", "1000 pixels"),
+    ],
+)
+def test_what_is_no_region_is_an_error_at_its_field(
+    region: pb.Region, field: str, message: str
+) -> None:
+    with pytest.raises(RequestError, match=message) as caught:
+        decoded(region)
+    assert caught.value.violation.field == f"regions[0].region{field}"
+    assert caught.value.violation.reason == "REGION_INVALID"
+
+
+def test_the_masks_of_one_request_share_one_limit() -> None:
+    decoder, half = RegionDecoder(PIXELS), bits(100, 6, bytes(75))
+    decoder.region(half, "regions[0]")
+    with pytest.raises(RequestError, match="1000 pixels together"):
+        decoder.region(half, "regions[1]")
