@@ -96,8 +96,7 @@ def _inside(image: Image.Image) -> NDArray[np.bool_]:
     if image.has_transparency_data:
         return np.asarray(image.convert("RGBA"))[:, :, 3] > 0
     values = np.asarray(image.convert("RGB") if image.mode == "P" else image)
-    lit: NDArray[np.bool_] = values.reshape(*values.shape[:2], -1).any(axis=2)
-    return lit
+    return np.asarray(values.reshape(*values.shape[:2], -1).any(axis=2), np.bool_)
 
 
 def _polygon(polygon: pb.Polygon, field: str) -> Polygon:
