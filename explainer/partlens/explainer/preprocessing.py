@@ -1,0 +1,139 @@
+"""From an upright image to the numbers a model reads, and where each pixel went."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from partlens.explainer.errors import ImageError, ModelError
+
+ColourOrder = Literal["rgb", "bgr"]
+Resize = Literal["stretch", "shortest_side_crop"]
+Json = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where pixels of the original image lie in the model's input: input = original*scale + offset.
+
+    Coordinates are continuous, x right, y down; pixel i covers i to i + 1.
+    """
+
+    scale_x: float
+    scale_y: float
+    offset_x: float
+    offset_y: float
+
+    def to_input(self, x: float, y: float) -> tuple[float, float]:
+        """A point of the original image, in pixels of the model's input."""
+        return x * self.scale_x + self.offset_x, y * self.scale_y + self.offset_y
+
+    def to_original(self, x: float, y: float) -> tuple[float, float]:
+        """A point of the model's input, in pixels of the original image."""
+        return (x - self.offset_x) / self.scale_x, (y - self.offset_y) / self.scale_y
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a model wants its pixels.
+
+    Attributes:
+        height, width: size of the model's input, in pixels.
+        colour_order: order of the three channels.
+        mean, std: (pixel - mean) / std, in units of 0..255, in the model's colour order.
+        resize: "stretch" ignores the image's proportions; "shortest_side_crop" keeps them and
+            cuts what sticks out on the longer side, equally at both ends.
+
+    Raises:
+        ModelError: a value that no model can have.
+    """
+
+    height: int
+    width: int
+    colour_order: ColourOrder = "rgb"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (255.0, 255.0, 255.0)
+    resize: Resize = "stretch"
+
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1:
+            raise ModelError(f"input size {self.height}x{self.width}: both must be at least 1")
+        if self.colour_order not in get_args(ColourOrder):
+            raise ModelError(f"colour order {self.colour_order!r}: allowed are rgb and bgr")
+        if self.resize not in get_args(Resize):
+            raise ModelError(f"resize {self.resize!r}: allowed are {', '.join(get_args(Resize))}")
+        numbers = (*self.mean, *self.std)
+        if len(self.mean) != 3 or len(self.std) != 3 or not all(map(math.isfinite, numbers)):
+            raise ModelError("mean and std must be three finite numbers each, in units of 0..255")
+        if min(self.std) <= 0:
+            raise ModelError(f"std {self.std}: each must be above 0")
+
+    def frame(self, width: int, height: int) -> Frame:
+        """The affine map from pixels of a width x height image to pixels of the input."""
+        scale_x, scale_y = self.width / width, self.height / height
+        if self.resize == "stretch":
+            return Frame(scale_x, scale_y, 0.0, 0.0)
+        scale = max(scale_x, scale_y)
+        offset_x = (self.width - width * scale) / 2
+        offset_y = (self.height - height * scale) / 2
+        return Frame(scale, scale, offset_x, offset_y)
+
+    def pixels(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The model's input for one image.
+
+        Args:
+            image: uint8 RGB, shape [height, width, 3], upright.
+
+        Returns:
+            Float32, shape [3, self.height, self.width].
+
+        Raises:
+            ImageError: another shape or type.
+        """
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+            raise ImageError(
+                f"an image must be uint8 [height, width, 3], got {image.dtype} {image.shape}"
+            )
+        height, width = image.shape[:2]
+        frame = self.frame(width, height)
+        left, top = frame.to_original(0, 0)
+        right, bottom = frame.to_original(self.width, self.height)
+        seen = (max(left, 0.0), max(top, 0.0), min(right, width), min(bottom, height))
+        resized = Image.fromarray(image).resize(
+            (self.width, self.height), Image.Resampling.BILINEAR, box=seen
+        )
+        values = np.asarray(resized, dtype=np.float32)
+        if self.colour_order == "bgr":
+            values = values[:, :, ::-1]
+        scaled = (values - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
+        return np.ascontiguousarray(scaled.transpose(2, 0, 1))
+
+    def to_json(self) -> Json:
+        """Plain values for model.json."""
+        plain = asdict(self)
+        return plain | {"mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, object]) -> "Preprocessing":
+        """Read back what to_json wrote.
+
+        Raises:
+            ModelError: a key is missing, unknown or of the wrong type.
+        """
+        try:
+            values: dict[str, object] = dict(plain)
+            for key in ("mean", "std"):
+                numbers = values[key]
+                if not isinstance(numbers, list):
+                    raise TypeError(f"{key} must be a list of numbers")
+                values[key] = tuple(float(number) for number in numbers)
+            for key in ("height", "width"):
+                if type(values[key]) is not int:
+                    raise TypeError(f"{key} must be a whole number")
+            return cls(**values)  # type: ignore[arg-type]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"preprocessing {dict(plain)!r} cannot be read: {error}") from error

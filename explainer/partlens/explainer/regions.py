@@ -1,0 +1,220 @@
+"""What a user marks on an image, as the share of each feature-map cell that it covers."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partlens.explainer.errors import RegionError
+from partlens.explainer.preprocessing import Preprocessing
+
+# Scan lines a row of cells; a slanted edge is off by about 1 / (12 * lines**2) of a cell.
+_LINES = 64
+Grid = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Box:
+    """An upright rectangle, in pixels of the original image; (x, y) is its top left corner."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """One place, in pixels of the original image."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Polygon:
+    """A closed outline of (x, y) corners; where it crosses itself, inside is even-odd."""
+
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """The covered pixels of the original image, bool [height, width]."""
+
+    array: NDArray[np.bool_]
+
+
+Region = Box | Point | Polygon | Mask
+
+
+def position_weights(
+    region: Region, image_size: tuple[int, int], preprocessing: Preprocessing, grid: Grid
+) -> NDArray[np.float32]:
+    """The share of each position's cell that a region covers.
+
+    What sticks out of the image is cut off. A point covers the whole of the cell it lies in.
+
+    Args:
+        region: in pixels of the original upright image.
+        image_size: (width, height) of that image.
+        preprocessing: what the model does to the image.
+        grid: (rows, cols) of the feature map.
+
+    Returns:
+        w_p in 0..1, float32, shape [P], row-major; at least one is above 0.
+
+    Raises:
+        RegionError: no area, not a number, outside the image, or in what the model crops away.
+    """
+    if isinstance(region, Point):
+        weights = _point(region, image_size, preprocessing, grid)
+    elif isinstance(region, Mask):
+        weights = _mask(region, image_size, preprocessing, grid)
+    else:
+        corners = _box_corners(region) if isinstance(region, Box) else _corners(region)
+        weights = _outline(corners, image_size, preprocessing, grid)
+    # Rounding leaves crumbs along an outline of no area.
+    weights = np.where(weights > 1e-9, weights, 0.0)
+    shares: NDArray[np.float32] = weights.clip(0, 1).astype(np.float32).reshape(-1)
+    if not shares.any():
+        raise RegionError(
+            "the region has no area inside what the model sees of this "
+            f"{image_size[0]}x{image_size[1]} image (resize: {preprocessing.resize}); "
+            "draw it larger or nearer to the middle"
+        )
+    return shares
+
+
+def window_box(
+    row0: int,
+    col0: int,
+    row1: int,
+    col1: int,
+    image_size: tuple[int, int],
+    preprocessing: Preprocessing,
+    grid: Grid,
+) -> Box:
+    """The pixels of the original image under a window of cells, cut at the image's edges.
+
+    Args:
+        row0, col0, row1, col1: rows row0 to row1 - 1 and columns col0 to col1 - 1.
+        image_size, preprocessing, grid: as position_weights.
+
+    Raises:
+        RegionError: the window is empty or leaves the grid.
+    """
+    rows, cols = grid
+    if not (0 <= row0 < row1 <= rows and 0 <= col0 < col1 <= cols):
+        raise RegionError(
+            f"window rows {row0}:{row1}, columns {col0}:{col1} does not lie in a {rows}x{cols} grid"
+        )
+    width, height = image_size
+    frame = preprocessing.frame(width, height)
+    cell_w, cell_h = preprocessing.width / cols, preprocessing.height / rows
+    left, top = frame.to_original(col0 * cell_w, row0 * cell_h)
+    right, bottom = frame.to_original(col1 * cell_w, row1 * cell_h)
+    left, right = max(left, 0.0), min(right, float(width))
+    top, bottom = max(top, 0.0), min(bottom, float(height))
+    return Box(left, top, right - left, bottom - top)
+
+
+def overlap(edges: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
+    """Length of each interval between edges that falls in each cell; shape [cells, edges - 1].
+
+    Args:
+        edges: ascending, in units of cells.
+    """
+    cell = np.arange(cells, dtype=np.float64)[:, None]
+    inside = np.minimum(edges[1:], cell + 1) - np.maximum(edges[:-1], cell)
+    lengths: NDArray[np.float64] = np.maximum(inside, 0.0)
+    return lengths
+
+
+def _point(
+    point: Point, image_size: tuple[int, int], preprocessing: Preprocessing, grid: Grid
+) -> NDArray[np.float64]:
+    width, height = image_size
+    if not (0 <= point.x <= width and 0 <= point.y <= height):
+        raise RegionError(
+            f"point ({point.x:g}, {point.y:g}) lies outside the image; "
+            f"x must lie in 0..{width} and y in 0..{height}"
+        )
+    rows, cols = grid
+    x, y = preprocessing.frame(width, height).to_input(point.x, point.y)
+    weights = np.zeros(grid)
+    # The image's far edges belong to the last cell; the tolerance is for the frame's rounding.
+    slack = 1e-6 * max(preprocessing.width, preprocessing.height)
+    if -slack <= x <= preprocessing.width + slack and -slack <= y <= preprocessing.height + slack:
+        row = min(max(int(y * rows / preprocessing.height), 0), rows - 1)
+        col = min(max(int(x * cols / preprocessing.width), 0), cols - 1)
+        weights[row, col] = 1.0
+    return weights
+
+
+def _mask(
+    mask: Mask, image_size: tuple[int, int], preprocessing: Preprocessing, grid: Grid
+) -> NDArray[np.float64]:
+    width, height = image_size
+    if mask.array.shape != (height, width) or mask.array.dtype != np.bool_:
+        raise RegionError(
+            f"the mask is {mask.array.dtype} {mask.array.shape}; this image needs bool "
+            f"({height}, {width})"
+        )
+    frame, (rows, cols) = preprocessing.frame(width, height), grid
+    x = (np.arange(width + 1) * frame.scale_x + frame.offset_x) * cols / preprocessing.width
+    y = (np.arange(height + 1) * frame.scale_y + frame.offset_y) * rows / preprocessing.height
+    covered: NDArray[np.float64] = overlap(y, rows) @ mask.array @ overlap(x, cols).T
+    return covered
+
+
+def _box_corners(box: Box) -> list[tuple[float, float]]:
+    if not all(map(math.isfinite, (box.x, box.y, box.width, box.height))):
+        raise RegionError(f"box {box} must be made of finite numbers")
+    if not (box.width > 0 and box.height > 0):
+        raise RegionError(f"box {box} has no area; width and height must be above 0")
+    right, bottom = box.x + box.width, box.y + box.height
+    return [(box.x, box.y), (right, box.y), (right, bottom), (box.x, bottom)]
+
+
+def _corners(polygon: Polygon) -> list[tuple[float, float]]:
+    if len(polygon.points) < 3:
+        raise RegionError(f"a polygon needs at least 3 points, got {len(polygon.points)}")
+    if not all(math.isfinite(value) for point in polygon.points for value in point):
+        raise RegionError("a polygon's points must be finite numbers")
+    return list(polygon.points)
+
+
+def _outline(
+    corners: list[tuple[float, float]],
+    image_size: tuple[int, int],
+    preprocessing: Preprocessing,
+    grid: Grid,
+) -> NDArray[np.float64]:
+    """Exact along x, _LINES midpoints along y in each row; exact for a box."""
+    (width, height), (rows, cols) = image_size, grid
+    xs, ys = zip(*corners, strict=True)
+    if min(xs) >= width or max(xs) <= 0 or min(ys) >= height or max(ys) <= 0:
+        raise RegionError(
+            f"the region spans x {min(xs):g}..{max(xs):g}, y {min(ys):g}..{max(ys):g}, outside "
+            f"the {width}x{height} image, or has no area; draw it inside"
+        )
+    frame = preprocessing.frame(width, height)
+    at = np.array([frame.to_input(x, y) for x, y in corners])
+    at *= [cols / preprocessing.width, rows / preprocessing.height]
+    following = np.roll(at, -1, axis=0)
+    covered = np.zeros(grid)
+    for row in range(rows):
+        top, bottom = max(float(row), at[:, 1].min()), min(row + 1.0, at[:, 1].max())
+        if bottom <= top:
+            continue
+        step = (bottom - top) / _LINES
+        for line in top + step * (np.arange(_LINES) + 0.5):
+            cuts = (at[:, 1] <= line) != (following[:, 1] <= line)
+            start, end = at[cuts], following[cuts]
+            along = (line - start[:, 1]) / (end[:, 1] - start[:, 1])
+            crossings = np.sort(start[:, 0] + along * (end[:, 0] - start[:, 0]))
+            if crossings.size:
+                covered[row] += step * overlap(crossings, cols)[:, ::2].sum(1)
+    return covered

@@ -1,0 +1,93 @@
+"""What a model is, beside its weights: the contents of model.json."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+
+from partlens.explainer.errors import ModelFileError
+from partlens.explainer.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a gallery is bound to and a reader is shown.
+
+    Attributes:
+        name: what people call it.
+        digest: "sha256:..." over the backbone, the head and everything here; "" only for a live
+            module that was never saved.
+        preprocessing: how it wants its pixels.
+        feature_layer: the layer (or tensor) whose output is the feature map.
+        grid: (rows, cols) of the feature map; (T, 1) for tokens without a layout.
+        dimensions: D, the length of its embeddings.
+        head: the head in one line, operator by operator.
+        bias_share: mean |b| / |E| over the images that import measured.
+        licence: of the weights; "" if unknown.
+
+    Raises:
+        ModelFileError: a value that no model can have.
+    """
+
+    name: str
+    digest: str
+    preprocessing: Preprocessing
+    feature_layer: str
+    grid: tuple[int, int]
+    dimensions: int
+    head: str
+    bias_share: float
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        if min(*self.grid, self.dimensions) < 1:
+            raise ModelFileError(
+                f"grid {self.grid} and dimensions {self.dimensions} must all be at least 1"
+            )
+        if not (math.isfinite(self.bias_share) and self.bias_share >= 0):
+            raise ModelFileError(f"bias share {self.bias_share} must be a number of at least 0")
+
+    @property
+    def positions(self) -> int:
+        """P = rows * cols."""
+        return self.grid[0] * self.grid[1]
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values for model.json."""
+        return asdict(self) | {
+            "preprocessing": self.preprocessing.to_json(),
+            "grid": list(self.grid),
+        }
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, object]) -> "ModelSpec":
+        """Read back what to_json wrote.
+
+        Raises:
+            ModelFileError: a key is missing, unknown, of the wrong type, or not possible.
+            ModelError: the same within its preprocessing.
+        """
+        names = {field.name for field in fields(cls)}
+        if set(plain) != names:
+            raise ModelFileError(
+                f"model.json: missing {sorted(names - set(plain))}, unknown"
+                f" {sorted(set(plain) - names)}"
+            )
+        values = dict(plain)
+        preprocessing, grid = values.pop("preprocessing"), values.pop("grid")
+        dimensions, share = values.pop("dimensions"), values.pop("bias_share")
+        if not isinstance(preprocessing, Mapping):
+            raise ModelFileError("model.json: preprocessing must be an object")
+        if not (isinstance(grid, list) and len(grid) == 2 and all(type(n) is int for n in grid)):
+            raise ModelFileError(f"model.json: grid {grid!r} must be two whole numbers")
+        if type(dimensions) is not int or not isinstance(share, int | float):
+            raise ModelFileError("model.json: dimensions and bias_share must be numbers")
+        for key, value in values.items():
+            if not isinstance(value, str):
+                raise ModelFileError(f"model.json: {key} must be a text, got {value!r}")
+        return cls(
+            preprocessing=Preprocessing.from_json(preprocessing),
+            grid=(grid[0], grid[1]),
+            dimensions=dimensions,
+            bias_share=float(share),
+            **{key: str(value) for key, value in values.items()},
+        )
