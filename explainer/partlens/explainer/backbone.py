@@ -1,0 +1,133 @@
+"""From pixels to the feature map: the part of a model that is run, not explained."""
+
+import warnings
+from typing import Protocol
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from partlens.explainer.errors import ModelError, ModelFileError, ShapeError
+
+FloatArray = NDArray[np.float32]
+
+
+class Backbone(Protocol):
+    """Pixels to the feature map A."""
+
+    def __call__(self, pixels: FloatArray) -> FloatArray:
+        """A, shape [N, C, rows, cols] or tokens [N, T, C], of pixels [N, 3, height, width]."""
+        ...
+
+    def to_onnx(self) -> bytes:
+        """The same function as an ONNX model with a dynamic batch axis."""
+        ...
+
+
+class OnnxBackbone:
+    """An ONNX model of one input and one output, run by ONNX Runtime on the CPU.
+
+    Args:
+        data: the serialised model; weights inside, none in files beside it.
+
+    Raises:
+        ModelFileError: not an ONNX model that can be run, or not of this form.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        try:
+            proto = onnx.load_model_from_string(data)
+            _require_self_contained(proto)
+            options = onnxruntime.SessionOptions()
+            options.log_severity_level = 3
+            self._session = onnxruntime.InferenceSession(
+                data, options, providers=["CPUExecutionProvider"]
+            )
+        except ModelFileError:
+            raise
+        except Exception as error:  # protobuf's and ONNX Runtime's many own classes
+            raise ModelFileError(
+                f"the backbone is no ONNX model that can be run: {error}"
+            ) from error
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise ModelFileError(
+                f"the backbone has {len(inputs)} inputs and {len(outputs)} outputs; one of each is"
+                " needed"
+            )
+        self._input, self._output = inputs[0].name, outputs[0].name
+
+    def __call__(self, pixels: FloatArray) -> FloatArray:
+        try:
+            (feature,) = self._session.run([self._output], {self._input: pixels})
+        except Exception as error:  # ONNX Runtime's own classes
+            raise ShapeError(
+                f"the backbone does not take pixels of shape {pixels.shape}: {error}"
+            ) from error
+        return np.asarray(feature, np.float32)
+
+    def to_onnx(self) -> bytes:
+        return self._data
+
+
+class TorchBackbone:
+    """A live PyTorch module in eval mode, on the device it is on.
+
+    Args:
+        module: pixels [N, 3, height, width] to the feature map.
+        input_size: (height, width), for the ONNX model.
+    """
+
+    def __init__(self, module: nn.Module, input_size: tuple[int, int]) -> None:
+        self._module, self._input_size = module, input_size
+
+    @torch.no_grad()
+    def __call__(self, pixels: FloatArray) -> FloatArray:
+        device = next((p.device for p in self._module.parameters()), torch.device("cpu"))
+        feature: FloatArray = self._module(torch.from_numpy(pixels).to(device)).cpu().numpy()
+        return feature
+
+    def to_onnx(self) -> bytes:
+        return _export(self._module, *self._input_size)
+
+
+def _export(backbone: nn.Module, height: int, width: int) -> bytes:
+    """A PyTorch backbone as a serialised ONNX model, input "pixels", output "feature".
+
+    Raises:
+        ModelError: torch.onnx cannot express it.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporter's own, about its future
+            program = torch.onnx.export(
+                backbone,
+                (torch.zeros(2, 3, height, width),),
+                dynamo=True,
+                dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+                input_names=["pixels"],
+                output_names=["feature"],
+                verbose=False,
+            )
+        if program is None:
+            raise ModelError("torch.onnx.export returned nothing")
+        data: bytes = program.model_proto.SerializeToString()
+        return data
+    except ModelError:
+        raise
+    except Exception as error:  # the exporter's many own classes
+        raise ModelError(f"the backbone cannot be written as ONNX: {error}") from error
+
+
+def _require_self_contained(proto: onnx.ModelProto) -> None:
+    """No tensor may lie in another file: a model folder's files are named by us alone."""
+    for tensor in proto.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            raise ModelFileError(
+                f"weight {tensor.name!r} of the backbone lies in another file; save the ONNX model"
+                " with its weights inside"
+            )

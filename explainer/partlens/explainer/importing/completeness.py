@@ -1,0 +1,61 @@
+"""Whether contributions and bias add up to the model's own embedding."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from partlens.explainer.errors import CompletenessError
+from partlens.explainer.head.linearise import linearise
+from partlens.explainer.head.operators import Head
+
+TOLERANCE = 1e-5
+"""Largest |sum_p c_p + b - E| / |E| of an image, in float32."""
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """What a measurement gave.
+
+    Attributes:
+        error: largest |sum_p c_p + b - E| / |E| over the images.
+        bias_share: mean |b| / |E|.
+    """
+
+    error: float
+    bias_share: float
+
+
+def measure(head: Head, feature: Tensor, embedding: Tensor) -> Completeness:
+    """Compare the decomposition with the embedding that the model itself gives.
+
+    Args:
+        head: the lowered head.
+        feature: A, shape [N, C, rows, cols] or [N, T, C].
+        embedding: the model's own output [N, D], before or after L2 normalisation.
+
+    Raises:
+        CompletenessError: the error is above TOLERANCE, or not a number.
+        UnsupportedOperatorError: as linearise.
+    """
+    contributions, bias = linearise(head, feature)
+    added = contributions.sum(1) + bias
+    if added.shape != embedding.shape:
+        raise CompletenessError(
+            f"the head gives embeddings of shape {list(added.shape)}, the model"
+            f" {list(embedding.shape)}; the named embedding is another tensor"
+        )
+    norms = added.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    # Z divides by |E|, so a model that normalises at its end is met after normalisation.
+    errors = torch.minimum(
+        (added - embedding).norm(dim=1) / embedding.norm(dim=1).clamp_min(1e-12),
+        (added / norms - embedding).norm(dim=1),
+    )
+    error = float(errors.max())
+    if not error <= TOLERANCE:
+        kinds = ", ".join(f"{step.kind} ({step.module_path})" for step in head.operators)
+        raise CompletenessError(
+            f"contributions and bias miss the model's embedding by {error:.2g} of its length; at"
+            f" most {TOLERANCE:g} is allowed. The head's operators: {kinds}"
+        )
+    return Completeness(error, float((bias.norm(dim=1) / norms[:, 0]).mean()))

@@ -1,0 +1,191 @@
+"""A metric-learning model: a backbone, a linearised head, and what is known about them."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from partlens.explainer.backbone import Backbone, FloatArray, OnnxBackbone
+from partlens.explainer.decomposition import Decomposition
+from partlens.explainer.errors import ModelFileError, ShapeError
+from partlens.explainer.head import store
+from partlens.explainer.head.linearise import linearise
+from partlens.explainer.head.operators import Head
+from partlens.explainer.preprocessing import Preprocessing
+from partlens.explainer.spec import ModelSpec
+
+FORMAT = 1
+MODEL_FILE = "model.json"
+BACKBONE_FILE = "backbone.onnx"
+
+
+@dataclass(frozen=True)
+class Decompositions:
+    """Decompositions of N images as arrays.
+
+    Attributes:
+        contributions: c_p, float32, shape [N, P, D].
+        bias: b, float32, shape [N, D].
+        grid: (rows, cols), P = rows * cols.
+    """
+
+    contributions: FloatArray
+    bias: FloatArray
+    grid: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.contributions)
+
+    def __getitem__(self, index: int) -> Decomposition:
+        return Decomposition(
+            torch.from_numpy(self.contributions[index]),
+            torch.from_numpy(self.bias[index]),
+            self.grid,
+        )
+
+
+@dataclass(frozen=True)
+class MetricModel:
+    """A model that can say what each position adds to its embedding.
+
+    Attributes:
+        spec: what it is.
+        backbone: pixels to the feature map.
+        head: the feature map to the embedding.
+    """
+
+    spec: ModelSpec
+    backbone: Backbone
+    head: Head
+
+    @classmethod
+    def from_module(
+        cls, module: nn.Module, *, feature_layer: str = "", preprocessing: Preprocessing, name: str
+    ) -> "MetricModel":
+        """A live PyTorch module, for work that touches no disk; see importing.torch_module."""
+        # Importing builds models, so it knows this module; this is the one way back.
+        from partlens.explainer.importing.torch_module import from_module
+
+        return from_module(
+            module, feature_layer=feature_layer, preprocessing=preprocessing, name=name
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> "MetricModel":
+        """The model in a folder that `save` wrote.
+
+        Raises:
+            ModelFileError: a file is missing, damaged, changed since, or of a newer format.
+        """
+        spec = read_spec(folder)
+        if (found := _digest(folder, spec)) != spec.digest:
+            raise ModelFileError(
+                f"the files of model {spec.name!r} have the digest {found}, its {MODEL_FILE} says"
+                f" {spec.digest}: a file was changed or cut short; import the model again"
+            )
+        return cls(spec, OnnxBackbone((folder / BACKBONE_FILE).read_bytes()), store.read(folder))
+
+    def save(self, folder: Path) -> "MetricModel":
+        """Write a model folder, all of it or nothing, and return the model with its digest.
+
+        Raises:
+            ModelFileError: the folder is there already.
+            ModelError: the backbone cannot be written as ONNX.
+        """
+        if folder.exists():
+            raise ModelFileError(f"{folder} is there already; choose another name or remove it")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            (draft / BACKBONE_FILE).write_bytes(self.backbone.to_onnx())
+            store.write(self.head, draft)
+            spec = replace(self.spec, digest=_digest(draft, self.spec))
+            text = json.dumps({"format": FORMAT} | spec.to_json(), indent=1)
+            (draft / MODEL_FILE).write_text(text + "\n", encoding="utf-8")
+            draft.chmod(0o777 & ~_umask())
+            draft.rename(folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        return replace(self, spec=spec)
+
+    def decompose_pixels(self, pixels: FloatArray) -> Decompositions:
+        """Decompositions of preprocessed pixels, float32 [N, 3, height, width].
+
+        Raises:
+            ShapeError: pixels of another shape, or the model gives NaN or infinity.
+        """
+        shape = (3, self.spec.preprocessing.height, self.spec.preprocessing.width)
+        if pixels.ndim != 4 or pixels.shape[1:] != shape:
+            raise ShapeError(f"pixels have shape {pixels.shape}; this model needs [N, {shape}]")
+        feature = torch.from_numpy(self.backbone(pixels))
+        contributions, bias = linearise(self.head, feature)
+        if not (contributions.isfinite().all() and bias.isfinite().all()):
+            raise ShapeError("the model gave NaN or infinity for these images")
+        return Decompositions(
+            np.ascontiguousarray(contributions.numpy()), bias.numpy(), self.spec.grid
+        )
+
+    def decompose(self, images: Sequence[NDArray[np.uint8]]) -> Decompositions:
+        """Decompositions of upright RGB images, uint8 [height, width, 3] each, of any size.
+
+        Raises:
+            ImageError: an array that is no image.
+            ShapeError: no image at all.
+        """
+        if not images:
+            raise ShapeError("at least one image is needed")
+        return self.decompose_pixels(np.stack([self.spec.preprocessing.pixels(i) for i in images]))
+
+
+def read_spec(folder: Path) -> ModelSpec:
+    """What model.json says, without loading the model.
+
+    Raises:
+        ModelFileError: missing, damaged, or of a newer format.
+    """
+    try:
+        plain = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelFileError(
+            f"{folder} is no model folder: it has no {MODEL_FILE}; make one with"
+            " `partlens model import`"
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelFileError(f"{MODEL_FILE} cannot be read: {error}") from error
+    if not isinstance(plain, dict) or type(plain.get("format")) is not int:
+        raise ModelFileError(f"{MODEL_FILE} has no format number; it is not a partlens model")
+    if (found := plain.pop("format")) > FORMAT:
+        raise ModelFileError(
+            f"{MODEL_FILE} has format {found}, this version reads up to {FORMAT}; upgrade partlens"
+        )
+    return ModelSpec.from_json(plain)
+
+
+def _digest(folder: Path, spec: ModelSpec) -> str:
+    """sha256 over the spec without its digest, and over each file with its length."""
+    total = hashlib.sha256(json.dumps(replace(spec, digest="").to_json(), sort_keys=True).encode())
+    for name in (BACKBONE_FILE, store.HEAD_FILE, store.WEIGHTS_FILE):
+        try:
+            data = (folder / name).read_bytes()
+        except OSError as error:
+            raise ModelFileError(
+                f"the model folder has no readable {name}; import again"
+            ) from error
+        total.update(f"\n{name} {len(data)}\n".encode())
+        total.update(data)
+    return f"sha256:{total.hexdigest()}"
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,145 @@
+"""PyTorch modules become models that compute the same and whose parts add up."""
+
+from pathlib import Path
+
+import head_modules
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from partlens.explainer.errors import ModelError, ModelFileError, UnsupportedOperatorError
+from partlens.explainer.importing.torch_module import from_module, load_module, with_onnx_backbone
+from partlens.explainer.model import MetricModel
+from partlens.explainer.preprocessing import Preprocessing
+
+SIZE = Preprocessing(16, 8)
+
+
+def pixels(count: int = 3) -> np.ndarray:
+    return np.random.default_rng(7).standard_normal((count, 3, 16, 8)).astype(np.float32)
+
+
+def imported(name: str) -> MetricModel:
+    return from_module(
+        head_modules.make(name), feature_layer="stem", preprocessing=SIZE, name=name, licence="MIT"
+    )
+
+
+@pytest.mark.parametrize("name", head_modules.HEADS)
+def test_the_parts_add_up_to_the_modules_own_embedding(name: str) -> None:
+    found = imported(name).decompose_pixels(pixels())
+    with torch.no_grad():
+        expected = head_modules.make(name)(torch.from_numpy(pixels())).numpy()
+    embedding = found.contributions.sum(1) + found.bias
+    if "normalised" in name:
+        embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
+    np.testing.assert_allclose(embedding, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["gap, fc, bn, relu, dropout", "depthwise"])
+def test_a_saved_model_gives_the_same_parts(name: str, tmp_path: Path) -> None:
+    live = imported(name)
+    saved = with_onnx_backbone(live).save(tmp_path / "model")
+    loaded = MetricModel.load(tmp_path / "model")
+    assert loaded.spec == saved.spec and loaded.spec.digest.startswith("sha256:")
+    ours, theirs = loaded.decompose_pixels(pixels(1)), live.decompose_pixels(pixels(1))
+    np.testing.assert_allclose(ours.contributions, theirs.contributions, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ours.bias, theirs.bias, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ModelFileError, match="there already"):
+        live.save(tmp_path / "model")
+
+
+def test_the_feature_layer_is_found_where_none_is_named() -> None:
+    found = from_module(head_modules.make("gap"), preprocessing=SIZE, name="gap")
+    assert found.spec.grid == (4, 2) and found.spec.feature_layer.startswith("stem")
+
+
+def test_another_input_size_gives_another_grid() -> None:
+    larger = Preprocessing(32, 16)
+    found = from_module(
+        head_modules.make("gmp, fc"), feature_layer="stem", preprocessing=larger, name="x"
+    )
+    assert found.spec.grid == (8, 4)
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        (head_modules.Squared(), r"mul.* \(at head\).*not a sum"),
+        (head_modules.Softmaxed(), "aten.cumsum"),
+    ],
+)
+def test_what_cannot_be_decomposed_is_refused_by_name(head: nn.Module, message: str) -> None:
+    with pytest.raises(UnsupportedOperatorError, match=message):
+        from_module(head_modules.Net(head), feature_layer="stem", preprocessing=SIZE, name="x")
+
+
+def test_unknown_layers_are_refused_with_the_known_ones() -> None:
+    with pytest.raises(ModelError, match=r"no layer 'stm'; layers: stem"):
+        from_module(head_modules.make("gap"), feature_layer="stm", preprocessing=SIZE, name="x")
+
+
+def test_the_digest_of_a_live_module_follows_its_weights() -> None:
+    again = imported("gap").spec.digest
+    assert imported("gap").spec.digest == again
+    other = from_module(
+        head_modules.make("gap", seed=5), feature_layer="stem", preprocessing=SIZE, name="gap"
+    )
+    assert other.spec.digest != again
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_weights_are_loaded_strictly(suffix: str, tmp_path: Path) -> None:
+    state = head_modules.make("gap, fc, bn, relu, dropout", seed=9).state_dict()
+    path = tmp_path / f"weights{suffix}"
+    save_file(state, path) if suffix == ".safetensors" else torch.save(
+        {"epoch": 1, "s": state}, path
+    )
+    loaded = load_module("head_modules:factory", path)
+    assert torch.equal(loaded.state_dict()["head.2.weight"], state["head.2.weight"])
+    del state["head.2.weight"]
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    with pytest.raises(ModelError, match=r"head\.2\.weight"):
+        load_module("head_modules:factory", path)
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(ModelError, match="weights"):
+        load_module("head_modules:factory", path)
+
+
+def test_weights_that_carry_code_are_refused(tmp_path: Path) -> None:
+    torch.save(head_modules.make("gap"), tmp_path / "whole.pth")
+    with pytest.raises(ModelError, match="more than weights"):
+        load_module("head_modules:factory", tmp_path / "whole.pth")
+
+
+@pytest.mark.parametrize(
+    "factory", ["nowhere:x", "head_modules:nothing", "head_modules", "head_modules:stem"]
+)
+def test_a_factory_that_is_none_is_refused(factory: str, tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors")
+    with pytest.raises(ModelError, match=r"--torch|do not fit"):
+        load_module(factory, tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize("name", ["backbone.onnx", "head.json", "head.safetensors", "model.json"])
+def test_a_changed_or_truncated_folder_is_refused(name: str, tmp_path: Path) -> None:
+    imported("gap, fc, bn, relu, dropout").save(tmp_path / "model")
+    path = tmp_path / "model" / name
+    data = path.read_bytes()
+    for changed in (data[: len(data) // 2], b"", data[:-3] + b"   "):
+        path.write_bytes(changed)
+        with pytest.raises(ModelFileError):
+            MetricModel.load(tmp_path / "model")
+    path.unlink()
+    with pytest.raises(ModelFileError, match=name):
+        MetricModel.load(tmp_path / "model")
+
+
+def test_a_newer_format_is_told_apart(tmp_path: Path) -> None:
+    imported("gap").save(tmp_path / "model")
+    path = tmp_path / "model" / "model.json"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+    with pytest.raises(ModelFileError, match="format 2, this version reads up to 1"):
+        MetricModel.load(tmp_path / "model")
