@@ -1,0 +1,144 @@
+from partlens.v1 import image_pb2 as _image_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class UpsertImagesRequest(_message.Message):
+    __slots__ = ("id", "data", "uri", "metadata")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    URI_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    data: bytes
+    uri: str
+    metadata: _image_pb2.ImageMetadata
+    def __init__(self, id: _Optional[str] = ..., data: _Optional[bytes] = ..., uri: _Optional[str] = ..., metadata: _Optional[_Union[_image_pb2.ImageMetadata, _Mapping]] = ...) -> None: ...
+
+class UpsertImagesResponse(_message.Message):
+    __slots__ = ("id", "index", "committed", "refused")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    COMMITTED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    index: int
+    committed: UpsertCommitted
+    refused: UpsertRefused
+    def __init__(self, id: _Optional[str] = ..., index: _Optional[int] = ..., committed: _Optional[_Union[UpsertCommitted, _Mapping]] = ..., refused: _Optional[_Union[UpsertRefused, _Mapping]] = ...) -> None: ...
+
+class UpsertCommitted(_message.Message):
+    __slots__ = ("gallery_version", "width", "height")
+    GALLERY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    gallery_version: int
+    width: int
+    height: int
+    def __init__(self, gallery_version: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ...) -> None: ...
+
+class UpsertRefused(_message.Message):
+    __slots__ = ("reason", "message")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    message: str
+    def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class GetImageRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class GetImageResponse(_message.Message):
+    __slots__ = ("image", "thumbnail")
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    THUMBNAIL_FIELD_NUMBER: _ClassVar[int]
+    image: _image_pb2.GalleryImage
+    thumbnail: bytes
+    def __init__(self, image: _Optional[_Union[_image_pb2.GalleryImage, _Mapping]] = ..., thumbnail: _Optional[bytes] = ...) -> None: ...
+
+class ListImagesRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListImagesResponse(_message.Message):
+    __slots__ = ("images", "next_page_token")
+    IMAGES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    images: _containers.RepeatedCompositeFieldContainer[_image_pb2.GalleryImage]
+    next_page_token: str
+    def __init__(self, images: _Optional[_Iterable[_Union[_image_pb2.GalleryImage, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class DeleteImagesRequest(_message.Message):
+    __slots__ = ("ids",)
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class DeleteImagesResponse(_message.Message):
+    __slots__ = ("deleted",)
+    DELETED_FIELD_NUMBER: _ClassVar[int]
+    deleted: int
+    def __init__(self, deleted: _Optional[int] = ...) -> None: ...
+
+class GetGalleryRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetGalleryResponse(_message.Message):
+    __slots__ = ("version", "images", "model", "limits")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    IMAGES_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    images: int
+    model: Model
+    limits: Limits
+    def __init__(self, version: _Optional[int] = ..., images: _Optional[int] = ..., model: _Optional[_Union[Model, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
+
+class Model(_message.Message):
+    __slots__ = ("name", "digest", "input_width", "input_height", "rows", "cols", "dimensions", "licence")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    INPUT_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    INPUT_HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    COLS_FIELD_NUMBER: _ClassVar[int]
+    DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    LICENCE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    digest: str
+    input_width: int
+    input_height: int
+    rows: int
+    cols: int
+    dimensions: int
+    licence: str
+    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., input_width: _Optional[int] = ..., input_height: _Optional[int] = ..., rows: _Optional[int] = ..., cols: _Optional[int] = ..., dimensions: _Optional[int] = ..., licence: _Optional[str] = ...) -> None: ...
+
+class Limits(_message.Message):
+    __slots__ = ("request_bytes", "image_pixels", "query_images", "regions", "search_page_size", "list_page_size")
+    REQUEST_BYTES_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    QUERY_IMAGES_FIELD_NUMBER: _ClassVar[int]
+    REGIONS_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    LIST_PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    request_bytes: int
+    image_pixels: int
+    query_images: int
+    regions: int
+    search_page_size: int
+    list_page_size: int
+    def __init__(self, request_bytes: _Optional[int] = ..., image_pixels: _Optional[int] = ..., query_images: _Optional[int] = ..., regions: _Optional[int] = ..., search_page_size: _Optional[int] = ..., list_page_size: _Optional[int] = ...) -> None: ...

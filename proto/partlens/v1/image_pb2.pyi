@@ -1,0 +1,107 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from partlens.v1 import region_pb2 as _region_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class QueryImage(_message.Message):
+    __slots__ = ("data", "gallery_id", "query_id")
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_ID_FIELD_NUMBER: _ClassVar[int]
+    QUERY_ID_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    gallery_id: str
+    query_id: str
+    def __init__(self, data: _Optional[bytes] = ..., gallery_id: _Optional[str] = ..., query_id: _Optional[str] = ...) -> None: ...
+
+class DescribedQuery(_message.Message):
+    __slots__ = ("query_id", "width", "height", "rows", "cols", "extent")
+    QUERY_ID_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    COLS_FIELD_NUMBER: _ClassVar[int]
+    EXTENT_FIELD_NUMBER: _ClassVar[int]
+    query_id: str
+    width: int
+    height: int
+    rows: int
+    cols: int
+    extent: _region_pb2.Box
+    def __init__(self, query_id: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., rows: _Optional[int] = ..., cols: _Optional[int] = ..., extent: _Optional[_Union[_region_pb2.Box, _Mapping]] = ...) -> None: ...
+
+class ActivationMap(_message.Message):
+    __slots__ = ("rows", "cols", "values", "extent")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    COLS_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    EXTENT_FIELD_NUMBER: _ClassVar[int]
+    rows: int
+    cols: int
+    values: _containers.RepeatedScalarFieldContainer[float]
+    extent: _region_pb2.Box
+    def __init__(self, rows: _Optional[int] = ..., cols: _Optional[int] = ..., values: _Optional[_Iterable[float]] = ..., extent: _Optional[_Union[_region_pb2.Box, _Mapping]] = ...) -> None: ...
+
+class ImageMetadata(_message.Message):
+    __slots__ = ("camera", "track", "captured_at", "attributes")
+    class AttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    CAMERA_FIELD_NUMBER: _ClassVar[int]
+    TRACK_FIELD_NUMBER: _ClassVar[int]
+    CAPTURED_AT_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    camera: str
+    track: str
+    captured_at: _timestamp_pb2.Timestamp
+    attributes: _containers.ScalarMap[str, str]
+    def __init__(self, camera: _Optional[str] = ..., track: _Optional[str] = ..., captured_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attributes: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class GalleryImage(_message.Message):
+    __slots__ = ("id", "uri", "media_digest", "width", "height", "metadata")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    URI_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    uri: str
+    media_digest: str
+    width: int
+    height: int
+    metadata: ImageMetadata
+    def __init__(self, id: _Optional[str] = ..., uri: _Optional[str] = ..., media_digest: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., metadata: _Optional[_Union[ImageMetadata, _Mapping]] = ...) -> None: ...
+
+class Filter(_message.Message):
+    __slots__ = ("cameras", "tracks", "captured_after", "captured_before", "attributes", "exclude_ids")
+    class AttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    CAMERAS_FIELD_NUMBER: _ClassVar[int]
+    TRACKS_FIELD_NUMBER: _ClassVar[int]
+    CAPTURED_AFTER_FIELD_NUMBER: _ClassVar[int]
+    CAPTURED_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_IDS_FIELD_NUMBER: _ClassVar[int]
+    cameras: _containers.RepeatedScalarFieldContainer[str]
+    tracks: _containers.RepeatedScalarFieldContainer[str]
+    captured_after: _timestamp_pb2.Timestamp
+    captured_before: _timestamp_pb2.Timestamp
+    attributes: _containers.ScalarMap[str, str]
+    exclude_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, cameras: _Optional[_Iterable[str]] = ..., tracks: _Optional[_Iterable[str]] = ..., captured_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., captured_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attributes: _Optional[_Mapping[str, str]] = ..., exclude_ids: _Optional[_Iterable[str]] = ...) -> None: ...
