@@ -7,6 +7,7 @@ ServerError
 ├── UnknownQueryError      a query id that was forgotten or never given
 ├── NotReadyError          model and gallery are not loaded yet
 ├── StoppingError          the server is going down and takes no more images
+├── ListenError            an address that cannot be listened on
 └── SettingsError          a setting that does not exist or cannot have this value
 
 The table in status.py says how each is answered.
@@ -67,6 +68,10 @@ class NotReadyError(ServerError):
 
 class StoppingError(ServerError):
     """The server is going down and takes no more images."""
+
+
+class ListenError(ServerError, OSError):
+    """An address that cannot be listened on."""
 
 
 class SettingsError(ServerError, ValueError):

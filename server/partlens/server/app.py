@@ -1,0 +1,145 @@
+"""The server: its services, their health, and how it starts and stops."""
+
+from collections.abc import Callable
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from partlens.indexer.gallery import Gallery
+from partlens.v1.gallery_service_pb2_grpc import add_GalleryServiceServicer_to_server
+from partlens.v1.part_search_service_pb2_grpc import add_PartSearchServiceServicer_to_server
+
+from partlens.explainer.model import MetricModel
+from partlens.server import gallery_service, part_search_service
+from partlens.server.engine import Engine
+from partlens.server.errors import ListenError
+from partlens.server.host import Host
+from partlens.server.interceptor import ErrorsToStatus
+from partlens.server.settings import ServerSettings
+
+# What a request may have beside its largest picture.
+ENVELOPE_BYTES = 64 * 2**10
+SERVICES = (part_search_service.SERVICE_NAME, gallery_service.SERVICE_NAME)
+# Health of the server as a whole has the empty name.
+_HEALTH_NAMES = ("", *SERVICES)
+_HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+
+
+class PartlensServer:
+    """A gRPC server of one model and one gallery.
+
+    Args:
+        make: makes the engine; called once, on a thread.
+        listen: "host:port"; port 0 takes a free one.
+        reflection: whether callers may ask for the contract (grpcurl does).
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Engine],
+        settings: ServerSettings,
+        *,
+        listen: str = "127.0.0.1:0",
+        reflection: bool = False,
+    ) -> None:
+        self._make, self._settings, self._listen = make, settings, listen
+        self._reflection = reflection
+        self._health = health.aio.HealthServicer()
+        self._host: Host | None = None
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self) -> int:
+        """Binds and loads; every service answers when this returns. Gives the port.
+
+        Raises:
+            ListenError: the address cannot be listened on.
+        """
+        port = await self.bind()
+        await self.load()
+        return port
+
+    async def bind(self) -> int:
+        """Listens, with health NOT_SERVING and all else UNAVAILABLE until load. Gives the port.
+
+        Raises:
+            ListenError: the address cannot be listened on.
+        """
+        self._host = Host(self._settings)
+        server = grpc.aio.server(
+            interceptors=[ErrorsToStatus()],
+            options=_options(self._settings),
+            maximum_concurrent_rpcs=self._settings.concurrent_calls,
+        )
+        add_PartSearchServiceServicer_to_server(
+            part_search_service.PartSearchService(self._host), server
+        )
+        add_GalleryServiceServicer_to_server(gallery_service.GalleryService(self._host), server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        if self._reflection:
+            names = (*SERVICES, _HEALTH_SERVICE, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, server)
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        try:
+            port = server.add_insecure_port(self._listen)
+        except RuntimeError as error:
+            self._host.close()
+            raise ListenError(
+                f"cannot listen on {self._listen}: it must be host:port, of this machine, with the"
+                " port free"
+            ) from error
+        await server.start()
+        self._server = server
+        return port
+
+    async def load(self) -> None:
+        """Makes the engine; health is SERVING when this returns.
+
+        Raises:
+            whatever make raises.
+        """
+        if self._host is None:
+            raise RuntimeError("bind before load")
+        await self._host.load(self._make)
+        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Takes no more calls, lets those in progress finish, and closes.
+
+        Args:
+            grace: seconds after which calls are cut off; the setting grace_seconds if None. A
+                commit that has begun is finished in any case.
+        """
+        if self._server is None or self._host is None:
+            return
+        await self._health.enter_graceful_shutdown()
+        self._host.stopping.set()
+        await self._server.stop(self._settings.grace_seconds if grace is None else grace)
+        self._host.close()
+
+    async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+        for name in _HEALTH_NAMES:
+            await self._health.set(name, status)
+
+
+def create_server(
+    model: MetricModel,
+    gallery: Gallery,
+    settings: ServerSettings | None = None,
+    *,
+    listen: str = "127.0.0.1:0",
+    reflection: bool = False,
+) -> PartlensServer:
+    """A server of a model and a gallery that are loaded already; see PartlensServer.start."""
+    used = settings or ServerSettings()
+    return PartlensServer(
+        lambda: Engine(model, gallery, used), used, listen=listen, reflection=reflection
+    )
+
+
+def _options(settings: ServerSettings) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", settings.request_bytes + ENVELOPE_BYTES),
+        ("grpc.max_send_message_length", settings.response_bytes),
+        # Two servers on one port would silently share its calls.
+        ("grpc.so_reuseport", 0),
+    ]

@@ -1,0 +1,231 @@
+"""Requests, as questions: what a message may say is checked here and nowhere else."""
+
+import math
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from partlens.indexer.gallery import Filter, Metadata
+
+from partlens.explainer.scoring import Score
+from partlens.server.decoding_regions import RegionDecoder
+from partlens.server.errors import RequestError
+from partlens.server.questions import (
+    DescribeQuestion,
+    EarlierPicture,
+    MapKind,
+    PairQuestion,
+    Picture,
+    RegionToExplain,
+    RegionToFind,
+    SearchQuestion,
+    Side,
+    Source,
+    StoredPicture,
+    Upload,
+)
+from partlens.server.settings import ServerSettings
+from partlens.v1 import gallery_service_pb2 as gallery_pb
+from partlens.v1 import image_pb2 as image_pb
+from partlens.v1 import part_search_service_pb2 as search_pb
+
+DEFAULT_SEARCH_PAGE, DEFAULT_LIST_PAGE = 20, 100
+_ID_BYTES, _METADATA_BYTES = 512, 65536
+
+_SCORES: dict[int, Score] = {
+    search_pb.SCORE_KIND_UNSPECIFIED: "default",
+    search_pb.SCORE_KIND_DEFAULT: "default",
+    search_pb.SCORE_KIND_WHOLE: "whole",
+    search_pb.SCORE_KIND_PART: "part",
+}
+_MAPS: dict[int, MapKind] = {
+    search_pb.MAP_KIND_SCORE: "score",
+    search_pb.MAP_KIND_OVERALL: "overall",
+    search_pb.MAP_KIND_REGIONS: "regions",
+}
+_SIDES: dict[int, Side] = {
+    search_pb.PAIR_SIDE_QUERY: "query",
+    search_pb.PAIR_SIDE_RETRIEVED: "retrieved",
+}
+
+
+def search(request: search_pb.SearchRegionsRequest, settings: ServerSettings) -> SearchQuestion:
+    """What a search asks.
+
+    Raises:
+        RequestError: a field that cannot be used.
+    """
+    _count("images", len(request.images), settings.query_images)
+    _count("regions", len(request.regions), settings.regions)
+    decoder = RegionDecoder(settings.image_pixels)
+    regions = tuple(
+        _region_to_find(decoder, region, f"regions[{i}]", len(request.images))
+        for i, region in enumerate(request.regions)
+    )
+    if all(region.weight < 0 for region in regions):
+        raise RequestError("regions", "every region is excluded; at least one must be searched for")
+    if request.score not in _SCORES:
+        raise RequestError("score", f"{request.score} is no ScoreKind; leave it out for the best")
+    return SearchQuestion(
+        images=tuple(source(image, f"images[{i}]") for i, image in enumerate(request.images)),
+        regions=regions,
+        where=where(request.filter),
+        score=_SCORES[request.score],
+        page_size=page_size(request.page_size, DEFAULT_SEARCH_PAGE, settings.search_page_size),
+        page_token=request.page_token,
+        maps=_map_kinds(list(request.maps)),
+        thumbnails=request.include_thumbnails,
+    )
+
+
+def pair(request: search_pb.ExplainPairRequest, settings: ServerSettings) -> PairQuestion:
+    """What an explanation of a pair asks; raises RequestError as search does."""
+    _count("regions", len(request.regions), settings.regions, least=0)
+    decoder, regions = RegionDecoder(settings.image_pixels), []
+    for i, region in enumerate(request.regions):
+        field = f"regions[{i}]"
+        if region.side not in _SIDES:
+            raise RequestError(f"{field}.side", "allowed are PAIR_SIDE_QUERY, PAIR_SIDE_RETRIEVED")
+        field = f"{field}.region"
+        shape = decoder.region(region.region, field)
+        regions.append(RegionToExplain(_SIDES[region.side], shape, field))
+    query, retrieved = source(request.query, "query"), source(request.retrieved, "retrieved")
+    return PairQuestion(query, retrieved, tuple(regions))
+
+
+def describe(request: search_pb.DescribeQueryRequest, settings: ServerSettings) -> DescribeQuestion:
+    """What a description of a query asks; raises RequestError as search does."""
+    _count("regions", len(request.regions), settings.regions, least=0)
+    decoder = RegionDecoder(settings.image_pixels)
+    fields = [f"regions[{i}]" for i in range(len(request.regions))]
+    regions = [
+        (decoder.region(region, field), field)
+        for region, field in zip(request.regions, fields, strict=True)
+    ]
+    return DescribeQuestion(source(request.image, "image"), tuple(regions))
+
+
+def upload(request: gallery_pb.UpsertImagesRequest) -> Upload:
+    """The image that a message of UpsertImages adds; raises RequestError as search does."""
+    if request.metadata.ByteSize() + len(request.uri.encode()) > _METADATA_BYTES:
+        raise RequestError(
+            "metadata", f"metadata and uri may have {_METADATA_BYTES} bytes together: say less"
+        )
+    metadata = Metadata(
+        camera=request.metadata.camera,
+        track=request.metadata.track,
+        captured_at=_time(request.metadata, "captured_at", "metadata.captured_at"),
+        attributes=dict(request.metadata.attributes),
+    )
+    return Upload(image_id(request.id, "id"), request.data, request.uri, metadata)
+
+
+def source(image: image_pb.QueryImage, field: str) -> Source:
+    """Where a query image comes from.
+
+    Args:
+        field: the message's path in the request.
+
+    Raises:
+        RequestError: it names no source.
+    """
+    match image.WhichOneof("source"):
+        case "data":
+            return Picture(image.data, f"{field}.data")
+        case "gallery_id":
+            field = f"{field}.gallery_id"
+            return StoredPicture(image_id(image.gallery_id, field), field)
+        case "query_id":
+            return EarlierPicture(image.query_id, f"{field}.query_id")
+        case _:
+            raise RequestError(field, "an image needs data, a gallery_id or a query_id")
+
+
+def where(message: image_pb.Filter) -> Filter:
+    """The images that a search looks at; raises RequestError for a time that is none."""
+    return Filter(
+        cameras=tuple(message.cameras),
+        tracks=tuple(message.tracks),
+        captured_after=_time(message, "captured_after", "filter.captured_after"),
+        captured_before=_time(message, "captured_before", "filter.captured_before"),
+        attributes=dict(message.attributes),
+        exclude_ids=tuple(message.exclude_ids),
+    )
+
+
+def page_size(given: int, default: int, most: int) -> int:
+    """How many to give on a page.
+
+    Raises:
+        RequestError: more than the most.
+
+    >>> page_size(0, 20, 100), page_size(0, 20, 10), page_size(7, 20, 100)
+    (20, 10, 7)
+    """
+    if given > most:
+        raise RequestError(
+            "page_size", f"{given}; at most {most} are allowed: ask for that and page on"
+        )
+    return given or min(default, most)
+
+
+def image_id(id: str, field: str) -> str:
+    """An image's id in the gallery.
+
+    Raises:
+        RequestError: it is empty, too long or not printable.
+    """
+    if not id or not id.isprintable() or len(id.encode()) > _ID_BYTES:
+        raise RequestError(
+            field, f"{id[:64]!r}: an id has 1 to {_ID_BYTES} bytes, all printable", "ID_INVALID"
+        )
+    return id
+
+
+def _region_to_find(
+    decoder: RegionDecoder, region: search_pb.QueryRegion, field: str, images: int
+) -> RegionToFind:
+    if region.image_index >= images:
+        raise RequestError(
+            f"{field}.image_index", f"{region.image_index}; the request has {images} images"
+        )
+    weight = region.weight if region.HasField("weight") else 1.0
+    if not (0 < weight <= 1e6 and math.isfinite(weight)):
+        raise RequestError(
+            f"{field}.weight",
+            f"{weight:g}: must be above 0, at most 1e6; set exclude for what must not be there",
+        )
+    shape = decoder.region(region.region, f"{field}.region")
+    signed = -weight if region.exclude else weight
+    return RegionToFind(region.image_index, shape, signed, f"{field}.region")
+
+
+def _map_kinds(kinds: list[int]) -> frozenset[MapKind]:
+    if not kinds:
+        return frozenset({"score"})
+    if kinds == [search_pb.MAP_KIND_NONE]:
+        return frozenset()
+    for i, kind in enumerate(kinds):
+        if kind not in _MAPS:
+            raise RequestError(
+                f"maps[{i}]",
+                f"{kind} cannot be given here; MAP_KIND_NONE stands alone, others are"
+                " MAP_KIND_SCORE, MAP_KIND_OVERALL and MAP_KIND_REGIONS",
+            )
+    return frozenset(_MAPS[kind] for kind in kinds)
+
+
+def _time(
+    message: image_pb.ImageMetadata | image_pb.Filter, name: str, field: str
+) -> datetime | None:
+    if not message.HasField(name):
+        return None
+    stamp: Timestamp = getattr(message, name)
+    try:
+        return stamp.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise RequestError(field, "the time must lie in the years 1 to 9999") from error
+
+
+def _count(field: str, given: int, most: int, least: int = 1) -> None:
+    if not least <= given <= most:
+        raise RequestError(field, f"{given} given; {least} to {most} are allowed")

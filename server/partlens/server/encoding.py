@@ -1,0 +1,203 @@
+"""Answers, as messages."""
+
+import numpy as np
+from google.protobuf.timestamp_pb2 import Timestamp
+from numpy.typing import NDArray
+from partlens.indexer.gallery import Metadata, StoredImage
+
+from partlens.explainer.regions import Box, window_box
+from partlens.explainer.spec import ModelSpec
+from partlens.server.answers import (
+    Committed,
+    DescribeAnswer,
+    Match,
+    PairAnswer,
+    PartialMap,
+    Receipt,
+    SearchAnswer,
+)
+from partlens.server.queries import Query
+from partlens.server.questions import SearchQuestion
+from partlens.server.settings import ServerSettings
+from partlens.v1 import gallery_service_pb2 as gallery_pb
+from partlens.v1 import image_pb2 as image_pb
+from partlens.v1 import part_search_service_pb2 as search_pb
+from partlens.v1 import region_pb2 as region_pb
+
+_SIDES = {"query": search_pb.PAIR_SIDE_QUERY, "retrieved": search_pb.PAIR_SIDE_RETRIEVED}
+
+
+class Encoder:
+    """Encodes answers about one model's maps.
+
+    Args:
+        spec: the model, whose grid and preprocessing say where a map lies on an image.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self._spec = spec
+
+    def search(
+        self, question: SearchQuestion, answer: SearchAnswer
+    ) -> search_pb.SearchRegionsResponse:
+        """A page of hits, with what the question wanted to see of each."""
+        return search_pb.SearchRegionsResponse(
+            hits=[self._hit(question, match) for match in answer.matches],
+            next_page_token=answer.next_page_token,
+            queries=[self.described(query) for query in answer.queries],
+            gallery_version=answer.gallery_version,
+        )
+
+    def pair(self, answer: PairAnswer) -> search_pb.ExplainPairResponse:
+        """The similarity of two images, its terms and its maps."""
+        why, query, retrieved = answer.explanation, answer.query, answer.retrieved
+        terms = why.four_terms
+        return search_pb.ExplainPairResponse(
+            similarity=why.similarity,
+            terms=search_pb.SimilarityTerms(
+                position_position=terms.positions,
+                position_bias=terms.query_positions_retrieved_bias,
+                bias_position=terms.query_bias_retrieved_positions,
+                bias_bias=terms.biases,
+            ),
+            query_map=self.map(why.query_map(with_bias=False).numpy(), query.image_size),
+            query_map_with_bias=self.map(why.query_map(with_bias=True).numpy(), query.image_size),
+            retrieved_map=self.map(
+                why.retrieved_map(with_bias=False).numpy(), retrieved.image_size
+            ),
+            retrieved_map_with_bias=self.map(
+                why.retrieved_map(with_bias=True).numpy(), retrieved.image_size
+            ),
+            partial_maps=[self._partial(answer, partial) for partial in answer.partial_maps],
+            query=self.described(query),
+            retrieved=self.described(retrieved),
+        )
+
+    def describe(self, answer: DescribeAnswer) -> search_pb.DescribeQueryResponse:
+        """A query image, and what its regions cover."""
+        size = answer.query.image_size
+        return search_pb.DescribeQueryResponse(
+            query=self.described(answer.query),
+            coverage=[self.map(coverage, size) for coverage in answer.coverage],
+            model_digest=answer.model_digest,
+        )
+
+    def described(self, query: Query) -> image_pb.DescribedQuery:
+        """What the server keeps of a query image."""
+        width, height = query.image_size
+        rows, cols = self._spec.grid
+        return image_pb.DescribedQuery(
+            query_id=query.id,
+            width=width,
+            height=height,
+            rows=rows,
+            cols=cols,
+            extent=self._extent(query.image_size),
+        )
+
+    def map(
+        self, values: NDArray[np.float32], image_size: tuple[int, int]
+    ) -> image_pb.ActivationMap:
+        """A map [rows, cols] that lies on an image of this (width, height)."""
+        rows, cols = values.shape
+        return image_pb.ActivationMap(
+            rows=rows, cols=cols, values=values.ravel().tolist(), extent=self._extent(image_size)
+        )
+
+    def _hit(self, question: SearchQuestion, match: Match) -> search_pb.Hit:
+        found, stored = match.candidate, match.candidate.stored
+        size = stored.width, stored.height
+        return search_pb.Hit(
+            id=found.id,
+            score=found.score,
+            map=self.map(found.map, size) if "score" in question.maps else None,
+            constant=found.constant,
+            box=box(window_box(*found.window, size, self._spec.preprocessing, self._spec.grid)),
+            image=image(stored),
+            thumbnail=stored.thumbnail if question.thumbnails else b"",
+            overall_maps=[self.map(overall, size) for overall in match.overall_maps],
+            region_maps=[self.map(partial, size) for partial in match.region_maps],
+        )
+
+    def _partial(self, answer: PairAnswer, partial: PartialMap) -> search_pb.PartialMap:
+        lies_on = answer.query if partial.side == "query" else answer.retrieved
+        return search_pb.PartialMap(
+            side=_SIDES[partial.side],
+            map=self.map(partial.map, lies_on.image_size),
+            constant=partial.constant,
+        )
+
+    def _extent(self, image_size: tuple[int, int]) -> region_pb.Box:
+        rows, cols = self._spec.grid
+        return box(
+            window_box(0, 0, rows, cols, image_size, self._spec.preprocessing, self._spec.grid)
+        )
+
+
+def box(rectangle: Box) -> region_pb.Box:
+    """A rectangle in pixels."""
+    return region_pb.Box(
+        x=rectangle.x, y=rectangle.y, width=rectangle.width, height=rectangle.height
+    )
+
+
+def image(stored: StoredImage) -> image_pb.GalleryImage:
+    """An image of the gallery, without its thumbnail."""
+    return image_pb.GalleryImage(
+        id=stored.id,
+        uri=stored.uri,
+        media_digest=stored.media_digest,
+        width=stored.width,
+        height=stored.height,
+        metadata=_metadata(stored.metadata),
+    )
+
+
+def receipt(id: str, index: int, result: Receipt) -> gallery_pb.UpsertImagesResponse:
+    """What became of the image at a position of an upload."""
+    answer = gallery_pb.UpsertImagesResponse(id=id, index=index)
+    if isinstance(result, Committed):
+        answer.committed.gallery_version = result.gallery_version
+        answer.committed.width, answer.committed.height = result.width, result.height
+    else:
+        answer.refused.reason, answer.refused.message = result.reason, result.message
+    return answer
+
+
+def gallery(
+    version: int, images: int, spec: ModelSpec, settings: ServerSettings
+) -> gallery_pb.GetGalleryResponse:
+    """The gallery's size, its model, and what the server allows."""
+    return gallery_pb.GetGalleryResponse(
+        version=version,
+        images=images,
+        model=gallery_pb.Model(
+            name=spec.name,
+            digest=spec.digest,
+            input_width=spec.preprocessing.width,
+            input_height=spec.preprocessing.height,
+            rows=spec.grid[0],
+            cols=spec.grid[1],
+            dimensions=spec.dimensions,
+            licence=spec.licence,
+        ),
+        limits=gallery_pb.Limits(
+            request_bytes=settings.request_bytes,
+            image_pixels=settings.image_pixels,
+            query_images=settings.query_images,
+            regions=settings.regions,
+            search_page_size=settings.search_page_size,
+            list_page_size=settings.list_page_size,
+        ),
+    )
+
+
+def _metadata(metadata: Metadata) -> image_pb.ImageMetadata:
+    message = image_pb.ImageMetadata(
+        camera=metadata.camera, track=metadata.track, attributes=metadata.attributes
+    )
+    if metadata.captured_at is not None:
+        stamp = Timestamp()
+        stamp.FromDatetime(metadata.captured_at)
+        message.captured_at.CopyFrom(stamp)
+    return message

@@ -1,0 +1,199 @@
+"""The questions that the services answer, asked of one model and one gallery."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from partlens.indexer.gallery import Candidate, Gallery
+
+from partlens.explainer.decomposition import Decomposition
+from partlens.explainer.images import decode
+from partlens.explainer.model import MetricModel
+from partlens.explainer.pair import PairExplanation
+from partlens.explainer.regions import Region, position_weights
+from partlens.explainer.scoring import QueryPart, query_part
+from partlens.explainer.spec import ModelSpec
+from partlens.server import paging
+from partlens.server.answers import DescribeAnswer, Match, PairAnswer, PartialMap, SearchAnswer
+from partlens.server.errors import blamed_on
+from partlens.server.queries import Query, QueryCache, query_id
+from partlens.server.questions import (
+    DescribeQuestion,
+    EarlierPicture,
+    PairQuestion,
+    Picture,
+    RegionToExplain,
+    SearchQuestion,
+    Source,
+    StoredPicture,
+)
+from partlens.server.settings import ServerSettings
+
+FloatArray = NDArray[np.float32]
+
+
+class Engine:
+    """Answers questions about query images and a gallery. Blocks; safe to use from threads.
+
+    Args:
+        model: the one that the gallery is bound to.
+    """
+
+    def __init__(self, model: MetricModel, gallery: Gallery, settings: ServerSettings) -> None:
+        self.model, self.gallery, self.settings = model, gallery, settings
+        self._queries = QueryCache(settings.kept_queries)
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model is."""
+        return self.model.spec
+
+    def search(self, question: SearchQuestion) -> SearchAnswer:
+        """One page of the images that hold parts like the question's.
+
+        Raises:
+            RequestError: a picture, region or page token that cannot be used.
+            UnknownQueryError: a query id that is not kept.
+            NotFoundError: the gallery has no image of a given id.
+            StalePageError: the gallery has changed since the page token was given.
+        """
+        queries = tuple(self.query(image) for image in question.images)
+        weights = [self._weights(queries[r.image], r.region, r.field) for r in question.regions]
+        asked, version = _digest(question, queries, weights), self.gallery.version
+        depth = self.settings.search_depth
+        start = paging.search_offset(question.page_token, asked, version, depth)
+        end = min(start + question.page_size, depth)
+        parts = [
+            self._part(queries[region.image], covered, region.weight, region.field)
+            for region, covered in zip(question.regions, weights, strict=True)
+        ]
+        more = end < depth
+        found = self.gallery.search(parts, question.score, question.where, end + more)
+        token = paging.search_token(end, asked, version) if more and len(found) > end else ""
+        matches = self._matches(question, queries, weights, found[start:end])
+        return SearchAnswer(matches, token, queries, version)
+
+    def explain(self, question: PairQuestion) -> PairAnswer:
+        """Why two images are similar; raises as search does."""
+        query, retrieved = self.query(question.query), self.query(question.retrieved)
+        explanation = PairExplanation(
+            _decomposition(query, self.spec.grid), _decomposition(retrieved, self.spec.grid)
+        )
+        partial = tuple(
+            self._partial_map(explanation, query, retrieved, region) for region in question.regions
+        )
+        return PairAnswer(query, retrieved, explanation, partial)
+
+    def describe(self, question: DescribeQuestion) -> DescribeAnswer:
+        """How the model sees an image and regions of it; raises as search does."""
+        query = self.query(question.image)
+        coverage = tuple(
+            self._weights(query, region, field).reshape(self.spec.grid)
+            for region, field in question.regions
+        )
+        return DescribeAnswer(query, coverage, self.spec.digest)
+
+    def query(self, source: Source) -> Query:
+        """A query image as the model sees it, which costs a pass only if it is not kept already."""
+        match source:
+            case EarlierPicture(id):
+                return self._queries.get(id)
+            case StoredPicture(id):
+                return self._stored_query(id)
+            case Picture(data, field):
+                id = query_id(self.spec.digest, "data", data)
+                return self._queries.find(id) or self._new_query(id, data, field)
+
+    def _new_query(self, id: str, data: bytes, field: str) -> Query:
+        with blamed_on(field):
+            image = decode(data, self.settings.image_limits)
+            seen = self.model.decompose([image])
+        size = (image.shape[1], image.shape[0])
+        return self._queries.keep(Query(id, size, seen.contributions[0], seen.bias[0]))
+
+    def _stored_query(self, image_id: str) -> Query:
+        stored = self.gallery.get(image_id)
+        id = query_id(self.spec.digest, "gallery", image_id.encode(), stored.media_digest.encode())
+        if kept := self._queries.find(id):
+            return kept
+        contributions, bias = self.gallery.decompositions([image_id])
+        size = (stored.width, stored.height)
+        return self._queries.keep(Query(id, size, contributions[0], bias[0]))
+
+    def _weights(self, query: Query, region: Region, field: str) -> FloatArray:
+        with blamed_on(field):
+            return position_weights(
+                region, query.image_size, self.spec.preprocessing, self.spec.grid
+            )
+
+    def _part(self, query: Query, covered: FloatArray, weight: float, field: str) -> QueryPart:
+        with blamed_on(field):
+            return query_part(
+                query.contributions, query.bias, covered, self.spec.grid, weight=weight
+            )
+
+    def _matches(
+        self,
+        question: SearchQuestion,
+        queries: Sequence[Query],
+        weights: Sequence[FloatArray],
+        found: Sequence[Candidate],
+    ) -> tuple[Match, ...]:
+        if not found or not question.maps & {"overall", "regions"}:
+            return tuple(Match(candidate) for candidate in found)
+        contributions, bias = self.gallery.decompositions([c.id for c in found])
+        norms = np.linalg.norm(contributions.sum(1) + bias, axis=1)
+        overall, partial = [], []
+        if "overall" in question.maps:
+            overall = [self._maps(contributions, norms, q, q.embedding) for q in queries]
+        if "regions" in question.maps:
+            for region, covered in zip(question.regions, weights, strict=True):
+                query = queries[region.image]
+                feature = covered @ query.contributions
+                partial.append(self._maps(contributions, norms, query, feature))
+        return tuple(
+            Match(candidate, tuple(m[i] for m in overall), tuple(m[i] for m in partial))
+            for i, candidate in enumerate(found)
+        )
+
+    def _maps(
+        self, contributions: FloatArray, norms: FloatArray, query: Query, feature: FloatArray
+    ) -> FloatArray:
+        """feature.c / Z of M images, shape [M, rows, cols]; 0 where an embedding is zero."""
+        z = norms * np.linalg.norm(query.embedding)
+        scale = np.divide(1.0, z, out=np.zeros_like(z), where=z > 0)
+        maps = (contributions @ feature) * scale[:, None]
+        return np.asarray(maps, np.float32).reshape(-1, *self.spec.grid)
+
+    def _partial_map(
+        self, why: PairExplanation, query: Query, retrieved: Query, asked: RegionToExplain
+    ) -> PartialMap:
+        of_query = asked.side == "query"
+        source, other = (query, retrieved) if of_query else (retrieved, query)
+        weights = self._weights(source, asked.region, asked.field)
+        covered = torch.from_numpy(weights)
+        explain = why.partial_map_of_retrieved if of_query else why.partial_map_of_query
+        constant = float(weights @ source.contributions @ other.bias) / why.normaliser
+        return PartialMap("retrieved" if of_query else "query", explain(covered).numpy(), constant)
+
+
+def _decomposition(query: Query, grid: tuple[int, int]) -> Decomposition:
+    return Decomposition(torch.from_numpy(query.contributions), torch.from_numpy(query.bias), grid)
+
+
+def _digest(
+    question: SearchQuestion, queries: Sequence[Query], weights: Sequence[FloatArray]
+) -> str:
+    """What makes two searches rank alike; a query id equals the picture it was given for."""
+    where = question.where
+    return paging.digest(
+        [query.id for query in queries],
+        [
+            (region.image, region.weight, covered.tobytes().hex())
+            for region, covered in zip(question.regions, weights, strict=True)
+        ],
+        [sorted(where.cameras), sorted(where.tracks), sorted(where.exclude_ids)],
+        [str(where.captured_after), str(where.captured_before), dict(where.attributes)],
+        question.score,
+    )

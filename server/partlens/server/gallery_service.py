@@ -1,0 +1,88 @@
+"""GalleryService: the images that searches look through."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+import grpc
+from partlens.v1.gallery_service_pb2_grpc import GalleryServiceServicer
+
+from partlens.server import decoding, encoding, paging, uploads
+from partlens.server.engine import Engine
+from partlens.server.errors import RequestError
+from partlens.server.host import Host
+from partlens.server.inbox import receiving
+from partlens.v1 import gallery_service_pb2 as pb
+
+SERVICE_NAME = pb.DESCRIPTOR.services_by_name["GalleryService"].full_name
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class GalleryService(GalleryServiceServicer):
+    """Adds, shows, lists and deletes images.
+
+    The errors of the methods reach the caller through interceptor.py.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def UpsertImages(
+        self, requests: AsyncIterator[pb.UpsertImagesRequest], context: Context
+    ) -> AsyncIterator[pb.UpsertImagesResponse]:
+        """Answers each image in the order sent, when it is on disk or has been refused."""
+        settings, index = self._host.settings, 0
+        async with receiving(requests, settings, self._host.stopping) as inbox:
+            while batch := await inbox.take():
+                prepared = await self._host.run(partial(uploads.prepare, batch))
+                receipts = await self._host.write(partial(uploads.commit, prepared))
+                for request, receipt in zip(batch, receipts, strict=True):
+                    yield encoding.receipt(request.id, index, receipt)
+                    index += 1
+
+    async def GetImage(self, request: pb.GetImageRequest, context: Context) -> pb.GetImageResponse:
+        """One image of the gallery, with its thumbnail."""
+
+        def answer(engine: Engine) -> pb.GetImageResponse:
+            stored = engine.gallery.get(decoding.image_id(request.id, "id"))
+            return pb.GetImageResponse(image=encoding.image(stored), thumbnail=stored.thumbnail)
+
+        return await self._host.run(answer)
+
+    async def ListImages(
+        self, request: pb.ListImagesRequest, context: Context
+    ) -> pb.ListImagesResponse:
+        """A page of the gallery's images, ordered by id."""
+
+        def answer(engine: Engine) -> pb.ListImagesResponse:
+            most = engine.settings.list_page_size
+            size = decoding.page_size(request.page_size, decoding.DEFAULT_LIST_PAGE, most)
+            after = paging.list_after(request.page_token)
+            images = engine.gallery.list(after=after, limit=size + 1)
+            return pb.ListImagesResponse(
+                images=[encoding.image(stored) for stored in images[:size]],
+                next_page_token=paging.list_token(images[size - 1].id) if images[size:] else "",
+            )
+
+        return await self._host.run(answer)
+
+    async def DeleteImages(
+        self, request: pb.DeleteImagesRequest, context: Context
+    ) -> pb.DeleteImagesResponse:
+        """Deletes images by id; says how many were there."""
+        if not request.ids:
+            raise RequestError("ids", "none given; name at least one image")
+        ids = [decoding.image_id(id, f"ids[{i}]") for i, id in enumerate(request.ids)]
+        deleted = await self._host.write(lambda engine: engine.gallery.delete(ids))
+        return pb.DeleteImagesResponse(deleted=deleted)
+
+    async def GetGallery(
+        self, request: pb.GetGalleryRequest, context: Context
+    ) -> pb.GetGalleryResponse:
+        """The gallery's size, its model, and what the server allows."""
+
+        def answer(engine: Engine) -> pb.GetGalleryResponse:
+            gallery = engine.gallery
+            return encoding.gallery(gallery.version, len(gallery), engine.spec, engine.settings)
+
+        return await self._host.run(answer)

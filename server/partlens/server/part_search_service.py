@@ -1,0 +1,58 @@
+"""PartSearchService: decode, ask the engine, encode; all of it on a thread."""
+
+from typing import Any
+
+import grpc
+from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceServicer
+
+from partlens.server import decoding
+from partlens.server.encoding import Encoder
+from partlens.server.engine import Engine
+from partlens.server.host import Host
+from partlens.v1 import part_search_service_pb2 as pb
+
+SERVICE_NAME = pb.DESCRIPTOR.services_by_name["PartSearchService"].full_name
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class PartSearchService(PartSearchServiceServicer):
+    """Finds images by their parts, and explains why two images are similar.
+
+    The errors of the methods reach the caller through interceptor.py.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def SearchRegions(
+        self, request: pb.SearchRegionsRequest, context: Context
+    ) -> pb.SearchRegionsResponse:
+        """The gallery's images that hold parts similar to the regions, best first."""
+
+        def answer(engine: Engine) -> pb.SearchRegionsResponse:
+            question = decoding.search(request, engine.settings)
+            return Encoder(engine.spec).search(question, engine.search(question))
+
+        return await self._host.run(answer)
+
+    async def ExplainPair(
+        self, request: pb.ExplainPairRequest, context: Context
+    ) -> pb.ExplainPairResponse:
+        """The similarity of two images, taken apart by position."""
+
+        def answer(engine: Engine) -> pb.ExplainPairResponse:
+            question = decoding.pair(request, engine.settings)
+            return Encoder(engine.spec).pair(engine.explain(question))
+
+        return await self._host.run(answer)
+
+    async def DescribeQuery(
+        self, request: pb.DescribeQueryRequest, context: Context
+    ) -> pb.DescribeQueryResponse:
+        """Takes one image through the model and keeps it under a query id."""
+
+        def answer(engine: Engine) -> pb.DescribeQueryResponse:
+            question = decoding.describe(request, engine.settings)
+            return Encoder(engine.spec).describe(engine.describe(question))
+
+        return await self._host.run(answer)

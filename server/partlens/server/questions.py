@@ -1,0 +1,110 @@
+"""What a caller asks, once its request is decoded and checked: plain values, no messages."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from partlens.indexer.gallery import Filter, Metadata
+
+from partlens.explainer.regions import Region
+from partlens.explainer.scoring import Score
+
+Side = Literal["query", "retrieved"]
+MapKind = Literal["score", "overall", "regions"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A query image given as an encoded picture."""
+
+    data: bytes
+    field: str
+
+
+@dataclass(frozen=True)
+class StoredPicture:
+    """A query image that the gallery holds."""
+
+    id: str
+    field: str
+
+
+@dataclass(frozen=True)
+class EarlierPicture:
+    """A query image of an earlier call."""
+
+    query_id: str
+    field: str
+
+
+# field is the source's path in the request, for errors about it.
+Source = Picture | StoredPicture | EarlierPicture
+
+
+@dataclass(frozen=True)
+class RegionToFind:
+    """A region to search with.
+
+    Attributes:
+        image: position of its image in the question.
+        weight: its share in the score; negative where it must not be there.
+        field: its path in the request, for errors about it.
+    """
+
+    image: int
+    region: Region
+    weight: float
+    field: str
+
+
+@dataclass(frozen=True)
+class SearchQuestion:
+    """Which images hold parts like these?"""
+
+    images: tuple[Source, ...]
+    regions: tuple[RegionToFind, ...]
+    where: Filter
+    score: Score
+    page_size: int
+    page_token: str
+    maps: frozenset[MapKind]
+    thumbnails: bool
+
+
+@dataclass(frozen=True)
+class RegionToExplain:
+    """A region of one side of a pair, whose part of the similarity is asked for."""
+
+    side: Side
+    region: Region
+    field: str
+
+
+@dataclass(frozen=True)
+class PairQuestion:
+    """Why are these two images similar?"""
+
+    query: Source
+    retrieved: Source
+    regions: tuple[RegionToExplain, ...]
+
+
+@dataclass(frozen=True)
+class DescribeQuestion:
+    """How does the model see this image, and these regions of it?"""
+
+    image: Source
+    regions: tuple[tuple[Region, str], ...]
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An image to put into the gallery.
+
+    Attributes:
+        data: the encoded picture.
+    """
+
+    id: str
+    data: bytes
+    uri: str
+    metadata: Metadata

@@ -1,0 +1,119 @@
+"""Health says whether a call would be answered, from binding to stopping."""
+
+import asyncio
+import threading
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from partlens.indexer.gallery import Gallery
+from tests.server.conftest import DEADLINE, SETTINGS, Running, upserts
+
+from partlens.explainer.model import MetricModel
+from partlens.server.app import SERVICES, PartlensServer, create_server
+from partlens.server.engine import Engine
+from partlens.server.errors import ListenError
+from partlens.v1 import gallery_service_pb2 as pb
+from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
+
+NAMES = ("", *SERVICES)
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def health(channel: grpc.aio.Channel) -> set[int]:
+    stub = health_pb2_grpc.HealthStub(channel)
+    asked = [health_pb2.HealthCheckRequest(service=name) for name in NAMES]
+    return {(await stub.Check(request, timeout=DEADLINE)).status for request in asked}
+
+
+async def test_not_serving_until_loaded_then_serving(model: MetricModel, gallery: Gallery) -> None:
+    may_load = threading.Event()
+
+    def slowly() -> Engine:
+        assert may_load.wait(DEADLINE)
+        return Engine(model, gallery, SETTINGS)
+
+    server = PartlensServer(slowly, SETTINGS)
+    address = f"127.0.0.1:{await server.bind()}"
+    async with grpc.aio.insecure_channel(address) as channel:
+        loading = asyncio.create_task(server.load())
+        await asyncio.sleep(0.05)
+        assert await health(channel) == {NOT_SERVING}
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await GalleryServiceStub(channel).GetGallery(pb.GetGalleryRequest(), timeout=DEADLINE)
+        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+        may_load.set()
+        await asyncio.wait_for(loading, DEADLINE)
+        assert await health(channel) == {SERVING}
+    await server.stop(0)
+
+
+async def test_a_stopping_server_is_not_serving_and_takes_no_more_images(
+    running: Running,
+) -> None:
+    call = running.gallery.UpsertImages(timeout=DEADLINE)
+    await call.write(upserts(1)[0])
+    assert (await call.read()).HasField("committed")
+    watch = health_pb2_grpc.HealthStub(running.channel).Watch(
+        health_pb2.HealthCheckRequest(), timeout=DEADLINE
+    )
+    assert (await watch.read()).status == SERVING
+    # The stream is open and its caller says nothing: it must not hold up the stop.
+    stopping = asyncio.create_task(running.server.stop(DEADLINE / 2))
+    assert (await watch.read()).status == NOT_SERVING
+    watch.cancel()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call.read()
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert "not acknowledged" in (caught.value.details() or "")
+    await asyncio.wait_for(stopping, DEADLINE / 4)
+
+
+async def test_a_call_in_progress_is_finished_by_a_graceful_stop(
+    model: MetricModel, gallery: Gallery
+) -> None:
+    server = create_server(model, gallery, SETTINGS)
+    address = f"127.0.0.1:{await server.start()}"
+    async with grpc.aio.insecure_channel(address) as channel:
+        call = GalleryServiceStub(channel).UpsertImages(timeout=DEADLINE)
+        requests = upserts(20)
+        for request in requests:
+            await call.write(request)
+        assert (await call.read()).HasField("committed")
+        stopping = asyncio.create_task(server.stop(DEADLINE))
+        acknowledged = 1
+        with pytest.raises(grpc.aio.AioRpcError):
+            while await call.read() is not grpc.aio.EOF:
+                acknowledged += 1
+        await asyncio.wait_for(stopping, DEADLINE)
+    assert acknowledged == len(gallery)
+
+
+@pytest.mark.parametrize("on", [True, False])
+async def test_reflection_is_there_by_flag_only(
+    model: MetricModel, gallery: Gallery, on: bool
+) -> None:
+    server = create_server(model, gallery, SETTINGS, reflection=on)
+    address = f"127.0.0.1:{await server.start()}"
+    async with grpc.aio.insecure_channel(address) as channel:
+        call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
+            iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=DEADLINE
+        )
+        if on:
+            listed = (await call.read()).list_services_response.service
+            assert {*SERVICES} < {service.name for service in listed}
+        else:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call.read()
+            assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+    await server.stop(0)
+
+
+async def test_a_port_in_use_is_a_clear_error(
+    running: Running, model: MetricModel, gallery: Gallery
+) -> None:
+    other = create_server(model, gallery, SETTINGS, listen=running.address)
+    with pytest.raises(ListenError, match="cannot listen on 127"):
+        await other.start()
