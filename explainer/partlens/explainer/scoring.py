@@ -37,6 +37,42 @@ class QueryPart:
     weight: float = 1.0
 
 
+def query_part(
+    contributions: FloatArray,
+    bias: FloatArray,
+    weights: FloatArray,
+    grid: tuple[int, int],
+    weight: float = 1.0,
+) -> QueryPart:
+    """One region of a query image.
+
+    Args:
+        contributions: c_p of the image, shape [P, D].
+        bias: b of the image, shape [D].
+        weights: share of each position that the region covers, 0..1, shape [P].
+        grid: (rows, cols), P = rows * cols.
+        weight: share in the score; negative for a region that must not be there.
+
+    Raises:
+        ShapeError: arrays that do not fit together, or a region that covers nothing.
+    """
+    rows, cols = grid
+    if contributions.shape != (rows * cols, len(bias)) or weights.shape != (rows * cols,):
+        raise ShapeError(
+            f"contributions {contributions.shape}, bias {bias.shape} and region weights"
+            f" {weights.shape} do not fit a {rows}x{cols} grid"
+        )
+    if not weights.max() > 0:
+        raise ShapeError("a region that covers no position cannot be searched for")
+    share = weights.reshape(grid) / weights.max()
+    window = (
+        max(1, round(float(share.max(1).sum()))),
+        max(1, round(float(share.max(0).sum()))),
+    )
+    embedding_norm = float(np.linalg.norm(contributions.sum(0) + bias))
+    return QueryPart(weights @ contributions, embedding_norm, window, weight)
+
+
 @dataclass(frozen=True)
 class Scored:
     """Scores of M images; scores == maps.sum((1, 2)) + constants.

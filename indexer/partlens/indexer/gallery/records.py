@@ -1,0 +1,98 @@
+"""What goes into a gallery and what comes out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partlens.indexer.errors import InvalidImageError
+from partlens.indexer.metadata import Metadata
+
+FloatArray = NDArray[np.float32]
+MAX_ID = 512
+_MAX_FLOAT16 = float(np.finfo(np.float16).max)
+
+
+@dataclass(frozen=True, eq=False)
+class NewImage:
+    """An image on its way into a gallery.
+
+    Attributes:
+        id: unique in the gallery; an image of the same id is replaced. 1 to 512 characters
+            without control characters.
+        uri: where the original lies.
+        media_digest: of the encoded original.
+        width, height: of the upright original, in pixels.
+        thumbnail: JPEG.
+        metadata: what else is known.
+        contributions: c_p, shape [P, D]; stored as float16.
+        bias: b, shape [D].
+    """
+
+    id: str
+    uri: str
+    media_digest: str
+    width: int
+    height: int
+    thumbnail: bytes
+    metadata: Metadata
+    contributions: FloatArray
+    bias: FloatArray
+
+    def require_storable(self, positions: int, dimensions: int) -> None:
+        """Raise InvalidImageError where a gallery of this grid and size cannot hold the image."""
+        require_id(self.id)
+        if self.contributions.shape != (positions, dimensions) or self.bias.shape != (dimensions,):
+            raise InvalidImageError(
+                f"image {self.id!r} has contributions {self.contributions.shape} and bias"
+                f" {self.bias.shape}; this gallery holds ({positions}, {dimensions}) and"
+                f" ({dimensions},)"
+            )
+        # Written so that NaN, which compares false with everything, is refused too.
+        if not (np.abs(self.contributions).max() <= _MAX_FLOAT16 and np.isfinite(self.bias).all()):
+            raise InvalidImageError(
+                f"image {self.id!r} has contributions that float16 cannot hold (NaN, infinity or"
+                f" above {_MAX_FLOAT16:g}); scale the model's embedding down"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class StoredImage:
+    """An image that a gallery holds; attributes as NewImage."""
+
+    id: str
+    uri: str
+    media_digest: str
+    width: int
+    height: int
+    thumbnail: bytes
+    metadata: Metadata
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """An image that a search found.
+
+    Attributes:
+        id: of the image.
+        score: what it is ranked by; equals map.sum() + constant.
+        map: signed share of each position, shape [rows, cols].
+        constant: what the bias adds.
+        window: cells (row0, col0, row1, col1), half open, where the leading part matched.
+        stored: what the gallery knows of it.
+    """
+
+    id: str
+    score: float
+    map: FloatArray
+    constant: float
+    window: tuple[int, int, int, int]
+    stored: StoredImage
+
+
+def require_id(id: str) -> None:
+    """Raise InvalidImageError unless the id can name an image."""
+    if not 1 <= len(id) <= MAX_ID or not id.isprintable():
+        raise InvalidImageError(
+            f"id {id[:80]!r} has {len(id)} characters; 1 to {MAX_ID} printable ones are allowed"
+        )

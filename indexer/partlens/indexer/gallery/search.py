@@ -1,0 +1,82 @@
+"""Finds the best images of a snapshot: scores them all, or the candidates that an index names."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from partlens.explainer.scoring import QueryPart, Score, score_images
+from partlens.indexer.gallery.candidates import candidate_rows
+from partlens.indexer.gallery.records import FloatArray
+from partlens.indexer.gallery.segments import Segment
+from partlens.indexer.gallery.snapshot import Rows, Snapshot
+from partlens.indexer.metadata import Filter
+
+_CHUNK_BYTES = 64 * 2**20
+EXACT_BYTES = 2 * 2**30
+"""Up to this size of contributions every image that passes the filter is scored."""
+RERANKED = 512
+"""Above it, so many candidates (or eight a result, if that is more) are scored."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A scored image; fields as scoring.Scored, of one image."""
+
+    id: str
+    score: float
+    map: FloatArray
+    constant: float
+    window: tuple[int, int, int, int]
+
+
+def search(
+    snapshot: Snapshot,
+    parts: Sequence[QueryPart],
+    score: Score,
+    where: Filter,
+    top: int,
+    grid: tuple[int, int],
+    exact_bytes: int = EXACT_BYTES,
+) -> list[Found]:
+    """The best `top` images, best first; equal scores in order of id.
+
+    Where the contributions to look through fit into exact_bytes the result is that of scoring
+    every image. Otherwise FAISS names candidates, and those are scored exactly.
+    """
+    chosen = [(segment, rows) for segment, rows in snapshot.rows(where) if len(rows)]
+    size = sum(segment.contributions[:1].nbytes * len(rows) for segment, rows in chosen)
+    if size > exact_bytes:
+        count = max(RERANKED, 8 * top)
+        chosen = [(s, rows) for s, rows in candidate_rows(chosen, parts, count) if len(rows)]
+    best: list[Found] = []
+    for segment, rows in _chunks(chosen):
+        scored = score_images(
+            score,
+            parts,
+            segment.contributions[rows].astype(np.float32),
+            np.asarray(segment.bias[rows]),
+            grid,
+        )
+        for i in np.argsort(-scored.scores, kind="stable")[: top + 1]:
+            id, _ = segment.keys[rows[i]]
+            row0, col0, row1, col1 = (int(n) for n in scored.windows[i])
+            best.append(
+                Found(
+                    id,
+                    float(scored.scores[i]),
+                    scored.maps[i].copy(),
+                    float(scored.constants[i]),
+                    (row0, col0, row1, col1),
+                )
+            )
+        best = sorted(best, key=lambda found: (-found.score, found.id))[:top]
+    return best
+
+
+def _chunks(chosen: Sequence[tuple[Segment, Rows]]) -> Iterator[tuple[Segment, Rows]]:
+    """The same rows, so few at a time that their float32 copy stays small."""
+    for segment, rows in chosen:
+        step = max(1, _CHUNK_BYTES // (2 * segment.contributions[:1].nbytes))
+        for start in range(0, len(rows), step):
+            yield segment, rows[start : start + step]

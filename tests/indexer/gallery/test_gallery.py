@@ -1,0 +1,264 @@
+"""A gallery behaves like a container, searches like a naive loop, and survives."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from partlens.explainer.preprocessing import Preprocessing
+from partlens.explainer.scoring import QueryPart, Score, query_part, score_images
+from partlens.explainer.spec import ModelSpec
+from partlens.indexer.errors import (
+    AlreadyExistsError,
+    DamagedError,
+    InvalidImageError,
+    LockedError,
+    ModelMismatchError,
+    NewerFormatError,
+    NotFoundError,
+)
+from partlens.indexer.gallery import Filter, Gallery, Metadata, NewImage
+from partlens.indexer.gallery.search import search
+
+GRID, DIMENSIONS = (4, 3), 6
+SPEC = ModelSpec("m", "sha256:1", Preprocessing(32, 24), "conv", GRID, DIMENSIONS, "mean", 0.1)
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def image(id: str, seed: int = 0, **metadata: Any) -> NewImage:
+    random = np.random.default_rng([seed, *id.encode()])
+    return NewImage(
+        id=id,
+        uri=f"file:///{id}.jpg",
+        media_digest=f"sha256:{seed}",
+        width=24,
+        height=32,
+        thumbnail=id.encode(),
+        metadata=Metadata(**metadata),
+        contributions=random.standard_normal((12, DIMENSIONS)).astype(np.float32),
+        bias=random.standard_normal(DIMENSIONS).astype(np.float32),
+    )
+
+
+def parts() -> list[QueryPart]:
+    one, two = image("query"), image("query", 1)
+    region = np.array([1, 0.5, 0, 1, 1] + 7 * [0], np.float32)
+    return [
+        query_part(one.contributions, one.bias, region, GRID),
+        query_part(two.contributions, two.bias, region[::-1].copy(), GRID, weight=-0.5),
+    ]
+
+
+@pytest.fixture
+def gallery(tmp_path: Path) -> Gallery:
+    return Gallery.create(tmp_path / "gallery", SPEC)
+
+
+def test_it_is_a_container_of_images_by_id(gallery: Gallery) -> None:
+    taken: dict[str, Any] = {
+        "camera": "c1",
+        "track": "t",
+        "captured_at": NOON,
+        "attributes": {"hat": "ja'"},
+    }
+    gallery.add([image("b", **taken), image("a"), image("ü 'x'")])
+    assert len(gallery) == 3 and "a" in gallery and "z" not in gallery
+    assert [stored.id for stored in gallery.list()] == ["a", "b", "ü 'x'"]
+    assert [stored.id for stored in gallery.list(after="a", limit=1)] == ["b"]
+    stored = gallery.get("b")
+    assert stored.metadata == Metadata("c1", "t", NOON, {"hat": "ja'"})
+    assert (stored.thumbnail, stored.width, stored.height) == (b"b", 24, 32)
+    assert gallery.digests()["a"] == "sha256:0"
+    assert gallery.delete(["a", "nobody", "a"]) == 1 and "a" not in gallery
+    with pytest.raises(NotFoundError, match="no image 'a'"):
+        gallery.get("a")
+    with pytest.raises(NotFoundError):
+        gallery.decompositions(["a"])
+
+
+def test_an_image_of_the_same_id_is_replaced(gallery: Gallery) -> None:
+    gallery.add([image("a"), image("b")])
+    before = gallery.version
+    gallery.add([image("a", 5)])
+    assert len(gallery) == 2 and gallery.version > before
+    contributions, bias = gallery.decompositions(["a", "b"])
+    np.testing.assert_allclose(contributions[0], image("a", 5).contributions, atol=2e-3)
+    np.testing.assert_array_equal(bias[1], image("b").bias)
+
+
+def test_another_gallery_object_sees_the_same(gallery: Gallery) -> None:
+    reader = Gallery.open(gallery.path, SPEC)
+    gallery.add([image("a"), image("b")])
+    assert len(reader) == 0
+    reader.refresh()
+    assert len(reader) == 2 and reader.version == gallery.version
+    again = Gallery.open(gallery.path)
+    assert again.spec == SPEC
+    np.testing.assert_array_equal(again.decompositions(["b"])[0], gallery.decompositions(["b"])[0])
+
+
+@pytest.mark.parametrize("score", ["whole", "part", "default"])
+@pytest.mark.parametrize("exact_bytes", [1 << 30, 0])
+def test_a_search_equals_scoring_every_image(
+    gallery: Gallery, score: Score, exact_bytes: int
+) -> None:
+    """With exact_bytes 0 through FAISS, whose candidates are all images of so small a gallery."""
+    for start in range(0, 60, 7):
+        gallery.add([image(str(i)) for i in range(start, min(60, start + 7))])
+    gallery.add([image("3", 1), image("40", 2)])
+    gallery.delete(["5", "6", "41"])
+    ids = [stored.id for stored in gallery.list(limit=1000)]
+    contributions, bias = gallery.decompositions(ids)
+    naive = score_images(score, parts(), contributions, bias, GRID)
+    order = sorted(range(len(ids)), key=lambda i: (-naive.scores[i], ids[i]))[:10]
+    found = search(gallery._snapshot, parts(), score, Filter(), 10, GRID, exact_bytes)
+    assert [one.id for one in found] == [ids[i] for i in order]
+    for one, i in zip(found, order, strict=True):
+        np.testing.assert_allclose(one.map, naive.maps[i], atol=1e-5)
+        assert one.score == pytest.approx(one.map.sum() + one.constant, abs=1e-4)
+        assert one.window == tuple(naive.windows[i])
+    full = gallery.search(parts(), score, Filter(), 10)
+    assert [one.id for one in full] == [one.id for one in found]
+    assert all(one.stored.id == one.id for one in full)
+
+
+def test_filters_choose_rows_before_the_search(gallery: Gallery) -> None:
+    gallery.add(
+        [
+            image(
+                str(i),
+                camera=f"c{i % 3}",
+                track=f"t{i % 5}",
+                captured_at=NOON + timedelta(hours=i) if i % 2 else None,
+                attributes={"hat": str(i % 2), "top": "red"},
+            )
+            for i in range(30)
+        ]
+    )
+
+    def ids(**conditions: Any) -> set[int]:
+        where = Filter(**conditions)
+        return {int(one.id) for one in gallery.search(parts(), "part", where, 100)}
+
+    assert ids(cameras={"c1"}) == set(range(1, 30, 3))
+    assert ids(cameras={"c1"}, tracks={"t0", "t1"}) == {1, 10, 16, 25}
+    assert ids(captured_after=NOON + timedelta(hours=25)) == {25, 27, 29}
+    assert ids(captured_before=NOON + timedelta(hours=3)) == {1}
+    assert ids(attributes={"hat": "0", "top": "red"}, exclude_ids={"0", "2"}) == set(
+        range(4, 30, 2)
+    )
+    assert ids(attributes={"nothing": ""}) == set()
+
+
+def test_what_cannot_be_stored_is_refused_and_nothing_is_added(gallery: Gallery) -> None:
+    good = image("good")
+    for bad in (
+        replace(image("x"), id=""),
+        replace(image("x"), id="a\nb"),
+        replace(image("x"), id="x" * 513),
+        replace(image("x"), contributions=np.zeros((11, DIMENSIONS), np.float32)),
+        replace(image("x"), contributions=np.full((12, DIMENSIONS), 1e6, np.float32)),
+        replace(image("x"), bias=np.full(DIMENSIONS, np.nan, np.float32)),
+        good,
+    ):
+        with pytest.raises(InvalidImageError):
+            gallery.add([good, bad])
+    assert len(gallery) == 0
+
+
+def test_only_one_writes_at_a_time(gallery: Gallery) -> None:
+    gallery.add([image("a")])
+    other = Gallery.open(gallery.path)
+    with pytest.raises(LockedError, match="another process"):
+        other.add([image("b")])
+    gallery.close()
+    other.add([image("b")])
+    assert len(other) == 2
+
+
+def test_another_model_a_newer_format_and_other_places_are_told_apart(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelMismatchError, match="sha256:2"):
+        Gallery.open(gallery.path, replace(SPEC, digest="sha256:2"))
+    with pytest.raises(AlreadyExistsError):
+        Gallery.create(gallery.path, SPEC)
+    with pytest.raises(NotFoundError):
+        Gallery.open(tmp_path / "nowhere")
+    file = gallery.path / "gallery.json"
+    file.write_text(file.read_text().replace('"format": 1', '"format": 7'))
+    with pytest.raises(NewerFormatError, match=r"format 7.*up to format 1"):
+        Gallery.open(gallery.path)
+    file.write_text("{")
+    with pytest.raises(DamagedError):
+        Gallery.open(gallery.path)
+
+
+def test_damaged_segments_are_made_again_from_the_truth(gallery: Gallery) -> None:
+    for i in range(40):  # enough commits that small segments are put together
+        gallery.add([image(f"{i}")])
+    assert len(list((gallery.path / "segments").iterdir())) < 25
+    expected = gallery.decompositions(["0", "39"])
+    for path in (gallery.path / "segments").rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[:-7])
+    again = Gallery.open(gallery.path)
+    for ours, theirs in zip(again.decompositions(["0", "39"]), expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_damaged_truth_is_reported(gallery: Gallery) -> None:
+    gallery.add([image("a")])
+    gallery.close()
+    for path in (gallery.path / "truth.lance" / "data").iterdir():
+        path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(DamagedError):
+        Gallery.open(gallery.path)
+
+
+def test_an_unfinished_commit_is_as_if_it_had_not_been(gallery: Gallery) -> None:
+    """What lies after the version in committed.json was never synced and is passed over."""
+    gallery.add([image("a"), image("b")])
+    gallery._truth._dataset.delete("id = 'a'")
+    gallery.close()
+    again = Gallery.open(gallery.path)
+    assert len(again) == 2
+    again.add([image("c")])
+    assert {stored.id for stored in Gallery.open(gallery.path).list()} == {"a", "b", "c"}
+
+
+def test_acknowledged_images_survive_kill_9(tmp_path: Path) -> None:
+    path = tmp_path / "gallery"
+    Gallery.create(path, SPEC)
+    script = f"""
+        import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from pathlib import Path
+        from test_gallery import Gallery, image
+        gallery = Gallery.open(Path({str(path)!r}))
+        for i in range(10_000):
+            gallery.add([image(f"{{i}}-{{j}}") for j in range(3)])
+            print(i, flush=True)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if int(line) == 12:
+                os.kill(child.pid, signal.SIGKILL)
+                break
+        last = max([12, *(int(line) for line in child.stdout.read().split())])
+        child.wait(20)
+    survived = Gallery.open(path)
+    assert all(f"{i}-{j}" in survived for i in range(last + 1) for j in range(3))
+    assert len(survived) % 3 == 0
+    contributions, _ = survived.decompositions([f"{last}-1"])
+    np.testing.assert_allclose(contributions[0], image(f"{last}-1").contributions, atol=2e-3)
+    survived.add([image("after")])
