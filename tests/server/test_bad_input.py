@@ -3,6 +3,7 @@
 import io
 import zlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import grpc
@@ -110,7 +111,8 @@ async def failure(call: Callable[[], Awaitable[Any]]) -> tuple[grpc.StatusCode, 
 def reason(status: status_pb2.Status) -> str:
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info) and info.domain == "partlens"
-    return info.reason
+    word: str = info.reason
+    return word
 
 
 @pytest.mark.parametrize(("request_", "field", "word", "text"), REFUSED.values(), ids=REFUSED)
@@ -168,9 +170,8 @@ async def test_a_page_token_of_another_search_is_refused(filled: Running) -> Non
         search(score=pb.SCORE_KIND_WHOLE, page_token=page.next_page_token),
         search(filter=image_pb.Filter(cameras=["cam0"]), page_token=page.next_page_token),
     ):
-        code, status = await failure(
-            lambda other=other: filled.search.SearchRegions(other, timeout=DEADLINE)
-        )
+        again = partial(filled.search.SearchRegions, other, timeout=DEADLINE)
+        code, status = await failure(again)
         assert (code, reason(status)) == (grpc.StatusCode.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID")
 
 
@@ -185,13 +186,10 @@ async def test_a_message_too_large_is_refused_and_the_next_is_served(running: Ru
 
 async def test_refused_images_do_not_end_an_upload(running: Running) -> None:
     good = upserts(3)
-    bad = {
-        "IMAGE_INVALID": [b"", b"text", bomb(), bytes(SETTINGS.request_bytes + 1)],
-        "ID_INVALID": ["", "x" * 513, "a\nb"],
-    }
+    pictures = [b"", b"text", bomb(), bytes(SETTINGS.request_bytes + 1)]
     refused = [
-        *(gallery_pb.UpsertImagesRequest(id="bad", data=data) for data in bad["IMAGE_INVALID"]),
-        *(gallery_pb.UpsertImagesRequest(id=str(id), data=picture(1)) for id in bad["ID_INVALID"]),
+        *(gallery_pb.UpsertImagesRequest(id="bad", data=data) for data in pictures),
+        *(gallery_pb.UpsertImagesRequest(id=id, data=picture(1)) for id in ("", "x" * 513, "a\nb")),
     ]
     sent = [good[0], *refused, *good[1:]]
     answers = await running.upload(sent)

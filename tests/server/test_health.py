@@ -7,10 +7,10 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from partlens.indexer.gallery import Gallery
 from tests.server.conftest import DEADLINE, SETTINGS, Running, upserts
 
 from partlens.explainer.model import MetricModel
+from partlens.indexer.gallery import Gallery
 from partlens.server.app import SERVICES, PartlensServer, create_server
 from partlens.server.engine import Engine
 from partlens.server.errors import ListenError

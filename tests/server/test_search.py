@@ -1,5 +1,7 @@
 """What a search, an explanation and a description say through gRPC, and that it adds up."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -20,6 +22,10 @@ def find(shape: region_pb.Region, **options: object) -> pb.QueryRegion:
 
 def shown(data: bytes) -> image_pb.QueryImage:
     return image_pb.QueryImage(data=data)
+
+
+def close(value: float) -> Any:
+    return pytest.approx(value, abs=1e-4)
 
 
 def values(map: image_pb.ActivationMap) -> NDArray[np.float64]:
@@ -168,18 +174,17 @@ async def test_a_pair_adds_up(filled: Running) -> None:
     pair = await filled.search.ExplainPair(request, timeout=DEADLINE)
     terms = pair.terms
     four = [terms.position_position, terms.position_bias, terms.bias_position, terms.bias_bias]
-    close = {"abs": 1e-4}
-    assert sum(four) == pytest.approx(pair.similarity, **close)
+    assert sum(four) == close(pair.similarity)
     for map in (pair.query_map, pair.retrieved_map):
-        assert values(map).sum() == pytest.approx(four[0], **close)
-    assert values(pair.query_map_with_bias).sum() == pytest.approx(four[0] + four[1], **close)
-    assert values(pair.retrieved_map_with_bias).sum() == pytest.approx(four[0] + four[2], **close)
+        assert values(map).sum() == close(four[0])
+    assert values(pair.query_map_with_bias).sum() == close(four[0] + four[1])
+    assert values(pair.retrieved_map_with_bias).sum() == close(four[0] + four[2])
     # A region that covers everything explains all but what its own bias does.
     of_query, of_retrieved = pair.partial_maps
     assert (of_query.side, of_retrieved.side) == (pb.PAIR_SIDE_RETRIEVED, pb.PAIR_SIDE_QUERY)
-    assert values(of_query.map).sum() == pytest.approx(four[0], **close)
-    assert of_query.constant == pytest.approx(four[1], **close)
-    assert of_retrieved.constant == pytest.approx(four[2], **close)
+    assert values(of_query.map).sum() == close(four[0])
+    assert of_query.constant == close(four[1])
+    assert of_retrieved.constant == close(four[2])
 
 
 async def test_a_description_says_what_a_region_covers(filled: Running) -> None:

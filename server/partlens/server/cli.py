@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from partlens.indexer.errors import IndexerError
-from partlens.indexer.gallery import Gallery
 
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel
+from partlens.indexer.errors import IndexerError
+from partlens.indexer.gallery import Gallery
 from partlens.server.app import PartlensServer
 from partlens.server.engine import Engine
 from partlens.server.errors import ServerError
@@ -77,6 +77,8 @@ async def _run(
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if address_file:
+        address_file.unlink(missing_ok=True)  # of a server that was killed
     address = f"{listen.rpartition(':')[0]}:{await server.bind()}"
     say(f"listening on {address}, loading")
     try:

@@ -4,9 +4,11 @@ import math
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from partlens.indexer.gallery import Filter, Metadata
 
 from partlens.explainer.scoring import Score
+from partlens.indexer.errors import InvalidImageError
+from partlens.indexer.gallery import Filter, Metadata
+from partlens.indexer.gallery.records import require_id
 from partlens.server.decoding_regions import RegionDecoder
 from partlens.server.errors import RequestError
 from partlens.server.questions import (
@@ -29,7 +31,7 @@ from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 
 DEFAULT_SEARCH_PAGE, DEFAULT_LIST_PAGE = 20, 100
-_ID_BYTES, _METADATA_BYTES = 512, 65536
+_METADATA_BYTES = 65536
 
 _SCORES: dict[int, Score] = {
     search_pb.SCORE_KIND_UNSPECIFIED: "default",
@@ -143,12 +145,12 @@ def source(image: image_pb.QueryImage, field: str) -> Source:
 def where(message: image_pb.Filter) -> Filter:
     """The images that a search looks at; raises RequestError for a time that is none."""
     return Filter(
-        cameras=tuple(message.cameras),
-        tracks=tuple(message.tracks),
+        cameras=frozenset(message.cameras),
+        tracks=frozenset(message.tracks),
         captured_after=_time(message, "captured_after", "filter.captured_after"),
         captured_before=_time(message, "captured_before", "filter.captured_before"),
         attributes=dict(message.attributes),
-        exclude_ids=tuple(message.exclude_ids),
+        exclude_ids=frozenset(message.exclude_ids),
     )
 
 
@@ -174,10 +176,10 @@ def image_id(id: str, field: str) -> str:
     Raises:
         RequestError: it is empty, too long or not printable.
     """
-    if not id or not id.isprintable() or len(id.encode()) > _ID_BYTES:
-        raise RequestError(
-            field, f"{id[:64]!r}: an id has 1 to {_ID_BYTES} bytes, all printable", "ID_INVALID"
-        )
+    try:
+        require_id(id)
+    except InvalidImageError as error:
+        raise RequestError(field, str(error), "ID_INVALID") from error
     return id
 
 

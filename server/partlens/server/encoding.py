@@ -3,10 +3,10 @@
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 from numpy.typing import NDArray
-from partlens.indexer.gallery import Metadata, StoredImage
 
 from partlens.explainer.regions import Box, window_box
 from partlens.explainer.spec import ModelSpec
+from partlens.indexer.gallery import Metadata, StoredImage
 from partlens.server.answers import (
     Committed,
     DescribeAnswer,
@@ -112,7 +112,7 @@ class Encoder:
             score=found.score,
             map=self.map(found.map, size) if "score" in question.maps else None,
             constant=found.constant,
-            box=box(window_box(*found.window, size, self._spec.preprocessing, self._spec.grid)),
+            box=self._window(found.window, size),
             image=image(stored),
             thumbnail=stored.thumbnail if question.thumbnails else b"",
             overall_maps=[self.map(overall, size) for overall in match.overall_maps],
@@ -128,10 +128,14 @@ class Encoder:
         )
 
     def _extent(self, image_size: tuple[int, int]) -> region_pb.Box:
-        rows, cols = self._spec.grid
-        return box(
-            window_box(0, 0, rows, cols, image_size, self._spec.preprocessing, self._spec.grid)
-        )
+        return self._window((0, 0, *self._spec.grid), image_size)
+
+    def _window(
+        self, cells: tuple[int, int, int, int], image_size: tuple[int, int]
+    ) -> region_pb.Box:
+        row0, col0, row1, col1 = cells
+        spec = self._spec
+        return box(window_box(row0, col0, row1, col1, image_size, spec.preprocessing, spec.grid))
 
 
 def box(rectangle: Box) -> region_pb.Box:

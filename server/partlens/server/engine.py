@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from partlens.indexer.gallery import Candidate, Gallery
 
 from partlens.explainer.decomposition import Decomposition
 from partlens.explainer.images import decode
@@ -14,6 +13,8 @@ from partlens.explainer.pair import PairExplanation
 from partlens.explainer.regions import Region, position_weights
 from partlens.explainer.scoring import QueryPart, query_part
 from partlens.explainer.spec import ModelSpec
+from partlens.indexer.errors import NotFoundError
+from partlens.indexer.gallery import Candidate, Gallery
 from partlens.server import paging
 from partlens.server.answers import DescribeAnswer, Match, PairAnswer, PartialMap, SearchAnswer
 from partlens.server.errors import blamed_on
@@ -31,6 +32,7 @@ from partlens.server.questions import (
 from partlens.server.settings import ServerSettings
 
 FloatArray = NDArray[np.float32]
+_ATTEMPTS = 3
 
 
 class Engine:
@@ -69,9 +71,16 @@ class Engine:
             for region, covered in zip(question.regions, weights, strict=True)
         ]
         more = end < depth
-        found = self.gallery.search(parts, question.score, question.where, end + more)
+        for attempt in range(_ATTEMPTS):
+            try:
+                found = self.gallery.search(parts, question.score, question.where, end + more)
+                matches = self._matches(question, queries, weights, found[start:end])
+                break
+            except NotFoundError:
+                # A hit was deleted while its map was being looked up; rank what is there now.
+                if attempt == _ATTEMPTS - 1:
+                    raise
         token = paging.search_token(end, asked, version) if more and len(found) > end else ""
-        matches = self._matches(question, queries, weights, found[start:end])
         return SearchAnswer(matches, token, queries, version)
 
     def explain(self, question: PairQuestion) -> PairAnswer:

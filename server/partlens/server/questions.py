@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from partlens.indexer.gallery import Filter, Metadata
-
 from partlens.explainer.regions import Region
 from partlens.explainer.scoring import Score
+from partlens.indexer.gallery import Filter, Metadata
 
 Side = Literal["query", "retrieved"]
 MapKind = Literal["score", "overall", "regions"]

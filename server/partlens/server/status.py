@@ -51,6 +51,7 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
     (explainer.RegionError, Rule(grpc.StatusCode.INVALID_ARGUMENT, "REGION_INVALID")),
     (explainer.ShapeError, Rule(grpc.StatusCode.INVALID_ARGUMENT, "NOT_EXPLAINABLE")),
     (indexer.NotFoundError, Rule(grpc.StatusCode.NOT_FOUND, "IMAGE_UNKNOWN")),
+    (indexer.InvalidImageError, Rule(grpc.StatusCode.INVALID_ARGUMENT, "NOT_STORABLE")),
     (
         indexer.ModelMismatchError,
         Rule(

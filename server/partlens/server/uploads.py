@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from partlens.indexer.gallery import NewImage
 from PIL import Image
 
 from partlens.explainer.errors import ImageError, ShapeError
 from partlens.explainer.images import decode
+from partlens.explainer.spec import ModelSpec
+from partlens.indexer.errors import InvalidImageError
+from partlens.indexer.gallery import NewImage
 from partlens.server import decoding
 from partlens.server.answers import Committed, Receipt, Refused
 from partlens.server.engine import Engine
@@ -75,7 +77,16 @@ def _decomposed(images: Sequence[_Decoded], engine: Engine) -> list[NewImage | R
             return [Refused("NOT_EXPLAINABLE", str(error))]
         # One image of the batch is to blame; the others must not suffer for it.
         return [result for one in images for result in _decomposed([one], engine)]
-    return [_new_image(one, seen.contributions[i], seen.bias[i]) for i, one in enumerate(images)]
+    made = [_new_image(one, seen.contributions[i], seen.bias[i]) for i, one in enumerate(images)]
+    return [_storable(image, engine.spec) for image in made]
+
+
+def _storable(image: NewImage, spec: ModelSpec) -> NewImage | Refused:
+    try:
+        image.require_storable(spec.positions, spec.dimensions)
+    except InvalidImageError as error:
+        return Refused("NOT_STORABLE", str(error))
+    return image
 
 
 def _new_image(

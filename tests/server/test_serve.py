@@ -1,0 +1,122 @@
+"""`partlens serve` as a process: what it acknowledged survives it, and it stops when asked."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from click.testing import CliRunner
+from tests.server.conftest import DEADLINE, tiny_model, upserts
+
+from partlens.explainer.model import MetricModel
+from partlens.indexer.gallery import Gallery
+from partlens.server.cli import serve
+from partlens.v1 import gallery_service_pb2 as pb
+from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
+
+# A fresh interpreter loads torch, which takes long on a busy machine.
+START = 90.0
+COMMAND = [sys.executable, "-m", "partlens.server.cli"]
+
+
+@pytest.fixture(scope="module")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    tiny_model().save(folder)
+    return folder
+
+
+@pytest.fixture
+def gallery_folder(tmp_path: Path, model_folder: Path) -> Path:
+    Gallery.create(tmp_path / "gallery", MetricModel.load(model_folder).spec)
+    return tmp_path / "gallery"
+
+
+@contextmanager
+def serving(model: Path, gallery: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server process and its address; killed in the end if it still runs."""
+    file = gallery.parent / "address"
+    file.unlink(missing_ok=True)  # of a server that was killed
+    options = ["--model", model, "--gallery", gallery, "--listen", "127.0.0.1:0"]
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, options), "--address-file", str(file)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    try:
+        end = time.monotonic() + START
+        while not file.exists() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.05)
+        if not file.exists():
+            process.kill()
+            pytest.fail(f"the server did not start: {process.communicate(timeout=DEADLINE)[0]}")
+        yield process, file.read_text().strip()
+    finally:
+        process.kill()
+        process.wait(DEADLINE)
+        if process.stdout:
+            process.stdout.close()
+
+
+def test_an_acknowledged_image_survives_kill_9(model_folder: Path, gallery_folder: Path) -> None:
+    with serving(model_folder, gallery_folder) as (process, address):
+        with grpc.insecure_channel(address) as channel:
+            answers = GalleryServiceStub(channel).UpsertImages(iter(upserts(3)), timeout=DEADLINE)
+            assert next(answers).HasField("committed")
+            process.kill()
+            process.wait(DEADLINE)
+    with serving(model_folder, gallery_folder) as (_, address):
+        with grpc.insecure_channel(address) as channel:
+            stub = GalleryServiceStub(channel)
+            found = stub.GetImage(pb.GetImageRequest(id="p000"), timeout=DEADLINE)
+            assert found.image.id == "p000" and found.image.metadata.camera == "cam0"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_when_asked(
+    model_folder: Path, gallery_folder: Path, number: signal.Signals
+) -> None:
+    with serving(model_folder, gallery_folder) as (process, address):
+        with grpc.insecure_channel(address) as channel:
+            state = GalleryServiceStub(channel).GetGallery(pb.GetGalleryRequest(), timeout=DEADLINE)
+            assert state.images == 0 and state.limits.request_bytes == 32 * 2**20
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=DEADLINE)
+        assert process.returncode == 0
+        assert f"serving on {address}" in said and said.endswith("stopping\n")
+        assert "Traceback" not in said
+        assert not (gallery_folder.parent / "address").exists()
+
+
+def test_the_wrong_model_for_the_gallery_is_a_clear_error(
+    tmp_path: Path, gallery_folder: Path
+) -> None:
+    tiny_model("other", seed=1).save(tmp_path / "other")
+    options = ["--model", tmp_path / "other", "--gallery", gallery_folder]
+    result = CliRunner().invoke(serve, [*map(str, options), "--listen", "127.0.0.1:0"])
+    assert result.exit_code == 1
+    assert "Error: " in result.stderr and "model" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_settings_are_shown_and_checked(model_folder: Path, gallery_folder: Path) -> None:
+    shown = CliRunner().invoke(serve, ["--help-settings"])
+    assert shown.exit_code == 0 and "request_bytes = 33554432" in shown.stdout
+    options = ["--model", model_folder, "--gallery", gallery_folder, "--setting", "regions", "x"]
+    result = CliRunner().invoke(serve, [*map(str, options)])
+    assert result.exit_code == 1 and "'x' is not a number" in result.stderr
+
+
+def test_a_port_in_use_ends_the_command(model_folder: Path, gallery_folder: Path) -> None:
+    with serving(model_folder, gallery_folder) as (_, address):
+        options = ["--model", model_folder, "--gallery", gallery_folder, "--listen", address]
+        result = CliRunner().invoke(serve, [*map(str, options)])
+        assert result.exit_code == 1 and f"cannot listen on {address}" in result.stderr
