@@ -1,0 +1,132 @@
+"""`partlens index`: make a gallery, fill it, look at it."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from partlens.explainer.errors import ExplainerError
+from partlens.explainer.model import MetricModel, read_spec
+from partlens.indexer.errors import IndexerError
+from partlens.indexer.gallery import Gallery
+from partlens.indexer.indexing import Progress, index_images
+from partlens.indexer.sources import read_source
+
+_GALLERY = click.argument("gallery", type=click.Path(path_type=Path))
+_MODEL = click.option(
+    "--model", required=True, type=click.Path(path_type=Path), help="Model folder."
+)
+
+
+@click.group()
+def index() -> None:
+    """Make and fill galleries."""
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    try:
+        yield
+    except (IndexerError, ExplainerError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@index.command()
+@_GALLERY
+@_MODEL
+def create(gallery: Path, model: Path) -> None:
+    """Make an empty gallery bound to a model."""
+    with _clear_errors():
+        Gallery.create(gallery, read_spec(model)).close()
+    click.echo(f"created {gallery}")
+
+
+@index.command()
+@_GALLERY
+@click.argument("source", type=click.Path(path_type=Path))
+@_MODEL
+@click.option("--strict", is_flag=True, help="Stop at the first image that cannot be used.")
+@click.option(
+    "--batch", "batch_size", default=32, show_default=True, type=click.IntRange(1, 1024),
+    help="Images a pass through the model, and a commit.",
+)  # fmt: skip
+def add(gallery: Path, source: Path, model: Path, strict: bool, batch_size: int) -> None:
+    """Add the images of a folder or manifest (CSV, Parquet); run it again to go on."""
+    with _clear_errors():
+        images = read_source(source)
+        loaded = MetricModel.load(model)
+        with Gallery.open(gallery, loaded.spec) as opened, _reporting(len(images)) as report:
+            progress = index_images(
+                opened, loaded, images, strict=strict, batch_size=batch_size, report=report
+            )
+    for bad in progress.bad:
+        click.echo(f"passed over {bad.id}: {bad.reason}", err=True)
+    click.echo(
+        f"{progress.added} added, {progress.unchanged} unchanged, {len(progress.bad)} passed over,"
+        f" {progress.images_per_second:.1f} images/s"
+    )
+
+
+@index.command()
+@_GALLERY
+@click.argument("ids", nargs=-1, required=True)
+def delete(gallery: Path, ids: tuple[str, ...]) -> None:
+    """Delete images by id."""
+    with _clear_errors(), Gallery.open(gallery) as opened:
+        click.echo(f"{opened.delete(ids)} of {len(ids)} deleted")
+
+
+@index.command()
+@_GALLERY
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(gallery: Path, as_json: bool) -> None:
+    """Say what a gallery holds and which model it is bound to."""
+    with _clear_errors(), Gallery.open(gallery) as opened:
+        spec = opened.spec
+        facts: dict[str, object] = {
+            "images": len(opened),
+            "version": opened.version,
+            "model": spec.name,
+            "model_digest": spec.digest,
+            "grid": list(spec.grid),
+            "dimensions": spec.dimensions,
+        }
+    if as_json:
+        click.echo(json.dumps(facts))
+    else:
+        click.echo("\n".join(f"{name}: {value}" for name, value in facts.items()))
+
+
+@contextmanager
+def _reporting(total: int) -> Iterator[Callable[[Progress], None]]:
+    """A bar on a terminal, a JSON line a batch elsewhere."""
+    if not sys.stderr.isatty():
+        yield _print_line
+        return
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]:.1f} images/s"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=total, speed=0.0)
+        yield lambda p: bar.update(task, completed=p.done, speed=p.images_per_second)
+
+
+def _print_line(progress: Progress) -> None:
+    facts = {
+        "done": progress.done,
+        "total": progress.total,
+        "added": progress.added,
+        "unchanged": progress.unchanged,
+        "bad": len(progress.bad),
+        "images_per_second": round(progress.images_per_second, 2),
+    }
+    click.echo(json.dumps(facts), err=True)

@@ -1,0 +1,150 @@
+"""Images to gallery rows: decoded on threads ahead of the model, which never waits for a disk."""
+
+import hashlib
+import io
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from partlens.explainer.errors import ImageError
+from partlens.explainer.images import DEFAULT_LIMITS, ImageLimits, decode
+from partlens.explainer.model import MetricModel
+from partlens.explainer.preprocessing import Preprocessing
+from partlens.indexer.gallery import NewImage
+from partlens.indexer.sources import SourceImage
+
+THUMBNAIL_SIDE = 160
+_THREADS = 4
+_AHEAD = 2
+"""Batches decoded ahead of the model; bounds memory."""
+
+
+@dataclass(frozen=True)
+class BadImage:
+    """An image that was passed over.
+
+    Attributes:
+        id: of the image.
+        reason: why.
+    """
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What became of some images of a source.
+
+    Attributes:
+        images: to add to the gallery.
+        bad: passed over because they cannot be used.
+        unchanged: how many are in the gallery already, with the same bytes.
+    """
+
+    images: Sequence[NewImage]
+    bad: Sequence[BadImage]
+    unchanged: int
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedImage:
+    """An image file before its pass through the model."""
+
+    source: SourceImage
+    digest: str
+    pixels: NDArray[np.float32]
+    width: int
+    height: int
+    thumbnail: bytes
+
+
+def extract(
+    model: MetricModel,
+    source: Iterable[SourceImage],
+    known: Mapping[str, str],
+    batch_size: int = 32,
+    limits: ImageLimits = DEFAULT_LIMITS,
+) -> Iterator[Batch]:
+    """The source's images, a batch at a time, in order.
+
+    Args:
+        known: id -> media digest of images that need not be done again.
+        limits: what may be decoded.
+    """
+    waiting: deque[list[Future[DecodedImage | BadImage | None]]] = deque()
+    images = iter(source)
+    with ThreadPoolExecutor(_THREADS, "partlens-decode") as pool:
+        while True:
+            while len(waiting) <= _AHEAD and (some := list(islice(images, batch_size))):
+                waiting.append(
+                    [
+                        pool.submit(_load, one, known, model.spec.preprocessing, limits)
+                        for one in some
+                    ]
+                )
+            if not waiting:
+                return
+            yield _through_model(model, [future.result() for future in waiting.popleft()])
+
+
+def media_digest(data: bytes) -> str:
+    """Digest of an encoded image."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def thumbnail(image: NDArray[np.uint8]) -> bytes:
+    """A JPEG whose longest side has at most THUMBNAIL_SIDE pixels."""
+    small, out = Image.fromarray(image), io.BytesIO()
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    small.save(out, "JPEG", quality=85)
+    return out.getvalue()
+
+
+def _load(
+    source: SourceImage, known: Mapping[str, str], preprocessing: Preprocessing, limits: ImageLimits
+) -> DecodedImage | BadImage | None:
+    """The image ready for the model; None if the gallery has it already."""
+    try:
+        size = source.path.stat().st_size
+        if size > limits.max_bytes:
+            raise ImageError(f"the file has {size} bytes; at most {limits.max_bytes} are allowed")
+        data = source.path.read_bytes()
+        digest = media_digest(data)
+        if known.get(source.id) == digest:
+            return None
+        image = decode(data, limits)
+    except (OSError, ImageError) as error:
+        return BadImage(source.id, str(error))
+    height, width = image.shape[:2]
+    pixels = preprocessing.pixels(image)
+    return DecodedImage(source, digest, pixels, width, height, thumbnail(image))
+
+
+def _through_model(model: MetricModel, loaded: Sequence[DecodedImage | BadImage | None]) -> Batch:
+    usable = [one for one in loaded if isinstance(one, DecodedImage)]
+    bad = [one for one in loaded if isinstance(one, BadImage)]
+    images: list[NewImage] = []
+    if usable:
+        seen = model.decompose_pixels(np.stack([one.pixels for one in usable]))
+        images = [
+            NewImage(
+                id=one.source.id,
+                uri=one.source.path.absolute().as_uri(),
+                media_digest=one.digest,
+                width=one.width,
+                height=one.height,
+                thumbnail=one.thumbnail,
+                metadata=one.source.metadata,
+                contributions=seen.contributions[i],
+                bias=seen.bias[i],
+            )
+            for i, one in enumerate(usable)
+        ]
+    return Batch(images, bad, len(loaded) - len(usable) - len(bad))

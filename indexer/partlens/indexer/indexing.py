@@ -1,0 +1,73 @@
+"""Fills a gallery from a source, one commit a batch, so that a killed run goes on where it was."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from partlens.explainer.model import MetricModel
+from partlens.indexer.errors import SourceError
+from partlens.indexer.extraction import BadImage, extract
+from partlens.indexer.gallery import Gallery
+from partlens.indexer.sources import SourceImage
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        total: images of the source.
+        added: images that are on disk in the gallery.
+        unchanged: images that were there already, with the same bytes.
+        bad: images passed over.
+        seconds: since the run began.
+    """
+
+    total: int
+    added: int = 0
+    unchanged: int = 0
+    bad: list[BadImage] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def done(self) -> int:
+        """Images dealt with."""
+        return self.added + self.unchanged + len(self.bad)
+
+    @property
+    def images_per_second(self) -> float:
+        """Of the images that went through the model."""
+        return self.added / self.seconds if self.seconds > 0 else 0.0
+
+
+def index_images(
+    gallery: Gallery,
+    model: MetricModel,
+    images: Sequence[SourceImage],
+    *,
+    strict: bool = False,
+    batch_size: int = 32,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Progress:
+    """Add images to a gallery; those that are there with the same bytes are left alone.
+
+    Args:
+        strict: stop at the first image that cannot be used, instead of passing over it.
+        report: called after each batch, when it is on disk.
+
+    Raises:
+        SourceError: under strict, a bad image; the batches before it are in the gallery.
+        GalleryError: the gallery cannot be written to.
+    """
+    start, progress = time.monotonic(), Progress(len(images))
+    for batch in extract(model, images, gallery.digests(), batch_size):
+        if strict and batch.bad:
+            first = batch.bad[0]
+            raise SourceError(f"image {first.id!r}: {first.reason} (--strict stops here)")
+        gallery.add(batch.images)
+        progress.added += len(batch.images)
+        progress.unchanged += batch.unchanged
+        progress.bad += batch.bad
+        progress.seconds = time.monotonic() - start
+        report(progress)
+    return progress

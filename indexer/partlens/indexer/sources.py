@@ -1,0 +1,144 @@
+"""Where images come from: a folder, or a manifest that lists them."""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from partlens.indexer.errors import InvalidImageError, SourceError
+from partlens.indexer.gallery.records import require_id
+from partlens.indexer.metadata import Metadata
+
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
+)
+_COLUMNS = ("path", "id", "camera", "track", "captured_at")
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """An image file that may become part of a gallery.
+
+    Attributes:
+        id: what the gallery will call it.
+        path: of the file.
+        metadata: what the source says of it.
+    """
+
+    id: str
+    path: Path
+    metadata: Metadata
+
+
+def read_source(source: Path) -> list[SourceImage]:
+    """The images of a folder or manifest, in a fixed order.
+
+    A folder is read with all folders in it; an image's id is its path below the folder. A manifest
+    is CSV or Parquet with a column `path` (relative to the manifest), and optionally `id`,
+    `camera`, `track` and `captured_at` (ISO 8601; UTC where it names no zone). Every other column
+    is an attribute; empty cells are left out.
+
+    Raises:
+        SourceError: nothing there, a column is missing, a row cannot be read, or an id comes
+            twice; names the row.
+    """
+    if source.is_dir():
+        found = list(_folder(source))
+    elif source.suffix.lower() in (".csv", ".parquet"):
+        found = list(_manifest(source))
+    else:
+        raise SourceError(
+            f"{source} is neither a folder nor a manifest (.csv or .parquet)"
+            + ("" if source.exists() else "; it does not exist")
+        )
+    if not found:
+        raise SourceError(f"{source} holds no image ({', '.join(sorted(SUFFIXES))})")
+    _require_unique(found)
+    return found
+
+
+def _folder(folder: Path) -> Iterator[SourceImage]:
+    # Links to folders are not followed, so that no loop can be entered.
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in SUFFIXES and path.is_file():
+            yield SourceImage(path.relative_to(folder).as_posix(), path, Metadata())
+
+
+def _manifest(manifest: Path) -> Iterator[SourceImage]:
+    rows = _csv_rows(manifest) if manifest.suffix.lower() == ".csv" else _parquet_rows(manifest)
+    for number, row in rows:
+        place = f"{manifest.name}, row {number}"
+        path = row.get("path", "")
+        if not path:
+            raise SourceError(f"{place}: column 'path' is empty")
+        try:
+            require_id(row.get("id") or path)
+        except InvalidImageError as error:
+            raise SourceError(f"{place}: {error}") from error
+        yield SourceImage(row.get("id") or path, manifest.parent / path, _metadata(row, place))
+
+
+def _metadata(row: Mapping[str, str], place: str) -> Metadata:
+    at = None
+    if text := row.get("captured_at", ""):
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise SourceError(
+                f"{place}: captured_at {text!r} is no time; write it like 2026-05-01T12:00:00+02:00"
+            ) from error
+        at = at.replace(tzinfo=at.tzinfo or UTC)
+    attributes = {key: value for key, value in row.items() if key not in _COLUMNS and value}
+    return Metadata(row.get("camera", ""), row.get("track", ""), at, attributes)
+
+
+def _csv_rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    try:
+        with manifest.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, strict=True)
+            _require_columns(manifest, reader.fieldnames or ())
+            for number, row in enumerate(reader, start=2):
+                if None in row or None in row.values():
+                    raise SourceError(
+                        f"{manifest.name}, row {number}: it has another number of cells than the"
+                        " header"
+                    )
+                yield number, row
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SourceError(f"{manifest} cannot be read as CSV in UTF-8: {error}") from error
+
+
+def _parquet_rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    try:
+        table = pq.read_table(manifest)
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{manifest} cannot be read as Parquet: {error}") from error
+    _require_columns(manifest, table.column_names)
+    for number, row in enumerate(table.to_pylist(), start=1):
+        yield number, {key: _text(value) for key, value in row.items()}
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _require_columns(manifest: Path, columns: Iterable[str]) -> None:
+    names = list(columns)
+    if "path" not in names:
+        raise SourceError(f"{manifest.name} has no column 'path'; it has {', '.join(names)}")
+
+
+def _require_unique(images: Iterable[SourceImage]) -> None:
+    seen: dict[str, Path] = {}
+    for image in images:
+        if image.id in seen:
+            raise SourceError(
+                f"id {image.id!r} comes twice: {seen[image.id]} and {image.path}; give each image"
+                " an id of its own"
+            )
+        seen[image.id] = image.path

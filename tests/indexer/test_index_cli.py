@@ -1,0 +1,112 @@
+"""`partlens index` fills galleries, passes over what is bad, and goes on after kill -9."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import head_modules
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from partlens.explainer.importing.torch_module import from_module
+from partlens.explainer.preprocessing import Preprocessing
+from partlens.indexer.cli import index
+from partlens.indexer.gallery import Gallery
+
+COUNT = 40
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    net = head_modules.make("gap, fc, bn, relu, dropout")
+    preprocessing = Preprocessing(16, 8)
+    from_module(net, feature_layer="stem", preprocessing=preprocessing, name="tiny").save(folder)
+    return folder
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for i in range(COUNT):
+        pixels = random.integers(0, 256, (40, 30, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i:02}.png")
+    yield folder
+
+
+def partlens(*arguments: object) -> Result:
+    return CliRunner().invoke(index, [str(argument) for argument in arguments])
+
+
+def test_create_add_status_delete(tmp_path: Path, model: Path, pictures: Path) -> None:
+    gallery = tmp_path / "gallery"
+    assert partlens("create", gallery, "--model", model).exit_code == 0
+    (pictures / "bad.jpg").write_bytes((pictures / "00.png").read_bytes()[:99])
+    (pictures / "empty.jpg").write_bytes(b"")
+    result = partlens("add", gallery, pictures, "--model", model, "--batch", 16)
+    assert result.exit_code == 0, result.output
+    assert f"{COUNT} added, 0 unchanged, 2 passed over" in result.stdout
+    assert "bad.jpg: the image is damaged" in result.stderr
+    assert "empty.jpg: the image is empty" in result.stderr
+    lines = [json.loads(line) for line in result.stderr.splitlines() if line.startswith("{")]
+    assert [line["done"] for line in lines] == [16, 32, 42]
+    again = partlens("add", gallery, pictures, "--model", model)
+    assert f"0 added, {COUNT} unchanged, 2 passed over" in again.stdout
+    Image.new("RGB", (9, 9)).save(pictures / "03.png")
+    changed = partlens("add", gallery, pictures, "--model", model)
+    assert f"1 added, {COUNT - 1} unchanged" in changed.stdout
+    facts = json.loads(partlens("status", gallery, "--json").stdout)
+    assert facts["images"] == COUNT and facts["model"] == "tiny" and facts["grid"] == [4, 2]
+    assert "1 of 2 deleted" in partlens("delete", gallery, "00.png", "nobody").stdout
+    assert len(Gallery.open(gallery)) == COUNT - 1
+    assert Gallery.open(gallery).get("03.png").width == 9
+
+
+def test_strict_stops_at_the_first_bad_image(tmp_path: Path, model: Path, pictures: Path) -> None:
+    gallery = tmp_path / "gallery"
+    partlens("create", gallery, "--model", model)
+    (pictures / "20.png").write_bytes(b"not an image")
+    result = partlens("add", gallery, pictures, "--model", model, "--strict", "--batch", 8)
+    assert result.exit_code == 1 and "'20.png'" in result.output
+    assert len(Gallery.open(gallery)) == 16
+
+
+def test_mistakes_are_one_clear_line(tmp_path: Path, model: Path, pictures: Path) -> None:
+    gallery = tmp_path / "gallery"
+    for arguments, message in (
+        (("status", gallery), "no gallery at"),
+        (("create", gallery, "--model", tmp_path), "no model folder"),
+        (("add", gallery, tmp_path / "nowhere", "--model", model), "does not exist"),
+        (("add", gallery, pictures, "--model", model), "no gallery at"),
+    ):
+        result = partlens(*arguments)
+        assert result.exit_code == 1 and result.output.startswith("Error: "), result.output
+        assert message in result.output
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, model: Path, pictures: Path) -> None:
+    gallery = tmp_path / "gallery"
+    partlens("create", gallery, "--model", model)
+    run = f"from partlens.indexer.cli import index; index(['add', {str(gallery)!r}, "
+    run += f"{str(pictures)!r}, '--model', {str(model)!r}, '--batch', '2'])"
+    with subprocess.Popen(
+        [sys.executable, "-c", run], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as child:
+        assert child.stderr is not None
+        for line in child.stderr:
+            if json.loads(line)["done"] >= 10:
+                os.kill(child.pid, signal.SIGKILL)
+                break
+        child.wait(20)
+    there = len(Gallery.open(gallery))
+    assert 10 <= there < COUNT
+    result = partlens("add", gallery, pictures, "--model", model)
+    assert f"{COUNT - there} added, {there} unchanged" in result.stdout, result.output
