@@ -102,7 +102,7 @@ async def failure(call: Callable[[], Awaitable[Any]]) -> tuple[grpc.StatusCode, 
     """The code and the rich status that a call ends with."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call()
-    rich = rpc_status.from_call(caught.value)
+    rich = rpc_status.from_call(caught.value)  # pyright: ignore[reportArgumentType]
     for leak in ("Traceback", "/tmp", ".py", "0x7"):
         assert leak not in str(rich)
     return caught.value.code(), rich

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from typing import Any
 
 import grpc
 import pytest
@@ -23,7 +24,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 async def health(channel: grpc.aio.Channel) -> set[int]:
-    stub = health_pb2_grpc.HealthStub(channel)
+    stub: Any = health_pb2_grpc.HealthStub(channel)
     asked = [health_pb2.HealthCheckRequest(service=name) for name in NAMES]
     return {(await stub.Check(request, timeout=DEADLINE)).status for request in asked}
 
@@ -56,9 +57,8 @@ async def test_a_stopping_server_is_not_serving_and_takes_no_more_images(
     call = running.gallery.UpsertImages(timeout=DEADLINE)
     await call.write(upserts(1)[0])
     assert (await call.read()).HasField("committed")
-    watch = health_pb2_grpc.HealthStub(running.channel).Watch(
-        health_pb2.HealthCheckRequest(), timeout=DEADLINE
-    )
+    stub: Any = health_pb2_grpc.HealthStub(running.channel)
+    watch = stub.Watch(health_pb2.HealthCheckRequest(), timeout=DEADLINE)
     assert (await watch.read()).status == SERVING
     # The stream is open and its caller says nothing: it must not hold up the stop.
     stopping = asyncio.create_task(running.server.stop(DEADLINE / 2))
@@ -98,9 +98,9 @@ async def test_reflection_is_there_by_flag_only(
     server = create_server(model, gallery, SETTINGS, reflection=on)
     address = f"127.0.0.1:{await server.start()}"
     async with grpc.aio.insecure_channel(address) as channel:
-        call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
-            iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=DEADLINE
-        )
+        make_stub: Any = reflection_pb2_grpc.ServerReflectionStub
+        request = reflection_pb2.ServerReflectionRequest(list_services="")
+        call = make_stub(channel).ServerReflectionInfo(iter([request]), timeout=DEADLINE)
         if on:
             listed = (await call.read()).list_services_response.service
             assert {*SERVICES} < {service.name for service in listed}

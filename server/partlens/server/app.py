@@ -5,17 +5,17 @@ from collections.abc import Callable
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from partlens.indexer.gallery import Gallery
-from partlens.v1.gallery_service_pb2_grpc import add_GalleryServiceServicer_to_server
-from partlens.v1.part_search_service_pb2_grpc import add_PartSearchServiceServicer_to_server
 
 from partlens.explainer.model import MetricModel
+from partlens.indexer.gallery import Gallery
 from partlens.server import gallery_service, part_search_service
 from partlens.server.engine import Engine
 from partlens.server.errors import ListenError
 from partlens.server.host import Host
 from partlens.server.interceptor import ErrorsToStatus
 from partlens.server.settings import ServerSettings
+from partlens.v1.gallery_service_pb2_grpc import add_GalleryServiceServicer_to_server
+from partlens.v1.part_search_service_pb2_grpc import add_PartSearchServiceServicer_to_server
 
 # What a request may have beside its largest picture.
 ENVELOPE_BYTES = 64 * 2**10
@@ -44,7 +44,7 @@ class PartlensServer:
     ) -> None:
         self._make, self._settings, self._listen = make, settings, listen
         self._reflection = reflection
-        self._health = health.aio.HealthServicer()
+        self._health = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         self._host: Host | None = None
         self._server: grpc.aio.Server | None = None
 

@@ -32,7 +32,6 @@ from partlens.server.questions import (
 from partlens.server.settings import ServerSettings
 
 FloatArray = NDArray[np.float32]
-_ATTEMPTS = 3
 
 
 class Engine:
@@ -62,26 +61,11 @@ class Engine:
         """
         queries = tuple(self.query(image) for image in question.images)
         weights = [self._weights(queries[r.image], r.region, r.field) for r in question.regions]
-        asked, version = _digest(question, queries, weights), self.gallery.version
-        depth = self.settings.search_depth
-        start = paging.search_offset(question.page_token, asked, version, depth)
-        end = min(start + question.page_size, depth)
-        parts = [
-            self._part(queries[region.image], covered, region.weight, region.field)
-            for region, covered in zip(question.regions, weights, strict=True)
-        ]
-        more = end < depth
-        for attempt in range(_ATTEMPTS):
-            try:
-                found = self.gallery.search(parts, question.score, question.where, end + more)
-                matches = self._matches(question, queries, weights, found[start:end])
-                break
-            except NotFoundError:
-                # A hit was deleted while its map was being looked up; rank what is there now.
-                if attempt == _ATTEMPTS - 1:
-                    raise
-        token = paging.search_token(end, asked, version) if more and len(found) > end else ""
-        return SearchAnswer(matches, token, queries, version)
+        try:
+            return self._page(question, queries, weights)
+        except NotFoundError:
+            # A hit was deleted while its map was being looked up: rank what is there now.
+            return self._page(question, queries, weights)
 
     def explain(self, question: PairQuestion) -> PairAnswer:
         """Why two images are similar; raises as search does."""
@@ -141,6 +125,23 @@ class Engine:
             return query_part(
                 query.contributions, query.bias, covered, self.spec.grid, weight=weight
             )
+
+    def _page(
+        self, question: SearchQuestion, queries: tuple[Query, ...], weights: Sequence[FloatArray]
+    ) -> SearchAnswer:
+        asked, version = _digest(question, queries, weights), self.gallery.version
+        depth = self.settings.search_depth
+        start = paging.search_offset(question.page_token, asked, version, depth)
+        end = min(start + question.page_size, depth)
+        parts = [
+            self._part(queries[region.image], covered, region.weight, region.field)
+            for region, covered in zip(question.regions, weights, strict=True)
+        ]
+        more = end < depth
+        found = self.gallery.search(parts, question.score, question.where, end + more)
+        token = paging.search_token(end, asked, version) if more and len(found) > end else ""
+        matches = self._matches(question, queries, weights, found[start:end])
+        return SearchAnswer(matches, token, queries, version)
 
     def _matches(
         self,

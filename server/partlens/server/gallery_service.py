@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import grpc
-from partlens.v1.gallery_service_pb2_grpc import GalleryServiceServicer
 
 from partlens.server import decoding, encoding, paging, uploads
 from partlens.server.engine import Engine
@@ -13,6 +12,7 @@ from partlens.server.errors import RequestError
 from partlens.server.host import Host
 from partlens.server.inbox import receiving
 from partlens.v1 import gallery_service_pb2 as pb
+from partlens.v1.gallery_service_pb2_grpc import GalleryServiceServicer
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["GalleryService"].full_name
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -28,11 +28,11 @@ class GalleryService(GalleryServiceServicer):
         self._host = host
 
     async def UpsertImages(
-        self, requests: AsyncIterator[pb.UpsertImagesRequest], context: Context
+        self, request_iterator: AsyncIterator[pb.UpsertImagesRequest], context: Context
     ) -> AsyncIterator[pb.UpsertImagesResponse]:
         """Answers each image in the order sent, when it is on disk or has been refused."""
         settings, index = self._host.settings, 0
-        async with receiving(requests, settings, self._host.stopping) as inbox:
+        async with receiving(request_iterator, settings, self._host.stopping) as inbox:
             while batch := await inbox.take():
                 prepared = await self._host.run(partial(uploads.prepare, batch))
                 receipts = await self._host.write(partial(uploads.commit, prepared))
