@@ -206,3 +206,16 @@ async def test_an_id_that_no_image_can_have_is_refused(running: Running) -> None
         lambda: running.gallery.GetImage(gallery_pb.GetImageRequest(id="a\0b"), timeout=DEADLINE)
     )
     assert (code, reason(status)) == (grpc.StatusCode.INVALID_ARGUMENT, "ID_INVALID")
+
+
+async def test_a_message_too_large_ends_an_upload_and_loses_nothing(running: Running) -> None:
+    call = running.gallery.UpsertImages(timeout=DEADLINE)
+    await call.write(upserts(1)[0])
+    assert (await call.read()).HasField("committed")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        large = bytes(SETTINGS.request_bytes + 100_000)
+        await call.write(gallery_pb.UpsertImagesRequest(id="large", data=large))
+        await call.read()
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    state = await running.gallery.GetGallery(gallery_pb.GetGalleryRequest(), timeout=DEADLINE)
+    assert state.images == 1
