@@ -1,5 +1,6 @@
 """From pixels to the feature map: the part of a model that is run, not explained."""
 
+import logging
 import warnings
 from typing import Protocol
 
@@ -101,6 +102,8 @@ def _export(backbone: nn.Module, height: int, width: int) -> bytes:
     Raises:
         ModelError: torch.onnx cannot express it.
     """
+    # It warns of torchvision's absence, which concerns none of the operators used here.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporter's own, about its future

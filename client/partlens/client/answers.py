@@ -1,0 +1,198 @@
+"""What a server answers, as plain values with numpy maps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partlens.client.questions import Box, Metadata
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class ActivationMap:
+    """One number per position, signed and not rescaled.
+
+    Attributes:
+        values: shape [rows, cols].
+        extent: the rectangle of the image, in its pixels, that the map covers.
+    """
+
+    values: FloatArray
+    extent: Box
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query image as the server keeps it.
+
+    Attributes:
+        id: stands for the image in later calls.
+        width, height: of the upright image, in pixels.
+        grid: (rows, cols) of its maps.
+        extent: the rectangle of it that the model sees.
+    """
+
+    id: str
+    width: int
+    height: int
+    grid: tuple[int, int]
+    extent: Box
+
+
+@dataclass(frozen=True)
+class GalleryImage:
+    """An image that the gallery holds; width and height in pixels of the upright original."""
+
+    id: str
+    uri: str
+    media_digest: str
+    width: int
+    height: int
+    metadata: Metadata
+
+
+@dataclass(frozen=True, eq=False)
+class Hit:
+    """An image that a search found.
+
+    Attributes:
+        id: of the image.
+        score: what it is ranked by: map.values.sum() + constant.
+        map: what each position adds; None if maps were not asked for.
+        constant: what no position adds.
+        box: where it matched, in pixels of the image.
+        image: what the gallery knows of it.
+        thumbnail: a JPEG, or b"".
+        overall_maps: one per query image, if asked for.
+        region_maps: one per region, if asked for.
+    """
+
+    id: str
+    score: float
+    map: ActivationMap | None
+    constant: float
+    box: Box
+    image: GalleryImage
+    thumbnail: bytes
+    overall_maps: Sequence[ActivationMap] = ()
+    region_maps: Sequence[ActivationMap] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class SearchAnswer:
+    """One page of hits, best first; next_page_token is "" on the last."""
+
+    hits: Sequence[Hit]
+    next_page_token: str
+    queries: Sequence[Query]
+    gallery_version: int
+
+
+@dataclass(frozen=True)
+class SimilarityTerms:
+    """The four sums of Eq. 3 that add up to the similarity."""
+
+    position_position: float
+    position_bias: float
+    bias_position: float
+    bias_bias: float
+
+
+@dataclass(frozen=True, eq=False)
+class PartialMap:
+    """What one region explains of the similarity, spread over the other image.
+
+    Attributes:
+        side: the image that the map lies on.
+        map: of that image.
+        constant: what that image's bias adds.
+    """
+
+    side: Literal["query", "retrieved"]
+    map: ActivationMap
+    constant: float
+
+
+@dataclass(frozen=True, eq=False)
+class PairAnswer:
+    """Why two images are similar; see ExplainPairResponse in the contract."""
+
+    similarity: float
+    terms: SimilarityTerms
+    query_map: ActivationMap
+    query_map_with_bias: ActivationMap
+    retrieved_map: ActivationMap
+    retrieved_map_with_bias: ActivationMap
+    partial_maps: Sequence[PartialMap]
+    query: Query
+    retrieved: Query
+
+
+@dataclass(frozen=True, eq=False)
+class DescribeAnswer:
+    """How the model sees an image; coverage is one map per region."""
+
+    query: Query
+    coverage: Sequence[ActivationMap]
+    model_digest: str
+
+
+@dataclass(frozen=True)
+class UpsertAnswer:
+    """What became of one uploaded image.
+
+    Attributes:
+        id: of the image.
+        index: its place among those sent, from 0.
+        gallery_version: the first version with it; 0 if it was refused.
+        reason, message: why it was refused; both "" if it is in the gallery.
+    """
+
+    id: str
+    index: int
+    gallery_version: int
+    reason: str = ""
+    message: str = ""
+
+    @property
+    def committed(self) -> bool:
+        """True if the image is safe on the server's disk."""
+        return not self.reason
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model that a gallery is bound to."""
+
+    name: str
+    digest: str
+    input_size: tuple[int, int]
+    grid: tuple[int, int]
+    dimensions: int
+    licence: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server allows; see Limits in the contract."""
+
+    request_bytes: int
+    image_pixels: int
+    query_images: int
+    regions: int
+    search_page_size: int
+    list_page_size: int
+
+
+@dataclass(frozen=True)
+class GalleryAnswer:
+    """What a gallery is."""
+
+    version: int
+    images: int
+    model: Model
+    limits: Limits

@@ -1,0 +1,196 @@
+"""The client for asyncio; the same methods as Client, to be awaited."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import TracebackType
+
+import grpc
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health_pb2_grpc import HealthStub
+
+from partlens.client import decoding, encoding
+from partlens.client.answers import (
+    DescribeAnswer,
+    GalleryAnswer,
+    GalleryImage,
+    PairAnswer,
+    SearchAnswer,
+    UpsertAnswer,
+)
+from partlens.client.channel import DEADLINE, OPTIONS
+from partlens.client.errors import UnavailableError, from_rpc
+from partlens.client.questions import (
+    Filter,
+    MapKind,
+    QueryImage,
+    QueryRegion,
+    Region,
+    Score,
+    Upload,
+)
+from partlens.v1 import gallery_service_pb2 as gallery_pb
+from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
+from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceStub
+
+
+class AsyncClient:
+    """A partlens server, seen through typed methods, for asyncio.
+
+    Every method raises a ClientError (see errors.py) when the server refuses, is not there, or
+    does not answer in time.
+
+    Args:
+        target: "host:port".
+        deadline: seconds that one call may take.
+    """
+
+    def __init__(self, target: str, deadline: float = DEADLINE) -> None:
+        self.target, self.deadline = target, deadline
+        self._channel = grpc.aio.insecure_channel(target, options=OPTIONS)
+        self._search = PartSearchServiceStub(self._channel)
+        self._gallery = GalleryServiceStub(self._channel)
+        self._health = HealthStub(self._channel)
+
+    async def __aenter__(self) -> "AsyncClient":
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        await self._channel.close()
+
+    async def search_regions(
+        self,
+        images: Sequence[QueryImage],
+        regions: Sequence[QueryRegion],
+        *,
+        where: Filter | None = None,
+        score: Score = "default",
+        page_size: int = 0,
+        page_token: str = "",
+        maps: Iterable[MapKind] = ("score",),
+        thumbnails: bool = False,
+    ) -> SearchAnswer:
+        """The gallery's images that hold parts similar to the regions, best first.
+
+        Args:
+            images: what the regions lie on.
+            regions: at least one that is not excluded.
+            where: which images of the gallery to look at; None for all.
+            page_size: hits a page; 0 for the server's default.
+            page_token: next_page_token of the page before.
+            maps: which maps each hit brings.
+            thumbnails: whether each hit brings its thumbnail.
+        """
+        request = encoding.search(
+            images, regions, where, score, page_size, page_token, maps, thumbnails
+        )
+        with self._errors():
+            response = await self._search.SearchRegions(request, timeout=self.deadline)
+        return decoding.search(response)
+
+    async def explain_pair(
+        self,
+        query: QueryImage,
+        retrieved: QueryImage,
+        *,
+        query_regions: Sequence[Region] = (),
+        retrieved_regions: Sequence[Region] = (),
+    ) -> PairAnswer:
+        """The similarity of two images, taken apart by position.
+
+        Its partial maps are those of query_regions, then those of retrieved_regions.
+        """
+        request = encoding.pair(query, retrieved, query_regions, retrieved_regions)
+        with self._errors():
+            response = await self._search.ExplainPair(request, timeout=self.deadline)
+        return decoding.pair(response)
+
+    async def describe_query(
+        self, image: QueryImage, regions: Sequence[Region] = ()
+    ) -> DescribeAnswer:
+        """How the model sees an image; keeps it under a query id."""
+        request = encoding.describe(image, regions)
+        with self._errors():
+            response = await self._search.DescribeQuery(request, timeout=self.deadline)
+        return decoding.describe(response)
+
+    async def upsert_images(self, images: Iterable[Upload]) -> AsyncIterator[UpsertAnswer]:
+        """Add pictures, or replace those of the same id; one answer each, in order.
+
+        An answer says committed once the picture is safe on the server's disk. Pictures are sent
+        as answers are read, so that `images` may be endless; no deadline is set on the whole.
+        """
+        requests = (encoding.upload(one) for one in images)
+        with self._errors():
+            async for response in self._gallery.UpsertImages(requests):
+                yield decoding.upsert(response)
+
+    async def get_image(self, id: str) -> tuple[GalleryImage, bytes]:
+        """An image of the gallery, and its thumbnail (a JPEG)."""
+        request = gallery_pb.GetImageRequest(id=id)
+        with self._errors():
+            response = await self._gallery.GetImage(request, timeout=self.deadline)
+        return decoding.image(response.image), response.thumbnail
+
+    async def list_images(self, page_size: int = 0) -> AsyncIterator[GalleryImage]:
+        """Every image of the gallery in order of id, fetched a page at a time."""
+        token = ""
+        while True:
+            request = gallery_pb.ListImagesRequest(page_size=page_size, page_token=token)
+            with self._errors():
+                response = await self._gallery.ListImages(request, timeout=self.deadline)
+            for one in response.images:
+                yield decoding.image(one)
+            token = response.next_page_token
+            if not token:
+                return
+
+    async def delete_images(self, ids: Sequence[str]) -> int:
+        """Delete images; how many of them there were."""
+        request = gallery_pb.DeleteImagesRequest(ids=ids)
+        with self._errors():
+            response = await self._gallery.DeleteImages(request, timeout=self.deadline)
+        return int(response.deleted)
+
+    async def get_gallery(self) -> GalleryAnswer:
+        """The gallery's size, its model, and what the server allows."""
+        with self._errors():
+            response = await self._gallery.GetGallery(
+                gallery_pb.GetGalleryRequest(), timeout=self.deadline
+            )
+        return decoding.gallery(response)
+
+    async def wait_until_ready(self, timeout: float = DEADLINE) -> None:
+        """Return once the server serves.
+
+        Raises:
+            UnavailableError: it does not within `timeout` seconds.
+        """
+        request = health_pb2.HealthCheckRequest()
+        check = self._health.Check  # pyright: ignore[reportAttributeAccessIssue]
+        serving = health_pb2.HealthCheckResponse.SERVING
+        end = time.monotonic() + timeout
+        while (left := end - time.monotonic()) > 0:
+            with suppress(grpc.RpcError):
+                response = await check(request, timeout=left, wait_for_ready=True)
+                if response.status == serving:
+                    return
+            await asyncio.sleep(min(0.05, left))
+        raise UnavailableError(f"the server at {self.target} is not ready after {timeout:g} s")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except grpc.RpcError as error:
+            raise from_rpc(error, self.target) from error

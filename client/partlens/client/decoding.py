@@ -1,0 +1,153 @@
+"""Messages of the contract to plain values."""
+
+from datetime import UTC
+
+import numpy as np
+
+from partlens.client.answers import (
+    ActivationMap,
+    DescribeAnswer,
+    GalleryAnswer,
+    GalleryImage,
+    Hit,
+    Limits,
+    Model,
+    PairAnswer,
+    PartialMap,
+    Query,
+    SearchAnswer,
+    SimilarityTerms,
+    UpsertAnswer,
+)
+from partlens.client.questions import Box, Metadata
+from partlens.v1 import gallery_service_pb2 as gallery_pb
+from partlens.v1 import image_pb2 as image_pb
+from partlens.v1 import part_search_service_pb2 as search_pb
+from partlens.v1 import region_pb2 as region_pb
+
+
+def search(message: search_pb.SearchRegionsResponse) -> SearchAnswer:
+    """A page of hits."""
+    return SearchAnswer(
+        [_hit(hit) for hit in message.hits],
+        message.next_page_token,
+        [query(one) for one in message.queries],
+        message.gallery_version,
+    )
+
+
+def pair(message: search_pb.ExplainPairResponse) -> PairAnswer:
+    """An explained pair."""
+    terms = message.terms
+    return PairAnswer(
+        similarity=message.similarity,
+        terms=SimilarityTerms(
+            terms.position_position, terms.position_bias, terms.bias_position, terms.bias_bias
+        ),
+        query_map=activation_map(message.query_map),
+        query_map_with_bias=activation_map(message.query_map_with_bias),
+        retrieved_map=activation_map(message.retrieved_map),
+        retrieved_map_with_bias=activation_map(message.retrieved_map_with_bias),
+        partial_maps=[
+            PartialMap(
+                "query" if one.side == search_pb.PAIR_SIDE_QUERY else "retrieved",
+                activation_map(one.map),
+                one.constant,
+            )
+            for one in message.partial_maps
+        ],
+        query=query(message.query),
+        retrieved=query(message.retrieved),
+    )
+
+
+def describe(message: search_pb.DescribeQueryResponse) -> DescribeAnswer:
+    """A described image."""
+    coverage = [activation_map(one) for one in message.coverage]
+    return DescribeAnswer(query(message.query), coverage, message.model_digest)
+
+
+def upsert(message: gallery_pb.UpsertImagesResponse) -> UpsertAnswer:
+    """What became of one uploaded image."""
+    return UpsertAnswer(
+        message.id,
+        message.index,
+        message.committed.gallery_version,
+        message.refused.reason,
+        message.refused.message,
+    )
+
+
+def gallery(message: gallery_pb.GetGalleryResponse) -> GalleryAnswer:
+    """What a gallery is."""
+    model, limits = message.model, message.limits
+    return GalleryAnswer(
+        message.version,
+        message.images,
+        Model(
+            model.name,
+            model.digest,
+            (model.input_width, model.input_height),
+            (model.rows, model.cols),
+            model.dimensions,
+            model.licence,
+        ),
+        Limits(
+            limits.request_bytes,
+            limits.image_pixels,
+            limits.query_images,
+            limits.regions,
+            limits.search_page_size,
+            limits.list_page_size,
+        ),
+    )
+
+
+def image(message: image_pb.GalleryImage) -> GalleryImage:
+    """An image that the gallery holds."""
+    known = message.metadata
+    at = known.captured_at.ToDatetime(UTC) if known.HasField("captured_at") else None
+    return GalleryImage(
+        message.id,
+        message.uri,
+        message.media_digest,
+        message.width,
+        message.height,
+        Metadata(known.camera, known.track, at, dict(known.attributes)),
+    )
+
+
+def query(message: image_pb.DescribedQuery) -> Query:
+    """A query image as the server keeps it."""
+    return Query(
+        message.query_id,
+        message.width,
+        message.height,
+        (message.rows, message.cols),
+        box(message.extent),
+    )
+
+
+def activation_map(message: image_pb.ActivationMap) -> ActivationMap:
+    """A map; values float32 [rows, cols]."""
+    values = np.array(message.values, np.float32).reshape(message.rows, message.cols)
+    return ActivationMap(values, box(message.extent))
+
+
+def box(message: region_pb.Box) -> Box:
+    """A rectangle."""
+    return Box(message.x, message.y, message.width, message.height)
+
+
+def _hit(message: search_pb.Hit) -> Hit:
+    return Hit(
+        id=message.id,
+        score=message.score,
+        map=activation_map(message.map) if message.HasField("map") else None,
+        constant=message.constant,
+        box=box(message.box),
+        image=image(message.image),
+        thumbnail=message.thumbnail,
+        overall_maps=[activation_map(one) for one in message.overall_maps],
+        region_maps=[activation_map(one) for one in message.region_maps],
+    )

@@ -1,0 +1,136 @@
+"""Both clients speak to a real server, and what they return adds up."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from served import Served, picture
+
+from partlens.client import (
+    AsyncClient,
+    Box,
+    Client,
+    Filter,
+    GalleryImageId,
+    Mask,
+    Metadata,
+    NotFoundError,
+    Point,
+    Polygon,
+    QueryId,
+    QueryRegion,
+    RequestError,
+    UnavailableError,
+    Upload,
+)
+from partlens.client.questions import MapKind, QueryImage
+
+BOX = Box(3, 5, 12, 20)
+
+
+def test_a_search_finds_the_picture_itself_first(served: Served) -> None:
+    four_cells = QueryRegion(Box(7.5, 5.5, 15, 11))
+    maps: list[MapKind] = ["score", "overall", "regions"]
+    with Client(served.target) as client:
+        answer = client.search_regions(
+            [picture(7)], [four_cells], score="part", maps=maps, thumbnails=True
+        )
+    assert answer.hits[0].id == "07" and len(answer.hits) == 20
+    assert answer.hits[0].score == pytest.approx(1, abs=1e-4)
+    scores = [hit.score for hit in answer.hits]
+    assert scores == sorted(scores, reverse=True)
+    for hit in answer.hits:
+        assert hit.map is not None and hit.map.values.shape == (8, 4)
+        assert hit.score == pytest.approx(hit.map.values.sum() + hit.constant, abs=1e-4)
+        assert len(hit.overall_maps) == len(hit.region_maps) == 1
+        assert hit.thumbnail[:2] == b"\xff\xd8"
+        assert 0 <= hit.box.x and hit.box.x + hit.box.width <= hit.image.width + 1e-6
+
+
+async def test_both_clients_give_the_same(served: Served) -> None:
+    regions = [
+        QueryRegion(BOX, weight=2),
+        QueryRegion(Polygon(((0, 0), (20, 3), (4, 30))), image=1),
+        QueryRegion(Mask(np.eye(44, 30, dtype=np.bool_)), image=1, exclude=True),
+    ]
+    images: list[QueryImage] = [picture(1), GalleryImageId("02")]
+    async with AsyncClient(served.target) as client:
+        await client.wait_until_ready(20)
+        theirs = await client.search_regions(images, regions, score="part", page_size=5)
+        page = await client.search_regions(
+            images, regions, score="part", page_size=5, page_token=theirs.next_page_token
+        )
+        listed = [image.id async for image in client.list_images(page_size=7)]
+        pair = await client.explain_pair(images[0], images[1], query_regions=[Point(5, 6)])
+        described = await client.describe_query(images[0], [BOX])
+    with Client(served.target) as client:
+        ours = client.search_regions(images, regions, score="part", page_size=10)
+        assert listed == [image.id for image in client.list_images()]
+        again = client.explain_pair(QueryId(described.query.id), images[1])
+    both = [*theirs.hits, *page.hits]
+    assert [hit.id for hit in both] == [hit.id for hit in ours.hits]
+    np.testing.assert_allclose([h.score for h in both], [h.score for h in ours.hits], atol=1e-6)
+    assert pair.similarity == pytest.approx(again.similarity, abs=1e-6)
+    assert described.query.grid == (8, 4) and 0 < described.coverage[0].values.sum() < 32
+
+
+def test_an_explained_pair_adds_up(served: Served) -> None:
+    with Client(served.target) as client:
+        pair = client.explain_pair(
+            picture(1),
+            GalleryImageId("03"),
+            query_regions=[Box(0, 0, 30, 44)],
+            retrieved_regions=[Point(3, 3)],
+        )
+    terms = pair.terms
+    total = terms.position_position + terms.position_bias + terms.bias_position + terms.bias_bias
+    assert pair.similarity == pytest.approx(total, abs=1e-5)
+    assert pair.query_map.values.sum() == pytest.approx(terms.position_position, abs=1e-4)
+    with_bias = terms.position_position + terms.bias_position
+    assert pair.retrieved_map_with_bias.values.sum() == pytest.approx(with_bias, abs=1e-4)
+    whole, point = pair.partial_maps
+    assert (whole.side, point.side) == ("retrieved", "query")
+    share = terms.position_position + terms.position_bias
+    assert whole.map.values.sum() + whole.constant == pytest.approx(share, abs=1e-4)
+
+
+def test_images_come_and_go(served: Served) -> None:
+    known = Metadata("cam", "t", datetime(2026, 5, 1, tzinfo=UTC), {"hat": "red"})
+    with Client(served.target) as client:
+        before = client.get_gallery()
+        good, bad = client.upsert_images(
+            [Upload("new", picture(99), "file:///x", known), Upload("bad", b"GIF89a")]
+        )
+        assert good.committed and good.gallery_version > before.version
+        assert not bad.committed and bad.reason == "IMAGE_INVALID" and bad.index == 1
+        image, thumbnail = client.get_image("new")
+        assert image.metadata == known and image.uri == "file:///x" and thumbnail
+        found = client.search_regions(
+            [picture(99)], [QueryRegion(BOX)], where=Filter(attributes={"hat": "red"})
+        )
+        assert [hit.id for hit in found.hits] == ["new"]
+        assert client.delete_images(["new", "nobody"]) == 1
+        with pytest.raises(NotFoundError, match="new"):
+            client.get_image("new")
+        assert client.get_gallery().images == before.images == 30
+        assert before.model.name == "tiny" and before.model.grid == (8, 4)
+
+
+def test_errors_are_typed_and_name_the_field(served: Served) -> None:
+    with Client(served.target) as client:
+        with pytest.raises(RequestError, match="outside") as caught:
+            client.search_regions([picture(1)], [QueryRegion(Box(500, 0, 5, 5))])
+        assert caught.value.field.startswith("regions[0]")
+        with pytest.raises(RequestError, match=r"images\[0\]"):
+            client.search_regions([b"not an image"], [QueryRegion(BOX)])
+        with pytest.raises(NotFoundError):
+            client.search_regions([QueryId("0" * 8)], [QueryRegion(BOX)])
+        with pytest.raises(ValueError, match="time zone"):
+            client.search_regions(
+                [picture(1)], [QueryRegion(BOX)], where=Filter(captured_after=datetime(2026, 1, 1))
+            )
+    with Client("127.0.0.1:1", deadline=5) as nobody:
+        with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1"):
+            nobody.get_gallery()
+        with pytest.raises(UnavailableError, match="not ready after"):
+            nobody.wait_until_ready(0.2)

@@ -1,0 +1,66 @@
+"""A real server in a process of its own, over a tiny model and a gallery of drawn pictures."""
+
+import io
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import head_modules
+import numpy as np
+from PIL import Image
+
+from partlens.client import Client, Upload
+from partlens.explainer.importing.torch_module import from_module
+from partlens.explainer.preprocessing import Preprocessing
+from partlens.indexer.gallery import Gallery
+
+DEADLINE = 60.0
+
+
+def picture(seed: int, width: int = 30, height: int = 44) -> bytes:
+    """An encoded picture of coarse coloured noise."""
+    noise = np.random.default_rng(seed).integers(0, 256, (6, 4, 3), np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC).save(out, "PNG")
+    return out.getvalue()
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server: its address and the model folder it runs."""
+
+    target: str
+    model: Path
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Served]:
+    """`partlens serve` on a free port, with 30 pictures in its gallery."""
+    net = head_modules.make("gap, fc, bn, relu, dropout")
+    preprocessing = Preprocessing(32, 16)
+    model = from_module(
+        net, feature_layer="stem", preprocessing=preprocessing, name="tiny", licence="MIT"
+    ).save(folder / "model")
+    Gallery.create(folder / "gallery", model.spec).close()
+    arguments = ["--model", folder / "model", "--gallery", folder / "gallery"]
+    arguments += ["--listen", "127.0.0.1:0", "--address-file", folder / "address"]
+    run = f"from partlens.server.cli import serve; serve({[str(a) for a in arguments]!r})"
+    with subprocess.Popen([sys.executable, "-c", run]) as process:
+        try:
+            end = time.monotonic() + DEADLINE
+            while not (folder / "address").exists():
+                assert process.poll() is None and time.monotonic() < end, "the server did not start"
+                time.sleep(0.1)
+            target = (folder / "address").read_text().strip()
+            with Client(target) as client:
+                client.wait_until_ready(DEADLINE)
+                uploads = (Upload(f"{i:02}", picture(i)) for i in range(30))
+                assert all(answer.committed for answer in client.upsert_images(uploads))
+            yield Served(target, folder / "model")
+        finally:
+            process.terminate()
+            process.wait(20)
