@@ -1,18 +1,16 @@
 """Uploaded images, on their way into the gallery."""
 
-import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from partlens.explainer.errors import ImageError, ShapeError
 from partlens.explainer.images import decode
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import InvalidImageError
+from partlens.indexer.extraction import media_digest, thumbnail
 from partlens.indexer.gallery import NewImage
 from partlens.server import decoding
 from partlens.server.answers import Committed, Receipt, Refused
@@ -20,8 +18,6 @@ from partlens.server.engine import Engine
 from partlens.server.errors import RequestError
 from partlens.server.questions import Upload
 from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
-
-_THUMBNAIL_SIDE = 160
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +62,7 @@ def _read(request: UpsertImagesRequest, engine: Engine) -> _Decoded | Refused:
         return Refused(error.violation.reason, str(error))
     except ImageError as error:
         return Refused("IMAGE_INVALID", str(error))
-    return _Decoded(upload, pixels, (image.shape[1], image.shape[0]), _thumbnail(image))
+    return _Decoded(upload, pixels, (image.shape[1], image.shape[0]), thumbnail(image))
 
 
 def _decomposed(images: Sequence[_Decoded], engine: Engine) -> list[NewImage | Refused]:
@@ -96,7 +92,7 @@ def _new_image(
     return NewImage(
         id=one.upload.id,
         uri=one.upload.uri,
-        media_digest=f"sha256:{hashlib.sha256(one.upload.data).hexdigest()}",
+        media_digest=media_digest(one.upload.data),
         width=width,
         height=height,
         thumbnail=one.thumbnail,
@@ -104,10 +100,3 @@ def _new_image(
         contributions=contributions,
         bias=bias,
     )
-
-
-def _thumbnail(image: NDArray[np.uint8]) -> bytes:
-    small, out = Image.fromarray(image), io.BytesIO()
-    small.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
-    small.save(out, "JPEG", quality=85)
-    return out.getvalue()
