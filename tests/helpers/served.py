@@ -40,7 +40,7 @@ class Served:
 @contextmanager
 def serving(folder: Path) -> Iterator[Served]:
     """`partlens serve` on a free port, with 30 pictures in its gallery."""
-    net = head_modules.make("gap, fc, bn, relu, dropout")
+    net = head_modules.make("two branches")
     preprocessing = Preprocessing(32, 16)
     model = from_module(
         net, feature_layer="stem", preprocessing=preprocessing, name="tiny", licence="MIT"
