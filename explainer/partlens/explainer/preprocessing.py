@@ -60,6 +60,9 @@ class Preprocessing:
     resize: Resize = "stretch"
 
     def __post_init__(self) -> None:
+        # Whole numbers become floats, so that equal values have one JSON form and one digest.
+        object.__setattr__(self, "mean", tuple(float(value) for value in self.mean))
+        object.__setattr__(self, "std", tuple(float(value) for value in self.std))
         if self.height < 1 or self.width < 1:
             raise ModelError(f"input size {self.height}x{self.width}: both must be at least 1")
         if self.colour_order not in get_args(ColourOrder):

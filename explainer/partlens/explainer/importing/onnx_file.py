@@ -1,0 +1,177 @@
+"""An ONNX file as a model: cut at a tensor, its head lowered."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+
+from partlens.explainer.backbone import FloatArray, OnnxBackbone
+from partlens.explainer.errors import ModelError, ModelFileError
+from partlens.explainer.head.from_onnx import constants, lower
+from partlens.explainer.importing.assembly import assemble, sample_pixels
+from partlens.explainer.model import MetricModel
+from partlens.explainer.preprocessing import Preprocessing
+
+_MAX_BYTES = 2**31 - 1  # what protobuf can hold
+
+
+def from_onnx_file(
+    path: Path,
+    *,
+    feature_tensor: str,
+    embedding: str,
+    preprocessing: Preprocessing,
+    name: str,
+    licence: str = "",
+    images: Sequence[NDArray[np.uint8]] = (),
+) -> MetricModel:
+    """A model from an ONNX file.
+
+    Args:
+        path: of the file; its weights must be inside.
+        feature_tensor: name of the tensor that is the feature map.
+        embedding: name of the tensor that is the embedding.
+        preprocessing: how it wants its pixels; its size replaces the one declared in the file.
+        name, licence, images: as torch_module.from_module.
+
+    Raises:
+        ModelFileError: no ONNX file that can be used.
+        ModelError: a tensor is not there, or the model cannot be decomposed; see its subclasses.
+    """
+    model = read(path)
+    _require_tensors(model, (feature_tensor, embedding))
+    graph_input = _pixel_input(model)
+    backbone = OnnxBackbone(
+        cut(model, graph_input, feature_tensor, [feature_tensor]).SerializeToString()
+    )
+    pixels = sample_pixels(preprocessing, images)
+    feature = backbone(pixels)
+    after = cut(model, feature_tensor, embedding, None)
+    values = _run(after, feature_tensor, feature)
+    nodes = list(after.graph.node)
+    head = lower(nodes, values | constants(model), len(feature), feature_tensor, embedding)
+    expected = values[embedding] if embedding != feature_tensor else feature
+    return assemble(
+        backbone,
+        head,
+        pixels,
+        torch.from_numpy(expected),
+        preprocessing,
+        feature_tensor,
+        name=name,
+        licence=licence,
+    )
+
+
+def read(path: Path) -> onnx.ModelProto:
+    """An ONNX file, checked.
+
+    Raises:
+        ModelFileError: missing, too large, damaged, or with weights in other files.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ModelFileError(f"{path.name} is larger than {_MAX_BYTES} bytes")
+        model = onnx.load(path, load_external_data=False)
+        onnx.checker.check_model(model)
+    except (OSError, onnx.checker.ValidationError) as error:
+        raise ModelFileError(f"{path.name} is no ONNX file that can be read: {error}") from error
+    except ModelFileError:
+        raise
+    except Exception as error:  # protobuf's DecodeError, whose home depends on its backend
+        raise ModelFileError(f"{path.name} is damaged or no ONNX file: {error}") from error
+    return model
+
+
+def cut(
+    model: onnx.ModelProto, start: str, end: str, outputs: Sequence[str] | None
+) -> onnx.ModelProto:
+    """The part of a model between two tensors, with open axes instead of declared sizes.
+
+    Args:
+        start: the tensor that becomes the input.
+        end: the tensor up to which nodes are kept.
+        outputs: what the part gives; None for every tensor that its nodes write.
+
+    Raises:
+        ModelError: `end` depends on the model's input by a way round `start`.
+    """
+    writer = {name: node for node in model.graph.node for name in node.output}
+    weights = {one.name for one in model.graph.initializer}
+    needed, waiting = set[str](), [end]
+    while waiting:
+        name = waiting.pop()
+        if not name or name == start or name in needed:
+            continue
+        needed.add(name)
+        if name in writer:
+            waiting.extend(writer[name].input)
+        elif name not in weights:
+            raise ModelError(
+                f"{end!r} depends on the input {name!r} by a way round {start!r}; choose a tensor"
+                " through which everything goes"
+            )
+    nodes = [
+        node
+        for node in model.graph.node
+        if start not in node.output and any(name in needed for name in node.output)
+    ]
+    used = {name for node in nodes for name in node.input}
+    if outputs is None:
+        outputs = [node.output[0] for node in nodes] or [start]
+    part = onnx.helper.make_graph(
+        nodes,
+        "part",
+        [_open(start)],
+        [_open(name) for name in outputs],
+        [one for one in model.graph.initializer if one.name in used],
+    )
+    return onnx.helper.make_model(
+        part, opset_imports=model.opset_import, ir_version=model.ir_version
+    )
+
+
+def _open(name: str) -> onnx.ValueInfoProto:
+    return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+
+
+def _pixel_input(model: onnx.ModelProto) -> str:
+    weights = {one.name for one in model.graph.initializer}
+    inputs = [one.name for one in model.graph.input if one.name not in weights]
+    if len(inputs) != 1:
+        raise ModelError(f"the model has the inputs {inputs}; one is needed, the pixels")
+    return inputs[0]
+
+
+def _require_tensors(model: onnx.ModelProto, names: Iterable[str]) -> None:
+    known = [name for node in model.graph.node for name in node.output]
+    for name in names:
+        if name not in known:
+            raise ModelError(
+                f"there is no tensor {name!r}; the last of the model are {', '.join(known[-20:])}"
+            )
+
+
+def _run(part: onnx.ModelProto, start: str, feature: FloatArray) -> dict[str, NDArray[np.float32]]:
+    """What every tensor of the part is. Types are the part's own, so outputs carry none."""
+    del part.graph.output[:]
+    part.graph.output.extend(onnx.ValueInfoProto(name=n.output[0]) for n in part.graph.node)
+    try:
+        inferred = onnx.shape_inference.infer_shapes(part)
+        types = {one.name: one.type for one in inferred.graph.value_info}
+        for one in part.graph.output:
+            elem = types[one.name].tensor_type.elem_type if one.name in types else 1
+            one.CopyFrom(onnx.helper.make_tensor_value_info(one.name, elem, None))
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(
+            part.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        names = [one.name for one in session.get_outputs()]
+        return dict(zip(names, session.run(names, {start: feature}), strict=True))
+    except Exception as error:  # ONNX Runtime's own classes
+        raise ModelError(f"the head cannot be run on its own: {error}") from error
