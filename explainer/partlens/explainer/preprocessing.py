@@ -117,7 +117,7 @@ class Preprocessing:
 
     def to_json(self) -> Json:
         """Plain values for model.json."""
-        plain = asdict(self)
+        plain: dict[str, object] = asdict(self)
         return plain | {"mean": list(self.mean), "std": list(self.std)}
 
     @classmethod

@@ -141,7 +141,7 @@ def test_the_parts_add_up_to_the_files_own_embedding(name: str, tmp_path: Path) 
         embedding = found.contributions.sum(1) + found.bias
         if name == "normalised":
             embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
-        expected = session.run(["embedding"], {"data": pixels})[0]
+        expected = np.asarray(session.run(["embedding"], {"data": pixels})[0])
         np.testing.assert_allclose(embedding, expected, rtol=1e-4, atol=1e-5)
     saved = model.save(tmp_path / "folder")
     assert MetricModel.load(tmp_path / "folder").spec == saved.spec

@@ -84,7 +84,9 @@ def outlined(picture: Image.Image, region: Region, size: tuple[int, int]) -> Ima
             corners = list(points)
         case Mask(array):
             covered = Image.fromarray(array).resize(drawn.size)
-            drawn.paste((255, 210, 0), mask=covered.convert("L").point(lambda v: v // 3))
+            third = Image.new("L", drawn.size, 85)
+            clear = Image.new("L", drawn.size, 0)
+            drawn.paste((255, 210, 0), mask=Image.composite(third, clear, covered.convert("L")))
             return drawn
     path = [(x * shrink, y * shrink) for x, y in (*corners, corners[0])]
     pen.line(path, fill=(0, 0, 0), width=line + 2)

@@ -172,6 +172,7 @@ def _run(part: onnx.ModelProto, start: str, feature: FloatArray) -> dict[str, ND
             part.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
         names = [one.name for one in session.get_outputs()]
-        return dict(zip(names, session.run(names, {start: feature}), strict=True))
+        results = session.run(names, {start: feature})
+        return {name: np.asarray(result) for name, result in zip(names, results, strict=True)}
     except Exception as error:  # ONNX Runtime's own classes
         raise ModelError(f"the head cannot be run on its own: {error}") from error

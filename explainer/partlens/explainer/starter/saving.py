@@ -1,0 +1,42 @@
+"""The trained starter network as a model folder."""
+
+import json
+from pathlib import Path
+
+from partlens.explainer.importing.torch_module import from_module, with_onnx_backbone
+from partlens.explainer.model import MetricModel
+from partlens.explainer.starter.network import FEATURE_LAYER, PREPROCESSING, StarterNetwork
+from partlens.explainer.starter.pictures.picture import generate
+from partlens.explainer.starter.training import HELD_OUT_SEED, Report
+
+REPORT_FILE = "training.json"
+
+
+def as_model(network: StarterNetwork) -> MetricModel:
+    """The network as a live model whose contributions add up on generated pictures.
+
+    Raises:
+        CompletenessError: they do not.
+    """
+    images = [picture.image for picture in generate(8, HELD_OUT_SEED)]
+    return from_module(
+        network,
+        feature_layer=FEATURE_LAYER,
+        preprocessing=PREPROCESSING,
+        name="starter",
+        licence="Apache-2.0",
+        images=images,
+    )
+
+
+def save(network: StarterNetwork, report: Report, folder: Path) -> MetricModel:
+    """Write the model folder, and how the model was trained beside it.
+
+    Raises:
+        ModelFileError: the folder is there already.
+        CompletenessError: the ONNX backbone differs from the network.
+    """
+    model = with_onnx_backbone(as_model(network)).save(folder)
+    text = json.dumps(report.to_json(), indent=1)
+    (folder / REPORT_FILE).write_text(text + "\n", encoding="utf-8")
+    return model
