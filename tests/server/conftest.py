@@ -9,17 +9,17 @@ import grpc
 import numpy as np
 import pytest
 import torch
-from partlens.indexer.gallery import Gallery
-from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
-from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceStub
 from PIL import Image
 from torch import nn
 
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
+from partlens.indexer.gallery import Gallery
 from partlens.server.app import PartlensServer, create_server
 from partlens.server.settings import ServerSettings
 from partlens.v1 import gallery_service_pb2 as gallery_pb
+from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
+from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceStub
 
 DEADLINE = 20.0
 SETTINGS = ServerSettings(

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from partlens.indexer.gallery import Candidate
 
 from partlens.explainer.pair import PairExplanation
+from partlens.indexer.gallery import Candidate
 from partlens.server.queries import Query
 from partlens.server.questions import Side
 

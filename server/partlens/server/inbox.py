@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
-
 from partlens.server.errors import StoppingError
 from partlens.server.settings import ServerSettings
+from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
 
 
 class Inbox:

@@ -3,13 +3,13 @@
 from typing import Any
 
 import grpc
-from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceServicer
 
 from partlens.server import decoding
 from partlens.server.encoding import Encoder
 from partlens.server.engine import Engine
 from partlens.server.host import Host
 from partlens.v1 import part_search_service_pb2 as pb
+from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceServicer
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["PartSearchService"].full_name
 Context = grpc.aio.ServicerContext[Any, Any]
