@@ -59,8 +59,8 @@ async def test_every_score_is_the_sum_of_its_map_and_constant(
     assert len(answer.hits) == 12 and answer.next_page_token == ""
     for hit in answer.hits:
         assert hit.score == pytest.approx(values(hit.map).sum() + hit.constant, abs=1e-4)
-        assert 0 <= hit.box.x < hit.box.x + hit.box.width <= hit.image.width
-        assert 0 <= hit.box.y < hit.box.y + hit.box.height <= hit.image.height
+        assert 0 <= hit.box.x < hit.box.x + hit.box.width <= hit.image.width + 1e-6
+        assert 0 <= hit.box.y < hit.box.y + hit.box.height <= hit.image.height + 1e-6
     scores = [hit.score for hit in answer.hits]
     assert scores == sorted(scores, reverse=True)
     assert [q.width for q in answer.queries] == [40, 40]
