@@ -191,7 +191,7 @@ def test_bad_files_and_names_are_refused(tmp_path: Path) -> None:
 
 REAL = {
     "mobilenet_v2_inat_bird": (
-        "t167",
+        "feature_map",
         "gap",
         Preprocessing(448, 448, mean=(128, 128, 128), std=(128, 128, 128)),
         (14, 14),

@@ -44,17 +44,15 @@ def from_onnx_file(
     """
     model = read(path)
     _require_tensors(model, (feature_tensor, embedding))
-    graph_input = _pixel_input(model)
-    backbone = OnnxBackbone(
-        cut(model, graph_input, feature_tensor, [feature_tensor]).SerializeToString()
-    )
+    graph_input, start = _pixel_input(model), _original(model, feature_tensor)
+    backbone = OnnxBackbone(cut(model, graph_input, start, [start]).SerializeToString())
     pixels = sample_pixels(preprocessing, images)
     feature = backbone(pixels)
-    after = cut(model, feature_tensor, embedding, None)
-    values = _run(after, feature_tensor, feature)
+    after = cut(model, start, embedding, None)
+    values = _run(after, start, feature)
     nodes = list(after.graph.node)
-    head = lower(nodes, values | constants(model), len(feature), feature_tensor, embedding)
-    expected = values[embedding] if embedding != feature_tensor else feature
+    head = lower(nodes, values | constants(model), len(feature), start, embedding)
+    expected = values[embedding] if embedding != start else feature
     return assemble(
         backbone,
         head,
@@ -154,6 +152,16 @@ def _require_tensors(model: onnx.ModelProto, names: Iterable[str]) -> None:
             raise ModelError(
                 f"there is no tensor {name!r}; the last of the model are {', '.join(known[-20:])}"
             )
+
+
+def _original(model: onnx.ModelProto, name: str) -> str:
+    """The tensor that this name is only another name of: exporters name outputs by an Identity."""
+    copied = {
+        node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Identity"
+    }
+    while name in copied:
+        name = copied[name]
+    return name
 
 
 def _run(part: onnx.ModelProto, start: str, feature: FloatArray) -> dict[str, NDArray[np.float32]]:
