@@ -1,1 +1,1 @@
-"""Measurements on annotated images: one module a measurement, each a pure function and a command."""
+"""Measurements on annotated images: one module each, a pure function and a command."""
