@@ -4,6 +4,7 @@ ExplainerError
 ├── ShapeError                    arrays that do not fit together, or cannot be explained
 ├── ImageError                    bytes that are not a usable picture
 ├── RegionError                   a region outside its image, or of no area
+├── AnnotationError               tables of annotated images that cannot be read or used
 └── ModelError                    a model that cannot be used
     ├── UnsupportedOperatorError  the head has an operator that no rule decomposes
     ├── ModelFileError            a model folder that is damaged, incomplete or not ours
@@ -27,6 +28,10 @@ class ImageError(ExplainerError, ValueError):
 
 class RegionError(ExplainerError, ValueError):
     """A region that lies outside its image or covers no area of it."""
+
+
+class AnnotationError(ExplainerError, ValueError):
+    """Tables of annotated images that cannot be read or used; names the row."""
 
 
 class ModelError(ExplainerError):
