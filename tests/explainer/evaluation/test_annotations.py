@@ -30,7 +30,7 @@ def test_a_row_becomes_an_image_with_its_parts(tmp_path: Path) -> None:
     ("images", "parts", "message"),
     [
         ("image,species\na.jpg,wren\n", PARTS, "lacks the columns box_h"),
-        (IMAGES.replace("40", "wide"), PARTS, "images.csv, row 2: width 'wide' is not a number"),
+        (IMAGES.replace("40", "wide"), PARTS, r"images.csv, row 2: width .wide. is not a number"),
         (IMAGES.replace("40", "nan"), PARTS, "row 2: width 'nan' is not a number"),
         (IMAGES.replace("40", "0"), PARTS, "row 2: sizes"),
         (IMAGES + "a.jpg,wren,40,30,1,2,20,10\n", PARTS, "row 3: image 'a.jpg' comes twice"),
@@ -48,5 +48,5 @@ def test_what_cannot_be_used_is_refused_by_row(
 
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
-    with pytest.raises(AnnotationError, match="nowhere.csv cannot be read"):
+    with pytest.raises(AnnotationError, match=r"nowhere\.csv cannot be read"):
         read_annotations(tmp_path / "nowhere.csv")
