@@ -88,10 +88,10 @@ def position_weights(
 
 
 def window_box(
-    row0: int,
-    col0: int,
-    row1: int,
-    col1: int,
+    row0: float,
+    col0: float,
+    row1: float,
+    col1: float,
     image_size: tuple[int, int],
     preprocessing: Preprocessing,
     grid: Grid,
@@ -99,7 +99,7 @@ def window_box(
     """The pixels of the original image under a window of cells, cut at the image's edges.
 
     Args:
-        row0, col0, row1, col1: rows row0 to row1 - 1 and columns col0 to col1 - 1.
+        row0, col0, row1, col1: from where to where, in cells, fractions included.
         image_size, preprocessing, grid: as position_weights.
 
     Raises:
@@ -108,7 +108,8 @@ def window_box(
     rows, cols = grid
     if not (0 <= row0 < row1 <= rows and 0 <= col0 < col1 <= cols):
         raise RegionError(
-            f"window rows {row0}:{row1}, columns {col0}:{col1} does not lie in a {rows}x{cols} grid"
+            f"window rows {row0:g} to {row1:g}, columns {col0:g} to {col1:g} does not lie in"
+            f" a {rows}x{cols} grid"
         )
     width, height = image_size
     frame = preprocessing.frame(width, height)

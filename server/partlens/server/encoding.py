@@ -131,7 +131,7 @@ class Encoder:
         return self._window((0, 0, *self._spec.grid), image_size)
 
     def _window(
-        self, cells: tuple[int, int, int, int], image_size: tuple[int, int]
+        self, cells: tuple[float, float, float, float], image_size: tuple[int, int]
     ) -> region_pb.Box:
         row0, col0, row1, col1 = cells
         spec = self._spec

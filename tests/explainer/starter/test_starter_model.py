@@ -30,7 +30,7 @@ def model() -> MetricModel:
 
 @pytest.fixture(scope="module")
 def pictures() -> list[Picture]:
-    return list(generate(160, SEED, 2))
+    return list(generate(240, SEED, 2))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_a_region_finds_people_with_the_same_part(
     """Of the ten nearest by the part's region, more share its kind and colour than by chance."""
     looks = [(p.attributes[part], p.attributes[f"{part}_colour"]) for p in pictures]
     found, chance = [], []
-    for number, picture in enumerate(pictures[:80]):
+    for number, picture in enumerate(pictures[:120]):
         if part not in picture.parts:
             continue
         others = [n for n, p in enumerate(pictures) if p.person != picture.person]

@@ -78,7 +78,8 @@ class Candidate:
         score: what it is ranked by; equals map.sum() + constant.
         map: signed share of each position, shape [rows, cols].
         constant: what the bias adds.
-        window: cells (row0, col0, row1, col1), half open, where the leading part matched.
+        window: cells (row0, col0, row1, col1), fractions included, where the leading part
+            matched.
         stored: what the gallery knows of it.
     """
 
@@ -86,7 +87,7 @@ class Candidate:
     score: float
     map: FloatArray
     constant: float
-    window: tuple[int, int, int, int]
+    window: tuple[float, float, float, float]
     stored: StoredImage
 
 

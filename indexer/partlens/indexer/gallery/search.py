@@ -27,7 +27,7 @@ class Found:
     score: float
     map: FloatArray
     constant: float
-    window: tuple[int, int, int, int]
+    window: tuple[float, float, float, float]
 
 
 def search(
@@ -60,7 +60,7 @@ def search(
         )
         for i in np.argsort(-scored.scores, kind="stable")[: top + 1]:
             id, _ = segment.keys[rows[i]]
-            row0, col0, row1, col1 = (int(n) for n in scored.windows[i])
+            row0, col0, row1, col1 = (float(n) for n in scored.windows[i])
             best.append(
                 Found(
                     id,
