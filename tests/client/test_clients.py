@@ -10,6 +10,8 @@ from partlens.client import (
     AsyncClient,
     Box,
     Client,
+    DeadlineError,
+    ExhaustedError,
     Filter,
     GalleryImageId,
     Mask,
@@ -20,6 +22,7 @@ from partlens.client import (
     QueryId,
     QueryRegion,
     RequestError,
+    StaleError,
     UnavailableError,
     Upload,
 )
@@ -121,10 +124,15 @@ def test_errors_are_typed_and_name_the_field(served: Served) -> None:
         with pytest.raises(RequestError, match="outside") as caught:
             client.search_regions([picture(1)], [QueryRegion(Box(500, 0, 5, 5))])
         assert caught.value.field.startswith("regions[0]")
+        assert caught.value.reason == "REGION_INVALID"
+        assert str(caught.value).count("regions[0]") == 1
         with pytest.raises(RequestError, match=r"images\[0\]"):
             client.search_regions([b"not an image"], [QueryRegion(BOX)])
-        with pytest.raises(NotFoundError):
+        with pytest.raises(NotFoundError) as forgotten:
             client.search_regions([QueryId("0" * 8)], [QueryRegion(BOX)])
+        assert forgotten.value.reason == "QUERY_UNKNOWN"
+        with pytest.raises(ExhaustedError, match="larger than max"):
+            client.describe_query(b" " * (33 * 2**20))
         with pytest.raises(ValueError, match="time zone"):
             client.search_regions(
                 [picture(1)], [QueryRegion(BOX)], where=Filter(captured_after=datetime(2026, 1, 1))
@@ -134,3 +142,32 @@ def test_errors_are_typed_and_name_the_field(served: Served) -> None:
             nobody.get_gallery()
         with pytest.raises(UnavailableError, match="not ready after"):
             nobody.wait_until_ready(0.2)
+
+
+def test_a_call_ends_at_its_own_deadline(served: Served) -> None:
+    with Client(served.target) as client:
+        with pytest.raises(DeadlineError, match=served.target):
+            client.search_regions([picture(1)], [QueryRegion(BOX)], deadline=1e-4)
+        assert client.get_gallery(deadline=20).images == 30
+
+
+async def test_pages_end_at_the_top_asked_for(served: Served) -> None:
+    regions = [QueryRegion(BOX)]
+    async with AsyncClient(served.target) as client:
+        pages = [page async for page in client.search_pages([picture(1)], regions, top=30)]
+    with Client(served.target) as client:
+        (two,) = client.search_pages([picture(1)], regions, top=2, maps=["none"])
+    assert [len(page.hits) for page in pages] == [30]
+    assert [hit.id for hit in two.hits] == [hit.id for hit in pages[0].hits[:2]]
+
+
+def test_a_page_of_a_changed_gallery_is_stale(served: Served) -> None:
+    with Client(served.target) as client:
+        first = client.search_regions([picture(1)], [QueryRegion(BOX)], page_size=5)
+        assert all(answer.committed for answer in client.upsert_images([Upload("x", picture(9))]))
+        with pytest.raises(StaleError) as caught:
+            client.search_regions(
+                [picture(1)], [QueryRegion(BOX)], page_size=5, page_token=first.next_page_token
+            )
+        assert caught.value.reason == "PAGE_TOKEN_STALE"
+        assert client.delete_images(["x"]) == 1

@@ -24,6 +24,7 @@ from partlens.client.errors import UnavailableError, from_rpc
 from partlens.client.questions import (
     Filter,
     MapKind,
+    QueryId,
     QueryImage,
     QueryRegion,
     Region,
@@ -43,7 +44,7 @@ class AsyncClient:
 
     Args:
         target: "host:port".
-        deadline: seconds that one call may take.
+        deadline: seconds that one call may take, unless the call is given its own.
     """
 
     def __init__(self, target: str, deadline: float = DEADLINE) -> None:
@@ -79,6 +80,7 @@ class AsyncClient:
         page_token: str = "",
         maps: Iterable[MapKind] = ("score",),
         thumbnails: bool = False,
+        deadline: float | None = None,
     ) -> SearchAnswer:
         """The gallery's images that hold parts similar to the regions, best first.
 
@@ -90,13 +92,51 @@ class AsyncClient:
             page_token: next_page_token of the page before.
             maps: which maps each hit brings.
             thumbnails: whether each hit brings its thumbnail.
+            deadline: seconds that this call may take; None for the client's.
         """
         request = encoding.search(
             images, regions, where, score, page_size, page_token, maps, thumbnails
         )
         with self._errors():
-            response = await self._search.SearchRegions(request, timeout=self.deadline)
+            response = await self._search.SearchRegions(request, timeout=self._within(deadline))
         return decoding.search(response)
+
+    async def search_pages(
+        self,
+        images: Sequence[QueryImage],
+        regions: Sequence[QueryRegion],
+        *,
+        top: int,
+        where: Filter | None = None,
+        score: Score = "default",
+        maps: Iterable[MapKind] = ("score",),
+        thumbnails: bool = False,
+        deadline: float | None = None,
+    ) -> AsyncIterator[SearchAnswer]:
+        """The best `top` hits in pages as large as the server allows, a call each.
+
+        Pictures are sent with the first page only. Arguments as search_regions.
+
+        Raises:
+            StaleError: the gallery changed between two pages; start again.
+        """
+        limits = (await self.get_gallery(deadline=deadline)).limits
+        asked, kinds, token, left = images, tuple(maps), "", top
+        while left > 0:
+            page = await self.search_regions(
+                asked,
+                regions,
+                where=where,
+                score=score,
+                page_size=min(left, limits.search_page_size),
+                page_token=token,
+                maps=kinds,
+                thumbnails=thumbnails,
+                deadline=deadline,
+            )
+            yield page
+            asked, token = [QueryId(query.id) for query in page.queries], page.next_page_token
+            left = left - len(page.hits) if token else 0
 
     async def explain_pair(
         self,
@@ -105,6 +145,7 @@ class AsyncClient:
         *,
         query_regions: Sequence[Region] = (),
         retrieved_regions: Sequence[Region] = (),
+        deadline: float | None = None,
     ) -> PairAnswer:
         """The similarity of two images, taken apart by position.
 
@@ -112,61 +153,72 @@ class AsyncClient:
         """
         request = encoding.pair(query, retrieved, query_regions, retrieved_regions)
         with self._errors():
-            response = await self._search.ExplainPair(request, timeout=self.deadline)
+            response = await self._search.ExplainPair(request, timeout=self._within(deadline))
         return decoding.pair(response)
 
     async def describe_query(
-        self, image: QueryImage, regions: Sequence[Region] = ()
+        self,
+        image: QueryImage,
+        regions: Sequence[Region] = (),
+        *,
+        deadline: float | None = None,
     ) -> DescribeAnswer:
         """How the model sees an image; keeps it under a query id."""
         request = encoding.describe(image, regions)
         with self._errors():
-            response = await self._search.DescribeQuery(request, timeout=self.deadline)
+            response = await self._search.DescribeQuery(request, timeout=self._within(deadline))
         return decoding.describe(response)
 
-    async def upsert_images(self, images: Iterable[Upload]) -> AsyncIterator[UpsertAnswer]:
+    async def upsert_images(
+        self, images: Iterable[Upload], *, deadline: float | None = None
+    ) -> AsyncIterator[UpsertAnswer]:
         """Add pictures, or replace those of the same id; one answer each, in order.
 
         An answer says committed once the picture is safe on the server's disk. Pictures are sent
-        as answers are read, so that `images` may be endless; no deadline is set on the whole.
+        as answers are read, so that `images` may be endless: the client's deadline does not count
+        here, only the one given with this call, for all images together.
         """
         requests = (encoding.upload(one) for one in images)
         with self._errors():
-            async for response in self._gallery.UpsertImages(requests):
+            async for response in self._gallery.UpsertImages(requests, timeout=deadline):
                 yield decoding.upsert(response)
 
-    async def get_image(self, id: str) -> tuple[GalleryImage, bytes]:
+    async def get_image(
+        self, id: str, *, deadline: float | None = None
+    ) -> tuple[GalleryImage, bytes]:
         """An image of the gallery, and its thumbnail (a JPEG)."""
         request = gallery_pb.GetImageRequest(id=id)
         with self._errors():
-            response = await self._gallery.GetImage(request, timeout=self.deadline)
+            response = await self._gallery.GetImage(request, timeout=self._within(deadline))
         return decoding.image(response.image), response.thumbnail
 
-    async def list_images(self, page_size: int = 0) -> AsyncIterator[GalleryImage]:
-        """Every image of the gallery in order of id, fetched a page at a time."""
+    async def list_images(
+        self, page_size: int = 0, *, deadline: float | None = None
+    ) -> AsyncIterator[GalleryImage]:
+        """Every image of the gallery in order of id, fetched a page (a call) at a time."""
         token = ""
         while True:
             request = gallery_pb.ListImagesRequest(page_size=page_size, page_token=token)
             with self._errors():
-                response = await self._gallery.ListImages(request, timeout=self.deadline)
+                response = await self._gallery.ListImages(request, timeout=self._within(deadline))
             for one in response.images:
                 yield decoding.image(one)
             token = response.next_page_token
             if not token:
                 return
 
-    async def delete_images(self, ids: Sequence[str]) -> int:
+    async def delete_images(self, ids: Sequence[str], *, deadline: float | None = None) -> int:
         """Delete images; how many of them there were."""
         request = gallery_pb.DeleteImagesRequest(ids=ids)
         with self._errors():
-            response = await self._gallery.DeleteImages(request, timeout=self.deadline)
+            response = await self._gallery.DeleteImages(request, timeout=self._within(deadline))
         return int(response.deleted)
 
-    async def get_gallery(self) -> GalleryAnswer:
+    async def get_gallery(self, *, deadline: float | None = None) -> GalleryAnswer:
         """The gallery's size, its model, and what the server allows."""
         with self._errors():
             response = await self._gallery.GetGallery(
-                gallery_pb.GetGalleryRequest(), timeout=self.deadline
+                gallery_pb.GetGalleryRequest(), timeout=self._within(deadline)
             )
         return decoding.gallery(response)
 
@@ -187,6 +239,9 @@ class AsyncClient:
                     return
             await asyncio.sleep(min(0.05, left))
         raise UnavailableError(f"the server at {self.target} is not ready after {timeout:g} s")
+
+    def _within(self, deadline: float | None) -> float:
+        return self.deadline if deadline is None else deadline
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

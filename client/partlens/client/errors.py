@@ -2,19 +2,33 @@
 
 ClientError
 ├── RequestError         the server cannot use what was sent; names the field
-├── NotFoundError        no such image, query or page
+├── NotFoundError        no such image, and no query image under this id any more
+├── StaleError           the gallery is not what the call took it for: changed, or of another model
+├── ExhaustedError       more than the server takes: a message too large, too many calls at once
 ├── UnavailableError     no server there, or it is still loading or stopping
 ├── DeadlineError        no answer in time
 └── ServerError          anything else that the server reports
 """
 
+from dataclasses import dataclass
+
 import grpc
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 
 class ClientError(Exception):
-    """Base of every error that partlens.client raises on purpose."""
+    """Base of every error that partlens.client raises on purpose.
+
+    Attributes:
+        reason: the server's word for it, as "REGION_INVALID" (docs/api.md lists them); "" where
+            no partlens server said one.
+        retry_seconds: after how long the same call may succeed; None where waiting does not help.
+    """
+
+    reason: str = ""
+    retry_seconds: float | None = None
 
 
 class RequestError(ClientError, ValueError):
@@ -30,7 +44,15 @@ class RequestError(ClientError, ValueError):
 
 
 class NotFoundError(ClientError, LookupError):
-    """No such image, query or page."""
+    """No such image, or a query id that the server has forgotten or never gave."""
+
+
+class StaleError(ClientError):
+    """The gallery has changed since the page before, or is bound to another model."""
+
+
+class ExhaustedError(ClientError):
+    """More than the server takes: a message too large, or too many calls at once."""
 
 
 class UnavailableError(ClientError, ConnectionError):
@@ -53,13 +75,6 @@ class ServerError(ClientError):
         super().__init__(message)
 
 
-_INVALID = (
-    grpc.StatusCode.INVALID_ARGUMENT,
-    grpc.StatusCode.OUT_OF_RANGE,
-    grpc.StatusCode.RESOURCE_EXHAUSTED,
-)
-
-
 def from_rpc(error: grpc.RpcError, target: str) -> ClientError:
     """The typed error for what a call raised.
 
@@ -68,26 +83,60 @@ def from_rpc(error: grpc.RpcError, target: str) -> ClientError:
     """
     if not isinstance(error, grpc.Call):
         return ServerError(str(error), grpc.StatusCode.UNKNOWN)
+    details = _details(error)
+    typed = _typed(error, details, target)
+    typed.reason, typed.retry_seconds = details.reason, details.retry_seconds
+    return typed
+
+
+@dataclass
+class _Details:
+    """The google.rpc details that the server sends with a status."""
+
+    reason: str = ""
+    field: str = ""
+    retry_seconds: float | None = None
+
+
+def _typed(error: grpc.Call, details: _Details, target: str) -> ClientError:
     code, message = error.code(), error.details() or ""
-    if code in _INVALID:
-        field = _violated_field(error)
-        return RequestError(f"{field}: {message}" if field else message, field)
-    if code is grpc.StatusCode.NOT_FOUND:
-        return NotFoundError(message)
-    if code is grpc.StatusCode.UNAVAILABLE:
-        return UnavailableError(f"no partlens server answers at {target}: {message}")
-    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return DeadlineError(f"the server at {target} did not answer in time")
-    return ServerError(f"{code.name}: {message}", code)
+    match code:
+        case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.OUT_OF_RANGE:
+            named = details.field and not message.startswith(details.field)
+            return RequestError(f"{details.field}: {message}" if named else message, details.field)
+        case grpc.StatusCode.NOT_FOUND:
+            return NotFoundError(message)
+        case grpc.StatusCode.FAILED_PRECONDITION:
+            return StaleError(message)
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return ExhaustedError(f"the server at {target} takes less: {message}")
+        case grpc.StatusCode.UNAVAILABLE if details.reason:
+            return UnavailableError(message)
+        case grpc.StatusCode.UNAVAILABLE:
+            return UnavailableError(f"no partlens server answers at {target}: {message}")
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return DeadlineError(f"the server at {target} did not answer in time")
+        case _:
+            return ServerError(f"{code.name}: {message}", code)
 
 
-def _violated_field(error: grpc.Call) -> str:
+def _details(error: grpc.Call) -> _Details:
+    found = _Details()
     try:
         status = rpc_status.from_call(error)
     except ValueError:  # details that do not belong to the status
-        return ""
+        return found
+    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    retry = error_details_pb2.RetryInfo()
     for detail in status.details if status is not None else ():
-        bad = error_details_pb2.BadRequest()
-        if detail.Is(bad.DESCRIPTOR) and detail.Unpack(bad) and bad.field_violations:
-            return str(bad.field_violations[0].field)
-    return ""
+        if _unpacked(detail, info):
+            found.reason = info.reason
+        elif _unpacked(detail, bad) and bad.field_violations:
+            found.field = bad.field_violations[0].field
+        elif _unpacked(detail, retry):
+            found.retry_seconds = retry.retry_delay.ToTimedelta().total_seconds()
+    return found
+
+
+def _unpacked(detail: Message, into: Message) -> bool:
+    return bool(detail.Is(into.DESCRIPTOR) and detail.Unpack(into))  # type: ignore[attr-defined]
