@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from served import Served, picture
 
-from partlens.client.answers import ActivationMap
+from partlens.client.answers import ActivationMap, GalleryImage, Hit, Query, SearchAnswer
+from partlens.client.cli.arguments import cell
 from partlens.client.cli.main import main
-from partlens.client.questions import Box
-from partlens.client.report.overlay import NEGATIVE, POSITIVE, colours, upsample
+from partlens.client.questions import Box, Mask, Metadata, Point, Polygon, QueryRegion
+from partlens.client.report.overlay import NEGATIVE, POSITIVE, Scale, colours, upsample
+from partlens.client.report.pages import search_page
 
 
 @pytest.fixture
@@ -70,9 +72,83 @@ def test_search_prints_a_table_json_and_a_page(served: Served, query: Path, tmp_
         assert hit["score"] == pytest.approx(np.sum(hit["map"]) + hit["constant"], abs=1e-4)
     parsed = Page(page.read_text())
     assert len(parsed.pictures) == 1 + 2 * 5 and not parsed.without_text and not parsed.links
-    assert "http" not in re.sub(r"base64,[^\"]+", "", page.read_text())
+    assert "http:" not in page.read_text() and "https" not in re.sub(
+        r"base64,[^\"]+", "", page.read_text()
+    )
     for hit in found["hits"]:
-        assert f"score {hit['score']:.4f}" in page.read_text()
+        assert f"<td>{hit['score']:.4f}</td>" in page.read_text()
+
+
+def test_a_page_shows_sums_that_add_up_to_the_score(
+    served: Served, query: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    assert partlens(served, "search", query, "--region", "0,0,20,20", "--report", page).stdout
+    tables = re.findall(r'<table class="sum">(.*?)</table>', page.read_text(), re.DOTALL)
+    assert len(tables) == 20
+    for table in tables:
+        red, blue, constant, score = map(float, re.findall(r"<td>([-+.\d]+)</td>", table))
+        assert red >= 0 >= blue
+        assert red + blue + constant == pytest.approx(score, abs=3e-4)
+
+
+def test_regions_lie_on_several_images_and_weigh(served: Served, query: Path) -> None:
+    images = (query, "--gallery-id", "05")
+    heavy = ("--region", "2:7.5,5.5,15,11@100", "--region", "0,0,30,44")
+    found = partlens(served, "search", *images, *heavy, "--score", "part", "--json")
+    assert found.exit_code == 0, found.output
+    answer = json.loads(found.stdout)
+    assert len(answer["query_ids"]) == 2
+    assert answer["hits"][0]["id"] == "05"
+    again = partlens(
+        served, "search", "--query-id", answer["query_ids"][1], "--region", "7.5,5.5,15,11",
+        "--score", "part", "--json",
+    )  # fmt: skip
+    assert json.loads(again.stdout)["hits"][0]["id"] == "05"
+
+
+def test_a_mask_is_the_box_that_it_covers(served: Served, query: Path, tmp_path: Path) -> None:
+    covered = np.zeros((44, 30), np.uint8)
+    covered[11:33, 8:23] = 255
+    Image.fromarray(covered).save(tmp_path / "mask.png")
+    by_mask, by_box = (
+        json.loads(partlens(served, "search", query, *region, "--json").stdout)["hits"]
+        for region in (("--mask", tmp_path / "mask.png"), ("--region", "8,11,15,22"))
+    )
+    assert [hit["id"] for hit in by_mask] == [hit["id"] for hit in by_box]
+    scores = [[hit["score"] for hit in hits] for hits in (by_mask, by_box)]
+    np.testing.assert_allclose(scores[0], scores[1], atol=1e-6)
+
+
+def test_maps_are_chosen_and_pages_joined(served: Served, query: Path) -> None:
+    region = ("--region", "0,0,20,20", "--json")
+    asked = ("--map", "overall", "--map", "regions", "--top", 1000)
+    answer = json.loads(partlens(served, "search", query, *region, *asked).stdout)
+    assert len(answer["hits"]) == 30
+    for hit in answer["hits"]:
+        assert hit["map"] is None and len(hit["overall_maps"]) == len(hit["region_maps"]) == 1
+    bare = json.loads(partlens(served, "search", query, *region, "--map", "none").stdout)
+    assert not any(hit["map"] or hit["overall_maps"] for hit in bare["hits"])
+
+
+def test_filters_reach_the_server(served: Served, query: Path) -> None:
+    region = ("--region", "0,0,20,20", "--json", "--top", 30)
+
+    def ids(*conditions: str) -> set[str]:
+        found = partlens(served, "search", query, *region, *conditions)
+        assert found.exit_code == 0, found.output
+        return {hit["id"] for hit in json.loads(found.stdout)["hits"]}
+
+    assert len(ids()) == 30
+    assert ids("--exclude-id", "07", "--exclude-id", "08") == ids() - {"07", "08"}
+    for condition in (
+        ("--camera", "none"),
+        ("--track", "none"),
+        ("--captured-after", "2026-01-01"),
+        ("--captured-before", "2026-01-01T10:00+02:00"),
+        ("--attribute", "hat=red"),
+    ):
+        assert ids(*condition) == set()
 
 
 def test_explain_prints_terms_and_a_page(served: Served, query: Path, tmp_path: Path) -> None:
@@ -85,8 +161,44 @@ def test_explain_prints_terms_and_a_page(served: Served, query: Path, tmp_path: 
     assert found["similarity"] == pytest.approx(sum(found["terms"].values()), abs=1e-5)
     assert len(found["partial_maps"]) == 2
     parsed = Page(page.read_text())
-    assert len(parsed.pictures) == 2 + 4 + 2 * 2 and not parsed.without_text
+    assert len(parsed.pictures) == 2 + 4 + 2 * 2 and not parsed.without_text and not parsed.links
     assert "cosine similarity" in partlens(served, *both).stdout
+
+
+def test_regions_of_either_image_are_explained(served: Served, tmp_path: Path) -> None:
+    page = tmp_path / "pair.html"
+    result = partlens(
+        served, "explain", "--gallery-id", "01", "--gallery-id", "02", "--region", "0,0,30,44",
+        "--region", "2:0,0,30,44", "--json", "--report", page,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert [one["side"] for one in found["partial_maps"]] == ["retrieved", "query"]
+    terms = found["terms"]
+    for one, other_bias in zip(
+        found["partial_maps"], (terms["position_bias"], terms["bias_position"]), strict=True
+    ):
+        share = terms["position_position"] + other_bias
+        assert np.sum(one["map"]) + one["constant"] == pytest.approx(share, abs=1e-4)
+    assert "no picture at hand" not in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("a.png",), "1 images given; an explanation needs two"),
+        (("a.png", "a.png", "a.png"), "3 images given"),
+        (("a.png", "a.png", "--region", "3:1,2,3,4"), "lies on image 3"),
+        (("a.png", "a.png", "--region", "1,2,3,4@2"), "has no @WEIGHT"),
+    ],
+)
+def test_wrong_pairs_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.png").write_bytes(picture(1))
+    result = partlens(None, "explain", *arguments)
+    assert result.exit_code == 2 and message in re.sub(r"[\s│]+", " ", result.output)
 
 
 @pytest.mark.parametrize(
@@ -97,13 +209,17 @@ def test_explain_prints_terms_and_a_page(served: Served, query: Path, tmp_path: 
         (("--region", "1,2,0,4"), "w and h above 0"),
         (("--region", "a,b,c,d"), "is not x,y,w,h"),
         (("--polygon", "1,2,3,4"), "at least 3 corners"),
-        (("--region", "1,2,3,4", "--weight", "1", "--weight", "2"), "1 regions need 1 --weight"),
+        (("--region", "1,2,3,4@x"), "is not x,y,w,h"),
+        (("--region", "2:1,2,3,4"), "lies on image 2"),
+        (("--region", "0:1,2,3,4"), "lies on image 0"),
+        (("--mask", "none.png"), "is not a picture that can be read"),
+        (("--region", "1,2,3,4", "--captured-after", "noon"), "is no time"),
         (("--region", "1,2,3,4", "--attribute", "hat"), "is not NAME=VALUE"),
     ],
 )
 def test_wrong_arguments_are_named(query: Path, arguments: tuple[str, ...], message: str) -> None:
     result = partlens(None, "search", query, *arguments)
-    assert result.exit_code == 2 and message in re.sub(r"\s+", " ", result.output)
+    assert result.exit_code == 2 and message in re.sub(r"[\s│]+", " ", result.output)
 
 
 def test_what_the_server_refuses_is_one_line(served: Served, query: Path, tmp_path: Path) -> None:
@@ -146,3 +262,43 @@ def test_upsampling_keeps_limits_and_cell_centres(values: NDArray[np.float32]) -
     beside = upsample(ActivationMap(values, Box(20, 0, 20, 30)), 40, 30)
     assert not beside[:, :20].any()
     np.testing.assert_allclose(beside[:, 20:], large, atol=1e-6)
+
+
+@given(arrays.arrays(np.float32, (4, 4), elements=numbers))
+def test_one_scale_holds_all_maps(values: NDArray[np.float32]) -> None:
+    a, b = (ActivationMap(part, Box(0, 0, 4, 2)) for part in (values[:2], values[2:]))
+    scale = Scale.of(a, None, b)
+    assert scale.largest == np.abs(values).max()
+    assert 0 <= scale.strongest <= scale.largest
+    assert (scale.strongest > 0) == values.any()
+
+
+SHAPES = ((1600, 200), (200, 1600), (8000, 10), (5, 5))
+
+
+@pytest.mark.parametrize("size", SHAPES)
+@pytest.mark.parametrize("thumbnail", [b"", b"\xff\xd8 cut short", picture(1)])
+def test_a_page_shows_any_shape_with_any_thumbnail(size: tuple[int, int], thumbnail: bytes) -> None:
+    width, height = size
+    box = Box(0, 0, width, height)
+    image = GalleryImage("<i>" + "a/" * 200, "", "", width, height, Metadata("<b>"))
+    map = ActivationMap(np.full((2, 2), -0.5, np.float32), box)
+    hits = [
+        Hit("<i>", -1.9, map, 0.1, box, image, thumbnail),
+        Hit("bare", 0.2, None, 0.0, box, image, thumbnail),
+    ]
+    regions = [
+        QueryRegion(Polygon(((0, 0), (width, 0), (0, height)))),
+        QueryRegion(Point(1, 1), exclude=True),
+        QueryRegion(Mask(np.ones((height, width), np.bool_)), weight=2),
+    ]
+    page = search_page(
+        SearchAnswer(hits, "", [Query("q", width, height, (2, 2), box)], 1), [thumbnail], regions
+    )
+    assert len(Page(page).pictures) == 1 + 2 + 1
+    assert page.count("(no thumbnail)") == (0 if thumbnail == picture(1) else 2)
+    assert "<i>" not in page.replace('<i role="img"', "")
+
+
+def test_a_table_neither_obeys_nor_styles_what_the_server_says() -> None:
+    assert cell("[bold]\x1b]0;x\x07").plain == "[bold]?]0;x?"

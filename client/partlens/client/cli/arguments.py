@@ -1,67 +1,45 @@
-"""Arguments that several commands share: regions, the server, files."""
+"""What several commands share: the server, the output, times."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.text import Text
 
+from partlens.client.channel import DEADLINE
 from partlens.client.errors import ClientError
-from partlens.client.questions import Box, Point, Polygon
 
 Command = Callable[..., Any]
 DEFAULT_SERVER = "127.0.0.1:50051"
 
 
-class BoxType(click.ParamType[Any]):
-    """x,y,width,height in pixels."""
+class TimeType(click.ParamType[Any]):
+    """An ISO 8601 time; UTC where it names no zone."""
 
-    name = "x,y,w,h"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Box:
-        if isinstance(value, Box):
-            return value
-        numbers = _numbers(value)
-        if len(numbers) != 4 or numbers[2] <= 0 or numbers[3] <= 0:
-            self.fail(f"{value!r} is not x,y,w,h in pixels, with w and h above 0", param, ctx)
-        return Box(*numbers)
-
-
-class PointType(click.ParamType[Any]):
-    """x,y in pixels."""
-
-    name = "x,y"
+    name = "time"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Point:
-        if isinstance(value, Point):
-            return value
-        numbers = _numbers(value)
-        if len(numbers) != 2:
-            self.fail(f"{value!r} is not x,y in pixels", param, ctx)
-        return Point(*numbers)
+    ) -> datetime:
+        try:
+            time = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time; write it like 2026-05-01T12:00:00+02:00", param, ctx)
+        return time.replace(tzinfo=time.tzinfo or UTC)
 
 
-class PolygonType(click.ParamType[Any]):
-    """x,y,x,y,x,y,... in pixels."""
-
-    name = "x,y,x,y,..."
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Polygon:
-        if isinstance(value, Polygon):
-            return value
-        numbers = _numbers(value)
-        if len(numbers) < 6 or len(numbers) % 2:
-            self.fail(f"{value!r} is not x,y,x,y,x,y,... of at least 3 corners", param, ctx)
-        return Polygon(tuple(zip(numbers[::2], numbers[1::2], strict=True)))
-
-
-def server_option(command: Command) -> Command:
-    """--server."""
+def server_options(command: Command) -> Command:
+    """--server and --deadline."""
+    command = click.option(
+        "--deadline",
+        default=DEADLINE,
+        show_default=True,
+        type=click.FloatRange(0, min_open=True),
+        help="Seconds that one call may take.",
+    )(command)
     return click.option(
         "--server",
         default=DEFAULT_SERVER,
@@ -81,14 +59,6 @@ def output_options(command: Command) -> Command:
     )(command)
 
 
-def read_picture(path: Path) -> bytes:
-    """The bytes of a picture; a one-line error if it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise click.ClickException(f"{path}: {error.strerror}") from error
-
-
 def write_page(path: Path, page: str) -> None:
     """Write a report and say where."""
     try:
@@ -98,6 +68,15 @@ def write_page(path: Path, page: str) -> None:
     click.echo(f"report: {path.absolute().as_uri()}", err=True)
 
 
+def cell(text: str) -> Text:
+    """A text from the server in a table, where it neither commands the terminal nor is styled.
+
+    >>> cell("[red]\x1b[2J").plain
+    '[red]?[2J'
+    """
+    return Text("".join(one if one.isprintable() else "?" for one in text), overflow="fold")
+
+
 @contextmanager
 def clear_errors() -> Iterator[None]:
     """What the server refuses becomes one line."""
@@ -105,10 +84,3 @@ def clear_errors() -> Iterator[None]:
         yield
     except ClientError as error:
         raise click.ClickException(str(error)) from error
-
-
-def _numbers(value: object) -> list[float]:
-    try:
-        return [float(number) for number in str(value).split(",")]
-    except ValueError:
-        return []

@@ -1,4 +1,4 @@
-"""`partlens explain`: why two pictures are similar."""
+"""`partlens explain`: why two images are similar."""
 
 import json
 from dataclasses import asdict
@@ -10,46 +10,63 @@ from rich.table import Table
 
 from partlens.client.answers import PairAnswer
 from partlens.client.cli.arguments import (
-    BoxType,
-    PointType,
     clear_errors,
     output_options,
-    read_picture,
-    server_option,
+    server_options,
     write_page,
 )
-from partlens.client.questions import Box, Point, Region
+from partlens.client.cli.images import image_options, read_images
+from partlens.client.cli.regions import Marked, region_options, require_images
 from partlens.client.report.pages import pair_page
 from partlens.client.sync_client import Client
 
 
 @click.command()
-@click.argument("query", type=click.Path(path_type=Path))
-@click.argument("retrieved", type=click.Path(path_type=Path))
-@click.option("--point", "points", multiple=True, type=PointType(), help="A place on QUERY.")
-@click.option("--region", "boxes", multiple=True, type=BoxType(), help="A part of QUERY.")
-@server_option
+@click.argument("pictures", nargs=-1, type=click.Path(path_type=Path))
+@image_options
+@region_options
+@server_options
 @output_options
 def explain(
-    query: Path,
-    retrieved: Path,
-    points: tuple[Point, ...],
-    boxes: tuple[Box, ...],
+    pictures: tuple[Path, ...],
+    gallery_ids: tuple[str, ...],
+    query_ids: tuple[str, ...],
+    boxes: tuple[Marked, ...],
+    polygons: tuple[Marked, ...],
+    points: tuple[Marked, ...],
+    masks: tuple[Marked, ...],
     server: str,
+    deadline: float,
     report: Path | None,
     as_json: bool,
 ) -> None:
-    """Take the similarity of the pictures QUERY and RETRIEVED apart by position."""
-    pictures = read_picture(query), read_picture(retrieved)
-    regions: tuple[Region, ...] = (*points, *boxes)
-    with clear_errors(), Client(server) as client:
-        answer = client.explain_pair(*pictures, query_regions=regions)
+    """Take the similarity of two images apart by position.
+
+    The two are PICTURES, then those of --gallery-id, then those of --query-id: the first is the
+    query, the second the retrieved image. A region is [IMAGE:]SHAPE, in pixels of the upright
+    image; IMAGE is 1 for the query, which may be left out, and 2 for the retrieved image. Each
+    region's share of the similarity is shown on the other image.
+    """
+    images = read_images(pictures, gallery_ids, query_ids)
+    if len(images) != 2:
+        raise click.UsageError(f"{len(images)} images given; an explanation needs two")
+    marked = (*boxes, *polygons, *points, *masks)
+    require_images(marked, 2)
+    if any(one.weight is not None for one in marked):
+        raise click.UsageError("a region that is explained has no @WEIGHT; leave it out")
+    first, second = ([one.region for one in marked if one.image == side] for side in (1, 2))
+    query, retrieved = images.to_ask()
+    with clear_errors(), Client(server, deadline) as client:
+        answer = client.explain_pair(
+            query, retrieved, query_regions=first, retrieved_regions=second
+        )
+        shown = [] if report is None else images.to_show(client)
     if as_json:
         click.echo(json.dumps(_plain(answer)))
     else:
         Console().print(_table(answer))
     if report is not None:
-        write_page(report, pair_page(answer, *pictures, regions))
+        write_page(report, pair_page(answer, shown[0], shown[1], first, second))
 
 
 def _plain(answer: PairAnswer) -> dict[str, object]:
@@ -64,15 +81,17 @@ def _plain(answer: PairAnswer) -> dict[str, object]:
             {"side": one.side, "map": one.map.values.tolist(), "constant": one.constant}
             for one in answer.partial_maps
         ],
+        "query_ids": [answer.query.id, answer.retrieved.id],
     }
 
 
 def _table(answer: PairAnswer) -> Table:
-    table = Table("term", "share of the similarity")
+    table = Table("term (query x retrieved)", "share of the similarity")
     for name, value in asdict(answer.terms).items():
         table.add_row(name.replace("_", " x "), f"{value:+.4f}")
     table.add_row("cosine similarity", f"{answer.similarity:+.4f}", style="bold")
     for number, one in enumerate(answer.partial_maps, start=1):
+        source = "query" if one.side == "retrieved" else "retrieved image"
         share = float(one.map.values.sum()) + one.constant
-        table.add_row(f"region {number} explains", f"{share:+.4f}")
+        table.add_row(f"region {number}, on the {source}", f"{share:+.4f}")
     return table

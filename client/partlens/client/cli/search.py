@@ -1,109 +1,143 @@
 """`partlens search`: which images of the gallery hold this part."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from partlens.client.answers import SearchAnswer
+from partlens.client.answers import ActivationMap, Hit, SearchAnswer
 from partlens.client.cli.arguments import (
-    BoxType,
-    PointType,
-    PolygonType,
+    TimeType,
+    cell,
     clear_errors,
     output_options,
-    read_picture,
-    server_option,
+    server_options,
     write_page,
 )
-from partlens.client.questions import Box, Filter, Point, Polygon, QueryRegion, Score
+from partlens.client.cli.images import image_options, read_images
+from partlens.client.cli.regions import BOX, Marked, region_options, require_images
+from partlens.client.questions import Filter, MapKind, QueryRegion, Score
 from partlens.client.report.pages import search_page
 from partlens.client.sync_client import Client
 
 
 @click.command()
-@click.argument("query", type=click.Path(path_type=Path))
-@click.option("--region", "boxes", multiple=True, type=BoxType(), help="A part to look for.")
-@click.option(
-    "--polygon", "polygons", multiple=True, type=PolygonType(), help="The same, by corners."
-)
-@click.option("--point", "points", multiple=True, type=PointType(), help="The cell at a point.")
-@click.option("--exclude", "excluded", multiple=True, type=BoxType(), help="A part to avoid.")
-@click.option(
-    "--weight",
-    "weights",
-    multiple=True,
-    type=click.FloatRange(0, min_open=True),
-    help="Weight of each region, in the order: regions, polygons, points, excluded.",
-)
+@click.argument("pictures", nargs=-1, type=click.Path(path_type=Path))
+@image_options
+@region_options
+@click.option("--exclude", "excluded", multiple=True, type=BOX, help="A box to be absent.")
 @click.option(
     "--top", default=20, show_default=True, type=click.IntRange(1), help="Images to show."
 )
 @click.option(
-    "--score", default="default", show_default=True, type=click.Choice(["default", "whole", "part"])
+    "--score",
+    default="default",
+    show_default=True,
+    type=click.Choice(["default", "whole", "part"]),
+    help="What to rank by.",
+)
+@click.option(
+    "--map",
+    "maps",
+    multiple=True,
+    default=["score"],
+    show_default=True,
+    type=click.Choice(["none", "score", "overall", "regions"]),
+    help="Maps that each hit brings, for --json.",
 )
 @click.option("--camera", "cameras", multiple=True, help="Only images of these cameras.")
+@click.option("--track", "tracks", multiple=True, help="Only images of these tracks.")
+@click.option("--captured-after", type=TimeType(), help="Only images of this time or later.")
+@click.option("--captured-before", type=TimeType(), help="Only images before this time.")
 @click.option(
     "--attribute", "attributes", multiple=True, metavar="NAME=VALUE", help="Only images with it."
 )
-@server_option
+@click.option("--exclude-id", "exclude_ids", multiple=True, help="Not this image of the gallery.")
+@server_options
 @output_options
 def search(
-    query: Path,
-    boxes: tuple[Box, ...],
-    polygons: tuple[Polygon, ...],
-    points: tuple[Point, ...],
-    excluded: tuple[Box, ...],
-    weights: tuple[float, ...],
+    pictures: tuple[Path, ...],
+    gallery_ids: tuple[str, ...],
+    query_ids: tuple[str, ...],
+    boxes: tuple[Marked, ...],
+    polygons: tuple[Marked, ...],
+    points: tuple[Marked, ...],
+    masks: tuple[Marked, ...],
+    excluded: tuple[Marked, ...],
     top: int,
     score: Score,
+    maps: tuple[MapKind, ...],
     cameras: tuple[str, ...],
+    tracks: tuple[str, ...],
+    captured_after: datetime | None,
+    captured_before: datetime | None,
     attributes: tuple[str, ...],
+    exclude_ids: tuple[str, ...],
     server: str,
+    deadline: float,
     report: Path | None,
     as_json: bool,
 ) -> None:
-    """Find the images that hold the marked parts of the picture QUERY."""
-    regions = _regions((*boxes, *polygons, *points), excluded, weights)
-    where = Filter(cameras=cameras, attributes=_pairs(attributes))
-    picture = read_picture(query)
-    with clear_errors(), Client(server) as client:
-        answer = client.search_regions(
-            [picture],
+    """Find the images that hold the marked parts of the query images.
+
+    Query images are PICTURES, then those of --gallery-id, then those of --query-id. A region is
+    [IMAGE:]SHAPE[@WEIGHT]: IMAGE is the number of the query image it lies on, from 1, and may be
+    left out for the first; WEIGHT is how much it counts, 1 if left out. SHAPE is in pixels of the
+    upright image. `2:10,20,40,40@0.5` is a box on the second image that counts half.
+    """
+    images = read_images(pictures, gallery_ids, query_ids)
+    regions = _regions((*boxes, *polygons, *points, *masks), excluded, len(images))
+    where = Filter(
+        cameras, tracks, captured_after, captured_before, _pairs(attributes), exclude_ids
+    )
+    with clear_errors(), Client(server, deadline) as client:
+        pages = client.search_pages(
+            images.to_ask(),
             regions,
+            top=top,
             where=where,
             score=score,
-            page_size=top,
+            maps=maps if report is None else _with_score(maps),
             thumbnails=report is not None,
         )
+        answer = _joined(list(pages))
+        shown = [] if report is None else images.to_show(client)
     if as_json:
         click.echo(json.dumps(_plain(answer)))
     else:
         Console().print(_table(answer))
+        for number, query in enumerate(answer.queries, start=1):
+            click.echo(f"query image {number} is kept as --query-id {query.id}")
     if report is not None:
-        write_page(report, search_page(answer, [picture], regions))
+        write_page(report, search_page(answer, shown, regions, score))
 
 
 def _regions(
-    included: tuple[Box | Polygon | Point, ...],
-    excluded: tuple[Box, ...],
-    weights: tuple[float, ...],
+    included: Sequence[Marked], excluded: Sequence[Marked], images: int
 ) -> list[QueryRegion]:
+    if not images:
+        raise click.UsageError("give a picture, a --gallery-id or a --query-id")
     if not included:
-        raise click.UsageError("give at least one --region x,y,w,h, --polygon or --point")
-    count = len(included) + len(excluded)
-    if weights and len(weights) != count:
-        raise click.UsageError(f"{count} regions need {count} --weight, got {len(weights)}")
-    chosen = weights or (1.0,) * count
+        raise click.UsageError("give at least one --region x,y,w,h, --polygon, --point or --mask")
+    require_images([*included, *excluded], images)
     return [
-        QueryRegion(region, weight=weight, exclude=number >= len(included))
-        for number, (region, weight) in enumerate(zip((*included, *excluded), chosen, strict=True))
+        QueryRegion(one.region, one.image - 1, 1.0 if one.weight is None else one.weight, exclude)
+        for exclude, some in ((False, included), (True, excluded))
+        for one in some
     ]
 
 
-def _pairs(attributes: tuple[str, ...]) -> dict[str, str]:
+def _with_score(maps: Sequence[MapKind]) -> list[MapKind]:
+    """What a page needs: the map that sums to the score."""
+    return [*(kind for kind in maps if kind not in ("none", "score")), "score"]
+
+
+def _pairs(attributes: Sequence[str]) -> dict[str, str]:
     pairs = {}
     for text in attributes:
         name, equals, value = text.partition("=")
@@ -113,25 +147,39 @@ def _pairs(attributes: tuple[str, ...]) -> dict[str, str]:
     return pairs
 
 
+def _joined(pages: Sequence[SearchAnswer]) -> SearchAnswer:
+    return replace(pages[-1], hits=[hit for page in pages for hit in page.hits])
+
+
 def _plain(answer: SearchAnswer) -> dict[str, object]:
     return {
         "gallery_version": answer.gallery_version,
-        "query_id": answer.queries[0].id,
-        "hits": [
-            {
-                "id": hit.id,
-                "score": hit.score,
-                "constant": hit.constant,
-                "map": None if hit.map is None else hit.map.values.tolist(),
-                "box": [hit.box.x, hit.box.y, hit.box.width, hit.box.height],
-                "uri": hit.image.uri,
-                "camera": hit.image.metadata.camera,
-                "track": hit.image.metadata.track,
-                "attributes": dict(hit.image.metadata.attributes),
-            }
-            for hit in answer.hits
-        ],
+        "query_ids": [query.id for query in answer.queries],
+        "hits": [_plain_hit(hit) for hit in answer.hits],
     }
+
+
+def _plain_hit(hit: Hit) -> dict[str, object]:
+    known = hit.image.metadata
+    return {
+        "id": hit.id,
+        "score": hit.score,
+        "constant": hit.constant,
+        "map": None if hit.map is None else _rows(hit.map),
+        "overall_maps": [_rows(one) for one in hit.overall_maps],
+        "region_maps": [_rows(one) for one in hit.region_maps],
+        "box": [hit.box.x, hit.box.y, hit.box.width, hit.box.height],
+        "uri": hit.image.uri,
+        "camera": known.camera,
+        "track": known.track,
+        "captured_at": known.captured_at.isoformat() if known.captured_at else None,
+        "attributes": dict(known.attributes),
+    }
+
+
+def _rows(map: ActivationMap) -> list[list[float]]:
+    rows: list[list[float]] = map.values.tolist()
+    return rows
 
 
 def _table(answer: SearchAnswer) -> Table:
@@ -140,10 +188,10 @@ def _table(answer: SearchAnswer) -> Table:
         box = hit.box
         table.add_row(
             str(number),
-            hit.id,
+            cell(hit.id),
             f"{hit.score:.4f}",
             f"{box.x:.0f},{box.y:.0f},{box.width:.0f},{box.height:.0f}",
-            hit.image.metadata.camera,
-            hit.image.metadata.track,
+            cell(hit.image.metadata.camera),
+            cell(hit.image.metadata.track),
         )
     return table

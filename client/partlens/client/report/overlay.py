@@ -1,11 +1,11 @@
-"""Signed maps as colours over a picture."""
+"""Signed maps as colours over a picture, and regions as outlines."""
 
-import base64
-import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from partlens.client.answers import ActivationMap
 from partlens.client.questions import Box, Mask, Point, Polygon, Region
@@ -13,7 +13,37 @@ from partlens.client.questions import Box, Mask, Point, Polygon, Region
 FloatArray = NDArray[np.float32]
 POSITIVE, NEGATIVE = (178, 24, 43), (33, 102, 172)
 """Red and blue of ColorBrewer's RdBu, told apart by readers of any colour vision."""
-_STRONGEST = 0.8
+MARKED, EXCLUDED = (255, 210, 0), (255, 255, 255)
+"""Outlines of regions that are looked for, and of those that are to be absent."""
+_CASING = (0, 0, 0)
+_STRONGEST = 0.85
+_PALE = 0.45
+# One position in fifty may lie beyond the strongest colour: a single winner of a max pooling
+# would leave everything else without any.
+_SATURATED = 2.0
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a colour is worth, the same for every map that it was made of.
+
+    Attributes:
+        strongest: the magnitude from which on the colour is the strongest.
+        largest: the largest magnitude in the maps.
+    """
+
+    strongest: float
+    largest: float
+
+    @classmethod
+    def of(cls, *maps: ActivationMap | None) -> "Scale":
+        """The scale that suits all of the maps together."""
+        values = [np.abs(map.values).ravel() for map in maps if map is not None]
+        moved = np.concatenate(values) if values else np.zeros(0, np.float32)
+        moved = moved[moved > 0]
+        if not len(moved):
+            return cls(0.0, 0.0)
+        return cls(float(np.percentile(moved, 100 - _SATURATED)), float(moved.max()))
 
 
 def upsample(map: ActivationMap, width: int, height: int) -> FloatArray:
@@ -34,14 +64,16 @@ def upsample(map: ActivationMap, width: int, height: int) -> FloatArray:
     return (down @ map.values.astype(np.float64) @ across.T).astype(np.float32)
 
 
-def colours(values: FloatArray, scale: float) -> NDArray[np.uint8]:
-    """RGBA: red above zero, blue below, clear at zero, strongest at +-scale.
+def colours(values: FloatArray, strongest: float) -> NDArray[np.uint8]:
+    """RGBA: red above zero, blue below, clear at zero, strongest at +-strongest and beyond.
 
     Args:
         values: signed, shape [height, width].
-        scale: the value of the strongest colour.
+        strongest: see Scale.
     """
-    strength = np.clip(np.abs(values) / scale, 0, 1) if scale > 0 else np.zeros_like(values)
+    strength = np.zeros_like(values)
+    if strongest > 0:
+        strength = np.clip(np.abs(values) / strongest, 0, 1)
     rgba = np.empty((*values.shape, 4), np.uint8)
     rgba[..., :3] = np.where((values >= 0)[..., None], POSITIVE, NEGATIVE)
     rgba[..., 3] = np.round(255 * _STRONGEST * strength)
@@ -49,61 +81,82 @@ def colours(values: FloatArray, scale: float) -> NDArray[np.uint8]:
 
 
 def explained(
-    picture: Image.Image, map: ActivationMap, size: tuple[int, int], scale: float
+    picture: Image.Image, map: ActivationMap, size: tuple[int, int], scale: Scale
 ) -> Image.Image:
-    """A picture under its map.
+    """A picture, grey and pale, under its map.
 
     Args:
         picture: the image, at any scale.
         map: of the image.
         size: (width, height) of the image in the pixels that the map's extent is given in.
-        scale: the value of the strongest colour.
+        scale: what a colour is worth.
     """
-    shrink = picture.width / size[0]
+    across, down = picture.width / size[0], picture.height / size[1]
     extent = map.extent
-    smaller = ActivationMap(
-        map.values, Box(*(n * shrink for n in (extent.x, extent.y, extent.width, extent.height)))
-    )
-    heat = colours(upsample(smaller, picture.width, picture.height), scale)
-    under = picture.convert("L").convert("RGBA")
-    return Image.alpha_composite(under, Image.fromarray(heat)).convert("RGB")
+    shown = Box(extent.x * across, extent.y * down, extent.width * across, extent.height * down)
+    values = upsample(ActivationMap(map.values, shown), picture.width, picture.height)
+    grey = picture.convert("L")
+    under = Image.blend(grey, Image.new("L", grey.size, 255), _PALE).convert("RGBA")
+    heat = Image.fromarray(colours(values, scale.strongest))
+    return Image.alpha_composite(under, heat).convert("RGB")
 
 
-def outlined(picture: Image.Image, region: Region, size: tuple[int, int]) -> Image.Image:
-    """A picture with a region's outline drawn on it; arguments as explained."""
-    shrink, drawn = picture.width / size[0], picture.convert("RGB")
-    line = max(2, drawn.width // 80)
+def outlined(
+    picture: Image.Image,
+    region: Region,
+    size: tuple[int, int],
+    label: str = "",
+    colour: tuple[int, int, int] = MARKED,
+) -> Image.Image:
+    """A picture with a region's outline drawn on it.
+
+    Args:
+        picture: the image, at any scale.
+        region: in pixels of the image.
+        size: (width, height) of the image in those pixels.
+        label: written into the region's corner; "" for none.
+        colour: of the line, which has a black casing.
+    """
+    drawn = picture.convert("RGB")
+    if isinstance(region, Mask):
+        return _covered(drawn, region, colour)
+    across, down = drawn.width / size[0], drawn.height / size[1]
+    line = max(2, max(drawn.size) // 160)
+    path = [(x * across, y * down) for x, y in _corners(region)]
+    if isinstance(region, Point):
+        ((x, y),) = path
+        reach = 4 * line
+        path = [(x - reach, y), (x, y - reach), (x + reach, y), (x, y + reach)]
     pen = ImageDraw.Draw(drawn)
-    match region:
-        case Box(x, y, width, height):
-            corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
-        case Point(x, y):
-            reach = 4 * line / shrink
-            corners = [(x - reach, y), (x, y - reach), (x + reach, y), (x, y + reach)]
-        case Polygon(points):
-            corners = list(points)
-        case Mask(array):
-            covered = Image.fromarray(array).resize(drawn.size)
-            third = Image.new("L", drawn.size, 85)
-            clear = Image.new("L", drawn.size, 0)
-            drawn.paste((255, 210, 0), mask=Image.composite(third, clear, covered.convert("L")))
-            return drawn
-    path = [(x * shrink, y * shrink) for x, y in (*corners, corners[0])]
-    pen.line(path, fill=(0, 0, 0), width=line + 2)
-    pen.line(path, fill=(255, 210, 0), width=line)
+    pen.line([*path, path[0]], fill=_CASING, width=line + 2)
+    pen.line([*path, path[0]], fill=colour, width=line)
+    if label:
+        _write(pen, (min(x for x, _ in path), min(y for _, y in path)), label, colour)
     return drawn
 
 
-def data_uri(picture: Image.Image) -> str:
-    """A picture that travels inside the page."""
-    out = io.BytesIO()
-    picture.convert("RGB").save(out, "JPEG", quality=88)
-    return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"
+def _corners(region: Box | Polygon | Point) -> Sequence[tuple[float, float]]:
+    match region:
+        case Box(x, y, width, height):
+            return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
+        case Polygon(points):
+            return points
+        case Point(x, y):
+            return [(x, y)]
 
 
-def scale_of(*maps: ActivationMap | None) -> float:
-    """The largest magnitude in any of the maps."""
-    return max((float(np.abs(map.values).max()) for map in maps if map is not None), default=0.0)
+def _covered(drawn: Image.Image, mask: Mask, colour: tuple[int, int, int]) -> Image.Image:
+    covered = Image.fromarray(mask.array).convert("L").resize(drawn.size)
+    drawn.paste(colour, mask=covered.point([value // 2 for value in range(256)]))
+    return drawn
+
+
+def _write(
+    pen: ImageDraw.ImageDraw, at: tuple[float, float], label: str, colour: tuple[int, int, int]
+) -> None:
+    corner = max(at[0], 0) + 5, max(at[1], 0) + 3
+    font = ImageFont.load_default(20)
+    pen.text(corner, label, fill=colour, font=font, stroke_width=2, stroke_fill=_CASING)
 
 
 def _between_centres(at: NDArray[np.floating], cells: int) -> NDArray[np.float64]:

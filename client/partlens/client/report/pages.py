@@ -1,43 +1,45 @@
 """Self-contained HTML pages: everything they show is inside the file."""
 
-import io
 from collections.abc import Sequence
 from importlib.resources import files
+from typing import Any
 
 import jinja2
-from PIL import Image, ImageOps
+from PIL import Image
 
-from partlens.client.answers import ActivationMap, Hit, PairAnswer, SearchAnswer
-from partlens.client.questions import QueryRegion, Region
-from partlens.client.report.overlay import data_uri, explained, outlined, scale_of
+from partlens.client.answers import ActivationMap, Hit, PairAnswer, Query, SearchAnswer
+from partlens.client.questions import Box, Mask, Point, Polygon, QueryRegion, Region, Score
+from partlens.client.report.overlay import EXCLUDED, MARKED, Scale, explained, outlined
+from partlens.client.report.pictures import blank, data_uri, shown
 
-_SIDE = 420
+_WIDE = 1.6
+"""Width to height from which on two pictures stand above each other."""
 
 
 def search_page(
-    answer: SearchAnswer, pictures: Sequence[bytes], regions: Sequence[QueryRegion]
+    answer: SearchAnswer,
+    pictures: Sequence[bytes],
+    regions: Sequence[QueryRegion],
+    score: Score = "default",
 ) -> str:
     """The page of a search.
 
     Args:
         answer: with maps and thumbnails.
-        pictures: the query images as they were sent.
+        pictures: the query images, encoded; b"" for one that is not to be had.
         regions: those that were searched for.
+        score: what was ranked by.
     """
-    queries = []
-    for number, (query, data) in enumerate(zip(answer.queries, pictures, strict=True)):
-        shown, size = _open(data), (query.width, query.height)
-        for one in regions:
-            if one.image == number:
-                shown = outlined(shown, one.region, size)
-        queries.append(data_uri(shown))
-    scale = scale_of(*(hit.map for hit in answer.hits))
+    scale = Scale.of(*(hit.map for hit in answer.hits))
     return _render(
         "search.html.j2",
-        queries=queries,
-        regions=regions,
+        queries=[
+            _query(query, data, [one for one in enumerate(regions, 1) if one[1].image == number])
+            for number, (query, data) in enumerate(zip(answer.queries, pictures, strict=True))
+        ],
         hits=[_hit(hit, scale) for hit in answer.hits],
         scale=scale,
+        score=score,
         gallery_version=answer.gallery_version,
     )
 
@@ -49,73 +51,143 @@ def pair_page(
     query_regions: Sequence[Region] = (),
     retrieved_regions: Sequence[Region] = (),
 ) -> str:
-    """The page of an explained pair; regions in the order of answer.partial_maps."""
-    sizes = {
-        "query": (answer.query.width, answer.query.height),
-        "retrieved": (answer.retrieved.width, answer.retrieved.height),
-    }
-    pictures = {"query": _open(query), "retrieved": _open(retrieved)}
+    """The page of an explained pair.
 
-    def shown(side: str, map: ActivationMap, scale: float) -> str:
-        return data_uri(explained(pictures[side], map, sizes[side], scale))
-
-    overall = scale_of(answer.query_map, answer.retrieved_map)
-    with_bias = scale_of(answer.query_map_with_bias, answer.retrieved_map_with_bias)
+    Args:
+        answer: its partial maps are those of query_regions, then those of retrieved_regions.
+        query, retrieved: encoded; b"" where one is not to be had.
+    """
+    sides = {"query": _Side(answer.query, query), "retrieved": _Side(answer.retrieved, retrieved)}
     sources = [("query", one) for one in query_regions]
     sources += [("retrieved", one) for one in retrieved_regions]
-    partial = []
-    for (side, region), one in zip(sources, answer.partial_maps, strict=True):
-        scale = scale_of(one.map)
-        partial.append(
-            {
-                "side": side,
-                "source": data_uri(outlined(pictures[side], region, sizes[side])),
-                "map": shown(one.side, one.map, scale),
-                "sum": float(one.map.values.sum()),
-                "constant": one.constant,
-                "scale": scale,
-            }
-        )
+    scale = Scale.of(
+        answer.query_map_with_bias,
+        answer.retrieved_map_with_bias,
+        answer.query_map,
+        answer.retrieved_map,
+    )
+    partial_scale = Scale.of(*(one.map for one in answer.partial_maps))
     return _render(
         "pair.html.j2",
         similarity=answer.similarity,
         terms=answer.terms,
-        plain={side: data_uri(picture) for side, picture in pictures.items()},
-        maps=[
-            ("Positions with positions", "position_position", overall,
-             shown("query", answer.query_map, overall),
-             shown("retrieved", answer.retrieved_map, overall),
-             float(answer.query_map.values.sum()), float(answer.retrieved_map.values.sum())),
-            ("With the other image's bias", "with bias", with_bias,
-             shown("query", answer.query_map_with_bias, with_bias),
-             shown("retrieved", answer.retrieved_map_with_bias, with_bias),
-             float(answer.query_map_with_bias.values.sum()),
-             float(answer.retrieved_map_with_bias.values.sum())),
+        scale=scale,
+        sides={
+            "query": sides["query"].overall(answer.query_map_with_bias, scale),
+            "retrieved": sides["retrieved"].overall(answer.retrieved_map_with_bias, scale),
+        },
+        left_out={
+            "query": answer.terms.bias_position + answer.terms.bias_bias,
+            "retrieved": answer.terms.position_bias + answer.terms.bias_bias,
+        },
+        without_bias={
+            "query": sides["query"].explained(answer.query_map, scale),
+            "retrieved": sides["retrieved"].explained(answer.retrieved_map, scale),
+        },
+        partial_scale=partial_scale,
+        partial=[
+            {
+                "side": side,
+                "other": one.side,
+                "region": _described(region),
+                "source": sides[side].outlined(region),
+                "map": sides[one.side].explained(one.map, partial_scale),
+                "constant": one.constant,
+            }
+            | _sums(one.map)
+            for (side, region), one in zip(sources, answer.partial_maps, strict=True)
         ],
-        partial=partial,
-    )  # fmt: skip
+    )
 
 
-def _hit(hit: Hit, scale: float) -> dict[str, object]:
-    size = (hit.image.width, hit.image.height)
-    picture = _open(hit.thumbnail)
+class _Side:
+    """One of the two images of a pair, as the page shows it."""
+
+    def __init__(self, image: Query, data: bytes) -> None:
+        self._size = image.width, image.height
+        self._found = shown(data, self._size)
+        self._picture = self._found or blank(self._size)
+
+    def overall(self, map: ActivationMap, scale: Scale) -> dict[str, Any]:
+        return {
+            "picture": data_uri(self._picture),
+            "missing": self._found is None,
+            "map": self.explained(map, scale),
+        } | _sums(map)
+
+    def explained(self, map: ActivationMap, scale: Scale) -> str:
+        return data_uri(explained(self._picture, map, self._size, scale))
+
+    def outlined(self, region: Region) -> str:
+        return data_uri(outlined(self._picture, region, self._size))
+
+
+def _query(
+    query: Query, data: bytes, regions: Sequence[tuple[int, QueryRegion]]
+) -> dict[str, object]:
+    size = query.width, query.height
+    found = shown(data, size)
+    picture = found or blank(size)
+    for number, one in regions:
+        colour = EXCLUDED if one.exclude else MARKED
+        picture = outlined(picture, one.region, size, str(number), colour)
     return {
-        "id": hit.id,
-        "score": hit.score,
-        "sum": None if hit.map is None else float(hit.map.values.sum()),
-        "constant": hit.constant,
-        "picture": data_uri(outlined(picture, hit.box, size)),
-        "map": None if hit.map is None else data_uri(explained(picture, hit.map, size, scale)),
-        "metadata": hit.image.metadata,
+        "picture": data_uri(picture),
+        "missing": found is None,
+        "regions": [
+            {
+                "number": number,
+                "what": _described(one.region),
+                "weight": one.weight,
+                "exclude": one.exclude,
+            }
+            for number, one in regions
+        ],
     }
 
 
-def _open(data: bytes) -> Image.Image:
-    """A picture as it is shown: upright, RGB, its longest side _SIDE pixels."""
-    picture = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
-    shrink = _SIDE / max(picture.size)
-    size = max(1, round(picture.width * shrink)), max(1, round(picture.height * shrink))
-    return picture.resize(size, Image.Resampling.BICUBIC)
+def _hit(hit: Hit, scale: Scale) -> dict[str, object]:
+    size = hit.image.width, hit.image.height
+    found = shown(hit.thumbnail, size)
+    picture = found or blank(size)
+
+    def marked(image: Image.Image) -> str:
+        return data_uri(outlined(image, hit.box, size))
+
+    return {
+        "id": hit.id,
+        "score": hit.score,
+        "constant": hit.constant,
+        "sums": None if hit.map is None else _sums(hit.map),
+        "picture": marked(picture),
+        "missing": found is None,
+        "map": None if hit.map is None else marked(explained(picture, hit.map, size, scale)),
+        "wide": size[0] > _WIDE * size[1],
+        "metadata": hit.image.metadata,
+        "uri": hit.image.uri,
+    }
+
+
+def _sums(map: ActivationMap) -> dict[str, float]:
+    """What all positions add, and what the red and the blue ones add by themselves."""
+    values = map.values.astype(float)
+    return {
+        "sum": values.sum(),
+        "red": values[values > 0].sum(),
+        "blue": values[values < 0].sum(),
+    }
+
+
+def _described(region: Region) -> str:
+    match region:
+        case Box(x, y, width, height):
+            return f"box at {x:g}, {y:g}, {width:g} wide and {height:g} high"
+        case Point(x, y):
+            return f"the cell at point {x:g}, {y:g}"
+        case Polygon(points):
+            return f"polygon of {len(points)} corners"
+        case Mask(array):
+            return f"mask of {int(array.sum())} pixels"
 
 
 def _render(template: str, **values: object) -> str:
@@ -123,6 +195,10 @@ def _render(template: str, **values: object) -> str:
         return (files("partlens.client.report") / "templates" / name).read_text(encoding="utf-8")
 
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(load), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FunctionLoader(load),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     return environment.get_template(template).render(**values)

@@ -1,0 +1,58 @@
+"""Query images on the command line: picture files, ids of the gallery, ids of earlier calls."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from partlens.client.questions import GalleryImageId, QueryId, QueryImage
+from partlens.client.sync_client import Client
+
+
+@dataclass(frozen=True)
+class QueryImages:
+    """Query images in their order: pictures, images of the gallery, images of earlier calls."""
+
+    pictures: Sequence[bytes]
+    gallery_ids: Sequence[str]
+    query_ids: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.pictures) + len(self.gallery_ids) + len(self.query_ids)
+
+    def to_ask(self) -> list[QueryImage]:
+        """As the client takes them."""
+        gallery = (GalleryImageId(id) for id in self.gallery_ids)
+        earlier = (QueryId(id) for id in self.query_ids)
+        return [*self.pictures, *gallery, *earlier]
+
+    def to_show(self, client: Client) -> list[bytes]:
+        """Encoded pictures for a page; b"" for a query id, whose picture no one keeps."""
+        thumbnails = [client.get_image(id)[1] for id in self.gallery_ids]
+        return [*self.pictures, *thumbnails, *[b""] * len(self.query_ids)]
+
+
+def image_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--gallery-id and --query-id, each repeatable."""
+    command = click.option(
+        "--query-id", "query_ids", multiple=True, help="An image of an earlier call, by its id."
+    )(command)
+    return click.option(
+        "--gallery-id", "gallery_ids", multiple=True, help="An image of the gallery, by its id."
+    )(command)
+
+
+def read_images(
+    files: Sequence[Path], gallery_ids: Sequence[str], query_ids: Sequence[str]
+) -> QueryImages:
+    """The images that the arguments name; a one-line error for a file that cannot be read."""
+    return QueryImages([_read(path) for path in files], gallery_ids, query_ids)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise click.ClickException(f"{path}: {error.strerror}") from error

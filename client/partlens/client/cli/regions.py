@@ -1,0 +1,124 @@
+"""Regions on the command line: [IMAGE:]SHAPE[@WEIGHT]."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from PIL import Image
+
+from partlens.client.questions import Box, Mask, Point, Polygon, Region
+
+_FORM = re.compile(r"(?:(?P<image>\d+):)?(?P<shape>.*?)(?:@(?P<weight>[-+.\deE]+))?", re.DOTALL)
+
+
+@dataclass(frozen=True, eq=False)
+class Marked:
+    """A region as it was given.
+
+    Attributes:
+        region: where.
+        image: number of the image that it lies on, from 1.
+        weight: how much it counts; None if not given.
+    """
+
+    region: Region
+    image: int = 1
+    weight: float | None = None
+
+
+class RegionType(click.ParamType[Any]):
+    """A region of one shape.
+
+    Args:
+        name: the shape's form, as shown in help texts.
+        read: the shape of a text; raises ValueError with what is wrong.
+    """
+
+    def __init__(self, name: str, read: Callable[[str], Region]) -> None:
+        self.name, self._read = name, read
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Marked:
+        found = _FORM.fullmatch(value)
+        if found is None:
+            self.fail(f"{value!r} is not [IMAGE:]{self.name}[@WEIGHT]", param, ctx)
+        image, weight = int(found["image"] or 1), found["weight"]
+        try:
+            number = None if weight is None else float(weight)
+            return Marked(self._read(found["shape"]), image, number)
+        except ValueError as error:
+            self.fail(f"{value!r} {error}", param, ctx)
+
+
+def _box(text: str) -> Box:
+    numbers = _numbers(text)
+    if len(numbers) != 4 or numbers[2] <= 0 or numbers[3] <= 0:
+        raise ValueError("is not x,y,w,h in pixels, with w and h above 0")
+    return Box(*numbers)
+
+
+def _point(text: str) -> Point:
+    numbers = _numbers(text)
+    if len(numbers) != 2:
+        raise ValueError("is not x,y in pixels")
+    return Point(*numbers)
+
+
+def _polygon(text: str) -> Polygon:
+    numbers = _numbers(text)
+    if len(numbers) < 6 or len(numbers) % 2:
+        raise ValueError("is not x,y,x,y,x,y,... of at least 3 corners")
+    return Polygon(tuple(zip(numbers[::2], numbers[1::2], strict=True)))
+
+
+def _mask(text: str) -> Mask:
+    try:
+        with Image.open(Path(text)) as image:
+            # What is not black is inside; of a picture with an alpha channel, what is not clear.
+            inside = image.getchannel("A") if "A" in image.getbands() else image.convert("L")
+            return Mask(np.asarray(inside) > 0)
+    except (OSError, Image.DecompressionBombError) as error:
+        raise ValueError(f"is not a picture that can be read: {error}") from error
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        return []
+
+
+BOX = RegionType("x,y,w,h", _box)
+POINT = RegionType("x,y", _point)
+POLYGON = RegionType("x,y,x,y,...", _polygon)
+MASK = RegionType("FILE", _mask)
+
+
+def region_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--region, --polygon, --point and --mask, each repeatable."""
+    for name, to, type, text in reversed(
+        (
+            ("--region", "boxes", BOX, "A box on an image."),
+            ("--polygon", "polygons", POLYGON, "A part by its corners."),
+            ("--point", "points", POINT, "The cell of the map at a point."),
+            ("--mask", "masks", MASK, "A part by a picture as large as the image: black is out."),
+        )
+    ):
+        option = click.option(name, to, multiple=True, type=type, help=text)
+        command = option(command)
+    return command
+
+
+def require_images(marked: Sequence[Marked], images: int) -> None:
+    """UsageError if a region lies on an image that was not given."""
+    for one in marked:
+        if not 1 <= one.image <= images:
+            raise click.UsageError(
+                f"a region lies on image {one.image}, and there are {images} images, numbered"
+                " from 1: pictures, then --gallery-id, then --query-id"
+            )
