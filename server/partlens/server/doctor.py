@@ -1,9 +1,9 @@
-"""`partlens doctor`: what is installed, and what would go wrong with it."""
+"""`partlens doctor`: what is installed, whether it works, and what to do where it does not."""
 
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
+from importlib import import_module, metadata
 
 import click
 
@@ -22,6 +22,14 @@ class Report:
 
     versions: Mapping[str, str | None]
     complaints: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of using a part: a finding, or a complaint where it failed."""
+
+    finding: str
+    complaint: str = ""
 
 
 def examine(versions: Mapping[str, str | None]) -> Report:
@@ -60,6 +68,36 @@ def installed() -> dict[str, str | None]:
     return found
 
 
+def try_faiss(module: str = "faiss") -> Trial:
+    """Imports faiss, as a gallery will.
+
+    Args:
+        module: the name to import.
+    """
+    try:
+        faiss = import_module(module)
+        gpus = faiss.get_num_gpus() if hasattr(faiss, "StandardGpuResources") else 0
+        built = "a GPU build" if hasattr(faiss, "StandardGpuResources") else "a CPU build"
+        return Trial(f"imports, version {faiss.__version__}, {built}, {gpus} GPUs")
+    except Exception as error:  # a broken build raises what its loader raises
+        return Trial(
+            "does not import",
+            f"{module} does not import ({error}); install one of partlens[faiss-cpu] and"
+            " partlens[faiss-gpu]",
+        )
+
+
+def try_starter_model() -> Trial:
+    """Loads the starter model, which checks its files against its digest."""
+    try:
+        from partlens.explainer.model import MetricModel
+        from partlens.explainer.starter import model_folder
+
+        return Trial(MetricModel.load(model_folder()).spec.digest)
+    except Exception as error:  # of missing packages, damaged files, a runtime that does not start
+        return Trial("cannot be loaded", f"the starter model cannot be loaded: {error}")
+
+
 @click.command()
 def doctor() -> None:
     """Show the versions that matter; exit 1 with a complaint if they cannot work."""
@@ -68,8 +106,15 @@ def doctor() -> None:
     for name, version in report.versions.items():
         click.echo(f"{name} {version or 'not installed'}")
     active = [name for name in _FAISS if report.versions.get(name)]
+    faiss, model = try_faiss(), try_starter_model()
     click.echo(f"active faiss: {active[0] if len(active) == 1 else 'none that can be relied on'}")
-    for complaint in report.complaints:
+    click.echo(f"module faiss: {faiss.finding}")
+    click.echo(f"starter model: {model.finding}")
+    complaints = list(report.complaints)
+    # A package that is missing has been complained of already.
+    if not complaints:
+        complaints = [trial.complaint for trial in (faiss, model) if trial.complaint]
+    for complaint in complaints:
         click.echo(f"complaint: {complaint}", err=True)
-    if report.complaints:
+    if complaints:
         raise SystemExit(1)
