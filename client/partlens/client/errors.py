@@ -102,8 +102,7 @@ def _typed(error: grpc.Call, details: _Details, target: str) -> ClientError:
     code, message = error.code(), error.details() or ""
     match code:
         case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.OUT_OF_RANGE:
-            named = details.field and not message.startswith(details.field)
-            return RequestError(f"{details.field}: {message}" if named else message, details.field)
+            return RequestError(message, details.field)
         case grpc.StatusCode.NOT_FOUND:
             return NotFoundError(message)
         case grpc.StatusCode.FAILED_PRECONDITION:

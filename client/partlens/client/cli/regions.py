@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from partlens.client.questions import Box, Mask, Point, Polygon, Region
+from partlens.client.report.pictures import FORMATS
 
 _FORM = re.compile(r"(?:(?P<image>\d+):)?(?P<shape>.*?)(?:@(?P<weight>[-+.\deE]+))?", re.DOTALL)
 
@@ -78,7 +79,7 @@ def _polygon(text: str) -> Polygon:
 
 def _mask(text: str) -> Mask:
     try:
-        with Image.open(Path(text)) as image:
+        with Image.open(Path(text), formats=FORMATS) as image:
             # What is not black is inside; of a picture with an alpha channel, what is not clear.
             inside = image.getchannel("A") if "A" in image.getbands() else image.convert("L")
             return Mask(np.asarray(inside) > 0)

@@ -94,7 +94,7 @@ def pair_page(
                 "map": sides[one.side].explained(one.map, partial_scale),
                 "constant": one.constant,
             }
-            | _sums(one.map)
+            | sums(one.map)
             for (side, region), one in zip(sources, answer.partial_maps, strict=True)
         ],
     )
@@ -113,7 +113,7 @@ class _Side:
             "picture": data_uri(self._picture),
             "missing": self._found is None,
             "map": self.explained(map, scale),
-        } | _sums(map)
+        } | sums(map)
 
     def explained(self, map: ActivationMap, scale: Scale) -> str:
         return data_uri(explained(self._picture, map, self._size, scale))
@@ -158,7 +158,7 @@ def _hit(hit: Hit, scale: Scale) -> dict[str, object]:
         "id": hit.id,
         "score": hit.score,
         "constant": hit.constant,
-        "sums": None if hit.map is None else _sums(hit.map),
+        "sums": None if hit.map is None else sums(hit.map),
         "picture": marked(picture),
         "missing": found is None,
         "map": None if hit.map is None else marked(explained(picture, hit.map, size, scale)),
@@ -168,7 +168,7 @@ def _hit(hit: Hit, scale: Scale) -> dict[str, object]:
     }
 
 
-def _sums(map: ActivationMap) -> dict[str, float]:
+def sums(map: ActivationMap) -> dict[str, float]:
     """What all positions add, and what the red and the blue ones add by themselves."""
     values = map.values.astype(float)
     return {

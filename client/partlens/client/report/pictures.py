@@ -5,6 +5,8 @@ import io
 
 from PIL import Image, ImageOps
 
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+"""What is decoded here; some of Pillow's other formats start other programs (EPS)."""
 SIDE, LEAST = 420, 40
 """Pixels of a shown picture's longest side, and of its shortest at least."""
 _BLANK = (226, 226, 226)
@@ -22,7 +24,7 @@ def shown(data: bytes, size: tuple[int, int]) -> Image.Image | None:
         and a query named by its id has no picture here.
     """
     try:
-        with Image.open(io.BytesIO(data)) as opened:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
             opened.draft("RGB", (2 * SIDE, 2 * SIDE))  # skips most of a large JPEG's work
             picture = ImageOps.exif_transpose(opened).convert("RGB")
         return picture.resize(shown_size(size), Image.Resampling.BICUBIC)
