@@ -1,11 +1,101 @@
-"""The parts share the namespace package partlens."""
+"""All parts share the namespace package partlens, and a wheel holds them and nothing else."""
 
+import subprocess
+import sys
+import venv
+import zipfile
 from pathlib import Path
 
+import pytest
+from served import Served, picture
+
 ROOT = Path(__file__).parents[1]
+PARTS = ("proto", "explainer", "indexer", "server", "client")
+EXTRAS = ("explainer", "indexer", "server", "faiss-cpu", "faiss-gpu", "huggingface", "train")
 
 
 def test_no_part_claims_the_namespace_for_itself() -> None:
     """One partlens/__init__.py would hide every other part (PEP 420)."""
     assert (ROOT / "explainer/partlens/explainer/__init__.py").exists()
     assert not list(ROOT.glob("*/partlens/__init__.py"))
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the source distribution, as who publishes it would."""
+    out = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", out, ROOT)
+    (built,) = out.glob("*.whl")
+    assert list(out.glob("*.tar.gz"))
+    return built
+
+
+def run(*command: object, code: int = 0) -> str:
+    """What a command prints; its exit status is the one given."""
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, timeout=400, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_wheel_holds_all_parts_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as opened:
+        sizes = {info.filename: info.file_size for info in opened.infolist()}
+        (metadata,) = (name for name in sizes if name.endswith(".dist-info/METADATA"))
+        declared = opened.read(metadata).decode()
+    held = {name for name in sizes if ".dist-info/" not in name}
+    assert held == {
+        path.relative_to(ROOT / part).as_posix()
+        for part in PARTS
+        for path in (ROOT / part / "partlens").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    model = [name for name in held if "/starter/model/" in name]
+    assert any(name.endswith("backbone.onnx") for name in model)
+    assert sum(sizes[name] for name in model) < 4_000_000
+    assert any(name.endswith("templates/search.html.j2") for name in held)
+    for extra in EXTRAS:
+        assert f"Provides-Extra: {extra}" in declared
+
+
+ASK = """
+import sys
+from pathlib import Path
+from partlens.client import Box, Client, QueryRegion
+with Client(sys.argv[1]) as client:
+    picture, region = Path(sys.argv[2]).read_bytes(), QueryRegion(Box(0, 0, 20, 20))
+    found = client.search_regions([picture], [region])
+print(len(found.hits), "hits")
+for name in ("torch", "faiss", "lance", "onnxruntime"):
+    try:
+        __import__(name)
+    except ImportError:
+        print("no", name)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(500)
+def test_the_base_install_is_a_client_that_says_what_more_needs(
+    wheel: Path, served: Served, tmp_path: Path
+) -> None:
+    venv.create(tmp_path / "venv", with_pip=True)
+    programs = tmp_path / "venv" / "bin"
+    run(programs / "python", "-m", "pip", "install", "--quiet", wheel)
+    query = tmp_path / "query.png"
+    query.write_bytes(picture(1))
+    asked = run(programs / "python", "-c", ASK, served.target, query)
+    assert "20 hits" in asked
+    for name in ("torch", "faiss", "lance", "onnxruntime"):
+        assert f"no {name}" in asked
+    page = tmp_path / "page.html"
+    search = ("search", query, "--region", "0,0,20,20", "--server", served.target)
+    assert "report: file://" in run(programs / "partlens", *search, "--report", page)
+    assert page.stat().st_size > 10_000
+    lacking = run(programs / "partlens", "index", "status", "gallery", code=1)
+    assert "pip install 'partlens[indexer,faiss-cpu]'" in lacking
+    complaints = run(programs / "partlens", "doctor", code=1)
+    assert "torch is not installed; install the extra partlens[server]" in complaints
+    assert "neither faiss-cpu nor faiss-gpu is installed" in complaints
+    assert "Traceback" not in lacking + complaints
