@@ -1,0 +1,128 @@
+"""Draws docs/picture.jpg, the README's picture: a search with the starter model.
+
+The people are generated. Takes half a minute; the picture is the same every time.
+"""
+
+import asyncio
+import io
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from partlens.client import AsyncClient, Box, Filter, Hit, QueryRegion, SearchAnswer, Upload
+from partlens.client import Metadata as UploadMetadata
+from partlens.client.report.overlay import Scale, explained, outlined
+from partlens.client.report.pages import sums
+from partlens.client.report.pictures import shown
+from partlens.explainer.model import MetricModel
+from partlens.explainer.starter import model_folder
+from partlens.explainer.starter.pictures import Picture, generate
+from partlens.indexer.gallery import Gallery
+from partlens.server.app import create_server
+
+PICTURE = Path(__file__).parents[1] / "docs" / "picture.jpg"
+COUNT, SEED, QUERY, HITS = 400, 1, "1-0063-a0", 5
+REGION = Box(29, 14, 44, 30)
+_GAP, _TITLE, _LINE, _SHRINK = 12, 30, 24, 0.7
+_PAPER, _INK, _QUIET = (255, 255, 255), (20, 20, 20), (95, 95, 95)
+
+
+def encoded(picture: Picture) -> bytes:
+    """A generated picture as a JPEG."""
+    out = io.BytesIO()
+    Image.fromarray(picture.image).save(out, "JPEG", quality=92)
+    return out.getvalue()
+
+
+async def search(pictures: Sequence[Picture], query: bytes) -> SearchAnswer:
+    """What a server finds among the pictures of the other camera."""
+    model = MetricModel.load(model_folder())
+    with tempfile.TemporaryDirectory() as folder:
+        gallery = Gallery.create(Path(folder) / "gallery", model.spec)
+        server = create_server(model, gallery)
+        port = await server.start()
+        try:
+            async with AsyncClient(f"127.0.0.1:{port}") as client:
+                uploads = (
+                    Upload(one.id, encoded(one), metadata=UploadMetadata(camera=one.camera))
+                    for one in pictures
+                )
+                async for answer in client.upsert_images(uploads, deadline=300):
+                    if not answer.committed:
+                        raise RuntimeError(answer.message)
+                return await client.search_regions(
+                    [query],
+                    [QueryRegion(REGION)],
+                    where=Filter(cameras=["b"]),
+                    page_size=HITS,
+                    thumbnails=True,
+                )
+        finally:
+            await server.stop()
+            gallery.close()
+
+
+def column(title: str, lines: Sequence[str], images: Sequence[Image.Image]) -> Image.Image:
+    """Pictures side by side under a title and over lines of text."""
+    images = [ImageOps.scale(image, _SHRINK) for image in images]
+    width = sum(image.width for image in images) + _GAP * (len(images) - 1)
+    height = _TITLE + images[0].height + _LINE * len(lines) + _GAP
+    paper = Image.new("RGB", (width, height), _PAPER)
+    pen = ImageDraw.Draw(paper)
+    pen.text((0, 2), title, _INK, ImageFont.load_default(20))
+    left = 0
+    for image in images:
+        paper.paste(image, (left, _TITLE))
+        left += image.width + _GAP
+    for number, line in enumerate(lines):
+        top = _TITLE + images[0].height + 4 + _LINE * number
+        pen.text((0, top), line, _QUIET, ImageFont.load_default(16))
+    return paper
+
+
+def hit_column(number: int, hit: Hit, scale: Scale) -> Image.Image:
+    """A hit: where it matched, what adds to its score, and the sum."""
+    size = hit.image.width, hit.image.height
+    picture = shown(hit.thumbnail, size)
+    if picture is None or hit.map is None:
+        raise RuntimeError(f"hit {hit.id} came without a thumbnail or a map")
+    images = [outlined(picture, hit.box, size), explained(picture, hit.map, size, scale)]
+    added = sums(hit.map)
+    lines = [
+        f"red {added['red']:+.3f}  blue {added['blue']:+.3f}",
+        f"constant {hit.constant:+.3f}",
+        f"score {hit.score:.3f}",
+    ]
+    return column(f"{number}.", lines, images)
+
+
+def main() -> int:
+    """Draw the picture; the exit status."""
+    pictures = list(generate(COUNT, SEED, 4))
+    query = encoded(next(one for one in pictures if one.id == QUERY))
+    answer = asyncio.run(search(pictures, query))
+    scale = Scale.of(*(hit.map for hit in answer.hits))
+    size = answer.queries[0].width, answer.queries[0].height
+    asked = shown(query, size)
+    if asked is None:
+        raise RuntimeError("the query picture cannot be read")
+    columns = [
+        column("query", ["marked: the hat"], [outlined(asked, REGION, size)]),
+        *(hit_column(number, hit, scale) for number, hit in enumerate(answer.hits, start=1)),
+    ]
+    width = sum(one.width for one in columns) + 2 * _GAP * len(columns)
+    paper = Image.new("RGB", (width, max(one.height for one in columns) + 2 * _GAP), _PAPER)
+    left = _GAP
+    for one in columns:
+        paper.paste(one, (left, _GAP))
+        left += one.width + 2 * _GAP
+    paper.save(PICTURE, quality=88, optimize=True)
+    print(f"{PICTURE}: {PICTURE.stat().st_size} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
