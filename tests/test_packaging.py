@@ -1,5 +1,6 @@
 """All parts share the namespace package partlens, and a wheel holds them and nothing else."""
 
+import shutil
 import subprocess
 import sys
 import venv
@@ -99,3 +100,18 @@ def test_the_base_install_is_a_client_that_says_what_more_needs(
     assert "torch is not installed; install the extra partlens[server]" in complaints
     assert "neither faiss-cpu nor faiss-gpu is installed" in complaints
     assert "Traceback" not in lacking + complaints
+
+
+def test_a_tool_that_cannot_be_had_is_named(tmp_path: Path) -> None:
+    for tool in ("bash", "id"):
+        (tmp_path / tool).symlink_to(str(shutil.which(tool)))
+    asked = ["bash", str(ROOT / "scripts/need"), "npm", "npm", "pyright"]
+    done = subprocess.run(
+        asked, env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == "skipped: pyright needs npm (apt-get install npm)\n"
+    (tmp_path / "npm").symlink_to(str(shutil.which("true")))
+    assert (
+        subprocess.run(asked, env={"PATH": str(tmp_path)}, timeout=60, check=True).returncode == 0
+    )

@@ -1,5 +1,7 @@
 """Both clients speak to a real server, and what they return adds up."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import numpy as np
@@ -119,6 +121,22 @@ def test_images_come_and_go(served: Served) -> None:
         assert before.model.name == "tiny" and before.model.grid == (8, 4)
 
 
+async def test_images_come_from_an_asynchronous_source(served: Served) -> None:
+    async def pictures() -> AsyncIterator[Upload]:
+        for id in ("x1", "x2", "x3"):
+            await asyncio.sleep(0.01)
+            yield Upload(id, picture(9))
+
+    async with AsyncClient(served.target) as client:
+        given = [answer async for answer in client.upsert_images(pictures(), deadline=20)]
+        assert [(answer.id, answer.committed) for answer in given] == [
+            ("x1", True),
+            ("x2", True),
+            ("x3", True),
+        ]
+        assert await client.delete_images(["x1", "x2", "x3"]) == 3
+
+
 def test_errors_are_typed_and_name_the_field(served: Served) -> None:
     with Client(served.target) as client:
         with pytest.raises(RequestError, match="outside") as caught:
@@ -151,14 +169,24 @@ def test_a_call_ends_at_its_own_deadline(served: Served) -> None:
         assert client.get_gallery(deadline=20).images == 30
 
 
-async def test_pages_end_at_the_top_asked_for(served: Served) -> None:
-    regions = [QueryRegion(BOX)]
-    async with AsyncClient(served.target) as client:
-        pages = [page async for page in client.search_pages([picture(1)], regions, top=30)]
+@pytest.mark.parametrize(
+    ("top", "page_size", "sizes"),
+    [(12, 5, [5, 5, 2]), (30, 0, [30]), (40, 15, [15, 15]), (3, 20, [3])],
+)
+async def test_pages_together_are_the_one_answer(
+    served: Served, top: int, page_size: int, sizes: list[int]
+) -> None:
+    images: list[QueryImage] = [picture(1), GalleryImageId("02")]
+    asked = images, [QueryRegion(BOX), QueryRegion(BOX, image=1)]
     with Client(served.target) as client:
-        (two,) = client.search_pages([picture(1)], regions, top=2, maps=["none"])
-    assert [len(page.hits) for page in pages] == [30]
-    assert [hit.id for hit in two.hits] == [hit.id for hit in pages[0].hits[:2]]
+        pages = list(client.search_pages(*asked, top=top, page_size=page_size))
+        whole = client.search_regions(*asked, page_size=top)
+    async with AsyncClient(served.target) as other:
+        theirs = [page async for page in other.search_pages(*asked, top=top, page_size=page_size)]
+    for some in (pages, theirs):
+        assert [len(page.hits) for page in some] == sizes
+        hits = [hit for page in some for hit in page.hits]
+        assert [(hit.id, hit.score) for hit in hits] == [(h.id, h.score) for h in whole.hits]
 
 
 def test_a_page_of_a_changed_gallery_is_stale(served: Served) -> None:

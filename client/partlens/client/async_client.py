@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
 
@@ -107,20 +107,22 @@ class AsyncClient:
         regions: Sequence[QueryRegion],
         *,
         top: int,
+        page_size: int = 0,
         where: Filter | None = None,
         score: Score = "default",
         maps: Iterable[MapKind] = ("score",),
         thumbnails: bool = False,
         deadline: float | None = None,
     ) -> AsyncIterator[SearchAnswer]:
-        """The best `top` hits in pages as large as the server allows, a call each.
+        """The best `top` hits, a page a call; pictures are sent with the first page only.
 
-        Pictures are sent with the first page only. Arguments as search_regions.
+        Arguments as search_regions, but for page_size: 0 is as large as the server allows.
 
         Raises:
             StaleError: the gallery changed between two pages; start again.
         """
-        limits = (await self.get_gallery(deadline=deadline)).limits
+        if not page_size:
+            page_size = (await self.get_gallery(deadline=deadline)).limits.search_page_size
         asked, kinds, token, left = images, tuple(maps), "", top
         while left > 0:
             page = await self.search_regions(
@@ -128,7 +130,7 @@ class AsyncClient:
                 regions,
                 where=where,
                 score=score,
-                page_size=min(left, limits.search_page_size),
+                page_size=min(left, page_size),
                 page_token=token,
                 maps=kinds,
                 thumbnails=thumbnails,
@@ -170,7 +172,10 @@ class AsyncClient:
         return decoding.describe(response)
 
     async def upsert_images(
-        self, images: Iterable[Upload], *, deadline: float | None = None
+        self,
+        images: Iterable[Upload] | AsyncIterable[Upload],
+        *,
+        deadline: float | None = None,
     ) -> AsyncIterator[UpsertAnswer]:
         """Add pictures, or replace those of the same id; one answer each, in order.
 
@@ -178,9 +183,9 @@ class AsyncClient:
         as answers are read, so that `images` may be endless: the client's deadline does not count
         here, only the one given with this call, for all images together.
         """
-        requests = (encoding.upload(one) for one in images)
         with self._errors():
-            async for response in self._gallery.UpsertImages(requests, timeout=deadline):
+            answers = self._gallery.UpsertImages(_uploads(images), timeout=deadline)
+            async for response in answers:
                 yield decoding.upsert(response)
 
     async def get_image(
@@ -249,3 +254,14 @@ class AsyncClient:
             yield
         except grpc.RpcError as error:
             raise from_rpc(error, self.target) from error
+
+
+async def _uploads(
+    images: Iterable[Upload] | AsyncIterable[Upload],
+) -> AsyncIterator[gallery_pb.UpsertImagesRequest]:
+    if isinstance(images, AsyncIterable):
+        async for one in images:
+            yield encoding.upload(one)
+    else:
+        for one in images:
+            yield encoding.upload(one)

@@ -106,20 +106,22 @@ class Client:
         regions: Sequence[QueryRegion],
         *,
         top: int,
+        page_size: int = 0,
         where: Filter | None = None,
         score: Score = "default",
         maps: Iterable[MapKind] = ("score",),
         thumbnails: bool = False,
         deadline: float | None = None,
     ) -> Iterator[SearchAnswer]:
-        """The best `top` hits in pages as large as the server allows, a call each.
+        """The best `top` hits, a page a call; pictures are sent with the first page only.
 
-        Pictures are sent with the first page only. Arguments as search_regions.
+        Arguments as search_regions, but for page_size: 0 is as large as the server allows.
 
         Raises:
             StaleError: the gallery changed between two pages; start again.
         """
-        limits = self.get_gallery(deadline=deadline).limits
+        if not page_size:
+            page_size = self.get_gallery(deadline=deadline).limits.search_page_size
         asked, kinds, token, left = images, tuple(maps), "", top
         while left > 0:
             page = self.search_regions(
@@ -127,7 +129,7 @@ class Client:
                 regions,
                 where=where,
                 score=score,
-                page_size=min(left, limits.search_page_size),
+                page_size=min(left, page_size),
                 page_token=token,
                 maps=kinds,
                 thumbnails=thumbnails,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from partlens.client.answers import ActivationMap, Hit, SearchAnswer
 from partlens.client.cli.arguments import (
@@ -183,7 +183,9 @@ def _rows(map: ActivationMap) -> list[list[float]]:
 
 
 def _table(answer: SearchAnswer) -> Table:
-    table = Table("", "image", "score", "box x,y,w,h", "camera", "track")
+    # Names may be folded where there is little room, numbers never.
+    place, score, where = (Column(name, no_wrap=True) for name in ("", "score", "box x,y,w,h"))
+    table = Table(place, "image", score, where, "camera", "track")
     for number, hit in enumerate(answer.hits, start=1):
         box = hit.box
         table.add_row(
