@@ -15,26 +15,20 @@ from partlens.client.cli.arguments import (
     server_options,
     write_page,
 )
-from partlens.client.cli.images import image_options, read_images
+from partlens.client.cli.images import QueryImages, image_options
 from partlens.client.cli.regions import Marked, region_options, require_images
 from partlens.client.report.pages import pair_page
 from partlens.client.sync_client import Client
 
 
 @click.command()
-@click.argument("pictures", nargs=-1, type=click.Path(path_type=Path))
 @image_options
 @region_options
 @server_options
 @output_options
 def explain(
-    pictures: tuple[Path, ...],
-    gallery_ids: tuple[str, ...],
-    query_ids: tuple[str, ...],
-    boxes: tuple[Marked, ...],
-    polygons: tuple[Marked, ...],
-    points: tuple[Marked, ...],
-    masks: tuple[Marked, ...],
+    images: QueryImages,
+    marked: list[Marked],
     server: str,
     deadline: float,
     report: Path | None,
@@ -47,10 +41,8 @@ def explain(
     image; IMAGE is 1 for the query, which may be left out, and 2 for the retrieved image. Each
     region's share of the similarity is shown on the other image.
     """
-    images = read_images(pictures, gallery_ids, query_ids)
     if len(images) != 2:
         raise click.UsageError(f"{len(images)} images given; an explanation needs two")
-    marked = (*boxes, *polygons, *points, *masks)
     require_images(marked, 2)
     if any(one.weight is not None for one in marked):
         raise click.UsageError("a region that is explained has no @WEIGHT; leave it out")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -35,20 +36,32 @@ class QueryImages:
 
 
 def image_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--gallery-id and --query-id, each repeatable."""
-    command = click.option(
-        "--query-id", "query_ids", multiple=True, help="An image of an earlier call, by its id."
-    )(command)
-    return click.option(
-        "--gallery-id", "gallery_ids", multiple=True, help="An image of the gallery, by its id."
-    )(command)
+    """PICTURES, --gallery-id and --query-id, each repeatable; the command gets them as images.
 
+    A file that cannot be read is a one-line error.
+    """
 
-def read_images(
-    files: Sequence[Path], gallery_ids: Sequence[str], query_ids: Sequence[str]
-) -> QueryImages:
-    """The images that the arguments name; a one-line error for a file that cannot be read."""
-    return QueryImages([_read(path) for path in files], gallery_ids, query_ids)
+    @wraps(command)
+    def gathered(
+        pictures: tuple[Path, ...],
+        gallery_ids: tuple[str, ...],
+        query_ids: tuple[str, ...],
+        **given: Any,
+    ) -> Any:
+        read = [_read(path) for path in pictures]
+        return command(images=QueryImages(read, gallery_ids, query_ids), **given)
+
+    for decorator in (
+        click.option(
+            "--query-id", "query_ids", multiple=True, help="An image of an earlier call, by its id."
+        ),
+        click.option(
+            "--gallery-id", "gallery_ids", multiple=True, help="An image of the gallery, by its id."
+        ),
+        click.argument("pictures", nargs=-1, type=click.Path(path_type=Path)),
+    ):
+        decorator(gathered)
+    return gathered
 
 
 def _read(path: Path) -> bytes:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -95,24 +96,29 @@ def _numbers(text: str) -> list[float]:
 
 
 BOX = RegionType("x,y,w,h", _box)
-POINT = RegionType("x,y", _point)
-POLYGON = RegionType("x,y,x,y,...", _polygon)
-MASK = RegionType("FILE", _mask)
+_OPTIONS = {
+    "--region": (BOX, "A box on an image."),
+    "--polygon": (RegionType("x,y,x,y,...", _polygon), "A part by its corners."),
+    "--point": (RegionType("x,y", _point), "The cell of the map at a point."),
+    "--mask": (
+        RegionType("FILE", _mask),
+        "A part by a picture as large as the image: black is out.",
+    ),
+}
 
 
 def region_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--region, --polygon, --point and --mask, each repeatable."""
-    for name, to, type, text in reversed(
-        (
-            ("--region", "boxes", BOX, "A box on an image."),
-            ("--polygon", "polygons", POLYGON, "A part by its corners."),
-            ("--point", "points", POINT, "The cell of the map at a point."),
-            ("--mask", "masks", MASK, "A part by a picture as large as the image: black is out."),
-        )
-    ):
-        option = click.option(name, to, multiple=True, type=type, help=text)
-        command = option(command)
-    return command
+    """--region, --polygon, --point and --mask, each repeatable; the command gets them as marked."""
+
+    @wraps(command)
+    def gathered(**given: Any) -> Any:
+        marked = [one for name in _OPTIONS for one in given.pop(name.strip("-"))]
+        return command(marked=marked, **given)
+
+    for name, (type, text) in reversed(_OPTIONS.items()):
+        option = click.option(name, name.strip("-"), multiple=True, type=type, help=text)
+        option(gathered)
+    return gathered
 
 
 def require_images(marked: Sequence[Marked], images: int) -> None:

@@ -19,7 +19,7 @@ from partlens.client.cli.arguments import (
     server_options,
     write_page,
 )
-from partlens.client.cli.images import image_options, read_images
+from partlens.client.cli.images import QueryImages, image_options
 from partlens.client.cli.regions import BOX, Marked, region_options, require_images
 from partlens.client.questions import Filter, MapKind, QueryRegion, Score
 from partlens.client.report.pages import search_page
@@ -27,7 +27,6 @@ from partlens.client.sync_client import Client
 
 
 @click.command()
-@click.argument("pictures", nargs=-1, type=click.Path(path_type=Path))
 @image_options
 @region_options
 @click.option("--exclude", "excluded", multiple=True, type=BOX, help="A box to be absent.")
@@ -61,13 +60,8 @@ from partlens.client.sync_client import Client
 @server_options
 @output_options
 def search(
-    pictures: tuple[Path, ...],
-    gallery_ids: tuple[str, ...],
-    query_ids: tuple[str, ...],
-    boxes: tuple[Marked, ...],
-    polygons: tuple[Marked, ...],
-    points: tuple[Marked, ...],
-    masks: tuple[Marked, ...],
+    images: QueryImages,
+    marked: list[Marked],
     excluded: tuple[Marked, ...],
     top: int,
     score: Score,
@@ -90,8 +84,7 @@ def search(
     left out for the first; WEIGHT is how much it counts, 1 if left out. SHAPE is in pixels of the
     upright image. `2:10,20,40,40@0.5` is a box on the second image that counts half.
     """
-    images = read_images(pictures, gallery_ids, query_ids)
-    regions = _regions((*boxes, *polygons, *points, *masks), excluded, len(images))
+    regions = _regions(marked, excluded, len(images))
     where = Filter(
         cameras, tracks, captured_after, captured_before, _pairs(attributes), exclude_ids
     )
