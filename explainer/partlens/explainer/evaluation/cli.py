@@ -1,15 +1,8 @@
 """`partlens evaluate`: what a model and a score are worth on annotated images."""
 
-import json
-from pathlib import Path
-
 import click
-from rich.console import Console
-from rich.table import Table
 
-from partlens.explainer.errors import ExplainerError
-
-_PATH = click.Path(path_type=Path)
+from partlens.explainer.evaluation.parts import parts
 
 
 @click.group()
@@ -17,53 +10,4 @@ def evaluate() -> None:
     """Measure models, scores and explanations on annotated images."""
 
 
-@evaluate.command()
-@click.option("--model", required=True, type=_PATH, help="Model folder.")
-@click.option("--images", required=True, type=_PATH, help="Folder of the images.")
-@click.option("--annotations", required=True, type=_PATH, help="CSV: labels, sizes and boxes.")
-@click.option("--parts", "parts_file", required=True, type=_PATH, help="CSV: visible parts.")
-@click.option("--part", "names", multiple=True, help="A part to look for; repeatable.")
-@click.option("--queries", default=60, show_default=True, type=click.IntRange(1), help="A part.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def parts(
-    model: Path,
-    images: Path,
-    annotations: Path,
-    parts_file: Path,
-    names: tuple[str, ...],
-    queries: int,
-    seed: int,
-    as_json: bool,
-) -> None:
-    """Whether a region search finds the right images, and the right place in them.
-
-    Without --part: beak, crown, left wing, tail, belly and left leg.
-    """
-    from partlens.explainer.evaluation.annotations import read_annotations
-    from partlens.explainer.evaluation.parts import (
-        DEFAULT_PARTS,
-        choose_queries,
-        decompose_all,
-        evaluate_parts,
-    )
-    from partlens.explainer.model import MetricModel
-
-    try:
-        annotated = read_annotations(annotations, parts_file)
-        chosen = choose_queries(annotated, names or DEFAULT_PARTS, queries, seed)
-        loaded = MetricModel.load(model)
-        seen = decompose_all(loaded, annotated, images)
-    except ExplainerError as error:
-        raise click.ClickException(str(error)) from error
-    found = evaluate_parts(loaded, annotated, seen, chosen, seed)
-    if as_json:
-        click.echo(json.dumps({name: one.to_json() for name, one in found.items()}))
-        return
-    table = Table("part", *(f"{name}\nprecision@10 / hit" for name in found))
-    for part in next(iter(found.values())).by_part:
-        cells = [one.by_part[part] for one in found.values()]
-        table.add_row(part, *(f"{s.precision_at_10:.3f} / {s.part_hit:.3f}" for s in cells))
-    means = [one.mean for one in found.values()]
-    table.add_row("mean", *(f"{s.precision_at_10:.3f} / {s.part_hit:.3f}" for s in means))
-    Console().print(table)
+evaluate.add_command(parts)

@@ -1,247 +1,63 @@
-"""How well a region search finds a part: whether the right images come first, and the right place.
+"""`partlens evaluate parts`: the measure of part_search, as a command."""
 
-For each part, queries are images where it is visible; the region is a square around it, the gallery
-is all other images. Reported for each score beside a random ranking.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
 from pathlib import Path
-from typing import Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
+import click
+from rich.console import Console
+from rich.table import Table
 
-from partlens.explainer.errors import AnnotationError, ImageError
-from partlens.explainer.evaluation.annotations import AnnotatedImage
-from partlens.explainer.images import decode
+from partlens.explainer.errors import ExplainerError
+from partlens.explainer.evaluation.annotations import read_annotations
+from partlens.explainer.evaluation.part_search import (
+    DEFAULT_PARTS,
+    choose_queries,
+    decompose_all,
+    evaluate_parts,
+)
 from partlens.explainer.model import MetricModel
-from partlens.explainer.regions import Box, position_weights
-from partlens.explainer.scoring import QueryPart, Score, query_part, score_images
 
-DEFAULT_PARTS = ("beak", "crown", "left wing", "tail", "belly", "left leg")
-TOP = 10
-REACH = 0.25
-"""Side of the square, and how near a hit must be, in sqrt(box width * box height)."""
-_CHUNK = 64
-
-Ranking = Literal["random", "whole", "part", "default"]
+_PATH = click.Path(path_type=Path)
 
 
-@dataclass(frozen=True)
-class PartQuery:
-    """An image whose part is looked for.
+@click.command()
+@click.option("--model", required=True, type=_PATH, help="Model folder.")
+@click.option("--images", required=True, type=_PATH, help="Folder of the images.")
+@click.option("--annotations", required=True, type=_PATH, help="CSV: labels, sizes and boxes.")
+@click.option("--parts", "parts_file", required=True, type=_PATH, help="CSV: visible parts.")
+@click.option("--part", "names", multiple=True, help="A part to look for; repeatable.")
+@click.option("--queries", default=60, show_default=True, type=click.IntRange(1), help="A part.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def parts(
+    model: Path,
+    images: Path,
+    annotations: Path,
+    parts_file: Path,
+    names: tuple[str, ...],
+    queries: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Whether a region search finds the right images, and the right place in them.
 
-    Attributes:
-        image: its number among the annotated images.
-        part: which of its parts.
+    Without --part: beak, crown, left wing, tail, belly and left leg.
     """
-
-    image: int
-    part: str
-
-
-@dataclass(frozen=True)
-class PartScores:
-    """What a ranking is worth for one part, or the mean over parts.
-
-    Attributes:
-        precision_at_10: share of the first 10 images that show the query's label.
-        part_hit: share of those of the first 10 where the part is visible whose match point lies
-            within REACH of it.
-    """
-
-    precision_at_10: float
-    part_hit: float
-
-
-@dataclass(frozen=True)
-class PartEvaluation:
-    """Mean over the parts, and each part."""
-
-    mean: PartScores
-    by_part: Mapping[str, PartScores]
-
-    def to_json(self) -> dict[str, object]:
-        """Plain values."""
-        return {
-            "precision_at_10": self.mean.precision_at_10,
-            "part_hit": self.mean.part_hit,
-            "by_part": {part: vars(scores) for part, scores in self.by_part.items()},
-        }
-
-
-def choose_queries(
-    images: Sequence[AnnotatedImage], parts: Sequence[str], count: int, seed: int
-) -> list[PartQuery]:
-    """Images where each part is visible, at random but the same for the same seed.
-
-    Raises:
-        AnnotationError: a part that is visible in fewer than two images.
-    """
-    chosen = []
-    for number, part in enumerate(parts):
-        visible = [i for i, image in enumerate(images) if part in image.parts]
-        if len(visible) < 2:
-            known = sorted({name for image in images for name in image.parts})
-            raise AnnotationError(
-                f"part {part!r} is visible in {len(visible)} images, and 2 are needed; annotated"
-                f" parts: {', '.join(known) or 'none'}"
-            )
-        random = np.random.default_rng([seed, number])
-        some = random.choice(visible, min(count, len(visible)), replace=False)
-        chosen += [PartQuery(int(i), part) for i in some]
-    return chosen
-
-
-@dataclass(frozen=True, eq=False)
-class Contributions:
-    """Contributions of N images as a gallery stores them, float16 [N, P, D], and bias [N, D]."""
-
-    contributions: NDArray[np.float16]
-    bias: NDArray[np.float32]
-
-
-def decompose_all(
-    model: MetricModel, images: Sequence[AnnotatedImage], folder: Path, batch: int = 16
-) -> Contributions:
-    """Every annotated image through the model.
-
-    Raises:
-        AnnotationError: an image is missing, cannot be used, or has another size than annotated.
-    """
-    spec = model.spec
-    shape = (len(images), spec.positions, spec.dimensions)
-    contributions, bias = np.empty(shape, np.float16), np.empty(shape[::2], np.float32)
-    for start in range(0, len(images), batch):
-        some = [_read(folder, image) for image in images[start : start + batch]]
-        seen = model.decompose(some)
-        contributions[start : start + len(some)] = seen.contributions
-        bias[start : start + len(some)] = seen.bias
-    return Contributions(contributions, bias)
-
-
-def evaluate_parts(
-    model: MetricModel,
-    images: Sequence[AnnotatedImage],
-    seen: Contributions,
-    queries: Sequence[PartQuery],
-    seed: int = 0,
-) -> dict[Ranking, PartEvaluation]:
-    """What each score is worth for finding parts.
-
-    Args:
-        model: that `seen` came from.
-        images: annotated, N of them.
-        seen: their contributions.
-        queries: which parts of which images are looked for.
-        seed: of the random ranking.
-    """
-    parts = [_region(model, images[q.image], q.part, seen, q.image) for q in queries]
-    found: dict[Ranking, PartEvaluation] = {
-        "random": judge(images, queries, *_random(images, len(queries), seed))
-    }
-    for score in sorted(get_args(Score), key=("whole", "part", "default").index):
-        found[score] = judge(images, queries, *_ranked(model, images, seen, parts, score))
-    return found
-
-
-def _read(folder: Path, image: AnnotatedImage) -> NDArray[np.uint8]:
     try:
-        pixels = decode((folder / image.image).read_bytes())
-    except (OSError, ImageError) as error:
-        raise AnnotationError(f"image {image.image!r}: {error}") from error
-    if pixels.shape[:2] != (image.height, image.width):
-        raise AnnotationError(
-            f"image {image.image!r} is {pixels.shape[1]}x{pixels.shape[0]} and is annotated as"
-            f" {image.width}x{image.height}"
-        )
-    return pixels
-
-
-def _reach(image: AnnotatedImage) -> float:
-    return REACH * float(np.sqrt(image.box.width * image.box.height))
-
-
-def _region(
-    model: MetricModel, image: AnnotatedImage, part: str, seen: Contributions, number: int
-) -> QueryPart:
-    (x, y), side = image.parts[part], _reach(image)
-    square = Box(x - side / 2, y - side / 2, side, side)
-    spec = model.spec
-    size = (image.width, image.height)
-    weights = position_weights(square, size, spec.preprocessing, spec.grid)
-    contributions = seen.contributions[number].astype(np.float32)
-    return query_part(contributions, seen.bias[number], weights, spec.grid)
-
-
-def _random(
-    images: Sequence[AnnotatedImage], queries: int, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    random = np.random.default_rng(seed)
-    sizes = np.array([(image.width, image.height) for image in images], np.float64)
-    places = random.random((queries, len(images), 2)) * sizes
-    return random.random((queries, len(images))), places
-
-
-def _ranked(
-    model: MetricModel,
-    images: Sequence[AnnotatedImage],
-    seen: Contributions,
-    parts: Sequence[QueryPart],
-    score: Score,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Scores [Q, N] and match points (x, y) in pixels of each image [Q, N, 2]."""
-    preprocessing, (rows, cols) = model.spec.preprocessing, model.spec.grid
-    scores = np.empty((len(parts), len(images)))
-    places = np.empty((len(parts), len(images), 2))
-    frames = [preprocessing.frame(image.width, image.height) for image in images]
-    for start in range(0, len(images), _CHUNK):
-        some = slice(start, min(start + _CHUNK, len(images)))
-        contributions = seen.contributions[some].astype(np.float32)
-        for q, part in enumerate(parts):
-            scored = score_images(score, [part], contributions, seen.bias[some], (rows, cols))
-            scores[q, some] = scored.scores
-            row, col = scored.windows[:, [0, 2]].mean(1), scored.windows[:, [1, 3]].mean(1)
-            places[q, some] = [
-                frame.to_original(x, y)
-                for frame, x, y in zip(
-                    frames[some],
-                    col * preprocessing.width / cols,
-                    row * preprocessing.height / rows,
-                    strict=True,
-                )
-            ]
-    return scores, places
-
-
-def judge(
-    images: Sequence[AnnotatedImage],
-    queries: Sequence[PartQuery],
-    scores: NDArray[np.float64],
-    places: NDArray[np.float64],
-) -> PartEvaluation:
-    """What rankings are worth; a query's own image is passed over.
-
-    Args:
-        scores: of each image for each query, shape [Q, N]; equal ones in order of the images.
-        places: match points (x, y) in pixels of each image, shape [Q, N, 2].
-    """
-    by_part: dict[str, PartScores] = {}
-    for part in dict.fromkeys(query.part for query in queries):
-        right, near = list[bool](), list[bool]()
-        for q, query in enumerate(queries):
-            if query.part != part:
-                continue
-            order = np.argsort(-scores[q], kind="stable")
-            for i in order[order != query.image][:TOP]:
-                right.append(images[i].label == images[query.image].label)
-                if part in images[i].parts:
-                    away = np.hypot(*(places[q, i] - images[i].parts[part]))
-                    near.append(bool(away <= _reach(images[i])))
-        by_part[part] = PartScores(float(np.mean(right)), float(np.mean(near)) if near else 0.0)
-    means = [np.mean([getattr(s, name) for s in by_part.values()]) for name in vars(_ZERO)]
-    return PartEvaluation(PartScores(*map(float, means)), by_part)
-
-
-_ZERO = PartScores(0.0, 0.0)
+        annotated = read_annotations(annotations, parts_file)
+        chosen = choose_queries(annotated, names or DEFAULT_PARTS, queries, seed)
+        loaded = MetricModel.load(model)
+        seen = decompose_all(loaded, annotated, images)
+    except ExplainerError as error:
+        raise click.ClickException(str(error)) from error
+    found = evaluate_parts(loaded, annotated, seen, chosen, seed)
+    if as_json:
+        click.echo(json.dumps({name: one.to_json() for name, one in found.items()}))
+        return
+    table = Table("part", *(f"{name}\nprecision@10 / hit" for name in found))
+    for part in next(iter(found.values())).by_part:
+        cells = [one.by_part[part] for one in found.values()]
+        table.add_row(part, *(f"{s.precision_at_10:.3f} / {s.part_hit:.3f}" for s in cells))
+    means = [one.mean for one in found.values()]
+    table.add_row("mean", *(f"{s.precision_at_10:.3f} / {s.part_hit:.3f}" for s in means))
+    Console().print(table)
