@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 
 from partlens.explainer.errors import ExplainerError, ModelError
-from partlens.explainer.images import decode
+from partlens.explainer.images import SUFFIXES, decode, image_files
 from partlens.explainer.model import MetricModel, read_spec
 from partlens.explainer.preprocessing import ColourOrder, Preprocessing, Resize
 
@@ -146,11 +148,11 @@ def _print(made: MetricModel) -> None:
         click.echo(f"{key}: {json.dumps(value) if isinstance(value, dict) else value}")
 
 
-def _some_images(folder: Path | None):  # type: ignore[no-untyped-def]
+def _some_images(folder: Path | None) -> list[NDArray[np.uint8]]:
     """The first few pictures of a folder."""
     if folder is None:
         return []
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    if not folder.is_dir() or not files:
-        raise ModelError(f"--images {folder} holds no file")
+    files = image_files(folder)
+    if not files:
+        raise ModelError(f"--images {folder} holds no image ({', '.join(sorted(SUFFIXES))})")
     return [decode(path.read_bytes()) for path in files[:_CHECKED_IMAGES]]

@@ -4,7 +4,7 @@ ExplainerError
 ├── ShapeError                    arrays that do not fit together, or cannot be explained
 ├── ImageError                    bytes that are not a usable picture
 ├── RegionError                   a region outside its image, or of no area
-├── AnnotationError               tables of annotated images that cannot be read or used
+├── AnnotationError               labels and tables of images that cannot be read or used
 └── ModelError                    a model that cannot be used
     ├── UnsupportedOperatorError  the head has an operator that no rule decomposes
     ├── ModelFileError            a model folder that is damaged, incomplete or not ours

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,10 @@ from partlens.explainer.errors import ImageError
 
 # Pillow would try every format it knows, some of which start other programs (EPS).
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
+)
+"""Names of files with these endings are taken for images."""
 _SIXTEEN_BIT = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -65,6 +70,12 @@ def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> NDArray[np.uint
         ) from error
     except Exception as error:  # Pillow's decoders raise many types on damaged data.
         raise ImageError(f"the image is damaged or cut short: {error}") from error
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The files in a folder, and in all folders in it, that are named like images; sorted."""
+    # Links to folders are not followed, so that no loop can be entered.
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
 
 
 def _check_size(image: Image.Image, limits: ImageLimits) -> None:

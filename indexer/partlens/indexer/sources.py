@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from partlens.explainer.images import SUFFIXES, image_files
 from partlens.indexer.errors import InvalidImageError, SourceError
 from partlens.indexer.gallery.records import require_id
 from partlens.indexer.metadata import Metadata
 
-SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
-)
 _COLUMNS = ("path", "id", "camera", "track", "captured_at")
 
 
@@ -61,10 +59,8 @@ def read_source(source: Path) -> list[SourceImage]:
 
 
 def _folder(folder: Path) -> Iterator[SourceImage]:
-    # Links to folders are not followed, so that no loop can be entered.
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in SUFFIXES and path.is_file():
-            yield SourceImage(path.relative_to(folder).as_posix(), path, Metadata())
+    for path in image_files(folder):
+        yield SourceImage(path.relative_to(folder).as_posix(), path, Metadata())
 
 
 def _manifest(manifest: Path) -> Iterator[SourceImage]:

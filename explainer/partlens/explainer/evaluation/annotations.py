@@ -1,12 +1,12 @@
 """Annotated images: a label, a box and visible part points each, read from CSV tables."""
 
-import csv
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from partlens.explainer.errors import AnnotationError
+from partlens.explainer.evaluation.tables import read_rows
 from partlens.explainer.regions import Box
 
 IMAGE_COLUMNS = ("image", "species", "width", "height", "box_x", "box_y", "box_w", "box_h")
@@ -45,11 +45,11 @@ def read_annotations(images: Path, parts: Path | None = None) -> tuple[Annotated
             the row.
     """
     places: dict[str, dict[str, tuple[float, float]]] = {}
-    for place, row in _rows(parts, PART_COLUMNS) if parts is not None else ():
+    for place, row in read_rows(parts, PART_COLUMNS) if parts is not None else ():
         point = (_number(row, "x", place), _number(row, "y", place))
         places.setdefault(row["image"], {})[row["part"]] = point
     found: dict[str, AnnotatedImage] = {}
-    for place, row in _rows(images, IMAGE_COLUMNS):
+    for place, row in read_rows(images, IMAGE_COLUMNS):
         name = row["image"]
         if name in found:
             raise AnnotationError(f"{place}: image {name!r} comes twice; give each image one row")
@@ -64,27 +64,6 @@ def read_annotations(images: Path, parts: Path | None = None) -> tuple[Annotated
     if places:
         raise AnnotationError(f"{parts}: image {next(iter(places))!r} is not in {images.name}")
     return tuple(found.values())
-
-
-def _rows(table: Path, columns: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
-    """Each row with its place, for messages."""
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            missing = set(columns) - set(reader.fieldnames or ())
-            if missing:
-                raise AnnotationError(
-                    f"{table.name} lacks the columns {', '.join(sorted(missing))}; it needs"
-                    f" {', '.join(columns)}"
-                )
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise AnnotationError(f"{table} cannot be read as CSV in UTF-8: {error}") from error
-    numbered = [(f"{table.name}, row {number}", row) for number, row in enumerate(rows, start=2)]
-    for place, row in numbered:
-        if None in row or any(row[column] is None for column in columns):
-            raise AnnotationError(f"{place}: it has another number of cells than the header")
-    return numbered
 
 
 def _number(row: Mapping[str, str], column: str, place: str) -> float:

@@ -3,6 +3,7 @@
 import click
 
 from partlens.explainer.evaluation.parts import parts
+from partlens.explainer.evaluation.retrieval import retrieval
 
 
 @click.group()
@@ -11,3 +12,4 @@ def evaluate() -> None:
 
 
 evaluate.add_command(parts)
+evaluate.add_command(retrieval)
