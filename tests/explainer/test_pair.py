@@ -69,6 +69,31 @@ def test_partial_maps_equal_a_loop_over_position_pairs(pair: PairExplanation, se
         assert partial(weights).flatten().tolist() == pytest.approx(naive, abs=1e-9)
 
 
+@given(pairs(), st.integers(0, 2**16))
+def test_partial_maps_of_the_pieces_of_a_region_add_up_to_its_own(
+    pair: PairExplanation, seed: int
+) -> None:
+    random = torch.Generator().manual_seed(seed)
+    weights = torch.rand(len(pair.query.contributions), generator=random, dtype=torch.float64)
+    weights = weights.clamp(min=1e-3)
+    shares = torch.rand(len(weights), generator=random, dtype=torch.float64).clamp(1e-3, 1 - 1e-3)
+    pieces = pair.partial_map_of_retrieved(weights * shares) + pair.partial_map_of_retrieved(
+        weights * (1 - shares)
+    )
+    torch.testing.assert_close(pieces, pair.partial_map_of_retrieved(weights))
+
+
+@given(pairs())
+def test_explaining_the_other_way_round_swaps_the_sides(pair: PairExplanation) -> None:
+    swapped, terms = PairExplanation(pair.retrieved, pair.query), pair.four_terms
+    assert swapped.similarity == pytest.approx(pair.similarity, abs=1e-12)
+    assert swapped.four_terms == pytest.approx((terms[0], terms[2], terms[1], terms[3]), abs=1e-12)
+    for with_bias in (False, True):
+        torch.testing.assert_close(
+            swapped.query_map(with_bias=with_bias), pair.retrieved_map(with_bias=with_bias)
+        )
+
+
 def test_every_position_covered_in_full_gives_the_overall_map() -> None:
     pair = PairExplanation(decomposition((2, 3), 5, 0), decomposition((4, 2), 5, 1))
     torch.testing.assert_close(

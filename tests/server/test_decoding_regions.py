@@ -4,9 +4,12 @@ import io
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from partlens.client import encoding, questions
 from partlens.explainer.regions import Box, Mask, Point, Polygon
 from partlens.server.decoding_regions import RegionDecoder
 from partlens.server.errors import RequestError
@@ -89,6 +92,41 @@ def test_what_is_no_region_is_an_error_at_its_field(
         decoded(region)
     assert caught.value.violation.field == f"regions[0].region{field}"
     assert caught.value.violation.reason == "REGION_INVALID"
+
+
+numbers = st.floats(-1e6, 1e6)
+
+
+@given(st.tuples(numbers, numbers, numbers, numbers), st.lists(st.tuples(numbers, numbers)))
+def test_what_the_client_encodes_is_what_is_decoded(
+    four: tuple[float, float, float, float], corners: list[tuple[float, float]]
+) -> None:
+    assert decoded(encoding.region(questions.Box(*four))) == Box(*four)
+    assert decoded(encoding.region(questions.Point(*four[:2]))) == Point(*four[:2])
+    assert decoded(encoding.region(questions.Polygon(tuple(corners)))) == Polygon(tuple(corners))
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 2**16))
+def test_a_mask_that_the_client_encodes_keeps_every_pixel(
+    height: int, width: int, seed: int
+) -> None:
+    array = np.random.default_rng(seed).random((height, width)) < 0.5
+    region = decoded(encoding.region(questions.Mask(array)))
+    assert isinstance(region, Mask)
+    np.testing.assert_array_equal(region.array, array)
+
+
+@given(st.binary(max_size=9), st.integers(0, 99), st.integers(0, 9), st.integers(0, 9))
+def test_any_bytes_are_a_mask_or_a_clear_error(
+    data: bytes, at: int, width: int, height: int
+) -> None:
+    image = png(COLOUR)
+    damaged = image[:at] + data + image[at + len(data) :]
+    for region in (pb.Region(mask=pb.Mask(png=damaged)), bits(width, height, data)):
+        try:
+            assert isinstance(decoded(region), Mask)
+        except RequestError as error:
+            assert error.violation.field.startswith("regions[0].region.mask")
 
 
 def test_the_masks_of_one_request_share_one_limit() -> None:

@@ -1,5 +1,8 @@
 """Laws of regions, windows and upsampled maps, against a finely sampled oracle."""
 
+from contextlib import suppress
+from itertools import pairwise, product
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -92,6 +95,50 @@ def test_a_mask_and_the_box_of_the_same_pixels_agree(
     np.testing.assert_allclose(
         box, position_weights(Mask(pixels), size, model(resize), grid), atol=1e-5
     )
+
+
+@given(sizes, grids, resizes, st.lists(st.floats(0, 1), min_size=4, max_size=4))
+def test_a_box_and_the_polygon_of_its_corners_agree(
+    size: tuple[int, int], grid: tuple[int, int], resize: Resize, at: list[float]
+) -> None:
+    (x0, x1), (y0, y1) = (
+        sorted(share * side for share in pair)
+        for pair, side in zip((at[:2], at[2:]), size, strict=True)
+    )
+    box = Box(x0, y0, x1 - x0, y1 - y0)
+    polygon = Polygon(((x1, y0), (x1, y1), (x0, y1), (x0, y0)))
+    try:
+        weights = position_weights(box, size, model(resize), grid)
+    except RegionError:
+        with pytest.raises(RegionError):
+            position_weights(polygon, size, model(resize), grid)
+        return
+    np.testing.assert_allclose(
+        weights, position_weights(polygon, size, model(resize), grid), atol=1e-6
+    )
+
+
+cuts = st.lists(st.floats(0, 1), max_size=4)
+
+
+@given(sizes, grids, resizes, cuts, cuts)
+def test_the_boxes_that_an_image_is_cut_into_add_up_to_one_in_every_cell(
+    size: tuple[int, int],
+    grid: tuple[int, int],
+    resize: Resize,
+    across: list[float],
+    down: list[float],
+) -> None:
+    x, y = (
+        np.unique([0.0, *(cut * side for cut in cuts), side])
+        for cuts, side in zip((across, down), size, strict=True)
+    )
+    total = np.zeros(grid[0] * grid[1])
+    for (left, right), (top, bottom) in product(pairwise(x), pairwise(y)):
+        box = Box(float(left), float(top), float(right - left), float(bottom - top))
+        with suppress(RegionError):  # All of it is cropped away, or thinner than rounding.
+            total += position_weights(box, size, model(resize), grid)
+    np.testing.assert_allclose(total, 1, atol=1e-4)
 
 
 @given(sizes, grids, resizes, st.data())

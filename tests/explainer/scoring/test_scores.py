@@ -1,37 +1,18 @@
 """Laws of the scores: each is the sum of its map and constant, and equals a naive search."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
+import oracle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from oracle import Search
 
 from partlens.explainer.errors import ShapeError
-from partlens.explainer.scoring import MIXTURES, QueryPart, Score, query_part, score_images
-
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Search:
-    """Regions of a query, as (region weights [P], weight in the score), and images to score."""
-
-    query: Array
-    query_bias: Array
-    regions: list[tuple[Array, float]]
-    images: Array
-    biases: Array
-    grid: tuple[int, int]
-
-    def parts(self) -> list[QueryPart]:
-        query, bias = self.query.astype(np.float32), self.query_bias.astype(np.float32)
-        return [
-            query_part(query, bias, region.astype(np.float32), self.grid, weight)
-            for region, weight in self.regions
-        ]
+from partlens.explainer.scoring import QueryPart, Score, Scored, query_part, score_images
 
 
 @st.composite
@@ -57,80 +38,59 @@ def searches(draw: st.DrawFn) -> Search:
     )
 
 
-def cosine(one: Array, two: Array) -> float:
-    lengths = float(np.linalg.norm(one) * np.linalg.norm(two))
-    return float(one @ two) / lengths if lengths > 1e-12 else 0.0
-
-
-def places(search: Search, region: Array, image: int) -> list[tuple[float, float]]:
-    """(fit, PART) of every place of a region, by loops over cells."""
-    rows, cols = search.grid
-    covered = [divmod(int(p), cols) for p in np.flatnonzero(region)]
-    anchor = covered[int(np.argmax([region[r * cols + c] for r, c in covered]))]
-    feature = sum((region[p] * search.query[p] for p in range(rows * cols)), np.zeros(()))
-    found = []
-    for row in range(rows):
-        for col in range(cols):
-            fit, laid = 0.0, np.zeros(search.query.shape[1])
-            for r, c in covered:
-                there = (r + row - anchor[0], c + col - anchor[1])
-                if 0 <= there[0] < rows and 0 <= there[1] < cols:
-                    share, cell = (
-                        region[r * cols + c],
-                        search.images[image][there[0] * cols + there[1]],
-                    )
-                    fit += share * cosine(search.query[r * cols + c], cell)
-                    laid = laid + share * cell
-            found.append((fit, cosine(feature, laid)))
-    return found
-
-
-def surrounded(search: Search, region: Array) -> Array:
-    """The region's feature with its surroundings, by a double loop."""
-    rows, cols = search.grid
-    deviation = float(np.sqrt(region.sum()))
-    total = np.zeros(search.query.shape[1])
-    for p in range(rows * cols):
-        for q in range(rows * cols):
-            down, across = p // cols - q // cols, p % cols - q % cols
-            bell = np.exp(-(down**2 + across**2) / (2 * deviation**2))
-            total += bell * region[q] * search.query[p]
-    return total
-
-
-def naive(search: Search, score: Score, image: int) -> float:
-    embedding = search.images[image].sum(0) + search.biases[image]
-    query_length = float(np.linalg.norm(search.query.sum(0) + search.query_bias))
-    shares, total = MIXTURES[score], 0.0
-    for region, weight in search.regions:
-        feature = region @ search.query
-        lengths = query_length * float(np.linalg.norm(embedding))
-        whole = float(feature @ embedding) / lengths
-        part = max(places(search, region, image))[1]
-        around = cosine(surrounded(search, region), embedding)
-        total += weight * (shares.whole * whole + shares.part * part + shares.surroundings * around)
-    return total
-
-
 @pytest.mark.parametrize("score", get_args(Score))
 @given(search=searches())
 def test_scores_equal_a_naive_search_and_the_sum_of_their_maps(
     search: Search, score: Score
 ) -> None:
+    found = scored(search, score)
+    np.testing.assert_allclose(found.maps.sum((1, 2)) + found.constants, found.scores, atol=1e-5)
+    for image in range(len(search.images)):
+        expected = oracle.score(search, score, image)
+        if expected is not None:
+            assert found.scores[image] == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+
+def scored(search: Search, score: Score) -> Scored:
     images, biases = search.images.astype(np.float32), search.biases.astype(np.float32)
-    scored = score_images(score, search.parts(), images, biases, search.grid)
-    np.testing.assert_allclose(scored.maps.sum((1, 2)) + scored.constants, scored.scores, atol=1e-5)
-    for image in range(len(images)):
-        # Of places that fit equally well to within rounding, any may be taken.
-        if score == "whole" or all(unambiguous(search, r, image) for r, _ in search.regions):
-            assert scored.scores[image] == pytest.approx(
-                naive(search, score, image), rel=1e-4, abs=1e-4
-            )
+    return score_images(score, search.parts(), images, biases, search.grid)
 
 
-def unambiguous(search: Search, region: Array, image: int) -> bool:
-    fits = sorted((fit for fit, _ in places(search, region, image)), reverse=True)
-    return len(fits) < 2 or fits[0] - fits[1] > 1e-4
+@pytest.mark.parametrize("score", get_args(Score))
+@given(search=searches())
+def test_regions_count_by_their_weights_alone(search: Search, score: Score) -> None:
+    together = scored(search, score)
+    alone = [
+        scored(replace(search, regions=[(region, 1.0)]), score) for region, _ in search.regions
+    ]
+    for name in ("scores", "maps", "constants"):
+        added = sum(
+            weight * getattr(one, name)
+            for (_, weight), one in zip(search.regions, alone, strict=True)
+        )
+        np.testing.assert_allclose(getattr(together, name), added, atol=1e-5)
+
+
+@pytest.mark.parametrize("score", get_args(Score))
+@given(search=searches(), scale=st.sampled_from([0.125, 0.5, 4.0]))
+def test_the_length_of_a_retrieved_image_does_not_count(
+    search: Search, score: Score, scale: float
+) -> None:
+    longer = replace(search, images=scale * search.images, biases=scale * search.biases)
+    first, second = scored(search, score), scored(longer, score)
+    np.testing.assert_allclose(first.scores, second.scores, atol=1e-5)
+    np.testing.assert_allclose(first.maps, second.maps, atol=1e-5)
+
+
+@given(searches(), st.integers(0, 2**16))
+def test_whole_is_additive_over_the_pieces_of_a_region(search: Search, seed: int) -> None:
+    (region, _), *_ = search.regions
+    cut = np.random.default_rng(seed).random(len(region))
+    pieces = [(piece, 1.0) for piece in (region * cut, region * (1 - cut))]
+    added = scored(replace(search, regions=pieces), "whole")
+    whole = scored(replace(search, regions=[(region, 1.0)]), "whole")
+    np.testing.assert_allclose(added.scores, whole.scores, atol=1e-4)
+    np.testing.assert_allclose(added.maps, whole.maps, atol=1e-4)
 
 
 def two_by_two(of: float) -> tuple[QueryPart, NDArray[np.float32]]:
@@ -148,19 +108,19 @@ def two_by_two(of: float) -> tuple[QueryPart, NDArray[np.float32]]:
 
 def test_a_part_is_found_where_it_was_put_and_only_its_place_scores() -> None:
     part, image = two_by_two(2)
-    scored = score_images("part", [part], image, np.zeros((1, 2), np.float32), (4, 5))
-    assert scored.windows.tolist() == [[1, 2, 3, 4]]
-    assert scored.scores == pytest.approx(1)
-    assert scored.maps[0, 1:3, 2:4] == pytest.approx(0.25)
-    assert np.count_nonzero(scored.maps) == 4
+    found = score_images("part", [part], image, np.zeros((1, 2), np.float32), (4, 5))
+    assert found.windows.tolist() == [[1, 2, 3, 4]]
+    assert found.scores == pytest.approx(1)
+    assert found.maps[0, 1:3, 2:4] == pytest.approx(0.25)
+    assert np.count_nonzero(found.maps) == 4
 
 
 def test_whole_is_found_where_its_map_is_largest() -> None:
     part, image = two_by_two(2)
     image[0, 19] = [5, 0]
-    scored = score_images("whole", [part], image, np.zeros((1, 2), np.float32), (4, 5))
-    assert scored.maps.reshape(-1).argmax() == 19
-    assert scored.windows.tolist() == [[2.5, 3.5, 4, 5]]
+    found = score_images("whole", [part], image, np.zeros((1, 2), np.float32), (4, 5))
+    assert found.maps.reshape(-1).argmax() == 19
+    assert found.windows.tolist() == [[2.5, 3.5, 4, 5]]
 
 
 def test_a_place_between_cells_is_found_there() -> None:
@@ -171,8 +131,8 @@ def test_a_place_between_cells_is_found_there() -> None:
     region = np.isin(heights, [2, 3, 4]).astype(np.float32)
     part = query_part(query.astype(np.float32), np.zeros(2, np.float32), region, (8, 1))
     bias = np.zeros((1, 2), np.float32)
-    scored = score_images("part", [part], image[None].astype(np.float32), bias, (8, 1))
-    assert scored.windows[0, 0] == pytest.approx(2 + 1.4, abs=0.15)
+    found = score_images("part", [part], image[None].astype(np.float32), bias, (8, 1))
+    assert found.windows[0, 0] == pytest.approx(2 + 1.4, abs=0.15)
 
 
 def test_the_extent_of_a_region_is_that_of_its_box() -> None:
@@ -186,17 +146,17 @@ def test_an_image_of_no_contribution_scores_zero() -> None:
     part, _ = two_by_two(1)
     zeros = np.zeros((1, 20, 2), np.float32)
     for score in get_args(Score):
-        scored = score_images(score, [part], zeros, zeros[:, 0], (4, 5))
-        assert scored.scores.tolist() == [0]
+        found = score_images(score, [part], zeros, zeros[:, 0], (4, 5))
+        assert found.scores.tolist() == [0]
 
 
 def test_a_region_of_many_cells_is_still_laid_over_itself() -> None:
     random = np.random.default_rng(0)
     query = random.standard_normal((144, 4)).astype(np.float32)
     part = query_part(query, np.zeros(4, np.float32), np.ones(144, np.float32), (12, 12))
-    scored = score_images("part", [part], query[None], np.zeros((1, 4), np.float32), (12, 12))
-    assert scored.scores == pytest.approx(1, abs=1e-5)
-    assert scored.windows == pytest.approx(np.array([[0, 0, 12, 12]]), abs=0.5)
+    found = score_images("part", [part], query[None], np.zeros((1, 4), np.float32), (12, 12))
+    assert found.scores == pytest.approx(1, abs=1e-5)
+    assert found.windows == pytest.approx(np.array([[0, 0, 12, 12]]), abs=0.5)
 
 
 @pytest.mark.parametrize(

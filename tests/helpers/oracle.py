@@ -1,0 +1,113 @@
+"""Region search written naively: loops over cells in float64, no code shared with the search.
+
+From the definitions in the docstrings of partlens.explainer.scoring; slow on purpose.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partlens.explainer.scoring import MIXTURES, QueryPart, Score, query_part
+
+Array = NDArray[np.float64]
+Grid = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Search:
+    """A query image, regions of it, and images to score; all with the same grid.
+
+    Attributes:
+        query, query_bias: contributions [P, D] and bias [D].
+        regions: (share of each position that the region covers [P], weight in the score).
+        images, biases: contributions [M, P, D] and bias [M, D].
+    """
+
+    query: Array
+    query_bias: Array
+    regions: list[tuple[Array, float]]
+    images: Array
+    biases: Array
+    grid: Grid
+
+    def parts(self) -> list[QueryPart]:
+        """The regions as the search takes them."""
+        query, bias = self.query.astype(np.float32), self.query_bias.astype(np.float32)
+        return [
+            query_part(query, bias, region.astype(np.float32), self.grid, weight)
+            for region, weight in self.regions
+        ]
+
+
+def cosine(one: Array, two: Array) -> float:
+    """0 where there is no direction."""
+    lengths = float(np.linalg.norm(one) * np.linalg.norm(two))
+    return float(one @ two) / lengths if lengths > 1e-12 else 0.0
+
+
+def box_weights(
+    box: tuple[float, float, float, float], image_size: tuple[int, int], grid: Grid
+) -> Array:
+    """Share of each cell that the box (x, y, width, height) covers, where images are stretched."""
+    x, y, width, height = box
+    cell_width, cell_height = image_size[0] / grid[1], image_size[1] / grid[0]
+    weights = np.zeros(grid)
+    for row, col in product(range(grid[0]), range(grid[1])):
+        across = min(x + width, (col + 1) * cell_width) - max(x, col * cell_width)
+        down = min(y + height, (row + 1) * cell_height) - max(y, row * cell_height)
+        weights[row, col] = max(across, 0) / cell_width * max(down, 0) / cell_height
+    return weights.reshape(-1)
+
+
+def places(search: Search, region: Array, image: int) -> list[tuple[float, float]]:
+    """(fit, PART) of every place of a region."""
+    rows, cols = search.grid
+    covered = [divmod(int(p), cols) for p in np.flatnonzero(region)]
+    anchor = covered[int(np.argmax([region[r * cols + c] for r, c in covered]))]
+    feature = sum((region[p] * search.query[p] for p in range(rows * cols)), np.zeros(()))
+    found = []
+    for row, col in product(range(rows), range(cols)):
+        fit, laid = 0.0, np.zeros(search.query.shape[1])
+        for r, c in covered:
+            there = (r + row - anchor[0], c + col - anchor[1])
+            if 0 <= there[0] < rows and 0 <= there[1] < cols:
+                share = region[r * cols + c]
+                cell = search.images[image][there[0] * cols + there[1]]
+                fit += share * cosine(search.query[r * cols + c], cell)
+                laid = laid + share * cell
+        found.append((fit, cosine(feature, laid)))
+    return found
+
+
+def surrounded(search: Search, region: Array) -> Array:
+    """The region's feature with its surroundings, shape [D]."""
+    cols = search.grid[1]
+    deviation = float(np.sqrt(region.sum()))
+    total = np.zeros(search.query.shape[1])
+    for p, q in product(range(len(region)), np.flatnonzero(region)):
+        down, across = p // cols - q // cols, p % cols - q % cols
+        bell = np.exp(-(down**2 + across**2) / (2 * deviation**2))
+        total += bell * region[q] * search.query[p]
+    return total
+
+
+def score(search: Search, kind: Score, image: int) -> float | None:
+    """The score of one image; None where two places fit equally well, so that any may be taken."""
+    embedding = search.images[image].sum(0) + search.biases[image]
+    query_length = float(np.linalg.norm(search.query.sum(0) + search.query_bias))
+    shares, total = MIXTURES[kind], 0.0
+    for region, weight in search.regions:
+        if shares.whole:
+            lengths = query_length * float(np.linalg.norm(embedding))
+            total += weight * shares.whole * float(region @ search.query @ embedding) / lengths
+        if shares.surroundings:
+            around = cosine(surrounded(search, region), embedding)
+            total += weight * shares.surroundings * around
+        if shares.part:
+            *_, second, best = [(-np.inf, 0.0), *sorted(places(search, region, image))]
+            if best[0] - second[0] <= 1e-4:
+                return None
+            total += weight * shares.part * best[1]
+    return total
