@@ -237,8 +237,18 @@ def test_what_the_server_refuses_is_one_line(served: Served, query: Path, tmp_pa
 
 def test_commands_of_every_part_are_listed() -> None:
     listed = CliRunner().invoke(main, ["--help"]).output
-    for name in ("search", "explain", "index", "serve", "doctor", "model", "starter"):
+    for name in ("search", "explain", "index", "serve", "doctor", "model", "starter", "bench"):
         assert re.search(rf"^  {name} ", listed, re.MULTILINE), name
+
+
+def test_every_command_that_a_part_names_can_be_loaded() -> None:
+    for above in ([], ["bench"]):
+        listed = CliRunner().invoke(main, [*above, "--help"]).output
+        names = re.findall(r"^  ([a-z]+) ", listed.partition("Commands:")[2], re.MULTILINE)
+        assert names
+        for name in names:
+            helped = CliRunner().invoke(main, [*above, name, "--help"])
+            assert helped.exit_code == 0 and "not installed" not in helped.output, name
 
 
 numbers = st.floats(-1, 1, width=32)

@@ -1,0 +1,1 @@
+"""What things cost: one module a measurement, each a pure function and a command."""

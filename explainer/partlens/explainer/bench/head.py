@@ -1,0 +1,84 @@
+"""`partlens bench head`: what decomposing costs beside running the backbone."""
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+import torch
+
+from partlens.explainer.errors import ExplainerError
+from partlens.explainer.head.linearise import linearise
+from partlens.explainer.importing.assembly import sample_pixels
+from partlens.explainer.model import MetricModel
+
+
+@dataclass(frozen=True)
+class HeadCost:
+    """Times of one batch, medians over interleaved runs.
+
+    Attributes:
+        model: its name.
+        batch: images at a time.
+        backbone_ms: pixels to the feature map, in milliseconds.
+        head_ms: the feature map to contributions and bias, in milliseconds.
+        ratio: head_ms / backbone_ms.
+    """
+
+    model: str
+    batch: int
+    backbone_ms: float
+    head_ms: float
+    ratio: float
+
+
+def measure(model: MetricModel, *, batch: int = 16, repeats: int = 20) -> HeadCost:
+    """Time the two halves of a decomposition side by side.
+
+    Args:
+        model: a live or loaded model.
+        batch: images at a time.
+        repeats: measured runs; both halves run in each, so that load on the machine meets both.
+    """
+    pixels = sample_pixels(model.spec.preprocessing)
+    pixels = pixels[[i % len(pixels) for i in range(batch)]]
+    feature = torch.from_numpy(model.backbone(pixels))
+    halves: tuple[Callable[[], object], ...] = (
+        lambda: model.backbone(pixels),
+        lambda: linearise(model.head, feature),
+    )
+    times: tuple[list[float], list[float]] = ([], [])
+    for repeat in range(-2, repeats):  # the first two warm up
+        for half, spent in zip(halves, times, strict=True):
+            begun = time.perf_counter()
+            half()
+            if repeat >= 0:
+                spent.append(1e3 * (time.perf_counter() - begun))
+    backbone_ms, head_ms = map(statistics.median, times)
+    return HeadCost(model.spec.name, batch, backbone_ms, head_ms, head_ms / backbone_ms)
+
+
+@click.command()
+@click.argument(
+    "models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL..."
+)
+@click.option("--batch", type=click.IntRange(1), default=16, show_default=True)
+@click.option("--repeats", type=click.IntRange(1), default=20, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one line a model.")
+def head(models: tuple[Path, ...], batch: int, repeats: int, as_json: bool) -> None:
+    """Time the head's decomposition of each model folder beside its backbone's forward pass."""
+    try:
+        for folder in models:
+            cost = measure(MetricModel.load(folder), batch=batch, repeats=repeats)
+            if as_json:
+                click.echo(json.dumps(asdict(cost)))
+            else:
+                click.echo(
+                    f"{cost.model}: backbone {cost.backbone_ms:.1f} ms, decomposition"
+                    f" {cost.head_ms:.2f} ms, ratio {cost.ratio:.4f} (batch {cost.batch})"
+                )
+    except ExplainerError as error:
+        raise click.ClickException(str(error)) from error
