@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,9 +21,10 @@ from partlens.indexer.gallery import NewImage
 from partlens.indexer.sources import SourceImage
 
 THUMBNAIL_SIDE = 160
-_THREADS = 4
-_AHEAD = 2
+_AHEAD = 3
 """Batches decoded ahead of the model; bounds memory."""
+_LONGEST_SEARCH = 8
+"""Batches' worth of images that need no pass after which a batch is given short, to be reported."""
 
 
 @dataclass(frozen=True)
@@ -65,33 +67,45 @@ class DecodedImage:
     thumbnail: bytes
 
 
+Loaded = DecodedImage | BadImage | None
+"""An image file that was looked at; None if the gallery has it already."""
+
+
 def extract(
     model: MetricModel,
     source: Iterable[SourceImage],
     known: Mapping[str, str],
     batch_size: int = 32,
     limits: ImageLimits = DEFAULT_LIMITS,
+    threads: int | None = None,
 ) -> Iterator[Batch]:
-    """The source's images, a batch at a time, in order.
+    """The source's images, in order, as many at a time as make a full pass through the model.
+
+    Images that are bad or unchanged take no place in a pass: the next ones move up.
 
     Args:
         known: id -> media digest of images that need not be done again.
         limits: what may be decoded.
+        threads: that decode; as many as there are cores if None.
     """
-    waiting: deque[list[Future[DecodedImage | BadImage | None]]] = deque()
     images = iter(source)
-    with ThreadPoolExecutor(_THREADS, "partlens-decode") as pool:
+    # One thread a core: the model's own threads take turns with them, and more would only wait.
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1, "partlens-decode") as pool:
+        waiting: deque[Future[Loaded]] = deque()
+        taken: list[Loaded] = []
+        usable = 0
         while True:
-            while len(waiting) <= _AHEAD and (some := list(islice(images, batch_size))):
-                waiting.append(
-                    [
-                        pool.submit(_load, one, known, model.spec.preprocessing, limits)
-                        for one in some
-                    ]
-                )
+            for one in islice(images, _AHEAD * batch_size - len(waiting)):
+                waiting.append(pool.submit(load, one, known, model.spec.preprocessing, limits))
             if not waiting:
-                return
-            yield _through_model(model, [future.result() for future in waiting.popleft()])
+                break
+            taken.append(waiting.popleft().result())
+            usable += isinstance(taken[-1], DecodedImage)
+            if usable == batch_size or len(taken) == _LONGEST_SEARCH * batch_size:
+                yield _through_model(model, taken)
+                taken, usable = [], 0
+    if taken:
+        yield _through_model(model, taken)
 
 
 def media_digest(data: bytes) -> str:
@@ -107,10 +121,13 @@ def thumbnail(image: NDArray[np.uint8]) -> bytes:
     return out.getvalue()
 
 
-def _load(
-    source: SourceImage, known: Mapping[str, str], preprocessing: Preprocessing, limits: ImageLimits
-) -> DecodedImage | BadImage | None:
-    """The image ready for the model; None if the gallery has it already."""
+def load(
+    source: SourceImage,
+    known: Mapping[str, str],
+    preprocessing: Preprocessing,
+    limits: ImageLimits = DEFAULT_LIMITS,
+) -> Loaded:
+    """An image file ready for the model, or why it is not; see extract."""
     try:
         size = source.path.stat().st_size
         if size > limits.max_bytes:
@@ -127,7 +144,7 @@ def _load(
     return DecodedImage(source, digest, pixels, width, height, thumbnail(image))
 
 
-def _through_model(model: MetricModel, loaded: Sequence[DecodedImage | BadImage | None]) -> Batch:
+def _through_model(model: MetricModel, loaded: Sequence[Loaded]) -> Batch:
     usable = [one for one in loaded if isinstance(one, DecodedImage)]
     bad = [one for one in loaded if isinstance(one, BadImage)]
     images: list[NewImage] = []

@@ -1,12 +1,13 @@
-"""Fills a gallery from a source, one commit a batch, so that a killed run goes on where it was."""
+"""Fills a gallery from a source, commit by commit, so that a killed run goes on where it was."""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from partlens.explainer.model import MetricModel
+from partlens.indexer.commits import Commits
 from partlens.indexer.errors import SourceError
-from partlens.indexer.extraction import BadImage, extract
+from partlens.indexer.extraction import BadImage, Batch, extract
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.sources import SourceImage
 
@@ -53,21 +54,27 @@ def index_images(
 
     Args:
         strict: stop at the first image that cannot be used, instead of passing over it.
-        report: called after each batch, when it is on disk.
+        report: called after each commit, when it is on disk, on the thread that commits.
 
     Raises:
         SourceError: under strict, a bad image; the batches before it are in the gallery.
         GalleryError: the gallery cannot be written to.
     """
     start, progress = time.monotonic(), Progress(len(images))
-    for batch in extract(model, images, gallery.digests(), batch_size):
-        if strict and batch.bad:
-            first = batch.bad[0]
-            raise SourceError(f"image {first.id!r}: {first.reason} (--strict stops here)")
-        gallery.add(batch.images)
-        progress.added += len(batch.images)
-        progress.unchanged += batch.unchanged
-        progress.bad += batch.bad
+
+    def write(batches: Sequence[Batch]) -> None:
+        gallery.add([image for batch in batches for image in batch.images])
+        for batch in batches:
+            progress.added += len(batch.images)
+            progress.unchanged += batch.unchanged
+            progress.bad += batch.bad
         progress.seconds = time.monotonic() - start
         report(progress)
+
+    with Commits(write) as commits:
+        for batch in extract(model, images, gallery.digests(), batch_size):
+            if strict and batch.bad:
+                first = batch.bad[0]
+                raise SourceError(f"image {first.id!r}: {first.reason} (--strict stops here)")
+            commits.put(batch)
     return progress

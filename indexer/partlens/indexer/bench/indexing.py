@@ -1,0 +1,161 @@
+"""`partlens bench index`: images per second of indexing beside the bare backbone's."""
+
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from partlens.explainer.errors import ExplainerError
+from partlens.explainer.model import MetricModel
+from partlens.explainer.starter import model_folder
+from partlens.explainer.starter.pictures import generate
+from partlens.explainer.starter.pictures.manifest import write_pictures
+from partlens.indexer.errors import IndexerError, SourceError
+from partlens.indexer.extraction import DecodedImage, load
+from partlens.indexer.gallery import Gallery
+from partlens.indexer.indexing import index_images
+from partlens.indexer.sources import SourceImage, read_source
+
+_MOST_PIXELS = 256
+"""Images kept in memory for the bare backbone."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Medians over interleaved rounds.
+
+    Attributes:
+        model: its name.
+        images, batch: of a round, and of a pass through the model.
+        backbone: images per second of the backbone alone, its input in memory.
+        decoding: images per second of reading, decoding and resizing on one thread.
+        indexing: images per second from files to rows on disk.
+        ratio: indexing / backbone.
+        cpu_ratio: the backbone's processor time an image / that of indexing: what the ratio can
+            reach where the backbone keeps every core busy.
+    """
+
+    model: str
+    images: int
+    batch: int
+    backbone: float
+    decoding: float
+    indexing: float
+    ratio: float
+    cpu_ratio: float
+
+
+@dataclass
+class _Times:
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+    def measure(self, work: Callable[[], int]) -> None:
+        """Seconds an image that `work` takes; it gives how many images it did."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        done = work()
+        self.wall.append((time.perf_counter() - wall) / done)
+        self.cpu.append((time.process_time() - cpu) / done)
+
+
+def measure(
+    model: MetricModel, images: Sequence[SourceImage], *, batch: int = 32, repeats: int = 3
+) -> Speed:
+    """Time indexing and the bare backbone in turns, so that load on the machine meets both.
+
+    Raises:
+        IndexerError: no image can be used, or the gallery cannot be written.
+    """
+    pixels = _pixels(model, images)
+
+    def backbone() -> int:
+        for start in range(0, len(images), len(pixels)):
+            for first in range(0, min(len(pixels), len(images) - start), batch):
+                model.backbone(pixels[first : first + batch])
+        return len(images)
+
+    def decoding() -> int:
+        some = images[:_MOST_PIXELS]
+        for one in some:
+            load(one, {}, model.spec.preprocessing)
+        return len(some)
+
+    def indexing() -> int:
+        with tempfile.TemporaryDirectory(prefix="partlens-bench-") as folder:
+            with Gallery.create(Path(folder) / "gallery", model.spec) as gallery:
+                return index_images(gallery, model, images, batch_size=batch).done
+
+    model.decompose_pixels(pixels[:batch])
+    rounds = {work: _Times() for work in (backbone, decoding, indexing)}
+    for _ in range(repeats):
+        for work, times in rounds.items():
+            times.measure(work)
+    of_backbone, of_indexing = rounds[backbone], rounds[indexing]
+    return Speed(
+        model.spec.name,
+        len(images),
+        batch,
+        backbone=1 / statistics.median(of_backbone.wall),
+        decoding=1 / statistics.median(rounds[decoding].wall),
+        indexing=1 / statistics.median(of_indexing.wall),
+        ratio=_median_ratio(of_backbone.wall, of_indexing.wall),
+        cpu_ratio=_median_ratio(of_backbone.cpu, of_indexing.cpu),
+    )
+
+
+def _pixels(model: MetricModel, images: Sequence[SourceImage]) -> NDArray[np.float32]:
+    """Inputs of the model, shape [n, 3, height, width], n at most _MOST_PIXELS."""
+    loaded = (load(one, {}, model.spec.preprocessing) for one in images[:_MOST_PIXELS])
+    pixels = [one.pixels for one in loaded if isinstance(one, DecodedImage)]
+    if not pixels:
+        raise SourceError(f"none of the first {len(images[:_MOST_PIXELS])} images can be used")
+    return np.stack(pixels)
+
+
+def _median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
+    return statistics.median(a / b for a, b in zip(above, below, strict=True))
+
+
+@contextmanager
+def _images(folder: Path | None, count: int) -> Iterator[list[SourceImage]]:
+    if folder is not None:
+        yield read_source(folder)[:count]
+        return
+    with tempfile.TemporaryDirectory(prefix="partlens-bench-") as made:
+        write_pictures(generate(count, 0, 4), Path(made))
+        yield read_source(Path(made))
+
+
+@click.command()
+@click.option("--model", type=click.Path(path_type=Path), help="Model folder; the starter model.")
+@click.option("--images", type=click.Path(path_type=Path), help="Source; generated JPEGs.")
+@click.option("--count", type=click.IntRange(1), default=1000, show_default=True)
+@click.option("--batch", type=click.IntRange(1, 1024), default=32, show_default=True)
+@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def index(
+    model: Path | None, images: Path | None, count: int, batch: int, repeats: int, as_json: bool
+) -> None:
+    """Time indexing, files to rows on disk, beside the bare backbone at the same batch."""
+    try:
+        with _images(images, count) as source:
+            loaded = MetricModel.load(model or model_folder())
+            speed = measure(loaded, source, batch=batch, repeats=repeats)
+    except (IndexerError, ExplainerError) as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(asdict(speed)))
+    else:
+        click.echo(
+            f"{speed.model}: backbone {speed.backbone:.1f} images/s, indexing"
+            f" {speed.indexing:.1f} images/s, ratio {speed.ratio:.3f} (of processor time"
+            f" {speed.cpu_ratio:.3f}); decoding on one thread {speed.decoding:.1f} images/s"
+        )
