@@ -1,0 +1,70 @@
+"""What a similarity is explained against: another image, a region of one, or a class."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from partlens.explainer.errors import ShapeError
+from partlens.explainer.model import Decompositions
+
+
+@dataclass(frozen=True)
+class Target:
+    """The other side of the similarity f.E / (|E| norm), where E is of the explained image.
+
+    N targets explain N images, one each; one target explains any number.
+
+    Attributes:
+        feature: f, shape [N, D]: the other image's E_r, a region's sum_p w_p c_p, or the weights
+            with which a classifier scores a class.
+        bias: the share of f that no position gave, shape [N, D]: b_r for a whole image.
+        norm: length of the embedding that f is a share of, shape [N].
+
+    Raises:
+        ShapeError: the shapes do not fit, or a norm is not above zero.
+    """
+
+    feature: Tensor
+    bias: Tensor
+    norm: Tensor
+
+    def __post_init__(self) -> None:
+        shapes = [tuple(t.shape) for t in (self.feature, self.bias, self.norm)]
+        if self.feature.ndim != 2 or shapes[1:] != [shapes[0], shapes[0][:1]]:
+            raise ShapeError(
+                f"a target's feature {shapes[0]}, bias {shapes[1]} and norm {shapes[2]} must be"
+                " [N, D], [N, D] and [N]"
+            )
+        if not bool((self.norm > 0).all()):
+            raise ShapeError("an embedding of zero length has no cosine similarity to explain")
+
+    @classmethod
+    def images(cls, others: Decompositions) -> "Target":
+        """Whole images: f = E_r."""
+        contributions, bias = torch.from_numpy(others.contributions), torch.from_numpy(others.bias)
+        embedding = contributions.sum(1) + bias
+        return cls(embedding, bias, embedding.norm(dim=1))
+
+    @classmethod
+    def regions(cls, others: Decompositions, weights: Tensor) -> "Target":
+        """One region of each image: f = sum_p w_p c_p, which has no share of the bias.
+
+        Args:
+            others: the images that the regions lie in.
+            weights: share of each position that the region covers, 0..1, shape [N, P].
+
+        Raises:
+            ShapeError: as Decomposition.partial_feature.
+        """
+        if len(weights) != len(others):
+            raise ShapeError(f"{len(weights)} regions were given for {len(others)} images")
+        features = torch.stack(
+            [others[i].partial_feature(region) for i, region in enumerate(weights)]
+        )
+        return cls(features, torch.zeros_like(features), cls.images(others).norm)
+
+    @classmethod
+    def classes(cls, weights: Tensor) -> "Target":
+        """Classes that a linear classifier scores by weights.E; weights has shape [N, D]."""
+        return cls(weights, torch.zeros_like(weights), weights.norm(dim=1))
