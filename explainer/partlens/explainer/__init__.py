@@ -1,7 +1,53 @@
 """Activation decomposition for metric-learning models (Zhu, Yang, Chen, 2021)."""
 
+from partlens.explainer.comparators import COMPARATORS, Comparator, Target
 from partlens.explainer.decomposition import Decomposition
-from partlens.explainer.errors import ExplainerError, ShapeError
+from partlens.explainer.errors import (
+    CompletenessError,
+    ExplainerError,
+    ImageError,
+    ModelError,
+    ModelFileError,
+    RegionError,
+    ShapeError,
+    UnsupportedOperatorError,
+)
+from partlens.explainer.images import decode
+from partlens.explainer.maps import upsample
+from partlens.explainer.model import Decompositions, MetricModel
 from partlens.explainer.pair import FourTerms, PairExplanation
+from partlens.explainer.preprocessing import Preprocessing
+from partlens.explainer.regions import Box, Mask, Point, Polygon, position_weights
+from partlens.explainer.report import PairReport, SignedMap, explain_pairs
+from partlens.explainer.spec import ModelSpec
 
-__all__ = ["Decomposition", "ExplainerError", "FourTerms", "PairExplanation", "ShapeError"]
+__all__ = [
+    "COMPARATORS",
+    "Box",
+    "Comparator",
+    "CompletenessError",
+    "Decomposition",
+    "Decompositions",
+    "ExplainerError",
+    "FourTerms",
+    "ImageError",
+    "Mask",
+    "MetricModel",
+    "ModelError",
+    "ModelFileError",
+    "ModelSpec",
+    "PairExplanation",
+    "PairReport",
+    "Point",
+    "Polygon",
+    "Preprocessing",
+    "RegionError",
+    "ShapeError",
+    "SignedMap",
+    "Target",
+    "UnsupportedOperatorError",
+    "decode",
+    "explain_pairs",
+    "position_weights",
+    "upsample",
+]

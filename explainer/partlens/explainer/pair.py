@@ -87,6 +87,30 @@ class PairExplanation:
         """f . c_p / Z over the query, for a region of the retrieved image; shape [rows, cols]."""
         return self._against(self.retrieved.partial_feature(retrieved_weights), self.query)
 
+    def region_matrix(
+        self, query_weights: torch.Tensor, retrieved_weights: torch.Tensor
+    ) -> torch.Tensor:
+        """f_i . f_j / Z for each region i of the query and j of the retrieved image.
+
+        Where the regions of each image cover every position once, the matrix adds up to the first
+        of the four terms; with one region a position it is the point-to-point map.
+
+        Args:
+            query_weights: share of each query position that region i covers, 0..1, shape [I, P].
+            retrieved_weights: likewise of the retrieved image, shape [J, P].
+
+        Returns:
+            Signed, shape [I, J].
+
+        Raises:
+            ShapeError: no region, or as Decomposition.partial_feature.
+        """
+        if not (len(query_weights) and len(retrieved_weights)):
+            raise ShapeError("a region-to-region matrix needs a region of each image")
+        ours = torch.stack([self.query.partial_feature(w) for w in query_weights])
+        theirs = torch.stack([self.retrieved.partial_feature(w) for w in retrieved_weights])
+        return ours @ theirs.T / self.normaliser
+
     def _overall(self, side: Decomposition, other: Decomposition, with_bias: bool) -> torch.Tensor:
         return self._against(other.embedding if with_bias else other.contributions.sum(0), side)
 
