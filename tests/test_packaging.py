@@ -12,7 +12,16 @@ from served import Served, picture
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("proto", "explainer", "indexer", "server", "client")
-EXTRAS = ("explainer", "indexer", "server", "faiss-cpu", "faiss-gpu", "huggingface", "train")
+EXTRAS = (
+    "explainer",
+    "indexer",
+    "server",
+    "faiss-cpu",
+    "faiss-gpu",
+    "huggingface",
+    "train",
+    "evaluation",
+)
 
 
 def test_no_part_claims_the_namespace_for_itself() -> None:

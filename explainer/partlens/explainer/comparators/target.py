@@ -39,6 +39,10 @@ class Target:
         if not bool((self.norm > 0).all()):
             raise ShapeError("an embedding of zero length has no cosine similarity to explain")
 
+    def __getitem__(self, some: slice | Tensor) -> "Target":
+        """Some of the targets, by a slice or by numbers int64 [M]."""
+        return Target(self.feature[some], self.bias[some], self.norm[some])
+
     @classmethod
     def images(cls, others: Decompositions) -> "Target":
         """Whole images: f = E_r."""

@@ -5,8 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from partlens.explainer.errors import AnnotationError
+import numpy as np
+from numpy.typing import NDArray
+
+from partlens.explainer.errors import AnnotationError, ImageError
 from partlens.explainer.evaluation.tables import read_rows
+from partlens.explainer.images import decode
 from partlens.explainer.regions import Box
 
 IMAGE_COLUMNS = ("image", "species", "width", "height", "box_x", "box_y", "box_w", "box_h")
@@ -64,6 +68,24 @@ def read_annotations(images: Path, parts: Path | None = None) -> tuple[Annotated
     if places:
         raise AnnotationError(f"{parts}: image {next(iter(places))!r} is not in {images.name}")
     return tuple(found.values())
+
+
+def read_picture(folder: Path, image: AnnotatedImage) -> NDArray[np.uint8]:
+    """Pixels of an annotated image, upright RGB, uint8 [height, width, 3].
+
+    Raises:
+        AnnotationError: it is missing, cannot be used, or has another size than annotated.
+    """
+    try:
+        pixels = decode((folder / image.image).read_bytes())
+    except (OSError, ImageError) as error:
+        raise AnnotationError(f"image {image.image!r}: {error}") from error
+    if pixels.shape[:2] != (image.height, image.width):
+        raise AnnotationError(
+            f"image {image.image!r} is {pixels.shape[1]}x{pixels.shape[0]} and is annotated as"
+            f" {image.width}x{image.height}"
+        )
+    return pixels
 
 
 def _number(row: Mapping[str, str], column: str, place: str) -> float:

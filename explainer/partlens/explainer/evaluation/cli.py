@@ -2,6 +2,8 @@
 
 import click
 
+from partlens.explainer.evaluation.faithfulness import faithfulness
+from partlens.explainer.evaluation.localize import localize
 from partlens.explainer.evaluation.parts import parts
 from partlens.explainer.evaluation.retrieval import retrieval
 
@@ -11,5 +13,7 @@ def evaluate() -> None:
     """Measure models, scores and explanations on annotated images."""
 
 
+evaluate.add_command(faithfulness)
+evaluate.add_command(localize)
 evaluate.add_command(parts)
 evaluate.add_command(retrieval)

@@ -12,9 +12,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.explainer.errors import AnnotationError, ImageError
-from partlens.explainer.evaluation.annotations import AnnotatedImage
-from partlens.explainer.images import decode
+from partlens.explainer.errors import AnnotationError
+from partlens.explainer.evaluation.annotations import AnnotatedImage, read_picture
 from partlens.explainer.model import MetricModel
 from partlens.explainer.regions import Box, position_weights
 from partlens.explainer.scoring import QueryPart, Score, query_part, score_images
@@ -114,7 +113,7 @@ def decompose_all(
     shape = (len(images), spec.positions, spec.dimensions)
     contributions, bias = np.empty(shape, np.float16), np.empty(shape[::2], np.float32)
     for start in range(0, len(images), batch):
-        some = [_read(folder, image) for image in images[start : start + batch]]
+        some = [read_picture(folder, image) for image in images[start : start + batch]]
         seen = model.decompose(some)
         contributions[start : start + len(some)] = seen.contributions
         bias[start : start + len(some)] = seen.bias
@@ -144,19 +143,6 @@ def evaluate_parts(
     for score in sorted(get_args(Score), key=("whole", "part", "default").index):
         found[score] = judge(images, queries, *_ranked(model, images, seen, parts, score))
     return found
-
-
-def _read(folder: Path, image: AnnotatedImage) -> NDArray[np.uint8]:
-    try:
-        pixels = decode((folder / image.image).read_bytes())
-    except (OSError, ImageError) as error:
-        raise AnnotationError(f"image {image.image!r}: {error}") from error
-    if pixels.shape[:2] != (image.height, image.width):
-        raise AnnotationError(
-            f"image {image.image!r} is {pixels.shape[1]}x{pixels.shape[0]} and is annotated as"
-            f" {image.width}x{image.height}"
-        )
-    return pixels
 
 
 def _reach(image: AnnotatedImage) -> float:

@@ -1,0 +1,68 @@
+"""Annotated images through the backbone, and each image's nearest other one."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from partlens.explainer.backbone import FloatArray
+from partlens.explainer.errors import AnnotationError
+from partlens.explainer.evaluation.annotations import AnnotatedImage, read_picture
+from partlens.explainer.model import MetricModel
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some of the images, and what the backbone makes of them.
+
+    Attributes:
+        images: N of them.
+        numbers: which of all images they are.
+        pixels: the model's input, float32 [N, 3, height, width].
+        feature: A, shape [N, C, rows, cols] or tokens [N, T, C].
+    """
+
+    images: Sequence[AnnotatedImage]
+    numbers: slice
+    pixels: FloatArray
+    feature: Tensor
+
+
+def batches(model: MetricModel, folder: Path, images: Sequence[AnnotatedImage]) -> Iterator[Batch]:
+    """All images, a few at a time, in their order.
+
+    Args:
+        folder: that the images' paths lie below.
+
+    Raises:
+        AnnotationError: an image is missing, cannot be used, or has another size than annotated.
+    """
+    for start in range(0, len(images), BATCH):
+        some = images[start : start + BATCH]
+        pictures = [read_picture(folder, image) for image in some]
+        pixels = np.stack([model.spec.preprocessing.pixels(picture) for picture in pictures])
+        feature = torch.from_numpy(model.backbone(pixels))
+        yield Batch(some, slice(start, start + len(some)), pixels, feature)
+
+
+def nearest(embeddings: Tensor) -> Tensor:
+    """For each embedding the most similar other one by cosine; int64 [N].
+
+    Raises:
+        AnnotationError: fewer than two images.
+    """
+    if len(embeddings) < 2:
+        raise AnnotationError("one image alone has no nearest other one; give at least two")
+    unit = torch.nn.functional.normalize(embeddings, dim=1)
+    found = []
+    for start in range(0, len(unit), 1024):
+        similarity = unit[start : start + 1024] @ unit.T
+        row = torch.arange(len(similarity))
+        similarity[row, row + start] = -torch.inf
+        found.append(similarity.argmax(1))
+    return torch.cat(found)

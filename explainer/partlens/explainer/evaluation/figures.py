@@ -1,0 +1,55 @@
+"""Figures of measurements, drawn by matplotlib without a screen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from partlens.explainer.errors import ExplainerError
+
+_DASHES = ("-", "--", ":", "-.")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One diagram of a figure.
+
+    Attributes:
+        title, x_label, y_label: what is written on it.
+        x: where all its lines have their points, shape [K].
+        lines: name -> heights, shape [K]. Each has its own dash, so that equal lines show as such.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    x: Sequence[float]
+    lines: Mapping[str, Sequence[float]]
+
+
+def draw(panels: Sequence[Panel], path: Path) -> None:
+    """Draw panels side by side, in the format that the path ends in: .png, .svg or .pdf.
+
+    Raises:
+        ExplainerError: matplotlib is not installed, another ending, or a path that cannot be
+            written to.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ExplainerError(
+            f"figures need matplotlib ({error}): pip install 'partlens[evaluation]'"
+        ) from error
+    # Not pyplot, which keeps every figure and chooses a screen.
+    figure = Figure(figsize=(5.5 * len(panels), 4.5), layout="constrained")
+    for number, panel in enumerate(panels, start=1):
+        axes = figure.add_subplot(1, len(panels), number)
+        for index, (name, heights) in enumerate(panel.lines.items()):
+            width = 3.0 - 1.6 * index / len(panel.lines)
+            axes.plot(panel.x, heights, _DASHES[index % len(_DASHES)], lw=width, label=name)
+        axes.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
+        # Below, where it hides no line.
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, fontsize="small")
+    try:
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        raise ExplainerError(f"the figure cannot be written to {path}: {error}") from error

@@ -1,0 +1,157 @@
+"""Does a map find the object: weakly supervised localisation, Tables 1 and 4 of the paper.
+
+No box is seen in training or in drawing a map. Each image is explained against the image that a
+search would return first, its nearest other one by cosine similarity, whatever that one shows.
+(Against itself an image's Grad-CAM would add up to 0 on a linear head, and the other maps would
+only say how strong a position is.) CAM is a classifier's map, so its target is the image's own
+class: the mean of the normalised embeddings of the class, as a nearest-class-mean classifier has
+it. It alone sees labels.
+
+A box is that of the largest connected component of what reaches a share of the map's maximum, at
+the size of the image (Zhou et al., 2016). It is right where it overlaps the annotated box by an
+intersection over union of at least 0.5. A map without a positive value gives no box: a miss.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+
+from partlens.explainer.comparators import COMPARATORS, Target
+from partlens.explainer.evaluation.annotations import AnnotatedImage
+from partlens.explainer.evaluation.batches import Batch, batches, nearest
+from partlens.explainer.head.linearise import linearise
+from partlens.explainer.maps import upsample
+from partlens.explainer.model import MetricModel
+from partlens.explainer.preprocessing import Preprocessing
+from partlens.explainer.regions import Box
+
+METHODS = ("cam", "grad_cam", "grad_cam_no_norm", "decomposition_bias", "decomposition")
+THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
+RIGHT = 0.5
+_TOUCHING = np.ones((3, 3), bool)  # diagonal neighbours are connected
+
+
+@dataclass(frozen=True)
+class Localisation:
+    """How often one method's boxes are right.
+
+    Attributes:
+        by_threshold: share of the map's maximum -> share of the images with a right box.
+    """
+
+    by_threshold: dict[float, float]
+
+    @property
+    def threshold(self) -> float:
+        """Where it is best; the lowest of equals."""
+        return max(self.by_threshold, key=lambda t: (self.by_threshold[t], -t))
+
+    @property
+    def best(self) -> float:
+        """The share of right boxes there."""
+        return self.by_threshold[self.threshold]
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values; thresholds are texts of two decimals."""
+        table = {f"{threshold:.2f}": share for threshold, share in self.by_threshold.items()}
+        return {"best": self.best, "threshold": self.threshold, "by_threshold": table}
+
+
+def measure_localisation(
+    model: MetricModel, folder: Path, images: Sequence[AnnotatedImage]
+) -> dict[str, Localisation]:
+    """Localisation accuracy of each of METHODS over THRESHOLDS.
+
+    Args:
+        folder: that the images' paths lie below.
+
+    Raises:
+        AnnotationError: fewer than two images, or one that cannot be used.
+        ShapeError: one whose embedding has no length.
+    """
+    embeddings, biases = _embedded(model, folder, images)
+    others = nearest(embeddings)
+    neighbours = Target(embeddings[others], biases[others], embeddings[others].norm(dim=1))
+    classes = Target.classes(_class_means(embeddings, [image.label for image in images]))
+    right = {method: np.zeros(len(THRESHOLDS)) for method in METHODS}
+    for batch in batches(model, folder, images):
+        for method in METHODS:
+            target = (classes if method == "cam" else neighbours)[batch.numbers]
+            maps = COMPARATORS[method](model.head, batch.feature, target).numpy()
+            right[method] += _right_boxes(batch, maps, model.spec.preprocessing)
+    return {
+        method: Localisation(dict(zip(THRESHOLDS, (count / len(images)).tolist(), strict=True)))
+        for method, count in right.items()
+    }
+
+
+def intersection_over_union(a: Box, b: Box) -> float:
+    """Share of what two boxes cover together that both of them cover; 0..1."""
+    width = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
+    height = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
+    both = max(width, 0.0) * max(height, 0.0)
+    return both / (a.width * a.height + b.width * b.height - both)
+
+
+def box_of_map(values: NDArray[np.floating], threshold: float) -> Box | None:
+    """The box of the largest connected component of values >= threshold * maximum.
+
+    Args:
+        values: a map at the size of the image, [height, width].
+        threshold: share of the maximum, above 0.
+
+    Returns:
+        In pixels of the image, None where no value is positive; of equals the upper left one.
+    """
+    maximum = values.max()
+    if not maximum > 0:
+        return None
+    labels = np.empty(values.shape, np.int32)
+    ndimage.label(values >= threshold * maximum, _TOUCHING, labels)
+    largest = int(np.bincount(labels.ravel())[1:].argmax()) + 1
+    rows, columns = ndimage.find_objects(labels)[largest - 1]
+    left, top = columns.start, rows.start
+    return Box(float(left), float(top), float(columns.stop - left), float(rows.stop - top))
+
+
+def _embedded(
+    model: MetricModel, folder: Path, images: Sequence[AnnotatedImage]
+) -> tuple[Tensor, Tensor]:
+    """E and b of all images, [N, D] each."""
+    embeddings, biases = [], []
+    for batch in batches(model, folder, images):
+        contributions, bias = linearise(model.head, batch.feature)
+        embeddings.append(contributions.sum(1) + bias)
+        biases.append(bias)
+    return torch.cat(embeddings), torch.cat(biases)
+
+
+def _class_means(embeddings: Tensor, labels: Sequence[str]) -> Tensor:
+    """For each image the mean normalised embedding of its class, [N, D]."""
+    unit = torch.nn.functional.normalize(embeddings, dim=1)
+    names, numbers = np.unique(np.asarray(labels), return_inverse=True)
+    members = torch.nn.functional.one_hot(torch.from_numpy(numbers), len(names)).to(unit)
+    means: Tensor = (members.T @ unit) / members.sum(0).unsqueeze(1)
+    return means[numbers]
+
+
+def _right_boxes(
+    batch: Batch, maps: NDArray[np.float32], preprocessing: Preprocessing
+) -> NDArray[np.float64]:
+    """Number of the batch's images whose box is right, for each threshold."""
+    right = np.zeros(len(THRESHOLDS))
+    for values, image in zip(maps, batch.images, strict=True):
+        full = upsample(values, (image.width, image.height), preprocessing)
+        boxes = [box_of_map(full, threshold) for threshold in THRESHOLDS]
+        right += [box is not None and _is_right(box, image.box) for box in boxes]
+    return right
+
+
+def _is_right(box: Box, annotated: Box) -> bool:
+    return intersection_over_union(box, annotated) >= RIGHT

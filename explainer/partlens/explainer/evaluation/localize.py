@@ -1,0 +1,73 @@
+"""`partlens evaluate localize`: the measure of localisation, as a command."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from partlens.explainer.errors import ExplainerError
+from partlens.explainer.evaluation.annotations import read_annotations
+from partlens.explainer.evaluation.figures import Panel, draw
+from partlens.explainer.evaluation.localisation import (
+    RIGHT,
+    THRESHOLDS,
+    Localisation,
+    measure_localisation,
+)
+from partlens.explainer.model import MetricModel
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--model", required=True, type=_PATH, help="Model folder.")
+@click.option("--images", required=True, type=_PATH, help="Folder of the images.")
+@click.option("--annotations", required=True, type=_PATH, help="CSV: labels, sizes and boxes.")
+@click.option("--figure", type=_PATH, help="Draw accuracy over thresholds.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def localize(
+    model: Path,
+    images: Path,
+    annotations: Path,
+    figure: Path | None,
+    as_json: bool,
+) -> None:
+    """Find objects by their activation maps (Tables 1 and 4 of the paper).
+
+    Each image is explained against its nearest other one, CAM against its class. A box is right
+    where it overlaps the annotated one by an IoU of at least 0.5.
+    """
+    try:
+        listed = read_annotations(annotations)
+        found = measure_localisation(MetricModel.load(model), images, listed)
+        if figure is not None:
+            draw([_panel(found)], figure)
+    except ExplainerError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps({method: one.to_json() for method, one in found.items()}))
+    else:
+        Console().print(_table(found, len(listed)))
+
+
+def _table(found: Mapping[str, Localisation], images: int) -> Table:
+    table = Table(title=f"Right boxes (IoU >= {RIGHT}) of {images} images")
+    for name in ("method", "best", "at threshold", "at 0.20"):
+        table.add_column(name, justify="left" if name == "method" else "right")
+    for method, one in found.items():
+        at_20 = one.by_threshold[0.2]
+        table.add_row(method, f"{one.best:.1%}", f"{one.threshold:.2f}", f"{at_20:.1%}")
+    return table
+
+
+def _panel(found: Mapping[str, Localisation]) -> Panel:
+    return Panel(
+        "Localisation",
+        "threshold (share of the map's maximum)",
+        f"boxes of IoU >= {RIGHT}",
+        THRESHOLDS,
+        {method: list(one.by_threshold.values()) for method, one in found.items()},
+    )
