@@ -16,15 +16,34 @@ from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.indexer.gallery import Gallery
 from partlens.server.app import PartlensServer, create_server
-from partlens.server.settings import ServerSettings
+from partlens.server.config.settings import Settings
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
 from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceStub
 
 DEADLINE = 20.0
-SETTINGS = ServerSettings(
-    request_bytes=256 * 1024, image_pixels=250_000, kept_queries=4, regions=6, query_images=3
-)
+
+
+def settings(**sections: dict[str, object]) -> Settings:
+    """Settings of a server of tests: a free port and small limits, unless given."""
+    limits = {
+        "request_bytes": 256 * 1024,
+        "image_pixels": 250_000,
+        "kept_queries": 4,
+        "regions": 6,
+        "query_images": 3,
+    }
+    return Settings.model_validate(
+        sections
+        | {
+            "server": {"listen": "127.0.0.1:0"} | sections.get("server", {}),
+            "limits": limits | sections.get("limits", {}),
+        }
+    )
+
+
+SETTINGS = settings()
+LIMITS = SETTINGS.limits
 
 
 class TinyNet(nn.Module):

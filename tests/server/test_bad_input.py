@@ -11,7 +11,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status  # type: ignore[import-untyped, unused-ignore]
 from PIL import Image
-from tests.server.conftest import DEADLINE, SETTINGS, Running, picture, upserts
+from tests.server.conftest import DEADLINE, LIMITS, Running, picture, upserts
 
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
@@ -143,7 +143,7 @@ async def test_an_unknown_image_is_not_found(filled: Running) -> None:
 async def test_a_forgotten_query_is_not_found(running: Running) -> None:
     describe = running.search.DescribeQuery
     first = await describe(pb.DescribeQueryRequest(image=IMAGE), timeout=DEADLINE)
-    for seed in range(SETTINGS.kept_queries):
+    for seed in range(LIMITS.kept_queries):
         other = pb.DescribeQueryRequest(image=shown(picture(50 + seed)))
         await describe(other, timeout=DEADLINE)
     asked = search(image_pb.QueryImage(query_id=first.query.query_id))
@@ -176,7 +176,7 @@ async def test_a_page_token_of_another_search_is_refused(filled: Running) -> Non
 
 
 async def test_a_message_too_large_is_refused_and_the_next_is_served(running: Running) -> None:
-    large = search(shown(bytes(SETTINGS.request_bytes + 100_000)))
+    large = search(shown(bytes(LIMITS.request_bytes + 100_000)))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await running.search.SearchRegions(large, timeout=DEADLINE)
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -186,7 +186,7 @@ async def test_a_message_too_large_is_refused_and_the_next_is_served(running: Ru
 
 async def test_refused_images_do_not_end_an_upload(running: Running) -> None:
     good = upserts(3)
-    pictures = [b"", b"text", bomb(), bytes(SETTINGS.request_bytes + 1)]
+    pictures = [b"", b"text", bomb(), bytes(LIMITS.request_bytes + 1)]
     refused = [
         *(gallery_pb.UpsertImagesRequest(id="bad", data=data) for data in pictures),
         *(gallery_pb.UpsertImagesRequest(id=id, data=picture(1)) for id in ("", "x" * 513, "a\nb")),
@@ -213,7 +213,7 @@ async def test_a_message_too_large_ends_an_upload_and_loses_nothing(running: Run
     await call.write(upserts(1)[0])
     assert (await call.read()).HasField("committed")
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        large = bytes(SETTINGS.request_bytes + 100_000)
+        large = bytes(LIMITS.request_bytes + 100_000)
         await call.write(gallery_pb.UpsertImagesRequest(id="large", data=large))
         await call.read()
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED

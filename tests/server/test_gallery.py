@@ -7,7 +7,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from tests.server.conftest import DEADLINE, SETTINGS, Running, picture, upserts
+from tests.server.conftest import DEADLINE, LIMITS, Running, picture, upserts
 
 from partlens.v1 import gallery_service_pb2 as pb
 from partlens.v1 import image_pb2 as image_pb
@@ -112,11 +112,11 @@ async def test_the_gallery_states_its_model_and_limits(running: Running) -> None
     model, limits = answer.model, answer.limits
     assert (model.name, model.rows, model.cols, model.dimensions) == ("tiny", 8, 4, 6)
     assert (model.input_width, model.input_height) == (16, 32)
-    assert limits.request_bytes == SETTINGS.request_bytes
-    assert limits.image_pixels == SETTINGS.image_pixels
-    assert (limits.query_images, limits.regions) == (SETTINGS.query_images, SETTINGS.regions)
-    assert limits.search_page_size == SETTINGS.search_page_size
-    assert limits.list_page_size == SETTINGS.list_page_size
+    assert limits.request_bytes == LIMITS.request_bytes
+    assert limits.image_pixels == LIMITS.image_pixels
+    assert (limits.query_images, limits.regions) == (LIMITS.query_images, LIMITS.regions)
+    assert limits.search_page_size == LIMITS.search_page_size
+    assert limits.list_page_size == LIMITS.list_page_size
 
 
 async def test_searches_add_up_while_images_come_and_go(filled: Running) -> None:

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from tests.server.conftest import DEADLINE, SETTINGS, Running, upserts
+from tests.server.conftest import DEADLINE, SETTINGS, Running, settings, upserts
 
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery
@@ -34,7 +34,7 @@ async def test_not_serving_until_loaded_then_serving(model: MetricModel, gallery
 
     def slowly() -> Engine:
         assert may_load.wait(DEADLINE)
-        return Engine(model, gallery, SETTINGS)
+        return Engine(model, gallery, SETTINGS.limits)
 
     server = PartlensServer(slowly, SETTINGS)
     address = f"127.0.0.1:{await server.bind()}"
@@ -95,7 +95,7 @@ async def test_a_call_in_progress_is_finished_by_a_graceful_stop(
 async def test_reflection_is_there_by_flag_only(
     model: MetricModel, gallery: Gallery, on: bool
 ) -> None:
-    server = create_server(model, gallery, SETTINGS, reflection=on)
+    server = create_server(model, gallery, settings(server={"reflection": on}))
     address = f"127.0.0.1:{await server.start()}"
     async with grpc.aio.insecure_channel(address) as channel:
         make_stub: Any = reflection_pb2_grpc.ServerReflectionStub
@@ -114,6 +114,6 @@ async def test_reflection_is_there_by_flag_only(
 async def test_a_port_in_use_is_a_clear_error(
     running: Running, model: MetricModel, gallery: Gallery
 ) -> None:
-    other = create_server(model, gallery, SETTINGS, listen=running.address)
+    other = create_server(model, gallery, settings(server={"listen": running.address}))
     with pytest.raises(ListenError, match="cannot listen on 127"):
         await other.start()

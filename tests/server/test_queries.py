@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from partlens.server.errors import SettingsError, UnknownQueryError
+from partlens.server.errors import UnknownQueryError
 from partlens.server.queries import Query, QueryCache, query_id
-from partlens.server.settings import ServerSettings, table
 
 
 def query(name: str) -> Query:
@@ -36,27 +35,3 @@ def test_an_id_depends_on_the_model_the_source_and_the_image() -> None:
     ids = {query_id(m, k, d) for m in ("m", "n") for k in ("data", "gallery") for d in (b"1", b"2")}
     assert len(ids) == 8
     assert query_id("m", "data", b"1") == query_id("m", "data", b"1")
-
-
-def test_settings_are_read_from_texts_and_checked() -> None:
-    settings = ServerSettings.from_texts([("regions", "3"), ("grace_seconds", "0")])
-    assert (settings.regions, settings.grace_seconds) == (3, 0)
-    assert settings.image_limits.max_pixels == settings.image_pixels
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("region", "3", "'region' does not exist; there are request_bytes"),
-        ("regions", "many", "'many' is not a number"),
-        ("regions", "0", "regions 0: must be at least 1"),
-        ("grace_seconds", "nan", "grace_seconds nan: must be at least 0"),
-    ],
-)
-def test_a_setting_that_cannot_be_is_refused(name: str, value: str, message: str) -> None:
-    with pytest.raises(SettingsError, match=message):
-        ServerSettings.from_texts([(name, value)])
-
-
-def test_every_setting_says_what_it_is_for() -> None:
-    assert table().splitlines()[0].startswith("request_bytes = 33554432: largest picture")

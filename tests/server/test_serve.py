@@ -107,12 +107,14 @@ def test_the_wrong_model_for_the_gallery_is_a_clear_error(
     assert "Traceback" not in result.output
 
 
-def test_settings_are_shown_and_checked(model_folder: Path, gallery_folder: Path) -> None:
-    shown = CliRunner().invoke(serve, ["--help-settings"])
-    assert shown.exit_code == 0 and "request_bytes = 33554432" in shown.stdout
-    options = ["--model", model_folder, "--gallery", gallery_folder, "--setting", "regions", "x"]
+def test_a_setting_that_cannot_be_ends_the_command(
+    model_folder: Path, gallery_folder: Path
+) -> None:
+    options = ["--model", model_folder, "--gallery", gallery_folder, "--set", "limits.regions=x"]
     result = CliRunner().invoke(serve, [*map(str, options)])
-    assert result.exit_code == 1 and "'x' is not a number" in result.stderr
+    assert result.exit_code == 1 and "limits.regions = 'x' (from flag)" in result.stderr
+    result = CliRunner().invoke(serve, ["--model", str(model_folder)])
+    assert result.exit_code == 1 and "--gallery" in result.stderr
 
 
 def test_a_port_in_use_ends_the_command(model_folder: Path, gallery_folder: Path) -> None:

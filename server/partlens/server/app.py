@@ -9,11 +9,11 @@ from grpc_reflection.v1alpha import reflection
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery
 from partlens.server import gallery_service, part_search_service
+from partlens.server.config.settings import Settings
 from partlens.server.engine import Engine
 from partlens.server.errors import ListenError
 from partlens.server.host import Host
 from partlens.server.interceptor import ErrorsToStatus
-from partlens.server.settings import ServerSettings
 from partlens.v1.gallery_service_pb2_grpc import add_GalleryServiceServicer_to_server
 from partlens.v1.part_search_service_pb2_grpc import add_PartSearchServiceServicer_to_server
 
@@ -30,20 +30,10 @@ class PartlensServer:
 
     Args:
         make: makes the engine; called once, on a thread.
-        listen: "host:port"; port 0 takes a free one.
-        reflection: whether callers may ask for the contract (grpcurl does).
     """
 
-    def __init__(
-        self,
-        make: Callable[[], Engine],
-        settings: ServerSettings,
-        *,
-        listen: str = "127.0.0.1:0",
-        reflection: bool = False,
-    ) -> None:
-        self._make, self._settings, self._listen = make, settings, listen
-        self._reflection = reflection
+    def __init__(self, make: Callable[[], Engine], settings: Settings) -> None:
+        self._make, self._settings = make, settings
         self._health = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         self._host: Host | None = None
         self._server: grpc.aio.Server | None = None
@@ -68,23 +58,24 @@ class PartlensServer:
         server = grpc.aio.server(
             interceptors=[ErrorsToStatus()],
             options=_options(self._settings),
-            maximum_concurrent_rpcs=self._settings.concurrent_calls,
+            maximum_concurrent_rpcs=self._settings.limits.concurrent_calls,
         )
         add_PartSearchServiceServicer_to_server(
             part_search_service.PartSearchService(self._host), server
         )
         add_GalleryServiceServicer_to_server(gallery_service.GalleryService(self._host), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        if self._reflection:
+        if self._settings.server.reflection:
             names = (*SERVICES, _HEALTH_SERVICE, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, server)
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        listen = self._settings.server.listen
         try:
-            port = server.add_insecure_port(self._listen)
+            port = server.add_insecure_port(listen)
         except RuntimeError as error:
             self._host.close()
             raise ListenError(
-                f"cannot listen on {self._listen}: it must be host:port, of this machine, with the"
+                f"cannot listen on {listen}: it must be host:port, of this machine, with the"
                 " port free"
             ) from error
         await server.start()
@@ -113,7 +104,7 @@ class PartlensServer:
             return
         await self._health.enter_graceful_shutdown()
         self._host.stopping.set()
-        await self._server.stop(self._settings.grace_seconds if grace is None else grace)
+        await self._server.stop(self._settings.server.grace_seconds if grace is None else grace)
         self._host.close()
 
     async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
@@ -122,24 +113,17 @@ class PartlensServer:
 
 
 def create_server(
-    model: MetricModel,
-    gallery: Gallery,
-    settings: ServerSettings | None = None,
-    *,
-    listen: str = "127.0.0.1:0",
-    reflection: bool = False,
+    model: MetricModel, gallery: Gallery, settings: Settings | None = None
 ) -> PartlensServer:
     """A server of a model and a gallery that are loaded already; see PartlensServer.start."""
-    used = settings or ServerSettings()
-    return PartlensServer(
-        lambda: Engine(model, gallery, used), used, listen=listen, reflection=reflection
-    )
+    used = settings or Settings()
+    return PartlensServer(lambda: Engine(model, gallery, used.limits), used)
 
 
-def _options(settings: ServerSettings) -> list[tuple[str, int]]:
+def _options(settings: Settings) -> list[tuple[str, int]]:
     return [
-        ("grpc.max_receive_message_length", settings.request_bytes + ENVELOPE_BYTES),
-        ("grpc.max_send_message_length", settings.response_bytes),
+        ("grpc.max_receive_message_length", settings.limits.request_bytes + ENVELOPE_BYTES),
+        ("grpc.max_send_message_length", settings.limits.response_bytes),
         # Two servers on one port would silently share its calls.
         ("grpc.so_reuseport", 0),
     ]

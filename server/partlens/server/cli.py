@@ -13,73 +13,56 @@ from partlens.explainer.model import MetricModel
 from partlens.indexer.errors import IndexerError
 from partlens.indexer.gallery import Gallery
 from partlens.server.app import PartlensServer
+from partlens.server.config.cli import config_options, load_or_fail
+from partlens.server.config.settings import Settings
 from partlens.server.engine import Engine
-from partlens.server.errors import ServerError
-from partlens.server.settings import ServerSettings, table
-
-
-def _show_settings(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
-    if asked:
-        click.echo(table())
-        context.exit()
+from partlens.server.errors import ServerError, SettingsError
 
 
 @click.command()
-@click.option("--model", required=True, type=click.Path(path_type=Path), help="Model folder.")
-@click.option("--gallery", required=True, type=click.Path(path_type=Path), help="Gallery folder.")
+@click.option("--model", help="Model folder.")
+@click.option("--gallery", help="Gallery folder.")
+@click.option("--listen", help="HOST:PORT, by default 127.0.0.1:50051; port 0: a free one.")
 @click.option(
-    "--listen", default="127.0.0.1:50051", show_default=True, help="HOST:PORT; port 0: a free one."
+    "--address-file", help="Write HOST:PORT there once serving; removed on stop.", metavar="FILE"
 )
-@click.option(
-    "--address-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write HOST:PORT there once serving; removed on stop.",
-)
-@click.option("--reflection", is_flag=True, help="Let callers ask for the contract.")
-@click.option(
-    "--setting", nargs=2, multiple=True, metavar="NAME VALUE", help="Change a setting; repeatable."
-)
-@click.option(
-    "--help-settings",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_show_settings,
-    help="Show the settings and exit.",
-)
-def serve(
-    model: Path,
-    gallery: Path,
-    listen: str,
-    address_file: Path | None,
-    reflection: bool,
-    setting: tuple[tuple[str, str], ...],
-) -> None:
-    """Answer region searches over gRPC until SIGINT or SIGTERM."""
+@click.option("--reflection", is_flag=True, default=None, help="Let callers ask for the contract.")
+@config_options
+def serve(file: Path | None, texts: tuple[str, ...], **flags: str | bool | None) -> None:
+    """Answer region searches over gRPC until SIGINT or SIGTERM.
+
+    Every option can stand in partlens.toml or in the environment too; see `partlens config docs`.
+    """
+    settings = load_or_fail(file, texts, {"server": flags}).settings
     try:
-        settings = ServerSettings.from_texts(setting)
-        server = PartlensServer(
-            lambda: _load(model, gallery, settings), settings, listen=listen, reflection=reflection
-        )
-        asyncio.run(_run(server, listen, address_file, click.echo))
+        model, gallery = _required(settings)
+        server = PartlensServer(lambda: _load(model, gallery, settings), settings)
+        asyncio.run(_run(server, settings, click.echo))
     except (ServerError, ExplainerError, IndexerError) as error:
         raise click.ClickException(str(error)) from error
 
 
-def _load(model: Path, gallery: Path, settings: ServerSettings) -> Engine:
+def _required(settings: Settings) -> tuple[Path, Path]:
+    model, gallery = settings.server.model, settings.server.gallery
+    if model is None or gallery is None:
+        missing = "--model" if model is None else "--gallery"
+        raise SettingsError(f"give {missing} FOLDER, or set server.{missing[2:]} in partlens.toml")
+    return model, gallery
+
+
+def _load(model: Path, gallery: Path, settings: Settings) -> Engine:
     loaded = MetricModel.load(model)
-    return Engine(loaded, Gallery.open(gallery, loaded.spec), settings)
+    return Engine(loaded, Gallery.open(gallery, loaded.spec), settings.limits)
 
 
-async def _run(
-    server: PartlensServer, listen: str, address_file: Path | None, say: Callable[[str], None]
-) -> None:
+async def _run(server: PartlensServer, settings: Settings, say: Callable[[str], None]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    address_file = settings.server.address_file
     if address_file:
         address_file.unlink(missing_ok=True)  # of a server that was killed
-    address = f"{listen.rpartition(':')[0]}:{await server.bind()}"
+    address = f"{settings.server.listen.rpartition(':')[0]}:{await server.bind()}"
     say(f"listening on {address}, loading")
     try:
         loading, stopping = asyncio.create_task(server.load()), asyncio.create_task(stop.wait())

@@ -9,6 +9,7 @@ from partlens.explainer.scoring import Score
 from partlens.indexer.errors import InvalidImageError
 from partlens.indexer.gallery import Filter, Metadata
 from partlens.indexer.gallery.records import require_id
+from partlens.server.config.sections import LimitsSection
 from partlens.server.decoding_regions import RegionDecoder
 from partlens.server.errors import RequestError
 from partlens.server.questions import (
@@ -25,7 +26,6 @@ from partlens.server.questions import (
     StoredPicture,
     Upload,
 )
-from partlens.server.settings import ServerSettings
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
@@ -50,15 +50,15 @@ _SIDES: dict[int, Side] = {
 }
 
 
-def search(request: search_pb.SearchRegionsRequest, settings: ServerSettings) -> SearchQuestion:
+def search(request: search_pb.SearchRegionsRequest, limits: LimitsSection) -> SearchQuestion:
     """What a search asks.
 
     Raises:
         RequestError: a field that cannot be used.
     """
-    _count("images", len(request.images), settings.query_images)
-    _count("regions", len(request.regions), settings.regions)
-    decoder = RegionDecoder(settings.image_pixels)
+    _count("images", len(request.images), limits.query_images)
+    _count("regions", len(request.regions), limits.regions)
+    decoder = RegionDecoder(limits.image_pixels)
     regions = tuple(
         _region_to_find(decoder, region, f"regions[{i}]", len(request.images))
         for i, region in enumerate(request.regions)
@@ -72,17 +72,17 @@ def search(request: search_pb.SearchRegionsRequest, settings: ServerSettings) ->
         regions=regions,
         where=where(request.filter),
         score=_SCORES[request.score],
-        page_size=page_size(request.page_size, DEFAULT_SEARCH_PAGE, settings.search_page_size),
+        page_size=page_size(request.page_size, DEFAULT_SEARCH_PAGE, limits.search_page_size),
         page_token=request.page_token,
         maps=_map_kinds(list(request.maps)),
         thumbnails=request.include_thumbnails,
     )
 
 
-def pair(request: search_pb.ExplainPairRequest, settings: ServerSettings) -> PairQuestion:
+def pair(request: search_pb.ExplainPairRequest, limits: LimitsSection) -> PairQuestion:
     """What an explanation of a pair asks; raises RequestError as search does."""
-    _count("regions", len(request.regions), settings.regions, least=0)
-    decoder, regions = RegionDecoder(settings.image_pixels), []
+    _count("regions", len(request.regions), limits.regions, least=0)
+    decoder, regions = RegionDecoder(limits.image_pixels), []
     for i, region in enumerate(request.regions):
         field = f"regions[{i}]"
         if region.side not in _SIDES:
@@ -94,10 +94,10 @@ def pair(request: search_pb.ExplainPairRequest, settings: ServerSettings) -> Pai
     return PairQuestion(query, retrieved, tuple(regions))
 
 
-def describe(request: search_pb.DescribeQueryRequest, settings: ServerSettings) -> DescribeQuestion:
+def describe(request: search_pb.DescribeQueryRequest, limits: LimitsSection) -> DescribeQuestion:
     """What a description of a query asks; raises RequestError as search does."""
-    _count("regions", len(request.regions), settings.regions, least=0)
-    decoder = RegionDecoder(settings.image_pixels)
+    _count("regions", len(request.regions), limits.regions, least=0)
+    decoder = RegionDecoder(limits.image_pixels)
     fields = [f"regions[{i}]" for i in range(len(request.regions))]
     regions = [
         (decoder.region(region, field), field)

@@ -16,9 +16,9 @@ from partlens.server.answers import (
     Receipt,
     SearchAnswer,
 )
+from partlens.server.config.sections import LimitsSection
 from partlens.server.queries import Query
 from partlens.server.questions import SearchQuestion
-from partlens.server.settings import ServerSettings
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
@@ -169,7 +169,7 @@ def receipt(id: str, index: int, result: Receipt) -> gallery_pb.UpsertImagesResp
 
 
 def gallery(
-    version: int, images: int, spec: ModelSpec, settings: ServerSettings
+    version: int, images: int, spec: ModelSpec, limits: LimitsSection
 ) -> gallery_pb.GetGalleryResponse:
     """The gallery's size, its model, and what the server allows."""
     return gallery_pb.GetGalleryResponse(
@@ -186,12 +186,12 @@ def gallery(
             licence=spec.licence,
         ),
         limits=gallery_pb.Limits(
-            request_bytes=settings.request_bytes,
-            image_pixels=settings.image_pixels,
-            query_images=settings.query_images,
-            regions=settings.regions,
-            search_page_size=settings.search_page_size,
-            list_page_size=settings.list_page_size,
+            request_bytes=limits.request_bytes,
+            image_pixels=limits.image_pixels,
+            query_images=limits.query_images,
+            regions=limits.regions,
+            search_page_size=limits.search_page_size,
+            list_page_size=limits.list_page_size,
         ),
     )
 

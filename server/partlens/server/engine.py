@@ -17,6 +17,7 @@ from partlens.indexer.errors import NotFoundError
 from partlens.indexer.gallery import Candidate, Gallery
 from partlens.server import paging
 from partlens.server.answers import DescribeAnswer, Match, PairAnswer, PartialMap, SearchAnswer
+from partlens.server.config.sections import LimitsSection
 from partlens.server.errors import blamed_on
 from partlens.server.queries import Query, QueryCache, query_id
 from partlens.server.questions import (
@@ -29,7 +30,6 @@ from partlens.server.questions import (
     Source,
     StoredPicture,
 )
-from partlens.server.settings import ServerSettings
 
 FloatArray = NDArray[np.float32]
 
@@ -41,9 +41,9 @@ class Engine:
         model: the one that the gallery is bound to.
     """
 
-    def __init__(self, model: MetricModel, gallery: Gallery, settings: ServerSettings) -> None:
-        self.model, self.gallery, self.settings = model, gallery, settings
-        self._queries = QueryCache(settings.kept_queries)
+    def __init__(self, model: MetricModel, gallery: Gallery, limits: LimitsSection) -> None:
+        self.model, self.gallery, self.limits = model, gallery, limits
+        self._queries = QueryCache(limits.kept_queries)
 
     @property
     def spec(self) -> ModelSpec:
@@ -100,7 +100,7 @@ class Engine:
 
     def _new_query(self, id: str, data: bytes, field: str) -> Query:
         with blamed_on(field):
-            image = decode(data, self.settings.image_limits)
+            image = decode(data, self.limits.image_limits)
             seen = self.model.decompose([image])
         size = (image.shape[1], image.shape[0])
         return self._queries.keep(Query(id, size, seen.contributions[0], seen.bias[0]))
@@ -130,7 +130,7 @@ class Engine:
         self, question: SearchQuestion, queries: tuple[Query, ...], weights: Sequence[FloatArray]
     ) -> SearchAnswer:
         asked, version = _digest(question, queries, weights), self.gallery.version
-        depth = self.settings.search_depth
+        depth = self.limits.search_depth
         start = paging.search_offset(question.page_token, asked, version, depth)
         end = min(start + question.page_size, depth)
         parts = [

@@ -31,8 +31,8 @@ class GalleryService(GalleryServiceServicer):
         self, request_iterator: AsyncIterator[pb.UpsertImagesRequest], context: Context
     ) -> AsyncIterator[pb.UpsertImagesResponse]:
         """Answers each image in the order sent, when it is on disk or has been refused."""
-        settings, index = self._host.settings, 0
-        async with receiving(request_iterator, settings, self._host.stopping) as inbox:
+        limits, index = self._host.settings.limits, 0
+        async with receiving(request_iterator, limits, self._host.stopping) as inbox:
             while batch := await inbox.take():
                 prepared = await self._host.run(partial(uploads.prepare, batch))
                 receipts = await self._host.write(partial(uploads.commit, prepared))
@@ -55,7 +55,7 @@ class GalleryService(GalleryServiceServicer):
         """A page of the gallery's images, ordered by id."""
 
         def answer(engine: Engine) -> pb.ListImagesResponse:
-            most = engine.settings.list_page_size
+            most = engine.limits.list_page_size
             size = decoding.page_size(request.page_size, decoding.DEFAULT_LIST_PAGE, most)
             after = paging.list_after(request.page_token)
             images = engine.gallery.list(after=after, limit=size + 1)
@@ -83,6 +83,6 @@ class GalleryService(GalleryServiceServicer):
 
         def answer(engine: Engine) -> pb.GetGalleryResponse:
             gallery = engine.gallery
-            return encoding.gallery(gallery.version, len(gallery), engine.spec, engine.settings)
+            return encoding.gallery(gallery.version, len(gallery), engine.spec, engine.limits)
 
         return await self._host.run(answer)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar
 
+from partlens.server.config.settings import Settings
 from partlens.server.engine import Engine
 from partlens.server.errors import NotReadyError
-from partlens.server.settings import ServerSettings
 
 T = TypeVar("T")
 
@@ -20,11 +20,11 @@ class Host:
         stopping: set when the server begins to stop; long calls then end early.
     """
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.stopping = asyncio.Event()
         self._engine: Engine | None = None
-        self._readers = ThreadPoolExecutor(settings.workers, "partlens-work")
+        self._readers = ThreadPoolExecutor(settings.server.workers, "partlens-work")
         # One thread: the gallery takes one commit at a time anyway.
         self._writer = ThreadPoolExecutor(1, "partlens-write")
 

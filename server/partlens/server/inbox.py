@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from partlens.server.config.sections import LimitsSection
 from partlens.server.errors import StoppingError
-from partlens.server.settings import ServerSettings
 from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
 
 
@@ -63,10 +63,10 @@ class Inbox:
 
 @asynccontextmanager
 async def receiving(
-    requests: AsyncIterator[UpsertImagesRequest], settings: ServerSettings, stopping: asyncio.Event
+    requests: AsyncIterator[UpsertImagesRequest], limits: LimitsSection, stopping: asyncio.Event
 ) -> AsyncIterator[Inbox]:
     """An inbox that fills from a stream until that ends or the server begins to stop."""
-    inbox = Inbox(settings.upsert_batch, settings.upsert_batch_bytes)
+    inbox = Inbox(limits.upsert_batch, limits.upsert_batch_bytes)
     filling = asyncio.create_task(inbox.fill(requests))
 
     async def end_when_stopping() -> None:

@@ -30,7 +30,7 @@ class PartSearchService(PartSearchServiceServicer):
         """The gallery's images that hold parts similar to the regions, best first."""
 
         def answer(engine: Engine) -> pb.SearchRegionsResponse:
-            question = decoding.search(request, engine.settings)
+            question = decoding.search(request, engine.limits)
             return Encoder(engine.spec).search(question, engine.search(question))
 
         return await self._host.run(answer)
@@ -41,7 +41,7 @@ class PartSearchService(PartSearchServiceServicer):
         """The similarity of two images, taken apart by position."""
 
         def answer(engine: Engine) -> pb.ExplainPairResponse:
-            question = decoding.pair(request, engine.settings)
+            question = decoding.pair(request, engine.limits)
             return Encoder(engine.spec).pair(engine.explain(question))
 
         return await self._host.run(answer)
@@ -52,7 +52,7 @@ class PartSearchService(PartSearchServiceServicer):
         """Takes one image through the model and keeps it under a query id."""
 
         def answer(engine: Engine) -> pb.DescribeQueryResponse:
-            question = decoding.describe(request, engine.settings)
+            question = decoding.describe(request, engine.limits)
             return Encoder(engine.spec).describe(engine.describe(question))
 
         return await self._host.run(answer)

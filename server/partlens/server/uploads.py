@@ -56,7 +56,7 @@ def commit(prepared: Sequence[NewImage | Refused], engine: Engine) -> list[Recei
 def _read(request: UpsertImagesRequest, engine: Engine) -> _Decoded | Refused:
     try:
         upload = decoding.upload(request)
-        image = decode(upload.data, engine.settings.image_limits)
+        image = decode(upload.data, engine.limits.image_limits)
         pixels = engine.spec.preprocessing.pixels(image)
     except RequestError as error:
         return Refused(error.violation.reason, str(error))

@@ -1,0 +1,63 @@
+"""`partlens config`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from partlens.server.config import table
+from partlens.server.config.settings import Loaded, Values, from_texts, load
+from partlens.server.errors import ServerError
+
+
+def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--config and --set."""
+    command = click.option(
+        "--set",
+        "texts",
+        multiple=True,
+        metavar="SECTION.KEY=VALUE",
+        help="Change a setting; repeatable. `partlens config docs` lists them.",
+    )(command)
+    return click.option(
+        "--config",
+        "file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Settings in TOML; partlens.toml of this folder if there is one.",
+    )(command)
+
+
+def load_or_fail(file: Path | None, texts: tuple[str, ...], flags: Values | None = None) -> Loaded:
+    """The settings in force, or a one-line error.
+
+    Args:
+        texts: of --set.
+        flags: of a command's own options; those that are None were not given.
+    """
+    try:
+        values = from_texts(texts)
+        for section, pairs in (flags or {}).items():
+            given = {key: value for key, value in pairs.items() if value is not None}
+            values.setdefault(section, {}).update(given)
+        return load(values, file)
+    except ServerError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.group()
+def config() -> None:
+    """Show the settings, or the page that explains them."""
+
+
+@config.command()
+@config_options
+def show(file: Path | None, texts: tuple[str, ...]) -> None:
+    """Print every setting in force, and where it came from, as TOML."""
+    click.echo(table.shown(load_or_fail(file, texts)))
+
+
+@config.command()
+def docs() -> None:
+    """Print the page that explains every setting, in Markdown."""
+    click.echo(table.markdown())

@@ -1,0 +1,72 @@
+"""The sections of the configuration; every setting with its default and what it is for."""
+
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from annotated_types import Ge
+from pydantic import BaseModel, ConfigDict, Field
+
+from partlens.explainer.images import ImageLimits
+
+Count = Annotated[int, Ge(1)]
+Seconds = Annotated[float, Ge(0), Field(allow_inf_nan=False)]
+T = TypeVar("T")
+
+
+class Section(BaseModel):
+    """Base of the sections: what they do not know they refuse."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ServerSection(Section):
+    """What is served, and where."""
+
+    model: Path | None = None
+    """model folder; must be given"""
+    gallery: Path | None = None
+    """gallery folder; must be given"""
+    listen: str = "127.0.0.1:50051"
+    """HOST:PORT to listen on; port 0 takes a free one"""
+    address_file: Path | None = None
+    """file that gets HOST:PORT once serving, and is removed on stop"""
+    reflection: bool = False
+    """let callers ask for the contract, as grpcurl does"""
+    workers: Count = 4
+    """threads that decode pictures and search the gallery"""
+    grace_seconds: Seconds = 10.0
+    """how long a stopping server lets calls finish"""
+
+
+class LimitsSection(Section):
+    """What callers may ask for. What is too much is refused with a reason."""
+
+    request_bytes: Count = 32 * 2**20
+    """largest picture, and (with 64 KiB beside it) largest request message, in bytes"""
+    response_bytes: Count = 64 * 2**20
+    """largest response message, in bytes; page sizes must keep below it"""
+    image_pixels: Count = 64_000_000
+    """largest picture, in pixels after decoding; what has more is never decoded"""
+    query_images: Count = 8
+    """pictures in one search at most"""
+    regions: Count = 32
+    """regions in one request at most"""
+    search_page_size: Count = 100
+    """hits on one page of a search at most"""
+    search_depth: Count = 1000
+    """hits over all pages of a search at most"""
+    list_page_size: Count = 1000
+    """images on one page of a listing at most"""
+    kept_queries: Count = 256
+    """query images kept for the next call, each rows * cols * dimensions * 4 bytes"""
+    upsert_batch: Count = 32
+    """uploaded images that share one commit at most, and that wait for it in memory"""
+    upsert_batch_bytes: Count = 64 * 2**20
+    """their size together, in bytes"""
+    concurrent_calls: Count = 256
+    """calls in progress at most; others are refused at once"""
+
+    @property
+    def image_limits(self) -> ImageLimits:
+        """What decoding a picture accepts."""
+        return ImageLimits(max_bytes=self.request_bytes, max_pixels=self.image_pixels)

@@ -1,0 +1,89 @@
+"""Where settings come from, who wins, what is refused, and that the page about them is true."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from partlens.server.config import table
+from partlens.server.config.cli import config
+from partlens.server.config.settings import Settings, from_texts, load
+from partlens.server.errors import SettingsError
+
+PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
+
+
+@pytest.fixture(autouse=True)
+def nothing_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "partlens.toml").write_text(
+        "[limits]\nregions = 2\nquery_images = 2\nsearch_depth = 2\n"
+    )
+    monkeypatch.setenv("PARTLENS__LIMITS__REGIONS", "3")
+    monkeypatch.setenv("PARTLENS__LIMITS__QUERY_IMAGES", "3")
+    loaded = load(from_texts(["limits.regions=4"]))
+    limits = loaded.settings.limits
+    assert (limits.regions, limits.query_images, limits.search_depth) == (4, 3, 2)
+    assert limits.list_page_size == Settings().limits.list_page_size
+    assert loaded.origins == {
+        "limits.regions": "flag",
+        "limits.query_images": "environment",
+        "limits.search_depth": "partlens.toml",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("limits.region=3", "limits.region does not exist"),
+        ("limit.regions=3", "limit does not exist"),
+        ("limits.regions=many", "limits.regions = 'many' .from flag.: .*integer"),
+        ("limits.regions=0", "greater than or equal to 1"),
+        ("server.grace_seconds=nan", "finite"),
+        ("server.reflection=perhaps", "boolean"),
+        ("regions=3", "is not SECTION.KEY=VALUE"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused(text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load(from_texts([text]))
+
+
+def test_a_slip_in_the_environment_or_the_file_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "other.toml"
+    for text, message in [
+        ("[limits]\nregionss = 2\n", "limits.regionss does not exist .from .*other.toml"),
+        ("limits = 2\n", "limits must be a section"),
+        ("[limits\n", "other.toml cannot be read"),
+    ]:
+        file.write_text(text)
+        with pytest.raises(SettingsError, match=message):
+            load(file=file)
+    with pytest.raises(SettingsError, match=r"none\.toml does not exist"):
+        load(file=tmp_path / "none.toml")
+    monkeypatch.setenv("PARTLENS__LIMIT__REGIONS", "3")
+    with pytest.raises(SettingsError, match="PARTLENS__LIMIT__REGIONS: there is no section"):
+        load()
+
+
+def test_what_is_shown_can_be_read_back(tmp_path: Path) -> None:
+    file = tmp_path / "shown.toml"
+    shown = CliRunner().invoke(config, ["show", "--set", "limits.regions=5"])
+    assert "regions = 5  # flag" in shown.output and "# model is not set" in shown.output
+    file.write_text(shown.output)
+    assert load(file=file).settings == load(from_texts(["limits.regions=5"])).settings
+
+
+def test_every_setting_says_what_it_is_for_and_has_its_row_on_the_page() -> None:
+    page = PAGE.read_text()
+    assert page == CliRunner().invoke(config, ["docs"]).output
+    for row in table.rows():
+        assert row.help and f"| `{row.key}` | {row.kind} |" in page
+    assert load().settings == Settings()
