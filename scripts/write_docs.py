@@ -1,6 +1,6 @@
-"""Writes docs/cli.md: every command with its --help text.
+"""Writes docs/cli.md, every command with its --help text, and docs/configuration.md, every setting.
 
-With --check it compares instead, and fails where the page is not what the commands say.
+With --check it compares instead, and fails where a page is not what the code says.
 """
 
 import argparse
@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 
 from partlens.client.cli.main import main as partlens
+from partlens.server.config.table import markdown
 
-PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
+DOCS = Path(__file__).parents[1] / "docs"
 _WIDTH = 88
 _NOTE = "<!-- Written by scripts/write_docs.py; change the code instead. -->"
 
@@ -47,15 +48,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare, and fail if it differs")
     check = parser.parse_args().check
-    text = cli_page()
-    if not check:
-        PAGE.write_text(text, encoding="utf-8")
-    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        print(
-            f"{PAGE.name} is not what the commands say: run scripts/write_docs.py", file=sys.stderr
-        )
-        return 1
-    return 0
+    pages = {DOCS / "cli.md": cli_page(), DOCS / "configuration.md": markdown() + "\n"}
+    stale = [
+        page
+        for page, text in pages.items()
+        if not page.exists() or page.read_text(encoding="utf-8") != text
+    ]
+    for page in stale:
+        if check:
+            message = f"{page.name} is not what the code says: run scripts/write_docs.py"
+            print(message, file=sys.stderr)
+        else:
+            page.write_text(pages[page], encoding="utf-8")
+    return 1 if check and stale else 0
 
 
 if __name__ == "__main__":

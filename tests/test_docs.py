@@ -12,7 +12,7 @@ from served import Served, picture
 
 from partlens.client import Client
 from partlens.client.cli.main import main
-from partlens.server.status import RULES
+from partlens.server.calls.status import RULES
 from partlens.v1 import gallery_service_pb2, part_search_service_pb2
 
 ROOT = Path(__file__).parents[1]

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -29,14 +30,16 @@ async def health(channel: grpc.aio.Channel) -> set[int]:
     return {(await stub.Check(request, timeout=DEADLINE)).status for request in asked}
 
 
-async def test_not_serving_until_loaded_then_serving(model: MetricModel, gallery: Gallery) -> None:
+async def test_not_serving_until_loaded_then_serving(
+    model: MetricModel, gallery: Gallery, tmp_path: Path
+) -> None:
     may_load = threading.Event()
 
     def slowly() -> Engine:
         assert may_load.wait(DEADLINE)
         return Engine(model, gallery, SETTINGS.limits)
 
-    server = PartlensServer(slowly, SETTINGS)
+    server = PartlensServer(slowly, SETTINGS, audit_log=tmp_path / "audit.jsonl")
     address = f"127.0.0.1:{await server.bind()}"
     async with grpc.aio.insecure_channel(address) as channel:
         loading = asyncio.create_task(server.load())

@@ -1,5 +1,6 @@
 """`partlens serve` as a process: what it acknowledged survives it, and it stops when asked."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,11 +12,14 @@ from pathlib import Path
 
 import grpc
 import pytest
+import trustme
 from click.testing import CliRunner
-from tests.server.conftest import DEADLINE, tiny_model, upserts
+from tests.server.conftest import DEADLINE, picture, tiny_model, upserts
 
+from partlens.client.cli.search import search
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery
+from partlens.server.access.cli import token
 from partlens.server.cli import serve
 from partlens.v1 import gallery_service_pb2 as pb
 from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
@@ -39,13 +43,13 @@ def gallery_folder(tmp_path: Path, model_folder: Path) -> Path:
 
 
 @contextmanager
-def serving(model: Path, gallery: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(model: Path, gallery: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server process and its address; killed in the end if it still runs."""
     file = gallery.parent / "address"
     file.unlink(missing_ok=True)  # of a server that was killed
     options = ["--model", model, "--gallery", gallery, "--listen", "127.0.0.1:0"]
     process = subprocess.Popen(
-        [*COMMAND, *map(str, options), "--address-file", str(file)],
+        [*COMMAND, *map(str, options), "--address-file", str(file), *more],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -122,3 +126,50 @@ def test_a_port_in_use_ends_the_command(model_folder: Path, gallery_folder: Path
         options = ["--model", model_folder, "--gallery", gallery_folder, "--listen", address]
         result = CliRunner().invoke(serve, [*map(str, options)])
         assert result.exit_code == 1 and f"cannot listen on {address}" in result.stderr
+
+
+def test_a_locked_server_is_searched_from_the_command_line(
+    model_folder: Path, gallery_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    made = authority.issue_cert("localhost", "127.0.0.1")
+    files = {name: tmp_path / name for name in ("cert", "key", "ca", "tokens", "token", "query")}
+    files["key"].write_bytes(made.private_key_pem.bytes())
+    files["cert"].write_bytes(made.cert_chain_pems[0].bytes())
+    files["ca"].write_bytes(authority.cert_pem.bytes())
+    files["query"].write_bytes(picture(1))
+    run = CliRunner().invoke
+    text = run(token, ["--tokens", str(files["tokens"]), "create", "me", "--scope", "search"])
+    files["token"].write_text(text.stdout)
+    lock = [
+        f"access.{k}={files[v]}" for k, v in {"tls_certificate": "cert", "tls_key": "key"}.items()
+    ]
+    lock.append(f"access.tokens={files['tokens']}")
+    options = [part for one in lock for part in ("--set", one)]
+    with serving(model_folder, gallery_folder, *options) as (process, address):
+        search_it = [str(files["query"]), "--region", "0,0,20,20", "--json", "--server", address]
+        secure = ["--ca", str(files["ca"])]
+        refused = run(search, [*search_it, *secure])
+        assert refused.exit_code == 1 and "this server needs a token" in refused.stderr
+        by_file = run(search, [*search_it, *secure, "--token-file", str(files["token"])])
+        assert by_file.exit_code == 0, by_file.output
+        assert json.loads(by_file.stdout)["hits"] == []
+        monkeypatch.setenv("PARTLENS_TOKEN", text.stdout.strip())
+        assert run(search, [*search_it, *secure]).stdout == by_file.stdout
+        process.terminate()
+        said, _ = process.communicate(timeout=DEADLINE)
+        assert text.stdout.strip().rpartition("_")[2] not in said
+    written = gallery_folder.with_name("gallery.audit.jsonl").read_text()
+    assert written.count('"name": "me"') == 2 and text.stdout.strip() not in written
+
+
+def test_other_machines_are_served_only_when_it_is_said_in_full(
+    model_folder: Path, gallery_folder: Path
+) -> None:
+    options = ["--model", str(model_folder), "--gallery", str(gallery_folder)]
+    result = CliRunner().invoke(serve, [*options, "--listen", "0.0.0.0:0"])
+    assert result.exit_code == 1 and "no TLS" in result.stderr and "--insecure" in result.stderr
+    short = CliRunner().invoke(serve, [*options, "--listen", "0.0.0.0:0", "--insec"])
+    assert short.exit_code == 2
+    with serving(model_folder, gallery_folder, "--listen", "0.0.0.0:0", "--insecure") as (_, open):
+        assert open.startswith("0.0.0.0:")

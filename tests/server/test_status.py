@@ -9,7 +9,7 @@ from google.rpc import error_details_pb2
 from partlens.explainer import errors as explainer
 from partlens.indexer import errors as indexer
 from partlens.server import errors as server
-from partlens.server.status import RULES, rule_for, status_of
+from partlens.server.calls.status import RULES, rule_for, status_of
 
 SECRET = "/srv/galleries/secret"
 
@@ -48,7 +48,8 @@ def test_every_error_of_ours_that_a_call_can_meet_has_a_row() -> None:
         for base in (explainer.ExplainerError, indexer.IndexerError, server.ServerError)
         for kind in base.__subclasses__()
     ]
-    startup = {"ModelError", "SourceError", "GalleryError", "ListenError", "SettingsError"}
+    startup = {"ModelError", "SourceError", "GalleryError"}
+    startup |= {"ListenError", "CertificateError", "SettingsError"}
     evaluation = {"AnnotationError"}
     assert {kind.__name__ for kind in kinds if rule_for_type(kind) is None} <= startup | evaluation
 

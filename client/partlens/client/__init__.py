@@ -16,8 +16,11 @@ from partlens.client.answers import (
     UpsertAnswer,
 )
 from partlens.client.async_client import AsyncClient
+from partlens.client.channel import Credentials
 from partlens.client.errors import (
+    AccessError,
     ClientError,
+    CredentialsError,
     DeadlineError,
     ExhaustedError,
     NotFoundError,
@@ -45,11 +48,14 @@ from partlens.client.questions import (
 from partlens.client.sync_client import Client
 
 __all__ = [
+    "AccessError",
     "ActivationMap",
     "AsyncClient",
     "Box",
     "Client",
     "ClientError",
+    "Credentials",
+    "CredentialsError",
     "DeadlineError",
     "DescribeAnswer",
     "ExhaustedError",

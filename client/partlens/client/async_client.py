@@ -19,7 +19,7 @@ from partlens.client.answers import (
     SearchAnswer,
     UpsertAnswer,
 )
-from partlens.client.channel import DEADLINE, OPTIONS
+from partlens.client.channel import DEADLINE, NO_CREDENTIALS, OPTIONS, Credentials
 from partlens.client.errors import UnavailableError, from_rpc
 from partlens.client.questions import (
     Filter,
@@ -45,11 +45,23 @@ class AsyncClient:
     Args:
         target: "host:port".
         deadline: seconds that one call may take, unless the call is given its own.
+        credentials: token and certificates; none for a server without them.
     """
 
-    def __init__(self, target: str, deadline: float = DEADLINE) -> None:
+    def __init__(
+        self,
+        target: str,
+        deadline: float = DEADLINE,
+        credentials: Credentials = NO_CREDENTIALS,
+    ) -> None:
         self.target, self.deadline = target, deadline
-        self._channel = grpc.aio.insecure_channel(target, options=OPTIONS)
+        self._metadata = credentials.metadata
+        secure = credentials.channel(target)
+        self._channel = (
+            grpc.aio.secure_channel(target, secure, options=OPTIONS)
+            if secure
+            else grpc.aio.insecure_channel(target, options=OPTIONS)
+        )
         self._search = PartSearchServiceStub(self._channel)
         self._gallery = GalleryServiceStub(self._channel)
         self._health = HealthStub(self._channel)
@@ -98,7 +110,9 @@ class AsyncClient:
             images, regions, where, score, page_size, page_token, maps, thumbnails
         )
         with self._errors():
-            response = await self._search.SearchRegions(request, timeout=self._within(deadline))
+            response = await self._search.SearchRegions(
+                request, timeout=self._within(deadline), metadata=self._metadata
+            )
         return decoding.search(response)
 
     async def search_pages(
@@ -155,7 +169,9 @@ class AsyncClient:
         """
         request = encoding.pair(query, retrieved, query_regions, retrieved_regions)
         with self._errors():
-            response = await self._search.ExplainPair(request, timeout=self._within(deadline))
+            response = await self._search.ExplainPair(
+                request, timeout=self._within(deadline), metadata=self._metadata
+            )
         return decoding.pair(response)
 
     async def describe_query(
@@ -168,7 +184,9 @@ class AsyncClient:
         """How the model sees an image; keeps it under a query id."""
         request = encoding.describe(image, regions)
         with self._errors():
-            response = await self._search.DescribeQuery(request, timeout=self._within(deadline))
+            response = await self._search.DescribeQuery(
+                request, timeout=self._within(deadline), metadata=self._metadata
+            )
         return decoding.describe(response)
 
     async def upsert_images(
@@ -184,7 +202,9 @@ class AsyncClient:
         here, only the one given with this call, for all images together.
         """
         with self._errors():
-            answers = self._gallery.UpsertImages(_uploads(images), timeout=deadline)
+            answers = self._gallery.UpsertImages(
+                _uploads(images), timeout=deadline, metadata=self._metadata
+            )
             async for response in answers:
                 yield decoding.upsert(response)
 
@@ -194,7 +214,9 @@ class AsyncClient:
         """An image of the gallery, and its thumbnail (a JPEG)."""
         request = gallery_pb.GetImageRequest(id=id)
         with self._errors():
-            response = await self._gallery.GetImage(request, timeout=self._within(deadline))
+            response = await self._gallery.GetImage(
+                request, timeout=self._within(deadline), metadata=self._metadata
+            )
         return decoding.image(response.image), response.thumbnail
 
     async def list_images(
@@ -205,7 +227,9 @@ class AsyncClient:
         while True:
             request = gallery_pb.ListImagesRequest(page_size=page_size, page_token=token)
             with self._errors():
-                response = await self._gallery.ListImages(request, timeout=self._within(deadline))
+                response = await self._gallery.ListImages(
+                    request, timeout=self._within(deadline), metadata=self._metadata
+                )
             for one in response.images:
                 yield decoding.image(one)
             token = response.next_page_token
@@ -216,14 +240,18 @@ class AsyncClient:
         """Delete images; how many of them there were."""
         request = gallery_pb.DeleteImagesRequest(ids=ids)
         with self._errors():
-            response = await self._gallery.DeleteImages(request, timeout=self._within(deadline))
+            response = await self._gallery.DeleteImages(
+                request, timeout=self._within(deadline), metadata=self._metadata
+            )
         return int(response.deleted)
 
     async def get_gallery(self, *, deadline: float | None = None) -> GalleryAnswer:
         """The gallery's size, its model, and what the server allows."""
         with self._errors():
             response = await self._gallery.GetGallery(
-                gallery_pb.GetGalleryRequest(), timeout=self._within(deadline)
+                gallery_pb.GetGalleryRequest(),
+                timeout=self._within(deadline),
+                metadata=self._metadata,
             )
         return decoding.gallery(response)
 

@@ -1,6 +1,8 @@
 """What can go wrong in the client.
 
 ClientError
+├── CredentialsError     credentials that cannot be used, or must not be sent
+├── AccessError          the server does not know who asks, or does not allow it
 ├── RequestError         the server cannot use what was sent; names the field
 ├── NotFoundError        no such image, and no query image under this id any more
 ├── StaleError           the gallery is not what the call took it for: changed, or of another model
@@ -11,6 +13,7 @@ ClientError
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import grpc
 from google.protobuf.message import Message
@@ -29,6 +32,14 @@ class ClientError(Exception):
 
     reason: str = ""
     retry_seconds: float | None = None
+
+
+class CredentialsError(ClientError, ValueError):
+    """Credentials that cannot be used, or must not be sent like this."""
+
+
+class AccessError(ClientError, PermissionError):
+    """The server does not know who asks, or does not allow it."""
 
 
 class RequestError(ClientError, ValueError):
@@ -81,7 +92,8 @@ def from_rpc(error: grpc.RpcError, target: str) -> ClientError:
     Args:
         target: address of the server, for the message.
     """
-    if not isinstance(error, grpc.Call):
+    # The asyncio side's error has the same methods, and is no grpc.Call.
+    if not isinstance(error, grpc.Call | grpc.aio.AioRpcError):
         return ServerError(str(error), grpc.StatusCode.UNKNOWN)
     details = _details(error)
     typed = _typed(error, details, target)
@@ -98,11 +110,13 @@ class _Details:
     retry_seconds: float | None = None
 
 
-def _typed(error: grpc.Call, details: _Details, target: str) -> ClientError:
+def _typed(error: grpc.Call | grpc.aio.AioRpcError, details: _Details, target: str) -> ClientError:
     code, message = error.code(), error.details() or ""
     match code:
         case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.OUT_OF_RANGE:
             return RequestError(message, details.field)
+        case grpc.StatusCode.UNAUTHENTICATED | grpc.StatusCode.PERMISSION_DENIED:
+            return AccessError(message)
         case grpc.StatusCode.NOT_FOUND:
             return NotFoundError(message)
         case grpc.StatusCode.FAILED_PRECONDITION:
@@ -119,10 +133,10 @@ def _typed(error: grpc.Call, details: _Details, target: str) -> ClientError:
             return ServerError(f"{code.name}: {message}", code)
 
 
-def _details(error: grpc.Call) -> _Details:
+def _details(error: grpc.Call | grpc.aio.AioRpcError) -> _Details:
     found = _Details()
     try:
-        status = rpc_status.from_call(error)
+        status = rpc_status.from_call(cast("grpc.Call", error))
     except ValueError:  # details that do not belong to the status
         return found
     info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()

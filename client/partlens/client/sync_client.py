@@ -18,7 +18,7 @@ from partlens.client.answers import (
     SearchAnswer,
     UpsertAnswer,
 )
-from partlens.client.channel import DEADLINE, OPTIONS
+from partlens.client.channel import DEADLINE, NO_CREDENTIALS, OPTIONS, Credentials
 from partlens.client.errors import UnavailableError, from_rpc
 from partlens.client.questions import (
     Filter,
@@ -44,11 +44,23 @@ class Client:
     Args:
         target: "host:port".
         deadline: seconds that one call may take, unless the call is given its own.
+        credentials: token and certificates; none for a server without them.
     """
 
-    def __init__(self, target: str, deadline: float = DEADLINE) -> None:
+    def __init__(
+        self,
+        target: str,
+        deadline: float = DEADLINE,
+        credentials: Credentials = NO_CREDENTIALS,
+    ) -> None:
         self.target, self.deadline = target, deadline
-        self._channel = grpc.insecure_channel(target, options=OPTIONS)
+        self._metadata = credentials.metadata
+        secure = credentials.channel(target)
+        self._channel = (
+            grpc.secure_channel(target, secure, options=OPTIONS)
+            if secure
+            else grpc.insecure_channel(target, options=OPTIONS)
+        )
         self._search = PartSearchServiceStub(self._channel)
         self._gallery = GalleryServiceStub(self._channel)
         self._health = HealthStub(self._channel)
@@ -97,7 +109,9 @@ class Client:
             images, regions, where, score, page_size, page_token, maps, thumbnails
         )
         with self._errors():
-            response = self._search.SearchRegions(request, timeout=self._within(deadline))
+            response = self._search.SearchRegions(
+                request, timeout=self._within(deadline), metadata=self._metadata
+            )
         return decoding.search(response)
 
     def search_pages(
@@ -154,7 +168,9 @@ class Client:
         """
         request = encoding.pair(query, retrieved, query_regions, retrieved_regions)
         with self._errors():
-            response = self._search.ExplainPair(request, timeout=self._within(deadline))
+            response = self._search.ExplainPair(
+                request, timeout=self._within(deadline), metadata=self._metadata
+            )
         return decoding.pair(response)
 
     def describe_query(
@@ -167,7 +183,9 @@ class Client:
         """How the model sees an image; keeps it under a query id."""
         request = encoding.describe(image, regions)
         with self._errors():
-            response = self._search.DescribeQuery(request, timeout=self._within(deadline))
+            response = self._search.DescribeQuery(
+                request, timeout=self._within(deadline), metadata=self._metadata
+            )
         return decoding.describe(response)
 
     def upsert_images(
@@ -181,14 +199,18 @@ class Client:
         """
         requests = (encoding.upload(one) for one in images)
         with self._errors():
-            for response in self._gallery.UpsertImages(requests, timeout=deadline):
+            for response in self._gallery.UpsertImages(
+                requests, timeout=deadline, metadata=self._metadata
+            ):
                 yield decoding.upsert(response)
 
     def get_image(self, id: str, *, deadline: float | None = None) -> tuple[GalleryImage, bytes]:
         """An image of the gallery, and its thumbnail (a JPEG)."""
         request = gallery_pb.GetImageRequest(id=id)
         with self._errors():
-            response = self._gallery.GetImage(request, timeout=self._within(deadline))
+            response = self._gallery.GetImage(
+                request, timeout=self._within(deadline), metadata=self._metadata
+            )
         return decoding.image(response.image), response.thumbnail
 
     def list_images(
@@ -199,7 +221,9 @@ class Client:
         while True:
             request = gallery_pb.ListImagesRequest(page_size=page_size, page_token=token)
             with self._errors():
-                response = self._gallery.ListImages(request, timeout=self._within(deadline))
+                response = self._gallery.ListImages(
+                    request, timeout=self._within(deadline), metadata=self._metadata
+                )
             for one in response.images:
                 yield decoding.image(one)
             token = response.next_page_token
@@ -210,14 +234,18 @@ class Client:
         """Delete images; how many of them there were."""
         request = gallery_pb.DeleteImagesRequest(ids=ids)
         with self._errors():
-            response = self._gallery.DeleteImages(request, timeout=self._within(deadline))
+            response = self._gallery.DeleteImages(
+                request, timeout=self._within(deadline), metadata=self._metadata
+            )
         return int(response.deleted)
 
     def get_gallery(self, *, deadline: float | None = None) -> GalleryAnswer:
         """The gallery's size, its model, and what the server allows."""
         with self._errors():
             response = self._gallery.GetGallery(
-                gallery_pb.GetGalleryRequest(), timeout=self._within(deadline)
+                gallery_pb.GetGalleryRequest(),
+                timeout=self._within(deadline),
+                metadata=self._metadata,
             )
         return decoding.gallery(response)
 

@@ -30,12 +30,17 @@ class Match:
 
 @dataclass(frozen=True, eq=False)
 class SearchAnswer:
-    """One page of matches, best first."""
+    """One page of matches, best first.
+
+    Attributes:
+        asked: digest of the question.
+    """
 
     matches: tuple[Match, ...]
     next_page_token: str
     queries: tuple[Query, ...]
     gallery_version: int
+    asked: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,12 +58,17 @@ class PartialMap:
 
 @dataclass(frozen=True, eq=False)
 class PairAnswer:
-    """Why two images are similar."""
+    """Why two images are similar.
+
+    Attributes:
+        asked: digest of the two.
+    """
 
     query: Query
     retrieved: Query
     explanation: PairExplanation
     partial_maps: tuple[PartialMap, ...]
+    asked: str
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 """The server: its services, their health, and how it starts and stops."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -9,11 +10,18 @@ from grpc_reflection.v1alpha import reflection
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery
 from partlens.server import gallery_service, part_search_service
+from partlens.server.access.authentication import Authentication, Authorisation
+from partlens.server.access.certificates import certificates
+from partlens.server.access.exposure import require_locked
+from partlens.server.access.token_file import TokenFile
+from partlens.server.audit.log import AuditLog, beside
+from partlens.server.audit.trail import AuditTrail
+from partlens.server.calls.interceptor import EveryCall, Layer
+from partlens.server.config.sections import AccessSection
 from partlens.server.config.settings import Settings
 from partlens.server.engine import Engine
-from partlens.server.errors import ListenError
+from partlens.server.errors import ListenError, ServerError
 from partlens.server.host import Host
-from partlens.server.interceptor import ErrorsToStatus
 from partlens.v1.gallery_service_pb2_grpc import add_GalleryServiceServicer_to_server
 from partlens.v1.part_search_service_pb2_grpc import add_PartSearchServiceServicer_to_server
 
@@ -30,13 +38,24 @@ class PartlensServer:
 
     Args:
         make: makes the engine; called once, on a thread.
+        audit_log: where calls are written down.
+        insecure: serve other machines without TLS or tokens, where the settings say no better.
     """
 
-    def __init__(self, make: Callable[[], Engine], settings: Settings) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Engine],
+        settings: Settings,
+        *,
+        audit_log: Path,
+        insecure: bool = False,
+    ) -> None:
         self._make, self._settings = make, settings
+        self._audit_log, self._insecure = audit_log, insecure
         self._health = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         self._host: Host | None = None
         self._server: grpc.aio.Server | None = None
+        self._audit: AuditLog | None = None
 
     async def start(self) -> int:
         """Binds and loads; every service answers when this returns. Gives the port.
@@ -52,34 +71,29 @@ class PartlensServer:
         """Listens, with health NOT_SERVING and all else UNAVAILABLE until load. Gives the port.
 
         Raises:
-            ListenError: the address cannot be listened on.
+            ListenError: the address cannot, or must not, be listened on.
+            CertificateError, AuditError: a file that cannot be used.
         """
-        self._host = Host(self._settings)
+        access, listen = self._settings.access, self._settings.server.listen
+        require_locked(listen, access, insecure=self._insecure)
+        tls = certificates(access)
+        credentials = tls.credentials() if tls else None
+        host, log = Host(self._settings), AuditLog(self._audit_log)
         server = grpc.aio.server(
-            interceptors=[ErrorsToStatus()],
+            interceptors=[EveryCall(_layers(access, log))],
             options=_options(self._settings),
             maximum_concurrent_rpcs=self._settings.limits.concurrent_calls,
         )
-        add_PartSearchServiceServicer_to_server(
-            part_search_service.PartSearchService(self._host), server
-        )
-        add_GalleryServiceServicer_to_server(gallery_service.GalleryService(self._host), server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        if self._settings.server.reflection:
-            names = (*SERVICES, _HEALTH_SERVICE, reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, server)
+        self._add_services(server, host)
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
-        listen = self._settings.server.listen
         try:
-            port = server.add_insecure_port(listen)
-        except RuntimeError as error:
-            self._host.close()
-            raise ListenError(
-                f"cannot listen on {listen}: it must be host:port, of this machine, with the"
-                " port free"
-            ) from error
+            port = _add_port(server, listen, credentials)
+            log.open()
+        except ServerError:
+            host.close()
+            raise
         await server.start()
-        self._server = server
+        self._server, self._host, self._audit = server, host, log
         return port
 
     async def load(self) -> None:
@@ -100,12 +114,21 @@ class PartlensServer:
             grace: seconds after which calls are cut off; the setting grace_seconds if None. A
                 commit that has begun is finished in any case.
         """
-        if self._server is None or self._host is None:
+        if self._server is None or self._host is None or self._audit is None:
             return
         await self._health.enter_graceful_shutdown()
         self._host.stopping.set()
         await self._server.stop(self._settings.server.grace_seconds if grace is None else grace)
         self._host.close()
+        await self._audit.close()
+
+    def _add_services(self, server: grpc.aio.Server, host: Host) -> None:
+        add_PartSearchServiceServicer_to_server(part_search_service.PartSearchService(host), server)
+        add_GalleryServiceServicer_to_server(gallery_service.GalleryService(host), server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        if self._settings.server.reflection:
+            names = (*SERVICES, _HEALTH_SERVICE, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, server)
 
     async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         for name in _HEALTH_NAMES:
@@ -117,7 +140,27 @@ def create_server(
 ) -> PartlensServer:
     """A server of a model and a gallery that are loaded already; see PartlensServer.start."""
     used = settings or Settings()
-    return PartlensServer(lambda: Engine(model, gallery, used.limits), used)
+    audit_log = used.access.audit_log or beside(gallery.path)
+    return PartlensServer(lambda: Engine(model, gallery, used.limits), used, audit_log=audit_log)
+
+
+def _layers(access: AccessSection, log: AuditLog) -> tuple[Layer, ...]:
+    """What every call goes through, the first outermost."""
+    tokens = TokenFile(access.tokens) if access.tokens else None
+    return (Authentication(tokens), AuditTrail(log), Authorisation())
+
+
+def _add_port(
+    server: grpc.aio.Server, listen: str, credentials: grpc.ServerCredentials | None
+) -> int:
+    try:
+        if credentials:
+            return server.add_secure_port(listen, credentials)
+        return server.add_insecure_port(listen)
+    except RuntimeError as error:
+        raise ListenError(
+            f"cannot listen on {listen}: it must be host:port, of this machine, with the port free"
+        ) from error
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:

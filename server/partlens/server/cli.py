@@ -1,7 +1,6 @@
 """`partlens serve`."""
 
 import asyncio
-import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +12,12 @@ from partlens.explainer.model import MetricModel
 from partlens.indexer.errors import IndexerError
 from partlens.indexer.gallery import Gallery
 from partlens.server.app import PartlensServer
+from partlens.server.audit.log import beside
 from partlens.server.config.cli import config_options, load_or_fail
 from partlens.server.config.settings import Settings
 from partlens.server.engine import Engine
 from partlens.server.errors import ServerError, SettingsError
+from partlens.server.files import write_atomically
 
 
 @click.command()
@@ -27,16 +28,29 @@ from partlens.server.errors import ServerError, SettingsError
     "--address-file", help="Write HOST:PORT there once serving; removed on stop.", metavar="FILE"
 )
 @click.option("--reflection", is_flag=True, default=None, help="Let callers ask for the contract.")
+@click.option(
+    "--insecure",
+    is_flag=True,
+    help="Serve other machines without TLS or tokens: whoever reaches it may read and delete.",
+)
 @config_options
-def serve(file: Path | None, texts: tuple[str, ...], **flags: str | bool | None) -> None:
+def serve(
+    file: Path | None, texts: tuple[str, ...], insecure: bool, **flags: str | bool | None
+) -> None:
     """Answer region searches over gRPC until SIGINT or SIGTERM.
 
-    Every option can stand in partlens.toml or in the environment too; see `partlens config docs`.
+    Every option but --insecure can stand in partlens.toml or in the environment too; see
+    `partlens config docs`.
     """
     settings = load_or_fail(file, texts, {"server": flags}).settings
     try:
         model, gallery = _required(settings)
-        server = PartlensServer(lambda: _load(model, gallery, settings), settings)
+        server = PartlensServer(
+            lambda: _load(model, gallery, settings),
+            settings,
+            audit_log=settings.access.audit_log or beside(gallery.resolve()),
+            insecure=insecure,
+        )
         asyncio.run(_run(server, settings, click.echo))
     except (ServerError, ExplainerError, IndexerError) as error:
         raise click.ClickException(str(error)) from error
@@ -78,13 +92,6 @@ async def _run(server: PartlensServer, settings: Settings, say: Callable[[str], 
         if address_file:
             address_file.unlink(missing_ok=True)
         await server.stop()
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a file that nobody can see half written."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(text)
-    unfinished.replace(path)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The questions that the services answer, asked of one model and one gallery."""
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 import torch
@@ -14,8 +15,10 @@ from partlens.explainer.regions import Region, position_weights
 from partlens.explainer.scoring import QueryPart, query_part
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import NotFoundError
-from partlens.indexer.gallery import Candidate, Gallery
+from partlens.indexer.gallery import Candidate, Gallery, StoredImage
 from partlens.server import paging
+from partlens.server.access.caller import Confinement
+from partlens.server.access.confined_gallery import ConfinedGallery
 from partlens.server.answers import DescribeAnswer, Match, PairAnswer, PartialMap, SearchAnswer
 from partlens.server.config.sections import LimitsSection
 from partlens.server.errors import blamed_on
@@ -37,13 +40,22 @@ FloatArray = NDArray[np.float32]
 class Engine:
     """Answers questions about query images and a gallery. Blocks; safe to use from threads.
 
+    Made with a whole gallery it answers as if everything were the caller's; see within.
+
     Args:
         model: the one that the gallery is bound to.
     """
 
     def __init__(self, model: MetricModel, gallery: Gallery, limits: LimitsSection) -> None:
-        self.model, self.gallery, self.limits = model, gallery, limits
+        self.model, self.limits = model, limits
+        self._whole, self.gallery = gallery, ConfinedGallery(gallery, Confinement())
         self._queries = QueryCache(limits.kept_queries)
+
+    def within(self, confinement: Confinement) -> "Engine":
+        """The same, of the images within a confinement."""
+        confined = copy(self)
+        confined.gallery = ConfinedGallery(self._whole, confinement)
+        return confined
 
     @property
     def spec(self) -> ModelSpec:
@@ -76,7 +88,8 @@ class Engine:
         partial = tuple(
             self._partial_map(explanation, query, retrieved, region) for region in question.regions
         )
-        return PairAnswer(query, retrieved, explanation, partial)
+        asked = paging.digest(query.id, retrieved.id)
+        return PairAnswer(query, retrieved, explanation, partial, asked)
 
     def describe(self, question: DescribeQuestion) -> DescribeAnswer:
         """How the model sees an image and regions of it; raises as search does."""
@@ -91,7 +104,7 @@ class Engine:
         """A query image as the model sees it, which costs a pass only if it is not kept already."""
         match source:
             case EarlierPicture(id):
-                return self._queries.get(id)
+                return self._earlier_query(id)
             case StoredPicture(id):
                 return self._stored_query(id)
             case Picture(data, field):
@@ -105,14 +118,26 @@ class Engine:
         size = (image.shape[1], image.shape[0])
         return self._queries.keep(Query(id, size, seen.contributions[0], seen.bias[0]))
 
+    def _earlier_query(self, id: str) -> Query:
+        query = self._queries.get(id)
+        if query.image_id and self._stored_id(self.gallery.get(query.image_id)) != id:
+            self._queries.forget(id)  # the image was replaced
+            return self._queries.get(id)
+        return query
+
     def _stored_query(self, image_id: str) -> Query:
         stored = self.gallery.get(image_id)
-        id = query_id(self.spec.digest, "gallery", image_id.encode(), stored.media_digest.encode())
+        id = self._stored_id(stored)
         if kept := self._queries.find(id):
             return kept
         contributions, bias = self.gallery.decompositions([image_id])
         size = (stored.width, stored.height)
-        return self._queries.keep(Query(id, size, contributions[0], bias[0]))
+        return self._queries.keep(Query(id, size, contributions[0], bias[0], image_id))
+
+    def _stored_id(self, stored: StoredImage) -> str:
+        return query_id(
+            self.spec.digest, "gallery", stored.id.encode(), stored.media_digest.encode()
+        )
 
     def _weights(self, query: Query, region: Region, field: str) -> FloatArray:
         with blamed_on(field):
@@ -141,7 +166,7 @@ class Engine:
         found = self.gallery.search(parts, question.score, question.where, end + more)
         token = paging.search_token(end, asked, version) if more and len(found) > end else ""
         matches = self._matches(question, queries, weights, found[start:end])
-        return SearchAnswer(matches, token, queries, version)
+        return SearchAnswer(matches, token, queries, version, asked)
 
     def _matches(
         self,

@@ -5,9 +5,14 @@ ServerError
 │   └── PageTokenError     a page token that is not ours, or was given for another question
 ├── StalePageError         the gallery has changed since the page token was given
 ├── UnknownQueryError      a query id that was forgotten or never given
+├── UnauthenticatedError   no token, or one that is not valid
+├── ForbiddenError         what a token may not do, or an image it may not change
 ├── NotReadyError          model and gallery are not loaded yet
 ├── StoppingError          the server is going down and takes no more images
-├── ListenError            an address that cannot be listened on
+├── ListenError            an address that cannot, or must not, be listened on
+├── CertificateError       a certificate or key that cannot be used
+├── TokenFileError         a file of tokens that cannot be used
+├── AuditError             an audit log that cannot be written, or that is not what it was
 └── SettingsError          a setting that does not exist or cannot have this value
 
 The table in status.py says how each is answered.
@@ -62,6 +67,14 @@ class UnknownQueryError(ServerError, LookupError):
     """A query id that was forgotten or never given."""
 
 
+class UnauthenticatedError(ServerError):
+    """No token, or one that is not valid."""
+
+
+class ForbiddenError(ServerError, PermissionError):
+    """What a token may not do, or an image it may not change."""
+
+
 class NotReadyError(ServerError):
     """Model and gallery are not loaded yet."""
 
@@ -71,7 +84,19 @@ class StoppingError(ServerError):
 
 
 class ListenError(ServerError, OSError):
-    """An address that cannot be listened on."""
+    """An address that cannot, or must not, be listened on."""
+
+
+class CertificateError(ServerError, ValueError):
+    """A certificate or key that cannot be used."""
+
+
+class TokenFileError(ServerError, ValueError):
+    """A file of tokens that cannot be used."""
+
+
+class AuditError(ServerError):
+    """An audit log that cannot be written, or that is not what it was."""
 
 
 class SettingsError(ServerError, ValueError):

@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 
 from partlens.server import decoding, encoding, paging, uploads
+from partlens.server.calls import call as calls
 from partlens.server.engine import Engine
 from partlens.server.errors import RequestError
 from partlens.server.host import Host
@@ -21,7 +22,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class GalleryService(GalleryServiceServicer):
     """Adds, shows, lists and deletes images.
 
-    The errors of the methods reach the caller through interceptor.py.
+    The errors of the methods reach the caller through calls/.
     """
 
     def __init__(self, host: Host) -> None:
@@ -36,6 +37,7 @@ class GalleryService(GalleryServiceServicer):
             while batch := await inbox.take():
                 prepared = await self._host.run(partial(uploads.prepare, batch))
                 receipts = await self._host.write(partial(uploads.commit, prepared))
+                await calls.current().commit()
                 for request, receipt in zip(batch, receipts, strict=True):
                     yield encoding.receipt(request.id, index, receipt)
                     index += 1
@@ -44,7 +46,9 @@ class GalleryService(GalleryServiceServicer):
         """One image of the gallery, with its thumbnail."""
 
         def answer(engine: Engine) -> pb.GetImageResponse:
-            stored = engine.gallery.get(decoding.image_id(request.id, "id"))
+            id = decoding.image_id(request.id, "id")
+            calls.current().note(query=paging.digest([id]), gallery_version=engine.gallery.version)
+            stored = engine.gallery.get(id)
             return pb.GetImageResponse(image=encoding.image(stored), thumbnail=stored.thumbnail)
 
         return await self._host.run(answer)
@@ -58,7 +62,12 @@ class GalleryService(GalleryServiceServicer):
             most = engine.limits.list_page_size
             size = decoding.page_size(request.page_size, decoding.DEFAULT_LIST_PAGE, most)
             after = paging.list_after(request.page_token)
-            images = engine.gallery.list(after=after, limit=size + 1)
+            images = engine.gallery.list(after, size + 1)
+            calls.current().note(
+                query=paging.digest(after),
+                gallery_version=engine.gallery.version,
+                hits=len(images[:size]),
+            )
             return pb.ListImagesResponse(
                 images=[encoding.image(stored) for stored in images[:size]],
                 next_page_token=paging.list_token(images[size - 1].id) if images[size:] else "",
@@ -73,8 +82,14 @@ class GalleryService(GalleryServiceServicer):
         if not request.ids:
             raise RequestError("ids", "none given; name at least one image")
         ids = [decoding.image_id(id, f"ids[{i}]") for i, id in enumerate(request.ids)]
-        deleted = await self._host.write(lambda engine: engine.gallery.delete(ids))
-        return pb.DeleteImagesResponse(deleted=deleted)
+
+        def answer(engine: Engine) -> pb.DeleteImagesResponse:
+            deleted = engine.gallery.delete(ids)
+            version = engine.gallery.version
+            calls.current().note(query=paging.digest(ids), gallery_version=version, deleted=deleted)
+            return pb.DeleteImagesResponse(deleted=deleted)
+
+        return await self._host.write(answer)
 
     async def GetGallery(
         self, request: pb.GetGalleryRequest, context: Context

@@ -1,10 +1,12 @@
 """Where the services find the engine, and the threads that it works on."""
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar
 
+from partlens.server.calls import call as calls
 from partlens.server.config.settings import Settings
 from partlens.server.engine import Engine
 from partlens.server.errors import NotReadyError
@@ -33,10 +35,11 @@ class Host:
         self._engine = await asyncio.get_running_loop().run_in_executor(self._writer, make)
 
     async def run(self, work: Callable[[Engine], T]) -> T:
-        """What work gives for the engine, on one of the reading threads.
+        """What work gives for the engine as the caller may use it, on one of the reading threads.
 
         Raises:
             NotReadyError: there is no engine yet.
+            UnauthenticatedError, ForbiddenError: the caller's token was revoked meanwhile.
         """
         return await self._submit(self._readers, work)
 
@@ -55,4 +58,11 @@ class Host:
     async def _submit(self, executor: Executor, work: Callable[[Engine], T]) -> T:
         if self._engine is None:
             raise NotReadyError("the server is still loading its model and gallery; try again")
-        return await asyncio.get_running_loop().run_in_executor(executor, work, self._engine)
+        call = calls.current()
+        call.require_allowed()
+        context, engine = contextvars.copy_context(), self._engine.within(call.caller.within)
+
+        def inside() -> T:
+            return context.run(work, engine)
+
+        return await asyncio.get_running_loop().run_in_executor(executor, inside)

@@ -5,6 +5,7 @@ from typing import Any
 import grpc
 
 from partlens.server import decoding
+from partlens.server.calls import call as calls
 from partlens.server.encoding import Encoder
 from partlens.server.engine import Engine
 from partlens.server.host import Host
@@ -18,7 +19,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class PartSearchService(PartSearchServiceServicer):
     """Finds images by their parts, and explains why two images are similar.
 
-    The errors of the methods reach the caller through interceptor.py.
+    The errors of the methods reach the caller through calls/.
     """
 
     def __init__(self, host: Host) -> None:
@@ -31,7 +32,11 @@ class PartSearchService(PartSearchServiceServicer):
 
         def answer(engine: Engine) -> pb.SearchRegionsResponse:
             question = decoding.search(request, engine.limits)
-            return Encoder(engine.spec).search(question, engine.search(question))
+            found = engine.search(question)
+            calls.current().note(
+                query=found.asked, gallery_version=found.gallery_version, hits=len(found.matches)
+            )
+            return Encoder(engine.spec).search(question, found)
 
         return await self._host.run(answer)
 
@@ -42,7 +47,9 @@ class PartSearchService(PartSearchServiceServicer):
 
         def answer(engine: Engine) -> pb.ExplainPairResponse:
             question = decoding.pair(request, engine.limits)
-            return Encoder(engine.spec).pair(engine.explain(question))
+            explained = engine.explain(question)
+            calls.current().note(query=explained.asked, gallery_version=engine.gallery.version)
+            return Encoder(engine.spec).pair(explained)
 
         return await self._host.run(answer)
 
@@ -53,6 +60,8 @@ class PartSearchService(PartSearchServiceServicer):
 
         def answer(engine: Engine) -> pb.DescribeQueryResponse:
             question = decoding.describe(request, engine.limits)
-            return Encoder(engine.spec).describe(engine.describe(question))
+            described = engine.describe(question)
+            calls.current().note(query=described.query.id, gallery_version=engine.gallery.version)
+            return Encoder(engine.spec).describe(described)
 
         return await self._host.run(answer)

@@ -21,12 +21,14 @@ class Query:
         image_size: (width, height) of the upright image, in pixels.
         contributions: float32 [P, D].
         bias: float32 [D].
+        image_id: of the gallery, if it came from there.
     """
 
     id: str
     image_size: tuple[int, int]
     contributions: NDArray[np.float32]
     bias: NDArray[np.float32]
+    image_id: str = ""
 
     @cached_property
     def embedding(self) -> NDArray[np.float32]:
@@ -81,6 +83,11 @@ class QueryCache:
             if query := self._queries.get(id):
                 self._queries.move_to_end(id)
             return query
+
+    def forget(self, id: str) -> None:
+        """Keeps the query image of an id no longer."""
+        with self._lock:
+            self._queries.pop(id, None)
 
     def get(self, id: str) -> Query:
         """The query image of an id, marked as just used.

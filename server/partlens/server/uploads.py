@@ -12,10 +12,11 @@ from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import InvalidImageError
 from partlens.indexer.extraction import media_digest, thumbnail
 from partlens.indexer.gallery import NewImage
-from partlens.server import decoding
+from partlens.server import decoding, paging
 from partlens.server.answers import Committed, Receipt, Refused
+from partlens.server.calls import call as calls
 from partlens.server.engine import Engine
-from partlens.server.errors import RequestError
+from partlens.server.errors import ForbiddenError, RequestError
 from partlens.server.questions import Upload
 from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
 
@@ -42,15 +43,30 @@ def prepare(requests: Sequence[UpsertImagesRequest], engine: Engine) -> list[New
 
 def commit(prepared: Sequence[NewImage | Refused], engine: Engine) -> list[Receipt]:
     """Writes the images in one commit; when this returns they are on disk."""
+    allowed = [one if isinstance(one, Refused) else _addable(one, engine) for one in prepared]
     # Of one id sent twice the later stays, as if each had had a commit of its own.
-    images = {one.id: one for one in prepared if isinstance(one, NewImage)}
+    images = {one.id: one for one in allowed if isinstance(one, NewImage)}
     if images:
         engine.gallery.add(list(images.values()))
     version = engine.gallery.version
+    calls.current().note(
+        query=paging.digest(sorted(images)),
+        gallery_version=version,
+        committed=len(images),
+        refused=sum(isinstance(one, Refused) for one in allowed),
+    )
     return [
         one if isinstance(one, Refused) else Committed(version, one.width, one.height)
-        for one in prepared
+        for one in allowed
     ]
+
+
+def _addable(image: NewImage, engine: Engine) -> NewImage | Refused:
+    try:
+        engine.gallery.require_addable(image)
+    except ForbiddenError as error:
+        return Refused("FORBIDDEN", str(error))
+    return image
 
 
 def _read(request: UpsertImagesRequest, engine: Engine) -> _Decoded | Refused:

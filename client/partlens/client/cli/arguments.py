@@ -9,11 +9,9 @@ from typing import Any
 import click
 from rich.text import Text
 
-from partlens.client.channel import DEADLINE
 from partlens.client.errors import ClientError
 
 Command = Callable[..., Any]
-DEFAULT_SERVER = "127.0.0.1:50051"
 
 
 class TimeType(click.ParamType[Any]):
@@ -29,24 +27,6 @@ class TimeType(click.ParamType[Any]):
         except ValueError:
             self.fail(f"{value!r} is no time; write it like 2026-05-01T12:00:00+02:00", param, ctx)
         return time.replace(tzinfo=time.tzinfo or UTC)
-
-
-def server_options(command: Command) -> Command:
-    """--server and --deadline."""
-    command = click.option(
-        "--deadline",
-        default=DEADLINE,
-        show_default=True,
-        type=click.FloatRange(0, min_open=True),
-        help="Seconds that one call may take.",
-    )(command)
-    return click.option(
-        "--server",
-        default=DEFAULT_SERVER,
-        show_default=True,
-        envvar="PARTLENS_SERVER",
-        help="host:port of the server (or set PARTLENS_SERVER).",
-    )(command)
 
 
 def output_options(command: Command) -> Command:

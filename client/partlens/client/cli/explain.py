@@ -12,9 +12,9 @@ from partlens.client.answers import PairAnswer
 from partlens.client.cli.arguments import (
     clear_errors,
     output_options,
-    server_options,
     write_page,
 )
+from partlens.client.cli.connection import connection_options
 from partlens.client.cli.images import QueryImages, image_options
 from partlens.client.cli.regions import Marked, region_options, require_images
 from partlens.client.report.pages import pair_page
@@ -24,15 +24,14 @@ from partlens.client.sync_client import Client
 @click.command()
 @image_options
 @region_options
-@server_options
+@connection_options
 @output_options
 def explain(
     images: QueryImages,
     marked: list[Marked],
-    server: str,
-    deadline: float,
     report: Path | None,
     as_json: bool,
+    client: Client,
 ) -> None:
     """Take the similarity of two images apart by position.
 
@@ -48,7 +47,7 @@ def explain(
         raise click.UsageError("a region that is explained has no @WEIGHT; leave it out")
     first, second = ([one.region for one in marked if one.image == side] for side in (1, 2))
     query, retrieved = images.to_ask()
-    with clear_errors(), Client(server, deadline) as client:
+    with clear_errors(), client:
         answer = client.explain_pair(
             query, retrieved, query_regions=first, retrieved_regions=second
         )

@@ -16,9 +16,9 @@ from partlens.client.cli.arguments import (
     cell,
     clear_errors,
     output_options,
-    server_options,
     write_page,
 )
+from partlens.client.cli.connection import connection_options
 from partlens.client.cli.images import QueryImages, image_options
 from partlens.client.cli.regions import BOX, Marked, region_options, require_images
 from partlens.client.questions import Filter, MapKind, QueryRegion, Score
@@ -57,7 +57,7 @@ from partlens.client.sync_client import Client
     "--attribute", "attributes", multiple=True, metavar="NAME=VALUE", help="Only images with it."
 )
 @click.option("--exclude-id", "exclude_ids", multiple=True, help="Not this image of the gallery.")
-@server_options
+@connection_options
 @output_options
 def search(
     images: QueryImages,
@@ -72,10 +72,9 @@ def search(
     captured_before: datetime | None,
     attributes: tuple[str, ...],
     exclude_ids: tuple[str, ...],
-    server: str,
-    deadline: float,
     report: Path | None,
     as_json: bool,
+    client: Client,
 ) -> None:
     """Find the images that hold the marked parts of the query images.
 
@@ -88,7 +87,7 @@ def search(
     where = Filter(
         cameras, tracks, captured_after, captured_before, _pairs(attributes), exclude_ids
     )
-    with clear_errors(), Client(server, deadline) as client:
+    with clear_errors(), client:
         pages = client.search_pages(
             images.to_ask(),
             regions,

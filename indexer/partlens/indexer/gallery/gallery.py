@@ -4,6 +4,7 @@ import json
 import threading
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
@@ -36,7 +37,7 @@ from partlens.indexer.gallery.schema import (
 from partlens.indexer.gallery.search import search
 from partlens.indexer.gallery.snapshot import Snapshot
 from partlens.indexer.gallery.truth import Truth
-from partlens.indexer.metadata import Filter
+from partlens.indexer.metadata import Filter, Metadata
 
 FORMAT = 1
 _GALLERY_FILE = "gallery.json"
@@ -138,11 +139,28 @@ class Gallery:
         """The image of this id; NotFoundError if there is none."""
         return self._stored([id])[0]
 
-    def list(self, after: str = "", limit: int = 100) -> Sequence[StoredImage]:
-        """Images in order of id, from the first id above `after`."""
-        ids = self._snapshot.ids
-        start = bisect_right(ids, after) if after else 0
-        return self._stored(ids[start : start + limit])
+    def list(
+        self, after: str = "", limit: int = 100, where: Filter | None = None
+    ) -> Sequence[StoredImage]:
+        """Images that pass the filter in order of id, from the first id above `after`."""
+        snapshot = self._snapshot
+        start = bisect_right(snapshot.ids, after) if after else 0
+        passing = (
+            id
+            for id in islice(snapshot.ids, start, None)
+            if where is None or where.accepts(id, snapshot.metadata[id])
+        )
+        return self._stored(list(islice(passing, limit)))
+
+    def count(self, where: Filter) -> int:
+        """How many images pass the filter."""
+        return sum(where.accepts(*item) for item in self._snapshot.metadata.items())
+
+    def metadata(self, id: str) -> Metadata:
+        """What is known of the image of this id; NotFoundError if there is none."""
+        snapshot = self._snapshot
+        self._require(snapshot, [id])
+        return snapshot.metadata[id]
 
     def digests(self) -> dict[str, str]:
         """id -> media digest of every image."""

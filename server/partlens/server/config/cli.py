@@ -1,6 +1,7 @@
 """`partlens config`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,19 @@ def load_or_fail(file: Path | None, texts: tuple[str, ...], flags: Values | None
         texts: of --set.
         flags: of a command's own options; those that are None were not given.
     """
-    try:
+    with clear_errors():
         values = from_texts(texts)
         for section, pairs in (flags or {}).items():
             given = {key: value for key, value in pairs.items() if value is not None}
             values.setdefault(section, {}).update(given)
         return load(values, file)
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """An error of the server's parts becomes one line."""
+    try:
+        yield
     except ServerError as error:
         raise click.ClickException(str(error)) from error
 

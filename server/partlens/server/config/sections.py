@@ -1,16 +1,15 @@
 """The sections of the configuration; every setting with its default and what it is for."""
 
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from annotated_types import Ge
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from partlens.explainer.images import ImageLimits
 
 Count = Annotated[int, Ge(1)]
 Seconds = Annotated[float, Ge(0), Field(allow_inf_nan=False)]
-T = TypeVar("T")
 
 
 class Section(BaseModel):
@@ -70,3 +69,26 @@ class LimitsSection(Section):
     def image_limits(self) -> ImageLimits:
         """What decoding a picture accepts."""
         return ImageLimits(max_bytes=self.request_bytes, max_pixels=self.image_pixels)
+
+
+class AccessSection(Section):
+    """Who may ask, and what is written down. Beyond loopback a server needs TLS and tokens."""
+
+    tls_certificate: Path | None = None
+    """PEM file of the server's certificate and its chain; read again when it changes"""
+    tls_key: Path | None = None
+    """PEM file of its private key, without a pass phrase"""
+    client_ca: Path | None = None
+    """PEM file of the authority that clients' certificates must come from (mutual TLS)"""
+    tokens: Path | None = None
+    """file of tokens that `partlens token` writes; none lets in whoever reaches the server"""
+    audit_log: Path | None = None
+    """file of what was asked by whom; by default beside the gallery, as GALLERY.audit.jsonl"""
+
+    @model_validator(mode="after")
+    def _pair(self) -> "AccessSection":
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key are given together or not at all")
+        if self.client_ca is not None and self.tls_certificate is None:
+            raise ValueError("client_ca needs tls_certificate and tls_key")
+        return self

@@ -16,7 +16,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from partlens.server.config.sections import LimitsSection, ServerSection
+from partlens.server.config.sections import AccessSection, LimitsSection, ServerSection
 from partlens.server.errors import SettingsError
 
 CONFIG_FILE = Path("partlens.toml")
@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     )
 
     server: ServerSection = ServerSection()
+    access: AccessSection = AccessSection()
     limits: LimitsSection = LimitsSection()
 
     @classmethod

@@ -45,6 +45,26 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
     (server.RequestError, Rule(grpc.StatusCode.INVALID_ARGUMENT, "")),
     (server.StalePageError, Rule(grpc.StatusCode.FAILED_PRECONDITION, "PAGE_TOKEN_STALE")),
     (server.UnknownQueryError, Rule(grpc.StatusCode.NOT_FOUND, "QUERY_UNKNOWN")),
+    (server.UnauthenticatedError, Rule(grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")),
+    (server.ForbiddenError, Rule(grpc.StatusCode.PERMISSION_DENIED, "FORBIDDEN")),
+    (
+        server.TokenFileError,
+        Rule(
+            grpc.StatusCode.UNAVAILABLE,
+            "TOKENS_UNREADABLE",
+            "the server cannot read its tokens and lets nobody in; its log says why",
+            30.0,
+        ),
+    ),
+    (
+        server.AuditError,
+        Rule(
+            grpc.StatusCode.UNAVAILABLE,
+            "AUDIT_UNWRITABLE",
+            "the server cannot write its audit log and answers nothing; its log says why",
+            30.0,
+        ),
+    ),
     (server.NotReadyError, Rule(grpc.StatusCode.UNAVAILABLE, "NOT_READY", None, 1.0)),
     (server.StoppingError, Rule(grpc.StatusCode.UNAVAILABLE, "STOPPING", None, 5.0)),
     (explainer.ImageError, Rule(grpc.StatusCode.INVALID_ARGUMENT, "IMAGE_INVALID")),
@@ -84,6 +104,13 @@ _INTERNAL = Rule(grpc.StatusCode.INTERNAL, "INTERNAL")
 def rule_for(error: Exception) -> Rule:
     """The table's row for an error; INTERNAL where it has none."""
     return next((rule for type, rule in RULES if isinstance(error, type)), _INTERNAL)
+
+
+def code_of(error: BaseException) -> grpc.StatusCode:
+    """The code that a call ends with when its method raises this."""
+    if isinstance(error, Exception):
+        return rule_for(error).code
+    return grpc.StatusCode.CANCELLED
 
 
 def status_of(error: Exception) -> status_pb2.Status:

@@ -1,0 +1,92 @@
+"""Options of every command that asks a server: where it is, and what to show to it."""
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from partlens.client.channel import DEADLINE, Credentials
+from partlens.client.errors import ClientError
+from partlens.client.sync_client import Client
+
+Command = Callable[..., Any]
+DEFAULT_SERVER = "127.0.0.1:50051"
+_TOKEN = "PARTLENS_TOKEN"
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+# name, environment variable, help; each names a file. A secret is never an option's value: other
+# users of a machine see a command's options.
+_FILES = (
+    (
+        "--token-file",
+        "PARTLENS_TOKEN_FILE",
+        "Token to send; PARTLENS_TOKEN holds one itself.",
+    ),
+    ("--ca", "PARTLENS_CA", "Authority of the server's certificate (PEM); speaks TLS."),
+    ("--client-certificate", "PARTLENS_CLIENT_CERTIFICATE", "Own certificate (PEM)."),
+    ("--client-key", "PARTLENS_CLIENT_KEY", "Its key (PEM)."),
+)
+
+
+def connection_options(command: Command) -> Command:
+    """--server, --deadline, --tls and files of credentials, given to the command as `client`."""
+
+    @click.option(
+        "--server",
+        default=DEFAULT_SERVER,
+        show_default=True,
+        envvar="PARTLENS_SERVER",
+        help="host:port of the server (or set PARTLENS_SERVER).",
+    )
+    @click.option(
+        "--deadline",
+        default=DEADLINE,
+        show_default=True,
+        type=click.FloatRange(0, min_open=True),
+        help="Seconds that one call may take.",
+    )
+    @click.option("--tls", is_flag=True, envvar="PARTLENS_TLS", help="Speak TLS (PARTLENS_TLS).")
+    @wraps(command)
+    def connected(
+        server: str,
+        deadline: float,
+        tls: bool,
+        token_file: Path | None,
+        ca: Path | None,
+        client_certificate: Path | None,
+        client_key: Path | None,
+        **options: Any,
+    ) -> Any:
+        credentials = Credentials(
+            token=_token(token_file),
+            tls=tls,
+            ca=_content(ca),
+            certificate=_content(client_certificate),
+            key=_content(client_key),
+        )
+        try:
+            client = Client(server, deadline, credentials)
+        except ClientError as error:
+            raise click.ClickException(str(error)) from error
+        return command(client=client, **options)
+
+    for name, variable, help in reversed(_FILES):
+        connected = click.option(
+            name, envvar=variable, type=_FILE, help=f"{help} ({variable})", metavar="FILE"
+        )(connected)
+    return connected
+
+
+def _token(file: Path | None) -> str:
+    text = _content(file).decode(errors="replace") if file else os.environ.get(_TOKEN, "")
+    return text.strip()
+
+
+def _content(path: Path | None) -> bytes:
+    try:
+        return path.read_bytes() if path else b""
+    except OSError as error:
+        raise click.ClickException(f"{path}: {error.strerror}") from error

@@ -1,0 +1,104 @@
+"""Who asks, and how far that reaches."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from partlens.indexer.gallery import Filter, Metadata
+from partlens.server.errors import ForbiddenError
+
+Scope = Literal["search", "ingest", "admin"]
+SCOPES: tuple[Scope, ...] = ("search", "ingest", "admin")
+
+# What each method needs; a method that is not here is closed to everyone.
+NEEDED: dict[str, frozenset[Scope]] = {
+    "/partlens.v1.PartSearchService/SearchRegions": frozenset({"search"}),
+    "/partlens.v1.PartSearchService/ExplainPair": frozenset({"search"}),
+    "/partlens.v1.PartSearchService/DescribeQuery": frozenset({"search"}),
+    "/partlens.v1.GalleryService/GetImage": frozenset({"search"}),
+    "/partlens.v1.GalleryService/ListImages": frozenset({"search"}),
+    "/partlens.v1.GalleryService/GetGallery": frozenset(SCOPES),
+    "/partlens.v1.GalleryService/UpsertImages": frozenset({"ingest"}),
+    "/partlens.v1.GalleryService/DeleteImages": frozenset({"admin"}),
+}
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """The images that a caller may see and change.
+
+    Attributes:
+        cameras: theirs only; None for all images. Never empty.
+    """
+
+    cameras: frozenset[str] | None = None
+
+    @classmethod
+    def to(cls, cameras: Iterable[str]) -> "Confinement":
+        """Confined to these cameras; not at all where there are none.
+
+        >>> Confinement.to([]).cameras is None
+        True
+        """
+        return cls(frozenset(cameras) or None)
+
+    def sees(self, metadata: Metadata) -> bool:
+        """Whether an image is within."""
+        return self.cameras is None or metadata.camera in self.cameras
+
+    def narrowed(self, where: Filter) -> Filter:
+        """A filter that lets no image pass that is not within.
+
+        Raises:
+            ForbiddenError: the filter names a camera outside.
+        """
+        if self.cameras is None:
+            return where
+        if outside := where.cameras - self.cameras:
+            raise ForbiddenError(
+                f"this token is confined to cameras {_names(self.cameras)}; the filter names"
+                f" {_names(outside)}"
+            )
+        return replace(where, cameras=where.cameras or self.cameras)
+
+    def require(self, camera: str) -> None:
+        """Raise ForbiddenError where an image of a camera is outside."""
+        if self.cameras is not None and camera not in self.cameras:
+            raise ForbiddenError(
+                f"this token is confined to cameras {_names(self.cameras)}; the image is of"
+                f" {camera!r}"
+            )
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks.
+
+    Attributes:
+        token: id of the token; "" where the server has none.
+        name: what its owner called it.
+        scopes: what it may do.
+        within: the images it may do it to.
+    """
+
+    token: str = ""
+    name: str = ""
+    scopes: frozenset[Scope] = frozenset()
+    within: Confinement = Confinement()
+
+    def require_scope(self, method: str) -> None:
+        """Raise ForbiddenError unless a method is open to this caller."""
+        needed = NEEDED.get(method, frozenset())
+        if not needed & self.scopes:
+            raise ForbiddenError(
+                f"token {self.token} has scope {_names(self.scopes)}; this method needs"
+                f" {_names(needed, ' or ')}"
+            )
+
+
+# Where the server has no tokens, which it may only on loopback: whoever reaches it.
+ANYONE = Caller(name="anyone", scopes=frozenset(SCOPES))
+
+
+def _names(names: Iterable[str], join: str = ", ") -> str:
+    return join.join(sorted(names))

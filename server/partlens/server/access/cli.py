@@ -1,0 +1,97 @@
+"""`partlens token`."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import cast
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from partlens.server.access import tokens
+from partlens.server.access.caller import SCOPES, Scope
+from partlens.server.access.token_file import TokenFile
+from partlens.server.access.tokens import Token
+from partlens.server.config.cli import clear_errors, config_options, load_or_fail
+
+
+@click.group()
+@click.option("--tokens", "path", help="The file of tokens, instead of setting access.tokens.")
+@config_options
+@click.pass_context
+def token(
+    context: click.Context, path: str | None, file: Path | None, texts: tuple[str, ...]
+) -> None:
+    """Make, list and revoke the tokens that a server lets in. A running server sees it at once."""
+    access = load_or_fail(file, texts, {"access": {"tokens": path}}).settings.access
+    if access.tokens is None:
+        raise click.UsageError("give --tokens FILE, or set access.tokens in partlens.toml")
+    context.obj = TokenFile(access.tokens)
+
+
+@token.command()
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    type=click.Choice(SCOPES),
+    help="search, ingest (upload) or admin (delete); repeatable.",
+)
+@click.option("--camera", "cameras", multiple=True, help="Confine it to this camera; repeatable.")
+@click.option("--days", type=click.IntRange(1), help="Let it expire; by default it does not.")
+@click.pass_obj
+def create(
+    file: TokenFile, name: str, scopes: tuple[str, ...], cameras: tuple[str, ...], days: int | None
+) -> None:
+    """Make a token for NAME, and print it: this once, since only a hash of it is kept."""
+    expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days) if days else None
+    made, text = tokens.create(
+        name, frozenset(cast("tuple[Scope, ...]", scopes)), frozenset(cameras), expires
+    )
+    with clear_errors():
+        file.add(made)
+    click.echo(
+        f"token {made.id} for {name}, kept in {file.path} as a hash; keep this text:", err=True
+    )
+    click.echo(text)
+
+
+@token.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def list_tokens(file: TokenFile, as_json: bool) -> None:
+    """Show the tokens, without what is secret of them."""
+    with clear_errors():
+        found = sorted(file.read().values(), key=lambda token: token.created_at)
+    if as_json:
+        click.echo(json.dumps([_shown(token) for token in found]))
+        return
+    table = Table("id", "name", "scopes", "cameras", "created", "expires")
+    for one in found:
+        table.add_row(
+            one.id,
+            one.name,
+            ", ".join(sorted(one.scopes)),
+            ", ".join(sorted(one.cameras)) or "all",
+            f"{one.created_at:%Y-%m-%d}",
+            f"{one.expires_at:%Y-%m-%d}" if one.expires_at else "never",
+        )
+    Console().print(table)
+
+
+@token.command()
+@click.argument("id")
+@click.pass_obj
+def revoke(file: TokenFile, id: str) -> None:
+    """Take back the token with this ID: its next call is refused."""
+    with clear_errors():
+        gone = file.remove(id)
+    click.echo(f"token {gone.id} of {gone.name} is revoked", err=True)
+
+
+def _shown(token: Token) -> dict[str, object]:
+    secret = ("salt", "digest")
+    return {key: value for key, value in token.to_json().items() if key not in secret}

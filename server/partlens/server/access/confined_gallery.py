@@ -1,0 +1,82 @@
+"""The gallery as one caller may see and change it: the one way from a request to its images."""
+
+from collections.abc import Sequence
+
+from partlens.explainer.scoring import QueryPart, Score
+from partlens.indexer.errors import NotFoundError
+from partlens.indexer.gallery import Candidate, Filter, Gallery, NewImage, StoredImage
+from partlens.indexer.gallery.records import FloatArray
+from partlens.server.access.caller import Confinement
+
+NO_FILTER = Filter()
+
+
+class ConfinedGallery:
+    """A gallery, less the images outside a confinement: to its caller they do not exist."""
+
+    def __init__(self, gallery: Gallery, within: Confinement) -> None:
+        self._gallery, self._within = gallery, within
+
+    @property
+    def version(self) -> int:
+        """Grows with every commit, of anyone."""
+        return self._gallery.version
+
+    def __len__(self) -> int:
+        if self._within.cameras is None:
+            return len(self._gallery)
+        return self._gallery.count(self._within.narrowed(NO_FILTER))
+
+    def get(self, id: str) -> StoredImage:
+        """The image of this id; NotFoundError if there is none."""
+        self._require([id])
+        return self._gallery.get(id)
+
+    def list(self, after: str, limit: int) -> Sequence[StoredImage]:
+        """Images in order of id, from the first id above `after`."""
+        return self._gallery.list(after, limit, self._within.narrowed(NO_FILTER))
+
+    def decompositions(self, ids: Sequence[str]) -> tuple[FloatArray, FloatArray]:
+        """As Gallery.decompositions; NotFoundError for an id that is not there."""
+        self._require(ids)
+        return self._gallery.decompositions(ids)
+
+    def search(
+        self, parts: Sequence[QueryPart], score: Score, where: Filter, top: int
+    ) -> Sequence[Candidate]:
+        """As Gallery.search.
+
+        Raises:
+            ForbiddenError: the filter names a camera outside.
+        """
+        return self._gallery.search(parts, score, self._within.narrowed(where), top)
+
+    def require_addable(self, image: NewImage) -> None:
+        """Raise ForbiddenError unless the image is within, and the one it replaces too."""
+        self._within.require(image.metadata.camera)
+        if image.id in self._gallery:
+            self._within.require(self._gallery.metadata(image.id).camera)
+
+    def add(self, images: Sequence[NewImage]) -> None:
+        """As Gallery.add.
+
+        Raises:
+            ForbiddenError: one is not addable; nothing is added.
+        """
+        for image in images:
+            self.require_addable(image)
+        self._gallery.add(images)
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Deletes those that are there; how many."""
+        return self._gallery.delete([id for id in ids if self._holds(id)])
+
+    def _holds(self, id: str) -> bool:
+        return id in self._gallery and (
+            self._within.cameras is None or self._within.sees(self._gallery.metadata(id))
+        )
+
+    def _require(self, ids: Sequence[str]) -> None:
+        for id in ids:
+            if not self._holds(id):
+                raise NotFoundError(f"the gallery has no image {id!r}")

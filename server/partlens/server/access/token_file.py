@@ -1,0 +1,90 @@
+"""The file of tokens: changed by `partlens token`, read by a server that is running."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from partlens.server.access.tokens import Token
+from partlens.server.errors import TokenFileError
+from partlens.server.files import write_atomically
+
+_FORMAT = 1
+
+
+class TokenFile:
+    """Tokens by id. A file that does not exist yet holds none.
+
+    Reading again costs one stat where the file has not changed, so that a revoked token is refused
+    at the next call. A file that cannot be read lets nobody in.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stamp: tuple[int, ...] = ()
+        self._tokens: Mapping[str, Token] = {}
+
+    def read(self) -> Mapping[str, Token]:
+        """The tokens now.
+
+        Raises:
+            TokenFileError: the file is damaged or cannot be read.
+        """
+        try:
+            state = self.path.stat()
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise TokenFileError(f"{self.path} cannot be read: {error.strerror}") from error
+        stamp = (state.st_mtime_ns, state.st_ino, state.st_size)
+        if stamp != self._stamp:
+            self._tokens = _parsed(self.path)
+            self._stamp = stamp
+        return self._tokens
+
+    def add(self, token: Token) -> None:
+        """Adds a token; raises TokenFileError as read does."""
+        with self._changing() as tokens:
+            tokens[token.id] = token
+
+    def remove(self, id: str) -> Token:
+        """Removes a token, and gives what it was.
+
+        Raises:
+            TokenFileError: there is none of this id, or as read does.
+        """
+        with self._changing() as tokens:
+            if id not in tokens:
+                raise TokenFileError(f"{self.path} has no token {id!r}; see `partlens token list`")
+            return tokens.pop(id)
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, Token]]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                tokens = dict(self.read())
+                yield tokens
+                plain = {"format": _FORMAT, "tokens": [t.to_json() for t in tokens.values()]}
+                write_atomically(self.path, json.dumps(plain, indent=1) + "\n", mode=0o600)
+            finally:
+                os.close(lock)
+        except OSError as error:
+            raise TokenFileError(f"{self.path} cannot be changed: {error.strerror}") from error
+
+
+def _parsed(path: Path) -> dict[str, Token]:
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+        if plain["format"] != _FORMAT:
+            raise TokenFileError(
+                f"{path} has format {plain['format']}, this version reads {_FORMAT}"
+            )
+        tokens = [Token.from_json(one) for one in plain["tokens"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise TokenFileError(f"{path} cannot be read as a file of tokens: {error}") from error
+    return {token.id: token for token in tokens}

@@ -1,0 +1,54 @@
+"""The layer that writes down every call: who, what, of which gallery, with what outcome."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from partlens.server.audit.log import AuditLog, now
+from partlens.server.calls.call import Call
+from partlens.server.calls.status import code_of
+
+# Says nothing of any image.
+_UNWRITTEN = frozenset({"/partlens.v1.GalleryService/GetGallery"})
+
+
+class AuditTrail:
+    """Writes one line for every call, before its caller has the answer.
+
+    A call that cannot be written down fails. A stream of uploads writes a line for each commit,
+    before it is acknowledged; see commit.
+    """
+
+    def __init__(self, log: AuditLog) -> None:
+        self._log = log
+
+    @asynccontextmanager
+    async def around(self, call: Call) -> AsyncIterator[None]:
+        """Writes the call's line; raises AuditError where it cannot."""
+        if call.method in _UNWRITTEN:
+            yield
+            return
+        call.commit = lambda: self._write(call, "OK")
+        try:
+            yield
+        except BaseException as error:
+            await self._write(call, code_of(error).name)
+            raise
+        if call.facts:
+            await self._write(call, "OK")
+
+    async def _write(self, call: Call, outcome: str) -> None:
+        facts, call.facts = call.facts, {}
+        await self._log.append(_entry(call, facts, outcome))
+
+
+def _entry(call: Call, facts: Mapping[str, str | int], outcome: str) -> dict[str, str | int]:
+    caller = call.caller
+    return {
+        "at": now(),
+        "token": caller.token,
+        "name": caller.name,
+        "peer": call.peer,
+        "method": call.name,
+        "outcome": outcome,
+        **facts,
+    }

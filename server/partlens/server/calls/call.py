@@ -1,0 +1,59 @@
+"""What is known of the call in progress."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from partlens.server.access.caller import Caller
+
+_current: ContextVar["Call"] = ContextVar("partlens-call")
+
+
+async def _nothing() -> None:
+    pass
+
+
+@dataclass
+class Call:
+    """One call of one of our services.
+
+    Attributes:
+        method: its path, as "/partlens.v1.PartSearchService/SearchRegions".
+        metadata: what the caller sent beside the request; of a repeated key the last.
+        peer: the caller's address.
+        caller: who asks; known from authentication on.
+        require_allowed: raises if the caller may no longer ask this; a call can outlive a token.
+        facts: what the audit log will say of it.
+        commit: writes the facts to the audit log now; for calls that acknowledge as they go.
+    """
+
+    method: str
+    metadata: Mapping[str, str]
+    peer: str
+    caller: Caller = field(default_factory=Caller)
+    require_allowed: Callable[[], None] = lambda: None
+    facts: dict[str, str | int] = field(default_factory=dict)
+    commit: Callable[[], Awaitable[None]] = _nothing
+
+    @property
+    def name(self) -> str:
+        """The method without its service."""
+        return self.method.rpartition("/")[2]
+
+    def note(self, **facts: str | int) -> None:
+        """Adds facts for the audit log."""
+        self.facts.update(facts)
+
+
+def enter(call: Call) -> None:
+    """Makes a call the one in progress in this task."""
+    _current.set(call)
+
+
+def current() -> Call:
+    """The call in progress, in its own task and in the threads that work for it.
+
+    Raises:
+        LookupError: there is none.
+    """
+    return _current.get()

@@ -1,0 +1,104 @@
+"""Runs every call of our services inside the same layers, and answers their errors."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+)
+from typing import Any, Protocol
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from partlens.server.calls import call as calls
+from partlens.server.calls.call import Call
+from partlens.server.calls.status import abort
+from partlens.server.errors import RequestError
+
+_OURS = "/partlens."
+
+
+class Layer(Protocol):
+    """Something that every call goes through."""
+
+    def around(self, call: Call) -> AbstractAsyncContextManager[None]:
+        """Entered before the call's request is read, left before it is answered; may raise."""
+        ...
+
+
+class EveryCall(grpc.aio.ServerInterceptor):
+    """Puts layers around every call of our services, the first outermost.
+
+    A method of one request is served as a stream of one, so that the layers come before its
+    request is read: who is not let in cannot make the server receive a large message.
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self._layers = layers
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """The method's handler, inside the layers."""
+        handler, details = await continuation(handler_call_details), handler_call_details
+        if handler is None or not details.method.startswith(_OURS):
+            return handler
+        answer = self._one if handler.unary_unary else self._stream
+        method = handler.unary_unary or handler.stream_stream
+
+        async def served(requests: AsyncIterator[Any], context: Any) -> None:
+            call = Call(details.method, _texts(details.invocation_metadata), context.peer())
+            calls.enter(call)
+            try:
+                await answer(call, method, _readable(requests), context)
+            except Exception as error:
+                await abort(context, error)
+
+        return grpc.stream_stream_rpc_method_handler(
+            served, handler.request_deserializer, handler.response_serializer
+        )
+
+    async def _one(
+        self, call: Call, method: Any, requests: AsyncGenerator[Any], context: Any
+    ) -> None:
+        async with self._around(call), aclosing(requests):
+            response = await method(await _first(requests), context)
+        await context.write(response)
+
+    async def _stream(
+        self, call: Call, method: Any, requests: AsyncGenerator[Any], context: Any
+    ) -> None:
+        async with self._around(call), aclosing(requests):
+            async with aclosing(method(requests, context)) as responses:
+                async for response in responses:
+                    await context.write(response)
+
+    @asynccontextmanager
+    async def _around(self, call: Call) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for layer in self._layers:
+                await stack.enter_async_context(layer.around(call))
+            yield
+
+
+def _texts(metadata: Any) -> dict[str, str]:
+    return {key: value for key, value in metadata or () if isinstance(value, str)}
+
+
+async def _readable(requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+    """The requests; RequestError for bytes that are no message."""
+    try:
+        async for request in requests:
+            yield request
+    except DecodeError as error:
+        raise RequestError("", "the request is not a message of this method") from error
+
+
+async def _first(requests: AsyncIterator[Any]) -> Any:
+    async for request in requests:
+        return request
+    raise RequestError("", "the call has no request")
