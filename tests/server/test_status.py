@@ -48,7 +48,7 @@ def test_every_error_of_ours_that_a_call_can_meet_has_a_row() -> None:
         for base in (explainer.ExplainerError, indexer.IndexerError, server.ServerError)
         for kind in base.__subclasses__()
     ]
-    startup = {"ModelError", "SourceError", "GalleryError"}
+    startup = {"ModelError", "SourceError", "GalleryError", "RefusedError"}
     startup |= {"ListenError", "CertificateError", "SettingsError"}
     evaluation = {"AnnotationError"}
     assert {kind.__name__ for kind in kinds if rule_for_type(kind) is None} <= startup | evaluation

@@ -63,7 +63,10 @@ class StaleError(ClientError):
 
 
 class ExhaustedError(ClientError):
-    """More than the server takes: a message too large, or too many calls at once."""
+    """More than the server takes: a message too large, too many calls at once or too often.
+
+    Where the same call may succeed later, nothing was done of it and retry_seconds says when.
+    """
 
 
 class UnavailableError(ClientError, ConnectionError):
@@ -121,6 +124,8 @@ def _typed(error: grpc.Call | grpc.aio.AioRpcError, details: _Details, target: s
             return NotFoundError(message)
         case grpc.StatusCode.FAILED_PRECONDITION:
             return StaleError(message)
+        case grpc.StatusCode.RESOURCE_EXHAUSTED if details.reason:
+            return ExhaustedError(message)
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
             return ExhaustedError(f"the server at {target} takes less: {message}")
         case grpc.StatusCode.UNAVAILABLE if details.reason:

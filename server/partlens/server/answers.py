@@ -1,5 +1,6 @@
 """What the engine found out: plain values, no messages."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +39,7 @@ class SearchAnswer:
 
     matches: tuple[Match, ...]
     next_page_token: str
-    queries: tuple[Query, ...]
+    queries: Sequence[Query]
     gallery_version: int
     asked: str
 

@@ -17,11 +17,12 @@ from partlens.server.access.token_file import TokenFile
 from partlens.server.audit.log import AuditLog, beside
 from partlens.server.audit.trail import AuditTrail
 from partlens.server.calls.interceptor import EveryCall, Layer
-from partlens.server.config.sections import AccessSection
 from partlens.server.config.settings import Settings
 from partlens.server.engine import Engine
 from partlens.server.errors import ListenError, ServerError
 from partlens.server.host import Host
+from partlens.server.limits.admission import Admission
+from partlens.server.limits.rate import Rate
 from partlens.v1.gallery_service_pb2_grpc import add_GalleryServiceServicer_to_server
 from partlens.v1.part_search_service_pb2_grpc import add_PartSearchServiceServicer_to_server
 
@@ -53,6 +54,7 @@ class PartlensServer:
         self._make, self._settings = make, settings
         self._audit_log, self._insecure = audit_log, insecure
         self._health = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
+        self._admission = Admission(settings.limits.concurrent_calls)
         self._host: Host | None = None
         self._server: grpc.aio.Server | None = None
         self._audit: AuditLog | None = None
@@ -80,9 +82,8 @@ class PartlensServer:
         credentials = tls.credentials() if tls else None
         host, log = Host(self._settings), AuditLog(self._audit_log)
         server = grpc.aio.server(
-            interceptors=[EveryCall(_layers(access, log))],
+            interceptors=[EveryCall(_layers(self._settings, self._admission, log))],
             options=_options(self._settings),
-            maximum_concurrent_rpcs=self._settings.limits.concurrent_calls,
         )
         self._add_services(server, host)
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
@@ -119,6 +120,8 @@ class PartlensServer:
         await self._health.enter_graceful_shutdown()
         self._host.stopping.set()
         await self._server.stop(self._settings.server.grace_seconds if grace is None else grace)
+        # Calls that were cut off still write their lines in the audit log.
+        await self._admission.idle()
         self._host.close()
         await self._audit.close()
 
@@ -144,10 +147,16 @@ def create_server(
     return PartlensServer(lambda: Engine(model, gallery, used.limits), used, audit_log=audit_log)
 
 
-def _layers(access: AccessSection, log: AuditLog) -> tuple[Layer, ...]:
+def _layers(settings: Settings, admission: Admission, log: AuditLog) -> tuple[Layer, ...]:
     """What every call goes through, the first outermost."""
-    tokens = TokenFile(access.tokens) if access.tokens else None
-    return (Authentication(tokens), AuditTrail(log), Authorisation())
+    tokens, limits = settings.access.tokens, settings.limits
+    return (
+        Authentication(TokenFile(tokens) if tokens else None),
+        Rate(limits.calls_per_second, limits.burst_calls),
+        admission,
+        AuditTrail(log),
+        Authorisation(),
+    )
 
 
 def _add_port(

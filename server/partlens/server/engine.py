@@ -1,6 +1,6 @@
 """The questions that the services answer, asked of one model and one gallery."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 
 import numpy as np
@@ -22,7 +22,7 @@ from partlens.server.access.confined_gallery import ConfinedGallery
 from partlens.server.answers import DescribeAnswer, Match, PairAnswer, PartialMap, SearchAnswer
 from partlens.server.config.sections import LimitsSection
 from partlens.server.errors import blamed_on
-from partlens.server.queries import Query, QueryCache, query_id
+from partlens.server.queries import Query, QueryCache, Unseen, query_id
 from partlens.server.questions import (
     DescribeQuestion,
     EarlierPicture,
@@ -40,7 +40,9 @@ FloatArray = NDArray[np.float32]
 class Engine:
     """Answers questions about query images and a gallery. Blocks; safe to use from threads.
 
-    Made with a whole gallery it answers as if everything were the caller's; see within.
+    It never runs the model: whoever asks takes what `look` says is unseen through it, and
+    `keep`s the result. Made with a whole gallery it answers as if everything were the caller's;
+    see within.
 
     Args:
         model: the one that the gallery is bound to.
@@ -51,10 +53,16 @@ class Engine:
         self._whole, self.gallery = gallery, ConfinedGallery(gallery, Confinement())
         self._queries = QueryCache(limits.kept_queries)
 
-    def within(self, confinement: Confinement) -> "Engine":
-        """The same, of the images within a confinement."""
+    def within(
+        self, confinement: Confinement, require_waiting: Callable[[], None] = lambda: None
+    ) -> "Engine":
+        """The same for one caller: of the images within a confinement.
+
+        Args:
+            require_waiting: raises when the caller is gone, to end a search early.
+        """
         confined = copy(self)
-        confined.gallery = ConfinedGallery(self._whole, confinement)
+        confined.gallery = ConfinedGallery(self._whole, confinement, require_waiting)
         return confined
 
     @property
@@ -62,16 +70,17 @@ class Engine:
         """What the model is."""
         return self.model.spec
 
-    def search(self, question: SearchQuestion) -> SearchAnswer:
+    def search(self, question: SearchQuestion, queries: Sequence[Query]) -> SearchAnswer:
         """One page of the images that hold parts like the question's.
 
+        Args:
+            queries: the question's images.
+
         Raises:
-            RequestError: a picture, region or page token that cannot be used.
-            UnknownQueryError: a query id that is not kept.
-            NotFoundError: the gallery has no image of a given id.
+            RequestError: a region or page token that cannot be used.
+            ForbiddenError: the filter names a camera that is not the caller's.
             StalePageError: the gallery has changed since the page token was given.
         """
-        queries = tuple(self.query(image) for image in question.images)
         weights = [self._weights(queries[r.image], r.region, r.field) for r in question.regions]
         try:
             return self._page(question, queries, weights)
@@ -79,9 +88,8 @@ class Engine:
             # A hit was deleted while its map was being looked up: rank what is there now.
             return self._page(question, queries, weights)
 
-    def explain(self, question: PairQuestion) -> PairAnswer:
+    def explain(self, question: PairQuestion, query: Query, retrieved: Query) -> PairAnswer:
         """Why two images are similar; raises as search does."""
-        query, retrieved = self.query(question.query), self.query(question.retrieved)
         explanation = PairExplanation(
             _decomposition(query, self.spec.grid), _decomposition(retrieved, self.spec.grid)
         )
@@ -91,17 +99,22 @@ class Engine:
         asked = paging.digest(query.id, retrieved.id)
         return PairAnswer(query, retrieved, explanation, partial, asked)
 
-    def describe(self, question: DescribeQuestion) -> DescribeAnswer:
+    def describe(self, question: DescribeQuestion, query: Query) -> DescribeAnswer:
         """How the model sees an image and regions of it; raises as search does."""
-        query = self.query(question.image)
         coverage = tuple(
             self._weights(query, region, field).reshape(self.spec.grid)
             for region, field in question.regions
         )
         return DescribeAnswer(query, coverage, self.spec.digest)
 
-    def query(self, source: Source) -> Query:
-        """A query image as the model sees it, which costs a pass only if it is not kept already."""
+    def look(self, source: Source) -> Query | Unseen:
+        """A query image; Unseen if the model must see it first.
+
+        Raises:
+            RequestError: a picture that cannot be used.
+            UnknownQueryError: a query id that is not kept.
+            NotFoundError: the gallery has no image of a given id.
+        """
         match source:
             case EarlierPicture(id):
                 return self._earlier_query(id)
@@ -109,14 +122,17 @@ class Engine:
                 return self._stored_query(id)
             case Picture(data, field):
                 id = query_id(self.spec.digest, "data", data)
-                return self._queries.find(id) or self._new_query(id, data, field)
+                return self._queries.find(id) or self._unseen(id, data, field)
 
-    def _new_query(self, id: str, data: bytes, field: str) -> Query:
+    def keep(self, unseen: Unseen, contributions: FloatArray, bias: FloatArray) -> Query:
+        """The query image of what the model saw, kept for later calls."""
+        return self._queries.keep(Query(unseen.id, unseen.image_size, contributions, bias))
+
+    def _unseen(self, id: str, data: bytes, field: str) -> Unseen:
         with blamed_on(field):
             image = decode(data, self.limits.image_limits)
-            seen = self.model.decompose([image])
-        size = (image.shape[1], image.shape[0])
-        return self._queries.keep(Query(id, size, seen.contributions[0], seen.bias[0]))
+            pixels = self.spec.preprocessing.pixels(image)
+        return Unseen(id, (image.shape[1], image.shape[0]), pixels)
 
     def _earlier_query(self, id: str) -> Query:
         query = self._queries.get(id)
@@ -152,7 +168,7 @@ class Engine:
             )
 
     def _page(
-        self, question: SearchQuestion, queries: tuple[Query, ...], weights: Sequence[FloatArray]
+        self, question: SearchQuestion, queries: Sequence[Query], weights: Sequence[FloatArray]
     ) -> SearchAnswer:
         asked, version = _digest(question, queries, weights), self.gallery.version
         depth = self.limits.search_depth

@@ -7,6 +7,10 @@ ServerError
 ├── UnknownQueryError      a query id that was forgotten or never given
 ├── UnauthenticatedError   no token, or one that is not valid
 ├── ForbiddenError         what a token may not do, or an image it may not change
+├── RefusedError           a call that comes at a bad time; the same may succeed later
+│   ├── RateError          its token calls too often
+│   └── OverloadedError    the server has too much to do
+├── CallerGoneError        nobody waits for the answer any more
 ├── NotReadyError          model and gallery are not loaded yet
 ├── StoppingError          the server is going down and takes no more images
 ├── ListenError            an address that cannot, or must not, be listened on
@@ -73,6 +77,30 @@ class UnauthenticatedError(ServerError):
 
 class ForbiddenError(ServerError, PermissionError):
     """What a token may not do, or an image it may not change."""
+
+
+class RefusedError(ServerError):
+    """A call that comes at a bad time; the same may succeed later.
+
+    Attributes:
+        retry_seconds: when.
+    """
+
+    def __init__(self, message: str, retry_seconds: float = 0.5) -> None:
+        self.retry_seconds = retry_seconds
+        super().__init__(message)
+
+
+class RateError(RefusedError):
+    """The caller's token calls too often."""
+
+
+class OverloadedError(RefusedError):
+    """The server has too much to do."""
+
+
+class CallerGoneError(ServerError):
+    """Nobody waits for the answer any more."""
 
 
 class NotReadyError(ServerError):

@@ -35,7 +35,7 @@ class GalleryService(GalleryServiceServicer):
         limits, index = self._host.settings.limits, 0
         async with receiving(request_iterator, limits, self._host.stopping) as inbox:
             while batch := await inbox.take():
-                prepared = await self._host.run(partial(uploads.prepare, batch))
+                prepared = await uploads.prepare(batch, self._host)
                 receipts = await self._host.write(partial(uploads.commit, prepared))
                 await calls.current().commit()
                 for request, receipt in zip(batch, receipts, strict=True):

@@ -1,4 +1,4 @@
-"""PartSearchService: decode, ask the engine, encode; all of it on a thread."""
+"""PartSearchService: decode, take new images through the model, ask the engine, encode."""
 
 from typing import Any
 
@@ -29,10 +29,11 @@ class PartSearchService(PartSearchServiceServicer):
         self, request: pb.SearchRegionsRequest, context: Context
     ) -> pb.SearchRegionsResponse:
         """The gallery's images that hold parts similar to the regions, best first."""
+        question = await self._host.run(lambda engine: decoding.search(request, engine.limits))
+        queries = await self._host.queries(question.images)
 
         def answer(engine: Engine) -> pb.SearchRegionsResponse:
-            question = decoding.search(request, engine.limits)
-            found = engine.search(question)
+            found = engine.search(question, queries)
             calls.current().note(
                 query=found.asked, gallery_version=found.gallery_version, hits=len(found.matches)
             )
@@ -44,10 +45,11 @@ class PartSearchService(PartSearchServiceServicer):
         self, request: pb.ExplainPairRequest, context: Context
     ) -> pb.ExplainPairResponse:
         """The similarity of two images, taken apart by position."""
+        question = await self._host.run(lambda engine: decoding.pair(request, engine.limits))
+        query, retrieved = await self._host.queries((question.query, question.retrieved))
 
         def answer(engine: Engine) -> pb.ExplainPairResponse:
-            question = decoding.pair(request, engine.limits)
-            explained = engine.explain(question)
+            explained = engine.explain(question, query, retrieved)
             calls.current().note(query=explained.asked, gallery_version=engine.gallery.version)
             return Encoder(engine.spec).pair(explained)
 
@@ -57,11 +59,12 @@ class PartSearchService(PartSearchServiceServicer):
         self, request: pb.DescribeQueryRequest, context: Context
     ) -> pb.DescribeQueryResponse:
         """Takes one image through the model and keeps it under a query id."""
+        question = await self._host.run(lambda engine: decoding.describe(request, engine.limits))
+        (query,) = await self._host.queries((question.image,))
 
         def answer(engine: Engine) -> pb.DescribeQueryResponse:
-            question = decoding.describe(request, engine.limits)
-            described = engine.describe(question)
-            calls.current().note(query=described.query.id, gallery_version=engine.gallery.version)
+            described = engine.describe(question, query)
+            calls.current().note(query=query.id, gallery_version=engine.gallery.version)
             return Encoder(engine.spec).describe(described)
 
         return await self._host.run(answer)

@@ -36,6 +36,21 @@ class Query:
         return np.asarray(self.contributions.sum(0) + self.bias, np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class Unseen:
+    """A query image that the model has not seen.
+
+    Attributes:
+        id: as Query.id.
+        image_size: (width, height) of the upright image, in pixels.
+        pixels: ready for the model, float32 [3, height, width].
+    """
+
+    id: str
+    image_size: tuple[int, int]
+    pixels: NDArray[np.float32]
+
+
 def query_id(model_digest: str, kind: str, *parts: bytes) -> str:
     """The id of a query image: a digest, so that the same image has the same id in every process.
 

@@ -1,5 +1,6 @@
 """Uploaded images, on their way into the gallery."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,7 +9,6 @@ from numpy.typing import NDArray
 
 from partlens.explainer.errors import ImageError, ShapeError
 from partlens.explainer.images import decode
-from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import InvalidImageError
 from partlens.indexer.extraction import media_digest, thumbnail
 from partlens.indexer.gallery import NewImage
@@ -17,6 +17,8 @@ from partlens.server.answers import Committed, Receipt, Refused
 from partlens.server.calls import call as calls
 from partlens.server.engine import Engine
 from partlens.server.errors import ForbiddenError, RequestError
+from partlens.server.host import Host
+from partlens.server.limits.passes import Seen
 from partlens.server.questions import Upload
 from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
 
@@ -31,14 +33,10 @@ class _Decoded:
     thumbnail: bytes
 
 
-def prepare(requests: Sequence[UpsertImagesRequest], engine: Engine) -> list[NewImage | Refused]:
+async def prepare(requests: Sequence[UpsertImagesRequest], host: Host) -> list[NewImage | Refused]:
     """Each uploaded image taken through the model, or why it cannot be, in the order given."""
-    read = [_read(request, engine) for request in requests]
-    usable = [one for one in read if isinstance(one, _Decoded)]
-    if not usable:
-        return [one for one in read if isinstance(one, Refused)]
-    made = iter(_decomposed(usable, engine))
-    return [one if isinstance(one, Refused) else next(made) for one in read]
+    read = await host.run(lambda engine: [_read(request, engine) for request in requests])
+    return await asyncio.gather(*(_seen(one, host) for one in read))
 
 
 def commit(prepared: Sequence[NewImage | Refused], engine: Engine) -> list[Receipt]:
@@ -63,7 +61,10 @@ def commit(prepared: Sequence[NewImage | Refused], engine: Engine) -> list[Recei
 
 def _addable(image: NewImage, engine: Engine) -> NewImage | Refused:
     try:
+        image.require_storable(engine.spec.positions, engine.spec.dimensions)
         engine.gallery.require_addable(image)
+    except InvalidImageError as error:
+        return Refused("NOT_STORABLE", str(error))
     except ForbiddenError as error:
         return Refused("FORBIDDEN", str(error))
     return image
@@ -81,29 +82,17 @@ def _read(request: UpsertImagesRequest, engine: Engine) -> _Decoded | Refused:
     return _Decoded(upload, pixels, (image.shape[1], image.shape[0]), thumbnail(image))
 
 
-def _decomposed(images: Sequence[_Decoded], engine: Engine) -> list[NewImage | Refused]:
+async def _seen(one: _Decoded | Refused, host: Host) -> NewImage | Refused:
+    if isinstance(one, Refused):
+        return one
     try:
-        seen = engine.model.decompose_pixels(np.stack([one.pixels for one in images]))
+        seen = await host.decompose(one.pixels, patient=True)
     except ShapeError as error:
-        if len(images) == 1:
-            return [Refused("NOT_EXPLAINABLE", str(error))]
-        # One image of the batch is to blame; the others must not suffer for it.
-        return [result for one in images for result in _decomposed([one], engine)]
-    made = [_new_image(one, seen.contributions[i], seen.bias[i]) for i, one in enumerate(images)]
-    return [_storable(image, engine.spec) for image in made]
+        return Refused("NOT_EXPLAINABLE", str(error))
+    return _new_image(one, seen)
 
 
-def _storable(image: NewImage, spec: ModelSpec) -> NewImage | Refused:
-    try:
-        image.require_storable(spec.positions, spec.dimensions)
-    except InvalidImageError as error:
-        return Refused("NOT_STORABLE", str(error))
-    return image
-
-
-def _new_image(
-    one: _Decoded, contributions: NDArray[np.float32], bias: NDArray[np.float32]
-) -> NewImage:
+def _new_image(one: _Decoded, seen: Seen) -> NewImage:
     width, height = one.size
     return NewImage(
         id=one.upload.id,
@@ -113,6 +102,6 @@ def _new_image(
         height=height,
         thumbnail=one.thumbnail,
         metadata=one.upload.metadata,
-        contributions=contributions,
-        bias=bias,
+        contributions=seen.contributions,
+        bias=seen.bias,
     )

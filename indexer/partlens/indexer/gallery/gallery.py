@@ -3,7 +3,7 @@
 import json
 import threading
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -234,14 +234,30 @@ class Gallery:
             return len(known)
 
     def search(
-        self, parts: Sequence[QueryPart], score: Score, where: Filter, top: int
+        self,
+        parts: Sequence[QueryPart],
+        score: Score,
+        where: Filter,
+        top: int,
+        require_waiting: Callable[[], None] = lambda: None,
     ) -> Sequence[Candidate]:
         """The best `top` images that pass the filter, best first; see search.search.
+
+        Args:
+            require_waiting: called between chunks; what it raises ends the search.
 
         Raises:
             ShapeError: a part of another dimension than the gallery's.
         """
-        found = search(self._snapshot, parts, score, where, top, self.spec.grid)
+        found = search(
+            self._snapshot,
+            parts,
+            score,
+            where,
+            top,
+            self.spec.grid,
+            require_waiting=require_waiting,
+        )
         stored = self._stored([one.id for one in found])
         return [
             Candidate(one.id, one.score, one.map, one.constant, one.window, image)

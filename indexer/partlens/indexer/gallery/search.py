@@ -1,6 +1,6 @@
 """Finds the best images of a snapshot: scores them all, or the candidates that an index names."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,11 +38,15 @@ def search(
     top: int,
     grid: tuple[int, int],
     exact_bytes: int = EXACT_BYTES,
+    require_waiting: Callable[[], None] = lambda: None,
 ) -> list[Found]:
     """The best `top` images, best first; equal scores in order of id.
 
     Where the contributions to look through fit into exact_bytes the result is that of scoring
     every image. Otherwise FAISS names candidates, and those are scored exactly.
+
+    Args:
+        require_waiting: called between chunks; what it raises ends the search.
     """
     chosen = [(segment, rows) for segment, rows in snapshot.rows(where) if len(rows)]
     size = sum(segment.contributions[:1].nbytes * len(rows) for segment, rows in chosen)
@@ -51,6 +55,7 @@ def search(
         chosen = [(s, rows) for s, rows in candidate_rows(chosen, parts, count) if len(rows)]
     best: list[Found] = []
     for segment, rows in _chunks(chosen):
+        require_waiting()
         scored = score_images(
             score,
             parts,

@@ -1,6 +1,6 @@
 """The gallery as one caller may see and change it: the one way from a request to its images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from partlens.explainer.scoring import QueryPart, Score
 from partlens.indexer.errors import NotFoundError
@@ -12,10 +12,20 @@ NO_FILTER = Filter()
 
 
 class ConfinedGallery:
-    """A gallery, less the images outside a confinement: to its caller they do not exist."""
+    """A gallery, less the images outside a confinement: to its caller they do not exist.
 
-    def __init__(self, gallery: Gallery, within: Confinement) -> None:
+    Args:
+        require_waiting: raises when the caller is gone, to end a search early.
+    """
+
+    def __init__(
+        self,
+        gallery: Gallery,
+        within: Confinement,
+        require_waiting: Callable[[], None] = lambda: None,
+    ) -> None:
         self._gallery, self._within = gallery, within
+        self._require_waiting = require_waiting
 
     @property
     def version(self) -> int:
@@ -49,7 +59,9 @@ class ConfinedGallery:
         Raises:
             ForbiddenError: the filter names a camera outside.
         """
-        return self._gallery.search(parts, score, self._within.narrowed(where), top)
+        return self._gallery.search(
+            parts, score, self._within.narrowed(where), top, self._require_waiting
+        )
 
     def require_addable(self, image: NewImage) -> None:
         """Raise ForbiddenError unless the image is within, and the one it replaces too."""

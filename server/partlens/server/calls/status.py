@@ -5,6 +5,7 @@ this machine; they go to the log, and the caller gets a fixed text.
 """
 
 import logging
+import math
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -65,6 +66,9 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
             30.0,
         ),
     ),
+    (server.RateError, Rule(grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_EXCEEDED")),
+    (server.OverloadedError, Rule(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")),
+    (server.CallerGoneError, Rule(grpc.StatusCode.CANCELLED, "CALLER_GONE")),
     (server.NotReadyError, Rule(grpc.StatusCode.UNAVAILABLE, "NOT_READY", None, 1.0)),
     (server.StoppingError, Rule(grpc.StatusCode.UNAVAILABLE, "STOPPING", None, 5.0)),
     (explainer.ImageError, Rule(grpc.StatusCode.INVALID_ARGUMENT, "IMAGE_INVALID")),
@@ -126,9 +130,12 @@ def status_of(error: Exception) -> status_pb2.Status:
         text = f"the server failed; its log has the cause under {_logged(error)}"
     elif rule.text is not None:
         _logged(error)
-    if rule.retry_seconds is not None:
+    retry_seconds = rule.retry_seconds
+    if isinstance(error, server.RefusedError):
+        retry_seconds = error.retry_seconds
+    if retry_seconds is not None:
         delay = Duration()
-        delay.FromMilliseconds(int(rule.retry_seconds * 1000))
+        delay.FromMilliseconds(math.ceil(retry_seconds * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     details.insert(0, error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN))
     code: int = rule.code.value[0]

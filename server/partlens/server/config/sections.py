@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import Ge
+from annotated_types import Ge, Gt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from partlens.explainer.images import ImageLimits
 
 Count = Annotated[int, Ge(1)]
-Seconds = Annotated[float, Ge(0), Field(allow_inf_nan=False)]
+Rate = Annotated[float, Gt(0), Field(allow_inf_nan=False)]
+Duration = Annotated[float, Ge(0), Field(allow_inf_nan=False)]
 
 
 class Section(BaseModel):
@@ -33,7 +34,7 @@ class ServerSection(Section):
     """let callers ask for the contract, as grpcurl does"""
     workers: Count = 4
     """threads that decode pictures and search the gallery"""
-    grace_seconds: Seconds = 10.0
+    grace_seconds: Duration = 10.0
     """how long a stopping server lets calls finish"""
 
 
@@ -64,6 +65,16 @@ class LimitsSection(Section):
     """their size together, in bytes"""
     concurrent_calls: Count = 256
     """calls in progress at most; others are refused at once"""
+    calls_per_second: Rate = 100.0
+    """calls of one token in the long run; those that come faster are refused"""
+    burst_calls: Count = 200
+    """calls of one token at once after a pause"""
+    pass_images: Count = 16
+    """images of different calls that share one pass through the model at most"""
+    pass_wait_ms: Duration = 2.0
+    """how long the first image of a pass waits for others, in milliseconds"""
+    waiting_images: Count = 128
+    """query images that may wait for the model; calls with more are refused at once"""
 
     @property
     def image_limits(self) -> ImageLimits:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from annotated_types import Ge
+from annotated_types import Ge, Gt
 from pydantic.fields import FieldInfo
 
 from partlens.server.config.sections import Section
@@ -103,6 +103,7 @@ def markdown() -> str:
 def _kind(field: FieldInfo) -> str:
     type = field.annotation
     if type in _KINDS:
-        least = [f", at least {m.ge}" for m in field.metadata if isinstance(m, Ge)]
-        return _KINDS[type] + "".join(least)
+        bounds = [f", at least {m.ge}" for m in field.metadata if isinstance(m, Ge)]
+        bounds += [f", above {m.gt}" for m in field.metadata if isinstance(m, Gt)]
+        return _KINDS[type] + "".join(bounds)
     return "path"

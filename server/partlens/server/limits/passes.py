@@ -1,0 +1,130 @@
+"""The queue in front of the model: images of different calls share a forward pass."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partlens.explainer.errors import ShapeError
+from partlens.explainer.model import Decompositions
+from partlens.server.errors import OverloadedError, StoppingError
+
+FloatArray = NDArray[np.float32]
+Model = Callable[[FloatArray], Decompositions]
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One image as the model sees it.
+
+    Attributes:
+        contributions: float32 [P, D].
+        bias: float32 [D].
+    """
+
+    contributions: FloatArray
+    bias: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    pixels: FloatArray
+    seen: "asyncio.Future[Seen]"
+
+
+class Passes:
+    """Takes images through the model on one thread, several at a time.
+
+    While a pass runs, images gather for the next. An image whose caller is gone is left out.
+
+    Args:
+        model: preprocessed pixels [N, 3, height, width] to decompositions.
+        most: images in one pass.
+        wait: seconds that the first image of a pass waits for others.
+        queue: images that may wait; more are refused.
+    """
+
+    def __init__(self, model: Model, most: int, wait: float, queue: int) -> None:
+        self._model, self._most, self._wait, self._queue = model, most, wait, queue
+        self._waiting: list[_Waiting] = []
+        self._task: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, "partlens-model")
+        self._turns = asyncio.Semaphore(most)
+
+    async def decompose(self, pixels: FloatArray, *, patient: bool = False) -> Seen:
+        """One image through the model.
+
+        Args:
+            pixels: [3, height, width].
+            patient: wait for room instead of being refused. The images of patient callers never
+                fill the queue: at most one pass of them is in it.
+
+        Raises:
+            OverloadedError: too many images wait.
+            ShapeError: the model cannot decompose this image.
+        """
+        if patient:
+            async with self._turns:
+                return await self._enqueue(pixels)
+        if len(self._waiting) >= self._queue:
+            raise OverloadedError(
+                f"{self._queue} images wait for the model, as many as this server lets wait; try"
+                " again"
+            )
+        return await self._enqueue(pixels)
+
+    def close(self) -> None:
+        """Waits for the pass that runs."""
+        self._thread.shutdown(cancel_futures=True)
+
+    async def _enqueue(self, pixels: FloatArray) -> Seen:
+        one = _Waiting(pixels, asyncio.get_running_loop().create_future())
+        self._waiting.append(one)
+        if self._task is None:
+            self._task = asyncio.create_task(self._work())
+        return await one.seen
+
+    async def _work(self) -> None:
+        while self._waiting:
+            if len(self._waiting) < self._most:
+                await asyncio.sleep(self._wait)
+            if batch := self._next():
+                results = await self._run([one.pixels for one in batch])
+                for one, result in zip(batch, results, strict=True):
+                    _tell(one.seen, result)
+        self._task = None
+
+    async def _run(self, images: Sequence[FloatArray]) -> Sequence[Seen | Exception]:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._thread, _pass, self._model, images)
+        except RuntimeError as error:  # the thread was shut down
+            return [StoppingError(f"the server is stopping: {error}") for _ in images]
+
+    def _next(self) -> list[_Waiting]:
+        wanted = [one for one in self._waiting if not one.seen.cancelled()]
+        self._waiting = wanted[self._most :]
+        return wanted[: self._most]
+
+
+def _tell(seen: "asyncio.Future[Seen]", result: Seen | Exception) -> None:
+    if seen.done():
+        return  # cancelled while the pass ran
+    if isinstance(result, Exception):
+        seen.set_exception(result)
+    else:
+        seen.set_result(result)
+
+
+def _pass(model: Model, images: Sequence[FloatArray]) -> list[Seen | Exception]:
+    try:
+        made = model(np.stack(images))
+    except Exception as error:
+        # One image may be to blame; the others must not suffer for it.
+        if len(images) > 1 and isinstance(error, ShapeError):
+            return [result for one in images for result in _pass(model, [one])]
+        return [error for _ in images]
+    return [Seen(made.contributions[i], made.bias[i]) for i in range(len(images))]
