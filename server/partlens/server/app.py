@@ -54,7 +54,8 @@ class PartlensServer:
         self._make, self._settings = make, settings
         self._audit_log, self._insecure = audit_log, insecure
         self._health = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
-        self._admission = Admission(settings.limits.concurrent_calls)
+        limits = settings.limits
+        self._admission = Admission(limits.concurrent_calls, limits.upload_streams)
         self._host: Host | None = None
         self._server: grpc.aio.Server | None = None
         self._audit: AuditLog | None = None

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from tests.server.conftest import DEADLINE, Running, picture, settings, upserts
 
-from partlens.client import AsyncClient, Box, ExhaustedError, QueryRegion
+from partlens.client import AsyncClient, Box, ExhaustedError, QueryRegion, Upload
 from partlens.explainer.model import MetricModel
 from partlens.explainer.scoring import score_images
 from partlens.indexer.gallery import Gallery
@@ -33,23 +33,48 @@ async def served(
     await server.stop(0)
 
 
-async def test_more_calls_than_the_limit_are_refused_and_health_is_not(
+async def test_more_streams_than_the_limit_are_refused_and_calls_are_not(
     model: MetricModel, gallery: Gallery
 ) -> None:
-    async with served(model, gallery, limits={"concurrent_calls": 2}) as address:
-        async with AsyncClient(address, DEADLINE) as client:
-            channel = grpc.aio.insecure_channel(address)
+    async with served(model, gallery, limits={"upload_streams": 2}) as address:
+        async with (
+            AsyncClient(address, DEADLINE) as client,
+            grpc.aio.insecure_channel(address) as channel,
+        ):
             streams = [GalleryServiceStub(channel).UpsertImages(timeout=DEADLINE) for _ in "ab"]
             for stream, request in zip(streams, upserts(2), strict=True):
                 await stream.write(request)
                 assert (await stream.read()).HasField("committed")
-            with pytest.raises(ExhaustedError, match="2 calls are in progress") as caught:
-                await client.get_gallery()
-            assert caught.value.retry_seconds
-            await client.wait_until_ready(DEADLINE)
+            upload = [Upload("late", picture(9))]
+            with pytest.raises(
+                ExhaustedError, match="2 streams of uploads are in progress"
+            ) as caught:
+                await anext(client.upsert_images(upload))
+            assert caught.value.retry_seconds and "late" not in gallery
+            assert (await client.get_gallery()).images == 2
             streams[0].cancel()
-            await eventually(client.get_gallery)
-            await channel.close()
+            await eventually(lambda: anext(client.upsert_images(upload)))
+
+
+async def test_more_calls_than_the_limit_are_refused_and_health_is_not(
+    model: MetricModel, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go, decompose = threading.Event(), MetricModel.decompose_pixels
+
+    def slowly(self: MetricModel, pixels: Any) -> Any:
+        assert may_go.wait(DEADLINE)
+        return decompose(self, pixels)
+
+    monkeypatch.setattr(MetricModel, "decompose_pixels", slowly)
+    async with served(model, gallery, limits={"concurrent_calls": 2}) as address:
+        async with AsyncClient(address, DEADLINE) as client:
+            calls = [asyncio.create_task(client.describe_query(picture(i))) for i in range(5)]
+            done, waiting = await asyncio.wait(calls, timeout=1.0)
+            assert len(done) == 3
+            assert all(isinstance(task.exception(), ExhaustedError) for task in done)
+            await client.wait_until_ready(DEADLINE)
+            may_go.set()
+            await asyncio.wait_for(asyncio.gather(*waiting), DEADLINE)
 
 
 async def eventually(ask: Any) -> None:

@@ -63,8 +63,10 @@ class LimitsSection(Section):
     """uploaded images that share one commit at most, and that wait for it in memory"""
     upsert_batch_bytes: Count = 64 * 2**20
     """their size together, in bytes"""
-    concurrent_calls: Count = 256
-    """calls in progress at most; others are refused at once"""
+    concurrent_calls: Count = 64
+    """calls in progress at most, streams of uploads aside; others are refused at once"""
+    upload_streams: Count = 256
+    """streams of uploads in progress at most; others are refused at once"""
     calls_per_second: Rate = 100.0
     """calls of one token in the long run; those that come faster are refused"""
     burst_calls: Count = 200

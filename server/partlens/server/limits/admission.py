@@ -7,33 +7,42 @@ from contextlib import asynccontextmanager
 from partlens.server.calls.call import Call
 from partlens.server.errors import OverloadedError
 
+_STREAM = "/partlens.v1.GalleryService/UpsertImages"
+
 
 class Admission:
     """Refuses calls at once when too many are in progress, rather than let all of them wait.
 
+    A stream of uploads lasts as long as its camera does, and is counted apart.
+
     Args:
-        most: calls in progress at once.
+        calls: in progress at once.
+        streams: of uploads, in progress at once.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most, self.in_progress = most, 0
+    def __init__(self, calls: int, streams: int) -> None:
+        self._most = {False: calls, True: streams}
+        self._now = {False: 0, True: 0}
         self._idle = asyncio.Event()
         self._idle.set()
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
         """Raises OverloadedError where there is no room."""
-        if self.in_progress >= self._most:
+        stream = call.method == _STREAM
+        most = self._most[stream]
+        if self._now[stream] >= most:
+            what = "streams of uploads" if stream else "calls"
             raise OverloadedError(
-                f"{self._most} calls are in progress, as many as this server takes; try again"
+                f"{most} {what} are in progress, as many as this server takes; try again"
             )
-        self.in_progress += 1
+        self._now[stream] += 1
         self._idle.clear()
         try:
             yield
         finally:
-            self.in_progress -= 1
-            if not self.in_progress:
+            self._now[stream] -= 1
+            if not any(self._now.values()):
                 self._idle.set()
 
     async def idle(self) -> None:

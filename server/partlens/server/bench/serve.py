@@ -1,0 +1,116 @@
+"""`partlens bench serve`: what a server gives to many callers at once."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from partlens.server.bench.load import LoadResult, measure
+
+_START = 120.0
+
+
+class _Counts(click.ParamType[tuple[int, ...]]):
+    name = "n,n,..."
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        try:
+            counts = tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            counts = ()
+        if not counts or min(counts) < 1:
+            self.fail(f"{value!r} is not a list of numbers like 1,8,32", param, ctx)
+        return counts
+
+
+@click.command()
+@click.option("--model", required=True, type=click.Path(path_type=Path), help="Model folder.")
+@click.option("--gallery", required=True, type=click.Path(path_type=Path), help="Gallery folder.")
+@click.option("--clients", type=_Counts(), default="1,8,32,128", show_default=True)
+@click.option("--seconds", type=click.FloatRange(0.1), default=10.0, show_default=True)
+@click.option(
+    "--searches-per-picture",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="All but the first cost no pass through the model.",
+)
+@click.option(
+    "--set", "texts", multiple=True, metavar="SECTION.KEY=VALUE", help="Of the server; repeatable."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one line a number of clients.")
+def serve(
+    model: Path,
+    gallery: Path,
+    clients: tuple[int, ...],
+    seconds: float,
+    searches_per_picture: int,
+    texts: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Start a server on loopback, and search it from many clients at once.
+
+    Exit 1 if a call failed in any other way than being refused.
+    """
+    failed = False
+    with _served(model, gallery, texts) as address:
+        # The first calls of a process warm it up.
+        asyncio.run(measure(address, clients=4, seconds=1.0, searches_per_picture=2))
+        for count in clients:
+            result = asyncio.run(
+                measure(
+                    address,
+                    clients=count,
+                    seconds=seconds,
+                    searches_per_picture=searches_per_picture,
+                )
+            )
+            failed = failed or bool(result.errors)
+            click.echo(json.dumps(asdict(result)) if as_json else _line(result))
+    if failed:
+        raise SystemExit(1)
+
+
+def _line(result: LoadResult) -> str:
+    errors = ", ".join(f"{count} {name}" for name, count in result.errors.items()) or "none"
+    return (
+        f"{result.clients:4} clients: {result.calls_per_second:7.1f} searches/s, p50"
+        f" {result.p50_ms:6.1f} ms, p99 {result.p99_ms:7.1f} ms, refused {result.refused}, errors"
+        f" {errors}"
+    )
+
+
+@contextmanager
+def _served(model: Path, gallery: Path, texts: tuple[str, ...]) -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        address_file, log = Path(folder) / "address", Path(folder) / "log"
+        options = ["--model", str(model), "--gallery", str(gallery), "--listen", "127.0.0.1:0"]
+        options += ["--address-file", str(address_file)]
+        options += ["--set", f"access.audit_log={Path(folder) / 'audit.jsonl'}"]
+        for text in texts:
+            options += ["--set", text]
+        command = [sys.executable, "-m", "partlens.server.cli", *options]
+        with (
+            log.open("w") as opened,
+            subprocess.Popen(command, stdout=opened, stderr=subprocess.STDOUT) as process,
+        ):
+            try:
+                end = time.monotonic() + _START
+                while not address_file.exists():
+                    if process.poll() is not None or time.monotonic() > end:
+                        raise click.ClickException(f"the server did not start: {log.read_text()}")
+                    time.sleep(0.05)
+                yield address_file.read_text().strip()
+            finally:
+                process.terminate()
+                process.wait(_START)
