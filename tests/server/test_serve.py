@@ -95,7 +95,14 @@ def test_it_stops_when_asked(
         process.send_signal(number)
         said, _ = process.communicate(timeout=DEADLINE)
         assert process.returncode == 0
-        assert f"serving on {address}" in said and said.endswith("stopping\n")
+        lines = [json.loads(line) for line in said.splitlines()]
+        assert [line["message"] for line in lines if line["logger"].endswith("cli")] == [
+            f"listening on {address}, loading",
+            f"serving on {address}",
+            "stopping",
+        ]
+        (call,) = [line for line in lines if line.get("method") == "GetGallery"]
+        assert call["code"] == "OK" and len(call["request_id"]) == 16
         assert "Traceback" not in said
         assert not (gallery_folder.parent / "address").exists()
 

@@ -23,7 +23,7 @@ def test_what_no_caller_can_mend_is_logged_and_not_told(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR):
-        status = status_of(error)
+        status = status_of(error, "id-7")
     assert SECRET not in str(status) and type(error).__name__ not in str(status)
     assert SECRET in caplog.text
 
@@ -31,14 +31,14 @@ def test_what_no_caller_can_mend_is_logged_and_not_told(
 def test_an_internal_error_gives_the_reference_that_the_log_has(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    status = status_of(ValueError(SECRET))
+    status = status_of(ValueError(SECRET), "id-7")
     assert status.code == grpc.StatusCode.INTERNAL.value[0]
-    assert status.message.rpartition(" ")[2] in caplog.text
+    assert status.message.endswith("id-7") and "id-7" in caplog.text
 
 
 def test_what_may_succeed_later_says_when() -> None:
     retry = error_details_pb2.RetryInfo()
-    assert status_of(server.NotReadyError("loading")).details[1].Unpack(retry)
+    assert status_of(server.NotReadyError("loading"), "id-7").details[1].Unpack(retry)
     assert retry.retry_delay.ToSeconds() == 1
 
 

@@ -28,9 +28,11 @@ class ClientError(Exception):
         reason: the server's word for it, as "REGION_INVALID" (docs/api.md lists them); "" where
             no partlens server said one.
         retry_seconds: after how long the same call may succeed; None where waiting does not help.
+        request_id: what the server's log calls the call; "" if it did not get there.
     """
 
     reason: str = ""
+    request_id: str = ""
     retry_seconds: float | None = None
 
 
@@ -101,6 +103,7 @@ def from_rpc(error: grpc.RpcError, target: str) -> ClientError:
     details = _details(error)
     typed = _typed(error, details, target)
     typed.reason, typed.retry_seconds = details.reason, details.retry_seconds
+    typed.request_id = str(dict(error.initial_metadata() or ()).get("x-request-id", ""))
     return typed
 
 

@@ -23,6 +23,9 @@ from partlens.server.errors import ListenError, ServerError
 from partlens.server.host import Host
 from partlens.server.limits.admission import Admission
 from partlens.server.limits.rate import Rate
+from partlens.server.observe.logs import CallLog
+from partlens.server.observe.metrics import Metrics, MetricsPort
+from partlens.server.observe.tracing import Tracing
 from partlens.v1.gallery_service_pb2_grpc import add_GalleryServiceServicer_to_server
 from partlens.v1.part_search_service_pb2_grpc import add_PartSearchServiceServicer_to_server
 
@@ -54,8 +57,11 @@ class PartlensServer:
         self._make, self._settings = make, settings
         self._audit_log, self._insecure = audit_log, insecure
         self._health = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
-        limits = settings.limits
-        self._admission = Admission(limits.concurrent_calls, limits.upload_streams)
+        limits, self.metrics = settings.limits, Metrics()
+        self._admission = Admission(
+            limits.concurrent_calls, limits.upload_streams, self.metrics.calls_in_progress
+        )
+        self._metrics_port: MetricsPort | None = None
         self._host: Host | None = None
         self._server: grpc.aio.Server | None = None
         self._audit: AuditLog | None = None
@@ -81,9 +87,9 @@ class PartlensServer:
         require_locked(listen, access, insecure=self._insecure)
         tls = certificates(access)
         credentials = tls.credentials() if tls else None
-        host, log = Host(self._settings), AuditLog(self._audit_log)
+        host, log = Host(self._settings, self.metrics), AuditLog(self._audit_log)
         server = grpc.aio.server(
-            interceptors=[EveryCall(_layers(self._settings, self._admission, log))],
+            interceptors=[EveryCall(_layers(self._settings, self.metrics, self._admission, log))],
             options=_options(self._settings),
         )
         self._add_services(server, host)
@@ -91,7 +97,12 @@ class PartlensServer:
         try:
             port = _add_port(server, listen, credentials)
             log.open()
+            if self._settings.observe.metrics_listen:
+                self._metrics_port = MetricsPort(
+                    self.metrics, self._settings.observe.metrics_listen
+                )
         except ServerError:
+            await log.close()
             host.close()
             raise
         await server.start()
@@ -125,6 +136,13 @@ class PartlensServer:
         await self._admission.idle()
         self._host.close()
         await self._audit.close()
+        if self._metrics_port is not None:
+            self._metrics_port.close()
+
+    @property
+    def metrics_port(self) -> int:
+        """Where metrics are served; 0 if they are not."""
+        return self._metrics_port.port if self._metrics_port else 0
 
     def _add_services(self, server: grpc.aio.Server, host: Host) -> None:
         add_PartSearchServiceServicer_to_server(part_search_service.PartSearchService(host), server)
@@ -148,10 +166,15 @@ def create_server(
     return PartlensServer(lambda: Engine(model, gallery, used.limits), used, audit_log=audit_log)
 
 
-def _layers(settings: Settings, admission: Admission, log: AuditLog) -> tuple[Layer, ...]:
+def _layers(
+    settings: Settings, metrics: Metrics, admission: Admission, log: AuditLog
+) -> tuple[Layer, ...]:
     """What every call goes through, the first outermost."""
     tokens, limits = settings.access.tokens, settings.limits
     return (
+        Tracing(),
+        metrics,
+        CallLog(),
         Authentication(TokenFile(tokens) if tokens else None),
         Rate(limits.calls_per_second, limits.burst_calls),
         admission,

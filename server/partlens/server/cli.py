@@ -1,8 +1,8 @@
 """`partlens serve`."""
 
 import asyncio
+import logging
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -18,6 +18,9 @@ from partlens.server.config.settings import Settings
 from partlens.server.engine import Engine
 from partlens.server.errors import ServerError, SettingsError
 from partlens.server.files import write_atomically
+from partlens.server.observe import logs, tracing
+
+_log = logging.getLogger("partlens.server.cli")  # also where it runs as __main__
 
 
 @click.command()
@@ -44,6 +47,8 @@ def serve(
     """
     settings = load_or_fail(file, texts, {"server": flags}).settings
     try:
+        logs.configure(settings.observe)
+        tracing.configure()
         model, gallery = _required(settings)
         server = PartlensServer(
             lambda: _load(model, gallery, settings),
@@ -51,7 +56,7 @@ def serve(
             audit_log=settings.access.audit_log or beside(gallery.resolve()),
             insecure=insecure,
         )
-        asyncio.run(_run(server, settings, click.echo))
+        asyncio.run(_run(server, settings))
     except (ServerError, ExplainerError, IndexerError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -69,7 +74,7 @@ def _load(model: Path, gallery: Path, settings: Settings) -> Engine:
     return Engine(loaded, Gallery.open(gallery, loaded.spec), settings.limits)
 
 
-async def _run(server: PartlensServer, settings: Settings, say: Callable[[str], None]) -> None:
+async def _run(server: PartlensServer, settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -77,7 +82,7 @@ async def _run(server: PartlensServer, settings: Settings, say: Callable[[str], 
     if address_file:
         address_file.unlink(missing_ok=True)  # of a server that was killed
     address = f"{settings.server.listen.rpartition(':')[0]}:{await server.bind()}"
-    say(f"listening on {address}, loading")
+    _log.info("listening on %s, loading", address)
     try:
         loading, stopping = asyncio.create_task(server.load()), asyncio.create_task(stop.wait())
         await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -85,9 +90,9 @@ async def _run(server: PartlensServer, settings: Settings, say: Callable[[str], 
             loading.result()
             if address_file:
                 write_atomically(address_file, f"{address}\n")
-            say(f"serving on {address}")
+            _log.info("serving on %s", address)
         await stopping
-        say("stopping")
+        _log.info("stopping")
     finally:
         if address_file:
             address_file.unlink(missing_ok=True)

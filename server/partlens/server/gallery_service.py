@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 
 from partlens.server import decoding, encoding, paging, uploads
+from partlens.server.answers import Committed
 from partlens.server.calls import call as calls
 from partlens.server.engine import Engine
 from partlens.server.errors import RequestError
@@ -38,6 +39,10 @@ class GalleryService(GalleryServiceServicer):
                 prepared = await uploads.prepare(batch, self._host)
                 receipts = await self._host.write(partial(uploads.commit, prepared))
                 await calls.current().commit()
+                for receipt in receipts:
+                    committed = isinstance(receipt, Committed)
+                    result = "committed" if committed else "refused"
+                    self._host.metrics.uploads.labels(result).inc()
                 for request, receipt in zip(batch, receipts, strict=True):
                     yield encoding.receipt(request.id, index, receipt)
                     index += 1

@@ -12,6 +12,8 @@ from partlens.server.config.settings import Settings
 from partlens.server.engine import Engine
 from partlens.server.errors import CallerGoneError, NotReadyError
 from partlens.server.limits.passes import FloatArray, Passes, Seen
+from partlens.server.observe.metrics import Metrics
+from partlens.server.observe.tracing import tracer
 from partlens.server.queries import Query, Unseen
 from partlens.server.questions import Source
 
@@ -23,11 +25,12 @@ class Host:
 
     Attributes:
         settings: of the server.
+        metrics: of the server.
         stopping: set when the server begins to stop; long calls then end early.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self.settings, self.metrics = settings, metrics
         self.stopping = asyncio.Event()
         self._engine: Engine | None = None
         self._readers = ThreadPoolExecutor(settings.server.workers, "partlens-work")
@@ -40,8 +43,10 @@ class Host:
         engine = await asyncio.get_running_loop().run_in_executor(self._writer, make)
         limits, model = self.settings.limits, engine.model.decompose_pixels
         wait = limits.pass_wait_ms / 1000
-        self._passes = Passes(model, limits.pass_images, wait, limits.waiting_images)
+        self._passes = Passes(model, self.metrics, limits.pass_images, wait, limits.waiting_images)
         self._engine = engine
+        self.metrics.gallery_images.set_function(engine.gallery.__len__)
+        self.metrics.gallery_version.set_function(lambda: engine.gallery.version)
 
     async def run(self, work: Callable[[Engine], T]) -> T:
         """What work gives for the engine as the caller may use it, on one of the reading threads.
@@ -77,8 +82,9 @@ class Host:
         Raises:
             as Engine.look and Passes.decompose.
         """
-        looked = await self.run(lambda engine: [engine.look(source) for source in sources])
-        return await asyncio.gather(*(self._query(one) for one in looked))
+        with tracer.start_as_current_span("look at the query images"):
+            looked = await self.run(lambda engine: [engine.look(source) for source in sources])
+            return await asyncio.gather(*(self._query(one) for one in looked))
 
     def close(self) -> None:
         """Waits for the work that has begun, and drops what has not."""
@@ -88,6 +94,8 @@ class Host:
             executor.shutdown(cancel_futures=True)
 
     async def _query(self, looked: Query | Unseen) -> Query:
+        kept = isinstance(looked, Query)
+        self.metrics.query_lookups.labels("kept" if kept else "unseen").inc()
         if isinstance(looked, Query):
             return looked
         seen = await self.decompose(looked.pixels)

@@ -9,6 +9,7 @@ from partlens.server.calls import call as calls
 from partlens.server.encoding import Encoder
 from partlens.server.engine import Engine
 from partlens.server.host import Host
+from partlens.server.observe.tracing import tracer
 from partlens.v1 import part_search_service_pb2 as pb
 from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceServicer
 
@@ -33,7 +34,8 @@ class PartSearchService(PartSearchServiceServicer):
         queries = await self._host.queries(question.images)
 
         def answer(engine: Engine) -> pb.SearchRegionsResponse:
-            found = engine.search(question, queries)
+            with self._host.metrics.search_seconds.time(), tracer.start_as_current_span("search"):
+                found = engine.search(question, queries)
             calls.current().note(
                 query=found.asked, gallery_version=found.gallery_version, hits=len(found.matches)
             )

@@ -13,6 +13,7 @@ from partlens.explainer.errors import ShapeError
 from partlens.explainer.model import Decompositions
 from partlens.server.errors import OverloadedError
 from partlens.server.limits.passes import Passes, Seen
+from partlens.server.observe.metrics import Metrics
 
 Array = NDArray[np.float32]
 DEADLINE = 10.0
@@ -42,7 +43,7 @@ def image(value: float) -> Array:
 async def passes(
     model: Callable[[Array], Decompositions], **options: float
 ) -> AsyncIterator[Passes]:
-    made = Passes(model, **({"most": 4, "wait": 0.01, "queue": 8} | options))  # type: ignore[arg-type]
+    made = Passes(model, Metrics(), **({"most": 4, "wait": 0.01, "queue": 8} | options))  # type: ignore[arg-type]
     yield made
     made.close()
 

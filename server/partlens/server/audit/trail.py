@@ -45,6 +45,7 @@ def _entry(call: Call, facts: Mapping[str, str | int], outcome: str) -> dict[str
     caller = call.caller
     return {
         "at": now(),
+        "request": call.request_id,
         "token": caller.token,
         "name": caller.name,
         "peer": call.peer,

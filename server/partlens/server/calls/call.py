@@ -1,11 +1,15 @@
 """What is known of the call in progress."""
 
+import re
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from partlens.server.access.caller import Caller
 
+REQUEST_ID = "x-request-id"
+_PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _current: ContextVar["Call"] = ContextVar("partlens-call")
 
 
@@ -19,8 +23,10 @@ class Call:
 
     Attributes:
         method: its path, as "/partlens.v1.PartSearchService/SearchRegions".
+        kind: "unary" or "bidi_stream".
         metadata: what the caller sent beside the request; of a repeated key the last.
         peer: the caller's address.
+        request_id: in the log, in the audit log, and in the answer's metadata.
         caller: who asks; known from authentication on.
         require_allowed: raises if the caller may no longer ask this; a call can outlive a token.
         facts: what the audit log will say of it.
@@ -28,8 +34,10 @@ class Call:
     """
 
     method: str
+    kind: str
     metadata: Mapping[str, str]
     peer: str
+    request_id: str
     caller: Caller = field(default_factory=Caller)
     require_allowed: Callable[[], None] = lambda: None
     facts: dict[str, str | int] = field(default_factory=dict)
@@ -40,9 +48,24 @@ class Call:
         """The method without its service."""
         return self.method.rpartition("/")[2]
 
+    @property
+    def service(self) -> str:
+        """The full name of its service."""
+        return self.method.rpartition("/")[0].removeprefix("/")
+
     def note(self, **facts: str | int) -> None:
         """Adds facts for the audit log."""
         self.facts.update(facts)
+
+
+def request_id(metadata: Mapping[str, str]) -> str:
+    """The id that the caller gave, if it can stand in a log; a new one otherwise.
+
+    >>> request_id({REQUEST_ID: "job-7"}), len(request_id({REQUEST_ID: "a b"}))
+    ('job-7', 16)
+    """
+    given = metadata.get(REQUEST_ID, "")
+    return given if _PLAIN.fullmatch(given) else secrets.token_hex(8)
 
 
 def enter(call: Call) -> None:

@@ -47,16 +47,21 @@ class EveryCall(grpc.aio.ServerInterceptor):
         handler, details = await continuation(handler_call_details), handler_call_details
         if handler is None or not details.method.startswith(_OURS):
             return handler
-        answer = self._one if handler.unary_unary else self._stream
+        answer, kind = (
+            (self._one, "unary") if handler.unary_unary else (self._stream, "bidi_stream")
+        )
         method = handler.unary_unary or handler.stream_stream
 
         async def served(requests: AsyncIterator[Any], context: Any) -> None:
-            call = Call(details.method, _texts(details.invocation_metadata), context.peer())
+            metadata = _texts(details.invocation_metadata)
+            id = calls.request_id(metadata)
+            call = Call(details.method, kind, metadata, context.peer(), id)
             calls.enter(call)
+            await context.send_initial_metadata(((calls.REQUEST_ID, id),))
             try:
                 await answer(call, method, _readable(requests), context)
             except Exception as error:
-                await abort(context, error)
+                await abort(context, error, id)
 
         return grpc.stream_stream_rpc_method_handler(
             served, handler.request_deserializer, handler.response_serializer

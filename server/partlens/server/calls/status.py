@@ -6,7 +6,6 @@ this machine; they go to the log, and the caller gets a fixed text.
 
 import logging
 import math
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,7 +116,7 @@ def code_of(error: BaseException) -> grpc.StatusCode:
     return grpc.StatusCode.CANCELLED
 
 
-def status_of(error: Exception) -> status_pb2.Status:
+def status_of(error: Exception, request_id: str) -> status_pb2.Status:
     """The status that a caller gets for an error, with its details. Logs what the caller is not
     told."""
     rule = rule_for(error)
@@ -127,9 +126,9 @@ def status_of(error: Exception) -> status_pb2.Status:
         reason = error.violation.reason
         details.append(_bad_request(error.violation))
     if rule is _INTERNAL:
-        text = f"the server failed; its log has the cause under {_logged(error)}"
-    elif rule.text is not None:
-        _logged(error)
+        text = f"the server failed; its log has the cause under {request_id}"
+    if rule is _INTERNAL or rule.text is not None:
+        _log.error("%s: %s", request_id, error, exc_info=error)
     retry_seconds = rule.retry_seconds
     if isinstance(error, server.RefusedError):
         retry_seconds = error.retry_seconds
@@ -144,9 +143,11 @@ def status_of(error: Exception) -> status_pb2.Status:
     )
 
 
-async def abort(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> None:
+async def abort(
+    context: grpc.aio.ServicerContext[Any, Any], error: Exception, request_id: str
+) -> None:
     """Ends a call with the status of an error; raises, as context.abort does."""
-    rich = rpc_status.to_status(status_of(error))
+    rich = rpc_status.to_status(status_of(error, request_id))
     await context.abort(rich.code, rich.details, rich.trailing_metadata)
 
 
@@ -164,9 +165,3 @@ def _packed(detail: Message) -> AnyMessage:
     packed = AnyMessage()
     packed.Pack(detail)
     return packed
-
-
-def _logged(error: Exception) -> str:
-    reference = secrets.token_hex(4)
-    _log.error("%s: %s", reference, error, exc_info=error)
-    return reference

@@ -1,10 +1,11 @@
 """The sections of the configuration; every setting with its default and what it is for."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from partlens.explainer.images import ImageLimits
 
@@ -105,3 +106,33 @@ class AccessSection(Section):
         if self.client_ca is not None and self.tls_certificate is None:
             raise ValueError("client_ca needs tls_certificate and tls_key")
         return self
+
+
+class ObserveSection(Section):
+    """What the server tells its operators."""
+
+    metrics_listen: str | None = None
+    """HOST:PORT to serve Prometheus metrics on, over HTTP without TLS; none serves none"""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """least level of a line in the log; info has one line a call"""
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """json: one object a line; auto: text on a terminal, json otherwise"""
+
+
+class RedisSection(Section):
+    """A Redis server."""
+
+    url: str | None = None
+    """redis://HOST:PORT/NUMBER, or rediss:// for TLS; never with a password"""
+    password_file: Path | None = None
+    """file that holds its password"""
+
+    @field_validator("url")
+    @classmethod
+    def _without_password(cls, url: str | None) -> str | None:
+        if url and "@" in url:
+            # Not quoted: what is wrong with it is that it may hold a password.
+            raise PydanticCustomError(
+                "password", "must hold no user or password; use password_file"
+            )
+        return url

@@ -16,7 +16,13 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from partlens.server.config.sections import AccessSection, LimitsSection, ServerSection
+from partlens.server.config.sections import (
+    AccessSection,
+    LimitsSection,
+    ObserveSection,
+    RedisSection,
+    ServerSection,
+)
 from partlens.server.errors import SettingsError
 
 CONFIG_FILE = Path("partlens.toml")
@@ -38,6 +44,8 @@ class Settings(BaseSettings):
     server: ServerSection = ServerSection()
     access: AccessSection = AccessSection()
     limits: LimitsSection = LimitsSection()
+    observe: ObserveSection = ObserveSection()
+    redis: RedisSection = RedisSection()
 
     @classmethod
     def settings_customise_sources(
@@ -142,6 +150,8 @@ def _explained(error: ValidationError, origins: Mapping[str, str]) -> str:
         origin = f" (from {origins[name]})" if name in origins else ""
         if one["type"] == "extra_forbidden":
             lines.append(f"setting {name} does not exist{origin}; see `partlens config docs`")
+        elif one["type"] == "password":
+            lines.append(f"setting {name}{origin}: {one['msg']}")
         else:
             lines.append(f"setting {name} = {one['input']!r}{origin}: {one['msg']}")
     return "\n".join(lines)

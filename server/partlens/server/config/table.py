@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast, get_args, get_origin
 
 from annotated_types import Ge, Gt
 from pydantic.fields import FieldInfo
@@ -102,8 +102,10 @@ def markdown() -> str:
 
 def _kind(field: FieldInfo) -> str:
     type = field.annotation
+    if get_origin(type) is Literal:
+        return "one of " + ", ".join(get_args(type))
     if type in _KINDS:
         bounds = [f", at least {m.ge}" for m in field.metadata if isinstance(m, Ge)]
         bounds += [f", above {m.gt}" for m in field.metadata if isinstance(m, Gt)]
         return _KINDS[type] + "".join(bounds)
-    return "path"
+    return "text" if type == str | None else "path"

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from prometheus_client import Gauge
+
 from partlens.server.calls.call import Call
 from partlens.server.errors import OverloadedError
 
@@ -18,9 +20,11 @@ class Admission:
     Args:
         calls: in progress at once.
         streams: of uploads, in progress at once.
+        gauge: told how many are in progress, by kind.
     """
 
-    def __init__(self, calls: int, streams: int) -> None:
+    def __init__(self, calls: int, streams: int, gauge: Gauge) -> None:
+        self._gauge = gauge
         self._most = {False: calls, True: streams}
         self._now = {False: 0, True: 0}
         self._idle = asyncio.Event()
@@ -36,12 +40,15 @@ class Admission:
             raise OverloadedError(
                 f"{most} {what} are in progress, as many as this server takes; try again"
             )
+        gauge = self._gauge.labels("stream" if stream else "call")
         self._now[stream] += 1
+        gauge.inc()
         self._idle.clear()
         try:
             yield
         finally:
             self._now[stream] -= 1
+            gauge.dec()
             if not any(self._now.values()):
                 self._idle.set()
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from partlens.explainer.errors import ShapeError
 from partlens.explainer.model import Decompositions
 from partlens.server.errors import OverloadedError, StoppingError
+from partlens.server.observe.metrics import Metrics
 
 FloatArray = NDArray[np.float32]
 Model = Callable[[FloatArray], Decompositions]
@@ -42,13 +43,20 @@ class Passes:
 
     Args:
         model: preprocessed pixels [N, 3, height, width] to decompositions.
+        metrics: told of passes and of what waits.
         most: images in one pass.
         wait: seconds that the first image of a pass waits for others.
         queue: images that may wait; more are refused.
     """
 
-    def __init__(self, model: Model, most: int, wait: float, queue: int) -> None:
-        self._model, self._most, self._wait, self._queue = model, most, wait, queue
+    def __init__(self, model: Model, metrics: Metrics, most: int, wait: float, queue: int) -> None:
+        self._model, self._metrics, self._most, self._wait, self._queue = (
+            model,
+            metrics,
+            most,
+            wait,
+            queue,
+        )
         self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "partlens-model")
@@ -81,6 +89,13 @@ class Passes:
         self._thread.shutdown(cancel_futures=True)
 
     async def _enqueue(self, pixels: FloatArray) -> Seen:
+        self._metrics.waiting_images.inc()
+        try:
+            return await self._enqueued(pixels)
+        finally:
+            self._metrics.waiting_images.dec()
+
+    async def _enqueued(self, pixels: FloatArray) -> Seen:
         one = _Waiting(pixels, asyncio.get_running_loop().create_future())
         self._waiting.append(one)
         if self._task is None:
@@ -99,8 +114,10 @@ class Passes:
 
     async def _run(self, images: Sequence[FloatArray]) -> Sequence[Seen | Exception]:
         loop = asyncio.get_running_loop()
+        self._metrics.pass_images.observe(len(images))
         try:
-            return await loop.run_in_executor(self._thread, _pass, self._model, images)
+            with self._metrics.pass_seconds.time():
+                return await loop.run_in_executor(self._thread, _pass, self._model, images)
         except RuntimeError as error:  # the thread was shut down
             return [StoppingError(f"the server is stopping: {error}") for _ in images]
 

@@ -1,0 +1,81 @@
+"""The server's log: one line a call, and every line with the id of the call it belongs to."""
+
+import logging
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import grpc
+from pythonjsonlogger.json import JsonFormatter
+
+from partlens.server.calls import call as calls
+from partlens.server.calls.call import Call
+from partlens.server.calls.status import code_of
+from partlens.server.config.sections import ObserveSection
+
+_log = logging.getLogger(__name__)
+
+
+class CallLog:
+    """Writes a line when a call ends: what, for whom, how, how long."""
+
+    @asynccontextmanager
+    async def around(self, call: Call) -> AsyncIterator[None]:
+        """Logs the call."""
+        begun, code = time.perf_counter(), grpc.StatusCode.OK
+        try:
+            yield
+        except BaseException as error:
+            code = code_of(error)
+            raise
+        finally:
+            milliseconds = round(1e3 * (time.perf_counter() - begun), 1)
+            _log.info(
+                "%s %s in %.1f ms",
+                call.name,
+                code.name,
+                milliseconds,
+                extra={
+                    "method": call.name,
+                    "code": code.name,
+                    "milliseconds": milliseconds,
+                    "token": call.caller.token,
+                    "peer": call.peer,
+                },
+            )
+
+
+def configure(observe: ObserveSection) -> None:
+    """Sends the log of this process to standard error, as the settings say."""
+    handler = logging.StreamHandler(sys.stderr)
+    as_json = observe.log_format == "json" or (
+        observe.log_format == "auto" and not sys.stderr.isatty()
+    )
+    handler.setFormatter(json_formatter() if as_json else _text_formatter())
+    handler.addFilter(with_request_id)
+    logging.basicConfig(level=observe.log_level.upper(), handlers=[handler], force=True)
+
+
+def json_formatter() -> logging.Formatter:
+    """One JSON object a line."""
+    return JsonFormatter(
+        "%(asctime)s %(levelname)s %(name)s %(message)s",
+        rename_fields={"asctime": "at", "levelname": "level", "name": "logger"},
+        datefmt="%Y-%m-%dT%H:%M:%S%z",
+    )
+
+
+def _text_formatter() -> logging.Formatter:
+    return logging.Formatter(
+        "%(asctime)s %(levelname)s %(request_id)s %(message)s",
+        "%H:%M:%S",
+        defaults={"request_id": "-"},
+    )
+
+
+def with_request_id(record: logging.LogRecord) -> bool:
+    """Adds the id of the call in progress; a handler's filter sees the lines of every module."""
+    with suppress(LookupError):
+        vars(record)["request_id"] = calls.current().request_id
+    return True

@@ -1,0 +1,83 @@
+"""OpenTelemetry spans of calls, exported as the standard OTEL_* variables say."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+from opentelemetry import propagate, trace
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+
+from partlens.server.calls.call import Call
+from partlens.server.calls.status import code_of
+from partlens.server.errors import SettingsError
+
+_EXPORTERS: dict[str, type[SpanExporter]] = {
+    "otlp": OTLPSpanExporter,
+    "console": ConsoleSpanExporter,
+}
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+# By OpenTelemetry's conventions: what a caller did wrong is no error of the server's span.
+_SERVER_FAULTS = frozenset(
+    {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DATA_LOSS}
+)
+
+tracer = trace.get_tracer("partlens")
+
+
+class Tracing:
+    """Makes a span of every call, below the caller's where it sends one."""
+
+    @asynccontextmanager
+    async def around(self, call: Call) -> AsyncIterator[None]:
+        """The call's span; says nothing of what is in the request."""
+        with tracer.start_as_current_span(
+            call.method[1:],
+            context=propagate.extract(call.metadata),
+            kind=trace.SpanKind.SERVER,
+            attributes={
+                "rpc.system": "grpc",
+                "rpc.service": call.service,
+                "rpc.method": call.name,
+                "partlens.request_id": call.request_id,
+            },
+            # An error's message may name an image.
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            code = grpc.StatusCode.OK
+            try:
+                yield
+            except BaseException as error:
+                code = code_of(error)
+                raise
+            finally:
+                number: int = code.value[0]
+                span.set_attribute("rpc.grpc.status_code", number)
+                if code in _SERVER_FAULTS:
+                    span.set_status(trace.Status(trace.StatusCode.ERROR, code.name))
+
+
+def configure() -> None:
+    """Exports spans if a variable asks for it: OTEL_TRACES_EXPORTER, or an OTLP endpoint.
+
+    Endpoint, headers, sampler, service name and the rest are read by OpenTelemetry itself.
+
+    Raises:
+        SettingsError: an exporter that there is not.
+    """
+    otlp = "otlp" if any(os.environ.get(name) for name in _ENDPOINTS) else "none"
+    names = os.environ.get("OTEL_TRACES_EXPORTER", otlp).split(",")
+    if names == ["none"] or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return
+    os.environ.setdefault("OTEL_SERVICE_NAME", "partlens")
+    provider = TracerProvider()
+    for name in names:
+        if name.strip() not in _EXPORTERS:
+            raise SettingsError(
+                f"OTEL_TRACES_EXPORTER={name}: there are {', '.join(_EXPORTERS)} and none"
+            )
+        provider.add_span_processor(BatchSpanProcessor(_EXPORTERS[name.strip()]()))
+    trace.set_tracer_provider(provider)
