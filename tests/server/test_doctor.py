@@ -1,15 +1,23 @@
 """The doctor names what is active and complains of what cannot work."""
 
+import os
+import re
+import shutil
+import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import faiss
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from partlens.explainer.model import read_spec
 from partlens.explainer.starter import model_folder
-from partlens.server.doctor import doctor, examine, installed, try_faiss
+from partlens.indexer.gallery import Gallery
+from partlens.server.doctor.cli import doctor
+from partlens.server.doctor.installation import examine, installed, try_faiss
 
 
 @pytest.mark.parametrize(
@@ -50,3 +58,79 @@ def test_a_faiss_that_does_not_import_is_complained_of(
     trial = try_faiss("broken_faiss")
     assert trial.finding == "does not import" and "libgomp is missing" in trial.complaint
     assert "broken_faiss" not in sys.modules
+
+
+def ask(*texts: str) -> Result:
+    return CliRunner().invoke(doctor, [part for text in texts for part in ("--set", text)])
+
+
+def test_what_the_settings_name_is_tried(tmp_path: Path) -> None:
+    model, folder = model_folder(), tmp_path / "gallery"
+    Gallery.create(folder, read_spec(model)).close()
+    tokens = f"access.tokens={tmp_path / 'tokens.json'}"
+    result = ask(f"server.model={model}", f"server.gallery={folder}", tokens)
+    assert result.exit_code == 0, result.stderr
+    digest = read_spec(model).digest
+    assert f"model: {digest}" in result.stdout
+    assert f"gallery: 0 images at version 1, of model {digest}" in result.stdout
+    for words in ("cores, GPUs: ", "GiB free", "audit log: none yet", "tokens: 0", "clock: 20"):
+        assert words in result.stdout
+    assert "redis" not in result.stdout
+
+
+def test_each_thing_that_cannot_be_used_is_complained_of(tmp_path: Path) -> None:
+    for name in ("cert.pem", "key.pem", "gallery.audit.jsonl", "tokens.json"):
+        (tmp_path / name).write_text("{broken\n")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    result = ask(
+        f"server.model={tmp_path / 'none'}",
+        f"server.gallery={tmp_path / 'gallery'}",
+        f"access.tls_certificate={tmp_path / 'cert.pem'}",
+        f"access.tls_key={tmp_path / 'key.pem'}",
+        f"access.tokens={tmp_path / 'tokens.json'}",
+        f"redis.url=redis://127.0.0.1:{port}/0",
+    )
+    assert result.exit_code == 1 and "Traceback" not in result.output
+    complained = re.findall("^complaint: ([a-z ]+):", result.stderr, re.MULTILINE)
+    assert complained == [
+        "model",
+        "gallery",
+        "disk",
+        "audit log",
+        "certificate",
+        "tokens",
+        "redis",
+    ]
+
+
+def test_a_redis_server_is_reached_with_its_password(tmp_path: Path) -> None:
+    program = shutil.which("redis-server")
+    if program is None:
+        if os.environ.get("PARTLENS_TEST_ALL"):
+            pytest.fail("redis-server is not installed")
+        pytest.skip("redis-server is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (tmp_path / "password").write_text("hidden\n")
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path)]
+    with subprocess.Popen([*command, "--requirepass", "hidden"], stdout=subprocess.DEVNULL) as run:
+        try:
+            url = f"redis.url=redis://127.0.0.1:{port}/0"
+            right = [url, f"redis.password_file={tmp_path / 'password'}"]
+            end = time.monotonic() + 20
+            while (result := ask(*right)).exit_code and time.monotonic() < end:
+                time.sleep(0.1)
+            assert "redis: answers, version " in result.stdout
+            without = ask(url)
+            assert without.exit_code == 1 and "complaint: redis: " in without.stderr
+            assert "hidden" not in result.output + without.output
+        finally:
+            run.terminate()
+            run.wait(20)
+
+
+def test_a_password_in_an_address_is_refused_and_not_shown() -> None:
+    result = ask("redis.url=redis://:hidden@127.0.0.1/0")
+    assert result.exit_code == 1 and "use password_file" in result.stderr
+    assert "hidden" not in result.output

@@ -13,7 +13,8 @@ from partlens.indexer.errors import IndexerError
 from partlens.indexer.gallery import Gallery
 from partlens.server.app import PartlensServer
 from partlens.server.audit.log import beside
-from partlens.server.config.cli import config_options, load_or_fail
+from partlens.server.config.cli import load_or_fail
+from partlens.server.config.options import config_options
 from partlens.server.config.settings import Settings
 from partlens.server.engine import Engine
 from partlens.server.errors import ServerError, SettingsError

@@ -13,7 +13,8 @@ from partlens.server.access import tokens
 from partlens.server.access.caller import SCOPES, Scope
 from partlens.server.access.token_file import TokenFile
 from partlens.server.access.tokens import Token
-from partlens.server.config.cli import clear_errors, config_options, load_or_fail
+from partlens.server.config.cli import clear_errors, load_or_fail
+from partlens.server.config.options import config_options
 
 
 @click.group()

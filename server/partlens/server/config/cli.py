@@ -1,32 +1,15 @@
 """`partlens config`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 
 from partlens.server.config import table
+from partlens.server.config.options import config_options
 from partlens.server.config.settings import Loaded, Values, from_texts, load
 from partlens.server.errors import ServerError
-
-
-def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--config and --set."""
-    command = click.option(
-        "--set",
-        "texts",
-        multiple=True,
-        metavar="SECTION.KEY=VALUE",
-        help="Change a setting; repeatable. `partlens config docs` lists them.",
-    )(command)
-    return click.option(
-        "--config",
-        "file",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Settings in TOML; partlens.toml of this folder if there is one.",
-    )(command)
 
 
 def load_or_fail(file: Path | None, texts: tuple[str, ...], flags: Values | None = None) -> Loaded:

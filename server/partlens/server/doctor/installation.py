@@ -1,14 +1,13 @@
-"""`partlens doctor`: what is installed, whether it works, and what to do where it does not."""
+"""What is installed, and whether it works."""
 
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module, metadata
 
-import click
+from partlens.server.doctor.trial import Trial
 
-_SHOWN = ("partlens", "grpcio", "torch", "onnxruntime", "pylance")
-_FAISS = ("faiss-cpu", "faiss-gpu")
+_SHOWN = ("partlens", "grpcio", "torch", "onnxruntime", "pylance", "pydantic-settings")
+FAISS = ("faiss-cpu", "faiss-gpu")
 
 
 @dataclass(frozen=True)
@@ -24,21 +23,13 @@ class Report:
     complaints: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Trial:
-    """What came of using a part: a finding, or a complaint where it failed."""
-
-    finding: str
-    complaint: str = ""
-
-
 def examine(versions: Mapping[str, str | None]) -> Report:
     """Judges the versions of installed packages.
 
     >>> examine({"faiss-cpu": "1.15.1", "faiss-gpu": None}).complaints
     ()
     """
-    present = [name for name in _FAISS if versions.get(name)]
+    present = [name for name in FAISS if versions.get(name)]
     complaints = [
         f"{name} is not installed; install the extra partlens[server]"
         for name in _SHOWN
@@ -60,7 +51,7 @@ def examine(versions: Mapping[str, str | None]) -> Report:
 def installed() -> dict[str, str | None]:
     """The version of every package that matters, None where it is not installed."""
     found: dict[str, str | None] = {}
-    for name in (*_SHOWN, *_FAISS):
+    for name in (*_SHOWN, *FAISS):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -96,25 +87,3 @@ def try_starter_model() -> Trial:
         return Trial(MetricModel.load(model_folder()).spec.digest)
     except Exception as error:  # of missing packages, damaged files, a runtime that does not start
         return Trial("cannot be loaded", f"the starter model cannot be loaded: {error}")
-
-
-@click.command()
-def doctor() -> None:
-    """Show the versions that matter; exit 1 with a complaint if they cannot work."""
-    report = examine(installed())
-    click.echo(f"python {platform.python_version()}")
-    for name, version in report.versions.items():
-        click.echo(f"{name} {version or 'not installed'}")
-    active = [name for name in _FAISS if report.versions.get(name)]
-    faiss, model = try_faiss(), try_starter_model()
-    click.echo(f"active faiss: {active[0] if len(active) == 1 else 'none that can be relied on'}")
-    click.echo(f"module faiss: {faiss.finding}")
-    click.echo(f"starter model: {model.finding}")
-    complaints = list(report.complaints)
-    # A package that is missing has been complained of already.
-    if not complaints:
-        complaints = [trial.complaint for trial in (faiss, model) if trial.complaint]
-    for complaint in complaints:
-        click.echo(f"complaint: {complaint}", err=True)
-    if complaints:
-        raise SystemExit(1)

@@ -1,0 +1,54 @@
+"""`partlens doctor`: what there is, whether it works, and what to do where it does not."""
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from partlens.server.config.options import config_options
+from partlens.server.doctor.installation import (
+    FAISS,
+    examine,
+    installed,
+    try_faiss,
+    try_starter_model,
+)
+from partlens.server.doctor.trial import Trial
+
+
+@click.command()
+@config_options
+def doctor(file: Path | None, texts: tuple[str, ...]) -> None:
+    """Show what is installed and whether a server would start; exit 1 with what is wrong.
+
+    With the settings of a server (partlens.toml, the environment, --set) it tries what they name
+    too: model, gallery, disk, audit log, certificate, tokens, Redis.
+    """
+    report = examine(installed())
+    click.echo(f"python {platform.python_version()}")
+    for name, version in report.versions.items():
+        click.echo(f"{name} {version or 'not installed'}")
+    active = [name for name in FAISS if report.versions.get(name)]
+    click.echo(f"active faiss: {active[0] if len(active) == 1 else 'none that can be relied on'}")
+    trials: dict[str, Trial] = {"module faiss": try_faiss(), "starter model": try_starter_model()}
+    if not report.complaints:
+        trials.update(_deployment(file, texts))
+    for name, trial in trials.items():
+        click.echo(f"{name}: {trial.finding}")
+    complaints = list(report.complaints)
+    # A package that is missing has been complained of already.
+    if not complaints:
+        complaints = [trial.complaint for trial in trials.values() if trial.complaint]
+    for complaint in complaints:
+        click.echo(f"complaint: {complaint}", err=True)
+    if complaints:
+        raise SystemExit(1)
+
+
+def _deployment(file: Path | None, texts: tuple[str, ...]) -> Mapping[str, Trial]:
+    # They need what may be missing, which the doctor is asked about.
+    from partlens.server.config.cli import load_or_fail
+    from partlens.server.doctor.deployment import trials
+
+    return trials(load_or_fail(file, texts).settings)

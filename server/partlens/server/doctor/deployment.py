@@ -1,0 +1,135 @@
+"""What a server with these settings would meet: devices, files, disk, Redis, the clock."""
+
+import ctypes
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import onnxruntime
+import redis
+import torch
+
+from partlens.explainer.errors import ExplainerError
+from partlens.explainer.model import MetricModel, read_spec
+from partlens.indexer.errors import IndexerError
+from partlens.indexer.gallery import Gallery
+from partlens.server.access.certificates import certificates
+from partlens.server.access.token_file import TokenFile
+from partlens.server.audit import chain
+from partlens.server.audit.log import beside
+from partlens.server.config.sections import RedisSection
+from partlens.server.config.settings import Settings
+from partlens.server.doctor.trial import Trial
+from partlens.server.errors import ServerError
+
+_LEAST_FREE = 2**30
+_MOST_SKEW = 2.0
+_UNSYNCHRONISED = 5  # TIME_ERROR of adjtimex(2)
+_REDIS_SECONDS = 3.0
+
+
+def trials(settings: Settings) -> Mapping[str, Trial]:
+    """Every trial by name; those of a setting that is not given are left out."""
+    made = {}
+    for name, trial in _wanted(settings):
+        try:
+            made[name] = trial()
+        except (ExplainerError, IndexerError, ServerError, OSError, redis.RedisError) as error:
+            made[name] = Trial("cannot be used", f"{name}: {error}")
+    return made
+
+
+def _wanted(settings: Settings) -> Iterator[tuple[str, Callable[[], Trial]]]:
+    model_folder, folder = settings.server.model, settings.server.gallery
+    tls, token_file = certificates(settings.access), settings.access.tokens
+    yield "devices", try_devices
+    yield "clock", try_clock
+    if model_folder:
+        yield "model", lambda: Trial(MetricModel.load(model_folder).spec.digest)
+    if folder:
+        yield "gallery", lambda: try_gallery(folder, model_folder)
+        yield "disk", lambda: try_disk(folder)
+        log = settings.access.audit_log or beside(folder.resolve())
+        yield "audit log", lambda: try_audit_log(log)
+    if tls:
+        yield "certificate", lambda: Trial("can be used" if tls.credentials() else "")
+    if token_file:
+        yield "tokens", lambda: Trial(f"{len(TokenFile(token_file).read())} tokens")
+    if settings.redis.url:
+        yield "redis", lambda: try_redis(settings.redis)
+
+
+def try_devices() -> Trial:
+    """What computes: cores, GPUs, and what ONNX Runtime runs on."""
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    providers = ", ".join(onnxruntime.get_available_providers())
+    return Trial(f"{cores} cores, GPUs: {', '.join(gpus) or 'none'}; ONNX Runtime: {providers}")
+
+
+def try_gallery(folder: Path, model: Path | None) -> Trial:
+    """Opens the gallery with the model it will be served with.
+
+    Raises:
+        IndexerError, ExplainerError: it cannot be.
+    """
+    with Gallery.open(folder, read_spec(model) if model else None) as gallery:
+        return Trial(
+            f"{len(gallery)} images at version {gallery.version}, of model {gallery.model_digest}"
+        )
+
+
+def try_disk(folder: Path) -> Trial:
+    """Whether there is room for what is added."""
+    usage = shutil.disk_usage(folder)
+    finding = f"{usage.free / 2**30:.1f} of {usage.total / 2**30:.1f} GiB free"
+    if usage.free >= _LEAST_FREE:
+        return Trial(finding)
+    return Trial(finding, f"less than 1 GiB is free where {folder} lies; make room")
+
+
+def try_audit_log(log: Path) -> Trial:
+    """Checks the whole chain.
+
+    Raises:
+        AuditError: it does not hold.
+    """
+    if not log.exists():
+        return Trial(f"none yet at {log}")
+    return Trial(f"{chain.verify(log).entries} entries, the chain holds")
+
+
+def try_redis(settings: RedisSection) -> Trial:
+    """Whether it answers, and has the time that we have.
+
+    Raises:
+        RedisError, OSError: it does not answer, or the password file cannot be read.
+    """
+    password = settings.password_file.read_text().strip() if settings.password_file else None
+    with redis.Redis.from_url(
+        settings.url or "",
+        password=password,
+        socket_timeout=_REDIS_SECONDS,
+        socket_connect_timeout=_REDIS_SECONDS,
+    ) as client:
+        version = client.info("server")["redis_version"]
+        seconds, microseconds = client.time()
+    skew = abs(time.time() - (seconds + microseconds / 1e6))
+    finding = f"answers, version {version}"
+    if skew <= _MOST_SKEW:
+        return Trial(finding)
+    return Trial(finding, f"the clocks of Redis and of this machine are {skew:.0f} s apart")
+
+
+def try_clock() -> Trial:
+    """The time, and whether the kernel keeps it by another clock (known on Linux only)."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    if not sys.platform.startswith("linux"):
+        return Trial(now)
+    # All zero: asks, and changes nothing. The struct has 208 bytes.
+    state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512))
+    synchronised = "not synchronised" if state == _UNSYNCHRONISED else "synchronised"
+    return Trial(f"{now}, {synchronised if state >= 0 else 'synchronisation unknown'}")
