@@ -146,7 +146,7 @@ def test_a_locked_server_is_searched_from_the_command_line(
     files["ca"].write_bytes(authority.cert_pem.bytes())
     files["query"].write_bytes(picture(1))
     run = CliRunner().invoke
-    text = run(token, ["--tokens", str(files["tokens"]), "create", "me", "--scope", "search"])
+    text = run(token, ["create", "me", "--scope", "search", "--tokens", str(files["tokens"])])
     files["token"].write_text(text.stdout)
     lock = [
         f"access.{k}={files[v]}" for k, v in {"tls_certificate": "cert", "tls_key": "key"}.items()

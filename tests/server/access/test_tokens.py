@@ -81,7 +81,7 @@ def test_the_commands_make_list_and_revoke(tmp_path: Path) -> None:
     path = tmp_path / "tokens.json"
 
     def run(*arguments: str) -> str:
-        result = CliRunner().invoke(token_command, ["--tokens", str(path), *arguments])
+        result = CliRunner().invoke(token_command, [*arguments, "--tokens", str(path)])
         assert result.exit_code == 0, result.output
         return result.stdout
 

@@ -1,9 +1,11 @@
 """`partlens token`."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import click
 from rich.console import Console
@@ -17,18 +19,26 @@ from partlens.server.config.cli import clear_errors, load_or_fail
 from partlens.server.config.options import config_options
 
 
+def token_file(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--tokens, --config and --set, given to the command as the file of tokens."""
+
+    @click.option("--tokens", "path", help="The file of tokens, instead of access.tokens.")
+    @config_options
+    @wraps(command)
+    def with_file(
+        path: str | None, file: Path | None, texts: tuple[str, ...], **options: Any
+    ) -> Any:
+        access = load_or_fail(file, texts, {"access": {"tokens": path}}).settings.access
+        if access.tokens is None:
+            raise click.UsageError("give --tokens FILE, or set access.tokens in partlens.toml")
+        return command(TokenFile(access.tokens), **options)
+
+    return with_file
+
+
 @click.group()
-@click.option("--tokens", "path", help="The file of tokens, instead of setting access.tokens.")
-@config_options
-@click.pass_context
-def token(
-    context: click.Context, path: str | None, file: Path | None, texts: tuple[str, ...]
-) -> None:
+def token() -> None:
     """Make, list and revoke the tokens that a server lets in. A running server sees it at once."""
-    access = load_or_fail(file, texts, {"access": {"tokens": path}}).settings.access
-    if access.tokens is None:
-        raise click.UsageError("give --tokens FILE, or set access.tokens in partlens.toml")
-    context.obj = TokenFile(access.tokens)
 
 
 @token.command()
@@ -43,7 +53,7 @@ def token(
 )
 @click.option("--camera", "cameras", multiple=True, help="Confine it to this camera; repeatable.")
 @click.option("--days", type=click.IntRange(1), help="Let it expire; by default it does not.")
-@click.pass_obj
+@token_file
 def create(
     file: TokenFile, name: str, scopes: tuple[str, ...], cameras: tuple[str, ...], days: int | None
 ) -> None:
@@ -62,7 +72,7 @@ def create(
 
 @token.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.pass_obj
+@token_file
 def list_tokens(file: TokenFile, as_json: bool) -> None:
     """Show the tokens, without what is secret of them."""
     with clear_errors():
@@ -85,7 +95,7 @@ def list_tokens(file: TokenFile, as_json: bool) -> None:
 
 @token.command()
 @click.argument("id")
-@click.pass_obj
+@token_file
 def revoke(file: TokenFile, id: str) -> None:
     """Take back the token with this ID: its next call is refused."""
     with clear_errors():
