@@ -17,6 +17,7 @@ from partlens.server.access.token_file import TokenFile
 from partlens.server.audit.log import AuditLog, beside
 from partlens.server.audit.trail import AuditTrail
 from partlens.server.calls.interceptor import EveryCall, Layer
+from partlens.server.calls.outcome import Outcome
 from partlens.server.config.settings import Settings
 from partlens.server.engine import Engine
 from partlens.server.errors import ListenError, ServerError
@@ -175,6 +176,7 @@ def _layers(
         Tracing(),
         metrics,
         CallLog(),
+        Outcome(),
         Authentication(TokenFile(tokens) if tokens else None),
         Rate(limits.calls_per_second, limits.burst_calls),
         admission,

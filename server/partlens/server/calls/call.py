@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+import grpc
+
 from partlens.server.access.caller import Caller
 
 REQUEST_ID = "x-request-id"
@@ -29,6 +31,7 @@ class Call:
         request_id: in the log, in the audit log, and in the answer's metadata.
         caller: who asks; known from authentication on.
         require_allowed: raises if the caller may no longer ask this; a call can outlive a token.
+        code: how it ended; OK until something is raised, see Outcome.
         facts: what the audit log will say of it.
         commit: writes the facts to the audit log now; for calls that acknowledge as they go.
     """
@@ -40,6 +43,7 @@ class Call:
     request_id: str
     caller: Caller = field(default_factory=Caller)
     require_allowed: Callable[[], None] = lambda: None
+    code: grpc.StatusCode = grpc.StatusCode.OK
     facts: dict[str, str | int] = field(default_factory=dict)
     commit: Callable[[], Awaitable[None]] = _nothing
 

@@ -6,12 +6,10 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-import grpc
 from pythonjsonlogger.json import JsonFormatter
 
 from partlens.server.calls import call as calls
 from partlens.server.calls.call import Call
-from partlens.server.calls.status import code_of
 from partlens.server.config.sections import ObserveSection
 
 _log = logging.getLogger(__name__)
@@ -23,22 +21,19 @@ class CallLog:
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
         """Logs the call."""
-        begun, code = time.perf_counter(), grpc.StatusCode.OK
+        begun = time.perf_counter()
         try:
             yield
-        except BaseException as error:
-            code = code_of(error)
-            raise
         finally:
             milliseconds = round(1e3 * (time.perf_counter() - begun), 1)
             _log.info(
                 "%s %s in %.1f ms",
                 call.name,
-                code.name,
+                call.code.name,
                 milliseconds,
                 extra={
                     "method": call.name,
-                    "code": code.name,
+                    "code": call.code.name,
                     "milliseconds": milliseconds,
                     "token": call.caller.token,
                     "peer": call.peer,

@@ -10,7 +10,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 
 from partlens.server.access.caller import NEEDED
 from partlens.server.calls.call import Call
-from partlens.server.calls.status import code_of
 from partlens.server.errors import ListenError
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -97,14 +96,11 @@ class Metrics:
         # A method that is not one of ours must not make a series of its own.
         method = (call.kind, call.service, call.name) if call.method in NEEDED else ("", "", "")
         self._started.labels(*method).inc()
-        begun, code = time.perf_counter(), grpc.StatusCode.OK
+        begun = time.perf_counter()
         try:
             yield
-        except BaseException as error:
-            code = code_of(error)
-            raise
         finally:
-            self._handled.labels(*method, _spelled(code)).inc()
+            self._handled.labels(*method, _spelled(call.code)).inc()
             self._handling.labels(*method).observe(time.perf_counter() - begun)
 
 

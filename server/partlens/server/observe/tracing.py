@@ -11,7 +11,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 
 from partlens.server.calls.call import Call
-from partlens.server.calls.status import code_of
 from partlens.server.errors import SettingsError
 
 _EXPORTERS: dict[str, type[SpanExporter]] = {
@@ -47,17 +46,13 @@ class Tracing:
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
-            code = grpc.StatusCode.OK
             try:
                 yield
-            except BaseException as error:
-                code = code_of(error)
-                raise
             finally:
-                number: int = code.value[0]
+                number: int = call.code.value[0]
                 span.set_attribute("rpc.grpc.status_code", number)
-                if code in _SERVER_FAULTS:
-                    span.set_status(trace.Status(trace.StatusCode.ERROR, code.name))
+                if call.code in _SERVER_FAULTS:
+                    span.set_status(trace.Status(trace.StatusCode.ERROR, call.code.name))
 
 
 def configure() -> None:
