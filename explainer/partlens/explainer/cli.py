@@ -1,7 +1,10 @@
 """`partlens model`: make a model folder, and look at one."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -10,10 +13,16 @@ from numpy.typing import NDArray
 from partlens.explainer.errors import ExplainerError, ModelError
 from partlens.explainer.images import SUFFIXES, decode, image_files
 from partlens.explainer.model import MetricModel, read_spec
-from partlens.explainer.preprocessing import ColourOrder, Preprocessing, Resize
+from partlens.explainer.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from partlens.explainer.importing.huggingface import Pooling
 
 _PATH = click.Path(path_type=Path)
 _CHECKED_IMAGES = 8
+_USUAL = Preprocessing(224, 224)
 
 
 class Numbers(click.ParamType[tuple[float, float, float]]):
@@ -37,6 +46,10 @@ class Numbers(click.ParamType[tuple[float, float, float]]):
         return numbers[0], numbers[1], numbers[2]
 
 
+def _otherwise(usual: str) -> str:
+    return f"By default what an --hf folder says, {usual} elsewhere."
+
+
 @click.group()
 def model() -> None:
     """Make and inspect model folders."""
@@ -50,16 +63,35 @@ def model() -> None:
 @click.option("--onnx", "onnx_file", type=_PATH, help="An ONNX file.")
 @click.option("--feature-tensor", default="", help="Its tensor that is the feature map.")
 @click.option("--embedding", default="", help="Its tensor that is the embedding.")
-@click.option("--height", type=click.IntRange(1), default=224, show_default=True)
-@click.option("--width", type=click.IntRange(1), default=224, show_default=True)
-@click.option("--mean", type=Numbers(), default="0", show_default=True, help="Units of 0..255.")
-@click.option("--std", type=Numbers(), default="255", show_default=True, help="Units of 0..255.")
-@click.option("--colours", type=click.Choice(["rgb", "bgr"]), default="rgb", show_default=True)
+@click.option(
+    "--hf",
+    "pretrained",
+    metavar="FOLDER_OR_HUB_ID",
+    help="A Hugging Face model: ViT, DINOv2, CLIP vision, ResNet or ConvNeXt.",
+)
+@click.option(
+    "--pooling",
+    type=click.Choice(["cls", "mean"]),
+    help="Of its tokens; the class token by default.",
+)
+@click.option(
+    "--extra-token",
+    "extras",
+    multiple=True,
+    metavar="NAME",
+    help="Of --torch and --onnx: a first token that lies on no cell; once for each, in order.",
+)
+@click.option("--height", type=click.IntRange(1), help=_otherwise("224"))
+@click.option("--width", type=click.IntRange(1), help=_otherwise("224"))
+@click.option("--mean", type=Numbers(), help="Units of 0..255. " + _otherwise("0"))
+@click.option("--std", type=Numbers(), help="Units of 0..255. " + _otherwise("255"))
+@click.option(
+    "--colours", "colour_order", type=click.Choice(["rgb", "bgr"]), help=_otherwise("rgb")
+)
 @click.option(
     "--resize",
     type=click.Choice(["stretch", "shortest_side_crop"]),
-    default="stretch",
-    show_default=True,
+    help=_otherwise("stretch"),
 )
 @click.option("--name", default="", help="Of the model; the folder's by default.")
 @click.option("--licence", default="", help="Of the weights.")
@@ -72,57 +104,36 @@ def import_model(
     onnx_file: Path | None,
     feature_tensor: str,
     embedding: str,
-    height: int,
-    width: int,
-    mean: tuple[float, float, float],
-    std: tuple[float, float, float],
-    colours: ColourOrder,
-    resize: Resize,
+    pretrained: str | None,
+    pooling: "Pooling | None",
+    extras: tuple[str, ...],
     name: str,
     licence: str,
     images: Path | None,
+    **pixels: object,
 ) -> None:
-    """Make the model folder FOLDER from --torch or --onnx.
+    """Make the model folder FOLDER from --torch, --onnx or --hf.
 
     Checks that contributions and bias add up to the model's own embedding, on random pixels and on
     the images given, and refuses what cannot be decomposed by name.
     """
-    from partlens.explainer.importing.onnx_file import from_onnx_file
-    from partlens.explainer.importing.torch_module import (
-        from_module,
-        load_module,
-        with_onnx_backbone,
-    )
-
-    if (factory is None) == (onnx_file is None):
-        raise click.UsageError("give one of --torch and --onnx")
+    if [factory, onnx_file, pretrained].count(None) != 2:
+        raise click.UsageError("give one of --torch, --onnx and --hf")
+    if pretrained is None and pooling is not None:
+        raise click.UsageError("--pooling belongs to --hf")
     try:
-        preprocessing = Preprocessing(height, width, colours, mean, std, resize)
-        called, real = name or folder.name, _some_images(images)
+        given = {key: value for key, value in pixels.items() if value is not None}
+        about = About(name or folder.name, licence, _some_images(images))
         if onnx_file is not None:
             if not feature_tensor or not embedding:
                 raise click.UsageError("--onnx needs --feature-tensor and --embedding")
-            made = from_onnx_file(
-                onnx_file,
-                feature_tensor=feature_tensor,
-                embedding=embedding,
-                preprocessing=preprocessing,
-                name=called,
-                licence=licence,
-                images=real,
-            )
+            made = _from_onnx(onnx_file, feature_tensor, embedding, extras, given, about)
+        elif pretrained is not None:
+            made = _from_hub(pretrained, pooling, feature_layer, given, about)
+        elif factory is not None and weights is not None:
+            made = _from_torch(factory, weights, feature_layer, extras, given, about)
         else:
-            if factory is None or weights is None:
-                raise click.UsageError("--torch needs --weights")
-            live = from_module(
-                load_module(factory, weights),
-                feature_layer=feature_layer,
-                preprocessing=preprocessing,
-                name=called,
-                licence=licence,
-                images=real,
-            )
-            made = with_onnx_backbone(live, real)
+            raise click.UsageError("--torch needs --weights")
         _print(made.save(folder))
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
@@ -146,6 +157,97 @@ def show(folder: Path, as_json: bool) -> None:
 def _print(made: MetricModel) -> None:
     for key, value in made.spec.to_json().items():
         click.echo(f"{key}: {json.dumps(value) if isinstance(value, dict) else value}")
+    for images, found in made.measured.items():
+        click.echo(
+            f"on {images} images: completeness error {found.error:.2g}, bias share"
+            f" {found.bias_share:.4f}"
+        )
+
+
+@dataclass(frozen=True)
+class About:
+    """What every source is given alike: the model's name and licence, and images to check it on."""
+
+    name: str
+    licence: str
+    images: list[NDArray[np.uint8]]
+
+
+def _from_onnx(
+    file: Path,
+    feature_tensor: str,
+    embedding: str,
+    extras: tuple[str, ...],
+    given: Mapping[str, object],
+    about: About,
+) -> MetricModel:
+    from partlens.explainer.importing.onnx_file import from_onnx_file
+
+    return from_onnx_file(
+        file,
+        feature_tensor=feature_tensor,
+        embedding=embedding,
+        preprocessing=_chosen(_USUAL, given),
+        name=about.name,
+        licence=about.licence,
+        images=about.images,
+        extras=extras,
+    )
+
+
+def _from_torch(
+    factory: str,
+    weights: Path,
+    feature_layer: str,
+    extras: tuple[str, ...],
+    given: Mapping[str, object],
+    about: About,
+) -> MetricModel:
+    from partlens.explainer.importing.torch_module import load_module
+
+    module = load_module(factory, weights)
+    return _from_module(module, feature_layer, extras, _chosen(_USUAL, given), about)
+
+
+def _from_hub(
+    source: str,
+    pooling: "Pooling | None",
+    feature_layer: str,
+    given: Mapping[str, object],
+    about: About,
+) -> MetricModel:
+    from partlens.explainer.importing.huggingface import load_pretrained
+
+    found = load_pretrained(source, pooling)
+    layer = feature_layer or found.feature_layer
+    preprocessing = _chosen(found.preprocessing, given)
+    return _from_module(found.module, layer, found.extras, preprocessing, about)
+
+
+def _from_module(
+    module: "nn.Module",
+    feature_layer: str,
+    extras: tuple[str, ...],
+    preprocessing: Preprocessing,
+    about: About,
+) -> MetricModel:
+    from partlens.explainer.importing.torch_module import from_module, with_onnx_backbone
+
+    live = from_module(
+        module,
+        feature_layer=feature_layer,
+        preprocessing=preprocessing,
+        name=about.name,
+        licence=about.licence,
+        images=about.images,
+        extras=extras,
+    )
+    return with_onnx_backbone(live, about.images)
+
+
+def _chosen(preprocessing: Preprocessing, given: Mapping[str, object]) -> Preprocessing:
+    """The preprocessing with what the command line says."""
+    return replace(preprocessing, **given)  # type: ignore[arg-type]
 
 
 def _some_images(folder: Path | None) -> list[NDArray[np.uint8]]:

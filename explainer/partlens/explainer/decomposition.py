@@ -1,6 +1,7 @@
 """One image's embedding as the sum of what its positions and the head's constants add to it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 
@@ -13,8 +14,11 @@ class Decomposition:
 
     Attributes:
         contributions: c_p = W_p A_p, shape [P, D], positions in row-major order over the grid.
-        bias: b, what the head's constants add, shape [D].
+        bias: b, all that belongs to no cell: what the head's constants add, and the extras;
+            shape [D].
         grid: (rows, cols) of the feature map; P = rows * cols.
+        extras: what each token that lies on no cell (class and register tokens) put into the
+            bias, by name, shape [D] each.
 
     Raises:
         ShapeError: the shapes do not fit the grid or each other, or a value is not finite.
@@ -27,6 +31,7 @@ class Decomposition:
     contributions: torch.Tensor
     bias: torch.Tensor
     grid: tuple[int, int]
+    extras: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rows, cols = self.grid
@@ -39,6 +44,11 @@ class Decomposition:
             raise ShapeError(
                 f"bias has shape {tuple(self.bias.shape)}; contributions {shape} need [{shape[1]}]"
             )
+        for name, extra in self.extras.items():
+            if extra.shape != self.bias.shape:
+                raise ShapeError(
+                    f"extra {name!r} has shape {tuple(extra.shape)}; the bias has {shape[1:]}"
+                )
         if not (self.contributions.isfinite().all() and self.bias.isfinite().all()):
             raise ShapeError(
                 "contributions and bias must be finite: the model gave NaN or infinity"

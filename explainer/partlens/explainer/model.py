@@ -5,9 +5,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from partlens.explainer.backbone import Backbone, FloatArray, OnnxBackbone
+from partlens.explainer.completeness import Completeness
 from partlens.explainer.decomposition import Decomposition
-from partlens.explainer.errors import ModelFileError, ShapeError
+from partlens.explainer.errors import ModelError, ModelFileError, ShapeError
 from partlens.explainer.head import store
 from partlens.explainer.head.linearise import linearise
 from partlens.explainer.head.operators import Head
+from partlens.explainer.head.rules import Rules
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.spec import ModelSpec
 
@@ -35,13 +37,17 @@ class Decompositions:
 
     Attributes:
         contributions: c_p, float32, shape [N, P, D].
-        bias: b, float32, shape [N, D].
+        bias: b, all that belongs to no cell, the extras included; float32, shape [N, D].
         grid: (rows, cols), P = rows * cols.
+        extras: what each token that lies on no cell put into the bias, shape [N, X, D].
+        extra_names: what the X tokens are called.
     """
 
     contributions: FloatArray
     bias: FloatArray
     grid: tuple[int, int]
+    extras: FloatArray
+    extra_names: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.contributions)
@@ -51,6 +57,7 @@ class Decompositions:
             torch.from_numpy(self.contributions[index]),
             torch.from_numpy(self.bias[index]),
             self.grid,
+            dict(zip(self.extra_names, torch.from_numpy(self.extras[index]), strict=True)),
         )
 
 
@@ -62,22 +69,38 @@ class MetricModel:
         spec: what it is.
         backbone: pixels to the feature map.
         head: the feature map to the embedding.
+        rules: the caller's own, before RULES; a model with any lives in Python only.
+        measured: what the import measured on "random" and on "real" images; empty once loaded.
     """
 
     spec: ModelSpec
     backbone: Backbone
     head: Head
+    rules: Rules = ()
+    measured: Mapping[str, Completeness] = field(default_factory=dict)
 
     @classmethod
     def from_module(
-        cls, module: nn.Module, *, feature_layer: str = "", preprocessing: Preprocessing, name: str
+        cls,
+        module: nn.Module,
+        *,
+        feature_layer: str = "",
+        preprocessing: Preprocessing,
+        name: str,
+        extras: tuple[str, ...] = (),
+        rules: Rules = (),
     ) -> "MetricModel":
         """A live PyTorch module, for work that touches no disk; see importing.torch_module."""
         # Importing builds models, so it knows this module; this is the one way back.
         from partlens.explainer.importing.torch_module import from_module
 
         return from_module(
-            module, feature_layer=feature_layer, preprocessing=preprocessing, name=name
+            module,
+            feature_layer=feature_layer,
+            preprocessing=preprocessing,
+            name=name,
+            extras=extras,
+            rules=rules,
         )
 
     @classmethod
@@ -100,8 +123,14 @@ class MetricModel:
 
         Raises:
             ModelFileError: the folder is there already.
-            ModelError: the backbone cannot be written as ONNX.
+            ModelError: the backbone cannot be written as ONNX, or the model has rules of the
+                caller's own.
         """
+        if self.rules:
+            raise ModelError(
+                f"a model with rules of your own ({', '.join(kind for kind, _ in self.rules)})"
+                " cannot be saved: a model folder holds no code; use it as it is"
+            )
         if folder.exists():
             raise ModelFileError(f"{folder} is there already; choose another name or remove it")
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -127,14 +156,34 @@ class MetricModel:
         shape = (3, self.spec.preprocessing.height, self.spec.preprocessing.width)
         if pixels.ndim != 4 or pixels.shape[1:] != shape:
             raise ShapeError(f"pixels have shape {pixels.shape}; this model needs [N, {shape}]")
-        feature = torch.from_numpy(self.backbone(pixels))
+        return self.decompose_features(torch.from_numpy(self.backbone(pixels)))
+
+    def decompose_features(self, feature: torch.Tensor) -> Decompositions:
+        """Decompositions of what the backbone gave, [N, C, rows, cols] or tokens [N, T, C].
+
+        Raises:
+            ShapeError: another shape, or the model gives NaN or infinity.
+        """
         with _one_torch_thread():
-            contributions, bias = linearise(self.head, feature)
+            contributions, bias = linearise(self.head, feature, self.rules)
         if not (contributions.isfinite().all() and bias.isfinite().all()):
             raise ShapeError("the model gave NaN or infinity for these images")
+        names = self.spec.extras
+        extras = contributions[:, : len(names)]
         return Decompositions(
-            np.ascontiguousarray(contributions.numpy()), bias.numpy(), self.spec.grid
+            np.ascontiguousarray(contributions[:, len(names) :].numpy()),
+            (bias + extras.sum(1)).numpy(),
+            self.spec.grid,
+            extras.numpy(),
+            names,
         )
+
+    def on_grid(self, maps: torch.Tensor) -> torch.Tensor:
+        """Maps of all that the feature map holds, [N, T, 1] of tokens, as [N, rows, cols].
+
+        What belongs to no cell (class and register tokens) is left out.
+        """
+        return maps.flatten(1)[:, len(self.spec.extras) :].reshape(-1, *self.spec.grid)
 
     def decompose(self, images: Sequence[NDArray[np.uint8]]) -> Decompositions:
         """Decompositions of upright RGB images, uint8 [height, width, 3] each, of any size.

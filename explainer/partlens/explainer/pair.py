@@ -72,6 +72,20 @@ class PairExplanation:
         """Overall map of the retrieved image, shape [rows, cols], signed; see query_map."""
         return self._overall(self.retrieved, self.query, with_bias)
 
+    @property
+    def query_extras(self) -> dict[str, float]:
+        """What each token of the query that lies on no cell adds to the similarity, e . E_r / Z.
+
+        With the map of all cells, query_map(with_bias=True), and what is left of the bias they add
+        up to the similarity.
+        """
+        return self._extras(self.query, self.retrieved)
+
+    @property
+    def retrieved_extras(self) -> dict[str, float]:
+        """What each extra of the retrieved image adds to the similarity; see query_extras."""
+        return self._extras(self.retrieved, self.query)
+
     def partial_map_of_retrieved(self, query_weights: torch.Tensor) -> torch.Tensor:
         """f . c_q / Z over the retrieved image, for a region of the query; shape [rows, cols].
 
@@ -113,6 +127,12 @@ class PairExplanation:
 
     def _overall(self, side: Decomposition, other: Decomposition, with_bias: bool) -> torch.Tensor:
         return self._against(other.embedding if with_bias else other.contributions.sum(0), side)
+
+    def _extras(self, side: Decomposition, other: Decomposition) -> dict[str, float]:
+        return {
+            name: float(extra @ other.embedding) / self.normaliser
+            for name, extra in side.extras.items()
+        }
 
     def _against(self, feature: torch.Tensor, side: Decomposition) -> torch.Tensor:
         return (side.contributions @ feature).reshape(side.grid) / self.normaliser

@@ -19,9 +19,12 @@ class ModelSpec:
         preprocessing: how it wants its pixels.
         feature_layer: the layer (or tensor) whose output is the feature map.
         grid: (rows, cols) of the feature map; (T, 1) for tokens without a layout.
+        extras: names of the tokens that lie on no cell (class and register tokens), in their
+            order; in the feature map they come before the cells.
         dimensions: D, the length of its embeddings.
         head: the head in one line, operator by operator.
-        bias_share: mean |b| / |E| over the images that import measured.
+        bias_share: mean |b| / |E| over the real images that import measured, or over random
+            pixels where it was given none.
         licence: of the weights; "" if unknown.
 
     Raises:
@@ -37,6 +40,7 @@ class ModelSpec:
     head: str
     bias_share: float
     licence: str = ""
+    extras: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if min(*self.grid, self.dimensions) < 1:
@@ -45,6 +49,8 @@ class ModelSpec:
             )
         if not (math.isfinite(self.bias_share) and self.bias_share >= 0):
             raise ModelFileError(f"bias share {self.bias_share} must be a number of at least 0")
+        if len(set(self.extras)) != len(self.extras) or not all(self.extras):
+            raise ModelFileError(f"extras {self.extras}: each needs a name of its own")
 
     @property
     def positions(self) -> int:
@@ -56,6 +62,7 @@ class ModelSpec:
         return asdict(self) | {
             "preprocessing": self.preprocessing.to_json(),
             "grid": list(self.grid),
+            "extras": list(self.extras),
         }
 
     @classmethod
@@ -74,6 +81,7 @@ class ModelSpec:
             )
         values = dict(plain)
         preprocessing, grid = values.pop("preprocessing"), values.pop("grid")
+        extras = values.pop("extras")
         dimensions, share = values.pop("dimensions"), values.pop("bias_share")
         if not isinstance(preprocessing, Mapping):
             raise ModelFileError("model.json: preprocessing must be an object")
@@ -81,12 +89,15 @@ class ModelSpec:
             raise ModelFileError(f"model.json: grid {grid!r} must be two whole numbers")
         if type(dimensions) is not int or not isinstance(share, int | float):
             raise ModelFileError("model.json: dimensions and bias_share must be numbers")
+        if not (isinstance(extras, list) and all(isinstance(name, str) for name in extras)):
+            raise ModelFileError(f"model.json: extras {extras!r} must be a list of names")
         for key, value in values.items():
             if not isinstance(value, str):
                 raise ModelFileError(f"model.json: {key} must be a text, got {value!r}")
         return cls(
             preprocessing=Preprocessing.from_json(preprocessing),
             grid=(grid[0], grid[1]),
+            extras=tuple(extras),
             dimensions=dimensions,
             bias_share=float(share),
             **{key: str(value) for key, value in values.items()},

@@ -16,6 +16,7 @@ from partlens.explainer.comparators import COMPARATORS, Target
 from partlens.explainer.errors import ShapeError
 from partlens.explainer.evaluation.annotations import read_annotations, read_picture
 from partlens.explainer.evaluation.cli import evaluate
+from partlens.explainer.evaluation.localisation import measure_localisation
 from partlens.explainer.evaluation.removal import (
     FRACTIONS,
     RANDOM,
@@ -105,24 +106,48 @@ def test_cells_cover_the_pixels_as_a_loop_says() -> None:
         assert pixels[image, y, x] == cells[image, y * 3 // 7, x * 2 // 5]
 
 
-def test_tokens_have_no_cell_in_the_picture(tmp_path: Path) -> None:
-    class Tokens(nn.Module):
-        def forward(self, pixels: Tensor) -> Tensor:
-            return pixels.flatten(2).transpose(1, 2)
+class Tokens(nn.Module):
+    """Pixels as tokens, behind a class token; as many of them as asked for."""
 
-    class Mean(nn.Module):
-        def forward(self, tokens: Tensor) -> Tensor:
-            return tokens.mean(1)
+    def __init__(self, pixels: int) -> None:
+        super().__init__()
+        self.pixels = pixels
 
-    model = MetricModel.from_module(
-        nn.Sequential(Tokens(), Mean()),
+    def forward(self, pixels: Tensor) -> Tensor:
+        tokens = pixels.flatten(2).transpose(1, 2)[:, : self.pixels]
+        return torch.cat([tokens.mean(1, keepdim=True), tokens], 1)
+
+
+class Mean(nn.Module):
+    def forward(self, tokens: Tensor) -> Tensor:
+        return tokens.mean(1)
+
+
+def tokens_model(pixels: int) -> MetricModel:
+    return MetricModel.from_module(
+        nn.Sequential(Tokens(pixels), Mean()),
         feature_layer="0",
         preprocessing=Preprocessing(4, 4),
         name="tokens",
+        extras=("class",),
     )
+
+
+def test_tokens_without_a_layout_have_no_cell_in_the_picture(tmp_path: Path) -> None:
     images = read_annotations(rectangles.write(tmp_path))
     with pytest.raises(ShapeError, match="no cell in the picture"):
-        measure_faithfulness(model, tmp_path, images, "blur")
+        measure_faithfulness(tokens_model(13), tmp_path, images, "blur")
+
+
+@pytest.mark.parametrize("removal", get_args(Removal))
+def test_a_class_token_is_no_position_to_remove(removal: Removal, tmp_path: Path) -> None:
+    images = read_annotations(rectangles.write(tmp_path))
+    model = tokens_model(16)
+    assert model.spec.grid == (4, 4)
+    found = measure_faithfulness(model, tmp_path, images, removal)
+    assert set(found) == {*COMPARATORS, "random"}
+    localised = measure_localisation(model, tmp_path, images)
+    assert set(localised) <= set(COMPARATORS)
 
 
 def test_the_command_prints_a_table_or_json_and_draws(tmp_path: Path) -> None:

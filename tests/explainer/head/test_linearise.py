@@ -45,6 +45,22 @@ def elementwise(kind: str, *more: str | float, **attributes: Attribute) -> Head:
     return chain(bias, step, ("mean", ("<",), SPACE), k=weight(C, 1, 1), slope=weight(C).abs())
 
 
+def attended(*operators: Operator) -> Head:
+    """Tokens "t", the operators, of which the last is "a", and the mean of a GELU of it."""
+    before = (
+        Operator("reshape", "r", "", ("feature",), {"shape": (0, C, ROWS * COLS)}),
+        Operator("permute", "p", "", ("r",), {"axes": (0, 2, 1)}),
+        Operator("linear", "t", "", ("p", "wt", "kt"), {}),
+    )
+    after = (
+        Operator("gelu", "g", "", ("a",), {"approximate": "none"}),
+        Operator("mean", "e", "", ("g",), {"axes": (1,), "keepdim": False}),
+    )
+    weights = {"wt": weight(C, C), "kt": weight(C), "probe": weight(1, 1, C)}
+    weights["mask"] = weight(ROWS * COLS, ROWS * COLS)
+    return Head((*before, *operators, *after), weights, "e")
+
+
 BN = {"w": weight(C), "k": weight(C), "m": weight(C), "v": weight(C).abs() + 0.1}
 BN_INPUTS = ("w", "k", "m", "v")
 TO_TOKENS: tuple[Step, Step] = (
@@ -173,6 +189,56 @@ HEADS: Mapping[str, Head] = {
     "hardswish": elementwise("hardswish"),
     "relu6": elementwise("clamp", min=0.0, max=0.5),
     "pow": elementwise("pow", 2.0),
+    "tanh": elementwise("tanh"),
+    "gelu, spelt out": Head(
+        (
+            Operator("mul", "scaled", "", ("feature", 0.5**0.5), {}),
+            Operator("erf", "erf", "", ("scaled",), {}),
+            Operator("add", "gate", "", ("erf", 1.0), {}),
+            Operator("mul", "x", "", ("feature", "gate"), {}),
+            Operator("mean", "y", "", ("x",), SPACE),
+        ),
+        {},
+        "y",
+    ),
+    "layer norm, spelt out": Head(
+        (
+            Operator("mean", "m", "", ("feature",), {"axes": (1,), "keepdim": True}),
+            Operator("sub", "x", "", ("feature", "m"), {}),
+            Operator("pow", "s", "", ("x", 2.0), {}),
+            Operator("mean", "v", "", ("s",), {"axes": (1,), "keepdim": True}),
+            Operator("add", "e", "", ("v", 1e-6), {}),
+            Operator("pow", "d", "", ("e", 0.5), {}),
+            Operator("div", "y", "", ("x", "d"), {}),
+            Operator("pow", "r", "", ("e", -0.5), {}),
+            Operator("mul", "z", "", ("x", "r"), {}),
+            Operator("add", "both", "", ("y", "z"), {}),
+            Operator("mean", "out", "", ("both",), SPACE),
+        ),
+        {},
+        "out",
+    ),
+    "attention": attended(
+        Operator("attention", "a", "", ("t", "t", "t"), {"scale": 0.7, "causal": False}),
+    ),
+    "attention, causal and masked": attended(
+        Operator("attention", "a", "", ("t", "t", "t", "mask"), {"scale": None, "causal": True}),
+    ),
+    "attention spelt out": attended(
+        Operator("permute", "k", "", ("t",), {"axes": (0, 2, 1)}),
+        Operator("matmul", "l", "", ("t", "k"), {}),
+        Operator("mul", "s", "", ("l", 0.4), {}),
+        Operator("add", "b", "", ("s", "mask"), {}),
+        Operator("softmax", "w", "", ("b",), {"axis": -1}),
+        Operator("matmul", "a", "", ("w", "t"), {}),
+    ),
+    "attention pooling": attended(
+        Operator("attention", "a", "", ("probe", "t", "t"), {"scale": None, "causal": False}),
+    ),
+    "attention to mixed values": attended(
+        Operator("attention", "m", "", ("t", "t", "t"), {"scale": None, "causal": False}),
+        Operator("attention", "a", "", ("m", "t", "m"), {"scale": None, "causal": False}),
+    ),
 }  # fmt: skip
 
 
@@ -188,8 +254,24 @@ def _frozen_layer_norm(x: Tensor, w: Tensor, k: Tensor, dims: int, epsilon: floa
     return (x - x.mean(-1, keepdim=True)) / deviation * w + k
 
 
+def _frozen_power(x: Tensor, exponent: float) -> Tensor:
+    power = x.pow(exponent)
+    return x * (power / x).detach() if exponent > 0 else power.detach()
+
+
+def _frozen_attention(q: Tensor, k: Tensor, x: Tensor, *mask: Tensor, **how: Attribute) -> Tensor:
+    """Every row of the weights as what plain attention makes of an identity matrix."""
+    one = torch.eye(x.shape[-2], dtype=x.dtype).expand(*x.shape[:-1], -1)
+    return FUNCTIONS["attention"](q, k, one, *mask, **how).detach() @ x
+
+
 FROZEN = {
-    **{kind: _ratio(kind) for kind in ("gelu", "silu", "hardswish", "pow")},
+    **{kind: _ratio(kind) for kind in ("gelu", "silu", "hardswish", "tanh")},
+    "pow": _frozen_power,
+    "div": lambda x, y: x / torch.as_tensor(y).detach(),
+    "erf": lambda x: x.erf().detach(),
+    "softmax": lambda x, axis: x.softmax(axis).detach(),
+    "attention": _frozen_attention,
     "layer_norm": _frozen_layer_norm,
     "sigmoid": lambda x: x.sigmoid().detach(),
     "norm": lambda x, axes, keepdim: x.norm(dim=axes, keepdim=keepdim).detach(),

@@ -155,7 +155,7 @@ def test_the_declared_size_may_be_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("step", "message"),
     [
-        (("Softmax", [], {"axis": 1}), r"Softmax \(at /Softmax_2\).*no rule"),
+        (("Softplus", [], {}), r"Softplus \(at /Softplus_2\).*no rule"),
         (("Mul", None, {}), "not a sum over positions"),
         (("HardSigmoid", [], {}), "alpha 1/6"),
         (("Gather", [np.array([0, 1])], {"axis": 1}), "one place"),

@@ -32,7 +32,8 @@ class Recorder:
         self.sizes.append(len(pixels))
         if np.isnan(pixels).any():
             raise ShapeError("NaN")
-        return Decompositions(pixels[:, :, :, 0], pixels[:, 0, :, 0], (3, 1))
+        none = np.zeros((len(pixels), 0, pixels.shape[2]), np.float32)
+        return Decompositions(pixels[:, :, :, 0], pixels[:, 0, :, 0], (3, 1), none, ())
 
 
 def image(value: float) -> Array:

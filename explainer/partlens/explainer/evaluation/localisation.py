@@ -25,7 +25,6 @@ from torch import Tensor
 from partlens.explainer.comparators import COMPARATORS, Target
 from partlens.explainer.evaluation.annotations import AnnotatedImage
 from partlens.explainer.evaluation.batches import Batch, batches, nearest
-from partlens.explainer.head.linearise import linearise
 from partlens.explainer.maps import upsample
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
@@ -83,8 +82,8 @@ def measure_localisation(
     for batch in batches(model, folder, images):
         for method in METHODS:
             target = (classes if method == "cam" else neighbours)[batch.numbers]
-            maps = COMPARATORS[method](model.head, batch.feature, target).numpy()
-            right[method] += _right_boxes(batch, maps, model.spec.preprocessing)
+            maps = model.on_grid(COMPARATORS[method](model.head, batch.feature, target))
+            right[method] += _right_boxes(batch, maps.numpy(), model.spec.preprocessing)
     return {
         method: Localisation(dict(zip(THRESHOLDS, (count / len(images)).tolist(), strict=True)))
         for method, count in right.items()
@@ -126,9 +125,9 @@ def _embedded(
     """E and b of all images, [N, D] each."""
     embeddings, biases = [], []
     for batch in batches(model, folder, images):
-        contributions, bias = linearise(model.head, batch.feature)
-        embeddings.append(contributions.sum(1) + bias)
-        biases.append(bias)
+        seen = model.decompose_features(batch.feature)
+        embeddings.append(torch.from_numpy(seen.contributions.sum(1) + seen.bias))
+        biases.append(torch.from_numpy(seen.bias))
     return torch.cat(embeddings), torch.cat(biases)
 
 

@@ -31,7 +31,6 @@ from partlens.explainer.comparators import COMPARATORS, Target
 from partlens.explainer.errors import ShapeError
 from partlens.explainer.evaluation.annotations import AnnotatedImage
 from partlens.explainer.evaluation.batches import Batch, batches, nearest
-from partlens.explainer.head.linearise import linearise
 from partlens.explainer.head.run import run
 from partlens.explainer.model import MetricModel
 from partlens.explainer.regions import position_weights
@@ -91,7 +90,7 @@ def measure_faithfulness(
     Raises:
         AnnotationError: fewer than two images, or one that cannot be used.
         RegionError: an annotated box that the model does not see.
-        ShapeError: an embedding of no length, or tokens, which have no place in the picture.
+        ShapeError: an embedding of no length, or tokens whose place in the picture is unknown.
     """
     _require_cells(model, removal)
     targets = _targets(model, folder, images)
@@ -151,8 +150,9 @@ def _targets(model: MetricModel, folder: Path, images: Sequence[AnnotatedImage])
     """For each image the annotated region of its nearest other one."""
     embeddings, features = [], []
     for batch in batches(model, folder, images):
-        contributions, bias = linearise(model.head, batch.feature)
-        embeddings.append(contributions.sum(1) + bias)
+        seen = model.decompose_features(batch.feature)
+        contributions = torch.from_numpy(seen.contributions)
+        embeddings.append(contributions.sum(1) + torch.from_numpy(seen.bias))
         shares = [
             position_weights(
                 image.box, (image.width, image.height), model.spec.preprocessing, model.spec.grid
@@ -172,7 +172,7 @@ def _orders(
     """method -> positions from the highest to the lowest, int64 [N, P]; of equals the first."""
     orders = {}
     for method, compare in COMPARATORS.items():
-        maps = compare(model.head, batch.feature, target).flatten(1)
+        maps = model.on_grid(compare(model.head, batch.feature, target)).flatten(1)
         orders[method] = maps.argsort(stable=True, dim=1, descending=True)
     orders[RANDOM] = torch.rand(orders["cam"].shape, generator=random).argsort(1)
     return orders
@@ -180,7 +180,8 @@ def _orders(
 
 def _embedder(model: MetricModel, batch: Batch, removal: Removal) -> Embedder:
     if removal == "contributions":
-        contributions, bias = linearise(model.head, batch.feature)
+        seen = model.decompose_features(batch.feature)
+        contributions, bias = torch.from_numpy(seen.contributions), torch.from_numpy(seen.bias)
         return lambda kept: bias + torch.einsum("np,npd->nd", kept.to(bias), contributions)
     grid = model.spec.grid
     filled = _blurred(batch.pixels, grid) if removal == "blur" else _mean_colour(batch.pixels)

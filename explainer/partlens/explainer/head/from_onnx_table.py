@@ -178,6 +178,30 @@ def _hard_sigmoid(call: OnnxCall) -> Lowered:
     return "hardsigmoid", (call.x,), {}
 
 
+def _attention(call: OnnxCall) -> Lowered:
+    if len(call.shape) != 3:
+        raise ValueError("only attention over [N, heads, tokens, channels] is known")
+    if any(one is not None for one in call.inputs[4:]):
+        raise ValueError("attention over the keys of earlier calls is not known")
+    query, key, x = (
+        one if isinstance(one, str) else call.weight(i) for i, one in enumerate(call.inputs[:3])
+    )
+    mask = call.constant(3)
+    inputs: list[str | torch.Tensor] = [query, key, x]
+    if mask is not None:
+        allowed = torch.from_numpy(np.array(mask))
+        if allowed.dtype == torch.bool:
+            allowed = torch.zeros(allowed.shape).masked_fill(~allowed, -torch.inf)
+        inputs.append(allowed)
+    scale = call.attributes.get("scale")
+    causal = bool(call.attributes.get("is_causal", 0))
+    return "attention", tuple(inputs), {"scale": scale, "causal": causal}
+
+
+def _softmax(call: OnnxCall) -> Lowered:
+    return "softmax", (call.x,), {"axis": int(call.attributes.get("axis", -1))}
+
+
 def _gelu(call: OnnxCall) -> Lowered:
     return "gelu", (call.x,), {"approximate": call.attributes.get("approximate", b"none").decode()}
 
@@ -251,11 +275,16 @@ LOWERINGS: Mapping[str, Callable[[OnnxCall], Lowered]] = {
     "PRelu": _prelu,
     "Gelu": _gelu,
     "HardSwish": _same_kind("hardswish"),
+    "Tanh": _same_kind("tanh"),
     "Sigmoid": _same_kind("sigmoid"),
     "HardSigmoid": _hard_sigmoid,
+    "Erf": _same_kind("erf"),
+    "Softmax": _softmax,
+    "Attention": _attention,
     "Clip": _clip,
     "Pow": _pow,
     "Sqrt": lambda call: ("pow", (call.x, 0.5), {}),
+    "Reciprocal": lambda call: ("pow", (call.x, -1.0), {}),
     "Neg": lambda call: ("mul", (call.x, -1.0), {}),
     "Add": _two("add"),
     "Sum": _two("add"),

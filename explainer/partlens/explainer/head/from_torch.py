@@ -5,7 +5,7 @@ becomes a weight.
 """
 
 import operator as python_operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -14,7 +14,14 @@ import torch
 from torch import Tensor, fx
 
 from partlens.explainer.errors import ModelError, UnsupportedOperatorError
-from partlens.explainer.head.from_torch_table import LOWERINGS, SAME, SPLITS, Call, Lowered
+from partlens.explainer.head.from_torch_table import (
+    LOWERINGS,
+    SAME,
+    SPLITS,
+    Call,
+    Lowered,
+    keeps_all,
+)
 from partlens.explainer.head.operators import (
     FEATURE,
     Attribute,
@@ -27,8 +34,9 @@ from partlens.explainer.head.operators import (
 
 @dataclass
 class Lowering:
-    """A head on its way from ATen nodes to operators."""
+    """A head on its way from ATen nodes to operators; `own` names what the caller has rules for."""
 
+    own: Collection[str] = ()
     operators: list[Operator] = field(default_factory=list)
     weights: dict[str, Tensor] = field(default_factory=dict)
 
@@ -47,6 +55,7 @@ def lower(
     output: fx.Node,
     module: fx.GraphModule,
     module_path: Callable[[fx.Node], str],
+    own: Collection[str] = (),
 ) -> Head:
     """The operator list of a head.
 
@@ -56,11 +65,14 @@ def lower(
         output: the node that gives the embedding.
         module: owner of the weights that get_attr nodes name.
         module_path: where a node stands in the model, for messages.
+        own: ATen operators (as "aten.cumsum.default") that the caller has rules for: they become
+            operators of that kind, whose inputs are the tensors among their arguments and whose
+            attributes are the rest, by ATen's names.
 
     Raises:
         UnsupportedOperatorError: an ATen operator or a use of it that has no place in the list.
     """
-    lowering = Lowering()
+    lowering = Lowering(own)
     # Node -> the name of a live value, a constant, or a list of either (split, max with indices).
     values: dict[fx.Node, Any] = {feature: FEATURE}
     for node in nodes:
@@ -74,7 +86,7 @@ def lower(
         if node.target is python_operator.getitem:
             values[node] = arguments[0][arguments[1]]
         elif not any(_is_live(a) for a in (*arguments, *keywords.values())):
-            values[node] = node.target(*arguments, **keywords)  # type: ignore[operator]
+            values[node] = _constant(node, values)
         else:
             values[node] = _lower_call(node, arguments, keywords, path, lowering)
     name = values[output]
@@ -85,11 +97,21 @@ def lower(
     return without_last_normalisation(Head(tuple(lowering.operators), lowering.weights, name))
 
 
-def _resolve(argument: Any, values: Mapping[fx.Node, Any]) -> Any:
-    """The argument with nodes replaced by what they became; sizes that stay symbolic by None."""
+def _resolve(argument: Any, values: Mapping[fx.Node, Any], unknown: int | None = None) -> Any:
+    """The argument with nodes replaced by what they became; sizes that stay symbolic by unknown."""
     if isinstance(argument, list | tuple):
-        return [_resolve(item, values) for item in argument]
-    return values.get(argument) if isinstance(argument, fx.Node) else argument
+        return [_resolve(item, values, unknown) for item in argument]
+    return values.get(argument, unknown) if isinstance(argument, fx.Node) else argument
+
+
+def _constant(node: fx.Node, values: Mapping[fx.Node, Any]) -> Any:
+    """What a call gives that reads no live value; what it makes for each image it makes for one.
+
+    An attention mask that is repeated for each image broadcasts just as well.
+    """
+    target: Any = node.target
+    keywords = {key: _resolve(argument, values, 1) for key, argument in node.kwargs.items()}
+    return target(*(_resolve(argument, values, 1) for argument in node.args), **keywords)
 
 
 def _is_live(value: Any) -> bool:
@@ -110,7 +132,9 @@ def _lower_call(
     if not isinstance(target, torch._ops.OpOverload):
         raise UnsupportedOperatorError(name, path, LOWERINGS)
     named = _by_name(target, arguments, keywords)
-    if name in SAME:
+    if name in lowering.own:
+        return _emit(node.name, path, _as_it_is(name, named), lowering)
+    if name in SAME or (name == "aten.slice.Tensor" and keeps_all(named)):
         return arguments[0]
     if name in SPLITS:
         return _split(node, named, path, lowering)
@@ -129,6 +153,18 @@ def _lower_call(
         raise UnsupportedOperatorError(name, path, why=str(error)) from error
     emitted = _emit(node.name, path, lowered, lowering)
     return [emitted] if isinstance(node.meta["val"], list | tuple) else emitted
+
+
+def _as_it_is(kind: str, named: Mapping[str, Any]) -> Lowered:
+    """A call that the caller has a rule for."""
+    inputs = tuple(value for value in named.values() if isinstance(value, str | Tensor))
+    attributes: dict[str, Attribute] = {}
+    for key, value in named.items():
+        if isinstance(value, list | tuple):
+            attributes[key] = tuple(value)
+        elif value is None or isinstance(value, bool | int | float):
+            attributes[key] = value
+    return kind, inputs, attributes
 
 
 def _emit(name: str, path: str, lowered: Lowered, lowering: Lowering) -> str:

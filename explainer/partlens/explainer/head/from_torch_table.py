@@ -87,6 +87,28 @@ def _matmul(second: str) -> Callable[[Call], Lowered]:
     return lambda call: ("matmul", (call.arguments["self"], call.arguments[second]), {})
 
 
+def _attention(call: Call) -> Lowered:
+    given = call.arguments
+    query, key, x, mask = (given[name] for name in ("query", "key", "value", "attn_mask"))
+    if given["enable_gqa"]:
+        raise ValueError("grouped queries are not known")
+    if isinstance(mask, str):
+        raise ValueError("its mask must not depend on the feature map")
+    if mask is not None and mask.dtype == torch.bool:
+        mask = torch.zeros(mask.shape).masked_fill(~mask, -torch.inf)
+    if mask is not None and not mask.any():
+        mask = None  # it lets every token see every other
+    attributes: dict[str, Attribute] = {
+        "scale": given["scale"],
+        "causal": bool(given["is_causal"]),
+    }
+    return "attention", (query, key, x, *([] if mask is None else [mask])), attributes
+
+
+def _softmax(call: Call) -> Lowered:
+    return "softmax", (call.arguments["self"],), {"axis": call.arguments["dim"]}
+
+
 def _batch_norm(call: Call) -> Lowered:
     given = call.arguments
     if given.get("training"):
@@ -201,8 +223,8 @@ def _negative(call: Call) -> Lowered:
     return "mul", (call.arguments["self"], -1.0), {}
 
 
-def _root(call: Call) -> Lowered:
-    return "pow", (call.arguments["self"], 0.5), {}
+def _power(exponent: float) -> Callable[[Call], Lowered]:
+    return lambda call: ("pow", (call.arguments["self"], exponent), {})
 
 
 _ACTIVATIONS: Mapping[str, Callable[[Call], Lowered]] = {
@@ -212,8 +234,12 @@ _ACTIVATIONS: Mapping[str, Callable[[Call], Lowered]] = {
     "aten.gelu.default": _unary("gelu", approximate="approximate"),
     "aten.silu.default": _unary("silu"),
     "aten.hardswish.default": _unary("hardswish"),
+    "aten.tanh.default": _unary("tanh"),
     "aten.sigmoid.default": _unary("sigmoid"),
     "aten.hardsigmoid.default": _unary("hardsigmoid"),
+    "aten.erf.default": _unary("erf"),
+    "aten.softmax.int": _softmax,
+    "aten._softmax.default": _softmax,
     "aten.clamp.default": _clamp,
     "aten.clamp_min.default": _clamp,
     "aten.clamp_max.default": _clamp,
@@ -221,7 +247,9 @@ _ACTIVATIONS: Mapping[str, Callable[[Call], Lowered]] = {
     "aten.relu6.default": lambda c: ("clamp", (c.arguments["self"],), {"min": 0.0, "max": 6.0}),
     "aten.pow.Tensor_Scalar": _pow,
     "aten.pow.Tensor_Tensor": _pow,
-    "aten.sqrt.default": _root,
+    "aten.sqrt.default": _power(0.5),
+    "aten.rsqrt.default": _power(-0.5),
+    "aten.reciprocal.default": _power(-1.0),
     "aten.neg.default": _negative,
 }
 
@@ -234,6 +262,7 @@ LOWERINGS: Mapping[str, Callable[[Call], Lowered]] = {
     "aten.mm.default": _matmul("mat2"),
     "aten.bmm.default": _matmul("mat2"),
     "aten.matmul.default": _matmul("other"),
+    "aten.scaled_dot_product_attention.default": _attention,
     "aten.batch_norm.default": _batch_norm,
     "aten._native_batch_norm_legit_no_training.default": _batch_norm,
     "aten.layer_norm.default": _layer_norm,
@@ -283,9 +312,18 @@ SAME = frozenset(
         "aten.detach.default",
         "aten.dropout.default",
         "aten.lift_fresh_copy.default",
+        "aten._to_copy.default",
+        "aten.to.dtype",
     }
 )
 """Operators whose result is their first input."""
+
+
+def keeps_all(arguments: Mapping[str, Any]) -> bool:
+    """Whether a slice leaves nothing out, as x[:, 0] makes one of its first axis."""
+    last = arguments["end"]
+    return arguments["start"] in (None, 0) and arguments["step"] == 1 and last in (None, 2**63 - 1)
+
 
 SPLITS = frozenset({"aten.split.Tensor", "aten.split_with_sizes.default", "aten.chunk.default"})
 """Operators that give a list of slices."""

@@ -6,27 +6,32 @@ import torch
 from torch import Tensor
 
 from partlens.explainer.errors import ShapeError, UnsupportedOperatorError
-from partlens.explainer.head.live import Live, start
+from partlens.explainer.head.live import Live, Statistic, start
 from partlens.explainer.head.operators import FEATURE, Head, Operator
-from partlens.explainer.head.rules import RULES, Rule
+from partlens.explainer.head.rules import FREEZING, RULES, Rule, Rules
 from partlens.explainer.head.run import FUNCTIONS, Function, evaluate
+
+_TOKEN_BUDGET = 2**25
+"""Numbers that one value of a token head may hold for all positions of the images done at once."""
+
+Value = Live | Statistic | Tensor
 
 
 @torch.no_grad()
 def linearise(
     head: Head,
     feature: Tensor,
-    rules: Sequence[tuple[str, Rule]] = (),
+    rules: Rules = (),
     functions: Mapping[str, Function] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """c_p and b with E = sum_p c_p + b (completeness), for a batch of feature maps.
 
     Every operator is taken as the affine map that it is once its statistics (maxima, gates,
-    norms, variances) are frozen at this image.
+    norms, variances, attention weights) are frozen at this image.
 
     Args:
         head: the operator list.
-        feature: A, shape [N, C, rows, cols] or tokens [N, T, C].
+        feature: A, shape [N, C, rows, cols] or tokens [N, T, C]; every token is a position.
         rules: (kind, rule) pairs that come before RULES.
         functions: kind -> function for plain evaluation of kinds that FUNCTIONS has not.
 
@@ -43,25 +48,44 @@ def linearise(
             f"the feature map has shape {list(feature.shape)}; [N, C, rows, cols] or tokens"
             " [N, T, C] are needed"
         )
+    # Behind attention every token holds something of every other: T * T * C numbers an image.
+    share = max(1, _TOKEN_BUDGET // (feature[0].numel() * feature.shape[1])) if len(feature) else 1
+    if feature.ndim == 3 and len(feature) > share:
+        starts = range(0, len(feature), share)
+        pieces = [linearise(head, feature[i : i + share], rules, functions) for i in starts]
+        return torch.cat([c for c, _ in pieces]), torch.cat([b for _, b in pieces])
     table = dict(reversed((*rules, *RULES)))
     plain = FUNCTIONS if functions is None else {**FUNCTIONS, **functions}
-    values: dict[str, Live | Tensor] = {
+    values: dict[str, Value] = {
         name: weight.to(feature.device, feature.dtype) for name, weight in head.weights.items()
     }
     values[FEATURE] = start(feature)
     for operator in head.operators:
         inputs = [values[name] if isinstance(name, str) else name for name in operator.inputs]
-        if any(isinstance(value, Live) for value in inputs):
-            values[operator.name] = _decompose(operator, inputs, table)
-        else:
-            constants = [value for value in inputs if not isinstance(value, Live)]
-            values[operator.name] = evaluate(operator, constants, plain)
+        values[operator.name] = _step(operator, inputs, table, plain)
     return _embedding(values[head.output], head, feature)
+
+
+def _step(
+    operator: Operator,
+    inputs: Sequence[Value | float],
+    table: Mapping[str, Rule],
+    functions: Mapping[str, Function],
+) -> Value:
+    statistic = next((x for x in inputs if isinstance(x, Statistic)), None)
+    if statistic is None and any(isinstance(x, Live) for x in inputs):
+        known = [x for x in inputs if not isinstance(x, Statistic)]
+        return _decompose(operator, known, table)
+    plain = [x.value if isinstance(x, Live | Statistic) else x for x in inputs]
+    value = evaluate(operator, plain, functions)
+    if statistic is None or operator.kind in FREEZING:
+        return value
+    return Statistic(value, statistic.operator, statistic.why)
 
 
 def _decompose(
     operator: Operator, inputs: Sequence[Live | Tensor | float], table: Mapping[str, Rule]
-) -> Live | Tensor:
+) -> Value:
     if operator.kind not in table:
         raise UnsupportedOperatorError(operator.kind, operator.module_path, table)
     try:
@@ -81,7 +105,10 @@ def _decompose(
         ) from error
 
 
-def _embedding(output: Live | Tensor, head: Head, feature: Tensor) -> tuple[Tensor, Tensor]:
+def _embedding(output: Value, head: Head, feature: Tensor) -> tuple[Tensor, Tensor]:
+    if isinstance(output, Statistic):
+        where = output.operator
+        raise UnsupportedOperatorError(where.kind, where.module_path, why=output.why)
     if isinstance(output, Tensor):
         last = head.operators[-1]
         raise UnsupportedOperatorError(

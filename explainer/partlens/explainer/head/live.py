@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from partlens.explainer.head.operators import Operator
+
 CHUNK = 16
 """Positions that the slow path sends through an operator at a time; bounds its memory."""
 
@@ -46,6 +48,15 @@ class Live:
         mine = self.owner == numbers.view(-1, *[1] * self.owner.ndim)
         return replace(self, contributions=torch.where(mine, self.contributions, 0), owner=None)
 
+    def rows_are_positions(self) -> bool:
+        """True where index p of the last axis but one belongs to position p: [..., P, channels]."""
+        owner = self.owner
+        if owner is None or owner.ndim < 2 or owner.shape[-2] != self.positions:
+            return False
+        others = [axis for axis in range(owner.ndim) if axis != owner.ndim - 2]
+        numbers = torch.arange(self.positions, dtype=torch.int32, device=owner.device)
+        return agrees(owner, others) and torch.equal(owner[(0,) * (owner.ndim - 2)][:, 0], numbers)
+
     def is_map(self) -> bool:
         """True while this is still laid out as the feature map, [N, any C, rows, cols]."""
         owner = self.owner
@@ -53,6 +64,23 @@ class Live:
             return False
         numbers = torch.arange(self.positions, dtype=torch.int32, device=owner.device)
         return agrees(owner, (0, 1)) and torch.equal(owner[0, 0].flatten(), numbers)
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A value that depends on the feature map and is no sum over positions, like q k^T.
+
+    It may go on until an operator freezes it (a softmax); what reaches the embedding is refused.
+
+    Attributes:
+        value: what plain evaluation gives, shape [N, ...].
+        operator: where it arose.
+        why: why it is no sum over positions.
+    """
+
+    value: Tensor
+    operator: Operator
+    why: str
 
 
 @dataclass(frozen=True)

@@ -77,8 +77,8 @@ class Signature:
 
     Attributes:
         inputs: what each input is, in order; a name that ends in "?" may be left out, one that
-            ends in "*" stands for any number. "x" and "y" may depend on the feature map; every
-            other input is a weight, or a number.
+            ends in "*" stands for any number. "x", "y", "query" and "key" may depend on the
+            feature map; every other input is a weight, or a number.
         attributes: name -> type: "int", "float", "bool", "str", "ints", "int?" or "float?"
             (the last two may be None).
     """
@@ -97,7 +97,10 @@ KINDS: Mapping[str, Signature] = {
         {"stride": "ints", "padding": "ints", "dilation": "ints", "groups": "int"},
     ),
     "linear": Signature(("x", "weight", "bias?")),
-    "matmul": Signature(("x", "y")),  # one of the two is a weight
+    "matmul": Signature(("x", "y")),  # of two values that depend on A: only on its way to softmax
+    # softmax(scale * query @ key^T + mask) @ x over [N, heads, tokens, channels], weights frozen;
+    # scale None is channels ** -0.5, a boolean mask is stored as 0 and -inf.
+    "attention": Signature(("query", "key", "x", "mask?"), {"scale": "float?", "causal": "bool"}),
     # Normalisation. batch_norm is over axis 1; layer_norm over the last `dims` axes.
     "batch_norm": Signature(("x", "weight", "bias", "mean", "variance"), {"epsilon": "float"}),
     "layer_norm": Signature(("x", "weight?", "bias?"), {"dims": "int", "epsilon": "float"}),
@@ -110,14 +113,18 @@ KINDS: Mapping[str, Signature] = {
     "gelu": Signature(("x",), {"approximate": "str"}),  # "none" or "tanh"
     "silu": Signature(("x",)),
     "hardswish": Signature(("x",)),
+    "tanh": Signature(("x",)),
     "sigmoid": Signature(("x",)),  # frozen: a gate, never the last operator
     "hardsigmoid": Signature(("x",)),  # frozen likewise
+    "erf": Signature(("x",)),  # frozen likewise: GELU spelt out
+    "softmax": Signature(("x",), {"axis": "int"}),  # frozen: attention weights
     "clamp": Signature(("x",), {"min": "float?", "max": "float?"}),
-    "pow": Signature(("x", "exponent")),  # the exponent is a number or a weight
+    # The exponent is a number or a weight; to one below 0 it is a frozen statistic (1 / deviation).
+    "pow": Signature(("x", "exponent")),
     "add": Signature(("x", "y")),
     "sub": Signature(("x", "y")),
     "mul": Signature(("x", "y")),
-    "div": Signature(("x", "y")),
+    "div": Signature(("x", "y")),  # a denominator that depends on A is a frozen statistic
     # Pooling over rows and columns of [N, C, rows, cols], and over named axes.
     "avg_pool2d": Signature(("x",), {**_WINDOW, "ceil_mode": "bool", "count_include_pad": "bool"}),
     "adaptive_avg_pool2d": Signature(("x",), {"size": "ints"}),
@@ -181,7 +188,12 @@ def without_last_normalisation(head: Head) -> Head:
     output = head.output
     while output in written and (before := _normalised(written[output], written)) is not None:
         output = before
-    needed = {output}
+    return pruned(replace(head, output=output))
+
+
+def pruned(head: Head) -> Head:
+    """The same head without what its output does not need."""
+    needed = {head.output}
     for operator in reversed(head.operators):
         if operator.name in needed:
             needed.update(name for name in operator.inputs if isinstance(name, str))
@@ -189,7 +201,6 @@ def without_last_normalisation(head: Head) -> Head:
         head,
         operators=tuple(operator for operator in head.operators if operator.name in needed),
         weights={name: weight for name, weight in head.weights.items() if name in needed},
-        output=output,
     )
 
 

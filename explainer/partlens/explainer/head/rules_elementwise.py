@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from partlens.explainer.errors import UnsupportedOperatorError
-from partlens.explainer.head.live import Affine, Live, apply
+from partlens.explainer.head.live import Affine, Live, Statistic, apply
 from partlens.explainer.head.operators import Operator
 from partlens.explainer.head.run import FUNCTIONS
 
@@ -34,14 +34,11 @@ def only_first_live(operator: Operator, inputs: tuple[Value, ...]) -> tuple[Live
     return x, others  # type: ignore[return-value]
 
 
-def gate(operator: Operator, *inputs: Value) -> Live:
+def gate(operator: Operator, *inputs: Value) -> Live | Tensor:
     """f with f(0) = 0: multiply by f(v)/v frozen. The exact mask for ReLU, Euler's form for pow."""
     x, others = only_first_live(operator, inputs)
-    exponent = others[0] if operator.kind == "pow" else 1.0
-    if bool((torch.as_tensor(exponent) <= 0).any()):
-        raise UnsupportedOperatorError(
-            operator.kind, operator.module_path, why="the exponent must be above 0"
-        )
+    if operator.kind == "pow" and bool((torch.as_tensor(others[0]) <= 0).any()):
+        return freeze(operator, *inputs)  # 1 / deviation and the like: not 0 at 0, a statistic
     value = FUNCTIONS[operator.kind](x.value, *others, **operator.attributes)
     ratio = torch.where(x.value == 0, 0, value / x.value)
     return apply(x, Affine(lambda z: z * ratio, owner=_same), value)
@@ -96,18 +93,26 @@ def _expand(shape: torch.Size) -> Callable[[Tensor], Tensor]:
     return lambda z: z.expand(shape)
 
 
-def scale(operator: Operator, x: Value, y: Value) -> Live:
-    """A live value times or over a constant; two live values have no decomposition."""
-    function = FUNCTIONS[operator.kind]
-    if isinstance(x, Live) and not isinstance(y, Live):
-        by = y
-        shape = function(x.value, by).shape
-        return apply(x, Affine(lambda z: function(z, by), owner=_expand(shape)))
-    if operator.kind == "mul" and isinstance(y, Live) and not isinstance(x, Live):
-        return scale(operator, y, x)
-    raise UnsupportedOperatorError(
-        operator.kind,
-        operator.module_path,
-        why="a product or quotient of two values that depend on the feature map is not a sum over"
-        " positions",
-    )
+def multiply(operator: Operator, x: Value, y: Value) -> Live | Statistic:
+    """A live value times a constant; a product of two live values is a statistic."""
+    if isinstance(x, Live) and isinstance(y, Live):
+        why = (
+            "a product of two values that depend on the feature map is not a sum over positions,"
+            " unless one of them is a gate (sigmoid, hardsigmoid, softmax)"
+        )
+        return Statistic(x.value * y.value, operator, why)
+    live, by = (x, y) if isinstance(x, Live) else (y, x)
+    if isinstance(live, Live) and not isinstance(by, Live):
+        factor = by
+        return _scaled(live, lambda z: z * factor)
+    raise UnsupportedOperatorError(operator.kind, operator.module_path, why="it is constant")
+
+
+def divide(operator: Operator, x: Value, y: Value) -> Live | Tensor:
+    """What is divided by is a constant, or a statistic frozen at this image (a norm, a mass)."""
+    by = y.value if isinstance(y, Live) else y
+    return _scaled(x, lambda z: z / by) if isinstance(x, Live) else x / torch.as_tensor(by)
+
+
+def _scaled(x: Live, function: Callable[[Tensor], Tensor]) -> Live:
+    return apply(x, Affine(function, owner=_expand(function(x.value).shape)))

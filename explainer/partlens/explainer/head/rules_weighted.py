@@ -1,10 +1,9 @@
-"""Rules for weighted sums (linear, conv2d, matmul) and for normalisation with fixed statistics."""
+"""Rules for weighted sums (linear, conv2d) and for normalisation with fixed statistics."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from partlens.explainer.errors import UnsupportedOperatorError
 from partlens.explainer.head.live import Affine, Live, apply
 from partlens.explainer.head.operators import Operator
 from partlens.explainer.head.rules_elementwise import Value, only_first_live
@@ -13,10 +12,12 @@ from partlens.explainer.head.rules_elementwise import Value, only_first_live
 def linear(operator: Operator, *inputs: Value) -> Live:
     """W x + k; flattened feature maps take the short cut of _flat."""
     x, (weight, *bias) = only_first_live(operator, inputs)
-    return _linear(x, weight, bias[0] if bias else 0.0)
+    return weighted(x, weight, bias[0] if bias else 0.0)
 
 
-def _linear(x: Live, weight: Tensor, constant: Tensor | float) -> Live:
+def weighted(x: Live, weight: Tensor, constant: Tensor | float = 0.0) -> Live:
+    """weight @ x + constant over the last axis."""
+
     def owner(o: Tensor) -> Tensor:
         return o[..., :1].expand(*o.shape[:-1], len(weight))
 
@@ -41,24 +42,6 @@ def _flat(live: Live, weight: Tensor) -> Tensor | None:
     columns = owner[0].argsort(stable=True).view(positions, share)
     mine = live.contributions[:, columns].transpose(0, 1)
     return torch.bmm(mine, weight[:, columns].permute(1, 2, 0))
-
-
-def matmul(operator: Operator, x: Value, y: Value) -> Live:
-    """A product with a constant matrix, on either side."""
-    if isinstance(x, Live) and isinstance(y, Tensor):
-        if y.ndim == 2:
-            return _linear(x, y.T, 0.0)
-        right = y
-        return apply(x, Affine(lambda z: z @ right))
-    if isinstance(y, Live) and isinstance(x, Tensor):
-        left = x
-        return apply(y, Affine(lambda z: left @ z))
-    raise UnsupportedOperatorError(
-        operator.kind,
-        operator.module_path,
-        why="a matrix product of two values that depend on the feature map is not a sum over"
-        " positions",
-    )
 
 
 def conv2d(operator: Operator, *inputs: Value) -> Live:

@@ -25,6 +25,13 @@ def run(head: Head, feature: Tensor, functions: Mapping[str, Function] | None = 
         UnsupportedOperatorError: a kind that neither table has.
         ShapeError: an operator does not take the shape that it is given.
     """
+    return run_all(head, feature, functions)[head.output]
+
+
+def run_all(
+    head: Head, feature: Tensor, functions: Mapping[str, Function] | None = None
+) -> dict[str, Tensor]:
+    """Every value and weight of the head by name; see run."""
     table = FUNCTIONS if functions is None else {**FUNCTIONS, **functions}
     values: dict[str, Tensor] = {
         name: weight.to(feature.device, feature.dtype) for name, weight in head.weights.items()
@@ -33,7 +40,7 @@ def run(head: Head, feature: Tensor, functions: Mapping[str, Function] | None = 
     for operator in head.operators:
         inputs = [values[name] if isinstance(name, str) else name for name in operator.inputs]
         values[operator.name] = evaluate(operator, inputs, table)
-    return values[head.output]
+    return values
 
 
 def evaluate(
@@ -115,6 +122,29 @@ def max_pool2d_with_indices(
     return F.max_pool2d_with_indices(x, kernel, stride, padding, dilation, ceil_mode)
 
 
+def attention_weights(
+    query: Tensor, key: Tensor, mask: Tensor | None, scale: float | None, causal: bool
+) -> Tensor:
+    """softmax(scale * query @ key^T + mask), shape [..., queries, keys]; see KINDS."""
+    logits = (query.shape[-1] ** -0.5 if scale is None else scale) * (query @ key.mT)
+    if causal:
+        later = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).triu(1)
+        logits = logits.masked_fill(later, -torch.inf)
+    return (logits if mask is None else logits + mask).softmax(-1)
+
+
+def _attention(
+    query: Tensor,
+    key: Tensor,
+    x: Tensor,
+    mask: Tensor | None = None,
+    *,
+    scale: float | None,
+    causal: bool,
+) -> Tensor:
+    return attention_weights(query, key, mask, scale, causal) @ x
+
+
 def _concat(*parts: Tensor, axis: int) -> Tensor:
     images = max(len(part) for part in parts)
     return torch.cat([p.expand(images, *p.shape[1:]) if len(p) == 1 else p for p in parts], axis)
@@ -124,6 +154,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "conv2d": F.conv2d,
     "linear": F.linear,
     "matmul": torch.matmul,
+    "attention": _attention,
     "batch_norm": _batch_norm,
     "layer_norm": _layer_norm,
     "l2_normalise": _l2_normalise,
@@ -134,8 +165,11 @@ FUNCTIONS: Mapping[str, Function] = {
     "gelu": F.gelu,
     "silu": F.silu,
     "hardswish": F.hardswish,
+    "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
     "hardsigmoid": F.hardsigmoid,
+    "erf": torch.erf,
+    "softmax": lambda x, axis: x.softmax(axis),
     "clamp": torch.clamp,
     "pow": torch.pow,
     "add": arithmetic.add,

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from partlens.explainer.backbone import Backbone, FloatArray
-from partlens.explainer.errors import ShapeError
+from partlens.explainer.completeness import measure
+from partlens.explainer.errors import ModelError, ShapeError
+from partlens.explainer.head.narrow import narrowed
 from partlens.explainer.head.operators import Head
-from partlens.explainer.importing.completeness import measure
+from partlens.explainer.head.rules import Rules
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.spec import ModelSpec
@@ -44,13 +46,18 @@ def assemble(
     *,
     name: str,
     licence: str,
+    extras: tuple[str, ...] = (),
+    rules: Rules = (),
 ) -> MetricModel:
     """The model, once its contributions and bias add up to its own embedding.
 
     Args:
         backbone, head: the two parts.
-        pixels: what completeness is measured on, [N, 3, height, width].
+        pixels: what completeness is measured on, from sample_pixels, [N, 3, height, width].
         embedding: what the whole model gives for them, [N, D].
+        preprocessing, feature_layer, name, licence: for model.json.
+        extras: names of the first tokens, which lie on no cell.
+        rules: the caller's own, before RULES.
 
     Raises:
         CompletenessError: they do not add up.
@@ -63,8 +70,14 @@ def assemble(
             f"the feature layer {feature_layer!r} gives {list(feature.shape)}; [N, C, rows, cols]"
             " or tokens [N, T, C] are needed: choose an earlier layer"
         )
-    measured = measure(head, feature, embedding)
-    rows, cols = feature.shape[2:] if feature.ndim == 4 else (feature.shape[1], 1)
+    grid = _grid(tuple(feature.shape[1:]), extras, preprocessing)
+    head = narrowed(head, feature)
+    parts = {"random": slice(_RANDOM), "real": slice(_RANDOM, None)}
+    measured = {
+        called: measure(head, feature[part], embedding[part], len(extras), rules)
+        for called, part in parts.items()
+        if len(feature[part])
+    }
     steps = (
         f"{step.kind} ({step.module_path})" if step.module_path else step.kind
         for step in head.operators
@@ -74,10 +87,38 @@ def assemble(
         digest="",
         preprocessing=preprocessing,
         feature_layer=feature_layer,
-        grid=(int(rows), int(cols)),
+        grid=grid,
         dimensions=int(embedding.shape[1]),
         head=" -> ".join(steps) or "the feature itself",
-        bias_share=round(measured.bias_share, 6),
+        bias_share=round(measured["real" if "real" in measured else "random"].bias_share, 6),
         licence=licence,
+        extras=extras,
     )
-    return MetricModel(spec, backbone, head)
+    return MetricModel(spec, backbone, head, rules, measured)
+
+
+def _grid(
+    shape: tuple[int, ...], extras: tuple[str, ...], preprocessing: Preprocessing
+) -> tuple[int, int]:
+    """(rows, cols) of a feature map [C, rows, cols] or of tokens [T, C].
+
+    Patch tokens fill the input row by row in square patches. Where their number does not allow
+    that, their layout is unknown and the grid is (T, 1).
+
+    Raises:
+        ModelError: extras of a feature map that has no tokens, or as many as there are tokens.
+    """
+    if len(shape) == 3:
+        if extras:
+            raise ModelError(
+                f"the feature map {list(shape)} has no tokens, so none can be called {extras}"
+            )
+        return shape[1], shape[2]
+    cells = shape[0] - len(extras)
+    if cells < 1:
+        raise ModelError(f"of {shape[0]} tokens {len(extras)} are extras; no position is left")
+    rows = round(math.sqrt(cells * preprocessing.height / preprocessing.width))
+    cols = round(math.sqrt(cells * preprocessing.width / preprocessing.height))
+    patch = (preprocessing.height / max(rows, 1), preprocessing.width / max(cols, 1))
+    square = abs(patch[0] - patch[1]) < 1  # a remainder of less than a patch is cut off
+    return (rows, cols) if rows * cols == cells and square else (cells, 1)

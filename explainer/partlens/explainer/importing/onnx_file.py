@@ -28,6 +28,7 @@ def from_onnx_file(
     name: str,
     licence: str = "",
     images: Sequence[NDArray[np.uint8]] = (),
+    extras: tuple[str, ...] = (),
 ) -> MetricModel:
     """A model from an ONNX file.
 
@@ -36,7 +37,7 @@ def from_onnx_file(
         feature_tensor: name of the tensor that is the feature map.
         embedding: name of the tensor that is the embedding.
         preprocessing: how it wants its pixels; its size replaces the one declared in the file.
-        name, licence, images: as torch_module.from_module.
+        name, licence, images, extras: as torch_module.from_module.
 
     Raises:
         ModelFileError: no ONNX file that can be used.
@@ -62,6 +63,7 @@ def from_onnx_file(
         feature_tensor,
         name=name,
         licence=licence,
+        extras=extras,
     )
 
 

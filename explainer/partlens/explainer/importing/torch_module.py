@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from partlens.explainer.backbone import OnnxBackbone, TorchBackbone
 from partlens.explainer.errors import CompletenessError, ModelError
 from partlens.explainer.head.from_torch import lower
+from partlens.explainer.head.rules import Rules
 from partlens.explainer.importing.assembly import assemble, sample_pixels
 from partlens.explainer.importing.graph import module_path, split
 from partlens.explainer.model import MetricModel
@@ -33,6 +34,8 @@ def from_module(
     name: str,
     licence: str = "",
     images: Sequence[Image] = (),
+    extras: tuple[str, ...] = (),
+    rules: Rules = (),
 ) -> MetricModel:
     """A live model around a PyTorch module.
 
@@ -43,6 +46,9 @@ def from_module(
         preprocessing: how the module wants its pixels; its size is the model's input size.
         name, licence: for model.json.
         images: real images on which completeness is measured beside random pixels.
+        extras: names of the first tokens of the feature map [N, T, C] that lie on no cell, as
+            ("class", "register_1"); the others are positions.
+        rules: (operator, rule) pairs that come before RULES; see docs/explainer.md.
 
     Raises:
         ModelError: the module cannot be exported, cut or decomposed; see its subclasses.
@@ -50,14 +56,24 @@ def from_module(
     module = module.eval()
     size = (preprocessing.height, preprocessing.width)
     graph = split(module, size, feature_layer)
-    head = lower(graph.head_nodes(), graph.feature, graph.output, graph.module, module_path)
+    own = [kind for kind, _ in rules]
+    head = lower(graph.head_nodes(), graph.feature, graph.output, graph.module, module_path, own)
     backbone = TorchBackbone(graph.backbone(), size)
     layer = feature_layer or module_path(graph.feature) or graph.feature.name
     pixels = sample_pixels(preprocessing, images)
     with torch.no_grad():
         embedding = _first_tensor(module(torch.from_numpy(pixels)))
     model = assemble(
-        backbone, head, pixels, embedding, preprocessing, layer, name=name, licence=licence
+        backbone,
+        head,
+        pixels,
+        embedding,
+        preprocessing,
+        layer,
+        name=name,
+        licence=licence,
+        extras=extras,
+        rules=rules,
     )
     digest = hashlib.sha256(repr(model.spec).encode())
     for key, value in sorted(module.state_dict().items()):

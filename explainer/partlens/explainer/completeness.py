@@ -8,6 +8,7 @@ from torch import Tensor
 from partlens.explainer.errors import CompletenessError
 from partlens.explainer.head.linearise import linearise
 from partlens.explainer.head.operators import Head
+from partlens.explainer.head.rules import Rules
 
 TOLERANCE = 1e-5
 """Largest |sum_p c_p + b - E| / |E| of an image, in float32."""
@@ -26,19 +27,25 @@ class Completeness:
     bias_share: float
 
 
-def measure(head: Head, feature: Tensor, embedding: Tensor) -> Completeness:
+def measure(
+    head: Head, feature: Tensor, embedding: Tensor, extras: int = 0, rules: Rules = ()
+) -> Completeness:
     """Compare the decomposition with the embedding that the model itself gives.
 
     Args:
         head: the lowered head.
         feature: A, shape [N, C, rows, cols] or [N, T, C].
         embedding: the model's own output [N, D], before or after L2 normalisation.
+        extras: how many of the first positions are tokens that lie on no cell.
+        rules: the caller's own, first in order.
 
     Raises:
         CompletenessError: the error is above TOLERANCE, or not a number.
         UnsupportedOperatorError: as linearise.
     """
-    contributions, bias = linearise(head, feature)
+    contributions, bias = linearise(head, feature, rules)
+    bias = bias + contributions[:, :extras].sum(1)
+    contributions = contributions[:, extras:]
     added = contributions.sum(1) + bias
     if added.shape != embedding.shape:
         raise CompletenessError(

@@ -1,0 +1,51 @@
+"""Rules for products of matrices and for attention, whose weights are frozen at this image."""
+
+import torch
+from torch import Tensor
+
+from partlens.explainer.errors import UnsupportedOperatorError
+from partlens.explainer.head.live import Affine, Live, Statistic, apply
+from partlens.explainer.head.operators import Operator
+from partlens.explainer.head.rules_elementwise import Value
+from partlens.explainer.head.rules_weighted import weighted
+from partlens.explainer.head.run import attention_weights
+
+
+def matmul(operator: Operator, x: Value, y: Value) -> Live | Statistic:
+    """A product with a constant matrix, on either side; of two live values, a statistic."""
+    if isinstance(x, Live) and isinstance(y, Live):
+        why = (
+            "a matrix product of two values that depend on the feature map is not a sum over"
+            " positions, unless a softmax follows and makes it attention weights"
+        )
+        return Statistic(x.value @ y.value, operator, why)
+    if isinstance(x, Live) and isinstance(y, Tensor):
+        right = y
+        return weighted(x, y.T) if y.ndim == 2 else apply(x, Affine(lambda z: z @ right))
+    if isinstance(y, Live) and isinstance(x, Tensor):
+        return _mixed(x, y)
+    raise UnsupportedOperatorError(operator.kind, operator.module_path, why="it is constant")
+
+
+def attention(
+    operator: Operator, query: Value, key: Value, x: Value, mask: Tensor | None = None
+) -> Live | Tensor:
+    """The weights are frozen at this image, and what they weigh is linear."""
+    plain = [torch.as_tensor(z.value if isinstance(z, Live) else z) for z in (query, key)]
+    scale = None if operator.attributes["scale"] is None else operator.number("scale")
+    causal = operator.attributes["causal"] is True
+    weights = attention_weights(plain[0], plain[1], mask, scale, causal)
+    return _mixed(weights, x) if isinstance(x, Live) else weights @ torch.as_tensor(x)
+
+
+def _mixed(weights: Tensor, x: Live) -> Live:
+    """weights @ x; where row p of x belongs to position p, it only meets column p of weights."""
+
+    def fast(live: Live) -> Tensor | None:
+        missing = live.value.ndim - weights.ndim
+        if missing < 0 or not live.rows_are_positions():
+            return None
+        columns = weights[(None,) * missing].movedim(-1, 0).unsqueeze(-1)
+        return columns * live.contributions.movedim(-2, 0).unsqueeze(-2)
+
+    return apply(x, Affine(lambda z: weights @ z, fast=fast))
