@@ -45,6 +45,8 @@ class OnnxBackbone:
             _require_self_contained(proto)
             options = onnxruntime.SessionOptions()
             options.log_severity_level = 3
+            # Its threads would spin between two passes, on the cores that decode and decompose.
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
             self._session = onnxruntime.InferenceSession(
                 data, options, providers=["CPUExecutionProvider"]
             )

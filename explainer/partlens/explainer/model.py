@@ -164,19 +164,20 @@ class MetricModel:
         Raises:
             ShapeError: another shape, or the model gives NaN or infinity.
         """
+        names = self.spec.extras
         with _one_torch_thread():
             contributions, bias = linearise(self.head, feature, self.rules)
-        if not (contributions.isfinite().all() and bias.isfinite().all()):
-            raise ShapeError("the model gave NaN or infinity for these images")
-        names = self.spec.extras
-        extras = contributions[:, : len(names)]
-        return Decompositions(
-            np.ascontiguousarray(contributions[:, len(names) :].numpy()),
-            (bias + extras.sum(1)).numpy(),
-            self.spec.grid,
-            extras.numpy(),
-            names,
-        )
+            # Whatever is not finite makes the sum so.
+            if not (contributions.sum(1) + bias).isfinite().all():
+                raise ShapeError("the model gave NaN or infinity for these images")
+            extras = contributions[:, : len(names)]
+            return Decompositions(
+                contributions[:, len(names) :].contiguous().numpy(),
+                (bias + extras.sum(1)).numpy(),
+                self.spec.grid,
+                extras.numpy(),
+                names,
+            )
 
     def on_grid(self, maps: torch.Tensor) -> torch.Tensor:
         """Maps of all that the feature map holds, [N, T, 1] of tokens, as [N, rows, cols].

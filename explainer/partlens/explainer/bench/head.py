@@ -11,7 +11,6 @@ import click
 import torch
 
 from partlens.explainer.errors import ExplainerError
-from partlens.explainer.head.linearise import linearise
 from partlens.explainer.importing.assembly import sample_pixels
 from partlens.explainer.model import MetricModel
 
@@ -48,7 +47,7 @@ def measure(model: MetricModel, *, batch: int = 16, repeats: int = 20) -> HeadCo
     feature = torch.from_numpy(model.backbone(pixels))
     halves: tuple[Callable[[], object], ...] = (
         lambda: model.backbone(pixels),
-        lambda: linearise(model.head, feature),
+        lambda: model.decompose_features(feature),
     )
     times: tuple[list[float], list[float]] = ([], [])
     for repeat in range(-2, repeats):  # the first two warm up
