@@ -11,17 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel, read_spec
-from partlens.indexer.errors import IndexerError
+from partlens.indexer.arguments import GALLERY, MODEL, clear_errors
 from partlens.indexer.gallery import Gallery
+from partlens.indexer.gallery import cli as upkeep
 from partlens.indexer.indexing import Progress, index_images
 from partlens.indexer.sources import read_source
-
-_GALLERY = click.argument("gallery", type=click.Path(path_type=Path))
-_MODEL = click.option(
-    "--model", required=True, type=click.Path(path_type=Path), help="Model folder."
-)
 
 
 @click.group()
@@ -29,28 +24,20 @@ def index() -> None:
     """Make and fill galleries."""
 
 
-@contextmanager
-def _clear_errors() -> Iterator[None]:
-    try:
-        yield
-    except (IndexerError, ExplainerError) as error:
-        raise click.ClickException(str(error)) from error
-
-
 @index.command()
-@_GALLERY
-@_MODEL
+@GALLERY
+@MODEL
 def create(gallery: Path, model: Path) -> None:
     """Make an empty gallery bound to a model."""
-    with _clear_errors():
+    with clear_errors():
         Gallery.create(gallery, read_spec(model)).close()
     click.echo(f"created {gallery}")
 
 
 @index.command()
-@_GALLERY
+@GALLERY
 @click.argument("source", type=click.Path(path_type=Path))
-@_MODEL
+@MODEL
 @click.option("--strict", is_flag=True, help="Stop at the first image that cannot be used.")
 @click.option(
     "--batch", "batch_size", default=32, show_default=True, type=click.IntRange(1, 1024),
@@ -58,7 +45,7 @@ def create(gallery: Path, model: Path) -> None:
 )  # fmt: skip
 def add(gallery: Path, source: Path, model: Path, strict: bool, batch_size: int) -> None:
     """Add the images of a folder or manifest (CSV, Parquet); run it again to go on."""
-    with _clear_errors():
+    with clear_errors():
         images = read_source(source)
         loaded = MetricModel.load(model)
         with Gallery.open(gallery, loaded.spec) as opened, _reporting(len(images)) as report:
@@ -74,20 +61,20 @@ def add(gallery: Path, source: Path, model: Path, strict: bool, batch_size: int)
 
 
 @index.command()
-@_GALLERY
+@GALLERY
 @click.argument("ids", nargs=-1, required=True)
 def delete(gallery: Path, ids: tuple[str, ...]) -> None:
     """Delete images by id."""
-    with _clear_errors(), Gallery.open(gallery) as opened:
+    with clear_errors(), Gallery.open(gallery) as opened:
         click.echo(f"{opened.delete(ids)} of {len(ids)} deleted")
 
 
 @index.command()
-@_GALLERY
+@GALLERY
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(gallery: Path, as_json: bool) -> None:
     """Say what a gallery holds and which model it is bound to."""
-    with _clear_errors(), Gallery.open(gallery) as opened:
+    with clear_errors(), Gallery.open(gallery) as opened:
         spec = opened.spec
         facts: dict[str, object] = {
             "images": len(opened),
@@ -101,6 +88,10 @@ def status(gallery: Path, as_json: bool) -> None:
         click.echo(json.dumps(facts))
     else:
         click.echo("\n".join(f"{name}: {value}" for name, value in facts.items()))
+
+
+for _command in upkeep.COMMANDS:
+    index.add_command(_command)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ IndexerError
 │   ├── DamagedError          files that are missing, cut short or changed
 │   ├── NewerFormatError      written by a newer version
 │   ├── LockedError           another process is writing to it
+│   ├── StorageError          the disk refused a write: full, read-only, failing
 │   └── InvalidImageError     an image that the gallery cannot hold
 └── SourceError               a folder or list of images that cannot be read
 """
@@ -67,6 +68,10 @@ class NewerFormatError(GalleryError):
 
 class LockedError(GalleryError):
     """Another process is writing to the gallery."""
+
+
+class StorageError(GalleryError):
+    """The disk refused a write (full, read-only, failing); what was there before still is."""
 
 
 class InvalidImageError(GalleryError, ValueError):

@@ -1,11 +1,25 @@
 """Making files survive a crash, and one writer at a time."""
 
+import errno
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from partlens.indexer.errors import LockedError
+from partlens.indexer.errors import DamagedError, LockedError, StorageError
+
+# What to do, by error number; Lance gives the number in its message only.
+_ADVICE = {
+    errno.ENOSPC: "the disk is full; make room and do it again",
+    errno.EDQUOT: "the disk quota is used up; make room or raise it, and do it again",
+    errno.EFBIG: "a file would be larger than this process may write; raise `ulimit -f`",
+    errno.EACCES: "its folder may not be written to by this user; change its owner or mode",
+    errno.EPERM: "its folder may not be written to by this user; change its owner or mode",
+    errno.EROFS: "its file system is mounted read-only; mount it for writing",
+}
+_OTHERWISE = "see whether the disk is sound, and do it again"
 
 
 def sync(path: Path) -> None:
@@ -17,31 +31,90 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def sync_new(folder: Path, known: set[Path]) -> None:
-    """Sync every file and folder below `folder` that is not known yet, and remember them.
+def sync_new(folder: Path, known: set[Path]) -> list[Path]:
+    """Sync every file and folder below `folder` that is not known yet; gives the new files.
 
     Files whose names are known never change; a folder is synced when a name in it is new.
     """
+    found = []
     for place, _, names in os.walk(folder, topdown=False):
         new = [path for name in names if (path := Path(place, name)) not in known]
         for path in new:
             sync(path)
         known.update(new)
+        found += new
         if new or Path(place) not in known:
             sync(Path(place))
             known.add(Path(place))
-    sync(folder)
+    return found
+
+
+def everything_below(folder: Path) -> set[Path]:
+    """The files and folders below a folder, and it."""
+    below = {folder}
+    for place, folders, names in os.walk(folder):
+        below.update(Path(place, name) for name in (*folders, *names))
+    return below
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that after a crash it holds all of the old or all of the new content."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        with draft.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
     sync(path.parent)
+
+
+@contextmanager
+def refusals(name: str) -> Iterator[None]:
+    """Turns what the system or Lance say of a failed write into StorageError, with advice.
+
+    Args:
+        name: of the gallery that is written to.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not is_lance_error(error):
+            raise
+        raise StorageError(f"gallery {name!r} cannot be written to: {_advice(error)}") from error
+
+
+@contextmanager
+def damage(what: str) -> Iterator[None]:
+    """Turns what the system or Lance say of a failed read into DamagedError.
+
+    Args:
+        what: cannot be read.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not is_lance_error(error):
+            raise
+        raise DamagedError(f"{what}, its files are missing or damaged: {error}") from error
+
+
+def is_lance_error(error: BaseException) -> bool:
+    """Whether it may come from Lance or a file; Lance's panics do not derive from Exception."""
+    return isinstance(error, OSError | ValueError | RuntimeError) or (
+        type(error).__name__ == "PanicException"
+    )
+
+
+def _advice(error: BaseException) -> str:
+    number = getattr(error, "errno", None)
+    for known, advice in _ADVICE.items():
+        if number == known or f"os error {known})" in str(error):
+            return advice
+    return f"{error}; {_OTHERWISE}"
 
 
 class WriterLock:
@@ -49,10 +122,12 @@ class WriterLock:
 
     Raises:
         LockedError: another process, or another gallery object of this one, holds it.
+        StorageError: the folder cannot be written to.
     """
 
     def __init__(self, path: Path) -> None:
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        with refusals(path.parent.name):
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -1,16 +1,17 @@
 """A folder of images by id, with their contributions: written by one, read and searched by many."""
 
-import json
+import os
+import shutil
 import threading
+import time
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
-from partlens.explainer.errors import ModelError
 from partlens.explainer.scoring import QueryPart, Score
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import (
@@ -19,47 +20,43 @@ from partlens.indexer.errors import (
     GalleryError,
     InvalidImageError,
     ModelMismatchError,
-    NewerFormatError,
     NotFoundError,
 )
-from partlens.indexer.gallery import segments
-from partlens.indexer.gallery.durability import WriterLock, write_atomically
+from partlens.indexer.gallery import binding, segments
+from partlens.indexer.gallery.compaction import Compaction
+from partlens.indexer.gallery.durability import WriterLock, refusals, sync
 from partlens.indexer.gallery.records import Candidate, FloatArray, NewImage, StoredImage
-from partlens.indexer.gallery.schema import (
-    CATALOGUE,
-    STORED,
-    arrays,
-    metadata_of,
-    rows,
-    stored_of,
-    to_table,
-)
+from partlens.indexer.gallery.schema import STORED, arrays, rows, stored_of, to_table
 from partlens.indexer.gallery.search import search
+from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.snapshot import Snapshot
 from partlens.indexer.gallery.truth import Truth
+from partlens.indexer.gallery.view import LOCK, SEGMENTS, View, write_or_keep
 from partlens.indexer.metadata import Filter, Metadata
 
-FORMAT = 1
-_GALLERY_FILE = "gallery.json"
-_SEGMENTS = "segments"
-_SMALL, _MANY = 4096, 16
-_READ_ROWS = 1024
+# About; for how many rows make a file of the truth.
+_THUMBNAIL_BYTES = 8192
 
 
 class Gallery:
     """Images by id: `len(gallery)`, `id in gallery`, and the methods below.
 
-    Reading and searching see the version of the last `refresh`, `add` or `delete`, whole. Any
-    number of processes may read; the first `add` or `delete` makes this one the writer until it
-    is closed. Methods may be called from several threads.
+    Reading and searching see the version of the last `refresh`, `add` or `delete`, whole; a
+    Follower refreshes it. Any number of processes may read; the first `add` or `delete` makes
+    this one the writer until it is closed. Methods may be called from several threads, and
+    reading never waits for writing.
     """
 
     def __init__(self, path: Path, spec: ModelSpec) -> None:
         self.path, self.spec = path, spec
-        self._truth = Truth(path, spec)
+        self._truth = Truth(path)
         self._lock: WriterLock | None = None
         self._writing = threading.RLock()
-        self._snapshot = self._take([])
+        self._changed_at = 0.0
+        self._view = View.of(self._truth.current, path, spec)
+        self._compaction = Compaction(
+            path / SEGMENTS, lambda: self._view.snapshot, self._swap, self._tidy_truth
+        )
 
     @classmethod
     def create(cls, path: Path, spec: ModelSpec) -> "Gallery":
@@ -67,14 +64,20 @@ class Gallery:
 
         Raises:
             AlreadyExistsError: something is at this place already.
+            StorageError: the disk refused it.
         """
+        if path.exists():
+            raise AlreadyExistsError(f"{path} is there already; choose another place")
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            path.mkdir(parents=True)
-        except FileExistsError as error:
-            raise AlreadyExistsError(f"{path} is there already; choose another place") from error
-        Truth.create(path, spec)
-        plain = {"format": FORMAT, "model": spec.to_json()}
-        write_atomically(path / _GALLERY_FILE, json.dumps(plain, indent=1).encode())
+            with refusals(path.name):
+                draft.mkdir(parents=True)
+                Truth.create(draft, spec)
+                binding.write(draft, spec)
+                draft.rename(path)
+                sync(path.parent)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
         return cls(path, spec)
 
     @classmethod
@@ -90,7 +93,7 @@ class Gallery:
             ModelMismatchError: it is bound to another model.
             DamagedError, NewerFormatError: its files are broken, or of a newer version.
         """
-        bound = _read_gallery_file(path)
+        bound = binding.read(path)
         if spec is not None and spec.digest != bound.digest:
             raise ModelMismatchError(bound.digest, spec.digest)
         return cls(path, bound)
@@ -98,7 +101,7 @@ class Gallery:
     @property
     def version(self) -> int:
         """Grows with every commit."""
-        return self._snapshot.version
+        return self._view.version.number
 
     @property
     def model_digest(self) -> str:
@@ -106,10 +109,10 @@ class Gallery:
         return self.spec.digest
 
     def __len__(self) -> int:
-        return len(self._snapshot.revisions)
+        return len(self._view.snapshot.revisions)
 
     def __contains__(self, id: object) -> bool:
-        return id in self._snapshot.revisions
+        return id in self._view.snapshot.revisions
 
     def __enter__(self) -> "Gallery":
         return self
@@ -124,54 +127,69 @@ class Gallery:
 
     def close(self) -> None:
         """Let another process write."""
+        self._compaction.stop()
         with self._writing:
             if self._lock is not None:
                 self._lock.release()
                 self._lock = None
 
-    def refresh(self) -> None:
-        """See what another process has committed since."""
+    def close_if_idle(self, seconds: float) -> None:
+        """Let another process write if nothing was changed for so long."""
+        idle = time.monotonic() - self._changed_at > seconds
+        if self._lock is not None and idle and not self._compaction.is_running():
+            self.close()
+
+    def refresh(self) -> bool:
+        """See what another process has committed since; whether there was something.
+
+        Raises:
+            DamagedError: it cannot be read; what was seen before still is.
+        """
         with self._writing:
-            if self._truth.refresh():
-                self._snapshot = self._take(self._snapshot.segments)
+            self._truth.refresh()
+            if self._truth.current.number == self.version:
+                return False
+            known = self._view.snapshot.segments
+            self._view = View.of(self._truth.current, self.path, self.spec, known, self._lock)
+            return True
 
     def get(self, id: str) -> StoredImage:
         """The image of this id; NotFoundError if there is none."""
-        return self._stored([id])[0]
+        return self._stored(self._view, [id])[0]
 
     def list(
         self, after: str = "", limit: int = 100, where: Filter | None = None
     ) -> Sequence[StoredImage]:
         """Images that pass the filter in order of id, from the first id above `after`."""
-        snapshot = self._snapshot
+        view = self._view
+        snapshot = view.snapshot
         start = bisect_right(snapshot.ids, after) if after else 0
         passing = (
             id
             for id in islice(snapshot.ids, start, None)
             if where is None or where.accepts(id, snapshot.metadata[id])
         )
-        return self._stored(list(islice(passing, limit)))
+        return self._stored(view, list(islice(passing, limit)))
 
     def count(self, where: Filter) -> int:
         """How many images pass the filter."""
-        return sum(where.accepts(*item) for item in self._snapshot.metadata.items())
+        return sum(where.accepts(*item) for item in self._view.snapshot.metadata.items())
 
     def metadata(self, id: str) -> Metadata:
         """What is known of the image of this id; NotFoundError if there is none."""
-        snapshot = self._snapshot
-        self._require(snapshot, [id])
+        snapshot = self._view.snapshot
+        self._require(snapshot.revisions, [id])
         return snapshot.metadata[id]
 
     def digests(self) -> dict[str, str]:
         """id -> media digest of every image."""
-        with self._writing:
-            table = self._truth.read(["id", "media_digest"])
+        table = self._view.version.read(["id", "media_digest"])
         return {str(row["id"]): str(row["media_digest"]) for row in rows(table)}
 
     def decompositions(self, ids: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """Contributions float32 [M, P, D] and bias [M, D]; NotFoundError for an unknown id."""
-        snapshot = self._snapshot
-        self._require(snapshot, ids)
+        snapshot = self._view.snapshot
+        self._require(snapshot.revisions, ids)
         shape = (len(ids), self.spec.positions, self.spec.dimensions)
         contributions, bias = np.zeros(shape, np.float32), np.zeros(shape[::2], np.float32)
         for i, id in enumerate(ids):
@@ -186,6 +204,7 @@ class Gallery:
         Raises:
             InvalidImageError: an image cannot be stored, or an id comes twice; nothing is added.
             LockedError: another process is writing.
+            StorageError: the disk refused it; nothing is added.
         """
         if not images:
             return
@@ -195,43 +214,61 @@ class Gallery:
             raise InvalidImageError("an id comes twice among the images to add; give each once")
         with self._writing:
             self._become_writer()
-            revision = 1 + max(self._snapshot.revisions.values(), default=0)
+            revision = self._truth.next_revision
             table = to_table(images, revision, self.spec)
-            self._truth.upsert(table)
-            fresh = segments.write(
-                self.path / _SEGMENTS,
-                [(image.id, revision) for image in images],
-                *arrays(table, self.spec),
-            )
-            before = self._snapshot
-            self._snapshot = Snapshot(
-                self._truth.version,
-                {**before.revisions, **{image.id: revision for image in images}},
+            self._truth.upsert(table, revision)
+            keys = [(image.id, revision) for image in images]
+            fresh = write_or_keep(self.path, keys, *arrays(table, self.spec))
+            before = self._view.snapshot
+            self._show(
+                {**before.revisions, **dict(keys)},
                 {**before.metadata, **{image.id: image.metadata for image in images}},
                 [*before.segments, fresh],
             )
-            self._tidy()
+            self._compaction.after_commit()
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete the images of these ids; how many there were. On disk when this returns.
 
         Raises:
             LockedError: another process is writing.
+            StorageError: the disk refused it; nothing is deleted.
         """
         with self._writing:
             self._become_writer()
-            known = sorted({id for id in ids if id in self._snapshot.revisions})
-            if known:
-                self._truth.delete(known)
-                before, gone = self._snapshot, set(known)
-                self._snapshot = Snapshot(
-                    self._truth.version,
+            before = self._view.snapshot
+            gone = {id for id in ids if id in before.revisions}
+            if gone:
+                self._truth.delete(sorted(gone))
+                self._show(
                     {id: value for id, value in before.revisions.items() if id not in gone},
                     {id: value for id, value in before.metadata.items() if id not in gone},
                     before.segments,
                 )
-                self._tidy()
-            return len(known)
+                self._compaction.after_commit()
+            return len(gone)
+
+    def compact(self) -> None:
+        """Put small segments and files together now, and leave out what was deleted.
+
+        Raises:
+            LockedError, StorageError: as add.
+        """
+        with self._writing:
+            self._become_writer()
+        self._compaction.run()
+
+    def announce(self) -> None:
+        """Make followers look again at what has changed in no image, such as mended segments.
+
+        Raises:
+            LockedError, StorageError: as add.
+        """
+        with self._writing:
+            self._become_writer()
+            self._truth.commit_nothing()
+            before = self._view.snapshot
+            self._show(before.revisions, before.metadata, before.segments)
 
     def search(
         self,
@@ -249,105 +286,83 @@ class Gallery:
         Raises:
             ShapeError: a part of another dimension than the gallery's.
         """
+        view = self._view
+        grid = self.spec.grid
         found = search(
-            self._snapshot,
-            parts,
-            score,
-            where,
-            top,
-            self.spec.grid,
-            require_waiting=require_waiting,
+            view.snapshot, parts, score, where, top, grid, require_waiting=require_waiting
         )
-        stored = self._stored([one.id for one in found])
+        try:
+            stored = self._stored(view, [one.id for one in found])
+        except NotFoundError:
+            # Erased from every file while it was being searched for.
+            if self._view is view:
+                raise
+            return self.search(parts, score, where, top, require_waiting)
         return [
             Candidate(one.id, one.score, one.map, one.constant, one.window, image)
             for one, image in zip(found, stored, strict=True)
         ]
 
-    def _stored(self, ids: Sequence[str]) -> Sequence[StoredImage]:
-        self._require(self._snapshot, ids)
+    def _stored(self, view: View, ids: Sequence[str]) -> Sequence[StoredImage]:
+        self._require(view.snapshot.revisions, ids)
         if not ids:
             return []
-        with self._writing:
-            table = self._truth.read(STORED, ids)
+        try:
+            table = view.version.read(STORED, ids)
+        except DamagedError:
+            # Or the version is so old that a writer has removed its files.
+            if not self.refresh() and self._view is view:
+                raise
+            table = self._view.version.read(STORED, ids)
         images = {str(row["id"]): stored_of(row) for row in rows(table)}
         self._require(images, ids)
         return [images[id] for id in ids]
 
-    def _require(self, known: Snapshot | dict[str, StoredImage], ids: Sequence[str]) -> None:
-        names = known.revisions if isinstance(known, Snapshot) else known
+    def _require(self, known: Container[str], ids: Sequence[str]) -> None:
         for id in ids:
-            if id not in names:
+            if id not in known:
                 raise NotFoundError(f"the gallery has no image {id!r}")
 
     def _become_writer(self) -> None:
         if self._lock is None:
-            self._lock = WriterLock(self.path / "writer.lock")
-            if self._truth.refresh():
-                self._snapshot = self._take(self._snapshot.segments)
+            lock = WriterLock(self.path / LOCK)
+            try:
+                self._truth.begin()
+            except GalleryError:
+                lock.release()
+                raise
+            segments.remove_drafts(self.path / SEGMENTS)
+            self._lock = lock
+        # Another process has written, or a commit of this one failed when it was on disk already.
+        self.refresh()
 
-    def _take(self, known: Sequence[segments.Segment]) -> Snapshot:
-        """A snapshot of the truth; what no segment holds is read from the truth into new ones."""
-        catalogue = list(rows(self._truth.read(CATALOGUE)))
-        revisions = {str(row["id"]): int(str(row["revision"])) for row in catalogue}
-        metadata = {str(row["id"]): metadata_of(row) for row in catalogue}
-        version = self._truth.version
-        snapshot = Snapshot(version, revisions, metadata, known)
-        if snapshot.missing():
-            names = {segment.path for segment in known}
-            loaded = segments.load_all(self.path / _SEGMENTS, self.spec)
-            known = [*known, *(segment for segment in loaded if segment.path not in names)]
-            snapshot = Snapshot(version, revisions, metadata, known)
-        if missing := snapshot.missing():
-            known = [*known, *(self._rebuild(missing))]
-            snapshot = Snapshot(version, revisions, metadata, known)
-        if snapshot.missing():
-            raise DamagedError("the gallery's list of images names some that its rows do not hold")
-        return snapshot
+    def _show(
+        self,
+        revisions: Mapping[str, int],
+        metadata: Mapping[str, Metadata],
+        held_by: Sequence[Segment],
+    ) -> None:
+        """Make what was just committed what is seen."""
+        version = self._truth.current
+        self._view = View(version, Snapshot(version.number, revisions, metadata, held_by))
+        self._changed_at = time.monotonic()
 
-    def _rebuild(self, ids: Sequence[str]) -> Sequence[segments.Segment]:
-        made = []
-        for start in range(0, len(ids), _READ_ROWS):
-            some = ids[start : start + _READ_ROWS]
-            table = self._truth.read(["id", "revision", "contributions", "bias"], some)
-            keys = [
-                (str(row["id"]), int(str(row["revision"])))
-                for row in rows(table.select(["id", "revision"]))
-            ]
-            made.append(segments.write(self.path / _SEGMENTS, keys, *arrays(table, self.spec)))
-        return made
+    def _swap(self, old: Sequence[Segment], new: Sequence[Segment]) -> None:
+        """Put new segments in the place of old ones; searches that have begun keep the old."""
+        if not old:
+            return
+        with self._writing:
+            gone, before = set(old), self._view.snapshot
+            kept = [segment for segment in before.segments if segment not in gone]
+            self._show(before.revisions, before.metadata, [*kept, *new])
+        segments.remove(segment.path for segment in old if segment.path)
 
-    def _tidy(self) -> None:
-        """Put many small segments together, and drop those that hold nothing any more."""
-        snapshot = self._snapshot
-        used = list(snapshot.rows())
-        small = [(segment, live) for segment, live in used if 0 < len(live) < _SMALL]
-        dead = [segment for segment, live in used if not len(live)]
-        if len(small) > _MANY:
-            joined = segments.merge(self.path / _SEGMENTS, small)
-            dead += [segment for segment, _ in small]
-            gone = {segment.path for segment in dead}
-            kept = [segment for segment, _ in used if segment.path not in gone]
-            self._snapshot = Snapshot(
-                snapshot.version, snapshot.revisions, snapshot.metadata, [*kept, joined]
-            )
-        for segment in dead:
-            segments.remove(segment)
-
-
-def _read_gallery_file(path: Path) -> ModelSpec:
-    try:
-        plain = json.loads((path / _GALLERY_FILE).read_bytes())
-        if not isinstance(plain, dict) or type(plain.get("format")) is not int:
-            raise DamagedError(f"{_GALLERY_FILE} has no format number")
-        if plain["format"] > FORMAT:
-            raise NewerFormatError(plain["format"], FORMAT)
-        return ModelSpec.from_json(plain["model"])
-    except FileNotFoundError as error:
-        raise NotFoundError(
-            f"there is no gallery at {path}; make one with `partlens index create`"
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError, ModelError, RecursionError) as error:
-        if isinstance(error, GalleryError):
-            raise
-        raise DamagedError(f"{_GALLERY_FILE} cannot be read: {error}") from error
+    def _tidy_truth(self, dead_share: float) -> None:
+        """Rewrite files of the truth, and forget versions that nobody reads any more."""
+        size = self.spec.dimensions * (2 * self.spec.positions + 8) + _THUMBNAIL_BYTES
+        rewritten = self._truth.rewrite(size, dead_share)
+        with self._writing:
+            if self._truth.replace(rewritten):
+                before = self._view.snapshot
+                self._show(before.revisions, before.metadata, before.segments)
+            self._truth.forget_history()

@@ -109,6 +109,11 @@ def arrays(table: pa.Table, spec: ModelSpec) -> tuple[NDArray[np.float16], Float
     return contributions, _flat(table["bias"]).reshape(-1, spec.dimensions)
 
 
+def embeddings(table: pa.Table, spec: ModelSpec) -> FloatArray:
+    """The embeddings as stored, [M, D]."""
+    return np.asarray(_flat(table["embedding"]).reshape(-1, spec.dimensions), np.float32)
+
+
 def _flat(column: pa.ChunkedArray) -> NDArray[np.floating]:
     chunks = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
     return np.concatenate(chunks) if chunks else np.zeros(0, np.float32)

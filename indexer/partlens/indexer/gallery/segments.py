@@ -1,21 +1,31 @@
 """Segments: contributions laid out for searching; derived from the truth, rebuildable any time."""
 
 import json
+import os
 import shutil
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import DamagedError
+from partlens.indexer.gallery import checksums
+from partlens.indexer.gallery.durability import sync
 from partlens.indexer.gallery.records import FloatArray
 
 Key = tuple[str, int]
 """An image's id and revision."""
+SUMS, KEYS = "files.sha256", "keys.json"
+# Smaller ones are compared with their checksums on opening; larger ones are synced instead.
+_SMALL_BYTES = 32 * 2**20
+_CHUNK_BYTES = 16 * 2**20
+
+_Chunks = Iterable[tuple[NDArray[np.float16], FloatArray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,13 +33,13 @@ class Segment:
     """Some images' arrays, memory-mapped.
 
     Attributes:
-        path: its folder.
+        path: its folder; None for one that is in memory only.
         keys: which images, in row order; those replaced or deleted since are passed over.
         contributions: c_p, float16, shape [M, P, D].
         bias: b, float32, shape [M, D].
     """
 
-    path: Path
+    path: Path | None
     keys: tuple[Key, ...]
     contributions: NDArray[np.float16]
     bias: FloatArray
@@ -41,14 +51,55 @@ class Segment:
 def write(
     folder: Path, keys: Sequence[Key], contributions: NDArray[np.float16], bias: FloatArray
 ) -> Segment:
-    """A new segment, there as a whole or not at all; not synced, as the truth can make it again."""
+    """A new segment, there as a whole or not at all.
+
+    A small one is not synced: after a crash its checksums tell, and the truth makes it again.
+    """
+    return _write(folder, keys, contributions.shape[1:], [(contributions, bias)])
+
+
+def _write(folder: Path, keys: Sequence[Key], shape: tuple[int, ...], chunks: _Chunks) -> Segment:
     name = uuid.uuid4().hex
     draft = folder / f".{name}"
     draft.mkdir(parents=True)
-    np.save(draft / "contributions.npy", contributions.astype(np.float16, copy=False))
-    np.save(draft / "bias.npy", bias.astype(np.float32, copy=False))
-    (draft / "keys.json").write_text(json.dumps(list(keys)), encoding="utf-8")
-    return _map(draft.rename(folder / name))
+    try:
+        # Through files, not maps: a full disk is an error of a write, but the end of a process
+        # that writes to a map.
+        with (
+            (draft / "contributions.npy").open("wb") as of_positions,
+            (draft / "bias.npy").open("wb") as of_images,
+        ):
+            _write_header(of_positions, "<f2", (len(keys), *shape))
+            _write_header(of_images, "<f4", (len(keys), shape[-1]))
+            for contributions, bias in chunks:
+                of_positions.write(contributions.astype("<f2", copy=False).tobytes())
+                of_images.write(bias.astype("<f4", copy=False).tobytes())
+        (draft / KEYS).write_text(json.dumps(list(keys)), encoding="utf-8")
+        seal(draft)
+        return _map(draft.rename(folder / name))
+    except OSError:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def _write_header(file: BinaryIO, kind: str, shape: tuple[int, ...]) -> None:
+    header = {"descr": kind, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def seal(folder: Path) -> None:
+    """Write the checksums of a segment's files, and sync them unless they are few bytes."""
+    files = sorted(path for path in folder.iterdir() if path.name != SUMS)
+    (folder / SUMS).unlink(missing_ok=True)
+    checksums.record(folder / SUMS, files)
+    if sum(path.stat().st_size for path in files) > _SMALL_BYTES:
+        for path in (*files, folder / SUMS, folder):
+            sync(path)
+
+
+def in_memory(keys: Sequence[Key], contributions: NDArray[np.float16], bias: FloatArray) -> Segment:
+    """A segment for as long as this process needs it."""
+    return Segment(None, tuple(keys), contributions, bias)
 
 
 def load(path: Path, spec: ModelSpec) -> Segment:
@@ -59,6 +110,7 @@ def load(path: Path, spec: ModelSpec) -> Segment:
     """
     try:
         segment = _map(path)
+        require_whole(path, contents=_size(path) <= _SMALL_BYTES)
     except (OSError, ValueError, TypeError, EOFError, RecursionError) as error:
         raise DamagedError(f"segment {path.name} cannot be read: {error}") from error
     shape = (len(segment.keys), spec.positions, spec.dimensions)
@@ -68,37 +120,80 @@ def load(path: Path, spec: ModelSpec) -> Segment:
     return segment
 
 
-def load_all(folder: Path, spec: ModelSpec) -> list[Segment]:
-    """Every segment that can be read; damaged ones are removed, to be made again."""
-    found = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.name.startswith("."):
+def require_whole(path: Path, *, contents: bool) -> None:
+    """Compare a segment's files with its checksums.
+
+    Args:
+        contents: all of their bytes; otherwise only those of its keys.
+
+    Raises:
+        DamagedError: they differ; the message names the file.
+    """
+    sums = checksums.recorded(path / SUMS)
+    files = {file for file in path.iterdir() if file.name != SUMS}
+    for file in sorted(files | set(sums)):
+        if file not in files:
+            raise DamagedError(f"segment {path.name} lacks its file {file.name}")
+        if file not in sums:
+            raise DamagedError(f"segment {path.name} has no checksum of {file.name}")
+        if (contents or file.name == KEYS) and checksums.digest(file) != sums[file]:
+            raise DamagedError(f"segment {path.name}: {file.name} differs from its checksum")
+
+
+def folders(folder: Path) -> list[Path]:
+    """Those of all segments, damaged ones too."""
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in paths if not path.name.startswith(".")]
+
+
+def load_others(
+    folder: Path, spec: ModelSpec, known: Container[Path | None]
+) -> tuple[list[Segment], list[Path]]:
+    """Segments whose folders are not known and that can be read; folders of damaged ones."""
+    found, damaged = [], []
+    for path in folders(folder):
+        if path in known:
             continue
         try:
             found.append(load(path, spec))
         except DamagedError:
-            shutil.rmtree(path, ignore_errors=True)
-    return found
+            damaged.append(path)
+    return found, damaged
 
 
-def merge(folder: Path, parts: Iterable[tuple[Segment, NDArray[np.int64]]]) -> Segment:
-    """One segment of the given rows of several; the several stay."""
-    chosen = [(segment, rows) for segment, rows in parts if len(rows)]
-    return write(
-        folder,
-        [segment.keys[row] for segment, rows in chosen for row in rows],
-        np.concatenate([segment.contributions[rows] for segment, rows in chosen]),
-        np.concatenate([segment.bias[rows] for segment, rows in chosen]),
-    )
+def merge(folder: Path, parts: Sequence[tuple[Segment, NDArray[np.int64]]]) -> Segment:
+    """One segment of the given rows of several, at least one; the several stay."""
+    first, _ = parts[0]
+    keys = [segment.keys[row] for segment, rows in parts for row in rows]
+    return _write(folder, keys, first.contributions.shape[1:], _chunks(parts))
 
 
-def remove(segment: Segment) -> None:
-    """Delete its files; who has them mapped keeps them until done."""
-    shutil.rmtree(segment.path, ignore_errors=True)
+def _chunks(parts: Sequence[tuple[Segment, NDArray[np.int64]]]) -> _Chunks:
+    for segment, rows in parts:
+        step = max(1, _CHUNK_BYTES // segment.contributions[:1].nbytes)
+        for start in range(0, len(rows), step):
+            some = rows[start : start + step]
+            yield segment.contributions[some], segment.bias[some]
+
+
+def remove(paths: Iterable[Path]) -> None:
+    """Delete the files of segments; who has them mapped keeps them until done."""
+    for path in paths:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_drafts(folder: Path) -> None:
+    """Delete what writers that were killed left unfinished; only for the one writer."""
+    if folder.is_dir():
+        remove(path for path in folder.iterdir() if path.name.startswith("."))
+
+
+def _size(path: Path) -> int:
+    return sum(entry.stat().st_size for entry in os.scandir(path))
 
 
 def _map(path: Path) -> Segment:
-    plain = json.loads((path / "keys.json").read_text(encoding="utf-8"))
+    plain = json.loads((path / KEYS).read_text(encoding="utf-8"))
     keys = tuple((str(id), int(revision)) for id, revision in plain)
     if not keys:
         raise ValueError("it holds no image")

@@ -1,130 +1,249 @@
 """The truth: one Lance dataset, and the version of it that is safe on disk."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import lance
 import pyarrow as pa
+from lance.optimize import Compaction, CompactionOptions
 
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import DamagedError
-from partlens.indexer.gallery.durability import sync_new, write_atomically
+from partlens.indexer.gallery import checksums
+from partlens.indexer.gallery.durability import (
+    everything_below,
+    refusals,
+    sync_new,
+    write_atomically,
+)
 from partlens.indexer.gallery.schema import schema
+from partlens.indexer.gallery.version import Version, any_of, later_manifests
 
-_DATASET = "truth.lance"
-_COMMITTED = "committed.json"
-# Small commits leave small fragments and a manifest each; every so often they are put together.
-_TIDY_EVERY = 64
+DATASET, COMMITTED, SUMS = "truth.lance", "committed.json", "truth.sha256"
+# Who reads a version that is older than this and not the newest must take a newer one.
+_KEPT = timedelta(minutes=5)
+# A file that is rewritten again and again while it grows, so not much larger.
+_FILE_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Committed:
+    """What is safe on disk.
+
+    Attributes:
+        version: of the dataset.
+        revision: the highest ever given to an image; never given twice, even if that is deleted.
+    """
+
+    version: int
+    revision: int
+
+    @classmethod
+    def read(cls, folder: Path) -> "Committed":
+        """That of a gallery's folder; DamagedError if it cannot be read."""
+        try:
+            plain = json.loads((folder / COMMITTED).read_bytes())
+            return cls(int(plain["version"]), int(plain["revision"]))
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise DamagedError(f"{COMMITTED} cannot be read: {error}") from error
+
+    def write(self, folder: Path) -> None:
+        """All of it or nothing, synced."""
+        write_atomically(folder / COMMITTED, json.dumps(vars(self)).encode())
 
 
 class Truth:
     """Rows of images that only ever change as a whole commit.
 
     Lance does not sync, so a commit counts from when its files are synced and committed.json
-    names its version. What lies after that version was never acknowledged and is passed over.
+    names its version. What lies after that version was never acknowledged: readers do not look
+    at it, and the next writer removes it. Reading is safe from threads, writing is for one.
 
     Args:
         folder: of the gallery.
-        spec: of the model that it is bound to.
 
     Raises:
         DamagedError: the committed version cannot be opened.
     """
 
-    def __init__(self, folder: Path, spec: ModelSpec) -> None:
-        self._folder, self._spec = folder, spec
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._path = folder, folder / DATASET
+        self._writer: lance.LanceDataset | None = None
+        self._committed = Committed(0, 0)
         self._synced: set[Path] = set()
-        self._dataset = self._open(self.committed())
+        self._rewriting = False
+        self.current = self._newest()
 
     @classmethod
-    def create(cls, folder: Path, spec: ModelSpec) -> "Truth":
+    def create(cls, folder: Path, spec: ModelSpec) -> None:
         """An empty one, on disk."""
-        empty = schema(spec).empty_table()
-        dataset = lance.write_dataset(empty, str(folder / _DATASET), enable_stable_row_ids=True)
-        sync_new(folder / _DATASET, set())
-        _write_committed(folder, dataset.version)
-        return cls(folder, spec)
-
-    @property
-    def version(self) -> int:
-        """The version that is read."""
-        version: int = self._dataset.version
-        return version
-
-    def committed(self) -> int:
-        """The newest version that is safe on disk."""
-        try:
-            plain = json.loads((self._folder / _COMMITTED).read_bytes())
-            return int(plain["version"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DamagedError(f"{_COMMITTED} cannot be read: {error}") from error
+        empty, path = schema(spec).empty_table(), folder / DATASET
+        dataset = lance.write_dataset(empty, str(path), enable_stable_row_ids=True)
+        checksums.record(folder / SUMS, _unchanging(sync_new(path, set())))
+        Committed(dataset.version, 0).write(folder)
 
     def refresh(self) -> bool:
         """Go to the newest committed version; False if it is the one already read."""
-        committed = self.committed()
-        if committed == self.version:
+        if Committed.read(self._folder).version == self.current.number:
             return False
-        self._dataset = self._open(committed)
+        self.current = self._newest()
         return True
 
-    def upsert(self, table: pa.Table) -> None:
-        """Insert rows, or replace those of the same id; returns when they are on disk."""
-        self._back_to_committed()
-        merge = self._dataset.merge_insert("id").when_matched_update_all()
-        merge.when_not_matched_insert_all().execute(table)
-        self._commit()
+    def begin(self) -> lance.LanceDataset:
+        """Get ready to write; only for the holder of the writer's lock.
 
-    def delete(self, ids: Sequence[str]) -> None:
-        """Delete the rows of these ids; returns when that is on disk."""
-        self._back_to_committed()
-        self._dataset.delete(_any_of(ids))
-        self._commit()
-
-    def read(self, columns: Sequence[str], ids: Sequence[str] | None = None) -> pa.Table:
-        """Columns of all rows, or of those of the ids, in no particular order.
+        Returns:
+            The committed version, to write through.
 
         Raises:
-            DamagedError: the files of these rows cannot be read.
+            StorageError: what a killed writer left cannot be removed.
         """
+        with refusals(self._folder.name):
+            self._committed = Committed.read(self._folder)
+            # One of these may be cut short, and Lance reads the newest before it writes.
+            for path in later_manifests(self._path, self._committed.version):
+                path.unlink()
+            dataset = lance.dataset(str(self._path), version=self._committed.version)
+            self._synced = everything_below(self._path)
+            self.current = Version(dataset.checkout_version(dataset.version))
+        self._writer = dataset
+        return dataset
+
+    def upsert(self, table: pa.Table, revision: int) -> None:
+        """Insert rows, or replace those of the same id; returns when they are on disk.
+
+        Raises:
+            StorageError: the disk refused it; nothing has changed.
+        """
+        with self._commit(revision) as dataset:
+            merge = dataset.merge_insert("id").when_matched_update_all()
+            merge.when_not_matched_insert_all().execute(table)
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Delete the rows of these ids; returns when that is on disk, and raises as upsert does."""
+        with self._commit() as dataset:
+            dataset.delete(any_of(ids))
+
+    @property
+    def next_revision(self) -> int:
+        """For the images of the next upsert."""
+        return self._committed.revision + 1
+
+    def rewrite(self, row_bytes: int, dead_share: float = 0.1) -> list[Any]:
+        """Put small files together and leave out deleted rows, beside what is read; see replace.
+
+        It takes long, and other commits may come meanwhile.
+
+        Args:
+            row_bytes: about how large a row is.
+            dead_share: files with a larger share of deleted rows are rewritten too.
+
+        Raises:
+            StorageError: the disk refused it; nothing has changed.
+        """
+        options: CompactionOptions = {
+            "target_rows_per_fragment": max(1024, _FILE_BYTES // row_bytes),
+            "materialize_deletions_threshold": dead_share,
+            "num_threads": 1,
+        }
+        dataset, self._rewriting = self.current.dataset, True
         try:
-            return self._dataset.to_table(
-                columns=list(columns), filter=None if ids is None else _any_of(ids)
+            with refusals(self._folder.name):
+                plan = Compaction.plan(dataset, options)
+                return [task.execute(dataset) for task in plan.tasks]
+        finally:
+            self._rewriting = False
+
+    def replace(self, rewritten: Sequence[Any]) -> bool:
+        """Commit what rewrite made; False if rows of it have changed meanwhile."""
+        if not rewritten:
+            return False
+        try:
+            with self._commit() as dataset:
+                _commit_rewritten(dataset, rewritten)
+        except _ConflictError:
+            return False
+        return True
+
+    def forget_history(self, *, at_once: bool = False) -> None:
+        """Remove the files that no version newer than five minutes needs.
+
+        Args:
+            at_once: remove those too that only older versions need, however new, and those of
+                commits that never were; nothing may be in the midst of `rewrite`.
+        """
+        dataset = self._to_write()
+        with refusals(self._folder.name):
+            dataset.cleanup_old_versions(
+                older_than=timedelta(0) if at_once else _KEPT, delete_unverified=at_once
             )
-        except Exception as error:  # Lance raises OSError, ValueError and its own panics
-            raise DamagedError(
-                f"rows of the gallery cannot be read, its files are damaged: {error}"
-            ) from error
+            checksums.forget_missing(self._folder / SUMS)
 
-    def _open(self, version: int) -> lance.LanceDataset:
+    def commit_nothing(self) -> None:
+        """A version like the one before, whose files name none of the rows that were changed."""
+        with self._commit() as dataset:
+            dataset.restore()  # type: ignore[no-untyped-call]
+
+    def _newest(self) -> Version:
+        """The committed version, which another process may be about to tidy away."""
+        committed = Committed.read(self._folder)
+        while True:
+            try:
+                return Version.open(self._path, committed.version)
+            except DamagedError:
+                before, committed = committed, Committed.read(self._folder)
+                if committed == before:
+                    raise
+
+    def _to_write(self) -> lance.LanceDataset:
+        return self._writer or self.begin()
+
+    @contextmanager
+    def _commit(self, revision: int | None = None) -> Iterator[lance.LanceDataset]:
+        """Makes what is done to the dataset in the block a commit, or nothing at all."""
+        dataset, before, known = self._to_write(), self._committed, set(self._synced)
+        highest = before.revision if revision is None else revision
         try:
-            return lance.dataset(str(self._folder / _DATASET), version=version)
-        except Exception as error:  # Lance raises OSError, ValueError and its own panics
-            raise DamagedError(
-                f"version {version} of the gallery cannot be opened, its files are missing or"
-                f" damaged: {error}"
-            ) from error
+            with refusals(self._folder.name):
+                yield dataset
+                new = sync_new(self._path, self._synced)
+                checksums.record(self._folder / SUMS, _unchanging(new))
+                Committed(dataset.version, highest).write(self._folder)
+        except BaseException:
+            self._undo(before, known)
+            raise
+        self._committed = Committed(dataset.version, highest)
+        self.current = Version(dataset.checkout_version(dataset.version))
 
-    def _back_to_committed(self) -> None:
-        """Make the committed version the newest, should an unfinished commit lie after it."""
-        if self._dataset.latest_version != self.version:
-            self._dataset.restore()  # type: ignore[no-untyped-call]
-
-    def _commit(self) -> None:
-        if self._dataset.version % _TIDY_EVERY == 0:
-            self._dataset.optimize.compact_files()
-        sync_new(self._folder / _DATASET, self._synced)
-        _write_committed(self._folder, self._dataset.version)
-        if self._dataset.version % _TIDY_EVERY == 0:
-            # An hour is left to readers that still have an older version open.
-            self._dataset.cleanup_old_versions(older_than=timedelta(hours=1))
-
-
-def _write_committed(folder: Path, version: int) -> None:
-    write_atomically(folder / _COMMITTED, json.dumps({"version": version}).encode())
+    def _undo(self, before: Committed, known: set[Path]) -> None:
+        """Remove what a failed commit wrote; unless committed.json names it: then it is there."""
+        self._writer = None
+        if Committed.read(self._folder) == before and not self._rewriting:
+            # A disk that is full must not be filled by what nothing refers to.
+            for path in everything_below(self._path) - known:
+                if path.is_file() and path.suffix != ".json":
+                    path.unlink(missing_ok=True)
+        self.begin()
 
 
-def _any_of(ids: Sequence[str]) -> str:
-    quoted = ", ".join("'" + id.replace("'", "''") + "'" for id in ids)
-    return f"id IN ({quoted})"
+class _ConflictError(Exception):
+    """Rows were changed after they had been rewritten."""
+
+
+def _commit_rewritten(dataset: lance.LanceDataset, rewritten: Sequence[Any]) -> None:
+    try:
+        Compaction.commit(dataset, list(rewritten))
+    except OSError as error:
+        if "commit conflict" in str(error):
+            raise _ConflictError from error
+        raise
+
+
+def _unchanging(files: Sequence[Path]) -> list[Path]:
+    """Without Lance's note of the newest version, which it rewrites and does not rely on."""
+    return [file for file in files if file.suffix != ".json"]

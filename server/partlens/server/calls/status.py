@@ -93,6 +93,15 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
         ),
     ),
     (
+        indexer.StorageError,
+        Rule(
+            grpc.StatusCode.UNAVAILABLE,
+            "GALLERY_UNWRITABLE",
+            "the server's disk takes no more images; its operator must make room; its log says why",
+            30.0,
+        ),
+    ),
+    (
         indexer.DamagedError,
         Rule(
             grpc.StatusCode.DATA_LOSS,

@@ -1,0 +1,45 @@
+"""SHA-256 of files, one a line as sha256sum writes and checks them, beside the files."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+_LINE = re.compile(r"([0-9a-f]{64})  (.+)")
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def record(sums: Path, files: Iterable[Path]) -> None:
+    """Add lines for files that are written in full; their names are those below sums' folder.
+
+    Not synced: a line that a crash takes away leaves its file unchecked, not damaged.
+    """
+    with sums.open("a", encoding="utf-8") as out:
+        for file in files:
+            out.write(f"{digest(file)}  {file.relative_to(sums.parent)}\n")
+
+
+def recorded(sums: Path) -> Mapping[Path, str]:
+    """File -> digest; the last line about a file counts, and lines cut short are passed over."""
+    try:
+        lines = sums.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return {}
+    matches = (_LINE.fullmatch(line) for line in lines)
+    return {sums.parent / match[2]: match[1] for match in matches if match}
+
+
+def forget_missing(sums: Path) -> None:
+    """Drop the lines of files that are gone."""
+    kept = {file: value for file, value in recorded(sums).items() if file.exists()}
+    draft = sums.with_name(f".{sums.name}")
+    draft.write_text(
+        "".join(f"{value}  {file.relative_to(sums.parent)}\n" for file, value in kept.items()),
+        encoding="utf-8",
+    )
+    draft.replace(sums)

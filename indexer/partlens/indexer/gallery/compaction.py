@@ -1,0 +1,142 @@
+"""Puts small segments and files together and drops the dead, beside reading and writing."""
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from partlens.indexer.errors import StorageError
+from partlens.indexer.gallery import segments
+from partlens.indexer.gallery.durability import refusals
+from partlens.indexer.gallery.segments import Segment
+from partlens.indexer.gallery.snapshot import Snapshot
+
+_FAN = 8
+"""So many segments of about one size make one of the next, so that each row is rewritten about
+log(rows) / log(8) times."""
+_SMALLEST = 256
+_DEAD_SHARE = 0.3
+_DEAD_SHARE_OF_FILES = 0.1
+# Lance makes a manifest and a file or two of each commit.
+_COMMITS = 64
+
+
+def groups(sizes: Sequence[tuple[int, int]], *, all_small: bool = False) -> list[list[int]]:
+    """Which segments to rewrite, each group as one.
+
+    Args:
+        sizes: (rows that count, all rows) of each segment; those of no row that counts are for
+            dropping and in no group.
+        all_small: everything below the largest of them as one, for when there is time.
+
+    >>> groups([(9000, 9000), *[(32, 32)] * 8])
+    [[1, 2, 3, 4, 5, 6, 7, 8]]
+    >>> groups([(5000, 9000), (32, 32)])
+    [[0]]
+    """
+    chosen = _every_small(sizes) if all_small else _of_one_size(sizes)
+    done = {number for group in chosen for number in group}
+    thin = [
+        [number]
+        for number, (live, total) in enumerate(sizes)
+        if live and total - live > _DEAD_SHARE * total and number not in done
+    ]
+    return [*chosen, *thin]
+
+
+def _of_one_size(sizes: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """Eight of a tier make one of the next; where that makes eight there, all become one."""
+    found, carried = list[list[int]](), list[int]()
+    largest, least, limit = max((live for live, _ in sizes), default=0), 1, _SMALLEST
+    while least <= largest:
+        tier = [number for number, (live, _) in enumerate(sizes) if least <= live < limit]
+        if len(tier) + bool(carried) >= _FAN:
+            carried += tier
+        elif carried:
+            found, carried = [*found, carried], []
+        least, limit = limit, limit * _FAN
+    return [*found, carried] if carried else found
+
+
+def _every_small(sizes: Sequence[tuple[int, int]]) -> list[list[int]]:
+    limit = max(max((live for live, _ in sizes), default=0), _SMALLEST)
+    below = [number for number, (live, _) in enumerate(sizes) if 0 < live < limit]
+    return [below] if len(below) > 1 else []
+
+
+class Compaction:
+    """The upkeep of one gallery that this process writes to.
+
+    It works on a thread that is there only while there is work, and never holds the writing lock
+    while it copies.
+
+    Args:
+        folder: of the segments.
+        snapshot: gives the newest.
+        swap: puts new segments in the place of others, which are removed.
+        tidy: rewrites files of the truth with a larger share of deleted rows than it is given.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        snapshot: Callable[[], Snapshot],
+        swap: Callable[[Sequence[Segment], Sequence[Segment]], None],
+        tidy: Callable[[float], None],
+    ) -> None:
+        self._folder, self._snapshot, self._swap, self._tidy = folder, snapshot, swap, tidy
+        self._running, self._stop = threading.Lock(), threading.Event()
+        self._thread: threading.Thread | None = None
+        self._segments, self._commits = len(snapshot().segments), 0
+
+    def after_commit(self) -> None:
+        """Start the thread if there is work for it; the caller holds the writing lock."""
+        self._commits += 1
+        grown = len(self._snapshot().segments) - self._segments
+        if (grown >= _FAN or self._commits >= _COMMITS) and not self.is_running():
+            self._stop.clear()
+            self._thread = threading.Thread(target=self._in_background, name="partlens-compact")
+            self._thread.start()
+
+    def is_running(self) -> bool:
+        """Whether the thread is at work."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Wait for the step that has begun; the caller must not hold the writing lock."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def run(self) -> None:
+        """Do all that could be done, due or not.
+
+        Raises:
+            StorageError: the disk refused it; the gallery is as it was.
+        """
+        self._stop.clear()
+        with self._running:
+            self._merge(all_small=True)
+            self._tidy(0.0)
+
+    def _in_background(self) -> None:
+        try:
+            with self._running:
+                self._merge(all_small=False)
+                if self._commits >= _COMMITS and not self._stop.is_set():
+                    self._commits = 0
+                    self._tidy(_DEAD_SHARE_OF_FILES)
+        except StorageError:
+            pass  # whoever commits next meets it too, and starts this again
+
+    def _merge(self, *, all_small: bool) -> None:
+        parts = list(self._snapshot().rows())
+        sizes = [(len(rows), len(segment)) for segment, rows in parts]
+        for group in groups(sizes, all_small=all_small):
+            if self._stop.is_set():
+                return
+            chosen = [parts[number] for number in group]
+            with refusals(self._folder.parent.name):
+                joined = segments.merge(self._folder, chosen)
+            self._swap([segment for segment, _ in chosen], [joined])
+        self._swap([segment for segment, rows in parts if not len(rows)], [])
+        self._segments = len(self._snapshot().segments)

@@ -1,0 +1,188 @@
+"""Finds damage in a gallery: every file against its checksum, every row against its copies."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from partlens.explainer.spec import ModelSpec
+from partlens.indexer.errors import DamagedError
+from partlens.indexer.gallery import binding, checksums, segments
+from partlens.indexer.gallery.durability import WriterLock
+from partlens.indexer.gallery.gallery import Gallery
+from partlens.indexer.gallery.schema import STORED, arrays, embeddings, rows, stored_of
+from partlens.indexer.gallery.segments import Key, Segment
+from partlens.indexer.gallery.truth import DATASET, SUMS, Truth
+from partlens.indexer.gallery.version import Version
+from partlens.indexer.gallery.view import LOCK, SEGMENTS
+
+_TOLERANCE = 1e-4
+_ARRAYS = ["embedding", "bias", "contributions"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it was written.
+
+    Attributes:
+        place: file or folder, below the gallery's.
+        problem: what is wrong with it.
+        repairable: whether the truth can make it again.
+    """
+
+    place: str
+    problem: str
+    repairable: bool
+
+    def __str__(self) -> str:
+        advice = (
+            "--repair makes it again from the truth"
+            if self.repairable
+            else "bring the gallery back from a backup, or index its images into a new one"
+        )
+        return f"{self.place}: {self.problem}; {advice}"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a look at all of a gallery gave.
+
+    Attributes:
+        images: rows of the truth that were read whole.
+        segments: that hold them for searching.
+        unchecked: files of the truth that have no checksum, because the machine went down soon
+            after they were written; their rows are read all the same.
+        findings: all damage.
+    """
+
+    images: int
+    segments: int
+    unchecked: int
+    findings: tuple[Finding, ...]
+
+
+def verify(path: Path) -> Verification:
+    """Look at every file and every row of a gallery; nothing is changed.
+
+    Raises:
+        NotFoundError, NewerFormatError: it cannot be looked at.
+        DamagedError: gallery.json or committed.json is damaged, and nothing can be read.
+    """
+    spec = binding.read(path)
+    truth = Truth(path)
+    while True:
+        outcome = _verify(path, spec, truth.current)
+        # A writer may have tidied away what this version needs while it was read.
+        if not outcome.findings or not truth.refresh():
+            return outcome
+
+
+def repair(path: Path) -> Verification:
+    """Make damaged segments again from the truth, then look at everything again.
+
+    Nothing is changed where the truth is damaged too: a segment may then be the better copy.
+
+    Raises:
+        LockedError, StorageError: the gallery cannot be written to.
+        NotFoundError, NewerFormatError, DamagedError: as verify.
+    """
+    with WriterLock(path / LOCK):
+        outcome = verify(path)
+        if not outcome.findings or not all(one.repairable for one in outcome.findings):
+            return outcome
+        places = {finding.place for finding in outcome.findings} - {SEGMENTS}
+        segments.remove(path / place for place in places)
+    with Gallery.open(path) as gallery:  # which makes what is missing
+        gallery.announce()
+    return verify(path)
+
+
+def _verify(path: Path, spec: ModelSpec, version: Version) -> Verification:
+    findings, unchecked = _damaged_files(path, version)
+    whole = list[Segment]()
+    for folder in segments.folders(path / SEGMENTS):
+        try:
+            segments.require_whole(folder, contents=True)
+            whole.append(segments.load(folder, spec))
+        except (OSError, DamagedError) as error:
+            if folder.exists():  # else a writer has just put it into another
+                findings.append(Finding(f"{SEGMENTS}/{folder.name}", str(error), True))
+    count = 0
+    if all(finding.repairable for finding in findings):
+        count, of_rows = _damaged_rows(spec, version, whole)
+        findings += of_rows
+    return Verification(count, len(whole), unchecked, tuple(findings))
+
+
+def _damaged_files(path: Path, version: Version) -> tuple[list[Finding], int]:
+    """Files of the truth that are gone or differ; how many have no checksum."""
+    sums, findings, unchecked = checksums.recorded(path / SUMS), list[Finding](), 0
+    for file in version.files():
+        place = str(file.relative_to(path))
+        if not file.exists():
+            findings.append(Finding(place, "is missing", False))
+        elif file not in sums:
+            unchecked += 1
+        elif checksums.digest(file) != sums[file]:
+            findings.append(Finding(place, "differs from its checksum", False))
+    return findings, unchecked
+
+
+def _damaged_rows(
+    spec: ModelSpec, version: Version, whole: list[Segment]
+) -> tuple[int, list[Finding]]:
+    """How many rows there are, and those that are damaged, twice there, or in no segment."""
+    places = {key: (segment, row) for segment in whole for row, key in enumerate(segment.keys)}
+    seen, missing, findings = set[str](), 0, list[Finding]()
+    try:
+        for batch in version.batches((*STORED, *_ARRAYS)):
+            keys = [_require_row(row, seen) for row in rows(batch.drop_columns(_ARRAYS))]
+            _require_sums(batch, spec, keys)
+            missing += sum(key not in places for key in keys)
+            findings += _differing(batch, spec, keys, places)
+    except DamagedError as error:
+        findings.append(Finding(DATASET, str(error), False))
+    else:
+        if len(seen) != len(version):
+            problem = f"holds {len(seen)} images, and counts {len(version)}"
+            findings.append(Finding(DATASET, problem, False))
+    if missing:
+        findings.append(Finding(SEGMENTS, f"lack {missing} of {len(seen)} images", True))
+    return len(seen), findings
+
+
+def _require_row(row: dict[str, object], seen: set[str]) -> Key:
+    stored = stored_of(row)
+    if stored.id in seen:
+        raise DamagedError(f"image {stored.id!r} is there twice")
+    seen.add(stored.id)
+    return stored.id, int(str(row["revision"]))
+
+
+def _require_sums(batch: pa.Table, spec: ModelSpec, keys: list[Key]) -> None:
+    """Each embedding is the sum of its contributions and bias, or one of them is damaged."""
+    contributions, bias = arrays(batch, spec)
+    stored = embeddings(batch, spec)
+    wrong = np.abs(contributions.astype(np.float32).sum(1) + bias - stored).max(1)
+    # Written so that NaN, which compares false with everything, is found too.
+    sound = wrong <= _TOLERANCE * (1 + np.abs(contributions.astype(np.float32)).sum(1).max(1))
+    for number in np.flatnonzero(~sound):
+        raise DamagedError(
+            f"the embedding of image {keys[number][0]!r} is not the sum of its parts"
+        )
+
+
+def _differing(
+    batch: pa.Table, spec: ModelSpec, keys: list[Key], places: dict[Key, tuple[Segment, int]]
+) -> Iterator[Finding]:
+    """Segments that hold other numbers than the truth."""
+    contributions, bias = arrays(batch, spec)
+    for number, key in enumerate(keys):
+        if key in places:
+            segment, row = places[key]
+            same = np.array_equal(segment.contributions[row], contributions[number])
+            if not (same and np.array_equal(segment.bias[row], bias[number])) and segment.path:
+                problem = f"holds other numbers of image {key[0]!r} than the truth"
+                yield Finding(f"{SEGMENTS}/{segment.path.name}", problem, True)

@@ -1,0 +1,81 @@
+"""One committed version of the truth, for reading; never changes."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import lance
+import pyarrow as pa
+
+from partlens.indexer.gallery.durability import damage
+
+_LARGEST = 2**64 - 1
+_BATCH_ROWS = 256
+
+
+def manifest_path(dataset: Path, version: int) -> Path:
+    """The file that makes a version; its name counts down, so that the newest sorts first."""
+    return dataset / "_versions" / f"{_LARGEST - version:020}.manifest"
+
+
+def later_manifests(dataset: Path, version: int) -> list[Path]:
+    """The files that make versions after this one."""
+    paths = (dataset / "_versions").glob("*.manifest")
+    return [path for path in paths if path.stem.isdigit() and _LARGEST - int(path.stem) > version]
+
+
+class Version:
+    """Rows of the truth as of one commit. Safe to use from threads.
+
+    Args:
+        dataset: opened at that version; it must not be written through.
+    """
+
+    def __init__(self, dataset: lance.LanceDataset) -> None:
+        self.dataset = dataset
+        self.number: int = dataset.version
+
+    @classmethod
+    def open(cls, path: Path, number: int) -> "Version":
+        """A version on disk.
+
+        Raises:
+            DamagedError: it cannot be opened.
+        """
+        with damage(f"version {number} of the gallery cannot be opened"):
+            return cls(lance.dataset(str(path), version=number))
+
+    def __len__(self) -> int:
+        return int(self.dataset.count_rows())
+
+    def read(self, columns: Sequence[str], ids: Sequence[str] | None = None) -> pa.Table:
+        """Columns of all rows, or of those of the ids, in no particular order.
+
+        Raises:
+            DamagedError: the files of these rows cannot be read.
+        """
+        with damage("rows of the gallery cannot be read"):
+            return self.dataset.to_table(
+                columns=list(columns), filter=None if ids is None else any_of(ids)
+            )
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """The same of all rows, some at a time; raises as read does."""
+        with damage("rows of the gallery cannot be read"):
+            for batch in self.dataset.to_batches(columns=list(columns), batch_size=_BATCH_ROWS):
+                yield pa.Table.from_batches([batch])
+
+    def files(self) -> list[Path]:
+        """Every file that reading this version needs."""
+        root = Path(self.dataset.uri)
+        found = [manifest_path(root, self.number)]
+        for fragment in self.dataset.get_fragments():
+            found += [root / "data" / file.path for file in fragment.data_files()]
+            if deletions := fragment.deletion_file():
+                found.append(root / deletions)
+        return found
+
+
+def any_of(ids: Sequence[str]) -> str:
+    """A filter that the rows of these ids pass."""
+    quoted = ", ".join("'" + id.replace("'", "''") + "'" for id in ids)
+    return f"id IN ({quoted})"

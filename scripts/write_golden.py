@@ -1,0 +1,87 @@
+"""Writes tests/golden/gallery-N, a small gallery of on-disk format N, and what searches it gives.
+
+A format's gallery is written once, by the first version that writes that format, and kept: later
+versions must open it and give the same scores. The pictures are generated.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from partlens.explainer.importing.torch_module import from_module
+from partlens.explainer.preprocessing import Preprocessing
+from partlens.explainer.scoring import Score, query_part
+from partlens.explainer.starter.pictures import Picture, generate
+from partlens.indexer.extraction import media_digest, thumbnail
+from partlens.indexer.gallery import Filter, Gallery, Metadata, NewImage
+from partlens.indexer.gallery.binding import FORMAT
+from partlens.indexer.gallery.records import FloatArray
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "helpers"))
+import head_modules  # noqa: E402
+
+PLACE = ROOT / "tests" / "golden" / f"gallery-{FORMAT}"
+COUNT, SEED, QUERY = 10, 7, 3
+SCORES: tuple[Score, ...] = ("whole", "part", "default")
+REGION = [1.0, 1.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.25]
+
+
+def new_image(picture: Picture, contributions: FloatArray, bias: FloatArray) -> NewImage:
+    """A generated picture with all that a gallery stores."""
+    height, width = picture.image.shape[:2]
+    small = np.asarray(Image.fromarray(picture.image).resize((width // 2, height // 2)))
+    return NewImage(
+        id=picture.id,
+        uri=f"file:///pictures/{picture.id}.png",
+        media_digest=media_digest(picture.image.tobytes()),
+        width=width,
+        height=height,
+        thumbnail=thumbnail(small),
+        metadata=Metadata(camera=picture.camera, attributes={"drawn": "yes"}),
+        contributions=contributions,
+        bias=bias,
+    )
+
+
+def main() -> None:
+    """Write it anew."""
+    model = from_module(
+        head_modules.make("gap"),
+        feature_layer="stem",
+        preprocessing=Preprocessing(16, 8),
+        name="golden",
+        licence="MIT",
+    )
+    pictures = list(generate(COUNT, SEED, 4))
+    seen = model.decompose([picture.image for picture in pictures])
+    images = [
+        new_image(picture, np.asarray(seen.contributions[i]), np.asarray(seen.bias[i]))
+        for i, picture in enumerate(pictures)
+    ]
+    shutil.rmtree(PLACE, ignore_errors=True)
+    with Gallery.create(PLACE, model.spec) as gallery:
+        gallery.add(images)
+        gallery.add(images[1:3])  # replaces them
+        gallery.delete([images[0].id])
+        contributions, bias = gallery.decompositions([images[QUERY].id])
+        weights = np.array(REGION, np.float32)
+        part = query_part(contributions[0], bias[0], weights, model.spec.grid)
+        hits = {
+            score: [
+                {"id": hit.id, "score": hit.score, "map": hit.map.tolist()}
+                for hit in gallery.search([part], score, Filter(), 5)
+            ]
+            for score in SCORES
+        }
+    (PLACE / "writer.lock").unlink()
+    expected = {"query": images[QUERY].id, "region": REGION, "hits": hits}
+    (PLACE.parent / f"{PLACE.name}.json").write_text(json.dumps(expected, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""A process that changes a gallery at random and reports each change before and after it."""
+
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from gallery_images import image
+
+from partlens.indexer.gallery import Gallery
+
+IDS = 40
+
+
+class Change(NamedTuple):
+    """What the writer is about to do, or has done.
+
+    Attributes:
+        kind: "add" (which also replaces), "delete" or "compact".
+        ids: of the images it is about.
+        seed: of the images added.
+    """
+
+    kind: str
+    ids: tuple[str, ...]
+    seed: int
+
+
+def after(state: dict[str, int], change: Change) -> dict[str, int]:
+    """id -> seed after a change."""
+    if change.kind == "add":
+        return {**state, **dict.fromkeys(change.ids, change.seed)}
+    if change.kind == "delete":
+        return {id: seed for id, seed in state.items() if id not in change.ids}
+    return state
+
+
+def write_for_ever(path: Path, seed: int, pipe: Connection) -> None:
+    """Sends (change, False) before each change and (change, True) when it is acknowledged."""
+    random = np.random.default_rng(seed)
+    with Gallery.open(path) as gallery:
+        for number in range(1, 100_000):
+            kind = str(random.choice(["add", "delete", "compact"], p=[0.7, 0.25, 0.05]))
+            names = random.choice(IDS, int(random.integers(1, 6)), replace=False)
+            change = Change(kind, tuple(str(n) for n in names), seed * 100_000 + number)
+            pipe.send((change, False))
+            if kind == "add":
+                gallery.add([image(id, change.seed) for id in change.ids])
+            elif kind == "delete":
+                gallery.delete(change.ids)
+            else:
+                gallery.compact()
+            pipe.send((change, True))

@@ -1,0 +1,297 @@
+"""What a disk can do to a gallery: each damage is found, named, and mended where that can be."""
+
+import errno
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from gallery_images import SPEC, image, parts
+
+from partlens.indexer.cli import index
+from partlens.indexer.errors import DamagedError, LockedError, NewerFormatError, StorageError
+from partlens.indexer.gallery import Filter, Gallery
+from partlens.indexer.gallery.verification import repair, verify
+
+IMAGES = 30
+DEADLINE = 60
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A gallery of two segments, one of them partly dead."""
+    path = tmp_path / "gallery"
+    with Gallery.create(path, SPEC) as gallery:
+        gallery.add([image(str(number)) for number in range(IMAGES)])
+        gallery.add([image("3", 1), image("x")])
+        gallery.delete(["4"])
+    return path
+
+
+def ranking(path: Path) -> list[tuple[str, float]]:
+    hits = Gallery.open(path).search(parts(), "default", Filter(), 10)
+    return [(hit.id, round(hit.score, 5)) for hit in hits]
+
+
+def flip(file: Path) -> None:
+    """Change one bit in the middle of a file."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 4
+    file.write_bytes(content)
+
+
+def shorten(file: Path) -> None:
+    os.truncate(file, file.stat().st_size * 2 // 3)
+
+
+def empty(file: Path) -> None:
+    os.truncate(file, 0)
+
+
+DAMAGES = (flip, shorten, empty, Path.unlink)
+# A trained index of a segment goes here when there is one: its checksum is among the segment's.
+SEGMENT_FILES = ("contributions.npy", "bias.npy", "keys.json", "files.sha256")
+
+
+def test_a_sound_gallery_is_found_sound(path: Path) -> None:
+    outcome = verify(path)
+    assert outcome.images == IMAGES and not outcome.findings and not outcome.unchecked
+    result = CliRunner().invoke(index, ["verify", str(path), "--json"])
+    assert result.exit_code == 0 and json.loads(result.stdout)["segments"] == 2
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("file", SEGMENT_FILES)
+def test_a_damaged_segment_is_found_and_made_again(
+    path: Path, file: str, damage: Callable[[Path], object]
+) -> None:
+    before = ranking(path)
+    segment = max((path / "segments").iterdir(), key=lambda each: each.stat().st_mtime)
+    damage(segment / file)
+    result = CliRunner().invoke(index, ["verify", str(path)])
+    assert result.exit_code == 1
+    assert segment.name in result.stdout and "--repair" in result.stdout
+    result = CliRunner().invoke(index, ["verify", str(path), "--repair"])
+    assert result.exit_code == 0, result.output
+    assert not segment.exists() and ranking(path) == before
+
+
+def test_a_flipped_byte_in_a_large_segment_is_found_where_opening_does_not_look(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("partlens.indexer.gallery.segments._SMALL_BYTES", 0)
+    before = ranking(path)
+    damaged = set((path / "segments").iterdir())
+    for segment in damaged:
+        flip(segment / "contributions.npy")
+    ranking(path)
+    assert set((path / "segments").iterdir()) == damaged
+    assert {f"segments/{each.name}" for each in damaged} <= {
+        finding.place for finding in verify(path).findings
+    }
+    assert not repair(path).findings and ranking(path) == before
+
+
+def test_rows_that_no_segment_holds_are_found(path: Path) -> None:
+    shutil.rmtree(path / "segments")
+    (finding,) = verify(path).findings
+    assert "30 of 30" in str(finding) and finding.repairable
+    assert not repair(path).findings
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("kind", ["data", "_deletions", "_versions"])
+def test_damage_of_the_truth_is_found_and_nothing_else_is_thrown_away(
+    path: Path, kind: str, damage: Callable[[Path], object]
+) -> None:
+    segments = sorted((path / "segments").iterdir())
+    files = [file for file in (path / "truth.lance" / kind).iterdir() if file.suffix != ".json"]
+    for file in files:
+        damage(file)
+    result = CliRunner().invoke(index, ["verify", str(path), "--repair"])
+    assert (result.exit_code == 1 and "truth.lance" in result.output) or "damaged" in result.output
+    assert sorted((path / "segments").iterdir()) == segments
+
+
+def test_a_row_whose_numbers_do_not_add_up_is_found_without_checksums(path: Path) -> None:
+    (path / "truth.sha256").unlink()
+    assert verify(path).unchecked and not verify(path).findings
+    largest = max((path / "truth.lance/data").iterdir(), key=lambda file: file.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    numbers = image("7").contributions.astype(np.float16).tobytes()
+    at = content.index(numbers)
+    content[at + 1] ^= 0x44  # the exponent of the first number
+    largest.write_bytes(content)
+    (finding, *_) = verify(path).findings
+    assert "'7'" in str(finding) and "backup" in str(finding)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"version": 2'])
+def test_a_damaged_note_of_the_newest_version_is_reported(path: Path, content: bytes) -> None:
+    (path / "committed.json").write_bytes(content)
+    with pytest.raises(DamagedError, match=r"committed\.json"):
+        verify(path)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_commit_that_a_power_cut_left_in_pieces_stops_nobody(
+    path: Path, damage: Callable[[Path], object]
+) -> None:
+    """Lance has named a version that was never synced: its files may hold anything."""
+    gallery = Gallery.open(path)
+    gallery._truth._to_write().delete("id = '7'")
+    newest = min((path / "truth.lance/_versions").glob("*.manifest"))
+    damage(newest)
+    again = Gallery.open(path)
+    assert "7" in again
+    again.add([image("new")])
+    assert {"7", "new"} <= {stored.id for stored in Gallery.open(path).list()}
+    assert not verify(path).findings
+
+
+def test_a_newer_format_says_what_to_do(path: Path) -> None:
+    file = path / "gallery.json"
+    file.write_text(file.read_text().replace('"format": 1', '"format": 2'))
+    with pytest.raises(NewerFormatError, match="upgrade partlens"):
+        verify(path)
+
+
+def test_two_writers_at_once_are_told_what_to_do(path: Path) -> None:
+    with Gallery.open(path) as one, Gallery.open(path) as other:
+        one.delete(["1"])
+        for change in (lambda: other.add([image("y")]), lambda: repair(path)):
+            with pytest.raises(LockedError, match="wait until it has ended"):
+                change()
+    assert not verify(path).findings
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """As on a disk that is full: writes past a size fail, with the system's own error."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def files_below(path: Path) -> set[Path]:
+    return {file for file in path.rglob("*") if file.is_file()}
+
+
+def test_a_write_that_the_disk_refuses_changes_nothing(path: Path) -> None:
+    before, files = ranking(path), files_below(path)
+    with Gallery.open(path) as gallery:
+        with files_of_at_most(4096), pytest.raises(StorageError, match="ulimit -f"):
+            gallery.add([image(f"big{number}") for number in range(200)])
+        assert len(gallery) == IMAGES
+        left = files_below(path) - files - {path / "truth.lance/_versions/latest_version_hint.json"}
+        assert not left, "a full disk must not fill up further"
+        gallery.add([image("later")])
+    assert len(Gallery.open(path)) == IMAGES + 1 and not verify(path).findings
+    with Gallery.open(path) as gallery:
+        gallery.delete(["later"])
+    assert ranking(path) == before
+
+
+def test_a_segment_that_the_disk_refuses_is_made_when_there_is_room(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit is in the truth by then, so the images are there; they cost memory meanwhile."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with Gallery.open(path) as gallery:
+        with monkeypatch.context() as full:
+            full.setattr("partlens.indexer.gallery.segments.seal", refuse)
+            gallery.add([image("y")])
+        assert gallery.decompositions(["y"])[0].any()
+        assert not [each for each in (path / "segments").iterdir() if each.name.startswith(".")]
+    assert "lack 1 of 31" in str(verify(path).findings[0])
+    Gallery.open(path)
+    assert not verify(path).findings
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MiB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("only a user who may mount can have a small file system")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_loses_nothing_and_takes_images_again_when_there_is_room(
+    small_disk: Path,
+) -> None:
+    path, added = small_disk / "gallery", 0
+    with Gallery.create(path, SPEC) as gallery:
+        filler = small_disk / "filler"
+        filler.write_bytes(bytes(1024 * 1024))
+        with pytest.raises(StorageError, match="disk is full; make room"):
+            while added < 10_000:
+                batch = [image(f"{added + number}") for number in range(100)]
+                gallery.add([replace(one, thumbnail=bytes(200)) for one in batch])
+                added += len(batch)
+        assert len(gallery) == added > 0
+        assert len(Gallery.open(path)) == added
+        filler.unlink()
+        gallery.add([image("later")])
+    assert len(Gallery.open(path)) == added + 1 and not verify(path).findings
+
+
+READER = """
+import sys
+from pathlib import Path
+from gallery_images import image, parts
+from partlens.indexer.errors import StorageError
+from partlens.indexer.gallery import Filter, Gallery
+gallery = Gallery.open(Path(sys.argv[1]))
+assert gallery.search(parts(), "default", Filter(), 3)
+for change in (lambda: gallery.add([image("y")]), lambda: gallery.delete(["1"]), gallery.compact):
+    try:
+        change()
+    except StorageError as error:
+        print(error)
+"""
+
+
+def test_a_read_only_folder_can_be_searched_and_says_why_it_takes_no_images(path: Path) -> None:
+    shutil.rmtree(next((path / "segments").iterdir()))  # what is missing must not be needed on disk
+    (path / "writer.lock").unlink()
+    command = [sys.executable, "-c", READER, str(path)]
+    if os.geteuid() == 0:  # whom modes do not bind, but for this
+        command = ["setpriv", "--bounding-set=-dac_override", *command]
+        if not shutil.which("setpriv"):
+            pytest.skip("as root this needs setpriv")
+    folders = [path, *(each for each in path.rglob("*") if each.is_dir())]
+    try:
+        for folder in folders:
+            folder.chmod(0o555)
+        ran = subprocess.run(
+            command,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+        )
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+    assert ran.returncode == 0, ran.stderr
+    lines = ran.stdout.splitlines()
+    assert len(lines) == 3 and all("change its owner or mode" in line for line in lines)

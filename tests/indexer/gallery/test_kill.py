@@ -1,0 +1,95 @@
+"""A writer that is killed at any moment loses nothing it had acknowledged and leaves no halves."""
+
+import multiprocessing
+import os
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gallery_images import GRID, SPEC, image, parts
+from gallery_writer import Change, after, write_for_ever
+
+from partlens.explainer.scoring import score_images
+from partlens.indexer.gallery import Filter, Gallery
+from partlens.indexer.gallery.search import search
+
+ROUNDS = 100 if os.environ.get("PARTLENS_TEST_LONG") == "1" else 10
+DEADLINE = 60.0
+
+
+def killed_after(path: Path, seed: int, state: dict[str, int]) -> tuple[dict[str, int], Change]:
+    """What was acknowledged when the writer died, and what it was in the midst of."""
+    context = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=write_for_ever, args=(path, seed, theirs))
+    child.start()
+    theirs.close()
+    try:
+        begun, _ = receive(ours)
+        child.join(float(np.random.default_rng([seed, 1]).uniform(0, 0.6)))
+    finally:
+        child.kill()
+        child.join(DEADLINE)
+    while ours.poll(DEADLINE):
+        try:
+            change, acknowledged = ours.recv()
+        except EOFError:
+            break
+        if acknowledged:
+            state = after(state, change)
+        else:
+            begun = change
+    return state, begun
+
+
+def receive(pipe: Connection) -> tuple[Change, bool]:
+    assert pipe.poll(DEADLINE), "the writer did not begin"
+    change: Change
+    change, acknowledged = pipe.recv()
+    return change, acknowledged
+
+
+@pytest.fixture
+def preloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writers are forked from a process that has imported everything; it has its own path."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["gallery_writer"])
+
+
+@pytest.mark.timeout(60 + 10 * ROUNDS)
+@pytest.mark.usefixtures("preloaded")
+def test_acknowledged_changes_survive_kill_9(tmp_path: Path) -> None:
+    path, state = tmp_path / "gallery", dict[str, int]()
+    Gallery.create(path, SPEC)
+    acknowledged = 0
+    first = int(os.environ.get("PARTLENS_TEST_SEED", "1"))
+    for seed in range(first, first + ROUNDS):
+        before = state
+        state, begun = killed_after(path, seed, state)
+        acknowledged += state != before
+        state = require_whole(path, state, begun, f"PARTLENS_TEST_SEED={seed}")
+    assert acknowledged > ROUNDS // 3  # else the writer was killed too early to test anything
+
+
+def require_whole(path: Path, state: dict[str, int], begun: Change, where: str) -> dict[str, int]:
+    """Compare with what was acknowledged, with or without the one change that was not yet."""
+    gallery = Gallery.open(path)
+    digests = gallery.digests()
+    found = {id: int(digest.removeprefix("sha256:")) for id, digest in digests.items()}
+    assert found in (state, after(state, begun)), f"{where}: {begun}"
+    ids = [stored.id for stored in gallery.list(limit=1000)]
+    assert ids == sorted(found), where
+    if not ids:
+        return found
+    contributions, bias = gallery.decompositions(ids)
+    expected = [image(id, found[id]) for id in ids]
+    assert [gallery.get(id).thumbnail for id in ids] == [one.thumbnail for one in expected], where
+    np.testing.assert_array_equal(bias, [one.bias for one in expected], where)
+    exact = [one.contributions.astype(np.float16) for one in expected]
+    np.testing.assert_array_equal(contributions, np.asarray(exact, np.float32), where)
+    best = score_images("default", parts(), contributions, bias, GRID).scores.argmax()
+    hit = search(gallery._view.snapshot, parts(), "default", Filter(), 1, GRID)[0]
+    assert hit.id == ids[best], where
+    return found
