@@ -1,5 +1,8 @@
-"""A gallery to fill."""
+"""A gallery to fill, and processes that do."""
 
+import multiprocessing
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,3 +17,10 @@ def gallery(tmp_path: Path) -> Iterator[Gallery]:
     """An empty gallery, closed when the test ends."""
     with Gallery.create(tmp_path / "gallery", SPEC) as made:
         yield made
+
+
+@pytest.fixture
+def preloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writers are forked from a process that has imported everything; it has its own path."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["gallery_writer"])

@@ -55,6 +55,19 @@ def test_an_image_of_the_same_id_is_replaced(gallery: Gallery) -> None:
     np.testing.assert_array_equal(bias[1], image("b").bias)
 
 
+def test_an_image_that_comes_back_after_it_was_deleted_has_its_new_numbers(
+    gallery: Gallery,
+) -> None:
+    """The old ones may still lie in a segment, and must not be taken for the new."""
+    for number in range(20):
+        gallery.add([image(str(number))])
+    gallery.compact()
+    gallery.delete(["19"])
+    gallery.add([image("19", 1)])
+    for one in (gallery, Gallery.open(gallery.path)):
+        np.testing.assert_array_equal(one.decompositions(["19"])[1][0], image("19", 1).bias)
+
+
 def test_another_gallery_object_sees_the_same(gallery: Gallery) -> None:
     reader = Gallery.open(gallery.path, SPEC)
     gallery.add([image("a"), image("b")])

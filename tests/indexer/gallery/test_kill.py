@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -49,13 +48,6 @@ def receive(pipe: Connection) -> tuple[Change, bool]:
     change: Change
     change, acknowledged = pipe.recv()
     return change, acknowledged
-
-
-@pytest.fixture
-def preloaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Writers are forked from a process that has imported everything; it has its own path."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["gallery_writer"])
 
 
 @pytest.mark.timeout(60 + 10 * ROUNDS)

@@ -1,0 +1,71 @@
+"""Sees what other processes commit, soon after they do."""
+
+import logging
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from partlens.indexer.errors import GalleryError
+from partlens.indexer.gallery.gallery import Gallery
+from partlens.indexer.gallery.truth import COMMITTED
+
+_log = logging.getLogger(__name__)
+
+
+class Follower:
+    """Refreshes a gallery whenever another process has committed, until it is closed.
+
+    It looks at one file's inode and time, which costs microseconds; reading what is new happens
+    on its thread, and searches go on in the version before until that is done. Where the gallery
+    was written to through its own object, it lets another process write after a while of rest.
+
+    Args:
+        gallery: to keep up to date.
+        seconds: between two looks.
+        rest: seconds without a change after which other processes may write.
+    """
+
+    def __init__(self, gallery: Gallery, seconds: float = 0.25, rest: float = 5.0) -> None:
+        self._gallery, self._seconds, self._rest = gallery, seconds, rest
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="partlens-follow", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends the thread."""
+        self._stop.set()
+        self._thread.join()
+
+    def __enter__(self) -> "Follower":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _follow(self) -> None:
+        seen: tuple[int, int] | None = None
+        while not self._stop.wait(self._seconds):
+            self._gallery.close_if_idle(self._rest)
+            now = _identity(self._gallery.path / COMMITTED)
+            if now == seen:
+                continue
+            try:
+                self._gallery.refresh()
+                seen = now
+            except GalleryError:
+                # What was read before goes on being served; the next look tries again.
+                _log.exception("gallery %s cannot be refreshed", self._gallery.path.name)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Differs after every commit, which puts a new file in the place of the old one."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
