@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 from tests.server.conftest import DEADLINE, LIMITS, Running, picture, upserts
 
+from partlens.explainer.model import MetricModel
+from partlens.indexer.gallery import Gallery, Metadata, NewImage
 from partlens.v1 import gallery_service_pb2 as pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
@@ -142,3 +144,21 @@ async def test_searches_add_up_while_images_come_and_go(filled: Running) -> None
             await filled.upload(upserts(6))
 
     await asyncio.gather(searches(), searches(), changes())
+
+
+async def test_what_another_process_commits_is_searched_and_listed(
+    running: Running, gallery: Gallery, model: MetricModel
+) -> None:
+    seen = model.decompose([np.zeros((60, 40, 3), np.uint8)])
+    made = NewImage(
+        "theirs", "", "sha256:0", 40, 60, b"", Metadata(), seen.contributions[0], seen.bias[0]
+    )
+    with Gallery.open(gallery.path) as other:
+        other.add([made])
+        end = asyncio.get_running_loop().time() + DEADLINE
+        while (await state(running)).images == 0:
+            assert asyncio.get_running_loop().time() < end
+            await asyncio.sleep(0.05)
+    request = pb.GetImageRequest(id="theirs")
+    assert (await running.gallery.GetImage(request, timeout=DEADLINE)).image.width == 40
+    assert (await running.upload(upserts(1)))[0].HasField("committed")

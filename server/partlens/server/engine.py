@@ -16,6 +16,7 @@ from partlens.explainer.scoring import QueryPart, query_part
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import NotFoundError
 from partlens.indexer.gallery import Candidate, Gallery, StoredImage
+from partlens.indexer.gallery.following import Follower
 from partlens.server import paging
 from partlens.server.access.caller import Confinement
 from partlens.server.access.confined_gallery import ConfinedGallery
@@ -42,7 +43,7 @@ class Engine:
 
     It never runs the model: whoever asks takes what `look` says is unseen through it, and
     `keep`s the result. Made with a whole gallery it answers as if everything were the caller's;
-    see within.
+    see within. It follows the gallery: what other processes commit is there within a second.
 
     Args:
         model: the one that the gallery is bound to.
@@ -52,6 +53,12 @@ class Engine:
         self.model, self.limits = model, limits
         self._whole, self.gallery = gallery, ConfinedGallery(gallery, Confinement())
         self._queries = QueryCache(limits.kept_queries)
+        self._follower = Follower(gallery)
+
+    def close(self) -> None:
+        """Stops following the gallery, and lets another process write to it."""
+        self._follower.close()
+        self._whole.close()
 
     def within(
         self, confinement: Confinement, require_waiting: Callable[[], None] = lambda: None

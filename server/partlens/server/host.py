@@ -87,11 +87,13 @@ class Host:
             return await asyncio.gather(*(self._query(one) for one in looked))
 
     def close(self) -> None:
-        """Waits for the work that has begun, and drops what has not."""
+        """Waits for the work that has begun, drops what has not, and lets go of the gallery."""
         if self._passes is not None:
             self._passes.close()
         for executor in (self._readers, self._writer):
             executor.shutdown(cancel_futures=True)
+        if self._engine is not None:
+            self._engine.close()
 
     async def _query(self, looked: Query | Unseen) -> Query:
         kept = isinstance(looked, Query)
