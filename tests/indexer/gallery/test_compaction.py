@@ -40,10 +40,10 @@ def test_segments_stay_few_and_each_row_is_copied_few_times(commits: list[int]) 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), max_size=30), st.booleans())
 def test_no_segment_is_in_two_groups_and_none_of_the_dead_in_any(
-    pairs: Sizes, all_small: bool
+    pairs: Sizes, everything: bool
 ) -> None:
     sizes = [(live, live + dead) for live, dead in pairs]
-    chosen = [number for group in groups(sizes, all_small=all_small) for number in group]
+    chosen = [number for group in groups(sizes, everything=everything) for number in group]
     assert len(set(chosen)) == len(chosen)
     assert all(sizes[number][0] for number in chosen)
 
@@ -101,7 +101,7 @@ def test_a_search_that_has_begun_ends_on_segments_that_are_gone_from_disk(
 ) -> None:
     gallery.add([image(str(number)) for number in range(10)])
     reader = Gallery.open(gallery.path)
-    begun = reader._view.snapshot
+    begun = reader.view.snapshot
     expected = search(begun, parts(), "default", Filter(), 10, GRID)
     gallery.delete([str(number) for number in range(1, 10)])
     gallery.compact()

@@ -4,6 +4,7 @@ import multiprocessing
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from threading import Event
 
@@ -28,7 +29,7 @@ def wait_until(met: Callable[[], bool]) -> None:
 
 def test_commits_of_another_writer_are_seen_within_a_second(gallery: Gallery) -> None:
     reader = Gallery.open(gallery.path)
-    with Follower(reader):
+    with closing(Follower(reader)):
         for number in range(3):
             gallery.add([image(str(number))])
             wait_until(partial(reader.__contains__, str(number)))
@@ -36,14 +37,14 @@ def test_commits_of_another_writer_are_seen_within_a_second(gallery: Gallery) ->
         wait_until(lambda: "1" not in reader)
         gallery.compact()
         wait_until(lambda: reader.version == gallery.version)
-        paths = {segment.path for segment in reader._view.snapshot.segments}
+        paths = {segment.path for segment in reader.view.snapshot.segments}
         assert all(path and path.exists() for path in paths), "removed files must be let go of"
         assert len(reader.search(parts(), "default", Filter(), 5)) == 2
 
 
 def test_a_writer_at_rest_lets_another_write(gallery: Gallery) -> None:
     other = Gallery.open(gallery.path)
-    with Follower(gallery, seconds=0.02, rest=0.2):
+    with closing(Follower(gallery, seconds=0.02, rest=0.2)):
         gallery.add([image("a")])
 
         def written() -> bool:
@@ -63,7 +64,7 @@ def test_a_writer_at_rest_lets_another_write(gallery: Gallery) -> None:
 def test_a_gallery_that_cannot_be_read_any_more_goes_on_as_it_was(gallery: Gallery) -> None:
     gallery.add([image("a")])
     reader = Gallery.open(gallery.path)
-    with Follower(reader, seconds=0.02):
+    with closing(Follower(reader, seconds=0.02)):
         note = gallery.path / "committed.json"
         content = note.read_bytes()
         note.write_bytes(b"{")
@@ -91,7 +92,7 @@ def test_no_search_fails_while_another_process_changes_everything(gallery: Galle
             searches[number] += 1
 
     reader = Gallery.open(gallery.path)
-    with Follower(reader, seconds=0.02), ThreadPoolExecutor(3) as pool:
+    with closing(Follower(reader, seconds=0.02)), ThreadPoolExecutor(3) as pool:
         running = [pool.submit(search, reader, number) for number in range(3)]
         child.start()
         theirs.close()

@@ -1,15 +1,37 @@
-"""`partlens index verify`: a gallery's upkeep."""
+"""`partlens index verify`, `compact`, `erase` and `retain`: a gallery's upkeep."""
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
 from partlens.indexer.arguments import GALLERY, clear_errors
+from partlens.indexer.gallery.erasure import erase, require_receipt_place, write_receipt
 from partlens.indexer.gallery.gallery import Gallery
+from partlens.indexer.gallery.retention import duration, expired
 from partlens.indexer.gallery.verification import repair, verify
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_RECEIPT_TO = click.option(
+    "--receipt", required=True, type=_FILE, help="Where to write the receipt (JSON)."
+)
+
+
+class _Age(click.ParamType[timedelta]):
+    name = "age"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        try:
+            return duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command("verify")
@@ -40,4 +62,54 @@ def compact_command(gallery: Path) -> None:
         opened.compact()
 
 
-COMMANDS = (verify_command, compact_command)
+@click.command("erase")
+@GALLERY
+@click.option("--id", "ids", multiple=True, required=True, help="Image to erase; repeatable.")
+@_RECEIPT_TO
+def erase_command(gallery: Path, ids: tuple[str, ...], receipt: Path) -> None:
+    """Take images out of every file, look whether they are gone, and write a receipt."""
+    with clear_errors():
+        _erase(gallery, ids, receipt)
+
+
+@click.command("retain")
+@GALLERY
+@click.option("--keep", required=True, type=_Age(), help="How long, such as 12h, 30d or 8w.")
+@click.option("--camera", "cameras", multiple=True, help="Only images of it; repeatable.")
+@click.option("--receipt", type=_FILE, help="Erase, and write a receipt there (JSON).")
+def retain_command(
+    gallery: Path, keep: timedelta, cameras: tuple[str, ...], receipt: Path | None
+) -> None:
+    """Say which images were captured longer ago; with --receipt, erase them."""
+    with clear_errors():
+        with Gallery.open(gallery) as opened:
+            old = expired(opened, keep, cameras)
+        click.echo(
+            f"{len(old.ids)} images are older, {old.kept} are not, {old.undated} have no time and"
+            " stay"
+        )
+        if receipt is None:
+            for id in old.ids:
+                click.echo(id)
+            click.echo("nothing was erased; --receipt FILE erases them")
+        elif old.ids:
+            _erase(gallery, old.ids, receipt)
+
+
+def _erase(gallery: Path, ids: Sequence[str], receipt: Path) -> None:
+    require_receipt_place(receipt, gallery)
+    outcome = erase(gallery, ids)
+    write_receipt(outcome, receipt)
+    click.echo(
+        f"{len(outcome.erased)} images erased, {len(outcome.not_there)} were not there,"
+        f" {outcome.images_left} left; {len(outcome.files_removed)} files removed,"
+        f" {len(outcome.files_written)} written; receipt in {receipt}"
+    )
+    if not outcome.gone:
+        raise click.ClickException(
+            f"something of them is left, the receipt says what: {receipt}; do it again when no"
+            " other process uses the gallery"
+        )
+
+
+COMMANDS = (verify_command, compact_command, erase_command, retain_command)

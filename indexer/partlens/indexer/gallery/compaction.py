@@ -20,25 +20,26 @@ _DEAD_SHARE_OF_FILES = 0.1
 _COMMITS = 64
 
 
-def groups(sizes: Sequence[tuple[int, int]], *, all_small: bool = False) -> list[list[int]]:
+def groups(sizes: Sequence[tuple[int, int]], *, everything: bool = False) -> list[list[int]]:
     """Which segments to rewrite, each group as one.
 
     Args:
         sizes: (rows that count, all rows) of each segment; those of no row that counts are for
             dropping and in no group.
-        all_small: everything below the largest of them as one, for when there is time.
+        everything: all below the largest of them as one, and none with a dead row is left.
 
     >>> groups([(9000, 9000), *[(32, 32)] * 8])
     [[1, 2, 3, 4, 5, 6, 7, 8]]
     >>> groups([(5000, 9000), (32, 32)])
     [[0]]
     """
-    chosen = _every_small(sizes) if all_small else _of_one_size(sizes)
+    chosen = _every_small(sizes) if everything else _of_one_size(sizes)
+    dead_share = 0 if everything else _DEAD_SHARE
     done = {number for group in chosen for number in group}
     thin = [
         [number]
         for number, (live, total) in enumerate(sizes)
-        if live and total - live > _DEAD_SHARE * total and number not in done
+        if live and total - live > dead_share * total and number not in done
     ]
     return [*chosen, *thin]
 
@@ -115,23 +116,23 @@ class Compaction:
         """
         self._stop.clear()
         with self._running:
-            self._merge(all_small=True)
+            self._merge(everything=True)
             self._tidy(0.0)
 
     def _in_background(self) -> None:
         try:
             with self._running:
-                self._merge(all_small=False)
+                self._merge(everything=False)
                 if self._commits >= _COMMITS and not self._stop.is_set():
                     self._commits = 0
                     self._tidy(_DEAD_SHARE_OF_FILES)
         except StorageError:
             pass  # whoever commits next meets it too, and starts this again
 
-    def _merge(self, *, all_small: bool) -> None:
+    def _merge(self, *, everything: bool) -> None:
         parts = list(self._snapshot().rows())
         sizes = [(len(rows), len(segment)) for segment, rows in parts]
-        for group in groups(sizes, all_small=all_small):
+        for group in groups(sizes, everything=everything):
             if self._stop.is_set():
                 return
             chosen = [parts[number] for number in group]

@@ -3,7 +3,6 @@
 import logging
 import threading
 from pathlib import Path
-from types import TracebackType
 
 from partlens.indexer.errors import GalleryError
 from partlens.indexer.gallery.gallery import Gallery
@@ -35,17 +34,6 @@ class Follower:
         """Ends the thread."""
         self._stop.set()
         self._thread.join()
-
-    def __enter__(self) -> "Follower":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _follow(self) -> None:
         seen: tuple[int, int] | None = None

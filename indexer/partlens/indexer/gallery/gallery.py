@@ -99,6 +99,11 @@ class Gallery:
         return cls(path, bound)
 
     @property
+    def view(self) -> View:
+        """What is seen now; never changes, but is replaced."""
+        return self._view
+
+    @property
     def version(self) -> int:
         """Grows with every commit."""
         return self._view.version.number
@@ -257,6 +262,20 @@ class Gallery:
         with self._writing:
             self._become_writer()
         self._compaction.run()
+
+    def purge(self) -> None:
+        """Leave nothing of deleted images in any file; adding and deleting wait meanwhile.
+
+        Raises:
+            LockedError, StorageError: as add; do it again.
+        """
+        self._compaction.stop()
+        with self._writing:
+            self._become_writer()
+            self._compaction.run()
+            # The newest version must not say which rows were deleted; and the older ones go.
+            self.announce()
+            self._truth.forget_history(at_once=True)
 
     def announce(self) -> None:
         """Make followers look again at what has changed in no image, such as mended segments.

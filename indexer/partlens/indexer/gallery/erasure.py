@@ -1,0 +1,234 @@
+"""Takes images out of every file of a gallery, looks whether they are gone, and says so."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from partlens.indexer.errors import StorageError
+from partlens.indexer.gallery import checksums, segments
+from partlens.indexer.gallery.durability import write_atomically
+from partlens.indexer.gallery.gallery import Gallery
+from partlens.indexer.gallery.markers import Marker, MarkerSearch, data_markers, text_markers
+from partlens.indexer.gallery.schema import STORED, rows
+from partlens.indexer.gallery.truth import DATASET
+from partlens.indexer.gallery.version import Version, later_manifests
+from partlens.indexer.gallery.view import SEGMENTS
+
+KINDS = ("id", "uri", "media_digest", "thumbnail", "contributions", "embedding")
+_ARRAYS = ("contributions", "embedding")
+_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was looked for in the bytes of every file, of one kind.
+
+    Attributes:
+        looked_for: patterns of the erased images.
+        found_before: of these, in the files before.
+        shared: of these, those that an image which stays has too, as of a copy of the picture.
+        found_after: of these, in the files after, without those that are shared.
+    """
+
+    looked_for: int
+    found_before: int
+    shared: int
+    found_after: int
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What an erasure did and how that was verified.
+
+    Attributes:
+        gallery, model_digest: of which.
+        started_at, ended_at: ISO 8601, UTC.
+        erased: ids that were in the gallery.
+        not_there: ids that were not, or not any more; what older files held of them is gone too.
+        images_left: in the gallery.
+        files_removed: file -> SHA-256 of what it held.
+        files_written: file -> SHA-256 of what it holds.
+        files_kept: files that were left as they were.
+        versions_left: of the truth, on disk; 1.
+        ids_left: ids of the erased that a row or a segment still names; none.
+        evidence: kind -> what was looked for in the bytes of every file.
+        gone: whether all that was verified says so.
+    """
+
+    gallery: str
+    model_digest: str
+    started_at: str
+    ended_at: str
+    erased: tuple[str, ...]
+    not_there: tuple[str, ...]
+    images_left: int
+    files_removed: Mapping[str, str]
+    files_written: Mapping[str, str]
+    files_kept: int
+    versions_left: int
+    ids_left: tuple[str, ...]
+    evidence: Mapping[str, Evidence]
+    gone: bool
+
+
+def erase(path: Path, ids: Sequence[str]) -> Receipt:
+    """Erase images from every file of a gallery; nothing of them is left when this returns.
+
+    Images that were deleted before leave the files too. Killed midway, do it again: it ends what
+    it began.
+
+    Args:
+        ids: what to erase; those that are not in the gallery are no error.
+
+    Raises:
+        LockedError: another process writes.
+        StorageError: the disk refused it; some files may still hold the images. Do it again.
+    """
+    started = _now()
+    with Gallery.open(path) as gallery:
+        wanted = sorted(set(ids))
+        there = [id for id in wanted if id in gallery]
+        markers = _markers(gallery.view.version, there, wanted)
+        search, before = MarkerSearch(markers), _inventory(path)
+        found_before = _scan(path, search)
+        gallery.delete(there)
+        gallery.purge()
+        after = _inventory(path, before)
+        found_after = _scan(path, search)
+        shared = _in_rows(gallery.view.version, found_after)
+        left = _ids_left(gallery, set(wanted))
+        versions = len(later_manifests(path / DATASET, 0))
+        evidence = _evidence(markers, found_before, found_after, shared)
+        return Receipt(
+            gallery=path.name,
+            model_digest=gallery.model_digest,
+            started_at=started,
+            ended_at=_now(),
+            erased=tuple(there),
+            not_there=tuple(id for id in wanted if id not in set(there)),
+            images_left=len(gallery),
+            files_removed=_differing(before, after),
+            files_written=_differing(after, before),
+            files_kept=sum(before.get(name) == entry for name, entry in after.items()),
+            versions_left=versions,
+            ids_left=left,
+            evidence=evidence,
+            gone=not left
+            and versions == 1
+            and not any(kind.found_after for kind in evidence.values()),
+        )
+
+
+def require_receipt_place(receipt: Path, gallery: Path) -> None:
+    """Raise StorageError where no receipt may be written: a file that is there, or the gallery."""
+    if receipt.exists():
+        raise StorageError(f"{receipt} is there already; choose another name for the receipt")
+    if not receipt.resolve().parent.is_dir():
+        raise StorageError(f"there is no folder {receipt.parent}; make it, or choose another")
+    if receipt.resolve().is_relative_to(gallery.resolve()):
+        raise StorageError(
+            f"{receipt} lies in the gallery, where it would name what was erased; choose another"
+            " folder for the receipt"
+        )
+
+
+def write_receipt(receipt: Receipt, path: Path) -> None:
+    """As JSON; on disk when this returns."""
+    write_atomically(path, (json.dumps(asdict(receipt), indent=1) + "\n").encode())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _markers(version: Version, there: Sequence[str], wanted: Sequence[str]) -> set[Marker]:
+    found = {marker for id in wanted for marker in text_markers("id", id)}
+    for start in range(0, len(there), _AT_ONCE):
+        table = version.read((*STORED, *_ARRAYS), there[start : start + _AT_ONCE])
+        for row in rows(table.drop_columns(_ARRAYS)):
+            found.update(text_markers("uri", str(row["uri"] or "")))
+            found.update(text_markers("media_digest", str(row["media_digest"] or "")))
+            if isinstance(thumbnail := row["thumbnail"], bytes):
+                found.update(data_markers("thumbnail", thumbnail))
+        for kind in _ARRAYS:
+            for each in table[kind]:
+                found.update(data_markers(kind, each.values.to_numpy().tobytes()))
+    return found
+
+
+Inventory = dict[str, tuple[tuple[int, int, int], str]]
+"""File -> (inode, size and time; SHA-256)."""
+
+
+def _inventory(path: Path, known: Inventory | None = None) -> Inventory:
+    """Every file; those that are as they were known are not read again."""
+    found: Inventory = {}
+    for file in _files(path):
+        name, status = str(file.relative_to(path)), file.stat()
+        identity = (status.st_ino, status.st_size, status.st_mtime_ns)
+        before = (known or {}).get(name)
+        digest = before[1] if before and before[0] == identity else checksums.digest(file)
+        found[name] = (identity, digest)
+    return found
+
+
+def _differing(some: Inventory, others: Inventory) -> dict[str, str]:
+    digests = {name: digest for name, (_, digest) in others.items()}
+    return {name: d for name, (_, d) in sorted(some.items()) if digests.get(name) != d}
+
+
+def _files(path: Path) -> Iterator[Path]:
+    for place, _, names in os.walk(path):
+        yield from (Path(place, name) for name in sorted(names))
+
+
+def _scan(path: Path, search: MarkerSearch) -> set[Marker]:
+    return set[Marker]().union(*(search.found_in(file) for file in _files(path)))
+
+
+def _in_rows(version: Version, markers: set[Marker]) -> set[Marker]:
+    """The markers that images which stay have too."""
+    if not markers:
+        return set()
+    search, found = MarkerSearch(markers), set[Marker]()
+    for batch in version.batches((*STORED, *_ARRAYS)):
+        for row in rows(batch.drop_columns(_ARRAYS)):
+            thumbnail = row.pop("thumbnail")
+            if isinstance(thumbnail, bytes):
+                found |= search.found_among(thumbnail)
+            found |= search.found_among(json.dumps(row, default=str).encode())
+            found |= search.found_among("\n".join(map(str, row.values())).encode())
+        for kind in _ARRAYS:
+            for each in batch[kind]:
+                found |= search.found_among(np.ascontiguousarray(each.values.to_numpy()).tobytes())
+    return found
+
+
+def _ids_left(gallery: Gallery, ids: set[str]) -> tuple[str, ...]:
+    """Those that a row of the truth or a segment on disk names."""
+    named = {str(id) for id in gallery.view.version.read(["id"])["id"].to_pylist()}
+    for folder in segments.folders(gallery.path / SEGMENTS):
+        named.update(id for id, _ in segments.load(folder, gallery.spec).keys)
+    return tuple(sorted(named & ids))
+
+
+def _evidence(
+    markers: set[Marker], before: set[Marker], after: set[Marker], shared: set[Marker]
+) -> dict[str, Evidence]:
+    def count(some: set[Marker], kind: str) -> int:
+        return sum(marker.kind == kind for marker in some)
+
+    return {
+        kind: Evidence(
+            count(markers, kind),
+            count(before, kind),
+            count(shared, kind),
+            count(after - shared, kind),
+        )
+        for kind in KINDS
+    }

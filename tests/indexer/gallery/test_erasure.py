@@ -1,0 +1,185 @@
+"""What was erased is in no byte of any file; what was not is as it was."""
+
+import json
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from gallery_images import image, parts
+from hypothesis import given
+from hypothesis import strategies as st
+
+from partlens.indexer.cli import index
+from partlens.indexer.gallery import Filter, Gallery, NewImage
+from partlens.indexer.gallery.erasure import erase
+from partlens.indexer.gallery.following import Follower
+from partlens.indexer.gallery.markers import Marker, MarkerSearch
+from partlens.indexer.gallery.verification import verify
+
+GONE = "camera-7/person-0042.jpg"
+
+
+def picture(id: str, seed: int = 0, **metadata: Any) -> NewImage:
+    """An image with a thumbnail of many different bytes, as a real one has."""
+    random = np.random.default_rng([seed, 1, *id.encode()])
+    made = image(id, seed, **metadata)
+    return replace(made, thumbnail=random.bytes(1500), media_digest=f"sha256:{random.bytes(16)!r}")
+
+
+def traces(one: NewImage) -> list[bytes]:
+    contributions = one.contributions.astype(np.float16).tobytes()
+    return [one.id.encode(), one.uri.encode(), one.thumbnail[200:260], contributions[40:80]]
+
+
+def files_with(path: Path, trace: bytes) -> list[str]:
+    files = [file for file in path.rglob("*") if file.is_file()]
+    return [str(file.relative_to(path)) for file in files if trace in file.read_bytes()]
+
+
+@pytest.fixture
+def filled(gallery: Gallery) -> Gallery:
+    """Fifty images; the one to go was replaced once, and lies beside others everywhere."""
+    gallery.add([picture(GONE), *(picture(f"others/{number:04}.jpg") for number in range(25))])
+    gallery.add([picture(f"others/{number:04}.jpg") for number in range(25, 49)])
+    gallery.add([picture(GONE, 1)])
+    gallery.delete(["others/0007.jpg"])
+    gallery.close()
+    return gallery
+
+
+def test_an_erased_image_is_in_no_file(filled: Gallery) -> None:
+    path, old, new = filled.path, picture(GONE), picture(GONE, 1)
+    for trace in (*traces(old), *traces(new)):
+        assert files_with(path, trace), "else finding nothing later would say nothing"
+    before = {hit.id: hit.score for hit in filled.search(parts(), "default", Filter(), 100)}
+    receipt = erase(path, [GONE, "nobody"])
+    for trace in (*traces(old), *traces(new), *traces(picture("others/0007.jpg"))[2:]):
+        assert not files_with(path, trace)
+    assert receipt.gone and receipt.erased == (GONE,) and receipt.not_there == ("nobody",)
+    for kind, evidence in receipt.evidence.items():
+        assert evidence.found_before > 0 == evidence.found_after, kind
+    assert receipt.files_removed and receipt.files_written and receipt.images_left == 48
+    left = Gallery.open(path)
+    after = {hit.id: hit.score for hit in left.search(parts(), "default", Filter(), 100)}
+    assert after == pytest.approx({id: s for id, s in before.items() if id != GONE}, abs=1e-5)
+    assert not verify(path).findings
+
+
+def test_what_was_deleted_earlier_leaves_the_files_too(filled: Gallery) -> None:
+    with Gallery.open(filled.path) as gallery:
+        gallery.delete([GONE])
+    assert files_with(filled.path, GONE.encode())
+    receipt = erase(filled.path, [GONE])
+    assert receipt.gone and receipt.not_there == (GONE,)
+    assert not files_with(filled.path, GONE.encode())
+    for trace in traces(picture(GONE, 1)):
+        assert not files_with(filled.path, trace)
+
+
+def test_what_a_killed_writer_left_is_erased_too(filled: Gallery) -> None:
+    with Gallery.open(filled.path) as gallery:
+        gallery._truth._to_write().delete(f"id = '{GONE}'")  # named by Lance, never acknowledged
+        draft = filled.path / "segments" / ".killed"
+        draft.mkdir()
+        (draft / "contributions.npy").write_bytes(traces(picture(GONE, 1))[3])
+    assert erase(filled.path, [GONE]).gone
+    for trace in traces(picture(GONE, 1)):
+        assert not files_with(filled.path, trace)
+
+
+def test_a_copy_under_another_id_stays_and_is_no_trace(filled: Gallery) -> None:
+    copy = replace(picture(GONE, 1), id="others/copy.jpg", uri="file:///others/copy.jpg")
+    with Gallery.open(filled.path) as gallery:
+        gallery.add([copy])
+    receipt = erase(filled.path, [GONE])
+    assert receipt.gone
+    assert receipt.evidence["thumbnail"].shared and not receipt.evidence["id"].shared
+    assert Gallery.open(filled.path).get("others/copy.jpg").thumbnail == copy.thumbnail
+
+
+def test_what_is_still_there_is_told(filled: Gallery, tmp_path: Path) -> None:
+    (filled.path / "notes.txt").write_text(f"see {GONE}")
+    result = partlens("erase", filled.path, "--id", GONE, "--receipt", tmp_path / "receipt.json")
+    assert result.exit_code == 1 and "receipt.json" in result.output
+    receipt = json.loads((tmp_path / "receipt.json").read_text())
+    assert not receipt["gone"] and receipt["evidence"]["id"]["found_after"] == 1
+
+
+def test_a_reader_that_has_it_open_goes_on_without_it(filled: Gallery) -> None:
+    reader = Gallery.open(filled.path)
+    with closing(Follower(reader, seconds=0.02)):
+        assert GONE in reader
+        erase(filled.path, [GONE])
+        for _ in range(20):
+            hits = reader.search(parts(), "default", Filter(), 100)
+            assert len(hits) in (48, 49)
+        assert GONE not in {hit.id for hit in reader.search(parts(), "default", Filter(), 100)}
+
+
+def partlens(*arguments: object) -> Result:
+    return CliRunner().invoke(index, [str(argument) for argument in arguments])
+
+
+def test_a_receipt_goes_where_nothing_is_and_not_into_the_gallery(
+    filled: Gallery, tmp_path: Path
+) -> None:
+    there = tmp_path / "there.json"
+    there.touch()
+    for place in (there, filled.path / "receipt.json", tmp_path / "no folder" / "receipt.json"):
+        result = partlens("erase", filled.path, "--id", GONE, "--receipt", place)
+        assert result.exit_code == 1 and "choose another" in result.output
+    assert GONE in Gallery.open(filled.path)
+
+
+def test_retention_by_age_and_camera(gallery: Gallery, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    gallery.add(
+        [
+            picture("old a", captured_at=now - timedelta(days=31), camera="a"),
+            picture("old b", captured_at=now - timedelta(days=31), camera="b"),
+            picture("new a", captured_at=now - timedelta(days=29), camera="a"),
+            picture("undated", camera="a"),
+        ]
+    )
+    gallery.close()
+    looked = partlens("retain", gallery.path, "--keep", "30d")
+    assert looked.output.splitlines()[1:-1] == ["old a", "old b"] and looked.exit_code == 0
+    assert "1 are not, 1 have no time" in looked.output
+    assert len(Gallery.open(gallery.path)) == 4
+    receipt = tmp_path / "receipt.json"
+    done = partlens("retain", gallery.path, "--keep", "30d", "--camera", "a", "--receipt", receipt)
+    assert done.exit_code == 0, done.output
+    assert json.loads(receipt.read_text())["erased"] == ["old a"]
+    assert [stored.id for stored in Gallery.open(gallery.path).list()] == [
+        "new a", "old b", "undated"
+    ]  # fmt: skip
+    assert partlens("retain", gallery.path, "--keep", "a month").exit_code == 2
+
+
+@given(
+    st.binary(min_size=50, max_size=400),
+    st.lists(st.tuples(st.integers(0, 40), st.integers(8, 40)), min_size=1, max_size=8),
+    st.lists(st.binary(min_size=8, max_size=12), max_size=4),
+)
+def test_the_search_for_many_patterns_equals_one_for_each(
+    data: bytes, spans: list[tuple[int, int]], others: list[bytes]
+) -> None:
+    patterns = [data[start : start + length] for start, length in spans]
+    markers = {Marker("x", pattern) for pattern in [*patterns, *others] if len(pattern) >= 8}
+    expected = {marker for marker in markers if marker.pattern in data}
+    assert MarkerSearch(markers).found_among(data) == expected
+
+
+def test_patterns_are_found_across_the_pieces_that_a_file_is_read_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("partlens.indexer.gallery.markers._CHUNK_BYTES", 50)
+    data = np.random.default_rng(0).bytes(1000)
+    (tmp_path / "file").write_bytes(data)
+    markers = {Marker("x", data[start : start + 32]) for start in range(0, 968, 7)}
+    assert MarkerSearch(markers).found_in(tmp_path / "file") == markers
