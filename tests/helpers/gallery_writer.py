@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from gallery_images import image
 
-from partlens.indexer.gallery import Gallery
+from partlens.indexer.gallery import Gallery, compaction
 
 IDS = 40
 
@@ -37,6 +37,7 @@ def after(state: dict[str, int], change: Change) -> dict[str, int]:
 
 def write_for_ever(path: Path, seed: int, pipe: Connection) -> None:
     """Sends (change, False) before each change and (change, True) when it is acknowledged."""
+    compaction._COMMITS = 5  # so that even a short life has all that goes on beside it
     random = np.random.default_rng(seed)
     with Gallery.open(path) as gallery:
         for number in range(1, 100_000):

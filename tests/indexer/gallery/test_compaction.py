@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from partlens.indexer.gallery import Filter, Gallery, segments
 from partlens.indexer.gallery.compaction import groups
 from partlens.indexer.gallery.search import search
+from partlens.indexer.gallery.verification import verify
 
 Sizes = list[tuple[int, int]]
 
@@ -94,6 +95,34 @@ def test_adding_and_searching_go_on_while_it_copies(
     bias = gallery.decompositions(["2"])[1]
     np.testing.assert_array_equal(bias[0], image("2", 1).bias)
     assert len(list((gallery.path / "segments").iterdir())) <= 3
+
+
+def test_files_of_the_truth_are_rewritten_beside_commits(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each commit looks at all files, of which a rewriting makes some and takes some away."""
+    monkeypatch.setattr("partlens.indexer.gallery.compaction._COMMITS", 2)
+    stop = threading.Event()
+    data = gallery.path / "truth.lance/data"
+    gallery.add([image("first")])
+
+    def come_and_go() -> None:
+        while not stop.is_set():
+            (data / ".tmpAbC").write_bytes(b"x")
+            (data / ".tmpAbC").unlink(missing_ok=True)  # or a cleanup has done it
+
+    rewriting = threading.Thread(target=come_and_go)
+    rewriting.start()
+    try:
+        for number in range(30):
+            gallery.add([image(f"{number % 12}", number), image(f"new{number}")])
+    finally:
+        stop.set()
+        rewriting.join()
+    gallery.close()
+    again = Gallery.open(gallery.path)
+    assert len(again) == 43 and not verify(gallery.path).findings
+    np.testing.assert_array_equal(again.decompositions(["5"])[1][0], image("5", 29).bias)
 
 
 def test_a_search_that_has_begun_ends_on_segments_that_are_gone_from_disk(

@@ -70,6 +70,9 @@ class Compaction:
     It works on a thread that is there only while there is work, and never holds the writing lock
     while it copies.
 
+    Attributes:
+        running: held while there is work; taken before the writing lock, never after it.
+
     Args:
         folder: of the segments.
         snapshot: gives the newest.
@@ -85,7 +88,7 @@ class Compaction:
         tidy: Callable[[float], None],
     ) -> None:
         self._folder, self._snapshot, self._swap, self._tidy = folder, snapshot, swap, tidy
-        self._running, self._stop = threading.Lock(), threading.Event()
+        self.running, self._stop = threading.RLock(), threading.Event()
         self._thread: threading.Thread | None = None
         self._segments, self._commits = len(snapshot().segments), 0
 
@@ -115,13 +118,13 @@ class Compaction:
             StorageError: the disk refused it; the gallery is as it was.
         """
         self._stop.clear()
-        with self._running:
+        with self.running:
             self._merge(everything=True)
             self._tidy(0.0)
 
     def _in_background(self) -> None:
         try:
-            with self._running:
+            with self.running:
                 self._merge(everything=False)
                 if self._commits >= _COMMITS and not self._stop.is_set():
                     self._commits = 0

@@ -34,11 +34,16 @@ def sync(path: Path) -> None:
 def sync_new(folder: Path, known: set[Path]) -> list[Path]:
     """Sync every file and folder below `folder` that is not known yet; gives the new files.
 
-    Files whose names are known never change; a folder is synced when a name in it is new.
+    Files whose names are known never change; a folder is synced when a name in it is new. Names
+    that begin with a dot are of files that are still being written, by a compaction beside.
     """
     found = []
     for place, _, names in os.walk(folder, topdown=False):
-        new = [path for name in names if (path := Path(place, name)) not in known]
+        new = [
+            path
+            for name in names
+            if (path := Path(place, name)) not in known and not name.startswith(".")
+        ]
         for path in new:
             sync(path)
         known.update(new)

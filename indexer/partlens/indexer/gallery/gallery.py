@@ -269,8 +269,7 @@ class Gallery:
         Raises:
             LockedError, StorageError: as add; do it again.
         """
-        self._compaction.stop()
-        with self._writing:
+        with self._compaction.running, self._writing:
             self._become_writer()
             self._compaction.run()
             # The newest version must not say which rows were deleted; and the older ones go.
@@ -381,7 +380,9 @@ class Gallery:
         size = self.spec.dimensions * (2 * self.spec.positions + 8) + _THUMBNAIL_BYTES
         rewritten = self._truth.rewrite(size, dead_share)
         with self._writing:
-            if self._truth.replace(rewritten):
-                before = self._view.snapshot
-                self._show(before.revisions, before.metadata, before.segments)
+            if not self._truth.replace(rewritten):
+                # Rows of it have changed. Where they always do, it must be done while none can.
+                self._truth.replace(self._truth.rewrite(size, dead_share))
+            before = self._view.snapshot
+            self._show(before.revisions, before.metadata, before.segments)
             self._truth.forget_history()

@@ -1,7 +1,7 @@
 """The truth: one Lance dataset, and the version of it that is safe on disk."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,7 +28,7 @@ DATASET, COMMITTED, SUMS = "truth.lance", "committed.json", "truth.sha256"
 # Who reads a version that is older than this and not the newest must take a newer one.
 _KEPT = timedelta(minutes=5)
 # A file that is rewritten again and again while it grows, so not much larger.
-_FILE_BYTES = 64 * 2**20
+_FILE_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,19 @@ class Committed:
     def write(self, folder: Path) -> None:
         """All of it or nothing, synced."""
         write_atomically(folder / COMMITTED, json.dumps(vars(self)).encode())
+
+
+@dataclass(frozen=True, eq=False)
+class Rewritten:
+    """Files that hold the live rows of others, and are not used yet.
+
+    Attributes:
+        results: what Lance needs to use them.
+        sources: fragment -> its deletions, of what they were copied from.
+    """
+
+    results: Sequence[Any]
+    sources: Mapping[int, str | None]
 
 
 class Truth:
@@ -134,7 +147,7 @@ class Truth:
         """For the images of the next upsert."""
         return self._committed.revision + 1
 
-    def rewrite(self, row_bytes: int, dead_share: float = 0.1) -> list[Any]:
+    def rewrite(self, row_bytes: int, dead_share: float) -> Rewritten:
         """Put small files together and leave out deleted rows, beside what is read; see replace.
 
         It takes long, and other commits may come meanwhile.
@@ -147,40 +160,41 @@ class Truth:
             StorageError: the disk refused it; nothing has changed.
         """
         options: CompactionOptions = {
-            "target_rows_per_fragment": max(1024, _FILE_BYTES // row_bytes),
+            "target_rows_per_fragment": max(256, _FILE_BYTES // row_bytes),
             "materialize_deletions_threshold": dead_share,
             "num_threads": 1,
         }
-        dataset, self._rewriting = self.current.dataset, True
+        version, self._rewriting = self.current, True
         try:
             with refusals(self._folder.name):
-                plan = Compaction.plan(dataset, options)
-                return [task.execute(dataset) for task in plan.tasks]
+                tasks = Compaction.plan(version.dataset, options).tasks
+                results = [task.execute(version.dataset) for task in tasks]
         finally:
             self._rewriting = False
+        used = {fragment.id for task in tasks for fragment in task.fragments}
+        sources = {id: file for id, file in version.fragments().items() if id in used}
+        return Rewritten(results, sources)
 
-    def replace(self, rewritten: Sequence[Any]) -> bool:
-        """Commit what rewrite made; False if rows of it have changed meanwhile."""
-        if not rewritten:
+    def replace(self, rewritten: Rewritten) -> bool:
+        """Commit what rewrite made; False, and nothing is done, if its rows have changed since."""
+        now = self.current.fragments()
+        if any(id not in now or now[id] != file for id, file in rewritten.sources.items()):
             return False
-        try:
+        if rewritten.results:
             with self._commit() as dataset:
-                _commit_rewritten(dataset, rewritten)
-        except _ConflictError:
-            return False
+                Compaction.commit(dataset, list(rewritten.results))
         return True
 
     def forget_history(self, *, at_once: bool = False) -> None:
-        """Remove the files that no version newer than five minutes needs.
+        """Remove files that no version needs, nothing being in the midst of `rewrite`.
 
         Args:
-            at_once: remove those too that only older versions need, however new, and those of
-                commits that never were; nothing may be in the midst of `rewrite`.
+            at_once: no version but the newest; otherwise none newer than five minutes.
         """
         dataset = self._to_write()
         with refusals(self._folder.name):
             dataset.cleanup_old_versions(
-                older_than=timedelta(0) if at_once else _KEPT, delete_unverified=at_once
+                older_than=timedelta(0) if at_once else _KEPT, delete_unverified=True
             )
             checksums.forget_missing(self._folder / SUMS)
 
@@ -229,19 +243,6 @@ class Truth:
                 if path.is_file() and path.suffix != ".json":
                     path.unlink(missing_ok=True)
         self.begin()
-
-
-class _ConflictError(Exception):
-    """Rows were changed after they had been rewritten."""
-
-
-def _commit_rewritten(dataset: lance.LanceDataset, rewritten: Sequence[Any]) -> None:
-    try:
-        Compaction.commit(dataset, list(rewritten))
-    except OSError as error:
-        if "commit conflict" in str(error):
-            raise _ConflictError from error
-        raise
 
 
 def _unchanging(files: Sequence[Path]) -> list[Path]:

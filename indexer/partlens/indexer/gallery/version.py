@@ -64,6 +64,10 @@ class Version:
             for batch in self.dataset.to_batches(columns=list(columns), batch_size=_BATCH_ROWS):
                 yield pa.Table.from_batches([batch])
 
+    def fragments(self) -> dict[int, str | None]:
+        """Lance's number of each file of rows -> the file that says which of its rows are dead."""
+        return {each.fragment_id: each.deletion_file() for each in self.dataset.get_fragments()}
+
     def files(self) -> list[Path]:
         """Every file that reading this version needs."""
         root = Path(self.dataset.uri)
