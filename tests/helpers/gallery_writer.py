@@ -16,7 +16,7 @@ class Change(NamedTuple):
     """What the writer is about to do, or has done.
 
     Attributes:
-        kind: "add" (which also replaces), "delete" or "compact".
+        kind: "add" (which also replaces), "delete", "erase" or "compact".
         ids: of the images it is about.
         seed: of the images added.
     """
@@ -30,7 +30,7 @@ def after(state: dict[str, int], change: Change) -> dict[str, int]:
     """id -> seed after a change."""
     if change.kind == "add":
         return {**state, **dict.fromkeys(change.ids, change.seed)}
-    if change.kind == "delete":
+    if change.kind in ("delete", "erase"):
         return {id: seed for id, seed in state.items() if id not in change.ids}
     return state
 
@@ -41,14 +41,18 @@ def write_for_ever(path: Path, seed: int, pipe: Connection) -> None:
     random = np.random.default_rng(seed)
     with Gallery.open(path) as gallery:
         for number in range(1, 100_000):
-            kind = str(random.choice(["add", "delete", "compact"], p=[0.7, 0.25, 0.05]))
+            kind = str(
+                random.choice(["add", "delete", "erase", "compact"], p=[0.7, 0.2, 0.05, 0.05])
+            )
             names = random.choice(IDS, int(random.integers(1, 6)), replace=False)
             change = Change(kind, tuple(str(n) for n in names), seed * 100_000 + number)
             pipe.send((change, False))
             if kind == "add":
                 gallery.add([image(id, change.seed) for id in change.ids])
-            elif kind == "delete":
+            elif kind in ("delete", "erase"):
                 gallery.delete(change.ids)
+                if kind == "erase":
+                    gallery.purge()
             else:
                 gallery.compact()
             pipe.send((change, True))

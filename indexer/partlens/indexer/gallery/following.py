@@ -4,7 +4,6 @@ import logging
 import threading
 from pathlib import Path
 
-from partlens.indexer.errors import GalleryError
 from partlens.indexer.gallery.gallery import Gallery
 from partlens.indexer.gallery.truth import COMMITTED
 
@@ -38,15 +37,15 @@ class Follower:
     def _follow(self) -> None:
         seen: tuple[int, int] | None = None
         while not self._stop.wait(self._seconds):
-            self._gallery.close_if_idle(self._rest)
             now = _identity(self._gallery.path / COMMITTED)
-            if now == seen:
-                continue
             try:
-                self._gallery.refresh()
-                seen = now
-            except GalleryError:
-                # What was read before goes on being served; the next look tries again.
+                self._gallery.close_if_idle(self._rest)
+                if now != seen:
+                    self._gallery.refresh()
+                    seen = now
+            except Exception:
+                # Whatever it is, what was read before goes on being served; the next look tries
+                # again.
                 _log.exception("gallery %s cannot be refreshed", self._gallery.path.name)
 
 

@@ -108,11 +108,13 @@ def _verify(path: Path, spec: ModelSpec, version: Version) -> Verification:
             whole.append(segments.load(folder, spec))
         except (OSError, DamagedError) as error:
             if folder.exists():  # else a writer has just put it into another
-                findings.append(Finding(f"{SEGMENTS}/{folder.name}", str(error), True))
+                problem = str(error).removeprefix(f"segment {folder.name}").lstrip(": ")
+                findings.append(Finding(f"{SEGMENTS}/{folder.name}", problem, True))
     count = 0
     if all(finding.repairable for finding in findings):
         count, of_rows = _damaged_rows(spec, version, whole)
-        findings += of_rows
+        # Rows of a damaged segment are in no other; that need not be said again.
+        findings += [one for one in of_rows if not findings or one.place != SEGMENTS]
     return Verification(count, len(whole), unchecked, tuple(findings))
 
 
