@@ -5,8 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from partlens.explainer.backbone import Backbone, FloatArray, OnnxBackbone
 from partlens.explainer.completeness import Completeness
 from partlens.explainer.decomposition import Decomposition
 from partlens.explainer.errors import ModelError, ModelFileError, ShapeError
+from partlens.explainer.halves import one_torch_thread
 from partlens.explainer.head import store
 from partlens.explainer.head.linearise import linearise
 from partlens.explainer.head.operators import Head
@@ -165,7 +165,7 @@ class MetricModel:
             ShapeError: another shape, or the model gives NaN or infinity.
         """
         names = self.spec.extras
-        with _one_torch_thread():
+        with one_torch_thread():
             contributions, bias = linearise(self.head, feature, self.rules)
             # Whatever is not finite makes the sum so.
             if not (contributions.sum(1) + bias).isfinite().all():
@@ -235,21 +235,6 @@ def _digest(folder: Path, spec: ModelSpec) -> str:
         total.update(f"\n{name} {len(data)}\n".encode())
         total.update(data)
     return f"sha256:{total.hexdigest()}"
-
-
-@contextmanager
-def _one_torch_thread() -> Iterator[None]:
-    """Keeps a head's small operators on this thread.
-
-    torch's other threads would spin between them and take the cores from ONNX Runtime's and from
-    those that decode: measured 10 to 20 times the processor time, for no gain.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _umask() -> int:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from partlens.explainer.errors import AnnotationError
 from partlens.explainer.evaluation.annotations import AnnotatedImage, read_picture
+from partlens.explainer.halves import to_single
 from partlens.explainer.model import MetricModel
 from partlens.explainer.regions import Box, position_weights
 from partlens.explainer.scoring import QueryPart, Score, query_part, score_images
@@ -157,7 +158,7 @@ def _region(
     spec = model.spec
     size = (image.width, image.height)
     weights = position_weights(square, size, spec.preprocessing, spec.grid)
-    contributions = seen.contributions[number].astype(np.float32)
+    contributions = to_single(seen.contributions[number])
     return query_part(contributions, seen.bias[number], weights, spec.grid)
 
 
@@ -184,7 +185,7 @@ def _ranked(
     frames = [preprocessing.frame(image.width, image.height) for image in images]
     for start in range(0, len(images), _CHUNK):
         some = slice(start, min(start + _CHUNK, len(images)))
-        contributions = seen.contributions[some].astype(np.float32)
+        contributions = to_single(seen.contributions[some])
         for q, part in enumerate(parts):
             scored = score_images(score, [part], contributions, seen.bias[some], (rows, cols))
             scores[q, some] = scored.scores

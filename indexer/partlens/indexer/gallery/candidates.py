@@ -9,6 +9,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.explainer.halves import to_single
 from partlens.explainer.scoring import QueryPart
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.snapshot import Rows
@@ -89,7 +90,7 @@ def _index(segment: Segment) -> SegmentIndex:
     _, positions, dimensions = segment.contributions.shape
     of_positions, of_embeddings = _flat(dimensions), _flat(dimensions)
     for start in range(0, len(segment), _BATCH):
-        contributions = segment.contributions[start : start + _BATCH].astype(np.float32)
+        contributions = to_single(segment.contributions[start : start + _BATCH])
         embeddings = contributions.sum(1) + segment.bias[start : start + _BATCH]
         _add(of_positions, contributions.reshape(-1, dimensions), start * positions)
         _add(of_embeddings, embeddings, start)

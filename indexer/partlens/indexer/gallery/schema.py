@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from partlens.explainer.halves import to_half, to_single
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery.records import FloatArray, NewImage, StoredImage
@@ -44,9 +45,9 @@ def schema(spec: ModelSpec) -> pa.Schema:
 def to_table(images: Sequence[NewImage], revision: int, spec: ModelSpec) -> pa.Table:
     """Rows of new images, all of one revision."""
     bias = np.stack([image.bias for image in images]).astype(np.float32)
-    contributions = np.stack([image.contributions for image in images]).astype(np.float16)
+    contributions = to_half(np.stack([image.contributions for image in images]))
     # Of what is stored, so that every score is one of the stored contributions.
-    embedding = contributions.astype(np.float32).sum(1) + bias
+    embedding = to_single(contributions).sum(1) + bias
     columns: dict[str, object] = {
         "id": [image.id for image in images],
         "revision": [revision] * len(images),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from partlens.explainer.halves import to_single
 from partlens.explainer.scoring import QueryPart, Score, score_images
 from partlens.indexer.gallery.candidates import candidate_rows
 from partlens.indexer.gallery.records import FloatArray
@@ -59,7 +60,7 @@ def search(
         scored = score_images(
             score,
             parts,
-            segment.contributions[rows].astype(np.float32),
+            to_single(segment.contributions[rows]),
             np.asarray(segment.bias[rows]),
             grid,
         )

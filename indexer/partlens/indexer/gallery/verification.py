@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from partlens.explainer.halves import to_single
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import binding, checksums, segments
@@ -167,9 +168,10 @@ def _require_sums(batch: pa.Table, spec: ModelSpec, keys: list[Key]) -> None:
     """Each embedding is the sum of its contributions and bias, or one of them is damaged."""
     contributions, bias = arrays(batch, spec)
     stored = embeddings(batch, spec)
-    wrong = np.abs(contributions.astype(np.float32).sum(1) + bias - stored).max(1)
+    single = to_single(contributions)
+    wrong = np.abs(single.sum(1) + bias - stored).max(1)
     # Written so that NaN, which compares false with everything, is found too.
-    sound = wrong <= _TOLERANCE * (1 + np.abs(contributions.astype(np.float32)).sum(1).max(1))
+    sound = wrong <= _TOLERANCE * (1 + np.abs(single).sum(1).max(1))
     for number in np.flatnonzero(~sound):
         raise DamagedError(
             f"the embedding of image {keys[number][0]!r} is not the sum of its parts"
