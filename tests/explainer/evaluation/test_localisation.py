@@ -1,6 +1,7 @@
 """Boxes and overlaps equal naive loops, and maps find rectangles that are there."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from partlens.explainer.errors import AnnotationError
-from partlens.explainer.evaluation.annotations import read_annotations
-from partlens.explainer.evaluation.batches import nearest
+from partlens.explainer.evaluation.annotations import AnnotatedImage, read_annotations
+from partlens.explainer.evaluation.batches import nearest, passes
 from partlens.explainer.evaluation.cli import evaluate
 from partlens.explainer.evaluation.localisation import (
     METHODS,
@@ -94,9 +95,14 @@ def test_the_best_threshold_is_the_lowest_of_equals() -> None:
     }
 
 
+def localised(folder: Path, images: Sequence[AnnotatedImage]) -> dict[str, Localisation]:
+    model = rectangles.model()
+    return measure_localisation(model, images, passes(model, folder, images))
+
+
 def test_maps_find_the_rectangles(tmp_path: Path) -> None:
     images = read_annotations(rectangles.write(tmp_path))
-    found = measure_localisation(rectangles.model(), tmp_path, images)
+    found = localised(tmp_path, images)
     for method in ("cam", "grad_cam_no_norm", "decomposition_bias", "decomposition"):
         assert found[method].by_threshold[0.5] == 1, method
 
@@ -106,7 +112,7 @@ def test_boxes_elsewhere_are_not_found(tmp_path: Path) -> None:
     header, *rows = table.read_text().splitlines()
     moved = [",".join([*row.split(",")[:4], "40,40,8,8"]) for row in rows]
     table.write_text("\n".join([header, *moved]))
-    found = measure_localisation(rectangles.model(), tmp_path, read_annotations(table))
+    found = localised(tmp_path, read_annotations(table))
     assert all(share == 0 for one in found.values() for share in one.by_threshold.values())
 
 

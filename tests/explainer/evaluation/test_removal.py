@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from partlens.explainer.comparators import COMPARATORS, Target
 from partlens.explainer.errors import ShapeError
 from partlens.explainer.evaluation.annotations import read_annotations, read_picture
+from partlens.explainer.evaluation.batches import passes
 from partlens.explainer.evaluation.cli import evaluate
 from partlens.explainer.evaluation.localisation import measure_localisation
 from partlens.explainer.evaluation.removal import (
@@ -146,7 +147,7 @@ def test_a_class_token_is_no_position_to_remove(removal: Removal, tmp_path: Path
     assert model.spec.grid == (4, 4)
     found = measure_faithfulness(model, tmp_path, images, removal)
     assert set(found) == {*COMPARATORS, "random"}
-    localised = measure_localisation(model, tmp_path, images)
+    localised = measure_localisation(model, images, passes(model, tmp_path, images))
     assert set(localised) <= set(COMPARATORS)
 
 

@@ -1,6 +1,6 @@
 """Annotated images through the backbone, and each image's nearest other one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,10 @@ from partlens.explainer.evaluation.annotations import AnnotatedImage, read_pictu
 from partlens.explainer.model import MetricModel
 
 BATCH = 32
+
+Passes = Callable[[], Iterator[tuple[slice, Tensor]]]
+"""Begins another pass over the feature maps of all images: a few at a time, [N, C, rows, cols] or
+tokens [N, T, C], each with the numbers of its images."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,27 @@ def batches(model: MetricModel, folder: Path, images: Sequence[AnnotatedImage]) 
         pixels = np.stack([model.spec.preprocessing.pixels(picture) for picture in pictures])
         feature = torch.from_numpy(model.backbone(pixels))
         yield Batch(some, slice(start, start + len(some)), pixels, feature)
+
+
+def passes(model: MetricModel, folder: Path, images: Sequence[AnnotatedImage]) -> Passes:
+    """Passes that run the backbone each time, so that no more than a batch is held; see batches."""
+    return lambda: ((batch.numbers, batch.feature) for batch in batches(model, folder, images))
+
+
+def passes_over(maps: Tensor) -> Passes:
+    """Passes over feature maps that are held, [N, C, rows, cols] or tokens [N, T, C]."""
+    starts = range(0, len(maps), BATCH)
+    return lambda: ((slice(i, i + BATCH), maps[i : i + BATCH]) for i in starts)
+
+
+def embedded(model: MetricModel, source: Passes) -> tuple[Tensor, Tensor]:
+    """E and b of all images by the model's head, [N, D] each."""
+    embeddings, biases = [], []
+    for _, feature in source():
+        seen = model.decompose_features(feature)
+        embeddings.append(torch.from_numpy(seen.contributions.sum(1) + seen.bias))
+        biases.append(torch.from_numpy(seen.bias))
+    return torch.cat(embeddings), torch.cat(biases)
 
 
 def nearest(embeddings: Tensor) -> Tensor:

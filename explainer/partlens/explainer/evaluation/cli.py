@@ -2,6 +2,7 @@
 
 import click
 
+from partlens.explainer.evaluation.diagnose import diagnose
 from partlens.explainer.evaluation.faithfulness import faithfulness
 from partlens.explainer.evaluation.localize import localize
 from partlens.explainer.evaluation.parts import parts
@@ -13,6 +14,7 @@ def evaluate() -> None:
     """Measure models, scores and explanations on annotated images."""
 
 
+evaluate.add_command(diagnose)
 evaluate.add_command(faithfulness)
 evaluate.add_command(localize)
 evaluate.add_command(parts)

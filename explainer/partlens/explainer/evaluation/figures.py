@@ -39,16 +39,24 @@ def draw(panels: Sequence[Panel], path: Path) -> None:
         raise ExplainerError(
             f"figures need matplotlib ({error}): pip install 'partlens[evaluation]'"
         ) from error
+    # As many columns of names below a panel as it has room for, and room for all their rows.
+    columns = [max(1, min(3, 92 // (max(map(len, panel.lines)) + 9))) for panel in panels]
+    rows = max(-(-len(panel.lines) // n) for panel, n in zip(panels, columns, strict=True))
     # Not pyplot, which keeps every figure and chooses a screen.
-    figure = Figure(figsize=(5.5 * len(panels), 4.5), layout="constrained")
+    figure = Figure(figsize=(5.5 * len(panels), 4.3 + 0.2 * rows), layout="constrained")
     for number, panel in enumerate(panels, start=1):
         axes = figure.add_subplot(1, len(panels), number)
         for index, (name, heights) in enumerate(panel.lines.items()):
             width = 3.0 - 1.6 * index / len(panel.lines)
             axes.plot(panel.x, heights, _DASHES[index % len(_DASHES)], lw=width, label=name)
         axes.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
-        # Below, where it hides no line.
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, fontsize="small")
+        # Below, where they hide no line.
+        axes.legend(
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.14),
+            ncols=columns[number - 1],
+            fontsize="x-small",
+        )
     try:
         figure.savefig(path)
     except (OSError, ValueError) as error:

@@ -14,7 +14,6 @@ intersection over union of at least 0.5. A map without a positive value gives no
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,14 +23,15 @@ from torch import Tensor
 
 from partlens.explainer.comparators import COMPARATORS, Target
 from partlens.explainer.evaluation.annotations import AnnotatedImage
-from partlens.explainer.evaluation.batches import Batch, batches, nearest
+from partlens.explainer.evaluation.batches import Passes, embedded, nearest
 from partlens.explainer.maps import upsample
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.regions import Box
 
 METHODS = ("cam", "grad_cam", "grad_cam_no_norm", "decomposition_bias", "decomposition")
-THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
+# Maps that gather on few cells, as max pooling's do, are at their best far down.
+THRESHOLDS = (0.01, 0.02, 0.03, *(round(0.05 * step, 2) for step in range(1, 20)))
 RIGHT = 0.5
 _TOUCHING = np.ones((3, 3), bool)  # diagonal neighbours are connected
 
@@ -63,27 +63,29 @@ class Localisation:
 
 
 def measure_localisation(
-    model: MetricModel, folder: Path, images: Sequence[AnnotatedImage]
+    model: MetricModel, images: Sequence[AnnotatedImage], source: Passes
 ) -> dict[str, Localisation]:
     """Localisation accuracy of each of METHODS over THRESHOLDS.
 
     Args:
-        folder: that the images' paths lie below.
+        model: whose head and preprocessing explain the feature maps; its backbone is not run.
+        images: annotated, N of them.
+        source: their feature maps, which are passed over twice.
 
     Raises:
         AnnotationError: fewer than two images, or one that cannot be used.
         ShapeError: one whose embedding has no length.
     """
-    embeddings, biases = _embedded(model, folder, images)
+    embeddings, biases = embedded(model, source)
     others = nearest(embeddings)
     neighbours = Target(embeddings[others], biases[others], embeddings[others].norm(dim=1))
     classes = Target.classes(_class_means(embeddings, [image.label for image in images]))
     right = {method: np.zeros(len(THRESHOLDS)) for method in METHODS}
-    for batch in batches(model, folder, images):
+    for numbers, feature in source():
         for method in METHODS:
-            target = (classes if method == "cam" else neighbours)[batch.numbers]
-            maps = model.on_grid(COMPARATORS[method](model.head, batch.feature, target))
-            right[method] += _right_boxes(batch, maps.numpy(), model.spec.preprocessing)
+            target = (classes if method == "cam" else neighbours)[numbers]
+            maps = model.on_grid(COMPARATORS[method](model.head, feature, target)).numpy()
+            right[method] += _right_boxes(images[numbers], maps, model.spec.preprocessing)
     return {
         method: Localisation(dict(zip(THRESHOLDS, (count / len(images)).tolist(), strict=True)))
         for method, count in right.items()
@@ -119,18 +121,6 @@ def box_of_map(values: NDArray[np.floating], threshold: float) -> Box | None:
     return Box(float(left), float(top), float(columns.stop - left), float(rows.stop - top))
 
 
-def _embedded(
-    model: MetricModel, folder: Path, images: Sequence[AnnotatedImage]
-) -> tuple[Tensor, Tensor]:
-    """E and b of all images, [N, D] each."""
-    embeddings, biases = [], []
-    for batch in batches(model, folder, images):
-        seen = model.decompose_features(batch.feature)
-        embeddings.append(torch.from_numpy(seen.contributions.sum(1) + seen.bias))
-        biases.append(torch.from_numpy(seen.bias))
-    return torch.cat(embeddings), torch.cat(biases)
-
-
 def _class_means(embeddings: Tensor, labels: Sequence[str]) -> Tensor:
     """For each image the mean normalised embedding of its class, [N, D]."""
     unit = torch.nn.functional.normalize(embeddings, dim=1)
@@ -141,11 +131,11 @@ def _class_means(embeddings: Tensor, labels: Sequence[str]) -> Tensor:
 
 
 def _right_boxes(
-    batch: Batch, maps: NDArray[np.float32], preprocessing: Preprocessing
+    images: Sequence[AnnotatedImage], maps: NDArray[np.float32], preprocessing: Preprocessing
 ) -> NDArray[np.float64]:
-    """Number of the batch's images whose box is right, for each threshold."""
+    """Number of the images whose box is right, for each threshold."""
     right = np.zeros(len(THRESHOLDS))
-    for values, image in zip(maps, batch.images, strict=True):
+    for values, image in zip(maps, images, strict=True):
         full = upsample(values, (image.width, image.height), preprocessing)
         boxes = [box_of_map(full, threshold) for threshold in THRESHOLDS]
         right += [box is not None and _is_right(box, image.box) for box in boxes]

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.evaluation.annotations import read_annotations
+from partlens.explainer.evaluation.batches import passes
 from partlens.explainer.evaluation.figures import Panel, draw
 from partlens.explainer.evaluation.localisation import (
     RIGHT,
@@ -42,7 +43,8 @@ def localize(
     """
     try:
         listed = read_annotations(annotations)
-        found = measure_localisation(MetricModel.load(model), images, listed)
+        loaded = MetricModel.load(model)
+        found = measure_localisation(loaded, listed, passes(loaded, images, listed))
         if figure is not None:
             draw([_panel(found)], figure)
     except ExplainerError as error:
