@@ -5,6 +5,7 @@ import click
 from partlens.explainer.evaluation.diagnose import diagnose
 from partlens.explainer.evaluation.faithfulness import faithfulness
 from partlens.explainer.evaluation.localize import localize
+from partlens.explainer.evaluation.orient import orient
 from partlens.explainer.evaluation.parts import parts
 from partlens.explainer.evaluation.retrieval import retrieval
 
@@ -17,5 +18,6 @@ def evaluate() -> None:
 evaluate.add_command(diagnose)
 evaluate.add_command(faithfulness)
 evaluate.add_command(localize)
+evaluate.add_command(orient)
 evaluate.add_command(parts)
 evaluate.add_command(retrieval)
