@@ -65,6 +65,11 @@ class OnnxBackbone:
         self._input, self._output = inputs[0].name, outputs[0].name
 
     def __call__(self, pixels: FloatArray) -> FloatArray:
+        """A of pixels [N, 3, height, width].
+
+        Raises:
+            ShapeError: pixels of another shape than the model takes.
+        """
         try:
             (feature,) = self._session.run([self._output], {self._input: pixels})
         except Exception as error:  # ONNX Runtime's own classes
@@ -74,6 +79,7 @@ class OnnxBackbone:
         return np.asarray(feature, np.float32)
 
     def to_onnx(self) -> bytes:
+        """The model that it was made of, unchanged."""
         return self._data
 
 
@@ -90,11 +96,17 @@ class TorchBackbone:
 
     @torch.no_grad()
     def __call__(self, pixels: FloatArray) -> FloatArray:
+        """A of pixels [N, 3, height, width], on the CPU."""
         device = next((p.device for p in self._module.parameters()), torch.device("cpu"))
         feature: FloatArray = self._module(torch.from_numpy(pixels).to(device)).cpu().numpy()
         return feature
 
     def to_onnx(self) -> bytes:
+        """The module as torch.onnx writes it.
+
+        Raises:
+            ModelError: it cannot be written as ONNX.
+        """
         return _export(self._module, *self._input_size)
 
 

@@ -33,6 +33,7 @@ class Numbers(click.ParamType[tuple[float, float, float]]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[float, float, float]:
+        """The three numbers that a text gives."""
         if isinstance(value, tuple):
             return value
         try:

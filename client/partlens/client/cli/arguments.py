@@ -22,6 +22,7 @@ class TimeType(click.ParamType[Any]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
+        """The time that a text gives, with its zone."""
         try:
             time = datetime.fromisoformat(value)
         except ValueError:

@@ -32,9 +32,11 @@ class Commands(click.Group):
         self.entry_point_group = entry_point_group
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of its own and of other parts' commands, in alphabetical order."""
         return sorted({*self.commands, *entry_points(group=self.entry_point_group).names})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of the name; a stand-in where its part is not installed."""
         if (own := self.commands.get(cmd_name)) is not None:
             return own
         for entry in entry_points(group=self.entry_point_group, name=cmd_name):

@@ -46,6 +46,7 @@ class RegionType(click.ParamType[Any]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Marked:
+        """The region, image and weight that a text gives."""
         found = _FORM.fullmatch(value)
         if found is None:
             self.fail(f"{value!r} is not [IMAGE:]{self.name}[@WEIGHT]", param, ctx)

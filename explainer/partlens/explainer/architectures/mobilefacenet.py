@@ -43,6 +43,7 @@ class MobileFaceNet(nn.Module):
         self.linear1 = LinearConvBlock(512, 128, 1)
 
     def forward(self, pixels: Tensor) -> Tensor:
+        """Pixels [N, 3, height, width] to the embedding [N, 128], not normalised."""
         feature = self.conv2(self.blocks(self.dw_conv1(self.conv1(pixels))))
         embedding: Tensor = self.linear1(self.linear7(feature)).flatten(1)
         return embedding
@@ -59,6 +60,7 @@ class LinearConvBlock(nn.Module):
         self.bn = nn.BatchNorm2d(out)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N, channels, rows, cols] to [N, out, rows - kernel + 1, cols - kernel + 1]."""
         normalised: Tensor = self.bn(self.conv(x))
         return normalised
 
@@ -77,6 +79,7 @@ class ConvBlock(nn.Module):
         self.prelu = nn.PReLU(out)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N, channels, rows, cols] to [N, out, rows / stride, cols / stride]."""
         activated: Tensor = self.prelu(self.bn(self.conv(x)))
         return activated
 
@@ -100,5 +103,6 @@ class Bottleneck(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N, channels, rows, cols] to [N, out, rows / stride, cols / stride]."""
         projected: Tensor = self.conv(x)
         return x + projected if self.residual else projected

@@ -67,6 +67,9 @@ class Faithfulness:
 def area(curve: NDArray[np.floating]) -> float:
     """Area under a curve over FRACTIONS, by trapezoids.
 
+    Args:
+        curve: a height for each of FRACTIONS, shape [11].
+
     >>> area(np.linspace(1, 0, 11))
     0.5
     """

@@ -137,7 +137,7 @@ def _one_by_one(live: Live, owner: Tensor, linear: Callable[[Tensor], Tensor]) -
 
 
 def agrees(owner: Tensor, axes: Sequence[int]) -> bool:
-    """Whether all elements along the axes belong to the same position."""
+    """Whether all elements along the axes belong to one position; owner as in Live, [N, ...]."""
     for axis in axes:
         # A stride of 0 is a broadcast axis: nothing to compare.
         if owner.shape[axis] > 1 and owner.stride(axis) != 0:

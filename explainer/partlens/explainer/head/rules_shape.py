@@ -22,7 +22,11 @@ def move(operator: Operator, *inputs: Value) -> Live:
 
 
 def concat(operator: Operator, *inputs: Value) -> Live:
-    """Several values one after the other; a constant among them goes to the bias."""
+    """Several values one after the other; a constant among them goes to the bias.
+
+    Raises:
+        UnsupportedOperatorError: all of them are constants.
+    """
     lives = [x for x in inputs if isinstance(x, Live)]
     if not lives:
         raise UnsupportedOperatorError(operator.kind, operator.module_path, why="it is constant")

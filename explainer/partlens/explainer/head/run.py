@@ -46,7 +46,12 @@ def run_all(
 def evaluate(
     operator: Operator, inputs: Sequence[Tensor | float], table: Mapping[str, Function]
 ) -> Tensor:
-    """The operator's result on plain tensors and numbers."""
+    """The operator's result on plain tensors [N, ...], weights of any shape, and numbers.
+
+    Raises:
+        UnsupportedOperatorError: a kind that the table has not.
+        ShapeError: the operator does not take inputs of these shapes.
+    """
     if operator.kind not in table:
         raise UnsupportedOperatorError(operator.kind, operator.module_path, table)
     try:

@@ -83,7 +83,7 @@ def query_part(
 
 
 def reciprocal(lengths: NDArray[np.floating]) -> FloatArray:
-    """1 / length, 0 where there is none."""
+    """1 / length, 0 where there is none; of any shape [...]."""
     tiny = np.finfo(np.float32).tiny
     return np.where(lengths > tiny, 1 / np.maximum(lengths, tiny), 0).astype(np.float32)
 

@@ -33,7 +33,7 @@ class StarterNetwork(nn.Module):
         self.embed = nn.Linear(256, DIMENSIONS)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """The embedding, not normalised."""
+        """Pixels [N, 3, 128, 64] to the embedding [N, 128], not normalised."""
         embedding: Tensor = self.embed(self.pool(self.features(pixels)).flatten(1))
         return embedding
 

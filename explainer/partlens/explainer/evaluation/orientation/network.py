@@ -75,7 +75,7 @@ class Stream(nn.Module):
         self.embed = nn.Linear(_CHANNELS, DIMENSIONS)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """The embedding, not normalised."""
+        """Pixels [N, 3, rows, cols] to the embedding [N, DIMENSIONS], not normalised."""
         embedding: Tensor = self.embed(self.pool(self.features(pixels)).flatten(1))
         return embedding
 

@@ -69,7 +69,7 @@ class Canvas:
         return np.asarray(self.labels)
 
     def tint(self, mask: NDArray[np.bool_], colour: Colour) -> None:
-        """Colour the fine pixels of a mask; their labels stay."""
+        """Colour the fine pixels of a mask, shape [rows, cols] of the canvas; labels stay."""
         self.image.paste(colour, mask=Image.fromarray(mask))
 
 

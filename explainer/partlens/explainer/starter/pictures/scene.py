@@ -47,7 +47,13 @@ def draw_occlusion(canvas: Canvas, occlusion: str, rng: Generator) -> None:
 
 
 def shine(pixels: FloatImage, labels: NDArray[np.uint8], light: str, rng: Generator) -> FloatImage:
-    """Draw contours between parts, shade the figure, and light the scene; shapes unchanged."""
+    """Draw contours between parts, shade the figure, and light the scene.
+
+    Args:
+        pixels: fine pixels, shape [rows, cols, 3].
+        labels: the part that each shows, shape [rows, cols].
+        light: one of LIGHTS.
+    """
     height, width = labels.shape
     level = {"day": rng.uniform(0.98, 1.1), "dim": rng.uniform(0.6, 0.75), "side": 0.92}[light]
     slope = (0.2 if light == "side" else 0.08) * rng.choice([-1, 1])
