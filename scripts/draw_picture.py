@@ -10,7 +10,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from paper import column, side_by_side
+from PIL import Image, ImageOps
 
 from partlens.client import AsyncClient, Box, Filter, Hit, QueryRegion, SearchAnswer, Upload
 from partlens.client import Metadata as UploadMetadata
@@ -26,8 +27,7 @@ from partlens.server.app import create_server
 PICTURE = Path(__file__).parents[1] / "docs" / "picture.jpg"
 COUNT, SEED, QUERY, HITS = 400, 1, "1-0063-a0", 5
 REGION = Box(29, 14, 44, 30)
-_GAP, _TITLE, _LINE, _SHRINK = 12, 30, 24, 0.7
-_PAPER, _INK, _QUIET = (255, 255, 255), (20, 20, 20), (95, 95, 95)
+_SHRINK = 0.7
 
 
 def encoded(picture: Picture) -> bytes:
@@ -65,31 +65,16 @@ async def search(pictures: Sequence[Picture], query: bytes) -> SearchAnswer:
             gallery.close()
 
 
-def column(title: str, lines: Sequence[str], images: Sequence[Image.Image]) -> Image.Image:
-    """Pictures side by side under a title and over lines of text."""
-    images = [ImageOps.scale(image, _SHRINK) for image in images]
-    width = sum(image.width for image in images) + _GAP * (len(images) - 1)
-    height = _TITLE + images[0].height + _LINE * len(lines) + _GAP
-    paper = Image.new("RGB", (width, height), _PAPER)
-    pen = ImageDraw.Draw(paper)
-    pen.text((0, 2), title, _INK, ImageFont.load_default(20))
-    left = 0
-    for image in images:
-        paper.paste(image, (left, _TITLE))
-        left += image.width + _GAP
-    for number, line in enumerate(lines):
-        top = _TITLE + images[0].height + 4 + _LINE * number
-        pen.text((0, top), line, _QUIET, ImageFont.load_default(16))
-    return paper
-
-
 def hit_column(number: int, hit: Hit, scale: Scale) -> Image.Image:
     """A hit: where it matched, what adds to its score, and the sum."""
     size = hit.image.width, hit.image.height
     picture = shown(hit.thumbnail, size)
     if picture is None or hit.map is None:
         raise RuntimeError(f"hit {hit.id} came without a thumbnail or a map")
-    images = [outlined(picture, hit.box, size), explained(picture, hit.map, size, scale)]
+    images = [
+        ImageOps.scale(image, _SHRINK)
+        for image in (outlined(picture, hit.box, size), explained(picture, hit.map, size, scale))
+    ]
     added = sums(hit.map)
     lines = [
         f"red {added['red']:+.3f}  blue {added['blue']:+.3f}",
@@ -110,15 +95,12 @@ def main() -> int:
     if asked is None:
         raise RuntimeError("the query picture cannot be read")
     columns = [
-        column("query", ["marked: the hat"], [outlined(asked, REGION, size)]),
+        column(
+            "query", ["marked: the hat"], [ImageOps.scale(outlined(asked, REGION, size), _SHRINK)]
+        ),
         *(hit_column(number, hit, scale) for number, hit in enumerate(answer.hits, start=1)),
     ]
-    width = sum(one.width for one in columns) + 2 * _GAP * len(columns)
-    paper = Image.new("RGB", (width, max(one.height for one in columns) + 2 * _GAP), _PAPER)
-    left = _GAP
-    for one in columns:
-        paper.paste(one, (left, _GAP))
-        left += one.width + 2 * _GAP
+    paper = side_by_side(columns)
     paper.save(PICTURE, quality=88, optimize=True)
     print(f"{PICTURE}: {PICTURE.stat().st_size} bytes")
     return 0

@@ -2,12 +2,16 @@
 
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
+from PIL import Image
 from served import Served, picture
 
 from partlens.client import Client
@@ -126,5 +130,34 @@ def test_examples_run(
     exec(example.replace("127.0.0.1:50051", served.target), {})
 
 
-def test_the_picture_is_small_enough_to_load_at_once() -> None:
-    assert 20_000 < (ROOT / "docs/picture.jpg").stat().st_size < 300_000
+PICTURES = {"picture.jpg": 300_000} | {
+    f"figures/{path.name}": 150_000 for path in (ROOT / "docs/figures").glob("*.jpg")
+}
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_pictures_are_small_enough_to_load_at_once(picture: str) -> None:
+    assert 20_000 < (ROOT / "docs" / picture).stat().st_size < PICTURES[picture]
+
+
+def test_every_figure_is_shown_and_is_what_the_script_draws(tmp_path: Path) -> None:
+    figures = sorted((ROOT / "docs/figures").glob("*.jpg"))
+    page = (ROOT / "docs/figures.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"\]\(figures/(\w+)\.jpg\)", page)) == [path.stem for path in figures]
+    # The others take minutes, or draw the same maps.
+    command = [
+        sys.executable,
+        "scripts/draw_figures.py",
+        "partial",
+        "regions",
+        "--out",
+        str(tmp_path),
+    ]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=100)
+    for name in ("partial.jpg", "regions.jpg"):
+        ours, drawn = (
+            np.asarray(Image.open(folder / name), np.float64)
+            for folder in (ROOT / "docs/figures", tmp_path)
+        )
+        # Another kind of machine may round otherwise, by less than an eye can see.
+        assert np.abs(ours - drawn).mean() < 1

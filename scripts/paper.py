@@ -1,0 +1,50 @@
+"""Pictures under titles and over lines of text, for the scripts that draw figures."""
+
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+GAP = 12
+_TITLE, _LINE = 30, 24
+_PAPER, _INK, _QUIET = (255, 255, 255), (20, 20, 20), (95, 95, 95)
+
+
+def column(title: str, lines: Sequence[str], images: Sequence[Image.Image]) -> Image.Image:
+    """Pictures side by side under a title and over lines of text."""
+    title_font, line_font = ImageFont.load_default(20), ImageFont.load_default(16)
+    width = sum(image.width for image in images) + GAP * (len(images) - 1)
+    texts = [title_font.getlength(title), *(line_font.getlength(line) for line in lines)]
+    height = _TITLE + max(image.height for image in images) + _LINE * len(lines) + GAP
+    paper = Image.new("RGB", (max(width, *(int(text) + 1 for text in texts)), height), _PAPER)
+    pen = ImageDraw.Draw(paper)
+    pen.text((0, 2), title, _INK, title_font)
+    left = 0
+    for image in images:
+        paper.paste(image, (left, _TITLE))
+        left += image.width + GAP
+    for number, line in enumerate(lines):
+        top = height - GAP - _LINE * (len(lines) - number) + 4
+        pen.text((0, top), line, _QUIET, line_font)
+    return paper
+
+
+def side_by_side(columns: Sequence[Image.Image]) -> Image.Image:
+    """Columns on one sheet."""
+    width = sum(one.width for one in columns) + 2 * GAP * len(columns)
+    paper = Image.new("RGB", (width, max(one.height for one in columns) + 2 * GAP), _PAPER)
+    left = GAP
+    for one in columns:
+        paper.paste(one, (left, GAP))
+        left += one.width + 2 * GAP
+    return paper
+
+
+def stacked(sheets: Sequence[Image.Image]) -> Image.Image:
+    """Sheets below each other on one."""
+    size = max(sheet.width for sheet in sheets), sum(sheet.height for sheet in sheets)
+    paper = Image.new("RGB", size, _PAPER)
+    top = 0
+    for sheet in sheets:
+        paper.paste(sheet, (0, top))
+        top += sheet.height
+    return paper
