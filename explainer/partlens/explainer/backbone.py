@@ -132,7 +132,12 @@ def _export(backbone: nn.Module, height: int, width: int) -> bytes:
             )
         if program is None:
             raise ModelError("torch.onnx.export returned nothing")
-        data: bytes = program.model_proto.SerializeToString()
+        proto = program.model_proto
+        # The exporter writes where each node stood in the source, paths of this machine included.
+        for node in (*proto.graph.node, *(n for f in proto.functions for n in f.node)):
+            del node.metadata_props[:]
+            node.doc_string = ""
+        data: bytes = proto.SerializeToString()
         return data
     except ModelError:
         raise
