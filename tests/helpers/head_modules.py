@@ -138,3 +138,8 @@ def make(name: str, seed: int = 0) -> Net:
 def factory() -> Net:
     """For --torch modules:factory."""
     return make("gap, fc, bn, relu, dropout", seed=1)
+
+
+def unsupported() -> Net:
+    """For --torch head_modules:unsupported; its head cannot be decomposed."""
+    return Net(Softmaxed()).eval()

@@ -19,3 +19,8 @@ def test_the_network_is_as_large_as_in_the_paper() -> None:
 def test_another_input_size_is_refused(size: tuple[int, int]) -> None:
     with pytest.raises(ModelError, match="multiples of 16"):
         MobileFaceNet(size)
+
+
+def test_pixels_of_another_size_are_refused() -> None:
+    with pytest.raises(ModelError, match="takes 112x96 pixels, got 224x224"):
+        MobileFaceNet()(torch.zeros(1, 3, 224, 224))

@@ -26,7 +26,7 @@ class MobileFaceNet(nn.Module):
 
     def __init__(self, input_size: tuple[int, int] = (112, 96)) -> None:
         super().__init__()
-        height, width = input_size
+        self.input_size = height, width = input_size
         if min(input_size) < _STRIDE or height % _STRIDE or width % _STRIDE:
             raise ModelError(f"input size {height}x{width}: both must be multiples of {_STRIDE}")
         self.conv1 = ConvBlock(3, 64, 3, stride=2)
@@ -43,7 +43,16 @@ class MobileFaceNet(nn.Module):
         self.linear1 = LinearConvBlock(512, 128, 1)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Pixels [N, 3, height, width] to the embedding [N, 128], not normalised."""
+        """Pixels [N, 3, height, width] to the embedding [N, 128], not normalised.
+
+        Raises:
+            ModelError: pixels of another size.
+        """
+        # Larger pixels would pass, and give an embedding of as many numbers as there is room for.
+        if tuple(pixels.shape[2:]) != self.input_size:
+            given = "x".join(str(side) for side in pixels.shape[2:])
+            height, width = self.input_size
+            raise ModelError(f"this MobileFaceNet takes {height}x{width} pixels, got {given}")
         feature = self.conv2(self.blocks(self.dw_conv1(self.conv1(pixels))))
         embedding: Tensor = self.linear1(self.linear7(feature)).flatten(1)
         return embedding
