@@ -10,7 +10,7 @@ from partlens.explainer.head.rules_elementwise import Value, only_first_live
 
 
 def linear(operator: Operator, *inputs: Value) -> Live:
-    """W x + k; flattened feature maps take the short cut of _flat."""
+    """W x + k."""
     x, (weight, *bias) = only_first_live(operator, inputs)
     return weighted(x, weight, bias[0] if bias else 0.0)
 
@@ -24,24 +24,48 @@ def weighted(x: Live, weight: Tensor, constant: Tensor | float = 0.0) -> Live:
     return apply(
         x,
         Affine(
-            lambda z: F.linear(z, weight), constant, owner, (-1,), lambda live: _flat(live, weight)
+            lambda z: F.linear(z, weight), constant, owner, (-1,), lambda live: _owned(live, weight)
         ),
     )
 
 
-def _flat(live: Live, weight: Tensor) -> Tensor | None:
-    """Flatten + FC: each weight meets one position, so P products of F/P columns do it all."""
-    owner, positions = live.owner, live.positions
-    if owner is None or owner.ndim != 2 or owner.shape[1] % positions:
+def _owned(live: Live, weight: Tensor) -> Tensor | None:
+    """weight @ x where every x_f of [N, F] belongs to one position, with no P-fold work."""
+    owner = live.owner
+    if owner is None or owner.ndim != 2:
         return None
-    if owner.stride(0) != 0 and not torch.equal(owner, owner[:1].expand_as(owner)):
-        return None
+    positions = live.positions
+    alike = owner.stride(0) == 0 or torch.equal(owner, owner[:1].expand_as(owner))
     share = owner.shape[1] // positions
-    if not bool((torch.bincount(owner[0], minlength=positions) == share).all()):
-        return None
+    if not alike or not bool((torch.bincount(owner[0], minlength=positions) == share).all()):
+        return _winners(live.contributions, owner, weight, positions)
+    # Flatten + FC: each weight meets one position, so P products of F/P columns do it all.
     columns = owner[0].argsort(stable=True).view(positions, share)
     mine = live.contributions[:, columns].transpose(0, 1)
     return torch.bmm(mine, weight[:, columns].permute(1, 2, 0))
+
+
+def _winners(x: Tensor, owner: Tensor, weight: Tensor, positions: int) -> Tensor:
+    """Max pooling + FC: a position's columns of the weight, by the channels that it won.
+
+    Args:
+        x, owner: shape [N, F]; owners differ from image to image.
+        weight: shape [D, F].
+
+    Returns:
+        Shape [P, N, D].
+    """
+    images = torch.arange(len(x), dtype=owner.dtype, device=owner.device)[:, None]
+    order = owner.argsort(dim=1, stable=True)
+    won = torch.bincount((owner + positions * images).flatten(), minlength=len(x) * positions)
+    rows = F.embedding_bag(
+        order.flatten(),
+        weight.T.contiguous(),
+        won.cumsum(0) - won,
+        mode="sum",
+        per_sample_weights=x.gather(1, order).flatten(),
+    )
+    return rows.view(len(x), positions, len(weight)).transpose(0, 1)
 
 
 def conv2d(operator: Operator, *inputs: Value) -> Live:
