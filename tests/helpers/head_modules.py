@@ -1,6 +1,7 @@
 """Small PyTorch modules with the heads that metric learning uses."""
 
 import copy
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -125,7 +126,14 @@ HEADS: dict[str, nn.Module] = {
 def make(name: str, seed: int = 0) -> Net:
     """A net with random weights and running statistics."""
     torch.manual_seed(seed)
-    net = Net(copy.deepcopy(HEADS[name]))
+    return randomised(Net(copy.deepcopy(HEADS[name])))
+
+
+T = TypeVar("T", bound=nn.Module)
+
+
+def randomised(net: T) -> T:
+    """The net in eval mode, with random running statistics and gains."""
     for module in net.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             nn.init.normal_(module.running_mean)  # type: ignore[arg-type]

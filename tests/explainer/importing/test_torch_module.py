@@ -10,6 +10,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from partlens.explainer.errors import ModelError, ModelFileError, UnsupportedOperatorError
+from partlens.explainer.head.live import Affine, Live, Statistic, apply
+from partlens.explainer.head.operators import Operator
+from partlens.explainer.head.rules import RULES
 from partlens.explainer.importing.torch_module import from_module, load_module, with_onnx_backbone
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
@@ -74,6 +77,37 @@ def test_another_input_size_gives_another_grid() -> None:
 def test_what_cannot_be_decomposed_is_refused_by_name(head: nn.Module, message: str) -> None:
     with pytest.raises(UnsupportedOperatorError, match=message):
         from_module(head_modules.Net(head), feature_layer="stem", preprocessing=SIZE, name="x")
+
+
+def test_rules_of_the_callers_own_come_first_and_are_not_saved(tmp_path: Path) -> None:
+    """An operator that the list has not, by its ATen name, and one that it has, by its kind."""
+    used = []
+
+    def cumulative(operator: Operator, x: Live) -> Live:
+        used.append(operator.kind)
+        axis = operator.integer("dim")
+        return apply(x, Affine(lambda z: z.cumsum(axis)))
+
+    def prelu(operator: Operator, x: Live, slope: torch.Tensor) -> Live | torch.Tensor | Statistic:
+        used.append(operator.kind)
+        return dict(RULES)["prelu"](operator, x, slope)
+
+    net = head_modules.Net(nn.Sequential(nn.PReLU(), head_modules.Softmaxed())).eval()
+    model = MetricModel.from_module(
+        net,
+        feature_layer="stem",
+        preprocessing=SIZE,
+        name="own",
+        rules=[("aten.cumsum.default", cumulative), ("prelu", prelu)],
+    )
+    found = model.decompose_pixels(pixels())
+    assert set(used) == {"aten.cumsum.default", "prelu"}
+    with torch.no_grad():
+        expected = net(torch.from_numpy(pixels())).numpy()
+    np.testing.assert_allclose(found.contributions.sum(1) + found.bias, expected, atol=1e-5)
+    with pytest.raises(ModelError, match=r"aten\.cumsum\.default, prelu.*cannot be saved"):
+        model.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
 
 
 def test_unknown_layers_are_refused_with_the_known_ones() -> None:

@@ -8,6 +8,7 @@ import torch
 
 from partlens.explainer.errors import ModelError, UnsupportedOperatorError
 from partlens.explainer.head.from_onnx_table import LOWERINGS, SAME, Constant, OnnxCall
+from partlens.explainer.head.from_torch_table import Lowered
 from partlens.explainer.head.operators import (
     FEATURE,
     Head,
@@ -15,6 +16,9 @@ from partlens.explainer.head.operators import (
     Operator,
     without_last_normalisation,
 )
+
+SHAPES = frozenset({"Shape", "Size"})
+"""Operators that give sizes, not data."""
 
 
 def lower(
@@ -38,12 +42,21 @@ def lower(
         UnsupportedOperatorError: an ONNX operator, or a use of it, that has no place in the list.
     """
     live, operators, weights = {feature: FEATURE}, list[Operator](), dict[str, torch.Tensor]()
+    values, sized, guards = dict(values), set[str](), dict[str, str]()
     for node in nodes:
         # The shape of a live value is no live value: it is read from `values` where needed.
-        if node.op_type in ("Shape", "Size") or not any(name in live for name in node.input):
+        if node.op_type in SHAPES or not any(name in live for name in node.input):
+            if node.op_type in SHAPES or not sized.isdisjoint(node.input):
+                sized.update(node.output)
+                name = node.output[0]
+                values[name] = _for_one(values[name], images)
             continue
-        if node.op_type in SAME:
-            live[node.output[0]] = live[node.input[0]]
+        if node.op_type == "IsNaN":
+            guards[node.output[0]] = node.input[0]
+            continue
+        same = node.input[0] if node.op_type in SAME else _guarded(node, guards)
+        if same is not None:
+            live[node.output[0]] = live[same]
             continue
         name = f"{node.op_type.lower()}_{len(operators)}"
         lowered = _lower_node(node, live, values, images)
@@ -62,10 +75,45 @@ def lower(
     return without_last_normalisation(Head(tuple(operators), weights, live[embedding]))
 
 
+def _guarded(node: onnx.NodeProto, guards: Mapping[str, str]) -> str | None:
+    """x of where(isnan(x), 0, x): PyTorch's exporter guards softmax rows that are masked whole."""
+    if node.op_type != "Where" or node.input[2] != guards.get(node.input[0]):
+        return None
+    return node.input[2]
+
+
+def _for_one(constant: Constant, images: int) -> Constant:
+    """A constant that was repeated for every image (an attention mask), once: it broadcasts."""
+    repeated = constant.ndim > 1 and len(constant) == images
+    return constant[:1] if repeated and bool((constant == constant[:1]).all()) else constant
+
+
+def _merged(
+    node: onnx.NodeProto, live: Mapping[str, str], values: Mapping[str, Constant], images: int
+) -> Lowered | None:
+    """Steps of a transposition for which the images' axis is merged with another and split again.
+
+    PyTorch's exporter writes the k^T of attention so: reshape to three axes, transpose, reshape
+    back.
+    """
+    before, after = values.get(node.input[0]), values[node.output[0]]
+    if node.input[0] not in live or before is None or 0 in (before.ndim, after.ndim):
+        return None
+    if len(before) == len(after) == images or len(before) % images or len(after) % images:
+        return None
+    x = live[node.input[0]]
+    if node.op_type == "Reshape":
+        return "reshape", (x,), {"shape": (-1, *after.shape[1:])}
+    axes = next((tuple(one.ints) for one in node.attribute if one.name == "perm"), ())
+    return ("permute", (x,), {"axes": axes}) if axes[:1] == (0,) else None
+
+
 def _lower_node(  # type: ignore[no-untyped-def]
     node: onnx.NodeProto, live: Mapping[str, str], values: Mapping[str, Constant], images: int
 ):
     path = node.name or node.output[0]
+    if (merged := _merged(node, live, values, images)) is not None:
+        return merged
     if node.op_type not in LOWERINGS or node.domain not in ("", "ai.onnx"):
         raise UnsupportedOperatorError(node.op_type, path, LOWERINGS)
     result = values[node.output[0]]

@@ -134,7 +134,9 @@ KINDS: Mapping[str, Signature] = {
     "sum": Signature(("x",), _REDUCE),
     "amax": Signature(("x",), _REDUCE),
     # Shape. Negative axes count from the end; -1 in a shape is inferred (reshape) or kept (expand).
-    "reshape": Signature(("x",), {"shape": "ints"}),  # 0 copies that axis of the input
+    # 0 copies that axis of the input. A shape that begins with -1 merges the images' axis with
+    # another: only on its way to a softmax.
+    "reshape": Signature(("x",), {"shape": "ints"}),
     "permute": Signature(("x",), {"axes": "ints"}),
     "unsqueeze": Signature(("x",), {"axis": "int"}),
     "squeeze": Signature(("x",), {"axes": "ints"}),

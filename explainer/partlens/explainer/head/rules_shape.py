@@ -4,16 +4,19 @@ import torch
 from torch import Tensor
 
 from partlens.explainer.errors import UnsupportedOperatorError
-from partlens.explainer.head.live import Affine, Live, apply
+from partlens.explainer.head.live import Affine, Live, Statistic, apply
 from partlens.explainer.head.operators import Operator
 from partlens.explainer.head.rules_elementwise import Value, only_first_live
 from partlens.explainer.head.run import FUNCTIONS
 
 
-def move(operator: Operator, *inputs: Value) -> Live:
+def move(operator: Operator, *inputs: Value) -> Live | Statistic:
     """Reshape, permute, slice, ...: owners move as their elements do."""
     x, _ = only_first_live(operator, inputs)
     function = FUNCTIONS[operator.kind]
+    if operator.kind == "reshape" and operator.integers("shape")[:1] == (-1,):
+        why = "it merges the axis of images with another, and no softmax follows"
+        return Statistic(function(x.value, **operator.attributes), operator, why)
 
     def moved(z: Tensor) -> Tensor:
         return function(z, **operator.attributes)

@@ -1,6 +1,6 @@
 """An ONNX file as a model: cut at a tensor, its head lowered."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from partlens.explainer.backbone import FloatArray, OnnxBackbone
 from partlens.explainer.errors import ModelError, ModelFileError
-from partlens.explainer.head.from_onnx import constants, lower
+from partlens.explainer.head.from_onnx import SHAPES, constants, lower
 from partlens.explainer.importing.assembly import assemble, sample_pixels
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
@@ -50,7 +50,7 @@ def from_onnx_file(
     pixels = sample_pixels(preprocessing, images)
     feature = backbone(pixels)
     after = cut(model, start, embedding, None)
-    values = _run(after, start, feature)
+    values = _run(after, {graph_input: pixels, start: feature})
     nodes = list(after.graph.node)
     head = lower(nodes, values | constants(model), len(feature), start, embedding)
     expected = values[embedding] if embedding != start else feature
@@ -92,6 +92,9 @@ def cut(
 ) -> onnx.ModelProto:
     """The part of a model between two tensors, with open axes instead of declared sizes.
 
+    Exporters read the number of images off the model's own input; where only its shape is wanted,
+    that input becomes a second one of the part.
+
     Args:
         start: the tensor that becomes the input.
         end: the tensor up to which nodes are kept.
@@ -102,13 +105,15 @@ def cut(
     """
     writer = {name: node for node in model.graph.node for name in node.output}
     weights = {one.name for one in model.graph.initializer}
-    needed, waiting = set[str](), [end]
+    needed, waiting, measured = set[str](), [end], set[str]()
     while waiting:
         name = waiting.pop()
         if not name or name == start or name in needed:
             continue
         needed.add(name)
-        if name in writer:
+        if name in writer and _measures_input(writer[name], writer, weights):
+            measured.update(writer[name].input)
+        elif name in writer:
             waiting.extend(writer[name].input)
         elif name not in weights:
             raise ModelError(
@@ -126,13 +131,21 @@ def cut(
     part = onnx.helper.make_graph(
         nodes,
         "part",
-        [_open(start)],
+        [_open(name) for name in (start, *sorted(measured - {start}))],
         [_open(name) for name in outputs],
         [one for one in model.graph.initializer if one.name in used],
     )
     return onnx.helper.make_model(
         part, opset_imports=model.opset_import, ir_version=model.ir_version
     )
+
+
+def _measures_input(
+    node: onnx.NodeProto, writer: Mapping[str, onnx.NodeProto], weights: Collection[str]
+) -> bool:
+    """Whether a node gives no more than the shape of the model's input."""
+    read = node.input[0] if node.input else ""
+    return node.op_type in SHAPES and read not in writer and read not in weights
 
 
 def _open(name: str) -> onnx.ValueInfoProto:
@@ -166,7 +179,7 @@ def _original(model: onnx.ModelProto, name: str) -> str:
     return name
 
 
-def _run(part: onnx.ModelProto, start: str, feature: FloatArray) -> dict[str, NDArray[np.float32]]:
+def _run(part: onnx.ModelProto, inputs: Mapping[str, FloatArray]) -> dict[str, NDArray[np.float32]]:
     """What every tensor of the part is. Types are the part's own, so outputs carry none."""
     del part.graph.output[:]
     part.graph.output.extend(onnx.ValueInfoProto(name=n.output[0]) for n in part.graph.node)
@@ -182,7 +195,8 @@ def _run(part: onnx.ModelProto, start: str, feature: FloatArray) -> dict[str, ND
             part.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
         names = [one.name for one in session.get_outputs()]
-        results = session.run(names, {start: feature})
+        wanted = {one.name: inputs[one.name] for one in session.get_inputs()}
+        results = session.run(names, wanted)
         return {name: np.asarray(result) for name, result in zip(names, results, strict=True)}
     except Exception as error:  # ONNX Runtime's own classes
         raise ModelError(f"the head cannot be run on its own: {error}") from error
