@@ -76,6 +76,9 @@ def conv2d(operator: Operator, *inputs: Value) -> Live:
     point = weight.shape[2:] == (1, 1) and stride == (1, 1) and not any(padding)
 
     def whole_map(z: Tensor) -> Tensor:
+        if point and groups == 1 and z.shape[2:] == (1, 1):
+            # After pooling: a plain product is twice as fast as a convolution of one pixel.
+            return F.linear(z[..., 0, 0], weight[..., 0, 0])[..., None, None]
         return F.conv2d(z, weight, None, stride, padding, dilation, groups)
 
     def depthwise(live: Live) -> Tensor | None:
