@@ -1,17 +1,14 @@
 """The doctor names what is active and complains of what cannot work."""
 
-import os
 import re
-import shutil
 import socket
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import faiss
 import pytest
 from click.testing import CliRunner, Result
+from redis_server import running_redis
 
 from partlens.explainer.model import read_spec
 from partlens.explainer.starter import model_folder
@@ -105,29 +102,13 @@ def test_each_thing_that_cannot_be_used_is_complained_of(tmp_path: Path) -> None
 
 
 def test_a_redis_server_is_reached_with_its_password(tmp_path: Path) -> None:
-    program = shutil.which("redis-server")
-    if program is None:
-        if os.environ.get("PARTLENS_TEST_ALL"):
-            pytest.fail("redis-server is not installed")
-        pytest.skip("redis-server is not installed")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    (tmp_path / "password").write_text("hidden\n")
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path)]
-    with subprocess.Popen([*command, "--requirepass", "hidden"], stdout=subprocess.DEVNULL) as run:
-        try:
-            url = f"redis.url=redis://127.0.0.1:{port}/0"
-            right = [url, f"redis.password_file={tmp_path / 'password'}"]
-            end = time.monotonic() + 20
-            while (result := ask(*right)).exit_code and time.monotonic() < end:
-                time.sleep(0.1)
-            assert "redis: answers, version " in result.stdout
-            without = ask(url)
-            assert without.exit_code == 1 and "complaint: redis: " in without.stderr
-            assert "hidden" not in result.output + without.output
-        finally:
-            run.terminate()
-            run.wait(20)
+    with running_redis(tmp_path) as redis:
+        url, file = redis.values["url"], redis.values["password_file"]
+        right = ask(f"redis.url={url}", f"redis.password_file={file}")
+        assert "redis: answers, version " in right.stdout
+        without = ask(f"redis.url={url}")
+        assert without.exit_code == 1 and "complaint: redis: " in without.stderr
+        assert "hidden" not in right.output + without.output
 
 
 def test_a_password_in_an_address_is_refused_and_not_shown() -> None:

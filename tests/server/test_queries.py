@@ -1,10 +1,10 @@
-"""The cache keeps the query images used last, and says so of the others."""
+"""The cache keeps the query images used last; an id says where its image is."""
 
 import numpy as np
 import pytest
 
 from partlens.server.errors import UnknownQueryError
-from partlens.server.queries import Query, QueryCache, query_id
+from partlens.server.queries import KeptQueries, Query, image_of, query_id, stored_query_id
 
 
 def query(name: str) -> Query:
@@ -15,23 +15,37 @@ def test_the_embedding_is_the_sum_of_contributions_and_bias() -> None:
     assert query("a").embedding.tolist() == [2.5, 2.5, 2.5]
 
 
-def test_the_one_not_used_for_longest_is_forgotten() -> None:
-    cache = QueryCache(2)
-    first = cache.keep(query("a"))
-    cache.keep(query("b"))
-    assert cache.get("a") is first
-    cache.keep(query("c"))
-    assert cache.get("a") is first and cache.find("b") is None and len(cache) == 2
-    with pytest.raises(UnknownQueryError, match=r"'b' is not known.*send the picture again"):
-        cache.get("b")
+async def test_the_one_not_used_for_longest_is_forgotten() -> None:
+    cache, first = KeptQueries(2), query("a")
+    await cache.keep(first)
+    await cache.keep(query("b"))
+    assert await cache.find("a") is first
+    await cache.keep(query("c"))
+    assert await cache.find("a") is first and await cache.find("b") is None and len(cache) == 2
 
 
-def test_keeping_the_same_image_twice_keeps_one() -> None:
-    cache = QueryCache(2)
-    assert cache.keep(query("a")) is cache.keep(query("a"))
+async def test_keeping_the_same_image_twice_keeps_one() -> None:
+    cache = KeptQueries(2)
+    await cache.keep(query("a"))
+    await cache.keep(query("a"))
+    assert len(cache) == 1
 
 
 def test_an_id_depends_on_the_model_the_source_and_the_image() -> None:
     ids = {query_id(m, k, d) for m in ("m", "n") for k in ("data", "gallery") for d in (b"1", b"2")}
     assert len(ids) == 8
     assert query_id("m", "data", b"1") == query_id("m", "data", b"1")
+
+
+@pytest.mark.parametrize("image", ["a", "café/1.jpg", "=-_/", "x" * 512])
+def test_the_id_of_a_gallery_image_leads_back_to_it(image: str) -> None:
+    assert image_of(stored_query_id("m", image, "sha256:1")) == image
+    assert image_of(query_id("m", "data", image.encode())) is None
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "made up", "q-12", f"q-{40 * 'a'}-", f"q-{40 * 'a'}-_w", f"q-{40 * 'a'}:x"]
+)
+def test_what_was_never_given_as_an_id_is_refused(wrong: str) -> None:
+    with pytest.raises(UnknownQueryError, match=r"is not known.*send the picture again"):
+        image_of(wrong)

@@ -104,7 +104,7 @@ class PartlensServer:
                 )
         except ServerError:
             await log.close()
-            host.close()
+            await host.close()
             raise
         await server.start()
         self._server, self._host, self._audit = server, host, log
@@ -135,7 +135,7 @@ class PartlensServer:
         await self._server.stop(self._settings.server.grace_seconds if grace is None else grace)
         # Calls that were cut off still write their lines in the audit log.
         await self._admission.idle()
-        self._host.close()
+        await self._host.close()
         await self._audit.close()
         if self._metrics_port is not None:
             self._metrics_port.close()

@@ -15,15 +15,15 @@ from partlens.explainer.regions import Region, position_weights
 from partlens.explainer.scoring import QueryPart, query_part
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import NotFoundError
-from partlens.indexer.gallery import Candidate, Gallery, StoredImage
+from partlens.indexer.gallery import Candidate, Gallery
 from partlens.indexer.gallery.following import Follower
 from partlens.server import paging
 from partlens.server.access.caller import Confinement
 from partlens.server.access.confined_gallery import ConfinedGallery
 from partlens.server.answers import DescribeAnswer, Match, PairAnswer, PartialMap, SearchAnswer
 from partlens.server.config.sections import LimitsSection
-from partlens.server.errors import blamed_on
-from partlens.server.queries import Query, QueryCache, Unseen, query_id
+from partlens.server.errors import UnknownQueryError, blamed_on
+from partlens.server.queries import Query, Unseen, image_of, query_id, stored_query_id
 from partlens.server.questions import (
     DescribeQuestion,
     EarlierPicture,
@@ -41,9 +41,10 @@ FloatArray = NDArray[np.float32]
 class Engine:
     """Answers questions about query images and a gallery. Blocks; safe to use from threads.
 
-    It never runs the model: whoever asks takes what `look` says is unseen through it, and
-    `keep`s the result. Made with a whole gallery it answers as if everything were the caller's;
-    see within. It follows the gallery: what other processes commit is there within a second.
+    It never runs the model: whoever asks finds what `look` gives only the id of, or takes what
+    `prepare` gives through the model. Made with a whole gallery it answers as if everything were
+    the caller's; see within. It follows the gallery: what other processes commit is there within a
+    second.
 
     Args:
         model: the one that the gallery is bound to.
@@ -52,8 +53,11 @@ class Engine:
     def __init__(self, model: MetricModel, gallery: Gallery, limits: LimitsSection) -> None:
         self.model, self.limits = model, limits
         self._whole, self.gallery = gallery, ConfinedGallery(gallery, Confinement())
-        self._queries = QueryCache(limits.kept_queries)
         self._follower = Follower(gallery)
+
+    def refresh_soon(self) -> None:
+        """Sees what other processes have committed without waiting for the next look."""
+        self._follower.look()
 
     def close(self) -> None:
         """Stops following the gallery, and lets another process write to it."""
@@ -114,53 +118,41 @@ class Engine:
         )
         return DescribeAnswer(query, coverage, self.spec.digest)
 
-    def look(self, source: Source) -> Query | Unseen:
-        """A query image; Unseen if the model must see it first.
+    def look(self, source: Source) -> Query | str:
+        """A query image that the gallery holds; the id of any other.
 
         Raises:
-            RequestError: a picture that cannot be used.
-            UnknownQueryError: a query id that is not kept.
+            UnknownQueryError: a query id that was never given, or of an image that was replaced.
             NotFoundError: the gallery has no image of a given id.
         """
         match source:
             case EarlierPicture(id):
-                return self._earlier_query(id)
+                image_id = image_of(id)
+                return self._stored_query(image_id, id) if image_id else id
             case StoredPicture(id):
                 return self._stored_query(id)
-            case Picture(data, field):
-                id = query_id(self.spec.digest, "data", data)
-                return self._queries.find(id) or self._unseen(id, data, field)
+            case Picture(data):
+                return query_id(self.spec.digest, "data", data)
 
-    def keep(self, unseen: Unseen, contributions: FloatArray, bias: FloatArray) -> Query:
-        """The query image of what the model saw, kept for later calls."""
-        return self._queries.keep(Query(unseen.id, unseen.image_size, contributions, bias))
+    def prepare(self, picture: Picture) -> Unseen:
+        """A picture, decoded for the model.
 
-    def _unseen(self, id: str, data: bytes, field: str) -> Unseen:
-        with blamed_on(field):
-            image = decode(data, self.limits.image_limits)
+        Raises:
+            RequestError: it cannot be used.
+        """
+        with blamed_on(picture.field):
+            image = decode(picture.data, self.limits.image_limits)
             pixels = self.spec.preprocessing.pixels(image)
+        id = query_id(self.spec.digest, "data", picture.data)
         return Unseen(id, (image.shape[1], image.shape[0]), pixels)
 
-    def _earlier_query(self, id: str) -> Query:
-        query = self._queries.get(id)
-        if query.image_id and self._stored_id(self.gallery.get(query.image_id)) != id:
-            self._queries.forget(id)  # the image was replaced
-            return self._queries.get(id)
-        return query
-
-    def _stored_query(self, image_id: str) -> Query:
+    def _stored_query(self, image_id: str, asked: str = "") -> Query:
         stored = self.gallery.get(image_id)
-        id = self._stored_id(stored)
-        if kept := self._queries.find(id):
-            return kept
+        id = stored_query_id(self.spec.digest, stored.id, stored.media_digest)
+        if asked not in ("", id):
+            raise UnknownQueryError(asked)
         contributions, bias = self.gallery.decompositions([image_id])
-        size = (stored.width, stored.height)
-        return self._queries.keep(Query(id, size, contributions[0], bias[0], image_id))
-
-    def _stored_id(self, stored: StoredImage) -> str:
-        return query_id(
-            self.spec.digest, "gallery", stored.id.encode(), stored.media_digest.encode()
-        )
+        return Query(id, (stored.width, stored.height), contributions[0], bias[0])
 
     def _weights(self, query: Query, region: Region, field: str) -> FloatArray:
         with blamed_on(field):

@@ -17,6 +17,7 @@ ServerError
 ├── CertificateError       a certificate or key that cannot be used
 ├── TokenFileError         a file of tokens that cannot be used
 ├── AuditError             an audit log that cannot be written, or that is not what it was
+├── EntryError             an entry of Redis that is not what a server writes there
 └── SettingsError          a setting that does not exist or cannot have this value
 
 The table in status.py says how each is answered.
@@ -68,7 +69,13 @@ class StalePageError(ServerError):
 
 
 class UnknownQueryError(ServerError, LookupError):
-    """A query id that was forgotten or never given."""
+    """A query id that was forgotten or never given, or whose image was replaced since."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(
+            f"query id {id[:64]!r} is not known: the server keeps the query images used last; send"
+            " the picture again"
+        )
 
 
 class UnauthenticatedError(ServerError):
@@ -125,6 +132,10 @@ class TokenFileError(ServerError, ValueError):
 
 class AuditError(ServerError):
     """An audit log that cannot be written, or that is not what it was."""
+
+
+class EntryError(ServerError, ValueError):
+    """An entry of Redis that is not what a server writes there."""
 
 
 class SettingsError(ServerError, ValueError):

@@ -5,17 +5,18 @@ import contextvars
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from partlens.server.calls import call as calls
 from partlens.server.config.settings import Settings
 from partlens.server.engine import Engine
-from partlens.server.errors import CallerGoneError, NotReadyError
+from partlens.server.errors import CallerGoneError, NotReadyError, UnknownQueryError
 from partlens.server.limits.passes import FloatArray, Passes, Seen
 from partlens.server.observe.metrics import Metrics
 from partlens.server.observe.tracing import tracer
-from partlens.server.queries import Query, Unseen
-from partlens.server.questions import Source
+from partlens.server.queries import KeptQueries, Query, QueryCache
+from partlens.server.questions import Picture, Source
+from partlens.server.redis_client.peers import Peers
 
 T = TypeVar("T")
 
@@ -37,6 +38,8 @@ class Host:
         # One thread: the gallery takes one commit at a time anyway.
         self._writer = ThreadPoolExecutor(1, "partlens-write")
         self._passes: Passes | None = None
+        self._cache: QueryCache = KeptQueries(settings.limits.kept_queries)
+        self._peers: Peers | None = None
 
     async def load(self, make: Callable[[], Engine]) -> None:
         """Makes the engine on a thread; from then on calls are answered."""
@@ -44,6 +47,9 @@ class Host:
         limits, model = self.settings.limits, engine.model.decompose_pixels
         wait = limits.pass_wait_ms / 1000
         self._passes = Passes(model, self.metrics, limits.pass_images, wait, limits.waiting_images)
+        if self.settings.redis.url:
+            self._peers = Peers(self.settings.redis, engine.refresh_soon)
+            self._cache = self._peers.share(self._cache, engine.spec, self.metrics)
         self._engine = engine
         self.metrics.gallery_images.set_function(engine.gallery.__len__)
         self.metrics.gallery_version.set_function(lambda: engine.gallery.version)
@@ -62,9 +68,20 @@ class Host:
     async def write(self, work: Callable[[Engine], T]) -> T:
         """The same on the one thread that changes the gallery.
 
-        What has begun ends there, even if its caller is gone.
+        What has begun ends there, even if its caller is gone. Other servers hear of a change.
         """
-        return await self._submit(self._writer, work)
+        loop = asyncio.get_running_loop()
+
+        def telling(engine: Engine) -> T:
+            before = engine.gallery.version
+            try:
+                return work(engine)
+            finally:
+                version = engine.gallery.version
+                if self._peers is not None and version != before:
+                    loop.call_soon_threadsafe(self._peers.tell, version)
+
+        return await self._submit(self._writer, telling)
 
     async def decompose(self, pixels: FloatArray, *, patient: bool = False) -> Seen:
         """One preprocessed image [3, height, width] through the model; see Passes.decompose.
@@ -80,13 +97,14 @@ class Host:
         """The query images of a question; those that are not kept go through the model.
 
         Raises:
-            as Engine.look and Passes.decompose.
+            as Engine.look, Engine.prepare and Passes.decompose.
+            UnknownQueryError: a query id that is not kept.
         """
         with tracer.start_as_current_span("look at the query images"):
             looked = await self.run(lambda engine: [engine.look(source) for source in sources])
-            return await asyncio.gather(*(self._query(one) for one in looked))
+            return await asyncio.gather(*map(self._query, sources, looked))
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Waits for the work that has begun, drops what has not, and lets go of the gallery."""
         if self._passes is not None:
             self._passes.close()
@@ -94,14 +112,22 @@ class Host:
             executor.shutdown(cancel_futures=True)
         if self._engine is not None:
             self._engine.close()
+        if self._peers is not None:
+            await self._peers.close()
 
-    async def _query(self, looked: Query | Unseen) -> Query:
-        kept = isinstance(looked, Query)
-        self.metrics.query_lookups.labels("kept" if kept else "unseen").inc()
-        if isinstance(looked, Query):
-            return looked
-        seen = await self.decompose(looked.pixels)
-        return self._loaded().keep(looked, seen.contributions, seen.bias)
+    async def _query(self, source: Source, looked: Query | str) -> Query:
+        query = looked if isinstance(looked, Query) else await self._cache.find(looked)
+        if query is None and not isinstance(source, Picture):
+            raise UnknownQueryError(str(looked))
+        self.metrics.query_lookups.labels("kept" if query else "unseen").inc()
+        return query or await self._unseen(cast("Picture", source))
+
+    async def _unseen(self, picture: Picture) -> Query:
+        unseen = await self.run(lambda engine: engine.prepare(picture))
+        seen = await self.decompose(unseen.pixels)
+        query = Query(unseen.id, unseen.image_size, seen.contributions, seen.bias)
+        await self._cache.keep(query)
+        return query
 
     def _loaded(self) -> Engine:
         if self._engine is None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import grpc
 
-from partlens.server import decoding
+from partlens.server import decoding, paging
 from partlens.server.calls import call as calls
 from partlens.server.encoding import Encoder
 from partlens.server.engine import Engine
@@ -66,7 +66,9 @@ class PartSearchService(PartSearchServiceServicer):
 
         def answer(engine: Engine) -> pb.DescribeQueryResponse:
             described = engine.describe(question, query)
-            calls.current().note(query=query.id, gallery_version=engine.gallery.version)
+            calls.current().note(
+                query=paging.digest(query.id), gallery_version=engine.gallery.version
+            )
             return Encoder(engine.spec).describe(described)
 
         return await self._host.run(answer)

@@ -1,15 +1,19 @@
 """Query images that were taken through the model, kept so that another region costs no pass."""
 
 import hashlib
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
-from threading import Lock
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partlens.server.errors import UnknownQueryError
+
+_ID = re.compile(r"q-[0-9a-f]{40}(?:-([A-Za-z0-9_-]{1,4096}))?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,14 +25,12 @@ class Query:
         image_size: (width, height) of the upright image, in pixels.
         contributions: float32 [P, D].
         bias: float32 [D].
-        image_id: of the gallery, if it came from there.
     """
 
     id: str
     image_size: tuple[int, int]
     contributions: NDArray[np.float32]
     bias: NDArray[np.float32]
-    image_id: str = ""
 
     @cached_property
     def embedding(self) -> NDArray[np.float32]:
@@ -38,7 +40,7 @@ class Query:
 
 @dataclass(frozen=True, eq=False)
 class Unseen:
-    """A query image that the model has not seen.
+    """A picture that the model has not seen.
 
     Attributes:
         id: as Query.id.
@@ -68,8 +70,48 @@ def query_id(model_digest: str, kind: str, *parts: bytes) -> str:
     return f"q-{total.hexdigest()[:40]}"
 
 
-class QueryCache:
-    """The query images used last, by id. Safe to use from several threads.
+def stored_query_id(model_digest: str, image_id: str, media_digest: str) -> str:
+    """The same for an image of the gallery, which any server can find again by it.
+
+    >>> image_of(stored_query_id("sha256:m", "a/1.jpg", "sha256:1"))
+    'a/1.jpg'
+    """
+    digest = query_id(model_digest, "gallery", image_id.encode(), media_digest.encode())
+    return f"{digest}-{urlsafe_b64encode(image_id.encode()).decode().rstrip('=')}"
+
+
+def image_of(id: str) -> str | None:
+    """The gallery's image that a query id stands for; None for a picture's.
+
+    Raises:
+        UnknownQueryError: no query id has this form.
+    """
+    known = _ID.fullmatch(id)
+    if known is None:
+        raise UnknownQueryError(id)
+    text = known[1]
+    if text is None:
+        return None
+    try:
+        return urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+    except ValueError as error:
+        raise UnknownQueryError(id) from error
+
+
+class QueryCache(Protocol):
+    """Keeps the features of pictures for the next call."""
+
+    async def find(self, id: str) -> Query | None:
+        """The query image of an id, marked as just used; None if it is not kept."""
+        ...
+
+    async def keep(self, query: Query) -> None:
+        """Keeps a query image, or marks it as just used."""
+        ...
+
+
+class KeptQueries:
+    """A QueryCache in this process: the query images used last.
 
     Args:
         capacity: how many are kept; beyond it the one not used for longest is forgotten.
@@ -78,41 +120,19 @@ class QueryCache:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._queries: OrderedDict[str, Query] = OrderedDict()
-        self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._queries)
 
-    def keep(self, query: Query) -> Query:
-        """Keeps a query image, or marks it as just used, and gives it back."""
-        with self._lock:
-            kept = self._queries.setdefault(query.id, query)
-            self._queries.move_to_end(query.id)
-            while len(self._queries) > self._capacity:
-                self._queries.popitem(last=False)
-            return kept
-
-    def find(self, id: str) -> Query | None:
+    async def find(self, id: str) -> Query | None:
         """The query image of an id, marked as just used; None if it is not kept."""
-        with self._lock:
-            if query := self._queries.get(id):
-                self._queries.move_to_end(id)
-            return query
+        if query := self._queries.get(id):
+            self._queries.move_to_end(id)
+        return query
 
-    def forget(self, id: str) -> None:
-        """Keeps the query image of an id no longer."""
-        with self._lock:
-            self._queries.pop(id, None)
-
-    def get(self, id: str) -> Query:
-        """The query image of an id, marked as just used.
-
-        Raises:
-            UnknownQueryError: it was forgotten or never given.
-        """
-        if query := self.find(id):
-            return query
-        raise UnknownQueryError(
-            f"query id {id[:64]!r} is not known: the server keeps the {self._capacity} query images"
-            " used last; send the picture again"
-        )
+    async def keep(self, query: Query) -> None:
+        """Keeps a query image, or marks it as just used."""
+        self._queries.setdefault(query.id, query)
+        self._queries.move_to_end(query.id)
+        while len(self._queries) > self._capacity:
+            self._queries.popitem(last=False)

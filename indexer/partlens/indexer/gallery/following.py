@@ -25,22 +25,32 @@ class Follower:
 
     def __init__(self, gallery: Gallery, seconds: float = 0.25, rest: float = 5.0) -> None:
         self._gallery, self._seconds, self._rest = gallery, seconds, rest
-        self._stop = threading.Event()
+        self._awake = threading.Event()
+        self._closed = False
         self._thread = threading.Thread(target=self._follow, name="partlens-follow", daemon=True)
         self._thread.start()
 
+    def look(self) -> None:
+        """Look at once, at the gallery itself: for who was told that it has changed."""
+        self._awake.set()
+
     def close(self) -> None:
         """Ends the thread."""
-        self._stop.set()
+        self._closed = True
+        self._awake.set()
         self._thread.join()
 
     def _follow(self) -> None:
         seen: tuple[int, int] | None = None
-        while not self._stop.wait(self._seconds):
+        while True:
+            told = self._awake.wait(self._seconds)
+            self._awake.clear()
+            if self._closed:
+                return
             now = _identity(self._gallery.path / COMMITTED)
             try:
                 self._gallery.close_if_idle(self._rest)
-                if now != seen:
+                if told or now != seen:
                     self._gallery.refresh()
                     seen = now
             except Exception:

@@ -120,12 +120,24 @@ class ObserveSection(Section):
 
 
 class RedisSection(Section):
-    """A Redis server."""
+    """A Redis server (7 or later), which servers of one gallery share. None is needed for one."""
 
     url: str | None = None
     """redis://HOST:PORT/NUMBER, or rediss:// for TLS; never with a password"""
+    user: str | None = None
+    """its user, where it has several"""
     password_file: Path | None = None
     """file that holds its password"""
+    ca: Path | None = None
+    """PEM file of the authority that its certificate must come from; the system's if none"""
+    certificate: Path | None = None
+    """PEM file of our own certificate, where it asks for one"""
+    key: Path | None = None
+    """PEM file of its private key"""
+    prefix: str = "partlens"
+    """begins the name of every key, stream and channel; give each gallery its own"""
+    query_seconds: Count = 3600
+    """how long the features of a query picture are kept there after their last use"""
 
     @field_validator("url")
     @classmethod

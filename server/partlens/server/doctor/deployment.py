@@ -24,11 +24,11 @@ from partlens.server.config.sections import RedisSection
 from partlens.server.config.settings import Settings
 from partlens.server.doctor.trial import Trial
 from partlens.server.errors import ServerError
+from partlens.server.redis_client.connect import connect_blocking
 
 _LEAST_FREE = 2**30
 _MOST_SKEW = 2.0
 _UNSYNCHRONISED = 5  # TIME_ERROR of adjtimex(2)
-_REDIS_SECONDS = 3.0
 
 
 def trials(settings: Settings) -> Mapping[str, Trial]:
@@ -106,15 +106,10 @@ def try_redis(settings: RedisSection) -> Trial:
     """Whether it answers, and has the time that we have.
 
     Raises:
-        RedisError, OSError: it does not answer, or the password file cannot be read.
+        RedisError, OSError: it does not answer.
+        SettingsError: a file of its settings cannot be read.
     """
-    password = settings.password_file.read_text().strip() if settings.password_file else None
-    with redis.Redis.from_url(
-        settings.url or "",
-        password=password,
-        socket_timeout=_REDIS_SECONDS,
-        socket_connect_timeout=_REDIS_SECONDS,
-    ) as client:
+    with connect_blocking(settings) as client:
         version = client.info("server")["redis_version"]
         seconds, microseconds = client.time()
     skew = abs(time.time() - (seconds + microseconds / 1e6))

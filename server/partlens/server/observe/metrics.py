@@ -75,6 +75,12 @@ class Metrics:
             ("result",),
             registry=registry,
         )
+        self.shared_queries = Counter(
+            "partlens_shared_queries_total",
+            "Query images looked for in Redis, by result: found, absent, refused or failed.",
+            ("result",),
+            registry=registry,
+        )
         self.uploads = Counter(
             "partlens_uploaded_images_total",
             "Uploaded images, by result: committed or refused.",

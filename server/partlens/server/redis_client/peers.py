@@ -1,0 +1,47 @@
+"""The other servers of the same gallery, as far as Redis connects them."""
+
+import asyncio
+from collections.abc import Callable
+
+from partlens.explainer.spec import ModelSpec
+from partlens.server.config.sections import RedisSection
+from partlens.server.observe.metrics import Metrics
+from partlens.server.queries import QueryCache
+from partlens.server.redis_client.connect import connect
+from partlens.server.redis_client.notices import GalleryNotices
+from partlens.server.redis_client.shared_queries import SharedQueries
+
+_QUICK = 0.5
+"""Seconds that Redis has to give a query image; it must be faster than the model."""
+
+
+class Peers:
+    """Shares query images with them, tells them of commits and hears of theirs.
+
+    Args:
+        heard: called when another server has committed.
+    """
+
+    def __init__(self, settings: RedisSection, heard: Callable[[], None]) -> None:
+        self._settings = settings
+        self._redis = connect(settings, _QUICK)
+        self._notices = GalleryNotices(connect(settings), settings.prefix)
+        self._listening = asyncio.create_task(self._notices.listen(heard))
+        self._telling: set[asyncio.Task[None]] = set()
+
+    def share(self, near: QueryCache, spec: ModelSpec, metrics: Metrics) -> QueryCache:
+        """A cache that all servers share, over this process's own."""
+        return SharedQueries(near, self._redis, self._settings, spec, metrics)
+
+    def tell(self, version: int) -> None:
+        """Tells the others of a version, without waiting for it."""
+        task = asyncio.create_task(self._notices.tell(version))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def close(self) -> None:
+        """Lets go of the connections."""
+        self._listening.cancel()
+        await asyncio.gather(self._listening, *self._telling, return_exceptions=True)
+        await self._notices.close()
+        await self._redis.aclose()

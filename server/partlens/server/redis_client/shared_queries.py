@@ -1,0 +1,86 @@
+"""Query images that all servers of a gallery share through Redis."""
+
+import logging
+import time
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from partlens.explainer.spec import ModelSpec
+from partlens.server.config.sections import RedisSection
+from partlens.server.errors import EntryError
+from partlens.server.observe.metrics import Metrics
+from partlens.server.queries import Query, QueryCache
+from partlens.server.redis_client.query_codec import decode, encode
+
+_log = logging.getLogger(__name__)
+_PAUSE = 1.0
+"""Seconds for which Redis is left alone after it failed, so that nobody waits for it in vain."""
+
+
+class SharedQueries:
+    """A QueryCache: those that this process used last, and behind them those in Redis.
+
+    Without Redis it is as good as the first alone.
+
+    Args:
+        near: of this process.
+        spec: of the model that makes the features.
+    """
+
+    def __init__(
+        self,
+        near: QueryCache,
+        redis: Redis,
+        settings: RedisSection,
+        spec: ModelSpec,
+        metrics: Metrics,
+    ) -> None:
+        self._near, self._redis, self._settings, self._spec = near, redis, settings, spec
+        self._results = metrics.shared_queries
+        self._again_at = 0.0
+
+    async def find(self, id: str) -> Query | None:
+        """The query image of an id; None if no server has it."""
+        if (query := await self._near.find(id)) or not self._answers():
+            return query
+        key = self._key(id)
+        try:
+            entry = await self._redis.getex(key, ex=self._settings.query_seconds)
+            if not isinstance(entry, bytes):
+                self._results.labels("absent").inc()
+                return None
+            query = decode(entry, id, self._spec)
+        except EntryError as error:
+            _log.warning("the entry %s of Redis is passed over: it %s", key, error)
+            self._results.labels("refused").inc()
+            return None
+        except (RedisError, OSError) as error:
+            self._failed(error)
+            return None
+        self._results.labels("found").inc()
+        await self._near.keep(query)
+        return query
+
+    async def keep(self, query: Query) -> None:
+        """Keeps a query image here and for the other servers."""
+        await self._near.keep(query)
+        if not self._answers():
+            return
+        try:
+            await self._redis.set(
+                self._key(query.id), encode(query), ex=self._settings.query_seconds
+            )
+        except (RedisError, OSError) as error:
+            self._failed(error)
+
+    def _key(self, id: str) -> str:
+        return f"{self._settings.prefix}:query:{id}"
+
+    def _answers(self) -> bool:
+        return time.monotonic() >= self._again_at
+
+    def _failed(self, error: Exception) -> None:
+        _log.warning("Redis does not keep query images: %s", error)
+        self._results.labels("failed").inc()
+        self._again_at = time.monotonic() + _PAUSE

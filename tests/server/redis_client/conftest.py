@@ -1,0 +1,44 @@
+"""A real Redis, and servers that share it."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from redis_server import RedisServer, running_redis
+from tests.server.conftest import Running, settings
+
+from partlens.explainer.model import MetricModel
+from partlens.indexer.gallery import Gallery
+from partlens.server.app import create_server
+from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
+from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceStub
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@asynccontextmanager
+async def replicas(
+    model: MetricModel, gallery: Gallery, folder: Path, redis: RedisServer, count: int = 2
+) -> AsyncIterator[list[Running]]:
+    """Servers of one gallery that share a Redis; the first is the one over the given object."""
+    async with AsyncExitStack() as stack:
+        made = []
+        for number in range(count):
+            used = settings(
+                redis={**redis.values, "prefix": folder.name},
+                access={"audit_log": folder / f"{number}.jsonl"},
+            )
+            opened = gallery if number == 0 else Gallery.open(gallery.path, model.spec)
+            server = create_server(model, opened, used)
+            address = f"127.0.0.1:{await server.start()}"
+            stack.push_async_callback(server.stop, 0)
+            channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))
+            stubs = PartSearchServiceStub(channel), GalleryServiceStub(channel)
+            made.append(Running(server, address, channel, *stubs))
+        yield made
