@@ -1,9 +1,13 @@
-"""Writes docs/cli.md, every command with its --help text, and docs/configuration.md, every setting.
+"""Writes the pages and files under docs/ that are made from the code.
+
+cli.md has every command with its --help text, configuration.md every setting, and
+ingest-event.schema.json the form of what detectors send.
 
 With --check it compares instead, and fails where a page is not what the code says.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +16,7 @@ import click
 
 from partlens.client.cli.main import main as partlens
 from partlens.server.config.table import markdown
+from partlens.server.ingest.event import json_schema
 
 DOCS = Path(__file__).parents[1] / "docs"
 _WIDTH = 88
@@ -48,7 +53,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare, and fail if it differs")
     check = parser.parse_args().check
-    pages = {DOCS / "cli.md": cli_page(), DOCS / "configuration.md": markdown() + "\n"}
+    pages = {
+        DOCS / "cli.md": cli_page(),
+        DOCS / "configuration.md": markdown() + "\n",
+        DOCS / "ingest-event.schema.json": json.dumps(json_schema(), indent=2) + "\n",
+    }
     stale = [
         page
         for page, text in pages.items()

@@ -100,7 +100,7 @@ class PartlensServer:
             log.open()
             if self._settings.observe.metrics_listen:
                 self._metrics_port = MetricsPort(
-                    self.metrics, self._settings.observe.metrics_listen
+                    self.metrics.registry, self._settings.observe.metrics_listen
                 )
         except ServerError:
             await log.close()

@@ -17,7 +17,8 @@ ServerError
 ├── CertificateError       a certificate or key that cannot be used
 ├── TokenFileError         a file of tokens that cannot be used
 ├── AuditError             an audit log that cannot be written, or that is not what it was
-├── EntryError             an entry of Redis that is not what a server writes there
+├── EntryError             an entry of Redis of another form than it must have
+├── UploadError            pictures that a worker could not bring to the server
 └── SettingsError          a setting that does not exist or cannot have this value
 
 The table in status.py says how each is answered.
@@ -135,7 +136,20 @@ class AuditError(ServerError):
 
 
 class EntryError(ServerError, ValueError):
-    """An entry of Redis that is not what a server writes there."""
+    """An entry of Redis of another form than it must have."""
+
+
+class UploadError(ServerError):
+    """Pictures that a worker could not bring to the server.
+
+    Attributes:
+        at_fault: whether the pictures themselves may be why.
+        retry_seconds: when to try again.
+    """
+
+    def __init__(self, message: str, *, at_fault: bool, retry_seconds: float) -> None:
+        self.at_fault, self.retry_seconds = at_fault, retry_seconds
+        super().__init__(message)
 
 
 class SettingsError(ServerError, ValueError):

@@ -1,12 +1,11 @@
-"""A real Redis, and servers that share it."""
+"""Servers that share a Redis."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import grpc
-import pytest
-from redis_server import RedisServer, running_redis
+from redis_server import RedisServer
 from tests.server.conftest import Running, settings
 
 from partlens.explainer.model import MetricModel
@@ -14,12 +13,6 @@ from partlens.indexer.gallery import Gallery
 from partlens.server.app import create_server
 from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
 from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceStub
-
-
-@pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with running_redis(tmp_path_factory.mktemp("redis")) as server:
-        yield server
 
 
 @asynccontextmanager

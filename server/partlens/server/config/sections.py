@@ -148,3 +148,32 @@ class RedisSection(Section):
                 "password", "must hold no user or password; use password_file"
             )
         return url
+
+
+class IngestSection(Section):
+    """What `partlens ingest` takes from the Redis stream, and the server it brings it to."""
+
+    server: str = "127.0.0.1:50051"
+    """HOST:PORT of the server"""
+    token_file: Path | None = None
+    """file that holds a token of scope ingest"""
+    tls: bool = False
+    """speak TLS to the server; ca and certificate say so too"""
+    ca: Path | None = None
+    """PEM file of the authority that the server's certificate must come from"""
+    certificate: Path | None = None
+    """PEM file of our own certificate (mutual TLS)"""
+    key: Path | None = None
+    """PEM file of its private key"""
+    batch: Count = 32
+    """entries that a worker holds at most"""
+    call_seconds: Rate = 120.0
+    """how long the server may take for a batch"""
+    claim_seconds: Rate = 30.0
+    """a worker silent for so long is taken for dead, and what it holds is taken over"""
+    attempts: Count = 3
+    """workers, or calls, that may end with an entry before it becomes a dead letter"""
+    waiting: Count = 10_000
+    """entries in the stream at most; producers wait for room"""
+    dead_letters: Count = 10_000
+    """dead letters kept, about; the oldest go"""

@@ -18,6 +18,7 @@ from pydantic_settings import (
 
 from partlens.server.config.sections import (
     AccessSection,
+    IngestSection,
     LimitsSection,
     ObserveSection,
     RedisSection,
@@ -46,6 +47,7 @@ class Settings(BaseSettings):
     limits: LimitsSection = LimitsSection()
     observe: ObserveSection = ObserveSection()
     redis: RedisSection = RedisSection()
+    ingest: IngestSection = IngestSection()
 
     @classmethod
     def settings_customise_sources(

@@ -114,18 +114,17 @@ class MetricsPort:
     """Serves metrics over HTTP, for Prometheus to fetch.
 
     Args:
+        registry: of the metrics.
         listen: "host:port"; port 0 takes a free one.
 
     Raises:
         ListenError: the address cannot be listened on.
     """
 
-    def __init__(self, metrics: Metrics, listen: str) -> None:
+    def __init__(self, registry: CollectorRegistry, listen: str) -> None:
         host, _, port = listen.rpartition(":")
         try:
-            self._server, self._thread = start_http_server(
-                int(port), host.strip("[]"), metrics.registry
-            )
+            self._server, self._thread = start_http_server(int(port), host.strip("[]"), registry)
         except (OSError, ValueError) as error:
             raise ListenError(f"cannot serve metrics on {listen}: {error}") from error
 

@@ -1,0 +1,80 @@
+"""What a detector says of the picture that it puts into the ingest stream."""
+
+from datetime import UTC
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from partlens.indexer.gallery.records import MAX_ID
+from partlens.server.errors import EntryError
+from partlens.v1 import gallery_service_pb2 as pb
+
+EVENT, IMAGE = "event", "image"
+"""Names of the two fields of an entry: this, as JSON, and the encoded picture, as bytes."""
+
+Text = Annotated[str, Field(max_length=4096)]
+
+
+class IngestEvent(BaseModel):
+    """One picture that a camera's detector took: the `event` field of an entry, as JSON."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
+
+    format: Literal[1] = 1
+    """Version of this form."""
+    id: Annotated[str, Field(min_length=1, max_length=MAX_ID)]
+    """Id of the image in the gallery. The same picture sent again must have the same id; an image \
+whose id is there already is replaced."""
+    camera: Text = ""
+    """Which camera took it."""
+    track: Text = ""
+    """The tracked object: images of one track show the same subject."""
+    captured_at: AwareDatetime | None = None
+    """When, in RFC 3339 with a time zone."""
+    uri: Text = ""
+    """Where the original lies, to find it again."""
+    attributes: Annotated[dict[Text, Text], Field(max_length=256)] = {}
+    """Anything else to filter by, such as label, zone or score."""
+
+    def to_json(self) -> str:
+        """The event as a detector sends it; what has its default is left out."""
+        return self.model_dump_json(exclude_defaults=True)
+
+    def request(self, picture: bytes) -> pb.UpsertImagesRequest:
+        """The same as an upload of a picture."""
+        request = pb.UpsertImagesRequest(id=self.id, data=picture, uri=self.uri)
+        request.metadata.camera, request.metadata.track = self.camera, self.track
+        request.metadata.attributes.update(self.attributes)
+        if self.captured_at is not None:
+            request.metadata.captured_at.FromDatetime(self.captured_at.astimezone(UTC))
+        return request
+
+
+def read(fields: dict[bytes, bytes]) -> pb.UpsertImagesRequest:
+    """The upload that an entry of the stream stands for.
+
+    Raises:
+        EntryError: it has not the two fields, or its event is of another form.
+    """
+    for name in (EVENT, IMAGE):
+        if name.encode() not in fields:
+            raise EntryError(f"has no field {name!r}; an entry has {EVENT!r} and {IMAGE!r}")
+    try:
+        event = IngestEvent.model_validate_json(fields[EVENT.encode()])
+        return event.request(fields[IMAGE.encode()])
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "all of it"
+        raise EntryError(f"has an event of another form: {place}: {first['msg']}") from error
+    except (ValueError, OverflowError) as error:
+        raise EntryError(f"has an event that cannot be used: {error}") from error
+
+
+def json_schema() -> dict[str, Any]:
+    """docs/ingest-event.schema.json: JSON Schema 2020-12 of an event."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **IngestEvent.model_json_schema(),
+    }

@@ -1,0 +1,172 @@
+"""A worker: takes entries from the stream, brings them to the server, and only then lets go."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from redis.exceptions import RedisError
+
+from partlens.server.config.sections import IngestSection
+from partlens.server.errors import EntryError, UploadError
+from partlens.server.ingest.event import read
+from partlens.server.ingest.metrics import IngestMetrics
+from partlens.server.ingest.stream import Entry, IngestStream
+from partlens.server.ingest.uploader import Uploader
+from partlens.v1 import gallery_service_pb2 as pb
+
+_log = logging.getLogger(__name__)
+_READ_SECONDS = 1.0
+_REDIS_PAUSE = 1.0
+_LAG_SECONDS = 5.0
+
+Upload = tuple[Entry, pb.UpsertImagesRequest]
+
+
+class Worker:
+    """Any number may run on one stream.
+
+    Each entry is acknowledged when the server has its image on disk. Until then it stays in the
+    stream under this worker's name; if the worker dies another takes it over and sends it again,
+    which replaces the image by itself.
+    """
+
+    def __init__(
+        self,
+        stream: IngestStream,
+        uploader: Uploader,
+        settings: IngestSection,
+        metrics: IngestMetrics,
+    ) -> None:
+        self._stream, self._uploader = stream, uploader
+        self._settings, self._metrics = settings, metrics
+        self._held: dict[bytes, Entry] = {}
+        self._look_at = 0.0
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Makes run return when the entries it holds are done, or the server makes it wait."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Works until stopped; goes on when Redis or the server were away."""
+        async with _beside(self._holding(), self._reporting()):
+            while not self._stopping.is_set():
+                try:
+                    await self._round()
+                except (RedisError, OSError) as error:
+                    # What is held is in the stream under our name, and will be taken over.
+                    self._held.clear()
+                    _log.warning("Redis does not answer: %s", error)
+                    await self._pause(_REDIS_PAUSE)
+        with suppress(RedisError, OSError):
+            await self._stream.leave()
+
+    async def _round(self) -> None:
+        await self._stream.open()
+        while not self._stopping.is_set():
+            if time.monotonic() >= self._look_at:
+                self._look_at = time.monotonic() + self._settings.claim_seconds / 2
+                await self._take_over()
+            entries = await self._stream.read(_READ_SECONDS)
+            await self._deliver(await self._readable(entries))
+
+    async def _take_over(self) -> None:
+        """Does what dead workers left, one at a time: one of them may be what killed them."""
+        while not self._stopping.is_set() and (entry := await self._stream.claim()):
+            if entry.deliveries > self._settings.attempts:
+                await self._bury(
+                    entry,
+                    "WORKER_DIED",
+                    f"{entry.deliveries - 1} workers ended while they held it",
+                )
+            else:
+                _log.info("taken over from another worker: entry %s", entry.id.decode())
+                await self._deliver(await self._readable([entry]))
+
+    async def _readable(self, entries: Sequence[Entry]) -> list[Upload]:
+        uploads = []
+        for entry in entries:
+            self._held[entry.id] = entry
+            try:
+                uploads.append((entry, read(entry.fields)))
+            except EntryError as error:
+                await self._bury(entry, "ENTRY_MALFORMED", f"it {error}")
+        return uploads
+
+    async def _deliver(self, uploads: Sequence[Upload]) -> None:
+        """Brings these to the server, however long that takes."""
+        left, failures = list(uploads), 0
+        while left:
+            try:
+                await self._uploader.require_ready()
+                left = await self._send(left)
+            except UploadError as error:
+                _log.warning("%d pictures are not taken: %s", len(left), error)
+                await self._pause(error.retry_seconds)
+                if self._stopping.is_set():
+                    return
+                left = [one for one in left if one[0].id in self._held]
+                if not error.at_fault:
+                    continue
+                if len(left) > 1:
+                    # One of them may be what broke the call: each has to stand for itself.
+                    for one in left:
+                        await self._deliver([one])
+                    return
+                failures += 1
+                if failures >= self._settings.attempts and left:
+                    await self._bury(left[0][0], "SERVER_FAILED", str(error))
+                    return
+
+    async def _send(self, uploads: Sequence[Upload]) -> list[Upload]:
+        """One call; those that it did not answer."""
+        done: list[bytes] = []
+        try:
+            async for answer in self._uploader.upsert([request for _, request in uploads]):
+                entry, _ = uploads[answer.index]
+                if answer.HasField("committed"):
+                    done.append(entry.id)
+                else:
+                    await self._bury(entry, answer.refused.reason, answer.refused.message)
+        finally:
+            await self._stream.done(done)
+            self._metrics.entries.labels("committed").inc(len(done))
+            for id in done:
+                self._held.pop(id, None)
+        return [one for one in uploads if one[0].id in self._held]
+
+    async def _bury(self, entry: Entry, reason: str, message: str) -> None:
+        await self._stream.bury(entry, reason, message)
+        self._held.pop(entry.id, None)
+        self._metrics.entries.labels("dead").inc()
+        _log.warning("entry %s is a dead letter: %s: %s", entry.id.decode(), reason, message)
+
+    async def _holding(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.claim_seconds / 3)
+            with suppress(RedisError, OSError):
+                await self._stream.hold(list(self._held))
+
+    async def _reporting(self) -> None:
+        while True:
+            with suppress(RedisError, OSError):
+                self._metrics.report(await self._stream.lag())
+            await asyncio.sleep(_LAG_SECONDS)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+@asynccontextmanager
+async def _beside(*works: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Runs others until the context is left."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
