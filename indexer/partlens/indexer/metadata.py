@@ -44,15 +44,3 @@ class Filter:
     captured_before: datetime | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
     exclude_ids: Set[str] = frozenset()
-
-    def accepts(self, id: str, metadata: Metadata) -> bool:
-        """Whether an image passes."""
-        at = metadata.captured_at
-        return (
-            id not in self.exclude_ids
-            and (not self.cameras or metadata.camera in self.cameras)
-            and (not self.tracks or metadata.track in self.tracks)
-            and (self.captured_after is None or (at is not None and at >= self.captured_after))
-            and (self.captured_before is None or (at is not None and at < self.captured_before))
-            and all(metadata.attributes.get(key) == v for key, v in self.attributes.items())
-        )

@@ -114,7 +114,7 @@ class Encoder:
             constant=found.constant,
             box=self._window(found.window, size),
             image=image(stored),
-            thumbnail=stored.thumbnail if question.thumbnails else b"",
+            thumbnail=found.thumbnail,
             overall_maps=[self.map(overall, size) for overall in match.overall_maps],
             region_maps=[self.map(partial, size) for partial in match.region_maps],
         )

@@ -180,7 +180,10 @@ class Engine:
         more = end < depth
         found = self.gallery.search(parts, question.score, question.where, end + more)
         token = paging.search_token(end, asked, version) if more and len(found) > end else ""
-        matches = self._matches(question, queries, weights, found[start:end])
+        page = found[start:end]
+        if question.thumbnails:
+            page = self.gallery.with_thumbnails(page)
+        matches = self._matches(question, queries, weights, page)
         return SearchAnswer(matches, token, queries, version, asked)
 
     def _matches(

@@ -53,8 +53,8 @@ class GalleryService(GalleryServiceServicer):
         def answer(engine: Engine) -> pb.GetImageResponse:
             id = decoding.image_id(request.id, "id")
             calls.current().note(query=paging.digest([id]), gallery_version=engine.gallery.version)
-            stored = engine.gallery.get(id)
-            return pb.GetImageResponse(image=encoding.image(stored), thumbnail=stored.thumbnail)
+            stored, thumbnail = engine.gallery.get(id), engine.gallery.thumbnails([id])[0]
+            return pb.GetImageResponse(image=encoding.image(stored), thumbnail=thumbnail)
 
         return await self._host.run(answer)
 

@@ -59,7 +59,7 @@ def empty(file: Path) -> None:
 
 DAMAGES = (flip, shorten, empty, Path.unlink)
 # A trained index of a segment goes here when there is one: its checksum is among the segment's.
-SEGMENT_FILES = ("contributions.npy", "bias.npy", "keys.json", "files.sha256")
+SEGMENT_FILES = ("contributions.npy", "bias.npy", "catalogue.arrow", "files.sha256")
 
 
 def test_a_sound_gallery_is_found_sound(path: Path) -> None:

@@ -99,7 +99,7 @@ def test_a_copy_under_another_id_stays_and_is_no_trace(filled: Gallery) -> None:
     receipt = erase(filled.path, [GONE])
     assert receipt.gone
     assert receipt.evidence["thumbnail"].shared and not receipt.evidence["id"].shared
-    assert Gallery.open(filled.path).get("others/copy.jpg").thumbnail == copy.thumbnail
+    assert Gallery.open(filled.path).thumbnails(["others/copy.jpg"]) == [copy.thumbnail]
 
 
 def test_what_is_still_there_is_told(filled: Gallery, tmp_path: Path) -> None:

@@ -36,7 +36,8 @@ def test_it_is_a_container_of_images_by_id(gallery: Gallery) -> None:
     assert [stored.id for stored in gallery.list(after="a", limit=1)] == ["b"]
     stored = gallery.get("b")
     assert stored.metadata == Metadata("c1", "t", NOON, {"hat": "ja'"})
-    assert (stored.thumbnail, stored.width, stored.height) == (b"b", 24, 32)
+    assert (stored.width, stored.height) == (24, 32)
+    assert gallery.thumbnails(["ü 'x'", "b"]) == ["ü 'x'".encode(), b"b"]
     assert gallery.digests()["a"] == "sha256:0"
     assert gallery.delete(["a", "nobody", "a"]) == 1 and "a" not in gallery
     with pytest.raises(NotFoundError, match="no image 'a'"):

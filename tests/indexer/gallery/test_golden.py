@@ -43,7 +43,7 @@ def test_scores_are_those_of_the_version_that_wrote_it(
     for hit, then in zip(hits, expected["hits"][score], strict=True):
         assert hit.score == pytest.approx(then["score"], abs=1e-6)
         np.testing.assert_allclose(hit.map, then["map"], atol=1e-6)
-        assert hit.stored.thumbnail[:2] == b"\xff\xd8" and hit.stored.metadata.camera
+        assert gallery.thumbnails([hit.id])[0][:2] == b"\xff\xd8" and hit.stored.metadata.camera
 
 
 def test_it_is_sound_and_takes_images(golden: Golden) -> None:

@@ -77,7 +77,7 @@ def require_whole(path: Path, state: dict[str, int], begun: Change, where: str) 
         return found
     contributions, bias = gallery.decompositions(ids)
     expected = [image(id, found[id]) for id in ids]
-    assert [gallery.get(id).thumbnail for id in ids] == [one.thumbnail for one in expected], where
+    assert gallery.thumbnails(ids) == [one.thumbnail for one in expected], where
     np.testing.assert_array_equal(bias, [one.bias for one in expected], where)
     exact = [one.contributions.astype(np.float16) for one in expected]
     np.testing.assert_array_equal(contributions, np.asarray(exact, np.float32), where)

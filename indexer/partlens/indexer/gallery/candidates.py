@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from partlens.explainer.halves import to_single
 from partlens.explainer.scoring import QueryPart
+from partlens.indexer.gallery.catalogue import Rows
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.snapshot import Rows
 
 _BATCH = 1024
 

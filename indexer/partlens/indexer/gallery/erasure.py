@@ -11,16 +11,18 @@ import numpy as np
 
 from partlens.indexer.errors import StorageError
 from partlens.indexer.gallery import checksums, segments
+from partlens.indexer.gallery.catalogue import TRUTH_COLUMNS
 from partlens.indexer.gallery.durability import write_atomically
 from partlens.indexer.gallery.gallery import Gallery
 from partlens.indexer.gallery.markers import Marker, MarkerSearch, data_markers, text_markers
-from partlens.indexer.gallery.schema import STORED, rows
+from partlens.indexer.gallery.schema import rows
 from partlens.indexer.gallery.truth import DATASET
 from partlens.indexer.gallery.version import Version, later_manifests
-from partlens.indexer.gallery.view import SEGMENTS
+from partlens.indexer.gallery.view import SEGMENTS, View
 
 KINDS = ("id", "uri", "media_digest", "thumbnail", "contributions", "embedding")
 _ARRAYS = ("contributions", "embedding")
+_STORED = (*TRUTH_COLUMNS, "thumbnail")
 _AT_ONCE = 256
 
 
@@ -93,7 +95,7 @@ def erase(path: Path, ids: Sequence[str]) -> Receipt:
     with Gallery.open(path) as gallery:
         wanted = sorted(set(ids))
         there = [id for id in wanted if id in gallery]
-        markers = _markers(gallery.view.version, there, wanted)
+        markers = _markers(gallery.view, there, wanted)
         search, before = MarkerSearch(markers), _inventory(path)
         found_before = _scan(path, search)
         gallery.delete(there)
@@ -146,10 +148,11 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _markers(version: Version, there: Sequence[str], wanted: Sequence[str]) -> set[Marker]:
+def _markers(view: View, there: Sequence[str], wanted: Sequence[str]) -> set[Marker]:
     found = {marker for id in wanted for marker in text_markers("id", id)}
-    for start in range(0, len(there), _AT_ONCE):
-        table = version.read((*STORED, *_ARRAYS), there[start : start + _AT_ONCE])
+    row_ids = view.snapshot.row_ids(view.snapshot.find(there).values())
+    for start in range(0, len(row_ids), _AT_ONCE):
+        table = view.version.read((*_STORED, *_ARRAYS), row_ids[start : start + _AT_ONCE])
         for row in rows(table.drop_columns(_ARRAYS)):
             found.update(text_markers("uri", str(row["uri"] or "")))
             found.update(text_markers("media_digest", str(row["media_digest"] or "")))
@@ -196,7 +199,7 @@ def _in_rows(version: Version, markers: set[Marker]) -> set[Marker]:
     if not markers:
         return set()
     search, found = MarkerSearch(markers), set[Marker]()
-    for batch in version.batches((*STORED, *_ARRAYS)):
+    for batch in version.batches((*_STORED, *_ARRAYS)):
         for row in rows(batch.drop_columns(_ARRAYS)):
             thumbnail = row.pop("thumbnail")
             if isinstance(thumbnail, bytes):
@@ -213,7 +216,7 @@ def _ids_left(gallery: Gallery, ids: set[str]) -> tuple[str, ...]:
     """Those that a row of the truth or a segment on disk names."""
     named = {str(id) for id in gallery.view.version.read(["id"])["id"].to_pylist()}
     for folder in segments.folders(gallery.path / SEGMENTS):
-        named.update(id for id, _ in segments.load(folder, gallery.spec).keys)
+        named.update(segments.load(folder, gallery.spec).catalogue.table["id"].to_pylist())
     return tuple(sorted(named & ids))
 
 

@@ -4,13 +4,13 @@ import os
 import shutil
 import threading
 import time
-from bisect import bisect_right
-from collections.abc import Callable, Container, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+import pyarrow as pa
 
 from partlens.explainer.scoring import QueryPart, Score
 from partlens.explainer.spec import ModelSpec
@@ -23,13 +23,14 @@ from partlens.indexer.errors import (
     NotFoundError,
 )
 from partlens.indexer.gallery import binding, segments
+from partlens.indexer.gallery.catalogue import Catalogue
 from partlens.indexer.gallery.compaction import Compaction
 from partlens.indexer.gallery.durability import WriterLock, refusals, sync
 from partlens.indexer.gallery.records import Candidate, FloatArray, NewImage, StoredImage
-from partlens.indexer.gallery.schema import STORED, arrays, rows, stored_of, to_table
+from partlens.indexer.gallery.schema import arrays, to_table
 from partlens.indexer.gallery.search import search
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.snapshot import Snapshot
+from partlens.indexer.gallery.snapshot import Place, Snapshot
 from partlens.indexer.gallery.truth import Truth
 from partlens.indexer.gallery.view import LOCK, SEGMENTS, View, write_or_keep
 from partlens.indexer.metadata import Filter, Metadata
@@ -114,10 +115,10 @@ class Gallery:
         return self.spec.digest
 
     def __len__(self) -> int:
-        return len(self._view.snapshot.revisions)
+        return self._view.snapshot.count
 
     def __contains__(self, id: object) -> bool:
-        return id in self._view.snapshot.revisions
+        return isinstance(id, str) and bool(self._view.snapshot.find([id]))
 
     def __enter__(self) -> "Gallery":
         return self
@@ -160,45 +161,57 @@ class Gallery:
 
     def get(self, id: str) -> StoredImage:
         """The image of this id; NotFoundError if there is none."""
-        return self._stored(self._view, [id])[0]
+        snapshot = self._view.snapshot
+        return self._stored(snapshot, self._require(snapshot, [id]))[0]
 
     def list(
         self, after: str = "", limit: int = 100, where: Filter | None = None
     ) -> Sequence[StoredImage]:
         """Images that pass the filter in order of id, from the first id above `after`."""
-        view = self._view
-        snapshot = view.snapshot
-        start = bisect_right(snapshot.ids, after) if after else 0
-        passing = (
-            id
-            for id in islice(snapshot.ids, start, None)
-            if where is None or where.accepts(id, snapshot.metadata[id])
-        )
-        return self._stored(view, list(islice(passing, limit)))
+        snapshot = self._view.snapshot
+        return self._stored(snapshot, snapshot.page(after, limit, where))
 
     def count(self, where: Filter) -> int:
         """How many images pass the filter."""
-        return sum(where.accepts(*item) for item in self._view.snapshot.metadata.items())
+        return sum(len(rows) for _, rows in self._view.snapshot.rows(where))
 
-    def metadata(self, id: str) -> Metadata:
-        """What is known of the image of this id; NotFoundError if there is none."""
+    def metadata(self, ids: Sequence[str]) -> dict[str, Metadata]:
+        """What is known of the images of these ids, of those that are there."""
         snapshot = self._view.snapshot
-        self._require(snapshot.revisions, [id])
-        return snapshot.metadata[id]
+        found = self._stored(snapshot, list(snapshot.find(ids).values()))
+        return {one.id: one.metadata for one in found}
+
+    def thumbnails(self, ids: Sequence[str]) -> Sequence[bytes]:
+        """JPEGs of the images of these ids; NotFoundError for an unknown id."""
+        view = self._view
+        row_ids = view.snapshot.row_ids(self._require(view.snapshot, ids))
+        if not ids:
+            return []
+        try:
+            table = view.version.read(["thumbnail"], set(row_ids))
+        except DamagedError:
+            # Or the version is so old that a writer has removed its files.
+            if not self.refresh() and self._view is view:
+                raise
+            return self.thumbnails(ids)
+        found = dict(zip(table["_rowid"].to_pylist(), table["thumbnail"].to_pylist(), strict=True))
+        return [found.get(row_id) or b"" for row_id in row_ids]
 
     def digests(self) -> dict[str, str]:
         """id -> media digest of every image."""
-        table = self._view.version.read(["id", "media_digest"])
-        return {str(row["id"]): str(row["media_digest"]) for row in rows(table)}
+        found = dict[str, str]()
+        for segment, chosen in self._view.snapshot.rows():
+            table = segment.catalogue.table.select(["id", "media_digest"]).take(pa.array(chosen))
+            names = table["id"].to_pylist()
+            found.update(zip(names, table["media_digest"].to_pylist(), strict=True))
+        return found
 
     def decompositions(self, ids: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """Contributions float32 [M, P, D] and bias [M, D]; NotFoundError for an unknown id."""
         snapshot = self._view.snapshot
-        self._require(snapshot.revisions, ids)
         shape = (len(ids), self.spec.positions, self.spec.dimensions)
         contributions, bias = np.zeros(shape, np.float32), np.zeros(shape[::2], np.float32)
-        for i, id in enumerate(ids):
-            number, row = snapshot.places[id]
+        for i, (number, row) in enumerate(self._require(snapshot, ids)):
             contributions[i] = snapshot.segments[number].contributions[row]
             bias[i] = snapshot.segments[number].bias[row]
         return contributions, bias
@@ -221,15 +234,12 @@ class Gallery:
             self._become_writer()
             revision = self._truth.next_revision
             table = to_table(images, revision, self.spec)
-            self._truth.upsert(table, revision)
-            keys = [(image.id, revision) for image in images]
-            fresh = write_or_keep(self.path, keys, *arrays(table, self.spec))
             before = self._view.snapshot
-            self._show(
-                {**before.revisions, **dict(keys)},
-                {**before.metadata, **{image.id: image.metadata for image in images}},
-                [*before.segments, fresh],
-            )
+            replaced = list(before.find([image.id for image in images]).values())
+            row_ids = self._truth.upsert(table, revision, replacing=bool(replaced))
+            catalogue = Catalogue.of_truth(table, row_ids)
+            fresh = write_or_keep(self.path, catalogue, *arrays(table, self.spec))
+            self._show(before.without(replaced).holding(fresh))
             self._compaction.after_commit()
 
     def delete(self, ids: Sequence[str]) -> int:
@@ -242,14 +252,10 @@ class Gallery:
         with self._writing:
             self._become_writer()
             before = self._view.snapshot
-            gone = {id for id in ids if id in before.revisions}
+            gone = list(before.find(list(ids)).values())
             if gone:
-                self._truth.delete(sorted(gone))
-                self._show(
-                    {id: value for id, value in before.revisions.items() if id not in gone},
-                    {id: value for id, value in before.metadata.items() if id not in gone},
-                    before.segments,
-                )
+                self._truth.delete(before.row_ids(gone))
+                self._show(before.without(gone))
                 self._compaction.after_commit()
             return len(gone)
 
@@ -285,8 +291,7 @@ class Gallery:
         with self._writing:
             self._become_writer()
             self._truth.commit_nothing()
-            before = self._view.snapshot
-            self._show(before.revisions, before.metadata, before.segments)
+            self._show(self._view.snapshot)
 
     def search(
         self,
@@ -304,42 +309,34 @@ class Gallery:
         Raises:
             ShapeError: a part of another dimension than the gallery's.
         """
-        view = self._view
-        grid = self.spec.grid
-        found = search(
-            view.snapshot, parts, score, where, top, grid, require_waiting=require_waiting
-        )
-        try:
-            stored = self._stored(view, [one.id for one in found])
-        except NotFoundError:
-            # Erased from every file while it was being searched for.
-            if self._view is view:
-                raise
-            return self.search(parts, score, where, top, require_waiting)
+        snapshot, grid = self._view.snapshot, self.spec.grid
+        found = search(snapshot, parts, score, where, top, grid, require_waiting=require_waiting)
+        stored = self._stored(snapshot, [one.place for one in found])
         return [
-            Candidate(one.id, one.score, one.map, one.constant, one.window, image)
+            Candidate(image.id, one.score, one.map, one.constant, one.window, image)
             for one, image in zip(found, stored, strict=True)
         ]
 
-    def _stored(self, view: View, ids: Sequence[str]) -> Sequence[StoredImage]:
-        self._require(view.snapshot.revisions, ids)
-        if not ids:
-            return []
-        try:
-            table = view.version.read(STORED, ids)
-        except DamagedError:
-            # Or the version is so old that a writer has removed its files.
-            if not self.refresh() and self._view is view:
-                raise
-            table = self._view.version.read(STORED, ids)
-        images = {str(row["id"]): stored_of(row) for row in rows(table)}
-        self._require(images, ids)
-        return [images[id] for id in ids]
+    def with_thumbnails(self, found: Sequence[Candidate]) -> Sequence[Candidate]:
+        """The same with the thumbnail of each; NotFoundError if one was deleted meanwhile."""
+        thumbnails = self.thumbnails([one.id for one in found])
+        return [
+            replace(one, thumbnail=thumbnail)
+            for one, thumbnail in zip(found, thumbnails, strict=True)
+        ]
 
-    def _require(self, known: Container[str], ids: Sequence[str]) -> None:
+    def _stored(self, snapshot: Snapshot, places: Sequence[Place]) -> Sequence[StoredImage]:
+        return [
+            snapshot.segments[number].catalogue.stored(np.array([row]))[0] for number, row in places
+        ]
+
+    def _require(self, snapshot: Snapshot, ids: Sequence[str]) -> Sequence[Place]:
+        """Where the images of these ids lie."""
+        places = snapshot.find(ids)
         for id in ids:
-            if id not in known:
+            if id not in places:
                 raise NotFoundError(f"the gallery has no image {id!r}")
+        return [places[id] for id in ids]
 
     def _become_writer(self) -> None:
         if self._lock is None:
@@ -354,15 +351,10 @@ class Gallery:
         # Another process has written, or a commit of this one failed when it was on disk already.
         self.refresh()
 
-    def _show(
-        self,
-        revisions: Mapping[str, int],
-        metadata: Mapping[str, Metadata],
-        held_by: Sequence[Segment],
-    ) -> None:
+    def _show(self, snapshot: Snapshot) -> None:
         """Make what was just committed what is seen."""
         version = self._truth.current
-        self._view = View(version, Snapshot(version.number, revisions, metadata, held_by))
+        self._view = View(version, snapshot.at(version.number))
         self._changed_at = time.monotonic()
 
     def _swap(self, old: Sequence[Segment], new: Sequence[Segment]) -> None:
@@ -370,9 +362,7 @@ class Gallery:
         if not old:
             return
         with self._writing:
-            gone, before = set(old), self._view.snapshot
-            kept = [segment for segment in before.segments if segment not in gone]
-            self._show(before.revisions, before.metadata, [*kept, *new])
+            self._show(self._view.snapshot.replaced(old, new))
         segments.remove(segment.path for segment in old if segment.path)
 
     def _tidy_truth(self, dead_share: float) -> None:
@@ -383,6 +373,5 @@ class Gallery:
             if not self._truth.replace(rewritten):
                 # Rows of it have changed. Where they always do, it must be done while none can.
                 self._truth.replace(self._truth.rewrite(size, dead_share))
-            before = self._view.snapshot
-            self._show(before.revisions, before.metadata, before.segments)
+            self._show(self._view.snapshot)
             self._truth.forget_history()

@@ -58,14 +58,13 @@ class NewImage:
 
 @dataclass(frozen=True, eq=False)
 class StoredImage:
-    """An image that a gallery holds; attributes as NewImage."""
+    """An image that a gallery holds; attributes as NewImage. Gallery.thumbnails gives those."""
 
     id: str
     uri: str
     media_digest: str
     width: int
     height: int
-    thumbnail: bytes
     metadata: Metadata
 
 
@@ -81,6 +80,7 @@ class Candidate:
         window: cells (row0, col0, row1, col1), fractions included, where the leading part
             matched.
         stored: what the gallery knows of it.
+        thumbnail: JPEG; empty unless asked for with Gallery.with_thumbnails.
     """
 
     id: str
@@ -89,6 +89,7 @@ class Candidate:
     constant: float
     window: tuple[float, float, float, float]
     stored: StoredImage
+    thumbnail: bytes = b""
 
 
 def require_id(id: str) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import UTC
 
 import numpy as np
 import pyarrow as pa
@@ -10,14 +9,10 @@ from numpy.typing import NDArray
 
 from partlens.explainer.halves import to_half, to_single
 from partlens.explainer.spec import ModelSpec
-from partlens.indexer.errors import DamagedError
-from partlens.indexer.gallery.records import FloatArray, NewImage, StoredImage
-from partlens.indexer.metadata import Metadata
+from partlens.indexer.gallery.records import FloatArray, NewImage
 
 # Without the key, two writers that upsert the same new id would both insert it.
 _KEY = {b"lance-schema:unenforced-primary-key": b"true"}
-CATALOGUE = ("id", "revision", "camera", "track", "captured_at", "attributes")
-STORED = (*CATALOGUE, "uri", "media_digest", "width", "height", "thumbnail")
 
 
 def schema(spec: ModelSpec) -> pa.Schema:
@@ -69,39 +64,6 @@ def to_table(images: Sequence[NewImage], revision: int, spec: ModelSpec) -> pa.T
 
 def _fixed(rows: NDArray[np.floating]) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), rows.shape[1])
-
-
-def metadata_of(row: dict[str, object]) -> Metadata:
-    """The metadata in a row's columns.
-
-    Raises:
-        DamagedError: the attributes are not what to_table writes.
-    """
-    try:
-        attributes = json.loads(str(row["attributes"]))
-        at = row["captured_at"]
-        return Metadata(
-            str(row["camera"] or ""),
-            str(row["track"] or ""),
-            None if at is None else at.astimezone(UTC),  # type: ignore[attr-defined]
-            {str(key): str(value) for key, value in attributes.items()},
-        )
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise DamagedError(f"the metadata of image {row.get('id')!r} cannot be read") from error
-
-
-def stored_of(row: dict[str, object]) -> StoredImage:
-    """The image in a row that has the columns STORED."""
-    thumbnail = row["thumbnail"]
-    return StoredImage(
-        id=str(row["id"]),
-        uri=str(row["uri"] or ""),
-        media_digest=str(row["media_digest"] or ""),
-        width=int(str(row["width"])),
-        height=int(str(row["height"])),
-        thumbnail=thumbnail if isinstance(thumbnail, bytes) else b"",
-        metadata=metadata_of(row),
-    )
 
 
 def arrays(table: pa.Table, spec: ModelSpec) -> tuple[NDArray[np.float16], FloatArray]:

@@ -8,9 +8,10 @@ import numpy as np
 from partlens.explainer.halves import to_single
 from partlens.explainer.scoring import QueryPart, Score, score_images
 from partlens.indexer.gallery.candidates import candidate_rows
+from partlens.indexer.gallery.catalogue import Rows
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.snapshot import Rows, Snapshot
+from partlens.indexer.gallery.snapshot import Place, Snapshot
 from partlens.indexer.metadata import Filter
 
 _CHUNK_BYTES = 64 * 2**20
@@ -24,6 +25,7 @@ RERANKED = 512
 class Found:
     """A scored image; fields as scoring.Scored, of one image."""
 
+    place: Place
     id: str
     score: float
     map: FloatArray
@@ -50,6 +52,7 @@ def search(
         require_waiting: called between chunks; what it raises ends the search.
     """
     chosen = [(segment, rows) for segment, rows in snapshot.rows(where) if len(rows)]
+    numbers = {segment: number for number, segment in enumerate(snapshot.segments)}
     size = sum(segment.contributions[:1].nbytes * len(rows) for segment, rows in chosen)
     if size > exact_bytes:
         count = max(RERANKED, 8 * top)
@@ -65,11 +68,12 @@ def search(
             grid,
         )
         for i in np.argsort(-scored.scores, kind="stable")[: top + 1]:
-            id, _ = segment.keys[rows[i]]
+            place = Place(numbers[segment], int(rows[i]))
             row0, col0, row1, col1 = (float(n) for n in scored.windows[i])
             best.append(
                 Found(
-                    id,
+                    place,
+                    segment.catalogue.ids(rows[i : i + 1])[0],
                     float(scored.scores[i]),
                     scored.maps[i].copy(),
                     float(scored.constants[i]),

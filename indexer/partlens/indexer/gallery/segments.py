@@ -1,6 +1,5 @@
 """Segments: contributions laid out for searching; derived from the truth, rebuildable any time."""
 
-import json
 import os
 import shutil
 import uuid
@@ -15,12 +14,11 @@ from numpy.typing import NDArray
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import checksums
+from partlens.indexer.gallery.catalogue import Catalogue, joined
 from partlens.indexer.gallery.durability import sync
 from partlens.indexer.gallery.records import FloatArray
 
-Key = tuple[str, int]
-"""An image's id and revision."""
-SUMS, KEYS = "files.sha256", "keys.json"
+SUMS, CATALOGUE = "files.sha256", "catalogue.arrow"
 # Smaller ones are compared with their checksums on opening; larger ones are synced instead.
 _SMALL_BYTES = 32 * 2**20
 _CHUNK_BYTES = 16 * 2**20
@@ -34,31 +32,31 @@ class Segment:
 
     Attributes:
         path: its folder; None for one that is in memory only.
-        keys: which images, in row order; those replaced or deleted since are passed over.
+        catalogue: which images, in row order; those replaced or deleted since are passed over.
         contributions: c_p, float16, shape [M, P, D].
         bias: b, float32, shape [M, D].
     """
 
     path: Path | None
-    keys: tuple[Key, ...]
+    catalogue: Catalogue
     contributions: NDArray[np.float16]
     bias: FloatArray
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.catalogue)
 
 
 def write(
-    folder: Path, keys: Sequence[Key], contributions: NDArray[np.float16], bias: FloatArray
+    folder: Path, catalogue: Catalogue, contributions: NDArray[np.float16], bias: FloatArray
 ) -> Segment:
     """A new segment, there as a whole or not at all.
 
     A small one is not synced: after a crash its checksums tell, and the truth makes it again.
     """
-    return _write(folder, keys, contributions.shape[1:], [(contributions, bias)])
+    return _write(folder, catalogue, contributions.shape[1:], [(contributions, bias)])
 
 
-def _write(folder: Path, keys: Sequence[Key], shape: tuple[int, ...], chunks: _Chunks) -> Segment:
+def _write(folder: Path, catalogue: Catalogue, shape: tuple[int, ...], chunks: _Chunks) -> Segment:
     name = uuid.uuid4().hex
     draft = folder / f".{name}"
     draft.mkdir(parents=True)
@@ -69,12 +67,12 @@ def _write(folder: Path, keys: Sequence[Key], shape: tuple[int, ...], chunks: _C
             (draft / "contributions.npy").open("wb") as of_positions,
             (draft / "bias.npy").open("wb") as of_images,
         ):
-            _write_header(of_positions, "<f2", (len(keys), *shape))
-            _write_header(of_images, "<f4", (len(keys), shape[-1]))
+            _write_header(of_positions, "<f2", (len(catalogue), *shape))
+            _write_header(of_images, "<f4", (len(catalogue), shape[-1]))
             for contributions, bias in chunks:
                 of_positions.write(contributions.astype("<f2", copy=False).tobytes())
                 of_images.write(bias.astype("<f4", copy=False).tobytes())
-        (draft / KEYS).write_text(json.dumps(list(keys)), encoding="utf-8")
+        catalogue.write(draft / CATALOGUE)
         seal(draft)
         return _map(draft.rename(folder / name))
     except OSError:
@@ -97,9 +95,11 @@ def seal(folder: Path) -> None:
             sync(path)
 
 
-def in_memory(keys: Sequence[Key], contributions: NDArray[np.float16], bias: FloatArray) -> Segment:
+def in_memory(
+    catalogue: Catalogue, contributions: NDArray[np.float16], bias: FloatArray
+) -> Segment:
     """A segment for as long as this process needs it."""
-    return Segment(None, tuple(keys), contributions, bias)
+    return Segment(None, catalogue, contributions, bias)
 
 
 def load(path: Path, spec: ModelSpec) -> Segment:
@@ -109,11 +109,12 @@ def load(path: Path, spec: ModelSpec) -> Segment:
         DamagedError: files are missing, damaged, or of another shape.
     """
     try:
-        segment = _map(path)
+        # First, as a file that was changed must not be parsed.
         require_whole(path, contents=_size(path) <= _SMALL_BYTES)
+        segment = _map(path)
     except (OSError, ValueError, TypeError, EOFError, RecursionError) as error:
         raise DamagedError(f"segment {path.name} cannot be read: {error}") from error
-    shape = (len(segment.keys), spec.positions, spec.dimensions)
+    shape = (len(segment), spec.positions, spec.dimensions)
     fits = segment.contributions.shape == shape and segment.contributions.dtype == np.float16
     if not fits or segment.bias.shape != (shape[0], shape[2]) or segment.bias.dtype != np.float32:
         raise DamagedError(f"segment {path.name} does not hold arrays of {shape}")
@@ -124,7 +125,7 @@ def require_whole(path: Path, *, contents: bool) -> None:
     """Compare a segment's files with its checksums.
 
     Args:
-        contents: all of their bytes; otherwise only those of its keys.
+        contents: all of their bytes; otherwise only those of its catalogue.
 
     Raises:
         DamagedError: they differ; the message names the file.
@@ -136,7 +137,7 @@ def require_whole(path: Path, *, contents: bool) -> None:
             raise DamagedError(f"segment {path.name} lacks its file {file.name}")
         if file not in sums:
             raise DamagedError(f"segment {path.name} has no checksum of {file.name}")
-        if (contents or file.name == KEYS) and checksums.digest(file) != sums[file]:
+        if (contents or file.name == CATALOGUE) and checksums.digest(file) != sums[file]:
             raise DamagedError(f"segment {path.name}: {file.name} differs from its checksum")
 
 
@@ -164,8 +165,8 @@ def load_others(
 def merge(folder: Path, parts: Sequence[tuple[Segment, NDArray[np.int64]]]) -> Segment:
     """One segment of the given rows of several, at least one; the several stay."""
     first, _ = parts[0]
-    keys = [segment.keys[row] for segment, rows in parts for row in rows]
-    return _write(folder, keys, first.contributions.shape[1:], _chunks(parts))
+    catalogue = joined([segment.catalogue.take(rows) for segment, rows in parts])
+    return _write(folder, catalogue, first.contributions.shape[1:], _chunks(parts))
 
 
 def _chunks(parts: Sequence[tuple[Segment, NDArray[np.int64]]]) -> _Chunks:
@@ -193,10 +194,7 @@ def _size(path: Path) -> int:
 
 
 def _map(path: Path) -> Segment:
-    plain = json.loads((path / KEYS).read_text(encoding="utf-8"))
-    keys = tuple((str(id), int(revision)) for id, revision in plain)
-    if not keys:
-        raise ValueError("it holds no image")
+    catalogue = Catalogue.read(path / CATALOGUE)
     contributions = np.load(path / "contributions.npy", mmap_mode="r", allow_pickle=False)
     bias = np.load(path / "bias.npy", mmap_mode="r", allow_pickle=False)
-    return Segment(path, keys, contributions, bias)
+    return Segment(path, catalogue, contributions, bias)

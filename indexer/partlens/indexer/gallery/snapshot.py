@@ -1,16 +1,25 @@
 """One version of a gallery as a search sees it; never changes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from partlens.indexer.gallery.catalogue import Mask, Rows
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.metadata import Filter, Metadata
+from partlens.indexer.metadata import Filter
 
-Rows = NDArray[np.int64]
+
+class Place(NamedTuple):
+    """Where an image lies: the number of a segment, and a row of it."""
+
+    segment: int
+    row: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,41 +28,106 @@ class Snapshot:
 
     Attributes:
         version: of the truth.
-        revisions: id -> revision.
-        metadata: id -> metadata.
         segments: which together hold every image.
+        live: for each segment which of its rows are in the gallery, shape [M].
     """
 
     version: int
-    revisions: Mapping[str, int]
-    metadata: Mapping[str, Metadata]
     segments: Sequence[Segment]
+    live: Sequence[Mask]
+
+    @classmethod
+    def of(
+        cls,
+        version: int,
+        row_ids: NDArray[np.int64],
+        revisions: NDArray[np.int64],
+        segments: Sequence[Segment],
+    ) -> tuple["Snapshot", NDArray[np.int64]]:
+        """The images of these rows of the truth, and row ids that no segment holds.
+
+        Of an image that two segments hold the first counts.
+        """
+        order = np.argsort(row_ids)
+        there, wanted = row_ids[order], revisions[order]
+        held, live = np.zeros(len(there), bool), []
+        for segment in segments:
+            of = segment.catalogue
+            at = np.searchsorted(there, of.row_ids).clip(max=max(len(there) - 1, 0))
+            mask = np.zeros(len(of), bool)
+            if len(there):
+                mask = (there[at] == of.row_ids) & (wanted[at] == of.revisions) & ~held[at]
+                held[at[mask]] = True
+            live.append(mask)
+        return cls(version, tuple(segments), tuple(live)), there[~held]
 
     @cached_property
-    def ids(self) -> list[str]:
-        """All ids, sorted."""
-        return sorted(self.revisions)
+    def count(self) -> int:
+        """Images."""
+        return sum(int(mask.sum()) for mask in self.live)
 
-    @cached_property
-    def places(self) -> dict[str, tuple[int, int]]:
-        """id -> (segment, row)."""
-        places: dict[str, tuple[int, int]] = {}
-        for number, segment in enumerate(self.segments):
-            for row, (id, revision) in enumerate(segment.keys):
-                if self.revisions.get(id) == revision:
-                    places.setdefault(id, (number, row))
-        return places
+    def find(self, ids: Sequence[str]) -> dict[str, Place]:
+        """Where the images of these ids lie, those that are there."""
+        found = {}
+        for number, (segment, live) in enumerate(zip(self.segments, self.live, strict=True)):
+            places = segment.catalogue.places(ids)
+            for row in np.flatnonzero((places >= 0) & live):
+                found[ids[places[row]]] = Place(number, int(row))
+        return found
 
-    def missing(self) -> list[str]:
-        """Ids that no segment holds."""
-        places = self.places
-        return [id for id in self.ids if id not in places]
+    def row_ids(self, places: Iterable[Place]) -> list[int]:
+        """Which rows of the truth the images at these places are."""
+        return [int(self.segments[number].catalogue.row_ids[row]) for number, row in places]
+
+    def page(self, after: str, limit: int, where: Filter | None = None) -> list[Place]:
+        """The first places in order of id, of the ids above `after` that pass the filter."""
+        found: list[tuple[str, Place]] = []
+        options = pc.SelectKOptions(limit, [("id", "ascending")])
+        for number, (segment, passing) in enumerate(self.rows(where)):
+            ids = segment.catalogue.table["id"].take(pa.array(passing))
+            above = pc.call_function("greater", [ids, pa.scalar(after)])
+            some = pa.table({"id": ids, "row": passing}).filter(above)
+            first = some.take(pc.call_function("select_k_unstable", [some], options))
+            found += [(row["id"], Place(number, row["row"])) for row in first.to_pylist()]
+        return [place for _, place in sorted(found)[:limit]]
 
     def rows(self, where: Filter | None = None) -> Iterator[tuple[Segment, Rows]]:
-        """Each segment's rows that are in the gallery and pass the filter."""
-        chosen: dict[int, list[int]] = {number: [] for number in range(len(self.segments))}
-        for id, (number, row) in self.places.items():
-            if where is None or where.accepts(id, self.metadata[id]):
-                chosen[number].append(row)
-        for number, rows in chosen.items():
-            yield self.segments[number], np.array(sorted(rows), np.int64)
+        """Each segment's rows that are in the gallery and pass the filter, in order."""
+        for segment, live in zip(self.segments, self.live, strict=True):
+            passing = None if where is None else segment.catalogue.accepted(where)
+            yield segment, np.flatnonzero(live if passing is None else live & passing)
+
+    def without(self, places: Sequence[Place]) -> "Snapshot":
+        """The same without these images."""
+        live = list(self.live)
+        for number in {place.segment for place in places}:
+            live[number] = live[number].copy()
+            live[number][[place.row for place in places if place.segment == number]] = False
+        return Snapshot(self.version, self.segments, live)
+
+    def holding(self, segment: Segment) -> "Snapshot":
+        """The same with all images of one more segment."""
+        live = [*self.live, np.ones(len(segment), bool)]
+        return Snapshot(self.version, [*self.segments, segment], live)
+
+    def replaced(self, old: Sequence[Segment], new: Sequence[Segment]) -> "Snapshot":
+        """The same images, with new segments in the place of old ones that hold them too."""
+        gone = set(old)
+        numbers = range(len(self.segments))
+        kept = [number for number in numbers if self.segments[number] not in gone]
+        moved = [number for number in numbers if self.segments[number] in gone]
+        of = [self.segments[number].catalogue for number in moved]
+        live = [self.live[number] for number in moved]
+        none = np.zeros(0, np.int64)
+        held, _ = Snapshot.of(
+            self.version,
+            np.concatenate([none, *(c.row_ids[mask] for c, mask in zip(of, live, strict=True))]),
+            np.concatenate([none, *(c.revisions[mask] for c, mask in zip(of, live, strict=True))]),
+            new,
+        )
+        segments = [*(self.segments[number] for number in kept), *held.segments]
+        return Snapshot(self.version, segments, [*(self.live[n] for n in kept), *held.live])
+
+    def at(self, version: int) -> "Snapshot":
+        """The same images as those of another version."""
+        return Snapshot(version, self.segments, self.live)

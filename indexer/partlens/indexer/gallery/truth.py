@@ -1,7 +1,7 @@
 """The truth: one Lance dataset, and the version of it that is safe on disk."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import lance
+import numpy as np
 import pyarrow as pa
 from lance.optimize import Compaction, CompactionOptions
+from numpy.typing import NDArray
 
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.durability import (
+    damage,
     everything_below,
     refusals,
     sync_new,
@@ -127,20 +130,41 @@ class Truth:
         self._writer = dataset
         return dataset
 
-    def upsert(self, table: pa.Table, revision: int) -> None:
+    def upsert(self, table: pa.Table, revision: int, *, replacing: bool) -> NDArray[np.int64]:
         """Insert rows, or replace those of the same id; returns when they are on disk.
+
+        Args:
+            replacing: whether some of the ids are there already. Looking for them reads the ids of
+                all rows, so it is done only then.
+
+        Returns:
+            The row id of each row of the table.
 
         Raises:
             StorageError: the disk refused it; nothing has changed.
         """
         with self._commit(revision) as dataset:
-            merge = dataset.merge_insert("id").when_matched_update_all()
-            merge.when_not_matched_insert_all().execute(table)
+            known = {fragment.fragment_id for fragment in dataset.get_fragments()}
+            if replacing:
+                merge = dataset.merge_insert("id").when_matched_update_all()
+                merge.when_not_matched_insert_all().execute(table)
+            else:
+                dataset.insert(table)
+        return self._row_ids_of(table["id"].to_pylist(), known)
 
-    def delete(self, ids: Sequence[str]) -> None:
-        """Delete the rows of these ids; returns when that is on disk, and raises as upsert does."""
+    def delete(self, row_ids: Iterable[int]) -> None:
+        """Delete these rows; returns when that is on disk, and raises as upsert does."""
         with self._commit() as dataset:
-            dataset.delete(any_of(ids))
+            dataset.delete(any_of(row_ids))
+
+    def _row_ids_of(self, ids: Sequence[str], known: Set[int]) -> NDArray[np.int64]:
+        """Row ids of the ids in the current version's fragments that are not known."""
+        dataset = self.current.dataset
+        fragments = [one for one in dataset.get_fragments() if one.fragment_id not in known]
+        with damage("the rows that were just written cannot be read"):
+            new = dataset.scanner(["id"], with_row_id=True, fragments=fragments).to_table()
+        row_ids = dict(zip(new["id"].to_pylist(), new["_rowid"].to_pylist(), strict=True))
+        return np.array([row_ids[id] for id in ids], np.int64)
 
     @property
     def next_revision(self) -> int:

@@ -11,14 +11,17 @@ from partlens.explainer.halves import to_single
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import binding, checksums, segments
-from partlens.indexer.gallery.durability import WriterLock
+from partlens.indexer.gallery.catalogue import TRUTH_COLUMNS, Catalogue
+from partlens.indexer.gallery.durability import WriterLock, damage
 from partlens.indexer.gallery.gallery import Gallery
-from partlens.indexer.gallery.schema import STORED, arrays, embeddings, rows, stored_of
-from partlens.indexer.gallery.segments import Key, Segment
+from partlens.indexer.gallery.schema import arrays, embeddings
+from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.truth import DATASET, SUMS, Truth
 from partlens.indexer.gallery.version import Version
 from partlens.indexer.gallery.view import LOCK, SEGMENTS
 
+Key = tuple[str, int]
+"""An image's id and revision."""
 _TOLERANCE = 1e-4
 _ARRAYS = ["embedding", "bias", "contributions"]
 
@@ -137,11 +140,11 @@ def _damaged_rows(
     spec: ModelSpec, version: Version, whole: list[Segment]
 ) -> tuple[int, list[Finding]]:
     """How many rows there are, and those that are damaged, twice there, or in no segment."""
-    places = {key: (segment, row) for segment in whole for row, key in enumerate(segment.keys)}
+    places = {key: (segment, row) for segment in whole for row, key in enumerate(_keys(segment))}
     seen, missing, findings = set[str](), 0, list[Finding]()
     try:
-        for batch in version.batches((*STORED, *_ARRAYS)):
-            keys = [_require_row(row, seen) for row in rows(batch.drop_columns(_ARRAYS))]
+        for batch in version.batches((*TRUTH_COLUMNS, "thumbnail", *_ARRAYS)):
+            keys = _require_rows(batch, seen)
             _require_sums(batch, spec, keys)
             missing += sum(key not in places for key in keys)
             findings += _differing(batch, spec, keys, places)
@@ -156,12 +159,21 @@ def _damaged_rows(
     return len(seen), findings
 
 
-def _require_row(row: dict[str, object], seen: set[str]) -> Key:
-    stored = stored_of(row)
-    if stored.id in seen:
-        raise DamagedError(f"image {stored.id!r} is there twice")
-    seen.add(stored.id)
-    return stored.id, int(str(row["revision"]))
+def _keys(segment: Segment) -> Iterator[Key]:
+    ids = segment.catalogue.table["id"].to_pylist()
+    return zip(ids, segment.catalogue.revisions.tolist(), strict=True)
+
+
+def _require_rows(batch: pa.Table, seen: set[str]) -> list[Key]:
+    """The keys of rows whose metadata can be read and whose ids were not seen before."""
+    with damage("metadata of the gallery cannot be read"):
+        of = Catalogue.of_truth(batch, np.zeros(len(batch), np.int64))
+    keys = list(zip(of.table["id"].to_pylist(), of.revisions.tolist(), strict=True))
+    for id, _ in keys:
+        if id in seen:
+            raise DamagedError(f"image {id!r} is there twice")
+        seen.add(id)
+    return keys
 
 
 def _require_sums(batch: pa.Table, spec: ModelSpec, keys: list[Key]) -> None:

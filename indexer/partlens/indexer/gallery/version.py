@@ -1,6 +1,6 @@
 """One committed version of the truth, for reading; never changes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import lance
@@ -47,15 +47,17 @@ class Version:
     def __len__(self) -> int:
         return int(self.dataset.count_rows())
 
-    def read(self, columns: Sequence[str], ids: Sequence[str] | None = None) -> pa.Table:
-        """Columns of all rows, or of those of the ids, in no particular order.
+    def read(self, columns: Sequence[str], row_ids: Iterable[int] | None = None) -> pa.Table:
+        """Columns and `_rowid` of all rows, or of these, in no particular order.
 
         Raises:
             DamagedError: the files of these rows cannot be read.
         """
         with damage("rows of the gallery cannot be read"):
             return self.dataset.to_table(
-                columns=list(columns), filter=None if ids is None else any_of(ids)
+                columns=list(columns),
+                filter=None if row_ids is None else any_of(row_ids),
+                with_row_id=True,
             )
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
@@ -79,7 +81,6 @@ class Version:
         return found
 
 
-def any_of(ids: Sequence[str]) -> str:
-    """A filter that the rows of these ids pass."""
-    quoted = ", ".join("'" + id.replace("'", "''") + "'" for id in ids)
-    return f"id IN ({quoted})"
+def any_of(row_ids: Iterable[int]) -> str:
+    """A filter that these rows pass; Lance looks them up, and does not scan for them."""
+    return f"_rowid IN ({', '.join(str(int(row_id)) for row_id in row_ids)})"

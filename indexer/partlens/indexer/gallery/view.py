@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import DamagedError, LockedError, StorageError
 from partlens.indexer.gallery import segments
-from partlens.indexer.gallery.durability import WriterLock
+from partlens.indexer.gallery.catalogue import TRUTH_COLUMNS, Catalogue
+from partlens.indexer.gallery.durability import WriterLock, damage
 from partlens.indexer.gallery.records import FloatArray
-from partlens.indexer.gallery.schema import CATALOGUE, arrays, metadata_of, rows
-from partlens.indexer.gallery.segments import Key, Segment
+from partlens.indexer.gallery.schema import arrays
+from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.snapshot import Snapshot
 from partlens.indexer.gallery.version import Version
 
@@ -53,71 +54,70 @@ class View:
         Raises:
             DamagedError: the truth cannot be read.
         """
-        catalogue = list(rows(version.read(CATALOGUE)))
-        revisions = {str(row["id"]): int(str(row["revision"])) for row in catalogue}
-        metadata = {str(row["id"]): metadata_of(row) for row in catalogue}
+        of_truth = version.read(["revision"])
+        row_ids = np.asarray(of_truth["_rowid"].to_numpy(), np.int64)
+        revisions = np.asarray(of_truth["revision"].to_numpy(), np.int64)
 
-        def holding(some: Sequence[Segment]) -> Snapshot:
-            return Snapshot(version.number, revisions, metadata, some)
+        def holding(some: Sequence[Segment]) -> tuple[Snapshot, NDArray[np.int64]]:
+            return Snapshot.of(version.number, row_ids, revisions, some)
 
         on_disk = [segment for segment in known if segment.path and segment.path.exists()]
-        snapshot, damaged = holding(on_disk), list[Path]()
+        damaged = list[Path]()
+        snapshot, missing = holding(on_disk)
         # Twice: while the folder is read a writer may put segments together, and remove them.
         for _ in range(2):
-            if snapshot.missing():
+            if len(missing):
                 names = {segment.path for segment in snapshot.segments}
                 others, damaged = segments.load_others(path / SEGMENTS, spec, names)
-                snapshot = holding([*snapshot.segments, *others])
-        if snapshot.missing():
+                snapshot, missing = holding([*snapshot.segments, *others])
+        if len(missing):
             in_memory = [segment for segment in known if segment.path is None]
-            snapshot = holding([*snapshot.segments, *in_memory])
-        if missing := snapshot.missing():
+            snapshot, missing = holding([*snapshot.segments, *in_memory])
+        if len(missing):
             made = _rebuild(version, missing, path, spec, lock, damaged)
-            snapshot = holding([*snapshot.segments, *made])
-        if snapshot.missing():
+            snapshot, missing = holding([*snapshot.segments, *made])
+        if len(missing):
             raise DamagedError("the gallery's list of images names some that its rows do not hold")
         return cls(version, snapshot)
 
 
 def _rebuild(
     version: Version,
-    ids: Sequence[str],
+    row_ids: NDArray[np.int64],
     path: Path,
     spec: ModelSpec,
     lock: WriterLock | None,
     damaged: Sequence[Path],
 ) -> list[Segment]:
-    """Segments of these ids, on disk if this process may write."""
+    """Segments of these rows, on disk if this process may write."""
     mine = lock
     try:
         mine = mine or WriterLock(path / LOCK)
         segments.remove(damaged)
-        return [
-            write_or_keep(path, keys, contributions, bias)
-            for keys, contributions, bias in _stored(version, ids, spec)
-        ]
+        return [write_or_keep(path, *part) for part in _stored(version, row_ids, spec)]
     except (LockedError, StorageError):
-        return [segments.in_memory(*part) for part in _stored(version, ids, spec)]
+        return [segments.in_memory(*part) for part in _stored(version, row_ids, spec)]
     finally:
         if mine is not None and mine is not lock:
             mine.release()
 
 
 def write_or_keep(
-    path: Path, keys: Sequence[Key], contributions: NDArray[np.float16], bias: FloatArray
+    path: Path, catalogue: Catalogue, contributions: NDArray[np.float16], bias: FloatArray
 ) -> Segment:
     """A new segment of the gallery at path; in memory where the disk refuses it."""
     try:
-        return segments.write(path / SEGMENTS, keys, contributions, bias)
+        return segments.write(path / SEGMENTS, catalogue, contributions, bias)
     except OSError:
-        return segments.in_memory(keys, contributions, bias)
+        return segments.in_memory(catalogue, contributions, bias)
 
 
 def _stored(
-    version: Version, ids: Sequence[str], spec: ModelSpec
-) -> Iterator[tuple[list[Key], NDArray[np.float16], FloatArray]]:
-    for start in range(0, len(ids), _READ_ROWS):
-        some = ids[start : start + _READ_ROWS]
-        table = version.read(["id", "revision", "contributions", "bias"], some)
-        names = rows(table.select(["id", "revision"]))
-        yield [(str(n["id"]), int(str(n["revision"]))) for n in names], *arrays(table, spec)
+    version: Version, row_ids: NDArray[np.int64], spec: ModelSpec
+) -> Iterator[tuple[Catalogue, NDArray[np.float16], FloatArray]]:
+    for start in range(0, len(row_ids), _READ_ROWS):
+        some = row_ids[start : start + _READ_ROWS]
+        table = version.read([*TRUTH_COLUMNS, "contributions", "bias"], some)
+        with damage("rows of the gallery cannot be read"):
+            catalogue = Catalogue.of_truth(table, np.asarray(table["_rowid"], np.int64))
+        yield catalogue, *arrays(table, spec)

@@ -46,6 +46,15 @@ class ConfinedGallery:
         """Images in order of id, from the first id above `after`."""
         return self._gallery.list(after, limit, self._within.narrowed(NO_FILTER))
 
+    def thumbnails(self, ids: Sequence[str]) -> Sequence[bytes]:
+        """As Gallery.thumbnails; NotFoundError for an id that is not there."""
+        self._require(ids)
+        return self._gallery.thumbnails(ids)
+
+    def with_thumbnails(self, found: Sequence[Candidate]) -> Sequence[Candidate]:
+        """As Gallery.with_thumbnails, of what a search here found."""
+        return self._gallery.with_thumbnails(found)
+
     def decompositions(self, ids: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """As Gallery.decompositions; NotFoundError for an id that is not there."""
         self._require(ids)
@@ -66,8 +75,8 @@ class ConfinedGallery:
     def require_addable(self, image: NewImage) -> None:
         """Raise ForbiddenError unless the image is within, and the one it replaces too."""
         self._within.require(image.metadata.camera)
-        if image.id in self._gallery:
-            self._within.require(self._gallery.metadata(image.id).camera)
+        for replaced in self._gallery.metadata([image.id]).values():
+            self._within.require(replaced.camera)
 
     def add(self, images: Sequence[NewImage]) -> None:
         """As Gallery.add.
@@ -81,14 +90,14 @@ class ConfinedGallery:
 
     def delete(self, ids: Sequence[str]) -> int:
         """Deletes those that are there; how many."""
-        return self._gallery.delete([id for id in ids if self._holds(id)])
+        return self._gallery.delete(sorted(self._held(ids)))
 
-    def _holds(self, id: str) -> bool:
-        return id in self._gallery and (
-            self._within.cameras is None or self._within.sees(self._gallery.metadata(id))
-        )
+    def _held(self, ids: Sequence[str]) -> set[str]:
+        found = self._gallery.metadata(ids)
+        return {id for id, metadata in found.items() if self._within.sees(metadata)}
 
     def _require(self, ids: Sequence[str]) -> None:
+        held = self._held(ids)
         for id in ids:
-            if not self._holds(id):
+            if id not in held:
                 raise NotFoundError(f"the gallery has no image {id!r}")

@@ -1,0 +1,203 @@
+"""What a segment knows of its images beside their contributions, column by column."""
+
+import json
+from collections.abc import Sequence, Set
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from partlens.indexer.gallery.records import StoredImage
+from partlens.indexer.metadata import Filter, Metadata
+
+Mask = NDArray[np.bool_]
+Rows = NDArray[np.int64]
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("revision", pa.int64(), nullable=False),
+        pa.field("row_id", pa.int64(), nullable=False),
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("media_digest", pa.string(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("camera", pa.string(), nullable=False),
+        pa.field("track", pa.string(), nullable=False),
+        pa.field("captured_at", pa.timestamp("us", tz="UTC")),
+        pa.field("attributes", pa.map_(pa.string(), pa.string()), nullable=False),
+    ]
+)
+"""`revision` and `row_id` (Lance's stable one) tell which row of the truth an image is."""
+TRUTH_COLUMNS = tuple(name for name in SCHEMA.names if name != "row_id")
+_UNKNOWN_TIME = np.iinfo(np.int64).min
+
+
+class Codes(NamedTuple):
+    """A column of few different texts.
+
+    Attributes:
+        numbers: of each row's text, -1 where it has none; int32, shape [M].
+        texts: number -> text.
+    """
+
+    numbers: NDArray[np.int32]
+    texts: list[str]
+
+    def are(self, texts: Set[str]) -> Mask:
+        """Which rows have one of these, shape [M]."""
+        wanted = [number for number, text in enumerate(self.texts) if text in texts]
+        return np.isin(self.numbers, wanted)
+
+
+class Catalogue:
+    """The columns SCHEMA of M images, in row order; never changes.
+
+    Args:
+        table: of that schema.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table.combine_chunks()
+        self._codes: dict[tuple[str, str], Codes] = {}
+
+    def __len__(self) -> int:
+        count: int = self.table.num_rows
+        return count
+
+    @cached_property
+    def revisions(self) -> NDArray[np.int64]:
+        """Shape [M]."""
+        return np.asarray(self.table["revision"].to_numpy())
+
+    @cached_property
+    def row_ids(self) -> NDArray[np.int64]:
+        """Shape [M]."""
+        return np.asarray(self.table["row_id"].to_numpy())
+
+    def take(self, rows: Rows) -> "Catalogue":
+        """Of these rows alone."""
+        return Catalogue(self.table.take(pa.array(rows)))
+
+    def ids(self, rows: Rows) -> list[str]:
+        """Ids of rows."""
+        found: list[str] = self.table["id"].take(pa.array(rows)).to_pylist()
+        return found
+
+    def places(self, ids: Sequence[str]) -> Rows:
+        """For every row the number of its id among `ids`, -1 where it is none of them; [M]."""
+        options = pc.SetLookupOptions(pa.array(ids, pa.string()))
+        numbers = pc.call_function("index_in", [self.table["id"]], options)
+        return np.asarray(pc.fill_null(numbers, -1).to_numpy(), np.int64)
+
+    def stored(self, rows: Rows) -> list[StoredImage]:
+        """What is known of the images in rows."""
+        return [_stored(plain) for plain in self.table.take(pa.array(rows)).to_pylist()]
+
+    def codes(self, column: str) -> Codes:
+        """The column "camera" or "track", where an empty text means unknown."""
+        if ("", column) not in self._codes:
+            self._codes["", column] = _coded(self.table[column])
+        return self._codes["", column]
+
+    def attribute_codes(self, name: str) -> Codes:
+        """The values of an attribute."""
+        if ("attribute", name) not in self._codes:
+            options = pc.MapLookupOptions(pa.scalar(name), "first")
+            values = pc.call_function("map_lookup", [self.table["attributes"]], options)
+            self._codes["attribute", name] = _coded(values)
+        return self._codes["attribute", name]
+
+    def accepted(self, where: Filter) -> Mask | None:
+        """Which rows pass the filter, shape [M]; None if all do."""
+        masks = [
+            self.codes(column).are(texts)
+            for column, texts in (("camera", where.cameras), ("track", where.tracks))
+            if texts
+        ]
+        masks += [self.attribute_codes(name).are({text}) for name, text in where.attributes.items()]
+        if where.captured_after is not None:
+            masks.append(self._captured_at >= _microseconds(where.captured_after))
+        if where.captured_before is not None:
+            before = self._captured_at < _microseconds(where.captured_before)
+            masks.append(before & (self._captured_at != _UNKNOWN_TIME))
+        if where.exclude_ids:
+            masks.append(self.places(sorted(where.exclude_ids)) < 0)
+        return np.logical_and.reduce(masks) if masks else None
+
+    @cached_property
+    def _captured_at(self) -> NDArray[np.int64]:
+        """Microseconds since 1970, shape [M]."""
+        column = self.table["captured_at"].cast(pa.int64())
+        return np.asarray(pc.fill_null(column, _UNKNOWN_TIME).to_numpy())
+
+    def write(self, path: Path) -> None:
+        """As an Arrow file of one batch."""
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, SCHEMA) as writer:
+            writer.write_table(self.table)
+
+    @classmethod
+    def read(cls, path: Path) -> "Catalogue":
+        """What write wrote, memory-mapped.
+
+        Raises:
+            ValueError, OSError: it is something else.
+        """
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        if table.schema != SCHEMA or not len(table):
+            raise ValueError(f"{path.name} has other columns, or no row")
+        table.validate(full=True)
+        return cls(table)
+
+    @classmethod
+    def of_truth(cls, table: pa.Table, row_ids: NDArray[np.int64]) -> "Catalogue":
+        """From rows of the truth that have the columns TRUTH_COLUMNS.
+
+        Raises:
+            ValueError: attributes that are not JSON.
+        """
+        columns = {name: table[name] for name in TRUTH_COLUMNS if name != "attributes"}
+        for name in ("uri", "media_digest", "camera", "track"):
+            columns[name] = pc.fill_null(columns[name], "")
+        columns["row_id"] = pa.array(row_ids, pa.int64())
+        texts = table["attributes"].to_pylist()
+        columns["attributes"] = pa.array([_pairs(text) for text in texts], SCHEMA.field(10).type)
+        return cls(pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA))
+
+
+def joined(parts: Sequence[Catalogue]) -> Catalogue:
+    """One after the other."""
+    return Catalogue(pa.concat_tables([part.table for part in parts]))
+
+
+def _pairs(text: str | None) -> list[tuple[str, str]]:
+    plain = json.loads(text or "{}")
+    if not isinstance(plain, dict):
+        raise ValueError(f"attributes {text!r} are no JSON object")
+    return [(str(key), str(value)) for key, value in plain.items()]
+
+
+def _stored(plain: dict[str, Any]) -> StoredImage:
+    at = plain.pop("captured_at")
+    metadata = Metadata(
+        plain.pop("camera"),
+        plain.pop("track"),
+        None if at is None else at.astimezone(UTC),
+        dict(plain.pop("attributes")),
+    )
+    del plain["revision"], plain["row_id"]
+    return StoredImage(**plain, metadata=metadata)
+
+
+def _coded(column: pa.ChunkedArray) -> Codes:
+    coded = column.combine_chunks().dictionary_encode()
+    numbers = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False)
+    return Codes(np.asarray(numbers, np.int32), coded.dictionary.to_pylist())
+
+
+def _microseconds(at: datetime) -> int:
+    return int(pa.scalar(at, pa.timestamp("us", tz="UTC")).cast(pa.int64()).as_py())
