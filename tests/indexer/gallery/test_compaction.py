@@ -131,12 +131,12 @@ def test_a_search_that_has_begun_ends_on_segments_that_are_gone_from_disk(
     gallery.add([image(str(number)) for number in range(10)])
     reader = Gallery.open(gallery.path)
     begun = reader.view.snapshot
-    expected = search(begun, parts(), "default", Filter(), 10, GRID)
+    expected = search(begun, parts(), "default", Filter(), 10, GRID, reader.indexes.of)
     gallery.delete([str(number) for number in range(1, 10)])
     gallery.compact()
     gallery._truth.forget_history(at_once=True)
     assert not any(segment.path and segment.path.exists() for segment in begun.segments)
-    found = search(begun, parts(), "default", Filter(), 10, GRID)
+    found = search(begun, parts(), "default", Filter(), 10, GRID, reader.indexes.of)
     assert [(one.id, one.score) for one in found] == [(one.id, one.score) for one in expected]
     # Thumbnails are in the truth alone and went with its old files: the reader looks for new ones.
     assert reader.thumbnails(["0"]) == [b"0"]

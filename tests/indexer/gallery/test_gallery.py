@@ -94,7 +94,9 @@ def test_a_search_equals_scoring_every_image(
     contributions, bias = gallery.decompositions(ids)
     naive = score_images(score, parts(), contributions, bias, GRID)
     order = sorted(range(len(ids)), key=lambda i: (-naive.scores[i], ids[i]))[:10]
-    found = search(gallery.view.snapshot, parts(), score, Filter(), 10, GRID, exact_bytes)
+    found = search(
+        gallery.view.snapshot, parts(), score, Filter(), 10, GRID, gallery.indexes.of, exact_bytes
+    )
     assert [one.id for one in found] == [ids[i] for i in order]
     for one, i in zip(found, order, strict=True):
         np.testing.assert_allclose(one.map, naive.maps[i], atol=1e-5)

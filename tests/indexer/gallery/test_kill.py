@@ -82,6 +82,8 @@ def require_whole(path: Path, state: dict[str, int], begun: Change, where: str) 
     exact = [one.contributions.astype(np.float16) for one in expected]
     np.testing.assert_array_equal(contributions, np.asarray(exact, np.float32), where)
     best = score_images("default", parts(), contributions, bias, GRID).scores.argmax()
-    hit = search(gallery.view.snapshot, parts(), "default", Filter(), 1, GRID)[0]
+    hit = search(gallery.view.snapshot, parts(), "default", Filter(), 1, GRID, gallery.indexes.of)[
+        0
+    ]
     assert hit.id == ids[best], where
     return found

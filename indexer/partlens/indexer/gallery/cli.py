@@ -1,6 +1,7 @@
-"""`partlens index verify`, `compact`, `erase` and `retain`: a gallery's upkeep."""
+"""`partlens index plan`, `verify`, `compact`, `erase` and `retain`: a gallery's upkeep."""
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,12 +14,32 @@ import click
 from partlens.indexer.arguments import GALLERY, clear_errors
 from partlens.indexer.gallery.erasure import erase, require_receipt_place, write_receipt
 from partlens.indexer.gallery.gallery import Gallery
+from partlens.indexer.gallery.plan import AUTO, IndexChoice, plan
 from partlens.indexer.gallery.retention import duration, expired
 from partlens.indexer.gallery.verification import repair, verify
 
+_UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _RECEIPT_TO = click.option(
     "--receipt", required=True, type=_FILE, help="Where to write the receipt (JSON)."
+)
+
+
+class _Bytes(click.ParamType[int]):
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]iB|B)?", str(value))
+        if match is None:
+            self.fail(f"{value!r} is no size, such as 512MiB or 8GiB", param, ctx)
+        return int(float(match[1]) * _UNITS[match[2] or "B"])
+
+
+_INDEX = click.option(
+    "--index", "factory", help="auto, or a FAISS factory string, such as IVF4096,SQ8."
+)
+_MEMORY = click.option(
+    "--memory", type=_Bytes(), help="What the indexes may take, such as 8GiB, when --index is auto."
 )
 
 
@@ -54,12 +75,57 @@ def verify_command(gallery: Path, as_json: bool, mend: bool) -> None:
     sys.exit(1 if outcome.findings else 0)
 
 
+@click.command("plan")
+@click.option("--images", required=True, type=click.IntRange(1))
+@click.option("--positions", default=32, show_default=True, type=click.IntRange(1))
+@click.option("--dimensions", default=128, show_default=True, type=click.IntRange(1))
+@_INDEX
+@_MEMORY
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def plan_command(
+    images: int,
+    positions: int,
+    dimensions: int,
+    factory: str | None,
+    memory: int | None,
+    as_json: bool,
+) -> None:
+    """Say how a gallery of so many images would be indexed, and what that takes.
+
+    Positions and dimensions are those of the model (`partlens model show`).
+    """
+    made = plan(images, positions, dimensions, IndexChoice(factory or AUTO, memory))
+    if as_json:
+        click.echo(json.dumps(asdict(made)))
+        return
+    recall = "not measured" if made.recall_at_10 is None else f"{made.recall_at_10:.3f}"
+    click.echo(
+        f"positions: {made.positions_factory}\nembeddings: {made.embeddings_factory}\n"
+        f"memory of the indexes: {made.memory_bytes / 2**30:.2f} GiB,"
+        f" {made.index_bytes} bytes an image\n"
+        f"disk: {made.disk_bytes / 2**30:.2f} GiB, and as much as the segments again while they"
+        f" are compacted\nrecall@10 beside exact search: {recall}"
+    )
+    if not made.fits:
+        raise click.ClickException(
+            f"that is more than {(memory or 0) / 2**30:.2f} GiB: allow more memory, or give a"
+            " model of fewer positions or dimensions"
+        )
+
+
 @click.command("compact")
 @GALLERY
-def compact_command(gallery: Path) -> None:
-    """Put small files together and leave out what was deleted; adding does it by and by."""
+@_INDEX
+@_MEMORY
+def compact_command(gallery: Path, factory: str | None, memory: int | None) -> None:
+    """Put small files together and leave out what was deleted; adding does it by and by.
+
+    With --index or --memory, large segments are indexed so from now on.
+    """
+    asked = factory is not None or memory is not None
+    choice = IndexChoice(factory or AUTO, memory) if asked else None
     with clear_errors(), Gallery.open(gallery) as opened:
-        opened.compact()
+        opened.compact(choice)
 
 
 @click.command("erase")
@@ -112,4 +178,4 @@ def _erase(gallery: Path, ids: Sequence[str], receipt: Path) -> None:
         )
 
 
-COMMANDS = (verify_command, compact_command, erase_command, retain_command)
+COMMANDS = (plan_command, verify_command, compact_command, erase_command, retain_command)

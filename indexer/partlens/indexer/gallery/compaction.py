@@ -1,5 +1,6 @@
 """Puts small segments and files together and drops the dead, beside reading and writing."""
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -59,8 +60,10 @@ def _of_one_size(sizes: Sequence[tuple[int, int]]) -> list[list[int]]:
 
 
 def _every_small(sizes: Sequence[tuple[int, int]]) -> list[list[int]]:
-    limit = max(max((live for live, _ in sizes), default=0), _SMALLEST)
-    below = [number for number, (live, _) in enumerate(sizes) if 0 < live < limit]
+    largest = max((live for live, _ in sizes), default=0)
+    # One that is most of the gallery is not worth writing again for the sake of the rest.
+    spared = max(largest, _SMALLEST) if 2 * largest > sum(live for live, _ in sizes) else math.inf
+    below = [number for number, (live, _) in enumerate(sizes) if 0 < live < spared]
     return [below] if len(below) > 1 else []
 
 
@@ -77,6 +80,8 @@ class Compaction:
         folder: of the segments.
         snapshot: gives the newest.
         swap: puts new segments in the place of others, which are removed.
+        index: writes the index of a segment, if it is large enough to have one.
+        unindexed: segments that lack an index they should have.
         tidy: rewrites files of the truth with a larger share of deleted rows than it is given.
     """
 
@@ -85,9 +90,12 @@ class Compaction:
         folder: Path,
         snapshot: Callable[[], Snapshot],
         swap: Callable[[Sequence[Segment], Sequence[Segment]], None],
+        index: Callable[[Segment], None],
+        unindexed: Callable[[], Sequence[Segment]],
         tidy: Callable[[float], None],
     ) -> None:
         self._folder, self._snapshot, self._swap, self._tidy = folder, snapshot, swap, tidy
+        self._index, self._unindexed = index, unindexed
         self.running, self._stop = threading.RLock(), threading.Event()
         self._thread: threading.Thread | None = None
         self._segments, self._commits = len(snapshot().segments), 0
@@ -141,6 +149,12 @@ class Compaction:
             chosen = [parts[number] for number in group]
             with refusals(self._folder.parent.name):
                 joined = segments.merge(self._folder, chosen)
+                self._index(joined)
             self._swap([segment for segment, _ in chosen], [joined])
         self._swap([segment for segment, rows in parts if not len(rows)], [])
+        for segment in self._unindexed():
+            if self._stop.is_set():
+                return
+            with refusals(self._folder.parent.name):
+                self._index(segment)
         self._segments = len(self._snapshot().segments)

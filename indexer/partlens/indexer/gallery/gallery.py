@@ -26,6 +26,8 @@ from partlens.indexer.gallery import binding, segments
 from partlens.indexer.gallery.catalogue import Catalogue
 from partlens.indexer.gallery.compaction import Compaction
 from partlens.indexer.gallery.durability import WriterLock, refusals, sync
+from partlens.indexer.gallery.indexes import INDEXES, Indexes
+from partlens.indexer.gallery.plan import INDEXED_ROWS, IndexChoice
 from partlens.indexer.gallery.records import Candidate, FloatArray, NewImage, StoredImage
 from partlens.indexer.gallery.schema import arrays, to_table
 from partlens.indexer.gallery.search import search
@@ -55,8 +57,14 @@ class Gallery:
         self._writing = threading.RLock()
         self._changed_at = 0.0
         self._view = View.of(self._truth.current, path, spec)
+        self.indexes = Indexes(path / INDEXES, spec.dimensions)
         self._compaction = Compaction(
-            path / SEGMENTS, lambda: self._view.snapshot, self._swap, self._tidy_truth
+            path / SEGMENTS,
+            snapshot=lambda: self._view.snapshot,
+            swap=self._swap,
+            index=self._index,
+            unindexed=lambda: self.indexes.missing(self._view.snapshot.segments),
+            tidy=self._tidy_truth,
         )
 
     @classmethod
@@ -153,6 +161,7 @@ class Gallery:
         """
         with self._writing:
             self._truth.refresh()
+            self.indexes.see(self._view.snapshot.segments)
             if self._truth.current.number == self.version:
                 return False
             known = self._view.snapshot.segments
@@ -259,15 +268,27 @@ class Gallery:
                 self._compaction.after_commit()
             return len(gone)
 
-    def compact(self) -> None:
+    def prepare(self) -> None:
+        """Read the indexes that a search would read first."""
+        for segment in self._view.snapshot.segments:
+            self.indexes.of(segment)
+
+    def compact(self, choice: IndexChoice | None = None) -> None:
         """Put small segments and files together now, and leave out what was deleted.
+
+        Args:
+            choice: how to index large segments from now on, if it is to change.
 
         Raises:
             LockedError, StorageError: as add.
+            FactoryError: FAISS can make no index as chosen; nothing is changed.
         """
         with self._writing:
             self._become_writer()
+            if choice is not None:
+                self.indexes.choose(choice)
         self._compaction.run()
+        self.announce()
 
     def purge(self) -> None:
         """Leave nothing of deleted images in any file; adding and deleting wait meanwhile.
@@ -310,7 +331,16 @@ class Gallery:
             ShapeError: a part of another dimension than the gallery's.
         """
         snapshot, grid = self._view.snapshot, self.spec.grid
-        found = search(snapshot, parts, score, where, top, grid, require_waiting=require_waiting)
+        found = search(
+            snapshot,
+            parts,
+            score,
+            where,
+            top,
+            grid,
+            self.indexes.of,
+            require_waiting=require_waiting,
+        )
         stored = self._stored(snapshot, [one.place for one in found])
         return [
             Candidate(image.id, one.score, one.map, one.constant, one.window, image)
@@ -364,6 +394,11 @@ class Gallery:
         with self._writing:
             self._show(self._view.snapshot.replaced(old, new))
         segments.remove(segment.path for segment in old if segment.path)
+        self.indexes.keep_only([*self._view.snapshot.segments, *new])
+
+    def _index(self, segment: Segment) -> None:
+        if len(segment) >= INDEXED_ROWS:
+            self.indexes.build(segment, len(segment) / max(len(self), len(segment)))
 
     def _tidy_truth(self, dead_share: float) -> None:
         """Rewrite files of the truth, and forget versions that nobody reads any more."""

@@ -14,6 +14,7 @@ from partlens.indexer.gallery import binding, checksums, segments
 from partlens.indexer.gallery.catalogue import TRUTH_COLUMNS, Catalogue
 from partlens.indexer.gallery.durability import WriterLock, damage
 from partlens.indexer.gallery.gallery import Gallery
+from partlens.indexer.gallery.indexes import INDEXES, Indexes
 from partlens.indexer.gallery.schema import arrays, embeddings
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.truth import DATASET, SUMS, Truth
@@ -98,8 +99,8 @@ def repair(path: Path) -> Verification:
             return outcome
         places = {finding.place for finding in outcome.findings} - {SEGMENTS}
         segments.remove(path / place for place in places)
-    with Gallery.open(path) as gallery:  # which makes what is missing
-        gallery.announce()
+    with Gallery.open(path) as gallery:  # which makes what is missing, but for indexes
+        gallery.compact()
     return verify(path)
 
 
@@ -110,6 +111,7 @@ def _verify(path: Path, spec: ModelSpec, version: Version) -> Verification:
         try:
             segments.require_whole(folder, contents=True)
             whole.append(segments.load(folder, spec))
+            findings += _damaged_index(path, whole[-1])
         except (OSError, DamagedError) as error:
             if folder.exists():  # else a writer has just put it into another
                 problem = str(error).removeprefix(f"segment {folder.name}").lstrip(": ")
@@ -120,6 +122,14 @@ def _verify(path: Path, spec: ModelSpec, version: Version) -> Verification:
         # Rows of a damaged segment are in no other; that need not be said again.
         findings += [one for one in of_rows if not findings or one.place != SEGMENTS]
     return Verification(count, len(whole), unchecked, tuple(findings))
+
+
+def _damaged_index(path: Path, segment: Segment) -> list[Finding]:
+    try:
+        Indexes(path / INDEXES, segment.bias.shape[1]).require_whole(segment)
+    except DamagedError as error:
+        return [Finding(f"{INDEXES}/{segment.path.name}", str(error), True)] if segment.path else []
+    return []
 
 
 def _damaged_files(path: Path, version: Version) -> tuple[list[Finding], int]:

@@ -1,0 +1,271 @@
+"""FAISS indexes of segments: in files beside them, made again when they are missing or damaged."""
+
+import json
+import shutil
+import threading
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from partlens.explainer.halves import to_single
+from partlens.indexer.errors import DamagedError, GalleryError
+from partlens.indexer.gallery import checksums
+from partlens.indexer.gallery.durability import sync, write_atomically
+from partlens.indexer.gallery.plan import (
+    AUTO,
+    INDEXED_ROWS,
+    IndexChoice,
+    embeddings_factory,
+    positions_factory,
+)
+from partlens.indexer.gallery.records import FloatArray
+from partlens.indexer.gallery.segments import Segment
+
+INDEXES = "indexes"
+_POSITIONS, _EMBEDDINGS, _FACTS, _SUMS = (
+    "positions.faiss",
+    "embeddings.faiss",
+    "index.json",
+    "files.sha256",
+)
+_CHOICE = "choice.json"
+_CHUNK_ROWS = 256
+_TRAINING_VECTORS = 64
+"""For each inverted list."""
+_SEED = 0
+
+
+class FactoryError(GalleryError, ValueError):
+    """A factory string that FAISS cannot make an index of."""
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentIndex:
+    """Indexes of one segment; inner products with vectors of length 1.
+
+    Attributes:
+        positions: contributions; a FAISS id is row * P + position. Positions that contribute
+            nothing are left out.
+        embeddings: a FAISS id is the row.
+        on_disk: whether it is in files; if not it is of a few images, or provisional.
+    """
+
+    positions: Any
+    embeddings: Any
+    on_disk: bool
+
+
+class Indexes:
+    """The indexes of a gallery's segments; safe to use from threads.
+
+    Args:
+        folder: of the indexes, with a folder for each segment that has one.
+        dimensions: D.
+    """
+
+    def __init__(self, folder: Path, dimensions: int) -> None:
+        self._folder, self._dimensions = folder, dimensions
+        self.choice = read_choice(folder)
+        self._known: WeakKeyDictionary[Segment, SegmentIndex] = WeakKeyDictionary()
+        self._lock = threading.Lock()
+
+    def of(self, segment: Segment) -> SegmentIndex:
+        """That of a segment: from its files, or compared vector by vector where it has none."""
+        with self._lock:
+            if segment not in self._known:
+                self._known[segment] = self._read(segment) or _made(segment, "SQfp16", "SQfp16")
+            return self._known[segment]
+
+    def see(self, segments: Iterable[Segment]) -> None:
+        """Take up the files of indexes that were written meanwhile."""
+        for segment in segments:
+            if segment in self._known:
+                self._is_missing(segment)
+
+    def missing(self, segments: Iterable[Segment]) -> list[Segment]:
+        """Segments that should have files of an index and have none that can be read."""
+        return [segment for segment in segments if self._is_missing(segment)]
+
+    def _is_missing(self, segment: Segment) -> bool:
+        with self._lock:
+            known = self._known.get(segment)
+            if segment.path is None or len(segment) < INDEXED_ROWS or (known and known.on_disk):
+                return False
+            read = self._read(segment)
+            if read is not None:
+                self._known[segment] = read
+            return read is None
+
+    def choose(self, choice: IndexChoice) -> None:
+        """Have all indexes made anew, as this says; only for the one writer.
+
+        Raises:
+            FactoryError: no index can be made of the factory string; nothing is changed.
+        """
+        if choice.factory != AUTO:
+            _empty(self._dimensions, choice.factory)
+        self._folder.mkdir(exist_ok=True)
+        write_atomically(self._folder / _CHOICE, json.dumps(asdict(choice)).encode())
+        self.choice = choice
+        with self._lock:
+            self._known.clear()
+        self.keep_only(())
+
+    def build(self, segment: Segment, share: float = 1.0) -> None:
+        """Write a segment's index and use it from now on.
+
+        Args:
+            share: of the gallery that the segment is.
+
+        Raises:
+            OSError: the disk refused it.
+        """
+        if segment.path is None:
+            return
+        rows, positions, dimensions = segment.contributions.shape
+        factory = positions_factory(self.choice, rows * positions, dimensions, share)
+        made = _made(segment, factory, embeddings_factory(rows))
+        place = self._folder / segment.path.name
+        draft = place.with_name(f".{place.name}")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        try:
+            faiss.write_index(made.positions, str(draft / _POSITIONS))
+            faiss.write_index(made.embeddings, str(draft / _EMBEDDINGS))
+            facts = {"factory": factory, "rows": rows, "positions": positions}
+            (draft / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
+            files = [draft / name for name in (_POSITIONS, _EMBEDDINGS, _FACTS)]
+            checksums.record(draft / _SUMS, files)
+            for path in (*files, draft / _SUMS, draft):
+                sync(path)
+            shutil.rmtree(place, ignore_errors=True)
+            draft.rename(place)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        with self._lock:
+            self._known[segment] = replace(made, on_disk=True)
+
+    def keep_only(self, segments: Iterable[Segment]) -> None:
+        """Delete the files of all other segments' indexes; only for the one writer."""
+        names = {segment.path.name for segment in segments if segment.path}
+        for path in self._folder.iterdir() if self._folder.is_dir() else ():
+            if path.name not in names and path.name != _CHOICE:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def require_whole(self, segment: Segment) -> None:
+        """Compare the files of a segment's index, if it has any, with their checksums.
+
+        Raises:
+            DamagedError: they differ.
+        """
+        if segment.path and (self._folder / segment.path.name).exists():
+            _load(self._folder / segment.path.name, segment)
+
+    def _read(self, segment: Segment) -> SegmentIndex | None:
+        if segment.path is None or not (self._folder / segment.path.name).exists():
+            return None
+        try:
+            return _load(self._folder / segment.path.name, segment)
+        except DamagedError:
+            return None
+
+
+def read_choice(folder: Path) -> IndexChoice:
+    """What was chosen for a folder of indexes; the default where nothing was.
+
+    Raises:
+        DamagedError: the file is not what choose writes.
+    """
+    try:
+        plain = json.loads((folder / _CHOICE).read_bytes())
+        memory = plain["memory_bytes"]
+        return IndexChoice(str(plain["factory"]), None if memory is None else int(memory))
+    except FileNotFoundError:
+        return IndexChoice()
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DamagedError(f"{folder.name}/{_CHOICE} cannot be read: {error}") from error
+
+
+def _load(path: Path, segment: Segment) -> SegmentIndex:
+    sums = checksums.recorded(path / _SUMS)
+    try:
+        for name in (_POSITIONS, _EMBEDDINGS, _FACTS):
+            # First, as FAISS must not parse a file that was changed.
+            if sums.get(path / name) != checksums.digest(path / name):
+                raise DamagedError(f"index {path.name}: {name} differs from its checksum")
+        facts = json.loads((path / _FACTS).read_bytes())
+        found = SegmentIndex(
+            faiss.read_index(str(path / _POSITIONS)),
+            faiss.read_index(str(path / _EMBEDDINGS)),
+            on_disk=True,
+        )
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise DamagedError(f"index {path.name} cannot be read: {error}") from error
+    rows, positions, dimensions = segment.contributions.shape
+    fits = [facts["rows"], facts["positions"]] == [rows, positions]
+    of = (found.positions, found.embeddings)
+    if not fits or any(index.d != dimensions or index.ntotal > rows * positions for index in of):
+        raise DamagedError(f"index {path.name} is not one of segment {path.name}")
+    return found
+
+
+def _made(segment: Segment, factory: str, of_embeddings: str) -> SegmentIndex:
+    rows, positions, dimensions = segment.contributions.shape
+    indexes = [_empty(dimensions, text) for text in (factory, of_embeddings)]
+    random = np.random.default_rng(_SEED)
+    for index, vectors in zip(indexes, (rows * positions, rows), strict=True):
+        if not index.is_trained:
+            inverted = faiss.try_extract_index_ivf(index)
+            wanted = _TRAINING_VECTORS * (inverted.nlist if inverted else 1024)
+            some = min(rows, -(-wanted * rows // vectors))
+            chosen = np.sort(random.choice(rows, some, replace=False))
+            both = _vectors(segment, chosen)
+            training = both[0] if vectors > rows else both[1]
+            index.train(_unit(training)[0])
+    for start in range(0, rows, _CHUNK_ROWS):
+        chosen = np.arange(start, min(start + _CHUNK_ROWS, rows))
+        of_positions, embeddings = _vectors(segment, chosen)
+        _add(indexes[0], of_positions, start * positions)
+        _add(indexes[1], embeddings, start)
+    return SegmentIndex(indexes[0], indexes[1], on_disk=False)
+
+
+def _empty(dimensions: int, factory: str) -> Any:
+    try:
+        index = faiss.index_factory(dimensions, factory, faiss.METRIC_INNER_PRODUCT)
+    except RuntimeError as error:
+        raise FactoryError(
+            f"FAISS cannot make an index {factory!r} of {dimensions} dimensions: {error}"
+        ) from error
+    if isinstance(index, faiss.IndexRefine):
+        raise FactoryError(
+            f"{factory!r} refines what it finds, as exact re-ranking does: leave out its last part"
+        )
+    return index if faiss.try_extract_index_ivf(index) else faiss.IndexIDMap2(index)
+
+
+def _vectors(segment: Segment, rows: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
+    """Contributions [M * P, D] and embeddings [M, D] of rows."""
+    contributions = to_single(np.asarray(segment.contributions[rows]))
+    embeddings = contributions.sum(1) + segment.bias[rows]
+    return contributions.reshape(-1, contributions.shape[2]), embeddings
+
+
+def _unit(vectors: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:
+    """Those that are not zero, scaled to length 1, and which they are."""
+    norms = np.linalg.norm(vectors, axis=1)
+    something = np.flatnonzero(norms > 0)
+    return vectors[something] / norms[something, None], something
+
+
+def _add(index: Any, vectors: FloatArray, first: int) -> None:
+    unit, which = _unit(vectors)
+    if len(unit):
+        index.add_with_ids(unit, which + first)

@@ -1,0 +1,135 @@
+"""Which FAISS index a segment gets, and what a gallery of some size will cost."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+INDEXED_ROWS = 4096
+"""Segments of fewer images are compared vector by vector, which takes a few milliseconds."""
+AUTO = "auto"
+_MOST_LISTS = 8192
+_ID_BYTES = 8
+
+
+class Storage(NamedTuple):
+    """How an index keeps a vector.
+
+    Attributes:
+        factory: the end of FAISS's factory string.
+        bits: of each dimension.
+        extra: bytes of each vector beside these and its id.
+        recall: recall@10 of exact search, as measured with `partlens bench search`.
+    """
+
+    factory: str
+    bits: int
+    extra: int
+    recall: float
+
+    def vector_bytes(self, dimensions: int) -> int:
+        """Of one vector with its id."""
+        return _ID_BYTES + self.extra + math.ceil(self.bits * dimensions / 8)
+
+
+# From the most exact to the smallest; auto takes the first that fits.
+STORAGES = (
+    Storage("SQfp16", 16, 0, 0.995),
+    Storage("SQ8", 8, 0, 0.99),
+    Storage("RaBitQ", 1, 8, 0.97),
+)
+
+
+@dataclass(frozen=True)
+class IndexChoice:
+    """What an operator asks for.
+
+    Attributes:
+        factory: "auto", or a FAISS factory string for the positions, such as "IVF4096,SQ8".
+        memory_bytes: what the indexes of the gallery may take; None for no limit.
+    """
+
+    factory: str = AUTO
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a gallery of so many images takes.
+
+    Attributes:
+        images, positions, dimensions: of the gallery; positions that contribute nothing, as the
+            losers of max pooling do, take less.
+        positions_factory, embeddings_factory: FAISS factory strings.
+        index_bytes: of memory for each image.
+        memory_bytes: of all indexes. What else is memory-mapped takes what the system can spare.
+        disk_bytes: of the truth, the segments and the indexes.
+        recall_at_10: that was measured with such an index.
+        fits: whether the indexes keep to the memory that was asked for.
+    """
+
+    images: int
+    positions: int
+    dimensions: int
+    positions_factory: str
+    embeddings_factory: str
+    index_bytes: int
+    memory_bytes: int
+    disk_bytes: int
+    recall_at_10: float | None
+    fits: bool
+
+
+def lists(vectors: int) -> int:
+    """Inverted lists for so many vectors: about 2 sqrt(vectors), each with enough to train it.
+
+    >>> lists(3_200_000), lists(100_000), lists(1000)
+    (4096, 512, 16)
+    """
+    wanted = max(1.0, min(2 * math.sqrt(vectors), vectors / 40, _MOST_LISTS))
+    return int(2 ** round(math.log2(wanted)))
+
+
+def positions_factory(
+    choice: IndexChoice, vectors: int, dimensions: int, share: float = 1.0
+) -> str:
+    """FAISS's factory string for an index of a segment's positions.
+
+    Args:
+        vectors: of the segment.
+        share: of the gallery that the segment is, and so of the memory.
+    """
+    if choice.factory != AUTO:
+        return choice.factory
+    limit = math.inf if choice.memory_bytes is None else choice.memory_bytes * share
+    fitting = [one for one in STORAGES if vectors * one.vector_bytes(dimensions) <= limit]
+    return f"IVF{lists(vectors)},{(fitting or STORAGES[-1:])[0].factory}"
+
+
+def embeddings_factory(rows: int) -> str:
+    """The same for an index of a segment's embeddings."""
+    return f"IVF{lists(rows)},SQfp16"
+
+
+def plan(images: int, positions: int, dimensions: int, choice: IndexChoice) -> Plan:
+    """What a gallery of so many images takes, compacted into one segment."""
+    vectors = images * positions
+    of_embeddings = images * STORAGES[0].vector_bytes(dimensions)
+    left = None if choice.memory_bytes is None else max(0, choice.memory_bytes - of_embeddings)
+    factory = positions_factory(IndexChoice(choice.factory, left), vectors, dimensions)
+    storage = next((one for one in STORAGES if factory.endswith(one.factory)), None)
+    vector_bytes = (storage or STORAGES[0]).vector_bytes(dimensions)
+    centroids = 4 * dimensions * (lists(vectors) + lists(images))
+    memory = vectors * vector_bytes + of_embeddings + centroids
+    row_bytes = 2 * positions * dimensions + 8 * dimensions
+    return Plan(
+        images=images,
+        positions=positions,
+        dimensions=dimensions,
+        positions_factory=factory,
+        embeddings_factory=embeddings_factory(images),
+        index_bytes=memory // max(images, 1),
+        memory_bytes=memory,
+        disk_bytes=2 * images * row_bytes + memory,
+        recall_at_10=storage.recall if storage else None,
+        fits=choice.memory_bytes is None or memory <= choice.memory_bytes,
+    )

@@ -1,0 +1,185 @@
+"""Trained indexes find what scoring every image finds, and are made again when they are damaged."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from gallery_images import GRID, SPEC, image
+
+from partlens.explainer.scoring import QueryPart, query_part
+from partlens.indexer.cli import index
+from partlens.indexer.gallery import Filter, Gallery
+from partlens.indexer.gallery.indexes import INDEXES, FactoryError
+from partlens.indexer.gallery.plan import INDEXED_ROWS, IndexChoice, plan
+from partlens.indexer.gallery.search import search
+from partlens.indexer.gallery.verification import repair, verify
+
+COUNT, DIMENSIONS = 6000, 32
+WIDE = replace(SPEC, dimensions=DIMENSIONS)
+# Every so many images hold this attribute.
+SHARES = {"all": 1, "tenth": 10, "hundredth": 100, "thousandth": 1000}
+
+
+def contributions(seed: int) -> np.ndarray:
+    """Of an image whose positions each show one of 40 things, more or less."""
+    things = np.random.default_rng(0).standard_normal((40, DIMENSIONS))
+    random = np.random.default_rng([1, seed])
+    shown = things[random.integers(0, 40, 12)] * random.lognormal(0, 0.3, (12, 1))
+    return np.asarray(shown + 0.4 * random.standard_normal(shown.shape), np.float32)
+
+
+def fill(gallery: Gallery) -> None:
+    for start in range(0, COUNT, 2000):
+        gallery.add(
+            [
+                replace(
+                    image(
+                        f"{number:05}",
+                        attributes={n: "yes" for n, each in SHARES.items() if number % each == 0},
+                    ),
+                    contributions=contributions(number),
+                    bias=np.full(DIMENSIONS, 0.1, np.float32),
+                )
+                for number in range(start, start + 2000)
+            ]
+        )
+    gallery.delete([f"{number:05}" for number in range(7, COUNT, 50)])
+    gallery.compact()
+    assert not gallery.indexes.missing(gallery.view.snapshot.segments)
+    assert [len(one) for one in gallery.view.snapshot.segments] == [len(gallery)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("large") / "gallery"
+    with Gallery.create(path, WIDE) as gallery:
+        fill(gallery)
+    return path
+
+
+@pytest.fixture
+def gallery(folder: Path) -> Iterator[Gallery]:
+    with Gallery.open(folder) as opened:
+        yield opened
+
+
+def queries() -> Iterator[list[QueryPart]]:
+    region = np.array([1, 0.5, 0, 1, 1] + 7 * [0], np.float32)
+    for seed in range(COUNT, COUNT + 12):
+        yield [query_part(contributions(seed), np.zeros(DIMENSIONS, np.float32), region, GRID)]
+
+
+def recall(gallery: Gallery, where: Filter) -> float:
+    """Share of the exact ten best that are found through the index."""
+    found, wanted = 0, 0
+    for parts in queries():
+        exact, indexed = (
+            search(
+                gallery.view.snapshot, parts, "default", where, 10, GRID, gallery.indexes.of, size
+            )
+            for size in (2**40, 0)
+        )
+        by_id = {one.id: one for one in exact}
+        wanted += len(exact)
+        found += sum(one.id in by_id for one in indexed)
+        for one in indexed:
+            if one.id in by_id:
+                assert one.score == pytest.approx(by_id[one.id].score, abs=1e-6)
+                np.testing.assert_allclose(one.map, by_id[one.id].map, atol=1e-6)
+    return found / wanted if wanted else 1.0
+
+
+@pytest.mark.parametrize("kept", [*SHARES, "none"])
+def test_recall_does_not_collapse_under_a_filter(gallery: Gallery, kept: str) -> None:
+    where = Filter(attributes={kept: "yes"})
+    assert recall(gallery, where) >= 0.95
+    for parts in queries():
+        hits = gallery.search(parts, "default", where, 50)
+        assert all(hit.stored.metadata.attributes.get(kept) == "yes" for hit in hits)
+        assert all(int(hit.id) % 50 != 7 for hit in hits)
+
+
+def test_deleted_images_are_not_found_through_an_index(folder: Path, tmp_path: Path) -> None:
+    with Gallery.create(tmp_path / "gallery", WIDE) as gallery:
+        fill(gallery)
+        parts = next(queries())
+        where = Filter()
+        best = [hit.id for hit in gallery.search(parts, "default", where, 5)]
+        gallery.delete(best[:3])
+        index_of, snapshot = gallery.indexes.of, gallery.view.snapshot
+        after = search(snapshot, parts, "default", where, 5, GRID, index_of, 0)
+        assert [one.id for one in after][:2] == best[3:]
+
+
+@pytest.mark.parametrize(
+    "factory", ["auto", "IVF64,SQ8", "IVF64,RaBitQ", "RR32,IVF64,SQ8", "HNSW16,SQ8", "Flat"]
+)
+def test_any_factory_string_gives_an_index(gallery: Gallery, factory: str) -> None:
+    gallery.compact(IndexChoice(factory))
+    assert recall(gallery, Filter()) >= 0.9
+    again = Gallery.open(gallery.path)
+    assert again.indexes.choice == IndexChoice(factory)
+    assert not again.indexes.missing(again.view.snapshot.segments)
+    assert recall(again, Filter()) >= 0.9
+
+
+def test_what_is_no_factory_string_is_refused(gallery: Gallery) -> None:
+    with pytest.raises(FactoryError, match="'IVF64,nonsense'"):
+        gallery.compact(IndexChoice("IVF64,nonsense"))
+    gallery.compact(IndexChoice())
+    assert gallery.indexes.choice == IndexChoice()
+
+
+@pytest.mark.parametrize("file", ["positions.faiss", "embeddings.faiss", "index.json"])
+def test_a_damaged_index_is_found_passed_over_and_made_again(folder: Path, file: str) -> None:
+    (index,) = (path for path in (folder / INDEXES).iterdir() if path.is_dir())
+    data = bytearray((index / file).read_bytes())
+    data[len(data) // 2] ^= 1
+    (index / file).write_bytes(data)
+    with Gallery.open(folder) as gallery:
+        assert gallery.indexes.missing(gallery.view.snapshot.segments)
+        assert recall(gallery, Filter()) >= 0.95
+    findings = verify(folder).findings
+    assert [finding.place for finding in findings] == [f"{INDEXES}/{index.name}"]
+    assert findings[0].repairable and file in findings[0].problem
+    assert not repair(folder).findings
+    with Gallery.open(folder) as gallery:
+        assert not gallery.indexes.missing(gallery.view.snapshot.segments)
+
+
+def test_memory_is_what_the_plan_says(gallery: Gallery) -> None:
+    gallery.compact(IndexChoice())
+    (index,) = (path for path in (gallery.path / INDEXES).iterdir() if path.is_dir())
+    size = sum(file.stat().st_size for file in index.glob("*.faiss"))
+    planned = plan(len(gallery), 12, DIMENSIONS, IndexChoice()).memory_bytes
+    assert planned / 1.5 < size < 1.5 * planned
+
+
+def test_a_budget_chooses_the_storage() -> None:
+    free = plan(10**6, 32, 128, IndexChoice())
+    assert free.positions_factory.endswith("SQfp16") and free.fits
+    tight = plan(10**6, 32, 128, IndexChoice(memory_bytes=6 * 2**30))
+    assert tight.positions_factory.endswith("SQ8") and tight.fits
+    tighter = plan(10**6, 32, 128, IndexChoice(memory_bytes=2 * 2**30))
+    assert tighter.positions_factory.endswith("RaBitQ") and tighter.fits
+    assert not plan(10**6, 32, 128, IndexChoice(memory_bytes=2**30)).fits
+    assert plan(INDEXED_ROWS, 32, 128, IndexChoice("Flat")).recall_at_10 is None
+
+
+def test_the_commands_plan_and_index_again(folder: Path) -> None:
+    planned = CliRunner().invoke(
+        index, ["plan", "--images", "1000000", "--memory", "8GiB", "--json"]
+    )
+    assert json.loads(planned.stdout)["memory_bytes"] < 8 * 2**30
+    refused = CliRunner().invoke(index, ["plan", "--images", "1000000", "--memory", "1GiB"])
+    assert refused.exit_code == 1 and "allow more memory" in refused.output
+    assert CliRunner().invoke(index, ["plan", "--images", "1", "--memory", "8 GB"]).exit_code == 2
+    compacted = CliRunner().invoke(index, ["compact", str(folder), "--index", "IVF32,SQ8"])
+    assert compacted.exit_code == 0, compacted.output
+    with Gallery.open(folder) as opened:
+        (segment,) = opened.view.snapshot.segments
+        assert opened.indexes.of(segment).positions.nlist == 32
