@@ -1,107 +1,158 @@
 """Candidates for galleries too large to score whole: the nearest positions and embeddings."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.explainer.scoring import QueryPart
+from partlens.explainer.scoring import MIXTURES, QueryPart, Score
 from partlens.indexer.gallery.catalogue import Rows
 from partlens.indexer.gallery.indexes import SegmentIndex
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
 
 Chosen = Sequence[tuple[Segment, Rows]]
-_POSITIONS_A_ROW = 4
-"""Nearest positions that are asked for so that enough images come out of them."""
-_PROBES, _MOST_PROBES = 32, 512
-"""Inverted lists looked into; more where a filter leaves few of each, within limits."""
+Keys = NDArray[np.int64]
+"""The number of a segment, shifted by _SEGMENT_SHIFT, plus a row."""
+_SEGMENT_SHIFT = 40
+_LISTED = 2
+"""Rows that are listed for each candidate: the best of a sum are seldom the best of its terms."""
+_POSITIONS_A_ROW = 2
+"""Positions that are asked for each of these rows, as some rows have several that are near."""
+_PROBES, _MOST_PROBES = 16, 512
+"""Inverted lists of positions that are looked into; more where a filter leaves few of each."""
+_EVERY = 2**31 - 1
+"""All lists of embeddings: whole images lie too far from each other to fall into groups."""
 _QUERY_BITS = 8
 """Of a query against RaBitQ codes: its default, no rounding, measured 10 times as slow."""
+
+
+class Named(NamedTuple):
+    """What an index gives for one term of a score.
+
+    Attributes:
+        keys: of rows, sorted.
+        near: what each adds to the score, about.
+        rest: what rows that are not named add at most.
+    """
+
+    keys: Keys
+    near: NDArray[np.float64]
+    rest: float
 
 
 def candidate_rows(
     chosen: Chosen,
     parts: Sequence[QueryPart],
+    score: Score,
     count: int,
     index_of: Callable[[Segment], SegmentIndex],
 ) -> list[tuple[Segment, Rows]]:
-    """About `count` rows a part, of all segments together: nearest by position and by embedding.
+    """The `count` rows that seem best by what the indexes say of each term of the score.
 
-    Positions are compared with the region's own feature, embeddings with that of the region and
-    with that of its surroundings, as scores are.
+    WHOLE and SURROUNDINGS are cosines with embeddings, the former but for a length; PART is near
+    the largest cosine of the region's feature with a position. A row that an index does not name
+    is taken to add as much as the last that it names.
 
     Args:
         chosen: the rows that may be candidates.
         parts: of the query; those that are excluded name no candidates.
     """
-    wanted = [part for part in parts if part.weight > 0]
-    of_parts = _unit([part.feature for part in wanted])
-    of_images = _unit([each for part in wanted for each in (part.surroundings, part.feature)])
-    names: list[list[NDArray[np.float64]]] = [[] for _ in (*of_parts, *of_images)]
-    for number, (segment, rows) in enumerate(chosen):
-        index, positions = index_of(segment), segment.contributions.shape[1]
-        share = len(rows) / len(segment)
-        all_rows = len(rows) == len(segment)
-        bits = None if all_rows else _bitmap(rows, len(segment), positions)
-        near, ids = _nearest(index.positions, of_parts, bits, _POSITIONS_A_ROW * count, share)
-        _note(names[: len(of_parts)], number, near, ids // positions)
-        bits = None if all_rows else _bitmap(rows, len(segment), 1)
-        near, ids = _nearest(index.embeddings, of_images, bits, count, share)
-        _note(names[len(of_parts) :], number, near, ids)
-    best = [_best(np.concatenate(found), count) for found in names if found]
-    pairs = np.unique(np.concatenate(best), axis=0) if best else np.zeros((0, 2), np.int64)
+    shares, listed = MIXTURES[score], _LISTED * count
+    terms = list[Named]()
+    for part in parts:
+        if part.weight <= 0:
+            continue
+        for share, feature, of_images in (
+            (shares.part, part.feature, False),
+            (shares.surroundings, part.surroundings, True),
+            (shares.whole, part.feature, True),
+        ):
+            if share:
+                found = _nearest_rows(chosen, feature, listed, index_of, of_images=of_images)
+                terms.append(_named(*found, part.weight * share, listed))
+    keys = best(terms, count)
+    numbers, rows = keys >> _SEGMENT_SHIFT, keys & (1 << _SEGMENT_SHIFT) - 1
     return [
-        (segment, pairs[pairs[:, 0] == number, 1]) for number, (segment, _) in enumerate(chosen)
+        (segment, np.sort(rows[numbers == number])) for number, (segment, _) in enumerate(chosen)
     ]
 
 
-def _note(
-    names: Sequence[list[NDArray[np.float64]]], number: int, near: FloatArray, rows: Rows
-) -> None:
-    """Add (similarity, segment, row) for each query."""
-    for found, similarities, of in zip(names, near, rows, strict=True):
-        there = np.isfinite(similarities)
-        each = (similarities[there], np.full(int(there.sum()), number), of[there])
-        found.append(np.stack(each, axis=1).astype(np.float64))
+def best(terms: Sequence[Named], count: int) -> Keys:
+    """The keys of the largest sums of all terms.
+
+    >>> one = Named(np.array([1, 5]), np.array([0.9, 0.8]), 0.7)
+    >>> other = Named(np.array([2, 5]), np.array([0.4, 0.3]), 0.1)
+    >>> best([one, other], 2).tolist()
+    [2, 5]
+    """
+    keys = np.unique(np.concatenate([term.keys for term in terms]))
+    sums = np.zeros(len(keys))
+    for term in terms:
+        adds = np.full(len(keys), term.rest)
+        adds[np.searchsorted(keys, term.keys)] = term.near
+        sums += adds
+    return keys[np.argsort(-sums, kind="stable")[:count]]
 
 
-def _best(found: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """The first `count` different (segment, row) by similarity, shape [count, 2]."""
-    found = found[np.argsort(-found[:, 0], kind="stable")]
-    _, first = np.unique(found[:, 1:], axis=0, return_index=True)
-    return found[np.sort(first)[:count], 1:].astype(np.int64)
+def _named(near: FloatArray, keys: Keys, share: float, listed: int) -> Named:
+    """Each row once, with the nearest of its positions."""
+    order = np.argsort(-near, kind="stable")
+    there, first = np.unique(keys[order], return_index=True)
+    kept = np.sort(np.argsort(first, kind="stable")[:listed])
+    values = share * near[order][first[kept]].astype(np.float64)
+    return Named(there[kept], values, float(values.min(initial=share)))
 
 
-def _unit(features: Sequence[FloatArray]) -> FloatArray:
-    stacked = np.stack(features)
-    lengths = np.linalg.norm(stacked, axis=1, keepdims=True)
-    return np.asarray(stacked / np.maximum(lengths, 1e-30), np.float32)
-
-
-def _bitmap(rows: Rows, total: int, positions: int) -> NDArray[np.uint8]:
-    """One bit an id, the least significant first, set for the positions of rows."""
-    mask = np.zeros(total, bool)
-    mask[rows] = True
-    return np.packbits(np.repeat(mask, positions), bitorder="little")
+def _nearest_rows(
+    chosen: Chosen,
+    feature: FloatArray,
+    listed: int,
+    index_of: Callable[[Segment], SegmentIndex],
+    *,
+    of_images: bool,
+) -> tuple[FloatArray, Keys]:
+    """Similarities and keys, in no order; with positions, rows may come several times."""
+    length = max(float(np.linalg.norm(feature)), 1e-30)
+    query = np.asarray(feature / length, np.float32)[None]
+    near, keys = list[FloatArray](), list[Keys]()
+    for number, (segment, rows) in enumerate(chosen):
+        index = index_of(segment)
+        each = 1 if of_images else segment.contributions.shape[1]
+        asked = listed if of_images else _POSITIONS_A_ROW * listed
+        searched = index.embeddings if of_images else index.positions
+        found, ids = _nearest(searched, query, rows, len(segment), each, asked)
+        near.append(found)
+        keys.append((number << _SEGMENT_SHIFT) + ids // each)
+    return np.concatenate(near), np.concatenate(keys)
 
 
 def _nearest(
-    index: Any, queries: FloatArray, bits: NDArray[np.uint8] | None, count: int, share: float
+    index: Any, query: FloatArray, rows: Rows, total: int, each: int, count: int
 ) -> tuple[FloatArray, NDArray[np.int64]]:
-    """Similarities, -inf where there are too few, and ids; shape [queries, count]."""
+    """Similarities and ids of vectors of the rows, of which each has `each`."""
+    share = len(rows) / total
+    bits = _bitmap(rows, total, each) if share < 1 else None
     selector = None if bits is None else faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
-    parameters = _parameters(index, share, selector)
-    similarities, ids = index.search(queries, min(count, index.ntotal), params=parameters)
-    return np.where(ids >= 0, similarities, -np.inf), ids
+    of_positions = min(_MOST_PROBES, round(_PROBES / max(share, 1e-9)))
+    parameters = _parameters(index, _EVERY if each == 1 else of_positions, selector)
+    found, ids = index.search(query, min(count, index.ntotal), params=parameters)
+    return found[0][ids[0] >= 0], ids[0][ids[0] >= 0]
 
 
-def _parameters(index: Any, share: float, selector: Any) -> Any:
+def _bitmap(rows: Rows, total: int, each: int) -> NDArray[np.uint8]:
+    """One bit an id, the least significant first, set for the vectors of rows."""
+    mask = np.zeros(total, bool)
+    mask[rows] = True
+    return np.packbits(np.repeat(mask, each), bitorder="little")
+
+
+def _parameters(index: Any, probes: int, selector: Any) -> Any:
     if isinstance(index, faiss.IndexPreTransform):
         outer: Any = faiss.SearchParametersPreTransform()
-        outer.index_params = _parameters(faiss.downcast_index(index.index), share, selector)
+        outer.index_params = _parameters(faiss.downcast_index(index.index), probes, selector)
         return outer
     parameters: Any = faiss.SearchParameters()
     if isinstance(index, faiss.IndexIVFRaBitQ):
@@ -110,6 +161,6 @@ def _parameters(index: Any, share: float, selector: Any) -> Any:
     elif hasattr(index, "nlist"):
         parameters = faiss.IVFSearchParameters()
     if hasattr(index, "nlist"):
-        parameters.nprobe = min(index.nlist, _MOST_PROBES, round(_PROBES / max(share, 1e-9)))
+        parameters.nprobe = min(index.nlist, probes)
     parameters.sel = selector
     return parameters

@@ -356,9 +356,13 @@ class Gallery:
         ]
 
     def _stored(self, snapshot: Snapshot, places: Sequence[Place]) -> Sequence[StoredImage]:
-        return [
-            snapshot.segments[number].catalogue.stored(np.array([row]))[0] for number, row in places
-        ]
+        found = dict[Place, StoredImage]()
+        for number in {place.segment for place in places}:
+            here = [place for place in places if place.segment == number]
+            rows = np.array([place.row for place in here])
+            of_segment = snapshot.segments[number].catalogue.stored(rows)
+            found.update(zip(here, of_segment, strict=True))
+        return [found[place] for place in places]
 
     def _require(self, snapshot: Snapshot, ids: Sequence[str]) -> Sequence[Place]:
         """Where the images of these ids lie."""

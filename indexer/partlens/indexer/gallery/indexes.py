@@ -130,7 +130,7 @@ class Indexes:
             return
         rows, positions, dimensions = segment.contributions.shape
         factory = positions_factory(self.choice, rows * positions, dimensions, share)
-        made = _made(segment, factory, embeddings_factory(rows))
+        made = _made(segment, factory, embeddings_factory(rows, dimensions))
         place = self._folder / segment.path.name
         draft = place.with_name(f".{place.name}")
         shutil.rmtree(draft, ignore_errors=True)

@@ -9,6 +9,7 @@ INDEXED_ROWS = 4096
 AUTO = "auto"
 _MOST_LISTS = 8192
 _ID_BYTES = 8
+_SQ8_ROWS, _EMBEDDING_LISTS = 20_000, 256
 
 
 class Storage(NamedTuple):
@@ -83,10 +84,10 @@ def lists(vectors: int) -> int:
     """Inverted lists for so many vectors: about 2 sqrt(vectors), each with enough to train it.
 
     >>> lists(3_200_000), lists(100_000), lists(1000)
-    (4096, 512, 16)
+    (2048, 512, 16)
     """
     wanted = max(1.0, min(2 * math.sqrt(vectors), vectors / 40, _MOST_LISTS))
-    return int(2 ** round(math.log2(wanted)))
+    return 1 << math.floor(math.log2(wanted))
 
 
 def positions_factory(
@@ -105,20 +106,26 @@ def positions_factory(
     return f"IVF{lists(vectors)},{(fitting or STORAGES[-1:])[0].factory}"
 
 
-def embeddings_factory(rows: int) -> str:
-    """The same for an index of a segment's embeddings."""
-    return f"IVF{lists(rows)},SQfp16"
+def embeddings_factory(rows: int, dimensions: int) -> str:
+    """The same for an index of a segment's embeddings, all of which are looked at.
+
+    Up to _SQ8_ROWS one byte a dimension, above two bits: measured 1.0 ms and 0.2 ms for 100,000
+    images of 128 dimensions; the latter finds 0.99 of the 100 best among its first 1000.
+    """
+    if rows <= _SQ8_ROWS or dimensions % 2:
+        return "SQ8"
+    return f"IVF{_EMBEDDING_LISTS},PQ{dimensions // 2}x4fs"
 
 
 def plan(images: int, positions: int, dimensions: int, choice: IndexChoice) -> Plan:
     """What a gallery of so many images takes, compacted into one segment."""
     vectors = images * positions
-    of_embeddings = images * STORAGES[0].vector_bytes(dimensions)
+    of_embeddings = images * (_ID_BYTES + dimensions)
     left = None if choice.memory_bytes is None else max(0, choice.memory_bytes - of_embeddings)
     factory = positions_factory(IndexChoice(choice.factory, left), vectors, dimensions)
     storage = next((one for one in STORAGES if factory.endswith(one.factory)), None)
     vector_bytes = (storage or STORAGES[0]).vector_bytes(dimensions)
-    centroids = 4 * dimensions * (lists(vectors) + lists(images))
+    centroids = 4 * dimensions * lists(vectors)
     memory = vectors * vector_bytes + of_embeddings + centroids
     row_bytes = 2 * positions * dimensions + 8 * dimensions
     return Plan(
@@ -126,7 +133,7 @@ def plan(images: int, positions: int, dimensions: int, choice: IndexChoice) -> P
         positions=positions,
         dimensions=dimensions,
         positions_factory=factory,
-        embeddings_factory=embeddings_factory(images),
+        embeddings_factory=embeddings_factory(images, dimensions),
         index_bytes=memory // max(images, 1),
         memory_bytes=memory,
         disk_bytes=2 * images * row_bytes + memory,

@@ -13,16 +13,16 @@ from partlens.indexer.gallery.indexes import SegmentIndex
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.snapshot import Place, Snapshot
+from partlens.indexer.gallery.threads import one_thread
 from partlens.indexer.metadata import Filter
 
-_CHUNK_BYTES = 2**20
-"""Of contributions scored at a time: their float32 copy stays in the processor's cache, which
-measured 5 times as fast as one of 8 MiB, whose memory is new each time."""
+_CHUNK_BYTES = 2**21
+"""Of contributions scored at a time: their float32 copy stays in the processor's cache."""
 EXACT_BYTES = 16 * 2**20
 """Up to this size of contributions every image that passes the filter is scored, which takes no
 longer than asking an index."""
-RERANKED = 256
-"""Above it, so many candidates (or eight a result, if that is more) of each kind are scored."""
+RERANKED = 512
+"""Above it, so many candidates (or eight a result, if that is more) are scored."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,38 +58,43 @@ def search(
         require_waiting: called between chunks; what it raises ends the search.
     """
     chosen = [(segment, rows) for segment, rows in snapshot.rows(where) if len(rows)]
-    numbers = {segment: number for number, segment in enumerate(snapshot.segments)}
     size = sum(segment.contributions[:1].nbytes * len(rows) for segment, rows in chosen)
-    if size > exact_bytes:
-        count = max(RERANKED, 8 * top)
-        chosen = [
-            (s, rows) for s, rows in candidate_rows(chosen, parts, count, index_of) if len(rows)
-        ]
+    numbers = {segment: number for number, segment in enumerate(snapshot.segments)}
     best: list[Found] = []
-    for segment, rows in _chunks(chosen):
-        require_waiting()
-        scored = score_images(
-            score,
-            parts,
-            to_single(segment.contributions[rows]),
-            np.asarray(segment.bias[rows]),
-            grid,
-        )
-        for i in np.argsort(-scored.scores, kind="stable")[: top + 1]:
-            place = Place(numbers[segment], int(rows[i]))
-            row0, col0, row1, col1 = (float(n) for n in scored.windows[i])
-            best.append(
-                Found(
-                    place,
-                    segment.catalogue.ids(rows[i : i + 1])[0],
-                    float(scored.scores[i]),
-                    scored.maps[i].copy(),
-                    float(scored.constants[i]),
-                    (row0, col0, row1, col1),
-                )
-            )
-        best = sorted(best, key=lambda found: (-found.score, found.id))[:top]
+    with one_thread():
+        if size > exact_bytes:
+            count = max(RERANKED, 8 * top)
+            chosen = candidate_rows(chosen, parts, score, count, index_of)
+        for segment, rows in _chunks(chosen):
+            require_waiting()
+            best += _scored(numbers[segment], segment, rows, parts, score, top, grid)
+            best = sorted(best, key=lambda found: (-found.score, found.id))[:top]
     return best
+
+
+def _scored(
+    number: int,
+    segment: Segment,
+    rows: Rows,
+    parts: Sequence[QueryPart],
+    score: Score,
+    top: int,
+    grid: tuple[int, int],
+) -> Iterator[Found]:
+    """The best of some rows."""
+    contributions = to_single(segment.contributions[rows])
+    scored = score_images(score, parts, contributions, np.asarray(segment.bias[rows]), grid)
+    first = np.argsort(-scored.scores, kind="stable")[: top + 1]
+    for i, id in zip(first, segment.catalogue.ids(rows[first]), strict=True):
+        row0, col0, row1, col1 = (float(n) for n in scored.windows[i])
+        yield Found(
+            Place(number, int(rows[i])),
+            id,
+            float(scored.scores[i]),
+            scored.maps[i].copy(),
+            float(scored.constants[i]),
+            (row0, col0, row1, col1),
+        )
 
 
 def _chunks(chosen: Sequence[tuple[Segment, Rows]]) -> Iterator[tuple[Segment, Rows]]:

@@ -1,0 +1,41 @@
+"""Searches beside each other work on one thread each, and leave the process as they found it."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import faiss
+import pytest
+from threadpoolctl import ThreadpoolController
+
+from partlens.indexer.gallery.threads import one_thread
+
+
+def counts() -> list[int]:
+    blas = ThreadpoolController().select(user_api="blas").info()
+    return [faiss.omp_get_max_threads(), *(one["num_threads"] for one in blas)]
+
+
+@pytest.fixture
+def two_threads() -> Iterator[list[int]]:
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(2)
+    try:
+        with ThreadpoolController().limit(limits=2, user_api="blas"):
+            yield counts()
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+def test_a_search_gives_back_what_it_took(two_threads: list[int]) -> None:
+    with one_thread():
+        assert set(counts()) == {1}
+    assert counts() == two_threads
+
+
+def test_the_first_to_leave_does_not_give_the_threads_of_all_back(two_threads: list[int]) -> None:
+    with ExitStack() as second:
+        with one_thread():
+            second.enter_context(one_thread())
+        assert set(counts()[1:]) == {1}
+    # FAISS counts for each thread of its own; only BLAS is shared.
+    assert counts()[1:] == two_threads[1:]
