@@ -2,20 +2,13 @@
 
 import asyncio
 import json
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from partlens.server.bench.load import LoadResult, measure
-
-_START = 120.0
+from partlens.server.bench.served import served
 
 
 class _Counts(click.ParamType[tuple[int, ...]]):
@@ -63,7 +56,7 @@ def serve(
     Exit 1 if a call failed in any other way than being refused.
     """
     failed = False
-    with _served(model, gallery, texts) as address:
+    with served(model, gallery, texts) as (address, _):
         # The first calls of a process warm it up.
         asyncio.run(measure(address, clients=4, seconds=1.0, searches_per_picture=2))
         for count in clients:
@@ -88,29 +81,3 @@ def _line(result: LoadResult) -> str:
         f" {result.p50_ms:6.1f} ms, p99 {result.p99_ms:7.1f} ms, refused {result.refused}, errors"
         f" {errors}"
     )
-
-
-@contextmanager
-def _served(model: Path, gallery: Path, texts: tuple[str, ...]) -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        address_file, log = Path(folder) / "address", Path(folder) / "log"
-        options = ["--model", str(model), "--gallery", str(gallery), "--listen", "127.0.0.1:0"]
-        options += ["--address-file", str(address_file)]
-        options += ["--set", f"access.audit_log={Path(folder) / 'audit.jsonl'}"]
-        for text in texts:
-            options += ["--set", text]
-        command = [sys.executable, "-m", "partlens.server.cli", *options]
-        with (
-            log.open("w") as opened,
-            subprocess.Popen(command, stdout=opened, stderr=subprocess.STDOUT) as process,
-        ):
-            try:
-                end = time.monotonic() + _START
-                while not address_file.exists():
-                    if process.poll() is not None or time.monotonic() > end:
-                        raise click.ClickException(f"the server did not start: {log.read_text()}")
-                    time.sleep(0.05)
-                yield address_file.read_text().strip()
-            finally:
-                process.terminate()
-                process.wait(_START)

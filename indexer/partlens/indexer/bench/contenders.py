@@ -1,0 +1,91 @@
+"""Contenders in a search, how long each takes, and how much of the exact result it finds."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from partlens.indexer.bench.synthetic import Query
+
+TOP = 10
+_WARM_UP = 5
+
+
+class Contender(Protocol):
+    """Something that finds images; used by one thread each."""
+
+    def search(self, query: Query) -> Sequence[str]:
+        """Ids of the best TOP images, best first."""
+        ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a contender reached.
+
+    Attributes:
+        p50_ms, p99_ms: time to an answer.
+        queries_per_second: of all clients together.
+        recall_at_10: share of the exact ten best, by the contender's own score, that it found.
+        memory_bytes: anonymous memory that it holds; None where it is not its own to tell.
+    """
+
+    p50_ms: float
+    p99_ms: float
+    queries_per_second: float
+    recall_at_10: float
+    memory_bytes: int | None
+
+
+def measure(
+    make: Callable[[], Contender],
+    queries: Sequence[Query],
+    exact: Mapping[str, Sequence[str]],
+    *,
+    clients: int,
+    memory: Callable[[], int] | None = None,
+) -> Outcome:
+    """Ask every query once, `clients` at a time.
+
+    Args:
+        make: a contender for one client.
+        exact: id of each query -> ids that an exact search gives.
+        memory: tells what it holds, after the last query.
+    """
+    local = threading.local()
+
+    def ask(query: Query) -> tuple[float, Sequence[str]]:
+        if not hasattr(local, "contender"):
+            local.contender = make()
+            for other in queries[:_WARM_UP]:
+                local.contender.search(other)
+        begun = time.perf_counter()
+        found = local.contender.search(query)
+        return time.perf_counter() - begun, found
+
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(ask, queries[:clients]))
+        begun = time.perf_counter()
+        answers = list(pool.map(ask, queries))
+        spent = time.perf_counter() - begun
+    p50, p99 = np.percentile([1e3 * seconds for seconds, _ in answers], [50, 99])
+    hits = sum(
+        len(set(found[:TOP]) & set(exact[query.id][:TOP]))
+        for query, (_, found) in zip(queries, answers, strict=True)
+    )
+    recall = hits / sum(min(TOP, len(exact[query.id])) for query in queries)
+    held = None if memory is None else memory()
+    return Outcome(float(p50), float(p99), len(queries) / spent, recall, held)
+
+
+def anonymous_bytes(process: int | str = "self") -> int:
+    """Memory of a process that is no file's, as the system counts it."""
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return 1024 * int(line.split()[1])
+    raise OSError(f"the system does not say how much memory process {process} has")

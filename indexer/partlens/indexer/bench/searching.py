@@ -1,0 +1,114 @@
+"""Contenders in this process: partlens itself, and brute force in numpy and torch."""
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from partlens.explainer.scoring import score_images
+from partlens.indexer.bench.contenders import TOP
+from partlens.indexer.bench.synthetic import DIMENSIONS, GRID, Query, name
+from partlens.indexer.gallery import Filter, Gallery
+from partlens.indexer.gallery.search import search
+
+_CHUNK = 128
+
+
+class InProcess:
+    """A gallery opened in this process."""
+
+    def __init__(self, gallery: Gallery) -> None:
+        self._gallery = gallery
+
+    def search(self, query: Query) -> Sequence[str]:
+        """By the default score."""
+        found = self._gallery.search([query.part], "default", Filter(), TOP)
+        return [one.id for one in found]
+
+
+class Numpy:
+    """Every image scored by the default score; what is exact.
+
+    Args:
+        contributions: float32 [M, P, D], of images in order of their numbers.
+        bias: float32 [M, D].
+    """
+
+    def __init__(self, contributions: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
+        self._contributions, self._bias = contributions, bias
+
+    def search(self, query: Query) -> Sequence[str]:
+        """By the default score, some images at a time, which stay in the processor's cache."""
+        scores = np.concatenate(
+            [
+                score_images(
+                    "default",
+                    [query.part],
+                    self._contributions[start : start + _CHUNK],
+                    self._bias[start : start + _CHUNK],
+                    GRID,
+                ).scores
+                for start in range(0, len(self._contributions), _CHUNK)
+            ]
+        )
+        best = np.argpartition(-scores, TOP)[:TOP] if len(scores) > TOP else np.arange(len(scores))
+        return [name(int(number)) for number in best[np.argsort(-scores[best])]]
+
+
+class Torch:
+    """MaxSim of the region's cells over all images, in one matrix product.
+
+    MaxSim, the sum over the query's vectors of the largest cosine to a vector of the image, is
+    what databases of many vectors a row offer: they are measured against this.
+
+    Args:
+        units: contributions scaled to length 1, float32 [M, P, D].
+    """
+
+    def __init__(self, units: NDArray[np.float32]) -> None:
+        self._units = torch.from_numpy(units.reshape(-1, DIMENSIONS))
+
+    def search(self, query: Query) -> Sequence[str]:
+        """By MaxSim."""
+        cosines = self._units @ torch.from_numpy(query.cells.T.copy())
+        scores = cosines.view(-1, GRID[0] * GRID[1], len(query.cells)).amax(1).sum(1)
+        best = scores.topk(min(TOP, len(scores))).indices
+        return [name(int(number)) for number in best]
+
+
+def units(contributions: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same scaled to length 1, zeros left as they are."""
+    lengths = np.linalg.norm(contributions, axis=2, keepdims=True)
+    made = np.zeros_like(contributions)
+    np.divide(contributions, lengths, out=made, where=lengths > 0)
+    return made
+
+
+def exact(gallery: Gallery, query: Query) -> Sequence[str]:
+    """The best images by the default score, from the gallery's files, every image scored."""
+    found = search(
+        gallery.view.snapshot,
+        [query.part],
+        "default",
+        Filter(),
+        TOP,
+        GRID,
+        gallery.indexes.of,
+        exact_bytes=sys.maxsize,
+    )
+    return [one.id for one in found]
+
+
+def arrays(gallery: Gallery) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Contributions [M, P, D] and bias [M, D] of all images, in order of their numbers."""
+    contributions = np.empty((len(gallery), GRID[0] * GRID[1], DIMENSIONS), np.float32)
+    bias = np.empty((len(gallery), DIMENSIONS), np.float32)
+    for segment, rows in gallery.view.snapshot.rows():
+        for start in range(0, len(rows), _CHUNK):
+            some = rows[start : start + _CHUNK]
+            numbers = [int(id) for id in segment.catalogue.ids(some)]
+            contributions[numbers] = segment.contributions[some]
+            bias[numbers] = segment.bias[some]
+    return contributions, bias

@@ -1,0 +1,133 @@
+"""A gallery of made-up contributions that are as alike and as unlike as those of real images."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from partlens.explainer.importing.torch_module import from_module
+from partlens.explainer.model import MetricModel
+from partlens.explainer.preprocessing import Preprocessing
+from partlens.explainer.scoring import QueryPart, query_part
+from partlens.indexer.gallery import Gallery, Metadata, NewImage
+
+GRID, DIMENSIONS = (8, 4), 128
+CELL = 16
+"""Pixels of a side of a cell."""
+_POSITIONS = GRID[0] * GRID[1]
+_STYLES, _IMAGES_EACH, _CAMERAS = 300, 10, 16
+_BACKGROUND, _NOTHING = 0.15, 0.1
+"""Shares of positions that show what is common to many images, and that contribute nothing."""
+_NOISE = 0.5
+_COMMIT = 1024
+
+
+def make_model(folder: Path) -> MetricModel:
+    """A model of the grid and dimensions, for a server to load; its weights are random."""
+    torch.manual_seed(0)
+    net = nn.Sequential()
+    net.add_module("patches", nn.Conv2d(3, 16, CELL, CELL))
+    net.add_module("pool", nn.AdaptiveAvgPool2d(1))
+    net.add_module("flatten", nn.Flatten())
+    net.add_module("embed", nn.Linear(16, DIMENSIONS))
+    size = Preprocessing(GRID[0] * CELL, GRID[1] * CELL)
+    made = from_module(
+        net.eval(), feature_layer="patches", preprocessing=size, name="synthetic", licence="none"
+    )
+    return made.save(folder)
+
+
+def contributions(first: int, count: int) -> NDArray[np.float32]:
+    """c_p of images first to first + count, shape [count, P, D].
+
+    Every two positions show one part of a subject, in one of _STYLES styles; each subject is on
+    _IMAGES_EACH images; magnitudes are log-normal; noise is half of the whole.
+    """
+    styles = np.random.default_rng(0).standard_normal((_POSITIONS // 2, _STYLES, DIMENSIONS))
+    styles = styles.astype(np.float32) / np.sqrt(DIMENSIONS)
+    made = np.empty((count, _POSITIONS, DIMENSIONS), np.float32)
+    part = np.arange(_POSITIONS) // 2
+    for i in range(count):
+        subject = np.random.default_rng([1, (first + i) // _IMAGES_EACH])
+        chosen = subject.integers(0, _STYLES, _POSITIONS // 2)
+        image = np.random.default_rng([2, first + i])
+        shown = chosen[part]
+        kind = image.random(_POSITIONS)
+        shown = np.where(kind < _BACKGROUND, image.integers(0, 5, _POSITIONS), shown)
+        noise = image.standard_normal((_POSITIONS, DIMENSIONS), np.float32)
+        noise *= _NOISE / np.sqrt(DIMENSIONS)
+        size = image.lognormal(0, 0.5, (_POSITIONS, 1)).astype(np.float32)
+        made[i] = (styles[part, shown] + noise) * size
+        made[i, kind > 1 - _NOTHING] = 0
+    return made
+
+
+def name(number: int) -> str:
+    """The id of an image."""
+    return f"{number:08}"
+
+
+def fill(gallery: Gallery, count: int) -> None:
+    """Add the images and index them."""
+    for start in range(len(gallery), count, _COMMIT):
+        some = range(start, min(start + _COMMIT, count))
+        made = contributions(start, len(some))
+        bias = np.full(DIMENSIONS, 0.02, np.float32)
+        gallery.add(
+            [
+                NewImage(
+                    id=name(number),
+                    uri=f"file:///synthetic/{name(number)}.jpg",
+                    media_digest=f"sha256:{number:064x}",
+                    width=GRID[1] * CELL,
+                    height=GRID[0] * CELL,
+                    thumbnail=b"",
+                    metadata=Metadata(f"c{number % _CAMERAS}", str(number // _IMAGES_EACH)),
+                    contributions=made[number - start],
+                    bias=bias,
+                )
+                for number in some
+            ]
+        )
+    gallery.compact()
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """A region of two by two cells of an image of the gallery.
+
+    Attributes:
+        id: of the image.
+        box: (x, y, width, height) in its pixels.
+        part: what a search compares.
+        cells: the contributions of the region, scaled to length 1, shape [n, D].
+    """
+
+    id: str
+    box: tuple[int, int, int, int]
+    part: QueryPart
+    cells: NDArray[np.float32]
+
+
+def queries(gallery: Gallery, count: int) -> Iterator[Query]:
+    """Different images, each with one region that contributes something."""
+    random = np.random.default_rng(3)
+    for number in random.permutation(len(gallery)):
+        if not count:
+            return
+        id = name(int(number))
+        contributions, bias = gallery.decompositions([id])
+        row, col = random.integers(0, (GRID[0] - 1, GRID[1] - 1))
+        weights = np.zeros(GRID, np.float32)
+        weights[row : row + 2, col : col + 2] = 1
+        cells = contributions[0][weights.reshape(-1) > 0]
+        cells = cells[np.linalg.norm(cells, axis=1) > 0]
+        if len(cells):
+            part = query_part(contributions[0], bias[0], weights.reshape(-1), GRID)
+            box = (int(col) * CELL, int(row) * CELL, 2 * CELL, 2 * CELL)
+            yield Query(id, box, part, cells / np.linalg.norm(cells, axis=1, keepdims=True))
+            count -= 1

@@ -1,0 +1,157 @@
+"""`partlens bench search`: partlens through gRPC and in process, beside others, on one gallery."""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import grpc
+
+from partlens.indexer.bench.contenders import TOP, Contender, Outcome, anonymous_bytes, measure
+from partlens.indexer.bench.searching import InProcess, Numpy, Torch, arrays, exact, units
+from partlens.indexer.bench.synthetic import GRID, Query, fill, make_model, queries
+from partlens.indexer.gallery import Gallery
+from partlens.server.bench.served import served
+from partlens.v1 import image_pb2 as image_pb
+from partlens.v1 import part_search_service_pb2 as search_pb
+from partlens.v1 import region_pb2 as region_pb
+from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceStub
+
+_DEADLINE = 60.0
+BRUTE_FORCE = ("numpy", "torch")
+CONTENDERS = ("partlens_grpc", "partlens", *BRUTE_FORCE)
+
+
+class ThroughGrpc:
+    """A server in another process; the query image is named by its id in the gallery."""
+
+    def __init__(self, address: str) -> None:
+        # A connection each, as separate programs would have.
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        self._stub = PartSearchServiceStub(grpc.insecure_channel(address, options=options))
+
+    def search(self, query: Query) -> Sequence[str]:
+        """By the default score, with maps."""
+        x, y, width, height = query.box
+        box = region_pb.Box(x=x, y=y, width=width, height=height)
+        region = search_pb.QueryRegion(region=region_pb.Region(box=box))
+        request = search_pb.SearchRegionsRequest(
+            images=[image_pb.QueryImage(gallery_id=query.id)], regions=[region], page_size=TOP
+        )
+        answer = self._stub.SearchRegions(request, timeout=_DEADLINE)
+        return [hit.id for hit in answer.hits]
+
+
+@click.command()
+@click.option("--images", default=10_000, show_default=True, type=click.IntRange(1000))
+@click.option("--queries", "count", default=200, show_default=True, type=click.IntRange(1))
+@click.option("--clients", default=1, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--contender",
+    "asked",
+    multiple=True,
+    type=click.Choice(CONTENDERS),
+    help="Repeatable; without, all.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    help="Where the gallery is made, or is already; else it is made and removed.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def search(
+    images: int,
+    count: int,
+    clients: int,
+    asked: tuple[str, ...],
+    folder: Path | None,
+    as_json: bool,
+) -> None:
+    """Search a made-up gallery by regions, and say how long each contender takes.
+
+    partlens and numpy rank by the default score, torch by MaxSim, which is what databases of many
+    vectors a row offer; each is compared with the exact result of its own score.
+    """
+    names = asked or CONTENDERS
+    with _gallery(images, folder) as (model, gallery):
+        chosen = list(queries(gallery, count))
+        results = dict(_measured(names, model, gallery, chosen, clients))
+    if as_json:
+        click.echo(json.dumps({name: asdict(outcome) for name, outcome in results.items()}))
+    else:
+        _print(images, clients, results)
+
+
+@contextmanager
+def _gallery(images: int, folder: Path | None) -> Iterator[tuple[Path, Gallery]]:
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="partlens-bench-") as made:
+            with _gallery(images, Path(made) / "search") as opened:
+                yield opened
+        return
+    if not folder.exists():
+        model = make_model(folder / "model")
+        with Gallery.create(folder / "gallery", model.spec) as gallery:
+            fill(gallery, images)
+    with Gallery.open(folder / "gallery") as gallery:
+        if len(gallery) != images:
+            raise click.ClickException(
+                f"{folder} holds {len(gallery)} images, not {images}: choose another folder"
+            )
+        yield folder / "model", gallery
+
+
+def _measured(
+    names: Sequence[str], model: Path, gallery: Gallery, chosen: Sequence[Query], clients: int
+) -> Iterator[tuple[str, Outcome]]:
+    by_score = {query.id: exact(gallery, query) for query in chosen}
+    for name in ("partlens_grpc", "partlens"):
+        if name in names:
+            with _partlens(name, model, gallery) as (make, memory):
+                yield name, measure(make, chosen, by_score, clients=clients, memory=memory)
+    if not set(names) - {"partlens_grpc", "partlens"}:
+        return
+    contributions, bias = arrays(gallery)
+    if "numpy" in names:
+        brute = Numpy(contributions, bias)
+        held = contributions.nbytes + bias.nbytes
+        yield (
+            "numpy",
+            measure(lambda: brute, chosen, by_score, clients=clients, memory=held.__int__),
+        )
+    vectors = units(contributions)
+    torch = Torch(vectors)
+    by_maxsim: Mapping[str, Sequence[str]] = {query.id: torch.search(query) for query in chosen}
+    if "torch" in names:
+        held = vectors.nbytes
+        yield (
+            "torch",
+            measure(lambda: torch, chosen, by_maxsim, clients=clients, memory=held.__int__),
+        )
+
+
+@contextmanager
+def _partlens(
+    name: str, model: Path, gallery: Gallery
+) -> Iterator[tuple[Callable[[], Contender], Callable[[], int]]]:
+    if name == "partlens_grpc":
+        with served(model, gallery.path) as (address, process):
+            yield lambda: ThroughGrpc(address), lambda: anonymous_bytes(process)
+        return
+    before = anonymous_bytes()
+    with Gallery.open(gallery.path) as opened:
+        opened.prepare()
+        yield lambda: InProcess(opened), lambda: anonymous_bytes() - before
+
+
+def _print(images: int, clients: int, results: Mapping[str, Outcome]) -> None:
+    click.echo(f"{images} images of {GRID[0] * GRID[1]} positions, {clients} clients at a time")
+    for name, one in results.items():
+        memory = "" if one.memory_bytes is None else f", {one.memory_bytes / 2**20:.0f} MiB"
+        click.echo(
+            f"{name:14} p50 {one.p50_ms:8.2f} ms, p99 {one.p99_ms:8.2f} ms,"
+            f" {one.queries_per_second:7.1f} queries/s, recall@10 {one.recall_at_10:.3f}{memory}"
+        )

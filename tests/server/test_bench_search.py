@@ -1,0 +1,26 @@
+"""`partlens bench search` on a small made-up gallery."""
+
+import json
+
+from click.testing import CliRunner
+
+from partlens.server.bench.search import CONTENDERS, search
+
+
+def test_each_contender_finds_what_its_own_exact_search_finds() -> None:
+    result = CliRunner().invoke(search, ["--images", "1000", "--queries", "8", "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert set(found) == set(CONTENDERS)
+    # So few images are all scored: nothing may be missed.
+    assert {name: one["recall_at_10"] for name, one in found.items()} == dict.fromkeys(found, 1.0)
+    for one in found.values():
+        assert 0 < one["p50_ms"] <= one["p99_ms"] and one["queries_per_second"] > 0
+        assert one["memory_bytes"] > 0
+
+
+def test_a_folder_of_another_size_is_not_taken(tmp_path: object) -> None:
+    options = ["--queries", "1", "--contender", "partlens", "--folder", f"{tmp_path}/made"]
+    assert CliRunner().invoke(search, ["--images", "1000", *options]).exit_code == 0
+    again = CliRunner().invoke(search, ["--images", "1001", *options])
+    assert again.exit_code == 1 and "holds 1000 images, not 1001" in again.output
