@@ -70,12 +70,12 @@ class Inception(nn.Module):
 class SqueezeAndExcite(nn.Module):
     """A gate on every channel, by all channels' means."""
 
-    def __init__(self) -> None:
+    def __init__(self, gate: Callable[[Tensor], Tensor] = torch.sigmoid) -> None:
         super().__init__()
-        self.fc1, self.fc2 = nn.Conv2d(C, 2, 1), nn.Conv2d(2, C, 1)
+        self.fc1, self.fc2, self.gate = nn.Conv2d(C, 2, 1), nn.Conv2d(2, C, 1), gate
 
     def forward(self, x: Tensor) -> Tensor:
-        gate = torch.sigmoid(self.fc2(F.relu(self.fc1(x.mean((2, 3), keepdim=True)))))
+        gate = self.gate(self.fc2(F.relu(self.fc1(x.mean((2, 3), keepdim=True)))))
         return (x * gate).mean((2, 3))
 
 
@@ -142,6 +142,146 @@ class WeightedPooling(nn.Module):
         return pooled
 
 
+class TokenBlock(nn.Module):
+    """A transformer's last block and norm, of which the mean of all tokens is the embedding."""
+
+    def __init__(self, attention: nn.Module, norm: type[nn.Module] = nn.LayerNorm) -> None:
+        super().__init__()
+        self.norm1, self.attention, self.scale = norm(C), attention, nn.Parameter(torch.rand(C))
+        self.norm2, self.norm = norm(C), norm(C)
+        self.mlp = nn.Sequential(nn.Linear(C, 12), nn.GELU(), nn.Linear(12, C))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(2).transpose(1, 2)
+        x = x + self.scale * self.attention(self.norm1(x))
+        x = x + self.mlp(self.norm2(x))
+        embedding: Tensor = self.norm(x).mean(1)
+        return embedding
+
+
+class AtOnce(nn.Module):
+    """timm's attention: queries, keys and values by one layer, then split on a moved axis."""
+
+    def __init__(self, fused: bool) -> None:
+        super().__init__()
+        self.qkv, self.proj, self.fused = nn.Linear(C, 3 * C), nn.Linear(C, C), fused
+
+    def forward(self, x: Tensor) -> Tensor:
+        images, tokens, _ = x.shape
+        q, k, v = self.qkv(x).reshape(images, tokens, 3, 2, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        if self.fused:
+            mixed = F.scaled_dot_product_attention(q, k, v)
+        else:  # as in MAE and DINO
+            mixed = (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(-1) @ v
+        embedding: Tensor = self.proj(mixed.transpose(1, 2).reshape(images, tokens, C))
+        return embedding
+
+
+class SelfAttention(nn.Module):
+    """torch.nn.MultiheadAttention of tokens with themselves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.MultiheadAttention(C, 2, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed: Tensor = self.layer(x, x, x)[0]
+        return mixed
+
+
+class Probe(nn.Module):
+    """SigLIP's head: a learned query attends to all tokens, then an MLP."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.probe = nn.Parameter(torch.randn(1, 1, C))
+        self.attention = nn.MultiheadAttention(C, 2, batch_first=True)
+        self.norm, self.mlp = nn.LayerNorm(C), nn.Sequential(nn.Linear(C, 6), nn.Linear(6, C))
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = x.flatten(2).transpose(1, 2)
+        pooled = self.attention(self.probe.repeat(x.shape[0], 1, 1), tokens, tokens)[0]
+        embedding: Tensor = (pooled + self.mlp(self.norm(pooled)))[:, 0]
+        return embedding
+
+
+class AttentionPool2d(nn.Module):
+    """CLIP's pooling of ResNets: the mean attends to all positions, tokens before images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = nn.Parameter(torch.randn(9, C))
+        self.q, self.k, self.v = (nn.Linear(C, C) for _ in range(3))
+        self.out = nn.Linear(C, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(2).permute(2, 0, 1)
+        x = torch.cat([x.mean(0, keepdim=True), x], 0) + self.place[:, None]
+        pooled, _ = F.multi_head_attention_forward(
+            x[:1],
+            x,
+            x,
+            C,
+            2,
+            None,
+            torch.cat([self.q.bias, self.k.bias, self.v.bias]),
+            None,
+            None,
+            False,
+            0.0,
+            self.out.weight,
+            self.out.bias,
+            training=self.training,
+            need_weights=False,
+            use_separate_proj_weight=True,
+            q_proj_weight=self.q.weight,
+            k_proj_weight=self.k.weight,
+            v_proj_weight=self.v.weight,
+        )
+        embedding: Tensor = pooled.squeeze(0)
+        return embedding
+
+
+class EncoderLayer(nn.Module):
+    """torch.nn.TransformerEncoderLayer, images or tokens first."""
+
+    def __init__(self, images_first: bool) -> None:
+        super().__init__()
+        self.images_first = images_first
+        self.layer = nn.TransformerEncoderLayer(
+            C, 2, 12, 0.1, "gelu", batch_first=images_first, norm_first=images_first
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(2)
+        tokens = x.transpose(1, 2) if self.images_first else x.permute(2, 0, 1)
+        embedding: Tensor = self.layer(tokens).mean(1 if self.images_first else 0)
+        return embedding
+
+
+class ByVariance(nn.Module):
+    """A LayerNorm that someone wrote out."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        variance, mean = torch.var_mean(x, -1, keepdim=True, correction=0)
+        return self.weight * (x - mean) / (variance + 1e-6).sqrt()
+
+
+class ByDeviation(nn.Module):
+    """The same by the deviation, as in the first transformers."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.weight * (x - x.mean(-1, keepdim=True)) / (x.std(-1, keepdim=True) + 1e-6)
+
+
 def _pooled(*after: nn.Module) -> nn.Module:
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), *after)
 
@@ -174,6 +314,17 @@ HEADS: Mapping[str, Callable[[], nn.Module]] = {
     "layer norm, hardswish": lambda: _activated(nn.Hardswish()),
     "attention pooling": AttentionPooling,
     "weighted pooling": WeightedPooling,
+    "timm: attention at once": lambda: TokenBlock(AtOnce(fused=True)),
+    "mae: attention at once, written out": lambda: TokenBlock(AtOnce(fused=False)),
+    "multi-head attention": lambda: TokenBlock(SelfAttention()),
+    "siglip: a probe attends": Probe,
+    "clip resnet: the mean attends": AttentionPool2d,
+    "encoder layer, images first": lambda: EncoderLayer(images_first=True),
+    "encoder layer, tokens first": lambda: EncoderLayer(images_first=False),
+    "rms norm": lambda: TokenBlock(AtOnce(fused=True), nn.RMSNorm),
+    "layer norm by variance": lambda: TokenBlock(AtOnce(fused=True), ByVariance),
+    "layer norm by deviation": lambda: TokenBlock(AtOnce(fused=True), ByDeviation),
+    "hard squeeze and excite": lambda: SqueezeAndExcite(F.hardsigmoid),
 }
 
 NETS: Mapping[str, tuple[Callable[[], nn.Module], str]] = {

@@ -43,6 +43,7 @@ FROZEN = {
     "attention": _frozen_attention,
     "layer_norm": _frozen_layer_norm,
     "sigmoid": lambda x: x.sigmoid().detach(),
+    "hardsigmoid": lambda x: FUNCTIONS["hardsigmoid"](x).detach(),
     "norm": lambda x, axes, keepdim: x.norm(dim=axes, keepdim=keepdim).detach(),
     "l2_normalise": lambda x, axes, epsilon: x / x.norm(dim=axes, keepdim=True).detach(),
 }

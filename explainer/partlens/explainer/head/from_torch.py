@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, fx
 
 from partlens.explainer.errors import ModelError, UnsupportedOperatorError
+from partlens.explainer.head.from_torch_moved import Moved, concerns, has_moved, lower_moved
 from partlens.explainer.head.from_torch_table import (
     LOWERINGS,
     SAME,
@@ -73,7 +74,7 @@ def lower(
         UnsupportedOperatorError: an ATen operator or a use of it that has no place in the list.
     """
     lowering = Lowering(own)
-    # Node -> the name of a live value, a constant, or a list of either (split, max with indices).
+    # Node -> a live value (a name or Moved), a constant, or a list of either (split, maximum).
     values: dict[fx.Node, Any] = {feature: FEATURE}
     for node in nodes:
         if node.op == "get_attr":
@@ -90,6 +91,8 @@ def lower(
         else:
             values[node] = _lower_call(node, arguments, keywords, path, lowering)
     name = values[output]
+    if isinstance(name, Moved):
+        raise ModelError("the embedding has its images on another axis than the first")
     if not isinstance(name, str):
         raise ModelError(
             "the embedding does not depend on the feature layer; choose an earlier one"
@@ -117,7 +120,7 @@ def _constant(node: fx.Node, values: Mapping[fx.Node, Any]) -> Any:
 def _is_live(value: Any) -> bool:
     if isinstance(value, list):
         return any(_is_live(item) for item in value)
-    return isinstance(value, str)
+    return isinstance(value, str | Moved)
 
 
 def _lower_call(
@@ -132,8 +135,18 @@ def _lower_call(
     if not isinstance(target, torch._ops.OpOverload):
         raise UnsupportedOperatorError(name, path, LOWERINGS)
     named = _by_name(target, arguments, keywords)
-    if name in lowering.own:
+    if name in lowering.own and not has_moved(name, named):
         return _emit(node.name, path, _as_it_is(name, named), lowering)
+    if concerns(name, node, named):
+        try:
+            return lower_moved(
+                name,
+                node,
+                named,
+                lambda suffix, lowered: _emit(node.name + suffix, path, lowered, lowering),
+            )
+        except ValueError as error:
+            raise UnsupportedOperatorError(name, path, why=str(error)) from error
     if name in SAME or (name == "aten.slice.Tensor" and keeps_all(named)):
         return arguments[0]
     if name in SPLITS:

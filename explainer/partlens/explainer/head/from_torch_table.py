@@ -227,7 +227,7 @@ def _power(exponent: float) -> Callable[[Call], Lowered]:
     return lambda call: ("pow", (call.arguments["self"], exponent), {})
 
 
-_ACTIVATIONS: Mapping[str, Callable[[Call], Lowered]] = {
+ACTIVATIONS: Mapping[str, Callable[[Call], Lowered]] = {
     "aten.relu.default": _unary("relu"),
     "aten.leaky_relu.default": _unary("leaky_relu", slope="negative_slope"),
     "aten.prelu.default": lambda c: ("prelu", (c.arguments["self"], c.arguments["weight"]), {}),
@@ -254,7 +254,7 @@ _ACTIVATIONS: Mapping[str, Callable[[Call], Lowered]] = {
 }
 
 LOWERINGS: Mapping[str, Callable[[Call], Lowered]] = {
-    **_ACTIVATIONS,
+    **ACTIVATIONS,
     "aten.conv2d.default": _conv,
     "aten.convolution.default": _conv,
     "aten.linear.default": _linear,

@@ -10,6 +10,8 @@ from torch import fx, nn
 from torch.export import Dim, export
 
 from partlens.explainer.errors import ModelError
+from partlens.explainer.importing.attention import attention_written_out
+from partlens.explainer.importing.decompositions import DECOMPOSITIONS
 
 _BATCH = 2  # torch.export takes a batch of 0 or 1 for a constant
 
@@ -81,11 +83,11 @@ def split(module: nn.Module, input_size: tuple[int, int], feature_layer: str = "
         ModelError: the module cannot be exported, or has no such layer.
     """
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), attention_written_out():
             warnings.simplefilter("ignore")  # the exporter's own, about its future
             pixels = torch.zeros(_BATCH, 3, *input_size)
             program = export(module, (pixels,), dynamic_shapes=({0: Dim.DYNAMIC},))
-            graph = program.run_decompositions({}).module(check_guards=False)
+            graph = program.run_decompositions(dict(DECOMPOSITIONS)).module(check_guards=False)
     except Exception as error:  # whatever the user's own forward() and torch.export raise
         raise ModelError(
             f"the module cannot be exported by torch.export at {input_size}: {error}"
