@@ -1,5 +1,6 @@
 """`partlens model` makes folders; a mistake gets one clear line and leaves nothing half made."""
 
+import sys
 from pathlib import Path
 
 import head_modules
@@ -41,6 +42,26 @@ def test_import_and_show(tmp_path: Path, weights: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1])
     cut = partlens("show", folder)
     assert cut.exit_code == 1 and "a file was changed or cut short" in cut.output
+
+
+def test_a_folder_that_is_there_is_noticed_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    result = partlens("import", tmp_path / "taken", "--torch", "nowhere:f", "--weights", "none.pth")
+    assert result.exit_code == 1 and "is there already" in result.output
+
+
+def test_a_module_in_the_working_folder_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = tmp_path / "weights.pth"
+    torch.save(head_modules.factory().state_dict(), weights)
+    (tmp_path / "lying_here.py").write_text("from head_modules import factory as make")
+    monkeypatch.chdir(tmp_path)
+    before = list(sys.path)
+    given = ["--torch", "lying_here:make", "--weights", weights, "--height", 16, "--width", 8]
+    made = partlens("import", tmp_path / "tiny", *given, "--feature-layer", "stem")
+    assert made.exit_code == 0, made.output
+    assert sys.path == before
 
 
 def test_an_operator_without_a_rule_is_named_with_its_place(tmp_path: Path) -> None:

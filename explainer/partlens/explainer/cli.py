@@ -1,6 +1,8 @@
 """`partlens model`: make a model folder, and look at one."""
 
 import json
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 
 from partlens.explainer.errors import ExplainerError, ModelError
 from partlens.explainer.images import SUFFIXES, decode, image_files
-from partlens.explainer.model import MetricModel, read_spec
+from partlens.explainer.model import MetricModel, read_spec, require_free
 from partlens.explainer.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -58,7 +60,12 @@ def model() -> None:
 
 @model.command("import")
 @click.argument("folder", type=_PATH)
-@click.option("--torch", "factory", metavar="PACKAGE.MODULE:FACTORY", help="A PyTorch module.")
+@click.option(
+    "--torch",
+    "factory",
+    metavar="PACKAGE.MODULE:FACTORY",
+    help="A PyTorch module, looked for here and then among what is installed.",
+)
 @click.option("--weights", type=_PATH, help="Its weights: .safetensors, or a state dict.")
 @click.option("--feature-layer", default="", help="Its layer that gives the feature map.")
 @click.option("--onnx", "onnx_file", type=_PATH, help="An ONNX file.")
@@ -123,6 +130,7 @@ def import_model(
     if pretrained is None and pooling is not None:
         raise click.UsageError("--pooling belongs to --hf")
     try:
+        require_free(folder)
         given = {key: value for key, value in pixels.items() if value is not None}
         about = About(name or folder.name, licence, _some_images(images))
         if onnx_file is not None:
@@ -206,7 +214,11 @@ def _from_torch(
 ) -> MetricModel:
     from partlens.explainer.importing.torch_module import load_module
 
-    module = load_module(factory, weights)
+    sys.path.insert(0, os.getcwd())  # as `python -m` has it
+    try:
+        module = load_module(factory, weights)
+    finally:
+        sys.path.remove(os.getcwd())
     return _from_module(module, feature_layer, extras, _chosen(_USUAL, given), about)
 
 

@@ -131,8 +131,7 @@ class MetricModel:
                 f"a model with rules of your own ({', '.join(kind for kind, _ in self.rules)})"
                 " cannot be saved: a model folder holds no code; use it as it is"
             )
-        if folder.exists():
-            raise ModelFileError(f"{folder} is there already; choose another name or remove it")
+        require_free(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
@@ -220,6 +219,12 @@ def read_spec(folder: Path) -> ModelSpec:
             f"{MODEL_FILE} has format {found}, this version reads up to {FORMAT}; upgrade partlens"
         )
     return ModelSpec.from_json(plain)
+
+
+def require_free(folder: Path) -> None:
+    """Raise ModelFileError where a model would replace what is there."""
+    if folder.exists():
+        raise ModelFileError(f"{folder} is there already; choose another name or remove it")
 
 
 def _digest(folder: Path, spec: ModelSpec) -> str:

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from partlens.explainer.decomposition import Decomposition
+from partlens.explainer.errors import RegionError
 from partlens.explainer.images import decode
 from partlens.explainer.model import MetricModel
 from partlens.explainer.pair import PairExplanation
@@ -162,9 +163,15 @@ class Engine:
 
     def _part(self, query: Query, covered: FloatArray, weight: float, field: str) -> QueryPart:
         with blamed_on(field):
-            return query_part(
+            part = query_part(
                 query.contributions, query.bias, covered, self.spec.grid, weight=weight
             )
+            if not part.directions.any():
+                raise RegionError(
+                    f"the model sees nothing in this region: none of the {len(part.shares)}"
+                    " positions that it covers contributes to the embedding; draw a larger one"
+                )
+            return part
 
     def _page(
         self, question: SearchQuestion, queries: Sequence[Query], weights: Sequence[FloatArray]
