@@ -39,36 +39,54 @@ Comparator = Callable[[Head, Tensor, Target], Tensor]
 
 
 def cam(head: Head, feature: Tensor, target: Target) -> Tensor:
-    """Class activation map (Zhou et al., 2016), for a target that is a class."""
+    """Class activation map (Zhou et al., 2016), for a target that is a class.
+
+    Args and map, [N, rows, cols] in units of similarity: as the module says.
+    """
     weights = _by_position(_gradient(head, feature, target, _unnormalised)).sum(1, keepdim=True)
     return _laid_out(_by_position(feature) * weights, feature)
 
 
 def grad_cam(head: Head, feature: Tensor, target: Target) -> Tensor:
-    """Grad-CAM (Selvaraju et al., 2017) of the cosine similarity."""
+    """Grad-CAM (Selvaraju et al., 2017) of the cosine similarity.
+
+    Args and map, [N, rows, cols] in units of similarity: as the module says.
+    """
     weights = _by_position(_gradient(head, feature, target, _normalised)).mean(1, keepdim=True)
     return _laid_out(_by_position(feature) * weights, feature)
 
 
 def grad_cam_no_norm(head: Head, feature: Tensor, target: Target) -> Tensor:
-    """Grad-CAM of the embeddings' product before L2 normalisation, over Z."""
+    """Grad-CAM of the embeddings' product before L2 normalisation, over Z.
+
+    Args and map, [N, rows, cols] in units of similarity: as the module says.
+    """
     weights = _by_position(_gradient(head, feature, target, _unnormalised)).mean(1, keepdim=True)
     return _laid_out(_by_position(feature) * weights, feature)
 
 
 def rgrad_cam(head: Head, feature: Tensor, target: Target) -> Tensor:
-    """Gradient times feature per element: the paper's rectified Grad-CAM, known as HiResCAM."""
+    """Gradient times feature per element: the paper's rectified Grad-CAM, known as HiResCAM.
+
+    Args and map, [N, rows, cols] in units of similarity: as the module says.
+    """
     gradient = _gradient(head, feature, target, _unnormalised)
     return _laid_out(_by_position(feature * gradient), feature)
 
 
 def decomposition_bias(head: Head, feature: Tensor, target: Target) -> Tensor:
-    """Activation decomposition against all of the target, its bias included."""
+    """Activation decomposition against all of the target, its bias included.
+
+    Args and map, [N, rows, cols] in units of similarity: as the module says.
+    """
     return _decomposed(head, feature, target, target.feature)
 
 
 def decomposition(head: Head, feature: Tensor, target: Target) -> Tensor:
-    """Activation decomposition against what the target's positions gave."""
+    """Activation decomposition against what the target's positions gave.
+
+    Args and map, [N, rows, cols] in units of similarity: as the module says.
+    """
     return _decomposed(head, feature, target, target.feature - target.bias)
 
 

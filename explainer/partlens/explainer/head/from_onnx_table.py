@@ -30,27 +30,27 @@ class OnnxCall:
 
     @property
     def x(self) -> str:
-        """The first input, which must be live."""
+        """The name of the first input; ValueError where it is not live."""
         if not isinstance(self.inputs[0], str):
             raise ValueError("its first input must depend on the feature map")
         return self.inputs[0]
 
     def constant(self, index: int) -> Constant | None:
-        """An optional input that must be a constant."""
+        """An optional input; ValueError where it is not a constant."""
         value = self.inputs[index] if index < len(self.inputs) else None
         if isinstance(value, str):
             raise ValueError(f"input {index} must not depend on the feature map")
         return value
 
     def weight(self, index: int) -> torch.Tensor:
-        """An input that must be a constant."""
+        """An input as a tensor, in its own shape; ValueError where it is missing or no constant."""
         value = self.constant(index)
         if value is None:
             raise ValueError(f"input {index} is missing")
         return torch.from_numpy(np.array(value))
 
     def axes(self) -> tuple[int, ...]:
-        """From the attribute of older opsets or the input of newer ones."""
+        """From the attribute of older opsets or the input of newer ones, else ValueError."""
         given = self.attributes.get("axes")
         given = self.constant(1) if given is None else given
         if given is None:

@@ -42,7 +42,7 @@ class Lowering:
     weights: dict[str, Tensor] = field(default_factory=dict)
 
     def weight(self, name: str, value: Tensor) -> str:
-        """Keep a constant under a free name and return that name."""
+        """Keep a constant of any shape under a free name and return that name."""
         free, count = name, 1
         while free in self.weights and self.weights[free] is not value:
             free, count = f"{name}_{count}", count + 1

@@ -107,9 +107,12 @@ def apply(live: Live, affine: Affine, value: Tensor | None = None) -> Live:
     """The affine map's result.
 
     Args:
-        live: what goes in.
-        affine: the map.
+        live: what goes in, of any shape [N, ...].
+        affine: the map, with the image's axis first in what it takes and gives.
         value: the result's value where it is already known; otherwise the map gives it.
+
+    Returns:
+        The result, [N, ...]: linear(value) + constant, and for each position linear(contribution).
     """
     if value is None:
         value = affine.linear(live.value) + affine.constant

@@ -12,7 +12,11 @@ from partlens.explainer.head.run import attention_weights
 
 
 def matmul(operator: Operator, x: Value, y: Value) -> Live | Statistic:
-    """A product with a constant matrix, on either side; of two live values, a statistic."""
+    """x @ y, [..., a, b] @ [..., b, c]: one side is a constant, else it is a statistic.
+
+    Raises:
+        UnsupportedOperatorError: neither depends on the feature map.
+    """
     if isinstance(x, Live) and isinstance(y, Live):
         why = (
             "a matrix product of two values that depend on the feature map is not a sum over"
@@ -30,7 +34,13 @@ def matmul(operator: Operator, x: Value, y: Value) -> Live | Statistic:
 def attention(
     operator: Operator, query: Value, key: Value, x: Value, mask: Tensor | None = None
 ) -> Live | Tensor:
-    """The weights are frozen at this image, and what they weigh is linear."""
+    """softmax(scale q k^T + mask) x: the weights are frozen, and what they weigh is linear.
+
+    Args:
+        operator: with `scale` (None: 1 / sqrt(d)) and `causal`.
+        query, key, x: [..., queries, d], [..., keys, d] and [..., keys, channels].
+        mask: added to the logits [..., queries, keys].
+    """
     plain = [torch.as_tensor(z.value if isinstance(z, Live) else z) for z in (query, key)]
     scale = None if operator.attributes["scale"] is None else operator.number("scale")
     causal = operator.attributes["causal"] is True

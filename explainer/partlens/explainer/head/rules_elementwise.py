@@ -19,7 +19,7 @@ def _same(owner: Tensor) -> Tensor:
 
 
 def only_first_live(operator: Operator, inputs: tuple[Value, ...]) -> tuple[Live, list[Tensor]]:
-    """The live first input and the others, which must be constants.
+    """The live first input [N, ...] and the others, constants of any shape.
 
     Raises:
         UnsupportedOperatorError: another input depends on the feature map.
@@ -35,7 +35,10 @@ def only_first_live(operator: Operator, inputs: tuple[Value, ...]) -> tuple[Live
 
 
 def gate(operator: Operator, *inputs: Value) -> Live | Tensor:
-    """f with f(0) = 0: multiply by f(v)/v frozen. The exact mask for ReLU, Euler's form for pow."""
+    """f with f(0) = 0: multiply by f(v)/v frozen, [N, ...].
+
+    The exact mask for ReLU; for pow Euler's form, which adds up as f is homogeneous.
+    """
     x, others = only_first_live(operator, inputs)
     if operator.kind == "pow" and bool((torch.as_tensor(others[0]) <= 0).any()):
         return freeze(operator, *inputs)  # 1 / deviation and the like: not 0 at 0, a statistic
@@ -53,13 +56,17 @@ def clamp(operator: Operator, *inputs: Value) -> Live:
 
 
 def freeze(operator: Operator, *inputs: Value) -> Tensor:
-    """A statistic or a gate: its value on this image is a constant from here on."""
+    """A statistic or a gate [N, ...]: its value on this image is a constant from here on."""
     plain = [x.value if isinstance(x, Live) else x for x in inputs]
     return FUNCTIONS[operator.kind](*plain, **operator.attributes)
 
 
 def add(operator: Operator, x: Value, y: Value) -> Live:
-    """x + y or x - y: contributions add up, and a constant goes to the bias."""
+    """x + y or x - y: contributions add up, and a constant goes to the bias.
+
+    Raises:
+        UnsupportedOperatorError: neither depends on the feature map.
+    """
     function = FUNCTIONS[operator.kind]
     if isinstance(x, Live) and isinstance(y, Live):
         x, y = _alike(x, y)
@@ -94,7 +101,11 @@ def _expand(shape: torch.Size) -> Callable[[Tensor], Tensor]:
 
 
 def multiply(operator: Operator, x: Value, y: Value) -> Live | Statistic:
-    """A live value times a constant; a product of two live values is a statistic."""
+    """A live value times a constant; a product of two live values is a statistic.
+
+    Raises:
+        UnsupportedOperatorError: neither depends on the feature map.
+    """
     if isinstance(x, Live) and isinstance(y, Live):
         why = (
             "a product of two values that depend on the feature map is not a sum over positions,"
@@ -109,7 +120,7 @@ def multiply(operator: Operator, x: Value, y: Value) -> Live | Statistic:
 
 
 def divide(operator: Operator, x: Value, y: Value) -> Live | Tensor:
-    """What is divided by is a constant, or a statistic frozen at this image (a norm, a mass)."""
+    """x / y, [N, ...]: y is a constant, or a statistic frozen at this image (a norm, a mass)."""
     by = y.value if isinstance(y, Live) else y
     return _scaled(x, lambda z: z / by) if isinstance(x, Live) else x / torch.as_tensor(by)
 

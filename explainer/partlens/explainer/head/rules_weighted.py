@@ -16,7 +16,7 @@ def linear(operator: Operator, *inputs: Value) -> Live:
 
 
 def weighted(x: Live, weight: Tensor, constant: Tensor | float = 0.0) -> Live:
-    """weight @ x + constant over the last axis."""
+    """weight @ x + constant over the last axis: [N, ..., in] and [out, in] give [N, ..., out]."""
 
     def owner(o: Tensor) -> Tensor:
         return o[..., :1].expand(*o.shape[:-1], len(weight))

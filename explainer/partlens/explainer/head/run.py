@@ -31,7 +31,7 @@ def run(head: Head, feature: Tensor, functions: Mapping[str, Function] | None = 
 def run_all(
     head: Head, feature: Tensor, functions: Mapping[str, Function] | None = None
 ) -> dict[str, Tensor]:
-    """Every value and weight of the head by name; see run."""
+    """Every value [N, ...] and weight of the head by name; see run for the rest."""
     table = FUNCTIONS if functions is None else {**FUNCTIONS, **functions}
     values: dict[str, Tensor] = {
         name: weight.to(feature.device, feature.dtype) for name, weight in head.weights.items()
@@ -123,7 +123,7 @@ def max_pool2d_with_indices(
     dilation: list[int],
     ceil_mode: bool,
 ) -> tuple[Tensor, Tensor]:
-    """The maxima and where they stood, as indices into rows * cols; ties go to the first."""
+    """The maxima [N, C, rows, cols] and the index of each in rows * cols; ties go to the first."""
     return F.max_pool2d_with_indices(x, kernel, stride, padding, dilation, ceil_mode)
 
 

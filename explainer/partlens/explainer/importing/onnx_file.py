@@ -36,7 +36,8 @@ def from_onnx_file(
         path: of the file; its weights must be inside.
         feature_tensor: name of the tensor that is the feature map.
         embedding: name of the tensor that is the embedding.
-        preprocessing: how it wants its pixels; its size replaces the one declared in the file.
+        preprocessing: how it wants its pixels, [N, 3, height, width]; its size replaces the one
+            declared in the file.
         name, licence, images, extras: as torch_module.from_module.
 
     Raises:

@@ -84,6 +84,10 @@ def from_module(
 def with_onnx_backbone(model: MetricModel, images: Sequence[Image] = ()) -> MetricModel:
     """The same model run by ONNX Runtime, after a check that it computes the same.
 
+    Args:
+        model: live, as from_module gives it.
+        images: RGB uint8 [rows, cols, 3], to check on beside random pixels.
+
     Raises:
         CompletenessError: the ONNX backbone differs by more than 1e-4 of the feature map's length.
         ModelError: the backbone cannot be written as ONNX.
