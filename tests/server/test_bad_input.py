@@ -152,16 +152,6 @@ async def test_a_forgotten_query_is_not_found(running: Running) -> None:
     assert "send the picture again" in status.message
 
 
-async def test_a_page_of_an_older_gallery_says_so(filled: Running) -> None:
-    page = await filled.search.SearchRegions(search(page_size=5), timeout=DEADLINE)
-    await filled.gallery.DeleteImages(
-        gallery_pb.DeleteImagesRequest(ids=["p001"]), timeout=DEADLINE
-    )
-    asked = search(page_size=5, page_token=page.next_page_token)
-    code, status = await failure(lambda: filled.search.SearchRegions(asked, timeout=DEADLINE))
-    assert (code, reason(status)) == (grpc.StatusCode.FAILED_PRECONDITION, "PAGE_TOKEN_STALE")
-
-
 async def test_a_page_token_of_another_search_is_refused(filled: Running) -> None:
     page = await filled.search.SearchRegions(search(page_size=5), timeout=DEADLINE)
     for other in (

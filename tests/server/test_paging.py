@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from partlens.server import paging
-from partlens.server.errors import PageTokenError, ServerError, StalePageError
+from partlens.server.errors import PageTokenError, ServerError
 
 DEPTH = 1000
 QUESTION = paging.digest("whole", [1, 2])
@@ -17,7 +17,7 @@ QUESTION = paging.digest("whole", [1, 2])
 @given(offset=st.integers(1, DEPTH - 1), version=st.integers(0, 2**63))
 def test_a_search_token_gives_its_offset_back(offset: int, version: int) -> None:
     token = paging.search_token(offset, QUESTION, version)
-    assert paging.search_offset(token, QUESTION, version, DEPTH) == offset
+    assert paging.search_start(token, QUESTION, DEPTH) == (offset, version)
 
 
 @given(after=st.text(max_size=500))
@@ -26,20 +26,13 @@ def test_a_list_token_gives_its_id_back(after: str) -> None:
 
 
 def test_no_token_is_the_first_page() -> None:
-    assert paging.search_offset("", QUESTION, 3, DEPTH) == 0
     assert paging.list_after("") == ""
 
 
 def test_a_token_of_another_question_is_refused() -> None:
     token = paging.search_token(20, paging.digest("part", [1, 2]), 3)
     with pytest.raises(PageTokenError, match="another search"):
-        paging.search_offset(token, QUESTION, 3, DEPTH)
-
-
-def test_a_token_of_another_gallery_version_says_so() -> None:
-    token = paging.search_token(20, QUESTION, 3)
-    with pytest.raises(StalePageError, match="version 3 and is at 4"):
-        paging.search_offset(token, QUESTION, 4, DEPTH)
+        paging.search_start(token, QUESTION, DEPTH)
 
 
 def forged(*fields: object) -> str:
@@ -68,7 +61,7 @@ def forged(*fields: object) -> str:
 )
 def test_what_is_not_our_token_is_refused(token: str) -> None:
     with pytest.raises(PageTokenError):
-        paging.search_offset(token, QUESTION, 3, DEPTH)
+        paging.search_start(token, QUESTION, DEPTH)
 
 
 def test_a_forged_id_that_is_no_text_is_refused() -> None:
@@ -79,6 +72,6 @@ def test_a_forged_id_that_is_no_text_is_refused() -> None:
 @given(st.text() | st.binary().map(lambda b: base64.urlsafe_b64encode(b).decode()))
 def test_any_text_is_a_token_or_a_clear_error(token: str) -> None:
     try:
-        paging.search_offset(token, QUESTION, 3, DEPTH)
+        paging.search_start(token, QUESTION, DEPTH)
     except ServerError as error:
         assert "page" in str(error)

@@ -69,6 +69,8 @@ class Hit:
         thumbnail: a JPEG, or b"".
         overall_maps: one per query image, if asked for.
         region_maps: one per region, if asked for.
+        group: the value that its group shares; "" if it stands alone, or groups were not asked for.
+        others_in_group: how many other images of its group pass the filter.
     """
 
     id: str
@@ -80,6 +82,8 @@ class Hit:
     thumbnail: bytes
     overall_maps: Sequence[ActivationMap] = ()
     region_maps: Sequence[ActivationMap] = ()
+    group: str = ""
+    others_in_group: int = 0
 
 
 @dataclass(frozen=True, eq=False)

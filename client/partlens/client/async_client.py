@@ -92,6 +92,7 @@ class AsyncClient:
         page_token: str = "",
         maps: Iterable[MapKind] = ("score",),
         thumbnails: bool = False,
+        group_by: str = "",
         deadline: float | None = None,
     ) -> SearchAnswer:
         """The gallery's images that hold parts similar to the regions, best first.
@@ -104,10 +105,12 @@ class AsyncClient:
             page_token: next_page_token of the page before.
             maps: which maps each hit brings.
             thumbnails: whether each hit brings its thumbnail.
+            group_by: "track", "camera" or "attribute:NAME": of all images with the same value the
+                best alone; "" for every image.
             deadline: seconds that this call may take; None for the client's.
         """
         request = encoding.search(
-            images, regions, where, score, page_size, page_token, maps, thumbnails
+            images, regions, where, score, page_size, page_token, maps, thumbnails, group_by
         )
         with self._errors():
             response = await self._search.SearchRegions(
@@ -126,6 +129,7 @@ class AsyncClient:
         score: Score = "default",
         maps: Iterable[MapKind] = ("score",),
         thumbnails: bool = False,
+        group_by: str = "",
         deadline: float | None = None,
     ) -> AsyncIterator[SearchAnswer]:
         """The best `top` hits, a page a call; pictures are sent with the first page only.
@@ -133,7 +137,7 @@ class AsyncClient:
         Arguments as search_regions, but for page_size: 0 is as large as the server allows.
 
         Raises:
-            StaleError: the gallery changed between two pages; start again.
+            StaleError: the gallery changed, and the server keeps what the first page saw no more.
         """
         if not page_size:
             page_size = (await self.get_gallery(deadline=deadline)).limits.search_page_size
@@ -148,6 +152,7 @@ class AsyncClient:
                 page_token=token,
                 maps=kinds,
                 thumbnails=thumbnails,
+                group_by=group_by,
                 deadline=deadline,
             )
             yield page

@@ -150,4 +150,6 @@ def _hit(message: search_pb.Hit) -> Hit:
         thumbnail=message.thumbnail,
         overall_maps=[activation_map(one) for one in message.overall_maps],
         region_maps=[activation_map(one) for one in message.region_maps],
+        group=message.group,
+        others_in_group=message.others_in_group,
     )

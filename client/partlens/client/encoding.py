@@ -78,6 +78,7 @@ def search(
     page_token: str,
     maps: Iterable[MapKind],
     thumbnails: bool,
+    group_by: str,
 ) -> search_pb.SearchRegionsRequest:
     """A region search."""
     return search_pb.SearchRegionsRequest(
@@ -97,6 +98,7 @@ def search(
         page_token=page_token,
         maps=[MAPS[kind] for kind in maps],
         include_thumbnails=thumbnails,
+        group_by=group_by,
     )
 
 
@@ -147,6 +149,7 @@ def _filter(value: Filter) -> image_pb.Filter:
         captured_before=_time(value.captured_before),
         attributes=dict(value.attributes),
         exclude_ids=value.exclude_ids,
+        exclude_cameras=value.exclude_cameras,
     )
 
 

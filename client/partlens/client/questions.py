@@ -92,6 +92,7 @@ class Filter:
     captured_before: datetime | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
     exclude_ids: Sequence[str] = ()
+    exclude_cameras: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Filter:
         captured_before: before this time; likewise.
         attributes: all of these, each with exactly this value.
         exclude_ids: none of these.
+        exclude_cameras: of none of these; an image of an unknown camera passes.
     """
 
     cameras: Set[str] = frozenset()
@@ -44,3 +46,19 @@ class Filter:
     captured_before: datetime | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
     exclude_ids: Set[str] = frozenset()
+    exclude_cameras: Set[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class GroupBy:
+    """What images are put together by: those with the same value are a group.
+
+    An image without a value is a group of its own.
+
+    Attributes:
+        attribute: name of an attribute; "" for the column.
+        column: "track" or "camera".
+    """
+
+    column: Literal["track", "camera"] = "track"
+    attribute: str = ""

@@ -55,7 +55,7 @@ class QueryRegion(_message.Message):
     def __init__(self, image_index: _Optional[int] = ..., region: _Optional[_Union[_region_pb2.Region, _Mapping]] = ..., weight: _Optional[float] = ..., exclude: _Optional[bool] = ...) -> None: ...
 
 class SearchRegionsRequest(_message.Message):
-    __slots__ = ("images", "regions", "filter", "score", "page_size", "page_token", "maps", "include_thumbnails")
+    __slots__ = ("images", "regions", "filter", "score", "page_size", "page_token", "maps", "include_thumbnails", "group_by")
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     REGIONS_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
@@ -64,6 +64,7 @@ class SearchRegionsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     MAPS_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_THUMBNAILS_FIELD_NUMBER: _ClassVar[int]
+    GROUP_BY_FIELD_NUMBER: _ClassVar[int]
     images: _containers.RepeatedCompositeFieldContainer[_image_pb2.QueryImage]
     regions: _containers.RepeatedCompositeFieldContainer[QueryRegion]
     filter: _image_pb2.Filter
@@ -72,10 +73,11 @@ class SearchRegionsRequest(_message.Message):
     page_token: str
     maps: _containers.RepeatedScalarFieldContainer[MapKind]
     include_thumbnails: bool
-    def __init__(self, images: _Optional[_Iterable[_Union[_image_pb2.QueryImage, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[QueryRegion, _Mapping]]] = ..., filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., score: _Optional[_Union[ScoreKind, str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., maps: _Optional[_Iterable[_Union[MapKind, str]]] = ..., include_thumbnails: _Optional[bool] = ...) -> None: ...
+    group_by: str
+    def __init__(self, images: _Optional[_Iterable[_Union[_image_pb2.QueryImage, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[QueryRegion, _Mapping]]] = ..., filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., score: _Optional[_Union[ScoreKind, str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., maps: _Optional[_Iterable[_Union[MapKind, str]]] = ..., include_thumbnails: _Optional[bool] = ..., group_by: _Optional[str] = ...) -> None: ...
 
 class Hit(_message.Message):
-    __slots__ = ("id", "score", "map", "constant", "box", "image", "thumbnail", "overall_maps", "region_maps")
+    __slots__ = ("id", "score", "map", "constant", "box", "image", "thumbnail", "overall_maps", "region_maps", "group", "others_in_group")
     ID_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     MAP_FIELD_NUMBER: _ClassVar[int]
@@ -85,6 +87,8 @@ class Hit(_message.Message):
     THUMBNAIL_FIELD_NUMBER: _ClassVar[int]
     OVERALL_MAPS_FIELD_NUMBER: _ClassVar[int]
     REGION_MAPS_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    OTHERS_IN_GROUP_FIELD_NUMBER: _ClassVar[int]
     id: str
     score: float
     map: _image_pb2.ActivationMap
@@ -94,7 +98,9 @@ class Hit(_message.Message):
     thumbnail: bytes
     overall_maps: _containers.RepeatedCompositeFieldContainer[_image_pb2.ActivationMap]
     region_maps: _containers.RepeatedCompositeFieldContainer[_image_pb2.ActivationMap]
-    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., map: _Optional[_Union[_image_pb2.ActivationMap, _Mapping]] = ..., constant: _Optional[float] = ..., box: _Optional[_Union[_region_pb2.Box, _Mapping]] = ..., image: _Optional[_Union[_image_pb2.GalleryImage, _Mapping]] = ..., thumbnail: _Optional[bytes] = ..., overall_maps: _Optional[_Iterable[_Union[_image_pb2.ActivationMap, _Mapping]]] = ..., region_maps: _Optional[_Iterable[_Union[_image_pb2.ActivationMap, _Mapping]]] = ...) -> None: ...
+    group: str
+    others_in_group: int
+    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., map: _Optional[_Union[_image_pb2.ActivationMap, _Mapping]] = ..., constant: _Optional[float] = ..., box: _Optional[_Union[_region_pb2.Box, _Mapping]] = ..., image: _Optional[_Union[_image_pb2.GalleryImage, _Mapping]] = ..., thumbnail: _Optional[bytes] = ..., overall_maps: _Optional[_Iterable[_Union[_image_pb2.ActivationMap, _Mapping]]] = ..., region_maps: _Optional[_Iterable[_Union[_image_pb2.ActivationMap, _Mapping]]] = ..., group: _Optional[str] = ..., others_in_group: _Optional[int] = ...) -> None: ...
 
 class SearchRegionsResponse(_message.Message):
     __slots__ = ("hits", "next_page_token", "queries", "gallery_version")

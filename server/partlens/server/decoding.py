@@ -2,12 +2,13 @@
 
 import math
 from datetime import UTC, datetime
+from typing import Literal, cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from partlens.explainer.scoring import Score
 from partlens.indexer.errors import InvalidImageError
-from partlens.indexer.gallery import Filter, Metadata
+from partlens.indexer.gallery import Filter, GroupBy, Metadata
 from partlens.indexer.gallery.records import require_id
 from partlens.server.config.sections import LimitsSection
 from partlens.server.decoding_regions import RegionDecoder
@@ -76,6 +77,7 @@ def search(request: search_pb.SearchRegionsRequest, limits: LimitsSection) -> Se
         page_token=request.page_token,
         maps=_map_kinds(list(request.maps)),
         thumbnails=request.include_thumbnails,
+        by=_group_by(request.group_by),
     )
 
 
@@ -151,6 +153,7 @@ def where(message: image_pb.Filter) -> Filter:
         captured_before=_time(message, "captured_before", "filter.captured_before"),
         attributes=dict(message.attributes),
         exclude_ids=frozenset(message.exclude_ids),
+        exclude_cameras=frozenset(message.exclude_cameras),
     )
 
 
@@ -188,7 +191,8 @@ def _region_to_find(
 ) -> RegionToFind:
     if region.image_index >= images:
         raise RequestError(
-            f"{field}.image_index", f"{region.image_index}; the request has {images} images"
+            f"{field}.image_index",
+            f"{region.image_index}; the request has {images} image{'s' * (images != 1)}",
         )
     weight = region.weight if region.HasField("weight") else 1.0
     if not (0 < weight <= 1e6 and math.isfinite(weight)):
@@ -226,6 +230,19 @@ def _time(
         return stamp.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
         raise RequestError(field, "the time must lie in the years 1 to 9999") from error
+
+
+def _group_by(text: str) -> GroupBy | None:
+    kind, colon, attribute = text.partition(":")
+    if not text:
+        return None
+    if kind == "attribute" and attribute:
+        return GroupBy(attribute=attribute)
+    if kind not in ("track", "camera") or colon:
+        raise RequestError(
+            "group_by", f'{text[:80]!r}: allowed are "track", "camera" and "attribute:NAME"'
+        )
+    return GroupBy(cast("Literal['track', 'camera']", kind))
 
 
 def _count(field: str, given: int, most: int, least: int = 1) -> None:

@@ -117,6 +117,8 @@ class Encoder:
             thumbnail=found.thumbnail,
             overall_maps=[self.map(overall, size) for overall in match.overall_maps],
             region_maps=[self.map(partial, size) for partial in match.region_maps],
+            group=found.group,
+            others_in_group=found.others,
         )
 
     def _partial(self, answer: PairAnswer, partial: PartialMap) -> search_pb.PartialMap:

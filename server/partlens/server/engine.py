@@ -18,12 +18,15 @@ from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import NotFoundError
 from partlens.indexer.gallery import Candidate, Gallery
 from partlens.indexer.gallery.following import Follower
+from partlens.indexer.gallery.view import View
 from partlens.server import paging
 from partlens.server.access.caller import Confinement
 from partlens.server.access.confined_gallery import ConfinedGallery
 from partlens.server.answers import DescribeAnswer, Match, PairAnswer, PartialMap, SearchAnswer
 from partlens.server.config.sections import LimitsSection
-from partlens.server.errors import UnknownQueryError, blamed_on
+from partlens.server.errors import StalePageError, UnknownQueryError, blamed_on
+from partlens.server.kept_views import SECONDS as KEPT_SECONDS
+from partlens.server.kept_views import KeptViews
 from partlens.server.queries import Query, Unseen, image_of, query_id, stored_query_id
 from partlens.server.questions import (
     DescribeQuestion,
@@ -55,6 +58,7 @@ class Engine:
         self.model, self.limits = model, limits
         self._whole, self.gallery = gallery, ConfinedGallery(gallery, Confinement())
         self._follower = Follower(gallery)
+        self._kept = KeptViews()
 
     def refresh_soon(self) -> None:
         """Sees what other processes have committed without waiting for the next look."""
@@ -91,7 +95,7 @@ class Engine:
         Raises:
             RequestError: a region or page token that cannot be used.
             ForbiddenError: the filter names a camera that is not the caller's.
-            StalePageError: the gallery has changed since the page token was given.
+            StalePageError: what the first page of the token saw is not kept any more.
         """
         weights = [self._weights(queries[r.image], r.region, r.field) for r in question.regions]
         try:
@@ -176,22 +180,41 @@ class Engine:
     def _page(
         self, question: SearchQuestion, queries: Sequence[Query], weights: Sequence[FloatArray]
     ) -> SearchAnswer:
-        asked, version = _digest(question, queries, weights), self.gallery.version
-        depth = self.limits.search_depth
-        start = paging.search_offset(question.page_token, asked, version, depth)
+        asked, depth = _digest(question, queries, weights), self.limits.search_depth
+        start, view = 0, self.gallery.view
+        if question.page_token:
+            start, version = paging.search_start(question.page_token, asked, depth)
+            view = self._view_of(version)
         end = min(start + question.page_size, depth)
         parts = [
             self._part(queries[region.image], covered, region.weight, region.field)
             for region, covered in zip(question.regions, weights, strict=True)
         ]
         more = end < depth
-        found = self.gallery.search(parts, question.score, question.where, end + more)
-        token = paging.search_token(end, asked, version) if more and len(found) > end else ""
-        page = found[start:end]
+        found = self.gallery.search(
+            parts, question.score, question.where, end + more, question.by, view
+        )
+        version, token = view.version.number, ""
+        if more and len(found) > end:
+            self._kept.keep(view)
+            token = paging.search_token(end, asked, version)
+        page = self.gallery.current(found[start:end], view)
         if question.thumbnails:
             page = self.gallery.with_thumbnails(page)
         matches = self._matches(question, queries, weights, page)
         return SearchAnswer(matches, token, queries, version, asked)
+
+    def _view_of(self, version: int) -> View:
+        """What the first page of a search saw."""
+        now = self.gallery.view
+        view = now if version == now.version.number else self._kept.of(version)
+        if view is None:
+            raise StalePageError(
+                f"the gallery was at version {version} and is at {now.version.number} now, and what"
+                f" the first page saw is kept for {KEPT_SECONDS:g} s at most: search again from the"
+                " first page"
+            )
+        return view
 
     def _matches(
         self,
@@ -255,5 +278,5 @@ def _digest(
         ],
         [sorted(where.cameras), sorted(where.tracks), sorted(where.exclude_ids)],
         [str(where.captured_after), str(where.captured_before), dict(where.attributes)],
-        question.score,
+        [question.score, str(question.by), sorted(where.exclude_cameras)],
     )

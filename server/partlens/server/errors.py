@@ -3,7 +3,7 @@
 ServerError
 ├── RequestError           fields of a request that cannot be used
 │   └── PageTokenError     a page token that is not ours, or was given for another question
-├── StalePageError         the gallery has changed since the page token was given
+├── StalePageError         what the first page of a search saw is not kept any more
 ├── UnknownQueryError      a query id that was forgotten or never given
 ├── UnauthenticatedError   no token, or one that is not valid
 ├── ForbiddenError         what a token may not do, or an image it may not change
@@ -66,7 +66,7 @@ class PageTokenError(RequestError):
 
 
 class StalePageError(ServerError):
-    """The gallery has changed since the page token was given, and the ranking with it."""
+    """The gallery has changed, and what the first page of a search saw is not kept any more."""
 
 
 class UnknownQueryError(ServerError, LookupError):

@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from partlens.server.errors import PageTokenError, StalePageError
+from partlens.server.errors import PageTokenError
 
 _FORMAT = 1
 _LONGEST = 4096
@@ -37,30 +37,22 @@ def search_token(offset: int, question: str, version: int) -> str:
     return _pack(["search", question, version, offset])
 
 
-def search_offset(token: str, question: str, version: int, depth: int) -> int:
-    """Where the page of a token starts; 0 for the empty token.
+def search_start(token: str, question: str, depth: int) -> tuple[int, int]:
+    """Where the page of a token starts, and the version of the gallery that the first page showed.
 
     Raises:
         PageTokenError: not a token for this question.
-        StalePageError: the gallery is no longer at the version that the first page showed.
     """
-    if not token:
-        return 0
     given_question, given_version, offset = _unpack(token, "search", (str, int, int))
     offset = int(offset)
     if given_question != question:
         raise PageTokenError(
-            "this page token was given for another search; regions, filter, score and images must"
-            " be those of the first page: repeat them, or leave the token out"
+            "this page token was given for another search; regions, filter, score, groups and"
+            " images must be those of the first page: repeat them, or leave the token out"
         )
     if not 0 < offset < depth:
         raise PageTokenError(f"a page must start within the first {depth} hits")
-    if given_version != version:
-        raise StalePageError(
-            f"the gallery was at version {given_version} and is at {version} now: search again from"
-            " the first page"
-        )
-    return offset
+    return offset, int(given_version)
 
 
 def list_token(after: str) -> str:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from partlens.explainer.regions import Region
 from partlens.explainer.scoring import Score
-from partlens.indexer.gallery import Filter, Metadata
+from partlens.indexer.gallery import Filter, GroupBy, Metadata
 
 Side = Literal["query", "retrieved"]
 MapKind = Literal["score", "overall", "regions"]
@@ -67,6 +67,7 @@ class SearchQuestion:
     page_token: str
     maps: frozenset[MapKind]
     thumbnails: bool
+    by: GroupBy | None = None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from partlens.client.cli.arguments import (
 from partlens.client.cli.connection import connection_options
 from partlens.client.cli.images import QueryImages, image_options
 from partlens.client.cli.regions import BOX, Marked, region_options, require_images
-from partlens.client.questions import Filter, MapKind, QueryRegion, Score
+from partlens.client.questions import Filter, GalleryImageId, MapKind, QueryRegion, Score
 from partlens.client.report.pages import search_page
 from partlens.client.sync_client import Client
 
@@ -57,6 +57,18 @@ from partlens.client.sync_client import Client
     "--attribute", "attributes", multiple=True, metavar="NAME=VALUE", help="Only images with it."
 )
 @click.option("--exclude-id", "exclude_ids", multiple=True, help="Not this image of the gallery.")
+@click.option("--exclude-camera", "exclude_cameras", multiple=True, help="No image of it.")
+@click.option(
+    "--other-cameras",
+    is_flag=True,
+    help="No image of the cameras that took the query images of --gallery-id.",
+)
+@click.option(
+    "--group-by",
+    default="",
+    metavar="PROPERTY",
+    help="track, camera or attribute:NAME: of images with the same value only the best.",
+)
 @connection_options
 @output_options
 def search(
@@ -72,6 +84,9 @@ def search(
     captured_before: datetime | None,
     attributes: tuple[str, ...],
     exclude_ids: tuple[str, ...],
+    exclude_cameras: tuple[str, ...],
+    other_cameras: bool,
+    group_by: str,
     report: Path | None,
     as_json: bool,
     client: Client,
@@ -85,9 +100,17 @@ def search(
     """
     regions = _regions(marked, excluded, len(images))
     where = Filter(
-        cameras, tracks, captured_after, captured_before, _pairs(attributes), exclude_ids
+        cameras,
+        tracks,
+        captured_after,
+        captured_before,
+        _pairs(attributes),
+        exclude_ids,
+        exclude_cameras,
     )
     with clear_errors(), client:
+        if other_cameras:
+            where = replace(where, exclude_cameras=[*exclude_cameras, *_cameras(images, client)])
         pages = client.search_pages(
             images.to_ask(),
             regions,
@@ -96,6 +119,7 @@ def search(
             score=score,
             maps=maps if report is None else _with_score(maps),
             thumbnails=report is not None,
+            group_by=group_by,
         )
         answer = _joined(list(pages))
         shown = [] if report is None else images.to_show(client)
@@ -122,6 +146,20 @@ def _regions(
         for exclude, some in ((False, included), (True, excluded))
         for one in some
     ]
+
+
+def _cameras(images: QueryImages, client: Client) -> set[str]:
+    """Those that took the query images."""
+    asked = images.to_ask()
+    ids = [one.id for one in asked if isinstance(one, GalleryImageId)]
+    found = {id: client.get_image(id)[0].metadata.camera for id in ids}
+    unknown = [id for id, camera in found.items() if not camera]
+    if unknown or len(ids) < len(asked):
+        what = f"the camera of {unknown[0]!r}" if unknown else "the camera of a picture"
+        raise click.UsageError(
+            f"--other-cameras: {what} is not known; name it with --exclude-camera"
+        )
+    return set(found.values())
 
 
 def _with_score(maps: Sequence[MapKind]) -> list[MapKind]:
@@ -166,6 +204,8 @@ def _plain_hit(hit: Hit) -> dict[str, object]:
         "track": known.track,
         "captured_at": known.captured_at.isoformat() if known.captured_at else None,
         "attributes": dict(known.attributes),
+        "group": hit.group,
+        "others_in_group": hit.others_in_group,
     }
 
 
@@ -178,6 +218,9 @@ def _table(answer: SearchAnswer) -> Table:
     # Names may be folded where there is little room, numbers never.
     place, score, where = (Column(name, no_wrap=True) for name in ("", "score", "box x,y,w,h"))
     table = Table(place, "image", score, where, "camera", "track")
+    grouped = any(hit.group for hit in answer.hits)
+    if grouped:
+        table.add_column("others", justify="right", no_wrap=True)
     for number, hit in enumerate(answer.hits, start=1):
         box = hit.box
         table.add_row(
@@ -187,5 +230,6 @@ def _table(answer: SearchAnswer) -> Table:
             f"{box.x:.0f},{box.y:.0f},{box.width:.0f},{box.height:.0f}",
             cell(hit.image.metadata.camera),
             cell(hit.image.metadata.track),
+            *([str(hit.others_in_group)] if grouped else []),
         )
     return table

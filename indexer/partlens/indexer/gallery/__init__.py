@@ -2,6 +2,6 @@
 
 from partlens.indexer.gallery.gallery import Gallery
 from partlens.indexer.gallery.records import Candidate, NewImage, StoredImage
-from partlens.indexer.metadata import Filter, Metadata
+from partlens.indexer.metadata import Filter, GroupBy, Metadata
 
-__all__ = ["Candidate", "Filter", "Gallery", "Metadata", "NewImage", "StoredImage"]
+__all__ = ["Candidate", "Filter", "Gallery", "GroupBy", "Metadata", "NewImage", "StoredImage"]

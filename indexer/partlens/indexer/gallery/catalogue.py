@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from partlens.indexer.gallery.records import StoredImage
-from partlens.indexer.metadata import Filter, Metadata
+from partlens.indexer.metadata import Filter, GroupBy, Metadata
 
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.int64]
@@ -112,6 +112,12 @@ class Catalogue:
             self._codes["attribute", name] = _coded(values)
         return self._codes["attribute", name]
 
+    def groups(self, by: GroupBy) -> Codes:
+        """The group of every row, -1 where it is one of its own."""
+        codes = self.attribute_codes(by.attribute) if by.attribute else self.codes(by.column)
+        unknown = [number for number, text in enumerate(codes.texts) if not text]
+        return Codes(np.where(np.isin(codes.numbers, unknown), -1, codes.numbers), codes.texts)
+
     def accepted(self, where: Filter) -> Mask | None:
         """Which rows pass the filter, shape [M]; None if all do."""
         masks = [
@@ -119,6 +125,8 @@ class Catalogue:
             for column, texts in (("camera", where.cameras), ("track", where.tracks))
             if texts
         ]
+        if where.exclude_cameras:
+            masks.append(~self.codes("camera").are(where.exclude_cameras))
         masks += [self.attribute_codes(name).are({text}) for name, text in where.attributes.items()]
         if where.captured_after is not None:
             masks.append(self._captured_at >= _microseconds(where.captured_after))

@@ -30,12 +30,12 @@ from partlens.indexer.gallery.indexes import INDEXES, Indexes
 from partlens.indexer.gallery.plan import INDEXED_ROWS, IndexChoice
 from partlens.indexer.gallery.records import Candidate, FloatArray, NewImage, StoredImage
 from partlens.indexer.gallery.schema import arrays, to_table
-from partlens.indexer.gallery.search import search
+from partlens.indexer.gallery.search import others, search
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.snapshot import Place, Snapshot
 from partlens.indexer.gallery.truth import Truth
 from partlens.indexer.gallery.view import LOCK, SEGMENTS, View, write_or_keep
-from partlens.indexer.metadata import Filter, Metadata
+from partlens.indexer.metadata import Filter, GroupBy, Metadata
 
 # About; for how many rows make a file of the truth.
 _THUMBNAIL_BYTES = 8192
@@ -321,16 +321,20 @@ class Gallery:
         where: Filter,
         top: int,
         require_waiting: Callable[[], None] = lambda: None,
+        by: GroupBy | None = None,
+        view: View | None = None,
     ) -> Sequence[Candidate]:
-        """The best `top` images that pass the filter, best first; see search.search.
+        """The best `top` images, or best ones of groups, that pass the filter; see search.search.
 
         Args:
             require_waiting: called between chunks; what it raises ends the search.
+            by: what makes images a group; None for none.
+            view: an earlier one to search in; see current.
 
         Raises:
             ShapeError: a part of another dimension than the gallery's.
         """
-        snapshot, grid = self._view.snapshot, self.spec.grid
+        snapshot, grid = (view or self._view).snapshot, self.spec.grid
         found = search(
             snapshot,
             parts,
@@ -340,12 +344,31 @@ class Gallery:
             grid,
             self.indexes.of,
             require_waiting=require_waiting,
+            by=by,
         )
+        more = [0] * len(found) if by is None else others(snapshot, where, by, found)
         stored = self._stored(snapshot, [one.place for one in found])
         return [
-            Candidate(image.id, one.score, one.map, one.constant, one.window, image)
-            for one, image in zip(found, stored, strict=True)
+            Candidate(
+                image.id,
+                one.score,
+                one.map,
+                one.constant,
+                one.window,
+                image,
+                group=one.group,
+                others=count,
+            )
+            for one, image, count in zip(found, stored, more, strict=True)
         ]
+
+    def current(self, found: Sequence[Candidate], view: View) -> Sequence[Candidate]:
+        """Of what a search in an earlier view found, what was neither deleted nor replaced."""
+        if view is self._view:
+            return found
+        ids = [one.id for one in found]
+        then, now = view.snapshot.revisions(ids), self._view.snapshot.revisions(ids)
+        return [one for one in found if then[one.id] == now.get(one.id)]
 
     def with_thumbnails(self, found: Sequence[Candidate]) -> Sequence[Candidate]:
         """The same with the thumbnail of each; NotFoundError if one was deleted meanwhile."""

@@ -81,6 +81,8 @@ class Candidate:
             matched.
         stored: what the gallery knows of it.
         thumbnail: JPEG; empty unless asked for with Gallery.with_thumbnails.
+        group: what it is the best image of, where a search was by group; "" where it is alone.
+        others: how many more images of that group pass the filter.
     """
 
     id: str
@@ -90,6 +92,8 @@ class Candidate:
     window: tuple[float, float, float, float]
     stored: StoredImage
     thumbnail: bytes = b""
+    group: str = ""
+    others: int = 0
 
 
 def require_id(id: str) -> None:

@@ -14,7 +14,7 @@ from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.snapshot import Place, Snapshot
 from partlens.indexer.gallery.threads import one_thread
-from partlens.indexer.metadata import Filter
+from partlens.indexer.metadata import Filter, GroupBy
 
 _CHUNK_BYTES = 2**21
 """Of contributions scored at a time: their float32 copy stays in the processor's cache."""
@@ -23,11 +23,17 @@ EXACT_BYTES = 16 * 2**20
 longer than asking an index."""
 RERANKED = 512
 """Above it, so many candidates (or eight a result, if that is more) are scored."""
+MOST_RERANKED = 32768
+"""So many at most, where those are of too few groups."""
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """A scored image; fields as scoring.Scored, of one image."""
+    """A scored image; fields as scoring.Scored, of one image.
+
+    Attributes:
+        group: what it is the best of, "" where it stands alone.
+    """
 
     place: Place
     id: str
@@ -35,6 +41,7 @@ class Found:
     map: FloatArray
     constant: float
     window: tuple[float, float, float, float]
+    group: str = ""
 
 
 def search(
@@ -47,8 +54,9 @@ def search(
     index_of: Callable[[Segment], SegmentIndex],
     exact_bytes: int = EXACT_BYTES,
     require_waiting: Callable[[], None] = lambda: None,
+    by: GroupBy | None = None,
 ) -> list[Found]:
-    """The best `top` images, best first; equal scores in order of id.
+    """The best `top` images, or the best of `top` groups, best first; equal scores in order of id.
 
     Where the contributions to look through fit into exact_bytes the result is that of scoring
     every image. Otherwise FAISS names candidates, and those are scored exactly.
@@ -56,20 +64,54 @@ def search(
     Args:
         index_of: gives a segment's index.
         require_waiting: called between chunks; what it raises ends the search.
+        by: groups of which only the best image counts.
     """
-    chosen = [(segment, rows) for segment, rows in snapshot.rows(where) if len(rows)]
-    size = sum(segment.contributions[:1].nbytes * len(rows) for segment, rows in chosen)
+    passing = [(segment, rows) for segment, rows in snapshot.rows(where) if len(rows)]
+    size = sum(segment.contributions[:1].nbytes * len(rows) for segment, rows in passing)
+    images = sum(len(rows) for _, rows in passing)
     numbers = {segment: number for number, segment in enumerate(snapshot.segments)}
-    best: list[Found] = []
-    with one_thread():
-        if size > exact_bytes:
-            count = max(RERANKED, 8 * top)
-            chosen = candidate_rows(chosen, parts, score, count, index_of)
+
+    def ranked(chosen: Sequence[tuple[Segment, Rows]]) -> list[Found]:
+        best: list[Found] = []
         for segment, rows in _chunks(chosen):
             require_waiting()
-            best += _scored(numbers[segment], segment, rows, parts, score, top, grid)
-            best = sorted(best, key=lambda found: (-found.score, found.id))[:top]
-    return best
+            best += _scored(numbers[segment], segment, rows, parts, score, top, grid, by)
+            best = _first(best, top)
+        return best
+
+    with one_thread():
+        if size <= exact_bytes:
+            return ranked(passing)
+        count = max(RERANKED, 8 * top)
+        while True:
+            best = ranked(candidate_rows(passing, parts, score, count, index_of))
+            # Candidates of few groups may leave out others: then more are looked at.
+            if by is None or len(best) == top or count >= min(images, MOST_RERANKED):
+                return best
+            count *= 4
+
+
+def others(snapshot: Snapshot, where: Filter, by: GroupBy, found: Sequence[Found]) -> list[int]:
+    """How many more images that pass the filter are in the group of each found image."""
+    sizes = dict.fromkeys((one.group for one in found if one.group), 0)
+    for segment, rows in snapshot.rows(where):
+        numbers, texts = segment.catalogue.groups(by)
+        counts = np.bincount(numbers[rows] + 1, minlength=len(texts) + 1)
+        for number, text in enumerate(texts, start=1):
+            if text in sizes:
+                sizes[text] += int(counts[number])
+    return [sizes[one.group] - 1 if one.group else 0 for one in found]
+
+
+def _first(found: Sequence[Found], top: int) -> list[Found]:
+    """The best, one of each group."""
+    kept: list[Found] = []
+    groups = set[str]()
+    for one in sorted(found, key=lambda one: (-one.score, one.id)):
+        if len(kept) < top and one.group not in groups:
+            kept.append(one)
+            groups |= {one.group} - {""}
+    return kept
 
 
 def _scored(
@@ -80,12 +122,20 @@ def _scored(
     score: Score,
     top: int,
     grid: tuple[int, int],
+    by: GroupBy | None,
 ) -> Iterator[Found]:
-    """The best of some rows."""
+    """The best of some rows, or of their groups."""
     contributions = to_single(segment.contributions[rows])
     scored = score_images(score, parts, contributions, np.asarray(segment.bias[rows]), grid)
-    first = np.argsort(-scored.scores, kind="stable")[: top + 1]
+    order = np.argsort(-scored.scores, kind="stable")
+    groups = None if by is None else segment.catalogue.groups(by)
+    if groups is not None:
+        of = groups.numbers[rows[order]]
+        alone = np.where(of < 0, -1 - np.arange(len(of)), of)
+        order = order[np.sort(np.unique(alone, return_index=True)[1])]
+    first = order[: top + 1]
     for i, id in zip(first, segment.catalogue.ids(rows[first]), strict=True):
+        number_of_group = -1 if groups is None else int(groups.numbers[rows[i]])
         row0, col0, row1, col1 = (float(n) for n in scored.windows[i])
         yield Found(
             Place(number, int(rows[i])),
@@ -94,6 +144,7 @@ def _scored(
             scored.maps[i].copy(),
             float(scored.constants[i]),
             (row0, col0, row1, col1),
+            "" if groups is None or number_of_group < 0 else groups.texts[number_of_group],
         )
 
 

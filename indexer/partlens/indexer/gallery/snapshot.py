@@ -75,6 +75,13 @@ class Snapshot:
                 found[ids[places[row]]] = Place(number, int(row))
         return found
 
+    def revisions(self, ids: Sequence[str]) -> dict[str, int]:
+        """Of the images of these ids, those that are there: a replaced image has another."""
+        return {
+            id: int(self.segments[number].catalogue.revisions[row])
+            for id, (number, row) in self.find(ids).items()
+        }
+
     def row_ids(self, places: Iterable[Place]) -> list[int]:
         """Which rows of the truth the images at these places are."""
         return [int(self.segments[number].catalogue.row_ids[row]) for number, row in places]

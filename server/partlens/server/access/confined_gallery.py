@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 
 from partlens.explainer.scoring import QueryPart, Score
 from partlens.indexer.errors import NotFoundError
-from partlens.indexer.gallery import Candidate, Filter, Gallery, NewImage, StoredImage
+from partlens.indexer.gallery import Candidate, Filter, Gallery, GroupBy, NewImage, StoredImage
 from partlens.indexer.gallery.records import FloatArray
+from partlens.indexer.gallery.view import View
 from partlens.server.access.caller import Confinement
 
 NO_FILTER = Filter()
@@ -31,6 +32,11 @@ class ConfinedGallery:
     def version(self) -> int:
         """Grows with every commit, of anyone."""
         return self._gallery.version
+
+    @property
+    def view(self) -> View:
+        """What is seen now."""
+        return self._gallery.view
 
     def __len__(self) -> int:
         if self._within.cameras is None:
@@ -61,7 +67,13 @@ class ConfinedGallery:
         return self._gallery.decompositions(ids)
 
     def search(
-        self, parts: Sequence[QueryPart], score: Score, where: Filter, top: int
+        self,
+        parts: Sequence[QueryPart],
+        score: Score,
+        where: Filter,
+        top: int,
+        by: GroupBy | None,
+        view: View,
     ) -> Sequence[Candidate]:
         """As Gallery.search.
 
@@ -69,8 +81,12 @@ class ConfinedGallery:
             ForbiddenError: the filter names a camera outside.
         """
         return self._gallery.search(
-            parts, score, self._within.narrowed(where), top, self._require_waiting
+            parts, score, self._within.narrowed(where), top, self._require_waiting, by, view
         )
+
+    def current(self, found: Sequence[Candidate], view: View) -> Sequence[Candidate]:
+        """As Gallery.current, of what a search here found."""
+        return self._gallery.current(found, view)
 
     def require_addable(self, image: NewImage) -> None:
         """Raise ForbiddenError unless the image is within, and the one it replaces too."""
