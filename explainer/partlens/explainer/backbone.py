@@ -6,12 +6,12 @@ from typing import Protocol
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from partlens.explainer.errors import ModelError, ModelFileError, ShapeError
+from partlens.explainer.onnx_runtime import session
 
 FloatArray = NDArray[np.float32]
 
@@ -43,13 +43,7 @@ class OnnxBackbone:
         try:
             proto = onnx.load_model_from_string(data)
             _require_self_contained(proto)
-            options = onnxruntime.SessionOptions()
-            options.log_severity_level = 3
-            # Its threads would spin between two passes, on the cores that decode and decompose.
-            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-            self._session = onnxruntime.InferenceSession(
-                data, options, providers=["CPUExecutionProvider"]
-            )
+            self._session = session(data)
         except ModelFileError:
             raise
         except Exception as error:  # protobuf's and ONNX Runtime's many own classes

@@ -6,6 +6,7 @@ import click
 
 from partlens.client.cli.commands import Commands
 from partlens.client.cli.explain import explain
+from partlens.client.cli.health import health
 from partlens.client.cli.search import search
 
 _bench = Commands(
@@ -17,7 +18,7 @@ _bench = Commands(
 main = Commands(
     "partlens",
     entry_point_group="partlens.commands",
-    own={"search": search, "explain": explain, "bench": _bench},
+    own={"search": search, "explain": explain, "health": health, "bench": _bench},
     help="Find every image that contains this part, and see why.",
 )
 click.version_option(version("partlens"), prog_name="partlens")(main)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 
@@ -14,6 +13,7 @@ from partlens.explainer.errors import ModelError, ModelFileError
 from partlens.explainer.head.from_onnx import SHAPES, constants, lower
 from partlens.explainer.importing.assembly import assemble, sample_pixels
 from partlens.explainer.model import MetricModel
+from partlens.explainer.onnx_runtime import session
 from partlens.explainer.preprocessing import Preprocessing
 
 _MAX_BYTES = 2**31 - 1  # what protobuf can hold
@@ -190,14 +190,10 @@ def _run(part: onnx.ModelProto, inputs: Mapping[str, FloatArray]) -> dict[str, N
         for one in part.graph.output:
             elem = types[one.name].tensor_type.elem_type if one.name in types else 1
             one.CopyFrom(onnx.helper.make_tensor_value_info(one.name, elem, None))
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        session = onnxruntime.InferenceSession(
-            part.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-        names = [one.name for one in session.get_outputs()]
-        wanted = {one.name: inputs[one.name] for one in session.get_inputs()}
-        results = session.run(names, wanted)
+        running = session(part.SerializeToString())
+        names = [one.name for one in running.get_outputs()]
+        wanted = {one.name: inputs[one.name] for one in running.get_inputs()}
+        results = running.run(names, wanted)
         return {name: np.asarray(result) for name, result in zip(names, results, strict=True)}
     except Exception as error:  # ONNX Runtime's own classes
         raise ModelError(f"the head cannot be run on its own: {error}") from error

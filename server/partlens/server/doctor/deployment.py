@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import onnxruntime
 import redis
 import torch
 
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel, read_spec
+from partlens.explainer.onnx_runtime import providers
 from partlens.indexer.errors import IndexerError
 from partlens.indexer.gallery import Gallery
 from partlens.server.access.certificates import certificates
@@ -66,8 +66,8 @@ def try_devices() -> Trial:
     """What computes: cores, GPUs, and what ONNX Runtime runs on."""
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    providers = ", ".join(onnxruntime.get_available_providers())
-    return Trial(f"{cores} cores, GPUs: {', '.join(gpus) or 'none'}; ONNX Runtime: {providers}")
+    runs_on = ", ".join(providers())
+    return Trial(f"{cores} cores, GPUs: {', '.join(gpus) or 'none'}; ONNX Runtime: {runs_on}")
 
 
 def try_gallery(folder: Path, model: Path | None) -> Trial:

@@ -34,17 +34,23 @@ class GalleryNotices:
     async def listen(self, heard: Callable[[], None]) -> None:
         """Calls `heard` for every notice, and whenever some may have been missed, until
         cancelled."""
+        away = False
         while True:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
                     await channel.subscribe(self._channel)
+                    if away:
+                        _log.info("notices of the gallery's changes are heard again")
+                    away = False
                     heard()
                     while True:
                         # What the notice says is not used: the gallery itself tells its version.
                         if await channel.get_message(timeout=_WAIT) is not None:
                             heard()
             except (RedisError, OSError) as error:
-                _log.warning("notices of the gallery's changes are not heard: %s", error)
+                if not away:
+                    _log.warning("notices of the gallery's changes are not heard: %s", error)
+                away = True
                 await asyncio.sleep(_PAUSE)
 
     async def close(self) -> None:

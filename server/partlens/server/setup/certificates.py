@@ -1,0 +1,187 @@
+"""Certificates to start with: an authority of one's own, and the server's from it."""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from partlens.server.errors import CertificateError
+from partlens.server.files import write_atomically
+
+_AUTHORITY_DAYS, _SERVER_DAYS = 3650, 397
+RENEWED_DAYS = 30
+"""A certificate with fewer days left is made anew."""
+_SKEW = timedelta(hours=1)
+"""How far a caller's clock may be behind."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where they lie; keys are readable by their owner alone.
+
+    Attributes:
+        folder: of keys and the server's certificate.
+        authority: what clients must trust (PEM).
+    """
+
+    folder: Path
+    authority: Path
+
+    @property
+    def authority_key(self) -> Path:
+        """What makes further certificates (PEM); the server never reads it."""
+        return self.folder / "ca.key"
+
+    @property
+    def certificate(self) -> Path:
+        """The server's (PEM)."""
+        return self.folder / "server.pem"
+
+    @property
+    def key(self) -> Path:
+        """The server's key (PEM)."""
+        return self.folder / "server.key"
+
+
+def ensure(files: Files, hosts: Sequence[str], now: datetime | None = None) -> Sequence[str]:
+    """Makes what is missing, too old or for other hosts; what it made.
+
+    A server that is running takes a new certificate without a restart.
+
+    Args:
+        hosts: names and addresses by which clients reach the server.
+
+    Raises:
+        CertificateError: what is there cannot be read.
+        OSError: the folder cannot be written.
+    """
+    now, made = now or datetime.now(UTC), list[str]()
+    files.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (files.authority.exists() and files.authority_key.exists()):
+        _make_authority(files, now)
+        made.append(f"an authority for certificates, {files.authority}")
+    if made or not _serves(files, hosts, now):
+        _make_server(files, hosts, now)
+        made.append(f"a certificate for {', '.join(hosts)}, {files.certificate}")
+    return made
+
+
+def _serves(files: Files, hosts: Sequence[str], now: datetime) -> bool:
+    if not (files.certificate.exists() and files.key.exists()):
+        return False
+    certificate = _read(files.certificate)
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    lasting = certificate.not_valid_after_utc - now > timedelta(days=RENEWED_DAYS)
+    return lasting and set(_names(hosts)) <= set(names)
+
+
+def _make_authority(files: Files, now: datetime) -> None:
+    key, name = ec.generate_private_key(ec.SECP256R1()), _named("partlens authority")
+    certificate = (
+        _begun(name, name, key.public_key(), now, _AUTHORITY_DAYS)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(certificates=True), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    _write_key(files.authority_key, key)
+    write_atomically(files.authority, _pem(certificate))
+
+
+def _make_server(files: Files, hosts: Sequence[str], now: datetime) -> None:
+    authority = _read(files.authority)
+    try:
+        signer = serialization.load_pem_private_key(files.authority_key.read_bytes(), None)
+    except (ValueError, TypeError) as error:
+        raise CertificateError(f"{files.authority_key} is no key that can be used") from error
+    if not isinstance(signer, ec.EllipticCurvePrivateKey):
+        raise CertificateError(f"{files.authority_key} is not a key that this command made")
+    key = ec.generate_private_key(ec.SECP256R1())
+    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+    usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+    certificate = (
+        _begun(_named(hosts[0]), authority.subject, key.public_key(), now, _SERVER_DAYS)
+        .add_extension(x509.SubjectAlternativeName(_names(hosts)), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(certificates=False), critical=True)
+        .add_extension(usage, critical=False)
+        .add_extension(identifier, critical=False)
+        .sign(signer, hashes.SHA256())
+    )
+    _write_key(files.key, key)
+    write_atomically(files.certificate, _pem(certificate))
+
+
+def _begun(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    now: datetime,
+    days: int,
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _SKEW)
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    )
+
+
+def _usage(*, certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=certificates,
+        crl_sign=certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _named(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:64])])
+
+
+def _names(hosts: Sequence[str]) -> list[x509.GeneralName]:
+    names = list[x509.GeneralName]()
+    for host in hosts:
+        try:
+            names.append(x509.IPAddress(ipaddress.ip_address(host)))
+        except ValueError:
+            try:
+                names.append(x509.DNSName(host))
+            except ValueError as error:
+                raise CertificateError(f"{host!r} is no host name or address") from error
+    return names
+
+
+def _read(path: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except ValueError as error:
+        raise CertificateError(f"{path} is no certificate that can be read: {error}") from error
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+    text = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    write_atomically(path, text.decode(), mode=0o600)

@@ -1,0 +1,152 @@
+"""The container files: valid, locked, and of commands and files that exist."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from ruamel.yaml import YAML
+
+from partlens.client.cli.main import main
+from partlens.server.config.settings import from_texts, load
+
+ROOT = Path(__file__).parents[1]
+COMPOSE, DOCKERFILE = ROOT / "docker-compose.yml", ROOT / "Dockerfile"
+OURS = ("setup", "server", "server-gpu", "ingest")
+
+
+def read(path: Path) -> Any:
+    return YAML(typ="safe", pure=True).load(path.read_text())
+
+
+@pytest.fixture(scope="module")
+def services() -> Mapping[str, Any]:
+    found: Mapping[str, Any] = read(COMPOSE)["services"]
+    return found
+
+
+def test_it_is_of_the_compose_specification() -> None:
+    command = [sys.executable, "-m", "check_jsonschema"]
+    command += ["--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def words(text: str | list[str]) -> list[str]:
+    return shlex.split(text) if isinstance(text, str) else list(text)
+
+
+def require_command(given: list[str]) -> None:
+    """That the click command exists and takes these options; it is not run."""
+    command: click.Command = main
+    name = ["partlens"]
+    while isinstance(command, click.Group):
+        found = command.get_command(click.Context(command), given[0])
+        assert found is not None, given
+        command, given = found, given[1:]
+        name.append(str(command.name))
+    context = command.make_context(" ".join(name), list(given), resilient_parsing=False)
+    for text in context.params.get("texts", ()):
+        load(from_texts([text]))
+
+
+def commands(services: Mapping[str, Any]) -> Iterator[list[str]]:
+    for name in OURS:
+        yield words(services[name]["command"])
+        check = services[name].get("healthcheck", {}).get("test")
+        if check:
+            assert check[:2] == ["CMD", "partlens"]
+            yield check[2:]
+    text = re.sub(r"\\\n\s*", " ", DOCKERFILE.read_text())
+    for line in re.findall(r"^(?:HEALTHCHECK .*)?CMD (\[.*\])$", text, re.MULTILINE):
+        given = [str(word) for word in read_inline(line)]
+        yield given[1:] if given[0] == "partlens" else given
+
+
+def read_inline(text: str) -> list[Any]:
+    found: list[Any] = YAML(typ="safe", pure=True).load(text)
+    return found
+
+
+def test_every_command_of_ours_exists(services: Mapping[str, Any]) -> None:
+    all_of_them = list(commands(services))
+    assert len(all_of_them) >= 7
+    for given in all_of_them:
+        require_command(given)
+
+
+def test_a_command_that_does_not_exist_is_noticed() -> None:
+    for wrong in (["serf"], ["serve", "--sett", "a.b=1"], ["ingest", "go"]):
+        with pytest.raises((AssertionError, click.UsageError)):
+            require_command(wrong)
+
+
+def test_every_file_that_is_copied_or_mounted_is_there(services: Mapping[str, Any]) -> None:
+    sources = [
+        word
+        for line in re.findall(r"^COPY (?!--from)(.*)$", DOCKERFILE.read_text(), re.MULTILINE)
+        for word in line.split()[:-1]
+    ]
+    mounts = [
+        mount.partition(":")[0] for one in services.values() for mount in one.get("volumes", [])
+    ]
+    sources += [mount for mount in mounts if mount.startswith(".")]
+    assert len(sources) >= 6
+    assert [source for source in sources if not (ROOT / source).exists()] == []
+    kept = [line[1:] for line in (ROOT / ".dockerignore").read_text().split() if line[0] == "!"]
+    copied = {source for source in sources if not source.startswith(".")}
+    assert copied <= set(kept) and all((ROOT / name).exists() for name in kept if "*" not in name)
+
+
+def test_nothing_is_open_or_runs_as_root(services: Mapping[str, Any]) -> None:
+    for name, one in services.items():
+        assert all(port.startswith("127.0.0.1:") for port in one.get("ports", [])), name
+        assert one["cap_drop"] == ["ALL"] and not one.get("privileged"), name
+        assert "no-new-privileges:true" in one["security_opt"], name
+        assert re.search(r":[\w.-]*\d", one["image"]) and not one["image"].endswith("latest"), name
+        assert "--insecure" not in words(one.get("command", "")), name
+        secrets = [key for key in one.get("environment", {}) if re.search("PASSWORD|TOKEN", key)]
+        assert all(key.endswith("__FILE") for key in secrets), name
+    for name in (*OURS, "redis"):
+        assert services[name]["user"] == "10001:10001" and services[name]["read_only"] is True
+    assert "USER 10001:10001" in DOCKERFILE.read_text()
+
+
+def test_every_volume_has_a_name_and_only_the_server_sees_its_keys(
+    services: Mapping[str, Any],
+) -> None:
+    named = set(read(COMPOSE)["volumes"])
+    users: dict[str, set[str]] = {}
+    for name, one in services.items():
+        for mount in one.get("volumes", []):
+            if not mount.startswith("."):
+                users.setdefault(mount.partition(":")[0], set()).add(name)
+    assert set(users) == named
+    assert users["partlens"] == {"setup", "server", "server-gpu"}
+
+
+def test_prometheus_asks_every_service_that_has_metrics(services: Mapping[str, Any]) -> None:
+    (job,) = read(ROOT / "deploy/prometheus/prometheus.yml")["scrape_configs"]
+    asked = {target for one in job["static_configs"] for target in one["targets"]}
+    serving = {
+        f"{name}:{word.rpartition(':')[2]}"
+        for name, one in services.items()
+        for word in words(one.get("command", ""))
+        if word.startswith("observe.metrics_listen=") and not one.get("profiles")
+    }
+    assert asked == serving and len(asked) == 2
+
+
+def test_grafana_finds_its_dashboard_and_its_source(services: Mapping[str, Any]) -> None:
+    mounts = dict(mount.split(":")[:2] for mount in services["grafana"]["volumes"])
+    folder = ROOT / "deploy/grafana/provisioning"
+    (provider,) = read(folder / "dashboards/partlens.yml")["providers"]
+    assert mounts["./deploy/grafana/partlens.json"].startswith(provider["options"]["path"] + "/")
+    (source,) = read(folder / "datasources/prometheus.yml")["datasources"]
+    assert source["type"] == "prometheus" and source["url"] == "http://prometheus:9090"
+    assert "prometheus" in services
