@@ -72,9 +72,10 @@ def position_weights(
         weights = _point(region, image_size, preprocessing, grid)
     elif isinstance(region, Mask):
         weights = _mask(region, image_size, preprocessing, grid)
+    elif isinstance(region, Box):
+        weights = _box(region, image_size, preprocessing, grid)
     else:
-        corners = _box_corners(region) if isinstance(region, Box) else _corners(region)
-        weights = _outline(corners, image_size, preprocessing, grid)
+        weights = _outline(_corners(region), image_size, preprocessing, grid)
     # Rounding leaves crumbs along an outline of no area.
     weights = np.where(weights > 1e-9, weights, 0.0)
     shares: NDArray[np.float32] = weights.clip(0, 1).astype(np.float32).reshape(-1)
@@ -170,13 +171,39 @@ def _mask(
     return covered
 
 
-def _box_corners(box: Box) -> list[tuple[float, float]]:
+def _box(
+    box: Box, image_size: tuple[int, int], preprocessing: Preprocessing, grid: Grid
+) -> NDArray[np.float64]:
     if not all(map(math.isfinite, (box.x, box.y, box.width, box.height))):
         raise RegionError(f"box {box} must be made of finite numbers")
     if not (box.width > 0 and box.height > 0):
         raise RegionError(f"box {box} has no area; width and height must be above 0")
-    right, bottom = box.x + box.width, box.y + box.height
-    return [(box.x, box.y), (right, box.y), (right, bottom), (box.x, bottom)]
+    corners = np.array([[box.x, box.y], [box.x + box.width, box.y + box.height]])
+    (x, y), (rows, cols) = _on_grid(corners, image_size, preprocessing, grid).T, grid
+    return overlap(y, rows) @ overlap(x, cols).T
+
+
+def _on_grid(
+    corners: NDArray[np.float64],
+    image_size: tuple[int, int],
+    preprocessing: Preprocessing,
+    grid: Grid,
+) -> NDArray[np.float64]:
+    """Corners (x, y) in pixels of the image, shape [n, 2], as (column, row) in cells.
+
+    Raises:
+        RegionError: all of what they span lies outside the image.
+    """
+    width, height = image_size
+    (left, top), (right, bottom) = corners.min(0), corners.max(0)
+    if left >= width or right <= 0 or top >= height or bottom <= 0:
+        raise RegionError(
+            f"the region spans x {left:g}..{right:g}, y {top:g}..{bottom:g}, outside "
+            f"the {width}x{height} image, or has no area; draw it inside"
+        )
+    frame, (rows, cols) = preprocessing.frame(width, height), grid
+    at = np.array([frame.to_input(float(x), float(y)) for x, y in corners])
+    return np.asarray(at * [cols / preprocessing.width, rows / preprocessing.height])
 
 
 def _corners(polygon: Polygon) -> list[tuple[float, float]]:
@@ -193,17 +220,9 @@ def _outline(
     preprocessing: Preprocessing,
     grid: Grid,
 ) -> NDArray[np.float64]:
-    """Exact along x, _LINES midpoints along y in each row; exact for a box."""
-    (width, height), (rows, cols) = image_size, grid
-    xs, ys = zip(*corners, strict=True)
-    if min(xs) >= width or max(xs) <= 0 or min(ys) >= height or max(ys) <= 0:
-        raise RegionError(
-            f"the region spans x {min(xs):g}..{max(xs):g}, y {min(ys):g}..{max(ys):g}, outside "
-            f"the {width}x{height} image, or has no area; draw it inside"
-        )
-    frame = preprocessing.frame(width, height)
-    at = np.array([frame.to_input(x, y) for x, y in corners])
-    at *= [cols / preprocessing.width, rows / preprocessing.height]
+    """Exact along x, _LINES midpoints along y in each row."""
+    rows, cols = grid
+    at = _on_grid(np.array(corners), image_size, preprocessing, grid)
     following = np.roll(at, -1, axis=0)
     covered = np.zeros(grid)
     for row in range(rows):

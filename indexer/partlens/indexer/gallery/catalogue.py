@@ -1,7 +1,8 @@
 """What a segment knows of its images beside their contributions, column by column."""
 
 import json
-from collections.abc import Sequence, Set
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence, Set
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -88,11 +89,21 @@ class Catalogue:
         found: list[str] = self.table["id"].take(pa.array(rows)).to_pylist()
         return found
 
-    def places(self, ids: Sequence[str]) -> Rows:
-        """For every row the number of its id among `ids`, -1 where it is none of them; [M]."""
-        options = pc.SetLookupOptions(pa.array(ids, pa.string()))
-        numbers = pc.call_function("index_in", [self.table["id"]], options)
-        return np.asarray(pc.fill_null(numbers, -1).to_numpy(), np.int64)
+    def find(self, ids: Iterable[str]) -> Iterator[tuple[str, int]]:
+        """Each of the ids that is there, and every row that has it."""
+        if not len(self):
+            return
+        column, order = self.table["id"].chunk(0), self._by_id
+        for id in ids:
+            at = bisect_left(order, id, key=lambda row: column[row].as_py())
+            while at < len(order) and column[order[at]].as_py() == id:
+                yield id, int(order[at])
+                at += 1
+
+    @cached_property
+    def _by_id(self) -> Rows:
+        """Rows in order of id, shape [M]: strings in Arrow and in Python sort alike."""
+        return np.asarray(pc.call_function("sort_indices", [self.table["id"]]).to_numpy(), np.int64)
 
     def stored(self, rows: Rows) -> list[StoredImage]:
         """What is known of the images in rows."""
@@ -134,7 +145,9 @@ class Catalogue:
             before = self._captured_at < _microseconds(where.captured_before)
             masks.append(before & (self._captured_at != _UNKNOWN_TIME))
         if where.exclude_ids:
-            masks.append(self.places(sorted(where.exclude_ids)) < 0)
+            others = np.ones(len(self), bool)
+            others[[row for _, row in self.find(where.exclude_ids)]] = False
+            masks.append(others)
         return np.logical_and.reduce(masks) if masks else None
 
     @cached_property

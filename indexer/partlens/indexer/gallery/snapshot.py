@@ -70,9 +70,9 @@ class Snapshot:
         """Where the images of these ids lie, those that are there."""
         found = {}
         for number, (segment, live) in enumerate(zip(self.segments, self.live, strict=True)):
-            places = segment.catalogue.places(ids)
-            for row in np.flatnonzero((places >= 0) & live):
-                found[ids[places[row]]] = Place(number, int(row))
+            for id, row in segment.catalogue.find(ids):
+                if live[row]:
+                    found[id] = Place(number, row)
         return found
 
     def revisions(self, ids: Sequence[str]) -> dict[str, int]:
