@@ -1,6 +1,22 @@
 """Scores that a region search ranks by; every score is the sum of its map and its constant."""
 
 from partlens.explainer.scoring.part import QueryPart, query_part
-from partlens.explainer.scoring.scores import MIXTURES, Score, Scored, Shares, score_images
+from partlens.explainer.scoring.scores import (
+    MIXTURES,
+    ManySearches,
+    Score,
+    Scored,
+    Shares,
+    score_images,
+)
 
-__all__ = ["MIXTURES", "QueryPart", "Score", "Scored", "Shares", "query_part", "score_images"]
+__all__ = [
+    "MIXTURES",
+    "ManySearches",
+    "QueryPart",
+    "Score",
+    "Scored",
+    "Shares",
+    "query_part",
+    "score_images",
+]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -10,8 +11,11 @@ from numpy.typing import NDArray
 from partlens.explainer.errors import ShapeError
 from partlens.explainer.scoring.part import FloatArray, QueryPart, reciprocal
 from partlens.explainer.scoring.placement import place
+from partlens.explainer.scoring.stack import Along, PartStack
 
 Score = Literal["whole", "part", "default"]
+_PRODUCT_BYTES = 16 * 2**20
+"""Size of one product of images with the judged cells of many parts; bounds memory."""
 
 
 class Shares(NamedTuple):
@@ -47,14 +51,6 @@ class Scored:
     windows: NDArray[np.float64]
 
 
-class _Term(NamedTuple):
-    """One share of a score: maps [M, rows, cols], constants [M], and how far the region moved."""
-
-    maps: FloatArray
-    constants: FloatArray
-    moved: NDArray[np.float64]
-
-
 def score_images(
     score: Score,
     parts: Sequence[QueryPart],
@@ -79,76 +75,145 @@ def score_images(
         ShapeError: no part, or arrays that do not fit together.
     """
     _require_fitting(parts, contributions, bias, grid)
-    images = np.asarray(contributions, np.float32).reshape(
-        len(contributions), *grid, contributions.shape[2]
-    )
-    bias = np.asarray(bias, np.float32)
-    shares = MIXTURES[score]
-    embedding_lengths = np.linalg.norm(images.sum((1, 2)) + bias, axis=1)
-    lengths = np.sqrt(np.einsum("mrcd,mrcd->mrc", images, images)) if shares.part else None
-    maps = np.zeros(images.shape[:3], np.float32)
-    constants = np.zeros(len(images), np.float32)
-    windows = np.zeros((len(images), 4))
+    images = _Images(contributions, bias, grid)
+    maps = np.zeros(images.contributions.shape[:3], np.float32)
+    constants = np.zeros(len(maps), np.float32)
+    windows = np.zeros((len(maps), 4))
     leading = max(range(len(parts)), key=lambda i: parts[i].weight)
     for i, part in enumerate(parts):
         # The last term says where it matched: PART where it has a share.
-        for share, term in _terms(shares, part, images, bias, embedding_lengths, lengths):
-            maps += part.weight * share * term.maps
-            constants += part.weight * share * term.constants
+        for share, term in _terms(score, _stack(score, [part]), images):
+            maps += part.weight * share * term.maps[:, 0]
+            constants += part.weight * share * term.constants[:, 0]
             if i == leading:
-                windows = _windows(part, term.moved, grid)
+                windows = _windows(part, term.moved[:, 0], grid)
     return Scored(maps.sum((1, 2)) + constants, maps, constants, windows)
 
 
-def _terms(
-    shares: Shares,
-    part: QueryPart,
-    images: FloatArray,
-    bias: FloatArray,
-    embedding_lengths: FloatArray,
-    lengths: FloatArray | None,
-) -> list[tuple[float, _Term]]:
+class ManySearches:
+    """S searches that meet each image together: their parts share the products with it.
+
+    Args:
+        searches: what each ranks by, and its parts, at least one.
+    """
+
+    def __init__(self, searches: Sequence[tuple[Score, Sequence[QueryPart]]]) -> None:
+        self._stacks: list[tuple[Score, PartStack, FloatArray]] = []
+        for score in MIXTURES:
+            mine = [
+                (i, part) for i, (s, parts) in enumerate(searches) if s == score for part in parts
+            ]
+            if not mine:
+                continue
+            weights = np.zeros((len(mine), len(searches)), np.float32)
+            for row, (number, part) in enumerate(mine):
+                weights[row, number] = part.weight
+            self._stacks.append((score, _stack(score, [part for _, part in mine]), weights))
+        self._count = len(searches)
+
+    def scores(
+        self, contributions: FloatArray, bias: FloatArray, grid: tuple[int, int]
+    ) -> FloatArray:
+        """The scores that score_images gives M images for each search, shape [M, S].
+
+        Arguments and errors as score_images.
+        """
+        scores = np.zeros((len(contributions), self._count), np.float32)
+        for score, stack, weights in self._stacks:
+            _require_fitting(stack.parts, contributions, bias, grid)
+            step = max(1, _PRODUCT_BYTES // (4 * contributions.shape[1] * stack.columns))
+            for start in range(0, len(contributions), step):
+                some = slice(start, start + step)
+                images = _Images(contributions[some], bias[some], grid)
+                for share, term in _terms(score, stack, images):
+                    scores[some] += share * (term.maps.sum((2, 3)) + term.constants) @ weights
+        return scores
+
+
+class _Images:
+    """M images, and the lengths that they are compared by.
+
+    Attributes:
+        contributions: shape [M, rows, cols, D].
+        bias: shape [M, D].
+        embedding_lengths: |E_r|, shape [M].
+    """
+
+    def __init__(self, contributions: FloatArray, bias: FloatArray, grid: tuple[int, int]) -> None:
+        shape = (len(contributions), *grid, contributions.shape[2])
+        self.contributions = np.asarray(contributions, np.float32).reshape(shape)
+        self.bias = np.asarray(bias, np.float32)
+        self.embedding_lengths = np.linalg.norm(self.contributions.sum((1, 2)) + self.bias, axis=1)
+
+    @cached_property
+    def lengths(self) -> FloatArray:
+        """|c_q| of each position, shape [M, rows, cols]."""
+        squares = np.einsum("mrcd,mrcd->mrc", self.contributions, self.contributions)
+        return np.asarray(np.sqrt(squares), np.float32)
+
+
+class _Term(NamedTuple):
+    """One share of the scores of Q parts: maps [M, Q, rows, cols], constants [M, Q], and how far
+    each region moved, [M, Q, 2]."""
+
+    maps: FloatArray
+    constants: FloatArray
+    moved: NDArray[np.float64]
+
+
+def _stack(score: Score, parts: Sequence[QueryPart]) -> PartStack:
+    return PartStack(parts, placed=bool(MIXTURES[score].part))
+
+
+def _terms(score: Score, stack: PartStack, images: _Images) -> list[tuple[float, _Term]]:
+    shares, along = MIXTURES[score], stack.along(images.contributions)
     terms = []
     if shares.whole:
-        scale = reciprocal(part.embedding_norm * embedding_lengths)
-        terms.append((shares.whole, _linear(part, part.feature, images, bias, scale)))
+        features = np.stack([part.feature for part in stack.parts])
+        norms = np.array([part.embedding_norm for part in stack.parts])
+        terms.append((shares.whole, _linear(stack, along.features, features, norms, images)))
     if shares.surroundings:
-        scale = reciprocal(np.linalg.norm(part.surroundings) * embedding_lengths)
-        terms.append((shares.surroundings, _linear(part, part.surroundings, images, bias, scale)))
-    if shares.part and lengths is not None:
-        terms.append((shares.part, _placed(part, images, lengths)))
+        features = np.stack([part.surroundings for part in stack.parts])
+        norms = np.linalg.norm(features, axis=1)
+        term = _linear(stack, along.surroundings, features, norms, images)
+        terms.append((shares.surroundings, term))
+    if shares.part:
+        terms.append((shares.part, _placed(stack, along, images)))
     return terms
 
 
 def _linear(
-    part: QueryPart, feature: FloatArray, images: FloatArray, bias: FloatArray, scale: FloatArray
+    stack: PartStack,
+    along: FloatArray,
+    features: FloatArray,
+    norms: NDArray[np.floating],
+    images: _Images,
 ) -> _Term:
-    """feature.c_q and feature.b, scaled per image."""
-    maps = (images @ feature) * scale[:, None, None]
-    count, rows, cols = maps.shape
-    peak = np.stack(np.divmod(maps.reshape(count, rows * cols).argmax(1), cols), axis=1)
-    row0, col0, row1, col1 = part.extent
-    return _Term(
-        maps, (bias @ feature) * scale, peak + 0.5 - [(row0 + row1) / 2, (col0 + col1) / 2]
-    )
+    """feature.c_q and feature.b, divided by the norms and the length of the embedding."""
+    scale = reciprocal(images.embedding_lengths[:, None] * norms)
+    maps = np.moveaxis(along, 3, 1) * scale[..., None, None]
+    count, parts, rows, cols = maps.shape
+    peak = np.stack(np.divmod(maps.reshape(count, parts, rows * cols).argmax(2), cols), axis=2)
+    extents = np.array([part.extent for part in stack.parts])
+    middle = (extents[:, :2] + extents[:, 2:]) / 2
+    return _Term(maps, (images.bias @ features.T) * scale, peak + 0.5 - middle)
 
 
-def _placed(part: QueryPart, images: FloatArray, lengths: FloatArray) -> _Term:
+def _placed(stack: PartStack, along: Along, images: _Images) -> _Term:
     """PART's map, zero outside the place that the region takes."""
-    count, rows, cols, dimensions = images.shape
-    placement = place(part, images, lengths)
-    cells = part.cells + placement.shifts[:, None]
-    inside = ((cells >= 0) & (cells < (rows, cols))).all(2)
-    index = np.where(inside, cells[..., 0] * cols + cells[..., 1], 0)
-    image = np.arange(count)[:, None]
-    covered = images.reshape(count, rows * cols, dimensions)[image, index]
-    shares = part.shares * inside
-    laid = np.einsum("mk,mkd->md", shares, covered)
-    scale = reciprocal(np.linalg.norm(part.feature) * np.linalg.norm(laid, axis=1))
-    maps = np.zeros((count, rows * cols), np.float32)
-    values = (covered @ part.feature) * shares * scale[:, None]
-    maps[np.broadcast_to(image, index.shape)[inside], index[inside]] = values[inside]
-    return _Term(maps.reshape(count, rows, cols), np.zeros(count, np.float32), placement.finer)
+    count, rows, cols, dimensions = images.contributions.shape
+    placement, covered = place(stack, along.directions, images.lengths), stack.covered
+    cells = covered.cells + placement.shifts[:, covered.owners]
+    image, cell = np.nonzero(((cells >= 0) & (cells < (rows, cols))).all(2))
+    row, col = cells[image, cell].T
+    laid = np.zeros((count, len(stack), rows, cols), np.float32)
+    laid[image, covered.owners[cell], row, col] = covered.shares[cell]
+    flat = laid.reshape(count, len(stack), rows * cols)
+    sums = flat @ images.contributions.reshape(count, rows * cols, dimensions)
+    norms = np.array([np.linalg.norm(part.feature) for part in stack.parts])
+    scale = reciprocal(norms * np.linalg.norm(sums, axis=2))
+    maps = laid * np.moveaxis(along.features, 3, 1) * scale[..., None, None]
+    return _Term(maps, np.zeros(maps.shape[:2], np.float32), placement.finer)
 
 
 def _windows(

@@ -1,0 +1,122 @@
+"""Regions of queries, put together so that images meet all of them in a few products."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partlens.explainer.scoring.part import FloatArray, QueryPart
+
+JUDGED = 32
+"""So many of a region's cells at most, evenly picked, decide where it goes; bounds the cost."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Cells of Q parts, one after the other, K in all.
+
+    Attributes:
+        cells: (row, col), shape [K, 2].
+        shares: w_p of each, shape [K].
+        owners: which part each belongs to, shape [K].
+    """
+
+    cells: NDArray[np.int64]
+    shares: FloatArray
+    owners: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, parts: Sequence[QueryPart], chosen: Sequence[NDArray[np.int64]]) -> "Cells":
+        """Those of each part's cells that are chosen."""
+        return cls(
+            np.concatenate([part.cells[i] for part, i in zip(parts, chosen, strict=True)]),
+            np.concatenate([part.shares[i] for part, i in zip(parts, chosen, strict=True)]),
+            np.repeat(np.arange(len(parts)), [len(i) for i in chosen]),
+        )
+
+
+class Along(NamedTuple):
+    """What the positions of M images have in common with Q parts.
+
+    Attributes:
+        directions: c_q.d for each judged direction d, shape [M, rows, cols, K]; K is 0 where parts
+            are not to be placed.
+        features, surroundings: c_q.f and c_q.f' of each part, shape [M, rows, cols, Q].
+    """
+
+    directions: FloatArray
+    features: FloatArray
+    surroundings: FloatArray
+
+
+class PartStack:
+    """Q parts of queries, at least one.
+
+    Args:
+        parts: in any order.
+        placed: whether they are to be laid over images, so that their cells count.
+
+    Attributes:
+        covered: all cells that the parts cover.
+        judged: those that decide where each goes.
+        anchors: each part's heaviest judged cell, shape [Q, 2].
+    """
+
+    def __init__(self, parts: Sequence[QueryPart], *, placed: bool) -> None:
+        self.parts = tuple(parts)
+        self.covered = Cells.of(parts, [np.arange(len(part.cells)) for part in parts])
+        chosen = [
+            np.unique(np.linspace(0, len(part.cells) - 1, JUDGED).round().astype(np.int64))
+            for part in parts
+        ]
+        self.judged = Cells.of(parts, chosen)
+        self.anchors = np.stack(
+            [part.cells[i[part.shares[i].argmax()]] for part, i in zip(parts, chosen, strict=True)]
+        )
+        directions = [part.directions[i] for part, i in zip(parts, chosen, strict=True)]
+        rows = [np.stack([part.feature for part in parts])]
+        rows += [np.stack([part.surroundings for part in parts])]
+        self._matrix = np.concatenate([*rows, *(directions if placed else ())])
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    @property
+    def columns(self) -> int:
+        """Numbers that the product has for each position of an image."""
+        return len(self._matrix)
+
+    def along(self, images: FloatArray) -> Along:
+        """Images [M, rows, cols, D] by all parts, in one product."""
+        *shape, dimensions = images.shape
+        product = images.reshape(-1, dimensions) @ self._matrix.T if images.size else images
+        product = product.reshape(*shape, self.columns)
+        ends = len(self), 2 * len(self)
+        features, surroundings, directions = np.split(product, ends, axis=3)
+        return Along(directions, features, surroundings)
+
+    @cached_property
+    def by_offset(self) -> tuple[tuple[int, int, "Where", "Where"], ...]:
+        """For each (row, col) from an anchor at which parts have a judged cell, at most one each:
+        row, col, which cells those are, and whose."""
+        offsets = self.judged.cells - self.anchors[self.judged.owners]
+        apart, which = np.unique(offsets, axis=0, return_inverse=True)
+        order = np.argsort(which.reshape(-1), kind="stable")
+        groups = np.split(order, np.bincount(which.reshape(-1)).cumsum()[:-1])
+        return tuple(
+            (int(row), int(col), _where(cells), _where(self.judged.owners[cells]))
+            for (row, col), cells in zip(apart.tolist(), groups, strict=True)
+        )
+
+
+Where = NDArray[np.int64] | slice
+
+
+def _where(indices: NDArray[np.int64]) -> Where:
+    """The same as a slice where they follow each other, which is quicker."""
+    if (np.diff(indices) == 1).all():
+        return slice(int(indices[0]), int(indices[-1]) + 1)
+    return indices
