@@ -45,6 +45,7 @@ from partlens.client.questions import (
     Score,
     Upload,
 )
+from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.client.sync_client import Client
 
 __all__ = [
@@ -85,6 +86,8 @@ __all__ = [
     "ServerError",
     "SimilarityTerms",
     "StaleError",
+    "StandingMatch",
+    "StandingQuery",
     "UnavailableError",
     "Upload",
     "UpsertAnswer",

@@ -10,7 +10,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from partlens.client import decoding, encoding
+from partlens.client import decoding, encoding, standing
 from partlens.client.answers import (
     DescribeAnswer,
     GalleryAnswer,
@@ -31,9 +31,12 @@ from partlens.client.questions import (
     Score,
     Upload,
 )
+from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.v1 import gallery_service_pb2 as gallery_pb
+from partlens.v1 import standing_query_service_pb2 as standing_pb
 from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
 from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceStub
+from partlens.v1.standing_query_service_pb2_grpc import StandingQueryServiceStub
 
 
 class AsyncClient:
@@ -64,6 +67,7 @@ class AsyncClient:
         )
         self._search = PartSearchServiceStub(self._channel)
         self._gallery = GalleryServiceStub(self._channel)
+        self._standing = StandingQueryServiceStub(self._channel)
         self._health = HealthStub(self._channel)
 
     async def __aenter__(self) -> "AsyncClient":
@@ -259,6 +263,74 @@ class AsyncClient:
                 metadata=self._metadata,
             )
         return decoding.gallery(response)
+
+    async def create_standing_query(
+        self,
+        name: str,
+        images: Sequence[QueryImage],
+        regions: Sequence[QueryRegion],
+        threshold: float,
+        *,
+        where: Filter | None = None,
+        score: Score = "default",
+        deadline: float | None = None,
+    ) -> StandingQuery:
+        """Save a search; every image that comes from now on is scored against it.
+
+        Args:
+            threshold: an image matches with this score or a higher one.
+        """
+        request = standing.to_create(name, images, regions, threshold, where, score)
+        with self._errors():
+            response = await self._standing.CreateStandingQuery(
+                request, timeout=self._within(deadline), metadata=self._metadata
+            )
+        return standing.query(response.standing_query)
+
+    async def list_standing_queries(
+        self, *, deadline: float | None = None
+    ) -> Sequence[StandingQuery]:
+        """Those that are yours, in order of creation."""
+        with self._errors():
+            response = await self._standing.ListStandingQueries(
+                standing_pb.ListStandingQueriesRequest(),
+                timeout=self._within(deadline),
+                metadata=self._metadata,
+            )
+        return [standing.query(one) for one in response.standing_queries]
+
+    async def delete_standing_query(self, id: str, *, deadline: float | None = None) -> None:
+        """Delete one that is yours."""
+        with self._errors():
+            await self._standing.DeleteStandingQuery(
+                standing_pb.DeleteStandingQueryRequest(id=id),
+                timeout=self._within(deadline),
+                metadata=self._metadata,
+            )
+
+    async def watch_matches(
+        self,
+        ids: Sequence[str] = (),
+        *,
+        after_revision: int | None = None,
+        deadline: float | None = None,
+    ) -> AsyncIterator[StandingMatch]:
+        """Matches as they are found, for as long as you go on taking them.
+
+        The client's deadline does not count here, only the one given with this call.
+
+        Args:
+            ids: of standing queries; empty for all of yours.
+            after_revision: begin with the images of a later one; None for what comes from now on.
+                To go on after a lost connection give that of the last match, less one.
+        """
+        request = standing.to_watch(ids, after_revision)
+        with self._errors():
+            matches = self._standing.WatchMatches(
+                request, timeout=deadline, metadata=self._metadata
+            )
+            async for one in matches:
+                yield standing.match(one)
 
     async def wait_until_ready(self, timeout: float = DEADLINE) -> None:
         """Return once the server serves.

@@ -29,7 +29,7 @@ from partlens.v1 import region_pb2 as region_pb
 def search(message: search_pb.SearchRegionsResponse) -> SearchAnswer:
     """A page of hits."""
     return SearchAnswer(
-        [_hit(hit) for hit in message.hits],
+        [hit(one) for one in message.hits],
         message.next_page_token,
         [query(one) for one in message.queries],
         message.gallery_version,
@@ -139,7 +139,8 @@ def box(message: region_pb.Box) -> Box:
     return Box(message.x, message.y, message.width, message.height)
 
 
-def _hit(message: search_pb.Hit) -> Hit:
+def hit(message: search_pb.Hit) -> Hit:
+    """An image that was found."""
     return Hit(
         id=message.id,
         score=message.score,

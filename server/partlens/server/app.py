@@ -27,12 +27,18 @@ from partlens.server.limits.rate import Rate
 from partlens.server.observe.logs import CallLog
 from partlens.server.observe.metrics import Metrics, MetricsPort
 from partlens.server.observe.tracing import Tracing
+from partlens.server.standing import service as standing_service
 from partlens.v1.gallery_service_pb2_grpc import add_GalleryServiceServicer_to_server
 from partlens.v1.part_search_service_pb2_grpc import add_PartSearchServiceServicer_to_server
+from partlens.v1.standing_query_service_pb2_grpc import add_StandingQueryServiceServicer_to_server
 
 # What a request may have beside its largest picture.
 ENVELOPE_BYTES = 64 * 2**10
-SERVICES = (part_search_service.SERVICE_NAME, gallery_service.SERVICE_NAME)
+SERVICES = (
+    part_search_service.SERVICE_NAME,
+    gallery_service.SERVICE_NAME,
+    standing_service.SERVICE_NAME,
+)
 # Health of the server as a whole has the empty name.
 _HEALTH_NAMES = ("", *SERVICES)
 _HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
@@ -60,7 +66,12 @@ class PartlensServer:
         self._health = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         limits, self.metrics = settings.limits, Metrics()
         self._admission = Admission(
-            limits.concurrent_calls, limits.upload_streams, self.metrics.calls_in_progress
+            {
+                "call": limits.concurrent_calls,
+                "stream": limits.upload_streams,
+                "watch": limits.watch_streams,
+            },
+            self.metrics.calls_in_progress,
         )
         self._metrics_port: MetricsPort | None = None
         self._host: Host | None = None
@@ -131,7 +142,7 @@ class PartlensServer:
         if self._server is None or self._host is None or self._audit is None:
             return
         await self._health.enter_graceful_shutdown()
-        self._host.stopping.set()
+        self._host.begin_to_stop()
         await self._server.stop(self._settings.server.grace_seconds if grace is None else grace)
         # Calls that were cut off still write their lines in the audit log.
         await self._admission.idle()
@@ -148,6 +159,9 @@ class PartlensServer:
     def _add_services(self, server: grpc.aio.Server, host: Host) -> None:
         add_PartSearchServiceServicer_to_server(part_search_service.PartSearchService(host), server)
         add_GalleryServiceServicer_to_server(gallery_service.GalleryService(host), server)
+        add_StandingQueryServiceServicer_to_server(
+            standing_service.StandingQueryService(host), server
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._settings.server.reflection:
             names = (*SERVICES, _HEALTH_SERVICE, reflection.SERVICE_NAME)

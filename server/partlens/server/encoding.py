@@ -1,5 +1,7 @@
 """Answers, as messages."""
 
+from collections.abc import Set
+
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 from numpy.typing import NDArray
@@ -18,7 +20,7 @@ from partlens.server.answers import (
 )
 from partlens.server.config.sections import LimitsSection
 from partlens.server.queries import Query
-from partlens.server.questions import SearchQuestion
+from partlens.server.questions import MapKind, SearchQuestion
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
@@ -42,7 +44,10 @@ class Encoder:
     ) -> search_pb.SearchRegionsResponse:
         """A page of hits, with what the question wanted to see of each."""
         return search_pb.SearchRegionsResponse(
-            hits=[self._hit(question, match) for match in answer.matches],
+            hits=[
+                self.hit(match, question.maps, thumbnails=question.thumbnails)
+                for match in answer.matches
+            ],
             next_page_token=answer.next_page_token,
             queries=[self.described(query) for query in answer.queries],
             gallery_version=answer.gallery_version,
@@ -104,17 +109,18 @@ class Encoder:
             rows=rows, cols=cols, values=values.ravel().tolist(), extent=self._extent(image_size)
         )
 
-    def _hit(self, question: SearchQuestion, match: Match) -> search_pb.Hit:
+    def hit(self, match: Match, maps: Set[MapKind], *, thumbnails: bool) -> search_pb.Hit:
+        """An image that was found, with the maps that are wanted."""
         found, stored = match.candidate, match.candidate.stored
         size = stored.width, stored.height
         return search_pb.Hit(
             id=found.id,
             score=found.score,
-            map=self.map(found.map, size) if "score" in question.maps else None,
+            map=self.map(found.map, size) if "score" in maps else None,
             constant=found.constant,
             box=self._window(found.window, size),
             image=image(stored),
-            thumbnail=found.thumbnail,
+            thumbnail=found.thumbnail if thumbnails else b"",
             overall_maps=[self.map(overall, size) for overall in match.overall_maps],
             region_maps=[self.map(partial, size) for partial in match.region_maps],
             group=found.group,

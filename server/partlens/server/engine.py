@@ -52,11 +52,15 @@ class Engine:
 
     Args:
         model: the one that the gallery is bound to.
+
+    Attributes:
+        whole: the gallery, for what the server itself does with it.
+        gallery: as the caller may see it.
     """
 
     def __init__(self, model: MetricModel, gallery: Gallery, limits: LimitsSection) -> None:
         self.model, self.limits = model, limits
-        self._whole, self.gallery = gallery, ConfinedGallery(gallery, Confinement())
+        self.whole, self.gallery = gallery, ConfinedGallery(gallery, Confinement())
         self._follower = Follower(gallery)
         self._kept = KeptViews()
 
@@ -67,7 +71,7 @@ class Engine:
     def close(self) -> None:
         """Stops following the gallery, and lets another process write to it."""
         self._follower.close()
-        self._whole.close()
+        self.whole.close()
 
     def within(
         self, confinement: Confinement, require_waiting: Callable[[], None] = lambda: None
@@ -78,7 +82,7 @@ class Engine:
             require_waiting: raises when the caller is gone, to end a search early.
         """
         confined = copy(self)
-        confined.gallery = ConfinedGallery(self._whole, confinement, require_waiting)
+        confined.gallery = ConfinedGallery(self.whole, confinement, require_waiting)
         return confined
 
     @property
@@ -97,7 +101,7 @@ class Engine:
             ForbiddenError: the filter names a camera that is not the caller's.
             StalePageError: what the first page of the token saw is not kept any more.
         """
-        weights = [self._weights(queries[r.image], r.region, r.field) for r in question.regions]
+        weights = [self.coverage(queries[r.image], r.region, r.field) for r in question.regions]
         try:
             return self._page(question, queries, weights)
         except NotFoundError:
@@ -118,7 +122,7 @@ class Engine:
     def describe(self, question: DescribeQuestion, query: Query) -> DescribeAnswer:
         """How the model sees an image and regions of it; raises as search does."""
         coverage = tuple(
-            self._weights(query, region, field).reshape(self.spec.grid)
+            self.coverage(query, region, field).reshape(self.spec.grid)
             for region, field in question.regions
         )
         return DescribeAnswer(query, coverage, self.spec.digest)
@@ -151,21 +155,15 @@ class Engine:
         id = query_id(self.spec.digest, "data", picture.data)
         return Unseen(id, (image.shape[1], image.shape[0]), pixels)
 
-    def _stored_query(self, image_id: str, asked: str = "") -> Query:
-        stored = self.gallery.get(image_id)
-        id = stored_query_id(self.spec.digest, stored.id, stored.media_digest)
-        if asked not in ("", id):
-            raise UnknownQueryError(asked)
-        contributions, bias = self.gallery.decompositions([image_id])
-        return Query(id, (stored.width, stored.height), contributions[0], bias[0])
-
-    def _weights(self, query: Query, region: Region, field: str) -> FloatArray:
+    def coverage(self, query: Query, region: Region, field: str) -> FloatArray:
+        """Share of each position that a region covers, [P]; raises RequestError."""
         with blamed_on(field):
             return position_weights(
                 region, query.image_size, self.spec.preprocessing, self.spec.grid
             )
 
-    def _part(self, query: Query, covered: FloatArray, weight: float, field: str) -> QueryPart:
+    def part(self, query: Query, covered: FloatArray, weight: float, field: str) -> QueryPart:
+        """A region as a search sees it; raises RequestError, also where it contributes nothing."""
         with blamed_on(field):
             part = query_part(
                 query.contributions, query.bias, covered, self.spec.grid, weight=weight
@@ -177,6 +175,14 @@ class Engine:
                 )
             return part
 
+    def _stored_query(self, image_id: str, asked: str = "") -> Query:
+        stored = self.gallery.get(image_id)
+        id = stored_query_id(self.spec.digest, stored.id, stored.media_digest)
+        if asked not in ("", id):
+            raise UnknownQueryError(asked)
+        contributions, bias = self.gallery.decompositions([image_id])
+        return Query(id, (stored.width, stored.height), contributions[0], bias[0])
+
     def _page(
         self, question: SearchQuestion, queries: Sequence[Query], weights: Sequence[FloatArray]
     ) -> SearchAnswer:
@@ -187,7 +193,7 @@ class Engine:
             view = self._view_of(version)
         end = min(start + question.page_size, depth)
         parts = [
-            self._part(queries[region.image], covered, region.weight, region.field)
+            self.part(queries[region.image], covered, region.weight, region.field)
             for region, covered in zip(question.regions, weights, strict=True)
         ]
         more = end < depth
@@ -254,7 +260,7 @@ class Engine:
     ) -> PartialMap:
         of_query = asked.side == "query"
         source, other = (query, retrieved) if of_query else (retrieved, query)
-        weights = self._weights(source, asked.region, asked.field)
+        weights = self.coverage(source, asked.region, asked.field)
         covered = torch.from_numpy(weights)
         explain = why.partial_map_of_retrieved if of_query else why.partial_map_of_query
         constant = float(weights @ source.contributions @ other.bias) / why.normaliser

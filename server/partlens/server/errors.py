@@ -5,6 +5,8 @@ ServerError
 │   └── PageTokenError     a page token that is not ours, or was given for another question
 ├── StalePageError         what the first page of a search saw is not kept any more
 ├── UnknownQueryError      a query id that was forgotten or never given
+├── UnknownStandingQueryError  no standing query of this id, or none of the caller's
+├── StandingQueryError     a standing query that cannot be saved or read
 ├── UnauthenticatedError   no token, or one that is not valid
 ├── ForbiddenError         what a token may not do, or an image it may not change
 ├── RefusedError           a call that comes at a bad time; the same may succeed later
@@ -77,6 +79,14 @@ class UnknownQueryError(ServerError, LookupError):
             f"query id {id[:64]!r} is not known: the server keeps the query images used last; send"
             " the picture again"
         )
+
+
+class UnknownStandingQueryError(ServerError, LookupError):
+    """No standing query of this id, or none of the caller's."""
+
+
+class StandingQueryError(ServerError, ValueError):
+    """A standing query that cannot be saved or read."""
 
 
 class UnauthenticatedError(ServerError):

@@ -17,6 +17,7 @@ from partlens.server.observe.tracing import tracer
 from partlens.server.queries import KeptQueries, Query, QueryCache
 from partlens.server.questions import Picture, Source
 from partlens.server.redis_client.peers import Peers
+from partlens.server.standing.standing import Standing
 
 T = TypeVar("T")
 
@@ -40,6 +41,7 @@ class Host:
         self._passes: Passes | None = None
         self._cache: QueryCache = KeptQueries(settings.limits.kept_queries)
         self._peers: Peers | None = None
+        self._standing: Standing | None = None
 
     async def load(self, make: Callable[[], Engine]) -> None:
         """Makes the engine on a thread; from then on calls are answered."""
@@ -50,9 +52,17 @@ class Host:
         if self.settings.redis.url:
             self._peers = Peers(self.settings.redis, engine.refresh_soon)
             self._cache = self._peers.share(self._cache, engine.spec, self.metrics)
+        self._standing = Standing(engine.whole, self.settings, self.metrics)
         self._engine = engine
         self.metrics.gallery_images.set_function(engine.gallery.__len__)
         self.metrics.gallery_version.set_function(lambda: engine.gallery.version)
+
+    @property
+    def standing(self) -> Standing:
+        """The standing queries; raises NotReadyError where they are not loaded."""
+        if self._standing is None:
+            raise _not_ready()
+        return self._standing
 
     async def run(self, work: Callable[[Engine], T]) -> T:
         """What work gives for the engine as the caller may use it, on one of the reading threads.
@@ -104,8 +114,16 @@ class Host:
             looked = await self.run(lambda engine: [engine.look(source) for source in sources])
             return await asyncio.gather(*map(self._query, sources, looked))
 
+    def begin_to_stop(self) -> None:
+        """Makes long calls end early."""
+        self.stopping.set()
+        if self._standing is not None:
+            self._standing.board.end()
+
     async def close(self) -> None:
         """Waits for the work that has begun, drops what has not, and lets go of the gallery."""
+        if self._standing is not None:
+            await self._standing.close()
         if self._passes is not None:
             self._passes.close()
         for executor in (self._readers, self._writer):

@@ -102,12 +102,12 @@ def test_searches_together_score_as_each_alone(
     search: Search, others: list[tuple[Score, Search]]
 ) -> None:
     images, biases = search.images.astype(np.float32), search.biases.astype(np.float32)
-    asked: list[tuple[Score, Sequence[QueryPart]]] = [(score, search.parts()) for score in MIXTURES]
-    asked += [
-        (score, other.parts())
-        for score, other in others
-        if other.images.shape[1:] == search.images.shape[1:] and other.grid == search.grid
-    ]
+    asked = list[tuple[Score, Sequence[QueryPart]]]()
+    for score in MIXTURES:
+        asked.append((score, search.parts()))
+    for score, other in others:
+        if other.images.shape[1:] == search.images.shape[1:] and other.grid == search.grid:
+            asked.append((score, other.parts()))
     together = ManySearches(asked).scores(images, biases, search.grid)
     for number, (score, parts) in enumerate(asked):
         alone = score_images(score, parts, images, biases, search.grid)

@@ -1,6 +1,7 @@
 """Who may do what, end to end: every way to an image honours its caller's token."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from partlens.client import (
     Client,
     Credentials,
     CredentialsError,
+    DeadlineError,
     Filter,
     GalleryImageId,
     Metadata,
@@ -71,6 +73,17 @@ async def answers(client: AsyncClient, *images: Upload) -> list[UpsertAnswer]:
     return [one async for one in client.upsert_images(images)]
 
 
+async def made_and_deleted(client: AsyncClient) -> None:
+    made = await client.create_standing_query("", [picture(0)], REGION, 1)
+    await client.delete_standing_query(made.id)
+
+
+async def watched(client: AsyncClient) -> None:
+    with suppress(DeadlineError):
+        async for match in client.watch_matches(deadline=0.3):
+            assert match.hit.map is not None
+
+
 Ask = Callable[[AsyncClient], Awaitable[object]]
 ASKS: dict[str, tuple[Ask, set[Scope]]] = {
     "SearchRegions": (lambda c: c.search_regions([picture(0)], REGION), {"search"}),
@@ -81,6 +94,13 @@ ASKS: dict[str, tuple[Ask, set[Scope]]] = {
     "GetGallery": (lambda c: c.get_gallery(), {"search", "ingest", "admin"}),
     "UpsertImages": (lambda c: answers(c, upload(0)), {"ingest"}),
     "DeleteImages": (lambda c: c.delete_images(["nobody"]), {"admin"}),
+    "CreateStandingQuery": (
+        lambda c: c.create_standing_query("", [picture(0)], REGION, 1),
+        {"search"},
+    ),
+    "ListStandingQueries": (lambda c: c.list_standing_queries(), {"search"}),
+    "DeleteStandingQuery": (lambda c: made_and_deleted(c), {"search"}),
+    "WatchMatches": (lambda c: watched(c), {"search"}),
 }
 
 

@@ -206,6 +206,19 @@ class Gallery:
         found = dict(zip(table["_rowid"].to_pylist(), table["thumbnail"].to_pylist(), strict=True))
         return [found.get(row_id) or b"" for row_id in row_ids]
 
+    @property
+    def newest_revision(self) -> int:
+        """The highest of all images, which grows with every `add`; 0 if there is none."""
+        return max((revision for revision, _ in self.changed_since(0)), default=0)
+
+    def changed_since(self, revision: int) -> Sequence[tuple[int, str]]:
+        """(revision, id) of the images of a later revision, in order."""
+        return self._view.snapshot.changed_since(revision)
+
+    def passing(self, ids: Sequence[str], where: Filter) -> set[str]:
+        """Those of the images of these ids that are there and pass the filter."""
+        return self._view.snapshot.passing(ids, where)
+
     def digests(self) -> dict[str, str]:
         """id -> media digest of every image."""
         found = dict[str, str]()

@@ -82,6 +82,28 @@ class Snapshot:
             for id, (number, row) in self.find(ids).items()
         }
 
+    def changed_since(self, revision: int) -> list[tuple[int, str]]:
+        """(revision, id) of the images of a later revision, in order."""
+        found = list[tuple[int, str]]()
+        for segment, live in zip(self.segments, self.live, strict=True):
+            of = segment.catalogue
+            rows = np.flatnonzero(live & (of.revisions > revision))
+            found += zip(of.revisions[rows].tolist(), of.ids(rows), strict=True)
+        return sorted(found)
+
+    def passing(self, ids: Sequence[str], where: Filter) -> set[str]:
+        """Those of the images of these ids that are there and pass the filter."""
+        rows: dict[int, list[int]] = {}
+        for number, row in self.find(ids).values():
+            rows.setdefault(number, []).append(row)
+        found = set[str]()
+        for number, some in rows.items():
+            of = self.segments[number].catalogue.take(np.array(some))
+            accepted = of.accepted(where)
+            every = np.arange(len(of))
+            found.update(of.ids(every if accepted is None else every[accepted]))
+        return found
+
     def row_ids(self, places: Iterable[Place]) -> list[int]:
         """Which rows of the truth the images at these places are."""
         return [int(self.segments[number].catalogue.row_ids[row]) for number, row in places]

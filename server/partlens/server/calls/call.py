@@ -25,7 +25,7 @@ class Call:
 
     Attributes:
         method: its path, as "/partlens.v1.PartSearchService/SearchRegions".
-        kind: "unary" or "bidi_stream".
+        kind: "unary", "server_stream" or "bidi_stream".
         metadata: what the caller sent beside the request; of a repeated key the last.
         peer: the caller's address.
         request_id: in the log, in the audit log, and in the answer's metadata.

@@ -18,6 +18,7 @@ from partlens.server.calls.status import abort
 from partlens.server.errors import RequestError
 
 _OURS = "/partlens."
+_Answer = Callable[[Call, Any, AsyncGenerator[Any], Any], Awaitable[None]]
 
 
 class Layer(Protocol):
@@ -47,10 +48,7 @@ class EveryCall(grpc.aio.ServerInterceptor):
         handler, details = await continuation(handler_call_details), handler_call_details
         if handler is None or not details.method.startswith(_OURS):
             return handler
-        answer, kind = (
-            (self._one, "unary") if handler.unary_unary else (self._stream, "bidi_stream")
-        )
-        method = handler.unary_unary or handler.stream_stream
+        answer, kind, method = self._answer_of(handler)
 
         async def served(requests: AsyncIterator[Any], context: Any) -> None:
             metadata = _texts(details.invocation_metadata)
@@ -67,12 +65,28 @@ class EveryCall(grpc.aio.ServerInterceptor):
             served, handler.request_deserializer, handler.response_serializer
         )
 
+    def _answer_of(self, handler: Any) -> tuple[_Answer, str, Any]:
+        """How a method is served, its kind, and the method itself."""
+        if handler.unary_unary:
+            return self._one, "unary", handler.unary_unary
+        if handler.unary_stream:
+            return self._one_to_many, "server_stream", handler.unary_stream
+        return self._stream, "bidi_stream", handler.stream_stream
+
     async def _one(
         self, call: Call, method: Any, requests: AsyncGenerator[Any], context: Any
     ) -> None:
         async with self._around(call), aclosing(requests):
             response = await method(await _first(requests), context)
         await context.write(response)
+
+    async def _one_to_many(
+        self, call: Call, method: Any, requests: AsyncGenerator[Any], context: Any
+    ) -> None:
+        async with self._around(call), aclosing(requests):
+            async with aclosing(method(await _first(requests), context)) as responses:
+                async for response in responses:
+                    await context.write(response)
 
     async def _stream(
         self, call: Call, method: Any, requests: AsyncGenerator[Any], context: Any

@@ -45,6 +45,19 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
     (server.RequestError, Rule(grpc.StatusCode.INVALID_ARGUMENT, "")),
     (server.StalePageError, Rule(grpc.StatusCode.FAILED_PRECONDITION, "PAGE_TOKEN_STALE")),
     (server.UnknownQueryError, Rule(grpc.StatusCode.NOT_FOUND, "QUERY_UNKNOWN")),
+    (
+        server.UnknownStandingQueryError,
+        Rule(grpc.StatusCode.NOT_FOUND, "STANDING_QUERY_UNKNOWN"),
+    ),
+    (
+        server.StandingQueryError,
+        Rule(
+            grpc.StatusCode.UNAVAILABLE,
+            "STANDING_UNWRITABLE",
+            "the server's disk takes no more standing queries; its log says why",
+            30.0,
+        ),
+    ),
     (server.UnauthenticatedError, Rule(grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")),
     (server.ForbiddenError, Rule(grpc.StatusCode.PERMISSION_DENIED, "FORBIDDEN")),
     (

@@ -68,6 +68,8 @@ class LimitsSection(Section):
     """calls in progress at most, streams of uploads aside; others are refused at once"""
     upload_streams: Count = 256
     """streams of uploads in progress at most; others are refused at once"""
+    watch_streams: Count = 64
+    """watchers of matches at most; others are refused at once"""
     calls_per_second: Rate = 100.0
     """calls of one token in the long run; those that come faster are refused"""
     burst_calls: Count = 200
@@ -177,3 +179,25 @@ class IngestSection(Section):
     """entries in the stream at most; producers wait for room"""
     dead_letters: Count = 10_000
     """dead letters kept, about; the oldest go"""
+
+
+class StandingSection(Section):
+    """Standing queries, and where their matches go beside the callers that watch."""
+
+    folder: Path | None = None
+    """folder of the standing queries; by default beside the gallery, as GALLERY.standing"""
+    queries: Count = 1000
+    """standing queries at most, of all callers together"""
+    webhook: str | None = None
+    """http:// or https:// address that gets every match by POST; set it on one server only"""
+    webhook_secret_file: Path | None = None
+    """file with the secret that signs what the webhook gets"""
+    kept_matches: Count = 10_000
+    """matches kept in the Redis stream, about; the oldest go"""
+
+    @field_validator("webhook")
+    @classmethod
+    def _http(cls, webhook: str | None) -> str | None:
+        if webhook is not None and not webhook.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return webhook

@@ -23,6 +23,7 @@ from partlens.server.config.sections import (
     ObserveSection,
     RedisSection,
     ServerSection,
+    StandingSection,
 )
 from partlens.server.errors import SettingsError
 
@@ -48,6 +49,7 @@ class Settings(BaseSettings):
     observe: ObserveSection = ObserveSection()
     redis: RedisSection = RedisSection()
     ingest: IngestSection = IngestSection()
+    standing: StandingSection = StandingSection()
 
     @classmethod
     def settings_customise_sources(

@@ -59,7 +59,7 @@ class Metrics:
         )
         self.calls_in_progress = Gauge(
             "partlens_calls_in_progress",
-            "Calls that were let in, by kind: call or stream.",
+            "Calls that were let in, by kind: call, stream (of uploads) or watch (for matches).",
             ("kind",),
             registry=registry,
         )
@@ -80,6 +80,15 @@ class Metrics:
             "Query images looked for in Redis, by result: found, absent, refused or failed.",
             ("result",),
             registry=registry,
+        )
+        self.standing_seconds = Histogram(
+            "partlens_standing_seconds",
+            "Time of scoring new images against all standing queries.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.standing_matches = Counter(
+            "partlens_standing_matches_total", "Matches of standing queries.", registry=registry
         )
         self.uploads = Counter(
             "partlens_uploaded_images_total",

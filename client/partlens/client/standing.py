@@ -1,0 +1,86 @@
+"""Standing queries: searches that the server scores every new image against."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from partlens.client import decoding, encoding
+from partlens.client.answers import Hit
+from partlens.client.questions import Filter, QueryImage, QueryRegion, Score
+from partlens.v1 import standing_query_service_pb2 as pb
+
+
+@dataclass(frozen=True)
+class StandingQuery:
+    """A saved search.
+
+    Attributes:
+        id: given by the server.
+        name: its owner's words.
+        threshold: an image matches with this score or a higher one.
+        created_at: when it was saved.
+        created_revision: images of a later revision are new to it.
+    """
+
+    id: str
+    name: str
+    threshold: float
+    created_at: datetime
+    created_revision: int
+
+
+@dataclass(frozen=True, eq=False)
+class StandingMatch:
+    """An image that a standing query found.
+
+    Attributes:
+        revision: of the image; matches come in its order, and images of one commit share it.
+        query_id, query_name: of the standing query.
+        hit: the image, its score, and the map that with the constant sums to it.
+    """
+
+    revision: int
+    query_id: str
+    query_name: str
+    hit: Hit
+
+
+def to_create(
+    name: str,
+    images: Sequence[QueryImage],
+    regions: Sequence[QueryRegion],
+    threshold: float,
+    where: Filter | None,
+    score: Score,
+) -> pb.CreateStandingQueryRequest:
+    """The message that saves a search."""
+    search = encoding.search(images, regions, where, score, 0, "", (), False, "")
+    return pb.CreateStandingQueryRequest(
+        name=name,
+        images=search.images,
+        regions=search.regions,
+        filter=search.filter,
+        score=search.score,
+        threshold=threshold,
+    )
+
+
+def to_watch(ids: Sequence[str], after_revision: int | None) -> pb.WatchMatchesRequest:
+    """The message that watches."""
+    return pb.WatchMatchesRequest(standing_query_ids=ids, after_revision=after_revision)
+
+
+def query(message: pb.StandingQuery) -> StandingQuery:
+    """A saved search."""
+    at = message.created_at.ToDatetime(UTC)
+    return StandingQuery(message.id, message.name, message.threshold, at, message.created_revision)
+
+
+def match(message: pb.WatchMatchesResponse) -> StandingMatch:
+    """A match."""
+    return StandingMatch(
+        message.revision,
+        message.standing_query_id,
+        message.standing_query_name,
+        decoding.hit(message.hit),
+    )

@@ -1,0 +1,93 @@
+"""`partlens bench standing`: what many standing queries cost beside a search for each."""
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+
+from partlens.explainer.errors import ExplainerError
+from partlens.explainer.model import read_spec
+from partlens.explainer.scoring import ManySearches, QueryPart, query_part, score_images
+from partlens.explainer.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class StandingCost:
+    """Times of scoring new images, medians over interleaved runs.
+
+    Attributes:
+        queries, images: how many of each.
+        together_ms: all queries at once, in milliseconds.
+        apart_ms: a search for each query, in milliseconds.
+        ratio: apart_ms / together_ms.
+    """
+
+    queries: int
+    images: int
+    together_ms: float
+    apart_ms: float
+    ratio: float
+
+
+def measure(spec: ModelSpec, queries: int, images: int, repeats: int) -> StandingCost:
+    """Time both ways side by side, on made-up features of the model's shape."""
+    random = np.random.default_rng(0)
+
+    def features(count: int) -> tuple[np.ndarray, np.ndarray]:
+        shape = (count, spec.positions, spec.dimensions)
+        return random.standard_normal(shape, np.float32), random.standard_normal(
+            shape[::2], np.float32
+        )
+
+    parts = [[_part(spec, *features(1))] for _ in range(queries)]
+    contributions, bias = features(images)
+    together = ManySearches([("default", one) for one in parts])
+    ways: Sequence[Callable[[], object]] = (
+        lambda: together.scores(contributions, bias, spec.grid),
+        lambda: [score_images("default", one, contributions, bias, spec.grid) for one in parts],
+    )
+    times: tuple[list[float], list[float]] = ([], [])
+    for repeat in range(-1, repeats):  # the first warms up
+        for way, spent in zip(ways, times, strict=True):
+            begun = time.perf_counter()
+            way()
+            if repeat >= 0:
+                spent.append(1e3 * (time.perf_counter() - begun))
+    quick, slow = map(statistics.median, times)
+    return StandingCost(queries, images, quick, slow, slow / quick)
+
+
+def _part(spec: ModelSpec, contributions: np.ndarray, bias: np.ndarray) -> QueryPart:
+    """A region of a third of the rows and half of the columns."""
+    rows, cols = spec.grid
+    covered = np.zeros(spec.grid, np.float32)
+    covered[: max(1, rows // 3), : max(1, cols // 2)] = 1
+    return query_part(contributions[0], bias[0], covered.reshape(-1), spec.grid)
+
+
+@click.command()
+@click.option(
+    "--model", required=True, type=click.Path(path_type=Path), help="Model folder, for its shape."
+)
+@click.option("--queries", type=click.IntRange(1), default=1000, show_default=True)
+@click.option("--images", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--repeats", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def standing(model: Path, queries: int, images: int, repeats: int, as_json: bool) -> None:
+    """Time the scoring of new images against all standing queries beside a search for each."""
+    try:
+        cost = measure(read_spec(model), queries, images, repeats)
+    except ExplainerError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(asdict(cost)))
+    else:
+        click.echo(
+            f"{queries} queries, {images} images: together {cost.together_ms:.1f} ms, apart"
+            f" {cost.apart_ms:.1f} ms, ratio {cost.ratio:.1f}"
+        )

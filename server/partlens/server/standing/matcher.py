@@ -1,0 +1,120 @@
+"""Scores new images against all standing queries at once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from partlens.explainer.scoring import ManySearches, QueryPart, Score, score_images
+from partlens.indexer.errors import NotFoundError
+from partlens.indexer.gallery import Candidate, Gallery
+from partlens.server.standing.query import StandingQuery
+from partlens.server.standing.store import StandingStore
+
+_IMAGES = 64
+"""Images at a time; bounds memory, and how long a stop waits."""
+
+
+@dataclass(frozen=True, eq=False)
+class StandingMatch:
+    """An image that a standing query found.
+
+    Attributes:
+        query: the standing query.
+        found: the image, with its score and the map that sums to it.
+        revision: of the image.
+    """
+
+    query: StandingQuery
+    found: Candidate
+    revision: int
+
+
+class Matcher:
+    """Finds the matches of what is new in a gallery. Blocks; for one thread at a time.
+
+    Scores are those of a search: of what is stored, with the same functions.
+    """
+
+    def __init__(self, gallery: Gallery, store: StandingStore) -> None:
+        self._gallery, self._store = gallery, store
+        self._known: Mapping[str, StandingQuery] = {}
+        self._parts: dict[str, list[QueryPart]] = {}
+        self._together: ManySearches | None = None
+
+    @property
+    def version(self) -> int:
+        """Of the gallery now; grows with every commit."""
+        return self._gallery.version
+
+    @property
+    def newest(self) -> int:
+        """Revision of the newest image."""
+        return self._gallery.newest_revision
+
+    def since(self, revision: int) -> tuple[int, list[StandingMatch]]:
+        """The revision of the newest image, and the matches of images of a later one than given,
+        in order of their revisions."""
+        changed, queries = self._gallery.changed_since(revision), self._read()
+        newest = max((of for of, _ in changed), default=revision)
+        matches = [
+            match
+            for start in range(0, len(changed), _IMAGES)
+            for match in self._matches(changed[start : start + _IMAGES], queries)
+        ]
+        return newest, matches
+
+    def _read(self) -> Sequence[StandingQuery]:
+        queries = self._store.read()
+        if queries is not self._known:
+            spec = self._gallery.spec
+            self._parts = {id: one.parts(spec) for id, one in queries.items()}
+            searches: list[tuple[Score, Sequence[QueryPart]]] = [
+                (one.score, self._parts[id]) for id, one in queries.items()
+            ]
+            self._together = ManySearches(searches) if searches else None
+            self._known = queries
+        return list(queries.values())
+
+    def _matches(
+        self, changed: Sequence[tuple[int, str]], queries: Sequence[StandingQuery]
+    ) -> Iterator[StandingMatch]:
+        changed = [(revision, id) for revision, id in changed if id in self._gallery]
+        ids, grid = [id for _, id in changed], self._gallery.spec.grid
+        if self._together is None or not ids:
+            return
+        try:
+            contributions, bias = self._gallery.decompositions(ids)
+            scores = self._together.scores(contributions, bias, grid)
+            thresholds = np.array([query.threshold for query in queries])
+            for i, number in np.argwhere(scores >= thresholds).tolist():
+                query, (revision, id) = queries[number], changed[i]
+                new = revision > query.created_revision
+                if new and self._gallery.passing([id], query.where):
+                    one = slice(i, i + 1)
+                    found = self._candidate(query, id, contributions[one], bias[one])
+                    yield StandingMatch(query, found, revision)
+        except NotFoundError:
+            # One was deleted meanwhile: those that are left, one by one.
+            for one_changed in changed if len(ids) > 1 else ():
+                yield from self._matches([one_changed], queries)
+
+    def _candidate(
+        self,
+        query: StandingQuery,
+        id: str,
+        contributions: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
+        bias: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
+    ) -> Candidate:
+        """The image of one match, with its map."""
+        grid, parts = self._gallery.spec.grid, self._parts[query.id]
+        scored = score_images(query.score, parts, contributions, bias, grid)
+        row0, col0, row1, col1 = (float(n) for n in scored.windows[0])
+        return Candidate(
+            id,
+            float(scored.scores[0]),
+            scored.maps[0],
+            float(scored.constants[0]),
+            (row0, col0, row1, col1),
+            self._gallery.get(id),
+        )

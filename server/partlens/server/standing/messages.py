@@ -1,0 +1,64 @@
+"""Standing queries and their matches, as messages."""
+
+from google.protobuf.json_format import MessageToJson
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from partlens.indexer.gallery import Filter
+from partlens.server.answers import Match
+from partlens.server.encoding import Encoder
+from partlens.server.standing.matcher import StandingMatch
+from partlens.server.standing.query import StandingQuery
+from partlens.v1 import image_pb2 as image_pb
+from partlens.v1 import part_search_service_pb2 as search_pb
+from partlens.v1 import standing_query_service_pb2 as pb
+
+_SCORES = {
+    "default": search_pb.SCORE_KIND_DEFAULT,
+    "whole": search_pb.SCORE_KIND_WHOLE,
+    "part": search_pb.SCORE_KIND_PART,
+}
+
+
+def standing_query(query: StandingQuery) -> pb.StandingQuery:
+    """What was saved, less its features."""
+    message = pb.StandingQuery(
+        id=query.id,
+        name=query.name,
+        threshold=query.threshold,
+        score=_SCORES[query.score],
+        filter=_filter(query.where),
+        created_revision=query.created_revision,
+    )
+    message.created_at.FromDatetime(query.created_at)
+    return message
+
+
+def match(encoder: Encoder, found: StandingMatch) -> pb.WatchMatchesResponse:
+    """A match with its map."""
+    return pb.WatchMatchesResponse(
+        revision=found.revision,
+        standing_query_id=found.query.id,
+        standing_query_name=found.query.name,
+        hit=encoder.hit(Match(found.found), frozenset({"score"}), thumbnails=False),
+    )
+
+
+def match_json(encoder: Encoder, found: StandingMatch) -> str:
+    """The same in protobuf's JSON, for Redis and the webhook."""
+    return MessageToJson(match(encoder, found), preserving_proto_field_name=True, indent=None)
+
+
+def _filter(where: Filter) -> image_pb.Filter:
+    message = image_pb.Filter(
+        cameras=sorted(where.cameras),
+        tracks=sorted(where.tracks),
+        attributes=where.attributes,
+        exclude_ids=sorted(where.exclude_ids),
+        exclude_cameras=sorted(where.exclude_cameras),
+    )
+    for name in ("captured_after", "captured_before"):
+        if (at := getattr(where, name)) is not None:
+            stamp = Timestamp()
+            stamp.FromDatetime(at)
+            getattr(message, name).CopyFrom(stamp)
+    return message

@@ -1,0 +1,153 @@
+"""StandingQueryService: searches that every new image is scored against."""
+
+import math
+import secrets
+from collections.abc import AsyncGenerator, Set
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any
+
+import grpc
+
+from partlens.server import decoding, paging
+from partlens.server.access.caller import Caller
+from partlens.server.calls import call as calls
+from partlens.server.encoding import Encoder
+from partlens.server.engine import Engine
+from partlens.server.errors import RequestError, UnknownStandingQueryError
+from partlens.server.host import Host
+from partlens.server.standing import messages
+from partlens.server.standing.matcher import StandingMatch
+from partlens.server.standing.query import SavedRegion, StandingQuery
+from partlens.v1 import part_search_service_pb2 as search_pb
+from partlens.v1 import standing_query_service_pb2 as pb
+from partlens.v1.standing_query_service_pb2_grpc import StandingQueryServiceServicer
+
+SERVICE_NAME = pb.DESCRIPTOR.services_by_name["StandingQueryService"].full_name
+Context = grpc.aio.ServicerContext[Any, Any]
+_LONGEST_NAME = 256
+
+
+class StandingQueryService(StandingQueryServiceServicer):
+    """Saves, lists and deletes standing queries, and tells of their matches.
+
+    The errors of the methods reach the caller through calls/.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def CreateStandingQuery(
+        self, request: pb.CreateStandingQueryRequest, context: Context
+    ) -> pb.CreateStandingQueryResponse:
+        """Saves a search; images that come from now on are scored against it."""
+        asked = search_pb.SearchRegionsRequest(
+            images=request.images, regions=request.regions, filter=request.filter,
+            score=request.score,
+        )  # fmt: skip
+        question = await self._host.run(lambda engine: decoding.search(asked, engine.limits))
+        _require_sound(request)
+        queries = await self._host.queries(question.images)
+        caller = calls.current().caller
+        where = caller.within.narrowed(question.where)
+
+        def save(engine: Engine) -> StandingQuery:
+            regions = []
+            for region in question.regions:
+                covered = engine.coverage(queries[region.image], region.region, region.field)
+                engine.part(queries[region.image], covered, region.weight, region.field)
+                regions.append(SavedRegion(region.image, covered, region.weight))
+            made = StandingQuery(
+                id=f"s-{secrets.token_hex(8)}",
+                name=request.name,
+                token=caller.token,
+                score=question.score,
+                threshold=request.threshold,
+                where=where,
+                created_at=datetime.now(UTC),
+                created_revision=self._host.standing.newest,
+                model_digest=engine.spec.digest,
+                images=tuple(queries),
+                regions=tuple(regions),
+            )
+            self._host.standing.add(made)
+            return made
+
+        made = await self._host.write(save)
+        calls.current().note(query=paging.digest(made.id), standing=made.id)
+        return pb.CreateStandingQueryResponse(standing_query=messages.standing_query(made))
+
+    async def ListStandingQueries(
+        self, request: pb.ListStandingQueriesRequest, context: Context
+    ) -> pb.ListStandingQueriesResponse:
+        """The caller's, in order of their creation."""
+        mine = await self._host.run(lambda engine: self._mine())
+        calls.current().note(query=paging.digest("standing"), hits=len(mine))
+        return pb.ListStandingQueriesResponse(
+            standing_queries=[messages.standing_query(one) for one in mine.values()]
+        )
+
+    async def DeleteStandingQuery(
+        self, request: pb.DeleteStandingQueryRequest, context: Context
+    ) -> pb.DeleteStandingQueryResponse:
+        """Deletes one of the caller's, with its features."""
+
+        def delete(engine: Engine) -> None:
+            self._require_mine([request.id])
+            self._host.standing.remove(request.id)
+
+        await self._host.write(delete)
+        calls.current().note(query=paging.digest(request.id), standing=request.id)
+        return pb.DeleteStandingQueryResponse()
+
+    async def WatchMatches(
+        self, request: pb.WatchMatchesRequest, context: Context
+    ) -> AsyncGenerator[pb.WatchMatchesResponse]:
+        """Every match that the caller may see, as it is found."""
+        wanted, call = set(request.standing_query_ids), calls.current()
+        encoder = await self._host.run(lambda engine: self._encoder(engine, wanted))
+        after = request.after_revision if request.HasField("after_revision") else None
+        async with aclosing(self._host.standing.board.watch(after)) as notes:
+            async for note in notes:
+                call.require_allowed()
+                seen = [match for match in note.matches if _sees(call.caller, wanted, match)]
+                if seen:
+                    call.note(query=paging.digest(sorted(wanted)), hits=len(seen))
+                    await call.commit()
+                for match in seen:
+                    yield messages.match(encoder, match)
+
+    def _encoder(self, engine: Engine, wanted: set[str]) -> Encoder:
+        self._require_mine(sorted(wanted))
+        return Encoder(engine.spec)
+
+    def _mine(self) -> dict[str, StandingQuery]:
+        caller = calls.current().caller
+        queries = self._host.standing.read()
+        return {id: one for id, one in queries.items() if one.owned_by(caller)}
+
+    def _require_mine(self, ids: list[str]) -> None:
+        mine = self._mine()
+        for id in ids:
+            if id not in mine:
+                raise UnknownStandingQueryError(
+                    f"there is no standing query {id[:64]!r} of yours; see ListStandingQueries"
+                )
+
+
+def _sees(caller: Caller, wanted: Set[str], match: StandingMatch) -> bool:
+    """Whether a match is told to a caller that watches."""
+    return (
+        match.query.owned_by(caller)
+        and caller.within.sees(match.found.stored.metadata)
+        and (not wanted or match.query.id in wanted)
+    )
+
+
+def _require_sound(request: pb.CreateStandingQueryRequest) -> None:
+    if not math.isfinite(request.threshold):
+        raise RequestError("threshold", f"{request.threshold}: give a number, say 1.5")
+    if len(request.name) > _LONGEST_NAME:
+        raise RequestError(
+            "name", f"{len(request.name)} characters; at most {_LONGEST_NAME} are allowed"
+        )

@@ -1,0 +1,142 @@
+"""Matches on their way out of the process: to Redis and to a webhook, each at least once."""
+
+import asyncio
+import hmac
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from pathlib import Path
+
+import httpx
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from partlens.server.config.sections import StandingSection
+from partlens.server.errors import OverloadedError, SettingsError, StoppingError
+from partlens.server.files import write_atomically
+from partlens.server.standing.board import Board
+from partlens.server.standing.matcher import StandingMatch
+
+_log = logging.getLogger(__name__)
+_LONGEST_PAUSE = 60.0
+_SECONDS = 10.0
+_DAY = 86400
+
+Deliver = Callable[[StandingMatch], Awaitable[None]]
+ToJson = Callable[[StandingMatch], str]
+
+
+class DeliveryError(Exception):
+    """A match that could not be delivered now, and has to be later."""
+
+
+async def pump(board: Board, cursor: Path, deliver: Deliver) -> None:
+    """Delivers every match in order, until the server stops; waits for whoever does not take it.
+
+    Args:
+        cursor: file that remembers how far it is, so that it goes on there after a restart.
+        deliver: raises DeliveryError where it must be tried again.
+    """
+    after = _read(cursor)
+    while True:
+        try:
+            if after is None:
+                after = _write(cursor, board.revision)
+            async with aclosing(board.watch(after)) as notes:
+                async for note in notes:
+                    for match in note.matches:
+                        await _until_delivered(deliver, match)
+                    after = _write(cursor, note.revision)
+        except StoppingError:
+            return
+        except OverloadedError:
+            _log.info("matches wait for %s", cursor.stem)
+
+
+async def _until_delivered(deliver: Deliver, match: StandingMatch) -> None:
+    pause = 0.5
+    while True:
+        try:
+            return await deliver(match)
+        except DeliveryError as error:
+            _log.warning("a match of %s waits: %s", match.query.id, error)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _write(cursor: Path, revision: int) -> int:
+    try:
+        write_atomically(cursor, json.dumps({"revision": revision}))
+    except OSError as error:
+        _log.error("%s cannot be written; after a restart matches come again: %s", cursor, error)
+    return revision
+
+
+def _read(cursor: Path) -> int | None:
+    try:
+        return int(json.loads(cursor.read_text())["revision"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        _log.error("%s cannot be read, so matches are delivered from now on: %s", cursor, error)
+        return None
+
+
+# Together, so that of several servers one writes a match, and none says it has and then dies.
+_ONCE = """
+if redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[1]) then
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*', 'match', ARGV[3])
+end
+"""
+
+
+def redis_stream(redis: Redis, prefix: str, settings: StandingSection, encode: ToJson) -> Deliver:
+    """Delivers to the stream PREFIX:matches, once however many servers do so."""
+
+    async def deliver(match: StandingMatch) -> None:
+        key = f"{prefix}:match:{match.query.id}:{match.revision}:{match.found.id}"
+        try:
+            await redis.eval(  # type: ignore[misc, unused-ignore]
+                _ONCE, 2, key, f"{prefix}:matches", str(_DAY), str(settings.kept_matches),
+                encode(match),
+            )  # fmt: skip
+        except (RedisError, OSError) as error:
+            raise DeliveryError(f"Redis does not take it: {error}") from error
+
+    return deliver
+
+
+def webhook(client: httpx.AsyncClient, settings: StandingSection, encode: ToJson) -> Deliver:
+    """Delivers by HTTP POST to the address in the settings. An answer of 4xx but 408 and 429 is
+    final: the match is passed over.
+
+    Raises:
+        SettingsError: the file of the secret cannot be read.
+    """
+    secret = _secret(settings.webhook_secret_file)
+
+    async def deliver(match: StandingMatch) -> None:
+        body = encode(match).encode()
+        headers = {"content-type": "application/json"}
+        if secret:
+            headers["x-partlens-signature"] = f"sha256={hmac.digest(secret, body, 'sha256').hex()}"
+        try:
+            answer = await client.post(
+                settings.webhook or "", content=body, headers=headers, timeout=_SECONDS
+            )
+        except httpx.HTTPError as error:
+            raise DeliveryError(f"the webhook does not answer: {error!r}") from error
+        if answer.status_code in (408, 429) or answer.status_code >= 500:
+            raise DeliveryError(f"the webhook answers {answer.status_code}")
+        if answer.status_code >= 300:
+            _log.error("the webhook refuses a match of %s: %d", match.query.id, answer.status_code)
+
+    return deliver
+
+
+def _secret(file: Path | None) -> bytes:
+    try:
+        return file.read_bytes().strip() if file else b""
+    except OSError as error:
+        raise SettingsError(f"standing.webhook_secret_file cannot be read: {error}") from error

@@ -1,0 +1,111 @@
+"""The standing queries of a server: saved, matched, and told of."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+from redis.asyncio import Redis
+
+from partlens.indexer.gallery import Gallery
+from partlens.server.config.settings import Settings
+from partlens.server.encoding import Encoder
+from partlens.server.errors import OverloadedError
+from partlens.server.observe.metrics import Metrics
+from partlens.server.redis_client.connect import connect
+from partlens.server.standing import messages
+from partlens.server.standing.board import Board
+from partlens.server.standing.matcher import Matcher, StandingMatch
+from partlens.server.standing.query import StandingQuery
+from partlens.server.standing.sinks import pump, redis_stream, webhook
+from partlens.server.standing.store import StandingStore
+
+
+class Standing:
+    """Everything about standing queries that lives as long as the server does.
+
+    Args:
+        gallery: whole; what a caller may see of the matches is decided where they are told.
+
+    Raises:
+        SettingsError: a file in the settings cannot be read.
+    """
+
+    def __init__(self, gallery: Gallery, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._folder = settings.standing.folder or beside(gallery.path)
+        self._store = StandingStore(self._folder, gallery.spec)
+        self._changing = StandingStore(self._folder, gallery.spec)
+        matcher = Matcher(gallery, self._store)
+        self._gallery, self.board = gallery, Board(matcher, metrics)
+        self._http, self._redis = httpx.AsyncClient(), _redis(settings)
+        self._pumps: list[asyncio.Task[None]] = []
+        self._start_pumps(Encoder(gallery.spec))
+
+    @property
+    def newest(self) -> int:
+        """Revision of the newest image."""
+        return self._gallery.newest_revision
+
+    def read(self) -> Mapping[str, StandingQuery]:
+        """All standing queries by id."""
+        return self._changing.read()
+
+    def add(self, query: StandingQuery) -> None:
+        """Saves one; on disk when this returns.
+
+        Raises:
+            OverloadedError: there are as many as the settings allow.
+            StandingQueryError: the disk refused it.
+        """
+        most = self._settings.standing.queries
+        if len(self.read()) >= most:
+            raise OverloadedError(
+                f"{most} standing queries are saved, the most allowed; delete some"
+            )
+        self._changing.add(query)
+
+    def remove(self, id: str) -> None:
+        """Deletes one; raises StandingQueryError as add does."""
+        self._changing.remove(id)
+
+    async def close(self) -> None:
+        """Ends all watching; what was not delivered is delivered after the next start."""
+        await self.board.close()
+        for task in self._pumps:
+            task.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+        await self._http.aclose()
+        if self._redis is not None:
+            await self._redis.aclose()
+
+    def _start_pumps(self, encoder: Encoder) -> None:
+        settings = self._settings
+
+        def encode(match: StandingMatch) -> str:
+            return messages.match_json(encoder, match)
+
+        sinks = {}
+        if settings.standing.webhook:
+            sinks["webhook"] = webhook(self._http, settings.standing, encode)
+        if self._redis is not None:
+            sinks["redis"] = redis_stream(
+                self._redis, settings.redis.prefix, settings.standing, encode
+            )
+        for name, deliver in sinks.items():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            cursor = self._folder / f"{name}.json"
+            self._pumps.append(asyncio.create_task(pump(self.board, cursor, deliver)))
+
+
+def _redis(settings: Settings) -> Redis | None:
+    return connect(settings.redis) if settings.redis.url else None
+
+
+def beside(gallery: Path) -> Path:
+    """Where a gallery's standing queries are kept unless the settings say otherwise.
+
+    >>> beside(Path("data/people")).as_posix()
+    'data/people.standing'
+    """
+    return gallery.with_name(f"{gallery.name}.standing")
