@@ -1,9 +1,6 @@
 """A real server in a process of its own, over a tiny model and a gallery of drawn pictures."""
 
 import io
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +9,7 @@ from pathlib import Path
 import head_modules
 import numpy as np
 from PIL import Image
+from server_process import server_process
 
 from partlens.client import Client, Upload
 from partlens.explainer.importing.torch_module import from_module
@@ -46,21 +44,9 @@ def serving(folder: Path) -> Iterator[Served]:
         net, feature_layer="stem", preprocessing=preprocessing, name="tiny", licence="MIT"
     ).save(folder / "model")
     Gallery.create(folder / "gallery", model.spec).close()
-    arguments = ["--model", folder / "model", "--gallery", folder / "gallery"]
-    arguments += ["--listen", "127.0.0.1:0", "--address-file", folder / "address"]
-    run = f"from partlens.server.cli import serve; serve({[str(a) for a in arguments]!r})"
-    with subprocess.Popen([sys.executable, "-c", run]) as process:
-        try:
-            end = time.monotonic() + DEADLINE
-            while not (folder / "address").exists():
-                assert process.poll() is None and time.monotonic() < end, "the server did not start"
-                time.sleep(0.1)
-            target = (folder / "address").read_text().strip()
-            with Client(target) as client:
-                client.wait_until_ready(DEADLINE)
-                uploads = (Upload(f"{i:02}", picture(i)) for i in range(30))
-                assert all(answer.committed for answer in client.upsert_images(uploads))
-            yield Served(target, folder / "model")
-        finally:
-            process.terminate()
-            process.wait(20)
+    with server_process(folder / "model", folder / "gallery") as server:
+        with Client(server.address) as client:
+            client.wait_until_ready(DEADLINE)
+            uploads = (Upload(f"{i:02}", picture(i)) for i in range(30))
+            assert all(answer.committed for answer in client.upsert_images(uploads))
+        yield Served(server.address, folder / "model")

@@ -1,19 +1,14 @@
 """`partlens serve` as a process: what it acknowledged survives it, and it stops when asked."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
 import pytest
 import trustme
 from click.testing import CliRunner
+from server_process import server_process
 from tests.server.conftest import DEADLINE, picture, tiny_model, upserts
 
 from partlens.client.cli.search import search
@@ -23,10 +18,6 @@ from partlens.server.access.cli import token
 from partlens.server.cli import serve
 from partlens.v1 import gallery_service_pb2 as pb
 from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
-
-# A fresh interpreter loads torch, which takes long on a busy machine.
-START = 90.0
-COMMAND = [sys.executable, "-m", "partlens.server.cli"]
 
 
 @pytest.fixture(scope="module")
@@ -42,43 +33,15 @@ def gallery_folder(tmp_path: Path, model_folder: Path) -> Path:
     return tmp_path / "gallery"
 
 
-@contextmanager
-def serving(model: Path, gallery: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server process and its address; killed in the end if it still runs."""
-    file = gallery.parent / "address"
-    file.unlink(missing_ok=True)  # of a server that was killed
-    options = ["--model", model, "--gallery", gallery, "--listen", "127.0.0.1:0"]
-    process = subprocess.Popen(
-        [*COMMAND, *map(str, options), "--address-file", str(file), *more],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    try:
-        end = time.monotonic() + START
-        while not file.exists() and process.poll() is None and time.monotonic() < end:
-            time.sleep(0.05)
-        if not file.exists():
-            process.kill()
-            pytest.fail(f"the server did not start: {process.communicate(timeout=DEADLINE)[0]}")
-        yield process, file.read_text().strip()
-    finally:
-        process.kill()
-        process.wait(DEADLINE)
-        if process.stdout:
-            process.stdout.close()
-
-
 def test_an_acknowledged_image_survives_kill_9(model_folder: Path, gallery_folder: Path) -> None:
-    with serving(model_folder, gallery_folder) as (process, address):
-        with grpc.insecure_channel(address) as channel:
+    with server_process(model_folder, gallery_folder) as server:
+        with grpc.insecure_channel(server.address) as channel:
             answers = GalleryServiceStub(channel).UpsertImages(iter(upserts(3)), timeout=DEADLINE)
             assert next(answers).HasField("committed")
-            process.kill()
-            process.wait(DEADLINE)
-    with serving(model_folder, gallery_folder) as (_, address):
-        with grpc.insecure_channel(address) as channel:
+            server.process.kill()
+            server.process.wait(DEADLINE)
+    with server_process(model_folder, gallery_folder) as server:
+        with grpc.insecure_channel(server.address) as channel:
             stub = GalleryServiceStub(channel)
             found = stub.GetImage(pb.GetImageRequest(id="p000"), timeout=DEADLINE)
             assert found.image.id == "p000" and found.image.metadata.camera == "cam0"
@@ -88,17 +51,17 @@ def test_an_acknowledged_image_survives_kill_9(model_folder: Path, gallery_folde
 def test_it_stops_when_asked(
     model_folder: Path, gallery_folder: Path, number: signal.Signals
 ) -> None:
-    with serving(model_folder, gallery_folder) as (process, address):
-        with grpc.insecure_channel(address) as channel:
+    with server_process(model_folder, gallery_folder) as server:
+        with grpc.insecure_channel(server.address) as channel:
             state = GalleryServiceStub(channel).GetGallery(pb.GetGalleryRequest(), timeout=DEADLINE)
             assert state.images == 0 and state.limits.request_bytes == 32 * 2**20
-        process.send_signal(number)
-        said, _ = process.communicate(timeout=DEADLINE)
-        assert process.returncode == 0
+        server.process.send_signal(number)
+        said = server.finish()
+        assert server.process.returncode == 0
         lines = [json.loads(line) for line in said.splitlines()]
         assert [line["message"] for line in lines if line["logger"].endswith("cli")] == [
-            f"listening on {address}, loading",
-            f"serving on {address}",
+            f"listening on {server.address}, loading",
+            f"serving on {server.address}",
             "stopping",
         ]
         (call,) = [line for line in lines if line.get("method") == "GetGallery"]
@@ -129,7 +92,8 @@ def test_a_setting_that_cannot_be_ends_the_command(
 
 
 def test_a_port_in_use_ends_the_command(model_folder: Path, gallery_folder: Path) -> None:
-    with serving(model_folder, gallery_folder) as (_, address):
+    with server_process(model_folder, gallery_folder) as server:
+        address = server.address
         options = ["--model", model_folder, "--gallery", gallery_folder, "--listen", address]
         result = CliRunner().invoke(serve, [*map(str, options)])
         assert result.exit_code == 1 and f"cannot listen on {address}" in result.stderr
@@ -153,8 +117,9 @@ def test_a_locked_server_is_searched_from_the_command_line(
     ]
     lock.append(f"access.tokens={files['tokens']}")
     options = [part for one in lock for part in ("--set", one)]
-    with serving(model_folder, gallery_folder, *options) as (process, address):
-        search_it = [str(files["query"]), "--region", "0,0,20,20", "--json", "--server", address]
+    with server_process(model_folder, gallery_folder, *options) as server:
+        search_it = [str(files["query"]), "--region", "0,0,20,20", "--json"]
+        search_it += ["--server", server.address]
         secure = ["--ca", str(files["ca"])]
         refused = run(search, [*search_it, *secure])
         assert refused.exit_code == 1 and "this server needs a token" in refused.stderr
@@ -163,9 +128,8 @@ def test_a_locked_server_is_searched_from_the_command_line(
         assert json.loads(by_file.stdout)["hits"] == []
         monkeypatch.setenv("PARTLENS_TOKEN", text.stdout.strip())
         assert run(search, [*search_it, *secure]).stdout == by_file.stdout
-        process.terminate()
-        said, _ = process.communicate(timeout=DEADLINE)
-        assert text.stdout.strip() not in said
+        server.process.terminate()
+        assert text.stdout.strip() not in server.finish()
     written = gallery_folder.with_name("gallery.audit.jsonl").read_text()
     assert written.count('"name": "me"') == 2 and text.stdout.strip() not in written
 
@@ -178,5 +142,6 @@ def test_other_machines_are_served_only_when_it_is_said_in_full(
     assert result.exit_code == 1 and "no TLS" in result.stderr and "--insecure" in result.stderr
     short = CliRunner().invoke(serve, [*options, "--listen", "0.0.0.0:0", "--insec"])
     assert short.exit_code == 2
-    with serving(model_folder, gallery_folder, "--listen", "0.0.0.0:0", "--insecure") as (_, open):
-        assert open.startswith("0.0.0.0:")
+    open = ("--listen", "0.0.0.0:0", "--insecure")
+    with server_process(model_folder, gallery_folder, *open) as server:
+        assert server.address.startswith("0.0.0.0:")

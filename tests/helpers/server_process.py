@@ -1,0 +1,67 @@
+"""`partlens serve` in a process of its own."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+# A fresh interpreter loads torch, which takes long on a busy machine.
+START, STOP = 90.0, 20.0
+
+
+@dataclass(frozen=True)
+class ServerProcess:
+    """A server that serves.
+
+    Attributes:
+        address: "host:port".
+        log: the file of what it writes to standard output and error.
+    """
+
+    process: subprocess.Popen[bytes]
+    address: str
+    log: Path
+
+    def finish(self) -> str:
+        """Waits until it ends, and gives what it wrote."""
+        self.process.wait(STOP)
+        return self.log.read_text()
+
+
+@contextmanager
+def server_process(model: Path, gallery: Path, *more: str | Path) -> Iterator[ServerProcess]:
+    """A server on a free port of loopback; told to stop in the end, and killed if it does not.
+
+    Args:
+        model, gallery: folders; address and log go beside the gallery.
+        more: options.
+    """
+    file, log = gallery.parent / "address", gallery.parent / "server.log"
+    file.unlink(missing_ok=True)  # of a server that was killed
+    options = ["--model", model, "--gallery", gallery, "--listen", "127.0.0.1:0"]
+    options += ["--address-file", file, *more]
+    with log.open("wb") as opened:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "partlens.server.cli", *map(str, options)],
+            stdout=opened,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+    try:
+        end = time.monotonic() + START
+        while not file.exists():
+            assert process.poll() is None and time.monotonic() < end, log.read_text()
+            time.sleep(0.05)
+        yield ServerProcess(process, file.read_text().strip(), log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(STOP)
+            raise
