@@ -120,3 +120,12 @@ async def test_a_port_in_use_is_a_clear_error(
     other = create_server(model, gallery, settings(server={"listen": running.address}))
     with pytest.raises(ListenError, match="cannot listen on 127"):
         await other.start()
+
+
+async def test_bytes_that_are_no_message_are_the_callers_fault(running: Running) -> None:
+    for method in ("Check", "Watch"):
+        call: Any = running.channel.stream_stream(f"/grpc.health.v1.Health/{method}")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            [_ async for _ in call(iter([b"\x0a\x02\xff\xff"]), timeout=DEADLINE)]
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert caught.value.details() == "the request is not a message of this method"

@@ -46,8 +46,10 @@ class EveryCall(grpc.aio.ServerInterceptor):
     ) -> Any:
         """The method's handler, inside the layers."""
         handler, details = await continuation(handler_call_details), handler_call_details
-        if handler is None or not details.method.startswith(_OURS):
-            return handler
+        if handler is None:
+            return None
+        if not details.method.startswith(_OURS):
+            return _checked(handler)
         answer, kind, method = self._answer_of(handler)
 
         async def served(requests: AsyncIterator[Any], context: Any) -> None:
@@ -102,6 +104,27 @@ class EveryCall(grpc.aio.ServerInterceptor):
             for layer in self._layers:
                 await stack.enter_async_context(layer.around(call))
             yield
+
+
+def _checked(handler: Any) -> Any:
+    """A method of health or reflection, with bytes that are no message answered as ours are."""
+
+    async def served(requests: AsyncIterator[Any], context: Any) -> None:
+        readable = _readable(requests)
+        try:
+            if handler.unary_unary:
+                await context.write(await handler.unary_unary(await _first(readable), context))
+            elif handler.unary_stream:
+                await handler.unary_stream(await _first(readable), context)
+            else:
+                async for response in handler.stream_stream(readable, context):
+                    await context.write(response)
+        except RequestError as error:
+            await abort(context, error, calls.request_id({}))
+
+    return grpc.stream_stream_rpc_method_handler(
+        served, handler.request_deserializer, handler.response_serializer
+    )
 
 
 def _texts(metadata: Any) -> dict[str, str]:
