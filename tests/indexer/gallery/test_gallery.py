@@ -19,7 +19,7 @@ from partlens.indexer.errors import (
     NewerFormatError,
     NotFoundError,
 )
-from partlens.indexer.gallery import Filter, Gallery, Metadata
+from partlens.indexer.gallery import Filter, Gallery, Metadata, version
 from partlens.indexer.gallery.search import search
 
 
@@ -210,3 +210,15 @@ def test_an_unfinished_commit_is_as_if_it_had_not_been(gallery: Gallery) -> None
     assert len(again) == 2
     again.add([image("c")])
     assert {stored.id for stored in Gallery.open(gallery.path).list()} == {"a", "b", "c"}
+
+
+def test_a_writer_remembers_little_of_the_files_it_has_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = 256 * 1024
+    monkeypatch.setattr(version, "_CACHE_BYTES", most)
+    with Gallery.create(tmp_path / "g", SPEC) as gallery:
+        for number in range(30):  # each adds about 50 KB to it
+            gallery.add([image(str(number))])
+        dataset = gallery._truth.current.dataset
+        assert len(gallery) == 30 and dataset.session().size_bytes() <= 1.1 * most

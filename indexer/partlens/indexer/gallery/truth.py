@@ -25,7 +25,7 @@ from partlens.indexer.gallery.durability import (
     write_atomically,
 )
 from partlens.indexer.gallery.schema import schema
-from partlens.indexer.gallery.version import Version, any_of, later_manifests
+from partlens.indexer.gallery.version import Version, any_of, later_manifests, opened
 
 DATASET, COMMITTED, SUMS = "truth.lance", "committed.json", "truth.sha256"
 # Who reads a version that is older than this and not the newest must take a newer one.
@@ -124,7 +124,7 @@ class Truth:
             # One of these may be cut short, and Lance reads the newest before it writes.
             for path in later_manifests(self._path, self._committed.version):
                 path.unlink()
-            dataset = lance.dataset(str(self._path), version=self._committed.version)
+            dataset = opened(self._path, self._committed.version)
             self._synced = everything_below(self._path)
             self.current = Version(dataset.checkout_version(dataset.version))
         self._writer = dataset

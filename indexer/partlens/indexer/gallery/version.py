@@ -9,6 +9,8 @@ import pyarrow as pa
 from partlens.indexer.gallery.durability import damage
 
 _LARGEST = 2**64 - 1
+# Lance keeps what it read of every version, up to 1 GiB if it is not told less.
+_CACHE_BYTES = 16 * 2**20
 _BATCH_ROWS = 256
 
 
@@ -21,6 +23,11 @@ def later_manifests(dataset: Path, version: int) -> list[Path]:
     """The files that make versions after this one."""
     paths = (dataset / "_versions").glob("*.manifest")
     return [path for path in paths if path.stem.isdigit() and _LARGEST - int(path.stem) > version]
+
+
+def opened(dataset: Path, version: int) -> lance.LanceDataset:
+    """A version of a dataset, which remembers little of the versions that come after it."""
+    return lance.dataset(str(dataset), version=version, metadata_cache_size_bytes=_CACHE_BYTES)
 
 
 class Version:
@@ -42,7 +49,7 @@ class Version:
             DamagedError: it cannot be opened.
         """
         with damage(f"version {number} of the gallery cannot be opened"):
-            return cls(lance.dataset(str(path), version=number))
+            return cls(opened(path, number))
 
     def __len__(self) -> int:
         return int(self.dataset.count_rows())
