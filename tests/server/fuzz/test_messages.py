@@ -1,0 +1,119 @@
+"""10,000 requests of every method that a server has, most of them damaged or made up."""
+
+from functools import partial
+from typing import Any
+
+import grpc
+import pytest
+from fuzz_messages import Values, case
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor_pool import Default
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
+from tests.server.conftest import DEADLINE, picture, upserts
+from tests.server.fuzz.conftest import Cases, Target
+from tests.server.test_bad_input import bomb
+
+from partlens.v1 import gallery_service_pb2 as gallery_pb
+from partlens.v1 import image_pb2 as image_pb
+from partlens.v1 import part_search_service_pb2 as pb
+from partlens.v1 import region_pb2 as region_pb
+from partlens.v1 import standing_query_service_pb2 as standing_pb
+from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
+from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceStub
+from partlens.v1.standing_query_service_pb2_grpc import StandingQueryServiceStub
+
+IDS = [b"p%03d" % i for i in range(12)]
+PICTURES = [picture(i, 20 + i, 30 - i, kind) for i, kind in enumerate(("PNG", "JPEG", "WEBP"))]
+BOX = region_pb.Region(box=region_pb.Box(x=3, y=2, width=12, height=20))
+SHOWN = image_pb.QueryImage(data=PICTURES[0])
+STORED = image_pb.QueryImage(gallery_id="p001")
+SEARCH = pb.SearchRegionsRequest(
+    images=[SHOWN],
+    regions=[pb.QueryRegion(region=BOX)],
+    page_size=2,
+    maps=["MAP_KIND_SCORE", "MAP_KIND_OVERALL"],
+)
+STANDING = standing_pb.CreateStandingQueryRequest(
+    name="n", images=[SHOWN], regions=[pb.QueryRegion(region=BOX)], threshold=0.9
+)
+REQUESTS = [
+    SEARCH,
+    pb.SearchRegionsRequest(
+        images=[STORED], regions=[pb.QueryRegion(region=BOX)], score="SCORE_KIND_PART"
+    ),
+    pb.ExplainPairRequest(
+        query=SHOWN, retrieved=STORED, regions=[pb.PairRegion(side="PAIR_SIDE_QUERY", region=BOX)]
+    ),
+    pb.DescribeQueryRequest(image=STORED, regions=[BOX]),
+    *upserts(12),
+    STANDING,
+    standing_pb.ListStandingQueriesRequest(),
+    standing_pb.WatchMatchesRequest(),
+    gallery_pb.GetImageRequest(id="p001"),
+    gallery_pb.ListImagesRequest(page_size=3),
+    gallery_pb.DeleteImagesRequest(ids=["p003"]),
+    health_pb2.HealthCheckRequest(service="partlens.v1.GalleryService"),
+    reflection_pb2.ServerReflectionRequest(list_services=""),
+]
+
+
+def methods(address: str) -> list[MethodDescriptor]:
+    """Every method that the server says it has."""
+    asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
+    with grpc.insecure_channel(address) as channel:
+        stub: Any = ServerReflectionStub(channel)
+        (answer,) = stub.ServerReflectionInfo(asked, timeout=DEADLINE)
+    services = sorted(one.name for one in answer.list_services_response.service)
+    assert len(services) >= 4
+    found = [method for name in services for method in Default().FindServiceByName(name).methods]
+    # grpcio's health has no List for asyncio.
+    return [method for method in found if method.full_name != "grpc.health.v1.Health.List"]
+
+
+def good(address: str) -> Values:
+    """Values that make sense, by field; some of them only this server can give."""
+    with grpc.insecure_channel(address) as channel:
+        list(GalleryServiceStub(channel).UpsertImages(iter(upserts(12)), timeout=DEADLINE))
+        page = PartSearchServiceStub(channel).SearchRegions(SEARCH, timeout=DEADLINE)
+        made = StandingQueryServiceStub(channel).CreateStandingQuery(STANDING, timeout=DEADLINE)
+    assert page.next_page_token
+    standing = made.standing_query.id.encode()
+    cameras, queries = [b"cam0", b"cam1"], [page.queries[0].query_id.encode()]
+    return {
+        "id": [*IDS, standing],
+        "standing_query_ids": [standing],
+        "ids": IDS,
+        "gallery_id": IDS,
+        "exclude_ids": IDS,
+        "query_id": queries,
+        "data": [*PICTURES, bomb(), PICTURES[0][:99], bytes(300_000)],
+        "png": [PICTURES[0], bomb()],
+        "bits": [b"\xff" * 8, b"\x01"],
+        "page_token": [page.next_page_token.encode(), b""],
+        "camera": cameras,
+        "cameras": cameras,
+        "exclude_cameras": cameras,
+        "track": [b"t"],
+        "key": [b"parity"],
+        "value": [b"0", b"1"],
+        "group_by": [b"camera", b"track", b"attribute:parity", b""],
+        "service": [b"partlens.v1.GalleryService", b""],
+    }
+
+
+# 10,000 calls take a minute alone, and longer beside other work.
+@pytest.mark.timeout(400)
+def test_no_request_harms_the_server(target: Target, cases: Cases) -> None:
+    every, before = methods(target.server.address), target.search()
+    known: dict[str, list[bytes]] = {}
+    for request in REQUESTS:
+        known.setdefault(request.DESCRIPTOR.full_name, []).append(request.SerializeToString())
+    made = partial(case, methods=every, known=known, good=good(target.server.address))
+    target.calls(cases, lambda number: made(cases.seed, number))
+    assert target.search() == before
+    # What is refused at the door alone would try nothing.
+    answered = {path for path, code in target.ended if code in ("OK", "DEADLINE_EXCEEDED")}
+    refused = {path for path, code in target.ended if code == "INVALID_ARGUMENT"}
+    assert len(cases.numbers) < 1000 or len(answered) == len(refused) == len(every)
