@@ -33,14 +33,17 @@ class ServerProcess:
 
 
 @contextmanager
-def server_process(model: Path, gallery: Path, *more: str | Path) -> Iterator[ServerProcess]:
+def server_process(
+    model: Path, gallery: Path, *more: str | Path, name: str = "server"
+) -> Iterator[ServerProcess]:
     """A server on a free port of loopback; told to stop in the end, and killed if it does not.
 
     Args:
         model, gallery: folders; address and log go beside the gallery.
         more: options.
+        name: of those files; another for each server of one gallery.
     """
-    file, log = gallery.parent / "address", gallery.parent / "server.log"
+    file, log = gallery.parent / f"{name}.address", gallery.parent / f"{name}.log"
     file.unlink(missing_ok=True)  # of a server that was killed
     options = ["--model", model, "--gallery", gallery, "--listen", "127.0.0.1:0"]
     options += ["--address-file", file, *more]

@@ -67,7 +67,7 @@ def test_it_stops_when_asked(
         (call,) = [line for line in lines if line.get("method") == "GetGallery"]
         assert call["code"] == "OK" and len(call["request_id"]) == 16
         assert "Traceback" not in said
-        assert not (gallery_folder.parent / "address").exists()
+        assert not (gallery_folder.parent / "server.address").exists()
 
 
 def test_the_wrong_model_for_the_gallery_is_a_clear_error(
