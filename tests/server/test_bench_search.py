@@ -2,21 +2,35 @@
 
 import json
 
+import pytest
 from click.testing import CliRunner
 
-from partlens.server.bench.search import CONTENDERS, search
+from partlens.indexer.bench.peers import PEERS, installed
+from partlens.server.bench.search import OURS, search
 
 
 def test_each_contender_finds_what_its_own_exact_search_finds() -> None:
-    result = CliRunner().invoke(search, ["--images", "1000", "--queries", "8", "--json"])
+    asked = [word for name in OURS for word in ("--contender", name)]
+    result = CliRunner().invoke(search, ["--images", "1000", "--queries", "8", "--json", *asked])
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert set(found) == set(CONTENDERS)
+    assert set(found) == set(OURS)
     # So few images are all scored: nothing may be missed.
     assert {name: one["recall_at_10"] for name, one in found.items()} == dict.fromkeys(found, 1.0)
     for one in found.values():
         assert 0 < one["p50_ms"] <= one["p99_ms"] and one["queries_per_second"] > 0
         assert one["memory_bytes"] > 0
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_a_database_that_is_installed_can_be_measured(peer: str) -> None:
+    if peer not in installed():
+        pytest.skip(f"{peer} is not installed: pip install --group bench")
+    asked = ["--images", "1000", "--queries", "5", "--contender", peer, "--json"]
+    result = CliRunner().invoke(search, asked)
+    assert result.exit_code == 0, result.output
+    one = json.loads(result.stdout)[peer]
+    assert 0 < one["p50_ms"] <= one["p99_ms"] and one["recall_at_10"] > 0.3
 
 
 def test_a_folder_of_another_size_is_not_taken(tmp_path: object) -> None:

@@ -168,6 +168,8 @@ def test_a_budget_chooses_the_storage() -> None:
     assert tighter.positions_factory.endswith("RaBitQ") and tighter.fits
     assert not plan(10**6, 32, 128, IndexChoice(memory_bytes=2**30)).fits
     assert plan(INDEXED_ROWS, 32, 128, IndexChoice("Flat")).recall_at_10 is None
+    small = plan(10**5, 32, 128, IndexChoice())
+    assert small.search_ms < free.search_ms and small.build_seconds < free.build_seconds
 
 
 def test_the_commands_plan_and_index_again(folder: Path) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from partlens.explainer.scoring import MIXTURES, QueryPart, Score
 from partlens.indexer.gallery.catalogue import Rows
 from partlens.indexer.gallery.indexes import SegmentIndex
+from partlens.indexer.gallery.plan import PROBES
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
 
@@ -21,8 +22,8 @@ _LISTED = 2
 """Rows that are listed for each candidate: the best of a sum are seldom the best of its terms."""
 _POSITIONS_A_ROW = 2
 """Positions that are asked for each of these rows, as some rows have several that are near."""
-_PROBES, _MOST_PROBES = 16, 512
-"""Inverted lists of positions that are looked into; more where a filter leaves few of each."""
+_MOST_PROBES = 512
+"""Lists of positions that are looked into at most, where a filter leaves few of each."""
 _EVERY = 2**31 - 1
 """All lists of embeddings: whole images lie too far from each other to fall into groups."""
 _QUERY_BITS = 8
@@ -136,7 +137,7 @@ def _nearest(
     share = len(rows) / total
     bits = _bitmap(rows, total, each) if share < 1 else None
     selector = None if bits is None else faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
-    of_positions = min(_MOST_PROBES, round(_PROBES / max(share, 1e-9)))
+    of_positions = min(_MOST_PROBES, round(PROBES / max(share, 1e-9)))
     parameters = _parameters(index, _EVERY if each == 1 else of_positions, selector)
     found, ids = index.search(query, min(count, index.ntotal), params=parameters)
     return found[0][ids[0] >= 0], ids[0][ids[0] >= 0]

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import grpc
 
+from partlens.indexer.bench import peers
 from partlens.indexer.bench.contenders import TOP, Contender, Outcome, anonymous_bytes, measure
 from partlens.indexer.bench.searching import InProcess, Numpy, Torch, arrays, exact, units
 from partlens.indexer.bench.synthetic import GRID, Query, fill, make_model, queries
@@ -22,7 +23,8 @@ from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceStub
 
 _DEADLINE = 60.0
 BRUTE_FORCE = ("numpy", "torch")
-CONTENDERS = ("partlens_grpc", "partlens", *BRUTE_FORCE)
+OURS = ("partlens_grpc", "partlens", *BRUTE_FORCE)
+CONTENDERS = (*OURS, *peers.PEERS)
 
 
 class ThroughGrpc:
@@ -54,7 +56,7 @@ class ThroughGrpc:
     "asked",
     multiple=True,
     type=click.Choice(CONTENDERS),
-    help="Repeatable; without, all.",
+    help="Repeatable; without, all that are installed.",
 )
 @click.option(
     "--folder",
@@ -72,10 +74,11 @@ def search(
 ) -> None:
     """Search a made-up gallery by regions, and say how long each contender takes.
 
-    partlens and numpy rank by the default score, torch by MaxSim, which is what databases of many
-    vectors a row offer; each is compared with the exact result of its own score.
+    partlens and numpy rank by the default score. torch and the databases rank by MaxSim, which is
+    what the databases offer; each is compared with the exact result of its own score. The databases
+    are installed by `pip install --group bench`.
     """
-    names = asked or CONTENDERS
+    names = asked or (*OURS, *peers.installed())
     with _gallery(images, folder) as (model, gallery):
         chosen = list(queries(gallery, count))
         results = dict(_measured(names, model, gallery, chosen, clients))
@@ -131,6 +134,10 @@ def _measured(
             "torch",
             measure(lambda: torch, chosen, by_maxsim, clients=clients, memory=held.__int__),
         )
+    for name in peers.PEERS:
+        if name in names:
+            with peers.opened(name, vectors) as (make, memory):
+                yield name, measure(make, chosen, by_maxsim, clients=clients, memory=memory)
 
 
 @contextmanager

@@ -81,6 +81,8 @@ class Metrics:
             ("result",),
             registry=registry,
         )
+        for result in ("found", "absent", "refused", "failed"):
+            self.shared_queries.labels(result)  # from the start: a series that begins shows no rise
         self.standing_seconds = Histogram(
             "partlens_standing_seconds",
             "Time of scoring new images against all standing queries.",

@@ -1,0 +1,167 @@
+"""Databases of many vectors a row, each set up as its documentation advises for late interaction.
+
+All rank by MaxSim of the region's cells (see searching.Torch), which is what they offer. They run
+in this process, as they are made to. Positions that contribute nothing are left out: they have no
+direction.
+"""
+
+import math
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partlens.indexer.bench.contenders import TOP, Contender, anonymous_bytes
+from partlens.indexer.bench.synthetic import Query, name
+
+_BATCH = 500
+_FIRST = 1000
+"""Rows that a first stage gives the second."""
+
+Units = NDArray[np.float32]
+"""Contributions scaled to length 1, [M, P, D], of images in order of their numbers."""
+
+
+class LanceDb:
+    """An index IVF_PQ over all vectors; the rows it names are scored by all of theirs.
+
+    As docs.lancedb.com/search/multivector-search: cosine, one index over the column.
+    """
+
+    def __init__(self, folder: Path, units: Units) -> None:
+        import lancedb
+        import pyarrow as pa
+        from lancedb.index import IvfPq
+
+        count, _, dimensions = units.shape
+        something = units.any(2)
+        flat = pa.array(units[something].reshape(-1))
+        flat = pa.FixedSizeListArray.from_arrays(flat, dimensions)
+        ends = pa.array(np.concatenate([[0], something.sum(1).cumsum()]).astype(np.int32))
+        table = {
+            "id": [name(i) for i in range(count)],
+            "vector": pa.ListArray.from_arrays(ends, flat),
+        }
+        self._table: Any = lancedb.connect(folder).create_table("images", pa.table(table))
+        partitions = max(1, round(math.sqrt(ends[-1].as_py())))
+        index = IvfPq(distance_type="cosine", num_partitions=partitions)
+        self._table.create_index("vector", config=index)
+        self._probes = max(20, partitions // 10)
+
+    def search(self, query: Query) -> Sequence[str]:
+        """A tenth of the partitions is probed, and what is found re-ranked by whole vectors."""
+        asked = self._table.search(query.cells).nprobes(self._probes).refine_factor(10).limit(TOP)
+        return [row["id"] for row in asked.select(["id", "_distance"]).to_list()]
+
+
+class QdrantEdge:
+    """Dense vectors of whole images in an HNSW graph name rows; multivectors without one rank them.
+
+    As Qdrant's documentation on multivectors: HNSW is switched off (m = 0) for those that re-rank.
+    """
+
+    def __init__(self, folder: Path, units: Units) -> None:
+        import qdrant_edge as edge
+
+        self._edge: Any = edge
+        dimensions = units.shape[2]
+        many = edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim)
+        none = edge.HnswIndexConfig(m=0, ef_construct=16, full_scan_threshold=10)
+        vectors = {
+            "image": edge.EdgeVectorParams(size=dimensions, distance=edge.Distance.Cosine),
+            "positions": edge.EdgeVectorParams(
+                size=dimensions,
+                distance=edge.Distance.Cosine,
+                multivector_config=many,
+                hnsw_config=none,
+            ),
+        }
+        self._shard = edge.EdgeShard.create(str(folder), edge.EdgeConfig(vectors=vectors))
+        for start in range(0, len(units), _BATCH):
+            points = [
+                edge.Point(
+                    start + i,
+                    {"image": one.sum(0).tolist(), "positions": one[one.any(1)].tolist()},
+                    {},
+                )
+                for i, one in enumerate(units[start : start + _BATCH])
+            ]
+            self._shard.update(edge.UpdateOperation.upsert_points(points))
+        self._shard.optimize()
+
+    def search(self, query: Query) -> Sequence[str]:
+        """The nearest images to the sum of the cells, ranked by MaxSim."""
+        edge = self._edge
+        nearest = edge.Query.Nearest(query.cells.sum(0).tolist(), using="image")
+        asked = edge.QueryRequest(
+            TOP,
+            query=edge.Query.Nearest(query.cells.tolist(), using="positions"),
+            prefetches=[edge.Prefetch(_FIRST, query=nearest)],
+            with_payload=False,
+        )
+        return [name(int(point.id)) for point in self._shard.query(asked)]
+
+
+class MilvusLite:
+    """A row for each vector, with its image's number; images named by any are ranked by MaxSim.
+
+    As Milvus's guide to ColPali; Milvus Lite knows no arrays of vectors.
+    """
+
+    def __init__(self, folder: Path, units: Units) -> None:
+        from pymilvus import DataType, MilvusClient
+
+        count, _, dimensions = units.shape
+        self._units = units
+        self._client = MilvusClient(str(folder / "milvus.db"))
+        schema = self._client.create_schema(auto_id=True)
+        schema.add_field("key", DataType.INT64, is_primary=True)
+        schema.add_field("image", DataType.INT64)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimensions)
+        index = self._client.prepare_index_params()
+        index.add_index("vector", index_type="AUTOINDEX", metric_type="IP")
+        self._client.create_collection("vectors", schema=schema, index_params=index)
+        for start in range(0, count, _BATCH):
+            rows = [
+                {"image": start + i, "vector": vector.tolist()}
+                for i, one in enumerate(units[start : start + _BATCH])
+                for vector in one[one.any(1)]
+            ]
+            self._client.insert("vectors", rows)
+        self._client.load_collection("vectors")
+
+    def search(self, query: Query) -> Sequence[str]:
+        """Re-ranked here, as the guide does."""
+        found = self._client.search(
+            "vectors", query.cells.tolist(), limit=50, output_fields=["image"]
+        )
+        images = sorted({hit["entity"]["image"] for hits in found for hit in hits})
+        scores = (self._units[images] @ query.cells.T).max(1).sum(1)
+        return [name(images[i]) for i in np.argsort(-scores)[:TOP]]
+
+
+PEERS: dict[str, tuple[str, Callable[[Path, Units], Contender]]] = {
+    "lancedb": ("lancedb", LanceDb),
+    "qdrant_edge": ("qdrant_edge", QdrantEdge),
+    "milvus_lite": ("pymilvus", MilvusLite),
+}
+"""Name -> module that must be installed, and the contender."""
+
+
+def installed() -> list[str]:
+    """Those that can be measured here: `pip install --group bench`."""
+    return [peer for peer, (module, _) in PEERS.items() if find_spec(module)]
+
+
+@contextmanager
+def opened(peer: str, units: Units) -> Iterator[tuple[Callable[[], Contender], Callable[[], int]]]:
+    """A peer with all images, and what tells how much memory it holds."""
+    before = anonymous_bytes()
+    with tempfile.TemporaryDirectory(prefix="partlens-bench-") as folder:
+        made = PEERS[peer][1](Path(folder), units)
+        yield lambda: made, lambda: max(0, anonymous_bytes() - before)
