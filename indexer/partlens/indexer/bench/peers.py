@@ -9,11 +9,13 @@ import math
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from partlens.indexer.bench.contenders import TOP, Contender, anonymous_bytes
@@ -34,10 +36,8 @@ class LanceDb:
     """
 
     def __init__(self, folder: Path, units: Units) -> None:
-        import lancedb
-        import pyarrow as pa
-        from lancedb.index import IvfPq
-
+        lancedb: Any = import_module("lancedb")
+        index_kinds: Any = import_module("lancedb.index")
         count, _, dimensions = units.shape
         something = units.any(2)
         flat = pa.array(units[something].reshape(-1))
@@ -49,7 +49,7 @@ class LanceDb:
         }
         self._table: Any = lancedb.connect(folder).create_table("images", pa.table(table))
         partitions = max(1, round(math.sqrt(ends[-1].as_py())))
-        index = IvfPq(distance_type="cosine", num_partitions=partitions)
+        index = index_kinds.IvfPq(distance_type="cosine", num_partitions=partitions)
         self._table.create_index("vector", config=index)
         self._probes = max(20, partitions // 10)
 
@@ -66,9 +66,8 @@ class QdrantEdge:
     """
 
     def __init__(self, folder: Path, units: Units) -> None:
-        import qdrant_edge as edge
-
-        self._edge: Any = edge
+        edge: Any = import_module("qdrant_edge")
+        self._edge = edge
         dimensions = units.shape[2]
         many = edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim)
         none = edge.HnswIndexConfig(m=0, ef_construct=16, full_scan_threshold=10)
@@ -114,15 +113,15 @@ class MilvusLite:
     """
 
     def __init__(self, folder: Path, units: Units) -> None:
-        from pymilvus import DataType, MilvusClient
-
+        pymilvus: Any = import_module("pymilvus")
+        of = pymilvus.DataType
         count, _, dimensions = units.shape
         self._units = units
-        self._client = MilvusClient(str(folder / "milvus.db"))
+        self._client = pymilvus.MilvusClient(str(folder / "milvus.db"))
         schema = self._client.create_schema(auto_id=True)
-        schema.add_field("key", DataType.INT64, is_primary=True)
-        schema.add_field("image", DataType.INT64)
-        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimensions)
+        schema.add_field("key", of.INT64, is_primary=True)
+        schema.add_field("image", of.INT64)
+        schema.add_field("vector", of.FLOAT_VECTOR, dim=dimensions)
         index = self._client.prepare_index_params()
         index.add_index("vector", index_type="AUTOINDEX", metric_type="IP")
         self._client.create_collection("vectors", schema=schema, index_params=index)
