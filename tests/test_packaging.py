@@ -21,6 +21,7 @@ EXTRAS = (
     "huggingface",
     "train",
     "evaluation",
+    "video",
 )
 
 

@@ -1,7 +1,9 @@
 """Arguments that several commands on galleries take, and how their errors are told."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -9,6 +11,7 @@ import click
 from partlens.explainer.errors import ExplainerError
 from partlens.indexer.errors import IndexerError
 
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 GALLERY = click.argument("gallery", type=click.Path(path_type=Path))
 MODEL = click.option(
     "--model", required=True, type=click.Path(path_type=Path), help="Model folder."
@@ -22,3 +25,37 @@ def clear_errors() -> Iterator[None]:
         yield
     except (IndexerError, ExplainerError) as error:
         raise click.ClickException(str(error)) from error
+
+
+class Seconds(click.ParamType[float]):
+    """A time span such as 1s, 500ms or 2m, in seconds."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The seconds that a text means."""
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", str(value).strip())
+        seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
+        if seconds <= 0:
+            self.fail(f"{value!r} is no time span above 0, such as 1s, 500ms or 2m", param, ctx)
+        return seconds
+
+
+class Moment(click.ParamType[datetime]):
+    """A moment, with its time zone."""
+
+    name = "moment"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """The moment that a text means."""
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no time such as 2026-05-01T12:00:00+02:00", param, ctx)
+        if moment.tzinfo is None:
+            self.fail(f"{value!r} has no time zone: end it in +02:00 or Z", param, ctx)
+        return moment

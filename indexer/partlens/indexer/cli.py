@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -12,11 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from partlens.explainer.model import MetricModel, read_spec
-from partlens.indexer.arguments import GALLERY, MODEL, clear_errors
+from partlens.indexer.arguments import GALLERY, MODEL, Moment, Seconds, clear_errors
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery import cli as upkeep
 from partlens.indexer.indexing import Progress, index_images
-from partlens.indexer.sources import read_source
+from partlens.indexer.sources import Source, read_source
+from partlens.indexer.video import SUFFIXES as VIDEOS
+from partlens.indexer.video import Video, read_detections
 
 
 @click.group()
@@ -43,10 +46,43 @@ def create(gallery: Path, model: Path) -> None:
     "--batch", "batch_size", default=32, show_default=True, type=click.IntRange(1, 1024),
     help="Images a pass through the model, and a commit.",
 )  # fmt: skip
-def add(gallery: Path, source: Path, model: Path, strict: bool, batch_size: int) -> None:
-    """Add the images of a folder or manifest (CSV, Parquet); run it again to go on."""
+@click.option(
+    "--every", type=Seconds(), help="Of a video: time between whole frames, such as 1s, 500ms, 2m."
+)
+@click.option(
+    "--boxes",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Of a video: JSON Lines with what to cut out of it, instead of whole frames.",
+)
+@click.option("--camera", default="", help="Of a video: which took it.")
+@click.option(
+    "--started-at", type=Moment(), help="Of a video: when it began (ISO 8601 with a zone)."
+)
+def add(
+    gallery: Path,
+    source: Path,
+    model: Path,
+    strict: bool,
+    batch_size: int,
+    every: float | None,
+    boxes: Path | None,
+    camera: str,
+    started_at: datetime | None,
+) -> None:
+    """Add the images of a folder, a manifest (CSV, Parquet) or a video; run it again to go on."""
+    is_video = source.suffix.lower() in VIDEOS
+    if not is_video and (every or boxes or camera or started_at):
+        raise click.UsageError("--every, --boxes, --camera and --started-at belong to a video")
+    if every and boxes:
+        raise click.UsageError("give --every for whole frames, or --boxes for parts of them")
     with clear_errors():
-        images = read_source(source)
+        images: Source = (
+            read_source(source)
+            if not is_video
+            else Video(
+                source, every or 1.0, read_detections(boxes) if boxes else None, camera, started_at
+            )
+        )
         loaded = MetricModel.load(model)
         with Gallery.open(gallery, loaded.spec) as opened, _reporting(len(images)) as report:
             progress = index_images(

@@ -129,10 +129,7 @@ def load(
 ) -> Loaded:
     """An image file ready for the model, or why it is not; see extract."""
     try:
-        size = source.path.stat().st_size
-        if size > limits.max_bytes:
-            raise ImageError(f"the file has {size} bytes; at most {limits.max_bytes} are allowed")
-        data = source.path.read_bytes()
+        data = source.read(limits)
         digest = media_digest(data)
         if known.get(source.id) == digest:
             return None
@@ -153,7 +150,7 @@ def _through_model(model: MetricModel, loaded: Sequence[Loaded]) -> Batch:
         images = [
             NewImage(
                 id=one.source.id,
-                uri=one.source.path.absolute().as_uri(),
+                uri=one.source.uri,
                 media_digest=one.digest,
                 width=one.width,
                 height=one.height,

@@ -9,7 +9,7 @@ from partlens.indexer.commits import Commits
 from partlens.indexer.errors import SourceError
 from partlens.indexer.extraction import BadImage, Batch, extract
 from partlens.indexer.gallery import Gallery
-from partlens.indexer.sources import SourceImage
+from partlens.indexer.sources import Source
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Progress:
 def index_images(
     gallery: Gallery,
     model: MetricModel,
-    images: Sequence[SourceImage],
+    images: Source,
     *,
     strict: bool = False,
     batch_size: int = 32,

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow.parquet as pq
 
-from partlens.explainer.images import SUFFIXES, image_files
+from partlens.explainer.errors import ImageError
+from partlens.explainer.images import DEFAULT_LIMITS, SUFFIXES, ImageLimits, image_files
 from partlens.indexer.errors import InvalidImageError, SourceError
 from partlens.indexer.gallery.records import require_id
 from partlens.indexer.metadata import Metadata
@@ -29,6 +31,35 @@ class SourceImage:
     id: str
     path: Path
     metadata: Metadata
+
+    @property
+    def uri(self) -> str:
+        """Where the original lies."""
+        return self.path.absolute().as_uri()
+
+    def read(self, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
+        """The encoded picture.
+
+        Raises:
+            ImageError: it has more bytes than the limits allow.
+            OSError: it cannot be read.
+        """
+        size = self.path.stat().st_size
+        if size > limits.max_bytes:
+            raise ImageError(f"the file has {size} bytes; at most {limits.max_bytes} are allowed")
+        return self.path.read_bytes()
+
+
+class Source(Protocol):
+    """Images, in a fixed order; it may be read again."""
+
+    def __len__(self) -> int:
+        """How many, about."""
+        ...
+
+    def __iter__(self) -> Iterator[SourceImage]:
+        """Each of them."""
+        ...
 
 
 def read_source(source: Path) -> list[SourceImage]:
