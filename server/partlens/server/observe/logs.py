@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -49,6 +50,9 @@ def configure(observe: ObserveSection) -> None:
     )
     handler.setFormatter(json_formatter() if as_json else _text_formatter())
     handler.addFilter(with_request_id)
+    # What a damaged picture makes Pillow warn of goes back to its sender as an error, or is of no
+    # account; Python would keep the text of every different one for good.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     logging.basicConfig(level=observe.log_level.upper(), handlers=[handler], force=True)
 
 
