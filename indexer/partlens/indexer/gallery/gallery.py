@@ -165,8 +165,15 @@ class Gallery:
             if self._truth.current.number == self.version:
                 return False
             known = self._view.snapshot.segments
-            self._view = View.of(self._truth.current, self.path, self.spec, known, self._lock)
-            return True
+            while True:
+                try:
+                    current = self._truth.current
+                    self._view = View.of(current, self.path, self.spec, known, self._lock)
+                    return True
+                except DamagedError:
+                    # A writer may have tidied it away meanwhile: then there is a newer one.
+                    if not self._truth.refresh():
+                        raise
 
     def get(self, id: str) -> StoredImage:
         """The image of this id; NotFoundError if there is none."""
