@@ -1,7 +1,8 @@
 """Writes tests/golden/gallery-N, a small gallery of on-disk format N, and what searches it gives.
 
 A format's gallery is written once, by the first version that writes that format, and kept: later
-versions must open it and give the same scores. The pictures are generated.
+versions must open it and give the same scores. The pictures are generated. Format 2 is that of
+int8 and of smaller models; this writes both in one.
 """
 
 import json
@@ -14,6 +15,7 @@ from PIL import Image
 
 from partlens.explainer.importing.torch_module import from_module
 from partlens.explainer.preprocessing import Preprocessing
+from partlens.explainer.reduction import Projection, smaller
 from partlens.explainer.scoring import Score, query_part
 from partlens.explainer.starter.pictures import Picture, generate
 from partlens.indexer.extraction import media_digest, thumbnail
@@ -59,12 +61,16 @@ def main() -> None:
     )
     pictures = list(generate(COUNT, SEED, 4))
     seen = model.decompose([picture.image for picture in pictures])
+    width = model.spec.dimensions
+    onto = Projection.fit([(seen.contributions, seen.bias)], width, width - 2)
+    model = smaller(model, "golden-smaller", None, onto)
+    seen = model.decompose([picture.image for picture in pictures])
     images = [
         new_image(picture, np.asarray(seen.contributions[i]), np.asarray(seen.bias[i]))
         for i, picture in enumerate(pictures)
     ]
     shutil.rmtree(PLACE, ignore_errors=True)
-    with Gallery.create(PLACE, model.spec) as gallery:
+    with Gallery.create(PLACE, model.spec, "int8") as gallery:
         gallery.add(images)
         gallery.add(images[1:3])  # replaces them
         gallery.delete([images[0].id])

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from token_model import tokens_model
 
 import partlens.explainer
 from partlens.explainer import (
@@ -137,6 +138,12 @@ def test_many_images_in_one_call_are_the_same_images_one_by_one() -> None:
         (alone,) = explain_pairs(shared, query, [image])
         assert report.model_similarity == pytest.approx(alone.model_similarity, abs=1e-5)
         assert report.terms == pytest.approx(alone.terms, abs=1e-5)
+
+
+def test_a_class_token_belongs_to_no_position() -> None:
+    (report,) = explain_pairs(tokens_model(16), *_query_and_rest(2))
+    assert report.pair.query_map(with_bias=True).shape == (4, 4)
+    assert report.completeness_residual == pytest.approx(0, abs=1e-6)
 
 
 def test_models_of_different_spaces_and_empty_results_are_refused() -> None:

@@ -1,18 +1,27 @@
 """A spec survives model.json, and nothing else does."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from partlens.explainer.errors import ModelError
 from partlens.explainer.preprocessing import Preprocessing
-from partlens.explainer.spec import ModelSpec
+from partlens.explainer.spec import ModelSpec, Reduction
 
 SPEC = ModelSpec("m", "sha256:0", Preprocessing(32, 16), "conv", (4, 2), 8, "mean", 0.25, "MIT")
 
 
-def test_what_is_read_is_what_was_written() -> None:
-    assert ModelSpec.from_json(json.loads(json.dumps(SPEC.to_json()))) == SPEC
+SMALLER = replace(SPEC, reduction=Reduction("sha256:1", (8, 2), 16, 0.125, 40))
+
+
+@pytest.mark.parametrize("spec", [SPEC, SMALLER])
+def test_what_is_read_is_what_was_written(spec: ModelSpec) -> None:
+    assert ModelSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+
+
+def test_the_feature_map_of_a_smaller_model_is_the_larger_ones() -> None:
+    assert (SPEC.feature_grid, SMALLER.feature_grid) == ((4, 2), (8, 2))
 
 
 @pytest.mark.parametrize(
@@ -29,6 +38,9 @@ def test_what_is_read_is_what_was_written() -> None:
         {"preprocessing": []},
         {"preprocessing": {"height": 1}},
         {"unknown": 1},
+        {"reduction": {}},
+        {"reduction": {"of": "", "grid": [8, 2], "dimensions": 16, "lost": 2, "images": 40}},
+        {"reduction": {"of": "", "grid": [8], "dimensions": 16, "lost": 0.1, "images": 40}},
     ],
 )
 def test_what_no_model_can_have_is_refused(change: dict[str, object]) -> None:

@@ -23,10 +23,12 @@ from partlens.explainer.head import store
 from partlens.explainer.head.linearise import linearise
 from partlens.explainer.head.operators import Head
 from partlens.explainer.head.rules import Rules
+from partlens.explainer.pooling import pool
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.spec import ModelSpec
 
-FORMAT = 1
+FORMAT = 2
+"""Of smaller models, which no version read before; of all others it is still 1."""
 MODEL_FILE = "model.json"
 BACKBONE_FILE = "backbone.onnx"
 
@@ -138,7 +140,8 @@ class MetricModel:
             (draft / BACKBONE_FILE).write_bytes(self.backbone.to_onnx())
             store.write(self.head, draft)
             spec = replace(self.spec, digest=_digest(draft, self.spec))
-            text = json.dumps({"format": FORMAT} | spec.to_json(), indent=1)
+            number = 1 if spec.reduction is None else FORMAT
+            text = json.dumps({"format": number} | spec.to_json(), indent=1)
             (draft / MODEL_FILE).write_text(text + "\n", encoding="utf-8")
             draft.chmod(0o777 & ~_umask())
             draft.rename(folder)
@@ -170,8 +173,9 @@ class MetricModel:
             if not (contributions.sum(1) + bias).isfinite().all():
                 raise ShapeError("the model gave NaN or infinity for these images")
             extras = contributions[:, : len(names)]
+            cells = contributions[:, len(names) :].contiguous().numpy()
             return Decompositions(
-                contributions[:, len(names) :].contiguous().numpy(),
+                pool(cells, self.spec.feature_grid, self.spec.grid),
                 (bias + extras.sum(1)).numpy(),
                 self.spec.grid,
                 extras.numpy(),
@@ -183,7 +187,11 @@ class MetricModel:
 
         What belongs to no cell (class and register tokens) is left out.
         """
-        return maps.flatten(1)[:, len(self.spec.extras) :].reshape(-1, *self.spec.grid)
+        cells = maps.flatten(1)[:, len(self.spec.extras) :, None]
+        if self.spec.feature_grid != self.spec.grid:
+            pooled = pool(cells.cpu().numpy(), self.spec.feature_grid, self.spec.grid)
+            cells = torch.from_numpy(pooled).to(maps)
+        return cells.reshape(-1, *self.spec.grid)
 
     def decompose(self, images: Sequence[NDArray[np.uint8]]) -> Decompositions:
         """Decompositions of upright RGB images, uint8 [height, width, 3] each, of any size.

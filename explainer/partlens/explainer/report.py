@@ -11,7 +11,6 @@ from torch import Tensor
 
 from partlens.explainer.decomposition import Decomposition
 from partlens.explainer.errors import ShapeError
-from partlens.explainer.head.linearise import linearise
 from partlens.explainer.head.run import run
 from partlens.explainer.model import MetricModel
 from partlens.explainer.pair import FourTerms, PairExplanation
@@ -120,9 +119,8 @@ def _decompose(model: MetricModel, images: Sequence[Image]) -> tuple[list[Decomp
     preprocessing = model.spec.preprocessing
     pixels = np.stack([preprocessing.pixels(image) for image in images])
     feature = torch.from_numpy(model.backbone(pixels))
-    contributions, bias = linearise(model.head, feature)
-    parts = zip(contributions, bias, strict=True)
-    return [Decomposition(c, b, model.spec.grid) for c, b in parts], run(model.head, feature)
+    seen = model.decompose_features(feature)
+    return [seen[i] for i in range(len(seen))], run(model.head, feature)
 
 
 def _by_sign(overall: Tensor, side: Decomposition, other: Decomposition) -> SignedMap:

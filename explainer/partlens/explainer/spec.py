@@ -9,6 +9,51 @@ from partlens.explainer.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)
+class Reduction:
+    """How a model was made of a larger one; see partlens.explainer.reduction.
+
+    Attributes:
+        of: digest of the larger model.
+        grid: (rows, cols) of its feature map, whose cells are added up to those of the model.
+        dimensions: of its embeddings.
+        lost: share of the squared length of contributions and bias that the projection drops, of
+            the images it was fitted to; 0 where dimensions are all kept.
+        images: how many these were.
+
+    Raises:
+        ModelFileError: a value that no reduction can have.
+    """
+
+    of: str
+    grid: tuple[int, int]
+    dimensions: int
+    lost: float
+    images: int
+
+    def __post_init__(self) -> None:
+        if min(*self.grid, self.dimensions) < 1 or self.images < 0 or not 0 <= self.lost <= 1:
+            raise ModelFileError(f"model.json: {self} is no reduction that can be")
+
+    @classmethod
+    def from_json(cls, plain: object) -> "Reduction":
+        """Read back what ModelSpec.to_json wrote; raises ModelFileError."""
+        match plain:
+            case {
+                "of": str(of),
+                "grid": [int(rows), int(cols)],
+                "dimensions": int(dimensions),
+                "lost": int(lost) | float(lost),
+                "images": int(images),
+                **unknown,
+            } if not unknown:
+                return cls(of, (rows, cols), dimensions, float(lost), images)
+        raise ModelFileError(
+            f"model.json: reduction must have {[field.name for field in fields(cls)]}, each of its"
+            f" type; it is {plain!r}"
+        )
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """What a gallery is bound to and a reader is shown.
 
@@ -18,7 +63,8 @@ class ModelSpec:
             module that was never saved.
         preprocessing: how it wants its pixels.
         feature_layer: the layer (or tensor) whose output is the feature map.
-        grid: (rows, cols) of the feature map; (T, 1) for tokens without a layout.
+        grid: (rows, cols) of the contributions: of the feature map, unless a reduction adds its
+            cells up; (T, 1) for tokens without a layout.
         extras: names of the tokens that lie on no cell (class and register tokens), in their
             order; in the feature map they come before the cells.
         dimensions: D, the length of its embeddings.
@@ -26,6 +72,7 @@ class ModelSpec:
         bias_share: mean |b| / |E| over the real images that import measured, or over random
             pixels where it was given none.
         licence: of the weights; "" if unknown.
+        reduction: how it was made of a larger model; None if it was imported.
 
     Raises:
         ModelFileError: a value that no model can have.
@@ -41,6 +88,7 @@ class ModelSpec:
     bias_share: float
     licence: str = ""
     extras: tuple[str, ...] = ()
+    reduction: Reduction | None = None
 
     def __post_init__(self) -> None:
         if min(*self.grid, self.dimensions) < 1:
@@ -57,13 +105,22 @@ class ModelSpec:
         """P = rows * cols."""
         return self.grid[0] * self.grid[1]
 
+    @property
+    def feature_grid(self) -> tuple[int, int]:
+        """(rows, cols) of the feature map."""
+        return self.reduction.grid if self.reduction else self.grid
+
     def to_json(self) -> dict[str, object]:
-        """Plain values for model.json."""
-        return asdict(self) | {
+        """Plain values for model.json; of a model that is no smaller one, those of format 1."""
+        plain: dict[str, object] = asdict(self) | {
             "preprocessing": self.preprocessing.to_json(),
             "grid": list(self.grid),
             "extras": list(self.extras),
         }
+        del plain["reduction"]
+        if self.reduction is not None:
+            plain["reduction"] = asdict(self.reduction) | {"grid": list(self.reduction.grid)}
+        return plain
 
     @classmethod
     def from_json(cls, plain: Mapping[str, object]) -> "ModelSpec":
@@ -73,13 +130,14 @@ class ModelSpec:
             ModelFileError: a key is missing, unknown, of the wrong type, or not possible.
             ModelError: the same within its preprocessing.
         """
-        names = {field.name for field in fields(cls)}
-        if set(plain) != names:
+        names = {field.name for field in fields(cls)} - {"reduction"}
+        if set(plain) - {"reduction"} != names:
             raise ModelFileError(
                 f"model.json: missing {sorted(names - set(plain))}, unknown"
-                f" {sorted(set(plain) - names)}"
+                f" {sorted(set(plain) - names - {'reduction'})}"
             )
         values = dict(plain)
+        reduction = values.pop("reduction", None)
         preprocessing, grid = values.pop("preprocessing"), values.pop("grid")
         extras = values.pop("extras")
         dimensions, share = values.pop("dimensions"), values.pop("bias_share")
@@ -100,5 +158,6 @@ class ModelSpec:
             extras=tuple(extras),
             dimensions=dimensions,
             bias_share=float(share),
+            reduction=None if reduction is None else Reduction.from_json(reduction),
             **{key: str(value) for key, value in values.items()},
         )

@@ -5,16 +5,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from partlens.explainer.errors import ExplainerError
+from partlens.explainer.stored import Storage
 from partlens.indexer.errors import IndexerError
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 GALLERY = click.argument("gallery", type=click.Path(path_type=Path))
 MODEL = click.option(
     "--model", required=True, type=click.Path(path_type=Path), help="Model folder."
+)
+STORAGE = click.option(
+    "--storage",
+    default="float16",
+    show_default=True,
+    type=click.Choice(get_args(Storage)),
+    help="Of contributions: int8 takes half the bytes.",
 )
 
 

@@ -13,10 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from partlens.explainer.model import MetricModel, read_spec
-from partlens.indexer.arguments import GALLERY, MODEL, Moment, Seconds, clear_errors
+from partlens.explainer.stored import Storage
+from partlens.indexer.arguments import GALLERY, MODEL, STORAGE, Moment, Seconds, clear_errors
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery import cli as upkeep
 from partlens.indexer.indexing import Progress, index_images
+from partlens.indexer.reduction import copy_images, fit_smaller
 from partlens.indexer.sources import Source, read_source
 from partlens.indexer.video import SUFFIXES as VIDEOS
 from partlens.indexer.video import Video, read_detections
@@ -30,10 +32,11 @@ def index() -> None:
 @index.command()
 @GALLERY
 @MODEL
-def create(gallery: Path, model: Path) -> None:
+@STORAGE
+def create(gallery: Path, model: Path, storage: Storage) -> None:
     """Make an empty gallery bound to a model."""
     with clear_errors():
-        Gallery.create(gallery, read_spec(model)).close()
+        Gallery.create(gallery, read_spec(model), storage).close()
     click.echo(f"created {gallery}")
 
 
@@ -98,6 +101,63 @@ def add(
 
 @index.command()
 @GALLERY
+@click.argument("smaller_model", type=click.Path(path_type=Path))
+@MODEL
+@click.option("--dimensions", type=click.IntRange(1), help="To keep, of a projection (PCA).")
+@click.option(
+    "--grid",
+    nargs=2,
+    type=click.IntRange(1),
+    help="Rows and columns to keep; neighbours are added.",
+)
+def reduce(
+    gallery: Path,
+    smaller_model: Path,
+    model: Path,
+    dimensions: int | None,
+    grid: tuple[int, int] | None,
+) -> None:
+    """Make the model folder SMALLER_MODEL, of fewer dimensions or positions, fitted to GALLERY.
+
+    A gallery made with it (`index create`, then `index add` or `index copy`) takes less, and every
+    score and map is exact for it. What it loses is printed; `evaluate parts` says what that means.
+    """
+    if dimensions is None and grid is None:
+        raise click.UsageError("give --dimensions, --grid or both")
+    with clear_errors():
+        loaded = MetricModel.load(model)
+        with Gallery.open(gallery, loaded.spec) as opened:
+            spec = fit_smaller(opened, loaded, smaller_model, grid, dimensions).spec
+    lost = spec.reduction.lost if spec.reduction else 0.0
+    click.echo(
+        f"{smaller_model}: {spec.positions} positions of {spec.dimensions} dimensions, before"
+        f" {loaded.spec.positions} of {loaded.spec.dimensions}; the projection loses {lost:.2%} of"
+        " the contributions' squared length"
+    )
+
+
+@index.command()
+@GALLERY
+@click.argument("to", type=click.Path(path_type=Path))
+@MODEL
+def copy(gallery: Path, to: Path, model: Path) -> None:
+    """Add the images of GALLERY to the gallery TO, without their pictures; again, it goes on.
+
+    The model is that of TO: the same as of GALLERY, or a smaller one made of it (`index reduce`).
+    """
+    with clear_errors():
+        loaded = MetricModel.load(model)
+        with (
+            Gallery.open(gallery) as source,
+            Gallery.open(to, loaded.spec) as opened,
+            _reporting(len(source)) as report,
+        ):
+            progress = copy_images(source, opened, loaded, report)
+    click.echo(f"{progress.added} added, {progress.unchanged} unchanged")
+
+
+@index.command()
+@GALLERY
 @click.argument("ids", nargs=-1, required=True)
 def delete(gallery: Path, ids: tuple[str, ...]) -> None:
     """Delete images by id."""
@@ -119,7 +179,12 @@ def status(gallery: Path, as_json: bool) -> None:
             "model_digest": spec.digest,
             "grid": list(spec.grid),
             "dimensions": spec.dimensions,
+            "storage": opened.bound.storage,
+            "bytes_per_image": opened.bound.row_bytes,
         }
+        if spec.reduction is not None:
+            facts["lost_share"] = spec.reduction.lost
+            facts["reduced_from"] = spec.reduction.of
     if as_json:
         click.echo(json.dumps(facts))
     else:

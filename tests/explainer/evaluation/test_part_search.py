@@ -18,7 +18,7 @@ from partlens.explainer.evaluation.part_search import (
     evaluate_parts,
     judge,
 )
-from partlens.explainer.model import MetricModel
+from partlens.explainer.model import MetricModel, read_spec
 from partlens.explainer.regions import Box
 from partlens.explainer.starter import model_folder
 from partlens.explainer.starter.pictures import generate
@@ -94,6 +94,17 @@ def test_the_command_prints_the_documented_json_twice_alike(folder: Path) -> Non
         assert set(found["by_part"]["shoes"]) == {"precision_at_10", "part_hit"}
     table = CliRunner().invoke(evaluate, arguments[:-1]).output
     assert "shoes" in table and "default" in table
+
+
+def test_the_command_measures_contributions_of_one_byte(folder: Path) -> None:
+    arguments = ["parts", "--model", str(model_folder()), "--images", str(folder)]
+    arguments += ["--annotations", str(folder / "images.csv"), "--parts", str(folder / "parts.csv")]
+    arguments += ["--part", "shoes", "--queries", "2"]
+    spec = read_spec(model_folder())
+    for storage, each in (("float16", 2 * spec.dimensions), ("int8", spec.dimensions + 4)):
+        run = CliRunner().invoke(evaluate, [*arguments, "--storage", storage])
+        size = spec.positions * each + 4 * spec.dimensions
+        assert f"{size:,} bytes an image" in run.output
 
 
 def test_an_image_of_another_size_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 import rectangles
 import torch
 from click.testing import CliRunner
-from torch import Tensor, nn
+from token_model import tokens_model
+from torch import Tensor
 
 from partlens.explainer.comparators import COMPARATORS, Target
 from partlens.explainer.errors import ShapeError
@@ -27,8 +28,6 @@ from partlens.explainer.evaluation.removal import (
     mean_curves,
     measure_faithfulness,
 )
-from partlens.explainer.model import MetricModel
-from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.regions import position_weights
 
 CONTRIBUTIONS = torch.tensor([[3.0, 0.0], [1.0, 0.0], [0.0, 0.0], [0.0, 4.0]])  # of a 2x2 grid
@@ -105,33 +104,6 @@ def test_cells_cover_the_pixels_as_a_loop_says() -> None:
     pixels = cells_to_pixels(cells, (7, 5))
     for image, y, x in np.ndindex(pixels.shape):
         assert pixels[image, y, x] == cells[image, y * 3 // 7, x * 2 // 5]
-
-
-class Tokens(nn.Module):
-    """Pixels as tokens, behind a class token; as many of them as asked for."""
-
-    def __init__(self, pixels: int) -> None:
-        super().__init__()
-        self.pixels = pixels
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        tokens = pixels.flatten(2).transpose(1, 2)[:, : self.pixels]
-        return torch.cat([tokens.mean(1, keepdim=True), tokens], 1)
-
-
-class Mean(nn.Module):
-    def forward(self, tokens: Tensor) -> Tensor:
-        return tokens.mean(1)
-
-
-def tokens_model(pixels: int) -> MetricModel:
-    return MetricModel.from_module(
-        nn.Sequential(Tokens(pixels), Mean()),
-        feature_layer="0",
-        preprocessing=Preprocessing(4, 4),
-        name="tokens",
-        extras=("class",),
-    )
 
 
 def test_tokens_without_a_layout_have_no_cell_in_the_picture(tmp_path: Path) -> None:

@@ -5,17 +5,26 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from gallery_images import SPEC
 
+from partlens.explainer.stored import Storage
 from partlens.indexer.gallery import Gallery
 
 
+@pytest.fixture(params=get_args(Storage))
+def storage(request: pytest.FixtureRequest) -> Storage:
+    """How a gallery keeps contributions: each in turn."""
+    kept: Storage = request.param
+    return kept
+
+
 @pytest.fixture
-def gallery(tmp_path: Path) -> Iterator[Gallery]:
+def gallery(tmp_path: Path, storage: Storage) -> Iterator[Gallery]:
     """An empty gallery, closed when the test ends."""
-    with Gallery.create(tmp_path / "gallery", SPEC) as made:
+    with Gallery.create(tmp_path / "gallery", SPEC, storage) as made:
         yield made
 
 

@@ -1,6 +1,7 @@
 """What a disk can do to a gallery: each damage is found, named, and mended where that can be."""
 
 import errno
+import itertools
 import json
 import os
 import resource
@@ -11,12 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 from gallery_images import SPEC, image, parts
 
+from partlens.explainer.stored import Storage, Stored
 from partlens.indexer.cli import index
 from partlens.indexer.errors import DamagedError, LockedError, NewerFormatError, StorageError
 from partlens.indexer.gallery import Filter, Gallery
@@ -27,10 +29,10 @@ DEADLINE = 60
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def path(tmp_path: Path, storage: Storage) -> Path:
     """A gallery of two segments, one of them partly dead."""
     path = tmp_path / "gallery"
-    with Gallery.create(path, SPEC) as gallery:
+    with Gallery.create(path, SPEC, storage) as gallery:
         gallery.add([image(str(number)) for number in range(IMAGES)])
         gallery.add([image("3", 1), image("x")])
         gallery.delete(["4"])
@@ -60,6 +62,7 @@ def empty(file: Path) -> None:
 DAMAGES = (flip, shorten, empty, Path.unlink)
 # A trained index of a segment goes here when there is one: its checksum is among the segment's.
 SEGMENT_FILES = ("contributions.npy", "bias.npy", "catalogue.arrow", "files.sha256")
+FILES_OF = [*itertools.product(get_args(Storage), SEGMENT_FILES), ("int8", "scales.npy")]
 
 
 def test_a_sound_gallery_is_found_sound(path: Path) -> None:
@@ -70,7 +73,7 @@ def test_a_sound_gallery_is_found_sound(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("file", SEGMENT_FILES)
+@pytest.mark.parametrize(("storage", "file"), FILES_OF, indirect=["storage"])
 def test_a_damaged_segment_is_found_and_made_again(
     path: Path, file: str, damage: Callable[[Path], object]
 ) -> None:
@@ -122,14 +125,16 @@ def test_damage_of_the_truth_is_found_and_nothing_else_is_thrown_away(
     assert sorted((path / "segments").iterdir()) == segments
 
 
-def test_a_row_whose_numbers_do_not_add_up_is_found_without_checksums(path: Path) -> None:
+def test_a_row_whose_numbers_do_not_add_up_is_found_without_checksums(
+    path: Path, storage: Storage
+) -> None:
     (path / "truth.sha256").unlink()
     assert verify(path).unchecked and not verify(path).findings
     largest = max((path / "truth.lance/data").iterdir(), key=lambda file: file.stat().st_size)
     content = bytearray(largest.read_bytes())
-    numbers = image("7").contributions.astype(np.float16).tobytes()
+    numbers = Stored.of(image("7").contributions[None], storage).values.tobytes()
     at = content.index(numbers)
-    content[at + 1] ^= 0x44  # the exponent of the first number
+    content[at + 1] ^= 0x44  # the exponent of the first number, or the second
     largest.write_bytes(content)
     (finding, *_) = verify(path).findings
     assert "'7'" in str(finding) and "backup" in str(finding)
@@ -160,7 +165,7 @@ def test_a_commit_that_a_power_cut_left_in_pieces_stops_nobody(
 
 def test_a_newer_format_says_what_to_do(path: Path) -> None:
     file = path / "gallery.json"
-    file.write_text(file.read_text().replace('"format": 1', '"format": 2'))
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"format": 1000}))
     with pytest.raises(NewerFormatError, match="upgrade partlens"):
         verify(path)
 

@@ -14,6 +14,7 @@ from gallery_images import image, parts
 from hypothesis import given
 from hypothesis import strategies as st
 
+from partlens.explainer.stored import Storage, Stored
 from partlens.indexer.cli import index
 from partlens.indexer.gallery import Filter, Gallery, NewImage
 from partlens.indexer.gallery.erasure import erase
@@ -31,9 +32,11 @@ def picture(id: str, seed: int = 0, **metadata: Any) -> NewImage:
     return replace(made, thumbnail=random.bytes(1500), media_digest=f"sha256:{random.bytes(16)!r}")
 
 
-def traces(one: NewImage) -> list[bytes]:
-    contributions = one.contributions.astype(np.float16).tobytes()
-    return [one.id.encode(), one.uri.encode(), one.thumbnail[200:260], contributions[40:80]]
+def traces(one: NewImage, storage: Storage) -> list[bytes]:
+    kept = Stored.of(one.contributions[None], storage)
+    numbers = kept.values.tobytes() if kept.scales is None else kept.scales.tobytes()
+    texts = [one.id.encode(), one.uri.encode()]
+    return [*texts, one.thumbnail[200:260], kept.values.tobytes()[20:60], numbers[4:44]]
 
 
 def files_with(path: Path, trace: bytes) -> list[str]:
@@ -52,13 +55,14 @@ def filled(gallery: Gallery) -> Gallery:
     return gallery
 
 
-def test_an_erased_image_is_in_no_file(filled: Gallery) -> None:
+def test_an_erased_image_is_in_no_file(filled: Gallery, storage: Storage) -> None:
     path, old, new = filled.path, picture(GONE), picture(GONE, 1)
-    for trace in (*traces(old), *traces(new)):
+    for trace in (*traces(old, storage), *traces(new, storage)):
         assert files_with(path, trace), "else finding nothing later would say nothing"
     before = {hit.id: hit.score for hit in filled.search(parts(), "default", Filter(), 100)}
     receipt = erase(path, [GONE, "nobody"])
-    for trace in (*traces(old), *traces(new), *traces(picture("others/0007.jpg"))[2:]):
+    neighbour = traces(picture("others/0007.jpg"), storage)
+    for trace in (*traces(old, storage), *traces(new, storage), *neighbour[2:]):
         assert not files_with(path, trace)
     assert receipt.gone and receipt.erased == (GONE,) and receipt.not_there == ("nobody",)
     for kind, evidence in receipt.evidence.items():
@@ -70,25 +74,25 @@ def test_an_erased_image_is_in_no_file(filled: Gallery) -> None:
     assert not verify(path).findings
 
 
-def test_what_was_deleted_earlier_leaves_the_files_too(filled: Gallery) -> None:
+def test_what_was_deleted_earlier_leaves_the_files_too(filled: Gallery, storage: Storage) -> None:
     with Gallery.open(filled.path) as gallery:
         gallery.delete([GONE])
     assert files_with(filled.path, GONE.encode())
     receipt = erase(filled.path, [GONE])
     assert receipt.gone and receipt.not_there == (GONE,)
     assert not files_with(filled.path, GONE.encode())
-    for trace in traces(picture(GONE, 1)):
+    for trace in traces(picture(GONE, 1), storage):
         assert not files_with(filled.path, trace)
 
 
-def test_what_a_killed_writer_left_is_erased_too(filled: Gallery) -> None:
+def test_what_a_killed_writer_left_is_erased_too(filled: Gallery, storage: Storage) -> None:
     with Gallery.open(filled.path) as gallery:
         gallery._truth._to_write().delete(f"id = '{GONE}'")  # named by Lance, never acknowledged
         draft = filled.path / "segments" / ".killed"
         draft.mkdir()
-        (draft / "contributions.npy").write_bytes(traces(picture(GONE, 1))[3])
+        (draft / "contributions.npy").write_bytes(traces(picture(GONE, 1), storage)[3])
     assert erase(filled.path, [GONE]).gone
-    for trace in traces(picture(GONE, 1)):
+    for trace in traces(picture(GONE, 1), storage):
         assert not files_with(filled.path, trace)
 
 

@@ -56,4 +56,4 @@ def test_it_is_sound_and_takes_images(golden: Golden) -> None:
 
 
 def test_golden_files_are_few_bytes() -> None:
-    assert sum(file.stat().st_size for file in GOLDEN.rglob("*") if file.is_file()) < 200_000
+    assert sum(file.stat().st_size for file in GOLDEN.rglob("*") if file.is_file()) < 400_000

@@ -11,6 +11,7 @@ from gallery_images import GRID, SPEC, image, parts
 from gallery_writer import Change, after, write_for_ever
 
 from partlens.explainer.scoring import score_images
+from partlens.explainer.stored import Storage, Stored
 from partlens.indexer.gallery import Filter, Gallery
 from partlens.indexer.gallery.search import search
 
@@ -52,9 +53,9 @@ def receive(pipe: Connection) -> tuple[Change, bool]:
 
 @pytest.mark.timeout(60 + 10 * ROUNDS)
 @pytest.mark.usefixtures("preloaded")
-def test_acknowledged_changes_survive_kill_9(tmp_path: Path) -> None:
+def test_acknowledged_changes_survive_kill_9(tmp_path: Path, storage: Storage) -> None:
     path, state = tmp_path / "gallery", dict[str, int]()
-    Gallery.create(path, SPEC)
+    Gallery.create(path, SPEC, storage)
     acknowledged = 0
     first = int(os.environ.get("PARTLENS_TEST_SEED", "1"))
     for seed in range(first, first + ROUNDS):
@@ -79,8 +80,8 @@ def require_whole(path: Path, state: dict[str, int], begun: Change, where: str) 
     expected = [image(id, found[id]) for id in ids]
     assert gallery.thumbnails(ids) == [one.thumbnail for one in expected], where
     np.testing.assert_array_equal(bias, [one.bias for one in expected], where)
-    exact = [one.contributions.astype(np.float16) for one in expected]
-    np.testing.assert_array_equal(contributions, np.asarray(exact, np.float32), where)
+    kept = Stored.of(np.stack([one.contributions for one in expected]), gallery.bound.storage)
+    np.testing.assert_array_equal(contributions, kept[:], where)
     best = score_images("default", parts(), contributions, bias, GRID).scores.argmax()
     hit = search(gallery.view.snapshot, parts(), "default", Filter(), 1, GRID, gallery.indexes.of)[
         0

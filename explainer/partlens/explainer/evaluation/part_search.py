@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from partlens.explainer.errors import AnnotationError
 from partlens.explainer.evaluation.annotations import AnnotatedImage, read_picture
-from partlens.explainer.halves import to_single
 from partlens.explainer.model import MetricModel
 from partlens.explainer.regions import Box, position_weights
 from partlens.explainer.scoring import QueryPart, Score, query_part, score_images
+from partlens.explainer.stored import Storage, Stored
 
 DEFAULT_PARTS = ("beak", "crown", "left wing", "tail", "belly", "left leg")
 TOP = 10
@@ -96,29 +96,41 @@ def choose_queries(
 
 @dataclass(frozen=True, eq=False)
 class Contributions:
-    """Contributions of N images as a gallery stores them, float16 [N, P, D], and bias [N, D]."""
+    """What a gallery keeps of N images: contributions, [N, P, D] of them, and bias [N, D]."""
 
-    contributions: NDArray[np.float16]
+    contributions: Stored
     bias: NDArray[np.float32]
+
+    @property
+    def bytes_per_image(self) -> int:
+        """Of contributions and bias."""
+        return self.contributions.bytes_per_image + self.bias[:1].nbytes
 
 
 def decompose_all(
-    model: MetricModel, images: Sequence[AnnotatedImage], folder: Path, batch: int = 16
+    model: MetricModel,
+    images: Sequence[AnnotatedImage],
+    folder: Path,
+    storage: Storage = "float16",
+    batch: int = 16,
 ) -> Contributions:
     """Every annotated image through the model.
+
+    Args:
+        storage: of the contributions.
 
     Raises:
         AnnotationError: an image is missing, cannot be used, or has another size than annotated.
     """
     spec = model.spec
     shape = (len(images), spec.positions, spec.dimensions)
-    contributions, bias = np.empty(shape, np.float16), np.empty(shape[::2], np.float32)
+    contributions, bias = np.empty(shape, np.float32), np.empty(shape[::2], np.float32)
     for start in range(0, len(images), batch):
         some = [read_picture(folder, image) for image in images[start : start + batch]]
         seen = model.decompose(some)
         contributions[start : start + len(some)] = seen.contributions
         bias[start : start + len(some)] = seen.bias
-    return Contributions(contributions, bias)
+    return Contributions(Stored.of(contributions, storage), bias)
 
 
 def evaluate_parts(
@@ -158,8 +170,7 @@ def _region(
     spec = model.spec
     size = (image.width, image.height)
     weights = position_weights(square, size, spec.preprocessing, spec.grid)
-    contributions = to_single(seen.contributions[number])
-    return query_part(contributions, seen.bias[number], weights, spec.grid)
+    return query_part(seen.contributions[number], seen.bias[number], weights, spec.grid)
 
 
 def _random(
@@ -185,7 +196,7 @@ def _ranked(
     frames = [preprocessing.frame(image.width, image.height) for image in images]
     for start in range(0, len(images), _CHUNK):
         some = slice(start, min(start + _CHUNK, len(images)))
-        contributions = to_single(seen.contributions[some])
+        contributions = seen.contributions[some]
         for q, part in enumerate(parts):
             scored = score_images(score, [part], contributions, seen.bias[some], (rows, cols))
             scores[q, some] = scored.scores

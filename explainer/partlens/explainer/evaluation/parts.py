@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import click
 from rich.console import Console
@@ -16,6 +17,7 @@ from partlens.explainer.evaluation.part_search import (
     evaluate_parts,
 )
 from partlens.explainer.model import MetricModel
+from partlens.explainer.stored import Storage
 
 _PATH = click.Path(path_type=Path)
 
@@ -28,6 +30,9 @@ _PATH = click.Path(path_type=Path)
 @click.option("--part", "names", multiple=True, help="A part to look for; repeatable.")
 @click.option("--queries", default=60, show_default=True, type=click.IntRange(1), help="A part.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--storage", default="float16", show_default=True, type=click.Choice(get_args(Storage))
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def parts(
     model: Path,
@@ -37,17 +42,19 @@ def parts(
     names: tuple[str, ...],
     queries: int,
     seed: int,
+    storage: Storage,
     as_json: bool,
 ) -> None:
     """Whether a region search finds the right images, and the right place in them.
 
-    Without --part: beak, crown, left wing, tail, belly and left leg.
+    Without --part: beak, crown, left wing, tail, belly and left leg. --storage
+    is that of a gallery; a smaller model (`partlens index reduce`) is measured like any other.
     """
     try:
         annotated = read_annotations(annotations, parts_file)
         chosen = choose_queries(annotated, names or DEFAULT_PARTS, queries, seed)
         loaded = MetricModel.load(model)
-        seen = decompose_all(loaded, annotated, images)
+        seen = decompose_all(loaded, annotated, images, storage)
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
     found = evaluate_parts(loaded, annotated, seen, chosen, seed)
@@ -60,4 +67,5 @@ def parts(
         table.add_row(part, *(f"{s.precision_at_10:.3f} / {s.part_hit:.3f}" for s in cells))
     means = [one.mean for one in found.values()]
     table.add_row("mean", *(f"{s.precision_at_10:.3f} / {s.part_hit:.3f}" for s in means))
+    table.caption = f"{seen.bytes_per_image:,} bytes an image, contributions and bias"
     Console().print(table)

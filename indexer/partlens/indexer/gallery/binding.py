@@ -1,42 +1,70 @@
-"""gallery.json: the format of a gallery, and the model that it is bound to."""
+"""gallery.json: a gallery's format, the model that it is bound to, and how it keeps numbers."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast, get_args
 
 from partlens.explainer.errors import ModelError
 from partlens.explainer.spec import ModelSpec
+from partlens.explainer.stored import Storage, kept_bytes
 from partlens.indexer.errors import DamagedError, GalleryError, NewerFormatError, NotFoundError
 from partlens.indexer.gallery.durability import write_atomically
 
-FORMAT = 1
+FORMAT = 2
+"""Of galleries that no version read before: of int8, or of a smaller model; of others it is 1."""
 _FILE = "gallery.json"
 
 
-def write(folder: Path, spec: ModelSpec) -> None:
-    """Bind a gallery to a model; on disk when this returns."""
-    plain = {"format": FORMAT, "model": spec.to_json()}
-    write_atomically(folder / _FILE, json.dumps(plain, indent=1).encode())
+@dataclass(frozen=True)
+class Binding:
+    """What never changes about a gallery.
 
-
-def read(path: Path) -> ModelSpec:
-    """The model that the gallery at a place is bound to.
-
-    Raises:
-        NotFoundError: there is no gallery.
-        DamagedError, NewerFormatError: the file is broken, or of a newer version.
+    Attributes:
+        spec: of the model.
+        storage: of the contributions.
     """
-    try:
-        plain = json.loads((path / _FILE).read_bytes())
-        if not isinstance(plain, dict) or type(plain.get("format")) is not int:
-            raise DamagedError(f"{_FILE} has no format number")
-        if plain["format"] > FORMAT:
-            raise NewerFormatError(plain["format"], FORMAT)
-        return ModelSpec.from_json(plain["model"])
-    except FileNotFoundError as error:
-        raise NotFoundError(
-            f"there is no gallery at {path}; make one with `partlens index create`"
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError, ModelError, RecursionError) as error:
-        if isinstance(error, GalleryError):
-            raise
-        raise DamagedError(f"{_FILE} cannot be read: {error}") from error
+
+    spec: ModelSpec
+    storage: Storage = "float16"
+
+    @property
+    def row_bytes(self) -> int:
+        """Of an image's contributions, and of its bias and embedding in float32."""
+        kept = kept_bytes(self.spec.positions, self.spec.dimensions, self.storage)
+        return kept + 8 * self.spec.dimensions
+
+    def write(self, folder: Path) -> None:
+        """Bind a gallery; on disk when this returns."""
+        older = self.storage == "float16" and self.spec.reduction is None
+        plain = {"format": 1 if older else FORMAT, "model": self.spec.to_json()}
+        if not older:
+            plain["storage"] = self.storage
+        write_atomically(folder / _FILE, json.dumps(plain, indent=1).encode())
+
+    @classmethod
+    def read(cls, path: Path) -> "Binding":
+        """That of the gallery at a place.
+
+        Raises:
+            NotFoundError: there is no gallery.
+            DamagedError, NewerFormatError: the file is broken, or of a newer version.
+        """
+        try:
+            plain = json.loads((path / _FILE).read_bytes())
+            if not isinstance(plain, dict) or type(plain.get("format")) is not int:
+                raise DamagedError(f"{_FILE} has no format number")
+            if plain["format"] > FORMAT:
+                raise NewerFormatError(plain["format"], FORMAT)
+            storage = plain["storage"] if plain["format"] > 1 else "float16"
+            if storage not in get_args(Storage):
+                raise DamagedError(f"{_FILE} has an unknown storage {storage!r}")
+            return cls(ModelSpec.from_json(plain["model"]), cast(Storage, storage))
+        except FileNotFoundError as error:
+            raise NotFoundError(
+                f"there is no gallery at {path}; make one with `partlens index create`"
+            ) from error
+        except (OSError, ValueError, KeyError, TypeError, ModelError, RecursionError) as error:
+            if isinstance(error, GalleryError):
+                raise
+            raise DamagedError(f"{_FILE} cannot be read: {error}") from error

@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from partlens.indexer.arguments import GALLERY, clear_errors
+from partlens.explainer.stored import Storage
+from partlens.indexer.arguments import GALLERY, STORAGE, clear_errors
 from partlens.indexer.gallery.erasure import erase, require_receipt_place, write_receipt
 from partlens.indexer.gallery.gallery import Gallery
 from partlens.indexer.gallery.plan import AUTO, IndexChoice, plan
@@ -79,6 +80,7 @@ def verify_command(gallery: Path, as_json: bool, mend: bool) -> None:
 @click.option("--images", required=True, type=click.IntRange(1))
 @click.option("--positions", default=32, show_default=True, type=click.IntRange(1))
 @click.option("--dimensions", default=128, show_default=True, type=click.IntRange(1))
+@STORAGE
 @_INDEX
 @_MEMORY
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -86,6 +88,7 @@ def plan_command(
     images: int,
     positions: int,
     dimensions: int,
+    storage: Storage,
     factory: str | None,
     memory: int | None,
     as_json: bool,
@@ -94,7 +97,7 @@ def plan_command(
 
     Positions and dimensions are those of the model (`partlens model show`).
     """
-    made = plan(images, positions, dimensions, IndexChoice(factory or AUTO, memory))
+    made = plan(images, positions, dimensions, IndexChoice(factory or AUTO, memory), storage)
     if as_json:
         click.echo(json.dumps(asdict(made)))
         return

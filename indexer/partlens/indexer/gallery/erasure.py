@@ -21,7 +21,8 @@ from partlens.indexer.gallery.version import Version, later_manifests
 from partlens.indexer.gallery.view import SEGMENTS, View
 
 KINDS = ("id", "uri", "media_digest", "thumbnail", "contributions", "embedding")
-_ARRAYS = ("contributions", "embedding")
+_KIND_OF = {"contributions": "contributions", "scales": "contributions", "embedding": "embedding"}
+"""Columns of numbers that are looked for: a bias may be the same in every image."""
 _STORED = (*TRUTH_COLUMNS, "thumbnail")
 _AT_ONCE = 256
 
@@ -151,17 +152,23 @@ def _now() -> str:
 def _markers(view: View, there: Sequence[str], wanted: Sequence[str]) -> set[Marker]:
     found = {marker for id in wanted for marker in text_markers("id", id)}
     row_ids = view.snapshot.row_ids(view.snapshot.find(there).values())
+    arrays = _arrays(view.version)
     for start in range(0, len(row_ids), _AT_ONCE):
-        table = view.version.read((*_STORED, *_ARRAYS), row_ids[start : start + _AT_ONCE])
-        for row in rows(table.drop_columns(_ARRAYS)):
+        table = view.version.read((*_STORED, *arrays), row_ids[start : start + _AT_ONCE])
+        for row in rows(table.drop_columns(arrays)):
             found.update(text_markers("uri", str(row["uri"] or "")))
             found.update(text_markers("media_digest", str(row["media_digest"] or "")))
             if isinstance(thumbnail := row["thumbnail"], bytes):
                 found.update(data_markers("thumbnail", thumbnail))
-        for kind in _ARRAYS:
-            for each in table[kind]:
-                found.update(data_markers(kind, each.values.to_numpy().tobytes()))
+        for column in arrays:
+            for each in table[column]:
+                data = each.values.to_numpy().tobytes()
+                found.update(data_markers(_KIND_OF[column], data))
     return found
+
+
+def _arrays(version: Version) -> list[str]:
+    return [name for name in _KIND_OF if name in version.dataset.schema.names]
 
 
 Inventory = dict[str, tuple[tuple[int, int, int], str]]
@@ -198,16 +205,16 @@ def _in_rows(version: Version, markers: set[Marker]) -> set[Marker]:
     """The markers that images which stay have too."""
     if not markers:
         return set()
-    search, found = MarkerSearch(markers), set[Marker]()
-    for batch in version.batches((*_STORED, *_ARRAYS)):
-        for row in rows(batch.drop_columns(_ARRAYS)):
+    search, found, arrays = MarkerSearch(markers), set[Marker](), _arrays(version)
+    for batch in version.batches((*_STORED, *arrays)):
+        for row in rows(batch.drop_columns(arrays)):
             thumbnail = row.pop("thumbnail")
             if isinstance(thumbnail, bytes):
                 found |= search.found_among(thumbnail)
             found |= search.found_among(json.dumps(row, default=str).encode())
             found |= search.found_among("\n".join(map(str, row.values())).encode())
-        for kind in _ARRAYS:
-            for each in batch[kind]:
+        for column in arrays:
+            for each in batch[column]:
                 found |= search.found_among(np.ascontiguousarray(each.values.to_numpy()).tobytes())
     return found
 
@@ -216,7 +223,7 @@ def _ids_left(gallery: Gallery, ids: set[str]) -> tuple[str, ...]:
     """Those that a row of the truth or a segment on disk names."""
     named = {str(id) for id in gallery.view.version.read(["id"])["id"].to_pylist()}
     for folder in segments.folders(gallery.path / SEGMENTS):
-        named.update(segments.load(folder, gallery.spec).catalogue.table["id"].to_pylist())
+        named.update(segments.load(folder, gallery.bound).catalogue.table["id"].to_pylist())
     return tuple(sorted(named & ids))
 
 

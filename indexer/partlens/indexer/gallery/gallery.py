@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from partlens.explainer.scoring import QueryPart, Score
 from partlens.explainer.spec import ModelSpec
+from partlens.explainer.stored import Storage
 from partlens.indexer.errors import (
     AlreadyExistsError,
     DamagedError,
@@ -22,7 +23,8 @@ from partlens.indexer.errors import (
     ModelMismatchError,
     NotFoundError,
 )
-from partlens.indexer.gallery import binding, segments
+from partlens.indexer.gallery import segments
+from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.catalogue import Catalogue
 from partlens.indexer.gallery.compaction import Compaction
 from partlens.indexer.gallery.durability import WriterLock, refusals, sync
@@ -50,14 +52,14 @@ class Gallery:
     reading never waits for writing.
     """
 
-    def __init__(self, path: Path, spec: ModelSpec) -> None:
-        self.path, self.spec = path, spec
+    def __init__(self, path: Path, bound: Binding) -> None:
+        self.path, self.bound, self.spec = path, bound, bound.spec
         self._truth = Truth(path)
         self._lock: WriterLock | None = None
         self._writing = threading.RLock()
         self._changed_at = 0.0
-        self._view = View.of(self._truth.current, path, spec)
-        self.indexes = Indexes(path / INDEXES, spec.dimensions)
+        self._view = View.of(self._truth.current, path, bound)
+        self.indexes = Indexes(path / INDEXES, self.spec.dimensions)
         self._compaction = Compaction(
             path / SEGMENTS,
             snapshot=lambda: self._view.snapshot,
@@ -68,8 +70,11 @@ class Gallery:
         )
 
     @classmethod
-    def create(cls, path: Path, spec: ModelSpec) -> "Gallery":
+    def create(cls, path: Path, spec: ModelSpec, storage: Storage = "float16") -> "Gallery":
         """An empty gallery bound to a model.
+
+        Args:
+            storage: of the contributions.
 
         Raises:
             AlreadyExistsError: something is at this place already.
@@ -77,17 +82,18 @@ class Gallery:
         """
         if path.exists():
             raise AlreadyExistsError(f"{path} is there already; choose another place")
+        bound = Binding(spec, storage)
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             with refusals(path.name):
                 draft.mkdir(parents=True)
-                Truth.create(draft, spec)
-                binding.write(draft, spec)
+                Truth.create(draft, bound)
+                bound.write(draft)
                 draft.rename(path)
                 sync(path.parent)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-        return cls(path, spec)
+        return cls(path, bound)
 
     @classmethod
     def open(cls, path: Path, spec: ModelSpec | None = None) -> "Gallery":
@@ -102,9 +108,9 @@ class Gallery:
             ModelMismatchError: it is bound to another model.
             DamagedError, NewerFormatError: its files are broken, or of a newer version.
         """
-        bound = binding.read(path)
-        if spec is not None and spec.digest != bound.digest:
-            raise ModelMismatchError(bound.digest, spec.digest)
+        bound = Binding.read(path)
+        if spec is not None and spec.digest != bound.spec.digest:
+            raise ModelMismatchError(bound.spec.digest, spec.digest)
         return cls(path, bound)
 
     @property
@@ -168,7 +174,7 @@ class Gallery:
             while True:
                 try:
                     current = self._truth.current
-                    self._view = View.of(current, self.path, self.spec, known, self._lock)
+                    self._view = View.of(current, self.path, self.bound, known, self._lock)
                     return True
                 except DamagedError:
                     # A writer may have tidied it away meanwhile: then there is a newer one.
@@ -262,12 +268,12 @@ class Gallery:
         with self._writing:
             self._become_writer()
             revision = self._truth.next_revision
-            table = to_table(images, revision, self.spec)
+            table = to_table(images, revision, self.bound)
             before = self._view.snapshot
             replaced = list(before.find([image.id for image in images]).values())
             row_ids = self._truth.upsert(table, revision, replacing=bool(replaced))
             catalogue = Catalogue.of_truth(table, row_ids)
-            fresh = write_or_keep(self.path, catalogue, *arrays(table, self.spec))
+            fresh = write_or_keep(self.path, catalogue, *arrays(table, self.bound))
             self._show(before.without(replaced).holding(fresh))
             self._compaction.after_commit()
 
@@ -449,7 +455,7 @@ class Gallery:
 
     def _tidy_truth(self, dead_share: float) -> None:
         """Rewrite files of the truth, and forget versions that nobody reads any more."""
-        size = self.spec.dimensions * (2 * self.spec.positions + 8) + _THUMBNAIL_BYTES
+        size = self.bound.row_bytes + _THUMBNAIL_BYTES
         rewritten = self._truth.rewrite(size, dead_share)
         with self._writing:
             if not self._truth.replace(rewritten):

@@ -13,7 +13,6 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.explainer.halves import to_single
 from partlens.indexer.errors import DamagedError, GalleryError
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.durability import sync, write_atomically
@@ -253,7 +252,7 @@ def _empty(dimensions: int, factory: str) -> Any:
 
 def _vectors(segment: Segment, rows: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
     """Contributions [M * P, D] and embeddings [M, D] of rows."""
-    contributions = to_single(np.asarray(segment.contributions[rows]))
+    contributions = segment.contributions[rows]
     embeddings = contributions.sum(1) + segment.bias[rows]
     return contributions.reshape(-1, contributions.shape[2]), embeddings
 

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from partlens.explainer.stored import Storage, kept_bytes
+
 INDEXED_ROWS = 4096
 """Segments of fewer images are compared vector by vector, which takes a few milliseconds."""
 AUTO = "auto"
@@ -19,7 +21,7 @@ _BUILD_PRODUCTS = 2.5e10
 """Products a second of which building is made: each vector meets the middle of every list."""
 
 
-class Storage(NamedTuple):
+class Codes(NamedTuple):
     """How an index keeps a vector.
 
     Attributes:
@@ -40,10 +42,10 @@ class Storage(NamedTuple):
 
 
 # From the most exact to the smallest; auto takes the first that fits.
-STORAGES = (
-    Storage("SQfp16", 16, 0, 0.985),
-    Storage("SQ8", 8, 0, 0.985),
-    Storage("RaBitQ", 1, 8, 0.97),
+CODES = (
+    Codes("SQfp16", 16, 0, 0.985),
+    Codes("SQ8", 8, 0, 0.985),
+    Codes("RaBitQ", 1, 8, 0.97),
 )
 
 
@@ -113,8 +115,8 @@ def positions_factory(
     if choice.factory != AUTO:
         return choice.factory
     limit = math.inf if choice.memory_bytes is None else choice.memory_bytes * share
-    fitting = [one for one in STORAGES if vectors * one.vector_bytes(dimensions) <= limit]
-    return f"IVF{lists(vectors)},{(fitting or STORAGES[-1:])[0].factory}"
+    fitting = [one for one in CODES if vectors * one.vector_bytes(dimensions) <= limit]
+    return f"IVF{lists(vectors)},{(fitting or CODES[-1:])[0].factory}"
 
 
 def embeddings_factory(rows: int, dimensions: int) -> str:
@@ -128,17 +130,27 @@ def embeddings_factory(rows: int, dimensions: int) -> str:
     return f"IVF{_EMBEDDING_LISTS},PQ{dimensions // 2}x4fs"
 
 
-def plan(images: int, positions: int, dimensions: int, choice: IndexChoice) -> Plan:
-    """What a gallery of so many images takes, compacted into one segment."""
+def plan(
+    images: int,
+    positions: int,
+    dimensions: int,
+    choice: IndexChoice,
+    storage: Storage = "float16",
+) -> Plan:
+    """What a gallery of so many images takes, compacted into one segment.
+
+    Args:
+        storage: of the contributions.
+    """
     vectors = images * positions
     of_embeddings = images * (_ID_BYTES + dimensions)
     left = None if choice.memory_bytes is None else max(0, choice.memory_bytes - of_embeddings)
     factory = positions_factory(IndexChoice(choice.factory, left), vectors, dimensions)
-    storage = next((one for one in STORAGES if factory.endswith(one.factory)), None)
-    vector_bytes = (storage or STORAGES[0]).vector_bytes(dimensions)
+    codes = next((one for one in CODES if factory.endswith(one.factory)), None)
+    vector_bytes = (codes or CODES[0]).vector_bytes(dimensions)
     centroids = 4 * dimensions * lists(vectors)
     memory = vectors * vector_bytes + of_embeddings + centroids
-    row_bytes = 2 * positions * dimensions + 8 * dimensions
+    row_bytes = kept_bytes(positions, dimensions, storage) + 8 * dimensions
     return Plan(
         images=images,
         positions=positions,
@@ -148,7 +160,7 @@ def plan(images: int, positions: int, dimensions: int, choice: IndexChoice) -> P
         index_bytes=memory // max(images, 1),
         memory_bytes=memory,
         disk_bytes=2 * images * row_bytes + memory,
-        recall_at_10=storage.recall if storage else None,
+        recall_at_10=codes.recall if codes else None,
         search_ms=_SEARCH_MS + _VECTOR_MS * PROBES * vectors / lists(vectors) + _IMAGE_MS * images,
         build_seconds=vectors * lists(vectors) * dimensions / _BUILD_PRODUCTS,
         fits=choice.memory_bytes is None or memory <= choice.memory_bytes,

@@ -2,21 +2,25 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from partlens.explainer.halves import to_half, to_single
-from partlens.explainer.spec import ModelSpec
+from partlens.explainer.stored import Stored
+from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.records import FloatArray, NewImage
 
 # Without the key, two writers that upsert the same new id would both insert it.
 _KEY = {b"lance-schema:unenforced-primary-key": b"true"}
 
 
-def schema(spec: ModelSpec) -> pa.Schema:
+def schema(bound: Binding) -> pa.Schema:
     """One row per image. `revision` tells a replaced image from the one before."""
+    spec = bound.spec
+    number = pa.int8() if bound.storage == "int8" else pa.float16()
+    scales = [pa.field("scales", pa.list_(pa.float32(), spec.positions))]
     return pa.schema(
         [
             pa.field("id", pa.string(), nullable=False, metadata=_KEY),
@@ -31,18 +35,25 @@ def schema(spec: ModelSpec) -> pa.Schema:
             pa.field("attributes", pa.string()),
             pa.field("embedding", pa.list_(pa.float32(), spec.dimensions)),
             pa.field("bias", pa.list_(pa.float32(), spec.dimensions)),
-            pa.field("contributions", pa.list_(pa.float16(), spec.positions * spec.dimensions)),
+            pa.field("contributions", pa.list_(number, spec.positions * spec.dimensions)),
+            *(scales if bound.storage == "int8" else ()),
             pa.field("thumbnail", pa.binary()),
         ]
     )
 
 
-def to_table(images: Sequence[NewImage], revision: int, spec: ModelSpec) -> pa.Table:
+def array_columns(bound: Binding) -> tuple[str, ...]:
+    """Those that `arrays` needs."""
+    return ("bias", "contributions", *(("scales",) if bound.storage == "int8" else ()))
+
+
+def to_table(images: Sequence[NewImage], revision: int, bound: Binding) -> pa.Table:
     """Rows of new images, all of one revision."""
     bias = np.stack([image.bias for image in images]).astype(np.float32)
-    contributions = to_half(np.stack([image.contributions for image in images]))
+    contributions = np.stack([image.contributions for image in images]).astype(np.float32)
+    kept = Stored.of(contributions, bound.storage)
     # Of what is stored, so that every score is one of the stored contributions.
-    embedding = to_single(contributions).sum(1) + bias
+    embedding = kept[:].sum(1) + bias
     columns: dict[str, object] = {
         "id": [image.id for image in images],
         "revision": [revision] * len(images),
@@ -56,28 +67,33 @@ def to_table(images: Sequence[NewImage], revision: int, spec: ModelSpec) -> pa.T
         "attributes": [json.dumps(dict(image.metadata.attributes)) for image in images],
         "embedding": _fixed(embedding),
         "bias": _fixed(bias),
-        "contributions": _fixed(contributions.reshape(len(images), -1)),
+        "contributions": _fixed(kept.values.reshape(len(images), -1)),
         "thumbnail": [image.thumbnail for image in images],
     }
-    return pa.table(columns, schema=schema(spec))
+    if kept.scales is not None:
+        columns["scales"] = _fixed(kept.scales)
+    return pa.table(columns, schema=schema(bound))
 
 
-def _fixed(rows: NDArray[np.floating]) -> pa.Array:
+def _fixed(rows: NDArray[np.floating] | NDArray[np.int8]) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), rows.shape[1])
 
 
-def arrays(table: pa.Table, spec: ModelSpec) -> tuple[NDArray[np.float16], FloatArray]:
+def arrays(table: pa.Table, bound: Binding) -> tuple[Stored, FloatArray]:
     """Contributions [M, P, D] as stored and bias [M, D] of a table's rows."""
-    contributions = _flat(table["contributions"]).reshape(-1, spec.positions, spec.dimensions)
-    return contributions, _flat(table["bias"]).reshape(-1, spec.dimensions)
+    spec = bound.spec
+    values = _flat(table["contributions"]).reshape(-1, spec.positions, spec.dimensions)
+    int8 = bound.storage == "int8"
+    scales = _flat(table["scales"]).reshape(-1, spec.positions) if int8 else None
+    return Stored(values, scales), _flat(table["bias"]).reshape(-1, spec.dimensions)
 
 
-def embeddings(table: pa.Table, spec: ModelSpec) -> FloatArray:
+def embeddings(table: pa.Table, bound: Binding) -> FloatArray:
     """The embeddings as stored, [M, D]."""
-    return np.asarray(_flat(table["embedding"]).reshape(-1, spec.dimensions), np.float32)
+    return np.asarray(_flat(table["embedding"]).reshape(-1, bound.spec.dimensions), np.float32)
 
 
-def _flat(column: pa.ChunkedArray) -> NDArray[np.floating]:
+def _flat(column: pa.ChunkedArray) -> NDArray[Any]:
     chunks = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
     return np.concatenate(chunks) if chunks else np.zeros(0, np.float32)
 

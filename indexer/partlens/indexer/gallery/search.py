@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from partlens.explainer.halves import to_single
 from partlens.explainer.scoring import QueryPart, Score, score_images
 from partlens.indexer.gallery.candidates import candidate_rows
 from partlens.indexer.gallery.catalogue import Rows
@@ -67,7 +66,7 @@ def search(
         by: groups of which only the best image counts.
     """
     passing = [(segment, rows) for segment, rows in snapshot.rows(where) if len(rows)]
-    size = sum(segment.contributions[:1].nbytes * len(rows) for segment, rows in passing)
+    size = sum(segment.contributions.bytes_per_image * len(rows) for segment, rows in passing)
     images = sum(len(rows) for _, rows in passing)
     numbers = {segment: number for number, segment in enumerate(snapshot.segments)}
 
@@ -125,8 +124,8 @@ def _scored(
     by: GroupBy | None,
 ) -> Iterator[Found]:
     """The best of some rows, or of their groups."""
-    contributions = to_single(segment.contributions[rows])
-    scored = score_images(score, parts, contributions, np.asarray(segment.bias[rows]), grid)
+    bias = np.asarray(segment.bias[rows])
+    scored = score_images(score, parts, segment.contributions[rows], bias, grid)
     order = np.argsort(-scored.scores, kind="stable")
     groups = None if by is None else segment.catalogue.groups(by)
     if groups is not None:
@@ -151,6 +150,6 @@ def _scored(
 def _chunks(chosen: Sequence[tuple[Segment, Rows]]) -> Iterator[tuple[Segment, Rows]]:
     """The same rows, so few at a time that their float32 copy stays small."""
     for segment, rows in chosen:
-        step = max(1, _CHUNK_BYTES // segment.contributions[:1].nbytes)
+        step = max(1, _CHUNK_BYTES // segment.contributions.bytes_per_image)
         for start in range(0, len(rows), step):
             yield segment, rows[start : start + step]

@@ -3,27 +3,30 @@
 import os
 import shutil
 import uuid
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.explainer.spec import ModelSpec
+from partlens.explainer.stored import Storage, Stored
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import checksums
+from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.catalogue import Catalogue, joined
 from partlens.indexer.gallery.durability import sync
 from partlens.indexer.gallery.records import FloatArray
 
-SUMS, CATALOGUE = "files.sha256", "catalogue.arrow"
+SUMS, CATALOGUE, SCALES = "files.sha256", "catalogue.arrow", "scales.npy"
 # Smaller ones are compared with their checksums on opening; larger ones are synced instead.
 _SMALL_BYTES = 32 * 2**20
 _CHUNK_BYTES = 16 * 2**20
 
-_Chunks = Iterable[tuple[NDArray[np.float16], FloatArray]]
+_KINDS: Mapping[Storage, str] = {"float16": "<f2", "int8": "|i1"}
+_Chunks = Iterable[tuple[Stored, FloatArray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,30 +36,30 @@ class Segment:
     Attributes:
         path: its folder; None for one that is in memory only.
         catalogue: which images, in row order; those replaced or deleted since are passed over.
-        contributions: c_p, float16, shape [M, P, D].
+        contributions: c_p, shape [M, P, D].
         bias: b, float32, shape [M, D].
     """
 
     path: Path | None
     catalogue: Catalogue
-    contributions: NDArray[np.float16]
+    contributions: Stored
     bias: FloatArray
 
     def __len__(self) -> int:
         return len(self.catalogue)
 
 
-def write(
-    folder: Path, catalogue: Catalogue, contributions: NDArray[np.float16], bias: FloatArray
-) -> Segment:
+def write(folder: Path, catalogue: Catalogue, contributions: Stored, bias: FloatArray) -> Segment:
     """A new segment, there as a whole or not at all.
 
     A small one is not synced: after a crash its checksums tell, and the truth makes it again.
     """
-    return _write(folder, catalogue, contributions.shape[1:], [(contributions, bias)])
+    return _write(folder, catalogue, contributions, [(contributions, bias)])
 
 
-def _write(folder: Path, catalogue: Catalogue, shape: tuple[int, ...], chunks: _Chunks) -> Segment:
+def _write(folder: Path, catalogue: Catalogue, like: Stored, chunks: _Chunks) -> Segment:
+    """A segment of chunks that are kept as one of them is."""
+    count, (_, positions, dimensions) = len(catalogue), like.shape
     name = uuid.uuid4().hex
     draft = folder / f".{name}"
     draft.mkdir(parents=True)
@@ -66,18 +69,28 @@ def _write(folder: Path, catalogue: Catalogue, shape: tuple[int, ...], chunks: _
         with (
             (draft / "contributions.npy").open("wb") as of_positions,
             (draft / "bias.npy").open("wb") as of_images,
+            _scales_file(draft, like) as of_scales,
         ):
-            _write_header(of_positions, "<f2", (len(catalogue), *shape))
-            _write_header(of_images, "<f4", (len(catalogue), shape[-1]))
+            kind = like.values.dtype.newbyteorder("<")
+            _write_header(of_positions, kind.str, (count, positions, dimensions))
+            _write_header(of_images, "<f4", (count, dimensions))
+            if of_scales:
+                _write_header(of_scales, "<f4", (count, positions))
             for contributions, bias in chunks:
-                of_positions.write(contributions.astype("<f2", copy=False).tobytes())
+                of_positions.write(contributions.values.astype(kind, copy=False).tobytes())
                 of_images.write(bias.astype("<f4", copy=False).tobytes())
+                if of_scales and contributions.scales is not None:
+                    of_scales.write(contributions.scales.astype("<f4", copy=False).tobytes())
         catalogue.write(draft / CATALOGUE)
         seal(draft)
         return _map(draft.rename(folder / name))
     except OSError:
         shutil.rmtree(draft, ignore_errors=True)
         raise
+
+
+def _scales_file(folder: Path, like: Stored) -> AbstractContextManager[BinaryIO | None]:
+    return nullcontext() if like.scales is None else (folder / SCALES).open("wb")
 
 
 def _write_header(file: BinaryIO, kind: str, shape: tuple[int, ...]) -> None:
@@ -95,14 +108,12 @@ def seal(folder: Path) -> None:
             sync(path)
 
 
-def in_memory(
-    catalogue: Catalogue, contributions: NDArray[np.float16], bias: FloatArray
-) -> Segment:
+def in_memory(catalogue: Catalogue, contributions: Stored, bias: FloatArray) -> Segment:
     """A segment for as long as this process needs it."""
     return Segment(None, catalogue, contributions, bias)
 
 
-def load(path: Path, spec: ModelSpec) -> Segment:
+def load(path: Path, bound: Binding) -> Segment:
     """A segment on disk.
 
     Raises:
@@ -112,13 +123,23 @@ def load(path: Path, spec: ModelSpec) -> Segment:
         # First, as a file that was changed must not be parsed.
         require_whole(path, contents=_size(path) <= _SMALL_BYTES)
         segment = _map(path)
+        _require_fitting(segment, bound)
     except (OSError, ValueError, TypeError, EOFError, RecursionError) as error:
         raise DamagedError(f"segment {path.name} cannot be read: {error}") from error
-    shape = (len(segment), spec.positions, spec.dimensions)
-    fits = segment.contributions.shape == shape and segment.contributions.dtype == np.float16
-    if not fits or segment.bias.shape != (shape[0], shape[2]) or segment.bias.dtype != np.float32:
-        raise DamagedError(f"segment {path.name} does not hold arrays of {shape}")
     return segment
+
+
+def _require_fitting(segment: Segment, bound: Binding) -> None:
+    """Raise ValueError unless a segment's arrays are of its gallery's shapes and numbers."""
+    kept, kind = segment.contributions, np.dtype(_KINDS[bound.storage])
+    shape = (len(segment), bound.spec.positions, bound.spec.dimensions)
+    fits = [kept.values.shape == shape and kept.values.dtype == kind]
+    fits += [segment.bias.shape == shape[::2] and segment.bias.dtype == np.float32]
+    fits += [(kept.scales is not None) == (bound.storage == "int8")]
+    if kept.scales is not None:
+        fits += [kept.scales.shape == shape[:2] and kept.scales.dtype == np.float32]
+    if not all(fits):
+        raise ValueError(f"it does not hold {bound.storage} arrays of {shape}")
 
 
 def require_whole(path: Path, *, contents: bool) -> None:
@@ -148,7 +169,7 @@ def folders(folder: Path) -> list[Path]:
 
 
 def load_others(
-    folder: Path, spec: ModelSpec, known: Container[Path | None]
+    folder: Path, bound: Binding, known: Container[Path | None]
 ) -> tuple[list[Segment], list[Path]]:
     """Segments whose folders are not known and that can be read; folders of damaged ones."""
     found, damaged = [], []
@@ -156,7 +177,7 @@ def load_others(
         if path in known:
             continue
         try:
-            found.append(load(path, spec))
+            found.append(load(path, bound))
         except DamagedError:
             damaged.append(path)
     return found, damaged
@@ -166,15 +187,15 @@ def merge(folder: Path, parts: Sequence[tuple[Segment, NDArray[np.int64]]]) -> S
     """One segment of the given rows of several, at least one; the several stay."""
     first, _ = parts[0]
     catalogue = joined([segment.catalogue.take(rows) for segment, rows in parts])
-    return _write(folder, catalogue, first.contributions.shape[1:], _chunks(parts))
+    return _write(folder, catalogue, first.contributions, _chunks(parts))
 
 
 def _chunks(parts: Sequence[tuple[Segment, NDArray[np.int64]]]) -> _Chunks:
     for segment, rows in parts:
-        step = max(1, _CHUNK_BYTES // segment.contributions[:1].nbytes)
+        step = max(1, _CHUNK_BYTES // segment.contributions.bytes_per_image)
         for start in range(0, len(rows), step):
             some = rows[start : start + step]
-            yield segment.contributions[some], segment.bias[some]
+            yield segment.contributions.take(some), segment.bias[some]
 
 
 def remove(paths: Iterable[Path]) -> None:
@@ -190,11 +211,17 @@ def remove_drafts(folder: Path) -> None:
 
 
 def _size(path: Path) -> int:
-    return sum(entry.stat().st_size for entry in os.scandir(path))
+    # Closed even where a writer removes the files meanwhile.
+    with os.scandir(path) as entries:
+        return sum(entry.stat().st_size for entry in entries)
 
 
 def _map(path: Path) -> Segment:
     catalogue = Catalogue.read(path / CATALOGUE)
-    contributions = np.load(path / "contributions.npy", mmap_mode="r", allow_pickle=False)
-    bias = np.load(path / "bias.npy", mmap_mode="r", allow_pickle=False)
-    return Segment(path, catalogue, contributions, bias)
+    values, bias = _mapped(path / "contributions.npy"), _mapped(path / "bias.npy")
+    scales = _mapped(path / SCALES) if (path / SCALES).exists() else None
+    return Segment(path, catalogue, Stored(values, scales), bias)
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))

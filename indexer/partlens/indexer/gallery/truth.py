@@ -14,9 +14,9 @@ import pyarrow as pa
 from lance.optimize import Compaction, CompactionOptions
 from numpy.typing import NDArray
 
-from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import checksums
+from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.durability import (
     damage,
     everything_below,
@@ -96,9 +96,9 @@ class Truth:
         self.current = self._newest()
 
     @classmethod
-    def create(cls, folder: Path, spec: ModelSpec) -> None:
+    def create(cls, folder: Path, bound: Binding) -> None:
         """An empty one, on disk."""
-        empty, path = schema(spec).empty_table(), folder / DATASET
+        empty, path = schema(bound).empty_table(), folder / DATASET
         dataset = lance.write_dataset(empty, str(path), enable_stable_row_ids=True)
         checksums.record(folder / SUMS, _unchanging(sync_new(path, set())))
         Committed(dataset.version, 0).write(folder)

@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from partlens.explainer.halves import to_single
-from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import DamagedError
-from partlens.indexer.gallery import binding, checksums, segments
+from partlens.indexer.gallery import checksums, segments
+from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.catalogue import TRUTH_COLUMNS, Catalogue
 from partlens.indexer.gallery.durability import WriterLock, damage
 from partlens.indexer.gallery.gallery import Gallery
 from partlens.indexer.gallery.indexes import INDEXES, Indexes
-from partlens.indexer.gallery.schema import arrays, embeddings
+from partlens.indexer.gallery.schema import array_columns, arrays, embeddings
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.truth import DATASET, SUMS, Truth
 from partlens.indexer.gallery.version import Version
@@ -24,7 +23,6 @@ from partlens.indexer.gallery.view import LOCK, SEGMENTS
 Key = tuple[str, int]
 """An image's id and revision."""
 _TOLERANCE = 1e-4
-_ARRAYS = ["embedding", "bias", "contributions"]
 
 
 @dataclass(frozen=True)
@@ -75,10 +73,10 @@ def verify(path: Path) -> Verification:
         NotFoundError, NewerFormatError: it cannot be looked at.
         DamagedError: gallery.json or committed.json is damaged, and nothing can be read.
     """
-    spec = binding.read(path)
+    bound = Binding.read(path)
     truth = Truth(path)
     while True:
-        outcome = _verify(path, spec, truth.current)
+        outcome = _verify(path, bound, truth.current)
         # A writer may have tidied away what this version needs while it was read.
         if not outcome.findings or not truth.refresh():
             return outcome
@@ -104,13 +102,13 @@ def repair(path: Path) -> Verification:
     return verify(path)
 
 
-def _verify(path: Path, spec: ModelSpec, version: Version) -> Verification:
+def _verify(path: Path, bound: Binding, version: Version) -> Verification:
     findings, unchecked = _damaged_files(path, version)
     whole = list[Segment]()
     for folder in segments.folders(path / SEGMENTS):
         try:
             segments.require_whole(folder, contents=True)
-            whole.append(segments.load(folder, spec))
+            whole.append(segments.load(folder, bound))
             findings += _damaged_index(path, whole[-1])
         except (OSError, DamagedError) as error:
             if folder.exists():  # else a writer has just put it into another
@@ -118,7 +116,7 @@ def _verify(path: Path, spec: ModelSpec, version: Version) -> Verification:
                 findings.append(Finding(f"{SEGMENTS}/{folder.name}", problem, True))
     count = 0
     if all(finding.repairable for finding in findings):
-        count, of_rows = _damaged_rows(spec, version, whole)
+        count, of_rows = _damaged_rows(bound, version, whole)
         # Rows of a damaged segment are in no other; that need not be said again.
         findings += [one for one in of_rows if not findings or one.place != SEGMENTS]
     return Verification(count, len(whole), unchecked, tuple(findings))
@@ -147,17 +145,19 @@ def _damaged_files(path: Path, version: Version) -> tuple[list[Finding], int]:
 
 
 def _damaged_rows(
-    spec: ModelSpec, version: Version, whole: list[Segment]
+    bound: Binding, version: Version, whole: list[Segment]
 ) -> tuple[int, list[Finding]]:
     """How many rows there are, and those that are damaged, twice there, or in no segment."""
     places = {key: (segment, row) for segment in whole for row, key in enumerate(_keys(segment))}
     seen, missing, findings = set[str](), 0, list[Finding]()
     try:
-        for batch in version.batches((*TRUTH_COLUMNS, "thumbnail", *_ARRAYS)):
+        for batch in version.batches(
+            (*TRUTH_COLUMNS, "thumbnail", "embedding", *array_columns(bound))
+        ):
             keys = _require_rows(batch, seen)
-            _require_sums(batch, spec, keys)
+            _require_sums(batch, bound, keys)
             missing += sum(key not in places for key in keys)
-            findings += _differing(batch, spec, keys, places)
+            findings += _differing(batch, bound, keys, places)
     except DamagedError as error:
         findings.append(Finding(DATASET, str(error), False))
     else:
@@ -186,11 +186,11 @@ def _require_rows(batch: pa.Table, seen: set[str]) -> list[Key]:
     return keys
 
 
-def _require_sums(batch: pa.Table, spec: ModelSpec, keys: list[Key]) -> None:
+def _require_sums(batch: pa.Table, bound: Binding, keys: list[Key]) -> None:
     """Each embedding is the sum of its contributions and bias, or one of them is damaged."""
-    contributions, bias = arrays(batch, spec)
-    stored = embeddings(batch, spec)
-    single = to_single(contributions)
+    contributions, bias = arrays(batch, bound)
+    stored = embeddings(batch, bound)
+    single = contributions[:]
     wrong = np.abs(single.sum(1) + bias - stored).max(1)
     # Written so that NaN, which compares false with everything, is found too.
     sound = wrong <= _TOLERANCE * (1 + np.abs(single).sum(1).max(1))
@@ -201,10 +201,10 @@ def _require_sums(batch: pa.Table, spec: ModelSpec, keys: list[Key]) -> None:
 
 
 def _differing(
-    batch: pa.Table, spec: ModelSpec, keys: list[Key], places: dict[Key, tuple[Segment, int]]
+    batch: pa.Table, bound: Binding, keys: list[Key], places: dict[Key, tuple[Segment, int]]
 ) -> Iterator[Finding]:
     """Segments that hold other numbers than the truth."""
-    contributions, bias = arrays(batch, spec)
+    contributions, bias = arrays(batch, bound)
     for number, key in enumerate(keys):
         if key in places:
             segment, row = places[key]

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.explainer.spec import ModelSpec
+from partlens.explainer.stored import Stored
 from partlens.indexer.errors import DamagedError, LockedError, StorageError
 from partlens.indexer.gallery import segments
+from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.catalogue import TRUTH_COLUMNS, Catalogue
 from partlens.indexer.gallery.durability import WriterLock, damage
 from partlens.indexer.gallery.records import FloatArray
-from partlens.indexer.gallery.schema import arrays
+from partlens.indexer.gallery.schema import array_columns, arrays
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.snapshot import Snapshot
 from partlens.indexer.gallery.version import Version
@@ -39,7 +40,7 @@ class View:
         cls,
         version: Version,
         path: Path,
-        spec: ModelSpec,
+        bound: Binding,
         known: Sequence[Segment] = (),
         lock: WriterLock | None = None,
     ) -> "View":
@@ -68,13 +69,13 @@ class View:
         for _ in range(2):
             if len(missing):
                 names = {segment.path for segment in snapshot.segments}
-                others, damaged = segments.load_others(path / SEGMENTS, spec, names)
+                others, damaged = segments.load_others(path / SEGMENTS, bound, names)
                 snapshot, missing = holding([*snapshot.segments, *others])
         if len(missing):
             in_memory = [segment for segment in known if segment.path is None]
             snapshot, missing = holding([*snapshot.segments, *in_memory])
         if len(missing):
-            made = _rebuild(version, missing, path, spec, lock, damaged)
+            made = _rebuild(version, missing, path, bound, lock, damaged)
             snapshot, missing = holding([*snapshot.segments, *made])
         if len(missing):
             raise DamagedError("the gallery's list of images names some that its rows do not hold")
@@ -85,7 +86,7 @@ def _rebuild(
     version: Version,
     row_ids: NDArray[np.int64],
     path: Path,
-    spec: ModelSpec,
+    bound: Binding,
     lock: WriterLock | None,
     damaged: Sequence[Path],
 ) -> list[Segment]:
@@ -94,16 +95,16 @@ def _rebuild(
     try:
         mine = mine or WriterLock(path / LOCK)
         segments.remove(damaged)
-        return [write_or_keep(path, *part) for part in _stored(version, row_ids, spec)]
+        return [write_or_keep(path, *part) for part in _stored(version, row_ids, bound)]
     except (LockedError, StorageError):
-        return [segments.in_memory(*part) for part in _stored(version, row_ids, spec)]
+        return [segments.in_memory(*part) for part in _stored(version, row_ids, bound)]
     finally:
         if mine is not None and mine is not lock:
             mine.release()
 
 
 def write_or_keep(
-    path: Path, catalogue: Catalogue, contributions: NDArray[np.float16], bias: FloatArray
+    path: Path, catalogue: Catalogue, contributions: Stored, bias: FloatArray
 ) -> Segment:
     """A new segment of the gallery at path; in memory where the disk refuses it."""
     try:
@@ -113,11 +114,11 @@ def write_or_keep(
 
 
 def _stored(
-    version: Version, row_ids: NDArray[np.int64], spec: ModelSpec
-) -> Iterator[tuple[Catalogue, NDArray[np.float16], FloatArray]]:
+    version: Version, row_ids: NDArray[np.int64], bound: Binding
+) -> Iterator[tuple[Catalogue, Stored, FloatArray]]:
     for start in range(0, len(row_ids), _READ_ROWS):
         some = row_ids[start : start + _READ_ROWS]
-        table = version.read([*TRUTH_COLUMNS, "contributions", "bias"], some)
+        table = version.read([*TRUTH_COLUMNS, *array_columns(bound)], some)
         with damage("rows of the gallery cannot be read"):
             catalogue = Catalogue.of_truth(table, np.asarray(table["_rowid"], np.int64))
-        yield catalogue, *arrays(table, spec)
+        yield catalogue, *arrays(table, bound)

@@ -1,0 +1,77 @@
+"""Contributions as a gallery keeps them: two bytes a number, or one and a scale a position.
+
+Axis letters: M images, P positions, D dimensions.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partlens.explainer.halves import to_half, to_single
+
+FloatArray = NDArray[np.float32]
+Storage = Literal["float16", "int8"]
+Rows = int | slice | NDArray[np.integer]
+_LARGEST = 127
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """Contributions as they are kept; may be memory-mapped.
+
+    Attributes:
+        values: float16 or int8, shape [M, P, D].
+        scales: what the int8 of each position are multiplied with, float32 [M, P]; None for
+            float16.
+    """
+
+    values: NDArray[np.float16] | NDArray[np.int8]
+    scales: FloatArray | None = None
+
+    @classmethod
+    def of(cls, contributions: FloatArray, storage: Storage) -> "Stored":
+        """Rounded to what can be kept.
+
+        An int8 is off by at most half a scale, which is a 254th of the position's largest number.
+        """
+        if storage == "float16":
+            return cls(to_half(contributions))
+        scales = np.abs(contributions).max(-1) / np.float32(_LARGEST)
+        divisors = np.where(scales > 0, scales, np.float32(1))
+        values = np.rint(contributions / divisors[..., None]).clip(-_LARGEST, _LARGEST)
+        return cls(values.astype(np.int8), scales)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: Rows) -> FloatArray:
+        """The numbers kept, as float32: [P, D] of one image, [M, P, D] of several."""
+        if self.scales is None:
+            return to_single(np.asarray(self.values[rows], np.float16))
+        return np.asarray(self.values[rows] * self.scales[rows][..., None], np.float32)
+
+    def take(self, rows: Rows) -> "Stored":
+        """Those of some images, as they are kept."""
+        return Stored(self.values[rows], None if self.scales is None else self.scales[rows])
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(M, P, D)."""
+        images, positions, dimensions = self.values.shape
+        return images, positions, dimensions
+
+    @property
+    def bytes_per_image(self) -> int:
+        """Of the numbers and their scales."""
+        return kept_bytes(*self.shape[1:], "float16" if self.scales is None else "int8")
+
+
+def kept_bytes(positions: int, dimensions: int, storage: Storage) -> int:
+    """Of one image's contributions.
+
+    >>> kept_bytes(49, 1280, "float16"), kept_bytes(49, 1280, "int8")
+    (125440, 62916)
+    """
+    return positions * (2 * dimensions if storage == "float16" else dimensions + 4)

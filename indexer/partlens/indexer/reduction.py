@@ -1,0 +1,101 @@
+"""Smaller entries: a smaller model fitted to a gallery, and a gallery's images for another."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from partlens.explainer.model import MetricModel, require_free
+from partlens.explainer.reduction import Projection, reduced, smaller
+from partlens.indexer.errors import ModelMismatchError
+from partlens.indexer.gallery import Gallery, NewImage, StoredImage
+from partlens.indexer.indexing import Progress
+
+FITTED_IMAGES = 8192
+"""To so many at most a projection is fitted, evenly picked: its basis changes little with more."""
+_AT_ONCE = 256
+
+
+def fit_smaller(
+    gallery: Gallery,
+    model: MetricModel,
+    folder: Path,
+    grid: tuple[int, int] | None = None,
+    dimensions: int | None = None,
+) -> MetricModel:
+    """Save a smaller model, its projection fitted to a gallery's images.
+
+    Args:
+        model: the one that the gallery is bound to.
+        folder: of the smaller model.
+        grid, dimensions: to keep; None for all.
+
+    Raises:
+        ShapeError: more than the model has, or a projection is to be fitted to no image.
+        ModelError: of a model that is a smaller one already.
+        ModelFileError: the folder is there already.
+        ModelMismatchError: the gallery is bound to another model.
+    """
+    require_free(folder)
+    if gallery.model_digest != model.spec.digest:
+        raise ModelMismatchError(gallery.model_digest, model.spec.digest)
+    projection = None
+    if dimensions is not None:
+        ids = sorted(gallery.digests())
+        some = np.unique(np.linspace(0, len(ids) - 1, min(len(ids), FITTED_IMAGES)).astype(int))
+        chunks = (
+            gallery.decompositions([ids[i] for i in some[start : start + _AT_ONCE]])
+            for start in range(0, len(some), _AT_ONCE)
+        )
+        projection = Projection.fit(chunks, model.spec.dimensions, dimensions)
+    return smaller(model, folder.name, grid, projection).save(folder)
+
+
+def copy_images(
+    source: Gallery,
+    gallery: Gallery,
+    model: MetricModel,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Progress:
+    """Add all images of a gallery to another, without their pictures; again, it goes on.
+
+    Args:
+        source: of the same model, or of the one that the smaller model was made of.
+        gallery: what they are added to; images that are there with the same media are left alone.
+        model: the one that `gallery` is bound to.
+        report: called after each commit.
+
+    Raises:
+        ModelMismatchError: the source is of another model.
+        GalleryError: the gallery cannot be written to.
+    """
+    reduction = model.spec.reduction
+    if source.model_digest not in (model.spec.digest, reduction.of if reduction else ""):
+        raise ModelMismatchError(source.model_digest, model.spec.digest)
+    same = source.model_digest == model.spec.digest
+    progress, there = Progress(len(source)), gallery.digests()
+    for page in _pages(source):
+        new = [one for one in page if there.get(one.id, "") != one.media_digest]
+        ids = [one.id for one in new]
+        contributions, bias = source.decompositions(ids)
+        if not same:
+            contributions, bias = reduced(model, contributions, bias)
+        gallery.add(
+            [
+                NewImage(**vars(one), thumbnail=thumbnail, contributions=c, bias=b)
+                for one, thumbnail, c, b in zip(
+                    new, source.thumbnails(ids), contributions, bias, strict=True
+                )
+            ]
+        )
+        progress.added += len(new)
+        progress.unchanged += len(page) - len(new)
+        report(progress)
+    return progress
+
+
+def _pages(gallery: Gallery) -> Iterator[Sequence[StoredImage]]:
+    after = ""
+    while page := gallery.list(after, _AT_ONCE):
+        yield page
+        after = page[-1].id

@@ -1,0 +1,36 @@
+"""A small model of tokens, one of which lies on no cell."""
+
+import torch
+from torch import Tensor, nn
+
+from partlens.explainer import MetricModel, Preprocessing
+
+
+class Tokens(nn.Module):
+    """Pixels as tokens, behind a class token; as many of them as asked for."""
+
+    def __init__(self, pixels: int) -> None:
+        super().__init__()
+        self.pixels = pixels
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        tokens = pixels.flatten(2).transpose(1, 2)[:, : self.pixels]
+        return torch.cat([tokens.mean(1, keepdim=True), tokens], 1)
+
+
+class Mean(nn.Module):
+    """Tokens to an embedding."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return tokens.mean(1)
+
+
+def tokens_model(pixels: int) -> MetricModel:
+    """A class token and so many pixels as tokens, averaged; 16 pixels are a grid of 4x4."""
+    return MetricModel.from_module(
+        nn.Sequential(Tokens(pixels), Mean()),
+        feature_layer="0",
+        preprocessing=Preprocessing(4, 4),
+        name="tokens",
+        extras=("class",),
+    )
