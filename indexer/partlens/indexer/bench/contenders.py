@@ -24,6 +24,19 @@ class Contender(Protocol):
         ...
 
 
+class Peer(Contender, Protocol):
+    """One that can be asked harder, which takes longer and finds more."""
+
+    @property
+    def setting(self) -> str:
+        """How it is asked now; at first as its documentation advises."""
+        ...
+
+    def harder(self) -> bool:
+        """Ask it twice as hard from now on; False where that is not possible."""
+        ...
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a contender reached.
@@ -32,14 +45,16 @@ class Outcome:
         p50_ms, p99_ms: time to an answer.
         queries_per_second: of all clients together.
         recall_at_10: share of the exact ten best, by the contender's own score, that it found.
-        memory_bytes: anonymous memory that it holds; None where it is not its own to tell.
+        memory_bytes: anonymous memory that it holds.
+        setting: how a database was asked; "" of what has one way only.
     """
 
     p50_ms: float
     p99_ms: float
     queries_per_second: float
     recall_at_10: float
-    memory_bytes: int | None
+    memory_bytes: int
+    setting: str = ""
 
 
 def measure(
@@ -48,7 +63,7 @@ def measure(
     exact: Mapping[str, Sequence[str]],
     *,
     clients: int,
-    memory: Callable[[], int] | None = None,
+    memory: Callable[[], int],
 ) -> Outcome:
     """Ask every query once, `clients` at a time.
 
@@ -79,8 +94,7 @@ def measure(
         for query, (_, found) in zip(queries, answers, strict=True)
     )
     recall = hits / sum(min(TOP, len(exact[query.id])) for query in queries)
-    held = None if memory is None else memory()
-    return Outcome(float(p50), float(p99), len(queries) / spent, recall, held)
+    return Outcome(float(p50), float(p99), len(queries) / spent, recall, memory())
 
 
 def anonymous_bytes(process: int | str = "self") -> int:

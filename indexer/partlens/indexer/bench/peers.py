@@ -1,14 +1,12 @@
 """Databases of many vectors a row, each set up as its documentation advises for late interaction.
 
-All rank by MaxSim of the region's cells (see searching.Torch), which is what they offer. They run
-in this process, as they are made to. Positions that contribute nothing are left out: they have no
+All rank by MaxSim of the region's cells (see searching.Torch), which is what they offer. Each runs
+in the process that makes it. Positions that contribute nothing are left out: they have no
 direction.
 """
 
 import math
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,12 +16,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from partlens.indexer.bench.contenders import TOP, Contender, anonymous_bytes
+from partlens.indexer.bench.contenders import TOP, Peer
 from partlens.indexer.bench.synthetic import Query, name
 
 _BATCH = 500
 _FIRST = 1000
-"""Rows that a first stage gives the second."""
+"""Images that a first stage gives the second."""
+_NEAREST, _MOST_NEAREST = 50, 16384
+"""Vectors that are asked for, and the most that Milvus gives."""
 
 Units = NDArray[np.float32]
 """Contributions scaled to length 1, [M, P, D], of images in order of their numbers."""
@@ -51,11 +51,25 @@ class LanceDb:
         partitions = max(1, round(math.sqrt(ends[-1].as_py())))
         index = index_kinds.IvfPq(distance_type="cosine", num_partitions=partitions)
         self._table.create_index("vector", config=index)
-        self._probes = max(20, partitions // 10)
+        self._partitions, self._probes = partitions, max(20, partitions // 10)
+        self._factor = 10
+
+    @property
+    def setting(self) -> str:
+        """Partitions that are probed of those there are, at first a tenth; rows re-ranked."""
+        return f"{self._probes} of {self._partitions} partitions, refine factor {self._factor}"
+
+    def harder(self) -> bool:
+        """Twice the partitions, and twice the rows."""
+        if self._probes >= self._partitions:
+            return False
+        self._probes, self._factor = min(2 * self._probes, self._partitions), 2 * self._factor
+        return True
 
     def search(self, query: Query) -> Sequence[str]:
-        """A tenth of the partitions is probed, and what is found re-ranked by whole vectors."""
-        asked = self._table.search(query.cells).nprobes(self._probes).refine_factor(10).limit(TOP)
+        """What is found in the partitions, re-ranked by whole vectors."""
+        asked = self._table.search(query.cells).nprobes(self._probes)
+        asked = asked.refine_factor(self._factor).limit(TOP)
         return [row["id"] for row in asked.select(["id", "_distance"]).to_list()]
 
 
@@ -92,6 +106,19 @@ class QdrantEdge:
             ]
             self._shard.update(edge.UpdateOperation.upsert_points(points))
         self._shard.optimize()
+        self._count, self._first = len(units), _FIRST
+
+    @property
+    def setting(self) -> str:
+        """Images that the first stage names."""
+        return f"{self._first} images re-ranked"
+
+    def harder(self) -> bool:
+        """Twice as many."""
+        if self._first >= self._count:
+            return False
+        self._first = min(2 * self._first, self._count)
+        return True
 
     def search(self, query: Query) -> Sequence[str]:
         """The nearest images to the sum of the cells, ranked by MaxSim."""
@@ -100,7 +127,7 @@ class QdrantEdge:
         asked = edge.QueryRequest(
             TOP,
             query=edge.Query.Nearest(query.cells.tolist(), using="positions"),
-            prefetches=[edge.Prefetch(_FIRST, query=nearest)],
+            prefetches=[edge.Prefetch(self._first, query=nearest)],
             with_payload=False,
         )
         return [name(int(point.id)) for point in self._shard.query(asked)]
@@ -133,34 +160,36 @@ class MilvusLite:
             ]
             self._client.insert("vectors", rows)
         self._client.load_collection("vectors")
+        self._nearest = _NEAREST
+
+    @property
+    def setting(self) -> str:
+        """Vectors asked for, for each cell of the region."""
+        return f"{self._nearest} vectors a cell"
+
+    def harder(self) -> bool:
+        """Twice as many."""
+        self._nearest *= 2
+        return self._nearest <= _MOST_NEAREST
 
     def search(self, query: Query) -> Sequence[str]:
         """Re-ranked here, as the guide does."""
         found = self._client.search(
-            "vectors", query.cells.tolist(), limit=50, output_fields=["image"]
+            "vectors", query.cells.tolist(), limit=self._nearest, output_fields=["image"]
         )
         images = sorted({hit["entity"]["image"] for hits in found for hit in hits})
         scores = (self._units[images] @ query.cells.T).max(1).sum(1)
         return [name(images[i]) for i in np.argsort(-scores)[:TOP]]
 
 
-PEERS: dict[str, tuple[str, Callable[[Path, Units], Contender]]] = {
-    "lancedb": ("lancedb", LanceDb),
-    "qdrant_edge": ("qdrant_edge", QdrantEdge),
-    "milvus_lite": ("pymilvus", MilvusLite),
+PEERS: dict[str, tuple[tuple[str, ...], Callable[[Path, Units], Peer]]] = {
+    "lancedb": (("lancedb",), LanceDb),
+    "qdrant_edge": (("qdrant_edge",), QdrantEdge),
+    "milvus_lite": (("pymilvus", "milvus_lite"), MilvusLite),
 }
-"""Name -> module that must be installed, and the contender."""
+"""Name -> modules that must be installed, and the contender."""
 
 
 def installed() -> list[str]:
     """Those that can be measured here: `pip install --group bench`."""
-    return [peer for peer, (module, _) in PEERS.items() if find_spec(module)]
-
-
-@contextmanager
-def opened(peer: str, units: Units) -> Iterator[tuple[Callable[[], Contender], Callable[[], int]]]:
-    """A peer with all images, and what tells how much memory it holds."""
-    before = anonymous_bytes()
-    with tempfile.TemporaryDirectory(prefix="partlens-bench-") as folder:
-        made = PEERS[peer][1](Path(folder), units)
-        yield lambda: made, lambda: max(0, anonymous_bytes() - before)
+    return [peer for peer, (modules, _) in PEERS.items() if all(map(find_spec, modules))]
