@@ -12,7 +12,7 @@ ARG FAISS=faiss-cpu
 RUN mkdir -p proto/partlens explainer/partlens indexer/partlens server/partlens client/partlens \
     && python -m venv /opt/partlens \
     && /opt/partlens/bin/pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
-        --constraint constraints.txt ".[server,$FAISS]" \
+        --constraint constraints.txt ".[server,video,bridge,$FAISS]" \
     && /opt/partlens/bin/pip uninstall --yes partlens
 COPY . .
 RUN /opt/partlens/bin/pip install --no-cache-dir --no-deps .
@@ -38,7 +38,7 @@ CMD ["serve", "--config", "/var/lib/partlens/partlens.toml"]
 # The same code beside faiss-gpu and PyTorch's own build for NVIDIA GPUs.
 FROM build AS build-gpu
 RUN /opt/partlens/bin/pip uninstall --yes faiss-cpu torch \
-    && /opt/partlens/bin/pip install --no-cache-dir --constraint constraints.txt ".[server,faiss-gpu]"
+    && /opt/partlens/bin/pip install --no-cache-dir --constraint constraints.txt ".[server,video,bridge,faiss-gpu]"
 
 FROM runtime AS gpu
 COPY --from=build-gpu /opt/partlens /opt/partlens

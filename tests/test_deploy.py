@@ -17,7 +17,7 @@ from partlens.server.config.settings import from_texts, load
 
 ROOT = Path(__file__).parents[1]
 COMPOSE, DOCKERFILE = ROOT / "docker-compose.yml", ROOT / "Dockerfile"
-OURS = ("setup", "server", "server-gpu", "ingest")
+OURS = ("setup", "server", "server-gpu", "ingest", "bridge")
 
 
 def read(path: Path) -> Any:

@@ -19,8 +19,9 @@ ServerError
 ├── CertificateError       a certificate or key that cannot be used
 ├── TokenFileError         a file of tokens that cannot be used
 ├── AuditError             an audit log that cannot be written, or that is not what it was
-├── EntryError             an entry of Redis of another form than it must have
+├── EntryError             an entry of Redis, or a message, of another form than it must have
 ├── UploadError            pictures that a worker could not bring to the server
+├── SnapshotError          a picture that another system does not give
 └── SettingsError          a setting that does not exist or cannot have this value
 
 The table in status.py says how each is answered.
@@ -160,6 +161,19 @@ class UploadError(ServerError):
     def __init__(self, message: str, *, at_fault: bool, retry_seconds: float) -> None:
         self.at_fault, self.retry_seconds = at_fault, retry_seconds
         super().__init__(message)
+
+
+class SnapshotError(ServerError):
+    """A picture that another system does not give.
+
+    Attributes:
+        passing: whether it may have it in a moment.
+        away: whether it is the system that cannot be asked, now.
+    """
+
+    def __init__(self, message: str, *, passing: bool = True, away: bool = False) -> None:
+        super().__init__(message)
+        self.passing, self.away = passing, away
 
 
 class SettingsError(ServerError, ValueError):

@@ -178,7 +178,7 @@ def _peer(
 ) -> Iterator[tuple[str, Outcome]]:
     """NAME_documented, then NAME for each time it was asked harder; at least once."""
     outcomes = alone.measured(name, vectors, chosen, exact, clients=clients, recall=recall)
-    first: Outcome | None = None
+    first, again = None, False
     try:
         for one in outcomes:
             yield name if first else f"{name}_documented", one

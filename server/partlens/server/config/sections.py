@@ -201,3 +201,64 @@ class StandingSection(Section):
         if webhook is not None and not webhook.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return webhook
+
+
+class BridgeSection(Section):
+    """What `partlens bridge frigate` listens to, and where it fetches snapshots."""
+
+    mqtt: str = "127.0.0.1:1883"
+    """HOST:PORT of the MQTT broker that Frigate publishes to"""
+    mqtt_user: str | None = None
+    """user there, where it has any"""
+    mqtt_password_file: Path | None = None
+    """file that holds the user's password"""
+    mqtt_tls: bool = False
+    """speak TLS to the broker; mqtt_ca and mqtt_certificate say so too"""
+    mqtt_ca: Path | None = None
+    """PEM file of the authority that the broker's certificate must come from"""
+    mqtt_certificate: Path | None = None
+    """PEM file of our own certificate (mutual TLS)"""
+    mqtt_key: Path | None = None
+    """PEM file of its private key"""
+    client_id: Annotated[str, Field(min_length=1, max_length=64)] = "partlens-bridge"
+    """what the broker keeps our messages under while we are away; each bridge needs its own"""
+    topic_prefix: Annotated[str, Field(pattern=r"^[^#+\x00/][^#+\x00]*$")] = "frigate"
+    """Frigate's mqtt.topic_prefix; its events are below it"""
+    frigate: str = "http://127.0.0.1:5000"
+    """http:// or https:// address of Frigate's API, without /api"""
+    frigate_token_file: Path | None = None
+    """file that holds a token for its authenticated port"""
+    frigate_ca: Path | None = None
+    """PEM file of the authority that its certificate must come from; the usual ones if none"""
+    labels: str = "person"
+    """which objects are taken, with commas between"""
+    moments: Literal["best", "each"] = "best"
+    """best: one picture of an object, when it is gone; each: every better one on the way too"""
+    wait_seconds: Duration = 10.0
+    """how long a snapshot is waited for that Frigate does not have yet"""
+
+    @field_validator("mqtt")
+    @classmethod
+    def _host_and_port(cls, mqtt: str) -> str:
+        host, _, port = mqtt.rpartition(":")
+        if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ValueError("must be HOST:PORT")
+        return mqtt
+
+    @field_validator("frigate")
+    @classmethod
+    def _http(cls, frigate: str) -> str:
+        if not frigate.startswith(("http://", "https://")) or "@" in frigate:
+            raise ValueError("must begin with http:// or https://, and hold no user or password")
+        return frigate
+
+    @model_validator(mode="after")
+    def _pair(self) -> "BridgeSection":
+        if (self.mqtt_certificate is None) != (self.mqtt_key is None):
+            raise ValueError("mqtt_certificate and mqtt_key are given together or not at all")
+        return self
+
+    @property
+    def chosen_labels(self) -> frozenset[str]:
+        """Each of `labels`."""
+        return frozenset(label.strip() for label in self.labels.split(","))

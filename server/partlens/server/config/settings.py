@@ -18,6 +18,7 @@ from pydantic_settings import (
 
 from partlens.server.config.sections import (
     AccessSection,
+    BridgeSection,
     IngestSection,
     LimitsSection,
     ObserveSection,
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     observe: ObserveSection = ObserveSection()
     redis: RedisSection = RedisSection()
     ingest: IngestSection = IngestSection()
+    bridge: BridgeSection = BridgeSection()
     standing: StandingSection = StandingSection()
 
     @classmethod

@@ -53,6 +53,8 @@ def configure(observe: ObserveSection) -> None:
     # What a damaged picture makes Pillow warn of goes back to its sender as an error, or is of no
     # account; Python would keep the text of every different one for good.
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    # A line for each request, with an address that may be secret, such as a webhook's.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.basicConfig(level=observe.log_level.upper(), handlers=[handler], force=True)
 
 
