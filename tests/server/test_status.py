@@ -51,7 +51,8 @@ def test_every_error_of_ours_that_a_call_can_meet_has_a_row() -> None:
     startup = {"ModelError", "SourceError", "GalleryError", "RefusedError"}
     startup |= {"ListenError", "CertificateError", "SettingsError"}
     evaluation = {"AnnotationError"}
-    redis = {"EntryError", "UploadError"}  # met by workers, and where queries are shared
+    # Met by workers and bridges, and where queries are shared.
+    redis = {"EntryError", "UploadError", "SnapshotError"}
     without = {kind.__name__ for kind in kinds if rule_for_type(kind) is None}
     assert without <= startup | evaluation | redis
 

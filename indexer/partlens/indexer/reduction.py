@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from partlens.explainer.model import MetricModel, require_free
+from partlens.explainer.pooling import pool
 from partlens.explainer.reduction import Projection, reduced, smaller
 from partlens.indexer.errors import ModelMismatchError
 from partlens.indexer.gallery import Gallery, NewImage, StoredImage
@@ -23,7 +24,7 @@ def fit_smaller(
     grid: tuple[int, int] | None = None,
     dimensions: int | None = None,
 ) -> MetricModel:
-    """Save a smaller model, its projection fitted to a gallery's images.
+    """Save a smaller model, its projection fitted to a gallery's images on its own grid.
 
     Args:
         model: the one that the gallery is bound to.
@@ -43,11 +44,13 @@ def fit_smaller(
     if dimensions is not None:
         ids = sorted(gallery.digests())
         some = np.unique(np.linspace(0, len(ids) - 1, min(len(ids), FITTED_IMAGES)).astype(int))
-        chunks = (
+        read = (
             gallery.decompositions([ids[i] for i in some[start : start + _AT_ONCE]])
             for start in range(0, len(some), _AT_ONCE)
         )
-        projection = Projection.fit(chunks, model.spec.dimensions, dimensions)
+        to = grid or model.spec.grid
+        pooled = ((pool(c, model.spec.grid, to), bias) for c, bias in read)
+        projection = Projection.fit(pooled, model.spec.dimensions, dimensions)
     return smaller(model, folder.name, grid, projection).save(folder)
 
 
