@@ -3,6 +3,7 @@
 import io
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -72,12 +73,16 @@ class Frigate:
         answers: path -> status and body; what is not there is 404.
         asked: paths with their parameters, in order.
         token: that must be sent; "" for none.
+        slow: paths whose answers come byte by byte.
     """
 
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, bytes]] = {}
         self.asked: list[str] = []
         self.token = ""
+        self.config(160, 120)
+        self.answers["/api/version"] = (200, b"0.16.1")
+        self.slow: set[str] = set()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -91,7 +96,14 @@ class Frigate:
                     self.send_header("location", "/elsewhere")
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                try:
+                    if self.path.partition("?")[0] in outer.slow:
+                        for byte in body:
+                            self.wfile.write(bytes([byte]))
+                            time.sleep(0.1)
+                    self.wfile.write(body)
+                except OSError:
+                    pass  # nobody waits any more
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
@@ -100,6 +112,12 @@ class Frigate:
         self.address = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
+
+    def config(self, width: int, height: int, *, crop: bool = False) -> None:
+        """What /api/config says of the camera."""
+        camera = {"detect": {"width": width, "height": height}, "snapshots": {"crop": crop}}
+        body = json.dumps({"cameras": {"front_door": camera}}).encode()
+        self.answers["/api/config"] = (200, body)
 
     def has(self, told: dict[str, Any], name: str, body: bytes, status: int = 200) -> None:
         """Gives an answer for the object of a message."""

@@ -18,7 +18,7 @@ import pytest
 from mosquitto import PASSWORD, USER, Mosquitto, running_mosquitto
 from paho.mqtt.enums import CallbackAPIVersion
 from PIL import Image
-from redis_server import RedisServer, running_redis
+from redis_server import RedisServer, free_port, running_redis
 from tests.server.bridge.conftest import BOX, Frigate, encoded, frame, message
 from tests.server.conftest import DEADLINE, Running
 from tests.server.ingest.conftest import until
@@ -209,14 +209,16 @@ async def test_what_cannot_be_used_is_named_and_harms_no_other(
     frigate.has(huge, "snapshot.jpg", bytes(200_000))
     frigate.has(good, "snapshot.jpg", frame(4))
     payloads = [b"", b"{}", b"\xff", b'{"type": "end", "after": {"id": "../../config"}}']
-    payloads += [encoded(message(8, id="../../config")), encoded(message(9, box=[1e999] * 4))]
+    payloads += [encoded(message(8, id=id)) for id in ("../../config", "..", "")]
+    payloads += [encoded(message(9, snapshot=None))]
+    payloads += [encoded(message(9, snapshot={"frame_time": 1, "box": [1e999] * 4}))]
     payloads += map(encoded, (gone, broken, moved, huge, good))
     async with bridging(section(broker, frigate), stream) as metrics:
         publish(broker, *payloads)
         await until(dealt_with(metrics, len(payloads)))
-    assert results(metrics) == {"pushed": 1, "missing": 4, "malformed": 6}
+    assert results(metrics) == {"pushed": 1, "missing": 4, "malformed": 9}
     assert [event["track"] for event, _ in entries(redis_server, stream)] == [good["after"]["id"]]
-    assert not any("elsewhere" in path or "config" in path for path in frigate.asked)
+    assert not any("elsewhere" in path or "/.." in path for path in frigate.asked)
     for told in (gone, broken, moved, huge):
         assert told["after"]["id"] in caplog.text
 
@@ -224,14 +226,39 @@ async def test_what_cannot_be_used_is_named_and_harms_no_other(
 async def test_a_picture_that_frigate_has_cropped_is_taken_whole(
     broker: Mosquitto, frigate: Frigate, stream: IngestStream, redis_server: RedisServer
 ) -> None:
-    told = message(1)
-    told["after"]["snapshot"]["box"] = [400, 300, 480, 500]
+    told, outside = message(1), message(2)
+    outside["after"]["snapshot"]["box"] = [400, 300, 480, 500]
+    frigate.config(160, 120, crop=True)
     frigate.has(told, "snapshot.jpg", frame(1))
+    frigate.has(outside, "snapshot-clean.webp", frame(1))
+    async with bridging(section(broker, frigate), stream) as metrics:
+        publish(broker, encoded(told), encoded(outside))
+        await until(dealt_with(metrics, 2))
+    for _, picture in entries(redis_server, stream):
+        assert picture.shape == (120, 160, 3)
+
+
+@pytest.mark.parametrize("says_its_size", [True, False])
+async def test_a_frame_of_another_size_is_cut_in_proportion(
+    broker: Mosquitto,
+    frigate: Frigate,
+    stream: IngestStream,
+    redis_server: RedisServer,
+    says_its_size: bool,
+) -> None:
+    told = message(3)
+    told["after"]["snapshot"]["box"] = [2 * number for number in BOX]
+    frigate.config(320, 240)
+    if not says_its_size:  # then it is taken to be what boxes are given in
+        frigate.answers["/api/config"] = (200, b"[]")
+        told = message(3)
+    frigate.has(told, "snapshot-clean.webp", frame(3))
     async with bridging(section(broker, frigate), stream) as metrics:
         publish(broker, encoded(told))
         await until(dealt_with(metrics, 1))
     ((_, picture),) = entries(redis_server, stream)
-    assert picture.shape == (120, 160, 3)
+    assert picture.shape == (BOX[3] - BOX[1], BOX[2] - BOX[0], 3)
+    assert np.abs(picture.astype(int) - (30, 80, 160)).max() < 12
 
 
 async def test_a_snapshot_that_is_still_being_written_is_waited_for(
@@ -306,6 +333,44 @@ async def test_a_full_stream_and_a_dead_redis_are_waited_for(
         found = {event["track"] for event, _ in (*before, *entries(server, stream))}
         assert found == {one["after"]["id"] for one in told}
         await stream.close()
+
+
+async def test_a_failing_gateway_is_waited_for_and_a_failing_picture_is_not(
+    broker: Mosquitto,
+    frigate: Frigate,
+    stream: IngestStream,
+    redis_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("partlens.server.bridge.frigate_api._SECONDS", 0.5)
+    good, broken, slow = message(1), message(2), message(3)
+    frigate.has(good, "snapshot-clean.webp", frame(1))
+    frigate.has(broken, "snapshot-clean.webp", b"", 500)
+    frigate.has(slow, "snapshot-clean.webp", frame(1))
+    frigate.slow.add(f"/api/events/{slow['after']['id']}/snapshot-clean.webp")
+    before = dict(frigate.answers)
+    frigate.answers = {path: (502, b"") for path in before}
+    async with bridging(section(broker, frigate), stream) as metrics:
+        publish(broker, encoded(broken), encoded(slow), encoded(good))
+        await until(lambda: asyncio.sleep(0, len(frigate.asked) > 6))
+        assert not results(metrics)  # as Frigate itself is away
+        frigate.answers = before
+        await until(dealt_with(metrics, 3))
+    assert results(metrics) == {"pushed": 1, "missing": 2}
+    assert tracks(redis_server, stream) == {good["after"]["id"]}
+
+
+async def test_a_broker_that_is_not_there_is_told_of(
+    frigate: Frigate, stream: IngestStream, caplog: pytest.LogCaptureFixture
+) -> None:
+    used = BridgeSection(mqtt=f"127.0.0.1:{free_port()}", frigate=frigate.address)
+    messages, api = MqttMessages(used), FrigateApi(used, LIMITS)
+    bridge = FrigateBridge(messages, api, stream, used, LIMITS.image_limits, BridgeMetrics())
+    task = asyncio.create_task(bridge.run())
+    await until(lambda: asyncio.sleep(0, "no broker answers" in caplog.text))
+    bridge.stop()
+    await asyncio.wait_for(task, DEADLINE)
+    await api.close()
 
 
 async def test_frigate_away_or_refusing_us_is_waited_for(

@@ -5,29 +5,35 @@ import io
 from PIL import Image
 
 from partlens.explainer.images import ImageLimits, decode
+from partlens.server.bridge.frigate_api import Shot
 from partlens.server.bridge.frigate_event import Box
 
 _QUALITY = 95
 
 
-def cropped(data: bytes, box: Box, limits: ImageLimits) -> bytes:
-    """The box cut out of an encoded picture, as a JPEG.
+def cropped(shot: Shot, box: Box, limits: ImageLimits) -> bytes:
+    """The box cut out of a snapshot, as a JPEG.
 
-    A picture that does not hold the box was cropped by Frigate already, and is taken whole.
+    A picture that Frigate has cropped, or that does not hold the box, is taken whole.
 
     Args:
-        box: (left, top, right, bottom) in pixels of the upright picture.
+        box: (left, top, right, bottom) in pixels of the frame that Frigate detects in; the
+            picture may be a smaller or larger one of it.
 
     Raises:
         ImageError: it is no picture that can be used.
     """
-    image = decode(data, limits)
+    image = decode(shot.data, limits)
     height, width = image.shape[:2]
-    left, top, right, bottom = (round(number) for number in box)
+    across, down = (width / shot.size[0], height / shot.size[1]) if shot.size else (1.0, 1.0)
+    left, right = (round(across * number) for number in (box[0], box[2]))
+    top, bottom = (round(down * number) for number in (box[1], box[3]))
     left, top = max(left, 0), max(top, 0)
     # Boxes of objects at the edge stick out by a pixel or two.
-    if left < right <= width + 2 and top < bottom <= height + 2:
+    holds = left < right <= width + 2 and top < bottom <= height + 2
+    if holds and not shot.cropped:
         image = image[top:bottom, left:right]
     written = io.BytesIO()
-    Image.fromarray(image).save(written, "JPEG", quality=_QUALITY)
+    # Not halved in colour: a hat of a few pixels has one too.
+    Image.fromarray(image).save(written, "JPEG", quality=_QUALITY, subsampling=0)
     return written.getvalue()

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from partlens.explainer.errors import ImageError
 from partlens.explainer.images import ImageLimits
 from partlens.server.bridge.crops import cropped
-from partlens.server.bridge.frigate_api import FrigateApi
+from partlens.server.bridge.frigate_api import FrigateApi, Shot
 from partlens.server.bridge.frigate_event import FrigateEvent, TrackedObject, read
 from partlens.server.bridge.metrics import BridgeMetrics
 from partlens.server.bridge.mqtt import MqttMessages
@@ -85,6 +85,9 @@ class FrigateBridge:
             return "passed"
         try:
             await self._push(event)
+        except EntryError as error:
+            _log.warning("a message %s", error)
+            return "malformed"
         except (SnapshotError, ImageError) as error:
             _log.warning("object %s has no usable snapshot: %s", event.after.id, error)
             return "missing"
@@ -100,16 +103,16 @@ class FrigateBridge:
         )
 
     async def _push(self, event: FrigateEvent) -> None:
-        one = event.after
-        data, address = await self._snapshot(one, ended=event.type == "end")
-        picture = await asyncio.to_thread(cropped, data, one.best.box, self._limits)
-        moment = f"/{one.best.frame_time:.6f}" if self._settings.moments == "each" else ""
+        one, best = event.after, event.after.best
+        shot = await self._snapshot(one, ended=event.type == "end")
+        picture = await asyncio.to_thread(cropped, shot, best.box, self._limits)
+        moment = f"/{best.frame_time:.6f}" if self._settings.moments == "each" else ""
         told = IngestEvent(
             id=f"{one.camera}/{one.id}{moment}",
             camera=one.camera,
             track=one.id,
-            captured_at=one.seen_at,
-            uri=address,
+            captured_at=best.taken_at,
+            uri=shot.address,
             attributes=one.attributes,
         )
         pause = _FIRST_PAUSE
@@ -121,12 +124,12 @@ class FrigateBridge:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def _snapshot(self, one: TrackedObject, *, ended: bool) -> tuple[bytes, str]:
+    async def _snapshot(self, one: TrackedObject, *, ended: bool) -> Shot:
         """Waits as long as it takes for Frigate, and a while for what it may still be writing."""
         pause, waited = _FIRST_PAUSE, 0.0
         while True:
             try:
-                return await self._api.snapshot(one.id, ended=ended)
+                return await self._api.snapshot(one.camera, one.id, ended=ended)
             except SnapshotError as error:
                 over = waited >= self._settings.wait_seconds
                 if not error.away and (over or not error.passing):

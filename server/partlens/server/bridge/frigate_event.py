@@ -1,6 +1,6 @@
 """What Frigate says of a tracked object, on the MQTT topic frigate/events.
 
-As https://docs.frigate.video/integrations/mqtt documents it; older versions without `snapshot` too.
+As https://docs.frigate.video/integrations/mqtt documents it.
 """
 
 from datetime import UTC, datetime
@@ -34,16 +34,19 @@ class Snapshot(_Loose):
     frame_time: _Moment
     box: Box
 
+    @property
+    def taken_at(self) -> datetime:
+        """When the frame was taken."""
+        return datetime.fromtimestamp(self.frame_time, UTC)
+
 
 class TrackedObject(_Loose):
     """A tracked object at one moment: `after` of a message."""
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     camera: _Name
     label: _Name
     sub_label: Annotated[_Name | None, BeforeValidator(_first)] = None
-    frame_time: _Moment
-    box: Box
     snapshot: Snapshot | None = None
     top_score: Annotated[float, Field(allow_inf_nan=False)] = 0.0
     false_positive: bool = False
@@ -52,13 +55,17 @@ class TrackedObject(_Loose):
 
     @property
     def best(self) -> Snapshot:
-        """When and where it was seen best."""
-        return self.snapshot or Snapshot(frame_time=self.frame_time, box=self.box)
+        """When and where it was seen best.
 
-    @property
-    def seen_at(self) -> datetime:
-        """When the best frame was taken."""
-        return datetime.fromtimestamp(self.best.frame_time, UTC)
+        Raises:
+            EntryError: Frigate does not say.
+        """
+        if self.snapshot is None:
+            raise EntryError(
+                f"of object {self.id} does not say where its snapshot shows it; Frigate 0.14 or"
+                " later does"
+            )
+        return self.snapshot
 
     @property
     def attributes(self) -> dict[str, str]:

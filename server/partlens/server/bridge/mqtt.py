@@ -58,6 +58,8 @@ class MqttMessages:
             manual_ack=True,
         )
         self._client.on_connect = self._connected
+        self._client.on_connect_fail = self._not_reached
+        self._client.on_subscribe = self._subscribed
         self._client.on_disconnect = self._disconnected
         self._client.on_message = self._arrived
         self._client.reconnect_delay_set(1, _SLOWEST_RETRY)
@@ -99,6 +101,17 @@ class MqttMessages:
         self._connection += 1
         _log.info("connected to %s, topic %s", self._settings.mqtt, self._topic)
         client.subscribe(self._topic, qos=1)
+
+    def _not_reached(self, client: object, data: object) -> None:
+        _log.warning("no broker answers at bridge.mqtt = %s; trying again", self._settings.mqtt)
+
+    def _subscribed(
+        self, client: object, data: object, number: object, reasons: Any, more: object
+    ) -> None:
+        if any(reason.is_failure for reason in reasons):
+            _log.error(
+                "the broker does not let %r read %s", self._settings.mqtt_user or "", self._topic
+            )
 
     def _disconnected(
         self, client: object, data: object, flags: object, reason: Any, more: object
