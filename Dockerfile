@@ -35,10 +35,13 @@ HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 \
 ENTRYPOINT ["partlens"]
 CMD ["serve", "--config", "/var/lib/partlens/partlens.toml"]
 
-# The same code beside faiss-gpu and PyTorch's own build for NVIDIA GPUs.
+# The same code beside faiss-gpu, ONNX Runtime and PyTorch's own build for NVIDIA GPUs. Two packages install a module
+# onnxruntime, so the one that the extras name goes.
 FROM build AS build-gpu
 RUN /opt/partlens/bin/pip uninstall --yes faiss-cpu torch \
-    && /opt/partlens/bin/pip install --no-cache-dir --constraint constraints.txt ".[server,video,bridge,faiss-gpu]"
+    && /opt/partlens/bin/pip install --no-cache-dir --constraint constraints.txt ".[server,video,bridge,faiss-gpu]" \
+    && /opt/partlens/bin/pip uninstall --yes onnxruntime \
+    && /opt/partlens/bin/pip install --no-cache-dir --no-deps "onnxruntime-gpu>=1.32,<2"
 
 FROM runtime AS gpu
 COPY --from=build-gpu /opt/partlens /opt/partlens

@@ -19,12 +19,25 @@ REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what is marked long, unless it is asked for."""
+    """Skip what is marked long, unless it is asked for, and cuda, where there is no GPU."""
+    skips = {}
     if os.environ.get("PARTLENS_TEST_LONG") != "1":
-        skip = pytest.mark.skip(reason="long; PARTLENS_TEST_LONG=1 runs it")
-        for item in items:
-            if item.get_closest_marker("long"):
+        skips["long"] = pytest.mark.skip(reason="long; PARTLENS_TEST_LONG=1 runs it")
+    if not _has_gpu():
+        skips["cuda"] = pytest.mark.skip(reason="no NVIDIA GPU, or no faiss-gpu to use it")
+    for item in items:
+        for marker, skip in skips.items():
+            if item.get_closest_marker(marker):
                 item.add_marker(skip)
+
+
+def _has_gpu() -> bool:
+    # FAISS is asked only where there can be one: loading it takes long.
+    if not any(Path("/dev").glob("nvidia[0-9]*")):
+        return False
+    import faiss
+
+    return bool(getattr(faiss, "get_num_gpus", lambda: 0)())
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ EXTRAS = (
     "train",
     "evaluation",
     "video",
+    "bridge",
 )
 
 

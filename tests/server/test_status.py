@@ -49,7 +49,7 @@ def test_every_error_of_ours_that_a_call_can_meet_has_a_row() -> None:
         for kind in base.__subclasses__()
     ]
     startup = {"ModelError", "SourceError", "GalleryError", "RefusedError"}
-    startup |= {"ListenError", "CertificateError", "SettingsError"}
+    startup |= {"ListenError", "CertificateError", "SettingsError", "GpuError"}
     evaluation = {"AnnotationError"}
     # Met by workers and bridges, and where queries are shared.
     redis = {"EntryError", "UploadError", "SnapshotError"}

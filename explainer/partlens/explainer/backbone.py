@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from partlens.explainer.compute import CPU, Compute
 from partlens.explainer.errors import ModelError, ModelFileError, ShapeError
 from partlens.explainer.onnx_runtime import session
 
@@ -29,22 +30,24 @@ class Backbone(Protocol):
 
 
 class OnnxBackbone:
-    """An ONNX model of one input and one output, run by ONNX Runtime on the CPU.
+    """An ONNX model of one input and one output, run by ONNX Runtime.
 
     Args:
         data: the serialised model; weights inside, none in files beside it.
+        compute: what it runs on.
 
     Raises:
         ModelFileError: not an ONNX model that can be run, or not of this form.
+        ModelError: there is no such device.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, compute: Compute = CPU) -> None:
         self._data = data
         try:
             proto = onnx.load_model_from_string(data)
             _require_self_contained(proto)
-            self._session = session(data)
-        except ModelFileError:
+            self._session = session(data, compute)
+        except ModelError:
             raise
         except Exception as error:  # protobuf's and ONNX Runtime's many own classes
             raise ModelFileError(

@@ -16,6 +16,7 @@ from torch import nn
 
 from partlens.explainer.backbone import Backbone, FloatArray, OnnxBackbone
 from partlens.explainer.completeness import Completeness
+from partlens.explainer.compute import CPU, Compute
 from partlens.explainer.decomposition import Decomposition
 from partlens.explainer.errors import ModelError, ModelFileError, ShapeError
 from partlens.explainer.halves import one_torch_thread
@@ -106,11 +107,15 @@ class MetricModel:
         )
 
     @classmethod
-    def load(cls, folder: Path) -> "MetricModel":
+    def load(cls, folder: Path, compute: Compute = CPU) -> "MetricModel":
         """The model in a folder that `save` wrote.
+
+        Args:
+            compute: what the backbone runs on; the head is decomposed on the CPU.
 
         Raises:
             ModelFileError: a file is missing, damaged, changed since, or of a newer format.
+            ModelError: there is no such device.
         """
         spec = read_spec(folder)
         if (found := _digest(folder, spec)) != spec.digest:
@@ -118,7 +123,8 @@ class MetricModel:
                 f"the files of model {spec.name!r} have the digest {found}, its {MODEL_FILE} says"
                 f" {spec.digest}: a file was changed or cut short; import the model again"
             )
-        return cls(spec, OnnxBackbone((folder / BACKBONE_FILE).read_bytes()), store.read(folder))
+        backbone = OnnxBackbone((folder / BACKBONE_FILE).read_bytes(), compute)
+        return cls(spec, backbone, store.read(folder))
 
     def save(self, folder: Path) -> "MetricModel":
         """Write a model folder, all of it or nothing, and return the model with its digest.

@@ -1,29 +1,61 @@
-"""ONNX Runtime as it is used everywhere here: on the CPU, quiet, and telling nobody anything."""
+"""ONNX Runtime as it is used everywhere here: quiet, and telling nobody anything."""
 
 import os
+
+from partlens.explainer.compute import CPU, Compute
+from partlens.explainer.errors import ModelError
 
 # Its official builds report what they run to their maker, from the moment they are loaded. What is
 # searched for in an archive is nobody's business: to change that is for whoever runs partlens.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
+import onnx
 import onnxruntime
+from onnxruntime.transformers.float16 import convert_float_to_float16
 
 _ERRORS_ONLY = 3
 
 
-def session(data: bytes) -> onnxruntime.InferenceSession:
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+
+
+def session(data: bytes, compute: Compute = CPU) -> onnxruntime.InferenceSession:
     """A session that runs a serialised model, with its own log at errors.
 
     Raises:
+        ModelError: there is no GPU that it can use.
         Exception: ONNX Runtime's many own classes, where it cannot be run.
     """
+    wanted = [_CPU] if compute.device == "cpu" else [_CUDA, _CPU]
+    if compute.device == "cuda" and _CUDA not in providers():
+        raise ModelError(
+            f"this ONNX Runtime runs on {', '.join(providers())} alone; on a GPU it needs"
+            " onnxruntime-gpu in the place of onnxruntime"
+        )
+    if compute.device == "cuda":
+        # CUDA's libraries may lie in packages beside it, where no loader looks.
+        onnxruntime.preload_dlls()
+    if compute.precision == "float16":
+        data = _halved(data)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
     # Its threads would spin between two passes, on the cores that decode and decompose.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    made = onnxruntime.InferenceSession(data, options, providers=wanted)
+    if made.get_providers()[0] != wanted[0]:  # it goes on without what it cannot load
+        raise ModelError(
+            "ONNX Runtime found no GPU that it can use; `nvidia-smi` and `partlens doctor` say more"
+        )
+    return made
 
 
 def providers() -> list[str]:
     """What this build of it can run on."""
     return list(onnxruntime.get_available_providers())
+
+
+def _halved(data: bytes) -> bytes:
+    """The same model computing in float16, with float32 at its ends."""
+    model = convert_float_to_float16(onnx.load_model_from_string(data), keep_io_types=True)
+    halved: bytes = model.SerializeToString()
+    return halved

@@ -1,14 +1,15 @@
 """Arguments that several commands on galleries take, and how their errors are told."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 
+from partlens.explainer.compute import Device, Precision
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.stored import Storage
 from partlens.indexer.errors import IndexerError
@@ -25,6 +26,24 @@ STORAGE = click.option(
     type=click.Choice(get_args(Storage)),
     help="Of contributions: int8 takes half the bytes.",
 )
+
+
+def compute_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--device and --precision, as the arguments device and precision."""
+    command = click.option(
+        "--precision",
+        default="float32",
+        show_default=True,
+        type=click.Choice(get_args(Precision)),
+        help="Inside the backbone; float16 is for GPUs.",
+    )(command)
+    return click.option(
+        "--device",
+        default="cpu",
+        show_default=True,
+        type=click.Choice(get_args(Device)),
+        help="cuda: the backbone on the first NVIDIA GPU.",
+    )(command)
 
 
 @contextmanager

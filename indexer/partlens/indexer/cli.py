@@ -12,9 +12,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from partlens.explainer.compute import Compute, Device, Precision
 from partlens.explainer.model import MetricModel, read_spec
 from partlens.explainer.stored import Storage
-from partlens.indexer.arguments import GALLERY, MODEL, STORAGE, Moment, Seconds, clear_errors
+from partlens.indexer.arguments import (
+    GALLERY,
+    MODEL,
+    STORAGE,
+    Moment,
+    Seconds,
+    clear_errors,
+    compute_options,
+)
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery import cli as upkeep
 from partlens.indexer.indexing import Progress, index_images
@@ -57,6 +66,7 @@ def create(gallery: Path, model: Path, storage: Storage) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Of a video: JSON Lines with what to cut out of it, instead of whole frames.",
 )
+@compute_options
 @click.option("--camera", default="", help="Of a video: which took it.")
 @click.option(
     "--started-at", type=Moment(), help="Of a video: when it began (ISO 8601 with a zone)."
@@ -69,6 +79,8 @@ def add(
     batch_size: int,
     every: float | None,
     boxes: Path | None,
+    device: Device,
+    precision: Precision,
     camera: str,
     started_at: datetime | None,
 ) -> None:
@@ -86,7 +98,7 @@ def add(
                 source, every or 1.0, read_detections(boxes) if boxes else None, camera, started_at
             )
         )
-        loaded = MetricModel.load(model)
+        loaded = MetricModel.load(model, Compute(device, precision))
         with Gallery.open(gallery, loaded.spec) as opened, _reporting(len(images)) as report:
             progress = index_images(
                 opened, loaded, images, strict=strict, batch_size=batch_size, report=report

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from partlens.explainer.compute import Compute
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel
 from partlens.indexer.errors import IndexerError
@@ -71,8 +72,9 @@ def _required(settings: Settings) -> tuple[Path, Path]:
 
 
 def _load(model: Path, gallery: Path, settings: Settings) -> Engine:
-    loaded = MetricModel.load(model)
-    return Engine(loaded, Gallery.open(gallery, loaded.spec), settings.limits)
+    device = settings.server.device
+    loaded = MetricModel.load(model, Compute(device, settings.server.precision))
+    return Engine(loaded, Gallery.open(gallery, loaded.spec, device), settings.limits)
 
 
 async def _run(server: PartlensServer, settings: Settings) -> None:

@@ -13,11 +13,13 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.explainer.compute import Compute, Device, Precision
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel
 from partlens.explainer.starter import model_folder
 from partlens.explainer.starter.pictures import generate
 from partlens.explainer.starter.pictures.manifest import write_pictures
+from partlens.indexer.arguments import compute_options
 from partlens.indexer.errors import IndexerError, SourceError
 from partlens.indexer.extraction import DecodedImage, load
 from partlens.indexer.gallery import Gallery
@@ -140,22 +142,31 @@ def _images(folder: Path | None, count: int) -> Iterator[list[SourceImage]]:
 @click.option("--count", type=click.IntRange(1), default=1000, show_default=True)
 @click.option("--batch", type=click.IntRange(1, 1024), default=32, show_default=True)
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
+@compute_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def index(
-    model: Path | None, images: Path | None, count: int, batch: int, repeats: int, as_json: bool
+    model: Path | None,
+    images: Path | None,
+    count: int,
+    batch: int,
+    repeats: int,
+    device: Device,
+    precision: Precision,
+    as_json: bool,
 ) -> None:
     """Time indexing, files to rows on disk, beside the bare backbone at the same batch."""
     try:
         with _images(images, count) as source:
-            loaded = MetricModel.load(model or model_folder())
+            compute = Compute(device, precision)
+            loaded = MetricModel.load(model or model_folder(), compute)
             speed = measure(loaded, source, batch=batch, repeats=repeats)
     except (IndexerError, ExplainerError) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(json.dumps(asdict(speed)))
+        click.echo(json.dumps(asdict(speed) | asdict(compute)))
     else:
         click.echo(
-            f"{speed.model}: backbone {speed.backbone:.1f} images/s, indexing"
-            f" {speed.indexing:.1f} images/s, ratio {speed.ratio:.3f} (of processor time"
+            f"{speed.model} on {device}, {precision}: backbone {speed.backbone:.1f} images/s,"
+            f" indexing {speed.indexing:.1f} images/s, ratio {speed.ratio:.3f} (of processor time"
             f" {speed.cpu_ratio:.3f}); decoding on one thread {speed.decoding:.1f} images/s"
         )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from partlens.explainer.scoring import MIXTURES, QueryPart, Score
 from partlens.indexer.gallery.catalogue import Rows
+from partlens.indexer.gallery.gpu import GpuIndex
 from partlens.indexer.gallery.indexes import SegmentIndex
 from partlens.indexer.gallery.plan import PROBES
 from partlens.indexer.gallery.records import FloatArray
@@ -134,6 +135,11 @@ def _nearest(
     index: Any, query: FloatArray, rows: Rows, total: int, each: int, count: int
 ) -> tuple[FloatArray, NDArray[np.int64]]:
     """Similarities and ids of vectors of the rows, of which each has `each`."""
+    if isinstance(index, GpuIndex):
+        there = index.nearest(query, rows, total, each, count)
+        if there is not None:
+            return there
+        index = index.host
     share = len(rows) / total
     bits = _bitmap(rows, total, each) if share < 1 else None
     selector = None if bits is None else faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))

@@ -12,6 +12,7 @@ from types import TracebackType
 import numpy as np
 import pyarrow as pa
 
+from partlens.explainer.compute import Device
 from partlens.explainer.scoring import QueryPart, Score
 from partlens.explainer.spec import ModelSpec
 from partlens.explainer.stored import Storage
@@ -52,14 +53,14 @@ class Gallery:
     reading never waits for writing.
     """
 
-    def __init__(self, path: Path, bound: Binding) -> None:
+    def __init__(self, path: Path, bound: Binding, device: Device = "cpu") -> None:
         self.path, self.bound, self.spec = path, bound, bound.spec
         self._truth = Truth(path)
         self._lock: WriterLock | None = None
         self._writing = threading.RLock()
         self._changed_at = 0.0
         self._view = View.of(self._truth.current, path, bound)
-        self.indexes = Indexes(path / INDEXES, self.spec.dimensions)
+        self.indexes = Indexes(path / INDEXES, self.spec.dimensions, device)
         self._compaction = Compaction(
             path / SEGMENTS,
             snapshot=lambda: self._view.snapshot,
@@ -96,22 +97,24 @@ class Gallery:
         return cls(path, bound)
 
     @classmethod
-    def open(cls, path: Path, spec: ModelSpec | None = None) -> "Gallery":
+    def open(cls, path: Path, spec: ModelSpec | None = None, device: Device = "cpu") -> "Gallery":
         """The gallery at a place.
 
         Args:
             spec: of the model that will be used with it; None to read and search with stored
                 features only.
+            device: where the positions of large segments are searched.
 
         Raises:
             NotFoundError: there is none.
             ModelMismatchError: it is bound to another model.
             DamagedError, NewerFormatError: its files are broken, or of a newer version.
+            GpuError: there is no such device.
         """
         bound = Binding.read(path)
         if spec is not None and spec.digest != bound.spec.digest:
             raise ModelMismatchError(bound.spec.digest, spec.digest)
-        return cls(path, bound)
+        return cls(path, bound, device)
 
     @property
     def view(self) -> View:

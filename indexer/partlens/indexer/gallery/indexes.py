@@ -13,9 +13,11 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.explainer.compute import Device
 from partlens.indexer.errors import DamagedError, GalleryError
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.durability import sync, write_atomically
+from partlens.indexer.gallery.gpu import gpu_copy, require_gpu
 from partlens.indexer.gallery.plan import (
     AUTO,
     INDEXED_ROWS,
@@ -66,10 +68,16 @@ class Indexes:
     Args:
         folder: of the indexes, with a folder for each segment that has one.
         dimensions: D.
+        device: where indexes of positions that are in files are searched.
+
+    Raises:
+        GpuError: there is no such device.
     """
 
-    def __init__(self, folder: Path, dimensions: int) -> None:
-        self._folder, self._dimensions = folder, dimensions
+    def __init__(self, folder: Path, dimensions: int, device: Device = "cpu") -> None:
+        if device == "cuda":
+            require_gpu()
+        self._folder, self._dimensions, self._device = folder, dimensions, device
         self.choice = read_choice(folder)
         self._known: WeakKeyDictionary[Segment, SegmentIndex] = WeakKeyDictionary()
         self._lock = threading.Lock()
@@ -149,7 +157,7 @@ class Indexes:
             shutil.rmtree(draft, ignore_errors=True)
             raise
         with self._lock:
-            self._known[segment] = replace(made, on_disk=True)
+            self._known[segment] = self._placed(replace(made, on_disk=True))
 
     def keep_only(self, segments: Iterable[Segment]) -> None:
         """Delete the files of all other segments' indexes; only for the one writer."""
@@ -171,9 +179,14 @@ class Indexes:
         if segment.path is None or not (self._folder / segment.path.name).exists():
             return None
         try:
-            return _load(self._folder / segment.path.name, segment)
+            return self._placed(_load(self._folder / segment.path.name, segment))
         except DamagedError:
             return None
+
+    def _placed(self, index: SegmentIndex) -> SegmentIndex:
+        if self._device == "cpu":
+            return index
+        return replace(index, positions=gpu_copy(index.positions))
 
 
 def read_choice(folder: Path) -> IndexChoice:

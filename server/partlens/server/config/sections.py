@@ -7,6 +7,7 @@ from annotated_types import Ge, Gt
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from partlens.explainer.compute import Device, Precision
 from partlens.explainer.images import ImageLimits
 
 Count = Annotated[int, Ge(1)]
@@ -33,6 +34,10 @@ class ServerSection(Section):
     """file that gets HOST:PORT once serving, and is removed on stop"""
     reflection: bool = False
     """let callers ask for the contract, as grpcurl does"""
+    device: Device = "cpu"
+    """cuda: the backbone, and the positions of large segments, on the first NVIDIA GPU"""
+    precision: Precision = "float32"
+    """of the numbers inside the backbone: float32, or float16, which is for GPUs"""
     workers: Count = 4
     """threads that decode pictures and search the gallery"""
     grace_seconds: Duration = 10.0
