@@ -40,6 +40,9 @@ _CHUNK_ROWS = 256
 _TRAINING_VECTORS = 64
 """For each inverted list."""
 _SEED = 0
+_MAPPED = faiss.IO_FLAG_MMAP_IFC
+"""Read where they lie: searched as fast as a copy in memory, which all processes share and which
+the system may drop."""
 
 
 class FactoryError(GalleryError, ValueError):
@@ -137,27 +140,19 @@ class Indexes:
             return
         rows, positions, dimensions = segment.contributions.shape
         factory = positions_factory(self.choice, rows * positions, dimensions, share)
-        made = _made(segment, factory, embeddings_factory(rows, dimensions))
         place = self._folder / segment.path.name
         draft = place.with_name(f".{place.name}")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         try:
-            faiss.write_index(made.positions, str(draft / _POSITIONS))
-            faiss.write_index(made.embeddings, str(draft / _EMBEDDINGS))
-            facts = {"factory": factory, "rows": rows, "positions": positions}
-            (draft / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
-            files = [draft / name for name in (_POSITIONS, _EMBEDDINGS, _FACTS)]
-            checksums.record(draft / _SUMS, files)
-            for path in (*files, draft / _SUMS, draft):
-                sync(path)
+            _write(draft, segment, factory)
             shutil.rmtree(place, ignore_errors=True)
             draft.rename(place)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
         with self._lock:
-            self._known[segment] = self._placed(replace(made, on_disk=True))
+            self._known[segment] = self._placed(_open(place, segment))
 
     def keep_only(self, segments: Iterable[Segment]) -> None:
         """Delete the files of all other segments' indexes; only for the one writer."""
@@ -205,17 +200,39 @@ def read_choice(folder: Path) -> IndexChoice:
         raise DamagedError(f"{folder.name}/{_CHOICE} cannot be read: {error}") from error
 
 
+def _write(folder: Path, segment: Segment, factory: str) -> None:
+    """The files of a segment's index, synced; what was built in memory is let go of."""
+    rows, positions, dimensions = segment.contributions.shape
+    made = _made(segment, factory, embeddings_factory(rows, dimensions))
+    faiss.write_index(made.positions, str(folder / _POSITIONS))
+    faiss.write_index(made.embeddings, str(folder / _EMBEDDINGS))
+    facts = {"factory": factory, "rows": rows, "positions": positions}
+    (folder / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
+    files = [folder / name for name in (_POSITIONS, _EMBEDDINGS, _FACTS)]
+    checksums.record(folder / _SUMS, files)
+    for path in (*files, folder / _SUMS, folder):
+        sync(path)
+
+
 def _load(path: Path, segment: Segment) -> SegmentIndex:
+    """That of a folder, after its files are compared with their checksums; DamagedError."""
     sums = checksums.recorded(path / _SUMS)
     try:
         for name in (_POSITIONS, _EMBEDDINGS, _FACTS):
             # First, as FAISS must not parse a file that was changed.
             if sums.get(path / name) != checksums.digest(path / name):
                 raise DamagedError(f"index {path.name}: {name} differs from its checksum")
+    except OSError as error:
+        raise DamagedError(f"index {path.name} cannot be read: {error}") from error
+    return _open(path, segment)
+
+
+def _open(path: Path, segment: Segment) -> SegmentIndex:
+    try:
         facts = json.loads((path / _FACTS).read_bytes())
         found = SegmentIndex(
-            faiss.read_index(str(path / _POSITIONS)),
-            faiss.read_index(str(path / _EMBEDDINGS)),
+            faiss.read_index(str(path / _POSITIONS), _MAPPED),
+            faiss.read_index(str(path / _EMBEDDINGS), _MAPPED),
             on_disk=True,
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
