@@ -143,12 +143,15 @@ class _Images:
         shape = (len(contributions), *grid, contributions.shape[2])
         self.contributions = np.asarray(contributions, np.float32).reshape(shape)
         self.bias = np.asarray(bias, np.float32)
-        self.embedding_lengths = np.linalg.norm(self.contributions.sum((1, 2)) + self.bias, axis=1)
+        # As a product, which takes a third of the time of a sum.
+        ones = np.ones((1, contributions.shape[1]), np.float32)
+        sums = (ones @ self.contributions.reshape(contributions.shape))[:, 0]
+        self.embedding_lengths = np.linalg.norm(sums + self.bias, axis=1)
 
     @cached_property
     def lengths(self) -> FloatArray:
         """|c_q| of each position, shape [M, rows, cols]."""
-        squares = np.einsum("mrcd,mrcd->mrc", self.contributions, self.contributions)
+        squares = np.vecdot(self.contributions, self.contributions)
         return np.asarray(np.sqrt(squares), np.float32)
 
 

@@ -1,5 +1,6 @@
 """Finds the best images of a snapshot: scores them all, or the candidates that an index names."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ _CHUNK_BYTES = 2**21
 EXACT_BYTES = 16 * 2**20
 """Up to this size of contributions every image that passes the filter is scored, which takes no
 longer than asking an index."""
-RERANKED = 512
+RERANKED = 640
 """Above it, so many candidates (or eight a result, if that is more) are scored."""
 MOST_RERANKED = 32768
 """So many at most, where those are of too few groups."""
@@ -74,7 +75,8 @@ def search(
         best: list[Found] = []
         for segment, rows in _chunks(chosen):
             require_waiting()
-            best += _scored(numbers[segment], segment, rows, parts, score, top, grid, by)
+            least = best[-1].score if len(best) == top else -math.inf
+            best += _scored(numbers[segment], segment, rows, parts, score, top, least, grid, by)
             best = _first(best, top)
         return best
 
@@ -120,10 +122,11 @@ def _scored(
     parts: Sequence[QueryPart],
     score: Score,
     top: int,
+    least: float,
     grid: tuple[int, int],
     by: GroupBy | None,
 ) -> Iterator[Found]:
-    """The best of some rows, or of their groups."""
+    """The best of some rows, or of their groups, of those that score `least` or more."""
     bias = np.asarray(segment.bias[rows])
     scored = score_images(score, parts, segment.contributions[rows], bias, grid)
     order = np.argsort(-scored.scores, kind="stable")
@@ -133,6 +136,8 @@ def _scored(
         alone = np.where(of < 0, -1 - np.arange(len(of)), of)
         order = order[np.sort(np.unique(alone, return_index=True)[1])]
     first = order[: top + 1]
+    # Looking up ids takes long, and of most chunks none is among the best.
+    first = first[scored.scores[first] >= least]
     for i, id in zip(first, segment.catalogue.ids(rows[first]), strict=True):
         number_of_group = -1 if groups is None else int(groups.numbers[rows[i]])
         row0, col0, row1, col1 = (float(n) for n in scored.windows[i])
