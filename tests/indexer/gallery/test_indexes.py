@@ -1,9 +1,11 @@
 """Trained indexes find what scoring every image finds, and are made again when they are damaged."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from gallery_images import GRID
@@ -11,6 +13,7 @@ from indexed_gallery import DIMENSIONS, SHARES, WIDE, fill, queries, recall
 
 from partlens.indexer.cli import index
 from partlens.indexer.gallery import Filter, Gallery
+from partlens.indexer.gallery.erasure import erase
 from partlens.indexer.gallery.indexes import INDEXES, FactoryError
 from partlens.indexer.gallery.plan import INDEXED_ROWS, IndexChoice, plan
 from partlens.indexer.gallery.search import search
@@ -123,3 +126,31 @@ def test_the_commands_plan_and_index_again(folder: Path) -> None:
     with Gallery.open(folder) as opened:
         (segment,) = opened.view.snapshot.segments
         assert opened.indexes.of(segment).positions.nlist == 32
+
+
+def test_an_erased_image_is_in_no_index(folder: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(folder, tmp_path / "gallery"))
+    contributions = stored(path, "00100")
+    assert nearest(path, contributions).min() > 0.98  # whatever the index keeps of them
+    receipt = erase(path, ["00100"])
+    assert receipt.gone and any(name.startswith(INDEXES) for name in receipt.files_removed)
+    assert nearest(path, contributions).max() < 0.98
+    assert not verify(path).findings
+
+
+def stored(path: Path, id: str) -> np.ndarray:
+    with Gallery.open(path) as gallery:
+        return np.asarray(gallery.decompositions([id])[0][0])
+
+
+def nearest(path: Path, vectors: np.ndarray) -> np.ndarray:
+    """The largest cosine of each vector with one in an index of positions."""
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    with Gallery.open(path) as gallery:
+        assert not gallery.indexes.missing(gallery.view.snapshot.segments)
+        found = []
+        for segment in gallery.view.snapshot.segments:
+            index = gallery.indexes.of(segment).positions
+            index.nprobe = index.nlist
+            found.append(index.search(unit, 1)[0][:, 0])
+    return np.asarray(np.max(found, axis=0))
