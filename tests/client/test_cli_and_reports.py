@@ -4,6 +4,8 @@ import base64
 import io
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,8 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from PIL import Image
-from served import Served, picture
+from served import Served, picture, serving
 
+from partlens.client import Client, Upload
 from partlens.client.answers import ActivationMap, GalleryImage, Hit, Query, SearchAnswer
 from partlens.client.cli.arguments import cell
 from partlens.client.cli.main import main
@@ -233,6 +236,79 @@ def test_what_the_server_refuses_is_one_line(served: Served, query: Path, tmp_pa
     assert (
         unserved.exit_code == 1 and "no partlens server answers at 127.0.0.1:1" in unserved.output
     )
+
+
+def test_a_search_is_saved_listed_watched_and_deleted(
+    served: Served, query: Path, tmp_path: Path
+) -> None:
+    region = ("--region", "7.5,5.5,15,11", "--score", "part")
+    asked = ("--threshold", 0.5, "--name", "hats", "--camera", "standing-a")
+    id, other = (
+        partlens(served, "standing", "create", query, *region, *asked).stdout.strip() for _ in "ab"
+    )
+    assert id != other
+    listed = json.loads(partlens(served, "standing", "list", "--json").stdout)
+    assert [(one["id"], one["name"], one["threshold"]) for one in listed] == [
+        (id, "hats", 0.5),
+        (other, "hats", 0.5),
+    ]
+    assert id in partlens(served, "standing", "list").stdout
+    pictures = [
+        Upload(f"{camera}/1", query.read_bytes(), metadata=Metadata(camera=camera))
+        for camera in ("standing-b", "standing-a")
+    ]
+    after = ("--after-revision", listed[0]["created_revision"])
+    reports = tmp_path / "reports"
+    try:
+        with Client(served.target) as client:
+            assert all(one.committed for one in client.upsert_images(pictures, deadline=20))
+        watched = partlens(
+            served, "standing", "watch", id, *after, "--count", 1, "--json", "--reports", reports
+        )
+        both = partlens(served, "standing", "watch", *after, "--count", 2).stdout.splitlines()
+    finally:
+        with Client(served.target) as client:
+            client.delete_images([one.id for one in pictures])
+    match = json.loads(watched.stdout)
+    assert (match["standing_query_id"], match["standing_query_name"]) == (id, "hats")
+    hit = match["hit"]
+    assert (hit["id"], hit["camera"]) == ("standing-a/1", "standing-a")
+    assert hit["score"] == pytest.approx(np.sum(hit["map"]) + hit["constant"], abs=1e-5)
+    for line in both:
+        assert line.startswith(f"hats  standing-a/1  {hit['score']:.4f}  box ")
+        assert line.endswith("  standing-a")
+    (page,) = reports.iterdir()
+    shown = Page(page.read_text())
+    assert len(shown.pictures) == 2 and not shown.without_text and not shown.links
+    assert f"<td>{hit['score']:.4f}</td>" in page.read_text()
+    assert page.absolute().as_uri() in watched.stderr
+    assert partlens(served, "standing", "delete", id, other).exit_code == 0
+    assert json.loads(partlens(served, "standing", "list", "--json").stdout) == []
+    gone = partlens(served, "standing", "watch", id)
+    assert gone.exit_code == 1 and "no standing query" in gone.output
+
+
+def test_a_watch_that_is_cut_off_says_how_to_miss_nothing(query: Path, tmp_path: Path) -> None:
+    with serving(tmp_path) as running:
+        region = ("--region", "0,0,30,44", "--threshold", -9, "--name", "all")
+        assert partlens(running, "standing", "create", query, *region).exit_code == 0
+        with Client(running.target) as client:
+            assert all(one.committed for one in client.upsert_images([Upload("new", picture(1))]))
+        watch = ["standing", "watch", "--after-revision", "0", "--server", running.target]
+        run = "from partlens.client.cli.main import main; main()"
+        watching = subprocess.Popen(
+            [sys.executable, "-c", run, *watch], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        try:
+            assert watching.stdout is not None
+            assert watching.stdout.readline().startswith(b"all  new  ")
+        except BaseException:
+            watching.kill()
+            watching.communicate()
+            raise
+    _, said = watching.communicate(timeout=30)
+    assert watching.returncode == 1
+    assert re.search(rb"go on with --after-revision \d+", said), said
 
 
 def test_commands_of_every_part_are_listed() -> None:

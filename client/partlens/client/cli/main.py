@@ -8,6 +8,7 @@ from partlens.client.cli.commands import Commands
 from partlens.client.cli.explain import explain
 from partlens.client.cli.health import health
 from partlens.client.cli.search import search
+from partlens.client.cli.standing import standing
 
 _bench = Commands(
     "bench",
@@ -18,7 +19,13 @@ _bench = Commands(
 main = Commands(
     "partlens",
     entry_point_group="partlens.commands",
-    own={"search": search, "explain": explain, "health": health, "bench": _bench},
+    own={
+        "search": search,
+        "explain": explain,
+        "standing": standing,
+        "health": health,
+        "bench": _bench,
+    },
     help="Find every image that contains this part, and see why.",
 )
 click.version_option(version("partlens"), prog_name="partlens")(main)

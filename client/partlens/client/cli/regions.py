@@ -11,7 +11,7 @@ import click
 import numpy as np
 from PIL import Image
 
-from partlens.client.questions import Box, Mask, Point, Polygon, Region
+from partlens.client.questions import Box, Mask, Point, Polygon, QueryRegion, Region
 from partlens.client.report.pictures import FORMATS
 
 _FORM = re.compile(r"(?:(?P<image>\d+):)?(?P<shape>.*?)(?:@(?P<weight>[-+.\deE]+))?", re.DOTALL)
@@ -130,3 +130,23 @@ def require_images(marked: Sequence[Marked], images: int) -> None:
                 f"a region lies on image {one.image}, and there are {images} images, numbered"
                 " from 1: pictures, then --gallery-id, then --query-id"
             )
+
+
+def query_regions(
+    included: Sequence[Marked], excluded: Sequence[Marked], images: int
+) -> list[QueryRegion]:
+    """Regions as the client takes them, those to be absent last.
+
+    Raises:
+        click.UsageError: there is no image or no region, or one lies on an image not given.
+    """
+    if not images:
+        raise click.UsageError("give a picture, a --gallery-id or a --query-id")
+    if not included:
+        raise click.UsageError("give at least one --region x,y,w,h, --polygon, --point or --mask")
+    require_images([*included, *excluded], images)
+    return [
+        QueryRegion(one.region, one.image - 1, 1.0 if one.weight is None else one.weight, exclude)
+        for exclude, some in ((False, included), (True, excluded))
+        for one in some
+    ]

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 import click
@@ -12,18 +11,26 @@ from rich.table import Column, Table
 
 from partlens.client.answers import ActivationMap, Hit, SearchAnswer
 from partlens.client.cli.arguments import (
-    TimeType,
     cell,
     clear_errors,
     output_options,
     write_page,
 )
 from partlens.client.cli.connection import connection_options
+from partlens.client.cli.filters import filter_options
 from partlens.client.cli.images import QueryImages, image_options
-from partlens.client.cli.regions import BOX, Marked, region_options, require_images
-from partlens.client.questions import Filter, GalleryImageId, MapKind, QueryRegion, Score
+from partlens.client.cli.regions import BOX, Marked, query_regions, region_options
+from partlens.client.questions import Filter, GalleryImageId, MapKind, Score
 from partlens.client.report.pages import search_page
 from partlens.client.sync_client import Client
+
+score_option = click.option(
+    "--score",
+    default="default",
+    show_default=True,
+    type=click.Choice(["default", "whole", "part"]),
+    help="What to rank by.",
+)
 
 
 @click.command()
@@ -33,13 +40,7 @@ from partlens.client.sync_client import Client
 @click.option(
     "--top", default=20, show_default=True, type=click.IntRange(1), help="Images to show."
 )
-@click.option(
-    "--score",
-    default="default",
-    show_default=True,
-    type=click.Choice(["default", "whole", "part"]),
-    help="What to rank by.",
-)
+@score_option
 @click.option(
     "--map",
     "maps",
@@ -49,15 +50,7 @@ from partlens.client.sync_client import Client
     type=click.Choice(["none", "score", "overall", "regions"]),
     help="Maps that each hit brings, for --json.",
 )
-@click.option("--camera", "cameras", multiple=True, help="Only images of these cameras.")
-@click.option("--track", "tracks", multiple=True, help="Only images of these tracks.")
-@click.option("--captured-after", type=TimeType(), help="Only images of this time or later.")
-@click.option("--captured-before", type=TimeType(), help="Only images before this time.")
-@click.option(
-    "--attribute", "attributes", multiple=True, metavar="NAME=VALUE", help="Only images with it."
-)
-@click.option("--exclude-id", "exclude_ids", multiple=True, help="Not this image of the gallery.")
-@click.option("--exclude-camera", "exclude_cameras", multiple=True, help="No image of it.")
+@filter_options
 @click.option(
     "--other-cameras",
     is_flag=True,
@@ -78,13 +71,7 @@ def search(
     top: int,
     score: Score,
     maps: tuple[MapKind, ...],
-    cameras: tuple[str, ...],
-    tracks: tuple[str, ...],
-    captured_after: datetime | None,
-    captured_before: datetime | None,
-    attributes: tuple[str, ...],
-    exclude_ids: tuple[str, ...],
-    exclude_cameras: tuple[str, ...],
+    where: Filter,
     other_cameras: bool,
     group_by: str,
     report: Path | None,
@@ -98,19 +85,11 @@ def search(
     left out for the first; WEIGHT is how much it counts, 1 if left out. SHAPE is in pixels of the
     upright image. `2:10,20,40,40@0.5` is a box on the second image that counts half.
     """
-    regions = _regions(marked, excluded, len(images))
-    where = Filter(
-        cameras,
-        tracks,
-        captured_after,
-        captured_before,
-        _pairs(attributes),
-        exclude_ids,
-        exclude_cameras,
-    )
+    regions = query_regions(marked, excluded, len(images))
     with clear_errors(), client:
         if other_cameras:
-            where = replace(where, exclude_cameras=[*exclude_cameras, *_cameras(images, client)])
+            theirs = _cameras(images, client)
+            where = replace(where, exclude_cameras=[*where.exclude_cameras, *theirs])
         pages = client.search_pages(
             images.to_ask(),
             regions,
@@ -133,21 +112,6 @@ def search(
         write_page(report, search_page(answer, shown, regions, score))
 
 
-def _regions(
-    included: Sequence[Marked], excluded: Sequence[Marked], images: int
-) -> list[QueryRegion]:
-    if not images:
-        raise click.UsageError("give a picture, a --gallery-id or a --query-id")
-    if not included:
-        raise click.UsageError("give at least one --region x,y,w,h, --polygon, --point or --mask")
-    require_images([*included, *excluded], images)
-    return [
-        QueryRegion(one.region, one.image - 1, 1.0 if one.weight is None else one.weight, exclude)
-        for exclude, some in ((False, included), (True, excluded))
-        for one in some
-    ]
-
-
 def _cameras(images: QueryImages, client: Client) -> set[str]:
     """Those that took the query images."""
     asked = images.to_ask()
@@ -167,16 +131,6 @@ def _with_score(maps: Sequence[MapKind]) -> list[MapKind]:
     return [*(kind for kind in maps if kind not in ("none", "score")), "score"]
 
 
-def _pairs(attributes: Sequence[str]) -> dict[str, str]:
-    pairs = {}
-    for text in attributes:
-        name, equals, value = text.partition("=")
-        if not name or not equals:
-            raise click.UsageError(f"--attribute {text!r} is not NAME=VALUE")
-        pairs[name] = value
-    return pairs
-
-
 def _joined(pages: Sequence[SearchAnswer]) -> SearchAnswer:
     return replace(pages[-1], hits=[hit for page in pages for hit in page.hits])
 
@@ -185,11 +139,12 @@ def _plain(answer: SearchAnswer) -> dict[str, object]:
     return {
         "gallery_version": answer.gallery_version,
         "query_ids": [query.id for query in answer.queries],
-        "hits": [_plain_hit(hit) for hit in answer.hits],
+        "hits": [plain_hit(hit) for hit in answer.hits],
     }
 
 
-def _plain_hit(hit: Hit) -> dict[str, object]:
+def plain_hit(hit: Hit) -> dict[str, object]:
+    """A hit as JSON."""
     known = hit.image.metadata
     return {
         "id": hit.id,

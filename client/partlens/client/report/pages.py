@@ -1,6 +1,7 @@
 """Self-contained HTML pages: everything they show is inside the file."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -11,6 +12,7 @@ from partlens.client.answers import ActivationMap, Hit, PairAnswer, Query, Searc
 from partlens.client.questions import Box, Mask, Point, Polygon, QueryRegion, Region, Score
 from partlens.client.report.overlay import EXCLUDED, MARKED, Scale, explained, outlined
 from partlens.client.report.pictures import blank, data_uri, shown
+from partlens.client.standing import StandingMatch
 
 _WIDE = 1.6
 """Width to height from which on two pictures stand above each other."""
@@ -41,6 +43,23 @@ def search_page(
         scale=scale,
         score=score,
         gallery_version=answer.gallery_version,
+    )
+
+
+def match_page(match: StandingMatch, thumbnail: bytes) -> str:
+    """The page of a match of a standing query.
+
+    Args:
+        thumbnail: of the image, encoded; b"" where it is not to be had.
+    """
+    scale = Scale.of(match.hit.map)
+    return _render(
+        "match.html.j2",
+        name=match.query_name or match.query_id,
+        query_id=match.query_id,
+        revision=match.revision,
+        hit=_hit(replace(match.hit, thumbnail=thumbnail), scale),
+        scale=scale,
     )
 
 

@@ -1,0 +1,69 @@
+"""Conditions on images, on the command line."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import wraps
+from typing import Any
+
+import click
+
+from partlens.client.cli.arguments import TimeType
+from partlens.client.questions import Filter
+
+_OPTIONS = (
+    click.option("--camera", "cameras", multiple=True, help="Only images of these cameras."),
+    click.option("--track", "tracks", multiple=True, help="Only images of these tracks."),
+    click.option("--captured-after", type=TimeType(), help="Only images of this time or later."),
+    click.option("--captured-before", type=TimeType(), help="Only images before this time."),
+    click.option(
+        "--attribute",
+        "attributes",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Only images with it.",
+    ),
+    click.option(
+        "--exclude-id", "exclude_ids", multiple=True, help="Not this image of the gallery."
+    ),
+    click.option("--exclude-camera", "exclude_cameras", multiple=True, help="No image of it."),
+)
+
+
+def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """One option for each condition; the command gets them together as where."""
+
+    @wraps(command)
+    def gathered(
+        cameras: tuple[str, ...],
+        tracks: tuple[str, ...],
+        captured_after: datetime | None,
+        captured_before: datetime | None,
+        attributes: tuple[str, ...],
+        exclude_ids: tuple[str, ...],
+        exclude_cameras: tuple[str, ...],
+        **given: Any,
+    ) -> Any:
+        where = Filter(
+            cameras,
+            tracks,
+            captured_after,
+            captured_before,
+            _pairs(attributes),
+            exclude_ids,
+            exclude_cameras,
+        )
+        return command(where=where, **given)
+
+    for option in reversed(_OPTIONS):
+        option(gathered)
+    return gathered
+
+
+def _pairs(attributes: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for text in attributes:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise click.UsageError(f"--attribute {text!r} is not NAME=VALUE")
+        pairs[name] = value
+    return pairs

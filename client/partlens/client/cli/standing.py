@@ -1,0 +1,181 @@
+"""`partlens standing`: searches that the server scores every new image against."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Column, Table
+
+from partlens.client.cli.arguments import cell, clear_errors, write_page
+from partlens.client.cli.connection import connection_options
+from partlens.client.cli.filters import filter_options
+from partlens.client.cli.images import QueryImages, image_options
+from partlens.client.cli.regions import BOX, Marked, query_regions, region_options
+from partlens.client.cli.search import plain_hit, score_option
+from partlens.client.errors import ClientError, NotFoundError
+from partlens.client.questions import Filter, Score
+from partlens.client.report.pages import match_page
+from partlens.client.standing import StandingMatch, StandingQuery
+from partlens.client.sync_client import Client
+
+
+@click.group()
+def standing() -> None:
+    """Save searches that every new image is scored against, and watch their matches."""
+
+
+@standing.command()
+@image_options
+@region_options
+@click.option("--exclude", "excluded", multiple=True, type=BOX, help="A box to be absent.")
+@click.option("--name", required=True, help="What to call it.")
+@click.option(
+    "--threshold", required=True, type=float, help="An image matches with this score or more."
+)
+@score_option
+@filter_options
+@connection_options
+def create(
+    images: QueryImages,
+    marked: list[Marked],
+    excluded: tuple[Marked, ...],
+    name: str,
+    threshold: float,
+    score: Score,
+    where: Filter,
+    client: Client,
+) -> None:
+    """Save a search and print its id.
+
+    Images and regions are those of `partlens search`; search with them first to find a threshold.
+    """
+    regions = query_regions(marked, excluded, len(images))
+    with clear_errors(), client:
+        made = client.create_standing_query(
+            name, images.to_ask(), regions, threshold, where=where, score=score
+        )
+    click.echo(made.id)
+
+
+@standing.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@connection_options
+def list_(as_json: bool, client: Client) -> None:
+    """List those that are yours."""
+    with clear_errors(), client:
+        found = client.list_standing_queries()
+    if as_json:
+        click.echo(json.dumps([_plain(one) for one in found]))
+        return
+    id, threshold = (Column(title, no_wrap=True) for title in ("id", "threshold"))
+    table = Table(id, "name", threshold, "saved")
+    for one in found:
+        at = one.created_at.isoformat(timespec="seconds")
+        table.add_row(cell(one.id), cell(one.name), f"{one.threshold:g}", at)
+    Console().print(table)
+
+
+@standing.command()
+@click.argument("ids", nargs=-1, required=True)
+@connection_options
+def delete(ids: tuple[str, ...], client: Client) -> None:
+    """Delete some, with what the server keeps of their images."""
+    with clear_errors(), client:
+        for id in ids:
+            client.delete_standing_query(id)
+
+
+@standing.command()
+@click.argument("ids", nargs=-1)
+@click.option(
+    "--after-revision",
+    type=click.IntRange(0),
+    help="Begin with the images of a later revision; else with those that come from now on.",
+)
+@click.option("--count", type=click.IntRange(1), help="Stop after so many matches.")
+@click.option(
+    "--reports",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder to write an HTML page into for each match, which shows its map.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a line of JSON for each match, with its map."
+)
+@connection_options
+def watch(
+    ids: tuple[str, ...],
+    after_revision: int | None,
+    count: int | None,
+    reports: Path | None,
+    as_json: bool,
+    client: Client,
+) -> None:
+    """Print matches as they are found, of IDS or of all that are yours, until Ctrl-C."""
+    with clear_errors(), client, suppress(KeyboardInterrupt):
+        matches = _going_on(client.watch_matches(ids, after_revision=after_revision))
+        for match in islice(matches, count):
+            click.echo(json.dumps(_plain_match(match)) if as_json else _line(match))
+            if reports is not None:
+                _report(reports, match, client)
+
+
+def _going_on(matches: Iterator[StandingMatch]) -> Iterator[StandingMatch]:
+    """The matches; an error after the first says how to miss none."""
+    last = None
+    try:
+        for match in matches:
+            last = match.revision
+            yield match
+    except ClientError as error:
+        if last is None:
+            raise
+        raise click.ClickException(
+            f"{error}; go on with --after-revision {max(0, last - 1)}, and pass over what was seen"
+        ) from error
+
+
+def _report(folder: Path, match: StandingMatch, client: Client) -> None:
+    try:
+        _, thumbnail = client.get_image(match.hit.id)
+    except NotFoundError:  # deleted since
+        thumbnail = b""
+    # Ids are the server's words, and no names of files.
+    name = hashlib.sha256(f"{match.query_id}\n{match.hit.id}".encode()).hexdigest()[:16]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.ClickException(f"{folder}: {error.strerror}") from error
+    page = match_page(match, thumbnail)
+    write_page(folder / f"{match.revision:09}-{name}.html", page)
+
+
+def _line(match: StandingMatch) -> str:
+    hit, known = match.hit, match.hit.image.metadata
+    box = f"{hit.box.x:.0f},{hit.box.y:.0f},{hit.box.width:.0f},{hit.box.height:.0f}"
+    at = known.captured_at.isoformat(timespec="seconds") if known.captured_at else ""
+    words = [match.query_name or match.query_id, hit.id, f"{hit.score:.4f}", f"box {box}"]
+    return cell("  ".join([*words, *filter(None, (known.camera, known.track, at))])).plain
+
+
+def _plain_match(match: StandingMatch) -> dict[str, object]:
+    return {
+        "revision": match.revision,
+        "standing_query_id": match.query_id,
+        "standing_query_name": match.query_name,
+        "hit": plain_hit(match.hit),
+    }
+
+
+def _plain(query: StandingQuery) -> dict[str, object]:
+    return {
+        "id": query.id,
+        "name": query.name,
+        "threshold": query.threshold,
+        "created_at": query.created_at.isoformat(),
+        "created_revision": query.created_revision,
+    }
