@@ -9,7 +9,7 @@ from PIL import Image
 from partlens.explainer.model import MetricModel
 from partlens.explainer.starter import model_folder
 from partlens.indexer.extraction import extract, media_digest
-from partlens.indexer.sources import SourceImage, read_source
+from partlens.indexer.sources import ImageFile, read_source
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def model() -> MetricModel:
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> list[SourceImage]:
+def source(tmp_path: Path) -> list[ImageFile]:
     random = np.random.default_rng(0)
     for i in range(40):
         path = tmp_path / f"{i:02}.png"
@@ -29,7 +29,7 @@ def source(tmp_path: Path) -> list[SourceImage]:
 
 
 def test_bad_and_unchanged_images_take_no_place_in_a_batch(
-    model: MetricModel, source: list[SourceImage]
+    model: MetricModel, source: list[ImageFile]
 ) -> None:
     known = {"01.png": media_digest(source[1].path.read_bytes())}
     batches = list(extract(model, source, known, batch_size=4, threads=2))
@@ -43,7 +43,7 @@ def test_bad_and_unchanged_images_take_no_place_in_a_batch(
 
 
 def test_what_is_batched_together_is_as_if_alone(
-    model: MetricModel, source: list[SourceImage]
+    model: MetricModel, source: list[ImageFile]
 ) -> None:
     (together,) = extract(model, source[1:3], {}, batch_size=8)
     for image, one in zip(together.images, source[1:3], strict=True):
@@ -53,7 +53,7 @@ def test_what_is_batched_together_is_as_if_alone(
 
 
 def test_a_long_stretch_without_usable_images_is_reported_on_the_way(
-    model: MetricModel, source: list[SourceImage]
+    model: MetricModel, source: list[ImageFile]
 ) -> None:
     known = {one.id: media_digest(one.path.read_bytes()) for one in source}
     batches = list(extract(model, source, known, batch_size=2))

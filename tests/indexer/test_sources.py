@@ -9,7 +9,7 @@ import pytest
 
 from partlens.indexer.errors import SourceError
 from partlens.indexer.metadata import Metadata
-from partlens.indexer.sources import SourceImage, read_source
+from partlens.indexer.sources import ImageFile, read_source
 
 
 def test_a_folder_is_read_with_all_folders_in_it(tmp_path: Path) -> None:
@@ -38,8 +38,8 @@ def test_csv_and_parquet_manifests_say_the_same(tmp_path: Path) -> None:
     pq.write_table(pa.table(columns), tmp_path / "m.parquet")
     noon, midnight = datetime(2026, 5, 1, 12, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
     expected = [
-        SourceImage("one", tmp_path / "x/1.jpg", Metadata("c1", "t1", noon, {"hat": "red"})),
-        SourceImage("2.jpg", tmp_path / "2.jpg", Metadata("", "", midnight, {"hat": "a, b"})),
+        ImageFile("one", tmp_path / "x/1.jpg", Metadata("c1", "t1", noon, {"hat": "red"})),
+        ImageFile("2.jpg", tmp_path / "2.jpg", Metadata("", "", midnight, {"hat": "a, b"})),
     ]
     assert read_source(tmp_path / "m.csv") == expected
     assert read_source(tmp_path / "m.parquet") == expected

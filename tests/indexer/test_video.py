@@ -29,11 +29,18 @@ def grey(number: int) -> int:
     return 20 + 7 * number
 
 
-def write(path: Path, frames: int = RATE * SECONDS, times: list[int] | None = None) -> Path:
+def write(
+    path: Path,
+    frames: int = RATE * SECONDS,
+    times: list[int] | None = None,
+    matrix: list[int] | None = None,
+) -> Path:
     """Frames of one grey each, with a white square at (32, 16) of 16 pixels."""
     with av.open(str(path), "w") as out:
         stream: Any = out.add_stream("mpeg4", rate=RATE)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        if matrix is not None:
+            stream.set_display_matrix(matrix)
         for number in range(frames):
             image = np.full((HEIGHT, WIDTH, 3), grey(number), np.uint8)
             image[16:32, 32:48] = 255
@@ -79,6 +86,31 @@ def test_times_are_those_of_the_frames_not_their_count(tmp_path: Path) -> None:
     path = write(tmp_path / "v.mkv", 6, [0, 1, 2, 22, 23, 32])
     found = list(Video(path, 1.0))
     assert [one.metadata.attributes["time"] for one in found] == ["0.000", "2.200", "3.200"]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "shape", "square"),
+    [
+        # As a telephone writes it that is held upright, or the wrong way round, or upside down:
+        # 16.16 fixed point, (x, y) -> (a x + c y, b x + d y) for a, b, 0, c, d, 0, ...
+        ((0, 1, 0, -1, 0, 0, 0, 0), (WIDTH, HEIGHT), (32, HEIGHT - 16 - 16)),
+        ((0, -1, 0, 1, 0, 0, 0, 0), (WIDTH, HEIGHT), (WIDTH - 32 - 16, 16)),
+        ((-1, 0, 0, 0, -1, 0, 0, 0), (HEIGHT, WIDTH), (HEIGHT - 16 - 16, WIDTH - 32 - 16)),
+    ],
+)
+def test_a_video_that_was_taken_turned_is_upright(
+    tmp_path: Path, matrix: tuple[int, ...], shape: tuple[int, int], square: tuple[int, int]
+) -> None:
+    path = write(tmp_path / "phone.mp4", 3, matrix=[*(one << 16 for one in matrix), 1 << 30])
+    image = image_of(next(iter(Video(path))))
+    assert image.shape == (*shape, 3)
+    row, col = square
+    bright = image.mean(axis=2) > 128
+    assert bright[row + 1 : row + 15, col + 1 : col + 15].all()
+    bright[row - 2 : row + 18, col - 2 : col + 18] = False
+    assert not bright.any()
+    (cut,) = Video(path, detections=[Detection(0.0, (col, row, 16, 16), "", {})])
+    assert image_of(cut).mean() > 235
 
 
 def test_boxes_are_cut_out_of_the_frame_that_is_shown(video: Path, tmp_path: Path) -> None:

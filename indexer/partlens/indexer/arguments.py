@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import wraps
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
-from partlens.explainer.compute import Device, Precision
+from partlens.explainer.compute import Compute, Device, Precision
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.stored import Storage
 from partlens.indexer.errors import IndexerError
@@ -29,21 +30,30 @@ STORAGE = click.option(
 
 
 def compute_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--device and --precision, as the arguments device and precision."""
-    command = click.option(
-        "--precision",
-        default="float32",
-        show_default=True,
-        type=click.Choice(get_args(Precision)),
-        help="Inside the backbone; float16 is for GPUs.",
-    )(command)
-    return click.option(
-        "--device",
-        default="cpu",
-        show_default=True,
-        type=click.Choice(get_args(Device)),
-        help="cuda: the backbone on the first NVIDIA GPU.",
-    )(command)
+    """--device and --precision; the command gets them together as compute."""
+
+    @wraps(command)
+    def gathered(device: Device, precision: Precision, **given: Any) -> Any:
+        return command(compute=Compute(device, precision), **given)
+
+    for option in (
+        click.option(
+            "--precision",
+            default="float32",
+            show_default=True,
+            type=click.Choice(get_args(Precision)),
+            help="Inside the backbone; float16 is for GPUs.",
+        ),
+        click.option(
+            "--device",
+            default="cpu",
+            show_default=True,
+            type=click.Choice(get_args(Device)),
+            help="cuda: the backbone on the first NVIDIA GPU.",
+        ),
+    ):
+        option(gathered)
+    return gathered
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 
 import click
@@ -12,25 +11,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from partlens.explainer.compute import Compute, Device, Precision
+from partlens.explainer.compute import Compute
 from partlens.explainer.model import MetricModel, read_spec
 from partlens.explainer.stored import Storage
-from partlens.indexer.arguments import (
-    GALLERY,
-    MODEL,
-    STORAGE,
-    Moment,
-    Seconds,
-    clear_errors,
-    compute_options,
-)
+from partlens.indexer.arguments import GALLERY, MODEL, STORAGE, clear_errors, compute_options
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery import cli as upkeep
-from partlens.indexer.indexing import Progress, index_images
+from partlens.indexer.indexing import Progress, index_groups, index_images
 from partlens.indexer.reduction import copy_images, fit_smaller
-from partlens.indexer.sources import Source, read_source
-from partlens.indexer.video import SUFFIXES as VIDEOS
-from partlens.indexer.video import Video, read_detections
+from partlens.indexer.sources import read_source
+from partlens.indexer.video import LiveStream
+from partlens.indexer.video.arguments import VideoOptions, stopped_by_signals, video_options
 
 
 @click.group()
@@ -51,60 +42,45 @@ def create(gallery: Path, model: Path, storage: Storage) -> None:
 
 @index.command()
 @GALLERY
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source")
 @MODEL
 @click.option("--strict", is_flag=True, help="Stop at the first image that cannot be used.")
 @click.option(
     "--batch", "batch_size", default=32, show_default=True, type=click.IntRange(1, 1024),
     help="Images a pass through the model, and a commit.",
 )  # fmt: skip
-@click.option(
-    "--every", type=Seconds(), help="Of a video: time between whole frames, such as 1s, 500ms, 2m."
-)
-@click.option(
-    "--boxes",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Of a video: JSON Lines with what to cut out of it, instead of whole frames.",
-)
 @compute_options
-@click.option("--camera", default="", help="Of a video: which took it.")
-@click.option(
-    "--started-at", type=Moment(), help="Of a video: when it began (ISO 8601 with a zone)."
-)
+@video_options
 def add(
     gallery: Path,
-    source: Path,
+    source: str,
     model: Path,
     strict: bool,
     batch_size: int,
-    every: float | None,
-    boxes: Path | None,
-    device: Device,
-    precision: Precision,
-    camera: str,
-    started_at: datetime | None,
+    video: VideoOptions,
+    compute: Compute,
 ) -> None:
-    """Add the images of a folder, a manifest (CSV, Parquet) or a video; run it again to go on."""
-    is_video = source.suffix.lower() in VIDEOS
-    if not is_video and (every or boxes or camera or started_at):
-        raise click.UsageError("--every, --boxes, --camera and --started-at belong to a video")
-    if every and boxes:
-        raise click.UsageError("give --every for whole frames, or --boxes for parts of them")
+    """Add the images of a folder, a manifest (CSV, Parquet), a video or a live stream (rtsp://).
+
+    Run it again to go on. A stream goes on until Ctrl-C or SIGTERM; what came until then is added.
+    """
     with clear_errors():
-        images: Source = (
-            read_source(source)
-            if not is_video
-            else Video(
-                source, every or 1.0, read_detections(boxes) if boxes else None, camera, started_at
-            )
-        )
-        loaded = MetricModel.load(model, Compute(device, precision))
-        with Gallery.open(gallery, loaded.spec) as opened, _reporting(len(images)) as report:
-            progress = index_images(
-                opened, loaded, images, strict=strict, batch_size=batch_size, report=report
-            )
+        of_video = video.read(source, batch_size)
+        images = read_source(Path(source)) if of_video is None else of_video
+        loaded = MetricModel.load(model, compute)
+        with Gallery.open(gallery, loaded.spec) as opened:
+            if isinstance(images, LiveStream):
+                with stopped_by_signals(images.stop), _reporting(0) as report:
+                    progress = index_groups(opened, loaded, images, strict=strict, report=report)
+            else:
+                with _reporting(len(images)) as report:
+                    progress = index_images(
+                        opened, loaded, images, strict=strict, batch_size=batch_size, report=report
+                    )
     for bad in progress.bad:
         click.echo(f"passed over {bad.id}: {bad.reason}", err=True)
+    if isinstance(images, LiveStream) and images.left_out:
+        click.echo(f"left out {images.left_out} frames: the model was busy", err=True)
     click.echo(
         f"{progress.added} added, {progress.unchanged} unchanged, {len(progress.bad)} passed over,"
         f" {progress.images_per_second:.1f} images/s"
@@ -220,7 +196,7 @@ def _reporting(total: int) -> Iterator[Callable[[Progress], None]]:
         TimeRemainingColumn(),
     )
     with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=total, speed=0.0)
+        task = bar.add_task("", total=total or None, speed=0.0)
         yield lambda p: bar.update(task, completed=p.done, speed=p.images_per_second)
 
 

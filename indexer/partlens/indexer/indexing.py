@@ -1,7 +1,7 @@
 """Fills a gallery from a source, commit by commit, so that a killed run goes on where it was."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from partlens.explainer.model import MetricModel
@@ -9,7 +9,7 @@ from partlens.indexer.commits import Commits
 from partlens.indexer.errors import SourceError
 from partlens.indexer.extraction import BadImage, Batch, extract
 from partlens.indexer.gallery import Gallery
-from partlens.indexer.sources import Source
+from partlens.indexer.sources import Source, SourceImage
 
 
 @dataclass
@@ -17,7 +17,7 @@ class Progress:
     """How far a run is.
 
     Attributes:
-        total: images of the source.
+        total: images of the source; 0 where nobody knows.
         added: images that are on disk in the gallery.
         unchanged: images that were there already, with the same bytes.
         bad: images passed over.
@@ -60,7 +60,35 @@ def index_images(
         SourceError: under strict, a bad image; the batches before it are in the gallery.
         GalleryError: the gallery cannot be written to.
     """
-    start, progress = time.monotonic(), Progress(len(images))
+    batches = extract(model, images, gallery.digests(), batch_size)
+    return _commit(gallery, batches, len(images), strict, report)
+
+
+def index_groups(
+    gallery: Gallery,
+    model: MetricModel,
+    groups: Iterable[Sequence[SourceImage]],
+    *,
+    strict: bool = False,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Progress:
+    """Add images that come as time goes by, each group as soon as it is there.
+
+    What was given out before `groups` ends, or raises, is in the gallery. Arguments and errors are
+    those of index_images, and those of `groups`.
+    """
+    batches = (batch for group in groups for batch in extract(model, group, {}, len(group)))
+    return _commit(gallery, batches, 0, strict, report)
+
+
+def _commit(
+    gallery: Gallery,
+    batches: Iterable[Batch],
+    total: int,
+    strict: bool,
+    report: Callable[[Progress], None],
+) -> Progress:
+    start, progress = time.monotonic(), Progress(total)
 
     def write(batches: Sequence[Batch]) -> None:
         gallery.add([image for batch in batches for image in batch.images])
@@ -72,7 +100,7 @@ def index_images(
         report(progress)
 
     with Commits(write) as commits:
-        for batch in extract(model, images, gallery.digests(), batch_size):
+        for batch in batches:
             if strict and batch.bad:
                 first = batch.bad[0]
                 raise SourceError(f"image {first.id!r}: {first.reason} (--strict stops here)")

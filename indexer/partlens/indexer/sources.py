@@ -18,14 +18,41 @@ from partlens.indexer.metadata import Metadata
 _COLUMNS = ("path", "id", "camera", "track", "captured_at")
 
 
+class SourceImage(Protocol):
+    """An image that may become part of a gallery."""
+
+    @property
+    def id(self) -> str:
+        """What the gallery will call it."""
+        ...
+
+    @property
+    def uri(self) -> str:
+        """Where the original lies."""
+        ...
+
+    @property
+    def metadata(self) -> Metadata:
+        """What the source says of it."""
+        ...
+
+    def read(self, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
+        """The encoded picture.
+
+        Raises:
+            ImageError: it has more bytes than the limits allow, or is not to be had.
+            OSError: it cannot be read.
+        """
+        ...
+
+
 @dataclass(frozen=True)
-class SourceImage:
-    """An image file that may become part of a gallery.
+class ImageFile:
+    """A SourceImage that is a file.
 
     Attributes:
-        id: what the gallery will call it.
+        id, metadata: as there.
         path: of the file.
-        metadata: what the source says of it.
     """
 
     id: str
@@ -34,16 +61,11 @@ class SourceImage:
 
     @property
     def uri(self) -> str:
-        """Where the original lies."""
+        """Of the file."""
         return self.path.absolute().as_uri()
 
     def read(self, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
-        """The encoded picture.
-
-        Raises:
-            ImageError: it has more bytes than the limits allow.
-            OSError: it cannot be read.
-        """
+        """The file, where the limits allow it; see SourceImage."""
         size = self.path.stat().st_size
         if size > limits.max_bytes:
             raise ImageError(f"the file has {size} bytes; at most {limits.max_bytes} are allowed")
@@ -62,7 +84,7 @@ class Source(Protocol):
         ...
 
 
-def read_source(source: Path) -> list[SourceImage]:
+def read_source(source: Path) -> list[ImageFile]:
     """The images of a folder or manifest, in a fixed order.
 
     A folder is read with all folders in it; an image's id is its path below the folder. A manifest
@@ -89,12 +111,12 @@ def read_source(source: Path) -> list[SourceImage]:
     return found
 
 
-def _folder(folder: Path) -> Iterator[SourceImage]:
+def _folder(folder: Path) -> Iterator[ImageFile]:
     for path in image_files(folder):
-        yield SourceImage(path.relative_to(folder).as_posix(), path, Metadata())
+        yield ImageFile(path.relative_to(folder).as_posix(), path, Metadata())
 
 
-def _manifest(manifest: Path) -> Iterator[SourceImage]:
+def _manifest(manifest: Path) -> Iterator[ImageFile]:
     rows = _csv_rows(manifest) if manifest.suffix.lower() == ".csv" else _parquet_rows(manifest)
     for number, row in rows:
         place = f"{manifest.name}, row {number}"
@@ -105,7 +127,7 @@ def _manifest(manifest: Path) -> Iterator[SourceImage]:
             require_id(row.get("id") or path)
         except InvalidImageError as error:
             raise SourceError(f"{place}: {error}") from error
-        yield SourceImage(row.get("id") or path, manifest.parent / path, _metadata(row, place))
+        yield ImageFile(row.get("id") or path, manifest.parent / path, _metadata(row, place))
 
 
 def _metadata(row: Mapping[str, str], place: str) -> Metadata:
@@ -160,7 +182,7 @@ def _require_columns(manifest: Path, columns: Iterable[str]) -> None:
         raise SourceError(f"{manifest.name} has no column 'path'; it has {', '.join(names)}")
 
 
-def _require_unique(images: Iterable[SourceImage]) -> None:
+def _require_unique(images: Iterable[ImageFile]) -> None:
     seen: dict[str, Path] = {}
     for image in images:
         if image.id in seen:

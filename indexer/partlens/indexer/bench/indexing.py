@@ -13,7 +13,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.explainer.compute import Compute, Device, Precision
+from partlens.explainer.compute import Compute
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel
 from partlens.explainer.starter import model_folder
@@ -127,7 +127,7 @@ def _median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
 
 
 @contextmanager
-def _images(folder: Path | None, count: int) -> Iterator[list[SourceImage]]:
+def _images(folder: Path | None, count: int) -> Iterator[Sequence[SourceImage]]:
     if folder is not None:
         yield read_source(folder)[:count]
         return
@@ -150,14 +150,12 @@ def index(
     count: int,
     batch: int,
     repeats: int,
-    device: Device,
-    precision: Precision,
+    compute: Compute,
     as_json: bool,
 ) -> None:
     """Time indexing, files to rows on disk, beside the bare backbone at the same batch."""
     try:
         with _images(images, count) as source:
-            compute = Compute(device, precision)
             loaded = MetricModel.load(model or model_folder(), compute)
             speed = measure(loaded, source, batch=batch, repeats=repeats)
     except (IndexerError, ExplainerError) as error:
@@ -166,7 +164,8 @@ def index(
         click.echo(json.dumps(asdict(speed) | asdict(compute)))
     else:
         click.echo(
-            f"{speed.model} on {device}, {precision}: backbone {speed.backbone:.1f} images/s,"
-            f" indexing {speed.indexing:.1f} images/s, ratio {speed.ratio:.3f} (of processor time"
-            f" {speed.cpu_ratio:.3f}); decoding on one thread {speed.decoding:.1f} images/s"
+            f"{speed.model} on {compute.device}, {compute.precision}: backbone"
+            f" {speed.backbone:.1f} images/s, indexing {speed.indexing:.1f} images/s, ratio"
+            f" {speed.ratio:.3f} (of processor time {speed.cpu_ratio:.3f}); decoding on one thread"
+            f" {speed.decoding:.1f} images/s"
         )

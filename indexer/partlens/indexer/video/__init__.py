@@ -1,0 +1,16 @@
+"""Pictures from video files and live streams."""
+
+from partlens.indexer.video.file import SUFFIXES, Video
+from partlens.indexer.video.frames import FrameImage, MissingImage
+from partlens.indexer.video.live import LiveStream
+from partlens.indexer.video.sidecar import Detection, read_detections
+
+__all__ = [
+    "SUFFIXES",
+    "Detection",
+    "FrameImage",
+    "LiveStream",
+    "MissingImage",
+    "Video",
+    "read_detections",
+]

@@ -1,0 +1,161 @@
+"""Pictures from a video file: whole frames at intervals, or boxes that a detector found."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partlens.explainer.images import DEFAULT_LIMITS, ImageLimits
+from partlens.indexer.errors import SourceError
+from partlens.indexer.metadata import Metadata
+from partlens.indexer.sources import SourceImage
+from partlens.indexer.video.frames import EARLY, FrameImage, MissingImage, Pace, opened, upright
+from partlens.indexer.video.sidecar import Detection
+
+SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mpg", ".mpeg"})
+
+
+@dataclass(frozen=True)
+class Video:
+    """The pictures of a video file, in order of time; reading it again gives the same.
+
+    Needs the extra `video`.
+
+    Attributes:
+        path: of the file.
+        every: seconds between whole frames, where there are no detections.
+        detections: of a sidecar file, in order of time; None for whole frames.
+        camera: that took it.
+        started_at: when its first frame was taken; None where that is not known.
+        limits: of one frame.
+    """
+
+    path: Path
+    every: float = 1.0
+    detections: Sequence[Detection] | None = None
+    camera: str = ""
+    started_at: datetime | None = None
+    limits: ImageLimits = DEFAULT_LIMITS
+
+    def __len__(self) -> int:
+        """Detections, or about how many frames the file's duration makes."""
+        if self.detections is not None:
+            return len(self.detections)
+        with self._opened() as (container, stream):
+            seconds = _seconds(container, stream)
+            return max(1, math.ceil(seconds / self.every)) if seconds else 0
+
+    def __iter__(self) -> Iterator[SourceImage]:
+        """Decodes as it goes; where the file is damaged a MissingImage comes last.
+
+        Raises:
+            SourceError: it is no video, or has no picture at these times.
+        """
+        shown = False
+        with self._opened() as (container, stream):
+            try:
+                for picture in self._pictures(self._frames(container, stream)):
+                    shown = True
+                    yield picture
+            except _DamageError as damage:
+                shown = True
+                yield self._missing(f"t={damage.at:.3f}", f"the video is damaged here: {damage}")
+        if not shown:
+            raise SourceError(f"{self.path} shows nothing at the times that were asked for")
+
+    def _opened(self) -> Any:
+        # Files and nothing else: what a playlist names would be fetched.
+        only_files = {"protocol_whitelist": "file"}
+        return opened(f"file:{self.path}", str(self.path), self.limits, only_files)
+
+    def _frames(self, container: Any, stream: Any) -> Iterator[tuple[float, Any]]:
+        """(seconds since the first, frame)."""
+        from av.error import FFmpegError
+
+        stream.thread_type = "AUTO"
+        first, at = None, 0.0
+        try:
+            for frame in container.decode(stream):
+                if frame.time is None:
+                    continue
+                first = frame.time if first is None else first
+                at = float(frame.time - first)
+                yield at, frame
+        except FFmpegError as error:
+            raise _DamageError(at, str(error)) from error
+
+    def _pictures(self, frames: Iterator[tuple[float, Any]]) -> Iterator[SourceImage]:
+        if self.detections is None:
+            yield from self._whole(frames)
+        else:
+            yield from self._boxes(frames, self.detections)
+
+    def _whole(self, frames: Iterator[tuple[float, Any]]) -> Iterator[SourceImage]:
+        pace = Pace(self.every)
+        for at, frame in frames:
+            if pace.is_due(at):
+                yield self._picture(upright(frame), at, f"t={at:.3f}", "", {})
+
+    def _boxes(
+        self, frames: Iterator[tuple[float, Any]], detections: Sequence[Detection]
+    ) -> Iterator[SourceImage]:
+        waiting = iter(detections)
+        one, shown = next(waiting, None), next(frames, None)
+        while one is not None and shown is not None:
+            following = next(frames, None)
+            image = None
+            while one is not None and (following is None or one.time + EARLY < following[0]):
+                image = upright(shown[1]) if image is None else image
+                yield self._cropped(image, one)
+                one = next(waiting, None)
+            shown = following
+
+    def _cropped(self, image: NDArray[np.uint8], one: Detection) -> SourceImage:
+        x, y, width, height = one.box
+        rows, cols = image.shape[:2]
+        left, top = max(0, math.floor(x)), max(0, math.floor(y))
+        right, bottom = min(cols, math.ceil(x + width)), min(rows, math.ceil(y + height))
+        if right <= left or bottom <= top:
+            where = f"t={one.time:.3f}&xywh={x:g},{y:g},{width:g},{height:g}"
+            return self._missing(where, f"the box lies outside the {cols}x{rows} frame")
+        fragment = f"t={one.time:.3f}&xywh={left},{top},{right - left},{bottom - top}"
+        part = np.ascontiguousarray(image[top:bottom, left:right])
+        return self._picture(part, one.time, fragment, one.track, one.attributes)
+
+    def _missing(self, fragment: str, reason: str) -> SourceImage:
+        return MissingImage(*self._names(fragment), Metadata(), reason)
+
+    def _picture(
+        self,
+        image: NDArray[np.uint8],
+        at: float,
+        fragment: str,
+        track: str,
+        attributes: dict[str, str],
+    ) -> FrameImage:
+        taken = None if self.started_at is None else self.started_at + timedelta(seconds=at)
+        known = Metadata(self.camera, track, taken, {"time": f"{at:.3f}", **attributes})
+        return FrameImage(*self._names(fragment), known, image)
+
+    def _names(self, fragment: str) -> tuple[str, str]:
+        """The id and the address of a part of the video, as in a Media Fragments URI (W3C)."""
+        return f"{self.path.name}#{fragment}", f"{self.path.absolute().as_uri()}#{fragment}"
+
+
+class _DamageError(Exception):
+    """The decoder cannot go on; `at` is the last frame's time."""
+
+    def __init__(self, at: float, reason: str) -> None:
+        super().__init__(reason)
+        self.at = at
+
+
+def _seconds(container: Any, stream: Any) -> float:
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return 0.0 if container.duration is None else container.duration / 1e6
