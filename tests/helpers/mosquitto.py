@@ -9,16 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import trustme
+from killable import DEADLINE, Killable, running
 from redis_server import free_port, require
 
-DEADLINE = 20.0
 USER, PASSWORD = "bridge", "hidden"
 
 
-class Mosquitto:
+class Mosquitto(Killable):
     """Keeps sessions on disk; lets in one user with a password."""
 
     def __init__(self, folder: Path, *, tls: bool = False) -> None:
+        super().__init__()
         # Debian puts it where only administrators look.
         os.environ["PATH"] = f"{os.environ['PATH']}:/usr/sbin"
         program = require("mosquitto")
@@ -49,36 +50,24 @@ class Mosquitto:
         (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")
         self._command = [program, "-c", str(folder / "mosquitto.conf")]
         self._log = folder / "log"
-        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Returns when it listens."""
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
         end = time.monotonic() + DEADLINE
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
                 return
             except OSError:
-                assert self._process.poll() is None, self._log.read_text()
+                assert self.process.poll() is None, self._log.read_text()
                 assert time.monotonic() < end, self._log.read_text()
                 time.sleep(0.02)
-
-    def kill(self) -> None:
-        """As a power cut does."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(DEADLINE)
-            self._process = None
 
 
 @contextmanager
 def running_mosquitto(folder: Path, *, tls: bool = False) -> Iterator[Mosquitto]:
     """A broker that runs until the end of the context."""
-    broker = Mosquitto(folder, tls=tls)
-    broker.start()
-    try:
+    with running(Mosquitto(folder, tls=tls)) as broker:
         yield broker
-    finally:
-        broker.kill()

@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 import redis
 import trustme
+from killable import DEADLINE, Killable, running
 
 from partlens.server.config.sections import RedisSection
 from partlens.server.redis_client.connect import connect_blocking
-
-DEADLINE = 20.0
 
 
 def require(program: str) -> str:
@@ -34,14 +33,14 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-class RedisServer:
+class RedisServer(Killable):
     """Keeps every write on disk, so that a killed one comes back with all it acknowledged."""
 
     def __init__(self, folder: Path, *, tls: bool = False) -> None:
+        super().__init__()
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "password").write_text("hidden\n")
         self._port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
         ports = ["--port", str(self._port)]
         secure: dict[str, object] = {}
         if tls:
@@ -76,7 +75,7 @@ class RedisServer:
 
     def start(self) -> None:
         """Returns when it answers."""
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
         end = time.monotonic() + DEADLINE
         while True:
             try:
@@ -84,23 +83,12 @@ class RedisServer:
                     client.ping()
                 return
             except redis.RedisError:
-                assert self._process.poll() is None and time.monotonic() < end
+                assert self.process.poll() is None and time.monotonic() < end
                 time.sleep(0.02)
-
-    def kill(self) -> None:
-        """As a power cut does."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(DEADLINE)
-            self._process = None
 
 
 @contextmanager
 def running_redis(folder: Path, *, tls: bool = False) -> Iterator[RedisServer]:
     """A redis-server that runs until the end of the context."""
-    server = RedisServer(folder, tls=tls)
-    server.start()
-    try:
+    with running(RedisServer(folder, tls=tls)) as server:
         yield server
-    finally:
-        server.kill()
