@@ -9,6 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.server.conftest import Running, picture
 
 from partlens.client import AsyncClient, Box, QueryRegion, Upload
+from partlens.server.bridge.metrics import BridgeMetrics
+from partlens.server.ingest.metrics import IngestMetrics
 
 DASHBOARD = Path(__file__).parents[3] / "deploy" / "grafana" / "partlens.json"
 # Prometheus adds it to every series that it fetches.
@@ -16,11 +18,15 @@ ADDED = {"instance"}
 
 
 async def exported(running: Running) -> dict[str, set[str]]:
-    """The labels of every series of a server that was used, by name."""
+    """The labels of every series of a server, a worker and a bridge that were used, by name."""
     async with AsyncClient(running.address) as client:
         [_ async for _ in client.upsert_images([Upload("a", picture(1))])]
         await client.search_regions([picture(2)], [QueryRegion(Box(0, 0, 20, 20))])
-    text = generate_latest(running.server.metrics.registry).decode()
+    ingest, bridge = IngestMetrics(), BridgeMetrics()
+    ingest.entries.labels("committed").inc()
+    bridge.messages.labels("pushed").inc()
+    registries = (running.server.metrics.registry, ingest.registry, bridge.registry)
+    text = "".join(generate_latest(registry).decode() for registry in registries)
     return {
         sample.name: set(sample.labels) | ADDED
         for family in text_string_to_metric_families(text)

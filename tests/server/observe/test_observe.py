@@ -65,6 +65,15 @@ async def test_metrics_count_what_happened(model: MetricModel, gallery: Gallery)
     assert found["grpc_server_handled_total", "NotFound", *get] == 1
     upsert = ("UpsertImages", "partlens.v1.GalleryService", "bidi_stream")
     assert found["grpc_server_handled_total", "OK", *upsert] == 1
+    for name, method, count in (
+        ("received", search, 2),
+        ("sent", search, 2),
+        ("received", upsert, 2),
+        ("sent", upsert, 2),
+        ("received", get, 1),
+    ):
+        assert found[f"grpc_server_msg_{name}_total", *method] == count
+    assert found["grpc_server_msg_sent_total", *get] == 0
     assert found["partlens_query_lookups_total", "unseen"] == 1
     assert found["partlens_query_lookups_total", "kept"] == 1
     assert found["partlens_uploaded_images_total", "committed"] == 1

@@ -1,7 +1,9 @@
 """What `partlens setup` makes is a server that works, and that lets nobody in without a token."""
 
+import hashlib
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -59,6 +61,13 @@ def test_the_server_serves_and_lets_nobody_in_without_a_token(tmp_path: Path) ->
             assert [token.name for token in TokenFile(folder / "tokens.json").read().values()] == [
                 "ingest workers"
             ]
+
+
+def test_the_authority_can_be_compared(tmp_path: Path) -> None:
+    output = prepare(tmp_path / "folder")
+    pem = (tmp_path / "folder/clients/ca.pem").read_text()
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest().upper()
+    assert ":".join(digest[i : i + 2] for i in range(0, 64, 2)) in output
 
 
 def test_what_is_there_is_kept(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class Call:
         require_allowed: raises if the caller may no longer ask this; a call can outlive a token.
         code: how it ended; OK until something is raised, see Outcome.
         facts: what the audit log will say of it.
+        received, sent: called for each message, of the caller's and of ours.
         commit: writes the facts to the audit log now; for calls that acknowledge as they go.
     """
 
@@ -45,6 +46,8 @@ class Call:
     require_allowed: Callable[[], None] = lambda: None
     code: grpc.StatusCode = grpc.StatusCode.OK
     facts: dict[str, str | int] = field(default_factory=dict)
+    received: Callable[[], None] = lambda: None
+    sent: Callable[[], None] = lambda: None
     commit: Callable[[], Awaitable[None]] = _nothing
 
     @property

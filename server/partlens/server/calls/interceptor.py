@@ -78,25 +78,24 @@ class EveryCall(grpc.aio.ServerInterceptor):
     async def _one(
         self, call: Call, method: Any, requests: AsyncGenerator[Any], context: Any
     ) -> None:
-        async with self._around(call), aclosing(requests):
-            response = await method(await _first(requests), context)
+        async with self._around(call), aclosing(_counted(requests, call)) as counted:
+            response = await method(await _first(counted), context)
         await context.write(response)
+        call.sent()
 
     async def _one_to_many(
         self, call: Call, method: Any, requests: AsyncGenerator[Any], context: Any
     ) -> None:
-        async with self._around(call), aclosing(requests):
-            async with aclosing(method(await _first(requests), context)) as responses:
-                async for response in responses:
-                    await context.write(response)
+        async with self._around(call), aclosing(_counted(requests, call)) as counted:
+            async with aclosing(method(await _first(counted), context)) as responses:
+                await _write(responses, call, context)
 
     async def _stream(
         self, call: Call, method: Any, requests: AsyncGenerator[Any], context: Any
     ) -> None:
-        async with self._around(call), aclosing(requests):
-            async with aclosing(method(requests, context)) as responses:
-                async for response in responses:
-                    await context.write(response)
+        async with self._around(call), aclosing(_counted(requests, call)) as counted:
+            async with aclosing(method(counted, context)) as responses:
+                await _write(responses, call, context)
 
     @asynccontextmanager
     async def _around(self, call: Call) -> AsyncIterator[None]:
@@ -138,6 +137,19 @@ async def _readable(requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
             yield request
     except DecodeError as error:
         raise RequestError("", "the request is not a message of this method") from error
+
+
+async def _counted(requests: AsyncGenerator[Any], call: Call) -> AsyncGenerator[Any]:
+    async with aclosing(requests):
+        async for request in requests:
+            call.received()
+            yield request
+
+
+async def _write(responses: AsyncIterator[Any], call: Call, context: Any) -> None:
+    async for response in responses:
+        await context.write(response)
+        call.sent()
 
 
 async def _first(requests: AsyncIterator[Any]) -> Any:

@@ -1,7 +1,7 @@
 """What Prometheus may know of a server. No label ever names an image, a camera or a token."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -26,93 +26,83 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
-        self._started = Counter(
-            "grpc_server_started_total", "Calls begun.", _METHOD, registry=registry
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name, text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(name, text, labels, registry=registry)
+
+        def histogram(
+            name: str, text: str, *labels: str, buckets: Sequence[float] = _SECONDS
+        ) -> Histogram:
+            return Histogram(name, text, labels, buckets=buckets, registry=registry)
+
+        self._started = counter("grpc_server_started_total", "Calls begun.", *_METHOD)
+        self._handled = counter(
+            "grpc_server_handled_total", "Calls ended, by status.", *_METHOD, "grpc_code"
         )
-        self._handled = Counter(
-            "grpc_server_handled_total",
-            "Calls ended, by status.",
-            (*_METHOD, "grpc_code"),
-            registry=registry,
+        self._handling = histogram(
+            "grpc_server_handling_seconds", "Time from a call's begin to its end.", *_METHOD
         )
-        self._handling = Histogram(
-            "grpc_server_handling_seconds",
-            "Time from a call's begin to its end.",
-            _METHOD,
-            buckets=_SECONDS,
-            registry=registry,
+        self._received = counter(
+            "grpc_server_msg_received_total", "Messages of callers that were read.", *_METHOD
         )
-        self.pass_images = Histogram(
+        self._sent = counter("grpc_server_msg_sent_total", "Messages sent to callers.", *_METHOD)
+        self.calls_in_progress = gauge(
+            "partlens_calls_in_progress",
+            "Calls that were let in, by kind: call, stream (of uploads) or watch (for matches).",
+            "kind",
+        )
+        self.pass_images = histogram(
             "partlens_model_pass_images",
             "Images that shared a pass through the model.",
             buckets=_IMAGES,
-            registry=registry,
         )
-        self.pass_seconds = Histogram(
-            "partlens_model_pass_seconds",
-            "Time of a pass through the model.",
-            buckets=_SECONDS,
-            registry=registry,
+        self.pass_seconds = histogram(
+            "partlens_model_pass_seconds", "Time of a pass through the model."
         )
-        self.waiting_images = Gauge(
-            "partlens_model_waiting_images", "Images that wait for the model.", registry=registry
+        self.waiting_images = gauge(
+            "partlens_model_waiting_images", "Images that wait for the model."
         )
-        self.calls_in_progress = Gauge(
-            "partlens_calls_in_progress",
-            "Calls that were let in, by kind: call, stream (of uploads) or watch (for matches).",
-            ("kind",),
-            registry=registry,
+        self.search_seconds = histogram(
+            "partlens_search_seconds", "Time of ranking the gallery for one search."
         )
-        self.search_seconds = Histogram(
-            "partlens_search_seconds",
-            "Time of ranking the gallery for one search.",
-            buckets=_SECONDS,
-            registry=registry,
-        )
-        self.query_lookups = Counter(
+        self.query_lookups = counter(
             "partlens_query_lookups_total",
             "Query images asked for, by result: kept or unseen.",
-            ("result",),
-            registry=registry,
+            "result",
         )
-        self.shared_queries = Counter(
+        self.shared_queries = counter(
             "partlens_shared_queries_total",
             "Query images looked for in Redis, by result: found, absent, refused or failed.",
-            ("result",),
-            registry=registry,
+            "result",
         )
         for result in ("found", "absent", "refused", "failed"):
             self.shared_queries.labels(result)  # from the start: a series that begins shows no rise
-        self.standing_seconds = Histogram(
-            "partlens_standing_seconds",
-            "Time of scoring new images against all standing queries.",
-            buckets=_SECONDS,
-            registry=registry,
+        self.standing_seconds = histogram(
+            "partlens_standing_seconds", "Time of scoring new images against all standing queries."
         )
-        self.standing_matches = Counter(
-            "partlens_standing_matches_total", "Matches of standing queries.", registry=registry
+        self.standing_matches = counter(
+            "partlens_standing_matches_total", "Matches of standing queries."
         )
-        self.uploads = Counter(
+        self.uploads = counter(
             "partlens_uploaded_images_total",
             "Uploaded images, by result: committed or refused.",
-            ("result",),
-            registry=registry,
+            "result",
         )
-        self.gallery_images = Gauge(
-            "partlens_gallery_images", "Images that the gallery holds.", registry=registry
-        )
-        self.gallery_version = Gauge(
-            "partlens_gallery_version", "Version of the gallery.", registry=registry
-        )
-        about = Gauge("partlens_info", "Always 1.", ("version",), registry=registry)
-        about.labels(version("partlens")).set(1)
+        self.gallery_images = gauge("partlens_gallery_images", "Images that the gallery holds.")
+        self.gallery_version = gauge("partlens_gallery_version", "Version of the gallery.")
+        gauge("partlens_info", "Always 1.", "version").labels(version("partlens")).set(1)
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
-        """Counts the call, and how it ends."""
+        """Counts the call, its messages, and how it ends."""
         # A method that is not one of ours must not make a series of its own.
         method = (call.kind, call.service, call.name) if call.method in NEEDED else ("", "", "")
         self._started.labels(*method).inc()
+        call.received = self._received.labels(*method).inc
+        call.sent = self._sent.labels(*method).inc
         begun = time.perf_counter()
         try:
             yield

@@ -72,6 +72,15 @@ def ensure(files: Files, hosts: Sequence[str], now: datetime | None = None) -> S
     return made
 
 
+def fingerprint(file: Path) -> str:
+    """Of a certificate: SHA-256, as `openssl x509 -fingerprint -sha256` prints it.
+
+    Raises:
+        CertificateError: it cannot be read.
+    """
+    return _read(file).fingerprint(hashes.SHA256()).hex(":").upper()
+
+
 def _serves(files: Files, hosts: Sequence[str], now: datetime) -> bool:
     if not (files.certificate.exists() and files.key.exists()):
         return False

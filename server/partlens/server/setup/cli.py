@@ -7,6 +7,7 @@ import click
 from partlens.explainer.errors import ExplainerError
 from partlens.indexer.errors import IndexerError
 from partlens.server.errors import ServerError
+from partlens.server.setup import certificates
 from partlens.server.setup.folder import Place, ServerFolder
 
 
@@ -42,6 +43,7 @@ def setup(
     try:
         for made in ready.prepare(place, model):
             click.echo(f"made {made}")
+        fingerprint = certificates.fingerprint(ready.tls.authority)
     except (ExplainerError, IndexerError, ServerError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
@@ -49,5 +51,6 @@ def setup(
     click.echo(
         f"{ready.path} is ready. The server lets nobody in without a token; to make one:\n"
         f"  {run} token create NAME --scope search --tokens {ready.tokens}\n"
-        f"and give clients the authority of its certificate, {ready.tls.authority} (--ca)."
+        f"and give clients the authority of its certificate, {ready.tls.authority} (--ca).\n"
+        f"SHA-256 of that authority, to compare on the way: {fingerprint}"
     )
