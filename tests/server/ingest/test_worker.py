@@ -232,6 +232,28 @@ async def test_killed_workers_and_a_killed_redis_lose_and_duplicate_nothing(
         await stream.close()
 
 
+async def test_a_redis_that_is_killed_again_and_again_makes_no_dead_letters(
+    running: Running, tmp_path: Path
+) -> None:
+    """It says nothing about the entries that a worker holds meanwhile: no worker died of them."""
+    with running_redis(tmp_path / "redis") as server:
+        used = section(running.address, attempts=1, claim_seconds=0.2)
+        stream = IngestStream(connect(server.settings), "again", used)
+        await stream.open()
+        await push(stream, range(160))
+        async with working(stream, used):
+            for _ in range(6):
+                await asyncio.sleep(0.4)
+                server.kill()
+                await asyncio.sleep(0.3)
+                server.start()
+            await until(lambda: settled(stream), 60)
+        lag = await stream.lag()
+        await stream.close()
+    assert lag.dead == 0
+    assert await ids(running) == [f"i{number:03}" for number in range(160)]
+
+
 async def test_what_kills_every_worker_becomes_a_dead_letter(
     running: Running, stream: IngestStream, redis_server: RedisServer
 ) -> None:

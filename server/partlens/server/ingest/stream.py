@@ -125,6 +125,14 @@ class IngestStream:
         if ids:
             await self._redis.xclaim(self.name, GROUP, self.worker, 0, list(ids), justid=True)
 
+    async def ours(self) -> set[bytes]:
+        """Ids of the entries that are in the stream under this worker's name."""
+        most = self._settings.batch + 1  # one more may have been taken over
+        found = await self._redis.xpending_range(
+            self.name, GROUP, "-", "+", most, consumername=self.worker
+        )
+        return {cast("bytes", one["message_id"]) for one in found}
+
     async def done(self, ids: Sequence[bytes]) -> None:
         """Takes entries out: their images are on disk."""
         if ids:

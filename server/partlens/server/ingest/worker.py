@@ -56,8 +56,7 @@ class Worker:
                 try:
                     await self._round()
                 except (RedisError, OSError) as error:
-                    # What is held is in the stream under our name, and will be taken over.
-                    self._held.clear()
+                    # What is held stays so: its deliveries tell how many workers died of it.
                     _log.warning("Redis does not answer: %s", error)
                     await self._pause(_REDIS_PAUSE)
         with suppress(RedisError, OSError):
@@ -65,12 +64,20 @@ class Worker:
 
     async def _round(self) -> None:
         await self._stream.open()
+        await self._resume()
         while not self._stopping.is_set():
             if time.monotonic() >= self._look_at:
                 self._look_at = time.monotonic() + self._settings.claim_seconds / 2
                 await self._take_over()
             entries = await self._stream.read(_READ_SECONDS)
             await self._deliver(await self._readable(entries))
+
+    async def _resume(self) -> None:
+        """Goes on with what it held when Redis went away; what others have taken over is theirs."""
+        if self._held:
+            ours = await self._stream.ours()
+            self._held = {id: entry for id, entry in self._held.items() if id in ours}
+            await self._deliver(await self._readable(list(self._held.values())))
 
     async def _take_over(self) -> None:
         """Does what dead workers left, one at a time: one of them may be what killed them."""
