@@ -110,6 +110,7 @@ def test_a_budget_chooses_the_storage() -> None:
     assert not plan(10**6, 32, 128, IndexChoice(memory_bytes=2**30)).fits
     assert plan(INDEXED_ROWS, 32, 128, IndexChoice("Flat")).recall_at_10 is None
     small = plan(10**5, 32, 128, IndexChoice())
+    assert free.recall_at_10 and small.recall_at_10 and free.recall_at_10 < small.recall_at_10
     assert small.search_ms < free.search_ms and small.build_seconds < free.build_seconds
 
 
