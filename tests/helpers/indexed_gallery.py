@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from gallery_images import GRID, SPEC, image
 
-from partlens.explainer.scoring import QueryPart, query_part
-from partlens.indexer.gallery import Filter, Gallery
+from partlens.explainer.scoring import QueryPart, Score, query_part
+from partlens.indexer.gallery import Filter, Gallery, NewImage
 from partlens.indexer.gallery.search import search
 
 COUNT, DIMENSIONS = 6000, 32
@@ -25,22 +25,22 @@ def contributions(seed: int) -> np.ndarray:
     return np.asarray(shown + 0.4 * random.standard_normal(shown.shape), np.float32)
 
 
+def made(number: int) -> NewImage:
+    """An image by its number, with the attributes of SHARES that it is to have."""
+    return replace(
+        image(
+            f"{number:05}",
+            attributes={name: "yes" for name, each in SHARES.items() if number % each == 0},
+        ),
+        contributions=contributions(number),
+        bias=np.full(DIMENSIONS, 0.1, np.float32),
+    )
+
+
 def fill(gallery: Gallery) -> None:
     """COUNT images, a fiftieth of them deleted, in one segment with an index."""
     for start in range(0, COUNT, 2000):
-        gallery.add(
-            [
-                replace(
-                    image(
-                        f"{number:05}",
-                        attributes={n: "yes" for n, each in SHARES.items() if number % each == 0},
-                    ),
-                    contributions=contributions(number),
-                    bias=np.full(DIMENSIONS, 0.1, np.float32),
-                )
-                for number in range(start, start + 2000)
-            ]
-        )
+        gallery.add([made(number) for number in range(start, start + 2000)])
     gallery.delete([f"{number:05}" for number in range(7, COUNT, 50)])
     gallery.compact()
     assert not gallery.indexes.missing(gallery.view.snapshot.segments)
@@ -54,14 +54,12 @@ def queries() -> Iterator[list[QueryPart]]:
         yield [query_part(contributions(seed), np.zeros(DIMENSIONS, np.float32), region, GRID)]
 
 
-def recall(gallery: Gallery, where: Filter) -> float:
+def recall(gallery: Gallery, where: Filter, score: Score = "default") -> float:
     """Share of the exact ten best that are found through the index."""
     found, wanted = 0, 0
     for parts in queries():
         exact, indexed = (
-            search(
-                gallery.view.snapshot, parts, "default", where, 10, GRID, gallery.indexes.of, size
-            )
+            search(gallery.view.snapshot, parts, score, where, 10, GRID, gallery.indexes.of, size)
             for size in (2**40, 0)
         )
         by_id = {one.id: one for one in exact}

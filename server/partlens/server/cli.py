@@ -12,6 +12,7 @@ from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel
 from partlens.indexer.errors import IndexerError
 from partlens.indexer.gallery import Gallery
+from partlens.indexer.gallery.threads import keep_one_blas_thread
 from partlens.server.app import PartlensServer
 from partlens.server.audit.log import beside
 from partlens.server.config.cli import load_or_fail
@@ -58,6 +59,7 @@ def serve(
             audit_log=settings.access.audit_log or beside(gallery.resolve()),
             insecure=insecure,
         )
+        keep_one_blas_thread()
         asyncio.run(_run(server, settings))
     except (ServerError, ExplainerError, IndexerError) as error:
         raise click.ClickException(str(error)) from error

@@ -15,11 +15,12 @@ from partlens.server.limits.passes import FloatArray, Passes, Seen
 from partlens.server.observe.metrics import Metrics
 from partlens.server.observe.tracing import tracer
 from partlens.server.queries import KeptQueries, Query, QueryCache
-from partlens.server.questions import Picture, Source
+from partlens.server.questions import Picture, Question, Source
 from partlens.server.redis_client.peers import Peers
 from partlens.server.standing.standing import Standing
 
 T = TypeVar("T")
+Q = TypeVar("Q", bound=Question)
 
 
 class Host:
@@ -103,16 +104,25 @@ class Host:
             raise _not_ready()
         return await self._passes.decompose(pixels, patient=patient)
 
-    async def queries(self, sources: Sequence[Source]) -> Sequence[Query]:
-        """The query images of a question; those that are not kept go through the model.
+    async def asked(self, decode: Callable[[Engine], Q]) -> tuple[Q, Sequence[Query]]:
+        """A question and its query images; those that are not kept go through the model.
+
+        Args:
+            decode: gives the question. It is called on the thread that looks for the images, as
+                each way to a thread and back takes part of a millisecond.
 
         Raises:
-            as Engine.look, Engine.prepare and Passes.decompose.
+            as decode, Engine.look, Engine.prepare and Passes.decompose.
             UnknownQueryError: a query id that is not kept.
         """
+
+        def look(engine: Engine) -> tuple[Q, list[Query | str]]:
+            question = decode(engine)
+            return question, [engine.look(source) for source in question.images]
+
         with tracer.start_as_current_span("look at the query images"):
-            looked = await self.run(lambda engine: [engine.look(source) for source in sources])
-            return await asyncio.gather(*map(self._query, sources, looked))
+            question, looked = await self.run(look)
+            return question, await asyncio.gather(*map(self._query, question.images, looked))
 
     def begin_to_stop(self) -> None:
         """Makes long calls end early."""

@@ -30,8 +30,9 @@ class PartSearchService(PartSearchServiceServicer):
         self, request: pb.SearchRegionsRequest, context: Context
     ) -> pb.SearchRegionsResponse:
         """The gallery's images that hold parts similar to the regions, best first."""
-        question = await self._host.run(lambda engine: decoding.search(request, engine.limits))
-        queries = await self._host.queries(question.images)
+        question, queries = await self._host.asked(
+            lambda engine: decoding.search(request, engine.limits)
+        )
 
         def answer(engine: Engine) -> pb.SearchRegionsResponse:
             with self._host.metrics.search_seconds.time(), tracer.start_as_current_span("search"):
@@ -47,8 +48,9 @@ class PartSearchService(PartSearchServiceServicer):
         self, request: pb.ExplainPairRequest, context: Context
     ) -> pb.ExplainPairResponse:
         """The similarity of two images, taken apart by position."""
-        question = await self._host.run(lambda engine: decoding.pair(request, engine.limits))
-        query, retrieved = await self._host.queries((question.query, question.retrieved))
+        question, (query, retrieved) = await self._host.asked(
+            lambda engine: decoding.pair(request, engine.limits)
+        )
 
         def answer(engine: Engine) -> pb.ExplainPairResponse:
             explained = engine.explain(question, query, retrieved)
@@ -61,8 +63,9 @@ class PartSearchService(PartSearchServiceServicer):
         self, request: pb.DescribeQueryRequest, context: Context
     ) -> pb.DescribeQueryResponse:
         """Takes one image through the model and keeps it under a query id."""
-        question = await self._host.run(lambda engine: decoding.describe(request, engine.limits))
-        (query,) = await self._host.queries((question.image,))
+        question, (query,) = await self._host.asked(
+            lambda engine: decoding.describe(request, engine.limits)
+        )
 
         def answer(engine: Engine) -> pb.DescribeQueryResponse:
             described = engine.describe(question, query)

@@ -1,7 +1,7 @@
 """What a caller asks, once its request is decoded and checked: plain values, no messages."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from partlens.explainer.regions import Region
 from partlens.explainer.scoring import Score
@@ -37,6 +37,15 @@ class EarlierPicture:
 
 # field is the source's path in the request, for errors about it.
 Source = Picture | StoredPicture | EarlierPicture
+
+
+class Question(Protocol):
+    """What is asked about some images."""
+
+    @property
+    def images(self) -> tuple[Source, ...]:
+        """The query images, in the order in which the question speaks of them."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,11 @@ class PairQuestion:
     retrieved: Source
     regions: tuple[RegionToExplain, ...]
 
+    @property
+    def images(self) -> tuple[Source, Source]:
+        """Both."""
+        return self.query, self.retrieved
+
 
 @dataclass(frozen=True)
 class DescribeQuestion:
@@ -94,6 +108,11 @@ class DescribeQuestion:
 
     image: Source
     regions: tuple[tuple[Region, str], ...]
+
+    @property
+    def images(self) -> tuple[Source]:
+        """The one."""
+        return (self.image,)
 
 
 @dataclass(frozen=True)

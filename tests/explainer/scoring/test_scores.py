@@ -19,6 +19,7 @@ from partlens.explainer.scoring import (
     QueryPart,
     Score,
     Scored,
+    embedding_direction,
     query_part,
     score_images,
 )
@@ -60,6 +61,20 @@ def test_scores_equal_a_naive_search_and_the_sum_of_their_maps(
         expected = oracle.score(search, score, image)
         if expected is not None:
             assert found.scores[image] == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+
+@given(search=searches())
+def test_what_embeddings_add_is_a_product_with_one_direction(search: Search) -> None:
+    embeddings = search.images.sum(1) + search.biases
+    units = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    of_embeddings: dict[Score, NDArray[np.floating]] = {
+        "whole": scored(search, "whole").scores,
+        "part": np.zeros(len(units)),
+        "default": scored(search, "default").scores - scored(search, "part").scores,
+    }
+    for score in get_args(Score):
+        products = units @ embedding_direction(score, search.parts())
+        np.testing.assert_allclose(products, of_embeddings[score], rtol=1e-4, atol=1e-4)
 
 
 def scored(search: Search, score: Score) -> Scored:

@@ -16,7 +16,15 @@ from gallery_images import GRID, SPEC
 from indexed_gallery import WIDE, fill, queries, recall
 
 from partlens.indexer.gallery import Filter, Gallery, candidates
-from partlens.indexer.gallery.gpu import LEAST_SHARE, MOST, GpuError, GpuIndex, Owner, gpu_copy
+from partlens.indexer.gallery.gpu import (
+    ENOUGH,
+    LEAST_SHARE,
+    MOST,
+    GpuError,
+    GpuIndex,
+    Owner,
+    gpu_copy,
+)
 from partlens.indexer.gallery.plan import PROBES, IndexChoice
 from partlens.indexer.gallery.search import search
 
@@ -93,7 +101,10 @@ def test_what_a_gpu_cannot_do_is_left_to_the_cpu(index: Any) -> None:
     there = GpuIndex(index, Owner(Copies()))
     few = np.arange(int(LEAST_SHARE * ROWS) - 1)
     assert there.nearest(query(0), few, ROWS, EACH, 10) is None
-    assert there.nearest(query(0), np.arange(ROWS), ROWS, EACH, MOST + 1) is None
+    many = int(MOST / ENOUGH)
+    found = there.nearest(query(0), np.arange(ROWS), ROWS, EACH, many)
+    assert found is not None and len(found[1]) == MOST
+    assert there.nearest(query(0), np.arange(ROWS), ROWS, EACH, many + 1) is None
     near, ids = candidates._nearest(there, query(0), few, ROWS, EACH, 10)
     on_cpu = candidates._nearest(index, query(0), few, ROWS, EACH, 10)
     np.testing.assert_array_equal(ids, on_cpu[1])

@@ -7,7 +7,7 @@ import pytest
 from gallery_images import GRID, SPEC, image, parts
 
 from partlens.indexer.gallery import Candidate, Filter, Gallery, GroupBy
-from partlens.indexer.gallery.search import search
+from partlens.indexer.gallery.search import RERANKED, search
 
 COUNT = 90
 TRACK, CAMERA, COLOUR = GroupBy(), GroupBy("camera"), GroupBy(attribute="colour")
@@ -67,7 +67,7 @@ def test_candidates_of_few_groups_are_not_the_end(
     gallery: Gallery, top: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here the index names two images at first: of too few groups."""
-    monkeypatch.setattr("partlens.indexer.gallery.search.RERANKED", 2)
+    monkeypatch.setitem(RERANKED, "default", 2)
     snapshot = gallery.view.snapshot
     args = (snapshot, parts(), "default", Filter(), top, GRID, gallery.indexes.of)
     found = search(*args, exact_bytes=0, by=CAMERA)  # type: ignore[arg-type]

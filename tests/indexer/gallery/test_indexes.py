@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from gallery_images import GRID
-from indexed_gallery import DIMENSIONS, SHARES, WIDE, fill, queries, recall
+from indexed_gallery import COUNT, DIMENSIONS, SHARES, WIDE, fill, made, queries, recall
 
+from partlens.explainer.scoring import Score
 from partlens.indexer.cli import index
 from partlens.indexer.gallery import Filter, Gallery
 from partlens.indexer.gallery.erasure import erase
@@ -56,6 +57,29 @@ def test_deleted_images_are_not_found_through_an_index(folder: Path, tmp_path: P
         assert [one.id for one in after][:2] == best[3:]
 
 
+@pytest.mark.parametrize(("score", "least"), [("whole", 1), ("default", 0.95), ("part", 0.9)])
+def test_every_score_finds_its_best(gallery: Gallery, score: Score, least: float) -> None:
+    assert recall(gallery, Filter(), score) >= least
+
+
+def test_fresh_segments_beside_an_indexed_one_do_not_hide_it(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "gallery")
+    with Gallery.open(tmp_path / "gallery") as gallery:
+        before = recall(gallery, Filter())
+        for start in range(COUNT + 100, COUNT + 220, 30):
+            gallery.add([made(number) for number in range(start, start + 30)])
+        assert len(gallery.view.snapshot.segments) > 2
+        assert recall(gallery, Filter()) >= before - 0.02
+
+
+def test_units_are_the_embeddings_at_length_1(gallery: Gallery) -> None:
+    (segment,) = gallery.view.snapshot.segments
+    embeddings = segment.contributions[:].sum(1) + segment.bias
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    units = gallery.indexes.of(segment).units
+    np.testing.assert_allclose(units, embeddings / lengths, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     "factory", ["auto", "IVF64,SQ8", "IVF64,RaBitQ", "RR32,IVF64,SQ8", "HNSW16,SQ8", "Flat"]
 )
@@ -75,7 +99,9 @@ def test_what_is_no_factory_string_is_refused(gallery: Gallery) -> None:
     assert gallery.indexes.choice == IndexChoice()
 
 
-@pytest.mark.parametrize("file", ["positions.faiss", "embeddings.faiss", "index.json"])
+@pytest.mark.parametrize(
+    "file", ["positions.faiss", "embeddings.faiss", "embeddings.npy", "index.json"]
+)
 def test_a_damaged_index_is_found_passed_over_and_made_again(folder: Path, file: str) -> None:
     (index,) = (path for path in (folder / INDEXES).iterdir() if path.is_dir())
     data = bytearray((index / file).read_bytes())
@@ -95,7 +121,7 @@ def test_a_damaged_index_is_found_passed_over_and_made_again(folder: Path, file:
 def test_memory_is_what_the_plan_says(gallery: Gallery) -> None:
     gallery.compact(IndexChoice())
     (index,) = (path for path in (gallery.path / INDEXES).iterdir() if path.is_dir())
-    size = sum(file.stat().st_size for file in index.glob("*.faiss"))
+    size = sum(file.stat().st_size for file in index.iterdir())
     planned = plan(len(gallery), 12, DIMENSIONS, IndexChoice()).memory_bytes
     assert planned / 1.5 < size < 1.5 * planned
 

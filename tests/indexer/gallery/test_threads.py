@@ -1,6 +1,7 @@
 """Searches beside each other work on one thread each, and leave the process as they found it."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import faiss
@@ -33,6 +34,18 @@ def test_a_search_gives_back_what_it_took(two_threads: list[int]) -> None:
     with one_thread():
         assert set(counts()) == {1}
     assert counts() == two_threads
+
+
+def test_a_search_on_any_thread_takes_and_gives_back(two_threads: list[int]) -> None:
+    def inside() -> list[int]:
+        with one_thread():
+            return counts()
+
+    for _ in range(2):
+        with ThreadPoolExecutor(1) as another:
+            assert set(another.submit(inside).result(20)) == {1}
+        assert counts() == two_threads
+        assert set(inside()) == {1}
 
 
 def test_the_first_to_leave_does_not_give_the_threads_of_all_back(two_threads: list[int]) -> None:

@@ -7,6 +7,7 @@ from partlens.explainer.scoring.scores import (
     Score,
     Scored,
     Shares,
+    embedding_direction,
     score_images,
 )
 
@@ -17,6 +18,7 @@ __all__ = [
     "Score",
     "Scored",
     "Shares",
+    "embedding_direction",
     "query_part",
     "score_images",
 ]

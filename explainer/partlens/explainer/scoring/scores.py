@@ -90,6 +90,20 @@ def score_images(
     return Scored(maps.sum((1, 2)) + constants, maps, constants, windows)
 
 
+def embedding_direction(score: Score, parts: Sequence[QueryPart]) -> FloatArray:
+    """v, shape [D], with which v.E_r / |E_r| is all that a score has of WHOLE and SURROUNDINGS."""
+    shares = MIXTURES[score]
+    terms = [
+        part.weight * share * (feature * reciprocal(np.asarray(length)))
+        for part in parts
+        for share, feature, length in (
+            (shares.whole, part.feature, part.embedding_norm),
+            (shares.surroundings, part.surroundings, np.linalg.norm(part.surroundings)),
+        )
+    ]
+    return np.asarray(np.sum(terms, axis=0), np.float32)
+
+
 class ManySearches:
     """S searches that meet each image together: their parts share the products with it.
 

@@ -18,6 +18,8 @@ from partlens.indexer.gallery.records import FloatArray
 
 MOST = 2048
 """Results that FAISS gives on a GPU at most."""
+ENOUGH = 0.25
+"""Share of what is asked for that will do; where MOST is less, the CPU looks."""
 LEAST_SHARE = 0.5
 """Of rows that must pass a filter for a search on the GPU: there FAISS knows no filters, so that
 what does not pass is found too, and dropped."""
@@ -99,11 +101,12 @@ class GpuIndex:
             rows: which may be found.
             total: rows that there are.
             each: vectors of each row.
-            count: vectors that are wanted.
+            count: vectors that are wanted; MOST are given at most.
         """
         share = len(rows) / total
-        if share < LEAST_SHARE or count > MOST:
+        if share < LEAST_SHARE or count * ENOUGH > MOST:
             return None
+        count = min(count, MOST)
         # Some more than what is dropped on average.
         wanted = min(MOST, self.host.ntotal, round(1.2 * count / share) + 16)
         near, ids = self._owner.search(id(self), query, wanted)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.explainer.compute import Device
+from partlens.explainer.halves import to_half
 from partlens.indexer.errors import DamagedError, GalleryError
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.durability import sync, write_atomically
@@ -29,12 +30,14 @@ from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
 
 INDEXES = "indexes"
-_POSITIONS, _EMBEDDINGS, _FACTS, _SUMS = (
+_POSITIONS, _EMBEDDINGS, _UNITS, _FACTS, _SUMS = (
     "positions.faiss",
     "embeddings.faiss",
+    "embeddings.npy",
     "index.json",
     "files.sha256",
 )
+_FILES = (_POSITIONS, _EMBEDDINGS, _UNITS, _FACTS)
 _CHOICE = "choice.json"
 _CHUNK_ROWS = 256
 _TRAINING_VECTORS = 64
@@ -57,11 +60,13 @@ class SegmentIndex:
         positions: contributions; a FAISS id is row * P + position. Positions that contribute
             nothing are left out.
         embeddings: a FAISS id is the row.
+        units: E_r / |E_r| of each row, 0 where the embedding is, float16 [M, D].
         on_disk: whether it is in files; if not it is of a few images, or provisional.
     """
 
     positions: Any
     embeddings: Any
+    units: NDArray[np.float16]
     on_disk: bool
 
 
@@ -206,9 +211,10 @@ def _write(folder: Path, segment: Segment, factory: str) -> None:
     made = _made(segment, factory, embeddings_factory(rows, dimensions))
     faiss.write_index(made.positions, str(folder / _POSITIONS))
     faiss.write_index(made.embeddings, str(folder / _EMBEDDINGS))
+    np.save(folder / _UNITS, made.units)
     facts = {"factory": factory, "rows": rows, "positions": positions}
     (folder / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
-    files = [folder / name for name in (_POSITIONS, _EMBEDDINGS, _FACTS)]
+    files = [folder / name for name in _FILES]
     checksums.record(folder / _SUMS, files)
     for path in (*files, folder / _SUMS, folder):
         sync(path)
@@ -218,7 +224,7 @@ def _load(path: Path, segment: Segment) -> SegmentIndex:
     """That of a folder, after its files are compared with their checksums; DamagedError."""
     sums = checksums.recorded(path / _SUMS)
     try:
-        for name in (_POSITIONS, _EMBEDDINGS, _FACTS):
+        for name in _FILES:
             # First, as FAISS must not parse a file that was changed.
             if sums.get(path / name) != checksums.digest(path / name):
                 raise DamagedError(f"index {path.name}: {name} differs from its checksum")
@@ -233,13 +239,15 @@ def _open(path: Path, segment: Segment) -> SegmentIndex:
         found = SegmentIndex(
             faiss.read_index(str(path / _POSITIONS), _MAPPED),
             faiss.read_index(str(path / _EMBEDDINGS), _MAPPED),
+            np.asarray(np.load(path / _UNITS, mmap_mode="r", allow_pickle=False)),
             on_disk=True,
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise DamagedError(f"index {path.name} cannot be read: {error}") from error
     rows, positions, dimensions = segment.contributions.shape
     fits = [facts["rows"], facts["positions"]] == [rows, positions]
-    of = (found.positions, found.embeddings)
+    of, units = (found.positions, found.embeddings), found.units
+    fits &= units.shape == (rows, dimensions) and units.dtype == np.float16
     if not fits or any(index.d != dimensions or index.ntotal > rows * positions for index in of):
         raise DamagedError(f"index {path.name} is not one of segment {path.name}")
     return found
@@ -258,12 +266,15 @@ def _made(segment: Segment, factory: str, of_embeddings: str) -> SegmentIndex:
             both = _vectors(segment, chosen)
             training = both[0] if vectors > rows else both[1]
             index.train(_unit(training)[0])
+    units = np.zeros((rows, dimensions), "<f2")
     for start in range(0, rows, _CHUNK_ROWS):
         chosen = np.arange(start, min(start + _CHUNK_ROWS, rows))
         of_positions, embeddings = _vectors(segment, chosen)
         _add(indexes[0], of_positions, start * positions)
         _add(indexes[1], embeddings, start)
-    return SegmentIndex(indexes[0], indexes[1], on_disk=False)
+        unit, which = _unit(embeddings)
+        units[start + which] = to_half(unit)
+    return SegmentIndex(indexes[0], indexes[1], units, on_disk=False)
 
 
 def _empty(dimensions: int, factory: str) -> Any:

@@ -1,7 +1,7 @@
 """Finds the best images of a snapshot: scores them all, or the candidates that an index names."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from partlens.explainer.scoring import QueryPart, Score, score_images
 from partlens.indexer.gallery.candidates import candidate_rows
 from partlens.indexer.gallery.catalogue import Rows
 from partlens.indexer.gallery.indexes import SegmentIndex
+from partlens.indexer.gallery.plan import growth
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.snapshot import Place, Snapshot
@@ -21,8 +22,9 @@ _CHUNK_BYTES = 2**21
 EXACT_BYTES = 16 * 2**20
 """Up to this size of contributions every image that passes the filter is scored, which takes no
 longer than asking an index."""
-RERANKED = 640
-"""Above it, so many candidates (or eight a result, if that is more) are scored."""
+RERANKED: Mapping[Score, int] = {"whole": 256, "part": 768, "default": 256}
+"""Above it, so many candidates (or eight a result, if that is more) are scored, times plan.growth.
+PART is what an index tells least of."""
 MOST_RERANKED = 32768
 """So many at most, where those are of too few groups."""
 
@@ -83,7 +85,7 @@ def search(
     with one_thread():
         if size <= exact_bytes:
             return ranked(passing)
-        count = max(RERANKED, 8 * top)
+        count = max(math.ceil(RERANKED[score] * growth(images)), 8 * top)
         while True:
             best = ranked(candidate_rows(passing, parts, score, count, index_of))
             # Candidates of few groups may leave out others: then more are looked at.

@@ -20,17 +20,32 @@ class _OneBlasThread:
         with self._lock:
             self._users += 1
             if self._limit is None:
+                self._control()
                 self._limit = self._libraries.limit(limits=1, user_api="blas")
 
     def give_back(self) -> None:
         with self._lock:
             self._users -= 1
             if not self._users and self._limit is not None:
+                self._control()
                 self._limit.restore_original_limits()
                 self._limit = None
 
+    def _control(self) -> None:
+        """Make this the thread that threadpoolctl listens to: to others it says nothing, and does
+        nothing."""
+        for library in self._libraries.lib_controllers:
+            if hasattr(library, "clear_controlling_thread"):
+                library.clear_controlling_thread(force=True)
+
 
 _BLAS = _OneBlasThread()
+
+
+def keep_one_blas_thread() -> None:
+    """As in one_thread, for as long as the process runs: for a server, all of whose products are
+    small and beside each other."""
+    _BLAS.take()
 
 
 @contextmanager

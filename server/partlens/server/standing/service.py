@@ -16,6 +16,7 @@ from partlens.server.encoding import Encoder
 from partlens.server.engine import Engine
 from partlens.server.errors import RequestError, UnknownStandingQueryError
 from partlens.server.host import Host
+from partlens.server.questions import SearchQuestion
 from partlens.server.standing import messages
 from partlens.server.standing.matcher import StandingMatch
 from partlens.server.standing.query import SavedRegion, StandingQuery
@@ -45,9 +46,13 @@ class StandingQueryService(StandingQueryServiceServicer):
             images=request.images, regions=request.regions, filter=request.filter,
             score=request.score,
         )  # fmt: skip
-        question = await self._host.run(lambda engine: decoding.search(asked, engine.limits))
-        _require_sound(request)
-        queries = await self._host.queries(question.images)
+
+        def decode(engine: Engine) -> SearchQuestion:
+            question = decoding.search(asked, engine.limits)
+            _require_sound(request)
+            return question
+
+        question, queries = await self._host.asked(decode)
         caller = calls.current().caller
         where = caller.within.narrowed(question.where)
 
