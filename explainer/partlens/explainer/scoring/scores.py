@@ -92,16 +92,11 @@ def score_images(
 
 def embedding_direction(score: Score, parts: Sequence[QueryPart]) -> FloatArray:
     """v, shape [D], with which v.E_r / |E_r| is all that a score has of WHOLE and SURROUNDINGS."""
-    shares = MIXTURES[score]
-    terms = [
-        part.weight * share * (feature * reciprocal(np.asarray(length)))
-        for part in parts
-        for share, feature, length in (
-            (shares.whole, part.feature, part.embedding_norm),
-            (shares.surroundings, part.surroundings, np.linalg.norm(part.surroundings)),
-        )
-    ]
-    return np.asarray(np.sum(terms, axis=0), np.float32)
+    shares, weights = MIXTURES[score], np.array([part.weight for part in parts])
+    (features, norms), (blurred, lengths) = _whole(parts), _surroundings(parts)
+    whole = (weights * reciprocal(norms)) @ features
+    surroundings = (weights * reciprocal(lengths)) @ blurred
+    return np.asarray(shares.whole * whole + shares.surroundings * surroundings, np.float32)
 
 
 class ManySearches:
@@ -182,17 +177,28 @@ def _stack(score: Score, parts: Sequence[QueryPart]) -> PartStack:
     return PartStack(parts, placed=bool(MIXTURES[score].part))
 
 
+def _whole(parts: Sequence[QueryPart]) -> tuple[FloatArray, NDArray[np.floating]]:
+    """The features f of WHOLE, [Q, D], and what f.E_r / |E_r| is divided by, [Q]."""
+    return (
+        np.stack([part.feature for part in parts]),
+        np.array([part.embedding_norm for part in parts]),
+    )
+
+
+def _surroundings(parts: Sequence[QueryPart]) -> tuple[FloatArray, NDArray[np.floating]]:
+    """The same of SURROUNDINGS."""
+    features = np.stack([part.surroundings for part in parts])
+    return features, np.linalg.norm(features, axis=1)
+
+
 def _terms(score: Score, stack: PartStack, images: _Images) -> list[tuple[float, _Term]]:
     shares, along = MIXTURES[score], stack.along(images.contributions)
     terms = []
     if shares.whole:
-        features = np.stack([part.feature for part in stack.parts])
-        norms = np.array([part.embedding_norm for part in stack.parts])
-        terms.append((shares.whole, _linear(stack, along.features, features, norms, images)))
+        term = _linear(stack, along.features, *_whole(stack.parts), images)
+        terms.append((shares.whole, term))
     if shares.surroundings:
-        features = np.stack([part.surroundings for part in stack.parts])
-        norms = np.linalg.norm(features, axis=1)
-        term = _linear(stack, along.surroundings, features, norms, images)
+        term = _linear(stack, along.surroundings, *_surroundings(stack.parts), images)
         terms.append((shares.surroundings, term))
     if shares.part:
         terms.append((shares.part, _placed(stack, along, images)))

@@ -1,7 +1,7 @@
 """Candidates for galleries too large to score whole: the nearest positions and embeddings."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import faiss
@@ -72,14 +72,17 @@ def candidate_rows(
     if direction.any():
         listed.append(_named(chosen, direction, _EMBEDDINGS * count, index_of).keys)
     keys, inverse = np.unique(np.concatenate(listed), return_inverse=True)
-    seem = _by_embeddings(chosen, keys, direction, index_of)
+    seem = np.zeros(len(keys), np.float32)
+    if direction.any():
+        for segment, there, rows in _of_segments(chosen, keys):
+            # direction.E_r / |E_r|
+            seem[there] = to_single(index_of(segment).units[rows]) @ direction
     ends = np.cumsum([len(one.keys) for one in named])
     for part, one, of in zip(placed, named, np.split(inverse, ends), strict=False):
         seem += np.float32(part.weight * share) * about_part(one, of, len(keys))
     if len(keys) > count:
         keys = np.sort(keys[np.argpartition(-seem, count)[:count]])
-    numbers, rows = keys >> _SEGMENT_SHIFT, keys & _ROW
-    return [(segment, rows[numbers == i]) for i, (segment, _) in enumerate(chosen)]
+    return [(segment, rows) for segment, _, rows in _of_segments(chosen, keys)]
 
 
 def about_part(named: Named, rows: NDArray[np.integer], count: int) -> FloatArray:
@@ -104,17 +107,12 @@ def about_part(named: Named, rows: NDArray[np.integer], count: int) -> FloatArra
     return np.asarray(last + named.whole * beyond, np.float32)
 
 
-def _by_embeddings(
-    chosen: Chosen, keys: Keys, direction: FloatArray, index_of: Callable[[Segment], SegmentIndex]
-) -> FloatArray:
-    """direction.E_r / |E_r| of each key, shape as keys."""
-    products = np.zeros(len(keys), np.float32)
-    if direction.any():
-        numbers, rows = keys >> _SEGMENT_SHIFT, keys & _ROW
-        for number, (segment, _) in enumerate(chosen):
-            there = numbers == number
-            products[there] = to_single(index_of(segment).units[rows[there]]) @ direction
-    return products
+def _of_segments(chosen: Chosen, keys: Keys) -> Iterator[tuple[Segment, NDArray[np.bool_], Rows]]:
+    """Each segment, which keys are its own, and their rows."""
+    numbers, rows = keys >> _SEGMENT_SHIFT, keys & _ROW
+    for number, (segment, _) in enumerate(chosen):
+        there = numbers == number
+        yield segment, there, rows[there]
 
 
 def _named_positions(

@@ -246,8 +246,8 @@ def _open(path: Path, segment: Segment) -> SegmentIndex:
         raise DamagedError(f"index {path.name} cannot be read: {error}") from error
     rows, positions, dimensions = segment.contributions.shape
     fits = [facts["rows"], facts["positions"]] == [rows, positions]
-    of, units = (found.positions, found.embeddings), found.units
-    fits &= units.shape == (rows, dimensions) and units.dtype == np.float16
+    fits &= found.units.shape == (rows, dimensions) and found.units.dtype == np.float16
+    of = (found.positions, found.embeddings)
     if not fits or any(index.d != dimensions or index.ntotal > rows * positions for index in of):
         raise DamagedError(f"index {path.name} is not one of segment {path.name}")
     return found
@@ -270,9 +270,10 @@ def _made(segment: Segment, factory: str, of_embeddings: str) -> SegmentIndex:
     for start in range(0, rows, _CHUNK_ROWS):
         chosen = np.arange(start, min(start + _CHUNK_ROWS, rows))
         of_positions, embeddings = _vectors(segment, chosen)
-        _add(indexes[0], of_positions, start * positions)
-        _add(indexes[1], embeddings, start)
+        unit, which = _unit(of_positions)
+        _add(indexes[0], unit, start * positions + which)
         unit, which = _unit(embeddings)
+        _add(indexes[1], unit, start + which)
         units[start + which] = to_half(unit)
     return SegmentIndex(indexes[0], indexes[1], units, on_disk=False)
 
@@ -305,7 +306,6 @@ def _unit(vectors: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:
     return vectors[something] / norms[something, None], something
 
 
-def _add(index: Any, vectors: FloatArray, first: int) -> None:
-    unit, which = _unit(vectors)
+def _add(index: Any, unit: FloatArray, ids: NDArray[np.int64]) -> None:
     if len(unit):
-        index.add_with_ids(unit, which + first)
+        index.add_with_ids(unit, ids)

@@ -15,14 +15,14 @@ _SQ8_ROWS, _EMBEDDING_LISTS = 20_000, 256
 PROBES = 16
 """Inverted lists of positions that a search looks into at least; more where they hold few, or a
 filter leaves few of each."""
-GROWS_FROM, _GROWTH = 100_000, 0.25
+_GROWS_FROM, _GROWTH = 100_000, 0.25
 """Images from which on candidates grow, and with what power of the images: a search of a million
 keeps within 15 ms, and loses some recall."""
 # Measured on two cores with 100,000 images of 32 positions x 128: what candidates take, each
 # position of the lists that are looked into, and each image's embedding.
 _SEARCH_MS, _VECTOR_MS, _IMAGE_MS = 3.6, 3.2e-5, 2e-6
 _RECALL_LOST = 0.03
-"""Lost each time that images are ten times GROWS_FROM: measured 0.990 and 0.958."""
+"""Lost each time that images are ten times _GROWS_FROM: measured 0.990 and 0.958."""
 _BUILD_PRODUCTS = 2.5e10
 """Products a second of which building is made: each vector meets the middle of every list."""
 
@@ -103,12 +103,12 @@ class Plan:
 
 
 def growth(images: int) -> float:
-    """How many times as many candidates are looked at as of GROWS_FROM images or fewer.
+    """How many times as many candidates are looked at as of _GROWS_FROM images or fewer.
 
     >>> growth(50_000), growth(1_600_000)
     (1.0, 2.0)
     """
-    return math.pow(max(1.0, images / GROWS_FROM), _GROWTH)
+    return math.pow(max(1.0, images / _GROWS_FROM), _GROWTH)
 
 
 def lists(vectors: int) -> int:
@@ -196,5 +196,5 @@ def plan(
 
 def _recall(codes: Codes, images: int) -> float:
     """What is measured at 100,000 images, less what more of them lose."""
-    tenfold = max(0.0, math.log10(max(images, 1) / GROWS_FROM))
+    tenfold = max(0.0, math.log10(max(images, 1) / _GROWS_FROM))
     return round(codes.recall - _RECALL_LOST * tenfold, 3)

@@ -23,7 +23,7 @@ EXACT_BYTES = 16 * 2**20
 """Up to this size of contributions every image that passes the filter is scored, which takes no
 longer than asking an index."""
 RERANKED: Mapping[Score, int] = {"whole": 256, "part": 768, "default": 256}
-"""Above it, so many candidates (or eight a result, if that is more) are scored, times plan.growth.
+"""Above it, so many candidates times plan.growth (or eight a result, if that is more) are scored.
 PART is what an index tells least of."""
 MOST_RERANKED = 32768
 """So many at most, where those are of too few groups."""
