@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from partlens.client.cli.main import main as partlens
+from partlens.cli.main import main as partlens
 from partlens.server.config.table import markdown
 from partlens.server.ingest.event import json_schema
 

@@ -12,7 +12,7 @@ import click
 import pytest
 from ruamel.yaml import YAML
 
-from partlens.client.cli.main import main
+from partlens.cli.main import main
 from partlens.server.config.settings import from_texts, load
 
 ROOT = Path(__file__).parents[1]

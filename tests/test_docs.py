@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from served import Served, picture
 
+from partlens.cli.main import main
 from partlens.client import Client
-from partlens.client.cli.main import main
 from partlens.server.calls.status import RULES
 from partlens.v1 import gallery_service_pb2, part_search_service_pb2, standing_query_service_pb2
 

@@ -13,6 +13,7 @@ from served import Served, picture
 ROOT = Path(__file__).parents[1]
 PARTS = ("proto", "explainer", "indexer", "server", "client")
 EXTRAS = (
+    "cli",
     "explainer",
     "indexer",
     "server",
@@ -98,6 +99,8 @@ def test_the_base_install_is_a_client_that_says_what_more_needs(
     query = tmp_path / "query.png"
     query.write_bytes(picture(1))
     asked = run(programs / "python", "-c", ASK, served.target, query)
+    assert "pip install 'partlens[cli]'" in run(programs / "partlens", "--help", code=1)
+    run(programs / "python", "-m", "pip", "install", "--quiet", f"{wheel}[cli]")
     assert "20 hits" in asked
     for name in ("torch", "faiss", "lance", "onnxruntime"):
         assert f"no {name}" in asked

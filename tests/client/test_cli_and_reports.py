@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from served import Served, picture, serving
 
+from partlens.cli.main import main
 from partlens.client import Client, Upload
 from partlens.client.answers import ActivationMap, GalleryImage, Hit, Query, SearchAnswer
 from partlens.client.cli.arguments import cell
-from partlens.client.cli.main import main
 from partlens.client.questions import Box, Mask, Metadata, Point, Polygon, QueryRegion
 from partlens.client.report.overlay import NEGATIVE, POSITIVE, Scale, colours, upsample
 from partlens.client.report.pages import search_page
@@ -295,7 +295,7 @@ def test_a_watch_that_is_cut_off_says_how_to_miss_nothing(query: Path, tmp_path:
         with Client(running.target) as client:
             assert all(one.committed for one in client.upsert_images([Upload("new", picture(1))]))
         watch = ["standing", "watch", "--after-revision", "0", "--server", running.target]
-        run = "from partlens.client.cli.main import main; main()"
+        run = "from partlens.cli.main import main; main()"
         watching = subprocess.Popen(
             [sys.executable, "-c", run, *watch], stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )

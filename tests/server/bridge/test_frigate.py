@@ -428,7 +428,7 @@ async def test_from_frigate_to_the_gallery(
 def test_the_command_says_what_is_wrong_and_stops_when_told(
     broker: Mosquitto, frigate: Frigate, redis_server: RedisServer
 ) -> None:
-    main = "from partlens.client.cli.main import main; main()"
+    main = "from partlens.cli.main import main; main()"
     command = [sys.executable, "-c", main, "bridge", "frigate"]
     wrong = subprocess.run(
         [*command, "--set", "bridge.mqtt=nowhere"],

@@ -1,0 +1,87 @@
+"""Command groups that import a command only when it is called."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+
+import click
+
+from partlens.cli.table import Row
+
+# Part -> the extra that installs it, and a module that only this extra brings.
+_EXTRAS: Mapping[str, tuple[str, str]] = {
+    "partlens.cli": ("cli", "rich"),
+    "partlens.client": ("cli", "rich"),
+    "partlens.explainer": ("explainer", "torch"),
+    "partlens.indexer": ("indexer,faiss-cpu", "lance"),
+    "partlens.server": ("server,faiss-cpu", "pydantic_settings"),
+}
+
+
+class Commands(click.Group):
+    """Lists commands from a table, and loads one when it is called.
+
+    Args:
+        rows: name -> command.
+    """
+
+    def __init__(self, name: str, rows: Mapping[str, Row], *, help: str) -> None:
+        super().__init__(name, help=help)
+        self.rows = rows
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands, in alphabetical order."""
+        return sorted(self.rows)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of the name; a stand-in where its part is not installed."""
+        if (row := self.rows.get(cmd_name)) is None:
+            return None
+        module, _, attribute = row.place.partition(":")
+        try:
+            command = getattr(import_module(module), attribute)
+        except ImportError as error:
+            return _missing(f"{ctx.command_path} {cmd_name}", module, error)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands, from the table alone."""
+        shortened = click.Command("", help="")
+        width = formatter.width - 6 - max(map(len, self.rows))
+        rows = []
+        for name in self.list_commands(ctx):
+            shortened.help = self.rows[name].summary if _installed(self.rows[name]) else _ABSENT
+            rows.append((name, shortened.get_short_help_str(width)))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+_ABSENT = "(not installed)"
+
+
+def _part(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+def _installed(row: Row) -> bool:
+    _, needed = _EXTRAS[_part(row.place)]
+    return find_spec(needed) is not None
+
+
+def _missing(called: str, module: str, error: ImportError) -> click.Command:
+    """A command that says what to install."""
+    extra, _ = _EXTRAS[_part(module)]
+
+    def refuse() -> None:
+        raise click.ClickException(
+            f"`{called}` needs more than is installed: {error}. Install it with:"
+            f" pip install 'partlens[{extra}]'"
+        )
+
+    return click.Command(
+        called.rpartition(" ")[2],
+        callback=refuse,
+        short_help=_ABSENT,
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+        add_help_option=False,
+    )

@@ -1,0 +1,11 @@
+"""The command `partlens`: a group of every part's commands."""
+
+from importlib.metadata import version
+
+import click
+
+from partlens.cli.commands import Commands
+from partlens.cli.table import COMMANDS
+
+main = Commands("partlens", COMMANDS, help="Find every image that contains this part, and see why.")
+click.version_option(version("partlens"), prog_name="partlens")(main)

@@ -1,0 +1,37 @@
+"""`partlens bench startup`: how soon commands that need no model answer."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from statistics import median
+
+import click
+
+_DEADLINE = 60
+_BARE = ("-c", "import click")
+_COMMANDS = ("", "search", "health", "token", "config", "audit", "ingest")
+
+
+@click.command()
+@click.option(
+    "--rounds", default=15, show_default=True, type=click.IntRange(1, 1000), help="Of each command."
+)
+def startup(rounds: int) -> None:
+    """Time commands that need no model, next to importing click.
+
+    Each prints its help in a new process, in turns with `python -c "import click"`; the figure is
+    the median of the ratios.
+    """
+    for name in _COMMANDS:
+        asked = ("-m", "partlens.cli", *name.split(), "--help")
+        ratios = [_seconds(asked) / _seconds(_BARE) for _ in range(rounds)]
+        click.echo(f"partlens {name + ' ' if name else ''}--help: {median(ratios):.1f}")
+
+
+def _seconds(arguments: Sequence[str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(
+        [sys.executable, *arguments], stdout=subprocess.DEVNULL, timeout=_DEADLINE, check=True
+    )
+    return time.perf_counter() - start

@@ -1,0 +1,58 @@
+"""The program `partlens`: what it lists, what it loads, what it says without a part."""
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import click
+import pytest
+
+from partlens.cli.commands import Commands
+from partlens.cli.main import main
+from partlens.cli.table import BENCH, COMMANDS, Row
+
+CLIENT = Path(__file__).parents[2] / "client"
+HEAVY = ("torch", "faiss", "lance", "onnxruntime", "grpc", "numpy")
+ROWS = [(COMMANDS, name) for name in COMMANDS] + [(BENCH, name) for name in BENCH]
+
+
+@pytest.mark.parametrize(("rows", "name"), ROWS, ids=[name for _, name in ROWS])
+def test_the_table_says_what_the_command_says(rows: dict[str, Row], name: str) -> None:
+    group = Commands("group", rows, help="")
+    command = group.get_command(click.Context(group), name)
+    assert command is not None and command.name == name
+    assert command.get_short_help_str(200) == rows[name].summary
+
+
+def test_listing_the_commands_loads_none_of_them() -> None:
+    code = (
+        "import sys; from partlens.cli.main import main; main(['--help'], standalone_mode=False);"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    listed, loaded = done.stdout.rstrip().rsplit("\n", 1)
+    assert loaded == "[]"
+    assert all(f"  {name} " in listed for name in COMMANDS)
+
+
+def test_without_its_libraries_the_program_says_what_to_install(tmp_path: Path) -> None:
+    venv.create(tmp_path, with_pip=False, symlinks=True)
+    code = f"import sys; sys.path.insert(0, {str(CLIENT)!r});"
+    code += "from partlens.cli.__main__ import main; main()"
+    done = subprocess.run(
+        [tmp_path / "bin/python", "-I", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "The command line needs the extra `cli`: pip install 'partlens[cli]'\n"
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    with pytest.raises(click.UsageError, match="No such command 'serch'"):
+        main(["serch"], standalone_mode=False)
