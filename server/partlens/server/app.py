@@ -9,36 +9,28 @@ from grpc_reflection.v1alpha import reflection
 
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery
-from partlens.server import gallery_service, part_search_service
 from partlens.server.access.authentication import Authentication, Authorisation
 from partlens.server.access.certificates import certificates
 from partlens.server.access.exposure import require_locked
 from partlens.server.access.token_file import TokenFile
 from partlens.server.audit.log import AuditLog, beside
 from partlens.server.audit.trail import AuditTrail
-from partlens.server.calls.interceptor import EveryCall, Layer
 from partlens.server.calls.outcome import Outcome
+from partlens.server.calls.pipeline import Layer, Pipeline
 from partlens.server.config.settings import Settings
 from partlens.server.engine import Engine
 from partlens.server.errors import ListenError, ServerError
+from partlens.server.handlers.table import SERVICES, methods
 from partlens.server.host import Host
 from partlens.server.limits.admission import Admission
 from partlens.server.limits.rate import Rate
 from partlens.server.observe.logs import CallLog
 from partlens.server.observe.metrics import Metrics, MetricsPort
 from partlens.server.observe.tracing import Tracing
-from partlens.server.standing import service as standing_service
-from partlens.v1.gallery_service_pb2_grpc import add_GalleryServiceServicer_to_server
-from partlens.v1.part_search_service_pb2_grpc import add_PartSearchServiceServicer_to_server
-from partlens.v1.standing_query_service_pb2_grpc import add_StandingQueryServiceServicer_to_server
+from partlens.server.transport.grpc_calls import CheckedRequests, GrpcCalls
 
 # What a request may have beside its largest picture.
 ENVELOPE_BYTES = 64 * 2**10
-SERVICES = (
-    part_search_service.SERVICE_NAME,
-    gallery_service.SERVICE_NAME,
-    standing_service.SERVICE_NAME,
-)
 # Health of the server as a whole has the empty name.
 _HEALTH_NAMES = ("", *SERVICES)
 _HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
@@ -100,11 +92,10 @@ class PartlensServer:
         tls = certificates(access)
         credentials = tls.credentials() if tls else None
         host, log = Host(self._settings, self.metrics), AuditLog(self._audit_log)
-        server = grpc.aio.server(
-            interceptors=[EveryCall(_layers(self._settings, self.metrics, self._admission, log))],
-            options=_options(self._settings),
-        )
-        self._add_services(server, host)
+        server = grpc.aio.server(interceptors=[CheckedRequests()], options=_options(self._settings))
+        pipeline = Pipeline(_layers(self._settings, self.metrics, self._admission, log))
+        server.add_generic_rpc_handlers((GrpcCalls(pipeline, methods(host)),))
+        self._add_health(server)
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         try:
             port = _add_port(server, listen, credentials)
@@ -156,12 +147,8 @@ class PartlensServer:
         """Where metrics are served; 0 if they are not."""
         return self._metrics_port.port if self._metrics_port else 0
 
-    def _add_services(self, server: grpc.aio.Server, host: Host) -> None:
-        add_PartSearchServiceServicer_to_server(part_search_service.PartSearchService(host), server)
-        add_GalleryServiceServicer_to_server(gallery_service.GalleryService(host), server)
-        add_StandingQueryServiceServicer_to_server(
-            standing_service.StandingQueryService(host), server
-        )
+    def _add_health(self, server: grpc.aio.Server) -> None:
+        """Adds health, and reflection where the settings ask for it."""
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._settings.server.reflection:
             names = (*SERVICES, _HEALTH_SERVICE, reflection.SERVICE_NAME)

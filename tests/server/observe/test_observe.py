@@ -174,7 +174,7 @@ async def spans(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[InMemorySpanEx
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer = provider.get_tracer("partlens")
-    for module in ("observe.tracing", "host", "part_search_service"):
+    for module in ("observe.tracing", "host", "handlers.part_search"):
         monkeypatch.setattr(f"partlens.server.{module}.tracer", tracer)
     yield exporter
     provider.shutdown()

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-import grpc
-
 from partlens.server.access.caller import Caller
+from partlens.server.calls.code import Code
+from partlens.server.calls.method import Kind
 
 REQUEST_ID = "x-request-id"
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -25,7 +25,7 @@ class Call:
 
     Attributes:
         method: its path, as "/partlens.v1.PartSearchService/SearchRegions".
-        kind: "unary", "server_stream" or "bidi_stream".
+        kind: of the method.
         metadata: what the caller sent beside the request; of a repeated key the last.
         peer: the caller's address.
         request_id: in the log, in the audit log, and in the answer's metadata.
@@ -38,13 +38,13 @@ class Call:
     """
 
     method: str
-    kind: str
+    kind: Kind
     metadata: Mapping[str, str]
     peer: str
     request_id: str
     caller: Caller = field(default_factory=Caller)
     require_allowed: Callable[[], None] = lambda: None
-    code: grpc.StatusCode = grpc.StatusCode.OK
+    code: Code = Code.OK
     facts: dict[str, str | int] = field(default_factory=dict)
     received: Callable[[], None] = lambda: None
     sent: Callable[[], None] = lambda: None

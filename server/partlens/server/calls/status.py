@@ -1,4 +1,4 @@
-"""Errors, as gRPC status: one table, and google.rpc details a program can act on.
+"""Errors, as google.rpc.Status: one table, and details that a program can act on.
 
 A caller sees the message of an error that is about what it sent. Other messages may name files of
 this machine; they go to the log, and the caller gets a fixed text.
@@ -7,18 +7,16 @@ this machine; they go to the log, and the caller gets a fixed text.
 import logging
 import math
 from dataclasses import dataclass
-from typing import Any
 
-import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
-from grpc_status import rpc_status  # type: ignore[import-untyped, unused-ignore]
 
 from partlens.explainer import errors as explainer
 from partlens.indexer import errors as indexer
 from partlens.server import errors as server
+from partlens.server.calls.code import Code
 
 DOMAIN = "partlens"
 _log = logging.getLogger(__name__)
@@ -34,7 +32,7 @@ class Rule:
         retry_seconds: RetryInfo, where the same call may succeed later.
     """
 
-    code: grpc.StatusCode
+    code: Code
     reason: str
     text: str | None = None
     retry_seconds: float | None = None
@@ -42,28 +40,28 @@ class Rule:
 
 # The first type that an error is an instance of decides; a RequestError has its own reason.
 RULES: tuple[tuple[type[Exception], Rule], ...] = (
-    (server.RequestError, Rule(grpc.StatusCode.INVALID_ARGUMENT, "")),
-    (server.StalePageError, Rule(grpc.StatusCode.FAILED_PRECONDITION, "PAGE_TOKEN_STALE")),
-    (server.UnknownQueryError, Rule(grpc.StatusCode.NOT_FOUND, "QUERY_UNKNOWN")),
+    (server.RequestError, Rule(Code.INVALID_ARGUMENT, "")),
+    (server.StalePageError, Rule(Code.FAILED_PRECONDITION, "PAGE_TOKEN_STALE")),
+    (server.UnknownQueryError, Rule(Code.NOT_FOUND, "QUERY_UNKNOWN")),
     (
         server.UnknownStandingQueryError,
-        Rule(grpc.StatusCode.NOT_FOUND, "STANDING_QUERY_UNKNOWN"),
+        Rule(Code.NOT_FOUND, "STANDING_QUERY_UNKNOWN"),
     ),
     (
         server.StandingQueryError,
         Rule(
-            grpc.StatusCode.UNAVAILABLE,
+            Code.UNAVAILABLE,
             "STANDING_UNWRITABLE",
             "the server's disk takes no more standing queries; its log says why",
             30.0,
         ),
     ),
-    (server.UnauthenticatedError, Rule(grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")),
-    (server.ForbiddenError, Rule(grpc.StatusCode.PERMISSION_DENIED, "FORBIDDEN")),
+    (server.UnauthenticatedError, Rule(Code.UNAUTHENTICATED, "UNAUTHENTICATED")),
+    (server.ForbiddenError, Rule(Code.PERMISSION_DENIED, "FORBIDDEN")),
     (
         server.TokenFileError,
         Rule(
-            grpc.StatusCode.UNAVAILABLE,
+            Code.UNAVAILABLE,
             "TOKENS_UNREADABLE",
             "the server cannot read its tokens and lets nobody in; its log says why",
             30.0,
@@ -72,26 +70,26 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
     (
         server.AuditError,
         Rule(
-            grpc.StatusCode.UNAVAILABLE,
+            Code.UNAVAILABLE,
             "AUDIT_UNWRITABLE",
             "the server cannot write its audit log and answers nothing; its log says why",
             30.0,
         ),
     ),
-    (server.RateError, Rule(grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_EXCEEDED")),
-    (server.OverloadedError, Rule(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")),
-    (server.CallerGoneError, Rule(grpc.StatusCode.CANCELLED, "CALLER_GONE")),
-    (server.NotReadyError, Rule(grpc.StatusCode.UNAVAILABLE, "NOT_READY", None, 1.0)),
-    (server.StoppingError, Rule(grpc.StatusCode.UNAVAILABLE, "STOPPING", None, 5.0)),
-    (explainer.ImageError, Rule(grpc.StatusCode.INVALID_ARGUMENT, "IMAGE_INVALID")),
-    (explainer.RegionError, Rule(grpc.StatusCode.INVALID_ARGUMENT, "REGION_INVALID")),
-    (explainer.ShapeError, Rule(grpc.StatusCode.INVALID_ARGUMENT, "NOT_EXPLAINABLE")),
-    (indexer.NotFoundError, Rule(grpc.StatusCode.NOT_FOUND, "IMAGE_UNKNOWN")),
-    (indexer.InvalidImageError, Rule(grpc.StatusCode.INVALID_ARGUMENT, "NOT_STORABLE")),
+    (server.RateError, Rule(Code.RESOURCE_EXHAUSTED, "RATE_EXCEEDED")),
+    (server.OverloadedError, Rule(Code.RESOURCE_EXHAUSTED, "OVERLOADED")),
+    (server.CallerGoneError, Rule(Code.CANCELLED, "CALLER_GONE")),
+    (server.NotReadyError, Rule(Code.UNAVAILABLE, "NOT_READY", None, 1.0)),
+    (server.StoppingError, Rule(Code.UNAVAILABLE, "STOPPING", None, 5.0)),
+    (explainer.ImageError, Rule(Code.INVALID_ARGUMENT, "IMAGE_INVALID")),
+    (explainer.RegionError, Rule(Code.INVALID_ARGUMENT, "REGION_INVALID")),
+    (explainer.ShapeError, Rule(Code.INVALID_ARGUMENT, "NOT_EXPLAINABLE")),
+    (indexer.NotFoundError, Rule(Code.NOT_FOUND, "IMAGE_UNKNOWN")),
+    (indexer.InvalidImageError, Rule(Code.INVALID_ARGUMENT, "NOT_STORABLE")),
     (
         indexer.ModelMismatchError,
         Rule(
-            grpc.StatusCode.FAILED_PRECONDITION,
+            Code.FAILED_PRECONDITION,
             "MODEL_MISMATCH",
             "the gallery was made with another model; serve it with that one, or index it again",
         ),
@@ -99,7 +97,7 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
     (
         indexer.LockedError,
         Rule(
-            grpc.StatusCode.UNAVAILABLE,
+            Code.UNAVAILABLE,
             "GALLERY_LOCKED",
             "another process is writing to the gallery; try again when it is done",
             5.0,
@@ -108,7 +106,7 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
     (
         indexer.StorageError,
         Rule(
-            grpc.StatusCode.UNAVAILABLE,
+            Code.UNAVAILABLE,
             "GALLERY_UNWRITABLE",
             "the server's disk takes no more images; its operator must make room; its log says why",
             30.0,
@@ -117,13 +115,13 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
     (
         indexer.DamagedError,
         Rule(
-            grpc.StatusCode.DATA_LOSS,
+            Code.DATA_LOSS,
             "GALLERY_DAMAGED",
             "the gallery's files are damaged; the server's operator must restore them",
         ),
     ),
 )
-_INTERNAL = Rule(grpc.StatusCode.INTERNAL, "INTERNAL")
+_INTERNAL = Rule(Code.INTERNAL, "INTERNAL")
 
 
 def rule_for(error: Exception) -> Rule:
@@ -131,11 +129,11 @@ def rule_for(error: Exception) -> Rule:
     return next((rule for type, rule in RULES if isinstance(error, type)), _INTERNAL)
 
 
-def code_of(error: BaseException) -> grpc.StatusCode:
+def code_of(error: BaseException) -> Code:
     """The code that a call ends with when its method raises this."""
     if isinstance(error, Exception):
         return rule_for(error).code
-    return grpc.StatusCode.CANCELLED
+    return Code.CANCELLED
 
 
 def status_of(error: Exception, request_id: str) -> status_pb2.Status:
@@ -159,18 +157,9 @@ def status_of(error: Exception, request_id: str) -> status_pb2.Status:
         delay.FromMilliseconds(math.ceil(retry_seconds * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     details.insert(0, error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN))
-    code: int = rule.code.value[0]
     return status_pb2.Status(
-        code=code_pb2.Code.ValueType(code), message=text, details=[_packed(d) for d in details]
+        code=code_pb2.Code.ValueType(rule.code), message=text, details=[_packed(d) for d in details]
     )
-
-
-async def abort(
-    context: grpc.aio.ServicerContext[Any, Any], error: Exception, request_id: str
-) -> None:
-    """Ends a call with the status of an error; raises, as context.abort does."""
-    rich = rpc_status.to_status(status_of(error, request_id))
-    await context.abort(rich.code, rich.details, rich.trailing_metadata)
 
 
 def _bad_request(violation: server.Violation) -> error_details_pb2.BadRequest:

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-import grpc
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from partlens.server.access.caller import NEEDED
@@ -107,7 +106,7 @@ class Metrics:
         try:
             yield
         finally:
-            self._handled.labels(*method, _spelled(call.code)).inc()
+            self._handled.labels(*method, call.code.camel).inc()
             self._handling.labels(*method).observe(time.perf_counter() - begun)
 
 
@@ -139,14 +138,3 @@ class MetricsPort:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-
-
-def _spelled(code: grpc.StatusCode) -> str:
-    """A code as other gRPC servers label it.
-
-    >>> [_spelled(code) for code in (grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND)]
-    ['OK', 'NotFound']
-    """
-    if code is grpc.StatusCode.CANCELLED:
-        return "Canceled"
-    return code.name if code is grpc.StatusCode.OK else code.name.title().replace("_", "")

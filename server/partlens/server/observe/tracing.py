@@ -4,13 +4,13 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import grpc
 from opentelemetry import propagate, trace
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 
 from partlens.server.calls.call import Call
+from partlens.server.calls.code import Code
 from partlens.server.errors import SettingsError
 
 _EXPORTERS: dict[str, type[SpanExporter]] = {
@@ -19,9 +19,7 @@ _EXPORTERS: dict[str, type[SpanExporter]] = {
 }
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 # By OpenTelemetry's conventions: what a caller did wrong is no error of the server's span.
-_SERVER_FAULTS = frozenset(
-    {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DATA_LOSS}
-)
+_SERVER_FAULTS = frozenset({Code.INTERNAL, Code.UNAVAILABLE, Code.DATA_LOSS})
 
 tracer = trace.get_tracer("partlens")
 
@@ -49,8 +47,7 @@ class Tracing:
             try:
                 yield
             finally:
-                number: int = call.code.value[0]
-                span.set_attribute("rpc.grpc.status_code", number)
+                span.set_attribute("rpc.grpc.status_code", int(call.code))
                 if call.code in _SERVER_FAULTS:
                     span.set_status(trace.Status(trace.StatusCode.ERROR, call.code.name))
 

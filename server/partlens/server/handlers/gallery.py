@@ -2,25 +2,22 @@
 
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Any
 
-import grpc
-
-from partlens.server import decoding, encoding, paging, uploads
+from partlens.server import decoding, encoding, paging
 from partlens.server.answers import Committed
 from partlens.server.calls import call as calls
+from partlens.server.calls.method import methods_of
 from partlens.server.engine import Engine
 from partlens.server.errors import RequestError
+from partlens.server.handlers import uploads
+from partlens.server.handlers.inbox import receiving
 from partlens.server.host import Host
-from partlens.server.inbox import receiving
 from partlens.v1 import gallery_service_pb2 as pb
-from partlens.v1.gallery_service_pb2_grpc import GalleryServiceServicer
 
-SERVICE_NAME = pb.DESCRIPTOR.services_by_name["GalleryService"].full_name
-Context = grpc.aio.ServicerContext[Any, Any]
+SERVICE = pb.DESCRIPTOR.services_by_name["GalleryService"]
 
 
-class GalleryService(GalleryServiceServicer):
+class GalleryHandlers:
     """Adds, shows, lists and deletes images.
 
     The errors of the methods reach the caller through calls/.
@@ -28,13 +25,23 @@ class GalleryService(GalleryServiceServicer):
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self.methods = methods_of(
+            SERVICE,
+            {
+                "UpsertImages": self.upsert_images,
+                "GetImage": self.get_image,
+                "ListImages": self.list_images,
+                "DeleteImages": self.delete_images,
+                "GetGallery": self.get_gallery,
+            },
+        )
 
-    async def UpsertImages(
-        self, request_iterator: AsyncIterator[pb.UpsertImagesRequest], context: Context
+    async def upsert_images(
+        self, requests: AsyncIterator[pb.UpsertImagesRequest]
     ) -> AsyncIterator[pb.UpsertImagesResponse]:
         """Answers each image in the order sent, when it is on disk or has been refused."""
         limits, index = self._host.settings.limits, 0
-        async with receiving(request_iterator, limits, self._host.stopping) as inbox:
+        async with receiving(requests, limits, self._host.stopping) as inbox:
             while batch := await inbox.take():
                 prepared = await uploads.prepare(batch, self._host)
                 receipts = await self._host.write(partial(uploads.commit, prepared))
@@ -47,7 +54,7 @@ class GalleryService(GalleryServiceServicer):
                     yield encoding.receipt(request.id, index, receipt)
                     index += 1
 
-    async def GetImage(self, request: pb.GetImageRequest, context: Context) -> pb.GetImageResponse:
+    async def get_image(self, request: pb.GetImageRequest) -> pb.GetImageResponse:
         """One image of the gallery, with its thumbnail."""
 
         def answer(engine: Engine) -> pb.GetImageResponse:
@@ -58,9 +65,7 @@ class GalleryService(GalleryServiceServicer):
 
         return await self._host.run(answer)
 
-    async def ListImages(
-        self, request: pb.ListImagesRequest, context: Context
-    ) -> pb.ListImagesResponse:
+    async def list_images(self, request: pb.ListImagesRequest) -> pb.ListImagesResponse:
         """A page of the gallery's images, ordered by id."""
 
         def answer(engine: Engine) -> pb.ListImagesResponse:
@@ -80,9 +85,7 @@ class GalleryService(GalleryServiceServicer):
 
         return await self._host.run(answer)
 
-    async def DeleteImages(
-        self, request: pb.DeleteImagesRequest, context: Context
-    ) -> pb.DeleteImagesResponse:
+    async def delete_images(self, request: pb.DeleteImagesRequest) -> pb.DeleteImagesResponse:
         """Deletes images by id; says how many were there."""
         if not request.ids:
             raise RequestError("ids", "none given; name at least one image")
@@ -96,9 +99,7 @@ class GalleryService(GalleryServiceServicer):
 
         return await self._host.write(answer)
 
-    async def GetGallery(
-        self, request: pb.GetGalleryRequest, context: Context
-    ) -> pb.GetGalleryResponse:
+    async def get_gallery(self, request: pb.GetGalleryRequest) -> pb.GetGalleryResponse:
         """The gallery's size, its model, and what the server allows."""
 
         def answer(engine: Engine) -> pb.GetGalleryResponse:

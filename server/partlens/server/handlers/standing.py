@@ -5,13 +5,11 @@ import secrets
 from collections.abc import AsyncGenerator, Set
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Any
-
-import grpc
 
 from partlens.server import decoding, paging
 from partlens.server.access.caller import Caller
 from partlens.server.calls import call as calls
+from partlens.server.calls.method import methods_of
 from partlens.server.encoding import Encoder
 from partlens.server.engine import Engine
 from partlens.server.errors import RequestError, UnknownStandingQueryError
@@ -22,14 +20,12 @@ from partlens.server.standing.matcher import StandingMatch
 from partlens.server.standing.query import SavedRegion, StandingQuery
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import standing_query_service_pb2 as pb
-from partlens.v1.standing_query_service_pb2_grpc import StandingQueryServiceServicer
 
-SERVICE_NAME = pb.DESCRIPTOR.services_by_name["StandingQueryService"].full_name
-Context = grpc.aio.ServicerContext[Any, Any]
+SERVICE = pb.DESCRIPTOR.services_by_name["StandingQueryService"]
 _LONGEST_NAME = 256
 
 
-class StandingQueryService(StandingQueryServiceServicer):
+class StandingQueryHandlers:
     """Saves, lists and deletes standing queries, and tells of their matches.
 
     The errors of the methods reach the caller through calls/.
@@ -37,9 +33,18 @@ class StandingQueryService(StandingQueryServiceServicer):
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self.methods = methods_of(
+            SERVICE,
+            {
+                "CreateStandingQuery": self.create_standing_query,
+                "ListStandingQueries": self.list_standing_queries,
+                "DeleteStandingQuery": self.delete_standing_query,
+                "WatchMatches": self.watch_matches,
+            },
+        )
 
-    async def CreateStandingQuery(
-        self, request: pb.CreateStandingQueryRequest, context: Context
+    async def create_standing_query(
+        self, request: pb.CreateStandingQueryRequest
     ) -> pb.CreateStandingQueryResponse:
         """Saves a search; images that come from now on are scored against it."""
         asked = search_pb.SearchRegionsRequest(
@@ -82,8 +87,8 @@ class StandingQueryService(StandingQueryServiceServicer):
         calls.current().note(query=paging.digest(made.id), standing=made.id)
         return pb.CreateStandingQueryResponse(standing_query=messages.standing_query(made))
 
-    async def ListStandingQueries(
-        self, request: pb.ListStandingQueriesRequest, context: Context
+    async def list_standing_queries(
+        self, request: pb.ListStandingQueriesRequest
     ) -> pb.ListStandingQueriesResponse:
         """The caller's, in order of their creation."""
         mine = await self._host.run(lambda engine: self._mine())
@@ -92,8 +97,8 @@ class StandingQueryService(StandingQueryServiceServicer):
             standing_queries=[messages.standing_query(one) for one in mine.values()]
         )
 
-    async def DeleteStandingQuery(
-        self, request: pb.DeleteStandingQueryRequest, context: Context
+    async def delete_standing_query(
+        self, request: pb.DeleteStandingQueryRequest
     ) -> pb.DeleteStandingQueryResponse:
         """Deletes one of the caller's, with its features."""
 
@@ -105,8 +110,8 @@ class StandingQueryService(StandingQueryServiceServicer):
         calls.current().note(query=paging.digest(request.id), standing=request.id)
         return pb.DeleteStandingQueryResponse()
 
-    async def WatchMatches(
-        self, request: pb.WatchMatchesRequest, context: Context
+    async def watch_matches(
+        self, request: pb.WatchMatchesRequest
     ) -> AsyncGenerator[pb.WatchMatchesResponse]:
         """Every match that the caller may see, as it is found."""
         wanted, call = set(request.standing_query_ids), calls.current()

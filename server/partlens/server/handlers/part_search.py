@@ -1,23 +1,18 @@
 """PartSearchService: decode, take new images through the model, ask the engine, encode."""
 
-from typing import Any
-
-import grpc
-
 from partlens.server import decoding, paging
 from partlens.server.calls import call as calls
+from partlens.server.calls.method import methods_of
 from partlens.server.encoding import Encoder
 from partlens.server.engine import Engine
 from partlens.server.host import Host
 from partlens.server.observe.tracing import tracer
 from partlens.v1 import part_search_service_pb2 as pb
-from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceServicer
 
-SERVICE_NAME = pb.DESCRIPTOR.services_by_name["PartSearchService"].full_name
-Context = grpc.aio.ServicerContext[Any, Any]
+SERVICE = pb.DESCRIPTOR.services_by_name["PartSearchService"]
 
 
-class PartSearchService(PartSearchServiceServicer):
+class PartSearchHandlers:
     """Finds images by their parts, and explains why two images are similar.
 
     The errors of the methods reach the caller through calls/.
@@ -25,10 +20,16 @@ class PartSearchService(PartSearchServiceServicer):
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self.methods = methods_of(
+            SERVICE,
+            {
+                "SearchRegions": self.search_regions,
+                "ExplainPair": self.explain_pair,
+                "DescribeQuery": self.describe_query,
+            },
+        )
 
-    async def SearchRegions(
-        self, request: pb.SearchRegionsRequest, context: Context
-    ) -> pb.SearchRegionsResponse:
+    async def search_regions(self, request: pb.SearchRegionsRequest) -> pb.SearchRegionsResponse:
         """The gallery's images that hold parts similar to the regions, best first."""
         question, queries = await self._host.asked(
             lambda engine: decoding.search(request, engine.limits)
@@ -44,9 +45,7 @@ class PartSearchService(PartSearchServiceServicer):
 
         return await self._host.run(answer)
 
-    async def ExplainPair(
-        self, request: pb.ExplainPairRequest, context: Context
-    ) -> pb.ExplainPairResponse:
+    async def explain_pair(self, request: pb.ExplainPairRequest) -> pb.ExplainPairResponse:
         """The similarity of two images, taken apart by position."""
         question, (query, retrieved) = await self._host.asked(
             lambda engine: decoding.pair(request, engine.limits)
@@ -59,9 +58,7 @@ class PartSearchService(PartSearchServiceServicer):
 
         return await self._host.run(answer)
 
-    async def DescribeQuery(
-        self, request: pb.DescribeQueryRequest, context: Context
-    ) -> pb.DescribeQueryResponse:
+    async def describe_query(self, request: pb.DescribeQueryRequest) -> pb.DescribeQueryResponse:
         """Takes one image through the model and keeps it under a query id."""
         question, (query,) = await self._host.asked(
             lambda engine: decoding.describe(request, engine.limits)

@@ -1,0 +1,36 @@
+"""The canonical codes that a call can end with, whatever carries it."""
+
+from enum import IntEnum
+
+
+class Code(IntEnum):
+    """google.rpc.Code; gRPC sends the number, Connect the name.
+
+    >>> Code.NOT_FOUND.camel, Code.OK.camel, Code.CANCELLED.camel
+    ('NotFound', 'OK', 'Canceled')
+    """
+
+    OK = 0
+    CANCELLED = 1
+    UNKNOWN = 2
+    INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
+    PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    ABORTED = 10
+    OUT_OF_RANGE = 11
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+    UNAVAILABLE = 14
+    DATA_LOSS = 15
+    UNAUTHENTICATED = 16
+
+    @property
+    def camel(self) -> str:
+        """The name as metrics of gRPC servers label it."""
+        if self is Code.CANCELLED:
+            return "Canceled"
+        return self.name if self is Code.OK else self.name.title().replace("_", "")

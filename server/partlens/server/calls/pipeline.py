@@ -1,0 +1,83 @@
+"""The way of every call, whatever carries it: through the layers, to its handler and back."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+)
+from typing import Protocol
+
+from google.protobuf.message import Message
+
+from partlens.server.calls import call as calls
+from partlens.server.calls.call import Call
+from partlens.server.calls.method import Method
+from partlens.server.errors import RequestError
+
+
+class Layer(Protocol):
+    """Something that every call goes through."""
+
+    def around(self, call: Call) -> AbstractAsyncContextManager[None]:
+        """Entered before the call's request is read, left before it is answered; may raise."""
+        ...
+
+
+class Pipeline:
+    """Answers calls inside layers.
+
+    Args:
+        layers: the first outermost.
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self._layers = layers
+
+    async def answer(
+        self, method: Method, call: Call, requests: AsyncGenerator[Message]
+    ) -> AsyncGenerator[Message]:
+        """The responses of a call. Close this generator when its caller is gone.
+
+        The layers are entered before the first request is read, so that a caller who is refused
+        cannot make the server receive a large message. The response of a unary method is given
+        after they are left: what it acknowledges is in the audit log by then.
+
+        Raises:
+            whatever a layer or the handler raises; see calls.status.
+        """
+        calls.enter(call)
+        if method.kind == "unary":
+            async with self._around(call), aclosing(_counted(requests, call)) as counted:
+                response = await method.answer(await first(counted))
+            yield response
+            call.sent()
+            return
+        async with self._around(call), aclosing(_counted(requests, call)) as counted:
+            given = counted if method.kind == "bidi_stream" else await first(counted)
+            async with aclosing(method.answer(given)) as responses:
+                async for response in responses:
+                    yield response
+                    call.sent()
+
+    @asynccontextmanager
+    async def _around(self, call: Call) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for layer in self._layers:
+                await stack.enter_async_context(layer.around(call))
+            yield
+
+
+async def _counted(requests: AsyncGenerator[Message], call: Call) -> AsyncGenerator[Message]:
+    async with aclosing(requests):
+        async for request in requests:
+            call.received()
+            yield request
+
+
+async def first(requests: AsyncIterator[Message]) -> Message:
+    """The request of a call that has one; RequestError if it has none."""
+    async for request in requests:
+        return request
+    raise RequestError("", "the call has no request")
