@@ -1,11 +1,13 @@
 """Laws of decompositions and pair explanations: additivity, and equality with naive loops."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from partlens.explainer import Decomposition, PairExplanation, ShapeError
+from partlens.explainer.pair import maps_of_retrieved
 
 GRIDS = st.tuples(st.integers(1, 4), st.integers(1, 4))
 
@@ -81,6 +83,54 @@ def test_partial_maps_of_the_pieces_of_a_region_add_up_to_its_own(
         weights * (1 - shares)
     )
     torch.testing.assert_close(pieces, pair.partial_map_of_retrieved(weights))
+
+
+@given(pairs(), st.integers(0, 2**16))
+def test_a_partial_map_and_its_constant_add_up_to_what_the_region_explains(
+    pair: PairExplanation, seed: int
+) -> None:
+    random = torch.Generator().manual_seed(seed)
+    for side, other, partial, constant in (
+        (
+            pair.query,
+            pair.retrieved,
+            pair.partial_map_of_retrieved,
+            pair.partial_constant_of_retrieved,
+        ),
+        (pair.retrieved, pair.query, pair.partial_map_of_query, pair.partial_constant_of_query),
+    ):
+        weights = torch.rand(len(side.contributions), generator=random, dtype=torch.float64)
+        weights = weights.clamp(min=1e-3)
+        explained = float(side.partial_feature(weights) @ other.embedding) / pair.normaliser
+        total = float(partial(weights).sum()) + constant(weights)
+        assert total == pytest.approx(explained, abs=1e-9)
+
+
+@given(pairs(), st.integers(0, 2**16))
+def test_maps_of_many_retrieved_images_equal_those_of_each(
+    pair: PairExplanation, seed: int
+) -> None:
+    random = torch.Generator().manual_seed(seed)
+    query, retrieved = pair.query, pair.retrieved
+    weights = torch.rand(len(query.contributions), generator=random, dtype=torch.float64)
+    weights = weights.clamp(min=1e-3)
+    contributions, bias = (
+        torch.stack([one, torch.zeros_like(one)])
+        for one in (retrieved.contributions, retrieved.bias)
+    )
+    for feature, each in (
+        (query.embedding, pair.retrieved_map(with_bias=True)),
+        (query.partial_feature(weights), pair.partial_map_of_retrieved(weights)),
+    ):
+        maps = maps_of_retrieved(
+            feature.numpy(),
+            query.embedding.numpy(),
+            contributions.numpy(),
+            bias.numpy(),
+            retrieved.grid,
+        )
+        np.testing.assert_allclose(maps[0], each.numpy(), rtol=1e-5, atol=1e-6)
+        assert not maps[1].any()
 
 
 @given(pairs())

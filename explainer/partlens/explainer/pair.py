@@ -4,10 +4,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from partlens.explainer.decomposition import Decomposition
 from partlens.explainer.errors import ShapeError
+
+FloatArray = NDArray[np.float32]
 
 
 class FourTerms(NamedTuple):
@@ -101,6 +105,19 @@ class PairExplanation:
         """f . c_p / Z over the query, for a region of the retrieved image; shape [rows, cols]."""
         return self._against(self.retrieved.partial_feature(retrieved_weights), self.query)
 
+    def partial_constant_of_retrieved(self, query_weights: torch.Tensor) -> float:
+        """f . b_r / Z: with the partial map of the retrieved image it adds up to f . E_r / Z.
+
+        Args, Raises: as partial_map_of_retrieved.
+        """
+        feature = self.query.partial_feature(query_weights)
+        return float(feature @ self.retrieved.bias) / self.normaliser
+
+    def partial_constant_of_query(self, retrieved_weights: torch.Tensor) -> float:
+        """f . b_q / Z, for a region of the retrieved image; see partial_constant_of_retrieved."""
+        feature = self.retrieved.partial_feature(retrieved_weights)
+        return float(feature @ self.query.bias) / self.normaliser
+
     def region_matrix(
         self, query_weights: torch.Tensor, retrieved_weights: torch.Tensor
     ) -> torch.Tensor:
@@ -136,3 +153,28 @@ class PairExplanation:
 
     def _against(self, feature: torch.Tensor, side: Decomposition) -> torch.Tensor:
         return (side.contributions @ feature).reshape(side.grid) / self.normaliser
+
+
+def maps_of_retrieved(
+    feature: FloatArray,
+    query: FloatArray,
+    contributions: FloatArray,
+    bias: FloatArray,
+    grid: tuple[int, int],
+) -> FloatArray:
+    """f . c_q / Z over many retrieved images: an overall map for f = E_q, else a partial one.
+
+    Args:
+        feature: f, shape [D].
+        query: E_q, the query's embedding before L2 normalisation, shape [D].
+        contributions: of M retrieved images, shape [M, P, D].
+        bias: theirs, shape [M, D].
+        grid: (rows, cols) of their positions.
+
+    Returns:
+        Signed, float32 [M, rows, cols]; 0 where an embedding is of length 0.
+    """
+    z = np.linalg.norm(contributions.sum(1) + bias, axis=1) * np.linalg.norm(query)
+    scale = np.divide(1.0, z, out=np.zeros_like(z), where=z > 0)
+    maps = (contributions @ feature) * scale[:, None]
+    return np.asarray(maps, np.float32).reshape(-1, *grid)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from partlens.explainer.pair import PairExplanation
 from partlens.indexer.gallery import Candidate
-from partlens.server.queries import Query
+from partlens.server.features.query import Query
 from partlens.server.questions import Side
 
 Map = NDArray[np.float32]

@@ -1,5 +1,6 @@
 """Requests, as questions: what a message may say is checked here and nowhere else."""
 
+import hashlib
 import math
 from datetime import UTC, datetime
 from typing import Literal, cast
@@ -134,7 +135,8 @@ def source(image: image_pb.QueryImage, field: str) -> Source:
     """
     match image.WhichOneof("source"):
         case "data":
-            return Picture(image.data, f"{field}.data")
+            digest = hashlib.sha256(image.data).digest()
+            return Picture(image.data, digest, f"{field}.data")
         case "gallery_id":
             field = f"{field}.gallery_id"
             return StoredPicture(image_id(image.gallery_id, field), field)

@@ -19,7 +19,7 @@ from partlens.server.answers import (
     SearchAnswer,
 )
 from partlens.server.config.sections import LimitsSection
-from partlens.server.queries import Query
+from partlens.server.features.query import Query
 from partlens.server.questions import MapKind, SearchQuestion
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from partlens.explainer.decomposition import Decomposition
 from partlens.explainer.errors import RegionError
-from partlens.explainer.images import decode
 from partlens.explainer.model import MetricModel
-from partlens.explainer.pair import PairExplanation
+from partlens.explainer.pair import PairExplanation, maps_of_retrieved
 from partlens.explainer.regions import Region, position_weights
 from partlens.explainer.scoring import QueryPart, query_part
 from partlens.explainer.spec import ModelSpec
@@ -25,18 +24,14 @@ from partlens.server.access.confined_gallery import ConfinedGallery
 from partlens.server.answers import DescribeAnswer, Match, PairAnswer, PartialMap, SearchAnswer
 from partlens.server.config.sections import LimitsSection
 from partlens.server.errors import StalePageError, UnknownQueryError, blamed_on
+from partlens.server.features.query import Query, stored_query_id
 from partlens.server.kept_views import SECONDS as KEPT_SECONDS
 from partlens.server.kept_views import KeptViews
-from partlens.server.queries import Query, Unseen, image_of, query_id, stored_query_id
 from partlens.server.questions import (
     DescribeQuestion,
-    EarlierPicture,
     PairQuestion,
-    Picture,
     RegionToExplain,
     SearchQuestion,
-    Source,
-    StoredPicture,
 )
 
 FloatArray = NDArray[np.float32]
@@ -45,10 +40,9 @@ FloatArray = NDArray[np.float32]
 class Engine:
     """Answers questions about query images and a gallery. Blocks; safe to use from threads.
 
-    It never runs the model: whoever asks finds what `look` gives only the id of, or takes what
-    `prepare` gives through the model. Made with a whole gallery it answers as if everything were
-    the caller's; see within. It follows the gallery: what other processes commit is there within a
-    second.
+    It never runs the model: query images come with their features (see QueryFeatures). Made with a
+    whole gallery it answers as if everything were the caller's; see within. It follows the gallery:
+    what other processes commit is there within a second.
 
     Args:
         model: the one that the gallery is bound to.
@@ -127,33 +121,22 @@ class Engine:
         )
         return DescribeAnswer(query, coverage, self.spec.digest)
 
-    def look(self, source: Source) -> Query | str:
-        """A query image that the gallery holds; the id of any other.
+    def stored_query(self, image_id: str, query_id: str = "") -> Query:
+        """An image of the gallery as a query image.
+
+        Args:
+            query_id: what an earlier answer called it; "" for whatever it is now.
 
         Raises:
-            UnknownQueryError: a query id that was never given, or of an image that was replaced.
-            NotFoundError: the gallery has no image of a given id.
+            NotFoundError: the caller sees no such image.
+            UnknownQueryError: it was replaced since that answer.
         """
-        match source:
-            case EarlierPicture(id):
-                image_id = image_of(id)
-                return self._stored_query(image_id, id) if image_id else id
-            case StoredPicture(id):
-                return self._stored_query(id)
-            case Picture(data):
-                return query_id(self.spec.digest, "data", data)
-
-    def prepare(self, picture: Picture) -> Unseen:
-        """A picture, decoded for the model.
-
-        Raises:
-            RequestError: it cannot be used.
-        """
-        with blamed_on(picture.field):
-            image = decode(picture.data, self.limits.image_limits)
-            pixels = self.spec.preprocessing.pixels(image)
-        id = query_id(self.spec.digest, "data", picture.data)
-        return Unseen(id, (image.shape[1], image.shape[0]), pixels)
+        stored = self.gallery.get(image_id)
+        id = stored_query_id(self.spec.digest, stored.id, stored.media_digest)
+        if query_id not in ("", id):
+            raise UnknownQueryError(query_id)
+        contributions, bias = self.gallery.decompositions([image_id])
+        return Query(id, (stored.width, stored.height), contributions[0], bias[0])
 
     def coverage(self, query: Query, region: Region, field: str) -> FloatArray:
         """Share of each position that a region covers, [P]; raises RequestError."""
@@ -174,14 +157,6 @@ class Engine:
                     " positions that it covers contributes to the embedding; draw a larger one"
                 )
             return part
-
-    def _stored_query(self, image_id: str, asked: str = "") -> Query:
-        stored = self.gallery.get(image_id)
-        id = stored_query_id(self.spec.digest, stored.id, stored.media_digest)
-        if asked not in ("", id):
-            raise UnknownQueryError(asked)
-        contributions, bias = self.gallery.decompositions([image_id])
-        return Query(id, (stored.width, stored.height), contributions[0], bias[0])
 
     def _page(
         self, question: SearchQuestion, queries: Sequence[Query], weights: Sequence[FloatArray]
@@ -232,39 +207,34 @@ class Engine:
         if not found or not question.maps & {"overall", "regions"}:
             return tuple(Match(candidate) for candidate in found)
         contributions, bias = self.gallery.decompositions([c.id for c in found])
-        norms = np.linalg.norm(contributions.sum(1) + bias, axis=1)
+
+        def maps(query: Query, feature: FloatArray) -> FloatArray:
+            grid = self.spec.grid
+            return maps_of_retrieved(feature, query.embedding, contributions, bias, grid)
+
         overall, partial = [], []
         if "overall" in question.maps:
-            overall = [self._maps(contributions, norms, q, q.embedding) for q in queries]
+            overall = [maps(query, query.embedding) for query in queries]
         if "regions" in question.maps:
             for region, covered in zip(question.regions, weights, strict=True):
                 query = queries[region.image]
-                feature = covered @ query.contributions
-                partial.append(self._maps(contributions, norms, query, feature))
+                partial.append(maps(query, covered @ query.contributions))
         return tuple(
             Match(candidate, tuple(m[i] for m in overall), tuple(m[i] for m in partial))
             for i, candidate in enumerate(found)
         )
 
-    def _maps(
-        self, contributions: FloatArray, norms: FloatArray, query: Query, feature: FloatArray
-    ) -> FloatArray:
-        """feature.c / Z of M images, shape [M, rows, cols]; 0 where an embedding is zero."""
-        z = norms * np.linalg.norm(query.embedding)
-        scale = np.divide(1.0, z, out=np.zeros_like(z), where=z > 0)
-        maps = (contributions @ feature) * scale[:, None]
-        return np.asarray(maps, np.float32).reshape(-1, *self.spec.grid)
-
     def _partial_map(
         self, why: PairExplanation, query: Query, retrieved: Query, asked: RegionToExplain
     ) -> PartialMap:
-        of_query = asked.side == "query"
-        source, other = (query, retrieved) if of_query else (retrieved, query)
-        weights = self.coverage(source, asked.region, asked.field)
-        covered = torch.from_numpy(weights)
-        explain = why.partial_map_of_retrieved if of_query else why.partial_map_of_query
-        constant = float(weights @ source.contributions @ other.bias) / why.normaliser
-        return PartialMap("retrieved" if of_query else "query", explain(covered).numpy(), constant)
+        source = query if asked.side == "query" else retrieved
+        weights = torch.from_numpy(self.coverage(source, asked.region, asked.field))
+        if asked.side == "query":
+            map = why.partial_map_of_retrieved(weights)
+            constant = why.partial_constant_of_retrieved(weights)
+            return PartialMap("retrieved", map.numpy(), constant)
+        map = why.partial_map_of_query(weights)
+        return PartialMap("query", map.numpy(), why.partial_constant_of_query(weights))
 
 
 def _decomposition(query: Query, grid: tuple[int, int]) -> Decomposition:

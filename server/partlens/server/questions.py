@@ -1,7 +1,7 @@
 """What a caller asks, once its request is decoded and checked: plain values, no messages."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 from partlens.explainer.regions import Region
 from partlens.explainer.scoring import Score
@@ -13,9 +13,14 @@ MapKind = Literal["score", "overall", "regions"]
 
 @dataclass(frozen=True)
 class Picture:
-    """A query image given as an encoded picture."""
+    """A query image given as an encoded picture.
+
+    Attributes:
+        digest: SHA-256 of the data.
+    """
 
     data: bytes
+    digest: bytes
     field: str
 
 
@@ -37,15 +42,6 @@ class EarlierPicture:
 
 # field is the source's path in the request, for errors about it.
 Source = Picture | StoredPicture | EarlierPicture
-
-
-class Question(Protocol):
-    """What is asked about some images."""
-
-    @property
-    def images(self) -> tuple[Source, ...]:
-        """The query images, in the order in which the question speaks of them."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -108,11 +104,6 @@ class DescribeQuestion:
 
     image: Source
     regions: tuple[tuple[Region, str], ...]
-
-    @property
-    def images(self) -> tuple[Source]:
-        """The one."""
-        return (self.image,)
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ async def spans(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[InMemorySpanEx
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer = provider.get_tracer("partlens")
-    for module in ("observe.tracing", "host", "handlers.part_search"):
+    for module in ("observe.tracing", "features.query_features", "handlers.part_search"):
         monkeypatch.setattr(f"partlens.server.{module}.tracer", tracer)
     yield exporter
     provider.shutdown()
@@ -192,7 +192,7 @@ async def test_a_call_is_a_span_below_its_callers(
     made: dict[str, ReadableSpan] = {span.name: span for span in spans.get_finished_spans()}
     search = made["partlens.v1.PartSearchService/SearchRegions"]
     assert search.kind is trace.SpanKind.SERVER
-    for inside in ("look at the query images", "search"):
+    for inside in ("find the query images", "search"):
         parent = made[inside].parent
         assert parent and search.context and parent.trace_id == search.context.trace_id
     get = made["partlens.v1.GalleryService/GetImage"]

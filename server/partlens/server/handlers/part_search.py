@@ -31,9 +31,8 @@ class PartSearchHandlers:
 
     async def search_regions(self, request: pb.SearchRegionsRequest) -> pb.SearchRegionsResponse:
         """The gallery's images that hold parts similar to the regions, best first."""
-        question, queries = await self._host.asked(
-            lambda engine: decoding.search(request, engine.limits)
-        )
+        question = await self._host.run(lambda engine: decoding.search(request, engine.limits))
+        queries = await self._host.features.of(question.images)
 
         def answer(engine: Engine) -> pb.SearchRegionsResponse:
             with self._host.metrics.search_seconds.time(), tracer.start_as_current_span("search"):
@@ -47,9 +46,8 @@ class PartSearchHandlers:
 
     async def explain_pair(self, request: pb.ExplainPairRequest) -> pb.ExplainPairResponse:
         """The similarity of two images, taken apart by position."""
-        question, (query, retrieved) = await self._host.asked(
-            lambda engine: decoding.pair(request, engine.limits)
-        )
+        question = await self._host.run(lambda engine: decoding.pair(request, engine.limits))
+        query, retrieved = await self._host.features.of(question.images)
 
         def answer(engine: Engine) -> pb.ExplainPairResponse:
             explained = engine.explain(question, query, retrieved)
@@ -60,9 +58,8 @@ class PartSearchHandlers:
 
     async def describe_query(self, request: pb.DescribeQueryRequest) -> pb.DescribeQueryResponse:
         """Takes one image through the model and keeps it under a query id."""
-        question, (query,) = await self._host.asked(
-            lambda engine: decoding.describe(request, engine.limits)
-        )
+        question = await self._host.run(lambda engine: decoding.describe(request, engine.limits))
+        (query,) = await self._host.features.of([question.image])
 
         def answer(engine: Engine) -> pb.DescribeQueryResponse:
             described = engine.describe(question, query)

@@ -57,7 +57,8 @@ class StandingQueryHandlers:
             _require_sound(request)
             return question
 
-        question, queries = await self._host.asked(decode)
+        question = await self._host.run(decode)
+        queries = await self._host.features.of(question.images)
         caller = calls.current().caller
         where = caller.within.narrowed(question.where)
 

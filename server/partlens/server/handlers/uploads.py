@@ -17,8 +17,8 @@ from partlens.server.answers import Committed, Receipt, Refused
 from partlens.server.calls import call as calls
 from partlens.server.engine import Engine
 from partlens.server.errors import ForbiddenError, RequestError
+from partlens.server.features.batcher import Decomposed
 from partlens.server.host import Host
-from partlens.server.limits.passes import Seen
 from partlens.server.questions import Upload
 from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
 
@@ -86,13 +86,13 @@ async def _seen(one: _Decoded | Refused, host: Host) -> NewImage | Refused:
     if isinstance(one, Refused):
         return one
     try:
-        seen = await host.decompose(one.pixels, patient=True)
+        seen = await host.batcher.decompose(one.pixels, patient=True)
     except ShapeError as error:
         return Refused("NOT_EXPLAINABLE", str(error))
     return _new_image(one, seen)
 
 
-def _new_image(one: _Decoded, seen: Seen) -> NewImage:
+def _new_image(one: _Decoded, seen: Decomposed) -> NewImage:
     width, height = one.size
     return NewImage(
         id=one.upload.id,

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from partlens.explainer.spec import ModelSpec
 from partlens.server.config.sections import RedisSection
+from partlens.server.features.cache import QueryCache
 from partlens.server.observe.metrics import Metrics
-from partlens.server.queries import QueryCache
 from partlens.server.redis_client.connect import connect
 from partlens.server.redis_client.notices import GalleryNotices
 from partlens.server.redis_client.shared_queries import SharedQueries

@@ -9,8 +9,9 @@ from redis.exceptions import RedisError
 from partlens.explainer.spec import ModelSpec
 from partlens.server.config.sections import RedisSection
 from partlens.server.errors import EntryError
+from partlens.server.features.cache import QueryCache
+from partlens.server.features.query import Query
 from partlens.server.observe.metrics import Metrics
-from partlens.server.queries import Query, QueryCache
 from partlens.server.redis_client.query_codec import decode, encode
 
 _log = logging.getLogger(__name__)

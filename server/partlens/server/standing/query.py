@@ -10,7 +10,7 @@ from partlens.explainer.scoring import QueryPart, Score, query_part
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.gallery import Filter
 from partlens.server.access.caller import Caller
-from partlens.server.queries import Query
+from partlens.server.features.query import Query
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,8 +19,8 @@ from partlens.explainer.scoring import MIXTURES
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.gallery import Filter
 from partlens.server.errors import StandingQueryError
+from partlens.server.features.query import Query
 from partlens.server.files import write_atomically
-from partlens.server.queries import Query
 from partlens.server.standing.query import SavedRegion, StandingQuery
 
 _FORMAT, _SUFFIX = 1, ".safetensors"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from partlens.explainer.errors import ShapeError
 from partlens.explainer.model import Decompositions
 from partlens.server.errors import OverloadedError
-from partlens.server.limits.passes import Passes, Seen
+from partlens.server.features.batcher import Batcher, Decomposed
 from partlens.server.observe.metrics import Metrics
 
 Array = NDArray[np.float32]
@@ -41,17 +41,17 @@ def image(value: float) -> Array:
 
 
 @asynccontextmanager
-async def passes(
+async def batcher(
     model: Callable[[Array], Decompositions], **options: float
-) -> AsyncIterator[Passes]:
-    made = Passes(model, Metrics(), **({"most": 4, "wait": 0.01, "queue": 8} | options))  # type: ignore[arg-type]
+) -> AsyncIterator[Batcher]:
+    made = Batcher(model, Metrics(), **({"most": 4, "wait": 0.01, "queue": 8} | options))  # type: ignore[arg-type]
     yield made
     made.close()
 
 
 async def test_images_that_come_together_share_a_pass_and_get_their_own_answer() -> None:
     model = Recorder()
-    async with passes(model) as queue:
+    async with batcher(model) as queue:
         seen = await asyncio.gather(*(queue.decompose(image(i)) for i in range(7)))
     assert model.sizes == [4, 3]
     for i, one in enumerate(seen):
@@ -59,18 +59,18 @@ async def test_images_that_come_together_share_a_pass_and_get_their_own_answer()
 
 
 async def test_an_image_to_blame_spoils_no_other() -> None:
-    async with passes(Recorder()) as queue:
+    async with batcher(Recorder()) as queue:
         tasks = [queue.decompose(image(i)) for i in (1, float("nan"), 2)]
         one, bad, two = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(bad, ShapeError)
-    assert isinstance(one, Seen) and isinstance(two, Seen)
+    assert isinstance(one, Decomposed) and isinstance(two, Decomposed)
     assert (one.bias == 1).all() and (two.bias == 2).all()
 
 
 async def test_what_does_not_fit_the_queue_is_refused_at_once() -> None:
     model = Recorder()
     model.may_go.clear()
-    async with passes(model, most=1, queue=2, wait=0.0) as queue:
+    async with batcher(model, most=1, queue=2, wait=0.0) as queue:
         running = asyncio.create_task(queue.decompose(image(0)))
         await asyncio.sleep(0.05)
         waiting = [asyncio.create_task(queue.decompose(image(i))) for i in (1, 2)]
@@ -84,7 +84,7 @@ async def test_what_does_not_fit_the_queue_is_refused_at_once() -> None:
 async def test_patient_images_leave_room_for_others() -> None:
     model = Recorder()
     model.may_go.clear()
-    async with passes(model, most=2, queue=3, wait=0.0) as queue:
+    async with batcher(model, most=2, queue=3, wait=0.0) as queue:
         patient = [asyncio.create_task(queue.decompose(image(i), patient=True)) for i in range(20)]
         await asyncio.sleep(0.05)
         hasty = asyncio.create_task(queue.decompose(image(99)))
@@ -98,7 +98,7 @@ async def test_patient_images_leave_room_for_others() -> None:
 async def test_an_image_whose_caller_is_gone_is_left_out() -> None:
     model = Recorder()
     model.may_go.clear()
-    async with passes(model, wait=0.0) as queue:
+    async with batcher(model, wait=0.0) as queue:
         first = asyncio.create_task(queue.decompose(image(0)))
         await asyncio.sleep(0.05)
         others = [asyncio.create_task(queue.decompose(image(i))) for i in range(4)]

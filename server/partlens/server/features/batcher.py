@@ -18,8 +18,8 @@ Model = Callable[[FloatArray], Decompositions]
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """One image as the model sees it.
+class Decomposed:
+    """One image as the model sees it: E = contributions.sum(0) + bias.
 
     Attributes:
         contributions: float32 [P, D].
@@ -33,10 +33,10 @@ class Seen:
 @dataclass(frozen=True, eq=False)
 class _Waiting:
     pixels: FloatArray
-    seen: "asyncio.Future[Seen]"
+    seen: "asyncio.Future[Decomposed]"
 
 
-class Passes:
+class Batcher:
     """Takes images through the model on one thread, several at a time.
 
     While a pass runs, images gather for the next. An image whose caller is gone is left out.
@@ -62,7 +62,7 @@ class Passes:
         self._thread = ThreadPoolExecutor(1, "partlens-model")
         self._turns = asyncio.Semaphore(most)
 
-    async def decompose(self, pixels: FloatArray, *, patient: bool = False) -> Seen:
+    async def decompose(self, pixels: FloatArray, *, patient: bool = False) -> Decomposed:
         """One image through the model.
 
         Args:
@@ -88,14 +88,14 @@ class Passes:
         """Waits for the pass that runs."""
         self._thread.shutdown(cancel_futures=True)
 
-    async def _enqueue(self, pixels: FloatArray) -> Seen:
+    async def _enqueue(self, pixels: FloatArray) -> Decomposed:
         self._metrics.waiting_images.inc()
         try:
             return await self._enqueued(pixels)
         finally:
             self._metrics.waiting_images.dec()
 
-    async def _enqueued(self, pixels: FloatArray) -> Seen:
+    async def _enqueued(self, pixels: FloatArray) -> Decomposed:
         one = _Waiting(pixels, asyncio.get_running_loop().create_future())
         self._waiting.append(one)
         if self._task is None:
@@ -112,7 +112,7 @@ class Passes:
                     _tell(one.seen, result)
         self._task = None
 
-    async def _run(self, images: Sequence[FloatArray]) -> Sequence[Seen | Exception]:
+    async def _run(self, images: Sequence[FloatArray]) -> Sequence[Decomposed | Exception]:
         loop = asyncio.get_running_loop()
         self._metrics.pass_images.observe(len(images))
         try:
@@ -127,7 +127,7 @@ class Passes:
         return wanted[: self._most]
 
 
-def _tell(seen: "asyncio.Future[Seen]", result: Seen | Exception) -> None:
+def _tell(seen: "asyncio.Future[Decomposed]", result: Decomposed | Exception) -> None:
     if seen.done():
         return  # cancelled while the pass ran
     if isinstance(result, Exception):
@@ -136,7 +136,7 @@ def _tell(seen: "asyncio.Future[Seen]", result: Seen | Exception) -> None:
         seen.set_result(result)
 
 
-def _pass(model: Model, images: Sequence[FloatArray]) -> list[Seen | Exception]:
+def _pass(model: Model, images: Sequence[FloatArray]) -> list[Decomposed | Exception]:
     try:
         made = model(np.stack(images))
     except Exception as error:
@@ -144,4 +144,4 @@ def _pass(model: Model, images: Sequence[FloatArray]) -> list[Seen | Exception]:
         if len(images) > 1 and isinstance(error, ShapeError):
             return [result for one in images for result in _pass(model, [one])]
         return [error for _ in images]
-    return [Seen(made.contributions[i], made.bias[i]) for i in range(len(images))]
+    return [Decomposed(made.contributions[i], made.bias[i]) for i in range(len(images))]

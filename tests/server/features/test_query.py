@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from partlens.server.errors import UnknownQueryError
-from partlens.server.queries import KeptQueries, Query, image_of, query_id, stored_query_id
+from partlens.server.features.cache import KeptQueries
+from partlens.server.features.query import Query, image_of, query_id, stored_query_id
 
 
 def query(name: str) -> Query:

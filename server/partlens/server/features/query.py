@@ -1,12 +1,10 @@
-"""Query images that were taken through the model, kept so that another region costs no pass."""
+"""A query image as the model sees it, and the id by which later calls name it."""
 
 import hashlib
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,21 +34,6 @@ class Query:
     def embedding(self) -> NDArray[np.float32]:
         """E before L2 normalisation, shape [D]."""
         return np.asarray(self.contributions.sum(0) + self.bias, np.float32)
-
-
-@dataclass(frozen=True, eq=False)
-class Unseen:
-    """A picture that the model has not seen.
-
-    Attributes:
-        id: as Query.id.
-        image_size: (width, height) of the upright image, in pixels.
-        pixels: ready for the model, float32 [3, height, width].
-    """
-
-    id: str
-    image_size: tuple[int, int]
-    pixels: NDArray[np.float32]
 
 
 def query_id(model_digest: str, kind: str, *parts: bytes) -> str:
@@ -96,43 +79,3 @@ def image_of(id: str) -> str | None:
         return urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
     except ValueError as error:
         raise UnknownQueryError(id) from error
-
-
-class QueryCache(Protocol):
-    """Keeps the features of pictures for the next call."""
-
-    async def find(self, id: str) -> Query | None:
-        """The query image of an id, marked as just used; None if it is not kept."""
-        ...
-
-    async def keep(self, query: Query) -> None:
-        """Keeps a query image, or marks it as just used."""
-        ...
-
-
-class KeptQueries:
-    """A QueryCache in this process: the query images used last.
-
-    Args:
-        capacity: how many are kept; beyond it the one not used for longest is forgotten.
-    """
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._queries: OrderedDict[str, Query] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._queries)
-
-    async def find(self, id: str) -> Query | None:
-        """The query image of an id, marked as just used; None if it is not kept."""
-        if query := self._queries.get(id):
-            self._queries.move_to_end(id)
-        return query
-
-    async def keep(self, query: Query) -> None:
-        """Keeps a query image, or marks it as just used."""
-        self._queries.setdefault(query.id, query)
-        self._queries.move_to_end(query.id)
-        while len(self._queries) > self._capacity:
-            self._queries.popitem(last=False)

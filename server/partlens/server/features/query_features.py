@@ -1,0 +1,95 @@
+"""From the images that a caller names to what the model sees of them."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partlens.explainer.images import decode
+from partlens.server.engine import Engine
+from partlens.server.errors import UnknownQueryError, blamed_on
+from partlens.server.features.batcher import Batcher
+from partlens.server.features.cache import QueryCache
+from partlens.server.features.query import Query, image_of, query_id
+from partlens.server.observe.metrics import Metrics
+from partlens.server.observe.tracing import tracer
+from partlens.server.questions import EarlierPicture, Picture, Source, StoredPicture
+
+T = TypeVar("T")
+
+
+class Run(Protocol):
+    """Runs work on a thread, for the caller of the call in progress; see Host.run."""
+
+    async def __call__(self, work: Callable[[Engine], T]) -> T:
+        """What the work gives."""
+        ...
+
+
+class QueryFeatures:
+    """Finds, decodes, caches and batches query images.
+
+    Args:
+        run: where images are decoded, and gallery images are read as the caller may see them.
+        batcher: takes decoded pictures through the model.
+        cache: keeps pictures' features for later calls.
+    """
+
+    def __init__(
+        self, model_digest: str, run: Run, batcher: Batcher, cache: QueryCache, metrics: Metrics
+    ) -> None:
+        self._model_digest, self._run = model_digest, run
+        self._batcher, self._cache = batcher, cache
+        self._lookups = metrics.query_lookups
+
+    async def of(self, images: Sequence[Source]) -> Sequence[Query]:
+        """The query images that a question names, in order; new pictures go through the model.
+
+        Raises:
+            RequestError: a picture cannot be used.
+            UnknownQueryError: no image, or an image since replaced, has a query id.
+            NotFoundError: the caller sees no gallery image of an id.
+            OverloadedError: too many images wait for the model.
+            as Host.run.
+        """
+        with tracer.start_as_current_span("find the query images"):
+            return await asyncio.gather(*map(self._query, images))
+
+    async def _query(self, source: Source) -> Query:
+        match source:
+            case StoredPicture(id):
+                query = await self._run(lambda engine: engine.stored_query(id))
+            case EarlierPicture(id):
+                query = await self._earlier(id)
+            case Picture():
+                return await self._picture(source)
+        self._lookups.labels("kept").inc()
+        return query
+
+    async def _earlier(self, id: str) -> Query:
+        if image_id := image_of(id):
+            return await self._run(lambda engine: engine.stored_query(image_id, id))
+        if query := await self._cache.find(id):
+            return query
+        raise UnknownQueryError(id)
+
+    async def _picture(self, picture: Picture) -> Query:
+        id = query_id(self._model_digest, "data", picture.digest)
+        query = await self._cache.find(id)
+        self._lookups.labels("kept" if query else "unseen").inc()
+        if query is None:
+            size, pixels = await self._run(lambda engine: _decoded(picture, engine))
+            seen = await self._batcher.decompose(pixels)
+            query = Query(id, size, seen.contributions, seen.bias)
+            await self._cache.keep(query)
+        return query
+
+
+def _decoded(picture: Picture, engine: Engine) -> tuple[tuple[int, int], NDArray[np.float32]]:
+    """Width and height of a picture, and the model's input [3, height, width]."""
+    with blamed_on(picture.field):
+        image = decode(picture.data, engine.limits.image_limits)
+        pixels = engine.spec.preprocessing.pixels(image)
+    return (image.shape[1], image.shape[0]), pixels
