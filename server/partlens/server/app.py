@@ -32,8 +32,8 @@ from partlens.v1.gallery_service_pb2_grpc import add_GalleryServiceServicer_to_s
 from partlens.v1.part_search_service_pb2_grpc import add_PartSearchServiceServicer_to_server
 from partlens.v1.standing_query_service_pb2_grpc import add_StandingQueryServiceServicer_to_server
 
-# What a request may have beside its largest picture.
-ENVELOPE_BYTES = 64 * 2**10
+# What a request may have besides its largest picture: metadata.MAX_BYTES, the id and the framing.
+ENVELOPE_BYTES = 72 * 2**10
 SERVICES = (
     part_search_service.SERVICE_NAME,
     gallery_service.SERVICE_NAME,
