@@ -116,6 +116,11 @@ class Catalogue:
         """What is known of the images in rows."""
         return [_stored(plain) for plain in self.table.take(pa.array(rows)).to_pylist()]
 
+    def stored_one(self, row: int) -> StoredImage:
+        """The same of one image, without the overhead of a table."""
+        names = self.table.column_names
+        return _stored({name: self.table[name].chunk(0)[row].as_py() for name in names})
+
     def codes(self, column: str) -> Codes:
         """The column "camera" or "track", where an empty text means unknown."""
         if ("", column) not in self._codes:

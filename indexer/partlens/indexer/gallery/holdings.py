@@ -31,8 +31,8 @@ class Holdings:
 
     def get(self, id: str) -> StoredImage | None:
         """The image of this id; None if there is none."""
-        rows = [row for _, row in self._catalogue.find([id])]
-        return self._catalogue.stored(np.array(rows[:1], np.int64))[0] if rows else None
+        found = next(self._catalogue.find([id]), None)
+        return None if found is None else self._catalogue.stored_one(found[1])
 
     def ids_at(self, uri: str) -> Sequence[str]:
         """Ids of the images that come from this place, in order; none for an empty one."""
