@@ -217,6 +217,10 @@ def test_wrong_pairs_are_named(
         (("--region", "0:1,2,3,4"), "lies on image 0"),
         (("--mask", "none.png"), "is not a picture that can be read"),
         (("--region", "1,2,3,4", "--captured-after", "noon"), "is no time"),
+        (
+            ("--region", "1,2,3,4", "--captured-before", "9999-12-31T23:59:59-05:00"),
+            "outside the years 1 to 9999",
+        ),
         (("--region", "1,2,3,4", "--attribute", "hat"), "is not NAME=VALUE"),
     ],
 )

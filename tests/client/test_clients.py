@@ -1,8 +1,8 @@
 """Both clients speak to a real server, and what they return adds up."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -134,6 +134,30 @@ async def test_images_come_from_an_asynchronous_source(served: Served) -> None:
             ("x3", True),
         ]
         assert await client.delete_images(["x1", "x2", "x3"]) == 3
+
+
+async def test_an_upload_that_cannot_be_sent_says_why(served: Served) -> None:
+    zone = timezone(timedelta(hours=-5))
+    late = Metadata(captured_at=datetime(9999, 12, 31, 23, 59, 59, tzinfo=zone))
+    sent = [Upload("y1", picture(9)), Upload("y2", picture(9), metadata=late)]
+
+    def broken() -> Iterator[Upload]:
+        yield sent[0]
+        raise OSError("no such picture")
+
+    with Client(served.target) as client:
+        answers = client.upsert_images(sent)
+        assert next(answers).committed
+        with pytest.raises(ValueError, match="outside the years 1 to 9999"):
+            next(answers)
+        answers = client.upsert_images(broken())
+        assert next(answers).replaced
+        with pytest.raises(OSError, match="no such picture"):
+            next(answers)
+        assert client.delete_images(["y1", "y2"]) == 1
+    async with AsyncClient(served.target) as other:
+        with pytest.raises(ValueError, match="surrogates not allowed"):
+            _ = [one async for one in other.upsert_images([Upload("y", b"", "\ud800")])]
 
 
 def test_errors_are_typed_and_name_the_field(served: Served) -> None:

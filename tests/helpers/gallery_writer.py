@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from gallery_images import image
 
-from partlens.indexer.gallery import Gallery, compaction
+from partlens.indexer.gallery import Correction, Gallery, Metadata, compaction
 
 IDS = 40
 
@@ -16,7 +16,7 @@ class Change(NamedTuple):
     """What the writer is about to do, or has done.
 
     Attributes:
-        kind: "add" (which also replaces), "delete", "erase" or "compact".
+        kind: "add" (which also replaces), "correct", "delete", "erase" or "compact".
         ids: of the images it is about.
         seed: of the images added.
     """
@@ -42,13 +42,24 @@ def write_for_ever(path: Path, seed: int, pipe: Connection) -> None:
     with Gallery.open(path) as gallery:
         for number in range(1, 100_000):
             kind = str(
-                random.choice(["add", "delete", "erase", "compact"], p=[0.7, 0.2, 0.05, 0.05])
+                random.choice(
+                    ["add", "correct", "delete", "erase", "compact"], p=[0.6, 0.1, 0.2, 0.05, 0.05]
+                )
             )
             names = random.choice(IDS, int(random.integers(1, 6)), replace=False)
             change = Change(kind, tuple(str(n) for n in names), seed * 100_000 + number)
             pipe.send((change, False))
             if kind == "add":
                 gallery.add([image(id, change.seed) for id in change.ids])
+            elif kind == "correct":
+                digests = gallery.digests()
+                known = Metadata(camera=str(change.seed))
+                gallery.correct(
+                    [
+                        Correction(id, digests.get(id, ""), "file:///moved", known)
+                        for id in change.ids
+                    ]
+                )
             elif kind in ("delete", "erase"):
                 gallery.delete(change.ids)
                 if kind == "erase":

@@ -53,22 +53,22 @@ def test_create_add_status_delete(tmp_path: Path, model: Path, pictures: Path) -
     (pictures / "empty.jpg").write_bytes(b"")
     result = partlens("add", gallery, pictures, "--model", model, "--batch", 16)
     assert result.exit_code == 0, result.output
-    assert f"{COUNT} added, 0 unchanged, 2 passed over" in result.stdout
+    assert f"{COUNT} added, 0 replaced, 0 updated, 0 unchanged, 2 skipped" in result.stdout
     assert "bad.jpg: the image is damaged" in result.stderr
     assert "empty.jpg: the image is empty" in result.stderr
     lines = [json.loads(line) for line in result.stderr.splitlines() if line.startswith("{")]
     done = [line["done"] for line in lines]  # a line a commit, which may hold several batches
     assert done == sorted(done) and done[-1] == lines[-1]["total"] == COUNT + 2
     again = partlens("add", gallery, pictures, "--model", model)
-    assert f"0 added, {COUNT} unchanged, 2 passed over" in again.stdout
+    assert f"0 added, 0 replaced, 0 updated, {COUNT} unchanged, 2 skipped" in again.stdout
     Image.new("RGB", (9, 9)).save(pictures / "03.png")
     changed = partlens("add", gallery, pictures, "--model", model)
-    assert f"1 added, {COUNT - 1} unchanged" in changed.stdout
+    assert f"0 added, 1 replaced, 0 updated, {COUNT - 1} unchanged" in changed.stdout
     facts = json.loads(partlens("status", gallery, "--json").stdout)
     assert facts["images"] == COUNT and facts["model"] == "tiny" and facts["grid"] == [4, 2]
-    assert "1 of 2 deleted" in partlens("delete", gallery, "00.png", "nobody").stdout
+    assert "1 of 2 deleted" in partlens("delete", gallery, "pictures/00.png", "nobody").stdout
     assert len(Gallery.open(gallery)) == COUNT - 1
-    assert Gallery.open(gallery).get("03.png").width == 9
+    assert Gallery.open(gallery).get("pictures/03.png").width == 9
 
 
 def test_strict_stops_at_the_first_bad_image(tmp_path: Path, model: Path, pictures: Path) -> None:
@@ -76,7 +76,7 @@ def test_strict_stops_at_the_first_bad_image(tmp_path: Path, model: Path, pictur
     partlens("create", gallery, "--model", model)
     (pictures / "20.png").write_bytes(b"not an image")
     result = partlens("add", gallery, pictures, "--model", model, "--strict", "--batch", 8)
-    assert result.exit_code == 1 and "'20.png'" in result.output
+    assert result.exit_code == 1 and "'pictures/20.png'" in result.output
     assert len(Gallery.open(gallery)) == 16
 
 
@@ -110,4 +110,6 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, model: Path, pictures
     there = len(Gallery.open(gallery))
     assert 10 <= there < COUNT
     result = partlens("add", gallery, pictures, "--model", model)
-    assert f"{COUNT - there} added, {there} unchanged" in result.stdout, result.output
+    assert f"{COUNT - there} added, 0 replaced, 0 updated, {there} unchanged" in result.stdout, (
+        result.output
+    )

@@ -192,7 +192,7 @@ def test_a_stream_that_is_told_to_stop_has_all_that_it_took_in_the_gallery(
             process.kill()
     assert process.returncode == 0, more
     with Gallery.open(gallery) as opened:
-        assert out.startswith(f"{len(opened)} added, 0 unchanged, 0 passed over")
+        assert out.startswith(f"{len(opened)} added, 0 replaced, 0 updated, 0 unchanged, 0 skipped")
         assert len(opened) > committed
         stored = opened.get(min(opened.digests()))
     assert stored.uri == f"rtsp://127.0.0.1:{server.port}/gate#t=clock:{stored.id[5:]}"

@@ -68,7 +68,10 @@ def test_a_copied_gallery_scores_as_the_smaller_model_does(
     )  # fmt: skip
     assert made.exit_code == 0 and "loses" in made.output, made.output
     assert run("create", small, "--model", folder, "--storage", "int8").exit_code == 0
-    for expected in (f"{COUNT} added, 0 unchanged", f"0 added, {COUNT} unchanged"):
+    for expected in (
+        f"{COUNT} added, 0 replaced, 0 updated, 0 unchanged",
+        f"0 added, 0 replaced, 0 updated, {COUNT} unchanged",
+    ):
         assert expected in run("copy", full.path, small, "--model", folder).output
     loaded, whole = MetricModel.load(folder), new_images(model)
     direct = new_images(loaded)
@@ -117,7 +120,7 @@ def test_a_copy_takes_what_is_new_or_has_changed(
         images = new_images(model)
         full.add([replace(images[0], media_digest="sha256:new"), replace(images[1], id="new")])
         progress = copy_images(full, gallery, model)
-        assert (progress.added, progress.unchanged) == (2, COUNT - 1)
+        assert (progress.added, progress.replaced, progress.unchanged) == (1, 1, COUNT - 1)
         assert gallery.digests() == full.digests()
 
 

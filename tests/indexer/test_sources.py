@@ -1,5 +1,6 @@
 """Folders and manifests give the images they list, or say which row they cannot read."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from partlens.indexer.errors import SourceError
-from partlens.indexer.metadata import Metadata
+from partlens.indexer.metadata import Metadata, Stated
 from partlens.indexer.sources import ImageFile, read_source
 
 
@@ -18,7 +19,8 @@ def test_a_folder_is_read_with_all_folders_in_it(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
-    assert [image.id for image in read_source(tmp_path)] == ["a/c.PNG", "a/d/e.webp", "b.jpg"]
+    below = ["a/c.PNG", "a/d/e.webp", "b.jpg"]
+    assert [one.id for one in read_source(tmp_path)] == [f"{tmp_path.name}/{id}" for id in below]
 
 
 def test_csv_and_parquet_manifests_say_the_same(tmp_path: Path) -> None:
@@ -37,9 +39,15 @@ def test_csv_and_parquet_manifests_say_the_same(tmp_path: Path) -> None:
     }
     pq.write_table(pa.table(columns), tmp_path / "m.parquet")
     noon, midnight = datetime(2026, 5, 1, 12, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
+    stated = Stated(True, True, True, True, frozenset({"hat"}))
+    derived = replace(stated, id=False)
+    one, two = (
+        Metadata("c1", "t1", noon, {"hat": "red"}),
+        Metadata("", "", midnight, {"hat": "a, b"}),
+    )
     expected = [
-        ImageFile("one", tmp_path / "x/1.jpg", Metadata("c1", "t1", noon, {"hat": "red"})),
-        ImageFile("2.jpg", tmp_path / "2.jpg", Metadata("", "", midnight, {"hat": "a, b"})),
+        ImageFile("one", tmp_path / "x/1.jpg", one, stated),
+        ImageFile("2.jpg", tmp_path / "2.jpg", two, derived),
     ]
     assert read_source(tmp_path / "m.csv") == expected
     assert read_source(tmp_path / "m.parquet") == expected
@@ -56,6 +64,11 @@ def test_csv_and_parquet_manifests_say_the_same(tmp_path: Path) -> None:
         ("path,id\na.jpg\n", "row 2: it has another number of cells"),
         ("path,id\na.jpg,1,2\n", "row 2: it has another number of cells"),
         ("path,id\na.jpg,x\x07\n", "row 2: id"),
+        ("path,captured_at\na.jpg,9999-12-31T23:59:59-05:00\n", "row 2: captured_at: 9999-12-31"),
+        ("path,captured_at\na.jpg,0001-01-01T00:00:00+02:00\n", "row 2: captured_at: 0001-01-01"),
+        ("path,camera\na.jpg,a\x00b\n", "row 2: camera: 'a.x00b' has the character"),
+        ("path,hat\na.jpg," + 5000 * "x" + "\n", "row 2: attributes.'hat'.: .* 5000 characters"),
+        ("path,\na.jpg,1\n", "row 2: attributes: one has an empty name"),
     ],
 )
 def test_a_manifest_that_cannot_be_read_names_the_row(

@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from drawn_video import HEIGHT, RATE, WIDTH, grey, write
 from numpy.typing import NDArray
 
 from partlens.explainer.errors import ImageError
@@ -20,36 +21,6 @@ from partlens.indexer.errors import SourceError
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.sources import SourceImage
 from partlens.indexer.video import Detection, FrameImage, Video, read_detections
-
-RATE, SECONDS, WIDTH, HEIGHT = 10, 3, 96, 64
-
-
-def grey(number: int) -> int:
-    """What frame `number` shows."""
-    return 20 + 7 * number
-
-
-def write(
-    path: Path,
-    frames: int = RATE * SECONDS,
-    times: list[int] | None = None,
-    matrix: list[int] | None = None,
-) -> Path:
-    """Frames of one grey each, with a white square at (32, 16) of 16 pixels."""
-    with av.open(str(path), "w") as out:
-        stream: Any = out.add_stream("mpeg4", rate=RATE)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        if matrix is not None:
-            stream.set_display_matrix(matrix)
-        for number in range(frames):
-            image = np.full((HEIGHT, WIDTH, 3), grey(number), np.uint8)
-            image[16:32, 32:48] = 255
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            if times is not None:
-                frame.pts = times[number]
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +41,9 @@ def corner(one: SourceImage) -> float:
 def test_whole_frames_at_intervals(video: Path, every: float, numbers: list[int]) -> None:
     began = datetime(2026, 5, 1, 12, tzinfo=UTC)
     found = list(Video(video, every, camera="gate", started_at=began))
-    assert [one.id for one in found] == [f"gate.mp4#t={n / RATE:.3f}" for n in numbers]
+    assert [one.id for one in found] == [
+        f"{video.parent.name}/gate.mp4#t={n / RATE:.3f}" for n in numbers
+    ]
     assert len(Video(video, every)) == len(found)
     for one, number in zip(found, numbers, strict=True):
         assert image_of(one).shape == (HEIGHT, WIDTH, 3)
@@ -122,7 +95,7 @@ def test_boxes_are_cut_out_of_the_frame_that_is_shown(video: Path, tmp_path: Pat
     sidecar = tmp_path / "boxes.jsonl"
     sidecar.write_text("\n".join(json.dumps(line) for line in lines) + "\n\n")
     first, square, last = Video(video, detections=read_detections(sidecar))
-    assert first.id == "gate.mp4#t=0.000&xywh=0,0,15,10"
+    assert first.id == f"{video.parent.name}/gate.mp4#t=0.000&xywh=0,0,15,10"
     assert image_of(first).shape == (10, 15, 3)
     assert corner(first) == pytest.approx(grey(0), abs=4)
     assert (square.metadata.track, square.metadata.attributes["label"]) == ("7", "person")
@@ -197,7 +170,7 @@ def test_a_box_outside_is_passed_over_and_named(video: Path) -> None:
     missing, found = Video(video, detections=[outside, inside])
     with pytest.raises(ImageError, match="outside the 96x64 frame"):
         missing.read()
-    assert isinstance(found, FrameImage) and missing.id == "gate.mp4#t=1.000&xywh=200,0,9,9"
+    assert isinstance(found, FrameImage) and missing.id.endswith("/gate.mp4#t=1.000&xywh=200,0,9,9")
 
 
 def test_a_video_goes_into_a_gallery_and_only_once(video: Path, tmp_path: Path) -> None:
@@ -211,10 +184,10 @@ def test_a_video_goes_into_a_gallery_and_only_once(video: Path, tmp_path: Path) 
 
     run("create", gallery, *model)
     add = ["add", gallery, video, *model, "--every", "500ms", "--camera", "gate"]
-    assert "6 added, 0 unchanged" in run(*add)
-    assert "0 added, 6 unchanged" in run(*add)
+    assert "6 added, 0 replaced, 0 updated, 0 unchanged" in run(*add)
+    assert "0 added, 0 replaced, 0 updated, 6 unchanged" in run(*add)
     with Gallery.open(gallery) as opened:
-        stored = opened.get("gate.mp4#t=1.500")
+        stored = opened.get(f"{video.parent.name}/gate.mp4#t=1.500")
         assert (stored.width, stored.height, stored.metadata.camera) == (WIDTH, HEIGHT, "gate")
         assert opened.thumbnails([stored.id])[0]
     for wrong in (["--every", "0s"], ["--every", "1"], ["--started-at", "2026-05-01T12:00:00"]):

@@ -153,6 +153,7 @@ class UpsertAnswer:
         id: of the image.
         index: its place among those sent, from 0.
         gallery_version: the first version with it; 0 if it was refused.
+        replaced: whether an image of this id was there before.
         reason, message: why it was refused; both "" if it is in the gallery.
     """
 
@@ -161,6 +162,7 @@ class UpsertAnswer:
     gallery_version: int
     reason: str = ""
     message: str = ""
+    replaced: bool = False
 
     @property
     def committed(self) -> bool:

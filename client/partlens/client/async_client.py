@@ -10,7 +10,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from partlens.client import decoding, encoding, standing
+from partlens.client import decoding, encoding, standing, uploads
 from partlens.client.answers import (
     DescribeAnswer,
     GalleryAnswer,
@@ -208,14 +208,18 @@ class AsyncClient:
 
         An answer says committed once the picture is safe on the server's disk. Pictures are sent
         as answers are read, so that `images` may be endless: the client's deadline does not count
-        here, only the one given with this call, for all images together.
+        here, only the one given with this call, for all images together. If `images` raises, or a
+        text or time of an upload cannot be sent (ValueError), those before it are answered, then
+        that error is raised.
         """
+        failure = uploads.Failure()
         with self._errors():
             answers = self._gallery.UpsertImages(
-                _uploads(images), timeout=deadline, metadata=self._metadata
+                uploads.requests_async(images, failure), timeout=deadline, metadata=self._metadata
             )
             async for response in answers:
                 yield decoding.upsert(response)
+        failure.require_none()
 
     async def get_image(
         self, id: str, *, deadline: float | None = None
@@ -359,14 +363,3 @@ class AsyncClient:
             yield
         except grpc.RpcError as error:
             raise from_rpc(error, self.target) from error
-
-
-async def _uploads(
-    images: Iterable[Upload] | AsyncIterable[Upload],
-) -> AsyncIterator[gallery_pb.UpsertImagesRequest]:
-    if isinstance(images, AsyncIterable):
-        async for one in images:
-            yield encoding.upload(one)
-    else:
-        for one in images:
-            yield encoding.upload(one)

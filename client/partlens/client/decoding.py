@@ -75,6 +75,7 @@ def upsert(message: gallery_pb.UpsertImagesResponse) -> UpsertAnswer:
         message.committed.gallery_version,
         message.refused.reason,
         message.refused.message,
+        message.committed.replaced,
     )
 
 

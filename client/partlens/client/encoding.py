@@ -156,8 +156,12 @@ def _filter(value: Filter) -> image_pb.Filter:
 def _time(value: datetime | None) -> Timestamp | None:
     if value is None:
         return None
-    if value.tzinfo is None:
+    if value.utcoffset() is None:
         raise ValueError(f"{value} has no time zone; give one")
+    try:
+        at = value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{value} lies outside the years 1 to 9999 in UTC") from None
     stamp = Timestamp()
-    stamp.FromDatetime(value.astimezone(UTC))
+    stamp.FromDatetime(at)
     return stamp

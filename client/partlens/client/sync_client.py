@@ -9,7 +9,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from partlens.client import decoding, encoding, standing
+from partlens.client import decoding, encoding, standing, uploads
 from partlens.client.answers import (
     DescribeAnswer,
     GalleryAnswer,
@@ -204,14 +204,17 @@ class Client:
 
         An answer says committed once the picture is safe on the server's disk. Pictures are sent
         as answers are read, so that `images` may be endless: the client's deadline does not count
-        here, only the one given with this call, for all images together.
+        here, only the one given with this call, for all images together. If `images` raises, or a
+        text or time of an upload cannot be sent (ValueError), those before it are answered, then
+        that error is raised.
         """
-        requests = (encoding.upload(one) for one in images)
+        failure = uploads.Failure()
         with self._errors():
             for response in self._gallery.UpsertImages(
-                requests, timeout=deadline, metadata=self._metadata
+                uploads.requests(images, failure), timeout=deadline, metadata=self._metadata
             ):
                 yield decoding.upsert(response)
+        failure.require_none()
 
     def get_image(self, id: str, *, deadline: float | None = None) -> tuple[GalleryImage, bytes]:
         """An image of the gallery, and its thumbnail (a JPEG)."""

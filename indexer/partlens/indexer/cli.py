@@ -23,6 +23,9 @@ from partlens.indexer.sources import read_source
 from partlens.indexer.video import LiveStream
 from partlens.indexer.video.arguments import VideoOptions, stopped_by_signals, video_options
 
+_WARNINGS = 10
+"""Lines at most about images that replaced one of another place."""
+
 
 @click.group()
 def index() -> None:
@@ -62,7 +65,8 @@ def add(
 ) -> None:
     """Add the images of a folder, a manifest (CSV, Parquet), a video or a live stream (rtsp://).
 
-    Run it again to go on. A stream goes on until Ctrl-C or SIGTERM; what came until then is added.
+    Run it again to resume, or to write what has changed: images, or what the source states of
+    them. A stream goes on until Ctrl-C or SIGTERM; what came until then is added.
     """
     with clear_errors():
         of_video = video.read(source, batch_size)
@@ -77,14 +81,10 @@ def add(
                     progress = index_images(
                         opened, loaded, images, strict=strict, batch_size=batch_size, report=report
                     )
-    for bad in progress.bad:
-        click.echo(f"passed over {bad.id}: {bad.reason}", err=True)
     if isinstance(images, LiveStream) and images.left_out:
         click.echo(f"left out {images.left_out} frames: the model was busy", err=True)
-    click.echo(
-        f"{progress.added} added, {progress.unchanged} unchanged, {len(progress.bad)} passed over,"
-        f" {progress.images_per_second:.1f} images/s"
-    )
+    _warn(progress)
+    click.echo(f"{_counts(progress)}, {progress.images_per_second:.1f} images/s")
 
 
 @index.command()
@@ -129,7 +129,7 @@ def reduce(
 @click.argument("to", type=click.Path(path_type=Path))
 @MODEL
 def copy(gallery: Path, to: Path, model: Path) -> None:
-    """Add the images of GALLERY to the gallery TO, without their pictures; again, it goes on.
+    """Add the images of GALLERY to the gallery TO, without their pictures; run again to resume.
 
     The model is that of TO: the same as of GALLERY, or a smaller one made of it (`index reduce`).
     """
@@ -141,7 +141,8 @@ def copy(gallery: Path, to: Path, model: Path) -> None:
             _reporting(len(source)) as report,
         ):
             progress = copy_images(source, opened, loaded, report)
-    click.echo(f"{progress.added} added, {progress.unchanged} unchanged")
+    _warn(progress)
+    click.echo(_counts(progress))
 
 
 @index.command()
@@ -183,6 +184,32 @@ for _command in upkeep.COMMANDS:
     index.add_command(_command)
 
 
+def _counts(progress: Progress) -> str:
+    return (
+        f"{progress.added} added, {progress.replaced} replaced, {progress.updated} updated,"
+        f" {progress.unchanged} unchanged, {len(progress.bad)} skipped"
+    )
+
+
+def _warn(progress: Progress) -> None:
+    """Name the images that were skipped, and those that came from another place before."""
+    for bad in progress.bad:
+        click.echo(f"skipped {bad.id}: {bad.reason}", err=True)
+    for one in progress.displaced[:_WARNINGS]:
+        click.echo(
+            f"warning: {one.now} replaced {one.before}: both have the id {one.id!r}", err=True
+        )
+    if (more := len(progress.displaced) - _WARNINGS) > 0:
+        click.echo(f"warning: {more} more images replaced one of another place", err=True)
+    if progress.moved:
+        one = progress.moved[0]
+        click.echo(
+            f"warning: {len(progress.moved)} images come from another place than before, such as"
+            f" {one.id!r}: {one.now}, not {one.before}",
+            err=True,
+        )
+
+
 @contextmanager
 def _reporting(total: int) -> Iterator[Callable[[Progress], None]]:
     """A bar on a terminal, a JSON line a batch elsewhere."""
@@ -205,6 +232,8 @@ def _print_line(progress: Progress) -> None:
         "done": progress.done,
         "total": progress.total,
         "added": progress.added,
+        "replaced": progress.replaced,
+        "updated": progress.updated,
         "unchanged": progress.unchanged,
         "bad": len(progress.bad),
         "images_per_second": round(progress.images_per_second, 2),

@@ -10,6 +10,7 @@ IndexerError
 │   ├── LockedError           another process is writing to it
 │   ├── StorageError          the disk refused a write: full, read-only, failing
 │   └── InvalidImageError     an image that the gallery cannot hold
+│       └── InvalidMetadataError  because of one field of its metadata
 └── SourceError               a folder or list of images that cannot be read
 """
 
@@ -76,6 +77,19 @@ class StorageError(GalleryError):
 
 class InvalidImageError(GalleryError, ValueError):
     """An image that the gallery cannot hold: its id, its arrays or its metadata."""
+
+
+class InvalidMetadataError(InvalidImageError):
+    """A field of an image's metadata that the gallery cannot hold.
+
+    Attributes:
+        field: its name: camera, track, captured_at, uri or attributes.
+        problem: what was given and what is allowed.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        self.field, self.problem = field, problem
+        super().__init__(f"{field}: {problem}")
 
 
 class SourceError(IndexerError):

@@ -4,7 +4,7 @@ import hashlib
 import io
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -17,19 +17,23 @@ from partlens.explainer.errors import ImageError
 from partlens.explainer.images import DEFAULT_LIMITS, ImageLimits, decode
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
-from partlens.indexer.gallery import NewImage
+from partlens.indexer.errors import InvalidImageError
+from partlens.indexer.gallery import Correction, Metadata, NewImage, StoredImage
+from partlens.indexer.gallery.holdings import EMPTY, Holdings
+from partlens.indexer.gallery.records import require_id
+from partlens.indexer.metadata import require_metadata
 from partlens.indexer.sources import SourceImage
 
 THUMBNAIL_SIDE = 160
 _AHEAD = 3
 """Batches decoded ahead of the model; bounds memory."""
 _LONGEST_SEARCH = 8
-"""Batches' worth of images that need no pass after which a batch is given short, to be reported."""
+"""Yield a partial batch after this many batches of images that need no pass, to report progress."""
 
 
 @dataclass(frozen=True)
 class BadImage:
-    """An image that was passed over.
+    """An image that was skipped.
 
     Attributes:
         id: of the image.
@@ -46,20 +50,25 @@ class Batch:
 
     Attributes:
         images: to add to the gallery.
-        bad: passed over because they cannot be used.
-        unchanged: how many are in the gallery already, with the same bytes.
+        corrections: of images that are in the gallery with the same bytes, and of which the source
+            says something new.
+        bad: skipped because they cannot be used.
+        unchanged: how many are in the gallery already, with the same bytes and metadata.
     """
 
     images: Sequence[NewImage]
+    corrections: Sequence[Correction]
     bad: Sequence[BadImage]
     unchanged: int
 
 
 @dataclass(frozen=True, eq=False)
 class DecodedImage:
-    """An image file before its pass through the model."""
+    """An image file before its pass through the model; id and metadata as it will be stored."""
 
     source: SourceImage
+    id: str
+    metadata: Metadata
     digest: str
     pixels: NDArray[np.float32]
     width: int
@@ -67,36 +76,38 @@ class DecodedImage:
     thumbnail: bytes
 
 
-Loaded = DecodedImage | BadImage | None
-"""An image file that was looked at; None if the gallery has it already."""
+Loaded = DecodedImage | Correction | BadImage | None
+"""An image file that was looked at; None if the gallery has it already, as the source has it."""
 
 
 def extract(
     model: MetricModel,
     source: Iterable[SourceImage],
-    known: Mapping[str, str],
+    held: Holdings = EMPTY,
     batch_size: int = 32,
     limits: ImageLimits = DEFAULT_LIMITS,
     threads: int | None = None,
 ) -> Iterator[Batch]:
     """The source's images, in order, as many at a time as make a full pass through the model.
 
-    Images that are bad or unchanged take no place in a pass: the next ones move up.
+    Images that are bad, unchanged or corrected take no place in a pass: the next ones move up.
+    Of two images with one id the second is bad.
 
     Args:
-        known: id -> media digest of images that need not be done again.
+        held: by the gallery; what it holds with the same bytes needs no pass. An image whose id is
+            derived from its place keeps the id under which the gallery holds that place.
         limits: what may be decoded.
         threads: that decode; as many as there are cores if None.
     """
-    images = iter(source)
+    images = _each_once(source, held)
     # One thread a core: the model's own threads take turns with them, and more would only wait.
     with ThreadPoolExecutor(threads or os.cpu_count() or 1, "partlens-decode") as pool:
         waiting: deque[Future[Loaded]] = deque()
         taken: list[Loaded] = []
         usable = 0
         while True:
-            for one in islice(images, _AHEAD * batch_size - len(waiting)):
-                waiting.append(pool.submit(load, one, known, model.spec.preprocessing, limits))
+            for one, id in islice(images, _AHEAD * batch_size - len(waiting)):
+                waiting.append(pool.submit(load, one, id, held, model.spec.preprocessing, limits))
             if not waiting:
                 break
             taken.append(waiting.popleft().result())
@@ -123,42 +134,78 @@ def thumbnail(image: NDArray[np.uint8]) -> bytes:
 
 def load(
     source: SourceImage,
-    known: Mapping[str, str],
+    id: str | None,
+    held: Holdings,
     preprocessing: Preprocessing,
     limits: ImageLimits = DEFAULT_LIMITS,
 ) -> Loaded:
-    """An image file ready for the model, or why it is not; see extract."""
+    """An image file ready for the model, or why it needs or gets no pass; see extract.
+
+    Args:
+        id: that the gallery is to know it by; None if another image of the source has that one.
+    """
+    if id is None:
+        return BadImage(
+            source.id, f"its id is also that of another image here; {source.uri} needs its own"
+        )
     try:
+        require_id(id)
         data = source.read(limits)
-        digest = media_digest(data)
-        if known.get(source.id) == digest:
-            return None
+        digest, before = media_digest(data), held.get(id)
+        metadata = _metadata(source, digest, before)
+        require_metadata(metadata, source.uri)
+        if before is not None and before.media_digest == digest:
+            if before.metadata == metadata and before.uri == source.uri:
+                return None
+            return Correction(id, digest, source.uri, metadata)
         image = decode(data, limits)
-    except (OSError, ImageError) as error:
-        return BadImage(source.id, str(error))
+    except (OSError, ImageError, InvalidImageError) as error:
+        return BadImage(id, str(error))
     height, width = image.shape[:2]
     pixels = preprocessing.pixels(image)
-    return DecodedImage(source, digest, pixels, width, height, thumbnail(image))
+    return DecodedImage(source, id, metadata, digest, pixels, width, height, thumbnail(image))
+
+
+def _each_once(
+    source: Iterable[SourceImage], held: Holdings
+) -> Iterator[tuple[SourceImage, str | None]]:
+    """Each image with its id in the gallery; without one if an earlier image has taken it."""
+    taken = set[str]()
+    for image in source:
+        id = image.id
+        if not image.stated.id and (there := held.ids_at(image.uri)) and id not in there:
+            id = there[0]
+        yield image, None if id in taken else id
+        taken.add(id)
+
+
+def _metadata(source: SourceImage, digest: str, before: StoredImage | None) -> Metadata:
+    """What will be known of an image, of which `before` is held under the same id."""
+    same = before is not None and (before.media_digest == digest or before.uri == source.uri)
+    return (
+        source.stated.over(source.metadata, before.metadata) if before and same else source.metadata
+    )
 
 
 def _through_model(model: MetricModel, loaded: Sequence[Loaded]) -> Batch:
     usable = [one for one in loaded if isinstance(one, DecodedImage)]
+    corrections = [one for one in loaded if isinstance(one, Correction)]
     bad = [one for one in loaded if isinstance(one, BadImage)]
     images: list[NewImage] = []
     if usable:
         seen = model.decompose_pixels(np.stack([one.pixels for one in usable]))
         images = [
             NewImage(
-                id=one.source.id,
+                id=one.id,
                 uri=one.source.uri,
                 media_digest=one.digest,
                 width=one.width,
                 height=one.height,
                 thumbnail=one.thumbnail,
-                metadata=one.source.metadata,
+                metadata=one.metadata,
                 contributions=seen.contributions[i],
                 bias=seen.bias[i],
             )
             for i, one in enumerate(usable)
         ]
-    return Batch(images, bad, len(loaded) - len(usable) - len(bad))
+    return Batch(images, corrections, bad, sum(one is None for one in loaded))

@@ -1,15 +1,30 @@
-"""Fills a gallery from a source, commit by commit, so that a killed run goes on where it was."""
+"""Fills a gallery from a source, commit by commit, so that a killed run can resume."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from partlens.explainer.model import MetricModel
 from partlens.indexer.commits import Commits
 from partlens.indexer.errors import SourceError
 from partlens.indexer.extraction import BadImage, Batch, extract
-from partlens.indexer.gallery import Gallery
+from partlens.indexer.gallery import Correction, Gallery, NewImage
 from partlens.indexer.sources import Source, SourceImage
+
+
+@dataclass(frozen=True)
+class OtherPlace:
+    """An image whose id the gallery knew from another place.
+
+    Attributes:
+        id: of the image.
+        before: uri that the gallery had.
+        now: uri that it has now.
+    """
+
+    id: str
+    before: str
+    now: str
 
 
 @dataclass
@@ -18,27 +33,63 @@ class Progress:
 
     Attributes:
         total: images of the source; 0 where nobody knows.
-        added: images that are on disk in the gallery.
-        unchanged: images that were there already, with the same bytes.
-        bad: images passed over.
+        added: new images that are on disk in the gallery.
+        replaced: images of an id that was there with other bytes.
+        updated: images whose metadata or uri was changed, without a pass through the model.
+        unchanged: images that were there already, with the same bytes and metadata.
+        bad: images that were skipped.
+        moved: those of `updated` that now come from another uri.
+        displaced: those of `replaced` that now come from another uri: perhaps another image.
         seconds: since the run began.
     """
 
     total: int
     added: int = 0
+    replaced: int = 0
+    updated: int = 0
     unchanged: int = 0
     bad: list[BadImage] = field(default_factory=list)
+    moved: list[OtherPlace] = field(default_factory=list)
+    displaced: list[OtherPlace] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
     def done(self) -> int:
         """Images dealt with."""
-        return self.added + self.unchanged + len(self.bad)
+        return self.added + self.replaced + self.updated + self.unchanged + len(self.bad)
 
     @property
     def images_per_second(self) -> float:
         """Of the images that went through the model."""
-        return self.added / self.seconds if self.seconds > 0 else 0.0
+        return (self.added + self.replaced) / self.seconds if self.seconds > 0 else 0.0
+
+    def add(self, gallery: Gallery, images: Sequence[NewImage]) -> None:
+        """Add images to a gallery in one commit, and count them."""
+        before = {one.id: one.uri for one in gallery.add(images)}
+        self.added += len(images) - len(before)
+        self.replaced += len(before)
+        self.displaced += _elsewhere(images, before)
+
+    def correct(self, gallery: Gallery, corrections: Sequence[Correction]) -> None:
+        """Correct images of a gallery in one commit, and count them."""
+        before = {one.id: one.uri for one in gallery.correct(corrections)}
+        self.updated += len(before)
+        self.moved += _elsewhere(corrections, before)
+        self.bad += [
+            BadImage(one.id, "another process has changed it meanwhile; run this again")
+            for one in corrections
+            if one.id not in before
+        ]
+
+
+def _elsewhere(
+    images: Sequence[NewImage] | Sequence[Correction], before: Mapping[str, str]
+) -> list[OtherPlace]:
+    return [
+        OtherPlace(one.id, before[one.id], one.uri)
+        for one in images
+        if one.id in before and before[one.id] != one.uri
+    ]
 
 
 def index_images(
@@ -50,17 +101,20 @@ def index_images(
     batch_size: int = 32,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
-    """Add images to a gallery; those that are there with the same bytes are left alone.
+    """Add images to a gallery. Those that are there with the same bytes need no pass.
+
+    Of those the metadata is compared: what the source states is written, and what it does not
+    state stays as the gallery has it (metadata.Stated).
 
     Args:
-        strict: stop at the first image that cannot be used, instead of passing over it.
+        strict: stop at the first image that cannot be used, instead of skipping it.
         report: called after each commit, when it is on disk, on the thread that commits.
 
     Raises:
         SourceError: under strict, a bad image; the batches before it are in the gallery.
         GalleryError: the gallery cannot be written to.
     """
-    batches = extract(model, images, gallery.digests(), batch_size)
+    batches = extract(model, images, gallery.holdings(), batch_size)
     return _commit(gallery, batches, len(images), strict, report)
 
 
@@ -77,7 +131,7 @@ def index_groups(
     What was given out before `groups` ends, or raises, is in the gallery. Arguments and errors are
     those of index_images, and those of `groups`.
     """
-    batches = (batch for group in groups for batch in extract(model, group, {}, len(group)))
+    batches = (batch for group in groups for batch in extract(model, group, batch_size=len(group)))
     return _commit(gallery, batches, 0, strict, report)
 
 
@@ -91,9 +145,9 @@ def _commit(
     start, progress = time.monotonic(), Progress(total)
 
     def write(batches: Sequence[Batch]) -> None:
-        gallery.add([image for batch in batches for image in batch.images])
+        progress.add(gallery, [image for batch in batches for image in batch.images])
+        progress.correct(gallery, [one for batch in batches for one in batch.corrections])
         for batch in batches:
-            progress.added += len(batch.images)
             progress.unchanged += batch.unchanged
             progress.bad += batch.bad
         progress.seconds = time.monotonic() - start

@@ -8,9 +8,12 @@ import numpy as np
 from partlens.explainer.model import MetricModel, require_free
 from partlens.explainer.pooling import pool
 from partlens.explainer.reduction import Projection, reduced, smaller
-from partlens.indexer.errors import ModelMismatchError
-from partlens.indexer.gallery import Gallery, NewImage, StoredImage
+from partlens.indexer.errors import InvalidMetadataError, ModelMismatchError
+from partlens.indexer.extraction import BadImage
+from partlens.indexer.gallery import Correction, Gallery, NewImage, StoredImage
+from partlens.indexer.gallery.holdings import Holdings
 from partlens.indexer.indexing import Progress
+from partlens.indexer.metadata import require_metadata
 
 FITTED_IMAGES = 8192
 """To so many at most a projection is fitted, evenly picked: its basis changes little with more."""
@@ -60,13 +63,18 @@ def copy_images(
     model: MetricModel,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
-    """Add all images of a gallery to another, without their pictures; again, it goes on.
+    """Add all images of a gallery to another, without their pictures; run it again to resume.
 
     Args:
         source: of the same model, or of the one that the smaller model was made of.
-        gallery: what they are added to; images that are there with the same media are left alone.
+        gallery: what they are added to. Of images that are there with the same media only uri and
+            metadata are written, where they differ.
         model: the one that `gallery` is bound to.
         report: called after each commit.
+
+    Returns:
+        How many were added, replaced, updated and left unchanged. Images with metadata that only
+        earlier versions allowed are skipped.
 
     Raises:
         ModelMismatchError: the source is of another model.
@@ -76,25 +84,44 @@ def copy_images(
     if source.model_digest not in (model.spec.digest, reduction.of if reduction else ""):
         raise ModelMismatchError(source.model_digest, model.spec.digest)
     same = source.model_digest == model.spec.digest
-    progress, there = Progress(len(source)), gallery.digests()
+    progress, held = Progress(len(source)), gallery.holdings()
     for page in _pages(source):
-        new = [one for one in page if there.get(one.id, "") != one.media_digest]
+        new, corrections = _differing(page, held, progress)
         ids = [one.id for one in new]
         contributions, bias = source.decompositions(ids)
         if not same:
             contributions, bias = reduced(model, contributions, bias)
-        gallery.add(
-            [
-                NewImage(**vars(one), thumbnail=thumbnail, contributions=c, bias=b)
-                for one, thumbnail, c, b in zip(
-                    new, source.thumbnails(ids), contributions, bias, strict=True
-                )
-            ]
-        )
-        progress.added += len(new)
-        progress.unchanged += len(page) - len(new)
+        images = [
+            NewImage(**vars(one), thumbnail=thumbnail, contributions=c, bias=b)
+            for one, thumbnail, c, b in zip(
+                new, source.thumbnails(ids), contributions, bias, strict=True
+            )
+        ]
+        progress.add(gallery, images)
+        progress.correct(gallery, corrections)
         report(progress)
     return progress
+
+
+def _differing(
+    page: Sequence[StoredImage], held: Holdings, progress: Progress
+) -> tuple[list[StoredImage], list[Correction]]:
+    """Images to add and to correct; the others are counted."""
+    new, corrections = list[StoredImage](), list[Correction]()
+    for one in page:
+        there = held.get(one.id)
+        try:
+            require_metadata(one.metadata, one.uri)
+        except InvalidMetadataError as error:
+            progress.bad.append(BadImage(one.id, str(error)))
+            continue
+        if there is None or there.media_digest != one.media_digest:
+            new.append(one)
+        elif (there.uri, there.metadata) != (one.uri, one.metadata):
+            corrections.append(Correction(one.id, one.media_digest, one.uri, one.metadata))
+        else:
+            progress.unchanged += 1
+    return new, corrections
 
 
 def _pages(gallery: Gallery) -> Iterator[Sequence[StoredImage]]:

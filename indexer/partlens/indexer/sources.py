@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +14,8 @@ from partlens.explainer.errors import ImageError
 from partlens.explainer.images import DEFAULT_LIMITS, SUFFIXES, ImageLimits, image_files
 from partlens.indexer.errors import InvalidImageError, SourceError
 from partlens.indexer.gallery.records import require_id
-from partlens.indexer.metadata import Metadata
+from partlens.indexer.metadata import NOTHING_STATED, Metadata, Stated, require_metadata
+from partlens.indexer.places import file_uri, id_below
 
 _COLUMNS = ("path", "id", "camera", "track", "captured_at")
 
@@ -36,6 +38,11 @@ class SourceImage(Protocol):
         """What the source says of it."""
         ...
 
+    @property
+    def stated(self) -> Stated:
+        """Which fields that is about."""
+        ...
+
     def read(self, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
         """The encoded picture.
 
@@ -51,18 +58,19 @@ class ImageFile:
     """A SourceImage that is a file.
 
     Attributes:
-        id, metadata: as there.
+        id, metadata, stated: as there.
         path: of the file.
     """
 
     id: str
     path: Path
     metadata: Metadata
+    stated: Stated = NOTHING_STATED
 
     @property
     def uri(self) -> str:
         """Of the file."""
-        return self.path.absolute().as_uri()
+        return file_uri(self.path)
 
     def read(self, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
         """The file, where the limits allow it; see SourceImage."""
@@ -87,10 +95,11 @@ class Source(Protocol):
 def read_source(source: Path) -> list[ImageFile]:
     """The images of a folder or manifest, in a fixed order.
 
-    A folder is read with all folders in it; an image's id is its path below the folder. A manifest
-    is CSV or Parquet with a column `path` (relative to the manifest), and optionally `id`,
-    `camera`, `track` and `captured_at` (ISO 8601; UTC where it names no zone). Every other column
-    is an attribute; empty cells are left out.
+    A folder is read with all folders in it; an image's id is the folder's name and the path below
+    it, such as 2024/a.jpg. A manifest is CSV or Parquet with a column `path` (relative to the
+    manifest), and optionally `id`, `camera`, `track` and `captured_at` (ISO 8601; UTC where it
+    names no zone). Every other column is an attribute; an empty cell says that there is none.
+    Without an `id` it is the path as written.
 
     Raises:
         SourceError: nothing there, a column is missing, a row cannot be read, or an id comes
@@ -113,7 +122,8 @@ def read_source(source: Path) -> list[ImageFile]:
 
 def _folder(folder: Path) -> Iterator[ImageFile]:
     for path in image_files(folder):
-        yield ImageFile(path.relative_to(folder).as_posix(), path, Metadata())
+        id = id_below(folder, path.relative_to(folder).as_posix())
+        yield ImageFile(id, path, Metadata())
 
 
 def _manifest(manifest: Path) -> Iterator[ImageFile]:
@@ -123,11 +133,26 @@ def _manifest(manifest: Path) -> Iterator[ImageFile]:
         path = row.get("path", "")
         if not path:
             raise SourceError(f"{place}: column 'path' is empty")
+        metadata = _metadata(row, place)
         try:
             require_id(row.get("id") or path)
+            require_metadata(metadata)
         except InvalidImageError as error:
             raise SourceError(f"{place}: {error}") from error
-        yield ImageFile(row.get("id") or path, manifest.parent / path, _metadata(row, place))
+        stated = _stated(tuple(row), bool(row.get("id")))
+        yield ImageFile(row.get("id") or path, manifest.parent / path, metadata, stated)
+
+
+@cache
+def _stated(columns: tuple[str, ...], has_id: bool) -> Stated:
+    """What a manifest states of an image: a column that it has, filled in or not."""
+    return Stated(
+        id=has_id,
+        camera="camera" in columns,
+        track="track" in columns,
+        captured_at="captured_at" in columns,
+        attributes=frozenset(columns) - frozenset(_COLUMNS),
+    )
 
 
 def _metadata(row: Mapping[str, str], place: str) -> Metadata:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from partlens.v1 import image_pb2 as partlens_dot_v1_dot_image__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!partlens/v1/gallery_service.proto\x12\x0bpartlens.v1\x1a\x17partlens/v1/image.proto\"j\n\x13UpsertImagesRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12,\n\x08metadata\x18\x04 \x01(\x0b\x32\x1a.partlens.v1.ImageMetadata\"\x9d\x01\n\x14UpsertImagesResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x31\n\tcommitted\x18\x03 \x01(\x0b\x32\x1c.partlens.v1.UpsertCommittedH\x00\x12-\n\x07refused\x18\x04 \x01(\x0b\x32\x1a.partlens.v1.UpsertRefusedH\x00\x42\x08\n\x06result\"I\n\x0fUpsertCommitted\x12\x17\n\x0fgallery_version\x18\x01 \x01(\x04\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\"0\n\rUpsertRefused\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x1d\n\x0fGetImageRequest\x12\n\n\x02id\x18\x01 \x01(\t\"O\n\x10GetImageResponse\x12(\n\x05image\x18\x01 \x01(\x0b\x32\x19.partlens.v1.GalleryImage\x12\x11\n\tthumbnail\x18\x02 \x01(\x0c\":\n\x11ListImagesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x12ListImagesResponse\x12)\n\x06images\x18\x01 \x03(\x0b\x32\x19.partlens.v1.GalleryImage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x13\x44\x65leteImagesRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\"\'\n\x14\x44\x65leteImagesResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\r\"\x13\n\x11GetGalleryRequest\"}\n\x12GetGalleryResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x0e\n\x06images\x18\x02 \x01(\x04\x12!\n\x05model\x18\x03 \x01(\x0b\x32\x12.partlens.v1.Model\x12#\n\x06limits\x18\x04 \x01(\x0b\x32\x13.partlens.v1.Limits\"\x91\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x13\n\x0binput_width\x18\x03 \x01(\r\x12\x14\n\x0cinput_height\x18\x04 \x01(\r\x12\x0c\n\x04rows\x18\x05 \x01(\r\x12\x0c\n\x04\x63ols\x18\x06 \x01(\r\x12\x12\n\ndimensions\x18\x07 \x01(\r\x12\x0f\n\x07licence\x18\x08 \x01(\t\"\x8e\x01\n\x06Limits\x12\x15\n\rrequest_bytes\x18\x01 \x01(\x04\x12\x14\n\x0cimage_pixels\x18\x02 \x01(\x04\x12\x14\n\x0cquery_images\x18\x03 \x01(\r\x12\x0f\n\x07regions\x18\x04 \x01(\r\x12\x18\n\x10search_page_size\x18\x05 \x01(\r\x12\x16\n\x0elist_page_size\x18\x06 \x01(\r2\xa5\x03\n\x0eGalleryService\x12W\n\x0cUpsertImages\x12 .partlens.v1.UpsertImagesRequest\x1a!.partlens.v1.UpsertImagesResponse(\x01\x30\x01\x12G\n\x08GetImage\x12\x1c.partlens.v1.GetImageRequest\x1a\x1d.partlens.v1.GetImageResponse\x12M\n\nListImages\x12\x1e.partlens.v1.ListImagesRequest\x1a\x1f.partlens.v1.ListImagesResponse\x12S\n\x0c\x44\x65leteImages\x12 .partlens.v1.DeleteImagesRequest\x1a!.partlens.v1.DeleteImagesResponse\x12M\n\nGetGallery\x12\x1e.partlens.v1.GetGalleryRequest\x1a\x1f.partlens.v1.GetGalleryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!partlens/v1/gallery_service.proto\x12\x0bpartlens.v1\x1a\x17partlens/v1/image.proto\"j\n\x13UpsertImagesRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12,\n\x08metadata\x18\x04 \x01(\x0b\x32\x1a.partlens.v1.ImageMetadata\"\x9d\x01\n\x14UpsertImagesResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x31\n\tcommitted\x18\x03 \x01(\x0b\x32\x1c.partlens.v1.UpsertCommittedH\x00\x12-\n\x07refused\x18\x04 \x01(\x0b\x32\x1a.partlens.v1.UpsertRefusedH\x00\x42\x08\n\x06result\"[\n\x0fUpsertCommitted\x12\x17\n\x0fgallery_version\x18\x01 \x01(\x04\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x10\n\x08replaced\x18\x04 \x01(\x08\"0\n\rUpsertRefused\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x1d\n\x0fGetImageRequest\x12\n\n\x02id\x18\x01 \x01(\t\"O\n\x10GetImageResponse\x12(\n\x05image\x18\x01 \x01(\x0b\x32\x19.partlens.v1.GalleryImage\x12\x11\n\tthumbnail\x18\x02 \x01(\x0c\":\n\x11ListImagesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x12ListImagesResponse\x12)\n\x06images\x18\x01 \x03(\x0b\x32\x19.partlens.v1.GalleryImage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x13\x44\x65leteImagesRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\"\'\n\x14\x44\x65leteImagesResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\r\"\x13\n\x11GetGalleryRequest\"}\n\x12GetGalleryResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x0e\n\x06images\x18\x02 \x01(\x04\x12!\n\x05model\x18\x03 \x01(\x0b\x32\x12.partlens.v1.Model\x12#\n\x06limits\x18\x04 \x01(\x0b\x32\x13.partlens.v1.Limits\"\x91\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x13\n\x0binput_width\x18\x03 \x01(\r\x12\x14\n\x0cinput_height\x18\x04 \x01(\r\x12\x0c\n\x04rows\x18\x05 \x01(\r\x12\x0c\n\x04\x63ols\x18\x06 \x01(\r\x12\x12\n\ndimensions\x18\x07 \x01(\r\x12\x0f\n\x07licence\x18\x08 \x01(\t\"\x8e\x01\n\x06Limits\x12\x15\n\rrequest_bytes\x18\x01 \x01(\x04\x12\x14\n\x0cimage_pixels\x18\x02 \x01(\x04\x12\x14\n\x0cquery_images\x18\x03 \x01(\r\x12\x0f\n\x07regions\x18\x04 \x01(\r\x12\x18\n\x10search_page_size\x18\x05 \x01(\r\x12\x16\n\x0elist_page_size\x18\x06 \x01(\r2\xa5\x03\n\x0eGalleryService\x12W\n\x0cUpsertImages\x12 .partlens.v1.UpsertImagesRequest\x1a!.partlens.v1.UpsertImagesResponse(\x01\x30\x01\x12G\n\x08GetImage\x12\x1c.partlens.v1.GetImageRequest\x1a\x1d.partlens.v1.GetImageResponse\x12M\n\nListImages\x12\x1e.partlens.v1.ListImagesRequest\x1a\x1f.partlens.v1.ListImagesResponse\x12S\n\x0c\x44\x65leteImages\x12 .partlens.v1.DeleteImagesRequest\x1a!.partlens.v1.DeleteImagesResponse\x12M\n\nGetGallery\x12\x1e.partlens.v1.GetGalleryRequest\x1a\x1f.partlens.v1.GetGalleryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,29 +37,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPSERTIMAGESRESPONSE']._serialized_start=184
   _globals['_UPSERTIMAGESRESPONSE']._serialized_end=341
   _globals['_UPSERTCOMMITTED']._serialized_start=343
-  _globals['_UPSERTCOMMITTED']._serialized_end=416
-  _globals['_UPSERTREFUSED']._serialized_start=418
-  _globals['_UPSERTREFUSED']._serialized_end=466
-  _globals['_GETIMAGEREQUEST']._serialized_start=468
-  _globals['_GETIMAGEREQUEST']._serialized_end=497
-  _globals['_GETIMAGERESPONSE']._serialized_start=499
-  _globals['_GETIMAGERESPONSE']._serialized_end=578
-  _globals['_LISTIMAGESREQUEST']._serialized_start=580
-  _globals['_LISTIMAGESREQUEST']._serialized_end=638
-  _globals['_LISTIMAGESRESPONSE']._serialized_start=640
-  _globals['_LISTIMAGESRESPONSE']._serialized_end=728
-  _globals['_DELETEIMAGESREQUEST']._serialized_start=730
-  _globals['_DELETEIMAGESREQUEST']._serialized_end=764
-  _globals['_DELETEIMAGESRESPONSE']._serialized_start=766
-  _globals['_DELETEIMAGESRESPONSE']._serialized_end=805
-  _globals['_GETGALLERYREQUEST']._serialized_start=807
-  _globals['_GETGALLERYREQUEST']._serialized_end=826
-  _globals['_GETGALLERYRESPONSE']._serialized_start=828
-  _globals['_GETGALLERYRESPONSE']._serialized_end=953
-  _globals['_MODEL']._serialized_start=956
-  _globals['_MODEL']._serialized_end=1101
-  _globals['_LIMITS']._serialized_start=1104
-  _globals['_LIMITS']._serialized_end=1246
-  _globals['_GALLERYSERVICE']._serialized_start=1249
-  _globals['_GALLERYSERVICE']._serialized_end=1670
+  _globals['_UPSERTCOMMITTED']._serialized_end=434
+  _globals['_UPSERTREFUSED']._serialized_start=436
+  _globals['_UPSERTREFUSED']._serialized_end=484
+  _globals['_GETIMAGEREQUEST']._serialized_start=486
+  _globals['_GETIMAGEREQUEST']._serialized_end=515
+  _globals['_GETIMAGERESPONSE']._serialized_start=517
+  _globals['_GETIMAGERESPONSE']._serialized_end=596
+  _globals['_LISTIMAGESREQUEST']._serialized_start=598
+  _globals['_LISTIMAGESREQUEST']._serialized_end=656
+  _globals['_LISTIMAGESRESPONSE']._serialized_start=658
+  _globals['_LISTIMAGESRESPONSE']._serialized_end=746
+  _globals['_DELETEIMAGESREQUEST']._serialized_start=748
+  _globals['_DELETEIMAGESREQUEST']._serialized_end=782
+  _globals['_DELETEIMAGESRESPONSE']._serialized_start=784
+  _globals['_DELETEIMAGESRESPONSE']._serialized_end=823
+  _globals['_GETGALLERYREQUEST']._serialized_start=825
+  _globals['_GETGALLERYREQUEST']._serialized_end=844
+  _globals['_GETGALLERYRESPONSE']._serialized_start=846
+  _globals['_GETGALLERYRESPONSE']._serialized_end=971
+  _globals['_MODEL']._serialized_start=974
+  _globals['_MODEL']._serialized_end=1119
+  _globals['_LIMITS']._serialized_start=1122
+  _globals['_LIMITS']._serialized_end=1264
+  _globals['_GALLERYSERVICE']._serialized_start=1267
+  _globals['_GALLERYSERVICE']._serialized_end=1688
 # @@protoc_insertion_point(module_scope)

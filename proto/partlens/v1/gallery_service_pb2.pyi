@@ -32,14 +32,16 @@ class UpsertImagesResponse(_message.Message):
     def __init__(self, id: _Optional[str] = ..., index: _Optional[int] = ..., committed: _Optional[_Union[UpsertCommitted, _Mapping]] = ..., refused: _Optional[_Union[UpsertRefused, _Mapping]] = ...) -> None: ...
 
 class UpsertCommitted(_message.Message):
-    __slots__ = ("gallery_version", "width", "height")
+    __slots__ = ("gallery_version", "width", "height", "replaced")
     GALLERY_VERSION_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    REPLACED_FIELD_NUMBER: _ClassVar[int]
     gallery_version: int
     width: int
     height: int
-    def __init__(self, gallery_version: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ...) -> None: ...
+    replaced: bool
+    def __init__(self, gallery_version: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., replaced: _Optional[bool] = ...) -> None: ...
 
 class UpsertRefused(_message.Message):
     __slots__ = ("reason", "message")

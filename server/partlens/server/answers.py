@@ -87,11 +87,18 @@ class DescribeAnswer:
 
 @dataclass(frozen=True)
 class Committed:
-    """An uploaded image that is on disk."""
+    """An uploaded image that is on disk.
+
+    Attributes:
+        gallery_version: the first with it.
+        width, height: of the upright image, in pixels.
+        replaced: whether an image of its id was there before.
+    """
 
     gallery_version: int
     width: int
     height: int
+    replaced: bool
 
 
 @dataclass(frozen=True)

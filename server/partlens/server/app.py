@@ -29,8 +29,8 @@ from partlens.server.observe.metrics import Metrics, MetricsPort
 from partlens.server.observe.tracing import Tracing
 from partlens.server.transport.grpc_calls import CheckedRequests, GrpcCalls
 
-# What a request may have beside its largest picture.
-ENVELOPE_BYTES = 64 * 2**10
+# What a request may have besides its largest picture: metadata.MAX_BYTES, the id and the framing.
+ENVELOPE_BYTES = 72 * 2**10
 # Health of the server as a whole has the empty name.
 _HEALTH_NAMES = ("", *SERVICES)
 _HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name

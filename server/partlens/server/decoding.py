@@ -8,9 +8,10 @@ from typing import Literal, cast
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from partlens.explainer.scoring import Score
-from partlens.indexer.errors import InvalidImageError
+from partlens.indexer.errors import InvalidImageError, InvalidMetadataError
 from partlens.indexer.gallery import Filter, GroupBy, Metadata
 from partlens.indexer.gallery.records import require_id
+from partlens.indexer.metadata import require_metadata
 from partlens.server.config.sections import LimitsSection
 from partlens.server.decoding_regions import RegionDecoder
 from partlens.server.errors import RequestError
@@ -33,7 +34,6 @@ from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 
 DEFAULT_SEARCH_PAGE, DEFAULT_LIST_PAGE = 20, 100
-_METADATA_BYTES = 65536
 
 _SCORES: dict[int, Score] = {
     search_pb.SCORE_KIND_UNSPECIFIED: "default",
@@ -111,16 +111,17 @@ def describe(request: search_pb.DescribeQueryRequest, limits: LimitsSection) -> 
 
 def upload(request: gallery_pb.UpsertImagesRequest) -> Upload:
     """The image that a message of UpsertImages adds; raises RequestError as search does."""
-    if request.metadata.ByteSize() + len(request.uri.encode()) > _METADATA_BYTES:
-        raise RequestError(
-            "metadata", f"metadata and uri may have {_METADATA_BYTES} bytes together: say less"
-        )
     metadata = Metadata(
         camera=request.metadata.camera,
         track=request.metadata.track,
         captured_at=_time(request.metadata, "captured_at", "metadata.captured_at"),
         attributes=dict(request.metadata.attributes),
     )
+    try:
+        require_metadata(metadata, request.uri)
+    except InvalidMetadataError as error:
+        field = error.field if error.field == "uri" else f"metadata.{error.field}"
+        raise RequestError(field, error.problem) from error
     return Upload(image_id(request.id, "id"), request.data, request.uri, metadata)
 
 

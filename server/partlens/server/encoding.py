@@ -171,6 +171,7 @@ def receipt(id: str, index: int, result: Receipt) -> gallery_pb.UpsertImagesResp
     if isinstance(result, Committed):
         answer.committed.gallery_version = result.gallery_version
         answer.committed.width, answer.committed.height = result.width, result.height
+        answer.committed.replaced = result.replaced
     else:
         answer.refused.reason, answer.refused.message = result.reason, result.message
     return answer

@@ -37,6 +37,7 @@ def test_a_row_becomes_an_image_with_its_parts(tmp_path: Path) -> None:
         (IMAGES + "b.jpg,wren\n", PARTS, "row 3: it has another number of cells"),
         (IMAGES.partition("\n")[0] + "\n", PARTS, "lists no image|is not in images.csv"),
         (IMAGES, PARTS + "b.jpg,beak,1,1\n", "'b.jpg' is not in images.csv"),
+        (IMAGES, PARTS + PARTS.splitlines()[1] + "\n", "row 4: part .* comes twice"),
         (IMAGES, PARTS + "a.jpg,leg,1,\n", "parts.csv, row 4: y '' is not a number"),
     ],
 )

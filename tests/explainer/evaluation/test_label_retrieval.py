@@ -136,6 +136,7 @@ def test_a_csv_file_gives_the_same(folder: Path) -> None:
         ("image,name\n", "lacks the columns label; it needs image, label"),
         ("image,label\n", "gives no labelled image"),
         ("image,label\na.png", "row 2: it has another number of cells"),
+        ("image,label\na.png,a\na.png,b", "row 3: image 'a.png' comes twice"),
         ("image,label\na.png,", "row 2: image and label must not be empty"),
         ("image,label,query\na.png,a,yes", "query is 'yes'; allowed are 0 and 1"),
         ("image,label,camera\na.png,a,\nb.png,a,1", "a camera to 1 of 2 images"),

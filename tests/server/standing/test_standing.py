@@ -17,7 +17,8 @@ from tests.server.conftest import DEADLINE, Running, picture, settings, tiny_mod
 from tests.server.ingest.conftest import until
 
 from partlens.explainer.model import MetricModel
-from partlens.indexer.gallery import Gallery, NewImage
+from partlens.indexer.gallery import Correction, Gallery, NewImage
+from partlens.indexer.gallery import Metadata as StoredMetadata
 from partlens.server.access.token_file import TokenFile
 from partlens.server.access.tokens import create
 from partlens.server.app import create_server
@@ -87,6 +88,19 @@ async def watch(
         raise AssertionError(await asyncio.wait_for(call.read(), quiet))
     call.cancel()
     return found
+
+
+async def test_an_image_that_is_corrected_is_scored_again(
+    model: MetricModel, gallery: Gallery
+) -> None:
+    async with serving(model, gallery) as (running, standing):
+        await save(standing, filter=image_pb.Filter(cameras=["right"]))
+        await running.upload(upserts(2))
+        stored = gallery.get("p000")
+        known = StoredMetadata("right")
+        gallery.correct([Correction(stored.id, stored.media_digest, stored.uri, known)])
+        (match,) = await watch(standing, 1, 0)
+        assert (match.hit.id, match.hit.image.metadata.camera) == ("p000", "right")
 
 
 @pytest.mark.parametrize("score", [0, 2, 3])

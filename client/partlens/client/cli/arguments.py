@@ -15,7 +15,7 @@ Command = Callable[..., Any]
 
 
 class TimeType(click.ParamType[Any]):
-    """An ISO 8601 time; UTC where it names no zone."""
+    """An ISO 8601 time, in UTC; read as UTC where it names no zone."""
 
     name = "time"
 
@@ -25,9 +25,11 @@ class TimeType(click.ParamType[Any]):
         """The time that a text gives, with its zone."""
         try:
             time = datetime.fromisoformat(value)
+            return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
         except ValueError:
             self.fail(f"{value!r} is no time; write it like 2026-05-01T12:00:00+02:00", param, ctx)
-        return time.replace(tzinfo=time.tzinfo or UTC)
+        except OverflowError:
+            self.fail(f"{value!r} lies outside the years 1 to 9999 in UTC", param, ctx)
 
 
 def output_options(command: Command) -> Command:

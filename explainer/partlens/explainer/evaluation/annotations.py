@@ -51,7 +51,13 @@ def read_annotations(images: Path, parts: Path | None = None) -> tuple[Annotated
     places: dict[str, dict[str, tuple[float, float]]] = {}
     for place, row in read_rows(parts, PART_COLUMNS) if parts is not None else ():
         point = (_number(row, "x", place), _number(row, "y", place))
-        places.setdefault(row["image"], {})[row["part"]] = point
+        of_image = places.setdefault(row["image"], {})
+        if row["part"] in of_image:
+            raise AnnotationError(
+                f"{place}: part {row['part']!r} of image {row['image']!r} comes twice; give it one"
+                " row"
+            )
+        of_image[row["part"]] = point
     found: dict[str, AnnotatedImage] = {}
     for place, row in read_rows(images, IMAGE_COLUMNS):
         name = row["image"]

@@ -52,10 +52,18 @@ def labels_from_csv(file: Path, folder: Path) -> list[LabelledImage]:
         folder: of the images.
 
     Raises:
-        AnnotationError: no such file, a column is missing, or a row cannot be read; names the row.
+        AnnotationError: no such file, a column is missing, an image comes twice, or a row cannot be
+            read; names the row.
     """
     rows = read_rows(file, ("image", "label"))
-    images = [_from_row(row, folder, place) for place, row in rows]
+    images, seen = list[LabelledImage](), set[str]()
+    for place, row in rows:
+        if row["image"] in seen:
+            raise AnnotationError(
+                f"{place}: image {row['image']!r} comes twice; give each image one row"
+            )
+        seen.add(row["image"])
+        images.append(_from_row(row, folder, place))
     return _require_consistent(images, str(file))
 
 

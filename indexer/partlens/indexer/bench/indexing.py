@@ -23,6 +23,7 @@ from partlens.indexer.arguments import compute_options
 from partlens.indexer.errors import IndexerError, SourceError
 from partlens.indexer.extraction import DecodedImage, load
 from partlens.indexer.gallery import Gallery
+from partlens.indexer.gallery.holdings import EMPTY
 from partlens.indexer.indexing import index_images
 from partlens.indexer.sources import SourceImage, read_source
 
@@ -87,7 +88,7 @@ def measure(
     def decoding() -> int:
         some = images[:_MOST_PIXELS]
         for one in some:
-            load(one, {}, model.spec.preprocessing)
+            load(one, one.id, EMPTY, model.spec.preprocessing)
         return len(some)
 
     def indexing() -> int:
@@ -115,7 +116,7 @@ def measure(
 
 def _pixels(model: MetricModel, images: Sequence[SourceImage]) -> NDArray[np.float32]:
     """Inputs of the model, shape [n, 3, height, width], n at most _MOST_PIXELS."""
-    loaded = (load(one, {}, model.spec.preprocessing) for one in images[:_MOST_PIXELS])
+    loaded = (load(one, one.id, EMPTY, model.spec.preprocessing) for one in images[:_MOST_PIXELS])
     pixels = [one.pixels for one in loaded if isinstance(one, DecodedImage)]
     if not pixels:
         raise SourceError(f"none of the first {len(images[:_MOST_PIXELS])} images can be used")

@@ -1,9 +1,9 @@
-"""What a segment knows of its images beside their contributions, column by column."""
+"""What a segment knows of its images besides their contributions, column by column."""
 
 import json
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence, Set
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from partlens.indexer.gallery.records import StoredImage
+from partlens.indexer.gallery.times import readable
 from partlens.indexer.metadata import Filter, GroupBy, Metadata
 
 Mask = NDArray[np.bool_]
@@ -36,6 +37,7 @@ SCHEMA = pa.schema(
 """`revision` and `row_id` (Lance's stable one) tell which row of the truth an image is."""
 TRUTH_COLUMNS = tuple(name for name in SCHEMA.names if name != "row_id")
 _UNKNOWN_TIME = np.iinfo(np.int64).min
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Codes(NamedTuple):
@@ -59,11 +61,12 @@ class Catalogue:
     """The columns SCHEMA of M images, in row order; never changes.
 
     Args:
-        table: of that schema.
+        table: of that schema. Where earlier versions let in a time of capture that is out of
+            range, it counts as unknown.
     """
 
     def __init__(self, table: pa.Table) -> None:
-        self.table = table.combine_chunks()
+        self.table = readable(table.combine_chunks())
         self._codes: dict[tuple[str, str], Codes] = {}
 
     def __len__(self) -> int:
@@ -100,6 +103,10 @@ class Catalogue:
                 yield id, int(order[at])
                 at += 1
 
+    def prepare(self) -> None:
+        """Sort the ids now, so that threads need not all do so."""
+        _ = self._by_id if len(self) else None
+
     @cached_property
     def _by_id(self) -> Rows:
         """Rows in order of id, shape [M]: strings in Arrow and in Python sort alike."""
@@ -108,6 +115,11 @@ class Catalogue:
     def stored(self, rows: Rows) -> list[StoredImage]:
         """What is known of the images in rows."""
         return [_stored(plain) for plain in self.table.take(pa.array(rows)).to_pylist()]
+
+    def stored_one(self, row: int) -> StoredImage:
+        """The same of one image, without the overhead of a table."""
+        names = self.table.column_names
+        return _stored({name: self.table[name].chunk(0)[row].as_py() for name in names})
 
     def codes(self, column: str) -> Codes:
         """The column "camera" or "track", where an empty text means unknown."""
@@ -199,7 +211,12 @@ def _pairs(text: str | None) -> list[tuple[str, str]]:
     plain = json.loads(text or "{}")
     if not isinstance(plain, dict):
         raise ValueError(f"attributes {text!r} are no JSON object")
-    return [(str(key), str(value)) for key, value in plain.items()]
+    return [(_encodable(str(key)), _encodable(str(value))) for key, value in plain.items()]
+
+
+def _encodable(text: str) -> str:
+    """Earlier versions let in halves of surrogate pairs, which JSON can hold and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _stored(plain: dict[str, Any]) -> StoredImage:
@@ -221,4 +238,5 @@ def _coded(column: pa.ChunkedArray) -> Codes:
 
 
 def _microseconds(at: datetime) -> int:
-    return int(pa.scalar(at, pa.timestamp("us", tz="UTC")).cast(pa.int64()).as_py())
+    # Unlike a conversion to UTC this holds for any time in any zone.
+    return (at - _EPOCH) // timedelta(microseconds=1)

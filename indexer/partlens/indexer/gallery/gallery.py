@@ -28,10 +28,18 @@ from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.catalogue import Catalogue
 from partlens.indexer.gallery.compaction import Compaction
+from partlens.indexer.gallery.corrections import corrected
 from partlens.indexer.gallery.durability import WriterLock, refusals, sync
+from partlens.indexer.gallery.holdings import Holdings
 from partlens.indexer.gallery.indexes import INDEXES, Indexes
 from partlens.indexer.gallery.plan import INDEXED_ROWS, IndexChoice
-from partlens.indexer.gallery.records import Candidate, FloatArray, NewImage, StoredImage
+from partlens.indexer.gallery.records import (
+    Candidate,
+    Correction,
+    FloatArray,
+    NewImage,
+    StoredImage,
+)
 from partlens.indexer.gallery.schema import arrays, to_table
 from partlens.indexer.gallery.search import others, search
 from partlens.indexer.gallery.segments import Segment
@@ -224,7 +232,7 @@ class Gallery:
 
     @property
     def newest_revision(self) -> int:
-        """The highest of all images, which grows with every `add`; 0 if there is none."""
+        """The highest of all images; grows with every `add` and `correct`; 0 if there is none."""
         return max((revision for revision, _ in self.changed_since(0)), default=0)
 
     def changed_since(self, revision: int) -> Sequence[tuple[int, str]]:
@@ -234,6 +242,10 @@ class Gallery:
     def passing(self, ids: Sequence[str], where: Filter) -> set[str]:
         """Those of the images of these ids that are there and pass the filter."""
         return self._view.snapshot.passing(ids, where)
+
+    def holdings(self) -> Holdings:
+        """What is held now, to look up by id and by uri; a copy, about 200 bytes an image."""
+        return Holdings.of(self._view.snapshot)
 
     def digests(self) -> dict[str, str]:
         """id -> media digest of every image."""
@@ -254,8 +266,11 @@ class Gallery:
             bias[i] = snapshot.segments[number].bias[row]
         return contributions, bias
 
-    def add(self, images: Sequence[NewImage]) -> None:
+    def add(self, images: Sequence[NewImage]) -> Sequence[StoredImage]:
         """Insert images, or replace those of the same id; on disk when this returns.
+
+        Returns:
+            The images that were replaced, as they were.
 
         Raises:
             InvalidImageError: an image cannot be stored, or an id comes twice; nothing is added.
@@ -263,22 +278,66 @@ class Gallery:
             StorageError: the disk refused it; nothing is added.
         """
         if not images:
-            return
+            return []
         for image in images:
             image.require_storable(self.spec.positions, self.spec.dimensions)
-        if len({image.id for image in images}) < len(images):
-            raise InvalidImageError("an id comes twice among the images to add; give each once")
+        _require_each_once([image.id for image in images])
         with self._writing:
             self._become_writer()
-            revision = self._truth.next_revision
-            table = to_table(images, revision, self.bound)
-            before = self._view.snapshot
-            replaced = list(before.find([image.id for image in images]).values())
-            row_ids = self._truth.upsert(table, revision, replacing=bool(replaced))
-            catalogue = Catalogue.of_truth(table, row_ids)
-            fresh = write_or_keep(self.path, catalogue, *arrays(table, self.bound))
-            self._show(before.without(replaced).holding(fresh))
-            self._compaction.after_commit()
+            before, revision = self._view.snapshot, self._truth.next_revision
+            places = list(before.find([image.id for image in images]).values())
+            replaced = self._stored(before, places)
+            self._commit(to_table(images, revision, self.bound), revision, places)
+            return replaced
+
+    def correct(self, corrections: Sequence[Correction]) -> Sequence[StoredImage]:
+        """Say something else of images whose picture stays; on disk when this returns.
+
+        Contributions, bias and thumbnail stay as they are stored. A corrected image has a new
+        revision, as one that was added. An id that is not there, or that has another picture by
+        now, is left alone.
+
+        Returns:
+            The images that were corrected, as they were.
+
+        Raises:
+            InvalidImageError: a correction cannot be stored, or an id comes twice; nothing is
+                changed.
+            DamagedError: the stored rows cannot be read; nothing is changed.
+            LockedError, StorageError: as add.
+        """
+        if not corrections:
+            return []
+        for one in corrections:
+            one.require_storable()
+        _require_each_once([one.id for one in corrections])
+        by_id = {one.id: one for one in corrections}
+        with self._writing:
+            self._become_writer()
+            before, revision = self._view.snapshot, self._truth.next_revision
+            found = list(before.find(list(by_id)).values())
+            there = {
+                stored.id: (place, stored)
+                for place, stored in zip(found, self._stored(before, found), strict=True)
+                if stored.media_digest == by_id[stored.id].media_digest
+            }
+            if there:
+                places = [place for place, _ in there.values()]
+                mine = {id: by_id[id] for id in there}
+                row_ids = before.row_ids(places)
+                version = self._truth.current
+                table = corrected(version, row_ids, mine, revision, self.bound)
+                self._commit(table, revision, places)
+            return [stored for _, stored in there.values()]
+
+    def _commit(self, table: pa.Table, revision: int, replaced: Sequence[Place]) -> None:
+        """Write rows in the place of others; the caller holds the writing lock."""
+        before = self._view.snapshot
+        row_ids = self._truth.upsert(table, revision, replacing=bool(replaced))
+        catalogue = Catalogue.of_truth(table, row_ids)
+        fresh = write_or_keep(self.path, catalogue, *arrays(table, self.bound))
+        self._show(before.without(replaced).holding(fresh))
+        self._compaction.after_commit()
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete the images of these ids; how many there were. On disk when this returns.
@@ -466,3 +525,8 @@ class Gallery:
                 self._truth.replace(self._truth.rewrite(size, dead_share))
             self._show(self._view.snapshot)
             self._truth.forget_history()
+
+
+def _require_each_once(ids: Sequence[str]) -> None:
+    if len(set(ids)) < len(ids):
+        raise InvalidImageError("an id comes twice among the images given; give each once")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.indexer.errors import InvalidImageError
-from partlens.indexer.metadata import Metadata
+from partlens.indexer.errors import InvalidImageError, InvalidMetadataError
+from partlens.indexer.metadata import Metadata, require_metadata
 
 FloatArray = NDArray[np.float32]
 MAX_ID = 512
@@ -24,7 +24,7 @@ class NewImage:
         media_digest: of the encoded original.
         width, height: of the upright original, in pixels.
         thumbnail: JPEG.
-        metadata: what else is known.
+        metadata: what else is known, as metadata.require_metadata allows it.
         contributions: c_p, shape [P, D]; stored as float16.
         bias: b, shape [D].
     """
@@ -42,6 +42,7 @@ class NewImage:
     def require_storable(self, positions: int, dimensions: int) -> None:
         """Raise InvalidImageError where a gallery of this grid and size cannot hold the image."""
         require_id(self.id)
+        _require_metadata(self.id, self.metadata, self.uri)
         if self.contributions.shape != (positions, dimensions) or self.bias.shape != (dimensions,):
             raise InvalidImageError(
                 f"image {self.id!r} has contributions {self.contributions.shape} and bias"
@@ -54,6 +55,25 @@ class NewImage:
                 f"image {self.id!r} has contributions that float16 cannot hold (NaN, infinity or"
                 f" above {_MAX_FLOAT16:g}); scale the model's embedding down"
             )
+
+
+@dataclass(frozen=True, eq=False)
+class Correction:
+    """What a gallery is to say from now on of an image whose picture stays.
+
+    Attributes:
+        id, media_digest: of the image.
+        uri, metadata: as NewImage; they replace all that the gallery says.
+    """
+
+    id: str
+    media_digest: str
+    uri: str
+    metadata: Metadata
+
+    def require_storable(self) -> None:
+        """Raise InvalidImageError where a gallery cannot hold it."""
+        _require_metadata(self.id, self.metadata, self.uri)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,3 +122,10 @@ def require_id(id: str) -> None:
         raise InvalidImageError(
             f"id {id[:80]!r} has {len(id)} characters; 1 to {MAX_ID} printable ones are allowed"
         )
+
+
+def _require_metadata(id: str, metadata: Metadata, uri: str) -> None:
+    try:
+        require_metadata(metadata, uri)
+    except InvalidMetadataError as error:
+        raise InvalidMetadataError(error.field, f"{error.problem} (image {id!r})") from error

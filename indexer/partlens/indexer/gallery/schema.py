@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from partlens.explainer.stored import Stored
 from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.records import FloatArray, NewImage
+from partlens.indexer.gallery.times import readable
 
 # Without the key, two writers that upsert the same new id would both insert it.
 _KEY = {b"lance-schema:unenforced-primary-key": b"true"}
@@ -99,6 +100,6 @@ def _flat(column: pa.ChunkedArray) -> NDArray[Any]:
 
 
 def rows(table: pa.Table) -> Iterator[dict[str, object]]:
-    """A table's rows, one mapping each."""
-    for batch in table.to_batches():
+    """A table's rows, one mapping each; a time of capture that is out of range is unknown."""
+    for batch in readable(table).to_batches():
         yield from batch.to_pylist()

@@ -16,6 +16,7 @@ from partlens.indexer.gallery.gallery import Gallery
 from partlens.indexer.gallery.indexes import INDEXES, Indexes
 from partlens.indexer.gallery.schema import array_columns, arrays, embeddings
 from partlens.indexer.gallery.segments import Segment
+from partlens.indexer.gallery.times import out_of_range
 from partlens.indexer.gallery.truth import DATASET, SUMS, Truth
 from partlens.indexer.gallery.version import Version
 from partlens.indexer.gallery.view import LOCK, SEGMENTS
@@ -33,14 +34,16 @@ class Finding:
         place: file or folder, below the gallery's.
         problem: what is wrong with it.
         repairable: whether the truth can make it again.
+        advice: what to do, where that is neither a repair nor a backup.
     """
 
     place: str
     problem: str
     repairable: bool
+    advice: str = ""
 
     def __str__(self) -> str:
-        advice = (
+        advice = self.advice or (
             "--repair makes it again from the truth"
             if self.repairable
             else "bring the gallery back from a backup, or index its images into a new one"
@@ -93,9 +96,11 @@ def repair(path: Path) -> Verification:
     """
     with WriterLock(path / LOCK):
         outcome = verify(path)
-        if not outcome.findings or not all(one.repairable for one in outcome.findings):
+        repairable = [one for one in outcome.findings if one.repairable]
+        damaged = [one for one in outcome.findings if not (one.repairable or one.advice)]
+        if not repairable or damaged:
             return outcome
-        places = {finding.place for finding in outcome.findings} - {SEGMENTS}
+        places = {finding.place for finding in repairable} - {SEGMENTS}
         segments.remove(path / place for place in places)
     with Gallery.open(path) as gallery:  # which makes what is missing, but for indexes
         gallery.compact()
@@ -158,6 +163,7 @@ def _damaged_rows(
             _require_sums(batch, bound, keys)
             missing += sum(key not in places for key in keys)
             findings += _differing(batch, bound, keys, places)
+            findings += _mistimed(batch)
     except DamagedError as error:
         findings.append(Finding(DATASET, str(error), False))
     else:
@@ -184,6 +190,14 @@ def _require_rows(batch: pa.Table, seen: set[str]) -> list[Key]:
             raise DamagedError(f"image {id!r} is there twice")
         seen.add(id)
     return keys
+
+
+def _mistimed(batch: pa.Table) -> Iterator[Finding]:
+    """Images whose time of capture an earlier version let in though nothing can show it."""
+    wrong = out_of_range(batch)
+    for id in batch["id"].filter(wrong).to_pylist():
+        problem = f"the time of capture of image {id!r} is out of range and counts as unknown"
+        yield Finding(DATASET, problem, False, "index the image again with a time that is allowed")
 
 
 def _require_sums(batch: pa.Table, bound: Binding, keys: list[Key]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from partlens.indexer.arguments import Moment, Seconds
+from partlens.indexer.metadata import Metadata, require_metadata
 from partlens.indexer.video.address import SCHEME, read_address
 from partlens.indexer.video.file import SUFFIXES, Video
 from partlens.indexer.video.live import LiveStream
@@ -64,6 +65,7 @@ class VideoOptions:
         Raises:
             click.UsageError: an option that does not belong to it, or lacks.
             SourceError: it cannot be read.
+            InvalidMetadataError: a camera or time that no image can have.
         """
         if "://" in source:
             return self._stream(source, batch_size)
@@ -80,6 +82,7 @@ class VideoOptions:
     def _file(self, path: Path) -> Video:
         if self.every and self.boxes:
             raise click.UsageError("give --every for whole frames, or --boxes for parts of them")
+        require_metadata(Metadata(self.camera, captured_at=self.started_at))
         detections = read_detections(self.boxes) if self.boxes else None
         return Video(path, self.every or 1.0, detections, self.camera, self.started_at)
 

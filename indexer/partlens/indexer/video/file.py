@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from partlens.explainer.images import DEFAULT_LIMITS, ImageLimits
 from partlens.indexer.errors import SourceError
-from partlens.indexer.metadata import Metadata
+from partlens.indexer.metadata import Metadata, Stated
+from partlens.indexer.places import file_uri, id_below
 from partlens.indexer.sources import SourceImage
 from partlens.indexer.video.frames import EARLY, FrameImage, MissingImage, Pace, opened, upright
 from partlens.indexer.video.sidecar import Detection
@@ -99,7 +100,7 @@ class Video:
         pace = Pace(self.every)
         for at, frame in frames:
             if pace.is_due(at):
-                yield self._picture(upright(frame), at, f"t={at:.3f}", "", {})
+                yield self._picture(upright(frame), at, f"t={at:.3f}", None)
 
     def _boxes(
         self, frames: Iterator[tuple[float, Any]], detections: Sequence[Detection]
@@ -125,26 +126,37 @@ class Video:
             return self._missing(where, f"the box lies outside the {cols}x{rows} frame")
         fragment = f"t={one.time:.3f}&xywh={left},{top},{right - left},{bottom - top}"
         part = np.ascontiguousarray(image[top:bottom, left:right])
-        return self._picture(part, one.time, fragment, one.track, one.attributes)
+        return self._picture(part, one.time, fragment, one)
 
     def _missing(self, fragment: str, reason: str) -> SourceImage:
         return MissingImage(*self._names(fragment), Metadata(), reason)
 
     def _picture(
-        self,
-        image: NDArray[np.uint8],
-        at: float,
-        fragment: str,
-        track: str,
-        attributes: dict[str, str],
-    ) -> FrameImage:
-        taken = None if self.started_at is None else self.started_at + timedelta(seconds=at)
-        known = Metadata(self.camera, track, taken, {"time": f"{at:.3f}", **attributes})
-        return FrameImage(*self._names(fragment), known, image)
+        self, image: NDArray[np.uint8], at: float, fragment: str, one: Detection | None
+    ) -> SourceImage:
+        try:
+            taken = None if self.started_at is None else self.started_at + timedelta(seconds=at)
+        except OverflowError:
+            return self._missing(fragment, f"no time is {at:g} s after {self.started_at}")
+        said = {} if one is None else one.attributes
+        known = Metadata(
+            self.camera,
+            "" if one is None else one.track,
+            taken,
+            {"time": f"{at:.3f}", **{name: text for name, text in said.items() if text}},
+        )
+        stated = Stated(
+            camera=bool(self.camera),
+            track=one is not None and one.states_track,
+            captured_at=taken is not None,
+            attributes={"time", *said},
+        )
+        return FrameImage(*self._names(fragment), known, image, stated)
 
     def _names(self, fragment: str) -> tuple[str, str]:
         """The id and the address of a part of the video, as in a Media Fragments URI (W3C)."""
-        return f"{self.path.name}#{fragment}", f"{self.path.absolute().as_uri()}#{fragment}"
+        id = id_below(self.path.absolute().parent, self.path.name)
+        return f"{id}#{fragment}", f"{file_uri(self.path)}#{fragment}"
 
 
 class _DamageError(Exception):

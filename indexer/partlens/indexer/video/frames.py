@@ -14,7 +14,7 @@ from PIL import Image
 from partlens.explainer.errors import ImageError
 from partlens.explainer.images import DEFAULT_LIMITS, ImageLimits
 from partlens.indexer.errors import SourceError
-from partlens.indexer.metadata import Metadata
+from partlens.indexer.metadata import NOTHING_STATED, Metadata, Stated
 
 EARLY = 0.0005
 """Seconds that a frame may come before its time: times are written to a millisecond."""
@@ -29,12 +29,14 @@ class FrameImage:
         uri: of the video, with the part of it as in a Media Fragments URI (W3C).
         metadata: what is known of it.
         image: RGB uint8 [rows, cols, 3], upright.
+        stated: which fields the metadata is about.
     """
 
     id: str
     uri: str
     metadata: Metadata
     image: NDArray[np.uint8] = field(repr=False)
+    stated: Stated = NOTHING_STATED
 
     def read(self, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
         """As PNG, which loses nothing."""
@@ -51,6 +53,7 @@ class MissingImage:
     uri: str
     metadata: Metadata
     reason: str
+    stated: Stated = NOTHING_STATED
 
     def read(self, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
         """Raises ImageError."""

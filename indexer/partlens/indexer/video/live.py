@@ -13,7 +13,7 @@ from typing import Any
 from partlens.explainer.images import DEFAULT_LIMITS, ImageLimits
 from partlens.indexer.errors import InvalidImageError, SourceError
 from partlens.indexer.gallery.records import require_id
-from partlens.indexer.metadata import Metadata
+from partlens.indexer.metadata import Metadata, Stated, require_name
 from partlens.indexer.video.address import StreamAddress
 from partlens.indexer.video.frames import FrameImage, Pace, opened, upright
 
@@ -96,6 +96,7 @@ class LiveStream:
         self.left_out = 0
         try:
             require_id(_id(camera, self._newest))
+            require_name("camera", camera)
         except InvalidImageError as error:
             raise SourceError(f"camera {camera[:64]!r}: {error}") from error
 
@@ -238,7 +239,8 @@ class LiveStream:
         self._newest = at = max(at, self._newest + _MILLISECOND)
         where = f"{self._address.shown}#t=clock:{_text(at)}"
         known = Metadata(self._camera, "", at)
-        self._waiting.put(FrameImage(_id(self._camera, at), where, known, upright(frame)))
+        stated = Stated(id=True, camera=True, captured_at=True)
+        self._waiting.put(FrameImage(_id(self._camera, at), where, known, upright(frame), stated))
 
 
 def _decoded(packet: Any) -> Sequence[Any]:

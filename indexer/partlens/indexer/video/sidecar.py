@@ -5,7 +5,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from partlens.indexer.errors import SourceError
+from partlens.indexer.errors import InvalidMetadataError, SourceError
+from partlens.indexer.metadata import Metadata, require_metadata
 
 
 @dataclass(frozen=True)
@@ -15,13 +16,16 @@ class Detection:
     Attributes:
         time: seconds since the video's first frame; the frame that is shown then is taken.
         box: x, y, width, height in pixels of the upright frame; what sticks out is cut off.
-        track, attributes: of the object; any other key of the line is an attribute.
+        track, attributes: of the object; any other key of the line is an attribute. One that is
+            null or "" says that there is none.
+        states_track: whether the line has a track, be it an empty one.
     """
 
     time: float
     box: tuple[float, float, float, float]
     track: str
     attributes: dict[str, str]
+    states_track: bool = False
 
 
 def read_detections(path: Path) -> list[Detection]:
@@ -47,7 +51,7 @@ def _detection(line: str, place: str) -> Detection:
     try:
         plain = json.loads(line)
         time, box = float(plain.pop("time")), [float(number) for number in plain.pop("box")]
-        track = str(plain.pop("track", ""))
+        states_track, track = "track" in plain, _text(plain.pop("track", None))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SourceError(
             f'{place} is not of the form {{"time": 1.5, "box": [x, y, width, height]}}: {error}'
@@ -56,5 +60,13 @@ def _detection(line: str, place: str) -> Detection:
     sound = len(box) == 4 and math.isfinite(sum(box)) and math.isfinite(time) and time >= 0
     if not (sound and width > 0 and height > 0):
         raise SourceError(f"{place}: time must be 0 or later, and the box x, y, width, height")
-    texts = {str(key): str(value) for key, value in plain.items()}
-    return Detection(time, (x, y, width, height), track, texts)
+    texts = {key: _text(value) for key, value in plain.items()}
+    try:
+        require_metadata(Metadata(track=track, attributes=texts))
+    except InvalidMetadataError as error:
+        raise SourceError(f"{place}: {error}") from error
+    return Detection(time, (x, y, width, height), track, texts, states_track)
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

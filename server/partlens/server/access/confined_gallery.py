@@ -94,7 +94,7 @@ class ConfinedGallery:
         for replaced in self._gallery.metadata([image.id]).values():
             self._within.require(replaced.camera)
 
-    def add(self, images: Sequence[NewImage]) -> None:
+    def add(self, images: Sequence[NewImage]) -> Sequence[StoredImage]:
         """As Gallery.add.
 
         Raises:
@@ -102,7 +102,7 @@ class ConfinedGallery:
         """
         for image in images:
             self.require_addable(image)
-        self._gallery.add(images)
+        return self._gallery.add(images)
 
     def delete(self, ids: Sequence[str]) -> int:
         """Deletes those that are there; how many."""

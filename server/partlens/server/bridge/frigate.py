@@ -115,6 +115,7 @@ class FrigateBridge:
             uri=shot.address,
             attributes=one.attributes,
         )
+        told.require_usable()
         pause = _FIRST_PAUSE
         while True:
             try:

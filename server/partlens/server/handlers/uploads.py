@@ -44,8 +44,7 @@ def commit(prepared: Sequence[NewImage | Refused], engine: Engine) -> list[Recei
     allowed = [one if isinstance(one, Refused) else _addable(one, engine) for one in prepared]
     # Of one id sent twice the later stays, as if each had had a commit of its own.
     images = {one.id: one for one in allowed if isinstance(one, NewImage)}
-    if images:
-        engine.gallery.add(list(images.values()))
+    there = {one.id for one in engine.gallery.add(list(images.values()))} if images else set[str]()
     version = engine.gallery.version
     calls.current().note(
         query=paging.digest(sorted(images)),
@@ -53,10 +52,14 @@ def commit(prepared: Sequence[NewImage | Refused], engine: Engine) -> list[Recei
         committed=len(images),
         refused=sum(isinstance(one, Refused) for one in allowed),
     )
-    return [
-        one if isinstance(one, Refused) else Committed(version, one.width, one.height)
-        for one in allowed
-    ]
+    receipts = list[Receipt]()
+    for one in allowed:
+        if isinstance(one, Refused):
+            receipts.append(one)
+        else:
+            receipts.append(Committed(version, one.width, one.height, one.id in there))
+            there.add(one.id)
+    return receipts
 
 
 def _addable(image: NewImage, engine: Engine) -> NewImage | Refused:

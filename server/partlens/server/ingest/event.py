@@ -5,14 +5,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from partlens.indexer.gallery.records import MAX_ID
+from partlens.indexer.errors import InvalidImageError
+from partlens.indexer.gallery.records import MAX_ID, require_id
+from partlens.indexer.metadata import MAX_ATTRIBUTES, MAX_TEXT, Metadata, require_metadata
 from partlens.server.errors import EntryError
 from partlens.v1 import gallery_service_pb2 as pb
 
 EVENT, IMAGE = "event", "image"
 """Names of the two fields of an entry: this, as JSON, and the encoded picture, as bytes."""
 
-Text = Annotated[str, Field(max_length=4096)]
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
 
 
 class IngestEvent(BaseModel):
@@ -35,12 +37,22 @@ whose id is there already is replaced."""
     """When, in RFC 3339 with a time zone."""
     uri: Text = ""
     """Where the original lies, to find it again."""
-    attributes: Annotated[dict[Text, Text], Field(max_length=256)] = {}
+    attributes: Annotated[dict[Text, Text], Field(max_length=MAX_ATTRIBUTES)] = {}
     """Anything else to filter by, such as label, zone or score."""
 
     def to_json(self) -> str:
         """The event as a detector sends it; what has its default is left out."""
         return self.model_dump_json(exclude_defaults=True)
+
+    def require_usable(self) -> None:
+        """Raise EntryError unless a gallery can hold an image of this id and metadata."""
+        try:
+            require_id(self.id)
+            require_metadata(
+                Metadata(self.camera, self.track, self.captured_at, self.attributes), self.uri
+            )
+        except InvalidImageError as error:
+            raise EntryError(f"has an event that cannot be used: {error}") from error
 
     def request(self, picture: bytes) -> pb.UpsertImagesRequest:
         """The same as an upload of a picture."""
@@ -63,13 +75,12 @@ def read(fields: dict[bytes, bytes]) -> pb.UpsertImagesRequest:
             raise EntryError(f"has no field {name!r}; an entry has {EVENT!r} and {IMAGE!r}")
     try:
         event = IngestEvent.model_validate_json(fields[EVENT.encode()])
-        return event.request(fields[IMAGE.encode()])
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "all of it"
         raise EntryError(f"has an event of another form: {place}: {first['msg']}") from error
-    except (ValueError, OverflowError) as error:
-        raise EntryError(f"has an event that cannot be used: {error}") from error
+    event.require_usable()
+    return event.request(fields[IMAGE.encode()])
 
 
 def json_schema() -> dict[str, Any]:

@@ -1,0 +1,49 @@
+"""What a gallery holds at one moment, by id and by where each image comes from."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from partlens.indexer.gallery.catalogue import SCHEMA, Catalogue, joined
+from partlens.indexer.gallery.records import StoredImage
+from partlens.indexer.gallery.snapshot import Snapshot
+
+
+class Holdings:
+    """Images without their contributions; never changes, safe to use from threads."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        uris = catalogue.table["uri"]
+        self._uris = uris.chunk(0) if uris.num_chunks else pa.array([], pa.string())
+        order = pc.call_function("sort_indices", [catalogue.table["uri"]])
+        self._by_uri = np.asarray(order.to_numpy(), np.int64)
+        catalogue.prepare()
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> "Holdings":
+        """The images of a snapshot."""
+        parts = [segment.catalogue.take(rows) for segment, rows in snapshot.rows() if len(rows)]
+        return cls(joined(parts) if parts else Catalogue(SCHEMA.empty_table()))
+
+    def get(self, id: str) -> StoredImage | None:
+        """The image of this id; None if there is none."""
+        found = next(self._catalogue.find([id]), None)
+        return None if found is None else self._catalogue.stored_one(found[1])
+
+    def ids_at(self, uri: str) -> Sequence[str]:
+        """Ids of the images that come from this place, in order; none for an empty one."""
+        if not uri:
+            return ()
+        at = bisect_left(self._by_uri, uri, key=lambda row: self._uris[row].as_py())
+        found = list[int]()
+        while at < len(self._by_uri) and self._uris[self._by_uri[at]].as_py() == uri:
+            found.append(int(self._by_uri[at]))
+            at += 1
+        return sorted(self._catalogue.ids(np.array(found, np.int64)))
+
+
+EMPTY = Holdings(Catalogue(SCHEMA.empty_table()))

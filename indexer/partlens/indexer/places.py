@@ -1,0 +1,26 @@
+"""Files as a gallery names them: their uri, and the folder that starts a derived id."""
+
+from pathlib import Path
+
+
+def file_uri(path: Path) -> str:
+    """The file: URI of a path, the same however the path leads there through "..".
+
+    >>> file_uri(Path("/data/gate/../yard/a.jpg"))
+    'file:///data/yard/a.jpg'
+    """
+    place = path.absolute()
+    return (place.resolve() if ".." in place.parts else place).as_uri()
+
+
+def id_below(folder: Path, name: str) -> str:
+    """The id of a file of this name, with "/", below a folder: tells apart what folders share.
+
+    Args:
+        folder: a relative one, or a link to another, counts by its real name.
+
+    >>> id_below(Path("/dcim/2024"), "IMG_1.jpg"), id_below(Path("/"), "IMG_1.jpg")
+    ('2024/IMG_1.jpg', 'IMG_1.jpg')
+    """
+    start = folder.resolve().name
+    return f"{start}/{name}" if start else name
