@@ -1,5 +1,6 @@
 """What several commands share: the server, the output, times."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,9 +10,31 @@ from typing import Any
 import click
 from rich.text import Text
 
+from partlens.client import checks
 from partlens.client.errors import ClientError
 
 Command = Callable[..., Any]
+
+
+class Finite(click.types.FloatParamType):
+    """A number; neither nan nor infinity."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number that a text gives."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
+
+
+class FiniteRange(Finite, click.FloatRange):
+    """The same in a range; no bound stops nan, which compares false with everything."""
+
+
+SECONDS = FiniteRange(0, checks.LONGEST, min_open=True)
+"""A time that something may take."""
 
 
 class TimeType(click.ParamType[Any]):
@@ -25,9 +48,14 @@ class TimeType(click.ParamType[Any]):
         """The time that a text gives, with its zone."""
         try:
             time = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no time; write it like 2026-05-01T12:00:00+02:00", param, ctx)
-        return time.replace(tzinfo=time.tzinfo or UTC)
+            return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(
+                f"{value!r} is no time of the years 1 to 9999; write it like"
+                " 2026-05-01T12:00:00+02:00",
+                param,
+                ctx,
+            )
 
 
 def output_options(command: Command) -> Command:
