@@ -150,6 +150,8 @@ def upload(value: Upload) -> gallery_pb.UpsertImagesRequest:
 
 def metadata(value: Metadata) -> image_pb.ImageMetadata:
     """What is known of an image."""
+    if not isinstance(value, Metadata):
+        raise RequestError(f"metadata must be a Metadata, not {value!r:.60}", "metadata")
     return image_pb.ImageMetadata(
         camera=checks.text("metadata.camera", value.camera),
         track=checks.text("metadata.track", value.track),

@@ -18,28 +18,39 @@ class Sending:
         self._error: Exception | None = None
 
     def requests(self, images: Iterable[Upload]) -> Iterator[UpsertImagesRequest]:
-        """A request for each image."""
+        """A request for each image; RequestError at once where these are no images."""
+        return self._each(checks.several("images", images))
+
+    def requests_of_any(
+        self, images: Iterable[Upload] | AsyncIterable[Upload]
+    ) -> AsyncIterator[UpsertImagesRequest]:
+        """The same for asyncio."""
+        if isinstance(images, AsyncIterable):
+            return self._each_async(images)
+        return self._each_async(_asynchronous(checks.several("images", images)))
+
+    def require_all_sent(self) -> None:
+        """Raise what the iterable raised, or what was wrong with one of its images."""
+        if self._error is not None:
+            raise self._error
+
+    def _each(self, images: Iterable[Upload]) -> Iterator[UpsertImagesRequest]:
         try:
-            for one in checks.several("images", images):
+            for one in images:
                 yield encoding.upload(one)
         except Exception as error:
             self._error = error
 
-    async def requests_of_any(
-        self, images: Iterable[Upload] | AsyncIterable[Upload]
+    async def _each_async(
+        self, images: AsyncIterable[Upload]
     ) -> AsyncIterator[UpsertImagesRequest]:
-        """The same for asyncio."""
-        if not isinstance(images, AsyncIterable):
-            for request in self.requests(images):
-                yield request
-            return
         try:
             async for one in images:
                 yield encoding.upload(one)
         except Exception as error:
             self._error = error
 
-    def require_all_sent(self) -> None:
-        """Raise what the iterable raised, or what was wrong with one of its images."""
-        if self._error is not None:
-            raise self._error
+
+async def _asynchronous(images: Iterable[Upload]) -> AsyncIterator[Upload]:
+    for one in images:
+        yield one

@@ -150,10 +150,15 @@ class Client:
         Raises:
             StaleError: the gallery changed, and the server keeps what the first page saw no more.
         """
-        left = checks.whole("top", top, least=1, bits=64)
-        if not checks.whole("page_size", page_size):
+        left, kinds = (
+            checks.whole("top", top, least=1, bits=64),
+            tuple(checks.several("maps", maps)),
+        )
+        # Refuses what cannot be sent before the server is asked how large a page may be.
+        encoding.search(images, regions, where, score, page_size, "", kinds, thumbnails, group_by)
+        if not page_size:
             page_size = self.get_gallery(deadline=deadline).limits.search_page_size
-        asked, kinds, token = images, tuple(checks.several("maps", maps)), ""
+        asked, token = images, ""
         while left > 0:
             page = self.search_regions(
                 asked,
