@@ -34,55 +34,75 @@ from partlens.client import (
 from partlens.client.cli.main import main
 
 TARGET = "127.0.0.1:1"
+BOX = Box(0, 0, 5, 5)
+# What they are given here is not what their types allow.
+AnyBox: Any = Box
+AnyPoint: Any = Point
+AnyPolygon: Any = Polygon
+AnyMask: Any = Mask
+AnyId: Any = GalleryImageId
+AnyRegion: Any = QueryRegion
+AnyFilter: Any = Filter
+AnyMetadata: Any = Metadata
+AnyUpload: Any = Upload
 NAN, INF, HUGE = float("nan"), float("inf"), 10**400
-NOT_NUMBERS = ["5", b"5", True, [1], object(), 1j, NAN, INF, -INF, HUGE]
-NOT_SECONDS = [*NOT_NUMBERS, 0, -1, -1e-9, 1e300, np.float32("nan")]
-NOT_COUNTS = [*NOT_NUMBERS, -1, 1.5, 2.0, None, np.int64(-1)]
-NOT_TEXTS = [None, 5, b"a", ["a"], "\ud800"]
-NOT_LISTS_OF_TEXTS = ["cam", b"cam", 5, None, {"cam": "a"}, [5], [None], [b"a"], ["\ud800"]]
-NOT_PICTURES = ["picture.png", None, 5, [b"a"], GalleryImageId(5), QueryId("\ud800")]  # type: ignore[arg-type]
+NOT_NUMBERS: list[Any] = ["5", b"5", True, [1], object(), 1j, NAN, INF, -INF, HUGE]
+NOT_SECONDS: list[Any] = [*NOT_NUMBERS, 0, -1, -1e-9, 1e300, np.float32("nan")]
+NOT_COUNTS: list[Any] = [*NOT_NUMBERS, -1, 1.5, 2.0, None, np.int64(-1)]
+NOT_TEXTS: list[Any] = [None, 5, b"a", ["a"], "\ud800"]
+NOT_LISTS_OF_TEXTS: list[Any] = [
+    "cam",
+    b"cam",
+    5,
+    None,
+    {"cam": "a"},
+    [5],
+    [None],
+    [b"a"],
+    ["\ud800"],
+]
+NOT_PICTURES: list[Any] = ["picture.png", None, 5, [b"a"], AnyId(5), QueryId("\ud800")]
 NOT_REGIONS: list[Any] = [
     None,
     (1, 2, 3, 4),
     *(
-        Box(*(bad if i == at else 1.0 for i in range(4)))
+        AnyBox(*(bad if i == at else 1.0 for i in range(4)))
         for at in range(4)
         for bad in (NAN, INF, "1")
     ),
-    *(Point(bad, 1.0) for bad in NOT_NUMBERS),  # type: ignore[arg-type]
-    *(Point(1.0, bad) for bad in NOT_NUMBERS),  # type: ignore[arg-type]
-    Polygon(((0, 0), (1, NAN), (1, 1))),
-    Polygon(((0, 0), (1,), (1, 1))),  # type: ignore[arg-type]
-    Polygon((0, 1, 2)),  # type: ignore[arg-type]
-    Polygon(5),  # type: ignore[arg-type]
-    Mask(np.ones((2, 2, 2), np.bool_)),
-    Mask(np.ones((2, 2))),  # type: ignore[arg-type]
-    Mask([[True]]),  # type: ignore[arg-type]
+    *(AnyPoint(bad, 1.0) for bad in NOT_NUMBERS),
+    *(AnyPoint(1.0, bad) for bad in NOT_NUMBERS),
+    AnyPolygon(((0, 0), (1, NAN), (1, 1))),
+    AnyPolygon(((0, 0), (1,), (1, 1))),
+    AnyPolygon((0, 1, 2)),
+    AnyPolygon(5),
+    AnyMask(np.ones((2, 2, 2), np.bool_)),
+    AnyMask(np.ones((2, 2))),
+    AnyMask([[True]]),
 ]
-BOX = Box(0, 0, 5, 5)
 NOT_QUERY_REGIONS: list[Any] = [
     BOX,
-    *(QueryRegion(bad) for bad in NOT_REGIONS),
-    *(QueryRegion(BOX, image=bad) for bad in (*NOT_COUNTS, 2**32)),
-    *(QueryRegion(BOX, weight=bad) for bad in (*NOT_NUMBERS, 0, -1, None)),
-    *(QueryRegion(BOX, exclude=bad) for bad in (None, 1, "yes")),
+    *(AnyRegion(bad) for bad in NOT_REGIONS),
+    *(AnyRegion(BOX, image=bad) for bad in (*NOT_COUNTS, 2**32)),
+    *(AnyRegion(BOX, weight=bad) for bad in (*NOT_NUMBERS, 0, -1, None)),
+    *(AnyRegion(BOX, exclude=bad) for bad in (None, 1, "yes")),
 ]
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 EARLY = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
 LATE = datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-14)))
-NOT_TIMES = ["2026-05-01", 5, datetime(2026, 5, 1), EARLY, LATE]
+NOT_TIMES: list[Any] = ["2026-05-01", 5, datetime(2026, 5, 1), EARLY, LATE]
 NOT_FILTERS: list[Any] = [
     5,
     {"cameras": ["a"]},
     *(
-        Filter(**{name: bad})
+        AnyFilter(**{name: bad})
         for name in ("cameras", "tracks", "exclude_ids", "exclude_cameras")
         for bad in NOT_LISTS_OF_TEXTS
     ),
-    *(Filter(attributes=bad) for bad in ("a=b", ["a"], {"a": 5}, {5: "a"}, None)),  # type: ignore[arg-type]
-    *(Filter(captured_after=bad) for bad in NOT_TIMES),  # type: ignore[arg-type]
-    *(Filter(captured_before=bad) for bad in NOT_TIMES),  # type: ignore[arg-type]
-    Filter(
+    *(AnyFilter(attributes=bad) for bad in ("a=b", ["a"], {"a": 5}, {5: "a"}, None)),
+    *(AnyFilter(captured_after=bad) for bad in NOT_TIMES),
+    *(AnyFilter(captured_before=bad) for bad in NOT_TIMES),
+    AnyFilter(
         captured_after=datetime(2026, 1, 2, tzinfo=UTC),
         captured_before=datetime(2026, 1, 1, tzinfo=UTC),
     ),
@@ -192,7 +212,7 @@ async def test_usual_arguments_reach_the_connection(method: str) -> None:
     timeout = {"timeout": 0.1} if method == "wait_until_ready" else {"deadline": np.float32(5)}
     with Client(TARGET, 5) as client, pytest.raises(UnavailableError):
         call(client, method, **timeout)
-    async with AsyncClient(TARGET, np.int64(5)) as other:
+    async with AsyncClient(TARGET, float(np.float32(5))) as other:
         with pytest.raises(UnavailableError):
             await call_async(other, method, **timeout)
 
@@ -207,13 +227,13 @@ def test_a_client_wants_a_finite_deadline(deadline: Any) -> None:
 NOT_UPLOADS: list[Any] = [
     b"picture",
     None,
-    *(Upload(bad, b"x") for bad in NOT_TEXTS),
-    *(Upload("a", bad) for bad in ("x.png", None, 5)),  # type: ignore[arg-type]
-    *(Upload("a", b"x", uri=bad) for bad in NOT_TEXTS),
-    *(Upload("a", b"x", metadata=Metadata(captured_at=bad)) for bad in NOT_TIMES),  # type: ignore[arg-type]
-    Upload("a", b"x", metadata=Metadata(camera=5)),  # type: ignore[arg-type]
-    Upload("a", b"x", metadata=Metadata(attributes={"a": 5})),  # type: ignore[dict-item]
-    Upload("a", b"x", metadata=None),  # type: ignore[arg-type]
+    *(AnyUpload(bad, b"x") for bad in NOT_TEXTS),
+    *(AnyUpload("a", bad) for bad in ("x.png", None, 5)),
+    *(AnyUpload("a", b"x", uri=bad) for bad in NOT_TEXTS),
+    *(AnyUpload("a", b"x", metadata=AnyMetadata(captured_at=bad)) for bad in NOT_TIMES),
+    AnyUpload("a", b"x", metadata=AnyMetadata(camera=5)),
+    AnyUpload("a", b"x", metadata=AnyMetadata(attributes={"a": 5})),
+    AnyUpload("a", b"x", metadata=None),
 ]
 
 

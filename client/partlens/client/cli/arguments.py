@@ -23,14 +23,28 @@ class Finite(click.types.FloatParamType):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """The number that a text gives."""
-        number = float(super().convert(value, param, ctx))
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is not a finite number", param, ctx)
-        return number
+        return _finite(self, super().convert(value, param, ctx), param, ctx)
 
 
-class FiniteRange(Finite, click.FloatRange):
+class FiniteRange(click.FloatRange):
     """The same in a range; no bound stops nan, which compares false with everything."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number that a text gives."""
+        return _finite(self, super().convert(value, param, ctx), param, ctx)
+
+
+def _finite(
+    type: click.ParamType[Any],
+    number: float,
+    param: click.Parameter | None,
+    ctx: click.Context | None,
+) -> float:
+    if not math.isfinite(number):
+        type.fail(f"{number} is not a finite number", param, ctx)
+    return number
 
 
 SECONDS = FiniteRange(0, checks.LONGEST, min_open=True)
