@@ -1,5 +1,6 @@
 """Where settings come from, who wins, what is refused, and that the page about them is true."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -47,11 +48,67 @@ def test_a_flag_beats_the_environment_which_beats_the_file_which_beats_the_defau
         ("server.grace_seconds=nan", "finite"),
         ("server.reflection=perhaps", "boolean"),
         ("regions=3", "is not SECTION.KEY=VALUE"),
+        ("redis.url=127.0.0.1:6379", "must begin with redis:// or rediss://"),
+        ("redis.url=redis://h:99999/0", "no host and port that can be read"),
+        ("redis.url=redis://h/zero", "must end in the number of a database"),
+        ("standing.webhook=ftp://h", "must begin with http:// or https://"),
+        ("standing.webhook=http://", "has no host"),
+        ("bridge.frigate=http://a b", "without blanks"),
+        ("bridge.frigate=http://h:0", "from 1 to 65535"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused(text: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         load(from_texts([text]))
+
+
+ADDRESSES = ["server.listen", "observe.metrics_listen", "ingest.server", "bridge.mqtt"]
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("http://127.0.0.1:1", "write 127.0.0.1:1 without http://"),
+        ("127.0.0.1", "has no port"),
+        ("127.0.0.1:99999", "from 1 to 65535"),
+        ("::1:50051", "write [::1]:50051"),
+        (":50051", "has no host"),
+        (" 127.0.0.1:1", "has blanks"),
+        ("unix:/run/partlens", "is not supported"),
+        ("", "is empty"),
+    ],
+)
+def test_a_setting_that_is_no_address_says_what_to_write(
+    name: str, text: str, message: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"setting {name} = .*{re.escape(message)}"):
+        load(from_texts([f"{name}={text}"]))
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_only_a_listener_may_have_port_0(name: str) -> None:
+    if name.endswith("listen"):
+        load(from_texts([f"{name}=127.0.0.1:0"]))
+    else:
+        with pytest.raises(SettingsError, match="port 0, which nothing listens on"):
+            load(from_texts([f"{name}=127.0.0.1:0"]))
+
+
+@pytest.mark.parametrize(
+    "name", [f"{row.section}.{row.key}" for row in table.rows() if "number" in row.kind]
+)
+def test_a_number_is_finite_and_of_a_size_that_can_be_used(name: str) -> None:
+    for text in ("nan", "inf", "-inf", "1e300", "-1", str(10**30), "many", ""):
+        with pytest.raises(SettingsError, match=f"setting {name} = "):
+            load(from_texts([f"{name}={text}"]))
+
+
+@pytest.mark.parametrize("name", ["redis.url", "bridge.frigate", "standing.webhook"])
+def test_a_password_in_an_address_that_cannot_be_used_is_not_shown(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"setting {name} ") as caught:
+        load(from_texts([f"{name}=http://user:hidden@h:99999"]))
+    assert "hidden" not in str(caught.value)
 
 
 def test_a_slip_in_the_environment_or_the_file_is_refused(

@@ -19,6 +19,7 @@ from partlens.client.async_client import AsyncClient
 from partlens.client.channel import Credentials
 from partlens.client.errors import (
     AccessError,
+    AddressError,
     ClientError,
     CredentialsError,
     DeadlineError,
@@ -51,6 +52,7 @@ from partlens.client.sync_client import Client
 __all__ = [
     "AccessError",
     "ActivationMap",
+    "AddressError",
     "AsyncClient",
     "Box",
     "Client",

@@ -3,14 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import TracebackType
 
 import grpc
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from partlens.client import decoding, encoding, standing, uploads
+from partlens.client import checks, decoding, encoding, standing
 from partlens.client.answers import (
     DescribeAnswer,
     GalleryAnswer,
@@ -19,8 +19,14 @@ from partlens.client.answers import (
     SearchAnswer,
     UpsertAnswer,
 )
-from partlens.client.channel import DEADLINE, NO_CREDENTIALS, OPTIONS, Credentials
-from partlens.client.errors import UnavailableError, from_rpc
+from partlens.client.channel import (
+    DEADLINE,
+    NO_CREDENTIALS,
+    Credentials,
+    open_aio_channel,
+    route,
+)
+from partlens.client.errors import ClientError, DeadlineError, UnavailableError
 from partlens.client.questions import (
     Filter,
     MapKind,
@@ -31,6 +37,8 @@ from partlens.client.questions import (
     Score,
     Upload,
 )
+from partlens.client.rpc_errors import from_rpc
+from partlens.client.sending import Sending
 from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import standing_query_service_pb2 as standing_pb
@@ -49,6 +57,10 @@ class AsyncClient:
         target: "host:port".
         deadline: seconds that one call may take, unless the call is given its own.
         credentials: token and certificates; none for a server without them.
+
+    Raises:
+        AddressError: no such address can be, or the environment names a proxy that cannot be used.
+        CredentialsError: credentials that cannot be used, or must not be sent like this.
     """
 
     def __init__(
@@ -57,14 +69,10 @@ class AsyncClient:
         deadline: float = DEADLINE,
         credentials: Credentials = NO_CREDENTIALS,
     ) -> None:
-        self.target, self.deadline = target, deadline
-        self._metadata = credentials.metadata
-        secure = credentials.channel(target)
-        self._channel = (
-            grpc.aio.secure_channel(target, secure, options=OPTIONS)
-            if secure
-            else grpc.aio.insecure_channel(target, options=OPTIONS)
-        )
+        self.deadline = checks.seconds("deadline", deadline)
+        self._route, self._metadata = route(target, credentials), credentials.metadata
+        self.target = str(self._route.target)
+        self._channel = open_aio_channel(self._route, credentials)
         self._search = PartSearchServiceStub(self._channel)
         self._gallery = GalleryServiceStub(self._channel)
         self._standing = StandingQueryServiceStub(self._channel)
@@ -143,9 +151,15 @@ class AsyncClient:
         Raises:
             StaleError: the gallery changed, and the server keeps what the first page saw no more.
         """
+        left, kinds = (
+            checks.whole("top", top, least=1, bits=64),
+            tuple(checks.several("maps", maps)),
+        )
+        # Refuses what cannot be sent before the server is asked how large a page may be.
+        encoding.search(images, regions, where, score, page_size, "", kinds, thumbnails, group_by)
         if not page_size:
             page_size = (await self.get_gallery(deadline=deadline)).limits.search_page_size
-        asked, kinds, token, left = images, tuple(maps), "", top
+        asked, token = images, ""
         while left > 0:
             page = await self.search_regions(
                 asked,
@@ -208,24 +222,25 @@ class AsyncClient:
 
         An answer says committed once the picture is safe on the server's disk. Pictures are sent
         as answers are read, so that `images` may be endless: the client's deadline does not count
-        here, only the one given with this call, for all images together. If `images` raises, or a
-        text or time of an upload cannot be sent (ValueError), those before it are answered, then
-        that error is raised.
+        here, only the one given with this call, for all images together.
+
+        If `images` raises, or an image cannot be sent, those before it are answered first, and
+        then the error is raised.
         """
-        failure = uploads.Failure()
+        timeout, sending = checks.optional_seconds("deadline", deadline), Sending()
         with self._errors():
             answers = self._gallery.UpsertImages(
-                uploads.requests_async(images, failure), timeout=deadline, metadata=self._metadata
+                sending.requests_of_any(images), timeout=timeout, metadata=self._metadata
             )
             async for response in answers:
                 yield decoding.upsert(response)
-        failure.require_none()
+        sending.require_all_sent()
 
     async def get_image(
         self, id: str, *, deadline: float | None = None
     ) -> tuple[GalleryImage, bytes]:
         """An image of the gallery, and its thumbnail (a JPEG)."""
-        request = gallery_pb.GetImageRequest(id=id)
+        request = encoding.get_image(id)
         with self._errors():
             response = await self._gallery.GetImage(
                 request, timeout=self._within(deadline), metadata=self._metadata
@@ -238,7 +253,7 @@ class AsyncClient:
         """Every image of the gallery in order of id, fetched a page (a call) at a time."""
         token = ""
         while True:
-            request = gallery_pb.ListImagesRequest(page_size=page_size, page_token=token)
+            request = encoding.list_images(page_size, token)
             with self._errors():
                 response = await self._gallery.ListImages(
                     request, timeout=self._within(deadline), metadata=self._metadata
@@ -251,7 +266,7 @@ class AsyncClient:
 
     async def delete_images(self, ids: Sequence[str], *, deadline: float | None = None) -> int:
         """Delete images; how many of them there were."""
-        request = gallery_pb.DeleteImagesRequest(ids=ids)
+        request = encoding.delete_images(ids)
         with self._errors():
             response = await self._gallery.DeleteImages(
                 request, timeout=self._within(deadline), metadata=self._metadata
@@ -307,7 +322,7 @@ class AsyncClient:
         """Delete one that is yours."""
         with self._errors():
             await self._standing.DeleteStandingQuery(
-                standing_pb.DeleteStandingQueryRequest(id=id),
+                standing.to_delete(id),
                 timeout=self._within(deadline),
                 metadata=self._metadata,
             )
@@ -329,10 +344,9 @@ class AsyncClient:
                 To go on after a lost connection give that of the last match, less one.
         """
         request = standing.to_watch(ids, after_revision)
+        timeout = checks.optional_seconds("deadline", deadline)
         with self._errors():
-            matches = self._standing.WatchMatches(
-                request, timeout=deadline, metadata=self._metadata
-            )
+            matches = self._standing.WatchMatches(request, timeout=timeout, metadata=self._metadata)
             async for one in matches:
                 yield standing.match(one)
 
@@ -342,24 +356,34 @@ class AsyncClient:
         Raises:
             UnavailableError: it does not within `timeout` seconds.
         """
-        request = health_pb2.HealthCheckRequest()
-        check = self._health.Check  # pyright: ignore[reportAttributeAccessIssue]
-        serving = health_pb2.HealthCheckResponse.SERVING
-        end = time.monotonic() + timeout
+        end = time.monotonic() + checks.seconds("timeout", timeout)
+        why = "it does not answer"
         while (left := end - time.monotonic()) > 0:
-            with suppress(grpc.RpcError):
-                response = await check(request, timeout=left, wait_for_ready=True)
-                if response.status == serving:
+            try:
+                if await self._is_serving(left):
                     return
+                why = "it is still loading, or stopping"
+            except DeadlineError:
+                pass  # what was seen before says more
+            except ClientError as error:
+                why = str(error)
             await asyncio.sleep(min(0.05, left))
-        raise UnavailableError(f"the server at {self.target} is not ready after {timeout:g} s")
+        raise UnavailableError(
+            f"the server at {self._route} is not ready after {timeout:g} s: {why}"
+        )
+
+    async def _is_serving(self, seconds: float) -> bool:
+        check = self._health.Check  # pyright: ignore[reportAttributeAccessIssue]
+        with self._errors():
+            answer = await check(health_pb2.HealthCheckRequest(), timeout=seconds)
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     def _within(self, deadline: float | None) -> float:
-        return self.deadline if deadline is None else deadline
+        return self.deadline if deadline is None else checks.seconds("deadline", deadline)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
         except grpc.RpcError as error:
-            raise from_rpc(error, self.target) from error
+            raise from_rpc(error, self._route) from error

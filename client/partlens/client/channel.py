@@ -1,11 +1,16 @@
-"""How a client connects: credentials, deadlines and message sizes."""
+"""How a client connects: address, credentials, proxy and message sizes."""
 
+import re
 from dataclasses import dataclass
-from ipaddress import ip_address
+from typing import Any
 
 import grpc
 
+from partlens.client import address as addresses
+from partlens.client import failures, proxies
+from partlens.client.address import Address
 from partlens.client.errors import CredentialsError
+from partlens.client.proxies import Proxy
 
 DEADLINE = 60.0
 """Seconds that one call may take unless the caller says otherwise."""
@@ -13,11 +18,14 @@ DEADLINE = 60.0
 RESPONSE_BYTES = 256 * 2**20
 """Largest answer that is accepted: a full page of hits, each with maps and a thumbnail."""
 
-OPTIONS = (
+Options = tuple[tuple[str, Any], ...]
+
+_OPTIONS: Options = (
     ("grpc.max_receive_message_length", RESPONSE_BYTES),
     # What may be sent is the server's to say (see Limits); it answers with a clear error.
     ("grpc.max_send_message_length", -1),
 )
+_TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 
 
 @dataclass(frozen=True)
@@ -50,32 +58,97 @@ class Credentials:
         """What goes with every call."""
         return (("authorization", f"Bearer {self.token}"),) if self.token else ()
 
-    def channel(self, target: str) -> grpc.ChannelCredentials | None:
-        """Of a connection to a server; None for one without TLS.
-
-        Raises:
-            CredentialsError: a token would go over the network in the clear, or half a pair.
-        """
+    def require_usable(self, target: Address) -> None:
+        """Raise CredentialsError if they cannot be used, or must not be sent to this server."""
+        if not isinstance(self.token, str) or (self.token and not _TOKEN.fullmatch(self.token)):
+            raise CredentialsError(
+                "the token is not one word of ASCII characters, as `partlens token create` prints"
+            )
+        for name, pem in (("ca", self.ca), ("certificate", self.certificate), ("key", self.key)):
+            if not isinstance(pem, bytes) or (pem and b"-----BEGIN " not in pem):
+                raise CredentialsError(f"{name} is not PEM; give the bytes of a PEM file")
         if bool(self.certificate) != bool(self.key):
             raise CredentialsError("a client certificate needs its key, and a key its certificate")
-        if self.uses_tls:
-            return grpc.ssl_channel_credentials(
-                self.ca or None, self.key or None, self.certificate or None
-            )
-        if self.token and not _is_loopback(target):
+        if self.token and not self.uses_tls and not target.is_loopback:
             raise CredentialsError(
                 f"the token would go to {target} in the clear for everyone on the way to read;"
                 " use TLS (--tls, or --ca with the authority of the server's certificate)"
             )
-        return None
 
 
 NO_CREDENTIALS = Credentials()
 
 
-def _is_loopback(target: str) -> bool:
-    host = target.rpartition(":")[0].removeprefix("[").removesuffix("]")
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+@dataclass(frozen=True)
+class Route:
+    """The way to a server.
+
+    Attributes:
+        target: its address.
+        tls: whether the connection is encrypted.
+        proxy: that the environment asks for; None on the way to this machine.
+    """
+
+    target: Address
+    tls: bool = False
+    proxy: Proxy | None = None
+
+    def __str__(self) -> str:
+        return f"{self.target} through {self.proxy}" if self.proxy else str(self.target)
+
+    def proxy_options(self) -> Options:
+        """Of a channel that goes this way, whatever the environment says meanwhile."""
+        if self.proxy is None:
+            return (("grpc.enable_http_proxy", 0),)
+        return (("grpc.http_proxy", self.proxy.url),)
+
+    def explained(self, details: str) -> str:
+        """What gRPC reports of a call that got no answer, in a sentence or two."""
+        return failures.explained(details, str(self), tls=self.tls, proxy=self.proxy)
+
+
+def route(target: object, credentials: Credentials = NO_CREDENTIALS) -> Route:
+    """The way to a server.
+
+    Args:
+        target: "host:port".
+
+    Raises:
+        AddressError: that is no address, or the environment names a proxy that cannot be used.
+        CredentialsError: credentials that cannot be used, or a token that would go over the
+            network in the clear.
+    """
+    address = addresses.parse(target)
+    credentials.require_usable(address)
+    proxy = proxies.between(address, proxies.GRPC)
+    return Route(address, credentials.uses_tls, proxy)
+
+
+def open_channel(
+    way: Route, credentials: Credentials = NO_CREDENTIALS, more: Options = ()
+) -> grpc.Channel:
+    """A channel for code that blocks; it connects when it is first used.
+
+    Args:
+        more: gRPC options.
+    """
+    target, options = str(way.target), (*_OPTIONS, *way.proxy_options(), *more)
+    if way.tls:
+        return grpc.secure_channel(target, _secure(credentials), options)
+    return grpc.insecure_channel(target, options)
+
+
+def open_aio_channel(
+    way: Route, credentials: Credentials = NO_CREDENTIALS, more: Options = ()
+) -> grpc.aio.Channel:
+    """The same for asyncio."""
+    target, options = str(way.target), (*_OPTIONS, *way.proxy_options(), *more)
+    if way.tls:
+        return grpc.aio.secure_channel(target, _secure(credentials), options)
+    return grpc.aio.insecure_channel(target, options)
+
+
+def _secure(credentials: Credentials) -> grpc.ChannelCredentials:
+    return grpc.ssl_channel_credentials(
+        credentials.ca or None, credentials.key or None, credentials.certificate or None
+    )

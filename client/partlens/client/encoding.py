@@ -1,11 +1,14 @@
 """Plain values to messages of the contract."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from partlens.client import checks
+from partlens.client.errors import RequestError
 from partlens.client.questions import (
     Box,
     Filter,
@@ -41,32 +44,39 @@ MAPS = {
 SIDES = {"query": search_pb.PAIR_SIDE_QUERY, "retrieved": search_pb.PAIR_SIDE_RETRIEVED}
 
 
-def region(value: Region) -> region_pb.Region:
-    """Any region."""
+def region(value: Region, name: str = "region") -> region_pb.Region:
+    """Any region.
+
+    Args:
+        name: what an error calls it.
+
+    Raises:
+        RequestError: it cannot be sent; every function here raises this.
+    """
     match value:
         case Box(x, y, width, height):
+            x, y, width, height = _numbers(name, x=x, y=y, width=width, height=height)
             return region_pb.Region(box=region_pb.Box(x=x, y=y, width=width, height=height))
         case Point(x, y):
-            return region_pb.Region(point=region_pb.Point(x=x, y=y))
+            return region_pb.Region(point=_point(name, (x, y)))
         case Polygon(points):
-            corners = [region_pb.Point(x=x, y=y) for x, y in points]
+            listed = enumerate(checks.several(f"{name}.points", points))
+            corners = [_point(f"{name}.points[{i}]", point) for i, point in listed]
             return region_pb.Region(polygon=region_pb.Polygon(points=corners))
         case Mask(array):
-            height, width = array.shape
-            bits = np.packbits(array.ravel()).tobytes()
-            mask = region_pb.BitMask(width=width, height=height, bits=bits)
-            return region_pb.Region(mask=region_pb.Mask(bit_mask=mask))
+            return region_pb.Region(mask=region_pb.Mask(bit_mask=_bits(name, array)))
+    raise RequestError(f"{name} must be a Box, Point, Polygon or Mask, not {value!r:.60}", name)
 
 
-def query_image(value: QueryImage) -> image_pb.QueryImage:
+def query_image(value: QueryImage, name: str = "image") -> image_pb.QueryImage:
     """An encoded picture, an image of the gallery, or one of an earlier call."""
     match value:
         case GalleryImageId(id):
-            return image_pb.QueryImage(gallery_id=id)
+            return image_pb.QueryImage(gallery_id=checks.text(f"{name}.id", id))
         case QueryId(id):
-            return image_pb.QueryImage(query_id=id)
+            return image_pb.QueryImage(query_id=checks.text(f"{name}.id", id))
         case data:
-            return image_pb.QueryImage(data=data)
+            return image_pb.QueryImage(data=checks.content(name, data))
 
 
 def search(
@@ -81,24 +91,23 @@ def search(
     group_by: str,
 ) -> search_pb.SearchRegionsRequest:
     """A region search."""
+    kinds = [checks.choice("maps", kind, MAPS) for kind in checks.several("maps", maps)]
     return search_pb.SearchRegionsRequest(
-        images=[query_image(image) for image in images],
+        images=[
+            query_image(image, f"images[{i}]")
+            for i, image in enumerate(checks.several("images", images))
+        ],
         regions=[
-            search_pb.QueryRegion(
-                image_index=one.image,
-                region=region(one.region),
-                weight=one.weight,
-                exclude=one.exclude,
-            )
-            for one in regions
+            _query_region(one, f"regions[{i}]")
+            for i, one in enumerate(checks.several("regions", regions))
         ],
         filter=None if where is None else _filter(where),
-        score=SCORES[score],
-        page_size=page_size,
-        page_token=page_token,
-        maps=[MAPS[kind] for kind in maps],
-        include_thumbnails=thumbnails,
-        group_by=group_by,
+        score=SCORES[checks.choice("score", score, SCORES)],
+        page_size=checks.whole("page_size", page_size),
+        page_token=checks.text("page_token", page_token),
+        maps=[MAPS[kind] for kind in kinds],
+        include_thumbnails=checks.flag("thumbnails", thumbnails),
+        group_by=checks.text("group_by", group_by),
     )
 
 
@@ -109,59 +118,129 @@ def pair(
     of_retrieved: Sequence[Region],
 ) -> search_pb.ExplainPairRequest:
     """A pair to explain, with regions of either image."""
-    sides = [("query", one) for one in of_query] + [("retrieved", one) for one in of_retrieved]
     return search_pb.ExplainPairRequest(
-        query=query_image(query),
-        retrieved=query_image(retrieved),
-        regions=[search_pb.PairRegion(side=SIDES[side], region=region(one)) for side, one in sides],
+        query=query_image(query, "query"),
+        retrieved=query_image(retrieved, "retrieved"),
+        regions=[
+            search_pb.PairRegion(side=SIDES[side], region=one)
+            for side, given in (("query", of_query), ("retrieved", of_retrieved))
+            for one in _regions(f"{side}_regions", given)
+        ],
     )
 
 
 def describe(image: QueryImage, regions: Sequence[Region]) -> search_pb.DescribeQueryRequest:
     """An image to describe."""
     return search_pb.DescribeQueryRequest(
-        image=query_image(image), regions=[region(one) for one in regions]
+        image=query_image(image), regions=_regions("regions", regions)
     )
 
 
 def upload(value: Upload) -> gallery_pb.UpsertImagesRequest:
     """A picture for the gallery."""
+    if not isinstance(value, Upload):
+        raise RequestError(f"images must be Uploads; one is {value!r:.60}", "images")
     return gallery_pb.UpsertImagesRequest(
-        id=value.id, data=value.data, uri=value.uri, metadata=metadata(value.metadata)
+        id=checks.text("id", value.id),
+        data=checks.content("data", value.data),
+        uri=checks.text("uri", value.uri),
+        metadata=metadata(value.metadata),
     )
 
 
 def metadata(value: Metadata) -> image_pb.ImageMetadata:
     """What is known of an image."""
+    if not isinstance(value, Metadata):
+        raise RequestError(f"metadata must be a Metadata, not {value!r:.60}", "metadata")
     return image_pb.ImageMetadata(
-        camera=value.camera,
-        track=value.track,
-        captured_at=_time(value.captured_at),
-        attributes=dict(value.attributes),
+        camera=checks.text("metadata.camera", value.camera),
+        track=checks.text("metadata.track", value.track),
+        captured_at=_time("metadata.captured_at", value.captured_at),
+        attributes=checks.pairs("metadata.attributes", value.attributes),
     )
+
+
+def get_image(id: str) -> gallery_pb.GetImageRequest:
+    """An image to fetch."""
+    return gallery_pb.GetImageRequest(id=checks.text("id", id))
+
+
+def list_images(page_size: int, page_token: str) -> gallery_pb.ListImagesRequest:
+    """A page of a listing."""
+    return gallery_pb.ListImagesRequest(
+        page_size=checks.whole("page_size", page_size), page_token=page_token
+    )
+
+
+def delete_images(ids: Sequence[str]) -> gallery_pb.DeleteImagesRequest:
+    """Images to delete."""
+    return gallery_pb.DeleteImagesRequest(ids=checks.texts("ids", ids))
+
+
+def _query_region(value: QueryRegion, name: str) -> search_pb.QueryRegion:
+    if not isinstance(value, QueryRegion):
+        raise RequestError(f"{name} must be a QueryRegion, not {value!r:.60}", name)
+    return search_pb.QueryRegion(
+        image_index=checks.whole(f"{name}.image", value.image),
+        region=region(value.region, f"{name}.region"),
+        weight=checks.above_zero(f"{name}.weight", value.weight),
+        exclude=checks.flag(f"{name}.exclude", value.exclude),
+    )
+
+
+def _regions(name: str, given: Sequence[Region]) -> list[region_pb.Region]:
+    return [region(one, f"{name}[{i}]") for i, one in enumerate(checks.several(name, given))]
+
+
+def _point(name: str, xy: Any) -> region_pb.Point:
+    try:
+        x, y = xy
+    except (TypeError, ValueError):
+        raise RequestError(f"{name} must be a pair (x, y), not {xy!r:.60}", name) from None
+    x, y = _numbers(name, x=x, y=y)
+    return region_pb.Point(x=x, y=y)
+
+
+def _numbers(name: str, **given: Any) -> list[float]:
+    return [checks.number(f"{name}.{key}", value) for key, value in given.items()]
+
+
+def _bits(name: str, array: Any) -> region_pb.BitMask:
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype != np.bool_:
+        kind = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else array
+        raise RequestError(
+            f"{name}.array must be a bool array [height, width], not {kind!s:.60}", name
+        )
+    height, width = array.shape
+    bits = np.packbits(array.ravel()).tobytes()
+    return region_pb.BitMask(width=width, height=height, bits=bits)
 
 
 def _filter(value: Filter) -> image_pb.Filter:
+    if not isinstance(value, Filter):
+        raise RequestError(f"where must be a Filter, not {value!r:.60}", "where")
+    after = _time("where.captured_after", value.captured_after)
+    before = _time("where.captured_before", value.captured_before)
+    if after and before and after.ToNanoseconds() >= before.ToNanoseconds():
+        raise RequestError(
+            f"where.captured_after is {value.captured_after}, not before captured_before,"
+            f" {value.captured_before}: no image lies between; swap them",
+            "where.captured_after",
+        )
     return image_pb.Filter(
-        cameras=value.cameras,
-        tracks=value.tracks,
-        captured_after=_time(value.captured_after),
-        captured_before=_time(value.captured_before),
-        attributes=dict(value.attributes),
-        exclude_ids=value.exclude_ids,
-        exclude_cameras=value.exclude_cameras,
+        cameras=checks.texts("where.cameras", value.cameras),
+        tracks=checks.texts("where.tracks", value.tracks),
+        captured_after=after,
+        captured_before=before,
+        attributes=checks.pairs("where.attributes", value.attributes),
+        exclude_ids=checks.texts("where.exclude_ids", value.exclude_ids),
+        exclude_cameras=checks.texts("where.exclude_cameras", value.exclude_cameras),
     )
 
 
-def _time(value: datetime | None) -> Timestamp | None:
+def _time(name: str, value: datetime | None) -> Timestamp | None:
     if value is None:
         return None
-    if value.utcoffset() is None:
-        raise ValueError(f"{value} has no time zone; give one")
-    try:
-        at = value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(f"{value} lies outside the years 1 to 9999 in UTC") from None
     stamp = Timestamp()
-    stamp.FromDatetime(at)
+    stamp.FromDatetime(checks.moment(name, value))
     return stamp

@@ -1,9 +1,10 @@
 """What can go wrong in the client.
 
 ClientError
+├── AddressError         an address, or a proxy of the environment, that cannot be used
 ├── CredentialsError     credentials that cannot be used, or must not be sent
 ├── AccessError          the server does not know who asks, or does not allow it
-├── RequestError         the server cannot use what was sent; names the field
+├── RequestError         an argument that cannot be sent or used; names the field
 ├── NotFoundError        no such image, and no query image under this id any more
 ├── StaleError           the gallery is not what the call took it for: changed, or of another model
 ├── ExhaustedError       more than the server takes: a message too large, too many calls at once
@@ -12,13 +13,7 @@ ClientError
 └── ServerError          anything else that the server reports
 """
 
-from dataclasses import dataclass
-from typing import cast
-
 import grpc
-from google.protobuf.message import Message
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 
 
 class ClientError(Exception):
@@ -36,6 +31,18 @@ class ClientError(Exception):
     retry_seconds: float | None = None
 
 
+class AddressError(ClientError, ValueError):
+    """An address, or a proxy that the environment names, that cannot be used.
+
+    Attributes:
+        problem: what is wrong with it, and what to write instead.
+    """
+
+    def __init__(self, what: str, problem: str) -> None:
+        self.problem = problem
+        super().__init__(f"{what} {problem}")
+
+
 class CredentialsError(ClientError, ValueError):
     """Credentials that cannot be used, or must not be sent like this."""
 
@@ -45,10 +52,11 @@ class AccessError(ClientError, PermissionError):
 
 
 class RequestError(ClientError, ValueError):
-    """The server cannot use what was sent.
+    """An argument that cannot be sent, or that the server cannot use.
 
     Attributes:
-        field: path of the offending field in the request; "" where the server names none.
+        field: path of the offending field in the request, or name of the argument; "" where the
+            server names none.
     """
 
     def __init__(self, message: str, field: str = "") -> None:
@@ -89,75 +97,3 @@ class ServerError(ClientError):
     def __init__(self, message: str, code: grpc.StatusCode) -> None:
         self.code = code
         super().__init__(message)
-
-
-def from_rpc(error: grpc.RpcError, target: str) -> ClientError:
-    """The typed error for what a call raised.
-
-    Args:
-        target: address of the server, for the message.
-    """
-    # The asyncio side's error has the same methods, and is no grpc.Call.
-    if not isinstance(error, grpc.Call | grpc.aio.AioRpcError):
-        return ServerError(str(error), grpc.StatusCode.UNKNOWN)
-    details = _details(error)
-    typed = _typed(error, details, target)
-    typed.reason, typed.retry_seconds = details.reason, details.retry_seconds
-    typed.request_id = str(dict(error.initial_metadata() or ()).get("x-request-id", ""))
-    return typed
-
-
-@dataclass
-class _Details:
-    """The google.rpc details that the server sends with a status."""
-
-    reason: str = ""
-    field: str = ""
-    retry_seconds: float | None = None
-
-
-def _typed(error: grpc.Call | grpc.aio.AioRpcError, details: _Details, target: str) -> ClientError:
-    code, message = error.code(), error.details() or ""
-    match code:
-        case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.OUT_OF_RANGE:
-            return RequestError(message, details.field)
-        case grpc.StatusCode.UNAUTHENTICATED | grpc.StatusCode.PERMISSION_DENIED:
-            return AccessError(message)
-        case grpc.StatusCode.NOT_FOUND:
-            return NotFoundError(message)
-        case grpc.StatusCode.FAILED_PRECONDITION:
-            return StaleError(message)
-        case grpc.StatusCode.RESOURCE_EXHAUSTED if details.reason:
-            return ExhaustedError(message)
-        case grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return ExhaustedError(f"the server at {target} takes less: {message}")
-        case grpc.StatusCode.UNAVAILABLE if details.reason:
-            return UnavailableError(message)
-        case grpc.StatusCode.UNAVAILABLE:
-            return UnavailableError(f"no partlens server answers at {target}: {message}")
-        case grpc.StatusCode.DEADLINE_EXCEEDED:
-            return DeadlineError(f"the server at {target} did not answer in time")
-        case _:
-            return ServerError(f"{code.name}: {message}", code)
-
-
-def _details(error: grpc.Call | grpc.aio.AioRpcError) -> _Details:
-    found = _Details()
-    try:
-        status = rpc_status.from_call(cast("grpc.Call", error))
-    except ValueError:  # details that do not belong to the status
-        return found
-    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
-    retry = error_details_pb2.RetryInfo()
-    for detail in status.details if status is not None else ():
-        if _unpacked(detail, info):
-            found.reason = info.reason
-        elif _unpacked(detail, bad) and bad.field_violations:
-            found.field = bad.field_violations[0].field
-        elif _unpacked(detail, retry):
-            found.retry_seconds = retry.retry_delay.ToTimedelta().total_seconds()
-    return found
-
-
-def _unpacked(detail: Message, into: Message) -> bool:
-    return bool(detail.Is(into.DESCRIPTOR) and detail.Unpack(into))  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from partlens.client import decoding, encoding
+from partlens.client import checks, decoding, encoding
 from partlens.client.answers import Hit
 from partlens.client.questions import Filter, QueryImage, QueryRegion, Score
 from partlens.v1 import standing_query_service_pb2 as pb
@@ -56,18 +56,27 @@ def to_create(
     """The message that saves a search."""
     search = encoding.search(images, regions, where, score, 0, "", (), False, "")
     return pb.CreateStandingQueryRequest(
-        name=name,
+        name=checks.text("name", name),
         images=search.images,
         regions=search.regions,
         filter=search.filter,
         score=search.score,
-        threshold=threshold,
+        threshold=checks.number("threshold", threshold),
     )
+
+
+def to_delete(id: str) -> pb.DeleteStandingQueryRequest:
+    """The message that deletes one."""
+    return pb.DeleteStandingQueryRequest(id=checks.text("id", id))
 
 
 def to_watch(ids: Sequence[str], after_revision: int | None) -> pb.WatchMatchesRequest:
     """The message that watches."""
-    return pb.WatchMatchesRequest(standing_query_ids=ids, after_revision=after_revision)
+    if after_revision is not None:
+        after_revision = checks.whole("after_revision", after_revision, bits=64)
+    return pb.WatchMatchesRequest(
+        standing_query_ids=checks.texts("ids", ids), after_revision=after_revision
+    )
 
 
 def query(message: pb.StandingQuery) -> StandingQuery:

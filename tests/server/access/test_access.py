@@ -129,10 +129,10 @@ async def test_a_confined_token_finds_only_its_cameras(locked: Locked) -> None:
     async with locked.client("search", cameras="a") as client:
         found = await client.search_regions([picture(0)], REGION)
         assert {hit.id for hit in found.hits} == {"p0", "p2", "p4", "p6"}
-        named = await client.search_regions([picture(0)], REGION, where=Filter(cameras="a"))
+        named = await client.search_regions([picture(0)], REGION, where=Filter(cameras=["a"]))
         assert [hit.id for hit in named.hits] == [hit.id for hit in found.hits]
         with pytest.raises(AccessError, match="confined to cameras a; the filter names b"):
-            await client.search_regions([picture(0)], REGION, where=Filter(cameras="ab"))
+            await client.search_regions([picture(0)], REGION, where=Filter(cameras=["a", "b"]))
         listed = [image.id async for image in client.list_images(page_size=3)]
         assert listed == ["p0", "p2", "p4", "p6"]
         assert (await client.get_gallery()).images == 4

@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
     TraceServiceServicer,
     add_TraceServiceServicer_to_server,
 )
+from proxy import proxy
 from server_process import server_process
 from tests.server.conftest import DEADLINE, picture, tiny_model
 
@@ -54,7 +55,11 @@ def collecting() -> Iterator[tuple[Collector, int]]:
 def test_a_search_is_a_span_at_a_collector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_model().save(tmp_path / "model")
     Gallery.create(tmp_path / "gallery", model.spec).close()
-    with collecting() as (collector, port):
+    with collecting() as (collector, port), proxy() as running:
+        for name in ("grpc_proxy", "https_proxy", "http_proxy"):
+            monkeypatch.setenv(name, running.url)
+        for name in ("no_proxy", "no_grpc_proxy"):
+            monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
         monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
         with server_process(tmp_path / "model", tmp_path / "gallery") as server:
@@ -65,3 +70,4 @@ def test_a_search_is_a_span_at_a_collector(tmp_path: Path, monkeypatch: pytest.M
                 service, span = collector.spans.get(timeout=DEADLINE)
                 assert service == "partlens" and span.end_time_unix_nano > 0
                 names.add(span.name)
+        assert running.got == []  # all of them are on this machine

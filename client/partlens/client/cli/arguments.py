@@ -1,5 +1,6 @@
 """What several commands share: the server, the output, times."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,9 +10,45 @@ from typing import Any
 import click
 from rich.text import Text
 
+from partlens.client import checks
 from partlens.client.errors import ClientError
 
 Command = Callable[..., Any]
+
+
+class Finite(click.types.FloatParamType):
+    """A number; neither nan nor infinity."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number that a text gives."""
+        return _finite(self, super().convert(value, param, ctx), param, ctx)
+
+
+class FiniteRange(click.FloatRange):
+    """The same in a range; no bound stops nan, which compares false with everything."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number that a text gives."""
+        return _finite(self, super().convert(value, param, ctx), param, ctx)
+
+
+def _finite(
+    type: click.ParamType[Any],
+    number: float,
+    param: click.Parameter | None,
+    ctx: click.Context | None,
+) -> float:
+    if not math.isfinite(number):
+        type.fail(f"{number} is not a finite number", param, ctx)
+    return number
+
+
+SECONDS = FiniteRange(0, checks.LONGEST, min_open=True)
+"""A time that something may take."""
 
 
 class TimeType(click.ParamType[Any]):

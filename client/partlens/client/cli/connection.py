@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
+from partlens.client import address as addresses
 from partlens.client.channel import DEADLINE, Credentials
-from partlens.client.errors import ClientError
+from partlens.client.cli.arguments import SECONDS, clear_errors
+from partlens.client.errors import AddressError
 from partlens.client.sync_client import Client
 
 Command = Callable[..., Any]
@@ -31,6 +33,19 @@ _FILES = (
 )
 
 
+class AddressType(click.ParamType[str]):
+    """HOST:PORT of a server."""
+
+    name = "host:port"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The address that a text gives."""
+        try:
+            return str(addresses.parse(value))
+        except AddressError as error:
+            self.fail(str(error), param, ctx)
+
+
 def connection_options(command: Command) -> Command:
     """--server, --deadline, --tls and files of credentials, given to the command as `client`."""
 
@@ -38,6 +53,7 @@ def connection_options(command: Command) -> Command:
         "--server",
         default=DEFAULT_SERVER,
         show_default=True,
+        type=AddressType(),
         envvar="PARTLENS_SERVER",
         help="host:port of the server (or set PARTLENS_SERVER).",
     )
@@ -45,7 +61,7 @@ def connection_options(command: Command) -> Command:
         "--deadline",
         default=DEADLINE,
         show_default=True,
-        type=click.FloatRange(0, min_open=True),
+        type=SECONDS,
         help="Seconds that one call may take.",
     )
     @click.option("--tls", is_flag=True, envvar="PARTLENS_TLS", help="Speak TLS (PARTLENS_TLS).")
@@ -67,10 +83,8 @@ def connection_options(command: Command) -> Command:
             certificate=_content(client_certificate),
             key=_content(client_key),
         )
-        try:
+        with clear_errors():
             client = Client(server, deadline, credentials)
-        except ClientError as error:
-            raise click.ClickException(str(error)) from error
         return command(client=client, **options)
 
     for name, variable, help in reversed(_FILES):
@@ -86,7 +100,13 @@ def _token(file: Path | None) -> str:
 
 
 def _content(path: Path | None) -> bytes:
+    """What a file holds; b"" for no file, and never for an empty one, which would mean none."""
+    if path is None:
+        return b""
     try:
-        return path.read_bytes() if path else b""
+        content = path.read_bytes()
     except OSError as error:
         raise click.ClickException(f"{path}: {error.strerror}") from error
+    if not content.strip():
+        raise click.ClickException(f"{path} is empty; give a file that holds what the option names")
+    return content

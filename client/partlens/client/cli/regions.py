@@ -1,5 +1,6 @@
 """Regions on the command line: [IMAGE:]SHAPE[@WEIGHT]."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,10 @@ from PIL import Image
 from partlens.client.questions import Box, Mask, Point, Polygon, QueryRegion, Region
 from partlens.client.report.pictures import FORMATS
 
-_FORM = re.compile(r"(?:(?P<image>\d+):)?(?P<shape>.*?)(?:@(?P<weight>[-+.\deE]+))?", re.DOTALL)
+_FORM = re.compile(
+    r"(?:(?P<image>\d+):)?(?P<shape>.*?)(?:@(?P<weight>[-+.\deE]+|[-+]?(?:nan|inf(?:inity)?)))?",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +54,20 @@ class RegionType(click.ParamType[Any]):
         found = _FORM.fullmatch(value)
         if found is None:
             self.fail(f"{value!r} is not [IMAGE:]{self.name}[@WEIGHT]", param, ctx)
-        image, weight = int(found["image"] or 1), found["weight"]
+        weight = found["weight"]
         try:
-            number = None if weight is None else float(weight)
+            image = int(found["image"] or 1)
+            number = None if weight is None else _weight(weight)
             return Marked(self._read(found["shape"]), image, number)
         except ValueError as error:
             self.fail(f"{value!r} {error}", param, ctx)
+
+
+def _weight(text: str) -> float:
+    (number,) = _numbers(text) or (0.0,)
+    if number <= 0:
+        raise ValueError("has a weight that is not a finite number above 0")
+    return number
 
 
 def _box(text: str) -> Box:
@@ -90,10 +102,12 @@ def _mask(text: str) -> Mask:
 
 
 def _numbers(text: str) -> list[float]:
+    """Finite numbers with commas between; none of them if one is not."""
     try:
-        return [float(number) for number in text.split(",")]
+        numbers = [float(number) for number in text.split(",")]
     except ValueError:
         return []
+    return numbers if all(map(math.isfinite, numbers)) else []
 
 
 BOX = RegionType("x,y,w,h", _box)

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Column, Table
 
-from partlens.client.cli.arguments import cell, clear_errors, write_page
+from partlens.client.cli.arguments import Finite, cell, clear_errors, write_page
 from partlens.client.cli.connection import connection_options
 from partlens.client.cli.filters import filter_options
 from partlens.client.cli.images import QueryImages, image_options
@@ -35,7 +35,10 @@ def standing() -> None:
 @click.option("--exclude", "excluded", multiple=True, type=BOX, help="A box to be absent.")
 @click.option("--name", required=True, help="What to call it.")
 @click.option(
-    "--threshold", required=True, type=float, help="An image matches with this score or more."
+    "--threshold",
+    required=True,
+    type=Finite(),
+    help="An image matches with this score or more.",
 )
 @score_option
 @filter_options
@@ -94,7 +97,7 @@ def delete(ids: tuple[str, ...], client: Client) -> None:
 @click.argument("ids", nargs=-1)
 @click.option(
     "--after-revision",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 2**64 - 1),
     help="Begin with the images of a later revision; else with those that come from now on.",
 )
 @click.option("--count", type=click.IntRange(1), help="Stop after so many matches.")

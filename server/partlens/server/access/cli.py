@@ -52,7 +52,9 @@ def token() -> None:
     help="search, ingest (upload) or admin (delete); repeatable.",
 )
 @click.option("--camera", "cameras", multiple=True, help="Confine it to this camera; repeatable.")
-@click.option("--days", type=click.IntRange(1), help="Let it expire; by default it does not.")
+@click.option(
+    "--days", type=click.IntRange(1, 36_500), help="Let it expire; by default it does not."
+)
 @token_file
 def create(
     file: TokenFile, name: str, scopes: tuple[str, ...], cameras: tuple[str, ...], days: int | None

@@ -1,22 +1,8 @@
 """Where a server may listen: open on loopback, locked anywhere else."""
 
-from ipaddress import ip_address
-
+from partlens.client import address as addresses
 from partlens.server.config.sections import AccessSection
 from partlens.server.errors import ListenError
-
-
-def is_loopback(listen: str) -> bool:
-    """Whether an address "host:port" reaches this machine only.
-
-    >>> [is_loopback(a) for a in ("127.0.0.1:1", "[::1]:1", "localhost:1", "0.0.0.0:1", "host:1")]
-    [True, True, True, False, False]
-    """
-    host = listen.rpartition(":")[0].removeprefix("[").removesuffix("]")
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False  # a name that may mean anything
 
 
 def require_locked(listen: str, access: AccessSection, *, insecure: bool) -> None:
@@ -36,7 +22,7 @@ def require_locked(listen: str, access: AccessSection, *, insecure: bool) -> Non
         )
         if given is None
     ]
-    if missing and not insecure and not is_loopback(listen):
+    if missing and not insecure and not addresses.parse(listen, listening=True).is_loopback:
         raise ListenError(
             f"{listen} can be reached from other machines, and the server has no"
             f" {' and no '.join(missing)}. Give them, listen on 127.0.0.1, or say --insecure to"

@@ -12,6 +12,7 @@ import numpy as np
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from partlens.client.channel import open_aio_channel, route
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
@@ -63,7 +64,7 @@ async def measure(
     Args:
         searches_per_picture: searches with each; all but the first name it by its query id.
     """
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with open_aio_channel(route(address)) as channel:
         pictures = fresh(await _thumbnails(channel))
         tally, begun = _Tally(), time.perf_counter()
         end = begun + seconds
@@ -82,8 +83,8 @@ async def _caller(
     address: str, pictures: Iterator[bytes], end: float, searches: int, tally: _Tally
 ) -> None:
     # A connection each, as separate programs would have.
-    options = [("grpc.use_local_subchannel_pool", 1)]
-    async with grpc.aio.insecure_channel(address, options=options) as channel:
+    own = (("grpc.use_local_subchannel_pool", 1),)
+    async with open_aio_channel(route(address), more=own) as channel:
         stub = PartSearchServiceStub(channel)
         while time.perf_counter() < end:
             image = image_pb.QueryImage(data=next(pictures))

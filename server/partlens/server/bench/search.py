@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-import grpc
 
+from partlens.client.channel import open_channel, route
+from partlens.client.cli.arguments import FiniteRange
 from partlens.indexer.bench import alone, peers
 from partlens.indexer.bench.contenders import TOP, Contender, Outcome, anonymous_bytes, measure
 from partlens.indexer.bench.searching import InProcess, Numpy, Torch, arrays, exact, units
@@ -32,8 +33,8 @@ class ThroughGrpc:
 
     def __init__(self, address: str) -> None:
         # A connection each, as separate programs would have.
-        options = [("grpc.use_local_subchannel_pool", 1)]
-        self._stub = PartSearchServiceStub(grpc.insecure_channel(address, options=options))
+        own = (("grpc.use_local_subchannel_pool", 1),)
+        self._stub = PartSearchServiceStub(open_channel(route(address), more=own))
 
     def search(self, query: Query) -> Sequence[str]:
         """By the default score, with maps."""
@@ -55,7 +56,7 @@ class ThroughGrpc:
     "--recall",
     default=0.98,
     show_default=True,
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     help="Databases are asked ever harder until they reach it.",
 )
 @click.option(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from partlens.client.cli.arguments import FiniteRange
 from partlens.server.bench.load import LoadResult, measure
 from partlens.server.bench.served import served
 
@@ -30,7 +31,7 @@ class _Counts(click.ParamType[tuple[int, ...]]):
 @click.option("--model", required=True, type=click.Path(path_type=Path), help="Model folder.")
 @click.option("--gallery", required=True, type=click.Path(path_type=Path), help="Gallery folder.")
 @click.option("--clients", type=_Counts(), default="1,8,32,128", show_default=True)
-@click.option("--seconds", type=click.FloatRange(0.1), default=10.0, show_default=True)
+@click.option("--seconds", type=FiniteRange(0.1, 86_400), default=10.0, show_default=True)
 @click.option(
     "--searches-per-picture",
     type=click.IntRange(1),

@@ -1,18 +1,65 @@
 """The sections of the configuration; every setting with its default and what it is for."""
 
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from annotated_types import Ge, Gt
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from annotated_types import Ge, Gt, Le
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from partlens.client import address as addresses
+from partlens.client.errors import AddressError
 from partlens.explainer.compute import Device, Precision
 from partlens.explainer.images import ImageLimits
 
-Count = Annotated[int, Ge(1)]
-Rate = Annotated[float, Gt(0), Field(allow_inf_nan=False)]
-Duration = Annotated[float, Ge(0), Field(allow_inf_nan=False)]
+# Below what gRPC, Redis and the system's clocks can count to.
+_MOST = 2_000_000_000
+Count = Annotated[int, Ge(1), Le(_MOST)]
+Rate = Annotated[float, Gt(0), Le(_MOST), Field(allow_inf_nan=False)]
+Duration = Annotated[float, Ge(0), Le(_MOST), Field(allow_inf_nan=False)]
+
+
+def _server_address(text: str) -> str:
+    return _checked(lambda: str(addresses.parse(text)))
+
+
+def _listening_address(text: str) -> str:
+    return _checked(lambda: str(addresses.parse(text, listening=True)))
+
+
+def _web_address(text: str) -> str:
+    return _url(text, {"http": 80, "https": 443})
+
+
+def _url(text: str, ports: Mapping[str, int]) -> str:
+    def check() -> str:
+        addresses.of_url(text, ports)
+        return text
+
+    if "@" not in text:
+        return _checked(check)
+    try:
+        return check()
+    except AddressError as error:
+        raise PydanticCustomError("password", "{problem}", {"problem": error.problem}) from error
+
+
+def _checked(check: Callable[[], str]) -> str:
+    try:
+        return check()
+    except AddressError as error:
+        raise ValueError(error.problem) from error
+
+
+ServerAddress = Annotated[str, AfterValidator(_server_address)]
+"""HOST:PORT to connect to."""
+ListeningAddress = Annotated[str, AfterValidator(_listening_address)]
+"""HOST:PORT to listen on; port 0 takes a free one."""
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+"""http:// or https:// address."""
 
 
 class Section(BaseModel):
@@ -28,7 +75,7 @@ class ServerSection(Section):
     """model folder; must be given"""
     gallery: Path | None = None
     """gallery folder; must be given"""
-    listen: str = "127.0.0.1:50051"
+    listen: ListeningAddress = "127.0.0.1:50051"
     """HOST:PORT to listen on; port 0 takes a free one"""
     address_file: Path | None = None
     """file that gets HOST:PORT once serving, and is removed on stop"""
@@ -118,7 +165,7 @@ class AccessSection(Section):
 class ObserveSection(Section):
     """What the server tells its operators."""
 
-    metrics_listen: str | None = None
+    metrics_listen: ListeningAddress | None = None
     """HOST:PORT to serve Prometheus metrics on, over HTTP without TLS; none serves none"""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """least level of a line in the log; info has one line a call"""
@@ -154,13 +201,17 @@ class RedisSection(Section):
             raise PydanticCustomError(
                 "password", "must hold no user or password; use password_file"
             )
+        if url is not None:
+            _url(url, {"redis": 6379, "rediss": 6379})
+            if not re.fullmatch(r"/?\d{0,9}", urlsplit(url).path):
+                raise ValueError("must end in the number of a database, as redis://HOST:PORT/0")
         return url
 
 
 class IngestSection(Section):
     """What `partlens ingest` takes from the Redis stream, and the server it brings it to."""
 
-    server: str = "127.0.0.1:50051"
+    server: ServerAddress = "127.0.0.1:50051"
     """HOST:PORT of the server"""
     token_file: Path | None = None
     """file that holds a token of scope ingest"""
@@ -193,25 +244,18 @@ class StandingSection(Section):
     """folder of the standing queries; by default beside the gallery, as GALLERY.standing"""
     queries: Count = 1000
     """standing queries at most, of all callers together"""
-    webhook: str | None = None
+    webhook: WebAddress | None = None
     """http:// or https:// address that gets every match by POST; set it on one server only"""
     webhook_secret_file: Path | None = None
     """file with the secret that signs what the webhook gets"""
     kept_matches: Count = 10_000
     """matches kept in the Redis stream, about; the oldest go"""
 
-    @field_validator("webhook")
-    @classmethod
-    def _http(cls, webhook: str | None) -> str | None:
-        if webhook is not None and not webhook.startswith(("http://", "https://")):
-            raise ValueError("must begin with http:// or https://")
-        return webhook
-
 
 class BridgeSection(Section):
     """What `partlens bridge frigate` listens to, and where it fetches snapshots."""
 
-    mqtt: str = "127.0.0.1:1883"
+    mqtt: ServerAddress = "127.0.0.1:1883"
     """HOST:PORT of the MQTT broker that Frigate publishes to"""
     mqtt_user: str | None = None
     """user there, where it has any"""
@@ -229,7 +273,7 @@ class BridgeSection(Section):
     """what the broker keeps our messages under while we are away; each bridge needs its own"""
     topic_prefix: Annotated[str, Field(pattern=r"^[^#+\x00/][^#+\x00]*$")] = "frigate"
     """Frigate's mqtt.topic_prefix; its events are below it"""
-    frigate: str = "http://127.0.0.1:5000"
+    frigate: WebAddress = "http://127.0.0.1:5000"
     """http:// or https:// address of Frigate's API, without /api"""
     frigate_token_file: Path | None = None
     """file that holds a token for its authenticated port"""
@@ -242,19 +286,13 @@ class BridgeSection(Section):
     wait_seconds: Duration = 10.0
     """how long a snapshot is waited for that Frigate does not have yet"""
 
-    @field_validator("mqtt")
-    @classmethod
-    def _host_and_port(cls, mqtt: str) -> str:
-        host, _, port = mqtt.rpartition(":")
-        if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-            raise ValueError("must be HOST:PORT")
-        return mqtt
-
     @field_validator("frigate")
     @classmethod
-    def _http(cls, frigate: str) -> str:
-        if not frigate.startswith(("http://", "https://")) or "@" in frigate:
-            raise ValueError("must begin with http:// or https://, and hold no user or password")
+    def _without_password(cls, frigate: str) -> str:
+        if "@" in frigate:
+            raise PydanticCustomError(
+                "password", "must hold no user or password; use frigate_token_file"
+            )
         return frigate
 
     @model_validator(mode="after")

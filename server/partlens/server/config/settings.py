@@ -152,12 +152,13 @@ def _from_file(file: Path) -> Values:
 def _explained(error: ValidationError, origins: Mapping[str, str]) -> str:
     lines = []
     for one in error.errors(include_url=False):
+        message = one["msg"].removeprefix("Value error, ")
         name = ".".join(str(part) for part in one["loc"][:2])
         origin = f" (from {origins[name]})" if name in origins else ""
         if one["type"] == "extra_forbidden":
             lines.append(f"setting {name} does not exist{origin}; see `partlens config docs`")
         elif one["type"] == "password":
-            lines.append(f"setting {name}{origin}: {one['msg']}")
+            lines.append(f"setting {name}{origin}: {message}")
         else:
-            lines.append(f"setting {name} = {one['input']!r}{origin}: {one['msg']}")
+            lines.append(f"setting {name} = {one['input']!r}{origin}: {message}")
     return "\n".join(lines)

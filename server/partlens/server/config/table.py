@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
 from annotated_types import Ge, Gt
 from pydantic.fields import FieldInfo
@@ -84,7 +84,11 @@ A setting is taken from the first of: a flag of `partlens serve` (`--set SECTION
 any), an environment variable `{PREFIX}SECTION__KEY`, the file `partlens.toml` of the working folder
 (or `--config FILE`), its default. `partlens config show` prints what is in force and where it came
 from. A name that does not exist is an error. Secrets are never settings: a setting names the file
-that holds one."""
+that holds one.
+
+HOST:PORT is a name or an IP address (an IPv6 address in brackets) and a port, without `http://`.
+Numbers are finite and at most 2,000,000,000. Which connections use a proxy is in
+[operating.md](operating.md#proxies)."""
 
 
 def markdown() -> str:
@@ -108,4 +112,5 @@ def _kind(field: FieldInfo) -> str:
         bounds = [f", at least {m.ge}" for m in field.metadata if isinstance(m, Ge)]
         bounds += [f", above {m.gt}" for m in field.metadata if isinstance(m, Gt)]
         return _KINDS[type] + "".join(bounds)
-    return "text" if type == str | None else "path"
+    members = {get_args(one)[0] if get_origin(one) is Annotated else one for one in get_args(type)}
+    return "text" if str in members else "path"

@@ -98,4 +98,6 @@ def _with_stream(settings: Settings, work: Callable[[IngestStream], Awaitable[No
         with clear_errors():
             asyncio.run(connected())
     except (RedisError, OSError) as error:
-        raise click.ClickException(f"Redis does not answer: {error}") from error
+        raise click.ClickException(
+            f"Redis does not answer at {settings.redis.url}: {error}"
+        ) from error

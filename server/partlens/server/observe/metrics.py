@@ -7,6 +7,8 @@ from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from partlens.client import address as addresses
+from partlens.client.errors import AddressError
 from partlens.server.access.caller import NEEDED
 from partlens.server.calls.call import Call
 from partlens.server.errors import ListenError
@@ -122,10 +124,10 @@ class MetricsPort:
     """
 
     def __init__(self, registry: CollectorRegistry, listen: str) -> None:
-        host, _, port = listen.rpartition(":")
         try:
-            self._server, self._thread = start_http_server(int(port), host.strip("[]"), registry)
-        except (OSError, ValueError) as error:
+            address = addresses.parse(listen, listening=True)
+            self._server, self._thread = start_http_server(address.port, address.host, registry)
+        except (OSError, AddressError) as error:
             raise ListenError(f"cannot serve metrics on {listen}: {error}") from error
 
     @property

@@ -1,27 +1,33 @@
 """OpenTelemetry spans of calls, exported as the standard OTEL_* variables say."""
 
+import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 from opentelemetry import propagate, trace
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 
+from partlens.client import address as addresses
+from partlens.client import proxies
+from partlens.client.channel import Route
+from partlens.client.errors import AddressError
 from partlens.server.calls.call import Call
 from partlens.server.calls.code import Code
 from partlens.server.errors import SettingsError
 
-_EXPORTERS: dict[str, type[SpanExporter]] = {
-    "otlp": OTLPSpanExporter,
-    "console": ConsoleSpanExporter,
-}
-_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+# The first that is set is used.
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_DEFAULT_ENDPOINT, _PORT = "http://localhost:4317", 443
+"""gRPC's port for an address without one."""
 # By OpenTelemetry's conventions: what a caller did wrong is no error of the server's span.
 _SERVER_FAULTS = frozenset({Code.INTERNAL, Code.UNAVAILABLE, Code.DATA_LOSS})
 
 tracer = trace.get_tracer("partlens")
+_log = logging.getLogger(__name__)
 
 
 class Tracing:
@@ -58,7 +64,8 @@ def configure() -> None:
     Endpoint, headers, sampler, service name and the rest are read by OpenTelemetry itself.
 
     Raises:
-        SettingsError: an exporter that there is not.
+        SettingsError: an exporter that there is not, an endpoint that is no address, or a proxy
+            that cannot be used.
     """
     otlp = "otlp" if any(os.environ.get(name) for name in _ENDPOINTS) else "none"
     names = os.environ.get("OTEL_TRACES_EXPORTER", otlp).split(",")
@@ -73,3 +80,24 @@ def configure() -> None:
             )
         provider.add_span_processor(BatchSpanProcessor(_EXPORTERS[name.strip()]()))
     trace.set_tracer_provider(provider)
+
+
+def _otlp() -> SpanExporter:
+    name = next((name for name in _ENDPOINTS if os.environ.get(name)), _ENDPOINTS[-1])
+    endpoint = os.environ.get(name) or _DEFAULT_ENDPOINT
+    if endpoint.startswith("unix:"):
+        return OTLPSpanExporter()  # never through a proxy
+    try:
+        if "://" in endpoint:
+            address = addresses.of_url(endpoint, {"http": _PORT, "https": _PORT})
+        else:
+            address = addresses.parse(endpoint)
+        way = Route(address, proxy=proxies.between(address, proxies.GRPC))
+    except AddressError as error:
+        raise SettingsError(f"{name}: {error}") from error
+    _log.info("spans go to %s", way)
+    # The exporter's own annotation allows one option, a text.
+    return OTLPSpanExporter(channel_options=cast("Any", way.proxy_options()))
+
+
+_EXPORTERS: dict[str, Callable[[], SpanExporter]] = {"otlp": _otlp, "console": ConsoleSpanExporter}

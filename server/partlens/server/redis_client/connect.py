@@ -1,5 +1,7 @@
 """Connections to Redis, as the settings say: address, user, password by file, TLS."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import redis
@@ -24,12 +26,22 @@ def connect(settings: RedisSection, seconds: float = SECONDS) -> Redis:
     """
     # One more try at once: a connection that Redis closed while idle shows only when it is used.
     retry = Retry(NoBackoff(), 1)
-    return Redis.from_url(_url(settings), **_options(settings, seconds), retry=retry)
+    with _clear_errors():
+        return Redis.from_url(_url(settings), **_options(settings, seconds), retry=retry)
 
 
 def connect_blocking(settings: RedisSection, seconds: float = SECONDS) -> redis.Redis:
     """The same for code that blocks."""
-    return redis.Redis.from_url(_url(settings), **_options(settings, seconds))
+    with _clear_errors():
+        return redis.Redis.from_url(_url(settings), **_options(settings, seconds))
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise SettingsError(f"redis.url cannot be used: {error}") from error
 
 
 def _url(settings: RedisSection) -> str:

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from partlens.server.config.sections import StandingSection
 from partlens.server.errors import OverloadedError, SettingsError, StoppingError
 from partlens.server.files import write_atomically
+from partlens.server.http_client import WebClient
 from partlens.server.standing.board import Board
 from partlens.server.standing.matcher import StandingMatch
 
@@ -107,7 +108,7 @@ def redis_stream(redis: Redis, prefix: str, settings: StandingSection, encode: T
     return deliver
 
 
-def webhook(client: httpx.AsyncClient, settings: StandingSection, encode: ToJson) -> Deliver:
+def webhook(web: WebClient, settings: StandingSection, encode: ToJson) -> Deliver:
     """Delivers by HTTP POST to the address in the settings. An answer of 4xx but 408 and 429 is
     final: the match is passed over.
 
@@ -122,15 +123,20 @@ def webhook(client: httpx.AsyncClient, settings: StandingSection, encode: ToJson
         if secret:
             headers["x-partlens-signature"] = f"sha256={hmac.digest(secret, body, 'sha256').hex()}"
         try:
-            answer = await client.post(
+            answer = await web.client.post(
                 settings.webhook or "", content=body, headers=headers, timeout=_SECONDS
             )
         except httpx.HTTPError as error:
-            raise DeliveryError(f"the webhook does not answer: {error!r}") from error
+            raise DeliveryError(
+                f"the webhook does not answer at {web.way}: {type(error).__name__} {error}".rstrip()
+            ) from error
         if answer.status_code in (408, 429) or answer.status_code >= 500:
-            raise DeliveryError(f"the webhook answers {answer.status_code}")
+            raise DeliveryError(f"the webhook at {web.way} answers {answer.status_code}")
         if answer.status_code >= 300:
-            _log.error("the webhook refuses a match of %s: %d", match.query.id, answer.status_code)
+            _log.error(
+                "the webhook at %s refuses a match of %s: %d",
+                web.way, match.query.id, answer.status_code,
+            )  # fmt: skip
 
     return deliver
 

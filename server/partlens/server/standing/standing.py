@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-import httpx
 from redis.asyncio import Redis
 
 from partlens.indexer.gallery import Gallery
 from partlens.server.config.settings import Settings
 from partlens.server.encoding import Encoder
 from partlens.server.errors import OverloadedError
+from partlens.server.http_client import connect as connect_web
 from partlens.server.observe.metrics import Metrics
 from partlens.server.redis_client.connect import connect
 from partlens.server.standing import messages
@@ -28,7 +28,7 @@ class Standing:
         gallery: whole; what a caller may see of the matches is decided where they are told.
 
     Raises:
-        SettingsError: a file in the settings cannot be read.
+        SettingsError: a file in the settings cannot be read, or a proxy cannot be used.
     """
 
     def __init__(self, gallery: Gallery, settings: Settings, metrics: Metrics) -> None:
@@ -38,7 +38,8 @@ class Standing:
         self._changing = StandingStore(self._folder, gallery.spec)
         matcher = Matcher(gallery, self._store)
         self._gallery, self.board = gallery, Board(matcher, metrics)
-        self._http, self._redis = httpx.AsyncClient(), _redis(settings)
+        url = settings.standing.webhook
+        self._web, self._redis = connect_web(url) if url else None, _redis(settings)
         self._pumps: list[asyncio.Task[None]] = []
         self._start_pumps(Encoder(gallery.spec))
 
@@ -75,7 +76,8 @@ class Standing:
         for task in self._pumps:
             task.cancel()
         await asyncio.gather(*self._pumps, return_exceptions=True)
-        await self._http.aclose()
+        if self._web is not None:
+            await self._web.client.aclose()
         if self._redis is not None:
             await self._redis.aclose()
 
@@ -86,8 +88,8 @@ class Standing:
             return messages.match_json(encoder, match)
 
         sinks = {}
-        if settings.standing.webhook:
-            sinks["webhook"] = webhook(self._http, settings.standing, encode)
+        if self._web is not None:
+            sinks["webhook"] = webhook(self._web, settings.standing, encode)
         if self._redis is not None:
             sinks["redis"] = redis_stream(
                 self._redis, settings.redis.prefix, settings.standing, encode

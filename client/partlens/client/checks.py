@@ -1,0 +1,139 @@
+"""Arguments are checked before they are sent: each check returns the value or raises RequestError.
+
+A wrong kind of value may otherwise mean something: a text is a sequence of texts, one for each
+letter, and to gRPC a deadline of infinity is one that is over.
+"""
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from partlens.client.errors import RequestError
+
+LONGEST = 366 * 86400
+"""Seconds that a call may be given at most: a year."""
+
+_SHOWN = 60
+
+
+def number(name: str, value: Any) -> float:
+    """A finite number."""
+    if isinstance(value, Real) and not isinstance(value, bool | np.bool_):
+        try:
+            if math.isfinite(plain := float(value)):
+                return plain
+        except OverflowError:
+            pass
+    raise _wrong(name, value, "a finite number")
+
+
+def above_zero(name: str, value: Any) -> float:
+    """A finite number above 0."""
+    if (plain := number(name, value)) <= 0:
+        raise _wrong(name, value, "a finite number above 0")
+    return plain
+
+
+def seconds(name: str, value: Any) -> float:
+    """A time that something may take."""
+    allowed = f"a number of seconds above 0 and at most {LONGEST} (a year)"
+    try:
+        plain = number(name, value)
+    except RequestError:
+        raise _wrong(name, value, allowed) from None
+    if not 0 < plain <= LONGEST:
+        raise _wrong(name, value, allowed)
+    return plain
+
+
+def optional_seconds(name: str, value: Any) -> float | None:
+    """The same, or None for no limit."""
+    return None if value is None else seconds(name, value)
+
+
+def whole(name: str, value: Any, *, least: int = 0, bits: int = 32) -> int:
+    """A whole number from `least` to what so many bits hold."""
+    most = 2**bits - 1
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        plain = int(value)
+        if least <= plain <= most:
+            return plain
+    raise _wrong(name, value, f"a whole number from {least} to {most}")
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise _wrong(name, value, "True or False")
+    return bool(value)
+
+
+def text(name: str, value: Any) -> str:
+    """A text that can be sent."""
+    if not isinstance(value, str):
+        raise _wrong(name, value, "a text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise _wrong(name, value, "a text that UTF-8 can encode") from None
+    return value
+
+
+def choice(name: str, value: Any, allowed: Collection[str]) -> str:
+    """One of a few words."""
+    if not isinstance(value, str) or value not in allowed:
+        raise _wrong(name, value, f"one of {', '.join(map(repr, allowed))}")
+    return value
+
+
+def texts(name: str, value: Any) -> list[str]:
+    """Several texts. One alone is refused: it would be taken for its letters."""
+    return [text(f"{name}[{i}]", one) for i, one in enumerate(several(name, value))]
+
+
+def several(name: str, value: Any) -> Iterable[Any]:
+    """Several values, and neither a text nor bytes."""
+    if isinstance(value, str | bytes | bytearray | Mapping) or not isinstance(value, Iterable):
+        raise _wrong(name, value, "a list")
+    return value
+
+
+def pairs(name: str, value: Any) -> dict[str, str]:
+    """Texts by name."""
+    if not isinstance(value, Mapping):
+        raise _wrong(name, value, "a mapping of texts to texts")
+    return {text(name, key): text(f"{name}[{key!r}]", one) for key, one in value.items()}
+
+
+def content(name: str, value: Any) -> bytes:
+    """Bytes of a file."""
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise _wrong(name, value, "the bytes of a picture (not its path)")
+    return bytes(value)
+
+
+def moment(name: str, value: Any) -> datetime:
+    """A time with its zone, as UTC."""
+    if not isinstance(value, datetime):
+        raise _wrong(name, value, "a datetime with a time zone")
+    if value.tzinfo is None:
+        raise RequestError(f"{name} is {value}, which has no time zone; give one", name)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        shown = value.isoformat()
+        message = f"{name} must lie within the years 1 to 9999 in UTC; {shown} does not"
+        raise RequestError(message, name) from None
+
+
+def _wrong(name: str, value: Any, allowed: str) -> RequestError:
+    try:
+        shown = repr(value)
+    except Exception:  # of a number too long to print, or a value's own
+        shown = f"a {type(value).__name__}"
+    shown = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "..."
+    return RequestError(f"{name} must be {allowed}, not {shown}", name)
