@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from partlens.explainer.head.operators import Attribute, Head
-from partlens.explainer.head.run import FUNCTIONS, run
+from partlens.explainer.head.rules import KINDS
+from partlens.explainer.head.run import run
 
 
 def _ratio(kind: str):  # type: ignore[no-untyped-def]
     def frozen(x: Tensor, *more: Tensor, **attributes: Attribute) -> Tensor:
-        return x * (FUNCTIONS[kind](x, *more, **attributes) / x).detach()
+        return x * (KINDS[kind].evaluate(x, *more, **attributes) / x).detach()
 
     return frozen
 
@@ -31,7 +32,7 @@ def _frozen_power(x: Tensor, exponent: float) -> Tensor:
 def _frozen_attention(q: Tensor, k: Tensor, x: Tensor, *mask: Tensor, **how: Attribute) -> Tensor:
     """Every row of the weights as what plain attention makes of an identity matrix."""
     one = torch.eye(x.shape[-2], dtype=x.dtype).expand(*x.shape[:-1], -1)
-    return FUNCTIONS["attention"](q, k, one, *mask, **how).detach() @ x
+    return KINDS["attention"].evaluate(q, k, one, *mask, **how).detach() @ x
 
 
 FROZEN = {
@@ -43,7 +44,7 @@ FROZEN = {
     "attention": _frozen_attention,
     "layer_norm": _frozen_layer_norm,
     "sigmoid": lambda x: x.sigmoid().detach(),
-    "hardsigmoid": lambda x: FUNCTIONS["hardsigmoid"](x).detach(),
+    "hardsigmoid": lambda x: ((x + 3).clamp(0, 6) / 6).detach(),
     "norm": lambda x, axes, keepdim: x.norm(dim=axes, keepdim=keepdim).detach(),
     "l2_normalise": lambda x, axes, epsilon: x / x.norm(dim=axes, keepdim=True).detach(),
 }

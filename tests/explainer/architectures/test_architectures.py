@@ -13,8 +13,8 @@ import torch
 from frozen import derivatives
 from torch import Tensor, fx, nn
 
-from partlens.explainer.head.from_torch import lower
 from partlens.explainer.head.linearise import linearise
+from partlens.explainer.head.lowering.torch.lower import lower
 from partlens.explainer.head.narrow import narrowed
 from partlens.explainer.head.operators import Head
 from partlens.explainer.head.run import run, run_all

@@ -8,8 +8,10 @@ from torch import Tensor
 from partlens.explainer.errors import ShapeError, UnsupportedOperatorError
 from partlens.explainer.head.live import Live, Statistic, start
 from partlens.explainer.head.operators import FEATURE, Head, Operator
-from partlens.explainer.head.rules import FREEZING, RULES, Rule, Rules
-from partlens.explainer.head.run import FUNCTIONS, Function, evaluate
+from partlens.explainer.head.rules import KINDS, RULES, Rules
+from partlens.explainer.head.rules.freezing import Freeze
+from partlens.explainer.head.rules.kind import Function, Rule
+from partlens.explainer.head.run import evaluate
 
 _TOKEN_BUDGET = 2**25
 """Numbers that one value of a token head may hold for all positions of the images done at once."""
@@ -33,7 +35,7 @@ def linearise(
         head: the operator list.
         feature: A, shape [N, C, rows, cols] or tokens [N, T, C]; every token is a position.
         rules: (kind, rule) pairs that come before RULES.
-        functions: kind -> function for plain evaluation of kinds that FUNCTIONS has not.
+        functions: kind -> function for plain evaluation of kinds that KINDS lacks.
 
     Returns:
         Contributions [N, P, D] and bias [N, D], in the feature's dtype and on its device.
@@ -55,14 +57,13 @@ def linearise(
         pieces = [linearise(head, feature[i : i + share], rules, functions) for i in starts]
         return torch.cat([c for c, _ in pieces]), torch.cat([b for _, b in pieces])
     table = dict(reversed((*rules, *RULES)))
-    plain = FUNCTIONS if functions is None else {**FUNCTIONS, **functions}
     values: dict[str, Value] = {
         name: weight.to(feature.device, feature.dtype) for name, weight in head.weights.items()
     }
     values[FEATURE] = start(feature)
     for operator in head.operators:
         inputs = [values[name] if isinstance(name, str) else name for name in operator.inputs]
-        values[operator.name] = _step(operator, inputs, table, plain)
+        values[operator.name] = _step(operator, inputs, table, functions)
     return _embedding(values[head.output], head, feature)
 
 
@@ -70,7 +71,7 @@ def _step(
     operator: Operator,
     inputs: Sequence[Value | float],
     table: Mapping[str, Rule],
-    functions: Mapping[str, Function],
+    functions: Mapping[str, Function] | None,
 ) -> Value:
     statistic = next((x for x in inputs if isinstance(x, Statistic)), None)
     if statistic is None and any(isinstance(x, Live) for x in inputs):
@@ -78,9 +79,14 @@ def _step(
         return _decompose(operator, known, table)
     plain = [x.value if isinstance(x, Live | Statistic) else x for x in inputs]
     value = evaluate(operator, plain, functions)
-    if statistic is None or operator.kind in FREEZING:
+    if statistic is None or _freezes(operator.kind):
         return value
     return Statistic(value, statistic.operator, statistic.why)
+
+
+def _freezes(kind: str) -> bool:
+    """Whether the kind makes a constant of this image even of what is no sum over positions."""
+    return kind in KINDS and isinstance(KINDS[kind].rule, Freeze)
 
 
 def _decompose(

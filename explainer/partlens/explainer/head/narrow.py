@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from partlens.explainer.head.operators import KINDS, Attribute, Head, Input, Operator, pruned
+from partlens.explainer.head.operators import Attribute, Head, Input, Operator, pruned
+from partlens.explainer.head.rules import KINDS, activations, arithmetic
 from partlens.explainer.head.run import run_all
 
-_ALONE = frozenset("relu leaky_relu gelu silu hardswish tanh sigmoid hardsigmoid erf clamp".split())
-_TOGETHER = frozenset(("add", "sub", "mul", "div", "pow"))
+# A prelu is none: its weights lie along an axis.
+_ALONE = frozenset(kind.name for kind in activations.KINDS if kind.signature.inputs == ("x",))
+_TOGETHER = frozenset(kind.name for kind in arithmetic.KINDS)
 
 
 def narrowed(head: Head, feature: Tensor) -> Head:

@@ -34,11 +34,11 @@ class Operator:
     """One step of a head.
 
     Attributes:
-        kind: a key of KINDS, or of the caller's own rules.
+        kind: a key of rules.KINDS, or of the caller's own rules.
         name: what later operators call its result; unique in its head.
         module_path: where it stood in the model it came from ("fc.bn"), for messages; may be "".
-        inputs: names of values or weights, or numbers, in the order that KINDS gives.
-        attributes: exactly those that KINDS gives for the kind.
+        inputs: names of values or weights, or numbers, in the order of the kind's signature.
+        attributes: exactly those of the kind's signature.
     """
 
     kind: str
@@ -69,83 +69,6 @@ def _of_type(operator: Operator, name: str, kind: type[T]) -> T:
             f" {kind.__name__}, got {value!r}"
         )
     return value
-
-
-@dataclass(frozen=True)
-class Signature:
-    """What an operator of one kind is given.
-
-    Attributes:
-        inputs: what each input is, in order; a name that ends in "?" may be left out, one that
-            ends in "*" stands for any number. "x", "y", "query" and "key" may depend on the
-            feature map; every other input is a weight, or a number.
-        attributes: name -> type: "int", "float", "bool", "str", "ints", "int?" or "float?"
-            (the last two may be None).
-    """
-
-    inputs: tuple[str, ...]
-    attributes: Mapping[str, str] = field(default_factory=dict)
-
-
-_WINDOW = {"kernel": "ints", "stride": "ints", "padding": "ints"}  # two each: rows, columns
-_REDUCE = {"axes": "ints", "keepdim": "bool"}
-
-KINDS: Mapping[str, Signature] = {
-    # Weighted sums. conv2d weight [out, in/groups, rows, cols]; linear weight [out, in].
-    "conv2d": Signature(
-        ("x", "weight", "bias?"),
-        {"stride": "ints", "padding": "ints", "dilation": "ints", "groups": "int"},
-    ),
-    "linear": Signature(("x", "weight", "bias?")),
-    "matmul": Signature(("x", "y")),  # of two values that depend on A: only on its way to softmax
-    # softmax(scale * query @ key^T + mask) @ x over [N, heads, tokens, channels], weights frozen;
-    # scale None is channels ** -0.5, a boolean mask is stored as 0 and -inf.
-    "attention": Signature(("query", "key", "x", "mask?"), {"scale": "float?", "causal": "bool"}),
-    # Normalisation. batch_norm is over axis 1; layer_norm over the last `dims` axes.
-    "batch_norm": Signature(("x", "weight", "bias", "mean", "variance"), {"epsilon": "float"}),
-    "layer_norm": Signature(("x", "weight?", "bias?"), {"dims": "int", "epsilon": "float"}),
-    "l2_normalise": Signature(("x",), {"axes": "ints", "epsilon": "float"}),
-    "norm": Signature(("x",), _REDUCE),  # Euclidean; frozen: a statistic, never the last operator
-    # Element by element.
-    "relu": Signature(("x",)),
-    "leaky_relu": Signature(("x",), {"slope": "float"}),
-    "prelu": Signature(("x", "weight")),
-    "gelu": Signature(("x",), {"approximate": "str"}),  # "none" or "tanh"
-    "silu": Signature(("x",)),
-    "hardswish": Signature(("x",)),
-    "tanh": Signature(("x",)),
-    "sigmoid": Signature(("x",)),  # frozen: a gate, never the last operator
-    "hardsigmoid": Signature(("x",)),  # frozen likewise
-    "erf": Signature(("x",)),  # frozen likewise: GELU spelt out
-    "softmax": Signature(("x",), {"axis": "int"}),  # frozen: attention weights
-    "clamp": Signature(("x",), {"min": "float?", "max": "float?"}),
-    # The exponent is a number or a weight; to one below 0 it is a frozen statistic (1 / deviation).
-    "pow": Signature(("x", "exponent")),
-    "add": Signature(("x", "y")),
-    "sub": Signature(("x", "y")),
-    "mul": Signature(("x", "y")),
-    "div": Signature(("x", "y")),  # a denominator that depends on A is a frozen statistic
-    # Pooling over rows and columns of [N, C, rows, cols], and over named axes.
-    "avg_pool2d": Signature(("x",), {**_WINDOW, "ceil_mode": "bool", "count_include_pad": "bool"}),
-    "adaptive_avg_pool2d": Signature(("x",), {"size": "ints"}),
-    "max_pool2d": Signature(("x",), {**_WINDOW, "dilation": "ints", "ceil_mode": "bool"}),
-    "adaptive_max_pool2d": Signature(("x",), {"size": "ints"}),
-    "mean": Signature(("x",), _REDUCE),
-    "sum": Signature(("x",), _REDUCE),
-    "amax": Signature(("x",), _REDUCE),
-    # Shape. Negative axes count from the end; -1 in a shape is inferred (reshape) or kept (expand).
-    # 0 copies that axis of the input. A shape that begins with -1 merges the images' axis with
-    # another: only on its way to a softmax.
-    "reshape": Signature(("x",), {"shape": "ints"}),
-    "permute": Signature(("x",), {"axes": "ints"}),
-    "unsqueeze": Signature(("x",), {"axis": "int"}),
-    "squeeze": Signature(("x",), {"axes": "ints"}),
-    "expand": Signature(("x",), {"shape": "ints"}),
-    "slice": Signature(("x",), {"axis": "int", "start": "int?", "stop": "int?", "step": "int"}),
-    "select": Signature(("x",), {"axis": "int", "index": "int"}),
-    "concat": Signature(("x*",), {"axis": "int"}),
-}
-"""The closed set of kinds that lowerings emit and model folders may hold."""
 
 
 @dataclass(frozen=True)

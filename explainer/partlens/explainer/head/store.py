@@ -12,7 +12,8 @@ from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
 
 from partlens.explainer.errors import ModelError, ModelFileError
-from partlens.explainer.head.operators import KINDS, Attribute, Head, Operator
+from partlens.explainer.head.operators import Attribute, Head, Operator
+from partlens.explainer.head.rules import KINDS
 
 HEAD_FILE = "head.json"
 WEIGHTS_FILE = "head.safetensors"
@@ -106,7 +107,7 @@ def _require_signature(operator: Operator) -> None:
             f"{where} is of kind {operator.kind!r}, which this version does not know;"
             f" known: {', '.join(sorted(KINDS))}"
         )
-    signature = KINDS[operator.kind]
+    signature = KINDS[operator.kind].signature
     least = sum(not name.endswith(("?", "*")) for name in signature.inputs)
     most = None if signature.inputs[-1].endswith("*") else len(signature.inputs)
     if len(operator.inputs) < least or (most is not None and len(operator.inputs) > most):

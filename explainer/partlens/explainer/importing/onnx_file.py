@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from partlens.explainer.backbone import FloatArray, OnnxBackbone
 from partlens.explainer.errors import ModelError, ModelFileError
-from partlens.explainer.head.from_onnx import SHAPES, constants, lower
+from partlens.explainer.head.lowering.onnx.lower import SHAPES, constants, lower
 from partlens.explainer.importing.assembly import assemble, sample_pixels
 from partlens.explainer.model import MetricModel
 from partlens.explainer.onnx_runtime import session

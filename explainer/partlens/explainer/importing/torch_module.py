@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from partlens.explainer.backbone import OnnxBackbone, TorchBackbone
 from partlens.explainer.errors import CompletenessError, ModelError
-from partlens.explainer.head.from_torch import lower
+from partlens.explainer.head.lowering.torch.lower import lower
 from partlens.explainer.head.rules import Rules
 from partlens.explainer.importing.assembly import assemble, sample_pixels
 from partlens.explainer.importing.graph import module_path, split

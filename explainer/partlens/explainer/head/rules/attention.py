@@ -1,4 +1,4 @@
-"""Rules for products of matrices and for attention, whose weights are frozen at this image."""
+"""Products of matrices, and attention with its weights frozen at this image."""
 
 import torch
 from torch import Tensor
@@ -6,12 +6,12 @@ from torch import Tensor
 from partlens.explainer.errors import UnsupportedOperatorError
 from partlens.explainer.head.live import Affine, Live, Statistic, apply
 from partlens.explainer.head.operators import Operator
-from partlens.explainer.head.rules_elementwise import Value
-from partlens.explainer.head.rules_weighted import weighted
-from partlens.explainer.head.run import attention_weights
+from partlens.explainer.head.rules.freezing import Freeze
+from partlens.explainer.head.rules.kind import X_AND_Y, Kind, Signature, Value
+from partlens.explainer.head.rules.weighted import weighted
 
 
-def matmul(operator: Operator, x: Value, y: Value) -> Live | Statistic:
+def _product(operator: Operator, x: Value, y: Value) -> Live | Statistic:
     """x @ y, [..., a, b] @ [..., b, c]: one side is a constant, else it is a statistic.
 
     Raises:
@@ -31,7 +31,30 @@ def matmul(operator: Operator, x: Value, y: Value) -> Live | Statistic:
     raise UnsupportedOperatorError(operator.kind, operator.module_path, why="it is constant")
 
 
-def attention(
+def _weights(
+    query: Tensor, key: Tensor, mask: Tensor | None, scale: float | None, causal: bool
+) -> Tensor:
+    """softmax(scale * query @ key^T + mask), shape [..., queries, keys]; see KINDS."""
+    logits = (query.shape[-1] ** -0.5 if scale is None else scale) * (query @ key.mT)
+    if causal:
+        later = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).triu(1)
+        logits = logits.masked_fill(later, -torch.inf)
+    return (logits if mask is None else logits + mask).softmax(-1)
+
+
+def _attention(
+    query: Tensor,
+    key: Tensor,
+    x: Tensor,
+    mask: Tensor | None = None,
+    *,
+    scale: float | None,
+    causal: bool,
+) -> Tensor:
+    return _weights(query, key, mask, scale, causal) @ x
+
+
+def _attention_frozen(
     operator: Operator, query: Value, key: Value, x: Value, mask: Tensor | None = None
 ) -> Live | Tensor:
     """softmax(scale q k^T + mask) x: the weights are frozen, and what they weigh is linear.
@@ -44,7 +67,7 @@ def attention(
     plain = [torch.as_tensor(z.value if isinstance(z, Live) else z) for z in (query, key)]
     scale = None if operator.attributes["scale"] is None else operator.number("scale")
     causal = operator.attributes["causal"] is True
-    weights = attention_weights(plain[0], plain[1], mask, scale, causal)
+    weights = _weights(plain[0], plain[1], mask, scale, causal)
     return _mixed(weights, x) if isinstance(x, Live) else weights @ torch.as_tensor(x)
 
 
@@ -59,3 +82,23 @@ def _mixed(weights: Tensor, x: Live) -> Live:
         return columns * live.contributions.movedim(-2, 0).unsqueeze(-2)
 
     return apply(x, Affine(lambda z: weights @ z, fast=fast))
+
+
+def _softmax(x: Tensor, axis: int) -> Tensor:
+    return x.softmax(axis)
+
+
+KINDS = (
+    # Of two values that depend on the feature map only on its way to a softmax.
+    Kind("matmul", X_AND_Y, torch.matmul, _product),
+    # softmax(scale * query @ key^T + mask) @ x over [N, heads, tokens, channels]; scale None is
+    # channels ** -0.5, a boolean mask is stored as 0 and -inf.
+    Kind(
+        "attention",
+        Signature(("query", "key", "x", "mask?"), {"scale": "float?", "causal": "bool"}),
+        _attention,
+        _attention_frozen,
+    ),
+    # Attention weights: a statistic, never the last operator.
+    Kind("softmax", Signature(("x",), {"axis": "int"}), _softmax, Freeze(_softmax)),
+)

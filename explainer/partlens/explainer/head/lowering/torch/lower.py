@@ -6,7 +6,6 @@ becomes a weight.
 
 import operator as python_operator
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
@@ -14,40 +13,12 @@ import torch
 from torch import Tensor, fx
 
 from partlens.explainer.errors import ModelError, UnsupportedOperatorError
-from partlens.explainer.head.from_torch_moved import Moved, concerns, has_moved, lower_moved
-from partlens.explainer.head.from_torch_table import (
-    LOWERINGS,
-    SAME,
-    SPLITS,
-    Call,
-    Lowered,
-    keeps_all,
-)
-from partlens.explainer.head.operators import (
-    FEATURE,
-    Attribute,
-    Head,
-    Input,
-    Operator,
-    without_last_normalisation,
-)
-
-
-@dataclass
-class Lowering:
-    """A head on its way from ATen nodes to operators; `own` names what the caller has rules for."""
-
-    own: Collection[str] = ()
-    operators: list[Operator] = field(default_factory=list)
-    weights: dict[str, Tensor] = field(default_factory=dict)
-
-    def weight(self, name: str, value: Tensor) -> str:
-        """Keep a constant of any shape under a free name and return that name."""
-        free, count = name, 1
-        while free in self.weights and self.weights[free] is not value:
-            free, count = f"{name}_{count}", count + 1
-        self.weights[free] = value
-        return free
+from partlens.explainer.head.lowering.lowered import Lowered
+from partlens.explainer.head.lowering.torch.builder import HeadBuilder
+from partlens.explainer.head.lowering.torch.call import Call
+from partlens.explainer.head.lowering.torch.moved import Moved, concerns, has_moved, lower_moved
+from partlens.explainer.head.lowering.torch.table import LOWERINGS, SAME, SPLITS, keeps_all
+from partlens.explainer.head.operators import FEATURE, Attribute, Head, without_last_normalisation
 
 
 def lower(
@@ -73,7 +44,7 @@ def lower(
     Raises:
         UnsupportedOperatorError: an ATen operator or a use of it that has no place in the list.
     """
-    lowering = Lowering(own)
+    builder = HeadBuilder()
     # Node -> a live value (a name or Moved), a constant, or a list of either (split, maximum).
     values: dict[fx.Node, Any] = {feature: FEATURE}
     for node in nodes:
@@ -89,7 +60,7 @@ def lower(
         elif not any(_is_live(a) for a in (*arguments, *keywords.values())):
             values[node] = _constant(node, values)
         else:
-            values[node] = _lower_call(node, arguments, keywords, path, lowering)
+            values[node] = _lower_call(node, arguments, keywords, path, own, builder)
     name = values[output]
     if isinstance(name, Moved):
         raise ModelError("the embedding has its images on another axis than the first")
@@ -97,7 +68,7 @@ def lower(
         raise ModelError(
             "the embedding does not depend on the feature layer; choose an earlier one"
         )
-    return without_last_normalisation(Head(tuple(lowering.operators), lowering.weights, name))
+    return without_last_normalisation(builder.head(name))
 
 
 def _resolve(argument: Any, values: Mapping[fx.Node, Any], unknown: int | None = None) -> Any:
@@ -128,29 +99,30 @@ def _lower_call(
     arguments: Sequence[Any],
     keywords: Mapping[str, Any],
     path: str,
-    lowering: Lowering,
+    own: Collection[str],
+    builder: HeadBuilder,
 ) -> Any:
     target = node.target
     name = str(target)
     if not isinstance(target, torch._ops.OpOverload):
         raise UnsupportedOperatorError(name, path, LOWERINGS)
     named = _by_name(target, arguments, keywords)
-    if name in lowering.own and not has_moved(name, named):
-        return _emit(node.name, path, _as_it_is(name, named), lowering)
+    if name in own and not has_moved(name, named):
+        return builder.add(node.name, path, _for_own_rule(name, named))
     if concerns(name, node, named):
         try:
             return lower_moved(
                 name,
                 node,
                 named,
-                lambda suffix, lowered: _emit(node.name + suffix, path, lowered, lowering),
+                lambda suffix, lowered: builder.add(node.name + suffix, path, lowered),
             )
         except ValueError as error:
             raise UnsupportedOperatorError(name, path, why=str(error)) from error
     if name in SAME or (name == "aten.slice.Tensor" and keeps_all(named)):
         return arguments[0]
     if name in SPLITS:
-        return _split(node, named, path, lowering)
+        return _split(node, named, path, builder)
     if name not in LOWERINGS:
         raise UnsupportedOperatorError(name, path, LOWERINGS)
     result = node.meta["val"]
@@ -164,12 +136,12 @@ def _lower_call(
         lowered = LOWERINGS[name](Call(named, shape))
     except ValueError as error:
         raise UnsupportedOperatorError(name, path, why=str(error)) from error
-    emitted = _emit(node.name, path, lowered, lowering)
-    return [emitted] if isinstance(node.meta["val"], list | tuple) else emitted
+    added = builder.add(node.name, path, lowered)
+    return [added] if isinstance(node.meta["val"], list | tuple) else added
 
 
-def _as_it_is(kind: str, named: Mapping[str, Any]) -> Lowered:
-    """A call that the caller has a rule for."""
+def _for_own_rule(kind: str, named: Mapping[str, Any]) -> Lowered:
+    """A call that the caller has a rule for: tensors are inputs, the rest attributes."""
     inputs = tuple(value for value in named.values() if isinstance(value, str | Tensor))
     attributes: dict[str, Attribute] = {}
     for key, value in named.items():
@@ -180,26 +152,14 @@ def _as_it_is(kind: str, named: Mapping[str, Any]) -> Lowered:
     return kind, inputs, attributes
 
 
-def _emit(name: str, path: str, lowered: Lowered, lowering: Lowering) -> str:
-    kind, inputs, attributes = lowered
-    names: list[Input] = []
-    for i, value in enumerate(inputs):
-        if isinstance(value, Tensor):
-            names.append(lowering.weight(f"{path or 'head'}.{kind}.{i}", value))
-        else:
-            names.append(value)
-    lowering.operators.append(Operator(kind, name, path, tuple(names), attributes))
-    return name
-
-
-def _split(node: fx.Node, named: Mapping[str, Any], path: str, lowering: Lowering) -> list[str]:
+def _split(node: fx.Node, named: Mapping[str, Any], path: str, builder: HeadBuilder) -> list[str]:
     """split(x) gives a list; each piece is a slice."""
     axis, start, pieces = int(named["dim"]), 0, []
     for i, piece in enumerate(node.meta["val"]):
         stop = start + int(piece.shape[axis])
         attributes: dict[str, Attribute] = {"axis": axis, "start": start, "stop": stop, "step": 1}
         lowered: Lowered = ("slice", (named["self"],), attributes)
-        pieces.append(_emit(f"{node.name}_{i}", path, lowered, lowering))
+        pieces.append(builder.add(f"{node.name}_{i}", path, lowered))
         start = stop
     return pieces
 

@@ -7,8 +7,9 @@ import onnx
 import torch
 
 from partlens.explainer.errors import ModelError, UnsupportedOperatorError
-from partlens.explainer.head.from_onnx_table import LOWERINGS, SAME, Constant, OnnxCall
-from partlens.explainer.head.from_torch_table import Lowered
+from partlens.explainer.head.lowering.lowered import Lowered
+from partlens.explainer.head.lowering.onnx.call import Constant, OnnxCall
+from partlens.explainer.head.lowering.onnx.table import LOWERINGS, SAME
 from partlens.explainer.head.operators import (
     FEATURE,
     Head,
@@ -108,9 +109,9 @@ def _merged(
     return ("permute", (x,), {"axes": axes}) if axes[:1] == (0,) else None
 
 
-def _lower_node(  # type: ignore[no-untyped-def]
+def _lower_node(
     node: onnx.NodeProto, live: Mapping[str, str], values: Mapping[str, Constant], images: int
-):
+) -> Lowered:
     path = node.name or node.output[0]
     if (merged := _merged(node, live, values, images)) is not None:
         return merged

@@ -1,4 +1,4 @@
-"""Rules for weighted sums (linear, conv2d) and for normalisation with fixed statistics."""
+"""Weighted sums: convolutions and linear layers, with a short cut for each common layout."""
 
 import torch
 import torch.nn.functional as F
@@ -6,10 +6,10 @@ from torch import Tensor
 
 from partlens.explainer.head.live import Affine, Live, apply
 from partlens.explainer.head.operators import Operator
-from partlens.explainer.head.rules_elementwise import Value, only_first_live
+from partlens.explainer.head.rules.kind import Kind, Signature, Value, only_first_live
 
 
-def linear(operator: Operator, *inputs: Value) -> Live:
+def _linear(operator: Operator, *inputs: Value) -> Live:
     """W x + k."""
     x, (weight, *bias) = only_first_live(operator, inputs)
     return weighted(x, weight, bias[0] if bias else 0.0)
@@ -68,7 +68,7 @@ def _winners(x: Tensor, owner: Tensor, weight: Tensor, positions: int) -> Tensor
     return rows.view(len(x), positions, len(weight)).transpose(0, 1)
 
 
-def conv2d(operator: Operator, *inputs: Value) -> Live:
+def _convolution(operator: Operator, *inputs: Value) -> Live:
     """Convolution; 1x1 keeps owners, a depthwise one as large as the map meets one each."""
     x, (weight, *bias) = only_first_live(operator, inputs)
     stride, padding = operator.integers("stride"), operator.integers("padding")
@@ -96,42 +96,17 @@ def conv2d(operator: Operator, *inputs: Value) -> Live:
     return apply(x, Affine(whole_map, constant, owner if point else None, (1,), depthwise))
 
 
-def batch_norm(operator: Operator, *inputs: Value) -> Live:
-    """gain * x + shift per channel (axis 1), epsilon included."""
-    x, (weight, bias, mean, variance) = only_first_live(operator, inputs)
-    epsilon = operator.number("epsilon")
-    shape = (-1,) + (1,) * (x.value.ndim - 2)
-    gain = weight * (variance + epsilon).rsqrt()
-    shift = (bias - mean * gain).view(shape)
-    return apply(x, Affine(lambda z: z * gain.view(shape), shift, lambda o: o))
-
-
-def layer_norm(operator: Operator, *inputs: Value) -> Live:
-    """The mean is linear; the variance is frozen at this image."""
-    x, affine = only_first_live(operator, inputs)
-    axes = tuple(range(-operator.integer("dims"), 0))
-    variance = x.value.var(axes, unbiased=False, keepdim=True)
-    gain = (variance + operator.number("epsilon")).rsqrt()
-    if affine:
-        gain = gain * affine[0]
-    return apply(
-        x,
-        Affine(
-            lambda z: (z - z.mean(axes, keepdim=True)) * gain,
-            affine[1] if len(affine) > 1 else 0.0,
-            lambda o: o,
-            axes,
+KINDS = (
+    # weight [out, in/groups, rows, cols]
+    Kind(
+        "conv2d",
+        Signature(
+            ("x", "weight", "bias?"),
+            {"stride": "ints", "padding": "ints", "dilation": "ints", "groups": "int"},
         ),
-    )
-
-
-def l2_normalise(operator: Operator, *inputs: Value) -> Live:
-    """x over its norm, frozen; only where something follows it (the last one belongs to Z)."""
-    x, _ = only_first_live(operator, inputs)
-    norm = torch.linalg.vector_norm(
-        x.value,
-        dim=operator.integers("axes"),
-        keepdim=True,
-    )
-    gain = 1 / norm.clamp_min(operator.number("epsilon"))
-    return apply(x, Affine(lambda z: z * gain, owner=lambda o: o))
+        F.conv2d,
+        _convolution,
+    ),
+    # weight [out, in]
+    Kind("linear", Signature(("x", "weight", "bias?")), F.linear, _linear),
+)

@@ -1,8 +1,8 @@
 """ATen values that have the images on another axis than the first.
 
 Many transformers split queries, keys and values by qkv.permute(2, 0, 3, 1, 4).unbind(0), and some
-put tokens before images. In the operator list the images are always first, so such a value is kept
-with them first, beside the axis on which the graph has them, until the graph moves them back.
+put tokens before images. In the operator list the images are always first. Such a value is kept
+with them first, and with the axis on which the graph has them, until the graph moves them back.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, fx
 
-from partlens.explainer.head.from_torch_table import ACTIVATIONS, LOWERINGS, SAME, Call, Lowered
+from partlens.explainer.head.lowering.lowered import Lowered
+from partlens.explainer.head.lowering.torch import activations, arithmetic
+from partlens.explainer.head.lowering.torch.call import Call
+from partlens.explainer.head.lowering.torch.table import LOWERINGS, SAME
 from partlens.explainer.head.operators import Attribute
 
 Emit = Callable[[str, Lowered], str]
@@ -25,11 +28,10 @@ class Moved(NamedTuple):
 
 
 _PIECES = frozenset({"aten.select.int", "aten.unbind.int"})
-_EACH_ELEMENT = frozenset(
-    f"aten.{kind}.{other}"
-    for kind in ("add", "sub", "mul", "div")
-    for other in ("Tensor", "Scalar")
-) | {name for name in ACTIVATIONS if name != "aten.prelu.default" and "softmax" not in name}
+# A prelu is none: its weights lie along an axis.
+_EACH_ELEMENT = (activations.LOWERINGS.keys() | arithmetic.LOWERINGS.keys()) - {
+    "aten.prelu.default"
+}
 _LAST_AXES = frozenset({"aten.linear.default", "aten.layer_norm.default"})
 _WHY = "it moves or removes the axis of images, or works on a value of which that axis was moved"
 

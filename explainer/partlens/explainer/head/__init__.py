@@ -1,0 +1,1 @@
+"""Everything after the feature map, as a list of operators that decomposes into positions."""

@@ -1,0 +1,1 @@
+"""From the operators of other frameworks to the operator list."""

@@ -1,0 +1,16 @@
+"""What one call of another framework becomes in the operator list."""
+
+import torch
+from torch import Tensor
+
+from partlens.explainer.head.operators import Attribute, Input
+
+Lowered = tuple[str, tuple[Input | Tensor, ...], dict[str, Attribute]]
+"""Kind, inputs (names, numbers or constants that become weights), and attributes."""
+
+
+def additive(mask: Tensor) -> Tensor:
+    """An attention mask to be added to the logits: of a boolean one, 0 and -inf; same shape."""
+    if mask.dtype != torch.bool:
+        return mask
+    return torch.zeros(mask.shape).masked_fill(~mask, -torch.inf)

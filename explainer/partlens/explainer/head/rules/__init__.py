@@ -1,0 +1,44 @@
+"""The table of kinds: what each operator takes, what it computes and how it decomposes.
+
+One module for each family, in which every kind has one row. `run` evaluates by this table,
+`linearise` decomposes by it, and `store` checks files against it.
+
+A rule takes the operator and its inputs, each Live (it depends on the feature map) or a constant,
+and returns a Live; or a tensor where the result is a statistic frozen at this image; or a
+Statistic where it is no sum over positions but may yet be frozen. To support another operator,
+write a rule (see `Affine` and `apply` in live.py) and pass it to `MetricModel.from_module` or to
+`linearise`; entries that come first win. docs/explainer.md shows how.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from partlens.explainer.head.rules import (
+    activations,
+    arithmetic,
+    attention,
+    normalisation,
+    pooling,
+    shape,
+    weighted,
+)
+from partlens.explainer.head.rules.kind import Kind, Rule
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        *weighted.KINDS,
+        *attention.KINDS,
+        *normalisation.KINDS,
+        *activations.KINDS,
+        *arithmetic.KINDS,
+        *pooling.KINDS,
+        *shape.KINDS,
+    )
+}
+"""The closed set of kinds that lowerings emit and model folders may hold."""
+
+Rules = Sequence[tuple[str, Rule]]
+"""(kind, rule) pairs; the first of a kind wins."""
+
+RULES: Rules = tuple((kind.name, kind.rule) for kind in KINDS.values())
+"""The table's rules in order; the caller's own come before them."""
