@@ -359,7 +359,7 @@ class Gallery:
     def prepare(self) -> None:
         """Read the indexes that a search would read first."""
         for segment in self._view.snapshot.segments:
-            self.indexes.of(segment)
+            self.indexes.of(segment).copies.prepare()
 
     def compact(self, choice: IndexChoice | None = None) -> None:
         """Put small segments and files together now, and leave out what was deleted.

@@ -5,6 +5,7 @@ import shutil
 import threading
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,6 +18,7 @@ from partlens.explainer.compute import Device
 from partlens.explainer.halves import to_half
 from partlens.indexer.errors import DamagedError, GalleryError
 from partlens.indexer.gallery import checksums
+from partlens.indexer.gallery.copies import Copies
 from partlens.indexer.gallery.durability import sync, write_atomically
 from partlens.indexer.gallery.gpu import gpu_copy, require_gpu
 from partlens.indexer.gallery.plan import (
@@ -68,6 +70,11 @@ class SegmentIndex:
     embeddings: Any
     units: NDArray[np.float16]
     on_disk: bool
+
+    @cached_property
+    def copies(self) -> Copies:
+        """Which rows may be copies of each other."""
+        return Copies(self.units)
 
 
 class Indexes:
