@@ -1,5 +1,6 @@
 """The server: its services, their health, and how it starts and stops."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +42,9 @@ SERVICES = (
 )
 # Health of the server as a whole has the empty name.
 _HEALTH_NAMES = ("", *SERVICES)
+FILES_HEALTH = "partlens.files"
+"""The name under which health says whether the gallery's files are sound as far as is known. The
+server serves what is whole, so its own health does not depend on that."""
 _HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 
@@ -99,7 +103,8 @@ class PartlensServer:
         require_locked(listen, access, insecure=self._insecure)
         tls = certificates(access)
         credentials = tls.credentials() if tls else None
-        host, log = Host(self._settings, self.metrics), AuditLog(self._audit_log)
+        host = Host(self._settings, self.metrics, self._files_teller())
+        log = AuditLog(self._audit_log)
         server = grpc.aio.server(
             interceptors=[EveryCall(_layers(self._settings, self.metrics, self._admission, log))],
             options=_options(self._settings),
@@ -155,6 +160,16 @@ class PartlensServer:
     def metrics_port(self) -> int:
         """Where metrics are served; 0 if they are not."""
         return self._metrics_port.port if self._metrics_port else 0
+
+    def _files_teller(self) -> Callable[[bool], None]:
+        """Takes whether the gallery's files are sound, from any thread, for FILES_HEALTH."""
+        loop, of = asyncio.get_running_loop(), health_pb2.HealthCheckResponse
+
+        def tell(sound: bool) -> None:
+            status = of.SERVING if sound else of.NOT_SERVING
+            asyncio.run_coroutine_threadsafe(self._health.set(FILES_HEALTH, status), loop)
+
+        return tell
 
     def _add_services(self, server: grpc.aio.Server, host: Host) -> None:
         add_PartSearchServiceServicer_to_server(part_search_service.PartSearchService(host), server)

@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar, cast
 
+from partlens.indexer.gallery import Gallery
+from partlens.indexer.gallery.scrub_record import beside
+from partlens.indexer.gallery.scrubbing import Scrubber
 from partlens.server.calls import call as calls
 from partlens.server.config.settings import Settings
 from partlens.server.engine import Engine
@@ -17,6 +20,7 @@ from partlens.server.observe.tracing import tracer
 from partlens.server.queries import KeptQueries, Query, QueryCache
 from partlens.server.questions import Picture, Question, Source
 from partlens.server.redis_client.peers import Peers
+from partlens.server.scrub_report import ScrubReport
 from partlens.server.standing.standing import Standing
 
 T = TypeVar("T")
@@ -30,10 +34,15 @@ class Host:
         settings: of the server.
         metrics: of the server.
         stopping: set when the server begins to stop; long calls then end early.
+
+    Args:
+        tell_sound: called from any thread with whether no damage of the gallery is known.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        self.settings, self.metrics = settings, metrics
+    def __init__(
+        self, settings: Settings, metrics: Metrics, tell_sound: Callable[[bool], None]
+    ) -> None:
+        self.settings, self.metrics, self._tell_sound = settings, metrics, tell_sound
         self.stopping = asyncio.Event()
         self._engine: Engine | None = None
         self._readers = ThreadPoolExecutor(settings.server.workers, "partlens-work")
@@ -43,6 +52,7 @@ class Host:
         self._cache: QueryCache = KeptQueries(settings.limits.kept_queries)
         self._peers: Peers | None = None
         self._standing: Standing | None = None
+        self._scrubber: Scrubber | None = None
 
     async def load(self, make: Callable[[], Engine]) -> None:
         """Makes the engine on a thread; from then on calls are answered."""
@@ -57,6 +67,7 @@ class Host:
         self._engine = engine
         self.metrics.gallery_images.set_function(engine.gallery.__len__)
         self.metrics.gallery_version.set_function(lambda: engine.gallery.version)
+        self._scrubber = self._scrub(engine.whole)
 
     @property
     def standing(self) -> Standing:
@@ -130,6 +141,19 @@ class Host:
         if self._standing is not None:
             self._standing.board.end()
 
+    def _scrub(self, gallery: Gallery) -> Scrubber | None:
+        report, server = ScrubReport(self.metrics, self._tell_sound), self.settings.server
+        if not server.scrub_bytes_per_second:
+            for finding in gallery.damage:
+                report.found(finding)
+            return None
+        record = beside(gallery.path.resolve())
+        scrubber = Scrubber(
+            gallery, record, report, server.scrub_bytes_per_second, server.scrub_every_seconds
+        )
+        report.earlier(scrubber.last)
+        return scrubber
+
     async def close(self) -> None:
         """Waits for the work that has begun, drops what has not, and lets go of the gallery."""
         if self._standing is not None:
@@ -138,6 +162,8 @@ class Host:
             self._passes.close()
         for executor in (self._readers, self._writer):
             executor.shutdown(cancel_futures=True)
+        if self._scrubber is not None:
+            await asyncio.to_thread(self._scrubber.close)
         if self._engine is not None:
             self._engine.close()
         if self._peers is not None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
@@ -32,6 +32,36 @@ def recorded(sums: Path) -> Mapping[Path, str]:
         return {}
     matches = (_LINE.fullmatch(line) for line in lines)
     return {sums.parent / match[2]: match[1] for match in matches if match}
+
+
+def difference(
+    folder: Path,
+    sums: Path,
+    chosen: Callable[[Path], bool] = lambda _: True,
+    digest_of: Callable[[Path], str] = digest,
+) -> str | None:
+    """What is wrong with a folder that must hold exactly the files that `sums`, in it, lists.
+
+    Args:
+        chosen: the files to read and compare; the others must only be there.
+        digest_of: gives the SHA-256 of a file.
+
+    Returns:
+        A message that names the file; None if all is as it was written.
+
+    Raises:
+        OSError: a file cannot be read, or the folder is gone.
+    """
+    expected = recorded(sums)
+    files = {file for file in folder.iterdir() if file != sums}
+    for file in sorted(files | set(expected)):
+        if file not in files:
+            return f"lacks its file {file.name}"
+        if file not in expected:
+            return f"has no checksum of {file.name}"
+        if chosen(file) and digest_of(file) != expected[file]:
+            return f"{file.name} differs from its checksum"
+    return None if expected else f"lacks its file {sums.name}"
 
 
 def forget_missing(sums: Path) -> None:

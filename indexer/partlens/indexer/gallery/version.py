@@ -67,25 +67,54 @@ class Version:
                 with_row_id=True,
             )
 
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """The same of all rows, some at a time; raises as read does."""
+    def batches(
+        self, columns: Sequence[str], part: lance.LanceFragment | None = None
+    ) -> Iterator[pa.Table]:
+        """Columns of all rows, or of one of the parts, some at a time; raises as read does."""
         with damage("rows of the gallery cannot be read"):
-            for batch in self.dataset.to_batches(columns=list(columns), batch_size=_BATCH_ROWS):
+            scanner = self.dataset.scanner(
+                columns=list(columns),
+                batch_size=_BATCH_ROWS,
+                fragments=None if part is None else [part],
+            )
+            for batch in scanner.to_batches():
                 yield pa.Table.from_batches([batch])
+
+    def parts(self) -> Sequence[lance.LanceFragment]:
+        """What Lance calls fragments: rows that were written together."""
+        return self.dataset.get_fragments()
+
+    def data_files(self, part: lance.LanceFragment) -> list[Path]:
+        """The files that hold the rows of a part, without the one that says which are dead."""
+        return [Path(self.dataset.uri) / "data" / file.path for file in part.data_files()]
+
+    def sizes(self) -> dict[Path, int]:
+        """How many bytes each file of rows has; without those whose size was not written down."""
+        return {
+            Path(self.dataset.uri) / "data" / file.path: int(file.file_size_bytes)
+            for part in self.parts()
+            for file in part.data_files()
+            if file.file_size_bytes
+        }
 
     def fragments(self) -> dict[int, str | None]:
         """Lance's number of each file of rows -> the file that says which of its rows are dead."""
         return {each.fragment_id: each.deletion_file() for each in self.dataset.get_fragments()}
 
+    def images_by_file(self) -> dict[Path, int]:
+        """Every file that reading this version needs, and how many images depend on it."""
+        root = Path(self.dataset.uri)
+        found = {manifest_path(root, self.number): len(self)}
+        for part in self.parts():
+            images = part.count_rows()
+            found.update(dict.fromkeys(self.data_files(part), images))
+            if deletions := part.deletion_file():
+                found[root / deletions] = images
+        return found
+
     def files(self) -> list[Path]:
         """Every file that reading this version needs."""
-        root = Path(self.dataset.uri)
-        found = [manifest_path(root, self.number)]
-        for fragment in self.dataset.get_fragments():
-            found += [root / "data" / file.path for file in fragment.data_files()]
-            if deletions := fragment.deletion_file():
-                found.append(root / deletions)
-        return found
+        return list(self.images_by_file())
 
 
 def any_of(row_ids: Iterable[int]) -> str:
