@@ -35,13 +35,14 @@ class ScrubReport:
         """Damage that was not known before."""
         self._known[finding.place] = finding
         self._show()
-        self._say(logging.ERROR, "damaged", finding)
+        self._say(logging.ERROR, f"damaged: {finding}", finding)
 
     def cleared(self, finding: Finding, *, mended: bool) -> None:
         """Damage that is there no more."""
         self._known.pop(finding.place, None)
         self._show()
-        self._say(logging.WARNING, "made again" if mended else "damaged no more", finding)
+        what = "made again from the truth" if mended else "no longer damaged"
+        self._say(logging.WARNING, f"{what}: {finding.place}", finding)
 
     def passed(self, done: Pass) -> None:
         """Everything has been read once."""
@@ -64,16 +65,15 @@ class ScrubReport:
             self._metrics.damaged_files.labels(kind).set(count)
         self._tell_sound(not self._known)
 
-    def _say(self, level: int, what: str, finding: Finding) -> None:
+    def _say(self, level: int, text: str, finding: Finding) -> None:
         now = time.monotonic()
         self._lines = [at for at in self._lines if at > now - _SECONDS]
         if len(self._lines) < _LINES:
             self._lines.append(now)
             _log.log(
                 level,
-                "%s: %s",
-                what,
-                finding,
+                "%s",
+                text,
                 extra={
                     "file": finding.place,
                     "problem": finding.problem,
