@@ -54,9 +54,8 @@ async def folder(model: MetricModel, gallery: Gallery) -> Path:
     return gallery.path
 
 
-def rows_file(folder: Path) -> Path:
-    files = Gallery.open(folder).view.version.files()
-    return next(file for file in files if file.parent.name == "data")
+def rows_files(folder: Path) -> list[Path]:
+    return [file.path for file in Gallery.open(folder).view.version.needed() if file.of_rows]
 
 
 def overwrite(file: Path, offset: int) -> None:
@@ -94,7 +93,7 @@ async def test_damage_of_the_truth_is_told_everywhere_and_the_rest_is_served(
         assert value(registry, "partlens_damaged_files", kind="truth") == 0
         assert ask_doctor(folder)[0] == 0
 
-        file = rows_file(folder)
+        file = rows_files(folder)[0]
         overwrite(file, 2000)
         await wait_until(lambda: value(registry, "partlens_damaged_files", kind="truth") == 1)
         place = file.relative_to(folder).as_posix()
@@ -110,7 +109,7 @@ async def test_damage_of_the_truth_is_told_everywhere_and_the_rest_is_served(
             health_result.stderr
         )
         found = await client.search_regions([picture(100)], REGION)
-        assert len(found.matches) > 0
+        assert len(found.hits) > 0
         assert value(registry, "partlens_scrub_completed_timestamp_seconds") > 0
     code, text = ask_doctor(folder)
     assert code == 1 and place in text, "also when no server runs"
@@ -119,7 +118,7 @@ async def test_damage_of_the_truth_is_told_everywhere_and_the_rest_is_served(
 async def test_a_server_starts_with_damage_and_knows_it_at_once_even_without_scrubbing(
     model: MetricModel, folder: Path
 ) -> None:
-    overwrite(rows_file(folder), 2000)
+    overwrite(rows_files(folder)[0], 2000)
     async with serving(model, folder, scrub_bytes_per_second=0.0) as (server, address):
         registry = server.metrics.registry
         assert value(registry, "partlens_damaged_files", kind="truth") == 1
@@ -141,7 +140,7 @@ async def test_a_damaged_segment_is_made_again_and_that_is_told(
         await wait_until(lambda: not segment.exists())
         await wait_until(lambda: "made again from the truth: segments/" in caplog.text)
         after = await client.search_regions([picture(100)], REGION)
-        assert [hit.image.id for hit in after.matches] == [hit.image.id for hit in before.matches]
+        assert [hit.id for hit in after.hits] == [hit.id for hit in before.hits]
         assert value(server.metrics.registry, "partlens_damaged_files", kind="segments") == 0
         assert await client.files_are_sound()
     assert ask_doctor(folder)[0] == 0
@@ -154,14 +153,15 @@ async def test_thumbnails_that_cannot_be_read_are_left_out_and_counted(
         serving(model, folder, scrub_bytes_per_second=0.0) as (server, address),
         AsyncClient(address) as client,
     ):
-        os.truncate(rows_file(folder), 0)
+        for file in rows_files(folder):
+            os.truncate(file, 0)
         found = await client.search_regions([picture(100)], REGION, thumbnails=True)
-        assert len(found.matches) > 0
-        assert all(not match.thumbnail for match in found.matches)
+        assert len(found.hits) > 0
+        assert all(not hit.thumbnail for hit in found.hits)
         counted = value(server.metrics.registry, "partlens_unreadable_thumbnails_total")
-        assert counted == len(found.matches)
+        assert counted == len(found.hits)
         with pytest.raises(ServerError, match="DATA_LOSS: the gallery's files are damaged"):
-            await client.get_image(found.matches[0].image.id)
+            await client.get_image(found.hits[0].id)
 
 
 async def test_health_of_the_files_is_asked_for_by_the_name_that_the_client_knows(

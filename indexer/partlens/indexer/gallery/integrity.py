@@ -17,8 +17,8 @@ from partlens.indexer.gallery.view import SEGMENTS, View
 
 Digest = Callable[[Path], str]
 Identity = tuple[tuple[str, int, int, int], ...]
-_GLANCE_BYTES = 8 * 2**20
-"""How much `glance` reads at most: a few hundredths of a second."""
+_GLANCE_BYTES = 32 * 2**20
+"""Of files of rows that are read as a gallery is opened, when they are not more in all."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,17 @@ class TruthFile:
         path: of the file.
         place: the same, relative to the gallery's folder.
         digest: its SHA-256; None where none was recorded.
-        images: how many lie in it.
+        images: how many depend on it.
+        of_rows: whether it holds rows, or says which rows there are.
+        size: in bytes, where that was written down.
     """
 
     path: Path
     place: str
     digest: str | None
     images: int
+    of_rows: bool
+    size: int | None
 
     def examine(self, digest_of: Digest) -> Finding | None:
         """Read the file; None if it is whole, or no version needs it any more."""
@@ -140,10 +144,13 @@ def notes(path: Path, bound: Binding) -> list[Note]:
 def truth_files(path: Path, version: Version) -> list[TruthFile]:
     """The files that a version of the truth needs."""
     sums = checksums.recorded(path / SUMS)
-    return [
-        TruthFile(file, file.relative_to(path).as_posix(), sums.get(file), images)
-        for file, images in version.images_by_file().items()
-    ]
+    found = []
+    for file in version.needed():
+        place = file.path.relative_to(path).as_posix()
+        found.append(
+            TruthFile(file.path, place, sums.get(place), file.images, file.of_rows, file.size)
+        )
+    return found
 
 
 def sealed_folder(path: Path, folder: Path, images: int = 0) -> SealedFolder:
@@ -175,29 +182,24 @@ class Glance:
 def glance(path: Path, version: Version) -> Glance:
     """Look for damage of the truth as a gallery is opened.
 
-    It looks at the presence and size of every file, and compares the smallest files, up to 8 MiB
-    together and those that say which rows there are first, with their checksums.
+    It looks at the presence and size of every file, and compares with their checksums those that
+    say which rows there are, and the files of rows where they have up to 32 MiB in all.
 
     Args:
         path: of the gallery.
     """
-    fatal, findings, left = None, list[Finding](), list[tuple[bool, int, TruthFile]]()
-    sizes = version.sizes()
-    for file in truth_files(path, version):
-        problem, size = _misfit(file.path, sizes.get(file.path))
+    files, fatal, findings = truth_files(path, version), None, list[Finding]()
+    small = sum(file.size or 0 for file in files) <= _GLANCE_BYTES
+    for file in files:
+        problem = _misfit(file.path, file.size)
+        finding = None
         if problem:
-            fatal = Finding(file.place, problem, repairable=False, images=file.images)
-            findings.append(fatal)
-        else:
-            left.append((file.path in sizes, size, file))
-    budget = _GLANCE_BYTES
-    for of_rows, size, file in sorted(left, key=lambda each: each[:2]):
-        budget -= size
-        if budget < 0:
-            break
-        if finding := file.examine(checksums.digest):
+            finding = Finding(file.place, problem, repairable=False, images=file.images)
+        elif small or not file.of_rows:
+            finding = file.examine(checksums.digest)
+        if finding:
             findings.append(finding)
-            fatal = fatal if of_rows else finding
+            fatal = finding if problem or not file.of_rows else fatal
     return Glance(tuple(findings), fatal)
 
 
@@ -212,17 +214,17 @@ def identity(piece: Piece) -> Identity:
     return tuple(found)
 
 
-def _misfit(file: Path, expected: int | None) -> tuple[str | None, int]:
-    """What the file system says against a file, and its size."""
+def _misfit(file: Path, expected: int | None) -> str | None:
+    """What the file system says against a file."""
     try:
         size = file.stat().st_size
     except FileNotFoundError:
-        return "is missing", 0
+        return "is missing"
     except OSError as error:
-        return f"cannot be read: {error.strerror or error}", 0
+        return f"cannot be read: {error.strerror or error}"
     if expected is not None and size != expected:
-        return f"has {size} bytes and was written with {expected}", size
-    return None, size
+        return f"has {size} bytes and was written with {expected}"
+    return None
 
 
 def _difference(file: Path, digest: str, digest_of: Digest) -> str | None:

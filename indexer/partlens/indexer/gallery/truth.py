@@ -274,10 +274,11 @@ class Truth:
                     " would look whole; `partlens index verify` says what to do"
                 )
 
-    def _differs(self, file: Path, sums: Mapping[Path, str]) -> bool:
+    def _differs(self, file: Path, sums: Mapping[str, str]) -> bool:
         """Whether a file is not what its checksum says, where it has one."""
-        with damage(f"{file.relative_to(self._folder)} cannot be read"):
-            return file in sums and checksums.digest(file) != sums[file]
+        place = file.relative_to(self._folder).as_posix()
+        with damage(f"{place} cannot be read"):
+            return place in sums and checksums.digest(file) != sums[place]
 
     def _to_write(self) -> lance.LanceDataset:
         return self._writer or self.begin()

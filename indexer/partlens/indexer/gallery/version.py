@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import lance
 import pyarrow as pa
@@ -28,6 +29,22 @@ def later_manifests(dataset: Path, version: int) -> list[Path]:
 def opened(dataset: Path, version: int) -> lance.LanceDataset:
     """A version of a dataset, which remembers little of the versions that come after it."""
     return lance.dataset(str(dataset), version=version, metadata_cache_size_bytes=_CACHE_BYTES)
+
+
+class NeededFile(NamedTuple):
+    """A file that reading a version needs.
+
+    Attributes:
+        path: of the file.
+        images: how many depend on it.
+        of_rows: whether it holds rows, or says which rows there are.
+        size: in bytes, where that was written down.
+    """
+
+    path: Path
+    images: int
+    of_rows: bool = False
+    size: int | None = None
 
 
 class Version:
@@ -88,33 +105,26 @@ class Version:
         """The files that hold the rows of a part, without the one that says which are dead."""
         return [Path(self.dataset.uri) / "data" / file.path for file in part.data_files()]
 
-    def sizes(self) -> dict[Path, int]:
-        """How many bytes each file of rows has; without those whose size was not written down."""
-        return {
-            Path(self.dataset.uri) / "data" / file.path: int(file.file_size_bytes)
-            for part in self.parts()
-            for file in part.data_files()
-            if file.file_size_bytes
-        }
-
     def fragments(self) -> dict[int, str | None]:
-        """Lance's number of each file of rows -> the file that says which of its rows are dead."""
-        return {each.fragment_id: each.deletion_file() for each in self.dataset.get_fragments()}
+        """Lance's number of each part -> the file that says which of its rows are dead."""
+        return {each.fragment_id: each.deletion_file() for each in self.parts()}
 
-    def images_by_file(self) -> dict[Path, int]:
-        """Every file that reading this version needs, and how many images depend on it."""
+    def needed(self) -> list[NeededFile]:
+        """Every file that reading this version needs."""
         root = Path(self.dataset.uri)
-        found = {manifest_path(root, self.number): len(self)}
+        found = [NeededFile(manifest_path(root, self.number), len(self))]
         for part in self.parts():
             images = part.count_rows()
-            found.update(dict.fromkeys(self.data_files(part), images))
+            for file in part.data_files():
+                size = file.file_size_bytes or None
+                found.append(NeededFile(root / "data" / file.path, images, True, size))
             if deletions := part.deletion_file():
-                found[root / deletions] = images
+                found.append(NeededFile(root / deletions, images))
         return found
 
     def files(self) -> list[Path]:
-        """Every file that reading this version needs."""
-        return list(self.images_by_file())
+        """The paths of the files that reading this version needs."""
+        return [file.path for file in self.needed()]
 
 
 def any_of(row_ids: Iterable[int]) -> str:
