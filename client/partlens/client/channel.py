@@ -8,6 +8,8 @@ import grpc
 from partlens.client.errors import CredentialsError
 
 DEADLINE = 60.0
+FILES_HEALTH = "partlens.files"
+"""The name under which a server's health says whether the files of its gallery are sound."""
 """Seconds that one call may take unless the caller says otherwise."""
 
 RESPONSE_BYTES = 256 * 2**20

@@ -18,7 +18,13 @@ from partlens.client.answers import (
     SearchAnswer,
     UpsertAnswer,
 )
-from partlens.client.channel import DEADLINE, NO_CREDENTIALS, OPTIONS, Credentials
+from partlens.client.channel import (
+    DEADLINE,
+    FILES_HEALTH,
+    NO_CREDENTIALS,
+    OPTIONS,
+    Credentials,
+)
 from partlens.client.errors import UnavailableError, from_rpc
 from partlens.client.questions import (
     Filter,
@@ -344,6 +350,19 @@ class Client:
                     return
             time.sleep(min(0.05, left))
         raise UnavailableError(f"the server at {self.target} is not ready after {timeout:g} s")
+
+    def files_are_sound(self) -> bool:
+        """Whether the server knows of no damaged file of its gallery. No token is needed.
+
+        Raises:
+            ClientError: it cannot be asked.
+            NotFoundError: it is older than this question.
+        """
+        request = health_pb2.HealthCheckRequest(service=FILES_HEALTH)
+        check = self._health.Check  # pyright: ignore[reportAttributeAccessIssue]
+        with self._errors():
+            answer = check(request, timeout=self.deadline)
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     def _within(self, deadline: float | None) -> float:
         return self.deadline if deadline is None else deadline
