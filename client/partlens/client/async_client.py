@@ -21,6 +21,7 @@ from partlens.client.answers import (
 )
 from partlens.client.channel import (
     DEADLINE,
+    FILES_HEALTH,
     NO_CREDENTIALS,
     Credentials,
     open_aio_channel,
@@ -372,10 +373,20 @@ class AsyncClient:
             f"the server at {self._route} is not ready after {timeout:g} s: {why}"
         )
 
-    async def _is_serving(self, seconds: float) -> bool:
+    async def files_are_sound(self) -> bool:
+        """Whether the server knows of no damaged file of its gallery. No token is needed.
+
+        Raises:
+            ClientError: it cannot be asked.
+            NotFoundError: its version is too old to answer.
+        """
+        return await self._is_serving(self.deadline, FILES_HEALTH)
+
+    async def _is_serving(self, seconds: float, service: str = "") -> bool:
         check = self._health.Check  # pyright: ignore[reportAttributeAccessIssue]
+        request = health_pb2.HealthCheckRequest(service=service)
         with self._errors():
-            answer = await check(health_pb2.HealthCheckRequest(), timeout=seconds)
+            answer = await check(request, timeout=seconds)
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     def _within(self, deadline: float | None) -> float:

@@ -20,6 +20,7 @@ from partlens.client.answers import (
 )
 from partlens.client.channel import (
     DEADLINE,
+    FILES_HEALTH,
     NO_CREDENTIALS,
     Credentials,
     open_channel,
@@ -363,10 +364,20 @@ class Client:
             f"the server at {self._route} is not ready after {timeout:g} s: {why}"
         )
 
-    def _is_serving(self, seconds: float) -> bool:
+    def files_are_sound(self) -> bool:
+        """Whether the server knows of no damaged file of its gallery. No token is needed.
+
+        Raises:
+            ClientError: it cannot be asked.
+            NotFoundError: its version is too old to answer.
+        """
+        return self._is_serving(self.deadline, FILES_HEALTH)
+
+    def _is_serving(self, seconds: float, service: str = "") -> bool:
         check = self._health.Check  # pyright: ignore[reportAttributeAccessIssue]
+        request = health_pb2.HealthCheckRequest(service=service)
         with self._errors():
-            answer = check(health_pb2.HealthCheckRequest(), timeout=seconds)
+            answer = check(request, timeout=seconds)
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     def _within(self, deadline: float | None) -> float:

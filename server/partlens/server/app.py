@@ -1,5 +1,6 @@
 """The server: its services, their health, and how it starts and stops."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,9 @@ from partlens.server.transport.grpc_calls import CheckedRequests, GrpcCalls
 ENVELOPE_BYTES = 72 * 2**10
 # Health of the server as a whole has the empty name.
 _HEALTH_NAMES = ("", *SERVICES)
+FILES_HEALTH = "partlens.files"
+"""The name under which health says whether the gallery's files are sound as far as is known. The
+server serves what is whole, so its own health does not depend on that."""
 _HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 
@@ -91,7 +95,8 @@ class PartlensServer:
         require_locked(listen, access, insecure=self._insecure)
         tls = certificates(access)
         credentials = tls.credentials() if tls else None
-        host, log = Host(self._settings, self.metrics), AuditLog(self._audit_log)
+        host = Host(self._settings, self.metrics, self._files_teller())
+        log = AuditLog(self._audit_log)
         server = grpc.aio.server(interceptors=[CheckedRequests()], options=_options(self._settings))
         pipeline = Pipeline(_layers(self._settings, self.metrics, self._admission, log))
         server.add_generic_rpc_handlers((GrpcCalls(pipeline, methods(host)),))
@@ -146,6 +151,16 @@ class PartlensServer:
     def metrics_port(self) -> int:
         """Where metrics are served; 0 if they are not."""
         return self._metrics_port.port if self._metrics_port else 0
+
+    def _files_teller(self) -> Callable[[bool], None]:
+        """Takes whether the gallery's files are sound, from any thread, for FILES_HEALTH."""
+        loop, of = asyncio.get_running_loop(), health_pb2.HealthCheckResponse
+
+        def tell(sound: bool) -> None:
+            status = of.SERVING if sound else of.NOT_SERVING
+            asyncio.run_coroutine_threadsafe(self._health.set(FILES_HEALTH, status), loop)
+
+        return tell
 
     def _add_health(self, server: grpc.aio.Server) -> None:
         """Adds health, and reflection where the settings ask for it."""

@@ -8,6 +8,9 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from partlens.indexer.gallery import Gallery
+from partlens.indexer.gallery.scrub_record import beside
+from partlens.indexer.gallery.scrubbing import Scrubber
 from partlens.server.calls import call as calls
 from partlens.server.config.settings import Settings
 from partlens.server.engine import Engine
@@ -17,6 +20,7 @@ from partlens.server.features.cache import KeptQueries, QueryCache
 from partlens.server.features.query_features import QueryFeatures
 from partlens.server.observe.metrics import Metrics
 from partlens.server.redis_client.peers import Peers
+from partlens.server.scrub_report import ScrubReport
 from partlens.server.standing.standing import Standing
 
 T = TypeVar("T")
@@ -31,6 +35,7 @@ class _Loaded:
     features: QueryFeatures
     standing: Standing
     peers: Peers | None
+    scrubber: Scrubber | None
 
 
 class Host:
@@ -40,10 +45,15 @@ class Host:
         settings: of the server.
         metrics: of the server.
         stopping: set when the server begins to stop; long calls then end early.
+
+    Args:
+        tell_sound: called from any thread with whether no damage of the gallery is known.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        self.settings, self.metrics = settings, metrics
+    def __init__(
+        self, settings: Settings, metrics: Metrics, tell_sound: Callable[[bool], None]
+    ) -> None:
+        self.settings, self.metrics, self._tell_sound = settings, metrics, tell_sound
         self.stopping = asyncio.Event()
         self._readers = ThreadPoolExecutor(settings.server.workers, "partlens-work")
         # One thread: the gallery takes one commit at a time anyway.
@@ -63,7 +73,8 @@ class Host:
             cache = peers.share(cache, engine.spec, self.metrics)
         features = QueryFeatures(engine.spec.digest, self.run, batcher, cache, self.metrics)
         standing = Standing(engine.whole, self.settings, self.metrics)
-        self._loaded = _Loaded(engine, batcher, features, standing, peers)
+        scrubber = self._scrub(engine.whole)
+        self._loaded = _Loaded(engine, batcher, features, standing, peers, scrubber)
         self.metrics.gallery_images.set_function(engine.gallery.__len__)
         self.metrics.gallery_version.set_function(lambda: engine.gallery.version)
 
@@ -117,6 +128,19 @@ class Host:
         if self._loaded is not None:
             self._loaded.standing.board.end()
 
+    def _scrub(self, gallery: Gallery) -> Scrubber | None:
+        report, server = ScrubReport(self.metrics, self._tell_sound), self.settings.server
+        if not server.scrub_bytes_per_second:
+            for finding in gallery.damage:
+                report.found(finding)
+            return None
+        record = beside(gallery.path.resolve())
+        scrubber = Scrubber(
+            gallery, record, report, server.scrub_bytes_per_second, server.scrub_every_seconds
+        )
+        report.earlier(scrubber.last)
+        return scrubber
+
     async def close(self) -> None:
         """Waits for the work that has begun, drops what has not, and lets go of the gallery."""
         loaded = self._loaded
@@ -126,6 +150,8 @@ class Host:
         for executor in (self._readers, self._writer):
             executor.shutdown(cancel_futures=True)
         if loaded is not None:
+            if loaded.scrubber is not None:
+                await asyncio.to_thread(loaded.scrubber.close)
             loaded.engine.close()
             if loaded.peers is not None:
                 await loaded.peers.close()

@@ -125,6 +125,40 @@ def test_damage_of_the_truth_is_found_and_nothing_else_is_thrown_away(
     assert sorted((path / "segments").iterdir()) == segments
 
 
+def test_images_are_counted_beside_damage(path: Path) -> None:
+    """Of two files of rows one is damaged: its images are counted, and those of the other read."""
+    files = Gallery.open(path).view.version.needed()
+    file, held, *_ = next(one for one in files if one.of_rows)
+    shorten(file)
+    result = CliRunner().invoke(index, ["verify", str(path), "--json"])
+    assert result.exit_code == 1
+    outcome = json.loads(result.stdout)
+    assert outcome["images"] == IMAGES and outcome["whole"] == IMAGES - held > 0
+    (finding,) = outcome["findings"]
+    assert finding["place"] == file.relative_to(path).as_posix() and finding["images"] == held
+    text = CliRunner().invoke(index, ["verify", str(path), "--repair"]).stdout
+    assert f"{held} images lie in it" in text and "nothing was repaired" in text
+    assert f"{IMAGES} images, {IMAGES - held} read whole" in text
+
+
+def test_images_that_cannot_be_counted_are_not_called_none(path: Path) -> None:
+    (manifest,) = (
+        file for file in Gallery.open(path).view.version.files() if file.parent.name == "_versions"
+    )
+    flip(manifest)
+    result = CliRunner().invoke(index, ["verify", str(path)])
+    assert result.exit_code == 1 and manifest.name in result.stdout
+    assert "the images cannot be counted" in result.stdout and "2 segments" in result.stdout
+
+
+def test_a_damaged_choice_of_indexes_is_found(path: Path) -> None:
+    (path / "indexes").mkdir(exist_ok=True)
+    (path / "indexes/choice.json").write_text("{")
+    result = CliRunner().invoke(index, ["verify", str(path)])
+    assert result.exit_code == 1 and "delete it, and choose again" in result.stdout
+    assert f"{IMAGES} images" in result.stdout
+
+
 def test_a_row_whose_numbers_do_not_add_up_is_found_without_checksums(
     path: Path, storage: Storage
 ) -> None:

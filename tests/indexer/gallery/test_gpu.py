@@ -13,6 +13,7 @@ import faiss
 import numpy as np
 import pytest
 from gallery_images import GRID, SPEC
+from gpu_on_cpu import Copies
 from indexed_gallery import WIDE, fill, queries, recall
 
 from partlens.indexer.gallery import Filter, Gallery, candidates
@@ -29,37 +30,6 @@ from partlens.indexer.gallery.plan import PROBES, IndexChoice
 from partlens.indexer.gallery.search import search
 
 ROWS, EACH, DIMENSIONS = 3000, 4, 16
-
-
-class Copies:
-    """Copies on the CPU, and the threads that made and searched them."""
-
-    def __init__(self) -> None:
-        self.threads: set[str] = set()
-        self.alive = 0
-
-    def __call__(self, index: Any) -> Any:
-        outer, copied = self, faiss.clone_index(index)
-
-        class Copy:
-            nlist = getattr(copied, "nlist", 1)
-
-            def __init__(self) -> None:
-                outer.threads.add(threading.current_thread().name)
-                outer.alive += 1
-                self.nprobe = 1
-
-            def search(self, query: Any, count: int) -> Any:
-                outer.threads.add(threading.current_thread().name)
-                assert count <= MOST
-                parameters = candidates._parameters(copied, self.nprobe, None)
-                return copied.search(query, count, params=parameters)
-
-            def __del__(self) -> None:
-                outer.threads.add(threading.current_thread().name)
-                outer.alive -= 1
-
-        return Copy()
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,11 @@ from partlens.explainer.scoring import Score
 from partlens.indexer.cli import index
 from partlens.indexer.gallery import Filter, Gallery
 from partlens.indexer.gallery.erasure import erase
+from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.indexes import INDEXES, FactoryError
 from partlens.indexer.gallery.plan import INDEXED_ROWS, IndexChoice, plan
+from partlens.indexer.gallery.scrub_record import Pass, beside
+from partlens.indexer.gallery.scrubbing import Scrubber
 from partlens.indexer.gallery.search import search
 from partlens.indexer.gallery.verification import repair, verify
 
@@ -116,6 +121,44 @@ def test_a_damaged_index_is_found_passed_over_and_made_again(folder: Path, file:
     assert not repair(folder).findings
     with Gallery.open(folder) as gallery:
         assert not gallery.indexes.missing(gallery.view.snapshot.segments)
+
+
+class Heard:
+    """Takes note of what a Scrubber clears."""
+
+    def __init__(self) -> None:
+        self.mended = list[str]()
+
+    def read(self, count: int) -> None: ...
+
+    def found(self, finding: Finding) -> None: ...
+
+    def passed(self, done: Pass) -> None: ...
+
+    def cleared(self, finding: Finding, *, mended: bool) -> None:
+        assert mended
+        self.mended.append(finding.place)
+
+
+@pytest.mark.parametrize("file", ["positions.faiss", "embeddings.npy"])
+def test_an_index_that_is_damaged_in_use_is_made_again(folder: Path, file: str) -> None:
+    with Gallery.open(folder) as gallery:
+        before, heard = recall(gallery, Filter()), Heard()
+        (segment,) = gallery.view.snapshot.segments
+        assert segment.path is not None
+        place = folder / INDEXES / segment.path.name
+        with closing(Scrubber(gallery, beside(folder), heard, 1e9, every=0.05)):
+            with (place / file).open("r+b") as opened:
+                opened.seek(5000)
+                opened.write(bytes(range(0x81, 0xC1)))
+            end = time.monotonic() + 60
+            while not heard.mended:
+                assert time.monotonic() < end
+                time.sleep(0.02)
+        assert heard.mended == [f"{INDEXES}/{place.name}"]
+        assert gallery.indexes.of(segment).on_disk
+        assert recall(gallery, Filter()) >= before - 0.02
+    assert not verify(folder).findings
 
 
 def test_memory_is_what_the_plan_says(gallery: Gallery) -> None:

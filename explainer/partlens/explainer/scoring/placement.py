@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 from partlens.explainer.scoring.part import FloatArray, reciprocal
 from partlens.explainer.scoring.stack import PartStack
 
+_ROUNDING = 2.0**-16
+"""Share of the largest value by which equal values may differ: sums of float32 in another order
+differ by some 2**-20 of it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Placement:
@@ -23,7 +27,7 @@ class Placement:
 
 
 def place(stack: PartStack, along: FloatArray, lengths: FloatArray) -> Placement:
-    """The shift s with the largest sum_p w_p cos(c_p, c_(p+s)) of each part, ties to the first.
+    """The shift s with the largest sum_p w_p cos(c_p, c_(p+s)) of each part, see first_largest.
 
     The region's heaviest cell stays inside the image; what else sticks out counts as 0.
 
@@ -37,11 +41,24 @@ def place(stack: PartStack, along: FloatArray, lengths: FloatArray) -> Placement
     for row, col, cells, owners in stack.by_offset:
         here, there = _both(row, rows), _both(col, cols)
         fit[:, here[0], there[0], owners] += cosines[:, here[1], there[1], cells]
-    best = fit.reshape(count, rows * cols, fit.shape[3]).argmax(1)
+    best = first_largest(fit.reshape(count, rows * cols, fit.shape[3]), axis=1)
     row, col = np.divmod(best, cols)
     between = np.stack([_vertex(fit, row, col, 1), _vertex(fit, row, col, 2)], axis=2)
     shifts = np.stack([row, col], axis=2) - stack.anchors
     return Placement(shifts, shifts + between)
+
+
+def first_largest(values: FloatArray, axis: int) -> NDArray[np.int64]:
+    """Where the largest value along an axis is; of equal values, the first.
+
+    Values that differ by rounding only are equal. So cells that look alike do not take turns by
+    what else is computed with them.
+
+    >>> first_largest(np.array([0.25, 1, 1.000001], np.float32), axis=0)
+    np.int64(1)
+    """
+    most = values.max(axis, keepdims=True)
+    return np.asarray(values >= most - _ROUNDING * np.abs(most)).argmax(axis)
 
 
 def _both(offset: int, size: int) -> tuple[slice, slice]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from partlens.explainer.errors import ShapeError
 from partlens.explainer.scoring.part import FloatArray, QueryPart, reciprocal
-from partlens.explainer.scoring.placement import place
+from partlens.explainer.scoring.placement import first_largest, place
 from partlens.explainer.scoring.stack import Along, PartStack
 
 Score = Literal["whole", "part", "default"]
@@ -216,10 +216,13 @@ def _linear(
     scale = reciprocal(images.embedding_lengths[:, None] * norms)
     maps = np.moveaxis(along, 3, 1) * scale[..., None, None]
     count, parts, rows, cols = maps.shape
-    peak = np.stack(np.divmod(maps.reshape(count, parts, rows * cols).argmax(2), cols), axis=2)
+    best = first_largest(maps.reshape(count, parts, rows * cols), axis=2)
+    peak = np.stack(np.divmod(best, cols), axis=2)
     extents = np.array([part.extent for part in stack.parts])
     middle = (extents[:, :2] + extents[:, 2:]) / 2
-    return _Term(maps, (images.bias @ features.T) * scale, peak + 0.5 - middle)
+    # One product for each image, as in PartStack.along.
+    constants = (features @ images.bias[:, :, None])[:, :, 0] * scale
+    return _Term(maps, constants, peak + 0.5 - middle)
 
 
 def _placed(stack: PartStack, along: Along, images: _Images) -> _Term:

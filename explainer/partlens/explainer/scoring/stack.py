@@ -90,10 +90,14 @@ class PartStack:
         return len(self._matrix)
 
     def along(self, images: FloatArray) -> Along:
-        """Images [M, rows, cols, D] by all parts, in one product."""
-        *shape, dimensions = images.shape
-        product = images.reshape(-1, dimensions) @ self._matrix.T if images.size else images
-        product = product.reshape(*shape, self.columns)
+        """Images [M, rows, cols, D] by all parts.
+
+        One product for each image: in one for all, the last bits of a number depend on its row,
+        and copies of an image would score differently.
+        """
+        count, rows, cols, dimensions = images.shape
+        product = images.reshape(count, rows * cols, dimensions) @ self._matrix.T
+        product = product.reshape(count, rows, cols, self.columns)
         ends = len(self), 2 * len(self)
         features, surroundings, directions = np.split(product, ends, axis=3)
         return Along(directions, features, surroundings)

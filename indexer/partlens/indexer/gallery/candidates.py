@@ -12,6 +12,7 @@ from partlens.explainer.halves import to_single
 from partlens.explainer.scoring import MIXTURES, QueryPart, Score, embedding_direction
 from partlens.explainer.scoring.part import reciprocal
 from partlens.indexer.gallery.catalogue import Rows
+from partlens.indexer.gallery.copies import Digests
 from partlens.indexer.gallery.gpu import MOST, GpuIndex
 from partlens.indexer.gallery.indexes import SegmentIndex
 from partlens.indexer.gallery.plan import PROBES
@@ -26,6 +27,8 @@ _ROW = (1 << _SEGMENT_SHIFT) - 1
 _POSITIONS, _EMBEDDINGS = 20, 5
 """Positions and embeddings that are asked for, for each candidate: the best of a sum are seldom the
 best of its terms, and some images have several positions that are near."""
+_MORE = (1, 4, 16)
+"""How many times as many, where most of those that are named are of copies of few images."""
 _MOST_PROBES = 512
 """Lists of positions that are looked into at most, where a filter leaves few of each."""
 _EVERY = 2**31 - 1
@@ -59,12 +62,48 @@ def candidate_rows(
     """The `count` rows that seem best, of those that indexes name for a term of the score.
 
     What embeddings add to the score is known of every row; what PART adds is judged by the
-    positions that are named.
+    positions that are named. One of several copies is enough: together they would take the places
+    of other images.
 
     Args:
         chosen: the rows that may be candidates.
         parts: of the query; those that are excluded name no positions.
     """
+    best = np.zeros(0, np.int64)
+    for more in _MORE:
+        keys, seem = _judged(chosen, parts, score, more * count, index_of)
+        best = keys[_first(seem, count)]
+        if len(np.unique(_digests(chosen, best, index_of))) == len(best):
+            break
+        apart = np.unique(_digests(chosen, keys, index_of), return_index=True)[1]
+        best = keys[apart][_first(seem[apart], count)]
+        if len(best) == count or 2 * len(apart) > len(keys):
+            break
+    return [(segment, rows) for segment, _, rows in _of_segments(chosen, np.sort(best))]
+
+
+def _first(seem: FloatArray, count: int) -> NDArray[np.int64]:
+    """Which `count` seem best."""
+    return np.argpartition(-seem, count)[:count] if len(seem) > count else np.arange(len(seem))
+
+
+def _digests(chosen: Chosen, keys: Keys, index_of: Callable[[Segment], SegmentIndex]) -> Digests:
+    """Equal ones for what may be copies of each other, shape as keys."""
+    found = np.zeros(len(keys), np.uint64)
+    for segment, there, rows in _of_segments(chosen, keys):
+        found[there] = index_of(segment).copies.digests[rows]
+    return found
+
+
+def _judged(
+    chosen: Chosen,
+    parts: Sequence[QueryPart],
+    score: Score,
+    count: int,
+    index_of: Callable[[Segment], SegmentIndex],
+) -> tuple[Keys, FloatArray]:
+    """The rows that indexes name for `count` candidates, each once and in order, and how good each
+    seems."""
     share, direction = MIXTURES[score].part, embedding_direction(score, parts)
     placed = [part for part in parts if share and part.weight > 0]
     named = [_named_positions(chosen, part, _POSITIONS * count, index_of) for part in placed]
@@ -80,9 +119,7 @@ def candidate_rows(
     ends = np.cumsum([len(one.keys) for one in named])
     for part, one, of in zip(placed, named, np.split(inverse, ends), strict=False):
         seem += np.float32(part.weight * share) * about_part(one, of, len(keys))
-    if len(keys) > count:
-        keys = np.sort(keys[np.argpartition(-seem, count)[:count]])
-    return [(segment, rows) for segment, _, rows in _of_segments(chosen, keys)]
+    return keys, seem
 
 
 def about_part(named: Named, rows: NDArray[np.integer], count: int) -> FloatArray:

@@ -112,6 +112,17 @@ class Catalogue:
         """Rows in order of id, shape [M]: strings in Arrow and in Python sort alike."""
         return np.asarray(pc.call_function("sort_indices", [self.table["id"]]).to_numpy(), np.int64)
 
+    def in_order(self, rows: Rows) -> Rows:
+        """The same rows in order of id."""
+        return rows[np.argsort(self._ranks[rows])]
+
+    @cached_property
+    def _ranks(self) -> Rows:
+        """The place of each row in order of id, shape [M]."""
+        ranks = np.empty(len(self), np.int64)
+        ranks[self._by_id] = np.arange(len(self))
+        return ranks
+
     def stored(self, rows: Rows) -> list[StoredImage]:
         """What is known of the images in rows."""
         return [_stored(plain) for plain in self.table.take(pa.array(rows)).to_pylist()]

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
@@ -24,22 +24,53 @@ def record(sums: Path, files: Iterable[Path]) -> None:
             out.write(f"{digest(file)}  {file.relative_to(sums.parent)}\n")
 
 
-def recorded(sums: Path) -> Mapping[Path, str]:
-    """File -> digest; the last line about a file counts, and lines cut short are passed over."""
+def recorded(sums: Path) -> Mapping[str, str]:
+    """Name below sums' folder -> digest; the last line about a file counts, and lines cut short
+    are skipped."""
     try:
         lines = sums.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return {}
     matches = (_LINE.fullmatch(line) for line in lines)
-    return {sums.parent / match[2]: match[1] for match in matches if match}
+    return {match[2]: match[1] for match in matches if match}
+
+
+def difference(
+    folder: Path,
+    sums: Path,
+    chosen: Callable[[Path], bool] = lambda _: True,
+    digest_of: Callable[[Path], str] = digest,
+) -> str | None:
+    """What is wrong with a folder that must hold exactly the files that `sums`, in it, lists.
+
+    Args:
+        chosen: the files to read and compare; the others must only be there.
+        digest_of: gives the SHA-256 of a file.
+
+    Returns:
+        A message that names the file; None if all is as it was written.
+
+    Raises:
+        OSError: a file cannot be read, or the folder is gone.
+    """
+    expected = recorded(sums)
+    names = {file.name for file in folder.iterdir() if file != sums}
+    for name in sorted(names | set(expected)):
+        if name not in names:
+            return f"lacks its file {name}"
+        if name not in expected:
+            return f"has no checksum of {name}"
+        if chosen(folder / name) and digest_of(folder / name) != expected[name]:
+            return f"{name} differs from its checksum"
+    return None if expected else f"lacks its file {sums.name}"
 
 
 def forget_missing(sums: Path) -> None:
     """Drop the lines of files that are gone."""
-    kept = {file: value for file, value in recorded(sums).items() if file.exists()}
+    kept = {name: value for name, value in recorded(sums).items() if (sums.parent / name).exists()}
     draft = sums.with_name(f".{sums.name}")
     draft.write_text(
-        "".join(f"{value}  {file.relative_to(sums.parent)}\n" for file, value in kept.items()),
+        "".join(f"{value}  {name}\n" for name, value in kept.items()),
         encoding="utf-8",
     )
     draft.replace(sums)

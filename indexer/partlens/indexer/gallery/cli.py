@@ -69,10 +69,9 @@ def verify_command(gallery: Path, as_json: bool, mend: bool) -> None:
     else:
         for finding in outcome.findings:
             click.echo(str(finding))
-        click.echo(
-            f"{outcome.images} images, {outcome.segments} segments, {outcome.unchecked} files"
-            f" without a checksum, {len(outcome.findings)} damaged"
-        )
+        if mend and not all(one.repairable for one in outcome.findings):
+            click.echo("nothing was repaired: the truth is damaged too")
+        click.echo(str(outcome))
     sys.exit(1 if outcome.findings else 0)
 
 

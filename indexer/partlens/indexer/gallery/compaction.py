@@ -1,16 +1,18 @@
 """Puts small segments and files together and drops the dead, beside reading and writing."""
 
+import logging
 import math
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from partlens.indexer.errors import StorageError
+from partlens.indexer.errors import DamagedError, StorageError
 from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.durability import refusals
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.snapshot import Snapshot
 
+_log = logging.getLogger(__name__)
 _FAN = 8
 """So many segments of about one size make one of the next, so that each row is rewritten about
 log(rows) / log(8) times."""
@@ -124,6 +126,7 @@ class Compaction:
 
         Raises:
             StorageError: the disk refused it; the gallery is as it was.
+            DamagedError: a file is damaged, and a copy of it would look whole.
         """
         self._stop.clear()
         with self.running:
@@ -139,6 +142,8 @@ class Compaction:
                     self._tidy(_DEAD_SHARE_OF_FILES)
         except StorageError:
             pass  # whoever commits next meets it too, and starts this again
+        except DamagedError as error:
+            _log.error("gallery %s is not compacted: %s", self._folder.parent.name, error)
 
     def _merge(self, *, everything: bool) -> None:
         parts = list(self._snapshot().rows())
@@ -147,6 +152,8 @@ class Compaction:
             if self._stop.is_set():
                 return
             chosen = [parts[number] for number in group]
+            for segment, _ in chosen:
+                _require_whole(segment)
             with refusals(self._folder.parent.name):
                 joined = segments.merge(self._folder, chosen)
                 self._index(joined)
@@ -158,3 +165,14 @@ class Compaction:
             with refusals(self._folder.parent.name):
                 self._index(segment)
         self._segments = len(self._snapshot().segments)
+
+
+def _require_whole(segment: Segment) -> None:
+    """Raise DamagedError if a segment's files changed; one that was removed is still mapped."""
+    try:
+        if segment.path is not None:
+            segments.require_whole(segment.path, contents=True)
+    except FileNotFoundError:
+        pass
+    except DamagedError as error:
+        raise DamagedError(f"{error}; `partlens index verify --repair` makes it again") from error

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,19 @@ def everything_below(folder: Path) -> set[Path]:
     for place, folders, names in os.walk(folder):
         below.update(Path(place, name) for name in (*folders, *names))
     return below
+
+
+def remove_folder(path: Path) -> None:
+    """Delete a folder and what is in it; under its name it is there in full or not at all.
+
+    What is left where that fails has a name that begins with a dot, as drafts have.
+    """
+    doomed = path if path.name.startswith(".") else path.with_name(f".{path.name}")
+    try:
+        path.rename(doomed)
+    except OSError:
+        doomed = path
+    shutil.rmtree(doomed, ignore_errors=True)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

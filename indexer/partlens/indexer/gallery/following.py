@@ -42,6 +42,7 @@ class Follower:
 
     def _follow(self) -> None:
         seen: tuple[int, int] | None = None
+        said = ""
         while True:
             told = self._awake.wait(self._seconds)
             self._awake.clear()
@@ -52,11 +53,13 @@ class Follower:
                 self._gallery.close_if_idle(self._rest)
                 if told or now != seen:
                     self._gallery.refresh()
-                    seen = now
-            except Exception:
+                    seen, said = now, ""
+            except Exception as error:
                 # Whatever it is, what was read before goes on being served; the next look tries
                 # again.
-                _log.exception("gallery %s cannot be refreshed", self._gallery.path.name)
+                if said != str(error):
+                    _log.exception("gallery %s cannot be refreshed", self._gallery.path.name)
+                    said = str(error)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -1,5 +1,6 @@
 """A folder of images by id, with their contributions: written by one, read and searched by many."""
 
+import logging
 import os
 import shutil
 import threading
@@ -30,8 +31,10 @@ from partlens.indexer.gallery.catalogue import Catalogue
 from partlens.indexer.gallery.compaction import Compaction
 from partlens.indexer.gallery.corrections import corrected
 from partlens.indexer.gallery.durability import WriterLock, refusals, sync
+from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.holdings import Holdings
 from partlens.indexer.gallery.indexes import INDEXES, Indexes
+from partlens.indexer.gallery.integrity import glance
 from partlens.indexer.gallery.plan import INDEXED_ROWS, IndexChoice
 from partlens.indexer.gallery.records import (
     Candidate,
@@ -45,11 +48,19 @@ from partlens.indexer.gallery.search import others, search
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.snapshot import Place, Snapshot
 from partlens.indexer.gallery.truth import Truth
-from partlens.indexer.gallery.view import LOCK, SEGMENTS, View, write_or_keep
+from partlens.indexer.gallery.view import (
+    LOCK,
+    SEGMENTS,
+    View,
+    not_held,
+    stored,
+    write_or_keep,
+)
 from partlens.indexer.metadata import Filter, GroupBy, Metadata
 
 # About; for how many rows make a file of the truth.
 _THUMBNAIL_BYTES = 8192
+_log = logging.getLogger(__name__)
 
 
 class Gallery:
@@ -59,6 +70,10 @@ class Gallery:
     Follower refreshes it. Any number of processes may read; the first `add` or `delete` makes
     this one the writer until it is closed. Methods may be called from several threads, and
     reading never waits for writing.
+
+    Attributes:
+        damage: what was found wrong with the truth when it was opened, and did not keep it from
+            being opened; a Scrubber finds the rest.
     """
 
     def __init__(self, path: Path, bound: Binding, device: Device = "cpu") -> None:
@@ -67,6 +82,8 @@ class Gallery:
         self._lock: WriterLock | None = None
         self._writing = threading.RLock()
         self._changed_at = 0.0
+        self._mending = False
+        self.damage = self._glance()
         self._view = View.of(self._truth.current, path, bound)
         self.indexes = Indexes(path / INDEXES, self.spec.dimensions, device)
         self._compaction = Compaction(
@@ -160,15 +177,20 @@ class Gallery:
         """Let another process write."""
         self._compaction.stop()
         with self._writing:
-            if self._lock is not None:
-                self._lock.release()
-                self._lock = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def close_if_idle(self, seconds: float) -> None:
         """Let another process write if nothing was changed for so long."""
-        idle = time.monotonic() - self._changed_at > seconds
-        if self._lock is not None and idle and not self._compaction.is_running():
-            self.close()
+        if self._lock is None or time.monotonic() - self._changed_at <= seconds:
+            return
+        with self._writing:  # which mending and compaction begin under
+            if not self._mending and not self._compaction.is_running():
+                self._let_go()
 
     def refresh(self) -> bool:
         """See what another process has committed since; whether there was something.
@@ -359,7 +381,7 @@ class Gallery:
     def prepare(self) -> None:
         """Read the indexes that a search would read first."""
         for segment in self._view.snapshot.segments:
-            self.indexes.of(segment)
+            self.indexes.of(segment).copies.prepare()
 
     def compact(self, choice: IndexChoice | None = None) -> None:
         """Put small segments and files together now, and leave out what was deleted.
@@ -390,6 +412,64 @@ class Gallery:
             # The newest version must not say which rows were deleted; and the older ones go.
             self.announce()
             self._truth.forget_history(at_once=True)
+
+    def mend(self, finding: Finding, require_going: Callable[[], None] = lambda: None) -> None:
+        """Make a damaged segment, or its index, again from the truth; searches go on meanwhile.
+
+        Args:
+            finding: a repairable one; of a segment that is not used any more nothing is done.
+            require_going: called between steps; what it raises ends this, and nothing is changed.
+
+        Raises:
+            LockedError, StorageError: as add.
+            DamagedError: the truth is damaged too.
+        """
+        name = finding.place.rpartition("/")[2]
+        used = self._view.snapshot.segments
+        damaged = [one for one in used if one.path is not None and one.path.name == name]
+        if not damaged:
+            return
+        if finding.kind == "indexes":  # which may give anything from now on
+            for segment in damaged:
+                self.indexes.forget(segment)
+        with self._compaction.running:
+            with self._writing:
+                self._become_writer()
+                self._mending = True
+            try:
+                for segment in damaged:
+                    if finding.kind == "segments":
+                        self._replace(segment, require_going)
+                    else:
+                        with refusals(self.path.name):
+                            self._index(segment)
+                self.announce()
+            finally:
+                self._mending = False
+        with self._writing:
+            self._compaction.after_commit()
+
+    def _replace(self, damaged: Segment, require_going: Callable[[], None]) -> None:
+        """Put new segments in the place of one that cannot be relied on in any way."""
+
+        def others() -> list[Segment]:
+            return [one for one in self._view.snapshot.segments if one is not damaged]
+
+        version, made = self._view.version, list[Segment]()
+        try:
+            with refusals(self.path.name):
+                for part in stored(version, not_held(version, others()), self.bound):
+                    require_going()
+                    made.append(segments.write(self.path / SEGMENTS, *part))
+        except BaseException:
+            segments.remove(one.path for one in made if one.path)
+            raise
+        with self._writing:
+            segments.remove([damaged.path] if damaged.path else [])
+            known = [*others(), *made]
+            self._view = View.of(self._truth.current, self.path, self.bound, known, self._lock)
+            self._changed_at = time.monotonic()
+            self.indexes.keep_only(self._view.snapshot.segments)
 
     def announce(self) -> None:
         """Make followers look again at what has changed in no image, such as mended segments.
@@ -459,12 +539,24 @@ class Gallery:
         return [one for one in found if then[one.id] == now.get(one.id)]
 
     def with_thumbnails(self, found: Sequence[Candidate]) -> Sequence[Candidate]:
-        """The same with the thumbnail of each; NotFoundError if one was deleted meanwhile."""
-        thumbnails = self.thumbnails([one.id for one in found])
+        """The same with the thumbnail of each; NotFoundError if one was deleted meanwhile.
+
+        A thumbnail that cannot be read is left empty, and `unreadable` is then true.
+        """
+        try:
+            thumbnails = self.thumbnails([one.id for one in found])
+        except DamagedError:
+            return [self._with_thumbnail(one) for one in found]
         return [
             replace(one, thumbnail=thumbnail)
             for one, thumbnail in zip(found, thumbnails, strict=True)
         ]
+
+    def _with_thumbnail(self, one: Candidate) -> Candidate:
+        try:
+            return replace(one, thumbnail=self.thumbnails([one.id])[0])
+        except DamagedError:
+            return replace(one, unreadable=True)
 
     def _stored(self, snapshot: Snapshot, places: Sequence[Place]) -> Sequence[StoredImage]:
         found = dict[Place, StoredImage]()
@@ -482,6 +574,17 @@ class Gallery:
             if id not in places:
                 raise NotFoundError(f"the gallery has no image {id!r}")
         return [places[id] for id in ids]
+
+    def _glance(self) -> Sequence[Finding]:
+        """Damage that is cheap to see; DamagedError where nothing can be read because of it."""
+        seen = glance(self.path, self._truth.current)
+        while seen.findings and self._truth.refresh():  # a writer has tidied away what was missing
+            seen = glance(self.path, self._truth.current)
+        if seen.fatal:
+            raise DamagedError(str(seen.fatal))
+        for finding in seen.findings:
+            _log.error("gallery %s is damaged: %s", self.path.name, finding)
+        return seen.findings
 
     def _become_writer(self) -> None:
         if self._lock is None:

@@ -5,6 +5,7 @@ import shutil
 import threading
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,7 +18,8 @@ from partlens.explainer.compute import Device
 from partlens.explainer.halves import to_half
 from partlens.indexer.errors import DamagedError, GalleryError
 from partlens.indexer.gallery import checksums
-from partlens.indexer.gallery.durability import sync, write_atomically
+from partlens.indexer.gallery.copies import Copies
+from partlens.indexer.gallery.durability import remove_folder, sync, write_atomically
 from partlens.indexer.gallery.gpu import gpu_copy, require_gpu
 from partlens.indexer.gallery.plan import (
     AUTO,
@@ -30,7 +32,7 @@ from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
 
 INDEXES = "indexes"
-_POSITIONS, _EMBEDDINGS, _UNITS, _FACTS, _SUMS = (
+_POSITIONS, _EMBEDDINGS, _UNITS, _FACTS, SUMS = (
     "positions.faiss",
     "embeddings.faiss",
     "embeddings.npy",
@@ -38,7 +40,7 @@ _POSITIONS, _EMBEDDINGS, _UNITS, _FACTS, _SUMS = (
     "files.sha256",
 )
 _FILES = (_POSITIONS, _EMBEDDINGS, _UNITS, _FACTS)
-_CHOICE = "choice.json"
+CHOICE = "choice.json"
 _CHUNK_ROWS = 256
 _TRAINING_VECTORS = 64
 """For each inverted list."""
@@ -68,6 +70,11 @@ class SegmentIndex:
     embeddings: Any
     units: NDArray[np.float16]
     on_disk: bool
+
+    @cached_property
+    def copies(self) -> Copies:
+        """Which rows may be copies of each other."""
+        return Copies(self.units)
 
 
 class Indexes:
@@ -126,7 +133,7 @@ class Indexes:
         if choice.factory != AUTO:
             _empty(self._dimensions, choice.factory)
         self._folder.mkdir(exist_ok=True)
-        write_atomically(self._folder / _CHOICE, json.dumps(asdict(choice)).encode())
+        write_atomically(self._folder / CHOICE, json.dumps(asdict(choice)).encode())
         self.choice = choice
         with self._lock:
             self._known.clear()
@@ -146,12 +153,12 @@ class Indexes:
         rows, positions, dimensions = segment.contributions.shape
         factory = positions_factory(self.choice, rows * positions, dimensions, share)
         place = self._folder / segment.path.name
-        draft = place.with_name(f".{place.name}")
+        draft = place.with_name(f".{place.name}.draft")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         try:
             _write(draft, segment, factory)
-            shutil.rmtree(place, ignore_errors=True)
+            remove_folder(place)
             draft.rename(place)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
@@ -163,17 +170,13 @@ class Indexes:
         """Delete the files of all other segments' indexes; only for the one writer."""
         names = {segment.path.name for segment in segments if segment.path}
         for path in self._folder.iterdir() if self._folder.is_dir() else ():
-            if path.name not in names and path.name != _CHOICE:
-                shutil.rmtree(path, ignore_errors=True)
+            if path.name not in names and path.name != CHOICE:
+                remove_folder(path)
 
-    def require_whole(self, segment: Segment) -> None:
-        """Compare the files of a segment's index, if it has any, with their checksums.
-
-        Raises:
-            DamagedError: they differ.
-        """
-        if segment.path and (self._folder / segment.path.name).exists():
-            _load(self._folder / segment.path.name, segment)
+    def forget(self, segment: Segment) -> None:
+        """Let go of an index whose files were damaged while it was in use."""
+        with self._lock:
+            self._known.pop(segment, None)
 
     def _read(self, segment: Segment) -> SegmentIndex | None:
         if segment.path is None or not (self._folder / segment.path.name).exists():
@@ -196,13 +199,16 @@ def read_choice(folder: Path) -> IndexChoice:
         DamagedError: the file is not what choose writes.
     """
     try:
-        plain = json.loads((folder / _CHOICE).read_bytes())
+        plain = json.loads((folder / CHOICE).read_bytes())
         memory = plain["memory_bytes"]
         return IndexChoice(str(plain["factory"]), None if memory is None else int(memory))
     except FileNotFoundError:
         return IndexChoice()
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DamagedError(f"{folder.name}/{_CHOICE} cannot be read: {error}") from error
+        raise DamagedError(
+            f"{folder.name}/{CHOICE} cannot be read: {error}; delete it, and choose again with"
+            " `partlens index compact`"
+        ) from error
 
 
 def _write(folder: Path, segment: Segment, factory: str) -> None:
@@ -215,21 +221,20 @@ def _write(folder: Path, segment: Segment, factory: str) -> None:
     facts = {"factory": factory, "rows": rows, "positions": positions}
     (folder / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
     files = [folder / name for name in _FILES]
-    checksums.record(folder / _SUMS, files)
-    for path in (*files, folder / _SUMS, folder):
+    checksums.record(folder / SUMS, files)
+    for path in (*files, folder / SUMS, folder):
         sync(path)
 
 
 def _load(path: Path, segment: Segment) -> SegmentIndex:
     """That of a folder, after its files are compared with their checksums; DamagedError."""
-    sums = checksums.recorded(path / _SUMS)
     try:
-        for name in _FILES:
-            # First, as FAISS must not parse a file that was changed.
-            if sums.get(path / name) != checksums.digest(path / name):
-                raise DamagedError(f"index {path.name}: {name} differs from its checksum")
+        # First, as FAISS must not parse a file that was changed.
+        problem = checksums.difference(path, path / SUMS)
     except OSError as error:
         raise DamagedError(f"index {path.name} cannot be read: {error}") from error
+    if problem:
+        raise DamagedError(f"index {path.name}: {problem}")
     return _open(path, segment)
 
 

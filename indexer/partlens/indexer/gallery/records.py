@@ -101,6 +101,7 @@ class Candidate:
             matched.
         stored: what the gallery knows of it.
         thumbnail: JPEG; empty unless asked for with Gallery.with_thumbnails.
+        unreadable: whether the thumbnail was asked for and is damaged.
         group: what it is the best image of, where a search was by group; "" where it is alone.
         others: how many more images of that group pass the filter.
     """
@@ -112,6 +113,7 @@ class Candidate:
     window: tuple[float, float, float, float]
     stored: StoredImage
     thumbnail: bytes = b""
+    unreadable: bool = False
     group: str = ""
     others: int = 0
 

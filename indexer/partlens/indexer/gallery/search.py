@@ -2,18 +2,19 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from partlens.explainer.scoring import QueryPart, Score, score_images
-from partlens.indexer.gallery.candidates import candidate_rows
+from partlens.explainer.scoring import QueryPart, Score
+from partlens.indexer.gallery.candidates import Chosen, candidate_rows
 from partlens.indexer.gallery.catalogue import Rows
 from partlens.indexer.gallery.indexes import SegmentIndex
 from partlens.indexer.gallery.plan import growth
+from partlens.indexer.gallery.ranking import Asked, Found, Ranking
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.snapshot import Place, Snapshot
+from partlens.indexer.gallery.snapshot import Snapshot
 from partlens.indexer.gallery.threads import one_thread
 from partlens.indexer.metadata import Filter, GroupBy
 
@@ -23,27 +24,13 @@ EXACT_BYTES = 16 * 2**20
 """Up to this size of contributions every image that passes the filter is scored, which takes no
 longer than asking an index."""
 RERANKED: Mapping[Score, int] = {"whole": 256, "part": 768, "default": 256}
-"""Above it, so many candidates times plan.growth (or eight a result, if that is more) are scored.
-PART is what an index tells least of."""
+"""Above it, so many candidates times plan.growth are scored first, and _MORE times as many in each
+later round. PART is what an index tells least of."""
+_MORE = 4
+_A_RESULT = 8
+"""Candidates for each score that a round settles."""
 MOST_RERANKED = 32768
-"""So many at most, where those are of too few groups."""
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """A scored image; fields as scoring.Scored, of one image.
-
-    Attributes:
-        group: what it is the best of, "" where it stands alone.
-    """
-
-    place: Place
-    id: str
-    score: float
-    map: FloatArray
-    constant: float
-    window: tuple[float, float, float, float]
-    group: str = ""
+"""Candidates at most, unless more results are wanted."""
 
 
 def search(
@@ -60,8 +47,10 @@ def search(
 ) -> list[Found]:
     """The best `top` images, or the best of `top` groups, best first; equal scores in order of id.
 
-    Where the contributions to look through fit into exact_bytes the result is that of scoring
-    every image. Otherwise FAISS names candidates, and those are scored exactly.
+    A search for fewer gives the beginning of what a search for more gives, so pages of any size
+    join. Where the contributions to look through fit into exact_bytes, the result is that of
+    scoring every image. Otherwise FAISS names candidates, and those are scored exactly; copies of
+    a hit are ranked whether they are named or not.
 
     Args:
         index_of: gives a segment's index.
@@ -70,28 +59,113 @@ def search(
     """
     passing = [(segment, rows) for segment, rows in snapshot.rows(where) if len(rows)]
     size = sum(segment.contributions.bytes_per_image * len(rows) for segment, rows in passing)
-    images = sum(len(rows) for _, rows in passing)
     numbers = {segment: number for number, segment in enumerate(snapshot.segments)}
+    ranking = Ranking(Asked(parts, score, grid, by), top)
 
-    def ranked(chosen: Sequence[tuple[Segment, Rows]]) -> list[Found]:
-        best: list[Found] = []
+    def add(chosen: Chosen, equal: float | None = None) -> list[_Part]:
+        scored = list[_Part]()
         for segment, rows in _chunks(chosen):
             require_waiting()
-            least = best[-1].score if len(best) == top else -math.inf
-            best += _scored(numbers[segment], segment, rows, parts, score, top, least, grid, by)
-            best = _first(best, top)
-        return best
+            if equal is None:
+                scores = ranking.add(numbers[segment], segment, rows)
+                scored.append(_Part(segment, rows, scores))
+            else:
+                ranking.add_equal(numbers[segment], segment, rows, equal)
+        return scored
 
     with one_thread():
         if size <= exact_bytes:
-            return ranked(passing)
-        count = max(math.ceil(RERANKED[score] * growth(images)), 8 * top)
-        while True:
-            best = ranked(candidate_rows(passing, parts, score, count, index_of))
-            # Candidates of few groups may leave out others: then more are looked at.
-            if by is None or len(best) == top or count >= min(images, MOST_RERANKED):
-                return best
-            count *= 4
+            add(passing)
+            ranking.settle(-math.inf)
+        else:
+            _rank_candidates(ranking, passing, add, index_of)
+    return ranking.settled
+
+
+class _Part(NamedTuple):
+    """Scored rows of a segment: rows and scores [M]."""
+
+    segment: Segment
+    rows: Rows
+    scores: FloatArray
+
+
+def _rank_candidates(
+    ranking: Ranking,
+    passing: Chosen,
+    add: Callable[..., list[_Part]],
+    index_of: Callable[[Segment], SegmentIndex],
+) -> None:
+    """Settle the ranking by candidates, by more of them in each round, until it is full.
+
+    A round settles the best eighth of its candidates' scores, however many results are wanted.
+    What a later round finds that scores above them is left out: it would move hits from one page
+    to another.
+    """
+    images = sum(len(rows) for _, rows in passing)
+    parts, score = ranking.asked.parts, ranking.asked.score
+    count = math.ceil(RERANKED[score] * growth(images))
+    done, scored = {segment: np.zeros(0, np.int64) for segment, _ in passing}, list[_Part]()
+    while count < images:
+        named = candidate_rows(passing, parts, score, count, index_of)
+        scored += add(_without(named, done))
+        done |= {segment: np.union1d(done[segment], rows) for segment, rows in named}
+        last = count >= max(MOST_RERANKED, _A_RESULT * ranking.top)
+        least = -math.inf if last else _nth_best(scored, count // _A_RESULT)
+        between = max(least, ranking.cut), ranking.below
+        for segment, rows, equal in _copies(scored, between, passing, index_of):
+            copies = np.setdiff1d(rows, done[segment], assume_unique=True)
+            add([(segment, segment.catalogue.in_order(copies)[:MOST_RERANKED])], equal)
+        ranking.settle(least)
+        if last or len(ranking.settled) == ranking.top:
+            return
+        count *= _MORE
+    add(_without(passing, done))
+    ranking.settle(-math.inf)
+
+
+def _without(named: Chosen, done: Mapping[Segment, Rows]) -> Chosen:
+    """The rows that are not done."""
+    return [
+        (segment, np.setdiff1d(rows, done[segment], assume_unique=True)) for segment, rows in named
+    ]
+
+
+def _nth_best(scored: Sequence[_Part], count: int) -> float:
+    """The score that so many different ones reach; the lowest, where there are fewer."""
+    if not scored:
+        return -math.inf
+    different = np.unique(np.concatenate([part.scores for part in scored]))
+    return float(different[-min(max(count, 1), len(different))])
+
+
+def _copies(
+    scored: Sequence[_Part],
+    between: tuple[float, float],
+    passing: Chosen,
+    index_of: Callable[[Segment], SegmentIndex],
+) -> Iterator[tuple[Segment, Rows, float]]:
+    """What may be copies of the rows that score the first number or more, and less than the
+    second; with that score, best first.
+
+    An index that is asked for some vectors names any of those that are equal.
+    """
+    copies = {segment: index_of(segment).copies for segment, _ in passing}
+    of, scores = [np.zeros(0, np.uint64)], [np.zeros(0, np.float32)]
+    for part in scored:
+        among = (part.scores >= between[0]) & (part.scores < between[1])
+        of.append(copies[part.segment].digests[part.rows[among]])
+        scores.append(part.scores[among])
+    digests, equal = np.concatenate(of), np.concatenate(scores)
+    total = np.zeros(len(digests), np.int64)
+    for one in copies.values():
+        total += one.counts(digests)
+    several = np.flatnonzero(total > 1)
+    for score, digest in sorted({(-equal[i], digests[i]) for i in several}):
+        for segment, rows in passing:
+            found = copies[segment].rows(digest)
+            there = np.searchsorted(rows, found).clip(max=len(rows) - 1)
+            yield segment, found[rows[there] == found], -float(score)
 
 
 def others(snapshot: Snapshot, where: Filter, by: GroupBy, found: Sequence[Found]) -> list[int]:
@@ -104,54 +178,6 @@ def others(snapshot: Snapshot, where: Filter, by: GroupBy, found: Sequence[Found
             if text in sizes:
                 sizes[text] += int(counts[number])
     return [sizes[one.group] - 1 if one.group else 0 for one in found]
-
-
-def _first(found: Sequence[Found], top: int) -> list[Found]:
-    """The best, one of each group."""
-    kept: list[Found] = []
-    groups = set[str]()
-    for one in sorted(found, key=lambda one: (-one.score, one.id)):
-        if len(kept) < top and one.group not in groups:
-            kept.append(one)
-            groups |= {one.group} - {""}
-    return kept
-
-
-def _scored(
-    number: int,
-    segment: Segment,
-    rows: Rows,
-    parts: Sequence[QueryPart],
-    score: Score,
-    top: int,
-    least: float,
-    grid: tuple[int, int],
-    by: GroupBy | None,
-) -> Iterator[Found]:
-    """The best of some rows, or of their groups, of those that score `least` or more."""
-    bias = np.asarray(segment.bias[rows])
-    scored = score_images(score, parts, segment.contributions[rows], bias, grid)
-    order = np.argsort(-scored.scores, kind="stable")
-    groups = None if by is None else segment.catalogue.groups(by)
-    if groups is not None:
-        of = groups.numbers[rows[order]]
-        alone = np.where(of < 0, -1 - np.arange(len(of)), of)
-        order = order[np.sort(np.unique(alone, return_index=True)[1])]
-    first = order[: top + 1]
-    # Looking up ids takes long, and of most chunks none is among the best.
-    first = first[scored.scores[first] >= least]
-    for i, id in zip(first, segment.catalogue.ids(rows[first]), strict=True):
-        number_of_group = -1 if groups is None else int(groups.numbers[rows[i]])
-        row0, col0, row1, col1 = (float(n) for n in scored.windows[i])
-        yield Found(
-            Place(number, int(rows[i])),
-            id,
-            float(scored.scores[i]),
-            scored.maps[i].copy(),
-            float(scored.constants[i]),
-            (row0, col0, row1, col1),
-            "" if groups is None or number_of_group < 0 else groups.texts[number_of_group],
-        )
 
 
 def _chunks(chosen: Sequence[tuple[Segment, Rows]]) -> Iterator[tuple[Segment, Rows]]:

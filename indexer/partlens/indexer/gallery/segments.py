@@ -17,7 +17,7 @@ from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.catalogue import Catalogue, joined
-from partlens.indexer.gallery.durability import sync
+from partlens.indexer.gallery.durability import remove_folder, sync
 from partlens.indexer.gallery.records import FloatArray
 
 SUMS, CATALOGUE, SCALES = "files.sha256", "catalogue.arrow", "scales.npy"
@@ -151,15 +151,11 @@ def require_whole(path: Path, *, contents: bool) -> None:
     Raises:
         DamagedError: they differ; the message names the file.
     """
-    sums = checksums.recorded(path / SUMS)
-    files = {file for file in path.iterdir() if file.name != SUMS}
-    for file in sorted(files | set(sums)):
-        if file not in files:
-            raise DamagedError(f"segment {path.name} lacks its file {file.name}")
-        if file not in sums:
-            raise DamagedError(f"segment {path.name} has no checksum of {file.name}")
-        if (contents or file.name == CATALOGUE) and checksums.digest(file) != sums[file]:
-            raise DamagedError(f"segment {path.name}: {file.name} differs from its checksum")
+    problem = checksums.difference(
+        path, path / SUMS, lambda file: contents or file.name == CATALOGUE
+    )
+    if problem:
+        raise DamagedError(f"segment {path.name}: {problem}")
 
 
 def folders(folder: Path) -> list[Path]:
@@ -199,9 +195,9 @@ def _chunks(parts: Sequence[tuple[Segment, NDArray[np.int64]]]) -> _Chunks:
 
 
 def remove(paths: Iterable[Path]) -> None:
-    """Delete the files of segments; who has them mapped keeps them until done."""
+    """Delete segments; processes that have them mapped keep them until they let go."""
     for path in paths:
-        shutil.rmtree(path, ignore_errors=True)
+        remove_folder(path)
 
 
 def remove_drafts(folder: Path) -> None:

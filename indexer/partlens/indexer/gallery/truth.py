@@ -25,7 +25,13 @@ from partlens.indexer.gallery.durability import (
     write_atomically,
 )
 from partlens.indexer.gallery.schema import schema
-from partlens.indexer.gallery.version import Version, any_of, later_manifests, opened
+from partlens.indexer.gallery.version import (
+    Version,
+    any_of,
+    later_manifests,
+    manifest_path,
+    opened,
+)
 
 DATASET, COMMITTED, SUMS = "truth.lance", "committed.json", "truth.sha256"
 # Who reads a version that is older than this and not the newest must take a newer one.
@@ -84,7 +90,8 @@ class Truth:
         folder: of the gallery.
 
     Raises:
-        DamagedError: the committed version cannot be opened.
+        DamagedError: the committed version cannot be opened, or its manifest differs from its
+            checksum.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -93,7 +100,7 @@ class Truth:
         self._committed = Committed(0, 0)
         self._synced: set[Path] = set()
         self._rewriting = False
-        self.current = self._newest()
+        self.current = self._newest(first=True)
 
     @classmethod
     def create(cls, folder: Path, bound: Binding) -> None:
@@ -182,6 +189,7 @@ class Truth:
 
         Raises:
             StorageError: the disk refused it; nothing has changed.
+            DamagedError: a file differs from its checksum. A copy of it would look whole.
         """
         options: CompactionOptions = {
             "target_rows_per_fragment": max(256, _FILE_BYTES // row_bytes),
@@ -192,6 +200,8 @@ class Truth:
         try:
             with refusals(self._folder.name):
                 tasks = Compaction.plan(version.dataset, options).tasks
+            self._require_whole(version, {one.id for task in tasks for one in task.fragments})
+            with refusals(self._folder.name):
                 results = [task.execute(version.dataset) for task in tasks]
         finally:
             self._rewriting = False
@@ -227,16 +237,48 @@ class Truth:
         with self._commit() as dataset:
             dataset.restore()  # type: ignore[no-untyped-call]
 
-    def _newest(self) -> Version:
-        """The committed version, which another process may be about to tidy away."""
+    def _newest(self, *, first: bool = False) -> Version:
+        """The committed version, which another process may be about to tidy away.
+
+        Args:
+            first: compare its manifest with its checksum, as one that was changed must not be
+                parsed. Versions that come later have just been written.
+        """
         committed = Committed.read(self._folder)
         while True:
             try:
+                if first:
+                    self._require_manifest(committed.version)
                 return Version.open(self._path, committed.version)
             except DamagedError:
                 before, committed = committed, Committed.read(self._folder)
                 if committed == before:
                     raise
+
+    def _require_manifest(self, version: int) -> None:
+        file = manifest_path(self._path, version)
+        if self._differs(file, checksums.recorded(self._folder / SUMS)):
+            raise DamagedError(
+                f"{file.relative_to(self._folder)}, which says what the newest version holds,"
+                " differs from its checksum; bring the gallery back from a backup"
+            )
+
+    def _require_whole(self, version: Version, numbers: Set[int]) -> None:
+        """Raise DamagedError if a file of these parts of a version differs from its checksum."""
+        sums = checksums.recorded(self._folder / SUMS)
+        parts = [part for part in version.parts() if part.fragment_id in numbers]
+        for file in (file for part in parts for file in version.data_files(part)):
+            if self._differs(file, sums):
+                raise DamagedError(
+                    f"{file.relative_to(self._folder)} differs from its checksum, and a copy of it"
+                    " would look whole; `partlens index verify` says what to do"
+                )
+
+    def _differs(self, file: Path, sums: Mapping[str, str]) -> bool:
+        """Whether a file is not what its checksum says, where it has one."""
+        place = file.relative_to(self._folder).as_posix()
+        with damage(f"{place} cannot be read"):
+            return place in sums and checksums.digest(file) != sums[place]
 
     def _to_write(self) -> lance.LanceDataset:
         return self._writer or self.begin()

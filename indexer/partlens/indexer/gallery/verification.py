@@ -1,7 +1,7 @@
 """Finds damage in a gallery: every file against its checksum, every row against its copies."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,44 +11,20 @@ from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import checksums, segments
 from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.catalogue import TRUTH_COLUMNS, Catalogue
+from partlens.indexer.gallery.completeness import not_adding_up
 from partlens.indexer.gallery.durability import WriterLock, damage
+from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.gallery import Gallery
-from partlens.indexer.gallery.indexes import INDEXES, Indexes
-from partlens.indexer.gallery.schema import array_columns, arrays, embeddings
+from partlens.indexer.gallery.integrity import notes, sealed_folder, sealed_folders, truth_files
+from partlens.indexer.gallery.schema import array_columns, arrays
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.times import out_of_range
-from partlens.indexer.gallery.truth import DATASET, SUMS, Truth
-from partlens.indexer.gallery.version import Version
+from partlens.indexer.gallery.truth import DATASET, Committed, Truth
+from partlens.indexer.gallery.version import Version, manifest_path
 from partlens.indexer.gallery.view import LOCK, SEGMENTS
 
 Key = tuple[str, int]
 """An image's id and revision."""
-_TOLERANCE = 1e-4
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that is not as it was written.
-
-    Attributes:
-        place: file or folder, below the gallery's.
-        problem: what is wrong with it.
-        repairable: whether the truth can make it again.
-        advice: what to do, where that is neither a repair nor a backup.
-    """
-
-    place: str
-    problem: str
-    repairable: bool
-    advice: str = ""
-
-    def __str__(self) -> str:
-        advice = self.advice or (
-            "--repair makes it again from the truth"
-            if self.repairable
-            else "bring the gallery back from a backup, or index its images into a new one"
-        )
-        return f"{self.place}: {self.problem}; {advice}"
 
 
 @dataclass(frozen=True)
@@ -56,17 +32,28 @@ class Verification:
     """What a look at all of a gallery gave.
 
     Attributes:
-        images: rows of the truth that were read whole.
-        segments: that hold them for searching.
+        images: that the gallery holds; None where damage keeps them from being counted.
+        whole: of these, those whose row was read and adds up. Such a row may still be damaged in
+            what nothing is computed from, as its thumbnail, where its file is among the findings.
+        segments: that are whole.
         unchecked: files of the truth that have no checksum, because the machine went down soon
             after they were written; their rows are read all the same.
         findings: all damage.
     """
 
-    images: int
+    images: int | None
+    whole: int
     segments: int
     unchecked: int
     findings: tuple[Finding, ...]
+
+    def __str__(self) -> str:
+        """The last line of a report."""
+        images = "the images cannot be counted" if self.images is None else f"{self.images} images"
+        return (
+            f"{images}, {self.whole} read whole; {self.segments} segments; {self.unchecked} files"
+            f" without a checksum; {len(self.findings)} damaged"
+        )
 
 
 def verify(path: Path) -> Verification:
@@ -77,16 +64,16 @@ def verify(path: Path) -> Verification:
         DamagedError: gallery.json or committed.json is damaged, and nothing can be read.
     """
     bound = Binding.read(path)
-    truth = Truth(path)
     while True:
-        outcome = _verify(path, bound, truth.current)
+        number = Committed.read(path).version
+        outcome = _verify(path, bound, number)
         # A writer may have tidied away what this version needs while it was read.
-        if not outcome.findings or not truth.refresh():
+        if not outcome.findings or Committed.read(path).version == number:
             return outcome
 
 
 def repair(path: Path) -> Verification:
-    """Make damaged segments again from the truth, then look at everything again.
+    """Make damaged segments and indexes again from the truth, then look at everything again.
 
     Nothing is changed where the truth is damaged too: a segment may then be the better copy.
 
@@ -107,72 +94,104 @@ def repair(path: Path) -> Verification:
     return verify(path)
 
 
-def _verify(path: Path, bound: Binding, version: Version) -> Verification:
-    findings, unchecked = _damaged_files(path, version)
-    whole = list[Segment]()
-    for folder in segments.folders(path / SEGMENTS):
-        try:
-            segments.require_whole(folder, contents=True)
-            whole.append(segments.load(folder, bound))
-            findings += _damaged_index(path, whole[-1])
-        except (OSError, DamagedError) as error:
-            if folder.exists():  # else a writer has just put it into another
-                problem = str(error).removeprefix(f"segment {folder.name}").lstrip(": ")
-                findings.append(Finding(f"{SEGMENTS}/{folder.name}", problem, True))
-    count = 0
-    if all(finding.repairable for finding in findings):
-        count, of_rows = _damaged_rows(bound, version, whole)
-        # Rows of a damaged segment are in no other; that need not be said again.
-        findings += [one for one in of_rows if not findings or one.place != SEGMENTS]
-    return Verification(count, len(whole), unchecked, tuple(findings))
-
-
-def _damaged_index(path: Path, segment: Segment) -> list[Finding]:
+def _verify(path: Path, bound: Binding, number: int) -> Verification:
+    derived, whole = _derived(path, bound)
+    derived += [found for note in notes(path, bound) if (found := note.examine(checksums.digest))]
     try:
-        Indexes(path / INDEXES, segment.bias.shape[1]).require_whole(segment)
+        version = Truth(path).current
     except DamagedError as error:
-        return [Finding(f"{INDEXES}/{segment.path.name}", str(error), True)] if segment.path else []
-    return []
+        place = manifest_path(path / DATASET, number).relative_to(path).as_posix()
+        of_truth = Finding(place, f"cannot be opened: {error}", repairable=False)
+        return Verification(None, 0, len(whole), 0, (of_truth, *derived))
+    of_files, unchecked = _damaged_files(path, version)
+    images, sound, of_rows = _damaged_rows(path, bound, version, whole)
+    if derived:
+        # Rows of a damaged segment are in no other; that need not be said again.
+        of_rows = [one for one in of_rows if one.place != SEGMENTS]
+    every = (*_combined(of_files, of_rows), *derived)
+    return Verification(images, sound, len(whole), unchecked, every)
+
+
+def _derived(path: Path, bound: Binding) -> tuple[list[Finding], list[Segment]]:
+    """Damage of segments and indexes, and the segments that are whole."""
+    findings, whole = list[Finding](), list[Segment]()
+    for folder in segments.folders(path / SEGMENTS):
+        found = sealed_folder(path, folder).examine(checksums.digest)
+        if found:
+            findings.append(found)
+            continue
+        try:
+            segment = segments.load(folder, bound)
+        except DamagedError as error:
+            if folder.exists():  # else a writer has just put it into another
+                findings.append(Finding(f"{SEGMENTS}/{folder.name}", str(error), repairable=True))
+            continue
+        whole.append(segment)
+        for sealed in sealed_folders(path, segment):
+            if sealed.path != folder and (found := sealed.examine(checksums.digest)):
+                findings.append(found)
+    return findings, whole
 
 
 def _damaged_files(path: Path, version: Version) -> tuple[list[Finding], int]:
     """Files of the truth that are gone or differ; how many have no checksum."""
-    sums, findings, unchecked = checksums.recorded(path / SUMS), list[Finding](), 0
-    for file in version.files():
-        place = str(file.relative_to(path))
-        if not file.exists():
-            findings.append(Finding(place, "is missing", False))
-        elif file not in sums:
-            unchecked += 1
-        elif checksums.digest(file) != sums[file]:
-            findings.append(Finding(place, "differs from its checksum", False))
-    return findings, unchecked
+    files = truth_files(path, version)
+    findings = [found for file in files if (found := file.examine(checksums.digest))]
+    return findings, sum(file.digest is None and file.path.exists() for file in files)
 
 
 def _damaged_rows(
-    bound: Binding, version: Version, whole: list[Segment]
-) -> tuple[int, list[Finding]]:
-    """How many rows there are, and those that are damaged, twice there, or in no segment."""
+    path: Path, bound: Binding, version: Version, whole: list[Segment]
+) -> tuple[int | None, int, list[Finding]]:
+    """How many images there are (None if that cannot be read), how many of them are whole; and
+    damaged rows, such as are there twice, and such as are in no segment."""
     places = {key: (segment, row) for segment in whole for row, key in enumerate(_keys(segment))}
-    seen, missing, findings = set[str](), 0, list[Finding]()
-    try:
-        for batch in version.batches(
-            (*TRUTH_COLUMNS, "thumbnail", "embedding", *array_columns(bound))
-        ):
-            keys = _require_rows(batch, seen)
-            _require_sums(batch, bound, keys)
-            missing += sum(key not in places for key in keys)
-            findings += _differing(batch, bound, keys, places)
-            findings += _mistimed(batch)
-    except DamagedError as error:
-        findings.append(Finding(DATASET, str(error), False))
-    else:
-        if len(seen) != len(version):
-            problem = f"holds {len(seen)} images, and counts {len(version)}"
-            findings.append(Finding(DATASET, problem, False))
+    columns = (*TRUTH_COLUMNS, "thumbnail", "embedding", *array_columns(bound))
+    seen, sound, missing, findings = set[str](), 0, 0, list[Finding]()
+    for part in version.parts():
+        problems = list[str]()
+        try:
+            for batch in version.batches(columns, part):
+                keys = _require_rows(batch, seen)
+                wrong = not_adding_up(batch, bound)
+                problems += [_not_adding_up(keys[row]) for row in wrong]
+                missing += sum(key not in places for key in keys)
+                sound += len(keys) - len(wrong)
+                findings += _differing(batch, bound, keys, places, set(wrong))
+                findings += _mistimed(batch)
+        except DamagedError as error:
+            problems.append(str(error))
+        if problems:
+            more = f", and so are {len(problems) - 1} more" if problems[1:] else ""
+            place = version.data_files(part)[0].relative_to(path).as_posix()
+            problem = f"{problems[0]}{more}"
+            findings.insert(0, Finding(place, problem, repairable=False, images=part.count_rows()))
+    images = _count(version)
+    if images != len(seen) and not findings:
+        problem = f"holds {len(seen)} images, and counts {images}"
+        findings.append(Finding(DATASET, problem, repairable=False))
     if missing:
-        findings.append(Finding(SEGMENTS, f"lack {missing} of {len(seen)} images", True))
-    return len(seen), findings
+        findings.append(Finding(SEGMENTS, f"lack {missing} of {images} images", repairable=True))
+    return images, sound, findings
+
+
+def _count(version: Version) -> int | None:
+    try:
+        with damage("images cannot be counted"):
+            return len(version)
+    except DamagedError:
+        return None
+
+
+def _combined(of_files: list[Finding], of_rows: list[Finding]) -> Iterator[Finding]:
+    """One finding for each file of the truth, with what is wrong with its rows."""
+    problems = {one.place: one.problem for one in of_rows if one.kind == "truth"}
+    for one in of_files:
+        rows = problems.pop(one.place, "")
+        yield replace(one, problem=f"{one.problem}: {rows}") if rows else one
+    for one in of_rows:
+        if one.kind != "truth" or one.place in problems:
+            yield one
 
 
 def _keys(segment: Segment) -> Iterator[Key]:
@@ -197,32 +216,27 @@ def _mistimed(batch: pa.Table) -> Iterator[Finding]:
     wrong = out_of_range(batch)
     for id in batch["id"].filter(wrong).to_pylist():
         problem = f"the time of capture of image {id!r} is out of range and counts as unknown"
-        yield Finding(DATASET, problem, False, "index the image again with a time that is allowed")
+        advice = "index the image again with a time that is allowed"
+        yield Finding(DATASET, problem, repairable=False, advice=advice)
 
 
-def _require_sums(batch: pa.Table, bound: Binding, keys: list[Key]) -> None:
-    """Each embedding is the sum of its contributions and bias, or one of them is damaged."""
-    contributions, bias = arrays(batch, bound)
-    stored = embeddings(batch, bound)
-    single = contributions[:]
-    wrong = np.abs(single.sum(1) + bias - stored).max(1)
-    # Written so that NaN, which compares false with everything, is found too.
-    sound = wrong <= _TOLERANCE * (1 + np.abs(single).sum(1).max(1))
-    for number in np.flatnonzero(~sound):
-        raise DamagedError(
-            f"the embedding of image {keys[number][0]!r} is not the sum of its parts"
-        )
+def _not_adding_up(key: Key) -> str:
+    return f"the embedding of image {key[0]!r} is not the sum of its parts"
 
 
 def _differing(
-    batch: pa.Table, bound: Binding, keys: list[Key], places: dict[Key, tuple[Segment, int]]
+    batch: pa.Table,
+    bound: Binding,
+    keys: list[Key],
+    places: dict[Key, tuple[Segment, int]],
+    wrong: set[int],
 ) -> Iterator[Finding]:
-    """Segments that hold other numbers than the truth."""
+    """Segments that hold other numbers than the truth, where that is not wrong itself."""
     contributions, bias = arrays(batch, bound)
     for number, key in enumerate(keys):
-        if key in places:
+        if key in places and number not in wrong:
             segment, row = places[key]
             same = np.array_equal(segment.contributions[row], contributions[number])
             if not (same and np.array_equal(segment.bias[row], bias[number])) and segment.path:
                 problem = f"holds other numbers of image {key[0]!r} than the truth"
-                yield Finding(f"{SEGMENTS}/{segment.path.name}", problem, True)
+                yield Finding(f"{SEGMENTS}/{segment.path.name}", problem, repairable=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import lance
 import pyarrow as pa
@@ -28,6 +29,22 @@ def later_manifests(dataset: Path, version: int) -> list[Path]:
 def opened(dataset: Path, version: int) -> lance.LanceDataset:
     """A version of a dataset, which remembers little of the versions that come after it."""
     return lance.dataset(str(dataset), version=version, metadata_cache_size_bytes=_CACHE_BYTES)
+
+
+class NeededFile(NamedTuple):
+    """A file that reading a version needs.
+
+    Attributes:
+        path: of the file.
+        images: how many depend on it.
+        of_rows: whether it holds rows, or says which rows there are.
+        size: in bytes, where that was written down.
+    """
+
+    path: Path
+    images: int
+    of_rows: bool = False
+    size: int | None = None
 
 
 class Version:
@@ -67,25 +84,47 @@ class Version:
                 with_row_id=True,
             )
 
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """The same of all rows, some at a time; raises as read does."""
+    def batches(
+        self, columns: Sequence[str], part: lance.LanceFragment | None = None
+    ) -> Iterator[pa.Table]:
+        """Columns of all rows, or of one of the parts, some at a time; raises as read does."""
         with damage("rows of the gallery cannot be read"):
-            for batch in self.dataset.to_batches(columns=list(columns), batch_size=_BATCH_ROWS):
+            scanner = self.dataset.scanner(
+                columns=list(columns),
+                batch_size=_BATCH_ROWS,
+                fragments=None if part is None else [part],
+            )
+            for batch in scanner.to_batches():
                 yield pa.Table.from_batches([batch])
 
-    def fragments(self) -> dict[int, str | None]:
-        """Lance's number of each file of rows -> the file that says which of its rows are dead."""
-        return {each.fragment_id: each.deletion_file() for each in self.dataset.get_fragments()}
+    def parts(self) -> Sequence[lance.LanceFragment]:
+        """What Lance calls fragments: rows that were written together."""
+        return self.dataset.get_fragments()
 
-    def files(self) -> list[Path]:
+    def data_files(self, part: lance.LanceFragment) -> list[Path]:
+        """The files that hold the rows of a part, without the one that says which are dead."""
+        return [Path(self.dataset.uri) / "data" / file.path for file in part.data_files()]
+
+    def fragments(self) -> dict[int, str | None]:
+        """Lance's number of each part -> the file that says which of its rows are dead."""
+        return {each.fragment_id: each.deletion_file() for each in self.parts()}
+
+    def needed(self) -> list[NeededFile]:
         """Every file that reading this version needs."""
         root = Path(self.dataset.uri)
-        found = [manifest_path(root, self.number)]
-        for fragment in self.dataset.get_fragments():
-            found += [root / "data" / file.path for file in fragment.data_files()]
-            if deletions := fragment.deletion_file():
-                found.append(root / deletions)
+        found = [NeededFile(manifest_path(root, self.number), len(self))]
+        for part in self.parts():
+            images = part.count_rows()
+            for file in part.data_files():
+                size = file.file_size_bytes or None
+                found.append(NeededFile(root / "data" / file.path, images, True, size))
+            if deletions := part.deletion_file():
+                found.append(NeededFile(root / deletions, images))
         return found
+
+    def files(self) -> list[Path]:
+        """The paths of the files that reading this version needs."""
+        return [file.path for file in self.needed()]
 
 
 def any_of(row_ids: Iterable[int]) -> str:

@@ -12,6 +12,7 @@ from partlens.indexer.errors import DamagedError, LockedError, StorageError
 from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.catalogue import TRUTH_COLUMNS, Catalogue
+from partlens.indexer.gallery.completeness import not_adding_up
 from partlens.indexer.gallery.durability import WriterLock, damage
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.schema import array_columns, arrays
@@ -55,9 +56,7 @@ class View:
         Raises:
             DamagedError: the truth cannot be read.
         """
-        of_truth = version.read(["revision"])
-        row_ids = np.asarray(of_truth["_rowid"].to_numpy(), np.int64)
-        revisions = np.asarray(of_truth["revision"].to_numpy(), np.int64)
+        row_ids, revisions = _rows(version)
 
         def holding(some: Sequence[Segment]) -> tuple[Snapshot, NDArray[np.int64]]:
             return Snapshot.of(version.number, row_ids, revisions, some)
@@ -95,9 +94,9 @@ def _rebuild(
     try:
         mine = mine or WriterLock(path / LOCK)
         segments.remove(damaged)
-        return [write_or_keep(path, *part) for part in _stored(version, row_ids, bound)]
+        return [write_or_keep(path, *part) for part in stored(version, row_ids, bound)]
     except (LockedError, StorageError):
-        return [segments.in_memory(*part) for part in _stored(version, row_ids, bound)]
+        return [segments.in_memory(*part) for part in stored(version, row_ids, bound)]
     finally:
         if mine is not None and mine is not lock:
             mine.release()
@@ -113,12 +112,34 @@ def write_or_keep(
         return segments.in_memory(catalogue, contributions, bias)
 
 
-def _stored(
+def not_held(version: Version, some: Sequence[Segment]) -> NDArray[np.int64]:
+    """Row ids of a version that none of these segments holds; DamagedError as View.of."""
+    return Snapshot.of(version.number, *_rows(version), some)[1]
+
+
+def _rows(version: Version) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row ids and revisions of all rows, shape [M] each."""
+    table = version.read(["revision"])
+    return (
+        np.asarray(table["_rowid"].to_numpy(), np.int64),
+        np.asarray(table["revision"].to_numpy(), np.int64),
+    )
+
+
+def stored(
     version: Version, row_ids: NDArray[np.int64], bound: Binding
 ) -> Iterator[tuple[Catalogue, Stored, FloatArray]]:
+    """What segments of these rows of the truth hold, up to 1024 rows each.
+
+    Raises:
+        DamagedError: rows cannot be read, or an embedding is not the sum of its parts.
+    """
     for start in range(0, len(row_ids), _READ_ROWS):
         some = row_ids[start : start + _READ_ROWS]
-        table = version.read([*TRUTH_COLUMNS, *array_columns(bound)], some)
+        table = version.read([*TRUTH_COLUMNS, "embedding", *array_columns(bound)], some)
+        for row in not_adding_up(table, bound)[:1]:
+            id = table["id"][row].as_py()
+            raise DamagedError(f"the embedding of image {id!r} is not the sum of its parts")
         with damage("rows of the gallery cannot be read"):
             catalogue = Catalogue.of_truth(table, np.asarray(table["_rowid"], np.int64))
         yield catalogue, *arrays(table, bound)

@@ -89,6 +89,10 @@ class ServerSection(Section):
     """threads that decode pictures and search the gallery"""
     grace_seconds: Duration = 10.0
     """how long a stopping server lets calls finish"""
+    scrub_bytes_per_second: Duration = 20e6
+    """how fast the gallery's files are read in the background to find damage; 0: not at all"""
+    scrub_every_seconds: Rate = 3600.0
+    """least time from the beginning of one such reading of all files to that of the next"""
 
 
 class LimitsSection(Section):

@@ -16,6 +16,8 @@ from partlens.explainer.model import MetricModel, read_spec
 from partlens.explainer.onnx_runtime import providers
 from partlens.indexer.errors import IndexerError
 from partlens.indexer.gallery import Gallery
+from partlens.indexer.gallery.scrub_record import ScrubRecord
+from partlens.indexer.gallery.scrub_record import beside as beside_gallery
 from partlens.server.access.certificates import certificates
 from partlens.server.access.token_file import TokenFile
 from partlens.server.audit import chain
@@ -28,6 +30,7 @@ from partlens.server.redis_client.connect import connect_blocking
 
 _LEAST_FREE = 2**30
 _MOST_SKEW = 2.0
+_SHOWN = 5
 _UNSYNCHRONISED = 5  # TIME_ERROR of adjtimex(2)
 
 
@@ -51,6 +54,7 @@ def _wanted(settings: Settings) -> Iterator[tuple[str, Callable[[], Trial]]]:
         yield "model", lambda: Trial(MetricModel.load(model_folder).spec.digest)
     if folder:
         yield "gallery", lambda: try_gallery(folder, model_folder)
+        yield "files", lambda: try_files(folder)
         yield "disk", lambda: try_disk(folder)
         log = settings.access.audit_log or beside(folder.resolve())
         yield "audit log", lambda: try_audit_log(log)
@@ -77,9 +81,25 @@ def try_gallery(folder: Path, model: Path | None) -> Trial:
         IndexerError, ExplainerError: it cannot be.
     """
     with Gallery.open(folder, read_spec(model) if model else None) as gallery:
-        return Trial(
+        finding = (
             f"{len(gallery)} images at version {gallery.version}, of model {gallery.model_digest}"
         )
+        return Trial(finding, "; ".join(f"gallery: {one}" for one in gallery.damage))
+
+
+def try_files(folder: Path) -> Trial:
+    """What the server that reads the gallery's files in the background has found."""
+    record = ScrubRecord.read(beside_gallery(folder.resolve()))
+    if record.last is None or record.last.ended is None:
+        finding = "no server has read them all yet"
+    else:
+        at = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(record.last.ended))
+        finding = f"a server had read all {record.last.files} of them at {at}"
+        if record.last.unchecked:
+            finding += f", {record.last.unchecked} without a checksum"
+    damaged = [f"files: {one}" for one in record.findings.values()]
+    more = [f"and {len(damaged) - _SHOWN} more"] if damaged[_SHOWN:] else []
+    return Trial(finding, "; ".join([*damaged[:_SHOWN], *more]))
 
 
 def try_disk(folder: Path) -> Trial:

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 
 from partlens.client import address as addresses
 from partlens.client.errors import AddressError
+from partlens.indexer.gallery.findings import KINDS
 from partlens.server.access.caller import NEEDED
 from partlens.server.calls.call import Call
 from partlens.server.errors import ListenError
@@ -91,6 +92,24 @@ class Metrics:
             "partlens_uploaded_images_total",
             "Uploaded images, by result: committed or refused.",
             "result",
+        )
+        self.damaged_files = gauge(
+            "partlens_damaged_files",
+            "Files and folders of the gallery that are damaged now: truth, segments or indexes.",
+            "kind",
+        )
+        for kind in KINDS:
+            self.damaged_files.labels(kind).set(0)
+        self.scrubbed_bytes = counter(
+            "partlens_scrubbed_bytes_total", "Bytes of the gallery that were read to find damage."
+        )
+        self.scrub_completed = gauge(
+            "partlens_scrub_completed_timestamp_seconds",
+            "When all files had last been read to find damage; 0 if they never have been.",
+        )
+        self.unreadable_thumbnails = counter(
+            "partlens_unreadable_thumbnails_total",
+            "Thumbnails that a search left out because they are damaged.",
         )
         self.gallery_images = gauge("partlens_gallery_images", "Images that the gallery holds.")
         self.gallery_version = gauge("partlens_gallery_version", "Version of the gallery.")

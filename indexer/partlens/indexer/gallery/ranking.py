@@ -1,0 +1,181 @@
+"""The best of the images that are scored: by score, and equal scores in order of id."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partlens.explainer.scoring import QueryPart, Score, score_images
+from partlens.indexer.gallery.catalogue import Rows
+from partlens.indexer.gallery.records import FloatArray
+from partlens.indexer.gallery.segments import Segment
+from partlens.indexer.gallery.snapshot import Place
+from partlens.indexer.metadata import GroupBy
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What a search ranks by.
+
+    Attributes:
+        grid: (rows, cols) of the gallery's maps.
+        by: groups of which only the best image counts; None for none.
+    """
+
+    parts: Sequence[QueryPart]
+    score: Score
+    grid: tuple[int, int]
+    by: GroupBy | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A scored image; fields as scoring.Scored, of one image.
+
+    Attributes:
+        group: what it is the best of, "" where it stands alone.
+    """
+
+    place: Place
+    id: str
+    score: float
+    map: FloatArray
+    constant: float
+    window: tuple[float, float, float, float]
+    group: str = ""
+
+    @property
+    def key(self) -> tuple[float, str]:
+        """What rankings are sorted by."""
+        return -self.score, self.id
+
+
+class Ranking:
+    """The best `top` of all images that are added, or the best of `top` groups.
+
+    What is settled stays first, whatever is added afterwards.
+
+    Attributes:
+        settled: the first hits, best first.
+        open: those that follow, of what was added up to now.
+        below: every hit that follows must score below this.
+    """
+
+    def __init__(self, asked: Asked, top: int) -> None:
+        self.asked, self.top = asked, top
+        self.settled = list[Found]()
+        self.open = list[Found]()
+        self.below = math.inf
+
+    def add(self, number: int, segment: Segment, rows: Rows) -> FloatArray:
+        """Score rows of a segment, and rank those that score below what is settled.
+
+        Args:
+            number: of the segment.
+
+        Returns:
+            The scores of all of them, shape [len(rows)].
+        """
+        return self._add(number, segment, rows, self.cut, self.below)
+
+    @property
+    def cut(self) -> float:
+        """The least score that can still be among the best."""
+        full = self.open and len(self.settled) + len(self.open) == self.top
+        return self.open[-1].score if full else -math.inf
+
+    def add_equal(self, number: int, segment: Segment, rows: Rows, score: float) -> None:
+        """Add rows, in order of id, of which only those of one score are wanted."""
+        (first,) = segment.catalogue.ids(rows[:1])
+        if score < self.cut or score >= self.below or self._is_full_before((-score, first)):
+            return
+        if self.asked.by is not None:
+            before = {one.group for one in self.open if one.key < (-score, first)} - {""}
+            rows = rows[~segment.catalogue.groups(self.asked.by).are(before)[rows]]
+        if len(rows):
+            self._add(number, segment, rows, score, np.nextafter(np.float32(score), np.inf))
+
+    def settle(self, least: float) -> None:
+        """Settle what scores `least` or more."""
+        self.settled += [one for one in self.open if one.score >= least]
+        self.open = [one for one in self.open if one.score < least]
+        self.below = min(self.below, least)
+
+    def _is_full_before(self, key: tuple[float, str]) -> bool:
+        return self.cut > -math.inf and self.open[-1].key < key
+
+    def _add(
+        self, number: int, segment: Segment, rows: Rows, least: float, below: float
+    ) -> FloatArray:
+        """Those that score at least one number and below another."""
+        asked, wanted = self.asked, self.top - len(self.settled)
+        bias = np.asarray(segment.bias[rows])
+        contributions = segment.contributions[rows]
+        scored = score_images(asked.score, asked.parts, contributions, bias, asked.grid)
+        chosen = np.flatnonzero((scored.scores >= least) & (scored.scores < below))
+        groups = None if asked.by is None else segment.catalogue.groups(asked.by)
+        of = None if groups is None else groups.numbers[rows]
+        if groups is not None and of is not None:
+            chosen = chosen[~groups.are({one.group for one in self.settled} - {""})[rows[chosen]]]
+        best = contenders(scored.scores[chosen], None if of is None else of[chosen], wanted)
+        chosen = chosen[best]
+        # Looking up ids takes long, and of most chunks few are among the best.
+        fresh = [
+            Found(
+                Place(number, int(rows[i])),
+                id,
+                float(scored.scores[i]),
+                scored.maps[i].copy(),
+                float(scored.constants[i]),
+                _window(scored.windows[i]),
+                "" if groups is None or of is None or of[i] < 0 else groups.texts[of[i]],
+            )
+            for i, id in zip(chosen, segment.catalogue.ids(rows[chosen]), strict=True)
+        ]
+        if fresh:
+            self.open = _first([*self.open, *fresh], wanted)
+        return scored.scores
+
+
+def contenders(
+    scores: FloatArray, groups: NDArray[np.integer] | None, top: int
+) -> NDArray[np.int64]:
+    """Which of M scores may be among the best `top`, as equal ones are chosen from by id.
+
+    Args:
+        scores: shape [M].
+        groups: of each, shape [M], of which only the best count; negative for one of its own.
+
+    >>> contenders(np.array([1, 3, 2, 2, 3], np.float32), None, 3).tolist()
+    [1, 2, 3, 4]
+    >>> contenders(np.array([1, 3, 2, 2, 3], np.float32), np.array([7, 7, -1, -1, 7]), 1).tolist()
+    [1, 4]
+    """
+    best, which = scores, np.arange(len(scores))
+    if groups is not None:
+        apart = np.where(groups < 0, -1 - np.arange(len(groups)), groups)
+        which = np.unique(apart, return_inverse=True)[1]
+        best = np.full(len(which), -np.inf, scores.dtype)
+        np.maximum.at(best, which, scores)
+    least = np.partition(best, len(best) - top)[len(best) - top] if len(best) > top else -np.inf
+    return np.flatnonzero((scores >= least) & (scores == best[which]))
+
+
+def _first(found: Sequence[Found], top: int) -> list[Found]:
+    """The best, one of each group."""
+    kept: list[Found] = []
+    groups = set[str]()
+    for one in sorted(found, key=lambda one: one.key):
+        if len(kept) == top:
+            break
+        if one.group not in groups:
+            kept.append(one)
+            groups |= {one.group} - {""}
+    return kept
+
+
+def _window(cells: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    row0, col0, row1, col1 = (float(n) for n in cells)
+    return row0, col0, row1, col1

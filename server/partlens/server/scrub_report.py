@@ -1,0 +1,82 @@
+"""Tells operators of damage of the gallery: in metrics, the log and a health of its own."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from partlens.indexer.gallery.findings import KINDS, Finding
+from partlens.indexer.gallery.scrub_record import Pass
+from partlens.server.observe.metrics import Metrics
+
+_log = logging.getLogger(__name__)
+_LINES, _SECONDS = 20, 600.0
+"""So many lines about single files in that time at most."""
+
+
+class ScrubReport:
+    """What a Scrubber tells, for operators; see scrubbing.ScrubEvents.
+
+    Args:
+        tell_sound: called with whether no damage is known, at first and when that changes; from
+            any thread.
+    """
+
+    def __init__(self, metrics: Metrics, tell_sound: Callable[[bool], None]) -> None:
+        self._metrics, self._tell_sound = metrics, tell_sound
+        self._known = dict[str, Finding]()
+        self._lines = list[float]()
+        tell_sound(True)
+
+    def read(self, count: int) -> None:
+        """So many bytes were read."""
+        self._metrics.scrubbed_bytes.inc(count)
+
+    def found(self, finding: Finding) -> None:
+        """Damage that was not known before."""
+        self._known[finding.place] = finding
+        self._show()
+        self._say(logging.ERROR, f"damaged: {finding}", finding)
+
+    def cleared(self, finding: Finding, *, mended: bool) -> None:
+        """Damage that is there no more."""
+        self._known.pop(finding.place, None)
+        self._show()
+        what = "made again from the truth" if mended else "no longer damaged"
+        self._say(logging.WARNING, f"{what}: {finding.place}", finding)
+
+    def passed(self, done: Pass) -> None:
+        """Everything has been read once."""
+        self._metrics.scrub_completed.set(done.ended or 0)
+        _log.log(
+            logging.ERROR if self._known else logging.INFO,
+            "read all %d files of the gallery, %d are damaged",
+            done.files,
+            len(self._known),
+            extra={"files": done.files, "bytes": done.bytes, "damaged": len(self._known)},
+        )
+
+    def earlier(self, last: Pass | None) -> None:
+        """Everything had been read before this server started."""
+        self._metrics.scrub_completed.set((last and last.ended) or 0)
+
+    def _show(self) -> None:
+        for kind in KINDS:
+            count = sum(finding.kind == kind for finding in self._known.values())
+            self._metrics.damaged_files.labels(kind).set(count)
+        self._tell_sound(not self._known)
+
+    def _say(self, level: int, text: str, finding: Finding) -> None:
+        now = time.monotonic()
+        self._lines = [at for at in self._lines if at > now - _SECONDS]
+        if len(self._lines) < _LINES:
+            self._lines.append(now)
+            _log.log(
+                level,
+                "%s",
+                text,
+                extra={
+                    "file": finding.place,
+                    "problem": finding.problem,
+                    "repairable": finding.repairable,
+                },
+            )
