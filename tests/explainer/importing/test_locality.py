@@ -149,17 +149,14 @@ class FlattensFirst(nn.Module):
         self.stem, self.kind, self.over = stem(channels), kind, nn.Conv1d(channels, 5, 1)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        flat = self.stem(pixels).flatten(2)
-        match self.kind:
-            case "mean":
-                return flat.mean(-1)
-            case "maximum":
-                return flat.max(-1).values
-            case "convolution":
-                return self.over(flat).mean(-1)  # type: ignore[no-any-return]
-            case "attention":
-                return (flat * flat[:, :1].softmax(-1)).sum(-1)
-        raise ValueError(self.kind)
+        flat: Tensor = self.stem(pixels).flatten(2)
+        pooled: dict[str, Callable[[], Tensor]] = {
+            "mean": lambda: flat.mean(-1),
+            "maximum": lambda: flat.amax(-1),
+            "convolution": lambda: self.over(flat).mean(-1),
+            "attention": lambda: (flat * flat[:, :1].softmax(-1)).sum(-1),
+        }
+        return pooled[self.kind]()
 
 
 @pytest.mark.parametrize(

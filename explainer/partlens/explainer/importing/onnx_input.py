@@ -1,6 +1,8 @@
 """What an ONNX file declares its pixels to be, and how float pixels become that."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,7 +14,10 @@ from partlens.explainer.importing.fidelity import Original
 from partlens.explainer.onnx_runtime import session
 from partlens.explainer.preprocessing import Preprocessing
 
-_KINDS = {onnx.TensorProto.FLOAT: np.float32, onnx.TensorProto.UINT8: np.uint8}
+_KINDS: Mapping[int, np.dtype[Any]] = {
+    onnx.TensorProto.FLOAT: np.dtype(np.float32),
+    onnx.TensorProto.UINT8: np.dtype(np.uint8),
+}
 _USUAL = 224
 _RAW = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 """Mean and std that leave bytes unchanged."""
@@ -67,7 +72,7 @@ class PixelInput:
                 " Python: mean 0, std 1)"
             )
 
-    def given(self, pixels: FloatArray) -> NDArray[np.generic]:
+    def given(self, pixels: FloatArray) -> NDArray[Any]:
         """Pixels [N, 3, height, width] as the file takes them."""
         moved = pixels.transpose(0, 2, 3, 1) if self.channels_last else pixels
         return np.ascontiguousarray(moved, _KINDS[self.kind])

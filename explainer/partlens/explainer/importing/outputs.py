@@ -8,11 +8,13 @@ from torch.utils import _pytree as pytree
 from partlens.explainer.errors import ModelError
 
 
-def output_names(structure: pytree.TreeSpec) -> list[str]:
+def output_names(structure: pytree.TreeSpec | None) -> list[str]:
     """Dotted names of a module's outputs, in torch.export's order: keys and places, as "aux.0".
 
     The only output of a module that returns a tensor is called "".
     """
+    if structure is None:
+        return []
     numbered = pytree.tree_unflatten(range(structure.num_leaves), structure)
     return list(_named(numbered))
 
