@@ -20,7 +20,7 @@ from partlens.explainer.preprocessing import Preprocessing
 FloatArray = NDArray[np.float32]
 MISPLACED = 0.6
 """Largest `Locality.rows` or `.cols` of a usable map. Networks for faces, people and birds have
-0.03 to 0.24, random ones up to 0.5; channels, transposed and shuffled positions 0.66 to 1.6."""
+0.06 to 0.22, random ones up to 0.5; channels, transposed and shuffled positions 0.66 to 1.6."""
 _JUDGED = 4
 """Fewer cells on an axis of [N, C, rows, cols] prove nothing: each of them may see all others."""
 _PROBES, _PAIRS, _BATCH = 25, 2, 8
