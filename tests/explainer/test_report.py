@@ -141,7 +141,7 @@ def test_many_images_in_one_call_are_the_same_images_one_by_one() -> None:
 
 
 def test_a_class_token_belongs_to_no_position() -> None:
-    (report,) = explain_pairs(tokens_model(16), *_query_and_rest(2))
+    (report,) = explain_pairs(tokens_model(), *_query_and_rest(2))
     assert report.pair.query_map(with_bias=True).shape == (4, 4)
     assert report.completeness_residual == pytest.approx(0, abs=1e-6)
 

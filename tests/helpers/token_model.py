@@ -7,14 +7,10 @@ from partlens.explainer import MetricModel, Preprocessing
 
 
 class Tokens(nn.Module):
-    """Pixels as tokens, behind a class token; as many of them as asked for."""
-
-    def __init__(self, pixels: int) -> None:
-        super().__init__()
-        self.pixels = pixels
+    """Pixels as tokens, behind a class token."""
 
     def forward(self, pixels: Tensor) -> Tensor:
-        tokens = pixels.flatten(2).transpose(1, 2)[:, : self.pixels]
+        tokens = pixels.flatten(2).transpose(1, 2)
         return torch.cat([tokens.mean(1, keepdim=True), tokens], 1)
 
 
@@ -25,10 +21,10 @@ class Mean(nn.Module):
         return tokens.mean(1)
 
 
-def tokens_model(pixels: int) -> MetricModel:
-    """A class token and so many pixels as tokens, averaged; 16 pixels are a grid of 4x4."""
+def tokens_model() -> MetricModel:
+    """A class token and the pixels of a 4x4 picture as tokens, averaged."""
     return MetricModel.from_module(
-        nn.Sequential(Tokens(pixels), Mean()),
+        nn.Sequential(Tokens(), Mean()),
         feature_layer="0",
         preprocessing=Preprocessing(4, 4),
         name="tokens",

@@ -141,5 +141,7 @@ def test_a_position_has_weights_of_its_own_only_where_the_head_does_not_pool(rea
 
 
 def test_the_input_size_may_be_overridden(real_data: Path, tmp_path: Path) -> None:
-    model = import_model(tmp_path / "m", real_data, "birds", "--height", 448, "--width", 448)
+    model = import_model(
+        tmp_path / "m", real_data, "birds", "--height", 448, "--width", 448, "--other-size"
+    )
     assert model.spec.grid == (14, 14) and model.spec.dimensions == 1280

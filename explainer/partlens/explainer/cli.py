@@ -20,6 +20,7 @@ from partlens.explainer.preprocessing import Preprocessing
 if TYPE_CHECKING:
     from torch import nn
 
+    from partlens.explainer.importing.fidelity import Imported
     from partlens.explainer.importing.huggingface import Pooling
 
 _PATH = click.Path(path_type=Path)
@@ -50,7 +51,7 @@ class Numbers(click.ParamType[tuple[float, float, float]]):
 
 
 def _otherwise(usual: str) -> str:
-    return f"By default what an --hf folder says, {usual} elsewhere."
+    return f"By default what an --hf folder or an ONNX file says, {usual} elsewhere."
 
 
 @click.group()
@@ -70,7 +71,17 @@ def model() -> None:
 @click.option("--feature-layer", default="", help="Its layer that gives the feature map.")
 @click.option("--onnx", "onnx_file", type=_PATH, help="An ONNX file.")
 @click.option("--feature-tensor", default="", help="Its tensor that is the feature map.")
-@click.option("--embedding", default="", help="Its tensor that is the embedding.")
+@click.option(
+    "--embedding",
+    default="",
+    help="Its tensor that is the embedding. Of --torch, where the module returns several tensors:"
+    " the key or place of the embedding.",
+)
+@click.option(
+    "--other-size",
+    is_flag=True,
+    help="Of --onnx: allow --height and --width to differ from what the file declares.",
+)
 @click.option(
     "--hf",
     "pretrained",
@@ -103,7 +114,11 @@ def model() -> None:
 )
 @click.option("--name", default="", help="Of the model; the folder's by default.")
 @click.option("--licence", default="", help="Of the weights.")
-@click.option("--images", type=_PATH, help="Folder with real images to check completeness on.")
+@click.option(
+    "--images",
+    type=_PATH,
+    help="Folder with real images for the checks; generated pictures by default.",
+)
 def import_model(
     folder: Path,
     factory: str | None,
@@ -112,6 +127,7 @@ def import_model(
     onnx_file: Path | None,
     feature_tensor: str,
     embedding: str,
+    other_size: bool,
     pretrained: str | None,
     pooling: "Pooling | None",
     extras: tuple[str, ...],
@@ -122,28 +138,41 @@ def import_model(
 ) -> None:
     """Make the model folder FOLDER from --torch, --onnx or --hf.
 
-    Checks that contributions and bias add up to the model's own embedding, on random pixels and on
-    the images given, and refuses what cannot be decomposed by name.
+    Checks that contributions and bias add up to the model's own embedding, that positions look at
+    the places of the picture that they stand for, that no image's embedding depends on other
+    images, and that the folder gives what the original network gives for the same pictures.
+    Refuses a model that fails, and unsupported operators by name.
     """
     if [factory, onnx_file, pretrained].count(None) != 2:
         raise click.UsageError("give one of --torch, --onnx and --hf")
     if pretrained is None and pooling is not None:
         raise click.UsageError("--pooling belongs to --hf")
+    if onnx_file is None and other_size:
+        raise click.UsageError("--other-size belongs to --onnx")
+    if pretrained is not None and embedding:
+        raise click.UsageError("--embedding belongs to --torch and --onnx")
+    from partlens.explainer.importing.fidelity import save_checked
+
     try:
         require_free(folder)
         given = {key: value for key, value in pixels.items() if value is not None}
         about = About(name or folder.name, licence, _some_images(images))
         if onnx_file is not None:
             if not feature_tensor or not embedding:
-                raise click.UsageError("--onnx needs --feature-tensor and --embedding")
-            made = _from_onnx(onnx_file, feature_tensor, embedding, extras, given, about)
+                raise click.UsageError(_tensors_needed(onnx_file))
+            asked = OnnxQuestion(onnx_file, feature_tensor, embedding, other_size)
+            made = _from_onnx(asked, extras, given, about)
         elif pretrained is not None:
             made = _from_hub(pretrained, pooling, feature_layer, given, about)
         elif factory is not None and weights is not None:
-            made = _from_torch(factory, weights, feature_layer, extras, given, about)
+            chosen = _chosen(_USUAL, given)
+            made = _from_torch(factory, weights, feature_layer, embedding, extras, chosen, about)
         else:
             raise click.UsageError("--torch needs --weights")
-        _print(made.save(folder))
+        saved, cosine = save_checked(made, folder, about.images or _generated())
+        _print(saved)
+        kind = "real" if about.images else "generated"
+        click.echo(f"on {kind} images: cosine with the original network at least {cosine:.6f}")
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
 
@@ -182,36 +211,55 @@ class About:
     images: list[NDArray[np.uint8]]
 
 
-def _from_onnx(
-    file: Path,
-    feature_tensor: str,
-    embedding: str,
-    extras: tuple[str, ...],
-    given: Mapping[str, object],
-    about: About,
-) -> MetricModel:
-    from partlens.explainer.importing.onnx_file import from_onnx_file
+@dataclass(frozen=True)
+class OnnxQuestion:
+    """An ONNX file, its two tensors, and whether another size than it declares is wanted."""
 
-    return from_onnx_file(
-        file,
-        feature_tensor=feature_tensor,
-        embedding=embedding,
-        preprocessing=_chosen(_USUAL, given),
+    file: Path
+    feature_tensor: str
+    embedding: str
+    other_size: bool
+
+
+def _tensors_needed(file: Path) -> str:
+    from partlens.explainer.importing.onnx_file import read
+
+    outputs = ", ".join(output.name for output in read(file).graph.output)
+    return f"--onnx needs --feature-tensor and --embedding; {file.name} has the outputs {outputs}"
+
+
+def _from_onnx(
+    asked: OnnxQuestion, extras: tuple[str, ...], given: Mapping[str, object], about: About
+) -> "Imported":
+    from partlens.explainer.importing.fidelity import Imported
+    from partlens.explainer.importing.onnx_file import from_onnx_file, read
+    from partlens.explainer.importing.onnx_input import original, pixel_input
+
+    whole = read(asked.file)
+    declared = pixel_input(whole)
+    made = from_onnx_file(
+        asked.file,
+        feature_tensor=asked.feature_tensor,
+        embedding=asked.embedding,
+        preprocessing=_chosen(declared.preprocessing(), given),
         name=about.name,
         licence=about.licence,
         images=about.images,
         extras=extras,
+        other_size=asked.other_size,
     )
+    return Imported(made, original(whole, declared, asked.embedding, asked.other_size))
 
 
 def _from_torch(
     factory: str,
     weights: Path,
     feature_layer: str,
+    embedding: str,
     extras: tuple[str, ...],
-    given: Mapping[str, object],
+    preprocessing: Preprocessing,
     about: About,
-) -> MetricModel:
+) -> "Imported":
     from partlens.explainer.importing.torch_module import load_module
 
     sys.path.insert(0, os.getcwd())  # as `python -m` has it
@@ -219,7 +267,7 @@ def _from_torch(
         module = load_module(factory, weights)
     finally:
         sys.path.remove(os.getcwd())
-    return _from_module(module, feature_layer, extras, _chosen(_USUAL, given), about)
+    return _from_module(module, feature_layer, embedding, extras, preprocessing, about)
 
 
 def _from_hub(
@@ -228,34 +276,37 @@ def _from_hub(
     feature_layer: str,
     given: Mapping[str, object],
     about: About,
-) -> MetricModel:
+) -> "Imported":
     from partlens.explainer.importing.huggingface import load_pretrained
 
     found = load_pretrained(source, pooling)
     layer = feature_layer or found.feature_layer
     preprocessing = _chosen(found.preprocessing, given)
-    return _from_module(found.module, layer, found.extras, preprocessing, about)
+    return _from_module(found.module, layer, "", found.extras, preprocessing, about)
 
 
 def _from_module(
     module: "nn.Module",
     feature_layer: str,
+    embedding: str,
     extras: tuple[str, ...],
     preprocessing: Preprocessing,
     about: About,
-) -> MetricModel:
-    from partlens.explainer.importing.torch_module import from_module, with_onnx_backbone
+) -> "Imported":
+    from partlens.explainer.importing.fidelity import Imported
+    from partlens.explainer.importing.torch_module import from_module, original, with_onnx_backbone
 
     live = from_module(
         module,
         feature_layer=feature_layer,
+        embedding=embedding,
         preprocessing=preprocessing,
         name=about.name,
         licence=about.licence,
         images=about.images,
         extras=extras,
     )
-    return with_onnx_backbone(live, about.images)
+    return Imported(with_onnx_backbone(live, about.images), original(module, embedding))
 
 
 def _chosen(preprocessing: Preprocessing, given: Mapping[str, object]) -> Preprocessing:
@@ -271,3 +322,10 @@ def _some_images(folder: Path | None) -> list[NDArray[np.uint8]]:
     if not files:
         raise ModelError(f"--images {folder} holds no image ({', '.join(sorted(SUFFIXES))})")
     return [decode(path.read_bytes()) for path in files[:_CHECKED_IMAGES]]
+
+
+def _generated() -> list[NDArray[np.uint8]]:
+    """Pictures for whoever gives none."""
+    from partlens.explainer.starter.pictures import generate
+
+    return [picture.image for picture in generate(_CHECKED_IMAGES, 0)]

@@ -88,6 +88,7 @@ class MetricModel:
         module: nn.Module,
         *,
         feature_layer: str = "",
+        embedding: str = "",
         preprocessing: Preprocessing,
         name: str,
         extras: tuple[str, ...] = (),
@@ -100,6 +101,7 @@ class MetricModel:
         return from_module(
             module,
             feature_layer=feature_layer,
+            embedding=embedding,
             preprocessing=preprocessing,
             name=name,
             extras=extras,

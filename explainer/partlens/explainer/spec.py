@@ -64,7 +64,7 @@ class ModelSpec:
         preprocessing: how it wants its pixels.
         feature_layer: the layer (or tensor) whose output is the feature map.
         grid: (rows, cols) of the contributions: of the feature map, unless a reduction adds its
-            cells up; (T, 1) for tokens without a layout.
+            cells up; (T, 1) in folders that earlier versions made of tokens without a layout.
         extras: names of the tokens that lie on no cell (class and register tokens), in their
             order; in the feature map they come before the cells.
         dimensions: D, the length of its embeddings.

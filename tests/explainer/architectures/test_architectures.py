@@ -18,7 +18,7 @@ from partlens.explainer.head.lowering.torch.lower import lower
 from partlens.explainer.head.narrow import narrowed
 from partlens.explainer.head.operators import Head
 from partlens.explainer.head.run import run, run_all
-from partlens.explainer.importing.graph import module_path, split
+from partlens.explainer.importing.graph import export_graph, module_path
 from partlens.explainer.importing.huggingface import Pooling, load_pretrained
 from partlens.explainer.importing.onnx_file import from_onnx_file
 from partlens.explainer.importing.torch_module import from_module
@@ -126,7 +126,7 @@ def test_computing_only_the_tokens_that_are_read_changes_nothing(name: str, case
 
 def _not_narrowed(module: nn.Module, layer: str, model: MetricModel) -> Head:
     size = (model.spec.preprocessing.height, model.spec.preprocessing.width)
-    graph = split(module, size, layer)
+    graph = export_graph(module, size).at(layer)
     return lower(graph.head_nodes(), graph.feature, graph.output, graph.module, module_path)
 
 
@@ -162,7 +162,7 @@ def test_the_onnx_door_gives_the_same_parts(name: str, case: Any, tmp_path: Path
 
 def _export_with_feature(module: nn.Module, layer: str, model: MetricModel, path: Path) -> None:
     size = (model.spec.preprocessing.height, model.spec.preprocessing.width)
-    graph = split(module, size, layer)
+    graph = export_graph(module, size).at(layer)
     both, copies = fx.Graph(), dict[fx.Node, fx.Node]()
     for node in graph.module.graph.nodes:
         if node.op != "output":

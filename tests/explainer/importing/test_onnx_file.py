@@ -147,9 +147,19 @@ def test_the_parts_add_up_to_the_files_own_embedding(name: str, tmp_path: Path) 
     assert MetricModel.load(tmp_path / "folder").spec == saved.spec
 
 
-def test_the_declared_size_may_be_replaced(tmp_path: Path) -> None:
+def test_the_declared_size_is_kept_unless_another_is_asked_for(tmp_path: Path) -> None:
     path = file(tmp_path / "model.onnx", CHAINS["gap"])
-    assert imported(path, Preprocessing(12, 8)).spec.grid == (12, 8)
+    with pytest.raises(ModelError, match=r"height 6 and width 4; got 12 and 8.*--other-size"):
+        imported(path, Preprocessing(12, 8))
+    larger = from_onnx_file(
+        path,
+        feature_tensor="feature",
+        embedding="embedding",
+        preprocessing=Preprocessing(12, 8),
+        name="x",
+        other_size=True,
+    )
+    assert larger.spec.grid == (12, 8)
 
 
 @pytest.mark.parametrize(
@@ -214,5 +224,6 @@ def test_real_models_are_complete(name: str, real_data: Path) -> None:
         embedding=embedding,
         preprocessing=size,
         name=name,
+        other_size=size.height == 448,
     )
     assert model.spec.grid == grid

@@ -10,10 +10,13 @@ from torch import Tensor
 
 from partlens.explainer.backbone import Backbone, FloatArray
 from partlens.explainer.completeness import measure
-from partlens.explainer.errors import ModelError, ShapeError
+from partlens.explainer.errors import ShapeError
 from partlens.explainer.head.narrow import narrowed
 from partlens.explainer.head.operators import Head
 from partlens.explainer.head.rules import Rules
+from partlens.explainer.importing.layout import grid_of
+from partlens.explainer.importing.locality import measure as measure_locality
+from partlens.explainer.importing.locality import require_local
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.spec import ModelSpec
@@ -63,6 +66,7 @@ def assemble(
         CompletenessError: they do not add up.
         UnsupportedOperatorError: the head has an operator that cannot be decomposed.
         ShapeError: the feature map is not spatial.
+        ModelError: its positions do not look at the cells that they stand for.
     """
     feature = torch.from_numpy(backbone(pixels))
     if feature.ndim not in (3, 4):
@@ -70,7 +74,11 @@ def assemble(
             f"the feature layer {feature_layer!r} gives {list(feature.shape)}; [N, C, rows, cols]"
             " or tokens [N, T, C] are needed: choose an earlier layer"
         )
-    grid = _grid(tuple(feature.shape[1:]), extras, preprocessing)
+    shape = tuple(feature.shape[1:])
+    grid = grid_of(shape, len(extras), preprocessing)
+    require_local(
+        measure_locality(backbone, preprocessing, grid, len(extras)), grid, shape, feature_layer
+    )
     head = narrowed(head, feature)
     parts = {"random": slice(_RANDOM), "real": slice(_RANDOM, None)}
     measured = {
@@ -95,30 +103,3 @@ def assemble(
         extras=extras,
     )
     return MetricModel(spec, backbone, head, rules, measured)
-
-
-def _grid(
-    shape: tuple[int, ...], extras: tuple[str, ...], preprocessing: Preprocessing
-) -> tuple[int, int]:
-    """(rows, cols) of a feature map [C, rows, cols] or of tokens [T, C].
-
-    Patch tokens fill the input row by row in square patches. Where their number does not allow
-    that, their layout is unknown and the grid is (T, 1).
-
-    Raises:
-        ModelError: extras of a feature map that has no tokens, or as many as there are tokens.
-    """
-    if len(shape) == 3:
-        if extras:
-            raise ModelError(
-                f"the feature map {list(shape)} has no tokens, so none can be called {extras}"
-            )
-        return shape[1], shape[2]
-    cells = shape[0] - len(extras)
-    if cells < 1:
-        raise ModelError(f"of {shape[0]} tokens {len(extras)} are extras; no position is left")
-    rows = round(math.sqrt(cells * preprocessing.height / preprocessing.width))
-    cols = round(math.sqrt(cells * preprocessing.width / preprocessing.height))
-    patch = (preprocessing.height / max(rows, 1), preprocessing.width / max(cols, 1))
-    square = abs(patch[0] - patch[1]) < 1  # a remainder of less than a patch is cut off
-    return (rows, cols) if rows * cols == cells and square else (cells, 1)

@@ -71,8 +71,31 @@ def _deviation(
     return _variance(x, dim, correction=correction, keepdim=keepdim).sqrt()
 
 
+def _convolution_of_a_row(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sequence[int] = (1,),
+    padding: Sequence[int] = (0,),
+    dilation: Sequence[int] = (1,),
+    groups: int = 1,
+) -> Tensor:
+    """A convolution over one axis, as one over a map of one row."""
+    row: Tensor = torch.nn.functional.conv2d(
+        x.unsqueeze(2),
+        weight.unsqueeze(2),
+        bias,
+        (1, *stride),
+        (0, *padding),
+        (1, *dilation),
+        groups,
+    )
+    return row.squeeze(2)
+
+
 DECOMPOSITIONS: Mapping[Any, Callable[..., Any]] = {
     _aten.rms_norm.default: _rms_norm,
+    _aten.conv1d.default: _convolution_of_a_row,
     _aten.var.dim: _variance_of_axes,
     _aten.var.correction: _variance,
     _aten.var_mean.correction: _variance_and_mean,

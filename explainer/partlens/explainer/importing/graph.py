@@ -1,24 +1,27 @@
 """A PyTorch module as a functional ATen graph, and where it is cut into backbone and head."""
 
+import operator
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.export import Dim, export
 
 from partlens.explainer.errors import ModelError
 from partlens.explainer.importing.attention import attention_written_out
 from partlens.explainer.importing.decompositions import DECOMPOSITIONS
+from partlens.explainer.importing.outputs import chosen, output_names
 
 _BATCH = 2  # torch.export takes a batch of 0 or 1 for a constant
 
 
 @dataclass(frozen=True)
 class SplitGraph:
-    """A module's graph with the node whose result is the feature map.
+    """A module's graph, cut at the node that gives the feature map.
 
     Attributes:
         module: the whole graph; its batch axis is dynamic.
@@ -48,6 +51,17 @@ class SplitGraph:
         graph.eliminate_dead_code()
         return fx.GraphModule(self.module, graph)
 
+    def values(self, pixels: Tensor, nodes: Collection[fx.Node]) -> list[tuple[fx.Node, Tensor]]:
+        """What these nodes give for pixels [N, 3, height, width], in the order of computation."""
+        recorder = _Recorder(self.module, nodes)
+        with torch.no_grad():
+            recorder.run(pixels)
+        return recorder.recorded
+
+    def data_nodes(self) -> list[fx.Node]:
+        """The nodes that give tensors, in the order of computation."""
+        return [node for node in self.module.graph.nodes if _is_data(node)]
+
     def head_nodes(self) -> list[fx.Node]:
         """What the embedding needs beside the feature map, in order.
 
@@ -69,34 +83,94 @@ class SplitGraph:
         return [node for node in self.module.graph.nodes if node in needed]
 
 
-def split(module: nn.Module, input_size: tuple[int, int], feature_layer: str = "") -> SplitGraph:
-    """Export a module and find its feature layer.
+@dataclass(frozen=True)
+class ExportedGraph:
+    """A whole module as a graph that may be cut anywhere.
+
+    Attributes:
+        module: its batch axis is dynamic.
+        output: the node that gives the embedding.
+    """
+
+    module: fx.GraphModule
+    output: fx.Node
+
+    def at(self, layer: str) -> SplitGraph:
+        """Cut at the output of the submodule of this dotted name.
+
+        Raises:
+            ModelError: there is no such layer, or it gives several tensors.
+        """
+        return SplitGraph(self.module, _named(self.module, layer), self.output)
+
+    def spatial(self) -> Iterator[SplitGraph]:
+        """Cuts at each tensor [N, C, rows, cols] or [N, T, C] on every path, the last one first."""
+        pixels = next(node for node in self.module.graph.nodes if node.op == "placeholder")
+        images = str(pixels.meta["val"].shape[0])
+        for node in reversed(list(_bottlenecks(self.module))):
+            batch, *sizes = node.meta["val"].shape
+            fixed = all(isinstance(size, int) for size in sizes)
+            if str(batch) == images and fixed and _positions(node) > 1:
+                yield SplitGraph(self.module, node, self.output)
+
+
+def export_graph(
+    module: nn.Module, input_size: tuple[int, int], embedding: str = ""
+) -> ExportedGraph:
+    """Export a module by torch.export.
 
     Args:
-        module: in eval mode; pixels [N, 3, height, width] to an embedding [N, D] (or a tuple, a
-            mapping or an output object of which it is the first).
+        module: in eval mode; pixels [N, 3, height, width] to an embedding [N, D], or to several
+            tensors in tuples, mappings or output objects.
         input_size: (height, width).
-        feature_layer: dotted name of the submodule whose output is the feature map; "" for the
-            last spatial tensor through which every path goes.
+        embedding: which of several tensors is the embedding; see outputs.chosen.
 
     Raises:
-        ModelError: the module cannot be exported, or has no such layer.
+        ModelError: the module cannot be exported, or its embedding is not clear.
     """
     try:
         with warnings.catch_warnings(), attention_written_out():
             warnings.simplefilter("ignore")  # the exporter's own, about its future
             pixels = torch.zeros(_BATCH, 3, *input_size)
             program = export(module, (pixels,), dynamic_shapes=({0: Dim.DYNAMIC},))
+            names = output_names(program.call_spec.out_spec)
             graph = program.run_decompositions(dict(DECOMPOSITIONS)).module(check_guards=False)
     except Exception as error:  # whatever the user's own forward() and torch.export raise
         raise ModelError(
             f"the module cannot be exported by torch.export at {input_size}: {error}"
         ) from error
-    returned = next(node for node in graph.graph.nodes if node.op == "output").all_input_nodes
-    if not returned:
+    (returned,) = next(node for node in graph.graph.nodes if node.op == "output").args
+    nodes = {
+        name: node
+        for name, node in zip(names, returned, strict=True)
+        if isinstance(node, fx.Node) and _is_data(node)
+    }
+    if not nodes:
         raise ModelError("the module returns nothing that depends on its input")
-    find = _named(graph, feature_layer) if feature_layer else _last_spatial(graph)
-    return SplitGraph(graph, find, returned[0])
+    shapes = {name: tuple(node.meta["val"].shape) for name, node in nodes.items()}
+    return ExportedGraph(graph, nodes[chosen(shapes, embedding)])
+
+
+def operator_name(node: fx.Node) -> str:
+    """What a node computes and the submodule that it comes from, as "aten.mean.dim (at head)"."""
+    made = node
+    while made.target is operator.getitem:  # one of several results
+        made = made.all_input_nodes[0]
+    return f"{made.target} (at {module_path(made) or 'the top of the module'})"
+
+
+class _Recorder(fx.Interpreter):
+    """Runs a graph and keeps what some of its nodes give."""
+
+    def __init__(self, module: fx.GraphModule, nodes: Collection[fx.Node]) -> None:
+        super().__init__(module)
+        self.nodes, self.recorded = set(nodes), list[tuple[fx.Node, Tensor]]()
+
+    def run_node(self, n: fx.Node) -> Any:
+        value = super().run_node(n)
+        if n in self.nodes and isinstance(value, Tensor):
+            self.recorded.append((n, value))
+        return value
 
 
 def module_path(node: fx.Node) -> str:
@@ -120,7 +194,7 @@ def _is_check(node: fx.Node) -> bool:
 
 
 def _is_data(node: fx.Node) -> bool:
-    return node.op == "call_function" and isinstance(node.meta.get("val"), torch.Tensor)
+    return node.op == "call_function" and isinstance(node.meta.get("val"), Tensor)
 
 
 def _named(graph: fx.GraphModule, layer: str) -> fx.Node:
@@ -146,13 +220,6 @@ def _named(graph: fx.GraphModule, layer: str) -> fx.Node:
         f"layer {layer!r} gives {len(leaving)} tensors to the rest of the model; the feature layer"
         " must give one"
     )
-
-
-def _last_spatial(graph: fx.GraphModule) -> fx.Node:
-    spatial: list[fx.Node] = [node for node in _bottlenecks(graph) if _positions(node) > 1]
-    if not spatial:
-        raise ModelError("no spatial tensor lies on every path; name the feature layer")
-    return spatial[-1]
 
 
 def _bottlenecks(graph: fx.GraphModule) -> Iterator[fx.Node]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,6 +13,9 @@ from partlens.explainer.backbone import FloatArray, OnnxBackbone
 from partlens.explainer.errors import ModelError, ModelFileError
 from partlens.explainer.head.lowering.onnx.lower import SHAPES, constants, lower
 from partlens.explainer.importing.assembly import assemble, sample_pixels
+from partlens.explainer.importing.batches import require_independent, varied
+from partlens.explainer.importing.fidelity import require_same
+from partlens.explainer.importing.onnx_input import PixelInput, original, pixel_input
 from partlens.explainer.model import MetricModel
 from partlens.explainer.onnx_runtime import session
 from partlens.explainer.preprocessing import Preprocessing
@@ -29,6 +33,7 @@ def from_onnx_file(
     licence: str = "",
     images: Sequence[NDArray[np.uint8]] = (),
     extras: tuple[str, ...] = (),
+    other_size: bool = False,
 ) -> MetricModel:
     """A model from an ONNX file.
 
@@ -36,26 +41,31 @@ def from_onnx_file(
         path: of the file; its weights must be inside.
         feature_tensor: name of the tensor that is the feature map.
         embedding: name of the tensor that is the embedding.
-        preprocessing: how it wants its pixels, [N, 3, height, width]; its size replaces the one
-            declared in the file.
+        preprocessing: how it wants its pixels; `onnx_input.PixelInput.preprocessing` is what the
+            file says of them.
         name, licence, images, extras: as torch_module.from_module.
+        other_size: allow another size than the file declares.
 
     Raises:
         ModelFileError: no ONNX file that can be used.
-        ModelError: a tensor is not there, or the model cannot be decomposed; see its subclasses.
+        ModelError: a tensor is not there, the preprocessing contradicts the file, or the model
+            depends on the batch, looks elsewhere or cannot be decomposed; see its subclasses.
     """
     model = read(path)
     _require_tensors(model, (feature_tensor, embedding))
-    graph_input, start = _pixel_input(model), _original(model, feature_tensor)
-    backbone = OnnxBackbone(cut(model, graph_input, start, [start]).SerializeToString())
+    declared, start = pixel_input(model), _original(model, feature_tensor)
+    declared.require(preprocessing, other_size)
+    _require_independent(model, declared, (start, embedding), preprocessing)
+    part = cut(model, declared.name, start, [start], {declared.name: declared.kind})
+    backbone = OnnxBackbone(declared.adapted(part).SerializeToString())
     pixels = sample_pixels(preprocessing, images)
     feature = backbone(pixels)
-    after = cut(model, start, embedding, None)
-    values = _run(after, {graph_input: pixels, start: feature})
+    after = cut(model, start, embedding, None, {declared.name: declared.kind})
+    values = _run(after, {declared.name: declared.given(pixels), start: feature})
     nodes = list(after.graph.node)
     head = lower(nodes, values | constants(model), len(feature), start, embedding)
     expected = values[embedding] if embedding != start else feature
-    return assemble(
+    made = assemble(
         backbone,
         head,
         pixels,
@@ -66,6 +76,34 @@ def from_onnx_file(
         licence=licence,
         extras=extras,
     )
+    require_same(made, original(model, declared, embedding, other_size), pixels)
+    return made
+
+
+def _require_independent(
+    model: onnx.ModelProto,
+    declared: PixelInput,
+    tensors: tuple[str, str],
+    preprocessing: Preprocessing,
+) -> None:
+    embedding = tensors[1]
+    kinds = {declared.name: declared.kind}
+    whole = cut(model, declared.name, embedding, None, kinds)
+    names = {node.output[0]: _described(node) for node in whole.graph.node}
+    few = cut(model, declared.name, embedding, list(dict.fromkeys(tensors)), kinds)
+
+    def outputs(pixels: FloatArray) -> list[FloatArray]:
+        return list(_run(few, {declared.name: declared.given(pixels)}).values())
+
+    def trace(pixels: FloatArray) -> list[tuple[str, FloatArray]]:
+        values = _run(whole, {declared.name: declared.given(pixels)})
+        return [(names[name], value) for name, value in values.items()]
+
+    require_independent(outputs, trace, varied(preprocessing))
+
+
+def _described(node: onnx.NodeProto) -> str:
+    return f"{node.op_type} (at {node.name or node.output[0]})"
 
 
 def read(path: Path) -> onnx.ModelProto:
@@ -89,7 +127,11 @@ def read(path: Path) -> onnx.ModelProto:
 
 
 def cut(
-    model: onnx.ModelProto, start: str, end: str, outputs: Sequence[str] | None
+    model: onnx.ModelProto,
+    start: str,
+    end: str,
+    outputs: Sequence[str] | None,
+    kinds: Mapping[str, int],
 ) -> onnx.ModelProto:
     """The part of a model between two tensors, with open axes instead of declared sizes.
 
@@ -100,6 +142,7 @@ def cut(
         start: the tensor that becomes the input.
         end: the tensor up to which nodes are kept.
         outputs: what the part gives; None for every tensor that its nodes write.
+        kinds: element types of inputs that are not float32.
 
     Raises:
         ModelError: `end` depends on the model's input by a way round `start`.
@@ -132,8 +175,8 @@ def cut(
     part = onnx.helper.make_graph(
         nodes,
         "part",
-        [_open(name) for name in (start, *sorted(measured - {start}))],
-        [_open(name) for name in outputs],
+        [_open(name, kinds) for name in (start, *sorted(measured - {start}))],
+        [_open(name, {}) for name in outputs],
         [one for one in model.graph.initializer if one.name in used],
     )
     return onnx.helper.make_model(
@@ -149,16 +192,9 @@ def _measures_input(
     return node.op_type in SHAPES and read not in writer and read not in weights
 
 
-def _open(name: str) -> onnx.ValueInfoProto:
-    return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
-
-
-def _pixel_input(model: onnx.ModelProto) -> str:
-    weights = {one.name for one in model.graph.initializer}
-    inputs = [one.name for one in model.graph.input if one.name not in weights]
-    if len(inputs) != 1:
-        raise ModelError(f"the model has the inputs {inputs}; one is needed, the pixels")
-    return inputs[0]
+def _open(name: str, kinds: Mapping[str, int]) -> onnx.ValueInfoProto:
+    kind = kinds.get(name, onnx.TensorProto.FLOAT)
+    return onnx.helper.make_tensor_value_info(name, kind, None)
 
 
 def _require_tensors(model: onnx.ModelProto, names: Iterable[str]) -> None:
@@ -180,20 +216,25 @@ def _original(model: onnx.ModelProto, name: str) -> str:
     return name
 
 
-def _run(part: onnx.ModelProto, inputs: Mapping[str, FloatArray]) -> dict[str, NDArray[np.float32]]:
-    """What every tensor of the part is. Types are the part's own, so outputs carry none."""
+def _run(part: onnx.ModelProto, inputs: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
+    """What the outputs of a part are. Types are the part's own, so its outputs carry none."""
+    written = {name for node in part.graph.node for name in node.output}
+    wanted = [one.name for one in part.graph.output if one.name in written]
+    if not wanted:
+        return {}
     del part.graph.output[:]
-    part.graph.output.extend(onnx.ValueInfoProto(name=n.output[0]) for n in part.graph.node)
+    part.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
     try:
         inferred = onnx.shape_inference.infer_shapes(part)
         types = {one.name: one.type for one in inferred.graph.value_info}
+        types |= {one.name: one.type for one in inferred.graph.output}
         for one in part.graph.output:
-            elem = types[one.name].tensor_type.elem_type if one.name in types else 1
-            one.CopyFrom(onnx.helper.make_tensor_value_info(one.name, elem, None))
+            elem = types[one.name].tensor_type.elem_type if one.name in types else 0
+            kind = elem or onnx.TensorProto.FLOAT
+            one.CopyFrom(onnx.helper.make_tensor_value_info(one.name, kind, None))
         running = session(part.SerializeToString())
-        names = [one.name for one in running.get_outputs()]
-        wanted = {one.name: inputs[one.name] for one in running.get_inputs()}
-        results = running.run(names, wanted)
-        return {name: np.asarray(result) for name, result in zip(names, results, strict=True)}
+        given = {one.name: inputs[one.name] for one in running.get_inputs()}
+        results = running.run(wanted, given)
+        return {name: np.asarray(result) for name, result in zip(wanted, results, strict=True)}
     except Exception as error:  # ONNX Runtime's own classes
-        raise ModelError(f"the head cannot be run on its own: {error}") from error
+        raise ModelError(f"the ONNX file, cut, cannot be run: {error}") from error

@@ -14,12 +14,22 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from partlens.explainer.backbone import OnnxBackbone, TorchBackbone
+from partlens.explainer.backbone import FloatArray, OnnxBackbone, TorchBackbone
 from partlens.explainer.errors import CompletenessError, ModelError
 from partlens.explainer.head.lowering.torch.lower import lower
 from partlens.explainer.head.rules import Rules
 from partlens.explainer.importing.assembly import assemble, sample_pixels
-from partlens.explainer.importing.graph import module_path, split
+from partlens.explainer.importing.batches import require_independent, varied
+from partlens.explainer.importing.choice import last_local
+from partlens.explainer.importing.fidelity import Original
+from partlens.explainer.importing.graph import (
+    ExportedGraph,
+    SplitGraph,
+    export_graph,
+    module_path,
+    operator_name,
+)
+from partlens.explainer.importing.outputs import embedding_of
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 
@@ -30,6 +40,7 @@ def from_module(
     module: nn.Module,
     *,
     feature_layer: str = "",
+    embedding: str = "",
     preprocessing: Preprocessing,
     name: str,
     licence: str = "",
@@ -41,8 +52,10 @@ def from_module(
 
     Args:
         module: pixels [N, 3, height, width] to an embedding [N, D]; it is put into eval mode.
-        feature_layer: dotted name of the submodule whose output is the feature map; "" takes the
-            last spatial tensor through which every path goes.
+        feature_layer: dotted name of the submodule that gives the feature map; "" takes the last
+            tensor through which every path goes and which changes where the picture does.
+        embedding: of a module that returns several tensors, the key or place of the embedding, as
+            "features" or "1", dotted where they are nested.
         preprocessing: how the module wants its pixels; its size is the model's input size.
         name, licence: for model.json.
         images: real images on which completeness is measured beside random pixels.
@@ -51,23 +64,24 @@ def from_module(
         rules: (operator, rule) pairs that come before RULES; see docs/explainer.md.
 
     Raises:
-        ModelError: the module cannot be exported, cut or decomposed; see its subclasses.
+        ModelError: the module cannot be exported, cut or decomposed, depends on the batch, or its
+            positions look elsewhere; see its subclasses.
     """
     module = module.eval()
     size = (preprocessing.height, preprocessing.width)
-    graph = split(module, size, feature_layer)
+    graph = _cut(export_graph(module, size, embedding), feature_layer, preprocessing, len(extras))
     own = [kind for kind, _ in rules]
     head = lower(graph.head_nodes(), graph.feature, graph.output, graph.module, module_path, own)
     backbone = TorchBackbone(graph.backbone(), size)
     layer = feature_layer or module_path(graph.feature) or graph.feature.name
     pixels = sample_pixels(preprocessing, images)
     with torch.no_grad():
-        embedding = _first_tensor(module(torch.from_numpy(pixels)))
+        expected = embedding_of(module(torch.from_numpy(pixels)), embedding)
     model = assemble(
         backbone,
         head,
         pixels,
-        embedding,
+        expected,
         preprocessing,
         layer,
         name=name,
@@ -79,6 +93,46 @@ def from_module(
     for key, value in sorted(module.state_dict().items()):
         digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     return replace(model, spec=replace(model.spec, digest=f"live:sha256:{digest.hexdigest()}"))
+
+
+def original(module: nn.Module, embedding: str = "") -> Original:
+    """The module itself, image by image.
+
+    Args:
+        module: in eval mode.
+        embedding: as from_module.
+    """
+
+    @torch.no_grad()
+    def embed(pixels: FloatArray) -> FloatArray:
+        outputs = (module(torch.from_numpy(one[None])) for one in pixels)
+        rows: FloatArray = torch.cat([embedding_of(one, embedding) for one in outputs]).numpy()
+        return rows
+
+    return embed
+
+
+def _cut(graph: ExportedGraph, layer: str, preprocessing: Preprocessing, extras: int) -> SplitGraph:
+    """The graph cut at its feature map, after a check that no image depends on others.
+
+    That comes first: a map that depends on the batch changes wherever anything changes.
+    """
+    candidates = [graph.at(layer)] if layer else list(graph.spatial())
+    if candidates:
+        _require_independent(candidates[0], preprocessing)
+    return candidates[0] if layer else last_local(candidates, preprocessing, extras)
+
+
+def _require_independent(graph: SplitGraph, preprocessing: Preprocessing) -> None:
+    def outputs(pixels: FloatArray) -> list[FloatArray]:
+        found = graph.values(torch.from_numpy(pixels), [graph.feature, graph.output])
+        return [value.numpy() for _, value in found]
+
+    def trace(pixels: FloatArray) -> list[tuple[str, FloatArray]]:
+        found = graph.values(torch.from_numpy(pixels), graph.data_nodes())
+        return [(operator_name(node), value.numpy()) for node, value in found]
+
+    require_independent(outputs, trace, varied(preprocessing))
 
 
 def with_onnx_backbone(model: MetricModel, images: Sequence[Image] = ()) -> MetricModel:
@@ -146,14 +200,3 @@ def _state_dict(weights: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise ModelError(f"{weights.name} holds no state dict; save module.state_dict()")
     return {str(key).removeprefix("module."): value for key, value in state.items()}
-
-
-def _first_tensor(output: object) -> Tensor:
-    while not isinstance(output, Tensor):
-        if isinstance(output, dict):
-            output = next(iter(output.values()), None)
-        elif isinstance(output, list | tuple) and output:
-            output = output[0]
-        else:
-            raise ModelError(f"the module returns {type(output).__name__}, not an embedding [N, D]")
-    return output
