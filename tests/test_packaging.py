@@ -11,8 +11,9 @@ import pytest
 from served import Served, picture
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("proto", "explainer", "indexer", "server", "client")
+PARTS = ("proto", "common", "explainer", "indexer", "server", "client")
 EXTRAS = (
+    "heic",
     "explainer",
     "indexer",
     "server",
