@@ -9,7 +9,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 # An index with PyTorch for CPUs, a tenth of what PyPI's needs; empty for PyPI alone.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ARG FAISS=faiss-cpu
-RUN mkdir -p proto/partlens explainer/partlens indexer/partlens server/partlens client/partlens \
+RUN mkdir -p proto/partlens common/partlens explainer/partlens indexer/partlens server/partlens client/partlens \
     && python -m venv /opt/partlens \
     && /opt/partlens/bin/pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
         --constraint constraints.txt ".[server,video,bridge,$FAISS]" \

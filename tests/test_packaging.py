@@ -11,9 +11,10 @@ import pytest
 from served import Served, picture
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("proto", "explainer", "indexer", "server", "client")
+PARTS = ("proto", "common", "explainer", "indexer", "server", "client")
 EXTRAS = (
     "cli",
+    "heic",
     "explainer",
     "indexer",
     "server",

@@ -26,6 +26,7 @@ from partlens.client.cli.arguments import cell
 from partlens.client.questions import Box, Mask, Metadata, Point, Polygon, QueryRegion
 from partlens.client.report.overlay import NEGATIVE, POSITIVE, Scale, colours, upsample
 from partlens.client.report.pages import search_page
+from partlens.explainer.images import decode
 
 
 @pytest.fixture
@@ -388,6 +389,38 @@ def test_a_page_shows_any_shape_with_any_thumbnail(size: tuple[int, int], thumbn
     assert len(Page(page).pictures) == 1 + 2 + 1
     assert page.count("(no thumbnail)") == (0 if thumbnail == picture(1) else 2)
     assert "<i>" not in page.replace('<i role="img"', "")
+
+
+def deep_ramp() -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(np.linspace(0, 65535, 44 * 30).astype(np.uint16).reshape(44, 30)).save(
+        out, "PNG"
+    )
+    return out.getvalue()
+
+
+def half_transparent() -> bytes:
+    pixels = np.zeros((44, 30, 4), np.uint8)
+    pixels[22:, :, 3] = 255
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("data", [deep_ramp(), half_transparent(), picture(1)])
+def test_a_page_shows_a_query_as_the_server_decodes_it(data: bytes) -> None:
+    box = Box(0, 0, 30, 44)
+    answer = SearchAnswer([], "", [Query("q", 30, 44, (2, 2), box)], 1)
+    (shown,) = Page(search_page(answer, [data], [])).pictures
+    wanted = Image.fromarray(decode(data)).resize(shown.size, Image.Resampling.BICUBIC)
+    # JPEG, in which the page holds it, changes a level here and there.
+    assert np.abs(np.asarray(shown, np.int16) - np.asarray(wanted, np.int16)).mean() < 3
+
+
+def test_a_page_says_why_a_query_is_not_shown() -> None:
+    answer = SearchAnswer([], "", [Query("q", 30, 44, (2, 2), Box(0, 0, 30, 44))], 1)
+    assert "(no picture at hand)" in search_page(answer, [b""], [])
+    assert "(not shown: the image is damaged" in search_page(answer, [picture(1)[:99]], [])
 
 
 def test_a_table_neither_obeys_nor_styles_what_the_server_says() -> None:

@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import pillow_heif
+import profiles
+from encoded_pictures import GREY, GREY_ALPHA, chunk, png, tiff
 from PIL import Image, PngImagePlugin
 
 _SIZE = (12, 16)
@@ -17,6 +20,7 @@ _ODD = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFF
 
 def whole() -> Mapping[str, bytes]:
     """Pictures that nothing is wrong with, by what they are; some are of formats not taken."""
+    pillow_heif.register_heif_opener()
     colour = Image.fromarray(np.random.default_rng(1).integers(0, 256, (16, 12, 3), np.uint8))
     grey, deep = colour.convert("L"), np.arange(192, dtype=np.uint16).reshape(16, 12) * 300
     frames: dict[str, Any] = {"save_all": True, "append_images": [grey.convert("RGB")] * 2}
@@ -46,6 +50,17 @@ def whole() -> Mapping[str, bytes]:
         "ppm": _encoded(colour, "PPM"),
         "pgm 16 bits": _encoded(Image.fromarray(deep), "PPM"),
         "avif": _encoded(colour, "AVIF"),
+        "heic": _encoded(colour, "HEIF"),
+        "heic alpha": _encoded(colour.convert("RGBA"), "HEIF"),
+        "jpeg profile": _encoded(colour, "JPEG", icc_profile=profiles.blue_is_red()),
+        "png profile": _encoded(colour, "PNG", icc_profile=profiles.blue_is_red()),
+        "tiff profile": _encoded(
+            colour.convert("CMYK"), "TIFF", icc_profile=profiles.black_ink_alone()
+        ),
+        "tiff 12 bits": tiff(deep % 4096, 12),
+        "tiff white is zero": tiff(deep, 16, white_is_zero=True),
+        "png 16 bits transparent": png(deep, 16, GREY, [chunk(b"tRNS", b"\0\0")]),
+        "png 16 bits alpha": png(np.dstack([deep, deep]), 16, GREY_ALPHA),
         "eps": _encoded(colour, "EPS"),
         "pdf": _encoded(colour, "PDF"),
         "ico": _encoded(colour, "ICO"),

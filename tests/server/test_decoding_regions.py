@@ -1,6 +1,7 @@
 """Regions of a request become the explainer's regions, or an error that names their field."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from partlens.client import encoding, questions
+from partlens.client.cli.regions import MASK
 from partlens.explainer.regions import Box, Mask, Point, Polygon
 from partlens.server.decoding_regions import RegionDecoder
 from partlens.server.errors import RequestError
@@ -92,6 +94,23 @@ def test_what_is_no_region_is_an_error_at_its_field(
         decoded(region)
     assert caught.value.violation.field == f"regions[0].region{field}"
     assert caught.value.violation.reason == "REGION_INVALID"
+
+
+OPAQUE = np.dstack([COLOUR, np.full((5, 7), 255, np.uint8)])
+IDS = np.dstack([SHAPE, np.zeros((5, 7, 2))]).astype(np.uint8)
+
+
+@pytest.mark.parametrize("array", [OPAQUE, OPAQUE[..., 2:], IDS, COLOUR, RGBA, SHAPE * np.uint8(1)])
+def test_the_command_line_and_the_service_read_the_same_mask(
+    array: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    (tmp_path / "mask.png").write_bytes(png(array))
+    marked = MASK.convert(str(tmp_path / "mask.png"), None, None)
+    sent = decoded(encoding.region(marked.region))
+    uploaded = decoded(pb.Region(mask=pb.Mask(png=png(array))))
+    assert isinstance(sent, Mask) and isinstance(uploaded, Mask)
+    np.testing.assert_array_equal(sent.array, SHAPE)
+    np.testing.assert_array_equal(uploaded.array, SHAPE)
 
 
 numbers = st.floats(-1e6, 1e6)

@@ -1,11 +1,9 @@
 """Regions of a request, as the explainer's regions."""
 
-import io
-
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from partlens.common.pictures import PictureError, inside
 from partlens.explainer.regions import Box, Mask, Point, Polygon, Region
 from partlens.server.errors import RequestError
 from partlens.v1 import region_pb2 as pb
@@ -70,14 +68,10 @@ class RegionDecoder:
 
     def _png(self, data: bytes, field: str) -> NDArray[np.bool_]:
         try:
-            with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-                self._take(*image.size, field)
-                return _inside(image)
-        except RequestError:
-            raise
-        except Exception as error:  # Pillow's decoders raise many types on damaged data.
+            return inside(data, lambda width, height: self._take(width, height, field), ("PNG",))
+        except PictureError as error:
             raise RequestError(
-                field, f"these {len(data)} bytes are not a whole PNG", "REGION_INVALID"
+                field, f"these {len(data)} bytes are not a whole PNG: {error}", "REGION_INVALID"
             ) from error
 
     def _take(self, width: int, height: int, field: str) -> None:
@@ -89,14 +83,6 @@ class RegionDecoder:
                 f" request may have {self._mask_pixels} pixels together",
                 "REGION_INVALID",
             )
-
-
-def _inside(image: Image.Image) -> NDArray[np.bool_]:
-    """Where a picture is not black or, with an alpha channel, not transparent."""
-    if image.has_transparency_data:
-        return np.asarray(image.convert("RGBA"))[:, :, 3] > 0
-    values = np.asarray(image.convert("RGB") if image.mode == "P" else image)
-    return np.asarray(values.reshape(*values.shape[:2], -1).any(axis=2), np.bool_)
 
 
 def _polygon(polygon: pb.Polygon, field: str) -> Polygon:

@@ -2,6 +2,7 @@
 
 import io
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from partlens.explainer.errors import ImageError
-from partlens.explainer.images import ImageLimits, decode
+from partlens.explainer.images import ImageLimits, decode, image_files
 from partlens.explainer.preprocessing import Preprocessing, Resize
 
 LEFT_RED = Image.new("RGB", (40, 20), "blue")
@@ -101,6 +102,29 @@ def bomb() -> bytes:
 def test_what_is_not_a_usable_picture_is_refused(data: bytes) -> None:
     with pytest.raises(ImageError):
         decode(data)
+
+
+def test_the_pictures_of_faulty_decoders_are_decoded_as_viewers_show_them(real_data: Path) -> None:
+    faults = real_data / "faults"
+    if not faults.is_dir():
+        pytest.skip(f"there is no folder {faults}")
+    shown = {path.stem: decode(path.read_bytes()) for path in faults.iterdir()}
+    # None is turned: each is 32 wide and 48 high.
+    assert {image.shape for image in shown.values()} == {(48, 32, 3)}
+    dark, inverted = (shown[name].astype(int) for name in ("tiff-g12", "tiff-g16-miniswhite"))
+    assert dark[0, 0, 0] < 5 and dark[-1, -1, 0] > 250
+    np.testing.assert_allclose(dark, 255 - inverted, atol=1)
+    with Image.open(faults / "png-g16-trns.bin") as stored:
+        clear = np.asarray(stored) == stored.info["transparency"]
+    assert clear.any() and (shown["png-g16-trns"][clear] == 255).all()
+
+
+def test_files_named_like_images_are_found(tmp_path: Path) -> None:
+    names = {"a.jpg", "b.JFIF", "c.jpe", "d.heic", "e.HEIF", "f.pbm", "g/h.png"}
+    for name in names | {"notes.txt", "jpg", "i.mp4"}:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert {path.relative_to(tmp_path).as_posix() for path in image_files(tmp_path)} == names
 
 
 def test_limits_are_named_in_the_refusal() -> None:

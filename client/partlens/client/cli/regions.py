@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-from PIL import Image
 
 from partlens.client.questions import Box, Mask, Point, Polygon, QueryRegion, Region
-from partlens.client.report.pictures import FORMATS
+from partlens.client.report.pictures import OWN_FILES
+from partlens.common.pictures import PictureError, inside
 
 _FORM = re.compile(
     r"(?:(?P<image>\d+):)?(?P<shape>.*?)(?:@(?P<weight>[-+.\deE]+|[-+]?(?:nan|inf(?:inity)?)))?",
@@ -93,11 +92,10 @@ def _polygon(text: str) -> Polygon:
 
 def _mask(text: str) -> Mask:
     try:
-        with Image.open(Path(text), formats=FORMATS) as image:
-            # What is not black is inside; of a picture with an alpha channel, what is not clear.
-            inside = image.getchannel("A") if "A" in image.getbands() else image.convert("L")
-            return Mask(np.asarray(inside) > 0)
-    except (OSError, Image.DecompressionBombError) as error:
+        data = Path(text).read_bytes()
+        OWN_FILES.require_bytes(data)
+        return Mask(inside(data, OWN_FILES.require_size))
+    except (OSError, PictureError) as error:
         raise ValueError(f"is not a picture that can be read: {error}") from error
 
 
@@ -110,14 +108,14 @@ def _numbers(text: str) -> list[float]:
     return numbers if all(map(math.isfinite, numbers)) else []
 
 
-BOX = RegionType("x,y,w,h", _box)
+BOX, MASK = RegionType("x,y,w,h", _box), RegionType("FILE", _mask)
 _OPTIONS = {
     "--region": (BOX, "A box on an image."),
     "--polygon": (RegionType("x,y,x,y,...", _polygon), "A part by its corners."),
     "--point": (RegionType("x,y", _point), "The cell of the map at a point."),
     "--mask": (
-        RegionType("FILE", _mask),
-        "A part by a picture as large as the image: black is out.",
+        MASK,
+        "A part by a picture as large as the image: black or transparent pixels are outside.",
     ),
 }
 

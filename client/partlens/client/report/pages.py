@@ -11,7 +11,7 @@ from PIL import Image
 from partlens.client.answers import ActivationMap, Hit, PairAnswer, Query, SearchAnswer
 from partlens.client.questions import Box, Mask, Point, Polygon, QueryRegion, Region, Score
 from partlens.client.report.overlay import EXCLUDED, MARKED, Scale, explained, outlined
-from partlens.client.report.pictures import blank, data_uri, shown
+from partlens.client.report.pictures import data_uri, shown_or_blank
 from partlens.client.standing import StandingMatch
 
 _WIDE = 1.6
@@ -124,13 +124,12 @@ class _Side:
 
     def __init__(self, image: Query, data: bytes) -> None:
         self._size = image.width, image.height
-        self._found = shown(data, self._size)
-        self._picture = self._found or blank(self._size)
+        self._picture, self._missing = shown_or_blank(data, self._size)
 
     def overall(self, map: ActivationMap, scale: Scale) -> dict[str, Any]:
         return {
             "picture": data_uri(self._picture),
-            "missing": self._found is None,
+            "missing": self._missing,
             "map": self.explained(map, scale),
         } | sums(map)
 
@@ -145,14 +144,13 @@ def _query(
     query: Query, data: bytes, regions: Sequence[tuple[int, QueryRegion]]
 ) -> dict[str, object]:
     size = query.width, query.height
-    found = shown(data, size)
-    picture = found or blank(size)
+    picture, missing = shown_or_blank(data, size)
     for number, one in regions:
         colour = EXCLUDED if one.exclude else MARKED
         picture = outlined(picture, one.region, size, str(number), colour)
     return {
         "picture": data_uri(picture),
-        "missing": found is None,
+        "missing": missing,
         "regions": [
             {
                 "number": number,
@@ -167,8 +165,7 @@ def _query(
 
 def _hit(hit: Hit, scale: Scale) -> dict[str, object]:
     size = hit.image.width, hit.image.height
-    found = shown(hit.thumbnail, size)
-    picture = found or blank(size)
+    picture, missing = shown_or_blank(hit.thumbnail, size)
 
     def marked(image: Image.Image) -> str:
         return data_uri(outlined(image, hit.box, size))
@@ -179,7 +176,7 @@ def _hit(hit: Hit, scale: Scale) -> dict[str, object]:
         "constant": hit.constant,
         "sums": None if hit.map is None else sums(hit.map),
         "picture": marked(picture),
-        "missing": found is None,
+        "missing": missing,
         "map": None if hit.map is None else marked(explained(picture, hit.map, size, scale)),
         "wide": size[0] > _WIDE * size[1],
         "metadata": hit.image.metadata,

@@ -1,39 +1,49 @@
-"""Encoded pictures as a page shows them, whatever they are."""
+"""Encoded pictures as a page shows them: as the server decodes them."""
 
 import base64
 import io
 
-from PIL import Image, ImageOps
+from PIL import Image
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
-"""What is decoded here; some of Pillow's other formats start other programs (EPS)."""
+from partlens.common.pictures import ImageLimits, PictureError, decode
+
+OWN_FILES = ImageLimits(max_bytes=2**31, max_pixels=178_000_000)
+"""For the user's own files: what Pillow opens at all. How large a query may be, the server says."""
 SIDE, LEAST = 420, 40
 """Pixels of a shown picture's longest side, and of its shortest at least."""
 _BLANK = (226, 226, 226)
 
 
-def shown(data: bytes, size: tuple[int, int]) -> Image.Image | None:
-    """A picture upright, in RGB, as large as a page shows it.
+def shown(data: bytes, size: tuple[int, int]) -> Image.Image:
+    """A picture as the server decoded it, as large as a page shows it.
 
     Args:
         data: encoded; of any size.
         size: (width, height) of the image that it shows, whose proportions it gets.
 
-    Returns:
-        None where the data is no picture that can be read: a server's thumbnail may be missing,
-        and a query named by its id has no picture here.
+    Raises:
+        PictureError: the data is no picture that can be read here.
     """
+    picture = Image.fromarray(decode(data, OWN_FILES))
+    return picture.resize(shown_size(size), Image.Resampling.BICUBIC)
+
+
+def shown_or_blank(data: bytes, size: tuple[int, int]) -> tuple[Image.Image, str]:
+    """A picture as a page shows it, or a blank one and why it is blank.
+
+    Args:
+        data, size: as in shown; b"" if there is no picture: of a query named by its id, say.
+    """
+    if not data:
+        return blank(size), "no picture at hand"
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-            opened.draft("RGB", (2 * SIDE, 2 * SIDE))  # skips most of a large JPEG's work
-            picture = ImageOps.exif_transpose(opened).convert("RGB")
-        return picture.resize(shown_size(size), Image.Resampling.BICUBIC)
-    except Exception:  # Pillow's decoders raise many types on damaged data.
-        return None
+        return shown(data, size), ""
+    except PictureError as error:
+        return blank(size), f"not shown: {error}"
 
 
 def blank(size: tuple[int, int]) -> Image.Image:
-    """What stands for a picture that is not to be had."""
+    """What stands for a picture that cannot be shown."""
     return Image.new("RGB", shown_size(size), _BLANK)
 
 

@@ -1,0 +1,77 @@
+"""Pictures of other depths than 8 bits: what their numbers mean."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from partlens.common.pictures.errors import PictureError
+
+_BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
+_WHITE_IS_ZERO, _UNSIGNED, _FLOAT = 0, 1, 3
+GREY_ALPHA = "LA;16B"
+"""Pillow's raw mode of grey and alpha with 16 bits each, which it opens as RGBA."""
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether an image holds one number a pixel that is no 8-bit level."""
+    return image.mode in ("F", "I") or image.mode.startswith("I;")
+
+
+def require_levels(image: Image.Image) -> None:
+    """Raise PictureError for floating-point or signed values, which have no black and no white."""
+    kinds = _all(_tags(image).get(_SAMPLE_FORMAT, _UNSIGNED))
+    if image.mode == "F" or _FLOAT in kinds:
+        raise PictureError("the image holds floating-point values; save it with 8 or 16 bits")
+    if any(kind != _UNSIGNED for kind in kinds):
+        raise PictureError("the image holds signed values; save it with 8 or 16 unsigned bits")
+
+
+def levels(image: Image.Image) -> NDArray[np.uint8]:
+    """Grey of 8 bits, shape [height, width], of a deep image that passes require_levels.
+
+    The full range of its depth becomes 0 to 255.
+    """
+    tags = _tags(image)
+    # Pillow keeps unsigned 32 bits as if signed; 16-bit PNG and PNM of any maximum come as 16 bits.
+    bits = _all(tags.get(_BITS, 16))[0]
+    numbers = np.asarray(image)
+    if image.mode == "I":
+        numbers = numbers.view(np.uint32)
+    most = 2**bits - 1
+    grey: NDArray[np.uint8] = (
+        (numbers.astype(np.uint64) * 255 // most).clip(0, 255).astype(np.uint8)
+    )
+    return np.bitwise_not(grey) if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else grey
+
+
+def is_not_black(image: Image.Image) -> NDArray[np.bool_]:
+    """Where a deep image is not black, bool [height, width]."""
+    black = 0
+    tags = _tags(image)
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO and image.mode != "F":
+        black = 2 ** _all(tags.get(_BITS, 16))[0] - 1
+    return np.asarray(np.asarray(image) != black, np.bool_)
+
+
+def low_bytes_of(rawmode: str) -> str | None:
+    """The raw mode that reads the other byte of each 16-bit sample; None where there is none.
+
+    >>> low_bytes_of("RGB;16B"), low_bytes_of("LA;16B"), low_bytes_of("RGB")
+    ('RGB;16L', 'RGBA', None)
+    """
+    if rawmode == GREY_ALPHA:
+        return "RGBA"  # each byte of both samples as a band of its own
+    kind, _, order = rawmode.partition(";16")
+    other = {"B": "L", "L": "B", "N": "B" if np.little_endian else "L"}.get(order)
+    return f"{kind};16{other}" if kind in ("RGB", "RGBA") and other else None
+
+
+def _tags(image: Image.Image) -> dict[int, Any]:
+    """The tags of a TIFF; none of any other image."""
+    return dict(getattr(image, "tag_v2", {}))
+
+
+def _all(value: Any) -> tuple[int, ...]:
+    return value if isinstance(value, tuple) else (value,)
