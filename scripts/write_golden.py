@@ -74,13 +74,13 @@ def main() -> None:
         gallery.add(images)
         gallery.add(images[1:3])  # replaces them
         gallery.delete([images[0].id])
-        contributions, bias = gallery.decompositions([images[QUERY].id])
+        contributions, bias = gallery.view.decompositions([images[QUERY].id])
         weights = np.array(REGION, np.float32)
         part = query_part(contributions[0], bias[0], weights, model.spec.grid)
         hits = {
             score: [
                 {"id": hit.id, "score": hit.score, "map": hit.map.tolist()}
-                for hit in gallery.search([part], score, Filter(), 5)
+                for hit in gallery.view.search([part], score, Filter(), 5)
             ]
             for score in SCORES
         }

@@ -52,7 +52,7 @@ def write_for_ever(path: Path, seed: int, pipe: Connection) -> None:
             if kind == "add":
                 gallery.add([image(id, change.seed) for id in change.ids])
             elif kind == "correct":
-                digests = gallery.digests()
+                digests = gallery.view.digests()
                 known = Metadata(camera=str(change.seed))
                 gallery.correct(
                     [

@@ -43,8 +43,8 @@ def fill(gallery: Gallery) -> None:
         gallery.add([made(number) for number in range(start, start + 2000)])
     gallery.delete([f"{number:05}" for number in range(7, COUNT, 50)])
     gallery.compact()
-    assert not gallery.indexes.missing(gallery.view.snapshot.segments)
-    assert [len(one) for one in gallery.view.snapshot.segments] == [len(gallery)]
+    assert not gallery.indexes.missing(gallery.view.live.segments)
+    assert [len(one) for one in gallery.view.live.segments] == [len(gallery.view)]
 
 
 def queries() -> Iterator[list[QueryPart]]:
@@ -59,7 +59,7 @@ def recall(gallery: Gallery, where: Filter, score: Score = "default") -> float:
     found, wanted = 0, 0
     for parts in queries():
         exact, indexed = (
-            search(gallery.view.snapshot, parts, score, where, 10, GRID, gallery.indexes.of, size)
+            search(gallery.view.live, parts, score, where, 10, GRID, gallery.indexes.of, size)
             for size in (2**40, 0)
         )
         by_id = {one.id: one for one in exact}

@@ -41,18 +41,25 @@ def new(known: Known) -> NewImage:
 def require_read_back(gallery: Gallery, known: Known) -> None:
     """Every method that reads gives the image as it was said, and every condition finds it."""
     wanted = known.metadata(Metadata)
-    (listed,) = (one for one in gallery.list() if one.id == "x")
-    assert listed.metadata == gallery.get("x").metadata == gallery.metadata(["x"])["x"] == wanted
-    assert listed.uri == gallery.get("x").uri == known.uri
+    (listed,) = (one for one in gallery.view.list() if one.id == "x")
+    assert (
+        listed.metadata
+        == gallery.view.get("x").metadata
+        == gallery.view.metadata(["x"])["x"]
+        == wanted
+    )
+    assert listed.uri == gallery.view.get("x").uri == known.uri
     for where in conditions(known):
-        assert [one.id for one in gallery.list(where=where)] == ["x"]
-        hits = gallery.search(parts(), "default", where, 5)
+        assert [one.id for one in gallery.view.list(where=where)] == ["x"]
+        hits = gallery.view.search(parts(), "default", where, 5)
         assert [(hit.id, hit.stored.metadata) for hit in hits] == [("x", wanted)]
-        assert gallery.count(where) == 1 and gallery.passing(["x", "other"], where) == {"x"}
+        assert gallery.view.count(where) == 1 and gallery.view.passing(["x", "other"], where) == {
+            "x"
+        }
     grouped = [(GroupBy("camera"), known.camera), (GroupBy("track"), known.track)]
     grouped += [(GroupBy(attribute=name), text) for name, text in known.attributes.items()][:3]
     for by, value in grouped:
-        found = gallery.search(parts(), "default", Filter(), 5, by=by)
+        found = gallery.view.search(parts(), "default", Filter(), 5, by=by)
         assert {hit.id: hit.group for hit in found}["x"] == value
     expired(gallery, timedelta(days=1), ())
     assert not verify(gallery.path).findings
@@ -83,7 +90,7 @@ def test_images_that_are_added(gallery: Gallery, known: Known) -> None:
     else:
         with pytest.raises(InvalidImageError):
             gallery.add([new(known)])
-        assert "x" not in gallery
+        assert "x" not in gallery.view
 
 
 @FUZZED
@@ -97,7 +104,7 @@ def test_images_that_are_corrected(gallery: Gallery, known: Known) -> None:
     else:
         with pytest.raises(InvalidImageError):
             gallery.correct([made])
-        assert gallery.get("x").metadata == Metadata()
+        assert gallery.view.get("x").metadata == Metadata()
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -155,13 +162,13 @@ def test_rows_of_earlier_versions_are_read_and_named(older: Path, segments: bool
         for path in sorted((older / "segments").rglob("*"), reverse=True):
             path.unlink() if path.is_file() else path.rmdir()
     with Gallery.open(older) as gallery:
-        known = {one.id: one.metadata for one in gallery.list()}
+        known = {one.id: one.metadata for one in gallery.view.list()}
         assert known["late"].captured_at is known["early"].captured_at is None
         assert known["text"].attributes == {"half": "a?b"} and known["good"].captured_at == NOON
-        assert len(gallery.search(parts(), "default", Filter(), 9)) == 4
+        assert len(gallery.view.search(parts(), "default", Filter(), 9)) == 4
         # An image of unknown time passes no condition on it.
-        assert gallery.count(Filter(captured_after=NOON.replace(year=1))) == 2
-        assert gallery.count(Filter(captured_before=NOON.replace(year=9999))) == 2
+        assert gallery.view.count(Filter(captured_after=NOON.replace(year=1))) == 2
+        assert gallery.view.count(Filter(captured_before=NOON.replace(year=9999))) == 2
         assert expired(gallery, timedelta(days=1), (), NOON + timedelta(days=2)).undated == 2
     findings = verify(older).findings
     assert sorted(word for one in findings for word in ("early", "late") if word in str(one)) == [

@@ -37,7 +37,7 @@ def indexed(tmp_path: Path, model: MetricModel, images: list[ImageFile]) -> Hold
     """What a gallery holds after a run over these images."""
     with Gallery.create(tmp_path / "gallery", model.spec) as gallery:
         index_images(gallery, model, images)
-        return gallery.holdings()
+        return gallery.view.holdings()
 
 
 def test_bad_and_unchanged_images_take_no_place_in_a_batch(

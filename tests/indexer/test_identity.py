@@ -75,7 +75,7 @@ def counts(progress: Progress) -> tuple[int, int, int, int, int]:
 
 
 def ids(gallery: Gallery) -> list[str]:
-    return [one.id for one in gallery.list()]
+    return [one.id for one in gallery.view.list()]
 
 
 def add(gallery: Gallery, source: Path, *more: str) -> Result:
@@ -128,7 +128,7 @@ def test_images_keep_the_ids_that_earlier_versions_gave_them(
     progress = run(gallery, model, tmp_path / "photos")
     assert counts(progress) == (0, 1, 0, 2, 0) and not progress.displaced
     # It is still the picture of that camera, which the folder knows nothing of.
-    assert gallery.get("0.png").metadata.camera == "gate"
+    assert gallery.view.get("0.png").metadata.camera == "gate"
 
 
 def test_an_archive_that_was_moved_is_updated_and_said(
@@ -142,7 +142,7 @@ def test_an_archive_that_was_moved_is_updated_and_said(
     result = add(gallery, tmp_path / "b/2024")
     assert "0 added, 0 replaced, 3 updated, 0 unchanged" in result.stdout
     assert "warning: 3 images come from another place" in result.stderr
-    assert gallery.get("2024/0.png").uri == (tmp_path / "b/2024/0.png").as_uri()
+    assert gallery.view.get("2024/0.png").uri == (tmp_path / "b/2024/0.png").as_uri()
     assert counts(run(gallery, model, tmp_path / "b/2024")) == (0, 0, 0, 3, 0)
     assert not PASSES and not verify(gallery.path).findings
 
@@ -172,7 +172,7 @@ def test_two_images_of_one_source_never_share_an_id(
     both = [ImageFile("x", path, Metadata(), Stated(id=True)) for path in (one, two)]
     progress = index_images(gallery, model, both, batch_size=1)
     assert counts(progress) == (1, 0, 0, 0, 1) and two.as_uri() in progress.bad[0].reason
-    assert gallery.get("x").uri == one.as_uri()
+    assert gallery.view.get("x").uri == one.as_uri()
     # Two lines of a sidecar with one box.
     boxes = [Detection(0.0, (0, 0, 9, 9), track, {}) for track in ("1", "2")]
     progress = index_images(gallery, model, Video(write(tmp_path / "v.mp4", 2), detections=boxes))
@@ -197,22 +197,22 @@ def test_corrected_metadata_is_written_without_a_pass(
     header = "path,camera,captured_at,hat\n"
     first = f"{header}0.png,gate,2026-05-01T12:00:00Z,red\n1.png,gate,,\n2.png,yard,,blue\n"
     assert counts(run(gallery, model, manifest(first))) == (3, 0, 0, 0, 0)
-    before, _ = gallery.decompositions(["0.png"])
+    before, _ = gallery.view.decompositions(["0.png"])
     PASSES.clear()
     assert counts(run(gallery, model, manifest(first))) == (0, 0, 0, 3, 0)
     other = f"{header}0.png,yard,2026-05-01T12:00:00Z,\n1.png,gate,,\n2.png,yard,,green\n"
     assert counts(run(gallery, model, manifest(other))) == (0, 0, 2, 1, 0)
-    assert gallery.get("0.png").metadata == Metadata("yard", "", NOON, {})
-    assert gallery.get("2.png").metadata.attributes == {"hat": "green"}
+    assert gallery.view.get("0.png").metadata == Metadata("yard", "", NOON, {})
+    assert gallery.view.get("2.png").metadata.attributes == {"hat": "green"}
     # Without a column, the manifest knows nothing of the field; with an empty cell, it clears it.
     assert counts(run(gallery, model, manifest("path,top\n2.png,white\n"))) == (0, 0, 1, 0, 0)
     known = Metadata("yard", "", None, {"hat": "green", "top": "white"})
-    assert gallery.get("2.png").metadata == known
+    assert gallery.view.get("2.png").metadata == known
     assert counts(run(gallery, model, tmp_path)) == (0, 0, 0, 3, 0)
     assert counts(run(gallery, model, manifest("path,camera\n2.png,\n"))) == (0, 0, 1, 0, 0)
-    assert gallery.get("2.png").metadata.camera == ""
+    assert gallery.view.get("2.png").metadata.camera == ""
     assert not PASSES
-    np.testing.assert_array_equal(gallery.decompositions(["0.png"])[0], before)
+    np.testing.assert_array_equal(gallery.view.decompositions(["0.png"])[0], before)
 
 
 def test_what_is_said_of_a_video_is_written_too(
@@ -229,7 +229,7 @@ def test_what_is_said_of_a_video_is_written_too(
     PASSES.clear()
     assert video("7", {"label": "person"}) == (0, 0, 0, 1, 0)
     assert video("8", {"label": ""}, "yard") == (0, 0, 1, 0, 0)
-    assert gallery.get(id).metadata == Metadata("yard", "8", None, {"time": "0.000"})
+    assert gallery.view.get(id).metadata == Metadata("yard", "8", None, {"time": "0.000"})
     assert not PASSES
 
 
@@ -243,5 +243,5 @@ def test_a_copy_takes_corrections_along(
         (tmp_path / "photos/m.csv").write_text("path,camera\n0.png,gate\n")
         run(gallery, model, tmp_path / "photos/m.csv")
         assert counts(copy_images(gallery, copy, model)) == (0, 0, 1, 0, 0)
-        assert copy.get("photos/0.png").metadata.camera == "gate"
+        assert copy.view.get("photos/0.png").metadata.camera == "gate"
         assert counts(copy_images(gallery, copy, model)) == (0, 0, 0, 1, 0)

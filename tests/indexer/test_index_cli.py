@@ -67,8 +67,8 @@ def test_create_add_status_delete(tmp_path: Path, model: Path, pictures: Path) -
     facts = json.loads(partlens("status", gallery, "--json").stdout)
     assert facts["images"] == COUNT and facts["model"] == "tiny" and facts["grid"] == [4, 2]
     assert "1 of 2 deleted" in partlens("delete", gallery, "pictures/00.png", "nobody").stdout
-    assert len(Gallery.open(gallery)) == COUNT - 1
-    assert Gallery.open(gallery).get("pictures/03.png").width == 9
+    assert len(Gallery.open(gallery).view) == COUNT - 1
+    assert Gallery.open(gallery).view.get("pictures/03.png").width == 9
 
 
 def test_strict_stops_at_the_first_bad_image(tmp_path: Path, model: Path, pictures: Path) -> None:
@@ -77,7 +77,7 @@ def test_strict_stops_at_the_first_bad_image(tmp_path: Path, model: Path, pictur
     (pictures / "20.png").write_bytes(b"not an image")
     result = partlens("add", gallery, pictures, "--model", model, "--strict", "--batch", 8)
     assert result.exit_code == 1 and "'pictures/20.png'" in result.output
-    assert len(Gallery.open(gallery)) == 16
+    assert len(Gallery.open(gallery).view) == 16
 
 
 def test_mistakes_are_one_clear_line(tmp_path: Path, model: Path, pictures: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, model: Path, pictures
                 os.kill(child.pid, signal.SIGKILL)
                 break
         child.wait(20)
-    there = len(Gallery.open(gallery))
+    there = len(Gallery.open(gallery).view)
     assert 10 <= there < COUNT
     result = partlens("add", gallery, pictures, "--model", model)
     assert f"{COUNT - there} added, 0 replaced, 0 updated, {there} unchanged" in result.stdout, (

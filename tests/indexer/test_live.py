@@ -184,7 +184,7 @@ def test_a_stream_that_is_told_to_stop_has_all_that_it_took_in_the_gallery(
             line = process.stderr.readline()  # of the first commit
             committed = json.loads(line)["added"]
             with Gallery.open(gallery) as opened:
-                assert len(opened) >= committed > 0
+                assert len(opened.view) >= committed > 0
             time.sleep(1.0)  # frames come, of which none is committed yet
             process.send_signal(signal.SIGTERM)
             out, more = process.communicate(timeout=30)
@@ -192,9 +192,11 @@ def test_a_stream_that_is_told_to_stop_has_all_that_it_took_in_the_gallery(
             process.kill()
     assert process.returncode == 0, more
     with Gallery.open(gallery) as opened:
-        assert out.startswith(f"{len(opened)} added, 0 replaced, 0 updated, 0 unchanged, 0 skipped")
-        assert len(opened) > committed
-        stored = opened.get(min(opened.digests()))
+        assert out.startswith(
+            f"{len(opened.view)} added, 0 replaced, 0 updated, 0 unchanged, 0 skipped"
+        )
+        assert len(opened.view) > committed
+        stored = opened.view.get(min(opened.view.digests()))
     assert stored.uri == f"rtsp://127.0.0.1:{server.port}/gate#t=clock:{stored.id[5:]}"
     said = "".join([out, line, more]).encode()
     kept = [path.read_bytes() for path in gallery.rglob("*") if path.is_file()]

@@ -76,21 +76,21 @@ def test_a_copied_gallery_scores_as_the_smaller_model_does(
     loaded, whole = MetricModel.load(folder), new_images(model)
     direct = new_images(loaded)
     with Gallery.open(small, loaded.spec) as gallery:
-        assert gallery.bound.storage == "int8" and len(gallery) == COUNT
+        assert gallery.bound.storage == "int8" and len(gallery.view) == COUNT
         ids = [one.id for one in direct]
-        contributions, bias = gallery.decompositions(ids)
+        contributions, bias = gallery.view.decompositions(ids)
         largest = np.abs(np.stack([one.contributions for one in direct])).max()
         np.testing.assert_allclose(
             contributions, np.stack([one.contributions for one in direct]), atol=largest / 100
         )
         np.testing.assert_allclose(bias, np.stack([one.bias for one in direct]), atol=1e-3)
-        for one, before in zip((gallery.get(id) for id in ids), whole, strict=True):
+        for one, before in zip((gallery.view.get(id) for id in ids), whole, strict=True):
             assert vars(one).items() <= vars(before).items()
-        assert gallery.thumbnails(ids) == [one.thumbnail for one in whole]
+        assert gallery.view.thumbnails(ids) == [one.thumbnail for one in whole]
         weights = np.ones(loaded.spec.positions, np.float32)
         weights[len(weights) // 2 :] = 0
         part = query_part(direct[0].contributions, direct[0].bias, weights, to)
-        hits = gallery.search([part], "default", Filter(), COUNT)
+        hits = gallery.view.search([part], "default", Filter(), COUNT)
         naive = score_images("default", [part], contributions, bias, to)
         assert hits[0].id == ids[0]
         found = {hit.id: hit.score for hit in hits}
@@ -107,9 +107,9 @@ def test_a_copy_of_the_same_model_changes_how_numbers_are_kept(
 ) -> None:
     with Gallery.create(tmp_path / "int8", model.spec, "int8") as gallery:
         copy_images(full, gallery, model)
-        ids = sorted(full.digests())
-        kept = Stored.of(full.decompositions(ids)[0], "int8")
-        np.testing.assert_array_equal(gallery.decompositions(ids)[0], kept[:])
+        ids = sorted(full.view.digests())
+        kept = Stored.of(full.view.decompositions(ids)[0], "int8")
+        np.testing.assert_array_equal(gallery.view.decompositions(ids)[0], kept[:])
 
 
 def test_a_copy_takes_what_is_new_or_has_changed(
@@ -121,7 +121,7 @@ def test_a_copy_takes_what_is_new_or_has_changed(
         full.add([replace(images[0], media_digest="sha256:new"), replace(images[1], id="new")])
         progress = copy_images(full, gallery, model)
         assert (progress.added, progress.replaced, progress.unchanged) == (1, 1, COUNT - 1)
-        assert gallery.digests() == full.digests()
+        assert gallery.view.digests() == full.view.digests()
 
 
 def test_models_that_do_not_belong_together_are_refused(

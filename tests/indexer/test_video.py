@@ -187,9 +187,9 @@ def test_a_video_goes_into_a_gallery_and_only_once(video: Path, tmp_path: Path) 
     assert "6 added, 0 replaced, 0 updated, 0 unchanged" in run(*add)
     assert "0 added, 0 replaced, 0 updated, 6 unchanged" in run(*add)
     with Gallery.open(gallery) as opened:
-        stored = opened.get(f"{video.parent.name}/gate.mp4#t=1.500")
+        stored = opened.view.get(f"{video.parent.name}/gate.mp4#t=1.500")
         assert (stored.width, stored.height, stored.metadata.camera) == (WIDTH, HEIGHT, "gate")
-        assert opened.thumbnails([stored.id])[0]
+        assert opened.view.thumbnails([stored.id])[0]
     for wrong in (["--every", "0s"], ["--every", "1"], ["--started-at", "2026-05-01T12:00:00"]):
         assert (
             CliRunner().invoke(index, ["add", str(gallery), str(video), *model, *wrong]).exit_code

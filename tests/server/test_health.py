@@ -92,7 +92,7 @@ async def test_a_call_in_progress_is_finished_by_a_graceful_stop(
             while await call.read() is not grpc.aio.EOF:
                 acknowledged += 1
         await asyncio.wait_for(stopping, DEADLINE)
-    assert acknowledged == len(gallery)
+    assert acknowledged == len(gallery.view)
 
 
 @pytest.mark.parametrize("on", [True, False])

@@ -138,7 +138,7 @@ def copy(gallery: Path, to: Path, model: Path) -> None:
         with (
             Gallery.open(gallery) as source,
             Gallery.open(to, loaded.spec) as opened,
-            _reporting(len(source)) as report,
+            _reporting(len(source.view)) as report,
         ):
             progress = copy_images(source, opened, loaded, report)
     _warn(progress)
@@ -162,8 +162,8 @@ def status(gallery: Path, as_json: bool) -> None:
     with clear_errors(), Gallery.open(gallery) as opened:
         spec = opened.spec
         facts: dict[str, object] = {
-            "images": len(opened),
-            "version": opened.version,
+            "images": len(opened.view),
+            "version": opened.view.number,
             "model": spec.name,
             "model_digest": spec.digest,
             "grid": list(spec.grid),

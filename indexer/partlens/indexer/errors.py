@@ -6,6 +6,7 @@ IndexerError
 │   ├── AlreadyExistsError    something is already at this path
 │   ├── ModelMismatchError    made with another model
 │   ├── DamagedError          files that are missing, cut short or changed
+│   │   └── SupersededError   removed by a writer, since there are newer ones
 │   ├── NewerFormatError      written by a newer version
 │   ├── LockedError           another process is writing to it
 │   ├── StorageError          the disk refused a write: full, read-only, failing
@@ -49,6 +50,10 @@ class ModelMismatchError(GalleryError, ValueError):
 
 class DamagedError(GalleryError):
     """Files of the gallery are missing, cut short or changed; the message names one."""
+
+
+class SupersededError(DamagedError):
+    """Another process has removed files of an earlier commit; a newer one can be read."""
 
 
 class NewerFormatError(GalleryError):

@@ -114,7 +114,7 @@ def index_images(
         SourceError: under strict, a bad image; the batches before it are in the gallery.
         GalleryError: the gallery cannot be written to.
     """
-    batches = extract(model, images, gallery.holdings(), batch_size)
+    batches = extract(model, images, gallery.view.holdings(), batch_size)
     return _commit(gallery, batches, len(images), strict, report)
 
 

@@ -45,10 +45,10 @@ def fit_smaller(
         raise ModelMismatchError(gallery.model_digest, model.spec.digest)
     projection = None
     if dimensions is not None:
-        ids = sorted(gallery.digests())
+        ids = sorted(gallery.view.digests())
         some = np.unique(np.linspace(0, len(ids) - 1, min(len(ids), FITTED_IMAGES)).astype(int))
         read = (
-            gallery.decompositions([ids[i] for i in some[start : start + _AT_ONCE]])
+            gallery.view.decompositions([ids[i] for i in some[start : start + _AT_ONCE]])
             for start in range(0, len(some), _AT_ONCE)
         )
         to = grid or model.spec.grid
@@ -84,17 +84,17 @@ def copy_images(
     if source.model_digest not in (model.spec.digest, reduction.of if reduction else ""):
         raise ModelMismatchError(source.model_digest, model.spec.digest)
     same = source.model_digest == model.spec.digest
-    progress, held = Progress(len(source)), gallery.holdings()
+    progress, held = Progress(len(source.view)), gallery.view.holdings()
     for page in _pages(source):
         new, corrections = _differing(page, held, progress)
         ids = [one.id for one in new]
-        contributions, bias = source.decompositions(ids)
+        contributions, bias = source.view.decompositions(ids)
         if not same:
             contributions, bias = reduced(model, contributions, bias)
         images = [
             NewImage(**vars(one), thumbnail=thumbnail, contributions=c, bias=b)
             for one, thumbnail, c, b in zip(
-                new, source.thumbnails(ids), contributions, bias, strict=True
+                new, source.view.thumbnails(ids), contributions, bias, strict=True
             )
         ]
         progress.add(gallery, images)
@@ -126,6 +126,6 @@ def _differing(
 
 def _pages(gallery: Gallery) -> Iterator[Sequence[StoredImage]]:
     after = ""
-    while page := gallery.list(after, _AT_ONCE):
+    while page := gallery.view.list(after, _AT_ONCE):
         yield page
         after = page[-1].id

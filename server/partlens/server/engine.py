@@ -14,13 +14,12 @@ from partlens.explainer.pair import PairExplanation, maps_of_retrieved
 from partlens.explainer.regions import Region, position_weights
 from partlens.explainer.scoring import QueryPart, query_part
 from partlens.explainer.spec import ModelSpec
-from partlens.indexer.errors import NotFoundError
 from partlens.indexer.gallery import Candidate, Gallery
 from partlens.indexer.gallery.following import Follower
-from partlens.indexer.gallery.view import View
 from partlens.server import paging
 from partlens.server.access.caller import Confinement
 from partlens.server.access.confined_gallery import ConfinedGallery
+from partlens.server.access.confined_view import ConfinedView
 from partlens.server.answers import DescribeAnswer, Match, PairAnswer, PartialMap, SearchAnswer
 from partlens.server.config.sections import LimitsSection
 from partlens.server.errors import StalePageError, UnknownQueryError, blamed_on
@@ -96,11 +95,7 @@ class Engine:
             StalePageError: what the first page of the token saw is not kept any more.
         """
         weights = [self.coverage(queries[r.image], r.region, r.field) for r in question.regions]
-        try:
-            return self._page(question, queries, weights)
-        except NotFoundError:
-            # A hit was deleted while its map was being looked up: rank what is there now.
-            return self._page(question, queries, weights)
+        return self.gallery.read(lambda view: self._page(question, queries, weights, view))
 
     def explain(self, question: PairQuestion, query: Query, retrieved: Query) -> PairAnswer:
         """Why two images are similar; raises as search does."""
@@ -131,11 +126,12 @@ class Engine:
             NotFoundError: the caller sees no such image.
             UnknownQueryError: it was replaced since that answer.
         """
-        stored = self.gallery.get(image_id)
+        view = self.gallery.view
+        stored = view.get(image_id)
         id = stored_query_id(self.spec.digest, stored.id, stored.media_digest)
         if query_id not in ("", id):
             raise UnknownQueryError(query_id)
-        contributions, bias = self.gallery.decompositions([image_id])
+        contributions, bias = view.decompositions([image_id])
         return Query(id, (stored.width, stored.height), contributions[0], bias[0])
 
     def coverage(self, query: Query, region: Region, field: str) -> FloatArray:
@@ -159,43 +155,48 @@ class Engine:
             return part
 
     def _page(
-        self, question: SearchQuestion, queries: Sequence[Query], weights: Sequence[FloatArray]
+        self,
+        question: SearchQuestion,
+        queries: Sequence[Query],
+        weights: Sequence[FloatArray],
+        now: ConfinedView,
     ) -> SearchAnswer:
+        """A page of what the first page ranked, less what has been deleted or replaced since."""
         asked, depth = _digest(question, queries, weights), self.limits.search_depth
-        start, view = 0, self.gallery.view
+        start, ranked = 0, now
         if question.page_token:
             start, version = paging.search_start(question.page_token, asked, depth)
-            view = self._view_of(version)
+            ranked = self._ranked_by_first_page(version, now)
         end = min(start + question.page_size, depth)
         parts = [
             self.part(queries[region.image], covered, region.weight, region.field)
             for region, covered in zip(question.regions, weights, strict=True)
         ]
         more = end < depth
-        found = self.gallery.search(
-            parts, question.score, question.where, end + more, question.by, view
-        )
-        version, token = view.version.number, ""
+        found = ranked.search(parts, question.score, question.where, end + more, question.by)
+        token = ""
         if more and len(found) > end:
-            self._kept.keep(view)
-            token = paging.search_token(end, asked, version)
-        page = self.gallery.current(found[start:end], view)
+            self._kept.keep(ranked.whole)
+            token = paging.search_token(end, asked, ranked.number)
+        # From here on everything is read from what is there now.
+        page = now.unchanged(found[start:end])
         if question.thumbnails:
-            page = self.gallery.with_thumbnails(page)
-        matches = self._matches(question, queries, weights, page)
-        return SearchAnswer(matches, token, queries, version, asked)
+            page = now.with_thumbnails(page)
+        matches = self._matches(question, queries, weights, page, now)
+        return SearchAnswer(matches, token, queries, ranked.number, asked)
 
-    def _view_of(self, version: int) -> View:
-        """What the first page of a search saw."""
-        now = self.gallery.view
-        view = now if version == now.version.number else self._kept.of(version)
-        if view is None:
+    def _ranked_by_first_page(self, version: int, now: ConfinedView) -> ConfinedView:
+        """What the first page of a search ranked."""
+        if version == now.number:
+            return now
+        kept = self._kept.of(version)
+        if kept is None:
             raise StalePageError(
-                f"the gallery was at version {version} and is at {now.version.number} now, and what"
-                f" the first page saw is kept for {KEPT_SECONDS:g} s at most: search again from the"
+                f"the gallery was at version {version} and is at {now.number} now, and what the"
+                f" first page saw is kept for {KEPT_SECONDS:g} s at most: search again from the"
                 " first page"
             )
-        return view
+        return self.gallery.seen_in(kept)
 
     def _matches(
         self,
@@ -203,10 +204,11 @@ class Engine:
         queries: Sequence[Query],
         weights: Sequence[FloatArray],
         found: Sequence[Candidate],
+        view: ConfinedView,
     ) -> tuple[Match, ...]:
         if not found or not question.maps & {"overall", "regions"}:
             return tuple(Match(candidate) for candidate in found)
-        contributions, bias = self.gallery.decompositions([c.id for c in found])
+        contributions, bias = view.decompositions([c.id for c in found])
 
         def maps(query: Query, feature: FloatArray) -> FloatArray:
             grid = self.spec.grid

@@ -75,8 +75,8 @@ class Host:
         standing = Standing(engine.whole, self.settings, self.metrics)
         scrubber = self._scrub(engine.whole)
         self._loaded = _Loaded(engine, batcher, features, standing, peers, scrubber)
-        self.metrics.gallery_images.set_function(engine.gallery.__len__)
-        self.metrics.gallery_version.set_function(lambda: engine.gallery.version)
+        self.metrics.gallery_images.set_function(lambda: len(engine.gallery.view))
+        self.metrics.gallery_version.set_function(lambda: engine.gallery.view.number)
 
     @property
     def batcher(self) -> Batcher:
@@ -112,11 +112,11 @@ class Host:
         loop, peers = asyncio.get_running_loop(), self._ready().peers
 
         def telling(engine: Engine) -> T:
-            before = engine.gallery.version
+            before = engine.gallery.view.number
             try:
                 return work(engine)
             finally:
-                version = engine.gallery.version
+                version = engine.gallery.view.number
                 if peers is not None and version != before:
                     loop.call_soon_threadsafe(peers.tell, version)
 

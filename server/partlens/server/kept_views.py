@@ -5,7 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from partlens.indexer.gallery.view import View
+from partlens.indexer.gallery.view import GalleryView
 
 KEPT, SECONDS = 8, 120.0
 """How many at most, and for how long after the last page. What was deleted is out of all pages at
@@ -21,20 +21,20 @@ class KeptViews:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._views: OrderedDict[int, tuple[float, View]] = OrderedDict()
+        self._views: OrderedDict[int, tuple[float, GalleryView]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def keep(self, view: View) -> None:
+    def keep(self, view: GalleryView) -> None:
         """Keep a view for another while: its last page is not the last."""
         with self._lock:
             self._forget()
-            number = view.version.number
+            number = view.number
             self._views.pop(number, None)
             self._views[number] = self._clock() + SECONDS, view
             while len(self._views) > KEPT:
                 self._views.popitem(last=False)
 
-    def of(self, version: int) -> View | None:
+    def of(self, version: int) -> GalleryView | None:
         """The view of a version; None where it is kept no more."""
         with self._lock:
             self._forget()

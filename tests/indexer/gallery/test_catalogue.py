@@ -65,8 +65,8 @@ def test_a_filter_passes_what_its_conditions_say(
         for where in wheres:
             chosen = [
                 id
-                for segment, rows in opened._view.snapshot.rows(where)
+                for segment, rows in opened.view.live.matching(where)
                 for id in segment.catalogue.ids(rows)
             ]
             assert sorted(chosen) == [id for id, of in there.items() if passes(where, id, of)]
-        assert {one.id: one.metadata for one in opened.list()} == there
+        assert {one.id: one.metadata for one in opened.view.list()} == there

@@ -31,31 +31,34 @@ def stored_numbers(gallery: Gallery, id: str) -> list[bytes]:
 def test_numbers_stay_as_they_are_stored_and_all_readers_see_the_change(gallery: Gallery) -> None:
     gallery.add([image("a", camera="old", track="t1"), image("b", camera="old")])
     with Gallery.open(gallery.path) as follower:
-        before, revision = stored_numbers(gallery, "a"), gallery.newest_revision
-        scores = {hit.id: hit.score for hit in gallery.search(parts(), "default", Filter(), 9)}
+        before, revision = stored_numbers(gallery, "a"), gallery.view.newest_revision
+        scores = {hit.id: hit.score for hit in gallery.view.search(parts(), "default", Filter(), 9)}
         (was,) = gallery.correct([correction("a")])
         assert (was.id, was.uri, was.metadata.camera) == ("a", "file:///a.jpg", "old")
         assert follower.refresh()
         for seen in (gallery, follower, Gallery.open(gallery.path)):
             assert stored_numbers(seen, "a") == before
-            assert seen.get("a").metadata == NEW and seen.get("a").uri == "file:///moved/a.jpg"
-            assert seen.get("b").metadata.camera == "old" and len(seen) == 2
-            assert [id for _, id in seen.changed_since(revision)] == ["a"]
-            assert [one.id for one in seen.list(where=Filter(cameras={"new"}))] == ["a"]
-            assert seen.count(Filter(attributes={"hat": "red"}, captured_after=NOON)) == 1
-            by_camera = seen.search(parts(), "default", Filter(), 9, by=GroupBy("camera"))
+            assert (
+                seen.view.get("a").metadata == NEW
+                and seen.view.get("a").uri == "file:///moved/a.jpg"
+            )
+            assert seen.view.get("b").metadata.camera == "old" and len(seen.view) == 2
+            assert [id for _, id in seen.view.changed_since(revision)] == ["a"]
+            assert [one.id for one in seen.view.list(where=Filter(cameras={"new"}))] == ["a"]
+            assert seen.view.count(Filter(attributes={"hat": "red"}, captured_after=NOON)) == 1
+            by_camera = seen.view.search(parts(), "default", Filter(), 9, by=GroupBy("camera"))
             assert {hit.group for hit in by_camera} == {"new", "old"}
-            hits = seen.search(parts(), "default", Filter(), 9)
+            hits = seen.view.search(parts(), "default", Filter(), 9)
             assert {hit.id: hit.score for hit in hits} == scores
-            assert seen.thumbnails(["a"]) == [b"a"]
+            assert seen.view.thumbnails(["a"]) == [b"a"]
         assert not verify(gallery.path).findings
 
 
 def test_another_picture_is_left_alone(gallery: Gallery) -> None:
     gallery.add([image("a", seed=1)])
-    version = gallery.version
+    version = gallery.view.number
     assert gallery.correct([correction("a", seed=0), correction("nobody")]) == []
-    assert gallery.version == version and gallery.get("a").metadata == Metadata()
+    assert gallery.view.number == version and gallery.view.get("a").metadata == Metadata()
 
 
 def test_what_cannot_be_stored_changes_nothing(gallery: Gallery) -> None:
@@ -66,7 +69,7 @@ def test_what_cannot_be_stored_changes_nothing(gallery: Gallery) -> None:
     ):
         with pytest.raises(InvalidImageError):
             gallery.correct(wrong)
-        assert gallery.get("a").metadata == Metadata()
+        assert gallery.view.get("a").metadata == Metadata()
 
 
 def test_add_says_what_it_replaced(gallery: Gallery) -> None:
@@ -104,10 +107,10 @@ def test_it_behaves_like_a_dict(gallery: Gallery, steps: list[tuple[str, str]]) 
     for seen in (gallery, Gallery.open(gallery.path)):
         cameras = {
             one.id: (int(one.media_digest.removeprefix("sha256:")), one.metadata.camera)
-            for one in seen.list()
+            for one in seen.view.list()
         }
         assert cameras == expected
         ids = sorted(expected)
-        _, bias = seen.decompositions(ids)
+        _, bias = seen.view.decompositions(ids)
         for row, id in zip(bias, ids, strict=True):
             np.testing.assert_array_equal(row, image(id, expected[id][0]).bias)

@@ -40,7 +40,7 @@ def path(tmp_path: Path, storage: Storage) -> Path:
 
 
 def ranking(path: Path) -> list[tuple[str, float]]:
-    hits = Gallery.open(path).search(parts(), "default", Filter(), 10)
+    hits = Gallery.open(path).view.search(parts(), "default", Filter(), 10)
     return [(hit.id, round(hit.score, 5)) for hit in hits]
 
 
@@ -191,9 +191,9 @@ def test_a_commit_that_a_power_cut_left_in_pieces_stops_nobody(
     newest = min((path / "truth.lance/_versions").glob("*.manifest"))
     damage(newest)
     again = Gallery.open(path)
-    assert "7" in again
+    assert "7" in again.view
     again.add([image("new")])
-    assert {"7", "new"} <= {stored.id for stored in Gallery.open(path).list()}
+    assert {"7", "new"} <= {stored.id for stored in Gallery.open(path).view.list()}
     assert not verify(path).findings
 
 
@@ -233,11 +233,11 @@ def test_a_write_that_the_disk_refuses_changes_nothing(path: Path) -> None:
     with Gallery.open(path) as gallery:
         with files_of_at_most(4096), pytest.raises(StorageError, match="ulimit -f"):
             gallery.add([image(f"big{number}") for number in range(200)])
-        assert len(gallery) == IMAGES
+        assert len(gallery.view) == IMAGES
         left = files_below(path) - files - {path / "truth.lance/_versions/latest_version_hint.json"}
         assert not left, "a full disk must not fill up further"
         gallery.add([image("later")])
-    assert len(Gallery.open(path)) == IMAGES + 1 and not verify(path).findings
+    assert len(Gallery.open(path).view) == IMAGES + 1 and not verify(path).findings
     with Gallery.open(path) as gallery:
         gallery.delete(["later"])
     assert ranking(path) == before
@@ -255,7 +255,7 @@ def test_a_segment_that_the_disk_refuses_is_made_when_there_is_room(
         with monkeypatch.context() as full:
             full.setattr("partlens.indexer.gallery.segments.seal", refuse)
             gallery.add([image("y")])
-        assert gallery.decompositions(["y"])[0].any()
+        assert gallery.view.decompositions(["y"])[0].any()
         assert not [each for each in (path / "segments").iterdir() if each.name.startswith(".")]
     assert "lack 1 of 31" in str(verify(path).findings[0])
     Gallery.open(path)
@@ -286,11 +286,11 @@ def test_a_full_disk_loses_nothing_and_takes_images_again_when_there_is_room(
                 batch = [image(f"{added + number}") for number in range(100)]
                 gallery.add([replace(one, thumbnail=bytes(200)) for one in batch])
                 added += len(batch)
-        assert len(gallery) == added > 0
-        assert len(Gallery.open(path)) == added
+        assert len(gallery.view) == added > 0
+        assert len(Gallery.open(path).view) == added
         filler.unlink()
         gallery.add([image("later")])
-    assert len(Gallery.open(path)) == added + 1 and not verify(path).findings
+    assert len(Gallery.open(path).view) == added + 1 and not verify(path).findings
 
 
 READER = """
@@ -300,7 +300,7 @@ from gallery_images import image, parts
 from partlens.indexer.errors import StorageError
 from partlens.indexer.gallery import Filter, Gallery
 gallery = Gallery.open(Path(sys.argv[1]))
-assert gallery.search(parts(), "default", Filter(), 3)
+assert gallery.view.search(parts(), "default", Filter(), 3)
 for change in (lambda: gallery.add([image("y")]), lambda: gallery.delete(["1"]), gallery.compact):
     try:
         change()

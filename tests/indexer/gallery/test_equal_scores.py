@@ -24,11 +24,11 @@ from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.catalogue import Catalogue
 from partlens.indexer.gallery.gpu import GpuIndex, Owner
 from partlens.indexer.gallery.indexes import Indexes, SegmentIndex
+from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.plan import IndexChoice
 from partlens.indexer.gallery.ranking import Found
 from partlens.indexer.gallery.schema import arrays, to_table
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.snapshot import Snapshot
 
 IndexOf = Callable[[Segment], SegmentIndex]
 Listed = list[tuple[str, float]]
@@ -76,7 +76,7 @@ def alone(score: Score, contributions: bytes, bias: bytes) -> float:
     return float(scored.scores[0])
 
 
-def oracle(snapshot: Snapshot, score: Score, where: Filter, by: GroupBy | None) -> list[Ranked]:
+def oracle(snapshot: LiveRows, score: Score, where: Filter, by: GroupBy | None) -> list[Ranked]:
     """Every image that passes, or the best of each group, best first."""
     ranked, kept = list[Ranked](), list[Ranked]()
     for of, live in zip(snapshot.segments, snapshot.live, strict=True):
@@ -110,7 +110,7 @@ def require_pages(find: Callable[[int], Listed], count: int, size: int) -> Liste
 
 
 @st.composite
-def snapshots(draw: st.DrawFn, contents: int) -> Snapshot:
+def snapshots(draw: st.DrawFn, contents: int) -> LiveRows:
     """Up to 70 images of a few contents, in any order, in up to four segments; some deleted."""
     random = np.random.default_rng(draw(st.integers(0, 2**16)))
     count = draw(st.integers(1, 70))
@@ -120,7 +120,7 @@ def snapshots(draw: st.DrawFn, contents: int) -> Snapshot:
     ]
     cuts = [0, *sorted(random.integers(0, count + 1, draw(st.integers(0, 3))).tolist()), count]
     made = [segment(images[a:b]) for a, b in pairwise(cuts) if a < b]
-    return Snapshot(1, made, [random.random(len(one)) < 0.9 for one in made])
+    return LiveRows(made, [random.random(len(one)) < 0.9 for one in made])
 
 
 @settings(max_examples=25, phases=[Phase.reuse, Phase.generate])
@@ -133,7 +133,7 @@ def snapshots(draw: st.DrawFn, contents: int) -> Snapshot:
     chunk=st.sampled_from([1, 500, 2**21]),
 )
 def test_a_search_of_all_is_the_oracle_in_pages_of_any_size(
-    snapshot: Snapshot, score: Score, where: Filter, by: GroupBy | None, size: int, chunk: int
+    snapshot: LiveRows, score: Score, where: Filter, by: GroupBy | None, size: int, chunk: int
 ) -> None:
     def find(top: int) -> Listed:
         found = searching.search(snapshot, parts(), score, where, top, GRID, index_of, by=by)
@@ -155,7 +155,7 @@ def test_a_search_of_all_is_the_oracle_in_pages_of_any_size(
     reranked=st.sampled_from([1, 2, 16]),
 )
 def test_candidates_are_ranked_with_all_their_copies_in_pages_of_any_size(
-    snapshot: Snapshot, score: Score, where: Filter, by: GroupBy | None, size: int, reranked: int
+    snapshot: LiveRows, score: Score, where: Filter, by: GroupBy | None, size: int, reranked: int
 ) -> None:
     """So few candidates that indexes are cut amid copies; what is shown, is with its copies."""
 
@@ -194,7 +194,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
     is asked for."""
     random = np.random.default_rng(0)
     best = oracle(
-        Snapshot(1, [segment([copy(i, i) for i in range(CONTENTS)])], [np.ones(CONTENTS, bool)]),
+        LiveRows([segment([copy(i, i) for i in range(CONTENTS)])], [np.ones(CONTENTS, bool)]),
         "default",
         Filter(),
         None,
@@ -205,7 +205,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
     with Gallery.create(tmp_path_factory.mktemp("crowded") / "gallery", SPEC) as gallery:
         gallery.add(images[:4200])
         gallery.compact(IndexChoice("IVF16,SQ8"))
-        assert not gallery.indexes.missing(gallery.view.snapshot.segments)
+        assert not gallery.indexes.missing(gallery.view.live.segments)
         gallery.add(images[4200:])
         gallery.delete(["00003", "00020"])
         yield gallery
@@ -232,7 +232,7 @@ def on_gpu(index_of: IndexOf) -> IndexOf:
 def test_more_copies_than_candidates_are_the_first_by_id(
     crowded: Gallery, score: Score, device: str, where: Filter, by: GroupBy | None
 ) -> None:
-    snapshot, index_of = crowded.view.snapshot, crowded.indexes.of
+    snapshot, index_of = crowded.view.live, crowded.indexes.of
     index_of = index_of if device == "cpu" else on_gpu(index_of)
 
     def find(top: int) -> Listed:

@@ -59,7 +59,7 @@ def test_an_erased_image_is_in_no_file(filled: Gallery, storage: Storage) -> Non
     path, old, new = filled.path, picture(GONE), picture(GONE, 1)
     for trace in (*traces(old, storage), *traces(new, storage)):
         assert files_with(path, trace), "else finding nothing later would say nothing"
-    before = {hit.id: hit.score for hit in filled.search(parts(), "default", Filter(), 100)}
+    before = {hit.id: hit.score for hit in filled.view.search(parts(), "default", Filter(), 100)}
     receipt = erase(path, [GONE, "nobody"])
     neighbour = traces(picture("others/0007.jpg"), storage)
     for trace in (*traces(old, storage), *traces(new, storage), *neighbour[2:]):
@@ -69,7 +69,7 @@ def test_an_erased_image_is_in_no_file(filled: Gallery, storage: Storage) -> Non
         assert evidence.found_before > 0 == evidence.found_after, kind
     assert receipt.files_removed and receipt.files_written and receipt.images_left == 48
     left = Gallery.open(path)
-    after = {hit.id: hit.score for hit in left.search(parts(), "default", Filter(), 100)}
+    after = {hit.id: hit.score for hit in left.view.search(parts(), "default", Filter(), 100)}
     assert after == pytest.approx({id: s for id, s in before.items() if id != GONE}, abs=1e-5)
     assert not verify(path).findings
 
@@ -103,7 +103,7 @@ def test_a_copy_under_another_id_stays_and_is_no_trace(filled: Gallery) -> None:
     receipt = erase(filled.path, [GONE])
     assert receipt.gone
     assert receipt.evidence["thumbnail"].shared and not receipt.evidence["id"].shared
-    assert Gallery.open(filled.path).thumbnails(["others/copy.jpg"]) == [copy.thumbnail]
+    assert Gallery.open(filled.path).view.thumbnails(["others/copy.jpg"]) == [copy.thumbnail]
 
 
 def test_what_is_still_there_is_told(filled: Gallery, tmp_path: Path) -> None:
@@ -117,12 +117,12 @@ def test_what_is_still_there_is_told(filled: Gallery, tmp_path: Path) -> None:
 def test_a_reader_that_has_it_open_goes_on_without_it(filled: Gallery) -> None:
     reader = Gallery.open(filled.path)
     with closing(Follower(reader, seconds=0.02)):
-        assert GONE in reader
+        assert GONE in reader.view
         erase(filled.path, [GONE])
         for _ in range(20):
-            hits = reader.search(parts(), "default", Filter(), 100)
+            hits = reader.view.search(parts(), "default", Filter(), 100)
             assert len(hits) in (48, 49)
-        assert GONE not in {hit.id for hit in reader.search(parts(), "default", Filter(), 100)}
+        assert GONE not in {hit.id for hit in reader.view.search(parts(), "default", Filter(), 100)}
 
 
 def partlens(*arguments: object) -> Result:
@@ -137,7 +137,7 @@ def test_a_receipt_goes_where_nothing_is_and_not_into_the_gallery(
     for place in (there, filled.path / "receipt.json", tmp_path / "no folder" / "receipt.json"):
         result = partlens("erase", filled.path, "--id", GONE, "--receipt", place)
         assert result.exit_code == 1 and "choose another" in result.output
-    assert GONE in Gallery.open(filled.path)
+    assert GONE in Gallery.open(filled.path).view
 
 
 def test_retention_by_age_and_camera(gallery: Gallery, tmp_path: Path) -> None:
@@ -154,12 +154,12 @@ def test_retention_by_age_and_camera(gallery: Gallery, tmp_path: Path) -> None:
     looked = partlens("retain", gallery.path, "--keep", "30d")
     assert looked.output.splitlines()[1:-1] == ["old a", "old b"] and looked.exit_code == 0
     assert "1 are not, 1 have no time" in looked.output
-    assert len(Gallery.open(gallery.path)) == 4
+    assert len(Gallery.open(gallery.path).view) == 4
     receipt = tmp_path / "receipt.json"
     done = partlens("retain", gallery.path, "--keep", "30d", "--camera", "a", "--receipt", receipt)
     assert done.exit_code == 0, done.output
     assert json.loads(receipt.read_text())["erased"] == ["old a"]
-    assert [stored.id for stored in Gallery.open(gallery.path).list()] == [
+    assert [stored.id for stored in Gallery.open(gallery.path).view.list()] == [
         "new a", "old b", "undated"
     ]  # fmt: skip
     assert partlens("retain", gallery.path, "--keep", "a month").exit_code == 2

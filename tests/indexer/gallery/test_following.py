@@ -27,19 +27,23 @@ def wait_until(met: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def holds(reader: Gallery, id: str) -> bool:
+    return id in reader.view
+
+
 def test_commits_of_another_writer_are_seen_within_a_second(gallery: Gallery) -> None:
     reader = Gallery.open(gallery.path)
     with closing(Follower(reader)):
         for number in range(3):
             gallery.add([image(str(number))])
-            wait_until(partial(reader.__contains__, str(number)))
+            wait_until(partial(holds, reader, str(number)))
         gallery.delete(["1"])
-        wait_until(lambda: "1" not in reader)
+        wait_until(lambda: "1" not in reader.view)
         gallery.compact()
-        wait_until(lambda: reader.version == gallery.version)
-        paths = {segment.path for segment in reader.view.snapshot.segments}
+        wait_until(lambda: reader.view.number == gallery.view.number)
+        paths = {segment.path for segment in reader.view.live.segments}
         assert all(path and path.exists() for path in paths), "removed files must be let go of"
-        assert len(reader.search(parts(), "default", Filter(), 5)) == 2
+        assert len(reader.view.search(parts(), "default", Filter(), 5)) == 2
 
 
 def test_a_writer_at_rest_lets_another_write(gallery: Gallery) -> None:
@@ -56,9 +60,9 @@ def test_a_writer_at_rest_lets_another_write(gallery: Gallery) -> None:
 
         wait_until(written)
         other.close()
-        wait_until(lambda: "b" in gallery)
+        wait_until(lambda: "b" in gallery.view)
         gallery.add([image("c")])
-    assert {stored.id for stored in Gallery.open(gallery.path).list()} == set("abc")
+    assert {stored.id for stored in Gallery.open(gallery.path).view.list()} == set("abc")
 
 
 def test_a_gallery_that_cannot_be_read_any_more_goes_on_as_it_was(gallery: Gallery) -> None:
@@ -69,10 +73,10 @@ def test_a_gallery_that_cannot_be_read_any_more_goes_on_as_it_was(gallery: Galle
         content = note.read_bytes()
         note.write_bytes(b"{")
         time.sleep(0.1)
-        assert reader.search(parts(), "default", Filter(), 5)[0].id == "a"
+        assert reader.view.search(parts(), "default", Filter(), 5)[0].id == "a"
         note.write_bytes(content)
         gallery.add([image("b")])
-        wait_until(lambda: "b" in reader)
+        wait_until(lambda: "b" in reader.view)
 
 
 @pytest.mark.usefixtures("preloaded")
@@ -86,10 +90,10 @@ def test_no_search_fails_while_another_process_changes_everything(gallery: Galle
 
     def search(reader: Gallery, number: int) -> None:
         while not stop.is_set():
-            found = reader.search(parts(), "default", Filter(), 100)
+            found = reader.view.search(parts(), "default", Filter(), 100)
             assert {f"kept{n}" for n in range(5)} <= {hit.id for hit in found}
             kept = [hit for hit in found if hit.id.startswith("kept")]
-            for hit in reader.with_thumbnails(kept):
+            for hit in reader.view.with_thumbnails(kept):
                 assert hit.thumbnail == hit.id.encode()
             searches[number] += 1
 
@@ -109,4 +113,4 @@ def test_no_search_fails_while_another_process_changes_everything(gallery: Galle
             stop.set()
         for one in running:
             one.result(DEADLINE)
-        assert min(searches) > 0 and commits > 5 and reader.version > gallery.version
+        assert min(searches) > 0 and commits > 5 and reader.view.number > gallery.view.number

@@ -35,24 +35,26 @@ def test_scores_are_those_of_the_version_that_wrote_it(
     if not segments:
         shutil.rmtree(path / "segments")
     gallery = Gallery.open(path)
-    contributions, bias = gallery.decompositions([expected["query"]])
+    contributions, bias = gallery.view.decompositions([expected["query"]])
     weights = np.array(expected["region"], np.float32)
     part = query_part(contributions[0], bias[0], weights, gallery.spec.grid)
-    hits = gallery.search([part], score, Filter(), 5)
+    hits = gallery.view.search([part], score, Filter(), 5)
     assert [hit.id for hit in hits] == [hit["id"] for hit in expected["hits"][score]]
     for hit, then in zip(hits, expected["hits"][score], strict=True):
         assert hit.score == pytest.approx(then["score"], abs=1e-6)
         np.testing.assert_allclose(hit.map, then["map"], atol=1e-6)
-        assert gallery.thumbnails([hit.id])[0][:2] == b"\xff\xd8" and hit.stored.metadata.camera
+        assert (
+            gallery.view.thumbnails([hit.id])[0][:2] == b"\xff\xd8" and hit.stored.metadata.camera
+        )
 
 
 def test_it_is_sound_and_takes_images(golden: Golden) -> None:
     path, _ = golden
     assert not verify(path).findings
     with Gallery.open(path) as gallery:
-        before = len(gallery)
-        assert gallery.delete([gallery.list(limit=1)[0].id]) == 1
-    assert len(Gallery.open(path)) == before - 1 and not verify(path).findings
+        before = len(gallery.view)
+        assert gallery.delete([gallery.view.list(limit=1)[0].id]) == 1
+    assert len(Gallery.open(path).view) == before - 1 and not verify(path).findings
 
 
 def test_golden_files_are_few_bytes() -> None:

@@ -131,15 +131,15 @@ def test_a_gallery_on_a_gpu_finds_what_it_finds_on_the_cpu(tmp_path: Path, facto
     here = Gallery.open(tmp_path / "gallery", WIDE)
     with Gallery.open(tmp_path / "gallery", WIDE, "cuda") as there:
         index_of = there.indexes.of
-        assert isinstance(index_of(there.view.snapshot.segments[0]).positions, GpuIndex)
+        assert isinstance(index_of(there.view.live.segments[0]).positions, GpuIndex)
         everything = Filter()
         assert recall(there, everything) >= recall(here, everything) - 0.02
         for kept in ("tenth", "hundredth", "thousandth"):
             assert recall(there, Filter(attributes={kept: "yes"})) >= 0.95
-        gone = [hit.id for hit in there.search(next(queries()), "default", everything, 5)]
+        gone = [hit.id for hit in there.view.search(next(queries()), "default", everything, 5)]
         there.delete(gone)
         found = search(
-            there.view.snapshot, next(queries()), "default", everything, 5, GRID, index_of, 0
+            there.view.live, next(queries()), "default", everything, 5, GRID, index_of, 0
         )
         assert not {one.id for one in found} & set(gone)
 

@@ -45,7 +45,7 @@ def test_recall_does_not_collapse_under_a_filter(gallery: Gallery, kept: str) ->
     where = Filter(attributes={kept: "yes"})
     assert recall(gallery, where) >= 0.95
     for parts in queries():
-        hits = gallery.search(parts, "default", where, 50)
+        hits = gallery.view.search(parts, "default", where, 50)
         assert all(hit.stored.metadata.attributes.get(kept) == "yes" for hit in hits)
         assert all(int(hit.id) % 50 != 7 for hit in hits)
 
@@ -55,9 +55,9 @@ def test_deleted_images_are_not_found_through_an_index(folder: Path, tmp_path: P
         fill(gallery)
         parts = next(queries())
         where = Filter()
-        best = [hit.id for hit in gallery.search(parts, "default", where, 5)]
+        best = [hit.id for hit in gallery.view.search(parts, "default", where, 5)]
         gallery.delete(best[:3])
-        index_of, snapshot = gallery.indexes.of, gallery.view.snapshot
+        index_of, snapshot = gallery.indexes.of, gallery.view.live
         after = search(snapshot, parts, "default", where, 5, GRID, index_of, 0)
         assert [one.id for one in after][:2] == best[3:]
 
@@ -73,12 +73,12 @@ def test_fresh_segments_beside_an_indexed_one_do_not_hide_it(folder: Path, tmp_p
         before = recall(gallery, Filter())
         for start in range(COUNT + 100, COUNT + 220, 30):
             gallery.add([made(number) for number in range(start, start + 30)])
-        assert len(gallery.view.snapshot.segments) > 2
+        assert len(gallery.view.live.segments) > 2
         assert recall(gallery, Filter()) >= before - 0.02
 
 
 def test_units_are_the_embeddings_at_length_1(gallery: Gallery) -> None:
-    (segment,) = gallery.view.snapshot.segments
+    (segment,) = gallery.view.live.segments
     embeddings = segment.contributions[:].sum(1) + segment.bias
     lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
     units = gallery.indexes.of(segment).units
@@ -93,7 +93,7 @@ def test_any_factory_string_gives_an_index(gallery: Gallery, factory: str) -> No
     assert recall(gallery, Filter()) >= 0.9
     again = Gallery.open(gallery.path)
     assert again.indexes.choice == IndexChoice(factory)
-    assert not again.indexes.missing(again.view.snapshot.segments)
+    assert not again.indexes.missing(again.view.live.segments)
     assert recall(again, Filter()) >= 0.9
 
 
@@ -113,14 +113,14 @@ def test_a_damaged_index_is_found_passed_over_and_made_again(folder: Path, file:
     data[len(data) // 2] ^= 1
     (index / file).write_bytes(data)
     with Gallery.open(folder) as gallery:
-        assert gallery.indexes.missing(gallery.view.snapshot.segments)
+        assert gallery.indexes.missing(gallery.view.live.segments)
         assert recall(gallery, Filter()) >= 0.95
     findings = verify(folder).findings
     assert [finding.place for finding in findings] == [f"{INDEXES}/{index.name}"]
     assert findings[0].repairable and file in findings[0].problem
     assert not repair(folder).findings
     with Gallery.open(folder) as gallery:
-        assert not gallery.indexes.missing(gallery.view.snapshot.segments)
+        assert not gallery.indexes.missing(gallery.view.live.segments)
 
 
 class Heard:
@@ -144,7 +144,7 @@ class Heard:
 def test_an_index_that_is_damaged_in_use_is_made_again(folder: Path, file: str) -> None:
     with Gallery.open(folder) as gallery:
         before, heard = recall(gallery, Filter()), Heard()
-        (segment,) = gallery.view.snapshot.segments
+        (segment,) = gallery.view.live.segments
         assert segment.path is not None
         place = folder / INDEXES / segment.path.name
         with closing(Scrubber(gallery, beside(folder), heard, 1e9, every=0.05)):
@@ -165,7 +165,7 @@ def test_memory_is_what_the_plan_says(gallery: Gallery) -> None:
     gallery.compact(IndexChoice())
     (index,) = (path for path in (gallery.path / INDEXES).iterdir() if path.is_dir())
     size = sum(file.stat().st_size for file in index.iterdir())
-    planned = plan(len(gallery), 12, DIMENSIONS, IndexChoice()).memory_bytes
+    planned = plan(len(gallery.view), 12, DIMENSIONS, IndexChoice()).memory_bytes
     assert planned / 1.5 < size < 1.5 * planned
 
 
@@ -194,7 +194,7 @@ def test_the_commands_plan_and_index_again(folder: Path) -> None:
     compacted = CliRunner().invoke(index, ["compact", str(folder), "--index", "IVF32,SQ8"])
     assert compacted.exit_code == 0, compacted.output
     with Gallery.open(folder) as opened:
-        (segment,) = opened.view.snapshot.segments
+        (segment,) = opened.view.live.segments
         assert opened.indexes.of(segment).positions.nlist == 32
 
 
@@ -210,16 +210,16 @@ def test_an_erased_image_is_in_no_index(folder: Path, tmp_path: Path) -> None:
 
 def stored(path: Path, id: str) -> np.ndarray:
     with Gallery.open(path) as gallery:
-        return np.asarray(gallery.decompositions([id])[0][0])
+        return np.asarray(gallery.view.decompositions([id])[0][0])
 
 
 def nearest(path: Path, vectors: np.ndarray) -> np.ndarray:
     """The largest cosine of each vector with one in an index of positions."""
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     with Gallery.open(path) as gallery:
-        assert not gallery.indexes.missing(gallery.view.snapshot.segments)
+        assert not gallery.indexes.missing(gallery.view.live.segments)
         found = []
-        for segment in gallery.view.snapshot.segments:
+        for segment in gallery.view.live.segments:
             index = gallery.indexes.of(segment).positions
             index.nprobe = index.nlist
             found.append(index.search(unit, 1)[0][:, 0])

@@ -69,22 +69,20 @@ def test_acknowledged_changes_survive_kill_9(tmp_path: Path, storage: Storage) -
 def require_whole(path: Path, state: dict[str, int], begun: Change, where: str) -> dict[str, int]:
     """Compare with what was acknowledged, with or without the one change that was not yet."""
     gallery = Gallery.open(path)
-    digests = gallery.digests()
+    digests = gallery.view.digests()
     found = {id: int(digest.removeprefix("sha256:")) for id, digest in digests.items()}
     assert found in (state, after(state, begun)), f"{where}: {begun}"
-    ids = [stored.id for stored in gallery.list(limit=1000)]
+    ids = [stored.id for stored in gallery.view.list(limit=1000)]
     assert ids == sorted(found), where
     if not ids:
         return found
-    contributions, bias = gallery.decompositions(ids)
+    contributions, bias = gallery.view.decompositions(ids)
     expected = [image(id, found[id]) for id in ids]
-    assert gallery.thumbnails(ids) == [one.thumbnail for one in expected], where
+    assert gallery.view.thumbnails(ids) == [one.thumbnail for one in expected], where
     np.testing.assert_array_equal(bias, [one.bias for one in expected], where)
     kept = Stored.of(np.stack([one.contributions for one in expected]), gallery.bound.storage)
     np.testing.assert_array_equal(contributions, kept[:], where)
     best = score_images("default", parts(), contributions, bias, GRID).scores.argmax()
-    hit = search(gallery.view.snapshot, parts(), "default", Filter(), 1, GRID, gallery.indexes.of)[
-        0
-    ]
+    hit = search(gallery.view.live, parts(), "default", Filter(), 1, GRID, gallery.indexes.of)[0]
     assert hit.id == ids[best], where
     return found

@@ -113,7 +113,7 @@ def test_overwritten_bytes_of_the_truth_are_named_with_what_is_lost(
         wait_until(lambda: bool(heard.found_ones), place)
         (finding,) = scrubber.findings
         assert finding.place == place and not finding.repairable and finding.images > 0
-        assert len(gallery.search(parts(), "default", Filter(), 10)) == 10, (
+        assert len(gallery.view.search(parts(), "default", Filter(), 10)) == 10, (
             "what is whole is served"
         )
     outcome = verify(path)
@@ -132,13 +132,17 @@ def test_a_segment_that_is_damaged_in_use_is_made_again(
     path: Path, name: str, share: float
 ) -> None:
     with Gallery.open(path) as gallery, scrubbing(gallery) as (scrubber, heard):
-        before = [(hit.id, hit.score) for hit in gallery.search(parts(), "default", Filter(), 59)]
+        before = [
+            (hit.id, hit.score) for hit in gallery.view.search(parts(), "default", Filter(), 59)
+        ]
         folder = max((path / "segments").iterdir(), key=lambda each: each.stat().st_mtime)
         overwrite(folder / name, share)
         wait_until(lambda: bool(heard.cleared_ones), name)
         assert heard.cleared_ones == [(f"segments/{folder.name}", True)]
         assert not folder.exists() and not scrubber.findings
-        after = [(hit.id, hit.score) for hit in gallery.search(parts(), "default", Filter(), 59)]
+        after = [
+            (hit.id, hit.score) for hit in gallery.view.search(parts(), "default", Filter(), 59)
+        ]
         assert [id for id, _ in after] == [id for id, _ in before]
         np.testing.assert_allclose([s for _, s in after], [s for _, s in before], atol=1e-6)
     assert not verify(path).findings
@@ -282,7 +286,7 @@ def test_opening_tells_of_damage_and_goes_on(path: Path, caplog: pytest.LogCaptu
     with Gallery.open(path) as gallery:
         (finding,) = gallery.damage
         assert finding.place == file.relative_to(path).as_posix() and finding.place in caplog.text
-        assert len(gallery) == 59
+        assert len(gallery.view) == 59
 
 
 @pytest.mark.parametrize("kind", ["_deletions", "_versions"])
@@ -304,7 +308,7 @@ def test_damaged_rows_are_not_copied_to_where_they_would_look_whole(path: Path) 
             with pytest.raises(DamagedError, match=file.name):
                 change()
         gallery.add([made(100)])
-        assert len(gallery) == 60
+        assert len(gallery.view) == 60
     assert [one.place for one in verify(path).findings] == [file.relative_to(path).as_posix()]
 
 
@@ -335,14 +339,14 @@ def test_segments_are_not_made_of_rows_that_do_not_add_up(path: Path) -> None:
 
 def test_a_search_leaves_out_a_thumbnail_that_is_damaged(path: Path) -> None:
     with Gallery.open(path) as gallery:
-        found = gallery.search(parts(), "default", Filter(), 59)
+        found = gallery.view.search(parts(), "default", Filter(), 59)
         first, second = truth_files(path, "data")
         os.truncate(first, 0)
-        shown = gallery.with_thumbnails(found)
+        shown = gallery.view.with_thumbnails(found)
         unreadable = {one.id for one in shown if one.unreadable}
         assert unreadable in ({str(n) for n in range(40)} - {"4"}, {str(n) for n in range(40, 60)})
         for one in shown:
             assert one.thumbnail == (b"" if one.unreadable else made(int(one.id)).thumbnail)
         with pytest.raises(DamagedError):
-            gallery.thumbnails([next(iter(unreadable))])
+            gallery.view.thumbnails([next(iter(unreadable))])
         assert second.exists()

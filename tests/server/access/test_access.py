@@ -151,7 +151,7 @@ async def test_an_image_of_another_camera_is_as_one_that_is_not_there(locked: Lo
                 with pytest.raises(NotFoundError, match=f"has no image '{image.id}'"):
                     await call
         assert await client.delete_images(["p1", "nobody"]) == 0
-        assert "p1" in locked.gallery
+        assert "p1" in locked.gallery.view
 
 
 async def test_a_query_id_opens_no_image_to_another_token(locked: Locked) -> None:
@@ -180,7 +180,10 @@ async def test_a_confined_token_changes_only_its_cameras(locked: Locked) -> None
         got = await answers(client, *sent)
         # A new image of another camera, one that replaces another camera's, one that gives away.
         assert [one.reason for one in got] == ["", "FORBIDDEN", "FORBIDDEN", "", "FORBIDDEN"]
-        assert locked.gallery.get("p1").metadata.camera == "b" and "p21" not in locked.gallery
+        assert (
+            locked.gallery.view.get("p1").metadata.camera == "b"
+            and "p21" not in locked.gallery.view
+        )
         assert await client.delete_images(["p0", "p1", "p20"]) == 2
 
 
@@ -197,7 +200,7 @@ async def test_a_revoked_token_is_refused_even_within_a_stream(locked: Locked) -
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call.read()
         assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
-        assert "p001" not in locked.gallery
+        assert "p001" not in locked.gallery.view
 
 
 async def test_tokens_that_cannot_be_read_let_nobody_in(locked: Locked) -> None:

@@ -132,7 +132,7 @@ async def test_a_server_that_is_away_is_waited_for(
         )
         await back.start()
         await until(lambda: settled(stream))
-    assert len(Gallery.open(gallery.path)) == 5
+    assert len(Gallery.open(gallery.path).view) == 5
     assert (await stream.lag()).dead == 0
     await back.stop(0)
 
@@ -155,7 +155,7 @@ async def test_a_token_that_may_not_ingest_loses_nothing(
         tokens.add(right)
         file.write_text(text)
         await until(lambda: settled(stream))
-    assert sorted(image.id for image in gallery.list()) == ["i000", "i002"]
+    assert sorted(image.id for image in gallery.view.list()) == ["i000", "i002"]
     assert (await stream.lag()).dead == 1  # of a camera that the token is not for
     await server.stop(0)
 

@@ -50,7 +50,7 @@ async def test_more_streams_than_the_limit_are_refused_and_calls_are_not(
                 ExhaustedError, match="2 streams of uploads are in progress"
             ) as caught:
                 await anext(client.upsert_images(upload))
-            assert caught.value.retry_seconds and "late" not in gallery
+            assert caught.value.retry_seconds and "late" not in gallery.view
             assert (await client.get_gallery()).images == 2
             streams[0].cancel()
             await eventually(lambda: anext(client.upsert_images(upload)))

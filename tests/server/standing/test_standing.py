@@ -96,7 +96,7 @@ async def test_an_image_that_is_corrected_is_scored_again(
     async with serving(model, gallery) as (running, standing):
         await save(standing, filter=image_pb.Filter(cameras=["right"]))
         await running.upload(upserts(2))
-        stored = gallery.get("p000")
+        stored = gallery.view.get("p000")
         known = StoredMetadata("right")
         gallery.correct([Correction(stored.id, stored.media_digest, stored.uri, known)])
         (match,) = await watch(standing, 1, 0)
@@ -175,8 +175,8 @@ async def test_they_survive_a_restart_and_no_match_is_missed(
         await running.upload(upserts(2))
         last = (await watch(standing, 2, 0))[-1].revision
     with Gallery.open(gallery.path) as between, Gallery.open(gallery.path) as seen:
-        contributions, bias = seen.decompositions(["p000"])
-        image = seen.get("p000")
+        contributions, bias = seen.view.decompositions(["p000"])
+        image = seen.view.get("p000")
         between.add(
             [
                 NewImage(

@@ -24,7 +24,7 @@ class InProcess:
 
     def search(self, query: Query) -> Sequence[str]:
         """By the default score."""
-        found = self._gallery.search([query.part], "default", Filter(), TOP)
+        found = self._gallery.view.search([query.part], "default", Filter(), TOP)
         return [one.id for one in found]
 
 
@@ -89,7 +89,7 @@ def units(contributions: NDArray[np.float32]) -> NDArray[np.float32]:
 def exact(gallery: Gallery, query: Query) -> Sequence[str]:
     """The best images by the default score, from the gallery's files, every image scored."""
     found = search(
-        gallery.view.snapshot,
+        gallery.view.live,
         [query.part],
         "default",
         Filter(),
@@ -103,9 +103,9 @@ def exact(gallery: Gallery, query: Query) -> Sequence[str]:
 
 def arrays(gallery: Gallery) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Contributions [M, P, D] and bias [M, D] of all images, in order of their numbers."""
-    contributions = np.empty((len(gallery), GRID[0] * GRID[1], DIMENSIONS), np.float32)
-    bias = np.empty((len(gallery), DIMENSIONS), np.float32)
-    for segment, rows in gallery.view.snapshot.rows():
+    contributions = np.empty((len(gallery.view), GRID[0] * GRID[1], DIMENSIONS), np.float32)
+    bias = np.empty((len(gallery.view), DIMENSIONS), np.float32)
+    for segment, rows in gallery.view.live.matching():
         for start in range(0, len(rows), _CHUNK):
             some = rows[start : start + _CHUNK]
             numbers = [int(id) for id in segment.catalogue.ids(some)]

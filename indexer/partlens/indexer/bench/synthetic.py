@@ -73,7 +73,7 @@ def name(number: int) -> str:
 
 def fill(gallery: Gallery, count: int) -> None:
     """Add the images and index them."""
-    for start in range(len(gallery), count, _COMMIT):
+    for start in range(len(gallery.view), count, _COMMIT):
         some = range(start, min(start + _COMMIT, count))
         made = contributions(start, len(some))
         bias = np.full(DIMENSIONS, 0.02, np.float32)
@@ -116,11 +116,11 @@ class Query:
 def queries(gallery: Gallery, count: int) -> Iterator[Query]:
     """Different images, each with one region that contributes something."""
     random = np.random.default_rng(3)
-    for number in random.permutation(len(gallery)):
+    for number in random.permutation(len(gallery.view)):
         if not count:
             return
         id = name(int(number))
-        contributions, bias = gallery.decompositions([id])
+        contributions, bias = gallery.view.decompositions([id])
         row, col = random.integers(0, (GRID[0] - 1, GRID[1] - 1))
         weights = np.zeros(GRID, np.float32)
         weights[row : row + 2, col : col + 2] = 1

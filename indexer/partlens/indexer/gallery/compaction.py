@@ -9,8 +9,8 @@ from pathlib import Path
 from partlens.indexer.errors import DamagedError, StorageError
 from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.durability import refusals
+from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.snapshot import Snapshot
 
 _log = logging.getLogger(__name__)
 _FAN = 8
@@ -80,7 +80,7 @@ class Compaction:
 
     Args:
         folder: of the segments.
-        snapshot: gives the newest.
+        live: gives the newest rows.
         swap: puts new segments in the place of others, which are removed.
         index: writes the index of a segment, if it is large enough to have one.
         unindexed: segments that lack an index they should have.
@@ -90,22 +90,22 @@ class Compaction:
     def __init__(
         self,
         folder: Path,
-        snapshot: Callable[[], Snapshot],
+        live: Callable[[], LiveRows],
         swap: Callable[[Sequence[Segment], Sequence[Segment]], None],
         index: Callable[[Segment], None],
         unindexed: Callable[[], Sequence[Segment]],
         tidy: Callable[[float], None],
     ) -> None:
-        self._folder, self._snapshot, self._swap, self._tidy = folder, snapshot, swap, tidy
+        self._folder, self._live, self._swap, self._tidy = folder, live, swap, tidy
         self._index, self._unindexed = index, unindexed
         self.running, self._stop = threading.RLock(), threading.Event()
         self._thread: threading.Thread | None = None
-        self._segments, self._commits = len(snapshot().segments), 0
+        self._segments, self._commits = len(live().segments), 0
 
     def after_commit(self) -> None:
         """Start the thread if there is work for it; the caller holds the writing lock."""
         self._commits += 1
-        grown = len(self._snapshot().segments) - self._segments
+        grown = len(self._live().segments) - self._segments
         if (grown >= _FAN or self._commits >= _COMMITS) and not self.is_running():
             self._stop.clear()
             self._thread = threading.Thread(target=self._in_background, name="partlens-compact")
@@ -146,7 +146,7 @@ class Compaction:
             _log.error("gallery %s is not compacted: %s", self._folder.parent.name, error)
 
     def _merge(self, *, everything: bool) -> None:
-        parts = list(self._snapshot().rows())
+        parts = list(self._live().matching())
         sizes = [(len(rows), len(segment)) for segment, rows in parts]
         for group in groups(sizes, everything=everything):
             if self._stop.is_set():
@@ -164,7 +164,7 @@ class Compaction:
                 return
             with refusals(self._folder.parent.name):
                 self._index(segment)
-        self._segments = len(self._snapshot().segments)
+        self._segments = len(self._live().segments)
 
 
 def _require_whole(segment: Segment) -> None:

@@ -14,11 +14,12 @@ from partlens.indexer.gallery import checksums, segments
 from partlens.indexer.gallery.catalogue import TRUTH_COLUMNS
 from partlens.indexer.gallery.durability import write_atomically
 from partlens.indexer.gallery.gallery import Gallery
+from partlens.indexer.gallery.loading import SEGMENTS
 from partlens.indexer.gallery.markers import Marker, MarkerSearch, data_markers, text_markers
 from partlens.indexer.gallery.schema import rows
 from partlens.indexer.gallery.truth import DATASET
 from partlens.indexer.gallery.version import Version, later_manifests
-from partlens.indexer.gallery.view import SEGMENTS, View
+from partlens.indexer.gallery.view import GalleryView
 
 KINDS = ("id", "uri", "media_digest", "thumbnail", "contributions", "embedding")
 _KIND_OF = {"contributions": "contributions", "scales": "contributions", "embedding": "embedding"}
@@ -95,7 +96,7 @@ def erase(path: Path, ids: Sequence[str]) -> Receipt:
     started = _now()
     with Gallery.open(path) as gallery:
         wanted = sorted(set(ids))
-        there = [id for id in wanted if id in gallery]
+        there = [id for id in wanted if id in gallery.view]
         markers = _markers(gallery.view, there, wanted)
         search, before = MarkerSearch(markers), _inventory(path)
         found_before = _scan(path, search)
@@ -114,7 +115,7 @@ def erase(path: Path, ids: Sequence[str]) -> Receipt:
             ended_at=_now(),
             erased=tuple(there),
             not_there=tuple(id for id in wanted if id not in set(there)),
-            images_left=len(gallery),
+            images_left=len(gallery.view),
             files_removed=_differing(before, after),
             files_written=_differing(after, before),
             files_kept=sum(before.get(name) == entry for name, entry in after.items()),
@@ -149,9 +150,9 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _markers(view: View, there: Sequence[str], wanted: Sequence[str]) -> set[Marker]:
+def _markers(view: GalleryView, there: Sequence[str], wanted: Sequence[str]) -> set[Marker]:
     found = {marker for id in wanted for marker in text_markers("id", id)}
-    row_ids = view.snapshot.row_ids(view.snapshot.find(there).values())
+    row_ids = view.live.row_ids(view.live.find(there).values())
     arrays = _arrays(view.version)
     for start in range(0, len(row_ids), _AT_ONCE):
         table = view.version.read((*_STORED, *arrays), row_ids[start : start + _AT_ONCE])

@@ -1,20 +1,19 @@
-"""A folder of images by id, with their contributions: written by one, read and searched by many."""
+"""A gallery on disk: opened, refreshed and written to. GalleryView is what can be read of it."""
 
 import logging
 import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
-import numpy as np
 import pyarrow as pa
 
 from partlens.explainer.compute import Device
-from partlens.explainer.scoring import QueryPart, Score
 from partlens.explainer.spec import ModelSpec
 from partlens.explainer.stored import Storage
 from partlens.indexer.errors import (
@@ -23,7 +22,7 @@ from partlens.indexer.errors import (
     GalleryError,
     InvalidImageError,
     ModelMismatchError,
-    NotFoundError,
+    SupersededError,
 )
 from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.binding import Binding
@@ -32,44 +31,40 @@ from partlens.indexer.gallery.compaction import Compaction
 from partlens.indexer.gallery.corrections import corrected
 from partlens.indexer.gallery.durability import WriterLock, refusals, sync
 from partlens.indexer.gallery.findings import Finding
-from partlens.indexer.gallery.holdings import Holdings
 from partlens.indexer.gallery.indexes import INDEXES, Indexes
 from partlens.indexer.gallery.integrity import glance
-from partlens.indexer.gallery.plan import INDEXED_ROWS, IndexChoice
-from partlens.indexer.gallery.records import (
-    Candidate,
-    Correction,
-    FloatArray,
-    NewImage,
-    StoredImage,
-)
-from partlens.indexer.gallery.schema import arrays, to_table
-from partlens.indexer.gallery.search import others, search
-from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.snapshot import Place, Snapshot
-from partlens.indexer.gallery.truth import Truth
-from partlens.indexer.gallery.view import (
+from partlens.indexer.gallery.live_rows import LiveRows, Place
+from partlens.indexer.gallery.loading import (
     LOCK,
     SEGMENTS,
-    View,
+    load,
     not_held,
     stored,
     write_or_keep,
 )
-from partlens.indexer.metadata import Filter, GroupBy, Metadata
+from partlens.indexer.gallery.plan import INDEXED_ROWS, IndexChoice
+from partlens.indexer.gallery.records import (
+    Correction,
+    NewImage,
+    StoredImage,
+)
+from partlens.indexer.gallery.schema import arrays, to_table
+from partlens.indexer.gallery.segments import Segment
+from partlens.indexer.gallery.truth import Truth
+from partlens.indexer.gallery.view import GalleryView
 
 # About; for how many rows make a file of the truth.
 _THUMBNAIL_BYTES = 8192
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
 class Gallery:
-    """Images by id: `len(gallery)`, `id in gallery`, and the methods below.
+    """A folder of images by id, with their contributions: written by one process, read by many.
 
-    Reading and searching see the version of the last `refresh`, `add` or `delete`, whole; a
-    Follower refreshes it. Any number of processes may read; the first `add` or `delete` makes
-    this one the writer until it is closed. Methods may be called from several threads, and
-    reading never waits for writing.
+    `view` is the gallery as of the last `refresh`, `add`, `correct` or `delete`; a Follower
+    refreshes it. The first write makes this process the writer until the gallery is closed.
+    Methods may be called from several threads, and reading never waits for writing.
 
     Attributes:
         damage: what was found wrong with the truth when it was opened, and did not keep it from
@@ -84,14 +79,14 @@ class Gallery:
         self._changed_at = 0.0
         self._mending = False
         self.damage = self._glance()
-        self._view = View.of(self._truth.current, path, bound)
         self.indexes = Indexes(path / INDEXES, self.spec.dimensions, device)
+        self._view = self._view_of(load(self._truth.current, path, bound))
         self._compaction = Compaction(
             path / SEGMENTS,
-            snapshot=lambda: self._view.snapshot,
+            live=lambda: self._view.live,
             swap=self._swap,
             index=self._index,
-            unindexed=lambda: self.indexes.missing(self._view.snapshot.segments),
+            unindexed=lambda: self.indexes.missing(self._view.live.segments),
             tidy=self._tidy_truth,
         )
 
@@ -142,25 +137,29 @@ class Gallery:
         return cls(path, bound, device)
 
     @property
-    def view(self) -> View:
-        """What is seen now; never changes, but is replaced."""
+    def view(self) -> GalleryView:
+        """What is seen now; it never changes, but is replaced."""
         return self._view
 
-    @property
-    def version(self) -> int:
-        """Grows with every commit."""
-        return self._view.version.number
+    def read(self, work: Callable[[GalleryView], T]) -> T:
+        """What work gives for the view of now.
+
+        A view's files stay as long as this process is the only writer. Another one may remove
+        them; work is then done once more, as a whole, on a newer view.
+
+        Raises:
+            what work raises.
+        """
+        try:
+            return work(self._view)
+        except SupersededError:
+            self.refresh()
+            return work(self._view)
 
     @property
     def model_digest(self) -> str:
         """Of the model that the gallery is bound to."""
         return self.spec.digest
-
-    def __len__(self) -> int:
-        return self._view.snapshot.count
-
-    def __contains__(self, id: object) -> bool:
-        return isinstance(id, str) and bool(self._view.snapshot.find([id]))
 
     def __enter__(self) -> "Gallery":
         return self
@@ -200,93 +199,35 @@ class Gallery:
         """
         with self._writing:
             self._truth.refresh()
-            self.indexes.see(self._view.snapshot.segments)
-            if self._truth.current.number == self.version:
+            self.indexes.see(self._view.live.segments)
+            if self._truth.current.number == self._view.number:
                 return False
-            known = self._view.snapshot.segments
+            known = self._view.live.segments
             while True:
                 try:
                     current = self._truth.current
-                    self._view = View.of(current, self.path, self.bound, known, self._lock)
+                    self._view = self._view_of(
+                        load(current, self.path, self.bound, known, self._lock)
+                    )
                     return True
                 except DamagedError:
                     # A writer may have tidied it away meanwhile: then there is a newer one.
                     if not self._truth.refresh():
                         raise
 
-    def get(self, id: str) -> StoredImage:
-        """The image of this id; NotFoundError if there is none."""
-        snapshot = self._view.snapshot
-        return self._stored(snapshot, self._require(snapshot, [id]))[0]
+    @contextmanager
+    def writing(self) -> Iterator[GalleryView]:
+        """Let nobody else write in the block; gives the newest view.
 
-    def list(
-        self, after: str = "", limit: int = 100, where: Filter | None = None
-    ) -> Sequence[StoredImage]:
-        """Images that pass the filter in order of id, from the first id above `after`."""
-        snapshot = self._view.snapshot
-        return self._stored(snapshot, snapshot.page(after, limit, where))
+        What is checked on it still holds when the block then adds, corrects or deletes.
 
-    def count(self, where: Filter) -> int:
-        """How many images pass the filter."""
-        return sum(len(rows) for _, rows in self._view.snapshot.rows(where))
-
-    def metadata(self, ids: Sequence[str]) -> dict[str, Metadata]:
-        """What is known of the images of these ids, of those that are there."""
-        snapshot = self._view.snapshot
-        found = self._stored(snapshot, list(snapshot.find(ids).values()))
-        return {one.id: one.metadata for one in found}
-
-    def thumbnails(self, ids: Sequence[str]) -> Sequence[bytes]:
-        """JPEGs of the images of these ids; NotFoundError for an unknown id."""
-        view = self._view
-        row_ids = view.snapshot.row_ids(self._require(view.snapshot, ids))
-        if not ids:
-            return []
-        try:
-            table = view.version.read(["thumbnail"], set(row_ids))
-        except DamagedError:
-            # Or the version is so old that a writer has removed its files.
-            if not self.refresh() and self._view is view:
-                raise
-            return self.thumbnails(ids)
-        found = dict(zip(table["_rowid"].to_pylist(), table["thumbnail"].to_pylist(), strict=True))
-        return [found.get(row_id) or b"" for row_id in row_ids]
-
-    @property
-    def newest_revision(self) -> int:
-        """The highest of all images; grows with every `add` and `correct`; 0 if there is none."""
-        return max((revision for revision, _ in self.changed_since(0)), default=0)
-
-    def changed_since(self, revision: int) -> Sequence[tuple[int, str]]:
-        """(revision, id) of the images of a later revision, in order."""
-        return self._view.snapshot.changed_since(revision)
-
-    def passing(self, ids: Sequence[str], where: Filter) -> set[str]:
-        """Those of the images of these ids that are there and pass the filter."""
-        return self._view.snapshot.passing(ids, where)
-
-    def holdings(self) -> Holdings:
-        """What is held now, to look up by id and by uri; a copy, about 200 bytes an image."""
-        return Holdings.of(self._view.snapshot)
-
-    def digests(self) -> dict[str, str]:
-        """id -> media digest of every image."""
-        found = dict[str, str]()
-        for segment, chosen in self._view.snapshot.rows():
-            table = segment.catalogue.table.select(["id", "media_digest"]).take(pa.array(chosen))
-            names = table["id"].to_pylist()
-            found.update(zip(names, table["media_digest"].to_pylist(), strict=True))
-        return found
-
-    def decompositions(self, ids: Sequence[str]) -> tuple[FloatArray, FloatArray]:
-        """Contributions float32 [M, P, D] and bias [M, D]; NotFoundError for an unknown id."""
-        snapshot = self._view.snapshot
-        shape = (len(ids), self.spec.positions, self.spec.dimensions)
-        contributions, bias = np.zeros(shape, np.float32), np.zeros(shape[::2], np.float32)
-        for i, (number, row) in enumerate(self._require(snapshot, ids)):
-            contributions[i] = snapshot.segments[number].contributions[row]
-            bias[i] = snapshot.segments[number].bias[row]
-        return contributions, bias
+        Raises:
+            LockedError: another process is writing.
+            StorageError: the disk refused it.
+        """
+        with self._writing:
+            self._become_writer()
+            yield self._view
 
     def add(self, images: Sequence[NewImage]) -> Sequence[StoredImage]:
         """Insert images, or replace those of the same id; on disk when this returns.
@@ -304,13 +245,12 @@ class Gallery:
         for image in images:
             image.require_storable(self.spec.positions, self.spec.dimensions)
         _require_each_once([image.id for image in images])
-        with self._writing:
-            self._become_writer()
-            before, revision = self._view.snapshot, self._truth.next_revision
-            places = list(before.find([image.id for image in images]).values())
-            replaced = self._stored(before, places)
+        with self.writing() as before:
+            ids, revision = [image.id for image in images], self._truth.next_revision
+            replaced = before.stored(ids)
+            places = list(before.live.find(ids).values())
             self._commit(to_table(images, revision, self.bound), revision, places)
-            return replaced
+            return list(replaced.values())
 
     def correct(self, corrections: Sequence[Correction]) -> Sequence[StoredImage]:
         """Say something else of images whose picture stays; on disk when this returns.
@@ -334,27 +274,23 @@ class Gallery:
             one.require_storable()
         _require_each_once([one.id for one in corrections])
         by_id = {one.id: one for one in corrections}
-        with self._writing:
-            self._become_writer()
-            before, revision = self._view.snapshot, self._truth.next_revision
-            found = list(before.find(list(by_id)).values())
+        with self.writing() as before:
             there = {
-                stored.id: (place, stored)
-                for place, stored in zip(found, self._stored(before, found), strict=True)
-                if stored.media_digest == by_id[stored.id].media_digest
+                id: stored
+                for id, stored in before.stored(list(by_id)).items()
+                if stored.media_digest == by_id[id].media_digest
             }
             if there:
-                places = [place for place, _ in there.values()]
-                mine = {id: by_id[id] for id in there}
-                row_ids = before.row_ids(places)
-                version = self._truth.current
-                table = corrected(version, row_ids, mine, revision, self.bound)
+                revision, mine = self._truth.next_revision, {id: by_id[id] for id in there}
+                places = list(before.live.find(list(there)).values())
+                row_ids = before.live.row_ids(places)
+                table = corrected(before.version, row_ids, mine, revision, self.bound)
                 self._commit(table, revision, places)
-            return [stored for _, stored in there.values()]
+            return list(there.values())
 
     def _commit(self, table: pa.Table, revision: int, replaced: Sequence[Place]) -> None:
         """Write rows in the place of others; the caller holds the writing lock."""
-        before = self._view.snapshot
+        before = self._view.live
         row_ids = self._truth.upsert(table, revision, replacing=bool(replaced))
         catalogue = Catalogue.of_truth(table, row_ids)
         fresh = write_or_keep(self.path, catalogue, *arrays(table, self.bound))
@@ -368,20 +304,13 @@ class Gallery:
             LockedError: another process is writing.
             StorageError: the disk refused it; nothing is deleted.
         """
-        with self._writing:
-            self._become_writer()
-            before = self._view.snapshot
-            gone = list(before.find(list(ids)).values())
+        with self.writing() as before:
+            gone = list(before.live.find(list(ids)).values())
             if gone:
-                self._truth.delete(before.row_ids(gone))
-                self._show(before.without(gone))
+                self._truth.delete(before.live.row_ids(gone))
+                self._show(before.live.without(gone))
                 self._compaction.after_commit()
             return len(gone)
-
-    def prepare(self) -> None:
-        """Read the indexes that a search would read first."""
-        for segment in self._view.snapshot.segments:
-            self.indexes.of(segment).copies.prepare()
 
     def compact(self, choice: IndexChoice | None = None) -> None:
         """Put small segments and files together now, and leave out what was deleted.
@@ -425,7 +354,7 @@ class Gallery:
             DamagedError: the truth is damaged too.
         """
         name = finding.place.rpartition("/")[2]
-        used = self._view.snapshot.segments
+        used = self._view.live.segments
         damaged = [one for one in used if one.path is not None and one.path.name == name]
         if not damaged:
             return
@@ -453,7 +382,7 @@ class Gallery:
         """Put new segments in the place of one that cannot be relied on in any way."""
 
         def others() -> list[Segment]:
-            return [one for one in self._view.snapshot.segments if one is not damaged]
+            return [one for one in self._view.live.segments if one is not damaged]
 
         version, made = self._view.version, list[Segment]()
         try:
@@ -467,9 +396,11 @@ class Gallery:
         with self._writing:
             segments.remove([damaged.path] if damaged.path else [])
             known = [*others(), *made]
-            self._view = View.of(self._truth.current, self.path, self.bound, known, self._lock)
+            self._view = self._view_of(
+                load(self._truth.current, self.path, self.bound, known, self._lock)
+            )
             self._changed_at = time.monotonic()
-            self.indexes.keep_only(self._view.snapshot.segments)
+            self.indexes.keep_only(self._view.live.segments)
 
     def announce(self) -> None:
         """Make followers look again at what has changed in no image, such as mended segments.
@@ -480,100 +411,7 @@ class Gallery:
         with self._writing:
             self._become_writer()
             self._truth.commit_nothing()
-            self._show(self._view.snapshot)
-
-    def search(
-        self,
-        parts: Sequence[QueryPart],
-        score: Score,
-        where: Filter,
-        top: int,
-        require_waiting: Callable[[], None] = lambda: None,
-        by: GroupBy | None = None,
-        view: View | None = None,
-    ) -> Sequence[Candidate]:
-        """The best `top` images, or best ones of groups, that pass the filter; see search.search.
-
-        Args:
-            require_waiting: called between chunks; what it raises ends the search.
-            by: what makes images a group; None for none.
-            view: an earlier one to search in; see current.
-
-        Raises:
-            ShapeError: a part of another dimension than the gallery's.
-        """
-        snapshot, grid = (view or self._view).snapshot, self.spec.grid
-        found = search(
-            snapshot,
-            parts,
-            score,
-            where,
-            top,
-            grid,
-            self.indexes.of,
-            require_waiting=require_waiting,
-            by=by,
-        )
-        more = [0] * len(found) if by is None else others(snapshot, where, by, found)
-        stored = self._stored(snapshot, [one.place for one in found])
-        return [
-            Candidate(
-                image.id,
-                one.score,
-                one.map,
-                one.constant,
-                one.window,
-                image,
-                group=one.group,
-                others=count,
-            )
-            for one, image, count in zip(found, stored, more, strict=True)
-        ]
-
-    def current(self, found: Sequence[Candidate], view: View) -> Sequence[Candidate]:
-        """Of what a search in an earlier view found, what was neither deleted nor replaced."""
-        if view is self._view:
-            return found
-        ids = [one.id for one in found]
-        then, now = view.snapshot.revisions(ids), self._view.snapshot.revisions(ids)
-        return [one for one in found if then[one.id] == now.get(one.id)]
-
-    def with_thumbnails(self, found: Sequence[Candidate]) -> Sequence[Candidate]:
-        """The same with the thumbnail of each; NotFoundError if one was deleted meanwhile.
-
-        A thumbnail that cannot be read is left empty, and `unreadable` is then true.
-        """
-        try:
-            thumbnails = self.thumbnails([one.id for one in found])
-        except DamagedError:
-            return [self._with_thumbnail(one) for one in found]
-        return [
-            replace(one, thumbnail=thumbnail)
-            for one, thumbnail in zip(found, thumbnails, strict=True)
-        ]
-
-    def _with_thumbnail(self, one: Candidate) -> Candidate:
-        try:
-            return replace(one, thumbnail=self.thumbnails([one.id])[0])
-        except DamagedError:
-            return replace(one, unreadable=True)
-
-    def _stored(self, snapshot: Snapshot, places: Sequence[Place]) -> Sequence[StoredImage]:
-        found = dict[Place, StoredImage]()
-        for number in {place.segment for place in places}:
-            here = [place for place in places if place.segment == number]
-            rows = np.array([place.row for place in here])
-            of_segment = snapshot.segments[number].catalogue.stored(rows)
-            found.update(zip(here, of_segment, strict=True))
-        return [found[place] for place in places]
-
-    def _require(self, snapshot: Snapshot, ids: Sequence[str]) -> Sequence[Place]:
-        """Where the images of these ids lie."""
-        places = snapshot.find(ids)
-        for id in ids:
-            if id not in places:
-                raise NotFoundError(f"the gallery has no image {id!r}")
-        return [places[id] for id in ids]
+            self._show(self._view.live)
 
     def _glance(self) -> Sequence[Finding]:
         """Damage that is cheap to see; DamagedError where nothing can be read because of it."""
@@ -599,10 +437,13 @@ class Gallery:
         # Another process has written, or a commit of this one failed when it was on disk already.
         self.refresh()
 
-    def _show(self, snapshot: Snapshot) -> None:
+    def _view_of(self, live: LiveRows) -> GalleryView:
+        """The view of the truth's current version."""
+        return GalleryView(self.path, self.spec, self._truth.current, live, self.indexes)
+
+    def _show(self, live: LiveRows) -> None:
         """Make what was just committed what is seen."""
-        version = self._truth.current
-        self._view = View(version, snapshot.at(version.number))
+        self._view = self._view_of(live)
         self._changed_at = time.monotonic()
 
     def _swap(self, old: Sequence[Segment], new: Sequence[Segment]) -> None:
@@ -610,13 +451,13 @@ class Gallery:
         if not old:
             return
         with self._writing:
-            self._show(self._view.snapshot.replaced(old, new))
+            self._show(self._view.live.replaced(old, new))
         segments.remove(segment.path for segment in old if segment.path)
-        self.indexes.keep_only([*self._view.snapshot.segments, *new])
+        self.indexes.keep_only([*self._view.live.segments, *new])
 
     def _index(self, segment: Segment) -> None:
         if len(segment) >= INDEXED_ROWS:
-            self.indexes.build(segment, len(segment) / max(len(self), len(segment)))
+            self.indexes.build(segment, len(segment) / max(len(self._view), len(segment)))
 
     def _tidy_truth(self, dead_share: float) -> None:
         """Rewrite files of the truth, and forget versions that nobody reads any more."""
@@ -626,7 +467,7 @@ class Gallery:
             if not self._truth.replace(rewritten):
                 # Rows of it have changed. Where they always do, it must be done while none can.
                 self._truth.replace(self._truth.rewrite(size, dead_share))
-            self._show(self._view.snapshot)
+            self._show(self._view.live)
             self._truth.forget_history()
 
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from partlens.indexer.gallery.catalogue import SCHEMA, Catalogue, joined
+from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.records import StoredImage
-from partlens.indexer.gallery.snapshot import Snapshot
 
 
 class Holdings:
@@ -24,9 +24,9 @@ class Holdings:
         catalogue.prepare()
 
     @classmethod
-    def of(cls, snapshot: Snapshot) -> "Holdings":
-        """The images of a snapshot."""
-        parts = [segment.catalogue.take(rows) for segment, rows in snapshot.rows() if len(rows)]
+    def of(cls, live: LiveRows) -> "Holdings":
+        """The images of a commit."""
+        parts = [segment.catalogue.take(rows) for segment, rows in live.matching() if len(rows)]
         return cls(joined(parts) if parts else Catalogue(SCHEMA.empty_table()))
 
     def get(self, id: str) -> StoredImage | None:

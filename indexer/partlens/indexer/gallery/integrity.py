@@ -10,10 +10,11 @@ from partlens.indexer.gallery import checksums, indexes, segments
 from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.indexes import INDEXES
+from partlens.indexer.gallery.loading import SEGMENTS
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.truth import COMMITTED, DATASET, SUMS, Committed, Truth
 from partlens.indexer.gallery.version import Version
-from partlens.indexer.gallery.view import SEGMENTS, View
+from partlens.indexer.gallery.view import GalleryView
 
 Digest = Callable[[Path], str]
 Identity = tuple[tuple[str, int, int, int], ...]
@@ -111,7 +112,7 @@ class Note:
 Piece = TruthFile | SealedFolder | Note
 
 
-def pieces(view: View, path: Path, bound: Binding) -> list[Piece]:
+def pieces(view: GalleryView, path: Path, bound: Binding) -> list[Piece]:
     """Everything on disk that a view needs, the truth first.
 
     Args:
@@ -121,7 +122,7 @@ def pieces(view: View, path: Path, bound: Binding) -> list[Piece]:
         DamagedError: the version's list of files cannot be read.
     """
     found: list[Piece] = [*notes(path, bound), *truth_files(path, view.version)]
-    for segment in view.snapshot.segments:
+    for segment in view.live.segments:
         found += sealed_folders(path, segment)
     return found
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from partlens.explainer.scoring import QueryPart, Score, score_images
 from partlens.indexer.gallery.catalogue import Rows
+from partlens.indexer.gallery.live_rows import Place
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.snapshot import Place
 from partlens.indexer.metadata import GroupBy
 
 

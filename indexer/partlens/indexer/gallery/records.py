@@ -78,7 +78,7 @@ class Correction:
 
 @dataclass(frozen=True, eq=False)
 class StoredImage:
-    """An image that a gallery holds; attributes as NewImage. Gallery.thumbnails gives those."""
+    """An image that a gallery holds; attributes as NewImage. GalleryView.thumbnails gives those."""
 
     id: str
     uri: str
@@ -100,8 +100,9 @@ class Candidate:
         window: cells (row0, col0, row1, col1), fractions included, where the leading part
             matched.
         stored: what the gallery knows of it.
-        thumbnail: JPEG; empty unless asked for with Gallery.with_thumbnails.
+        thumbnail: JPEG; empty unless asked for with GalleryView.with_thumbnails.
         unreadable: whether the thumbnail was asked for and is damaged.
+        revision: of the image; a replaced or corrected image has another.
         group: what it is the best image of, where a search was by group; "" where it is alone.
         others: how many more images of that group pass the filter.
     """
@@ -114,6 +115,7 @@ class Candidate:
     stored: StoredImage
     thumbnail: bytes = b""
     unreadable: bool = False
+    revision: int = 0
     group: str = ""
     others: int = 0
 

@@ -15,7 +15,7 @@ from partlens.indexer.gallery.gallery import Gallery
 from partlens.indexer.gallery.integrity import Identity, Piece, TruthFile, identity, pieces
 from partlens.indexer.gallery.pace import Pace, StoppedError, lower_priority
 from partlens.indexer.gallery.scrub_record import Pass, ScrubRecord
-from partlens.indexer.gallery.view import View
+from partlens.indexer.gallery.view import GalleryView
 
 _log = logging.getLogger(__name__)
 _TICK, _RETRY, _LIST, _SAVE = 1.0, 30.0, 1.0, 30.0
@@ -71,7 +71,7 @@ class Scrubber:
         self._suspects = {*self._record.findings, *(one.place for one in gallery.damage)}
         self._record = replace(self._record, findings={})
         self._identities = dict[str, Identity]()
-        self._listed: tuple[View, float] | None = None
+        self._listed: tuple[GalleryView, float] | None = None
         self._pieces, self._keys = list[Piece](), list[tuple[int, str]]()
         self._bytes, self._saved, self._tried = 0, 0.0, 0.0
         self._thread = threading.Thread(target=self._run, name="partlens-scrub", daemon=True)

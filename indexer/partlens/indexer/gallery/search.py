@@ -1,4 +1,4 @@
-"""Finds the best images of a snapshot: scores them all, or the candidates that an index names."""
+"""Finds the best images of a gallery: scores them all, or the candidates that an index names."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,11 +10,11 @@ from partlens.explainer.scoring import QueryPart, Score
 from partlens.indexer.gallery.candidates import Chosen, candidate_rows
 from partlens.indexer.gallery.catalogue import Rows
 from partlens.indexer.gallery.indexes import SegmentIndex
+from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.plan import growth
 from partlens.indexer.gallery.ranking import Asked, Found, Ranking
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.snapshot import Snapshot
 from partlens.indexer.gallery.threads import one_thread
 from partlens.indexer.metadata import Filter, GroupBy
 
@@ -34,7 +34,7 @@ MOST_RERANKED = 32768
 
 
 def search(
-    snapshot: Snapshot,
+    live: LiveRows,
     parts: Sequence[QueryPart],
     score: Score,
     where: Filter,
@@ -57,9 +57,9 @@ def search(
         require_waiting: called between chunks; what it raises ends the search.
         by: groups of which only the best image counts.
     """
-    passing = [(segment, rows) for segment, rows in snapshot.rows(where) if len(rows)]
+    passing = [(segment, rows) for segment, rows in live.matching(where) if len(rows)]
     size = sum(segment.contributions.bytes_per_image * len(rows) for segment, rows in passing)
-    numbers = {segment: number for number, segment in enumerate(snapshot.segments)}
+    numbers = {segment: number for number, segment in enumerate(live.segments)}
     ranking = Ranking(Asked(parts, score, grid, by), top)
 
     def add(chosen: Chosen, equal: float | None = None) -> list[_Part]:
@@ -168,10 +168,10 @@ def _copies(
             yield segment, found[rows[there] == found], -float(score)
 
 
-def others(snapshot: Snapshot, where: Filter, by: GroupBy, found: Sequence[Found]) -> list[int]:
+def others(live: LiveRows, where: Filter, by: GroupBy, found: Sequence[Found]) -> list[int]:
     """How many more images that pass the filter are in the group of each found image."""
     sizes = dict.fromkeys((one.group for one in found if one.group), 0)
-    for segment, rows in snapshot.rows(where):
+    for segment, rows in live.matching(where):
         numbers, texts = segment.catalogue.groups(by)
         counts = np.bincount(numbers[rows] + 1, minlength=len(texts) + 1)
         for number, text in enumerate(texts, start=1):

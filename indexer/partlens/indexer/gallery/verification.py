@@ -16,12 +16,12 @@ from partlens.indexer.gallery.durability import WriterLock, damage
 from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.gallery import Gallery
 from partlens.indexer.gallery.integrity import notes, sealed_folder, sealed_folders, truth_files
+from partlens.indexer.gallery.loading import LOCK, SEGMENTS
 from partlens.indexer.gallery.schema import array_columns, arrays
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.times import out_of_range
 from partlens.indexer.gallery.truth import DATASET, Committed, Truth
 from partlens.indexer.gallery.version import Version, manifest_path
-from partlens.indexer.gallery.view import LOCK, SEGMENTS
 
 Key = tuple[str, int]
 """An image's id and revision."""

@@ -1,19 +1,54 @@
-"""The gallery as one caller may see and change it: the one way from a request to its images."""
+"""A gallery as one caller may see and change it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
 
-from partlens.explainer.scoring import QueryPart, Score
-from partlens.indexer.errors import NotFoundError
-from partlens.indexer.gallery import Candidate, Filter, Gallery, GroupBy, NewImage, StoredImage
-from partlens.indexer.gallery.records import FloatArray
-from partlens.indexer.gallery.view import View
+from partlens.indexer.gallery import Gallery, NewImage, StoredImage
+from partlens.indexer.gallery.view import GalleryView
 from partlens.server.access.caller import Confinement
+from partlens.server.access.confined_view import ConfinedView
+from partlens.server.errors import ForbiddenError
 
-NO_FILTER = Filter()
+T = TypeVar("T")
+
+
+class ConfinedWriter:
+    """Changes a gallery for one caller while nobody else can.
+
+    Args:
+        newest: the gallery as it is until this writer changes it.
+    """
+
+    def __init__(self, gallery: Gallery, newest: ConfinedView) -> None:
+        self._gallery, self._newest = gallery, newest
+
+    def require_addable(self, image: NewImage) -> None:
+        """Raise ForbiddenError unless the caller may add the image and see the one it replaces."""
+        within = self._newest.within
+        within.require(image.metadata.camera)
+        for replaced in self._newest.whole.metadata([image.id]).values():
+            if not within.sees(replaced):
+                # Not even whose it is: that would tell of a camera that is not the caller's.
+                raise ForbiddenError(f"this token may not replace image {image.id!r}")
+
+    def add(self, images: Sequence[NewImage]) -> Sequence[StoredImage]:
+        """As Gallery.add.
+
+        Raises:
+            ForbiddenError: one is not addable; nothing is added.
+        """
+        for image in images:
+            self.require_addable(image)
+        return self._gallery.add(images)
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Delete those that the caller sees; how many."""
+        return self._gallery.delete(sorted(self._newest.visible(ids)))
 
 
 class ConfinedGallery:
-    """A gallery, less the images outside a confinement: to its caller they do not exist.
+    """A gallery without the images outside a confinement: to its caller they do not exist.
 
     Args:
         require_waiting: raises when the caller is gone, to end a search early.
@@ -29,91 +64,20 @@ class ConfinedGallery:
         self._require_waiting = require_waiting
 
     @property
-    def version(self) -> int:
-        """Grows with every commit, of anyone."""
-        return self._gallery.version
+    def view(self) -> ConfinedView:
+        """What the caller sees now."""
+        return self.seen_in(self._gallery.view)
 
-    @property
-    def view(self) -> View:
-        """What is seen now."""
-        return self._gallery.view
+    def seen_in(self, view: GalleryView) -> ConfinedView:
+        """What the caller may see of a view."""
+        return ConfinedView(view, self._within, self._require_waiting)
 
-    def __len__(self) -> int:
-        if self._within.cameras is None:
-            return len(self._gallery)
-        return self._gallery.count(self._within.narrowed(NO_FILTER))
+    def read(self, work: Callable[[ConfinedView], T]) -> T:
+        """As Gallery.read."""
+        return self._gallery.read(lambda view: work(self.seen_in(view)))
 
-    def get(self, id: str) -> StoredImage:
-        """The image of this id; NotFoundError if there is none."""
-        self._require([id])
-        return self._gallery.get(id)
-
-    def list(self, after: str, limit: int) -> Sequence[StoredImage]:
-        """Images in order of id, from the first id above `after`."""
-        return self._gallery.list(after, limit, self._within.narrowed(NO_FILTER))
-
-    def thumbnails(self, ids: Sequence[str]) -> Sequence[bytes]:
-        """As Gallery.thumbnails; NotFoundError for an id that is not there."""
-        self._require(ids)
-        return self._gallery.thumbnails(ids)
-
-    def with_thumbnails(self, found: Sequence[Candidate]) -> Sequence[Candidate]:
-        """As Gallery.with_thumbnails, of what a search here found."""
-        return self._gallery.with_thumbnails(found)
-
-    def decompositions(self, ids: Sequence[str]) -> tuple[FloatArray, FloatArray]:
-        """As Gallery.decompositions; NotFoundError for an id that is not there."""
-        self._require(ids)
-        return self._gallery.decompositions(ids)
-
-    def search(
-        self,
-        parts: Sequence[QueryPart],
-        score: Score,
-        where: Filter,
-        top: int,
-        by: GroupBy | None,
-        view: View,
-    ) -> Sequence[Candidate]:
-        """As Gallery.search.
-
-        Raises:
-            ForbiddenError: the filter names a camera outside.
-        """
-        return self._gallery.search(
-            parts, score, self._within.narrowed(where), top, self._require_waiting, by, view
-        )
-
-    def current(self, found: Sequence[Candidate], view: View) -> Sequence[Candidate]:
-        """As Gallery.current, of what a search here found."""
-        return self._gallery.current(found, view)
-
-    def require_addable(self, image: NewImage) -> None:
-        """Raise ForbiddenError unless the image is within, and the one it replaces too."""
-        self._within.require(image.metadata.camera)
-        for replaced in self._gallery.metadata([image.id]).values():
-            self._within.require(replaced.camera)
-
-    def add(self, images: Sequence[NewImage]) -> Sequence[StoredImage]:
-        """As Gallery.add.
-
-        Raises:
-            ForbiddenError: one is not addable; nothing is added.
-        """
-        for image in images:
-            self.require_addable(image)
-        return self._gallery.add(images)
-
-    def delete(self, ids: Sequence[str]) -> int:
-        """Deletes those that are there; how many."""
-        return self._gallery.delete(sorted(self._held(ids)))
-
-    def _held(self, ids: Sequence[str]) -> set[str]:
-        found = self._gallery.metadata(ids)
-        return {id for id, metadata in found.items() if self._within.sees(metadata)}
-
-    def _require(self, ids: Sequence[str]) -> None:
-        held = self._held(ids)
-        for id in ids:
-            if id not in held:
-                raise NotFoundError(f"the gallery has no image {id!r}")
+    @contextmanager
+    def writing(self) -> Iterator[ConfinedWriter]:
+        """As Gallery.writing: what the writer checks in the block holds when it writes."""
+        with self._gallery.writing() as newest:
+            yield ConfinedWriter(self._gallery, self.seen_in(newest))

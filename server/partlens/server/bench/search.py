@@ -125,9 +125,9 @@ def _gallery(images: int, folder: Path | None) -> Iterator[tuple[Path, Gallery]]
         with Gallery.create(folder / "gallery", model.spec) as gallery:
             fill(gallery, images)
     with Gallery.open(folder / "gallery") as gallery:
-        if len(gallery) != images:
+        if len(gallery.view) != images:
             raise click.ClickException(
-                f"{folder} holds {len(gallery)} images, not {images}: choose another folder"
+                f"{folder} holds {len(gallery.view)} images, not {images}: choose another folder"
             )
         yield folder / "model", gallery
 
@@ -200,7 +200,7 @@ def _partlens(
         return
     before = anonymous_bytes()
     with Gallery.open(gallery.path) as opened:
-        opened.prepare()
+        opened.view.prepare()
         yield lambda: InProcess(opened), lambda: anonymous_bytes() - before
 
 

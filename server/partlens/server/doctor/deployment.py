@@ -82,7 +82,8 @@ def try_gallery(folder: Path, model: Path | None) -> Trial:
     """
     with Gallery.open(folder, read_spec(model) if model else None) as gallery:
         finding = (
-            f"{len(gallery)} images at version {gallery.version}, of model {gallery.model_digest}"
+            f"{len(gallery.view)} images at version {gallery.view.number}, of model"
+            f" {gallery.model_digest}"
         )
         return Trial(finding, "; ".join(f"gallery: {one}" for one in gallery.damage))
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 from partlens.server import decoding, encoding, paging
+from partlens.server.access.confined_view import ConfinedView
 from partlens.server.answers import Committed
 from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
@@ -59,9 +60,13 @@ class GalleryHandlers:
 
         def answer(engine: Engine) -> pb.GetImageResponse:
             id = decoding.image_id(request.id, "id")
-            calls.current().note(query=paging.digest([id]), gallery_version=engine.gallery.version)
-            stored, thumbnail = engine.gallery.get(id), engine.gallery.thumbnails([id])[0]
-            return pb.GetImageResponse(image=encoding.image(stored), thumbnail=thumbnail)
+
+            def look(view: ConfinedView) -> pb.GetImageResponse:
+                calls.current().note(query=paging.digest([id]), gallery_version=view.number)
+                image, thumbnail = encoding.image(view.get(id)), view.thumbnails([id])[0]
+                return pb.GetImageResponse(image=image, thumbnail=thumbnail)
+
+            return engine.gallery.read(look)
 
         return await self._host.run(answer)
 
@@ -72,10 +77,11 @@ class GalleryHandlers:
             most = engine.limits.list_page_size
             size = decoding.page_size(request.page_size, decoding.DEFAULT_LIST_PAGE, most)
             after = paging.list_after(request.page_token)
-            images = engine.gallery.list(after, size + 1)
+            view = engine.gallery.view
+            images = view.list(after, size + 1)
             calls.current().note(
                 query=paging.digest(after),
-                gallery_version=engine.gallery.version,
+                gallery_version=view.number,
                 hits=len(images[:size]),
             )
             return pb.ListImagesResponse(
@@ -92,8 +98,9 @@ class GalleryHandlers:
         ids = [decoding.image_id(id, f"ids[{i}]") for i, id in enumerate(request.ids)]
 
         def answer(engine: Engine) -> pb.DeleteImagesResponse:
-            deleted = engine.gallery.delete(ids)
-            version = engine.gallery.version
+            with engine.gallery.writing() as writer:
+                deleted = writer.delete(ids)
+                version = engine.gallery.view.number
             calls.current().note(query=paging.digest(ids), gallery_version=version, deleted=deleted)
             return pb.DeleteImagesResponse(deleted=deleted)
 
@@ -103,7 +110,7 @@ class GalleryHandlers:
         """The gallery's size, its model, and what the server allows."""
 
         def answer(engine: Engine) -> pb.GetGalleryResponse:
-            gallery = engine.gallery
-            return encoding.gallery(gallery.version, len(gallery), engine.spec, engine.limits)
+            view = engine.gallery.view
+            return encoding.gallery(view.number, len(view), engine.spec, engine.limits)
 
         return await self._host.run(answer)

@@ -53,7 +53,7 @@ class PartSearchHandlers:
 
         def answer(engine: Engine) -> pb.ExplainPairResponse:
             explained = engine.explain(question, query, retrieved)
-            calls.current().note(query=explained.asked, gallery_version=engine.gallery.version)
+            calls.current().note(query=explained.asked, gallery_version=engine.gallery.view.number)
             return Encoder(engine.spec).pair(explained)
 
         return await self._host.run(answer)
@@ -66,7 +66,7 @@ class PartSearchHandlers:
         def answer(engine: Engine) -> pb.DescribeQueryResponse:
             described = engine.describe(question, query)
             calls.current().note(
-                query=paging.digest(query.id), gallery_version=engine.gallery.version
+                query=paging.digest(query.id), gallery_version=engine.gallery.view.number
             )
             return Encoder(engine.spec).describe(described)
 

@@ -13,6 +13,7 @@ from partlens.indexer.errors import InvalidImageError
 from partlens.indexer.extraction import media_digest, thumbnail
 from partlens.indexer.gallery import NewImage
 from partlens.server import decoding, paging
+from partlens.server.access.confined_gallery import ConfinedWriter
 from partlens.server.answers import Committed, Receipt, Refused
 from partlens.server.calls import call as calls
 from partlens.server.engine import Engine
@@ -40,12 +41,15 @@ async def prepare(requests: Sequence[UpsertImagesRequest], host: Host) -> list[N
 
 
 def commit(prepared: Sequence[NewImage | Refused], engine: Engine) -> list[Receipt]:
-    """Writes the images in one commit; when this returns they are on disk."""
-    allowed = [one if isinstance(one, Refused) else _addable(one, engine) for one in prepared]
-    # Of one id sent twice the later stays, as if each had had a commit of its own.
-    images = {one.id: one for one in allowed if isinstance(one, NewImage)}
-    there = {one.id for one in engine.gallery.add(list(images.values()))} if images else set[str]()
-    version = engine.gallery.version
+    """Write the images in one commit; when this returns they are on disk."""
+    with engine.gallery.writing() as writer:
+        allowed = [
+            one if isinstance(one, Refused) else _addable(one, engine, writer) for one in prepared
+        ]
+        # Of one id sent twice the later stays, as if each had had a commit of its own.
+        images = {one.id: one for one in allowed if isinstance(one, NewImage)}
+        there = {one.id for one in writer.add(list(images.values()))}
+        version = engine.gallery.view.number
     calls.current().note(
         query=paging.digest(sorted(images)),
         gallery_version=version,
@@ -62,10 +66,10 @@ def commit(prepared: Sequence[NewImage | Refused], engine: Engine) -> list[Recei
     return receipts
 
 
-def _addable(image: NewImage, engine: Engine) -> NewImage | Refused:
+def _addable(image: NewImage, engine: Engine, writer: ConfinedWriter) -> NewImage | Refused:
     try:
         image.require_storable(engine.spec.positions, engine.spec.dimensions)
-        engine.gallery.require_addable(image)
+        writer.require_addable(image)
     except InvalidImageError as error:
         return Refused("NOT_STORABLE", str(error))
     except ForbiddenError as error:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from partlens.explainer.scoring import ManySearches, QueryPart, Score, score_images
-from partlens.indexer.errors import NotFoundError
-from partlens.indexer.gallery import Candidate, Gallery
+from partlens.indexer.gallery import Candidate, Gallery, StoredImage
+from partlens.indexer.gallery.records import FloatArray
+from partlens.indexer.gallery.view import GalleryView
 from partlens.server.standing.query import StandingQuery
 from partlens.server.standing.store import StandingStore
 
@@ -45,22 +46,23 @@ class Matcher:
     @property
     def version(self) -> int:
         """Of the gallery now; grows with every commit."""
-        return self._gallery.version
+        return self._gallery.view.number
 
     @property
     def newest(self) -> int:
         """Revision of the newest image."""
-        return self._gallery.newest_revision
+        return self._gallery.view.newest_revision
 
     def since(self, revision: int) -> tuple[int, list[StandingMatch]]:
         """The revision of the newest image, and the matches of images of a later one than given,
         in order of their revisions."""
-        changed, queries = self._gallery.changed_since(revision), self._read()
+        view, queries = self._gallery.view, self._read()
+        changed = view.changed_since(revision)
         newest = max((of for of, _ in changed), default=revision)
         matches = [
             match
             for start in range(0, len(changed), _IMAGES)
-            for match in self._matches(changed[start : start + _IMAGES], queries)
+            for match in self._matches(view, changed[start : start + _IMAGES], queries)
         ]
         return newest, matches
 
@@ -77,44 +79,43 @@ class Matcher:
         return list(queries.values())
 
     def _matches(
-        self, changed: Sequence[tuple[int, str]], queries: Sequence[StandingQuery]
+        self,
+        view: GalleryView,
+        changed: Sequence[tuple[int, str]],
+        queries: Sequence[StandingQuery],
     ) -> Iterator[StandingMatch]:
-        changed = [(revision, id) for revision, id in changed if id in self._gallery]
-        ids, grid = [id for _, id in changed], self._gallery.spec.grid
-        if self._together is None or not ids:
+        if self._together is None or not changed:
             return
-        try:
-            contributions, bias = self._gallery.decompositions(ids)
-            scores = self._together.scores(contributions, bias, grid)
-            thresholds = np.array([query.threshold for query in queries])
-            for i, number in np.argwhere(scores >= thresholds).tolist():
-                query, (revision, id) = queries[number], changed[i]
-                new = revision > query.created_revision
-                if new and self._gallery.passing([id], query.where):
-                    one = slice(i, i + 1)
-                    found = self._candidate(query, id, contributions[one], bias[one])
-                    yield StandingMatch(query, found, revision)
-        except NotFoundError:
-            # One was deleted meanwhile: those that are left, one by one.
-            for one_changed in changed if len(ids) > 1 else ():
-                yield from self._matches([one_changed], queries)
+        contributions, bias = view.decompositions([id for _, id in changed])
+        scores = self._together.scores(contributions, bias, view.spec.grid)
+        thresholds = np.array([query.threshold for query in queries])
+        for i, number in np.argwhere(scores >= thresholds).tolist():
+            query, (revision, id) = queries[number], changed[i]
+            if revision > query.created_revision and view.passing([id], query.where):
+                one = slice(i, i + 1)
+                found = self._candidate(
+                    query, view.get(id), revision, contributions[one], bias[one]
+                )
+                yield StandingMatch(query, found, revision)
 
     def _candidate(
         self,
         query: StandingQuery,
-        id: str,
-        contributions: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
-        bias: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
+        image: StoredImage,
+        revision: int,
+        contributions: FloatArray,
+        bias: FloatArray,
     ) -> Candidate:
         """The image of one match, with its map."""
         grid, parts = self._gallery.spec.grid, self._parts[query.id]
         scored = score_images(query.score, parts, contributions, bias, grid)
         row0, col0, row1, col1 = (float(n) for n in scored.windows[0])
         return Candidate(
-            id,
+            image.id,
             float(scored.scores[0]),
             scored.maps[0],
             float(scored.constants[0]),
             (row0, col0, row1, col1),
-            self._gallery.get(id),
+            image,
+            revision=revision,
         )

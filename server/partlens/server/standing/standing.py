@@ -46,7 +46,7 @@ class Standing:
     @property
     def newest(self) -> int:
         """Revision of the newest image."""
-        return self._gallery.newest_revision
+        return self._gallery.view.newest_revision
 
     def read(self) -> Mapping[str, StandingQuery]:
         """All standing queries by id."""

@@ -1,4 +1,4 @@
-"""One version of a gallery as a search sees it; never changes."""
+"""Which rows of which segments are in a gallery at one commit."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,27 +23,24 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Snapshot:
-    """What is there, and in which segment.
+class LiveRows:
+    """The images of one commit, by segment and row; never changes.
 
     Attributes:
-        version: of the truth.
         segments: which together hold every image.
         live: for each segment which of its rows are in the gallery, shape [M].
     """
 
-    version: int
     segments: Sequence[Segment]
     live: Sequence[Mask]
 
     @classmethod
     def of(
         cls,
-        version: int,
         row_ids: NDArray[np.int64],
         revisions: NDArray[np.int64],
         segments: Sequence[Segment],
-    ) -> tuple["Snapshot", NDArray[np.int64]]:
+    ) -> tuple["LiveRows", NDArray[np.int64]]:
         """The images of these rows of the truth, and row ids that no segment holds.
 
         Of an image that two segments hold the first counts.
@@ -59,7 +56,7 @@ class Snapshot:
                 mask = (there[at] == of.row_ids) & (wanted[at] == of.revisions) & ~held[at]
                 held[at[mask]] = True
             live.append(mask)
-        return cls(version, tuple(segments), tuple(live)), there[~held]
+        return cls(tuple(segments), tuple(live)), there[~held]
 
     @cached_property
     def count(self) -> int:
@@ -75,12 +72,13 @@ class Snapshot:
                     found[id] = Place(number, row)
         return found
 
+    def revision(self, place: Place) -> int:
+        """Of the image at a place."""
+        return int(self.segments[place.segment].catalogue.revisions[place.row])
+
     def revisions(self, ids: Sequence[str]) -> dict[str, int]:
         """Of the images of these ids, those that are there: a replaced image has another."""
-        return {
-            id: int(self.segments[number].catalogue.revisions[row])
-            for id, (number, row) in self.find(ids).items()
-        }
+        return {id: self.revision(place) for id, place in self.find(ids).items()}
 
     def changed_since(self, revision: int) -> list[tuple[int, str]]:
         """(revision, id) of the images of a later revision, in order."""
@@ -112,7 +110,7 @@ class Snapshot:
         """The first places in order of id, of the ids above `after` that pass the filter."""
         found: list[tuple[str, Place]] = []
         options = pc.SelectKOptions(limit, [("id", "ascending")])
-        for number, (segment, passing) in enumerate(self.rows(where)):
+        for number, (segment, passing) in enumerate(self.matching(where)):
             ids = segment.catalogue.table["id"].take(pa.array(passing))
             above = pc.call_function("greater", [ids, pa.scalar(after)])
             some = pa.table({"id": ids, "row": passing}).filter(above)
@@ -120,26 +118,26 @@ class Snapshot:
             found += [(row["id"], Place(number, row["row"])) for row in first.to_pylist()]
         return [place for _, place in sorted(found)[:limit]]
 
-    def rows(self, where: Filter | None = None) -> Iterator[tuple[Segment, Rows]]:
+    def matching(self, where: Filter | None = None) -> Iterator[tuple[Segment, Rows]]:
         """Each segment's rows that are in the gallery and pass the filter, in order."""
         for segment, live in zip(self.segments, self.live, strict=True):
             passing = None if where is None else segment.catalogue.accepted(where)
             yield segment, np.flatnonzero(live if passing is None else live & passing)
 
-    def without(self, places: Sequence[Place]) -> "Snapshot":
+    def without(self, places: Sequence[Place]) -> "LiveRows":
         """The same without these images."""
         live = list(self.live)
         for number in {place.segment for place in places}:
             live[number] = live[number].copy()
             live[number][[place.row for place in places if place.segment == number]] = False
-        return Snapshot(self.version, self.segments, live)
+        return LiveRows(self.segments, live)
 
-    def holding(self, segment: Segment) -> "Snapshot":
+    def holding(self, segment: Segment) -> "LiveRows":
         """The same with all images of one more segment."""
         live = [*self.live, np.ones(len(segment), bool)]
-        return Snapshot(self.version, [*self.segments, segment], live)
+        return LiveRows([*self.segments, segment], live)
 
-    def replaced(self, old: Sequence[Segment], new: Sequence[Segment]) -> "Snapshot":
+    def replaced(self, old: Sequence[Segment], new: Sequence[Segment]) -> "LiveRows":
         """The same images, with new segments in the place of old ones that hold them too."""
         gone = set(old)
         numbers = range(len(self.segments))
@@ -148,15 +146,10 @@ class Snapshot:
         of = [self.segments[number].catalogue for number in moved]
         live = [self.live[number] for number in moved]
         none = np.zeros(0, np.int64)
-        held, _ = Snapshot.of(
-            self.version,
+        held, _ = LiveRows.of(
             np.concatenate([none, *(c.row_ids[mask] for c, mask in zip(of, live, strict=True))]),
             np.concatenate([none, *(c.revisions[mask] for c, mask in zip(of, live, strict=True))]),
             new,
         )
         segments = [*(self.segments[number] for number in kept), *held.segments]
-        return Snapshot(self.version, segments, [*(self.live[n] for n in kept), *held.live])
-
-    def at(self, version: int) -> "Snapshot":
-        """The same images as those of another version."""
-        return Snapshot(version, self.segments, self.live)
+        return LiveRows(segments, [*(self.live[n] for n in kept), *held.live])

@@ -1,0 +1,130 @@
+"""Finds or makes the segments that hold the rows of a version."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partlens.explainer.stored import Stored
+from partlens.indexer.errors import DamagedError, LockedError, StorageError
+from partlens.indexer.gallery import segments
+from partlens.indexer.gallery.binding import Binding
+from partlens.indexer.gallery.catalogue import TRUTH_COLUMNS, Catalogue
+from partlens.indexer.gallery.completeness import not_adding_up
+from partlens.indexer.gallery.durability import WriterLock, damage
+from partlens.indexer.gallery.live_rows import LiveRows
+from partlens.indexer.gallery.records import FloatArray
+from partlens.indexer.gallery.schema import array_columns, arrays
+from partlens.indexer.gallery.segments import Segment
+from partlens.indexer.gallery.version import Version
+
+SEGMENTS, LOCK = "segments", "writer.lock"
+_READ_ROWS = 1024
+
+
+def load(
+    version: Version,
+    path: Path,
+    bound: Binding,
+    known: Sequence[Segment] = (),
+    lock: WriterLock | None = None,
+) -> LiveRows:
+    """The rows of a version; what no segment holds is read from the truth into new segments.
+
+    Args:
+        path: of the gallery.
+        known: segments that are open already; those whose files are gone are let go of.
+        lock: of this process, if it is the writer. Only a writer changes files: other
+            processes keep what is missing in memory.
+
+    Raises:
+        DamagedError: the truth cannot be read.
+    """
+    row_ids, revisions = _rows(version)
+
+    def holding(some: Sequence[Segment]) -> tuple[LiveRows, NDArray[np.int64]]:
+        return LiveRows.of(row_ids, revisions, some)
+
+    on_disk = [segment for segment in known if segment.path and segment.path.exists()]
+    damaged = list[Path]()
+    live, missing = holding(on_disk)
+    # Twice: while the folder is read a writer may put segments together, and remove them.
+    for _ in range(2):
+        if len(missing):
+            names = {segment.path for segment in live.segments}
+            others, damaged = segments.load_others(path / SEGMENTS, bound, names)
+            live, missing = holding([*live.segments, *others])
+    if len(missing):
+        in_memory = [segment for segment in known if segment.path is None]
+        live, missing = holding([*live.segments, *in_memory])
+    if len(missing):
+        made = _rebuild(version, missing, path, bound, lock, damaged)
+        live, missing = holding([*live.segments, *made])
+    if len(missing):
+        raise DamagedError("the gallery's list of images names some that its rows do not hold")
+    return live
+
+
+def _rebuild(
+    version: Version,
+    row_ids: NDArray[np.int64],
+    path: Path,
+    bound: Binding,
+    lock: WriterLock | None,
+    damaged: Sequence[Path],
+) -> list[Segment]:
+    """Segments of these rows, on disk if this process may write."""
+    mine = lock
+    try:
+        mine = mine or WriterLock(path / LOCK)
+        segments.remove(damaged)
+        return [write_or_keep(path, *part) for part in stored(version, row_ids, bound)]
+    except (LockedError, StorageError):
+        return [segments.in_memory(*part) for part in stored(version, row_ids, bound)]
+    finally:
+        if mine is not None and mine is not lock:
+            mine.release()
+
+
+def write_or_keep(
+    path: Path, catalogue: Catalogue, contributions: Stored, bias: FloatArray
+) -> Segment:
+    """A new segment of the gallery at path; in memory where the disk refuses it."""
+    try:
+        return segments.write(path / SEGMENTS, catalogue, contributions, bias)
+    except OSError:
+        return segments.in_memory(catalogue, contributions, bias)
+
+
+def not_held(version: Version, some: Sequence[Segment]) -> NDArray[np.int64]:
+    """Row ids of a version that none of these segments holds; DamagedError as load."""
+    return LiveRows.of(*_rows(version), some)[1]
+
+
+def _rows(version: Version) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row ids and revisions of all rows, shape [M] each."""
+    table = version.read(["revision"])
+    return (
+        np.asarray(table["_rowid"].to_numpy(), np.int64),
+        np.asarray(table["revision"].to_numpy(), np.int64),
+    )
+
+
+def stored(
+    version: Version, row_ids: NDArray[np.int64], bound: Binding
+) -> Iterator[tuple[Catalogue, Stored, FloatArray]]:
+    """What segments of these rows of the truth hold, up to 1024 rows each.
+
+    Raises:
+        DamagedError: rows cannot be read, or an embedding is not the sum of its parts.
+    """
+    for start in range(0, len(row_ids), _READ_ROWS):
+        some = row_ids[start : start + _READ_ROWS]
+        table = version.read([*TRUTH_COLUMNS, "embedding", *array_columns(bound)], some)
+        for row in not_adding_up(table, bound)[:1]:
+            id = table["id"][row].as_py()
+            raise DamagedError(f"the embedding of image {id!r} is not the sum of its parts")
+        with damage("rows of the gallery cannot be read"):
+            catalogue = Catalogue.of_truth(table, np.asarray(table["_rowid"], np.int64))
+        yield catalogue, *arrays(table, bound)

@@ -1,0 +1,183 @@
+"""No answer mixes two commits, and no caller ever gets a byte of another one's camera."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from itertools import count
+
+import numpy as np
+import pytest
+
+from partlens.explainer.model import MetricModel
+from partlens.explainer.pair import maps_of_retrieved
+from partlens.explainer.regions import Box
+from partlens.explainer.scoring import QueryPart
+from partlens.indexer.errors import NotFoundError
+from partlens.indexer.gallery import Filter, Gallery, Metadata, NewImage
+from partlens.server.access.caller import Confinement
+from partlens.server.access.confined_gallery import ConfinedGallery
+from partlens.server.access.confined_view import ConfinedView
+from partlens.server.config.sections import LimitsSection
+from partlens.server.engine import Engine
+from partlens.server.errors import ForbiddenError
+from partlens.server.features.query import Query
+from partlens.server.questions import RegionToFind, SearchQuestion
+
+MINE = Confinement(frozenset("a"))
+SECONDS = 60.0 if os.environ.get("PARTLENS_TEST_LONG") == "1" else 2.0
+ID = "x"
+
+
+def revision(model: MetricModel, number: int, camera: str = "") -> NewImage:
+    """The image ID as of one commit, of cameras a and b in turn: all of it tells which."""
+    camera = camera or "ab"[number % 2]
+    spec, random = model.spec, np.random.default_rng(number)
+    return NewImage(
+        id=ID,
+        uri=f"{number}",
+        media_digest=f"sha256:{number}",
+        width=number + 1,
+        height=1,
+        thumbnail=camera.encode() + str(number).encode(),
+        metadata=Metadata(camera, attributes={"number": str(number)}),
+        contributions=random.standard_normal((spec.positions, spec.dimensions)).astype(np.float16),
+        bias=np.full(spec.dimensions, number, np.float32),
+    )
+
+
+@contextmanager
+def working(work: Callable[[], object]) -> Iterator[None]:
+    """Does something again and again on a thread, and raises what it raised."""
+    end, errors = threading.Event(), list[BaseException]()
+
+    def run() -> None:
+        try:
+            while not end.is_set():
+                work()
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join(30)
+    for error in errors:
+        raise error
+
+
+def numbers_read(view: ConfinedView, part: QueryPart) -> set[int]:
+    """Which revision every method of a view, and a search that shows everything, says it reads."""
+    stored, (listed,) = view.get(ID), view.list("", 5)
+    (thumbnail,) = view.thumbnails([ID])
+    _, bias = view.decompositions([ID])
+    (hit,) = view.with_thumbnails(view.search([part], "whole", Filter(), 5, None))
+    cameras = {one.metadata.camera for one in (stored, listed, hit.stored)}
+    assert cameras == {"a"} and thumbnail[:1] == hit.thumbnail[:1] == b"a" and len(view) == 1
+    return {
+        int(stored.uri),
+        int(listed.uri),
+        int(hit.stored.uri),
+        stored.width - 1,
+        int(thumbnail[1:]),
+        int(hit.thumbnail[1:]),
+        int(bias[0][0]),
+    }
+
+
+@pytest.fixture
+def query(model: MetricModel) -> Query:
+    spec, random = model.spec, np.random.default_rng(0)
+    contributions = random.standard_normal((spec.positions, spec.dimensions)).astype(np.float32)
+    return Query("q-0", (16, 32), contributions, np.ones(spec.dimensions, np.float32))
+
+
+def test_a_confined_reader_never_sees_another_camera_nor_two_revisions_in_one_answer(
+    gallery: Gallery, model: MetricModel, query: Query
+) -> None:
+    gallery.add([revision(model, 0)])
+    number = count(1)
+    reader = Gallery.open(gallery.path)
+    engine = Engine(model, reader, LimitsSection())
+    confined, seen = ConfinedGallery(reader, MINE), set[int]()
+    part = engine.part(query, np.ones(model.spec.positions, np.float32), 1.0, "regions[0]")
+    end = time.monotonic() + SECONDS
+    with closing(engine), working(lambda: gallery.add([revision(model, next(number))])):
+        while time.monotonic() < end:
+            engine.refresh_soon()
+            try:
+                read = confined.read(lambda view: numbers_read(view, part))
+            except NotFoundError:
+                continue
+            assert len(read) == 1
+            seen |= read
+    assert len(seen) > 5 and not any(one % 2 for one in seen)
+
+
+def test_a_search_and_its_maps_are_of_one_revision(
+    gallery: Gallery, model: MetricModel, query: Query
+) -> None:
+    gallery.add([revision(model, 0)])
+    number, end = count(1), time.monotonic() + SECONDS
+    reader = Gallery.open(gallery.path)
+    engine = Engine(model, reader, LimitsSection())
+    region = RegionToFind(0, Box(0, 0, 8, 8), 1.0, "regions[0]")
+    question = SearchQuestion(
+        images=(), regions=(region,), where=Filter(), score="whole", page_size=5, page_token="",
+        maps=frozenset({"score", "overall", "regions"}), thumbnails=True,
+    )  # fmt: skip
+    seen = set[int]()
+    with closing(engine), working(lambda: gallery.add([revision(model, next(number))])):
+        mine = engine.within(MINE)
+        while time.monotonic() < end:
+            engine.refresh_soon()
+            for match in mine.search(question, [query]).matches:
+                one = int(match.candidate.stored.uri)
+                expected = revision(model, one)
+                (overall,) = maps_of_retrieved(
+                    query.embedding,
+                    query.embedding,
+                    expected.contributions[None].astype(np.float32),
+                    expected.bias[None],
+                    model.spec.grid,
+                )
+                np.testing.assert_allclose(match.overall_maps[0], overall, rtol=1e-3, atol=1e-5)
+                assert match.candidate.thumbnail == expected.thumbnail and one % 2 == 0
+                seen.add(one)
+            try:
+                asked = mine.stored_query(ID)
+            except NotFoundError:
+                continue
+            assert asked.image_size[0] - 1 == int(asked.bias[0])
+    assert len(seen) > 5
+
+
+def test_a_confined_writer_never_deletes_or_replaces_another_camera(
+    gallery: Gallery, model: MetricModel
+) -> None:
+    number, refused = count(0), list[bool]()
+
+    def change() -> None:
+        gallery.add([revision(model, next(number), "b")])
+        kept = gallery.view.get(ID)
+        time.sleep(0.002)
+        assert gallery.view.get(ID).uri == kept.uri and kept.metadata.camera == "b"
+        gallery.add([revision(model, next(number), "a")])
+
+    mine = ConfinedGallery(gallery, MINE)
+    end = time.monotonic() + SECONDS
+    with working(change):
+        while time.monotonic() < end:
+            with mine.writing() as writer:
+                new = revision(model, next(number), "a")
+                try:
+                    writer.add([new])
+                    writer.delete([ID])
+                except ForbiddenError as error:
+                    assert "may not replace" in str(error) and "'b'" not in str(error)
+                    refused.append(True)
+    assert refused
