@@ -1,6 +1,8 @@
 """Smaller entries: a smaller model fitted to a gallery, and a gallery's images for another."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,8 @@ from partlens.indexer.errors import InvalidMetadataError, ModelMismatchError
 from partlens.indexer.extraction import BadImage
 from partlens.indexer.gallery import Correction, Gallery, NewImage, StoredImage
 from partlens.indexer.gallery.holdings import Holdings
+from partlens.indexer.gallery.records import FloatArray
+from partlens.indexer.gallery.view import GalleryView
 from partlens.indexer.indexing import Progress
 from partlens.indexer.metadata import require_metadata
 
@@ -45,10 +49,11 @@ def fit_smaller(
         raise ModelMismatchError(gallery.model_digest, model.spec.digest)
     projection = None
     if dimensions is not None:
-        ids = sorted(gallery.view.digests())
+        view = gallery.view
+        ids = sorted(view.digests())
         some = np.unique(np.linspace(0, len(ids) - 1, min(len(ids), FITTED_IMAGES)).astype(int))
         read = (
-            gallery.view.decompositions([ids[i] for i in some[start : start + _AT_ONCE]])
+            view.decompositions([ids[i] for i in some[start : start + _AT_ONCE]])
             for start in range(0, len(some), _AT_ONCE)
         )
         to = grid or model.spec.grid
@@ -85,47 +90,72 @@ def copy_images(
         raise ModelMismatchError(source.model_digest, model.spec.digest)
     same = source.model_digest == model.spec.digest
     progress, held = Progress(len(source.view)), gallery.view.holdings()
-    for page in _pages(source):
-        new, corrections = _differing(page, held, progress)
-        ids = [one.id for one in new]
-        contributions, bias = source.view.decompositions(ids)
+    for page in _pages(source, held):
+        contributions, bias = page.contributions, page.bias
         if not same:
             contributions, bias = reduced(model, contributions, bias)
         images = [
             NewImage(**vars(one), thumbnail=thumbnail, contributions=c, bias=b)
             for one, thumbnail, c, b in zip(
-                new, source.view.thumbnails(ids), contributions, bias, strict=True
+                page.new, page.thumbnails, contributions, bias, strict=True
             )
         ]
         progress.add(gallery, images)
-        progress.correct(gallery, corrections)
+        progress.correct(gallery, page.corrections)
+        progress.bad += page.bad
+        progress.unchanged += page.unchanged
         report(progress)
     return progress
 
 
-def _differing(
-    page: Sequence[StoredImage], held: Holdings, progress: Progress
-) -> tuple[list[StoredImage], list[Correction]]:
-    """Images to add and to correct; the others are counted."""
-    new, corrections = list[StoredImage](), list[Correction]()
-    for one in page:
+@dataclass(frozen=True, eq=False)
+class _Page:
+    """Some images of a gallery, all of one view, by what another gallery lacks of them.
+
+    Attributes:
+        new: to add, with their thumbnails, contributions [M, P, D] and bias [M, D].
+        corrections: of what the other gallery holds.
+        bad: that cannot be added.
+        unchanged: how many the other gallery holds as they are.
+        last: the greatest id of all.
+    """
+
+    new: Sequence[StoredImage]
+    thumbnails: Sequence[bytes]
+    contributions: FloatArray
+    bias: FloatArray
+    corrections: Sequence[Correction]
+    bad: Sequence[BadImage]
+    unchanged: int
+    last: str
+
+
+def _page(view: GalleryView, after: str, held: Holdings) -> _Page | None:
+    """The images behind an id; None if there is none."""
+    new, corrections, bad = list[StoredImage](), list[Correction](), list[BadImage]()
+    listed = view.list(after, _AT_ONCE)
+    if not listed:
+        return None
+    for one in listed:
         there = held.get(one.id)
         try:
             require_metadata(one.metadata, one.uri)
         except InvalidMetadataError as error:
-            progress.bad.append(BadImage(one.id, str(error)))
+            bad.append(BadImage(one.id, str(error)))
             continue
         if there is None or there.media_digest != one.media_digest:
             new.append(one)
         elif (there.uri, there.metadata) != (one.uri, one.metadata):
             corrections.append(Correction(one.id, one.media_digest, one.uri, one.metadata))
-        else:
-            progress.unchanged += 1
-    return new, corrections
+    ids = [one.id for one in new]
+    unchanged = len(listed) - len(new) - len(corrections) - len(bad)
+    thumbnails, last = view.thumbnails(ids), listed[-1].id
+    return _Page(new, thumbnails, *view.decompositions(ids), corrections, bad, unchanged, last)
 
 
-def _pages(gallery: Gallery) -> Iterator[Sequence[StoredImage]]:
+def _pages(source: Gallery, held: Holdings) -> Iterator[_Page]:
+    """All images of a gallery, in order of id."""
     after = ""
-    while page := gallery.view.list(after, _AT_ONCE):
+    while page := source.read(partial(_page, after=after, held=held)):
         yield page
-        after = page[-1].id
+        after = page.last

@@ -15,6 +15,7 @@ from gallery_writer import write_for_ever
 from partlens.indexer.errors import LockedError
 from partlens.indexer.gallery import Filter, Gallery
 from partlens.indexer.gallery.following import Follower
+from partlens.indexer.gallery.view import GalleryView
 
 DEADLINE = 60.0
 SOON = 10.0  # a quarter of a second, but for machines that do much else
@@ -88,13 +89,16 @@ def test_no_search_fails_while_another_process_changes_everything(gallery: Galle
     child = context.Process(target=write_for_ever, args=(gallery.path, 5, theirs))
     stop, searches = Event(), [0, 0, 0]
 
+    def look(view: GalleryView) -> None:
+        found = view.search(parts(), "default", Filter(), 100)
+        assert {f"kept{n}" for n in range(5)} <= {hit.id for hit in found}
+        kept = [hit for hit in found if hit.id.startswith("kept")]
+        for hit in view.with_thumbnails(kept):
+            assert hit.thumbnail == hit.id.encode()
+
     def search(reader: Gallery, number: int) -> None:
         while not stop.is_set():
-            found = reader.view.search(parts(), "default", Filter(), 100)
-            assert {f"kept{n}" for n in range(5)} <= {hit.id for hit in found}
-            kept = [hit for hit in found if hit.id.startswith("kept")]
-            for hit in reader.view.with_thumbnails(kept):
-                assert hit.thumbnail == hit.id.encode()
+            reader.read(look)
             searches[number] += 1
 
     reader = Gallery.open(gallery.path)

@@ -164,7 +164,7 @@ def test_a_confined_writer_never_deletes_or_replaces_another_camera(
     def change() -> None:
         gallery.add([revision(model, next(number), "b")])
         kept = gallery.view.get(ID)
-        time.sleep(0.002)
+        time.sleep(0.03)  # longer than a commit that was waiting for this one
         assert gallery.view.get(ID).uri == kept.uri and kept.metadata.camera == "b"
         gallery.add([revision(model, next(number), "a")])
 

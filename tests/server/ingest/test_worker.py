@@ -94,7 +94,7 @@ async def test_pictures_reach_the_gallery_and_poison_the_dead_letters(
     assert sorted(reason for reason, _ in reasons) == [
         "ENTRY_MALFORMED",
         "ENTRY_MALFORMED",
-        "ID_INVALID",
+        "ENTRY_MALFORMED",
         "IMAGE_INVALID",
     ]
     assert "id: Field required" in repr(reasons) and "no field 'event'" in repr(reasons)

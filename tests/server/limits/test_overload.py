@@ -122,7 +122,7 @@ async def test_a_search_whose_caller_is_gone_ends_between_chunks(
         assert may_go.wait(DEADLINE)
         return score_images(*arguments)
 
-    monkeypatch.setattr("partlens.indexer.gallery.search.score_images", slowly)
+    monkeypatch.setattr("partlens.indexer.gallery.ranking.score_images", slowly)
     region = region_pb.Region(box=region_pb.Box(x=0, y=0, width=20, height=20))
     request = pb.SearchRegionsRequest(
         images=[image_pb.QueryImage(data=picture(100))], regions=[pb.QueryRegion(region=region)]

@@ -55,6 +55,8 @@ from partlens.indexer.gallery.view import GalleryView
 
 # About; for how many rows make a file of the truth.
 _THUMBNAIL_BYTES = 8192
+# Of reads: each needs another process to purge the gallery in the meantime.
+_RETRIES = 5
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
@@ -145,16 +147,17 @@ class Gallery:
         """What work gives for the view of now.
 
         A view's files stay as long as this process is the only writer. Another one may remove
-        them; work is then done once more, as a whole, on a newer view.
+        them; work is then done again, as a whole, on a newer view.
 
         Raises:
             what work raises.
         """
-        try:
-            return work(self._view)
-        except SupersededError:
-            self.refresh()
-            return work(self._view)
+        for _ in range(_RETRIES):
+            try:
+                return work(self._view)
+            except SupersededError:
+                self.refresh()
+        return work(self._view)
 
     @property
     def model_digest(self) -> str:
