@@ -189,8 +189,8 @@ class Engine:
         asked, depth = _digest(question, queries, weights), self.limits.search_depth
         start, view = 0, self.gallery.view
         if question.page_token:
-            start, version = paging.search_start(question.page_token, asked, depth)
-            view = self._view_of(version)
+            given = paging.search_start(question.page_token, asked, depth)
+            start, view = given.offset, self._view_of(given)
         end = min(start + question.page_size, depth)
         parts = [
             self.part(queries[region.image], covered, region.weight, region.field)
@@ -202,25 +202,26 @@ class Engine:
         )
         version, token = view.version.number, ""
         if more and len(found) > end:
-            self._kept.keep(view)
-            token = paging.search_token(end, asked, version)
+            rest = paging.SearchStart(end, version, self._kept.keep(view))
+            token = paging.search_token(rest, asked)
         page = self.gallery.current(found[start:end], view)
         if question.thumbnails:
             page = self.gallery.with_thumbnails(page)
         matches = self._matches(question, queries, weights, page)
         return SearchAnswer(matches, token, queries, version, asked)
 
-    def _view_of(self, version: int) -> View:
+    def _view_of(self, start: paging.SearchStart) -> View:
         """What the first page of a search saw."""
-        now = self.gallery.view
-        view = now if version == now.version.number else self._kept.of(version)
-        if view is None:
+        now, kept = self.gallery.view, self._kept.of(start.view)
+        views = [one for one in (kept, now) if one and one.version.number == start.version]
+        if not views:
             raise StalePageError(
-                f"the gallery was at version {version} and is at {now.version.number} now, and what"
+                f"the gallery was at version {start.version} and is at {now.version.number} now,"
+                " and what"
                 f" the first page saw is kept for {KEPT_SECONDS:g} s at most: search again from the"
                 " first page"
             )
-        return view
+        return views[0]
 
     def _matches(
         self,

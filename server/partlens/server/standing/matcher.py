@@ -13,6 +13,8 @@ from partlens.server.standing.store import StandingStore
 
 _IMAGES = 64
 """Images at a time; bounds memory, and how long a stop waits."""
+_ROUNDING = 1e-4
+"""How far the score of an image with others may lie from its score alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,14 +88,17 @@ class Matcher:
         try:
             contributions, bias = self._gallery.decompositions(ids)
             scores = self._together.scores(contributions, bias, grid)
-            thresholds = np.array([query.threshold for query in queries])
+            # A little less: what is computed with others is rounded otherwise. The image alone
+            # decides, so that copies match or do not match together.
+            thresholds = np.array([query.threshold - _ROUNDING for query in queries])
             for i, number in np.argwhere(scores >= thresholds).tolist():
                 query, (revision, id) = queries[number], changed[i]
                 new = revision > query.created_revision
                 if new and self._gallery.passing([id], query.where):
                     one = slice(i, i + 1)
                     found = self._candidate(query, id, contributions[one], bias[one])
-                    yield StandingMatch(query, found, revision)
+                    if found.score >= query.threshold:
+                        yield StandingMatch(query, found, revision)
         except NotFoundError:
             # One was deleted meanwhile: those that are left, one by one.
             for one_changed in changed if len(ids) > 1 else ():
