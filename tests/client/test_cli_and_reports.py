@@ -425,3 +425,19 @@ def test_a_page_says_why_a_query_is_not_shown() -> None:
 
 def test_a_table_neither_obeys_nor_styles_what_the_server_says() -> None:
     assert cell("[bold]\x1b]0;x\x07").plain == "[bold]?]0;x?"
+
+
+def test_copies_of_one_picture_are_found_in_order_of_id(served: Served, query: Path) -> None:
+    """Whatever is asked for: the first of them by id."""
+    copies = ["copy-c", "copy-e", "copy-a", "copy-d", "copy-b"]
+    with Client(served.target) as client:
+        for id in copies:
+            assert all(one.committed for one in client.upsert_images([Upload(id, picture(77))]))
+    try:
+        asked = ("search", "--gallery-id", "copy-d", "--region", "0,0,30,44", "--json")
+        for top in (1, 3, 5):
+            found = json.loads(partlens(served, *asked, "--top", top).stdout)
+            assert [hit["id"] for hit in found["hits"]] == sorted(copies)[:top]
+    finally:
+        with Client(served.target) as client:
+            client.delete_images(copies)

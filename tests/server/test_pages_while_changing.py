@@ -1,5 +1,7 @@
 """Pages of one search show what the first page saw, whatever happens to the gallery meanwhile."""
 
+from dataclasses import replace
+
 import grpc
 import pytest
 from tests.server.conftest import DEADLINE, Running, picture, upserts
@@ -96,11 +98,20 @@ async def test_a_page_whose_first_is_forgotten_says_so(filled: Running) -> None:
 def test_views_are_kept_for_a_while_after_their_last_page(gallery: Gallery) -> None:
     now = [0.0]
     kept, view = KeptViews(lambda: now[0]), gallery.view
-    kept.keep(view)
+    number = kept.keep(view)
     now[0] = SECONDS - 1
-    assert kept.of(view.version.number) is view
-    kept.keep(view)
+    assert kept.of(number) is view
+    assert kept.keep(view) == number
     now[0] += SECONDS - 1
-    assert kept.of(view.version.number) is view
+    assert kept.of(number) is view
     now[0] += 2
-    assert kept.of(view.version.number) is None
+    assert kept.of(number) is None
+
+
+async def test_views_of_one_version_are_kept_apart(filled: Running, gallery: Gallery) -> None:
+    """Compaction changes the segments of a version while pages are shown."""
+    kept, before = KeptViews(), gallery.view
+    after = replace(before)
+    numbers = [kept.keep(before), kept.keep(after)]
+    assert [kept.of(number) for number in numbers] == [before, after]
+    assert [kept.keep(before), kept.keep(after)] == numbers

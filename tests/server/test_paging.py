@@ -14,10 +14,11 @@ DEPTH = 1000
 QUESTION = paging.digest("whole", [1, 2])
 
 
-@given(offset=st.integers(1, DEPTH - 1), version=st.integers(0, 2**63))
-def test_a_search_token_gives_its_offset_back(offset: int, version: int) -> None:
-    token = paging.search_token(offset, QUESTION, version)
-    assert paging.search_start(token, QUESTION, DEPTH) == (offset, version)
+@given(offset=st.integers(1, DEPTH - 1), version=st.integers(0, 2**63), view=st.integers(0, 2**48))
+def test_a_search_token_gives_its_start_back(offset: int, version: int, view: int) -> None:
+    start = paging.SearchStart(offset, version, view)
+    token = paging.search_token(start, QUESTION)
+    assert paging.search_start(token, QUESTION, DEPTH) == start
 
 
 @given(after=st.text(max_size=500))
@@ -30,7 +31,7 @@ def test_no_token_is_the_first_page() -> None:
 
 
 def test_a_token_of_another_question_is_refused() -> None:
-    token = paging.search_token(20, paging.digest("part", [1, 2]), 3)
+    token = paging.search_token(paging.SearchStart(20, 3, 4), paging.digest("part", [1, 2]))
     with pytest.raises(PageTokenError, match="another search"):
         paging.search_start(token, QUESTION, DEPTH)
 
@@ -47,14 +48,15 @@ def forged(*fields: object) -> str:
         "ü",
         "A" * 100_000,
         forged(),
-        forged(1, "search", QUESTION, 3, -1),
-        forged(1, "search", QUESTION, 3, 0),
-        forged(1, "search", QUESTION, 3, DEPTH),
-        forged(1, "search", QUESTION, 3, 10**400),
-        forged(1, "search", QUESTION, 3, 2.5),
-        forged(1, "search", QUESTION, 3, True),
-        forged(1, "search", QUESTION, "3", 20),
-        forged(2, "search", QUESTION, 3, 20),
+        forged(2, "search", QUESTION, -1, 3, 4),
+        forged(2, "search", QUESTION, 0, 3, 4),
+        forged(2, "search", QUESTION, DEPTH, 3, 4),
+        forged(2, "search", QUESTION, 10**400, 3, 4),
+        forged(2, "search", QUESTION, 2.5, 3, 4),
+        forged(2, "search", QUESTION, True, 3, 4),
+        forged(2, "search", QUESTION, 20, "3", 4),
+        forged(1, "search", QUESTION, 20, 3, 4),
+        forged(2, "search", QUESTION, 20, 3),
         paging.list_token("a"),
         base64.urlsafe_b64encode(b"[" * 3000).decode(),
     ],
@@ -66,7 +68,7 @@ def test_what_is_not_our_token_is_refused(token: str) -> None:
 
 def test_a_forged_id_that_is_no_text_is_refused() -> None:
     with pytest.raises(PageTokenError):
-        paging.list_after(forged(1, "list", "\ud800"))
+        paging.list_after(forged(2, "list", "\ud800"))
 
 
 @given(st.text() | st.binary().map(lambda b: base64.urlsafe_b64encode(b).decode()))

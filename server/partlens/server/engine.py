@@ -165,8 +165,8 @@ class Engine:
         asked, depth = _digest(question, queries, weights), self.limits.search_depth
         start, ranked = 0, now
         if question.page_token:
-            start, version = paging.search_start(question.page_token, asked, depth)
-            ranked = self._ranked_by_first_page(version, now)
+            given = paging.search_start(question.page_token, asked, depth)
+            start, ranked = given.offset, self._ranked_by_first_page(given, now)
         end = min(start + question.page_size, depth)
         parts = [
             self.part(queries[region.image], covered, region.weight, region.field)
@@ -176,8 +176,8 @@ class Engine:
         found = ranked.search(parts, question.score, question.where, end + more, question.by)
         token = ""
         if more and len(found) > end:
-            self._kept.keep(ranked.whole)
-            token = paging.search_token(end, asked, ranked.number)
+            rest = paging.SearchStart(end, ranked.number, self._kept.keep(ranked.whole))
+            token = paging.search_token(rest, asked)
         # From here on everything is read from what is there now.
         page = now.unchanged(found[start:end])
         if question.thumbnails:
@@ -185,18 +185,17 @@ class Engine:
         matches = self._matches(question, queries, weights, page, now)
         return SearchAnswer(matches, token, queries, ranked.number, asked)
 
-    def _ranked_by_first_page(self, version: int, now: ConfinedView) -> ConfinedView:
+    def _ranked_by_first_page(self, start: paging.SearchStart, now: ConfinedView) -> ConfinedView:
         """What the first page of a search ranked."""
-        if version == now.number:
-            return now
-        kept = self._kept.of(version)
-        if kept is None:
-            raise StalePageError(
-                f"the gallery was at version {version} and is at {now.number} now, and what the"
-                f" first page saw is kept for {KEPT_SECONDS:g} s at most: search again from the"
-                " first page"
-            )
-        return self.gallery.seen_in(kept)
+        kept = self._kept.of(start.view)
+        for view in (kept, now.whole):
+            if view is not None and view.number == start.version:
+                return self.gallery.seen_in(view)
+        raise StalePageError(
+            f"the gallery was at version {start.version} and is at {now.number} now, and what the"
+            f" first page saw is kept for {KEPT_SECONDS:g} s at most: search again from the first"
+            " page"
+        )
 
     def _matches(
         self,

@@ -9,11 +9,11 @@ import binascii
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from partlens.server.errors import PageTokenError
 
-_FORMAT = 1
+_FORMAT = 2
 _LONGEST = 4096
 
 
@@ -27,32 +27,45 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def search_token(offset: int, question: str, version: int) -> str:
-    """The token for the page that starts at offset.
+class SearchStart(NamedTuple):
+    """Where a page of a search starts.
+
+    Attributes:
+        offset: of its first hit.
+        version: of the gallery that the first page showed.
+        view: number of the view that it showed; see KeptViews.
+    """
+
+    offset: int
+    version: int
+    view: int
+
+
+def search_token(start: SearchStart, question: str) -> str:
+    """The token for the page that starts there.
 
     Args:
         question: digest of what was asked.
-        version: of the gallery that was searched.
     """
-    return _pack(["search", question, version, offset])
+    return _pack(["search", question, *start])
 
 
-def search_start(token: str, question: str, depth: int) -> tuple[int, int]:
-    """Where the page of a token starts, and the version of the gallery that the first page showed.
+def search_start(token: str, question: str, depth: int) -> SearchStart:
+    """Where the page of a token starts.
 
     Raises:
         PageTokenError: not a token for this question.
     """
-    given_question, given_version, offset = _unpack(token, "search", (str, int, int))
-    offset = int(offset)
+    given_question, *numbers = _unpack(token, "search", (str, int, int, int))
+    start = SearchStart(*numbers)
     if given_question != question:
         raise PageTokenError(
             "this page token was given for another search; regions, filter, score, groups and"
             " images must be those of the first page: repeat them, or leave the token out"
         )
-    if not 0 < offset < depth:
+    if not 0 < start.offset < depth:
         raise PageTokenError(f"a page must start within the first {depth} hits")
-    return offset, int(given_version)
+    return start
 
 
 def list_token(after: str) -> str:

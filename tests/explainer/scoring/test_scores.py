@@ -129,6 +129,44 @@ def test_searches_together_score_as_each_alone(
         np.testing.assert_allclose(together[:, number], alone.scores, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(8, 4, 128), (7, 7, 130), (3, 2, 5), (16, 8, 512)])
+@pytest.mark.parametrize("score", get_args(Score))
+def test_an_image_scores_the_same_bit_by_bit_with_any_others(
+    score: Score, shape: tuple[int, int, int]
+) -> None:
+    rows, cols, dimensions = shape
+    random = np.random.default_rng(0)
+    images = random.standard_normal((40, rows * cols, dimensions)).astype(np.float32)
+    biases = random.standard_normal((40, dimensions)).astype(np.float32)
+    region = (np.arange(rows * cols) < 5).astype(np.float32)
+    part = query_part(images[0] + images[1], biases[0], region, (rows, cols))
+    everything = score_images(score, [part], images, biases, (rows, cols))
+    for start, end in ((0, 1), (39, 40), (3, 6), (1, 38), (7, 24), (20, 40)):
+        some = slice(start, end)
+        found = score_images(score, [part], images[some].copy(), biases[some], (rows, cols))
+        for name in ("scores", "maps", "constants", "windows"):
+            assert (getattr(found, name) == getattr(everything, name)[some]).all()
+
+
+def test_a_region_goes_to_the_first_of_equal_places_whatever_else_is_searched() -> None:
+    """Of an image that repeats itself, in which places differ by rounding at most."""
+    random = np.random.default_rng(0)
+    grid, bias = (6, 6), np.zeros((1, 64), np.float32)
+    tile = random.standard_normal((2, 2, 64))
+    image = np.tile(tile, (3, 3, 1)).reshape(1, 36, 64).astype(np.float32)
+    image[0, 14] *= 1.5  # a place that it is part of fits as well, and sums to something else
+    region = np.zeros(36, np.float32)
+    region[[0, 1, 6, 7]] = 1
+    part = query_part(image[0] * np.float32(1.0001), bias[0], region, grid)
+    found = score_images("part", [part], image, bias, grid)
+    assert found.windows.tolist() == [[0, 0, 2, 2]]
+    for count in range(1, 40, 6):
+        query = random.standard_normal((36, 64)).astype(np.float32)
+        searched = [query_part(query, bias[0], region, grid)] * count + [part]
+        together = ManySearches([("part", [one]) for one in searched])
+        assert together.scores(image, bias, grid)[0, -1] == pytest.approx(found.scores[0], abs=1e-5)
+
+
 @given(searches(), st.integers(0, 2**16))
 def test_whole_is_additive_over_the_pieces_of_a_region(search: Search, seed: int) -> None:
     (region, _), *_ = search.regions

@@ -166,7 +166,7 @@ def test_candidates_are_ranked_with_all_their_copies_in_pages_of_any_size(
 
     index_of = indexes().of
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(searching.RERANKED, score, reranked)  # type: ignore[arg-type]
+        patch.setitem(searching.RERANKED, score, reranked)
         found = require_pages(find, 80, size)
     expected = oracle(snapshot, score, where, by)
     known = dict(found)
@@ -232,8 +232,8 @@ def on_gpu(index_of: IndexOf) -> IndexOf:
 def test_more_copies_than_candidates_are_the_first_by_id(
     crowded: Gallery, score: Score, device: str, where: Filter, by: GroupBy | None
 ) -> None:
-    snapshot, index_of = crowded.view.live, crowded.indexes.of
-    index_of = index_of if device == "cpu" else on_gpu(index_of)
+    snapshot, on_cpu = crowded.view.live, crowded.indexes.of
+    index_of = on_cpu if device == "cpu" else on_gpu(on_cpu)
 
     def find(top: int) -> Listed:
         return listed(

@@ -152,7 +152,8 @@ def _ranking(
     ranked[query] = False
     if camera is not None:
         ranked &= ~(same & (camera == camera[query]))
-    order = np.argsort(-(unit @ unit[query])[ranked], kind="stable")
+    # Row by row, so that equal embeddings are equally similar, and stay in the images' order.
+    order = np.argsort(-np.vecdot(unit[ranked], unit[query]), kind="stable")
     relevant: NDArray[np.bool_] = same[ranked][order]
     return relevant
 

@@ -42,7 +42,7 @@ def place(stack: PartStack, along: FloatArray, lengths: FloatArray) -> Placement
         here, there = _both(row, rows), _both(col, cols)
         fit[:, here[0], there[0], owners] += cosines[:, here[1], there[1], cells]
     best = first_largest(fit.reshape(count, rows * cols, fit.shape[3]), axis=1)
-    row, col = np.divmod(best, cols)
+    row, col = best // cols, best % cols
     between = np.stack([_vertex(fit, row, col, 1), _vertex(fit, row, col, 2)], axis=2)
     shifts = np.stack([row, col], axis=2) - stack.anchors
     return Placement(shifts, shifts + between)
@@ -55,10 +55,11 @@ def first_largest(values: FloatArray, axis: int) -> NDArray[np.int64]:
     what else is computed with them.
 
     >>> first_largest(np.array([0.25, 1, 1.000001], np.float32), axis=0)
-    np.int64(1)
+    array(1)
     """
     most = values.max(axis, keepdims=True)
-    return np.asarray(values >= most - _ROUNDING * np.abs(most)).argmax(axis)
+    nearly: NDArray[np.bool_] = values >= most - _ROUNDING * np.abs(most)
+    return np.asarray(nearly.argmax(axis), np.int64)
 
 
 def _both(offset: int, size: int) -> tuple[slice, slice]:

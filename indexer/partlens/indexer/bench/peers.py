@@ -179,7 +179,7 @@ class MilvusLite:
         )
         images = sorted({hit["entity"]["image"] for hits in found for hit in hits})
         scores = (self._units[images] @ query.cells.T).max(1).sum(1)
-        return [name(images[i]) for i in np.argsort(-scores)[:TOP]]
+        return [name(images[i]) for i in np.argsort(-scores, kind="stable")[:TOP]]
 
 
 PEERS: dict[str, tuple[tuple[str, ...], Callable[[Path, Units], Peer]]] = {

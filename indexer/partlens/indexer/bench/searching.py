@@ -11,6 +11,7 @@ from partlens.explainer.scoring import score_images
 from partlens.indexer.bench.contenders import TOP
 from partlens.indexer.bench.synthetic import DIMENSIONS, GRID, Query, name
 from partlens.indexer.gallery import Filter, Gallery
+from partlens.indexer.gallery.ranking import contenders
 from partlens.indexer.gallery.search import search
 
 _CHUNK = 128
@@ -53,8 +54,7 @@ class Numpy:
                 for start in range(0, len(self._contributions), _CHUNK)
             ]
         )
-        best = np.argpartition(-scores, TOP)[:TOP] if len(scores) > TOP else np.arange(len(scores))
-        return [name(int(number)) for number in best[np.argsort(-scores[best])]]
+        return _best(scores)
 
 
 class Torch:
@@ -74,8 +74,13 @@ class Torch:
         """By MaxSim."""
         cosines = self._units @ torch.from_numpy(query.cells.T.copy())
         scores = cosines.view(-1, GRID[0] * GRID[1], len(query.cells)).amax(1).sum(1)
-        best = scores.topk(min(TOP, len(scores))).indices
-        return [name(int(number)) for number in best]
+        return _best(scores.numpy())
+
+
+def _best(scores: NDArray[np.float32]) -> Sequence[str]:
+    """Of all images; equal scores in order of their numbers."""
+    best = contenders(scores, None, TOP)
+    return [name(int(number)) for number in best[np.argsort(-scores[best], kind="stable")][:TOP]]
 
 
 def units(contributions: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -26,8 +26,8 @@ longer than asking an index."""
 RERANKED: Mapping[Score, int] = {"whole": 256, "part": 768, "default": 256}
 """Above it, so many candidates times plan.growth are scored first, and _MORE times as many in each
 later round. PART is what an index tells least of."""
-_MORE = 4
-_A_RESULT = 8
+_MORE = 3.2
+_A_RESULT = 6
 """Candidates for each score that a round settles."""
 MOST_RERANKED = 32768
 """Candidates at most, unless more results are wanted."""
@@ -98,7 +98,7 @@ def _rank_candidates(
 ) -> None:
     """Settle the ranking by candidates, by more of them in each round, until it is full.
 
-    A round settles the best eighth of its candidates' scores, however many results are wanted.
+    A round settles the best sixth of its candidates' scores, however many results are wanted.
     What a later round finds that scores above them is left out: it would move hits from one page
     to another.
     """
@@ -108,8 +108,9 @@ def _rank_candidates(
     done, scored = {segment: np.zeros(0, np.int64) for segment, _ in passing}, list[_Part]()
     while count < images:
         named = candidate_rows(passing, parts, score, count, index_of)
-        scored += add(_without(named, done))
-        done |= {segment: np.union1d(done[segment], rows) for segment, rows in named}
+        fresh = _without(named, done)
+        scored += add(fresh)
+        done |= {segment: np.concatenate([done[segment], rows]) for segment, rows in fresh}
         last = count >= max(MOST_RERANKED, _A_RESULT * ranking.top)
         least = -math.inf if last else _nth_best(scored, count // _A_RESULT)
         between = max(least, ranking.cut), ranking.below
@@ -119,7 +120,7 @@ def _rank_candidates(
         ranking.settle(least)
         if last or len(ranking.settled) == ranking.top:
             return
-        count *= _MORE
+        count = math.ceil(_MORE * count)
     add(_without(passing, done))
     ranking.settle(-math.inf)
 

@@ -14,6 +14,8 @@ from partlens.server.standing.store import StandingStore
 
 _IMAGES = 64
 """Images at a time; bounds memory, and how long a stop waits."""
+_ROUNDING = 1e-4
+"""How far the score of an image with others may lie from its score alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +90,9 @@ class Matcher:
             return
         contributions, bias = view.decompositions([id for _, id in changed])
         scores = self._together.scores(contributions, bias, view.spec.grid)
-        thresholds = np.array([query.threshold for query in queries])
+        # A little less, as scoring images together rounds differently. The image alone decides,
+        # so that copies either all match or all do not.
+        thresholds = np.array([query.threshold - _ROUNDING for query in queries])
         for i, number in np.argwhere(scores >= thresholds).tolist():
             query, (revision, id) = queries[number], changed[i]
             if revision > query.created_revision and view.passing([id], query.where):
@@ -96,7 +100,8 @@ class Matcher:
                 found = self._candidate(
                     query, view.get(id), revision, contributions[one], bias[one]
                 )
-                yield StandingMatch(query, found, revision)
+                if found.score >= query.threshold:
+                    yield StandingMatch(query, found, revision)
 
     def _candidate(
         self,
