@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from partlens.common.durable import move_into_place
 from partlens.explainer.backbone import Backbone, FloatArray, OnnxBackbone
 from partlens.explainer.completeness import Completeness
 from partlens.explainer.compute import CPU, Compute
@@ -152,7 +153,7 @@ class MetricModel:
             text = json.dumps({"format": number} | spec.to_json(), indent=1)
             (draft / MODEL_FILE).write_text(text + "\n", encoding="utf-8")
             draft.chmod(0o777 & ~_umask())
-            draft.rename(folder)
+            move_into_place(draft, folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         return replace(self, spec=spec)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from partlens.common.durable import write_atomically
 from partlens.explainer.compute import Compute
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel
@@ -20,7 +21,6 @@ from partlens.server.config.options import config_options
 from partlens.server.config.settings import Settings
 from partlens.server.engine import Engine
 from partlens.server.errors import ServerError, SettingsError
-from partlens.server.files import write_atomically
 from partlens.server.observe import logs, tracing
 
 _log = logging.getLogger("partlens.server.cli")  # also where it runs as __main__

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.durable import move_into_place
 from partlens.explainer.backbone import FloatArray
 from partlens.explainer.errors import CompletenessError
 from partlens.explainer.model import MetricModel, require_free
@@ -78,7 +79,7 @@ def save_checked(
         saved = imported.model.save(draft / "model")
         pixels = np.stack([saved.spec.preprocessing.pixels(picture) for picture in pictures])
         cosine = require_same(MetricModel.load(draft / "model"), imported.original, pixels)
-        (draft / "model").rename(folder)
+        move_into_place(draft / "model", folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return saved, cosine

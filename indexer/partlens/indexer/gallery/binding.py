@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
+from partlens.common.durable import write_atomically
 from partlens.explainer.errors import ModelError
 from partlens.explainer.spec import ModelSpec
 from partlens.explainer.stored import Storage, kept_bytes
 from partlens.indexer.errors import DamagedError, GalleryError, NewerFormatError, NotFoundError
-from partlens.indexer.gallery.durability import write_atomically
 
 FORMAT = 2
 """Of galleries that no version read before: of int8, or of a smaller model; of others it is 1."""

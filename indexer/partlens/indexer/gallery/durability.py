@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+from partlens.common.durable import sync
 from partlens.indexer.errors import DamagedError, LockedError, StorageError
 
 # What to do, by error number; Lance gives the number in its message only.
@@ -21,15 +22,6 @@ _ADVICE = {
     errno.EROFS: "its file system is mounted read-only; mount it for writing",
 }
 _OTHERWISE = "see whether the disk is sound, and do it again"
-
-
-def sync(path: Path) -> None:
-    """Wait until a file's content, or a folder's list of names, is on disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def sync_new(folder: Path, known: set[Path]) -> list[Path]:
@@ -74,21 +66,6 @@ def remove_folder(path: Path) -> None:
     except OSError:
         doomed = path
     shutil.rmtree(doomed, ignore_errors=True)
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that after a crash it holds all of the old or all of the new content."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
-    sync(path.parent)
 
 
 @contextmanager

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from partlens.common.durable import write_atomically
 from partlens.indexer.errors import StorageError
 from partlens.indexer.gallery import checksums, segments
 from partlens.indexer.gallery.catalogue import TRUTH_COLUMNS
-from partlens.indexer.gallery.durability import write_atomically
 from partlens.indexer.gallery.gallery import Gallery
 from partlens.indexer.gallery.loading import SEGMENTS
 from partlens.indexer.gallery.markers import Marker, MarkerSearch, data_markers, text_markers

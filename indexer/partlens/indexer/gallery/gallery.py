@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
+from partlens.common.durable import move_into_place
 from partlens.explainer.compute import Device
 from partlens.explainer.spec import ModelSpec
 from partlens.explainer.stored import Storage
@@ -29,7 +30,7 @@ from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.catalogue import Catalogue
 from partlens.indexer.gallery.compaction import Compaction
 from partlens.indexer.gallery.corrections import corrected
-from partlens.indexer.gallery.durability import WriterLock, refusals, sync
+from partlens.indexer.gallery.durability import WriterLock, refusals
 from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.indexes import INDEXES, Indexes
 from partlens.indexer.gallery.integrity import glance
@@ -112,8 +113,7 @@ class Gallery:
                 draft.mkdir(parents=True)
                 Truth.create(draft, bound)
                 bound.write(draft)
-                draft.rename(path)
-                sync(path.parent)
+                move_into_place(draft, path)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         return cls(path, bound)

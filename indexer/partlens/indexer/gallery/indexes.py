@@ -14,12 +14,13 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.durable import sync, write_atomically
 from partlens.explainer.compute import Device
 from partlens.explainer.halves import to_half
 from partlens.indexer.errors import DamagedError, GalleryError
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.copies import Copies
-from partlens.indexer.gallery.durability import remove_folder, sync, write_atomically
+from partlens.indexer.gallery.durability import remove_folder
 from partlens.indexer.gallery.gpu import gpu_copy, require_gpu
 from partlens.indexer.gallery.plan import (
     AUTO,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from partlens.indexer.gallery.durability import write_atomically
+from partlens.common.durable import write_atomically
 from partlens.indexer.gallery.findings import Finding
 
 FORMAT = 1

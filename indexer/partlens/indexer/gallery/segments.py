@@ -12,12 +12,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.durable import sync
 from partlens.explainer.stored import Storage, Stored
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.catalogue import Catalogue, joined
-from partlens.indexer.gallery.durability import remove_folder, sync
+from partlens.indexer.gallery.durability import remove_folder
 from partlens.indexer.gallery.records import FloatArray
 
 SUMS, CATALOGUE, SCALES = "files.sha256", "catalogue.arrow", "scales.npy"

@@ -14,16 +14,11 @@ import pyarrow as pa
 from lance.optimize import Compaction, CompactionOptions
 from numpy.typing import NDArray
 
+from partlens.common.durable import write_atomically
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.binding import Binding
-from partlens.indexer.gallery.durability import (
-    damage,
-    everything_below,
-    refusals,
-    sync_new,
-    write_atomically,
-)
+from partlens.indexer.gallery.durability import damage, everything_below, refusals, sync_new
 from partlens.indexer.gallery.schema import schema
 from partlens.indexer.gallery.version import (
     Version,

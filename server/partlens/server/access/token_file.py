@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from partlens.common.durable import write_atomically
 from partlens.server.access.tokens import Token
 from partlens.server.errors import TokenFileError
-from partlens.server.files import write_atomically
 
 _FORMAT = 1
 

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from partlens.common.durable import write_atomically
 from partlens.server.errors import CertificateError
-from partlens.server.files import write_atomically
 
 _AUTHORITY_DAYS, _SERVER_DAYS = 3650, 397
 RENEWED_DAYS = 30

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from partlens.common.durable import move_into_place, write_atomically
 from partlens.explainer.model import MetricModel
 from partlens.explainer.starter import model_folder
 from partlens.indexer.gallery import Gallery
 from partlens.server.access import tokens
 from partlens.server.access.token_file import TokenFile
-from partlens.server.files import write_atomically
 from partlens.server.setup import certificates
 
 
@@ -173,5 +173,5 @@ def _copied(source: Path, target: Path) -> str:
     draft = target.with_name(f".{target.name}")
     shutil.rmtree(draft, ignore_errors=True)  # of a run that was killed
     shutil.copytree(source, draft)
-    draft.rename(target)
+    move_into_place(draft, target)
     return name

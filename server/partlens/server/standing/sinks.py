@@ -12,9 +12,9 @@ import httpx
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from partlens.common.durable import write_atomically
 from partlens.server.config.sections import StandingSection
 from partlens.server.errors import OverloadedError, SettingsError, StoppingError
-from partlens.server.files import write_atomically
 from partlens.server.http_client import WebClient
 from partlens.server.standing.board import Board
 from partlens.server.standing.matcher import StandingMatch

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from partlens.common.durable import sync, write_atomically
 from partlens.explainer.errors import ShapeError
 from partlens.explainer.scoring import MIXTURES
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.gallery import Filter
 from partlens.server.errors import StandingQueryError
 from partlens.server.features.query import Query
-from partlens.server.files import write_atomically
 from partlens.server.standing.query import SavedRegion, StandingQuery
 
 _FORMAT, _SUFFIX = 1, ".safetensors"
@@ -59,7 +59,6 @@ class StandingStore:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             write_atomically(self._path(query.id), _encoded(query), mode=0o600)
-            self._sync()
         except OSError as error:
             raise StandingQueryError(f"it cannot be saved: {error.strerror}") from error
 
@@ -71,7 +70,7 @@ class StandingStore:
         """
         try:
             self._path(id).unlink(missing_ok=True)
-            self._sync()
+            sync(self._folder)
         except OSError as error:
             raise StandingQueryError(f"it cannot be deleted: {error.strerror}") from error
 
@@ -105,13 +104,6 @@ class StandingStore:
                 yield query
             else:
                 _log.warning("standing query %s is of another model and is passed over", query.id)
-
-    def _sync(self) -> None:
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def _encoded(query: StandingQuery) -> bytes:
