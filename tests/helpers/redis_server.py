@@ -15,7 +15,7 @@ import trustme
 from killable import DEADLINE, Killable, running
 
 from partlens.server.config.sections import RedisSection
-from partlens.server.redis_client.connect import connect_blocking
+from partlens.server.sharing.connect import connect_blocking
 
 
 def require(program: str) -> str:

@@ -21,9 +21,9 @@ from partlens.client import (
     Upload,
     UpsertAnswer,
 )
-from partlens.server import decoding
 from partlens.server.errors import EntryError
 from partlens.server.ingest.event import read
+from partlens.server.messages import decoding
 
 REGION = QueryRegion(Box(5, 5, 20, 30))
 any_known = st.one_of(one_field, anything)

@@ -26,7 +26,7 @@ from partlens.indexer.gallery.findings import KINDS, Finding
 from partlens.server.app import FILES_HEALTH, PartlensServer, create_server
 from partlens.server.doctor.cli import doctor
 from partlens.server.observe.metrics import Metrics
-from partlens.server.scrub_report import ScrubReport
+from partlens.server.observe.scrub_report import ScrubReport
 
 SOON = 20.0
 SCRUB = {"scrub_bytes_per_second": 1e9, "scrub_every_seconds": 0.05}

@@ -19,7 +19,7 @@ from partlens.server.audit.trail import AuditTrail
 from partlens.server.calls.outcome import Outcome
 from partlens.server.calls.pipeline import Layer, Pipeline
 from partlens.server.config.settings import Settings
-from partlens.server.engine import Engine
+from partlens.server.engine.engine import Engine
 from partlens.server.errors import ListenError, ServerError
 from partlens.server.handlers.table import SERVICES, methods
 from partlens.server.host import Host

@@ -19,7 +19,7 @@ from partlens.server.audit.log import beside
 from partlens.server.config.cli import load_or_fail
 from partlens.server.config.options import config_options
 from partlens.server.config.settings import Settings
-from partlens.server.engine import Engine
+from partlens.server.engine.engine import Engine
 from partlens.server.errors import ServerError, SettingsError
 from partlens.server.observe import logs, tracing
 

@@ -13,14 +13,14 @@ from partlens.indexer.gallery.scrub_record import beside
 from partlens.indexer.gallery.scrubbing import Scrubber
 from partlens.server.calls import call as calls
 from partlens.server.config.settings import Settings
-from partlens.server.engine import Engine
+from partlens.server.engine.engine import Engine
 from partlens.server.errors import CallerGoneError, NotReadyError
 from partlens.server.features.batcher import Batcher
 from partlens.server.features.cache import KeptQueries, QueryCache
 from partlens.server.features.query_features import QueryFeatures
 from partlens.server.observe.metrics import Metrics
-from partlens.server.redis_client.peers import Peers
-from partlens.server.scrub_report import ScrubReport
+from partlens.server.observe.scrub_report import ScrubReport
+from partlens.server.sharing.peers import Peers
 from partlens.server.standing.standing import Standing
 
 T = TypeVar("T")

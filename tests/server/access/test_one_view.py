@@ -20,10 +20,10 @@ from partlens.server.access.caller import Confinement
 from partlens.server.access.confined_gallery import ConfinedGallery
 from partlens.server.access.confined_view import ConfinedView
 from partlens.server.config.sections import LimitsSection
-from partlens.server.engine import Engine
+from partlens.server.engine.engine import Engine
+from partlens.server.engine.questions import RegionToFind, SearchQuestion
 from partlens.server.errors import ForbiddenError
 from partlens.server.features.query import Query
-from partlens.server.questions import RegionToFind, SearchQuestion
 
 MINE = Confinement(frozenset("a"))
 SECONDS = 60.0 if os.environ.get("PARTLENS_TEST_LONG") == "1" else 2.0

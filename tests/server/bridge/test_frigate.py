@@ -33,7 +33,7 @@ from partlens.server.ingest.metrics import IngestMetrics
 from partlens.server.ingest.stream import IngestStream
 from partlens.server.ingest.uploader import Uploader
 from partlens.server.ingest.worker import Worker
-from partlens.server.redis_client.connect import connect
+from partlens.server.sharing.connect import connect
 from partlens.v1 import gallery_service_pb2 as pb
 
 TOPIC = "frigate/events"

@@ -10,7 +10,7 @@ from redis_server import RedisServer
 
 from partlens.server.config.sections import IngestSection
 from partlens.server.ingest.stream import IngestStream
-from partlens.server.redis_client.connect import connect
+from partlens.server.sharing.connect import connect
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from tests.server.ingest.conftest import until
 from partlens.server.config.sections import IngestSection
 from partlens.server.ingest.event import IngestEvent
 from partlens.server.ingest.stream import IngestStream, Lag
-from partlens.server.redis_client.connect import connect
+from partlens.server.sharing.connect import connect
 
 
 async def push(stream: IngestStream, *ids: str) -> None:

@@ -17,7 +17,7 @@ from partlens.server.config.settings import Settings
 from partlens.server.ingest.stream import IngestStream
 from partlens.server.observe import logs
 from partlens.server.observe.metrics import MetricsPort
-from partlens.server.redis_client.connect import connect
+from partlens.server.sharing.connect import connect
 
 _log = logging.getLogger("partlens.server.bridge")
 

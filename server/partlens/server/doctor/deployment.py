@@ -26,7 +26,7 @@ from partlens.server.config.sections import RedisSection
 from partlens.server.config.settings import Settings
 from partlens.server.doctor.trial import Trial
 from partlens.server.errors import ServerError
-from partlens.server.redis_client.connect import connect_blocking
+from partlens.server.sharing.connect import connect_blocking
 
 _LEAST_FREE = 2**30
 _MOST_SKEW = 2.0

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.explainer.images import decode
-from partlens.server.engine import Engine
+from partlens.server.engine.engine import Engine
+from partlens.server.engine.questions import EarlierPicture, Picture, Source, StoredPicture
 from partlens.server.errors import UnknownQueryError, blamed_on
 from partlens.server.features.batcher import Batcher
 from partlens.server.features.cache import QueryCache
 from partlens.server.features.query import Query, image_of, query_id
 from partlens.server.observe.metrics import Metrics
 from partlens.server.observe.tracing import tracer
-from partlens.server.questions import EarlierPicture, Picture, Source, StoredPicture
 
 T = TypeVar("T")
 

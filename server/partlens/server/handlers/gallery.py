@@ -3,16 +3,16 @@
 from collections.abc import AsyncIterator
 from functools import partial
 
-from partlens.server import decoding, encoding, paging
 from partlens.server.access.confined_view import ConfinedView
-from partlens.server.answers import Committed
 from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
-from partlens.server.engine import Engine
+from partlens.server.engine.answers import Committed
+from partlens.server.engine.engine import Engine
 from partlens.server.errors import RequestError
 from partlens.server.handlers import uploads
 from partlens.server.handlers.inbox import receiving
 from partlens.server.host import Host
+from partlens.server.messages import decoding, encoding, page_tokens
 from partlens.v1 import gallery_service_pb2 as pb
 
 SERVICE = pb.DESCRIPTOR.services_by_name["GalleryService"]
@@ -62,7 +62,7 @@ class GalleryHandlers:
             id = decoding.image_id(request.id, "id")
 
             def look(view: ConfinedView) -> pb.GetImageResponse:
-                calls.current().note(query=paging.digest([id]), gallery_version=view.number)
+                calls.current().note(query=page_tokens.digest([id]), gallery_version=view.number)
                 image, thumbnail = encoding.image(view.get(id)), view.thumbnails([id])[0]
                 return pb.GetImageResponse(image=image, thumbnail=thumbnail)
 
@@ -76,17 +76,19 @@ class GalleryHandlers:
         def answer(engine: Engine) -> pb.ListImagesResponse:
             most = engine.limits.list_page_size
             size = decoding.page_size(request.page_size, decoding.DEFAULT_LIST_PAGE, most)
-            after = paging.list_after(request.page_token)
+            after = page_tokens.list_after(request.page_token)
             view = engine.gallery.view
             images = view.list(after, size + 1)
             calls.current().note(
-                query=paging.digest(after),
+                query=page_tokens.digest(after),
                 gallery_version=view.number,
                 hits=len(images[:size]),
             )
             return pb.ListImagesResponse(
                 images=[encoding.image(stored) for stored in images[:size]],
-                next_page_token=paging.list_token(images[size - 1].id) if images[size:] else "",
+                next_page_token=page_tokens.list_token(images[size - 1].id)
+                if images[size:]
+                else "",
             )
 
         return await self._host.run(answer)
@@ -101,7 +103,9 @@ class GalleryHandlers:
             with engine.gallery.writing() as writer:
                 deleted = writer.delete(ids)
                 version = engine.gallery.view.number
-            calls.current().note(query=paging.digest(ids), gallery_version=version, deleted=deleted)
+            calls.current().note(
+                query=page_tokens.digest(ids), gallery_version=version, deleted=deleted
+            )
             return pb.DeleteImagesResponse(deleted=deleted)
 
         return await self._host.write(answer)

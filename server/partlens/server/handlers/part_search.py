@@ -1,11 +1,11 @@
 """PartSearchService: decode, take new images through the model, ask the engine, encode."""
 
-from partlens.server import decoding, paging
 from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
-from partlens.server.encoding import Encoder
-from partlens.server.engine import Engine
+from partlens.server.engine.engine import Engine
 from partlens.server.host import Host
+from partlens.server.messages import decoding, page_tokens
+from partlens.server.messages.encoding import Encoder
 from partlens.server.observe.tracing import tracer
 from partlens.v1 import part_search_service_pb2 as pb
 
@@ -66,7 +66,7 @@ class PartSearchHandlers:
         def answer(engine: Engine) -> pb.DescribeQueryResponse:
             described = engine.describe(question, query)
             calls.current().note(
-                query=paging.digest(query.id), gallery_version=engine.gallery.view.number
+                query=page_tokens.digest(query.id), gallery_version=engine.gallery.view.number
             )
             return Encoder(engine.spec).describe(described)
 

@@ -12,15 +12,15 @@ from partlens.explainer.images import decode
 from partlens.indexer.errors import InvalidImageError
 from partlens.indexer.extraction import media_digest, thumbnail
 from partlens.indexer.gallery import NewImage
-from partlens.server import decoding, paging
 from partlens.server.access.confined_gallery import ConfinedWriter
-from partlens.server.answers import Committed, Receipt, Refused
 from partlens.server.calls import call as calls
-from partlens.server.engine import Engine
+from partlens.server.engine.answers import Committed, Receipt, Refused
+from partlens.server.engine.engine import Engine
+from partlens.server.engine.questions import Upload
 from partlens.server.errors import ForbiddenError, RequestError
 from partlens.server.features.batcher import Decomposed
 from partlens.server.host import Host
-from partlens.server.questions import Upload
+from partlens.server.messages import decoding, page_tokens
 from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
 
 
@@ -51,7 +51,7 @@ def commit(prepared: Sequence[NewImage | Refused], engine: Engine) -> list[Recei
         there = {one.id for one in writer.add(list(images.values()))}
         version = engine.gallery.view.number
     calls.current().note(
-        query=paging.digest(sorted(images)),
+        query=page_tokens.digest(sorted(images)),
         gallery_version=version,
         committed=len(images),
         refused=sum(isinstance(one, Refused) for one in allowed),

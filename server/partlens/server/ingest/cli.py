@@ -19,7 +19,7 @@ from partlens.server.ingest.uploader import Uploader
 from partlens.server.ingest.worker import Worker
 from partlens.server.observe import logs
 from partlens.server.observe.metrics import MetricsPort
-from partlens.server.redis_client.connect import connect
+from partlens.server.sharing.connect import connect
 
 _log = logging.getLogger("partlens.server.ingest")
 

@@ -13,8 +13,8 @@ from PIL import Image
 from partlens.client import encoding, questions
 from partlens.client.cli.regions import MASK
 from partlens.explainer.regions import Box, Mask, Point, Polygon
-from partlens.server.decoding_regions import RegionDecoder
 from partlens.server.errors import RequestError
+from partlens.server.messages.decoding_regions import RegionDecoder
 from partlens.v1 import region_pb2 as pb
 
 PIXELS = 1000

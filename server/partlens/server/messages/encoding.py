@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from partlens.explainer.regions import Box, window_box
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.gallery import Metadata, StoredImage
-from partlens.server.answers import (
+from partlens.server.config.sections import LimitsSection
+from partlens.server.engine.answers import (
     Committed,
     DescribeAnswer,
     Match,
@@ -18,9 +19,8 @@ from partlens.server.answers import (
     Receipt,
     SearchAnswer,
 )
-from partlens.server.config.sections import LimitsSection
+from partlens.server.engine.questions import MapKind, SearchQuestion
 from partlens.server.features.query import Query
-from partlens.server.questions import MapKind, SearchQuestion
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb

@@ -9,7 +9,7 @@ import grpc
 import pytest
 from redis_server import RedisServer, running_redis
 from tests.server.conftest import DEADLINE, Running, picture, upserts
-from tests.server.redis_client.conftest import replicas
+from tests.server.sharing.conftest import replicas
 
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery
@@ -105,7 +105,7 @@ async def test_others_see_a_commit_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Nobody looks by himself, so that whoever sees the image was told.
-    monkeypatch.setattr("partlens.server.engine.Follower", partial(Follower, seconds=3600))
+    monkeypatch.setattr("partlens.server.engine.engine.Follower", partial(Follower, seconds=3600))
     async with replicas(model, gallery, tmp_path, redis_server) as (first, second):
         await asyncio.sleep(0.3)  # until it listens; see the next test for what comes before
         await first.upload(upserts(3))
@@ -115,7 +115,7 @@ async def test_others_see_a_commit_at_once(
 async def test_a_server_looks_when_it_begins_to_listen(
     model: MetricModel, gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("partlens.server.engine.Follower", partial(Follower, seconds=3600))
+    monkeypatch.setattr("partlens.server.engine.engine.Follower", partial(Follower, seconds=3600))
     with running_redis(tmp_path / "redis") as redis:
         async with replicas(model, gallery, tmp_path, redis) as (first, second):
             redis.kill()

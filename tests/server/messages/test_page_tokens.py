@@ -7,33 +7,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partlens.server import paging
 from partlens.server.errors import PageTokenError, ServerError
+from partlens.server.messages import page_tokens
 
 DEPTH = 1000
-QUESTION = paging.digest("whole", [1, 2])
+QUESTION = page_tokens.digest("whole", [1, 2])
 
 
 @given(offset=st.integers(1, DEPTH - 1), version=st.integers(0, 2**63), view=st.integers(0, 2**48))
 def test_a_search_token_gives_its_start_back(offset: int, version: int, view: int) -> None:
-    start = paging.SearchStart(offset, version, view)
-    token = paging.search_token(start, QUESTION)
-    assert paging.search_start(token, QUESTION, DEPTH) == start
+    start = page_tokens.SearchStart(offset, version, view)
+    token = page_tokens.search_token(start, QUESTION)
+    assert page_tokens.search_start(token, QUESTION, DEPTH) == start
 
 
 @given(after=st.text(max_size=500))
 def test_a_list_token_gives_its_id_back(after: str) -> None:
-    assert paging.list_after(paging.list_token(after)) == after
+    assert page_tokens.list_after(page_tokens.list_token(after)) == after
 
 
 def test_no_token_is_the_first_page() -> None:
-    assert paging.list_after("") == ""
+    assert page_tokens.list_after("") == ""
 
 
 def test_a_token_of_another_question_is_refused() -> None:
-    token = paging.search_token(paging.SearchStart(20, 3, 4), paging.digest("part", [1, 2]))
+    token = page_tokens.search_token(
+        page_tokens.SearchStart(20, 3, 4), page_tokens.digest("part", [1, 2])
+    )
     with pytest.raises(PageTokenError, match="another search"):
-        paging.search_start(token, QUESTION, DEPTH)
+        page_tokens.search_start(token, QUESTION, DEPTH)
 
 
 def forged(*fields: object) -> str:
@@ -57,23 +59,23 @@ def forged(*fields: object) -> str:
         forged(2, "search", QUESTION, 20, "3", 4),
         forged(1, "search", QUESTION, 20, 3, 4),
         forged(2, "search", QUESTION, 20, 3),
-        paging.list_token("a"),
+        page_tokens.list_token("a"),
         base64.urlsafe_b64encode(b"[" * 3000).decode(),
     ],
 )
 def test_what_is_not_our_token_is_refused(token: str) -> None:
     with pytest.raises(PageTokenError):
-        paging.search_start(token, QUESTION, DEPTH)
+        page_tokens.search_start(token, QUESTION, DEPTH)
 
 
 def test_a_forged_id_that_is_no_text_is_refused() -> None:
     with pytest.raises(PageTokenError):
-        paging.list_after(forged(2, "list", "\ud800"))
+        page_tokens.list_after(forged(2, "list", "\ud800"))
 
 
 @given(st.text() | st.binary().map(lambda b: base64.urlsafe_b64encode(b).decode()))
 def test_any_text_is_a_token_or_a_clear_error(token: str) -> None:
     try:
-        paging.search_start(token, QUESTION, DEPTH)
+        page_tokens.search_start(token, QUESTION, DEPTH)
     except ServerError as error:
         assert "page" in str(error)

@@ -13,9 +13,7 @@ from partlens.indexer.gallery import Filter, GroupBy, Metadata
 from partlens.indexer.gallery.records import require_id
 from partlens.indexer.metadata import require_metadata
 from partlens.server.config.sections import LimitsSection
-from partlens.server.decoding_regions import RegionDecoder
-from partlens.server.errors import RequestError
-from partlens.server.questions import (
+from partlens.server.engine.questions import (
     DescribeQuestion,
     EarlierPicture,
     MapKind,
@@ -29,6 +27,8 @@ from partlens.server.questions import (
     StoredPicture,
     Upload,
 )
+from partlens.server.errors import RequestError
+from partlens.server.messages.decoding_regions import RegionDecoder
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb

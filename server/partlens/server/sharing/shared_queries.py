@@ -12,7 +12,7 @@ from partlens.server.errors import EntryError
 from partlens.server.features.cache import QueryCache
 from partlens.server.features.query import Query
 from partlens.server.observe.metrics import Metrics
-from partlens.server.redis_client.query_codec import decode, encode
+from partlens.server.sharing.query_codec import decode, encode
 
 _log = logging.getLogger(__name__)
 _PAUSE = 1.0

@@ -7,9 +7,9 @@ from partlens.explainer.spec import ModelSpec
 from partlens.server.config.sections import RedisSection
 from partlens.server.features.cache import QueryCache
 from partlens.server.observe.metrics import Metrics
-from partlens.server.redis_client.connect import connect
-from partlens.server.redis_client.notices import GalleryNotices
-from partlens.server.redis_client.shared_queries import SharedQueries
+from partlens.server.sharing.connect import connect
+from partlens.server.sharing.notices import GalleryNotices
+from partlens.server.sharing.shared_queries import SharedQueries
 
 _QUICK = 0.5
 """Seconds that Redis has to give a query image; it must be faster than the model."""

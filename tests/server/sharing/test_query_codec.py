@@ -10,7 +10,7 @@ from tests.server.conftest import tiny_model
 
 from partlens.server.errors import EntryError
 from partlens.server.features.query import Query
-from partlens.server.redis_client.query_codec import decode, encode
+from partlens.server.sharing.query_codec import decode, encode
 
 SPEC = tiny_model().spec
 

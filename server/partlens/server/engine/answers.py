@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from partlens.explainer.pair import PairExplanation
 from partlens.indexer.gallery import Candidate
+from partlens.server.engine.questions import Side
 from partlens.server.features.query import Query
-from partlens.server.questions import Side
 
 Map = NDArray[np.float32]
 

@@ -16,22 +16,29 @@ from partlens.explainer.scoring import QueryPart, query_part
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.gallery import Candidate, Gallery
 from partlens.indexer.gallery.following import Follower
-from partlens.server import paging
 from partlens.server.access.caller import Confinement
 from partlens.server.access.confined_gallery import ConfinedGallery
 from partlens.server.access.confined_view import ConfinedView
-from partlens.server.answers import DescribeAnswer, Match, PairAnswer, PartialMap, SearchAnswer
 from partlens.server.config.sections import LimitsSection
-from partlens.server.errors import StalePageError, UnknownQueryError, blamed_on
-from partlens.server.features.query import Query, stored_query_id
-from partlens.server.kept_views import SECONDS as KEPT_SECONDS
-from partlens.server.kept_views import KeptViews
-from partlens.server.questions import (
+from partlens.server.engine.answers import (
+    DescribeAnswer,
+    Match,
+    PairAnswer,
+    PartialMap,
+    SearchAnswer,
+)
+from partlens.server.engine.kept_views import SECONDS as KEPT_SECONDS
+from partlens.server.engine.kept_views import KeptViews
+from partlens.server.engine.questions import (
     DescribeQuestion,
     PairQuestion,
     RegionToExplain,
     SearchQuestion,
 )
+from partlens.server.errors import StalePageError, UnknownQueryError, blamed_on
+from partlens.server.features.query import Query, stored_query_id
+from partlens.server.messages import page_tokens
+from partlens.server.messages.page_tokens import SearchStart
 
 FloatArray = NDArray[np.float32]
 
@@ -105,7 +112,7 @@ class Engine:
         partial = tuple(
             self._partial_map(explanation, query, retrieved, region) for region in question.regions
         )
-        asked = paging.digest(query.id, retrieved.id)
+        asked = page_tokens.digest(query.id, retrieved.id)
         return PairAnswer(query, retrieved, explanation, partial, asked)
 
     def describe(self, question: DescribeQuestion, query: Query) -> DescribeAnswer:
@@ -165,7 +172,7 @@ class Engine:
         asked, depth = _digest(question, queries, weights), self.limits.search_depth
         start, ranked = 0, now
         if question.page_token:
-            given = paging.search_start(question.page_token, asked, depth)
+            given = page_tokens.search_start(question.page_token, asked, depth)
             start, ranked = given.offset, self._ranked_by_first_page(given, now)
         end = min(start + question.page_size, depth)
         parts = [
@@ -176,8 +183,8 @@ class Engine:
         found = ranked.search(parts, question.score, question.where, end + more, question.by)
         token = ""
         if more and len(found) > end:
-            rest = paging.SearchStart(end, ranked.number, self._kept.keep(ranked.whole))
-            token = paging.search_token(rest, asked)
+            rest = SearchStart(end, ranked.number, self._kept.keep(ranked.whole))
+            token = page_tokens.search_token(rest, asked)
         # From here on everything is read from what is there now.
         page = now.unchanged(found[start:end])
         if question.thumbnails:
@@ -185,7 +192,7 @@ class Engine:
         matches = self._matches(question, queries, weights, page, now)
         return SearchAnswer(matches, token, queries, ranked.number, asked)
 
-    def _ranked_by_first_page(self, start: paging.SearchStart, now: ConfinedView) -> ConfinedView:
+    def _ranked_by_first_page(self, start: SearchStart, now: ConfinedView) -> ConfinedView:
         """What the first page of a search ranked."""
         kept = self._kept.of(start.view)
         for view in (kept, now.whole):
@@ -247,7 +254,7 @@ def _digest(
 ) -> str:
     """What makes two searches rank alike; a query id equals the picture it was given for."""
     where = question.where
-    return paging.digest(
+    return page_tokens.digest(
         [query.id for query in queries],
         [
             (region.image, region.weight, covered.tobytes().hex())
