@@ -24,6 +24,7 @@ from partlens.explainer.evaluation.diagnosis.measure import (
 )
 from partlens.explainer.evaluation.figures import Panel, draw
 from partlens.explainer.evaluation.localisation import RIGHT, THRESHOLDS
+from partlens.explainer.files import read_file
 from partlens.explainer.model import MetricModel
 
 _PATH = click.Path(path_type=Path)
@@ -72,8 +73,8 @@ def diagnose(
     each seed draws half of the labels to train on unless --seen gives them (needs `pip install
     partlens[train]`).
     """
-    if len(set(losses)) not in (0, 2) or len(models) != (1 if losses else 2):
-        raise click.UsageError("give two --model, or one --model and two different --loss")
+    if len(set(losses)) not in (0, 2) or len(set(models)) != (1 if losses else 2):
+        raise click.UsageError("give two different --model, or one and two different --loss")
     try:
         listed = read_annotations(annotations)
         labels = None if seen is None else _labels(seen)
@@ -128,7 +129,7 @@ def _given(
 
 def _labels(file: Path) -> frozenset[str]:
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = read_file(file).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise AnnotationError(f"{file} cannot be read as text in UTF-8: {error}") from error
     return frozenset(line.strip() for line in lines if line.strip())

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from partlens.explainer.errors import ImageError, ShapeError
 from partlens.explainer.evaluation.labels import LabelledImage
+from partlens.explainer.files import read_file
 from partlens.explainer.images import decode
 from partlens.explainer.model import MetricModel
 
@@ -159,6 +160,6 @@ def _ranking(
 
 def _pixels(path: Path) -> NDArray[np.uint8]:
     try:
-        return decode(path.read_bytes())
+        return decode(read_file(path))
     except (OSError, ImageError) as error:
         raise ImageError(f"{path}: {error}") from error

@@ -11,7 +11,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
 
+from partlens.explainer import strict_json
 from partlens.explainer.errors import ModelError, ModelFileError
+from partlens.explainer.files import read_file
 from partlens.explainer.head.operators import KINDS, Attribute, Head, Operator
 
 HEAD_FILE = "head.json"
@@ -63,8 +65,8 @@ def read(folder: Path) -> Head:
         ModelFileError: a file is missing, damaged, or holds what this version does not know.
     """
     try:
-        plain = json.loads((folder / HEAD_FILE).read_text(encoding="utf-8"))
-        weights = load_weights((folder / WEIGHTS_FILE).read_bytes())
+        plain = strict_json.loads(read_file(folder / HEAD_FILE))
+        weights = load_weights(read_file(folder / WEIGHTS_FILE))
         operators = tuple(_operator(entry) for entry in plain["operators"])
         for operator in operators:
             _require_signature(operator)

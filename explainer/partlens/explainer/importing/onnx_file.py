@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from partlens.explainer.backbone import FloatArray, OnnxBackbone
 from partlens.explainer.errors import ModelError, ModelFileError
+from partlens.explainer.files import require_regular
 from partlens.explainer.head.from_onnx import SHAPES, constants, lower
 from partlens.explainer.importing.assembly import assemble, sample_pixels
 from partlens.explainer.model import MetricModel
@@ -75,6 +76,7 @@ def read(path: Path) -> onnx.ModelProto:
         ModelFileError: missing, too large, damaged, or with weights in other files.
     """
     try:
+        require_regular(path)
         if path.stat().st_size > _MAX_BYTES:
             raise ModelFileError(f"{path.name} is larger than {_MAX_BYTES} bytes")
         model = onnx.load(path, load_external_data=False)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from partlens.explainer.backbone import OnnxBackbone, TorchBackbone
 from partlens.explainer.errors import CompletenessError, ModelError
+from partlens.explainer.files import require_regular
 from partlens.explainer.head.from_torch import lower
 from partlens.explainer.head.rules import Rules
 from partlens.explainer.importing.assembly import assemble, sample_pixels
@@ -131,6 +132,7 @@ def load_module(factory: str, weights: Path) -> nn.Module:
 
 def _state_dict(weights: Path) -> dict[str, Tensor]:
     try:
+        require_regular(weights)
         if weights.suffix == ".safetensors":
             return load_file(weights)
         state: Any = torch.load(weights, map_location="cpu", weights_only=True)
