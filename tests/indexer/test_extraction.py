@@ -25,7 +25,7 @@ def source(tmp_path: Path) -> list[ImageFile]:
         Image.fromarray(random.integers(0, 256, (16, 8, 3), np.uint8)).save(path)
         if i % 3 == 0:
             path.write_bytes(b"no image")
-    return read_source(tmp_path)
+    return [image for image in read_source(tmp_path) if isinstance(image, ImageFile)]
 
 
 def test_bad_and_unchanged_images_take_no_place_in_a_batch(

@@ -192,7 +192,7 @@ def test_a_stream_that_is_told_to_stop_has_all_that_it_took_in_the_gallery(
             process.kill()
     assert process.returncode == 0, more
     with Gallery.open(gallery) as opened:
-        assert out.startswith(f"{len(opened)} added, 0 unchanged, 0 passed over")
+        assert out.startswith(f"{len(opened)} added, 0 unchanged, 0 skipped")
         assert len(opened) > committed
         stored = opened.get(min(opened.digests()))
     assert stored.uri == f"rtsp://127.0.0.1:{server.port}/gate#t=clock:{stored.id[5:]}"
@@ -217,7 +217,7 @@ def test_options_that_make_no_sense_of_a_stream_are_refused(tmp_path: Path) -> N
         (["--camera", "gate", "--boxes", str(boxes)], "--boxes belongs to a video file"),
         (["--camera", "gate", "--started-at", "2026-05-01T12:00Z"], "belongs to a video file"),
         ([], "name the camera of the stream"),
-        (["--camera", "a\nb"], "printable"),
+        (["--camera", "a\nb"], "has a control character"),
         (["--camera", "gate", "--password-file", str(tmp_path / "none")], "cannot be read"),
     ):
         text = said(stream, *options)

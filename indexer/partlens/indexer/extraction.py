@@ -4,8 +4,8 @@ import hashlib
 import io
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
 
@@ -19,6 +19,7 @@ from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.indexer.gallery import NewImage
 from partlens.indexer.sources import SourceImage
+from partlens.indexer.workers import Workers
 
 THUMBNAIL_SIDE = 160
 _AHEAD = 3
@@ -29,7 +30,7 @@ _LONGEST_SEARCH = 8
 
 @dataclass(frozen=True)
 class BadImage:
-    """An image that was passed over.
+    """An image that was skipped.
 
     Attributes:
         id: of the image.
@@ -46,7 +47,7 @@ class Batch:
 
     Attributes:
         images: to add to the gallery.
-        bad: passed over because they cannot be used.
+        bad: skipped because they cannot be used.
         unchanged: how many are in the gallery already, with the same bytes.
     """
 
@@ -78,7 +79,7 @@ def extract(
     batch_size: int = 32,
     limits: ImageLimits = DEFAULT_LIMITS,
     threads: int | None = None,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """The source's images, in order, as many at a time as make a full pass through the model.
 
     Images that are bad or unchanged take no place in a pass: the next ones move up.
@@ -90,7 +91,7 @@ def extract(
     """
     images = iter(source)
     # One thread a core: the model's own threads take turns with them, and more would only wait.
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1, "partlens-decode") as pool:
+    with Workers(threads or os.cpu_count() or 1, "partlens-decode") as pool:
         waiting: deque[Future[Loaded]] = deque()
         taken: list[Loaded] = []
         usable = 0
@@ -104,8 +105,8 @@ def extract(
             if usable == batch_size or len(taken) == _LONGEST_SEARCH * batch_size:
                 yield _through_model(model, taken)
                 taken, usable = [], 0
-    if taken:
-        yield _through_model(model, taken)
+        if taken:
+            yield _through_model(model, taken)
 
 
 def media_digest(data: bytes) -> str:

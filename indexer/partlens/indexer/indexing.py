@@ -1,7 +1,8 @@
 """Fills a gallery from a source, commit by commit, so that a killed run goes on where it was."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from partlens.explainer.model import MetricModel
@@ -20,7 +21,7 @@ class Progress:
         total: images of the source; 0 where nobody knows.
         added: images that are on disk in the gallery.
         unchanged: images that were there already, with the same bytes.
-        bad: images passed over.
+        bad: images skipped.
         seconds: since the run began.
     """
 
@@ -53,7 +54,7 @@ def index_images(
     """Add images to a gallery; those that are there with the same bytes are left alone.
 
     Args:
-        strict: stop at the first image that cannot be used, instead of passing over it.
+        strict: stop at the first image that cannot be used, instead of skipping it.
         report: called after each commit, when it is on disk, on the thread that commits.
 
     Raises:
@@ -83,7 +84,7 @@ def index_groups(
 
 def _commit(
     gallery: Gallery,
-    batches: Iterable[Batch],
+    batches: Generator[Batch, None, None],
     total: int,
     strict: bool,
     report: Callable[[Progress], None],
@@ -99,7 +100,8 @@ def _commit(
         progress.seconds = time.monotonic() - start
         report(progress)
 
-    with Commits(write) as commits:
+    # Closed first, so that no image is read any more while the last batches are written.
+    with Commits(write) as commits, closing(batches):
         for batch in batches:
             if strict and batch.bad:
                 first = batch.bad[0]

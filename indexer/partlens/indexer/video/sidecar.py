@@ -1,11 +1,13 @@
 """What a detector found in a video: a sidecar file of JSON Lines."""
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from partlens.explainer import strict_json
+from partlens.explainer.files import open_regular
 from partlens.indexer.errors import SourceError
+from partlens.indexer.sources.cells import cell_text
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,8 @@ class Detection:
     Attributes:
         time: seconds since the video's first frame; the frame that is shown then is taken.
         box: x, y, width, height in pixels of the upright frame; what sticks out is cut off.
-        track, attributes: of the object; any other key of the line is an attribute.
+        track, attributes: of the object; any other key of the line is an attribute, unless its
+            value is null.
     """
 
     time: float
@@ -32,7 +35,7 @@ def read_detections(path: Path) -> list[Detection]:
     """
     found = []
     try:
-        with path.open(encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig", opener=open_regular) as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     found.append(_detection(line, f"{path.name}, line {number}"))
@@ -45,9 +48,10 @@ def read_detections(path: Path) -> list[Detection]:
 
 def _detection(line: str, place: str) -> Detection:
     try:
-        plain = json.loads(line)
+        plain = strict_json.loads(line)
         time, box = float(plain.pop("time")), [float(number) for number in plain.pop("box")]
-        track = str(plain.pop("track", ""))
+        track = cell_text(plain.pop("track", None))
+        texts = {key: cell_text(value) for key, value in plain.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SourceError(
             f'{place} is not of the form {{"time": 1.5, "box": [x, y, width, height]}}: {error}'
@@ -56,5 +60,5 @@ def _detection(line: str, place: str) -> Detection:
     sound = len(box) == 4 and math.isfinite(sum(box)) and math.isfinite(time) and time >= 0
     if not (sound and width > 0 and height > 0):
         raise SourceError(f"{place}: time must be 0 or later, and the box x, y, width, height")
-    texts = {str(key): str(value) for key, value in plain.items()}
-    return Detection(time, (x, y, width, height), track, texts)
+    known = {key: text for key, text in texts.items() if text}
+    return Detection(time, (x, y, width, height), track, known)
