@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from partlens.server.config import table
-from partlens.server.config.cli import config
+from partlens.server.config.cli import config, load_or_fail
 from partlens.server.config.settings import Settings, from_texts, load
 from partlens.server.errors import SettingsError
 
@@ -52,6 +53,18 @@ def test_a_flag_beats_the_environment_which_beats_the_file_which_beats_the_defau
 def test_a_setting_that_cannot_be_is_refused(text: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         load(from_texts([text]))
+
+
+def test_a_setting_with_two_values_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert from_texts(["limits.regions=4", "limits.regions=4"]) == {"limits": {"regions": "4"}}
+    with pytest.raises(SettingsError, match=r"--set limits\.regions is given as '4' and '5'"):
+        from_texts(["limits.regions=4", "limits.regions=5"])
+    with pytest.raises(click.ClickException, match=r"--set server\.listen and --listen are one"):
+        load_or_fail(None, ("server.listen=a:1",), {"server": {"listen": "b:1"}})
+    monkeypatch.setenv("PARTLENS__LIMITS__REGIONS", "4")
+    monkeypatch.setenv("partlens__limits__regions", "5")
+    with pytest.raises(SettingsError, match="are one setting"):
+        load()
 
 
 def test_a_slip_in_the_environment_or_the_file_is_refused(

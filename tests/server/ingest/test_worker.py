@@ -21,7 +21,7 @@ from partlens.indexer.gallery import Gallery
 from partlens.server.access.token_file import TokenFile
 from partlens.server.access.tokens import create
 from partlens.server.app import create_server
-from partlens.server.config.sections import IngestSection
+from partlens.server.config.sections import IngestSection, RedisSection
 from partlens.server.errors import SettingsError
 from partlens.server.ingest.event import IngestEvent
 from partlens.server.ingest.metrics import IngestMetrics
@@ -290,6 +290,27 @@ async def test_a_worker_that_nobody_answers_still_stops(stream: IngestStream) ->
         async with working(stream, section("127.0.0.1:1")):
             await asyncio.sleep(0.3)
     assert (await stream.lag()).taken == 2
+
+
+async def test_a_worker_stops_though_redis_is_silent() -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+    asked = asyncio.Event()
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as silent:
+        port = silent.sockets[0].getsockname()[1]
+        redis = connect(RedisSection(url=f"redis://127.0.0.1:{port}"), seconds=600)
+        used = section("127.0.0.1:1")
+        unanswered = IngestStream(redis, "silent", used)
+        worker = Worker(unanswered, Uploader(used), used, IngestMetrics())
+        running = asyncio.create_task(worker.run())
+        await asyncio.wait_for(asked.wait(), 20)
+        worker.stop()
+        await asyncio.wait_for(running, 60)  # and not after ten minutes
+        await unanswered.close()
 
 
 async def test_the_example_of_the_page_runs(

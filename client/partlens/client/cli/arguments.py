@@ -1,5 +1,8 @@
 """What several commands share: the server, the output, times."""
 
+import errno
+import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,6 +15,11 @@ from rich.text import Text
 from partlens.client.errors import ClientError
 
 Command = Callable[..., Any]
+_UNSHOWN = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode categories: control characters, lone surrogates, separators of lines and paragraphs."""
+_TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that change the order in which others are shown."""
+_DASHED = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 class TimeType(click.ParamType[Any]):
@@ -24,8 +32,11 @@ class TimeType(click.ParamType[Any]):
     ) -> datetime:
         """The time that a text gives, with its zone."""
         try:
-            time = datetime.fromisoformat(value)
+            # Python reads bare digits too: the milliseconds 1777000000000 as a day in 1777.
+            time = datetime.fromisoformat(value) if _DASHED.match(value) else None
         except ValueError:
+            time = None
+        if time is None:
             self.fail(f"{value!r} is no time; write it like 2026-05-01T12:00:00+02:00", param, ctx)
         return time.replace(tzinfo=time.tzinfo or UTC)
 
@@ -52,10 +63,27 @@ def write_page(path: Path, page: str) -> None:
 def cell(text: str) -> Text:
     """A text from the server in a table, where it neither commands the terminal nor is styled.
 
+    Spaces and joiners stay, so that an id can be copied.
+
     >>> cell("[red]\x1b[2J").plain
     '[red]?[2J'
     """
-    return Text("".join(one if one.isprintable() else "?" for one in text), overflow="fold")
+    return Text("".join("?" if _is_unsafe(one) else one for one in text), overflow="fold")
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a regular file: another kind, such as a FIFO, may never end.
+
+    Raises:
+        OSError: it is missing, not readable, or not a regular file.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
+    return path.read_bytes()
+
+
+def _is_unsafe(one: str) -> bool:
+    return unicodedata.category(one) in _UNSHOWN or one in _TURNS
 
 
 @contextmanager

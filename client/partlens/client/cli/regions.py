@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 import numpy as np
 from PIL import Image
 
+from partlens.client.cli.arguments import read_file
 from partlens.client.questions import Box, Mask, Point, Polygon, QueryRegion, Region
 from partlens.client.report.pictures import FORMATS
 
@@ -81,7 +83,7 @@ def _polygon(text: str) -> Polygon:
 
 def _mask(text: str) -> Mask:
     try:
-        with Image.open(Path(text), formats=FORMATS) as image:
+        with Image.open(BytesIO(read_file(Path(text))), formats=FORMATS) as image:
             # What is not black is inside; of a picture with an alpha channel, what is not clear.
             inside = image.getchannel("A") if "A" in image.getbands() else image.convert("L")
             return Mask(np.asarray(inside) > 0)
