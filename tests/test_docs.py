@@ -47,7 +47,7 @@ def require_command(line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
     command: click.Command = main
     context = click.Context(main, info_name="partlens")
-    while words and isinstance(command, click.Group):
+    while words and words[0] != "--help" and isinstance(command, click.Group):
         below = command.get_command(context, words[0])
         assert below is not None and below.short_help != "(not installed)", f"{line}: no {words[0]}"
         command, words = below, words[1:]

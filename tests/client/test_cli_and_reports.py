@@ -3,7 +3,10 @@
 import base64
 import io
 import json
+import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -222,12 +225,46 @@ def test_wrong_pairs_are_named(
             ("--region", "1,2,3,4", "--captured-before", "9999-12-31T23:59:59-05:00"),
             "outside the years 1 to 9999",
         ),
+        (("--region", "1,2,3,4", "--captured-after", "1777000000000"), "is no time"),
+        (("--region", "1,2,3,4", "--captured-before", "20260501"), "is no time"),
+        (
+            ("--region", "1,2,3,4", "--attribute", "hat=cap", "--attribute", "hat=none"),
+            "--attribute hat is given as 'cap' and 'none'",
+        ),
         (("--region", "1,2,3,4", "--attribute", "hat"), "is not NAME=VALUE"),
     ],
 )
 def test_wrong_arguments_are_named(query: Path, arguments: tuple[str, ...], message: str) -> None:
     result = partlens(None, "search", query, *arguments)
     assert result.exit_code == 2 and message in re.sub(r"[\s│]+", " ", result.output)
+
+
+def test_only_regular_files_are_opened(query: Path, tmp_path: Path) -> None:
+    """Opening a FIFO would wait for a writer; reading /dev/zero would never end."""
+    fifo, zero = tmp_path / "fifo.png", tmp_path / "zero.png"
+    os.mkfifo(fifo)
+    zero.symlink_to("/dev/zero")
+    for path in (fifo, zero):
+        result = partlens(None, "search", path, "--region", "1,2,3,4")
+        assert result.exit_code == 1 and "not a regular file" in result.output
+        result = partlens(None, "search", query, "--mask", path)
+        assert result.exit_code == 2 and "not a regular file" in " ".join(result.output.split())
+
+
+def test_ctrl_c_ends_a_search_that_nobody_answers(query: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = f"127.0.0.1:{silent.getsockname()[1]}"
+        code = "from partlens.cli.main import main; main()"
+        asked = ["search", str(query), "--region", "1,2,3,4", "--server", server]
+        with subprocess.Popen([sys.executable, "-c", code, *asked]) as child:
+            try:
+                silent.settimeout(60)
+                connection, _ = silent.accept()  # so it is waiting for the answer
+                child.send_signal(signal.SIGINT)
+                assert child.wait(60) == 1
+                connection.close()
+            finally:
+                child.kill()
 
 
 def test_what_the_server_refuses_is_one_line(served: Served, query: Path, tmp_path: Path) -> None:

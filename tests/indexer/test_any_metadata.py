@@ -113,7 +113,9 @@ def test_manifests_say_what_is_in_their_cells(tmp_path: Path, known: Known, kind
     columns = {"path", "id", "camera", "track", "captured_at"}
     known = known._replace(uri="")
     texts = [known.camera, known.track, *known.attributes, *known.attributes.values()]
-    assume(not columns & set(known.attributes))
+    named = [name.strip() for name in known.attributes]
+    folded = {name.casefold() for name in named}
+    assume(len(folded) == len(named) and not columns & folded)
     # No file in UTF-8 can hold these.
     assume(not any("\ud800" <= character <= "\udfff" for character in "".join(texts)))
     at = "" if known.captured_at is None else known.captured_at.isoformat()
@@ -127,9 +129,16 @@ def test_manifests_say_what_is_in_their_cells(tmp_path: Path, known: Known, kind
             writer.writerow(row)
     else:
         pq.write_table(pa.table({name: [text] for name, text in row.items()}), path)
-    # An empty cell says that there is no such attribute.
+    if "" in named:
+        with pytest.raises(SourceError, match="has no name"):
+            read_source(path)
+        return
+    # Blanks are cut off, and an empty cell says that there is no such attribute.
+    values = [text.strip() for text in known.attributes.values()]
     said = known._replace(
-        attributes={name: text for name, text in known.attributes.items() if text}
+        camera=known.camera.strip(),
+        track=known.track.strip(),
+        attributes={name: text for name, text in zip(named, values, strict=True) if text},
     )
     if allowed(said):
         (one,) = read_source(path)

@@ -30,7 +30,7 @@ def source(tmp_path: Path) -> list[ImageFile]:
         Image.fromarray(random.integers(0, 256, (16, 8, 3), np.uint8)).save(path)
         if i % 3 == 0:
             path.write_bytes(b"no image")
-    return read_source(folder)
+    return [image for image in read_source(folder) if isinstance(image, ImageFile)]
 
 
 def indexed(tmp_path: Path, model: MetricModel, images: list[ImageFile]) -> Holdings:
@@ -68,3 +68,17 @@ def test_a_long_stretch_without_usable_images_is_reported_on_the_way(
     held = indexed(tmp_path, model, source)
     batches = list(extract(model, source, held, batch_size=2))
     assert [batch.unchanged + len(batch.bad) for batch in batches] == [16, 16, 8]
+
+
+def test_a_name_that_cannot_be_an_id_takes_none_from_another(
+    model: MetricModel, tmp_path: Path
+) -> None:
+    """A line break is shown as a backslash and an n, which the other file's name has."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("a\nb.png", "a\\nb.png"):
+        Image.new("RGB", (8, 16)).save(folder / name)
+    (batch,) = extract(model, read_source(folder))
+    assert [image.id for image in batch.images] == ["pictures/a\\nb.png"]
+    assert [one.reason for one in batch.bad if "line break" not in one.reason] == []
+    assert len(batch.bad) == 1

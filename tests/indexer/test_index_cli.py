@@ -1,4 +1,4 @@
-"""`partlens index` fills galleries, passes over what is bad, and goes on after kill -9."""
+"""`partlens index` fills galleries, skips what is bad, and resumes after kill -9."""
 
 import json
 import os
@@ -69,6 +69,28 @@ def test_create_add_status_delete(tmp_path: Path, model: Path, pictures: Path) -
     assert "1 of 2 deleted" in partlens("delete", gallery, "pictures/00.png", "nobody").stdout
     assert len(Gallery.open(gallery).view) == COUNT - 1
     assert Gallery.open(gallery).view.get("pictures/03.png").width == 9
+
+
+def test_what_is_skipped_or_not_looked_at_is_reported(tmp_path: Path, model: Path) -> None:
+    folder, gallery = tmp_path / "pictures", tmp_path / "gallery"
+    folder.mkdir()
+    names = ["5.12\u202fPM.png", "a\x1b[2J\n.png", os.fsdecode(b"caf\xe9.png"), "x" * 200 + ".png"]
+    for name in names:
+        Image.new("RGB", (9, 9)).save(folder / name)
+    os.mkfifo(folder / "fifo.png")
+    (folder / "a.mov").touch()
+    (folder / "all").symlink_to(folder)
+    partlens("create", gallery, "--model", model)
+    result = partlens("add", gallery, folder, "--model", model)
+    assert result.exit_code == 0
+    assert "2 added, 0 replaced, 0 updated, 0 unchanged, 3 skipped" in result.stdout
+    assert "\x1b" not in result.stderr and "skipped pictures/a\\x1b[2J\\n.png: id " in result.stderr
+    assert "skipped pictures/caf\\udce9.png: id " in result.stderr
+    assert "skipped pictures/fifo.png: [Errno 22] is a FIFO" in result.stderr
+    others = "not looked at: 1 .mov; 1 folder linked and not followed: all"
+    assert others in result.stderr.splitlines()
+    with Gallery.open(gallery) as opened:
+        assert sorted(opened.view.digests()) == [f"pictures/{names[i]}" for i in (0, 3)]
 
 
 def test_strict_stops_at_the_first_bad_image(tmp_path: Path, model: Path, pictures: Path) -> None:

@@ -219,7 +219,7 @@ def test_options_that_make_no_sense_of_a_stream_are_refused(tmp_path: Path) -> N
         (["--camera", "gate", "--boxes", str(boxes)], "--boxes belongs to a video file"),
         (["--camera", "gate", "--started-at", "2026-05-01T12:00Z"], "belongs to a video file"),
         ([], "name the camera of the stream"),
-        (["--camera", "a\nb"], "printable"),
+        (["--camera", "a\nb"], "has a control character"),
         (["--camera", "gate", "--password-file", str(tmp_path / "none")], "cannot be read"),
     ):
         text = said(stream, *options)

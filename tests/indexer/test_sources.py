@@ -1,88 +1,155 @@
 """Folders and manifests give the images they list, or say which row they cannot read."""
 
-from dataclasses import replace
-from datetime import UTC, datetime
+import os
+import socket
+import sys
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
+from partlens.explainer.errors import ImageError
 from partlens.indexer.errors import SourceError
-from partlens.indexer.metadata import Metadata, Stated
-from partlens.indexer.sources import ImageFile, read_source
+from partlens.indexer.metadata import Metadata
+from partlens.indexer.sources import ImageFile, MissingImage, read_source
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
 
 
 def test_a_folder_is_read_with_all_folders_in_it(tmp_path: Path) -> None:
-    for name in ("b.jpg", "a/c.PNG", "a/d/e.webp", "notes.txt"):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
+    touch(tmp_path, "b.jpg", "a/c.PNG", "a/d/e.webp", "notes.txt", "@eaDir/x.jpg/thumb.jpg")
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
-    below = ["a/c.PNG", "a/d/e.webp", "b.jpg"]
-    assert [one.id for one in read_source(tmp_path)] == [f"{tmp_path.name}/{id}" for id in below]
+    (tmp_path / "a" / "link.jpg").symlink_to(tmp_path / "b.jpg")
+    found = read_source(tmp_path)
+    below = ["@eaDir/x.jpg/thumb.jpg", "a/c.PNG", "a/d/e.webp", "a/link.jpg", "b.jpg"]
+    assert [image.id for image in found] == [f"{tmp_path.name}/{name}" for name in below]
+    assert found.not_looked_at == "1 .txt; 1 folder linked and not followed: a/loop"
 
 
-def test_csv_and_parquet_manifests_say_the_same(tmp_path: Path) -> None:
-    (tmp_path / "m.csv").write_text(
-        "path,id,camera,track,captured_at,hat\n"
-        "x/1.jpg,one,c1,t1,2026-05-01T14:00:00+02:00,red\n"
-        '2.jpg,,,,2026-05-01,"a, b"\n'
+def test_what_a_folder_holds_besides_images_is_counted_by_ending(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpg", "1.mov", "x/2.MOV", "3.txt", "README", ".jpg", "y.a_very_long_ending")
+    assert read_source(tmp_path).not_looked_at == (
+        "2 .mov, 1 .txt, 2 without an ending, 1 with other endings"
     )
-    columns = {
-        "path": ["x/1.jpg", "2.jpg"],
-        "id": ["one", None],
-        "camera": ["c1", None],
-        "track": ["t1", None],
-        "captured_at": [datetime(2026, 5, 1, 12, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)],
-        "hat": ["red", "a, b"],
-    }
-    pq.write_table(pa.table(columns), tmp_path / "m.parquet")
-    noon, midnight = datetime(2026, 5, 1, 12, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
-    stated = Stated(True, True, True, True, frozenset({"hat"}))
-    derived = replace(stated, id=False)
-    one, two = (
-        Metadata("c1", "t1", noon, {"hat": "red"}),
-        Metadata("", "", midnight, {"hat": "a, b"}),
-    )
-    expected = [
-        ImageFile("one", tmp_path / "x/1.jpg", one, stated),
-        ImageFile("2.jpg", tmp_path / "2.jpg", two, derived),
-    ]
-    assert read_source(tmp_path / "m.csv") == expected
-    assert read_source(tmp_path / "m.parquet") == expected
+    (tmp_path / "a.jpg").unlink()
+    with pytest.raises(SourceError, match=r"holds no image .*; not looked at: 2 \.mov"):
+        read_source(tmp_path)
+
+
+def nest(folder: Path, name: str, count: int) -> None:
+    """Folders in folders, whose whole path may be longer than the system takes."""
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(count):
+        os.mkdir(name, dir_fd=here)
+        below = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpg")
+    nest(tmp_path, "d" * 250, 20)  # more than 4096 bytes cannot be listed, not even by root
+    found = read_source(tmp_path)
+    assert [image.id for image in found] == [f"{tmp_path.name}/a.jpg"]
+    assert found.not_looked_at.startswith("1 folder unreadable: ddd")
+
+
+def test_folders_may_be_nested_deeper_than_calls(tmp_path: Path) -> None:
+    depth = sys.getrecursionlimit() + 100
+    touch(tmp_path, "keep.txt")
+    nest(tmp_path, "d", depth)
+    deepest = f"{tmp_path}{'/d' * depth}"
+    Path(f"{deepest}/a.jpg").write_bytes(b"")
+    try:
+        (image,) = read_source(tmp_path)
+        assert isinstance(image, MissingImage) and "1 to 512" in image.reason
+    finally:  # shutil.rmtree, which would clear this up, is recursive
+        os.remove(f"{deepest}/a.jpg")
+        os.removedirs(deepest)
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    "name",
     [
-        ("id\n1\n", "no column 'path'"),
-        ("path\n", "holds no image"),
-        ("path,id\na.jpg,1\n,2\n", "row 3: column 'path' is empty"),
-        ("path,id\na.jpg,1\nb.jpg,1\n", "'1' comes twice"),
-        ("path,captured_at\na.jpg,noon\n", "row 2: captured_at 'noon' is no time"),
-        ("path,id\na.jpg\n", "row 2: it has another number of cells"),
-        ("path,id\na.jpg,1,2\n", "row 2: it has another number of cells"),
-        ("path,id\na.jpg,x\x07\n", "row 2: id"),
-        ("path,captured_at\na.jpg,9999-12-31T23:59:59-05:00\n", "row 2: captured_at: 9999-12-31"),
-        ("path,captured_at\na.jpg,0001-01-01T00:00:00+02:00\n", "row 2: captured_at: 0001-01-01"),
-        ("path,camera\na.jpg,a\x00b\n", "row 2: camera: 'a.x00b' has the character"),
-        ("path,hat\na.jpg," + 5000 * "x" + "\n", "row 2: attributes.'hat'.: .* 5000 characters"),
-        ("path,\na.jpg,1\n", "row 2: attributes: one has an empty name"),
+        "Screenshot 2026-05-01 at 5.12.01\u202fPM.png",
+        "family \U0001f468\u200d\U0001f469\u200d\U0001f467.jpg",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645.jpg",
+        "\u3000wide.jpg",
+        "no\u00a0break.jpg",
+        "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f.jpg",
+        "\uf8ff private.jpg",
+        "\U0001fae9 newer than this Python.jpg",
+        "._resource fork.jpg",
     ],
 )
-def test_a_manifest_that_cannot_be_read_names_the_row(
-    tmp_path: Path, text: str, message: str
+def test_names_that_text_is_written_with_are_ids(tmp_path: Path, name: str) -> None:
+    touch(tmp_path, name)
+    (image,) = read_source(tmp_path)
+    assert image == ImageFile(f"{tmp_path.name}/{name}", tmp_path / name, Metadata())
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (b"caf\xe9.jpg", "caf\\udce9.jpg"),
+        (b"a\nb.jpg", "a\\nb.jpg"),
+        (b"\x1b[2J.jpg", "\\x1b[2J.jpg"),
+        ("a\u2028b.jpg".encode(), "a\\u2028b.jpg"),
+        (b"/".join([b"d" * 200] * 3) + b"/x.jpg", "/".join(["d" * 200] * 3) + "/x.jpg"),
+    ],
+)
+def test_a_name_that_cannot_be_an_id_is_reported_alone(
+    tmp_path: Path, name: bytes, shown: str
 ) -> None:
-    (tmp_path / "m.csv").write_text(text)
-    with pytest.raises(SourceError, match=message):
-        read_source(tmp_path / "m.csv")
+    touch(tmp_path, "good.jpg", os.fsdecode(name))
+    id = f"{tmp_path.name}/good.jpg"
+    bad, good = sorted(read_source(tmp_path), key=lambda image: image.id == id)
+    assert isinstance(good, ImageFile) and good.id == id
+    assert bad.id == f"{tmp_path.name}/{shown}"
+    with pytest.raises(ImageError, match="id '"):
+        bad.read()
+    (bad.id + bad.uri).encode()  # can be printed
+
+
+def test_only_regular_files_are_opened(tmp_path: Path) -> None:
+    """Opening a FIFO would wait for a writer, and reading /dev/zero would never end."""
+    os.mkfifo(tmp_path / "fifo.jpg")
+    (tmp_path / "zero.jpg").symlink_to("/dev/zero")
+    (tmp_path / "nowhere.jpg").symlink_to(tmp_path / "gone")
+    (tmp_path / "circle.jpg").symlink_to(tmp_path / "circle.jpg")
+    with socket.socket(socket.AF_UNIX) as one:
+        here = os.open(tmp_path, os.O_RDONLY)
+        one.bind(f"/proc/self/fd/{here}/socket.jpg")  # the whole path may be too long for one
+        os.close(here)
+    reasons = {}
+    for image in read_source(tmp_path):
+        with pytest.raises(OSError) as raised:
+            image.read()
+        reasons[Path(image.id).name] = str(raised.value.strerror)
+    assert reasons == {
+        "circle.jpg": "Too many levels of symbolic links",
+        "fifo.jpg": "is a FIFO, not a regular file",
+        "nowhere.jpg": "No such file or directory",
+        "socket.jpg": "is a socket, not a regular file",
+        "zero.jpg": "is a device, not a regular file",
+    }
+
+
+@pytest.mark.parametrize("name", ["m.csv", "m.parquet"])
+def test_a_manifest_that_is_no_regular_file_is_refused(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(SourceError, match="is a FIFO"):
+        read_source(tmp_path / name)
 
 
 def test_other_things_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "m.csv").write_bytes(b"path\n\xff\xfe\n")
     (tmp_path / "m.parquet").write_bytes(b"PAR1")
-    for name in ("m.csv", "m.parquet", "nothing", "nothing.csv"):
+    for name in ("m.parquet", "nothing", "nothing.csv"):
         with pytest.raises(SourceError):
             read_source(tmp_path / name)
     (tmp_path / "empty").mkdir()

@@ -1,6 +1,7 @@
 """Pictures of a video: which frames, which parts of them, and what they are called."""
 
 import json
+import os
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,6 +114,9 @@ def test_boxes_are_cut_out_of_the_frame_that_is_shown(video: Path, tmp_path: Pat
         ('{"time": 1, "box": [0, 0, 0, 1]}', "x, y, width, height"),
         ('{"time": 1, "box": [0, 0, 1]}', "x, y, width, height"),
         ('{"time": NaN, "box": [0, 0, 1, 1]}', "0 or later"),
+        ('{"time": 1, "box": [0, 0, 1, 1], "box": [0, 0, 2, 2]}', "key 'box' comes twice"),
+        ('{"time": 1, "box": [0, 0, 1, 1], "zones": ["a"]}', "it holds a list"),
+        ('{"time": 1, "box": [0, 0, 1, 1], "score": Infinity}', "it holds infinity"),
         ("", "no detection"),
     ],
 )
@@ -121,6 +125,23 @@ def test_a_line_of_another_form_is_named(tmp_path: Path, line: str, words: str) 
     path.write_text(line)
     with pytest.raises(SourceError, match=words):
         read_detections(path)
+
+
+def test_what_a_detector_does_not_know_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "boxes.jsonl"
+    path.write_text(
+        '{"time": 1, "box": [0, 0, 1, 1], "track": null, "hat": null, "age": NaN, "zone": 3.0}'
+    )
+    known = {"hat": "", "age": "", "zone": "3"}
+    assert read_detections(path) == [Detection(1.0, (0, 0, 1, 1), "", known, states_track=True)]
+
+
+def test_a_video_or_sidecar_that_is_no_regular_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "v.mp4")
+    with pytest.raises(SourceError, match="is a FIFO"):
+        list(Video(tmp_path / "v.mp4"))
+    with pytest.raises(SourceError, match="is a FIFO"):
+        read_detections(tmp_path / "v.mp4")
 
 
 def test_what_is_no_video_says_so(video: Path, tmp_path: Path) -> None:

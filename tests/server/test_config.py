@@ -3,11 +3,12 @@
 import re
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from partlens.server.config import table
-from partlens.server.config.cli import config
+from partlens.server.config.cli import config, load_or_fail
 from partlens.server.config.settings import Settings, from_texts, load
 from partlens.server.errors import SettingsError
 
@@ -109,6 +110,18 @@ def test_a_password_in_an_address_that_cannot_be_used_is_not_shown(name: str) ->
     with pytest.raises(SettingsError, match=f"setting {name} ") as caught:
         load(from_texts([f"{name}=http://user:hidden@h:99999"]))
     assert "hidden" not in str(caught.value)
+
+
+def test_a_setting_with_two_values_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert from_texts(["limits.regions=4", "limits.regions=4"]) == {"limits": {"regions": "4"}}
+    with pytest.raises(SettingsError, match=r"--set limits\.regions is given as '4' and '5'"):
+        from_texts(["limits.regions=4", "limits.regions=5"])
+    with pytest.raises(click.ClickException, match=r"--set server\.listen and --listen are one"):
+        load_or_fail(None, ("server.listen=a:1",), {"server": {"listen": "b:1"}})
+    monkeypatch.setenv("PARTLENS__LIMITS__REGIONS", "4")
+    monkeypatch.setenv("partlens__limits__regions", "5")
+    with pytest.raises(SettingsError, match="are one setting"):
+        load()
 
 
 def test_a_slip_in_the_environment_or_the_file_is_refused(

@@ -12,7 +12,7 @@ from torch import nn
 
 from partlens.explainer.compute import CPU, Compute
 from partlens.explainer.errors import ModelError, ModelFileError, ShapeError
-from partlens.explainer.onnx_runtime import session
+from partlens.explainer.onnx_runtime import run, session
 
 FloatArray = NDArray[np.float32]
 
@@ -68,7 +68,7 @@ class OnnxBackbone:
             ShapeError: pixels of another shape than the model takes.
         """
         try:
-            (feature,) = self._session.run([self._output], {self._input: pixels})
+            (feature,) = run(self._session, [self._output], {self._input: pixels})
         except Exception as error:  # ONNX Runtime's own classes
             raise ShapeError(
                 f"the backbone does not take pixels of shape {pixels.shape}: {error}"

@@ -12,7 +12,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.explainer.errors import ExplainerError, ModelError
+from partlens.common.files import read_file
+from partlens.explainer.errors import ExplainerError, ImageError, ModelError
 from partlens.explainer.images import SUFFIXES, decode, image_files
 from partlens.explainer.model import MetricModel, read_spec, require_free
 from partlens.explainer.preprocessing import Preprocessing
@@ -321,7 +322,14 @@ def _some_images(folder: Path | None) -> list[NDArray[np.uint8]]:
     files = image_files(folder)
     if not files:
         raise ModelError(f"--images {folder} holds no image ({', '.join(sorted(SUFFIXES))})")
-    return [decode(path.read_bytes()) for path in files[:_CHECKED_IMAGES]]
+    return [_picture(path) for path in files[:_CHECKED_IMAGES]]
+
+
+def _picture(path: Path) -> NDArray[np.uint8]:
+    try:
+        return decode(read_file(path))
+    except (OSError, ImageError) as error:
+        raise ImageError(f"--images: {path}: {error}") from error
 
 
 def _generated() -> list[NDArray[np.uint8]]:

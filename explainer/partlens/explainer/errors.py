@@ -5,6 +5,7 @@ ExplainerError
 ├── ImageError                    bytes that are not a usable picture
 ├── RegionError                   a region outside its image, or of no area
 ├── AnnotationError               labels and tables of images that cannot be read or used
+├── TableError                    a table that cannot be read, of whatever it is
 └── ModelError                    a model that cannot be used
     ├── UnsupportedOperatorError  the head has an operator that no rule decomposes
     ├── ModelFileError            a model folder that is damaged, incomplete or not ours
@@ -32,6 +33,10 @@ class RegionError(ExplainerError, ValueError):
 
 class AnnotationError(ExplainerError, ValueError):
     """Tables of annotated images that cannot be read or used; names the row."""
+
+
+class TableError(ExplainerError, ValueError):
+    """A table that cannot be read: its encoding, its header or a row, which is named."""
 
 
 class ModelError(ExplainerError):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from partlens.common import pictures
 from partlens.common.pictures import DEFAULT_LIMITS, ImageLimits, PictureError
 from partlens.explainer.errors import ImageError
+from partlens.explainer.folders import contents
 
 __all__ = ["DEFAULT_LIMITS", "SUFFIXES", "ImageLimits", "decode", "image_files"]
 
@@ -35,6 +36,14 @@ def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> NDArray[np.uint
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The files in a folder, and in all folders in it, that are named like images; sorted."""
-    # Links to folders are not followed, so that no loop can be entered.
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    """The files in a folder, and in all folders in it, that are named like images; sorted.
+
+    Links to folders are not followed.
+
+    Raises:
+        ImageError: a folder cannot be listed.
+    """
+    found = contents(folder)
+    if found.unreadable:
+        raise ImageError(f"folder {found.unreadable[0]} is missing or cannot be listed")
+    return [path for path in found.files if path.suffix.lower() in SUFFIXES]

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from partlens.common.durable import move_into_place
+from partlens.common.files import read_file
+from partlens.explainer import strict_json
 from partlens.explainer.backbone import Backbone, FloatArray, OnnxBackbone
 from partlens.explainer.completeness import Completeness
 from partlens.explainer.compute import CPU, Compute
@@ -126,7 +128,7 @@ class MetricModel:
                 f"the files of model {spec.name!r} have the digest {found}, its {MODEL_FILE} says"
                 f" {spec.digest}: a file was changed or cut short; import the model again"
             )
-        backbone = OnnxBackbone((folder / BACKBONE_FILE).read_bytes(), compute)
+        backbone = OnnxBackbone(read_file(folder / BACKBONE_FILE), compute)
         return cls(spec, backbone, store.read(folder))
 
     def save(self, folder: Path) -> "MetricModel":
@@ -221,7 +223,7 @@ def read_spec(folder: Path) -> ModelSpec:
         ModelFileError: missing, damaged, or of a newer format.
     """
     try:
-        plain = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))
+        plain = strict_json.loads(read_file(folder / MODEL_FILE))
     except FileNotFoundError as error:
         raise ModelFileError(
             f"{folder} is no model folder: it has no {MODEL_FILE}; make one with"
@@ -249,7 +251,7 @@ def _digest(folder: Path, spec: ModelSpec) -> str:
     total = hashlib.sha256(json.dumps(replace(spec, digest="").to_json(), sort_keys=True).encode())
     for name in (BACKBONE_FILE, store.HEAD_FILE, store.WEIGHTS_FILE):
         try:
-            data = (folder / name).read_bytes()
+            data = read_file(folder / name)
         except OSError as error:
             raise ModelFileError(
                 f"the model folder has no readable {name}; import again"

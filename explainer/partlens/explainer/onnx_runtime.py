@@ -1,6 +1,9 @@
 """ONNX Runtime as it is used everywhere here: quiet, and telling nobody anything."""
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from partlens.explainer.compute import CPU, Compute
 from partlens.explainer.errors import ModelError
@@ -47,6 +50,26 @@ def session(data: bytes, compute: Compute = CPU) -> onnxruntime.InferenceSession
             "ONNX Runtime found no GPU that it can use; `nvidia-smi` and `partlens doctor` say more"
         )
     return made
+
+
+def run(
+    session: onnxruntime.InferenceSession, outputs: list[str], inputs: dict[str, Any]
+) -> list[Any]:
+    """What a session gives; on the main thread, a signal's handler may end it by raising.
+
+    A signal's handler runs on the main thread, and only when no call into C is in progress there.
+    So the session runs on another thread, and is told to stop after the operator that it is in.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return list(session.run(outputs, inputs))
+    options = onnxruntime.RunOptions()
+    with ThreadPoolExecutor(1, "partlens-onnx") as thread:
+        future = thread.submit(session.run, outputs, inputs, options)
+        try:
+            return list(future.result())
+        except BaseException:
+            options.terminate = True
+            raise
 
 
 def providers() -> list[str]:

@@ -14,6 +14,7 @@ from partlens.explainer.compute import Compute, Device, Precision
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.stored import Storage
 from partlens.indexer.errors import IndexerError
+from partlens.indexer.moments import read_moment
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 GALLERY = click.argument("gallery", type=click.Path(path_type=Path))
@@ -91,9 +92,9 @@ class Moment(click.ParamType[datetime]):
     ) -> datetime:
         """The moment that a text means."""
         try:
-            moment = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is no time such as 2026-05-01T12:00:00+02:00", param, ctx)
+            moment = read_moment(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
         if moment.tzinfo is None:
             self.fail(f"{value!r} has no time zone: end it in +02:00 or Z", param, ctx)
         return moment

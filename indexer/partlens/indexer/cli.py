@@ -1,6 +1,8 @@
 """`partlens index`: make a gallery, fill it, look at it."""
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from partlens.common.text import visible
 from partlens.explainer.compute import Compute
 from partlens.explainer.model import MetricModel, read_spec
 from partlens.explainer.stored import Storage
@@ -19,9 +22,10 @@ from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery import cli as upkeep
 from partlens.indexer.indexing import Progress, index_groups, index_images
 from partlens.indexer.reduction import copy_images, fit_smaller
-from partlens.indexer.sources import read_source
+from partlens.indexer.sources import Listing, read_source
 from partlens.indexer.video import LiveStream
 from partlens.indexer.video.arguments import VideoOptions, stopped_by_signals, video_options
+from partlens.indexer.workers import interruptible
 
 _WARNINGS = 10
 """Lines at most about images that replaced one of another place."""
@@ -66,11 +70,12 @@ def add(
     """Add the images of a folder, a manifest (CSV, Parquet), a video or a live stream (rtsp://).
 
     Run it again to resume, or to write what has changed: images, or what the source states of
-    them. A stream goes on until Ctrl-C or SIGTERM; what came until then is added.
+    them. A stream is read until Ctrl-C or SIGTERM; its frames until then are added.
     """
-    with clear_errors():
+    with clear_errors(), _told_when_stopped():
         of_video = video.read(source, batch_size)
-        images = read_source(Path(source)) if of_video is None else of_video
+        # A folder on a disk that does not answer would hold up a Ctrl-C.
+        images = interruptible(lambda: read_source(Path(source))) if of_video is None else of_video
         loaded = MetricModel.load(model, compute)
         with Gallery.open(gallery, loaded.spec) as opened:
             if isinstance(images, LiveStream):
@@ -81,9 +86,11 @@ def add(
                     progress = index_images(
                         opened, loaded, images, strict=strict, batch_size=batch_size, report=report
                     )
+    _warn(progress)
+    if isinstance(images, Listing) and images.not_looked_at:
+        click.echo(f"not looked at: {images.not_looked_at}", err=True)
     if isinstance(images, LiveStream) and images.left_out:
         click.echo(f"left out {images.left_out} frames: the model was busy", err=True)
-    _warn(progress)
     click.echo(f"{_counts(progress)}, {progress.images_per_second:.1f} images/s")
 
 
@@ -194,7 +201,7 @@ def _counts(progress: Progress) -> str:
 def _warn(progress: Progress) -> None:
     """Name the images that were skipped, and those that came from another place before."""
     for bad in progress.bad:
-        click.echo(f"skipped {bad.id}: {bad.reason}", err=True)
+        click.echo(f"skipped {visible(bad.id)}: {visible(bad.reason)}", err=True)
     for one in progress.displaced[:_WARNINGS]:
         click.echo(
             f"warning: {one.now} replaced {one.before}: both have the id {one.id!r}", err=True
@@ -208,6 +215,20 @@ def _warn(progress: Progress) -> None:
             f" {one.id!r}: {one.now}, not {one.before}",
             err=True,
         )
+
+
+@contextmanager
+def _told_when_stopped() -> Iterator[None]:
+    """Ctrl-C ends the command with a line that says how to resume."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("stopped; run the command again to resume", err=True)
+        # The gallery is closed. A thread may still read or decode, and an ordinary exit may abort,
+        # as it takes away the libraries that the thread is in.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(128 + signal.SIGINT)
 
 
 @contextmanager

@@ -4,8 +4,8 @@ import hashlib
 import io
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
 
@@ -22,7 +22,8 @@ from partlens.indexer.gallery import Correction, Metadata, NewImage, StoredImage
 from partlens.indexer.gallery.holdings import EMPTY, Holdings
 from partlens.indexer.gallery.records import require_id
 from partlens.indexer.metadata import require_metadata
-from partlens.indexer.sources import SourceImage
+from partlens.indexer.sources import MissingImage, SourceImage
+from partlens.indexer.workers import Workers
 
 THUMBNAIL_SIDE = 160
 _AHEAD = 3
@@ -87,7 +88,7 @@ def extract(
     batch_size: int = 32,
     limits: ImageLimits = DEFAULT_LIMITS,
     threads: int | None = None,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """The source's images, in order, as many at a time as make a full pass through the model.
 
     Images that are bad, unchanged or corrected take no place in a pass: the next ones move up.
@@ -101,7 +102,7 @@ def extract(
     """
     images = _each_once(source, held)
     # One thread a core: the model's own threads take turns with them, and more would only wait.
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1, "partlens-decode") as pool:
+    with Workers(threads or os.cpu_count() or 1, "partlens-decode") as pool:
         waiting: deque[Future[Loaded]] = deque()
         taken: list[Loaded] = []
         usable = 0
@@ -115,8 +116,8 @@ def extract(
             if usable == batch_size or len(taken) == _LONGEST_SEARCH * batch_size:
                 yield _through_model(model, taken)
                 taken, usable = [], 0
-    if taken:
-        yield _through_model(model, taken)
+        if taken:
+            yield _through_model(model, taken)
 
 
 def media_digest(data: bytes) -> str:
@@ -173,6 +174,9 @@ def _each_once(
     taken = set[str]()
     for image in source:
         id = image.id
+        if isinstance(image, MissingImage):  # only to be reported: it takes no id from another
+            yield image, id
+            continue
         if not image.stated.id and (there := held.ids_at(image.uri)) and id not in there:
             id = there[0]
         yield image, None if id in taken else id

@@ -1,7 +1,8 @@
 """Fills a gallery from a source, commit by commit, so that a killed run can resume."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from partlens.explainer.model import MetricModel
@@ -137,7 +138,7 @@ def index_groups(
 
 def _commit(
     gallery: Gallery,
-    batches: Iterable[Batch],
+    batches: Generator[Batch, None, None],
     total: int,
     strict: bool,
     report: Callable[[Progress], None],
@@ -153,7 +154,8 @@ def _commit(
         progress.seconds = time.monotonic() - start
         report(progress)
 
-    with Commits(write) as commits:
+    # Closed first, so that no image is read any more while the last batches are written.
+    with Commits(write) as commits, closing(batches):
         for batch in batches:
             if strict and batch.bad:
                 first = batch.bad[0]

@@ -268,4 +268,7 @@ def test_the_command_compares_two_given_models(table: Path, tmp_path: Path) -> N
     plain = json.loads(run.output)
     assert plain["comparison"]["gap_difference"] == {"mean": 0, "std": 0}
     alone = CliRunner().invoke(evaluate, arguments(table, tmp_path / "one"))
-    assert alone.exit_code == 2 and "two --model" in alone.output
+    given = arguments(table, tmp_path / "one")
+    same = CliRunner().invoke(evaluate, [*given, *given[1:3]])
+    for wrong in (alone, same):
+        assert wrong.exit_code == 2 and "two different --model" in wrong.output

@@ -132,14 +132,17 @@ def test_a_csv_file_gives_the_same(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "lacks the columns image, label"),
-        ("image,name\n", "lacks the columns label; it needs image, label"),
+        ("", "is empty; it needs a header"),
+        ("image,name\n", "has no column 'label'; it has 'image', 'name'"),
         ("image,label\n", "gives no labelled image"),
-        ("image,label\na.png", "row 2: it has another number of cells"),
-        ("image,label\na.png,a\na.png,b", "row 3: image 'a.png' comes twice"),
+        ("image,label\na.png", "row 2 has 1 cells"),
+        ("image,label\na.png,a\na.png,b", "row 3: image 'a.png' is in labels.csv, row 2 already"),
         ("image,label\na.png,", "row 2: image and label must not be empty"),
         ("image,label,query\na.png,a,yes", "query is 'yes'; allowed are 0 and 1"),
         ("image,label,camera\na.png,a,\nb.png,a,1", "a camera to 1 of 2 images"),
+        ("image,label,Label\na.png,a,b", "the columns 'label' and 'Label'"),
+        ("image;label\na.png;a", "separated by semicolons"),
+        ("image,label\na.png,a\nb.png,b\n./a.png,b", "row 4: image './a.png' is in .* row 2"),
         ('image,label\n"a.png,a', "cannot be read as CSV"),
         ("image,label\n\udcff,a", "UTF-8"),
     ],
@@ -187,7 +190,7 @@ def test_the_command_prints_what_was_measured(folder: Path) -> None:
 
 def test_the_command_names_what_it_cannot_use(folder: Path) -> None:
     code, printed = evaluated("--images", folder / "nowhere")
-    assert code == 1 and "no labelled image" in printed
+    assert code == 1 and "is missing or cannot be listed" in printed
     broken = folder / "p0" / "0_c0_0.png"
     broken.write_bytes(broken.read_bytes()[:60])
     code, printed = evaluated("--images", folder)

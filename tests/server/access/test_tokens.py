@@ -64,6 +64,22 @@ def test_a_damaged_file_lets_nobody_in(tmp_path: Path, text: str) -> None:
         file.read()
 
 
+def test_a_file_that_says_a_thing_twice_lets_nobody_in(tmp_path: Path) -> None:
+    file = TokenFile(tmp_path / "tokens.json")
+    file.add(tokens.create("one", frozenset({"search"}))[0])
+    (token,) = json.loads(file.path.read_text())["tokens"]
+    file.path.write_text(
+        json.dumps({"format": 1, "tokens": [token, token | {"scopes": ["admin"]}]})
+    )
+    with pytest.raises(TokenFileError, match="two tokens with the same id"):
+        file.read()
+    text = json.dumps({"format": 1, "tokens": [token]})
+    file = TokenFile(tmp_path / "other.json")
+    file.path.write_text(text.replace('"scopes"', '"scopes": ["admin"], "scopes"'))
+    with pytest.raises(TokenFileError, match="key 'scopes' comes twice"):
+        file.read()
+
+
 @given(mine=NAMES, asked=NAMES, camera=st.sampled_from("abcd"))
 def test_a_narrowed_filter_passes_just_what_both_let_pass(
     mine: frozenset[str], asked: frozenset[str], camera: str

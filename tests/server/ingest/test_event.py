@@ -84,6 +84,13 @@ def test_every_field_arrives() -> None:
         ({b"event": b"{", b"image": b""}, "another form"),
         ({b"event": b"\xff", b"image": b""}, "another form"),
         ({b"event": b'{"id": "\\ud800"}', b"image": b""}, "another form"),
+        ({b"event": b'{"id": "a", "id": "b"}', b"image": b""}, "key 'id' comes twice"),
+        (
+            {b"event": b'{"id": "a", "attributes": {"x": "1", "x": "2"}}', b"image": b""},
+            "key 'x' comes twice",
+        ),
+        (entry({"id": "a", "captured_at": "1777000000"}), "cannot be used: captured_at"),
+        (entry({"id": "a", "captured_at": "1777000000000"}), "cannot be used: captured_at"),
         (entry({"id": "a", "captured_at": "0001-01-01T00:00:00+14:00"}), "cannot be used"),
     ],
 )

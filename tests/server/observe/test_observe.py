@@ -20,6 +20,7 @@ from tests.server.conftest import DEADLINE, Running, picture, settings
 
 from partlens.client import AsyncClient, Box, NotFoundError, QueryRegion, Upload
 from partlens.explainer.model import MetricModel
+from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.view import GalleryView
 from partlens.server.app import create_server
 from partlens.server.errors import SettingsError
@@ -119,6 +120,10 @@ def log() -> Iterator[Log]:
     yield made
     logger.removeHandler(handler)
     logger.setLevel(before)
+
+
+def ids_of_calls(log: Log) -> list[str]:
+    return [line["request_id"] for line in log.lines if "method" in line]
 
 
 async def test_every_call_has_a_line_with_its_request_id(running: Running, log: Log) -> None:

@@ -1,6 +1,7 @@
 """What several commands share: the server, the output, times."""
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,8 +13,10 @@ from rich.text import Text
 
 from partlens.client import checks
 from partlens.client.errors import ClientError
+from partlens.common.text import is_shown_as_is
 
 Command = Callable[..., Any]
+_DASHED = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 class Finite(click.types.FloatParamType):
@@ -61,12 +64,15 @@ class TimeType(click.ParamType[Any]):
     ) -> datetime:
         """The time that a text gives, with its zone."""
         try:
-            time = datetime.fromisoformat(value)
-            return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
+            # Python reads bare digits too: the milliseconds 1777000000000 as a day in 1777.
+            if _DASHED.match(value):
+                time = datetime.fromisoformat(value)
+                return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
         except ValueError:
-            self.fail(f"{value!r} is no time; write it like 2026-05-01T12:00:00+02:00", param, ctx)
+            pass
         except OverflowError:
             self.fail(f"{value!r} lies outside the years 1 to 9999 in UTC", param, ctx)
+        self.fail(f"{value!r} is no time; write it like 2026-05-01T12:00:00+02:00", param, ctx)
 
 
 def output_options(command: Command) -> Command:
@@ -91,10 +97,12 @@ def write_page(path: Path, page: str) -> None:
 def cell(text: str) -> Text:
     """A text from the server in a table, where it neither commands the terminal nor is styled.
 
+    Spaces and joiners stay, so that an id can be copied.
+
     >>> cell("[red]\x1b[2J").plain
     '[red]?[2J'
     """
-    return Text("".join(one if one.isprintable() else "?" for one in text), overflow="fold")
+    return Text("".join(one if is_shown_as_is(one) else "?" for one in text), overflow="fold")
 
 
 @contextmanager

@@ -20,7 +20,7 @@ _OPTIONS = (
         "attributes",
         multiple=True,
         metavar="NAME=VALUE",
-        help="Only images with it.",
+        help="Only images with it; with several, only images with all of them.",
     ),
     click.option(
         "--exclude-id", "exclude_ids", multiple=True, help="Not this image of the gallery."
@@ -60,10 +60,14 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _pairs(attributes: Sequence[str]) -> dict[str, str]:
-    pairs = {}
+    pairs: dict[str, str] = {}
     for text in attributes:
         name, equals, value = text.partition("=")
         if not name or not equals:
             raise click.UsageError(f"--attribute {text!r} is not NAME=VALUE")
-        pairs[name] = value
+        if pairs.setdefault(name, value) != value:
+            raise click.UsageError(
+                f"--attribute {name} is given as {pairs[name]!r} and {value!r}, and an image has"
+                " one value of it; give one, or search once for each"
+            )
     return pairs

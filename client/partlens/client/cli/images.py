@@ -10,6 +10,7 @@ import click
 
 from partlens.client.questions import GalleryImageId, QueryId, QueryImage
 from partlens.client.sync_client import Client
+from partlens.common.files import read_file
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,6 @@ def image_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         raise click.ClickException(f"{path}: {error.strerror}") from error

@@ -12,6 +12,7 @@ import click
 
 from partlens.client.questions import Box, Mask, Point, Polygon, QueryRegion, Region
 from partlens.client.report.pictures import OWN_FILES
+from partlens.common.files import read_file
 from partlens.common.pictures import PictureError, inside
 
 _FORM = re.compile(
@@ -92,7 +93,7 @@ def _polygon(text: str) -> Polygon:
 
 def _mask(text: str) -> Mask:
     try:
-        data = Path(text).read_bytes()
+        data = read_file(Path(text))
         OWN_FILES.require_bytes(data)
         return Mask(inside(data, OWN_FILES.require_size))
     except (OSError, PictureError) as error:

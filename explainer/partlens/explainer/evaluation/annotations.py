@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.files import read_file
 from partlens.explainer.errors import AnnotationError, ImageError
 from partlens.explainer.evaluation.tables import read_rows
 from partlens.explainer.images import decode
@@ -50,14 +51,13 @@ def read_annotations(images: Path, parts: Path | None = None) -> tuple[Annotated
     """
     places: dict[str, dict[str, tuple[float, float]]] = {}
     for place, row in read_rows(parts, PART_COLUMNS) if parts is not None else ():
-        point = (_number(row, "x", place), _number(row, "y", place))
         of_image = places.setdefault(row["image"], {})
         if row["part"] in of_image:
             raise AnnotationError(
-                f"{place}: part {row['part']!r} of image {row['image']!r} comes twice; give it one"
-                " row"
+                f"{place}: part {row['part']!r} of image {row['image']!r} comes twice; give each"
+                " part of an image one row"
             )
-        of_image[row["part"]] = point
+        of_image[row["part"]] = (_number(row, "x", place), _number(row, "y", place))
     found: dict[str, AnnotatedImage] = {}
     for place, row in read_rows(images, IMAGE_COLUMNS):
         name = row["image"]
@@ -83,7 +83,7 @@ def read_picture(folder: Path, image: AnnotatedImage) -> NDArray[np.uint8]:
         AnnotationError: it is missing, cannot be used, or has another size than annotated.
     """
     try:
-        pixels = decode((folder / image.image).read_bytes())
+        pixels = decode(read_file(folder / image.image))
     except (OSError, ImageError) as error:
         raise AnnotationError(f"image {image.image!r}: {error}") from error
     if pixels.shape[:2] != (image.height, image.width):

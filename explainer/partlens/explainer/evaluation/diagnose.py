@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from partlens.common.files import read_file
 from partlens.explainer.errors import AnnotationError, ExplainerError
 from partlens.explainer.evaluation.annotations import AnnotatedImage, read_annotations
 from partlens.explainer.evaluation.diagnosis.heads import HeadTraining, Loss
@@ -72,8 +73,8 @@ def diagnose(
     each seed draws half of the labels to train on unless --seen gives them (needs `pip install
     partlens[train]`).
     """
-    if len(set(losses)) not in (0, 2) or len(models) != (1 if losses else 2):
-        raise click.UsageError("give two --model, or one --model and two different --loss")
+    if len(set(losses)) not in (0, 2) or len(set(models)) != (1 if losses else 2):
+        raise click.UsageError("give two different --model, or one and two different --loss")
     try:
         listed = read_annotations(annotations)
         labels = None if seen is None else _labels(seen)
@@ -128,7 +129,7 @@ def _given(
 
 def _labels(file: Path) -> frozenset[str]:
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = read_file(file).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise AnnotationError(f"{file} cannot be read as text in UTF-8: {error}") from error
     return frozenset(line.strip() for line in lines if line.strip())

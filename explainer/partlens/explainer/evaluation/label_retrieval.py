@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.files import read_file
 from partlens.explainer.errors import ImageError, ShapeError
 from partlens.explainer.evaluation.labels import LabelledImage
 from partlens.explainer.images import decode
@@ -160,6 +161,6 @@ def _ranking(
 
 def _pixels(path: Path) -> NDArray[np.uint8]:
     try:
-        return decode(path.read_bytes())
+        return decode(read_file(path))
     except (OSError, ImageError) as error:
         raise ImageError(f"{path}: {error}") from error

@@ -48,22 +48,23 @@ def labels_from_csv(file: Path, folder: Path) -> list[LabelledImage]:
 
     Args:
         file: with the columns `image` (path below the folder) and `label`, and optionally `camera`
-            and `query` (1 for an image to search with, else 0). Others are passed over.
+            and `query` (1 for an image to search with, else 0). Other columns are ignored.
         folder: of the images.
 
     Raises:
-        AnnotationError: no such file, a column is missing, an image comes twice, or a row cannot be
-            read; names the row.
+        AnnotationError: no such file, a column is missing, an image comes twice, or a row cannot
+            be read; names the row.
     """
-    rows = read_rows(file, ("image", "label"))
-    images, seen = list[LabelledImage](), set[str]()
-    for place, row in rows:
-        if row["image"] in seen:
+    images, places = list[LabelledImage](), dict[Path, str]()
+    for place, row in read_rows(file, ("image", "label"), ("camera", "query")):
+        image = _from_row(row, folder, place)
+        if image.path in places:
             raise AnnotationError(
-                f"{place}: image {row['image']!r} comes twice; give each image one row"
+                f"{place}: image {row['image']!r} is in {places[image.path]} already; give each"
+                " image one row"
             )
-        seen.add(row["image"])
-        images.append(_from_row(row, folder, place))
+        places[image.path] = place
+        images.append(image)
     return _require_consistent(images, str(file))
 
 
@@ -91,7 +92,7 @@ def labels_from_paths(folder: Path, pattern: str = FOLDER_PATTERN) -> list[Label
 def _from_row(row: Mapping[str, str], folder: Path, place: str) -> LabelledImage:
     if not row["image"] or not row["label"]:
         raise AnnotationError(f"{place}: image and label must not be empty")
-    if (query := row.get("query", "0")) not in ("0", "1"):
+    if (query := row.get("query") or "0") not in ("0", "1"):
         raise AnnotationError(f"{place}: query is {query!r}; allowed are 0 and 1")
     return LabelledImage(folder / row["image"], row["label"], row.get("camera", ""), query == "1")
 

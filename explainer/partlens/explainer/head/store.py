@@ -11,6 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
 
+from partlens.common.files import read_file
+from partlens.explainer import strict_json
 from partlens.explainer.errors import ModelError, ModelFileError
 from partlens.explainer.head.operators import Attribute, Head, Operator
 from partlens.explainer.head.rules import KINDS
@@ -64,8 +66,8 @@ def read(folder: Path) -> Head:
         ModelFileError: a file is missing, damaged, or holds what this version does not know.
     """
     try:
-        plain = json.loads((folder / HEAD_FILE).read_text(encoding="utf-8"))
-        weights = load_weights((folder / WEIGHTS_FILE).read_bytes())
+        plain = strict_json.loads(read_file(folder / HEAD_FILE))
+        weights = load_weights(read_file(folder / WEIGHTS_FILE))
         operators = tuple(_operator(entry) for entry in plain["operators"])
         for operator in operators:
             _require_signature(operator)

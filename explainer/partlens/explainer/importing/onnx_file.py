@@ -9,6 +9,7 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
+from partlens.common.files import require_regular
 from partlens.explainer.backbone import FloatArray, OnnxBackbone
 from partlens.explainer.errors import ModelError, ModelFileError
 from partlens.explainer.head.lowering.onnx.lower import SHAPES, constants, lower
@@ -113,6 +114,7 @@ def read(path: Path) -> onnx.ModelProto:
         ModelFileError: missing, too large, damaged, or with weights in other files.
     """
     try:
+        require_regular(path)
         if path.stat().st_size > _MAX_BYTES:
             raise ModelFileError(f"{path.name} is larger than {_MAX_BYTES} bytes")
         model = onnx.load(path, load_external_data=False)

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from partlens.common.files import require_regular
 from partlens.explainer.backbone import FloatArray, OnnxBackbone, TorchBackbone
 from partlens.explainer.errors import CompletenessError, ModelError
 from partlens.explainer.head.lowering.torch.lower import lower
@@ -185,6 +186,7 @@ def load_module(factory: str, weights: Path) -> nn.Module:
 
 def _state_dict(weights: Path) -> dict[str, Tensor]:
     try:
+        require_regular(weights)
         if weights.suffix == ".safetensors":
             return load_file(weights)
         state: Any = torch.load(weights, map_location="cpu", weights_only=True)

@@ -130,11 +130,11 @@ def _median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
 @contextmanager
 def _images(folder: Path | None, count: int) -> Iterator[Sequence[SourceImage]]:
     if folder is not None:
-        yield read_source(folder)[:count]
+        yield read_source(folder).images[:count]
         return
     with tempfile.TemporaryDirectory(prefix="partlens-bench-") as made:
         write_pictures(generate(count, 0, 4), Path(made))
-        yield read_source(Path(made))
+        yield read_source(Path(made)).images
 
 
 @click.command()

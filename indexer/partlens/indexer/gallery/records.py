@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.text import is_one_line
 from partlens.indexer.errors import InvalidImageError, InvalidMetadataError
 from partlens.indexer.metadata import Metadata, require_metadata
 
@@ -18,8 +19,8 @@ class NewImage:
     """An image on its way into a gallery.
 
     Attributes:
-        id: unique in the gallery; an image of the same id is replaced. 1 to 512 characters
-            without control characters.
+        id: unique in the gallery; an image of the same id is replaced. 1 to 512 characters on one
+            line; see require_id.
         uri: where the original lies.
         media_digest: of the encoded original.
         width, height: of the upright original, in pixels.
@@ -121,10 +122,20 @@ class Candidate:
 
 
 def require_id(id: str) -> None:
-    """Raise InvalidImageError unless the id can name an image."""
-    if not 1 <= len(id) <= MAX_ID or not id.isprintable():
+    """Raise InvalidImageError unless the id can name an image.
+
+    Spaces of every kind, joiners and other characters that names are written with are allowed.
+    Control characters, separators of lines and what is not Unicode (bytes of a file's name that are
+    not UTF-8) are not.
+    """
+    if not 1 <= len(id) <= MAX_ID:
         raise InvalidImageError(
-            f"id {id[:80]!r} has {len(id)} characters; 1 to {MAX_ID} printable ones are allowed"
+            f"id {id[:80]!r} has {len(id)} characters; 1 to {MAX_ID} are allowed"
+        )
+    if not is_one_line(id):
+        raise InvalidImageError(
+            f"id {id[:80]!r} has a control character, a line break or bytes that are not UTF-8,"
+            " which no id can have"
         )
 
 

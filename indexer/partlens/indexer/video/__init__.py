@@ -1,7 +1,7 @@
 """Pictures from video files and live streams."""
 
 from partlens.indexer.video.file import SUFFIXES, Video
-from partlens.indexer.video.frames import FrameImage, MissingImage
+from partlens.indexer.video.frames import FrameImage
 from partlens.indexer.video.live import LiveStream
 from partlens.indexer.video.sidecar import Detection, read_detections
 
@@ -10,7 +10,6 @@ __all__ = [
     "Detection",
     "FrameImage",
     "LiveStream",
-    "MissingImage",
     "Video",
     "read_detections",
 ]

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.files import require_regular
 from partlens.explainer.images import DEFAULT_LIMITS, ImageLimits
 from partlens.indexer.errors import SourceError
 from partlens.indexer.metadata import Metadata, Stated
 from partlens.indexer.places import file_uri, id_below
-from partlens.indexer.sources import SourceImage
-from partlens.indexer.video.frames import EARLY, FrameImage, MissingImage, Pace, opened, upright
+from partlens.indexer.sources import MissingImage, SourceImage
+from partlens.indexer.video.frames import EARLY, FrameImage, Pace, opened, upright
 from partlens.indexer.video.sidecar import Detection
 
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mpg", ".mpeg"})
@@ -70,6 +71,10 @@ class Video:
             raise SourceError(f"{self.path} shows nothing at the times that were asked for")
 
     def _opened(self) -> Any:
+        try:
+            require_regular(self.path)
+        except OSError as error:
+            raise SourceError(f"{self.path} cannot be read as a video: {error.strerror}") from error
         # Files and nothing else: what a playlist names would be fetched.
         only_files = {"protocol_whitelist": "file"}
         return opened(f"file:{self.path}", str(self.path), self.limits, only_files)

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from partlens.explainer.errors import ImageError
 from partlens.explainer.images import DEFAULT_LIMITS, ImageLimits
 from partlens.indexer.errors import SourceError
 from partlens.indexer.metadata import NOTHING_STATED, Metadata, Stated
@@ -43,21 +42,6 @@ class FrameImage:
         out = BytesIO()
         Image.fromarray(self.image).save(out, "PNG", compress_level=1)
         return out.getvalue()
-
-
-@dataclass(frozen=True)
-class MissingImage:
-    """A picture that a video should have and has not; reading it says why."""
-
-    id: str
-    uri: str
-    metadata: Metadata
-    reason: str
-    stated: Stated = NOTHING_STATED
-
-    def read(self, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
-        """Raises ImageError."""
-        raise ImageError(self.reason)
 
 
 class Pace:

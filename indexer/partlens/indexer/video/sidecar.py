@@ -1,12 +1,14 @@
 """What a detector found in a video: a sidecar file of JSON Lines."""
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from partlens.common.files import open_regular
+from partlens.explainer import strict_json
 from partlens.indexer.errors import InvalidMetadataError, SourceError
 from partlens.indexer.metadata import Metadata, require_metadata
+from partlens.indexer.sources.cells import cell_text
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def read_detections(path: Path) -> list[Detection]:
     """
     found = []
     try:
-        with path.open(encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig", opener=open_regular) as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     found.append(_detection(line, f"{path.name}, line {number}"))
@@ -49,9 +51,10 @@ def read_detections(path: Path) -> list[Detection]:
 
 def _detection(line: str, place: str) -> Detection:
     try:
-        plain = json.loads(line)
+        plain = strict_json.loads(line)
         time, box = float(plain.pop("time")), [float(number) for number in plain.pop("box")]
-        states_track, track = "track" in plain, _text(plain.pop("track", None))
+        states_track, track = "track" in plain, cell_text(plain.pop("track", None))
+        texts = {key: cell_text(value) for key, value in plain.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SourceError(
             f'{place} is not of the form {{"time": 1.5, "box": [x, y, width, height]}}: {error}'
@@ -60,13 +63,8 @@ def _detection(line: str, place: str) -> Detection:
     sound = len(box) == 4 and math.isfinite(sum(box)) and math.isfinite(time) and time >= 0
     if not (sound and width > 0 and height > 0):
         raise SourceError(f"{place}: time must be 0 or later, and the box x, y, width, height")
-    texts = {key: _text(value) for key, value in plain.items()}
     try:
         require_metadata(Metadata(track=track, attributes=texts))
     except InvalidMetadataError as error:
         raise SourceError(f"{place}: {error}") from error
     return Detection(time, (x, y, width, height), track, texts, states_track)
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from partlens.common.durable import write_atomically
+from partlens.explainer import strict_json
 from partlens.server.access.tokens import Token
 from partlens.server.errors import TokenFileError
 
@@ -79,7 +80,7 @@ class TokenFile:
 
 def _parsed(path: Path) -> dict[str, Token]:
     try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
+        plain = strict_json.loads(path.read_bytes())
         if plain["format"] != _FORMAT:
             raise TokenFileError(
                 f"{path} has format {plain['format']}, this version reads {_FORMAT}"
@@ -87,4 +88,7 @@ def _parsed(path: Path) -> dict[str, Token]:
         tokens = [Token.from_json(one) for one in plain["tokens"]]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise TokenFileError(f"{path} cannot be read as a file of tokens: {error}") from error
-    return {token.id: token for token in tokens}
+    by_id = {token.id: token for token in tokens}
+    if len(by_id) < len(tokens):
+        raise TokenFileError(f"{path} has two tokens with the same id; remove one")
+    return by_id

@@ -9,7 +9,7 @@ import click
 from partlens.server.config import table
 from partlens.server.config.options import config_options
 from partlens.server.config.settings import Loaded, Values, from_texts, load
-from partlens.server.errors import ServerError
+from partlens.server.errors import ServerError, SettingsError
 
 
 def load_or_fail(file: Path | None, texts: tuple[str, ...], flags: Values | None = None) -> Loaded:
@@ -23,7 +23,13 @@ def load_or_fail(file: Path | None, texts: tuple[str, ...], flags: Values | None
         values = from_texts(texts)
         for section, pairs in (flags or {}).items():
             given = {key: value for key, value in pairs.items() if value is not None}
-            values.setdefault(section, {}).update(given)
+            of_section = values.setdefault(section, {})
+            if twice := sorted(key for key in given if key in of_section):
+                raise SettingsError(
+                    f"--set {section}.{twice[0]} and --{twice[0].replace('_', '-')} are one"
+                    " setting; give it once"
+                )
+            of_section.update(given)
         return load(values, file)
 
 

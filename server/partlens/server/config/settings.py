@@ -113,7 +113,7 @@ def from_texts(texts: Iterable[str]) -> Values:
     """Values from texts like "limits.regions=4".
 
     Raises:
-        SettingsError: a text of another form.
+        SettingsError: a text of another form, or a setting with two values.
 
     >>> from_texts(["limits.regions=4"])
     {'limits': {'regions': '4'}}
@@ -124,13 +124,22 @@ def from_texts(texts: Iterable[str]) -> Values:
         section, dot, key = name.partition(".")
         if not (equals and dot and section and key):
             raise SettingsError(f"{text!r} is not SECTION.KEY=VALUE")
-        values.setdefault(section, {})[key] = value
+        if values.setdefault(section, {}).setdefault(key, value) != value:
+            raise SettingsError(
+                f"--set {name} is given as {values[section][key]!r} and {value!r}; give it once"
+            )
     return values
 
 
 def _from_environment() -> Values:
     # The library passes over a variable of an unknown section: a slip of the pen would go unseen.
+    known: dict[str, str] = {}
     for name in os.environ:
+        if name.upper().startswith(PREFIX) and known.setdefault(name.upper(), name) != name:
+            raise SettingsError(
+                f"environment variables {known[name.upper()]} and {name} are one setting; give it"
+                " once"
+            )
         section = name[len(PREFIX) :].partition("__")[0].lower()
         if name.upper().startswith(PREFIX) and section not in Settings.model_fields:
             raise SettingsError(

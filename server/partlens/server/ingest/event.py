@@ -1,10 +1,12 @@
 """What a detector says of the picture that it puts into the ingest stream."""
 
+import re
 from datetime import UTC
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from partlens.explainer import strict_json
 from partlens.indexer.errors import InvalidImageError
 from partlens.indexer.gallery.records import MAX_ID, require_id
 from partlens.indexer.metadata import MAX_ATTRIBUTES, MAX_TEXT, Metadata, require_metadata
@@ -73,14 +75,25 @@ def read(fields: dict[bytes, bytes]) -> pb.UpsertImagesRequest:
     for name in (EVENT, IMAGE):
         if name.encode() not in fields:
             raise EntryError(f"has no field {name!r}; an entry has {EVENT!r} and {IMAGE!r}")
+    text = fields[EVENT.encode()]
     try:
-        event = IngestEvent.model_validate_json(fields[EVENT.encode()])
+        event = IngestEvent.model_validate_json(text)
+        _require_plain(strict_json.loads(text))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "all of it"
         raise EntryError(f"has an event of another form: {place}: {first['msg']}") from error
+    except (ValueError, RecursionError) as error:
+        raise EntryError(f"has an event that cannot be used: {error}") from error
     event.require_usable()
     return event.request(fields[IMAGE.encode()])
+
+
+def _require_plain(event: dict[str, Any]) -> None:
+    # pydantic takes digits for seconds or milliseconds, whichever gives the likelier year.
+    at = event.get("captured_at")
+    if isinstance(at, str) and not re.match(r"\d{4}-\d\d-\d\d", at, re.ASCII):
+        raise ValueError(f"captured_at {at!r}; write it like 2026-05-01T12:00:00+02:00")
 
 
 def json_schema() -> dict[str, Any]:

@@ -19,6 +19,8 @@ from partlens.v1 import gallery_service_pb2 as pb
 _log = logging.getLogger(__name__)
 _READ_SECONDS = 1.0
 _REDIS_PAUSE = 1.0
+_LAST_WAIT = 2.0
+"""Seconds that Redis is given to answer once the worker is to stop; longer than a read waits."""
 _LAG_SECONDS = 5.0
 
 Upload = tuple[Entry, pb.UpsertImagesRequest]
@@ -52,15 +54,36 @@ class Worker:
     async def run(self) -> None:
         """Works until stopped; goes on when Redis or the server were away."""
         async with _beside(self._holding(), self._reporting()):
-            while not self._stopping.is_set():
-                try:
-                    await self._round()
-                except (RedisError, OSError) as error:
-                    # What is held stays so: its deliveries tell how many workers died of it.
-                    _log.warning("Redis does not answer: %s", error)
-                    await self._pause(_REDIS_PAUSE)
-        with suppress(RedisError, OSError):
-            await self._stream.leave()
+            work = asyncio.create_task(self._work())
+            try:
+                await self._ended(work)
+            finally:
+                work.cancel()
+                with suppress(asyncio.CancelledError):
+                    await work
+        with suppress(RedisError, OSError):  # TimeoutError is an OSError
+            await asyncio.wait_for(self._stream.leave(), _LAST_WAIT)
+
+    async def _ended(self, work: asyncio.Task[None]) -> None:
+        """Waits for the end of the work; once stopped, while entries are held or for 2 seconds.
+
+        A Redis that does not answer may have given entries to this worker; others take them over.
+        """
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        await asyncio.wait((work,), timeout=_LAST_WAIT)
+        while self._held and not work.done():
+            await asyncio.wait((work,), timeout=_LAST_WAIT)
+
+    async def _work(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                await self._round()
+            except (RedisError, OSError) as error:
+                # What is held stays so: its deliveries tell how many workers died of it.
+                _log.warning("Redis does not answer: %s", error)
+                await self._pause(_REDIS_PAUSE)
 
     async def _round(self) -> None:
         await self._stream.open()

@@ -180,7 +180,7 @@ def image_id(id: str, field: str) -> str:
     """An image's id in the gallery.
 
     Raises:
-        RequestError: it is empty, too long or not printable.
+        RequestError: it is empty, too long, or not one line of text.
     """
     try:
         require_id(id)

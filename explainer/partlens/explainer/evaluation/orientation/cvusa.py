@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.files import open_regular, read_file
 from partlens.explainer.errors import AnnotationError, ImageError
 from partlens.explainer.evaluation.orientation.scenes import Pair
 from partlens.explainer.images import decode
@@ -55,7 +56,7 @@ def turned(aerial: NDArray[np.uint8], panorama: NDArray[np.uint8], share: float)
 
 def _rows(table: Path) -> list[tuple[str, str, str]]:
     try:
-        with table.open(newline="", encoding="utf-8") as file:
+        with open(table, newline="", encoding="utf-8", opener=open_regular) as file:
             rows = list(csv.reader(file, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise AnnotationError(f"{table} cannot be read as CSV in UTF-8: {error}") from error
@@ -80,6 +81,6 @@ def _stays_below(path: str) -> bool:
 
 def _picture(folder: Path, path: str, place: str) -> NDArray[np.uint8]:
     try:
-        return decode((folder / path).read_bytes())
+        return decode(read_file(folder / path))
     except (OSError, ImageError) as error:
         raise AnnotationError(f"{place}: {path}: {error}") from error

@@ -1,0 +1,87 @@
+"""An image of a source, before it is read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from partlens.common.files import read_file
+from partlens.explainer.errors import ImageError
+from partlens.explainer.images import DEFAULT_LIMITS, ImageLimits
+from partlens.indexer.metadata import NOTHING_STATED, Metadata, Stated
+from partlens.indexer.places import file_uri
+
+
+class SourceImage(Protocol):
+    """An image that may become part of a gallery."""
+
+    @property
+    def id(self) -> str:
+        """What the gallery will call it."""
+        ...
+
+    @property
+    def uri(self) -> str:
+        """Where the original lies."""
+        ...
+
+    @property
+    def metadata(self) -> Metadata:
+        """What the source says of it."""
+        ...
+
+    @property
+    def stated(self) -> Stated:
+        """Which fields that is about."""
+        ...
+
+    def read(self, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
+        """The encoded picture.
+
+        Raises:
+            ImageError: it has more bytes than the limits allow, or cannot be had.
+            OSError: it cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """A SourceImage that is a file.
+
+    Attributes:
+        id, metadata, stated: as there.
+        path: of the file.
+    """
+
+    id: str
+    path: Path
+    metadata: Metadata
+    stated: Stated = NOTHING_STATED
+
+    @property
+    def uri(self) -> str:
+        """Of the file."""
+        return file_uri(self.path)
+
+    def read(self, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
+        """The file, if it is a regular one and the limits allow it; see SourceImage."""
+        data = read_file(self.path, limits.max_bytes + 1)
+        if len(data) > limits.max_bytes:
+            size = self.path.stat().st_size
+            raise ImageError(f"the file has {size} bytes; at most {limits.max_bytes} are allowed")
+        return data
+
+
+@dataclass(frozen=True)
+class MissingImage:
+    """An image that a source should have but cannot give; reading it says why."""
+
+    id: str
+    uri: str
+    metadata: Metadata
+    reason: str
+    stated: Stated = NOTHING_STATED
+
+    def read(self, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
+        """Raises ImageError."""
+        raise ImageError(self.reason)

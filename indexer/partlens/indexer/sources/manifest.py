@@ -1,0 +1,88 @@
+"""The images that a manifest lists, with what it says of them."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+from partlens.explainer.errors import TableError
+from partlens.explainer.tables import csv_rows
+from partlens.indexer.errors import IndexerError, SourceError
+from partlens.indexer.gallery.records import require_id
+from partlens.indexer.metadata import Metadata, Stated, require_metadata
+from partlens.indexer.moments import in_utc, read_moment
+from partlens.indexer.sources.image import ImageFile
+from partlens.indexer.sources.parquet import parquet_rows
+
+_COLUMNS = ("path", "id", "camera", "track", "captured_at")
+
+
+def manifest_images(manifest: Path) -> Iterator[ImageFile]:
+    """The images of a manifest, in its order.
+
+    It is CSV or Parquet with a column `path` (relative to the manifest), and optionally `id`,
+    `camera`, `track` and `captured_at` (ISO 8601; UTC if it names no zone). Every other column is
+    an attribute; an empty cell says that there is none. The columns' names may have capitals and
+    blanks around them; blanks around cells are cut off. Without an `id` it is the path as written.
+
+    Raises:
+        SourceError: a column is missing or comes twice, a row cannot be read, or an id comes twice;
+            names the row.
+    """
+    read = csv_rows if manifest.suffix.lower() == ".csv" else parquet_rows
+    seen: dict[str, int] = {}
+    try:
+        for number, row in read(manifest, _COLUMNS, ("path",)):
+            image = _image(manifest, row, f"{manifest.name}, row {number}")
+            if image.id in seen:
+                raise SourceError(
+                    f"id {image.id!r} comes twice: {manifest.name}, rows {seen[image.id]} and"
+                    f" {number}; give each image an id of its own"
+                )
+            seen[image.id] = number
+            yield image
+    except TableError as error:
+        raise SourceError(str(error)) from error
+
+
+def _image(manifest: Path, row: Mapping[str, str], place: str) -> ImageFile:
+    path = row["path"]
+    if not path:
+        raise SourceError(f"{place}: column 'path' is empty")
+    file = manifest.parent / path
+    if "\\" in path and not file.exists():
+        raise SourceError(f"{place}: there is no file {path!r}; write folders with /, not \\")
+    id = row.get("id") or path
+    try:
+        require_id(id)
+        metadata = _metadata(row)
+        require_metadata(metadata)
+    except (IndexerError, ValueError, OverflowError) as error:
+        raise SourceError(f"{place}: {error}") from error
+    return ImageFile(id, file, metadata, _stated(tuple(row), bool(row.get("id"))))
+
+
+@cache
+def _stated(columns: tuple[str, ...], has_id: bool) -> Stated:
+    """What a manifest states of an image: a column that it has, filled in or not."""
+    return Stated(
+        id=has_id,
+        camera="camera" in columns,
+        track="track" in columns,
+        captured_at="captured_at" in columns,
+        attributes=frozenset(columns) - frozenset(_COLUMNS),
+    )
+
+
+def _metadata(row: Mapping[str, str]) -> Metadata:
+    text = row.get("captured_at", "")
+    attributes = {key: value for key, value in row.items() if key not in _COLUMNS and value}
+    camera, track = row.get("camera", ""), row.get("track", "")
+    return Metadata(camera, track, _captured_at(text) if text else None, attributes)
+
+
+def _captured_at(text: str) -> datetime:
+    try:
+        return in_utc(read_moment(text))
+    except ValueError as error:
+        raise ValueError(f"captured_at {error}") from error
