@@ -65,10 +65,10 @@ def verify(path: Path) -> Verification:
     """
     bound = Binding.read(path)
     while True:
-        number = Committed.read(path).version
-        outcome = _verify(path, bound, number)
-        # A writer may have tidied away what this version needs while it was read.
-        if not outcome.findings or Committed.read(path).version == number:
+        before = _state(path)
+        outcome = _verify(path, bound, before[0])
+        # Meanwhile a writer may have tidied away what this version needs, or its segments.
+        if not outcome.findings or _state(path) == before:
             return outcome
 
 
@@ -92,6 +92,11 @@ def repair(path: Path) -> Verification:
     with Gallery.open(path) as gallery:  # which makes what is missing, but for indexes
         gallery.compact()
     return verify(path)
+
+
+def _state(path: Path) -> tuple[int, list[Path]]:
+    """The newest version, and the folders of segments: a new one follows the version it is for."""
+    return Committed.read(path).version, segments.folders(path / SEGMENTS)
 
 
 def _verify(path: Path, bound: Binding, number: int) -> Verification:
