@@ -160,7 +160,9 @@ def load(
                 return None
             return Correction(id, digest, source.uri, metadata)
         image = decode(data, limits)
-    except (OSError, ImageError, InvalidImageError) as error:
+    except OSError as error:
+        return BadImage(id, error.strerror or str(error))
+    except (ImageError, InvalidImageError) as error:
         return BadImage(id, str(error))
     height, width = image.shape[:2]
     pixels = preprocessing.pixels(image)
