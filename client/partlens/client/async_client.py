@@ -41,6 +41,7 @@ from partlens.client.questions import (
     Score,
     Upload,
 )
+from partlens.client.retries import READ_RETRIES
 from partlens.client.rpc_errors import from_rpc
 from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.v1 import gallery_service_pb2 as gallery_pb
@@ -54,7 +55,8 @@ class AsyncClient:
     """A partlens server, through typed methods, for asyncio.
 
     Every method raises a ClientError (see errors.py) if the server refuses the call, cannot be
-    reached, or does not answer in time.
+    reached, or does not answer in time. A read that is lost on the way is repeated up to three
+    times; a write is sent once (see retries.py).
 
     Args:
         target: "host:port".
@@ -75,7 +77,7 @@ class AsyncClient:
         self.deadline = checks.seconds("deadline", deadline)
         self._route, self._metadata = route(target, credentials), credentials.metadata
         self.target = str(self._route.target)
-        self._channel = open_aio_channel(self._route, credentials)
+        self._channel = open_aio_channel(self._route, credentials, READ_RETRIES)
         self._search = PartSearchServiceStub(self._channel)
         self._gallery = GalleryServiceStub(self._channel)
         self._standing = StandingQueryServiceStub(self._channel)
