@@ -41,7 +41,7 @@ def revision(model: MetricModel, number: int, camera: str = "") -> NewImage:
         height=1,
         thumbnail=camera.encode() + str(number).encode(),
         metadata=Metadata(camera, attributes={"number": str(number)}),
-        contributions=random.standard_normal((spec.positions, spec.dimensions)).astype(np.float16),
+        contributions=random.standard_normal((spec.positions, spec.dimensions)).astype(np.float32),
         bias=np.full(spec.dimensions, number, np.float32),
     )
 
