@@ -9,6 +9,7 @@ from itertools import count
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from partlens.explainer.model import MetricModel
 from partlens.explainer.pair import maps_of_retrieved
@@ -29,6 +30,11 @@ SECONDS = 60.0 if os.environ.get("PARTLENS_TEST_LONG") == "1" else 2.0
 ID = "x"
 
 
+def exact(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Numbers that float16, as which they are stored, does not round."""
+    return numbers.astype(np.float16).astype(np.float32)
+
+
 def revision(model: MetricModel, number: int, camera: str = "") -> NewImage:
     """The image ID as of one commit, of cameras a and b in turn: all of it tells which."""
     camera = camera or "ab"[number % 2]
@@ -41,7 +47,7 @@ def revision(model: MetricModel, number: int, camera: str = "") -> NewImage:
         height=1,
         thumbnail=camera.encode() + str(number).encode(),
         metadata=Metadata(camera, attributes={"number": str(number)}),
-        contributions=random.standard_normal((spec.positions, spec.dimensions)).astype(np.float32),
+        contributions=exact(random.standard_normal((spec.positions, spec.dimensions))),
         bias=np.full(spec.dimensions, number, np.float32),
     )
 
