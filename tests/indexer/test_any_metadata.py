@@ -51,7 +51,7 @@ def require_read_back(gallery: Gallery, known: Known) -> None:
     assert listed.uri == gallery.view.get("x").uri == known.uri
     for where in conditions(known):
         assert [one.id for one in gallery.view.list(where=where)] == ["x"]
-        hits = gallery.view.search(parts(), "default", where, 5)
+        hits = gallery.view.search(parts(), "context", where, 5)
         assert [(hit.id, hit.stored.metadata) for hit in hits] == [("x", wanted)]
         assert gallery.view.count(where) == 1 and gallery.view.passing(["x", "other"], where) == {
             "x"
@@ -59,7 +59,7 @@ def require_read_back(gallery: Gallery, known: Known) -> None:
     grouped = [(GroupBy("camera"), known.camera), (GroupBy("track"), known.track)]
     grouped += [(GroupBy(attribute=name), text) for name, text in known.attributes.items()][:3]
     for by, value in grouped:
-        found = gallery.view.search(parts(), "default", Filter(), 5, by=by)
+        found = gallery.view.search(parts(), "context", Filter(), 5, by=by)
         assert {hit.id: hit.group for hit in found}["x"] == value
     expired(gallery, timedelta(days=1), ())
     assert not verify(gallery.path).findings
@@ -174,7 +174,7 @@ def test_rows_of_earlier_versions_are_read_and_named(older: Path, segments: bool
         known = {one.id: one.metadata for one in gallery.view.list()}
         assert known["late"].captured_at is known["early"].captured_at is None
         assert known["text"].attributes == {"half": "a?b"} and known["good"].captured_at == NOON
-        assert len(gallery.view.search(parts(), "default", Filter(), 9)) == 4
+        assert len(gallery.view.search(parts(), "context", Filter(), 9)) == 4
         # An image of unknown time passes no condition on it.
         assert gallery.view.count(Filter(captured_after=NOON.replace(year=1))) == 2
         assert gallery.view.count(Filter(captured_before=NOON.replace(year=9999))) == 2

@@ -32,6 +32,7 @@ from partlens.v1 import region_pb2 as region_pb
 
 SCORES = {
     "default": search_pb.SCORE_KIND_DEFAULT,
+    "context": search_pb.SCORE_KIND_CONTEXT,
     "whole": search_pb.SCORE_KIND_WHOLE,
     "part": search_pb.SCORE_KIND_PART,
 }

@@ -8,7 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Score = Literal["default", "whole", "part"]
+Score = Literal["default", "context", "whole", "part"]
+"""What hits are ranked by. "default" is what measured best so far, today "context": PART plus how
+similar the whole image is to the region with its surroundings."""
 MapKind = Literal["none", "score", "overall", "regions"]
 
 

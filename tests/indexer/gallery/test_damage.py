@@ -40,7 +40,7 @@ def path(tmp_path: Path, storage: Storage) -> Path:
 
 
 def ranking(path: Path) -> list[tuple[str, float]]:
-    hits = Gallery.open(path).view.search(parts(), "default", Filter(), 10)
+    hits = Gallery.open(path).view.search(parts(), "context", Filter(), 10)
     return [(hit.id, round(hit.score, 5)) for hit in hits]
 
 
@@ -300,7 +300,7 @@ from gallery_images import image, parts
 from partlens.indexer.errors import StorageError
 from partlens.indexer.gallery import Filter, Gallery
 gallery = Gallery.open(Path(sys.argv[1]))
-assert gallery.view.search(parts(), "default", Filter(), 3)
+assert gallery.view.search(parts(), "context", Filter(), 3)
 for change in (lambda: gallery.add([image("y")]), lambda: gallery.delete(["1"]), gallery.compact):
     try:
         change()

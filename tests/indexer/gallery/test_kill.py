@@ -82,7 +82,7 @@ def require_whole(path: Path, state: dict[str, int], begun: Change, where: str) 
     np.testing.assert_array_equal(bias, [one.bias for one in expected], where)
     kept = Stored.of(np.stack([one.contributions for one in expected]), gallery.bound.storage)
     np.testing.assert_array_equal(contributions, kept[:], where)
-    best = score_images("default", parts(), contributions, bias, GRID).scores.argmax()
-    hit = search(gallery.view.live, parts(), "default", Filter(), 1, GRID, gallery.indexes.of)[0]
+    best = score_images("context", parts(), contributions, bias, GRID).scores.argmax()
+    hit = search(gallery.view.live, parts(), "context", Filter(), 1, GRID, gallery.indexes.of)[0]
     assert hit.id == ids[best], where
     return found

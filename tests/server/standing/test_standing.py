@@ -268,7 +268,7 @@ async def test_damaged_ones_and_those_of_another_model_are_passed_over(
     folder = beside(gallery.path)
     file = folder / f"{cut.id}.safetensors"
     whole = file.read_bytes()
-    for damaged in (b"", whole[:100], whole[:-8], whole.replace(b"default", b"defauld")):
+    for damaged in (b"", whole[:100], whole[:-8], whole.replace(b"context", b"contexd")):
         file.write_bytes(damaged)
         found = StandingStore(folder, model.spec).read()
         assert list(found) == [kept.id]

@@ -28,7 +28,7 @@ score_option = click.option(
     "--score",
     default="default",
     show_default=True,
-    type=click.Choice(["default", "whole", "part"]),
+    type=click.Choice(["default", "context", "whole", "part"]),
     help="What to rank by.",
 )
 

@@ -25,7 +25,7 @@ REACH = 0.25
 """Side of the square, and how near a hit must be, in sqrt(box width * box height)."""
 _CHUNK = 64
 
-Ranking = Literal["random", "whole", "part", "default"]
+Ranking = Literal["random", "whole", "part", "context"]
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def evaluate_parts(
     found: dict[Ranking, PartEvaluation] = {
         "random": judge(images, queries, *_random(images, len(queries), seed))
     }
-    for score in sorted(get_args(Score), key=("whole", "part", "default").index):
+    for score in sorted(get_args(Score), key=("whole", "part", "context").index):
         found[score] = judge(images, queries, *_ranked(model, images, seen, parts, score))
     return found
 

@@ -23,7 +23,7 @@ _CHUNK_BYTES = 2**21
 EXACT_BYTES = 16 * 2**20
 """Up to this size of contributions every image that passes the filter is scored, which takes no
 longer than asking an index."""
-RERANKED: Mapping[Score, int] = {"whole": 256, "part": 768, "default": 256}
+RERANKED: Mapping[Score, int] = {"whole": 256, "part": 768, "context": 256}
 """Above it, so many candidates times plan.growth are scored first, and _MORE times as many in each
 later round. PART is what an index tells least of."""
 _MORE = 3.2

@@ -7,7 +7,7 @@ from typing import Literal, cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from partlens.explainer.scoring import Score
+from partlens.explainer.scoring import BEST, Score
 from partlens.indexer.errors import InvalidImageError, InvalidMetadataError
 from partlens.indexer.gallery import Filter, GroupBy, Metadata
 from partlens.indexer.gallery.records import require_id
@@ -36,8 +36,9 @@ from partlens.v1 import part_search_service_pb2 as search_pb
 DEFAULT_SEARCH_PAGE, DEFAULT_LIST_PAGE = 20, 100
 
 _SCORES: dict[int, Score] = {
-    search_pb.SCORE_KIND_UNSPECIFIED: "default",
-    search_pb.SCORE_KIND_DEFAULT: "default",
+    search_pb.SCORE_KIND_UNSPECIFIED: BEST,
+    search_pb.SCORE_KIND_DEFAULT: BEST,
+    search_pb.SCORE_KIND_CONTEXT: "context",
     search_pb.SCORE_KIND_WHOLE: "whole",
     search_pb.SCORE_KIND_PART: "part",
 }
