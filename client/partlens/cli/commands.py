@@ -1,6 +1,9 @@
 """Command groups that import a command only when it is called."""
 
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -39,7 +42,8 @@ class Commands(click.Group):
             return None
         module, _, attribute = row.place.partition(":")
         try:
-            command = getattr(import_module(module), attribute)
+            with _ended_by_ctrl_c():
+                command = getattr(import_module(module), attribute)
         except ImportError as error:
             return _missing(f"{ctx.command_path} {cmd_name}", module, error)
         return command if isinstance(command, click.Command) else None
@@ -66,6 +70,24 @@ def _part(module: str) -> str:
 def _installed(row: Row) -> bool:
     _, needed = _EXTRAS[_part(row.place)]
     return find_spec(needed) is not None
+
+
+@contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C end the process at once.
+
+    Python would raise an exception instead, which some libraries swallow while they are imported.
+    """
+    usual = signal.default_int_handler
+    here = threading.current_thread() is threading.main_thread()
+    if not here or signal.getsignal(signal.SIGINT) is not usual:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def _missing(called: str, module: str, error: ImportError) -> click.Command:

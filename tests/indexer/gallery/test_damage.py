@@ -22,7 +22,8 @@ from partlens.explainer.stored import Storage, Stored
 from partlens.indexer.cli import index
 from partlens.indexer.errors import DamagedError, LockedError, NewerFormatError, StorageError
 from partlens.indexer.gallery import Filter, Gallery
-from partlens.indexer.gallery.verification import repair, verify
+from partlens.indexer.gallery.scrub_record import ScrubRecord
+from partlens.indexer.gallery.verification import Verification, repair, verify
 
 IMAGES = 30
 DEADLINE = 60
@@ -334,3 +335,29 @@ def test_a_read_only_folder_can_be_searched_and_says_why_it_takes_no_images(path
     assert ran.returncode == 0, ran.stderr
     lines = ran.stdout.splitlines()
     assert len(lines) == 3 and all("change its owner or mode" in line for line in lines)
+
+
+@pytest.mark.parametrize("name", ["gallery.json", "committed.json", "truth.sha256"])
+@pytest.mark.parametrize("what", ["a FIFO", "a folder", "a circle of links"])
+def test_what_is_no_file_in_the_place_of_one_is_an_error(path: Path, name: str, what: str) -> None:
+    """Opening a FIFO would wait forever."""
+    file = path / name
+    file.unlink(missing_ok=True)
+    if what == "a FIFO":
+        os.mkfifo(file)
+    elif what == "a folder":
+        file.mkdir()
+    else:
+        file.symlink_to(name)
+    for look in (Gallery.open, verify):
+        try:
+            found = look(path)
+        except DamagedError as error:
+            assert name in str(error)
+        else:
+            assert isinstance(found, Verification) and found.findings
+
+
+def test_a_scrub_record_that_is_no_file_is_begun_anew(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "scrub.json")
+    assert ScrubRecord.read(tmp_path / "scrub.json") == ScrubRecord()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from partlens.common.durable import write_atomically
+from partlens.common.files import read_file
 from partlens.explainer.errors import ModelError
 from partlens.explainer.spec import ModelSpec
 from partlens.explainer.stored import Storage, kept_bytes
@@ -51,7 +52,7 @@ class Binding:
             DamagedError, NewerFormatError: the file is broken, or of a newer version.
         """
         try:
-            plain = json.loads((path / _FILE).read_bytes())
+            plain = json.loads(read_file(path / _FILE))
             if not isinstance(plain, dict) or type(plain.get("format")) is not int:
                 raise DamagedError(f"{_FILE} has no format number")
             if plain["format"] > FORMAT:

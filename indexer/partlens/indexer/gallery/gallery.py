@@ -102,7 +102,7 @@ class Gallery:
             AlreadyExistsError: something is at this place already.
             StorageError: the disk refused it.
         """
-        if path.exists():
+        if os.path.lexists(path):
             raise AlreadyExistsError(f"{path} is there already; choose another place")
         bound = Binding(spec, storage)
         draft = path.with_name(f".{path.name}.{os.getpid()}")

@@ -1,19 +1,26 @@
 """The images that a manifest lists, with what it says of them."""
 
+import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 
+from partlens.common.moments import in_utc, read_moment
 from partlens.explainer.errors import TableError
 from partlens.explainer.tables import csv_rows
 from partlens.indexer.errors import IndexerError, SourceError
 from partlens.indexer.gallery.records import require_id
 from partlens.indexer.metadata import Metadata, Stated, require_metadata
-from partlens.indexer.moments import in_utc, read_moment
 from partlens.indexer.sources.image import ImageFile
 from partlens.indexer.sources.parquet import parquet_rows
 
+_OTHER_FORMS = {
+    "\\": "write folders with /, not \\",
+    "://": "give a path on this machine, not an address",
+    "~/": "write the home folder out",
+}
+"""What paths of other systems and programs have, and what to write instead."""
 _COLUMNS = ("path", "id", "camera", "track", "captured_at")
 
 
@@ -50,8 +57,9 @@ def _image(manifest: Path, row: Mapping[str, str], place: str) -> ImageFile:
     if not path:
         raise SourceError(f"{place}: column 'path' is empty")
     file = manifest.parent / path
-    if "\\" in path and not file.exists():
-        raise SourceError(f"{place}: there is no file {path!r}; write folders with /, not \\")
+    for sign, advice in _OTHER_FORMS.items():
+        if sign in path and not os.path.exists(file):
+            raise SourceError(f"{place}: there is no file {path!r}; {advice}")
     id = row.get("id") or path
     try:
         require_id(id)

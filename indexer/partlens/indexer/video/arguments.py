@@ -87,6 +87,11 @@ class VideoOptions:
         return Video(path, self.every or 1.0, detections, self.camera, self.started_at)
 
     def _stream(self, source: str, batch_size: int) -> LiveStream:
+        if not source.lower().startswith(SCHEME):  # not quoted: it may hold a password
+            raise click.UsageError(
+                f"the address of a stream begins with {SCHEME}; of what lies on this machine give"
+                " the path"
+            )
         if self.boxes:
             raise click.UsageError(
                 "--boxes belongs to a video file: nobody knows yet what a live stream will show;"

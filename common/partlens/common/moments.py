@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 
 _ISO = re.compile(
-    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?)?", re.ASCII
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?(Z|[+-]\d\d(:?[0-5]\d)?))?)?", re.ASCII
 )
 _EXAMPLE = "2026-05-01T12:00:00+02:00"
 
