@@ -13,13 +13,13 @@ from gallery_images import NOON, SPEC, image, parts
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from partlens.common.metadata import require_metadata
 from partlens.indexer.errors import InvalidImageError, SourceError
 from partlens.indexer.gallery import Correction, Filter, Gallery, GroupBy, Metadata, NewImage
 from partlens.indexer.gallery.erasure import erase
 from partlens.indexer.gallery.retention import expired
 from partlens.indexer.gallery.schema import to_table
 from partlens.indexer.gallery.verification import repair, verify
-from partlens.indexer.metadata import require_metadata
 from partlens.indexer.sources import read_source
 
 FUZZED = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -28,19 +28,12 @@ from partlens.client.channel import (
     route,
 )
 from partlens.client.errors import ClientError, DeadlineError, UnavailableError
-from partlens.client.questions import (
-    Filter,
-    MapKind,
-    QueryId,
-    QueryImage,
-    QueryRegion,
-    Region,
-    Score,
-    Upload,
-)
+from partlens.client.questions import MapKind, QueryId, QueryImage, QueryRegion, Score, Upload
 from partlens.client.rpc_errors import from_rpc
 from partlens.client.sending import Sending
 from partlens.client.standing import StandingMatch, StandingQuery
+from partlens.common.filters import Filter
+from partlens.common.regions import Region
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import standing_query_service_pb2 as standing_pb
 from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from partlens.common.ids import IdError, require_id
+from partlens.common.metadata import MetadataError, require_metadata
+from partlens.common.pictures import DEFAULT_LIMITS, ImageLimits
 from partlens.explainer.errors import ImageError
-from partlens.explainer.images import DEFAULT_LIMITS, ImageLimits, decode
+from partlens.explainer.images import decode
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
-from partlens.indexer.errors import InvalidImageError
 from partlens.indexer.gallery import Correction, Metadata, NewImage, StoredImage
 from partlens.indexer.gallery.holdings import EMPTY, Holdings
-from partlens.indexer.gallery.records import require_id
-from partlens.indexer.metadata import require_metadata
 from partlens.indexer.sources import MissingImage, SourceImage
 from partlens.indexer.workers import Workers
 
@@ -160,7 +160,7 @@ def load(
                 return None
             return Correction(id, digest, source.uri, metadata)
         image = decode(data, limits)
-    except (OSError, ImageError, InvalidImageError) as error:
+    except (OSError, ImageError, IdError, MetadataError) as error:
         return BadImage(id, str(error))
     height, width = image.shape[:2]
     pixels = preprocessing.pixels(image)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from partlens.common.compute import Compute
 from partlens.common.durable import write_atomically
-from partlens.explainer.compute import Compute
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel
 from partlens.indexer.errors import IndexerError

@@ -10,9 +10,9 @@ from itertools import count
 import numpy as np
 import pytest
 
+from partlens.common.regions import Box
 from partlens.explainer.model import MetricModel
 from partlens.explainer.pair import maps_of_retrieved
-from partlens.explainer.regions import Box
 from partlens.explainer.scoring import QueryPart
 from partlens.indexer.errors import NotFoundError
 from partlens.indexer.gallery import Filter, Gallery, Metadata, NewImage

@@ -14,8 +14,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.compute import Device
 from partlens.common.durable import sync, write_atomically
-from partlens.explainer.compute import Device
 from partlens.explainer.halves import to_half
 from partlens.indexer.errors import DamagedError, GalleryError
 from partlens.indexer.gallery import checksums

@@ -58,7 +58,7 @@ class Confinement:
         """
         if self.cameras is None:
             return where
-        if outside := where.cameras - self.cameras:
+        if outside := frozenset(where.cameras) - self.cameras:
             raise ForbiddenError(
                 f"this token is confined to cameras {_names(self.cameras)}; the filter names"
                 f" {_names(outside)}"

@@ -4,7 +4,8 @@ import io
 
 from PIL import Image
 
-from partlens.explainer.images import ImageLimits, decode
+from partlens.common.pictures import ImageLimits
+from partlens.explainer.images import decode
 from partlens.server.bridge.frigate_api import Shot
 from partlens.server.bridge.frigate_event import Box
 

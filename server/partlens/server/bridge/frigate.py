@@ -6,8 +6,8 @@ from contextlib import suppress
 
 from redis.exceptions import RedisError
 
+from partlens.common.pictures import ImageLimits
 from partlens.explainer.errors import ImageError
-from partlens.explainer.images import ImageLimits
 from partlens.server.bridge.crops import cropped
 from partlens.server.bridge.frigate_api import FrigateApi, Shot
 from partlens.server.bridge.frigate_event import FrigateEvent, TrackedObject, read

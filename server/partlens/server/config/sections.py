@@ -12,8 +12,8 @@ from pydantic_core import PydanticCustomError
 
 from partlens.client import address as addresses
 from partlens.client.errors import AddressError
-from partlens.explainer.compute import Device, Precision
-from partlens.explainer.images import ImageLimits
+from partlens.common.compute import Device, Precision
+from partlens.common.pictures import ImageLimits
 
 # Below what gRPC, Redis and the system's clocks can count to.
 _MOST = 2_000_000_000

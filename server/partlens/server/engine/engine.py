@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from partlens.common.regions import Region
 from partlens.explainer.decomposition import Decomposition
 from partlens.explainer.errors import RegionError
 from partlens.explainer.model import MetricModel
 from partlens.explainer.pair import PairExplanation, maps_of_retrieved
-from partlens.explainer.regions import Region, position_weights
+from partlens.explainer.regions import position_weights
 from partlens.explainer.scoring import QueryPart, query_part
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.gallery import Candidate, Gallery

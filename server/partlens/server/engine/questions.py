@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from partlens.explainer.regions import Region
+from partlens.common.regions import Region
 from partlens.explainer.scoring import Score
 from partlens.indexer.gallery import Filter, GroupBy, Metadata
 

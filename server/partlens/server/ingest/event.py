@@ -6,10 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from partlens.explainer import strict_json
-from partlens.indexer.errors import InvalidImageError
-from partlens.indexer.gallery.records import MAX_ID, require_id
-from partlens.indexer.metadata import MAX_ATTRIBUTES, MAX_TEXT, Metadata, require_metadata
+from partlens.common import strict_json
+from partlens.common.ids import MAX_ID, IdError, require_id
+from partlens.common.metadata import (
+    MAX_ATTRIBUTES,
+    MAX_TEXT,
+    Metadata,
+    MetadataError,
+    require_metadata,
+)
 from partlens.server.errors import EntryError
 from partlens.v1 import gallery_service_pb2 as pb
 
@@ -53,7 +58,7 @@ whose id is there already is replaced."""
             require_metadata(
                 Metadata(self.camera, self.track, self.captured_at, self.attributes), self.uri
             )
-        except InvalidImageError as error:
+        except (IdError, MetadataError) as error:
             raise EntryError(f"has an event that cannot be used: {error}") from error
 
     def request(self, picture: bytes) -> pb.UpsertImagesRequest:

@@ -6,7 +6,8 @@ import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 from numpy.typing import NDArray
 
-from partlens.explainer.regions import Box, window_box
+from partlens.common.regions import Box
+from partlens.explainer.regions import window_box
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.gallery import Metadata, StoredImage
 from partlens.server.config.sections import LimitsSection

@@ -4,7 +4,8 @@ import re
 from datetime import UTC, datetime
 
 _ISO = re.compile(
-    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?)?", re.ASCII
+    r"\d{4}-\d\d-\d\d([T ]\d\d(:?\d\d(:?\d\d([.,]\d+)?)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?)?",
+    re.ASCII,
 )
 _EXAMPLE = "2026-05-01T12:00:00+02:00"
 
@@ -20,6 +21,8 @@ def read_moment(text: str) -> datetime:
 
     >>> read_moment("2026-05-01T12:00:00.123456789Z").isoformat()
     '2026-05-01T12:00:00.123456+00:00'
+    >>> read_moment("2026-05-01T12").isoformat()
+    '2026-05-01T12:00:00'
     """
     plain = text.strip().upper()
     if re.fullmatch(r"[-+]?[\d.]+", plain):
