@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from partlens.common.ids import IdError, require_id
-from partlens.common.metadata import MetadataError, require_metadata
+from partlens.common.metadata import Metadata, MetadataError, require_metadata
 from partlens.common.pictures import DEFAULT_LIMITS, ImageLimits
 from partlens.explainer.errors import ImageError
 from partlens.explainer.images import decode
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
-from partlens.indexer.gallery import Correction, Metadata, NewImage, StoredImage
+from partlens.indexer.gallery import Correction, NewImage, StoredImage
 from partlens.indexer.gallery.holdings import EMPTY, Holdings
 from partlens.indexer.sources import MissingImage, SourceImage
 from partlens.indexer.workers import Workers

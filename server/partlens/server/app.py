@@ -26,7 +26,8 @@ from partlens.server.host import Host
 from partlens.server.limits.admission import Admission
 from partlens.server.limits.rate import Rate
 from partlens.server.observe.logs import CallLog
-from partlens.server.observe.metrics import Metrics, MetricsPort
+from partlens.server.observe.metrics import Metrics
+from partlens.server.observe.metrics_port import MetricsPort
 from partlens.server.observe.tracing import Tracing
 from partlens.server.transport.grpc_calls import CheckedRequests, GrpcCalls
 

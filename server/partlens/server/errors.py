@@ -27,11 +27,7 @@ ServerError
 The table in status.py says how each is answered.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-
-from partlens.explainer.errors import ImageError, RegionError
 
 
 class ServerError(Exception):
@@ -178,21 +174,3 @@ class SnapshotError(ServerError):
 
 class SettingsError(ServerError, ValueError):
     """A setting that does not exist or cannot have this value."""
-
-
-_REASONS: dict[type[Exception], str] = {ImageError: "IMAGE_INVALID", RegionError: "REGION_INVALID"}
-
-
-@contextmanager
-def blamed_on(field: str) -> Iterator[None]:
-    """Says which field of the request an unusable picture or region came from.
-
-    >>> with blamed_on("images[0].data"):
-    ...     raise ImageError("the image is empty")
-    Traceback (most recent call last):
-    partlens.server.errors.RequestError: images[0].data: the image is empty
-    """
-    try:
-        yield
-    except tuple(_REASONS) as error:
-        raise RequestError(field, str(error), _REASONS[type(error)]) from error

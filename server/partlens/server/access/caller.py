@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from partlens.indexer.gallery import Filter, Metadata
+from partlens.common.filters import Filter
+from partlens.common.metadata import Metadata
 from partlens.server.errors import ForbiddenError
 
 Scope = Literal["search", "ingest", "admin"]

@@ -16,7 +16,7 @@ from partlens.server.config.options import config_options
 from partlens.server.config.settings import Settings
 from partlens.server.ingest.stream import IngestStream
 from partlens.server.observe import logs
-from partlens.server.observe.metrics import MetricsPort
+from partlens.server.observe.metrics_port import MetricsPort
 from partlens.server.sharing.connect import connect
 
 _log = logging.getLogger("partlens.server.bridge")

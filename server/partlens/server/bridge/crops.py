@@ -4,8 +4,7 @@ import io
 
 from PIL import Image
 
-from partlens.common.pictures import ImageLimits
-from partlens.explainer.images import decode
+from partlens.common.pictures import ImageLimits, decode
 from partlens.server.bridge.frigate_api import Shot
 from partlens.server.bridge.frigate_event import Box
 
@@ -22,7 +21,7 @@ def cropped(shot: Shot, box: Box, limits: ImageLimits) -> bytes:
             picture may be a smaller or larger one of it.
 
     Raises:
-        ImageError: it is no picture that can be used.
+        PictureError: it is no picture that can be used.
     """
     image = decode(shot.data, limits)
     height, width = image.shape[:2]

@@ -6,8 +6,7 @@ from contextlib import suppress
 
 from redis.exceptions import RedisError
 
-from partlens.common.pictures import ImageLimits
-from partlens.explainer.errors import ImageError
+from partlens.common.pictures import ImageLimits, PictureError
 from partlens.server.bridge.crops import cropped
 from partlens.server.bridge.frigate_api import FrigateApi, Shot
 from partlens.server.bridge.frigate_event import FrigateEvent, TrackedObject, read
@@ -88,7 +87,7 @@ class FrigateBridge:
         except EntryError as error:
             _log.warning("a message %s", error)
             return "malformed"
-        except (SnapshotError, ImageError) as error:
+        except (SnapshotError, PictureError) as error:
             _log.warning("object %s has no usable snapshot: %s", event.after.id, error)
             return "missing"
         return "pushed"

@@ -36,7 +36,8 @@ from partlens.server.engine.questions import (
     RegionToExplain,
     SearchQuestion,
 )
-from partlens.server.errors import StalePageError, UnknownQueryError, blamed_on
+from partlens.server.errors import StalePageError, UnknownQueryError
+from partlens.server.features.blame import blamed_on
 from partlens.server.features.query import Query, stored_query_id
 from partlens.server.messages import page_tokens
 from partlens.server.messages.page_tokens import SearchStart

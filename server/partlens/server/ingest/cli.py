@@ -18,7 +18,7 @@ from partlens.server.ingest.stream import IngestStream
 from partlens.server.ingest.uploader import Uploader
 from partlens.server.ingest.worker import Worker
 from partlens.server.observe import logs
-from partlens.server.observe.metrics import MetricsPort
+from partlens.server.observe.metrics_port import MetricsPort
 from partlens.server.sharing.connect import connect
 
 _log = logging.getLogger("partlens.server.ingest")

@@ -7,10 +7,10 @@ from typing import Literal, cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from partlens.common.filters import Filter, GroupBy
 from partlens.common.ids import IdError, require_id
-from partlens.common.metadata import MetadataError, require_metadata
+from partlens.common.metadata import Metadata, MetadataError, require_metadata
 from partlens.explainer.scoring import Score
-from partlens.indexer.gallery import Filter, GroupBy, Metadata
 from partlens.server.config.sections import LimitsSection
 from partlens.server.engine.questions import (
     DescribeQuestion,
