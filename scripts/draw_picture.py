@@ -50,7 +50,7 @@ async def search(pictures: Sequence[Picture], query: bytes) -> SearchAnswer:
                     Upload(one.id, encoded(one), metadata=UploadMetadata(camera=one.camera))
                     for one in pictures
                 )
-                async for answer in client.upsert_images(uploads, deadline=300):
+                for answer in await client.upsert_images(uploads, deadline=300):
                     if not answer.committed:
                         raise RuntimeError(answer.message)
                 return await client.search_regions(

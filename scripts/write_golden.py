@@ -18,10 +18,10 @@ from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.reduction import Projection, smaller
 from partlens.explainer.scoring import Score, query_part
 from partlens.explainer.starter.pictures import Picture, generate
-from partlens.indexer.extraction import media_digest, thumbnail
 from partlens.indexer.gallery import Filter, Gallery, Metadata, NewImage
 from partlens.indexer.gallery.binding import FORMAT
 from partlens.indexer.gallery.records import FloatArray
+from partlens.indexer.picture import media_digest, thumbnail
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "helpers"))

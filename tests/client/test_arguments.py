@@ -148,6 +148,7 @@ USUAL: dict[str, Any] = {
 }
 # Regions of these have neither image nor weight.
 PLAIN = ("describe_query", "explain_pair")
+UPLOADING = ("upsert_images", "upsert_stream")
 
 
 def methods() -> Iterator[tuple[str, list[str]]]:
@@ -163,7 +164,7 @@ CASES = [(name, parameter) for name, parameters in methods() for parameter in pa
 def refused(method: str, parameter: str) -> list[Any]:
     """Values of an argument that cannot be sent."""
     found = list(HOSTILE[parameter])
-    if parameter == "images" and method != "upsert_images":
+    if parameter == "images" and method not in UPLOADING:
         found += HOSTILE["query_images"]
     if parameter == "regions" and method not in PLAIN:
         found = ["0,0,5,5", 5, None, *HOSTILE["regions_to_find"]]
@@ -175,7 +176,7 @@ def arguments(method: str, **given: Any) -> dict[str, Any]:
     usual = {key: value for key, value in USUAL.items() if key in needed}
     if method in PLAIN:
         usual.pop("regions", None)
-    if method == "upsert_images":
+    if method in UPLOADING:
         usual["images"] = [Upload("a", b"picture")]
     return {**usual, **given}
 
@@ -249,16 +250,16 @@ def failing(error: Exception) -> Iterator[Upload]:
 async def test_images_before_one_that_cannot_be_sent_are_answered(served: Served) -> None:
     with Client(served.target) as client:
         for bad in NOT_UPLOADS:
-            answers = client.upsert_images([Upload("sent", picture(1)), bad])
+            answers = client.upsert_stream([Upload("sent", picture(1)), bad])
             assert next(answers).committed
             with pytest.raises(RequestError):
                 next(answers)
-        answers = client.upsert_images(failing(OwnError("disk")))
+        answers = client.upsert_stream(failing(OwnError("disk")))
         assert next(answers).committed
         with pytest.raises(OwnError, match="disk"):
             next(answers)
     async with AsyncClient(served.target) as other:
-        theirs = other.upsert_images(failing(OwnError("disk")))
+        theirs = other.upsert_stream(failing(OwnError("disk")))
         assert (await anext(theirs)).committed
         with pytest.raises(OwnError, match="disk"):
             await anext(theirs)

@@ -127,7 +127,7 @@ async def test_images_come_from_an_asynchronous_source(served: Served) -> None:
             yield Upload(id, picture(9))
 
     async with AsyncClient(served.target) as client:
-        given = [answer async for answer in client.upsert_images(pictures(), deadline=20)]
+        given = await client.upsert_images(pictures(), deadline=20)
         assert [(answer.id, answer.committed) for answer in given] == [
             ("x1", True),
             ("x2", True),
@@ -146,18 +146,18 @@ async def test_an_upload_that_cannot_be_sent_says_why(served: Served) -> None:
         raise OSError("no such picture")
 
     with Client(served.target) as client:
-        answers = client.upsert_images(sent)
+        answers = client.upsert_stream(sent)
         assert next(answers).committed
         with pytest.raises(ValueError, match="within the years 1 to 9999"):
             next(answers)
-        answers = client.upsert_images(broken())
+        answers = client.upsert_stream(broken())
         assert next(answers).replaced
         with pytest.raises(OSError, match="no such picture"):
             next(answers)
         assert client.delete_images(["y1", "y2"]) == 1
     async with AsyncClient(served.target) as other:
         with pytest.raises(ValueError, match="that UTF-8 can encode"):
-            _ = [one async for one in other.upsert_images([Upload("y", b"", "\ud800")])]
+            await other.upsert_images([Upload("y", b"", "\ud800")])
 
 
 def test_errors_are_typed_and_name_the_field(served: Served) -> None:

@@ -18,7 +18,7 @@ from partlens.indexer.errors import InvalidImageError, SourceError
 from partlens.indexer.gallery import Correction, Filter, Gallery, GroupBy, Metadata, NewImage
 from partlens.indexer.gallery.erasure import erase
 from partlens.indexer.gallery.retention import expired
-from partlens.indexer.gallery.schema import to_table
+from partlens.indexer.gallery.schema import packed
 from partlens.indexer.gallery.verification import repair, verify
 from partlens.indexer.sources import read_source
 
@@ -161,7 +161,7 @@ def older(tmp_path: Path) -> Path:
             Known("text", "", NOON, {"half": "a\ud800b"}, ""),
         ]
         images = [NewImage(**{**vars(new(one)), "id": one.camera}) for one in known]
-        gallery._commit(to_table(images, 2, gallery.bound), 2, [])
+        gallery._commit(packed(images, 2, gallery.bound), 2, [])
     return path
 
 

@@ -15,8 +15,8 @@ from partlens.explainer.starter.pictures import generate
 from partlens.explainer.stored import Stored
 from partlens.indexer.cli import index
 from partlens.indexer.errors import ModelMismatchError
-from partlens.indexer.extraction import media_digest
 from partlens.indexer.gallery import Filter, Gallery, Metadata, NewImage
+from partlens.indexer.picture import media_digest
 from partlens.indexer.reduction import copy_images, fit_smaller
 
 COUNT, DIMENSIONS = 12, 16

@@ -50,7 +50,7 @@ async def folder(model: MetricModel, gallery: Gallery) -> Path:
     """A gallery of 12 pictures, on disk."""
     async with serving(model, gallery.path) as (_, address), AsyncClient(address) as client:
         images = [Upload(one.id, one.data) for one in upserts(12)]
-        [_ async for _ in client.upsert_images(images)]
+        await client.upsert_images(images)
     return gallery.path
 
 

@@ -123,7 +123,7 @@ class Load:
         ]
         for id in ids:
             self.images.pop(id, None)
-        for answer in client.upsert_images(uploads, deadline=DEADLINE):
+        for answer in client.upsert_stream(uploads, deadline=DEADLINE):
             assert answer.committed, answer
             self.images[answer.id] = seeds[answer.id]
 

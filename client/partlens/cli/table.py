@@ -39,7 +39,7 @@ COMMANDS: Mapping[str, Row] = {
     ),
     "evaluate": Row(
         "Measure models, scores and explanations on annotated images.",
-        "partlens.explainer.evaluation.cli:evaluate",
+        "partlens.explainer.evaluation.commands.evaluate:evaluate",
     ),
     "explain": Row(
         "Take the similarity of two images apart by position.",

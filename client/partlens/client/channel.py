@@ -13,9 +13,10 @@ from partlens.client.errors import CredentialsError
 from partlens.client.proxies import Proxy
 
 DEADLINE = 60.0
+"""Seconds that one call may take unless the caller says otherwise."""
+
 FILES_HEALTH = "partlens.files"
 """The name under which a server's health says whether the files of its gallery are sound."""
-"""Seconds that one call may take unless the caller says otherwise."""
 
 RESPONSE_BYTES = 256 * 2**20
 """Largest answer that is accepted: a full page of hits, each with maps and a thumbnail."""

@@ -5,7 +5,7 @@ letter, and to gRPC a deadline of infinity is one that is over.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from numbers import Integral, Real
 from typing import Any
@@ -102,6 +102,11 @@ def several(name: str, value: Any) -> Iterable[Any]:
     return value
 
 
+def several_async(name: str, value: Any) -> AsyncIterable[Any]:
+    """The same for asyncio, which takes asynchronous iterables as well."""
+    return value if isinstance(value, AsyncIterable) else _each(several(name, value))
+
+
 def pairs(name: str, value: Any) -> dict[str, str]:
     """Texts by name."""
     if not isinstance(value, Mapping):
@@ -128,6 +133,11 @@ def moment(name: str, value: Any) -> datetime:
         shown = value.isoformat()
         message = f"{name} must lie within the years 1 to 9999 in UTC; {shown} does not"
         raise RequestError(message, name) from None
+
+
+async def _each(values: Iterable[Any]) -> AsyncIterator[Any]:
+    for one in values:
+        yield one
 
 
 def _wrong(name: str, value: Any, allowed: str) -> RequestError:

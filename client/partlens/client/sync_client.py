@@ -1,11 +1,14 @@
-"""The client for code that waits for its answers."""
+# Written by scripts/write_sync_client.py from async_client.py; change that file instead.
+"""The blocking client."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Any
 
 import grpc
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
@@ -28,9 +31,10 @@ from partlens.client.channel import (
 )
 from partlens.client.errors import ClientError, DeadlineError, UnavailableError
 from partlens.client.questions import MapKind, QueryId, QueryImage, QueryRegion, Score, Upload
+from partlens.client.retries import READ_RETRIES
 from partlens.client.rpc_errors import from_rpc
-from partlens.client.sending import Sending
 from partlens.client.standing import StandingMatch, StandingQuery
+from partlens.client.sync_sending import Sending
 from partlens.common.filters import Filter
 from partlens.common.regions import Region
 from partlens.v1 import gallery_service_pb2 as gallery_pb
@@ -41,10 +45,11 @@ from partlens.v1.standing_query_service_pb2_grpc import StandingQueryServiceStub
 
 
 class Client:
-    """A partlens server, seen through typed methods.
+    """A partlens server, through typed methods.
 
-    Every method raises a ClientError (see errors.py) when the server refuses, is not there, or
-    does not answer in time.
+    Every method raises a ClientError (see errors.py) if the server refuses the call, cannot be
+    reached, or does not answer in time. A read that is lost on the way is repeated up to three
+    times; a write is sent once (see retries.py).
 
     Args:
         target: "host:port".
@@ -52,8 +57,8 @@ class Client:
         credentials: token and certificates; none for a server without them.
 
     Raises:
-        AddressError: no such address can be, or the environment names a proxy that cannot be used.
-        CredentialsError: credentials that cannot be used, or must not be sent like this.
+        AddressError: target is not an address, or the environment names an unusable proxy.
+        CredentialsError: the credentials are unusable, or must not be sent unencrypted.
     """
 
     def __init__(
@@ -65,7 +70,7 @@ class Client:
         self.deadline = checks.seconds("deadline", deadline)
         self._route, self._metadata = route(target, credentials), credentials.metadata
         self.target = str(self._route.target)
-        self._channel = open_channel(self._route, credentials)
+        self._channel = open_channel(self._route, credentials, READ_RETRIES)
         self._search = PartSearchServiceStub(self._channel)
         self._gallery = GalleryServiceStub(self._channel)
         self._standing = StandingQueryServiceStub(self._channel)
@@ -83,7 +88,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._channel.close()
 
     def search_regions(
@@ -100,27 +105,24 @@ class Client:
         group_by: str = "",
         deadline: float | None = None,
     ) -> SearchAnswer:
-        """The gallery's images that hold parts similar to the regions, best first.
+        """Find the gallery's images that contain parts similar to the regions, best first.
 
         Args:
-            images: what the regions lie on.
+            images: the pictures that the regions lie on.
             regions: at least one that is not excluded.
-            where: which images of the gallery to look at; None for all.
+            where: which images of the gallery to search; None for all.
             page_size: hits a page; 0 for the server's default.
-            page_token: next_page_token of the page before.
-            maps: which maps each hit brings.
-            thumbnails: whether each hit brings its thumbnail.
-            group_by: "track", "camera" or "attribute:NAME": of all images with the same value the
-                best alone; "" for every image.
+            page_token: next_page_token of the previous page.
+            maps: which maps to return with each hit.
+            thumbnails: whether to return each hit's thumbnail.
+            group_by: "track", "camera" or "attribute:NAME" returns only the best of all images
+                with the same value; "" returns every image.
             deadline: seconds that this call may take; None for the client's.
         """
         request = encoding.search(
             images, regions, where, score, page_size, page_token, maps, thumbnails, group_by
         )
-        with self._errors():
-            response = self._search.SearchRegions(
-                request, timeout=self._within(deadline), metadata=self._metadata
-            )
+        response = self._ask(self._search.SearchRegions, request, deadline)
         return decoding.search(response)
 
     def search_pages(
@@ -137,21 +139,20 @@ class Client:
         group_by: str = "",
         deadline: float | None = None,
     ) -> Iterator[SearchAnswer]:
-        """The best `top` hits, a page a call; pictures are sent with the first page only.
+        """Yield the best `top` hits, one page per call; only the first call sends the pictures.
 
-        Arguments as search_regions, but for page_size: 0 is as large as the server allows.
+        Arguments are those of search_regions, but page_size 0 means as large as the server allows.
 
         Raises:
-            StaleError: the gallery changed, and the server keeps what the first page saw no more.
+            StaleError: the gallery changed, and the server no longer keeps what the first page saw.
         """
-        left, kinds = (
-            checks.whole("top", top, least=1, bits=64),
-            tuple(checks.several("maps", maps)),
-        )
+        left = checks.whole("top", top, least=1, bits=64)
+        kinds = tuple(checks.several("maps", maps))
         # Refuses what cannot be sent before the server is asked how large a page may be.
         encoding.search(images, regions, where, score, page_size, "", kinds, thumbnails, group_by)
         if not page_size:
-            page_size = self.get_gallery(deadline=deadline).limits.search_page_size
+            gallery = self.get_gallery(deadline=deadline)
+            page_size = gallery.limits.search_page_size
         asked, token = images, ""
         while left > 0:
             page = self.search_regions(
@@ -179,15 +180,12 @@ class Client:
         retrieved_regions: Sequence[Region] = (),
         deadline: float | None = None,
     ) -> PairAnswer:
-        """The similarity of two images, taken apart by position.
+        """Decompose the similarity of two images by position.
 
-        Its partial maps are those of query_regions, then those of retrieved_regions.
+        The partial maps are those of query_regions, then those of retrieved_regions.
         """
         request = encoding.pair(query, retrieved, query_regions, retrieved_regions)
-        with self._errors():
-            response = self._search.ExplainPair(
-                request, timeout=self._within(deadline), metadata=self._metadata
-            )
+        response = self._ask(self._search.ExplainPair, request, deadline)
         return decoding.pair(response)
 
     def describe_query(
@@ -197,54 +195,60 @@ class Client:
         *,
         deadline: float | None = None,
     ) -> DescribeAnswer:
-        """How the model sees an image; keeps it under a query id."""
+        """Describe how the model sees an image; the server keeps the image under a query id."""
         request = encoding.describe(image, regions)
-        with self._errors():
-            response = self._search.DescribeQuery(
-                request, timeout=self._within(deadline), metadata=self._metadata
-            )
+        response = self._ask(self._search.DescribeQuery, request, deadline)
         return decoding.describe(response)
 
     def upsert_images(
         self, images: Iterable[Upload], *, deadline: float | None = None
-    ) -> Iterator[UpsertAnswer]:
-        """Add pictures, or replace those of the same id; one answer each, in order.
+    ) -> list[UpsertAnswer]:
+        """Add pictures, or replace those with the same id; return one answer for each, in order.
 
-        An answer says committed once the picture is safe on the server's disk. Pictures are sent
-        as answers are read, so that `images` may be endless: the client's deadline does not count
-        here, only the one given with this call, for all images together.
+        An answer says committed once the picture is safe on the server's disk. An image that the
+        server refuses has an answer that says why. `images` must end; for a source that does not,
+        use upsert_stream.
+
+        If `images` raises, or an image cannot be sent, those before it are still added, and then
+        the error is raised. To see their answers, use upsert_stream.
+
+        Args:
+            images: sent in this order, while answers to earlier ones arrive.
+            deadline: seconds for all images together; None for no limit. The client's deadline
+                does not apply here.
+        """
+        return list(self.upsert_stream(images, deadline=deadline))
+
+    def upsert_stream(
+        self, images: Iterable[Upload], *, deadline: float | None = None
+    ) -> Iterator[UpsertAnswer]:
+        """Send pictures and yield the answers as they come; `images` may be endless.
+
+        Arguments and answers are those of upsert_images, and none are kept in memory. Iterate over
+        the answers: nothing is sent before, and dropping them unused gives a RuntimeWarning.
+        Stopping early cancels the call, and pictures without an answer may or may not be added.
 
         If `images` raises, or an image cannot be sent, those before it are answered first, and
         then the error is raised.
         """
-        timeout, sending = checks.optional_seconds("deadline", deadline), Sending()
-        with self._errors():
-            for response in self._gallery.UpsertImages(
-                sending.requests(images), timeout=timeout, metadata=self._metadata
-            ):
-                yield decoding.upsert(response)
-        sending.require_all_sent()
+        timeout = checks.optional_seconds("deadline", deadline)
+        sending = Sending(checks.several("images", images))
+        return self._upserted(sending, timeout)
 
     def get_image(self, id: str, *, deadline: float | None = None) -> tuple[GalleryImage, bytes]:
-        """An image of the gallery, and its thumbnail (a JPEG)."""
+        """Return an image of the gallery, and its thumbnail (a JPEG)."""
         request = encoding.get_image(id)
-        with self._errors():
-            response = self._gallery.GetImage(
-                request, timeout=self._within(deadline), metadata=self._metadata
-            )
+        response = self._ask(self._gallery.GetImage, request, deadline)
         return decoding.image(response.image), response.thumbnail
 
     def list_images(
         self, page_size: int = 0, *, deadline: float | None = None
     ) -> Iterator[GalleryImage]:
-        """Every image of the gallery in order of id, fetched a page (a call) at a time."""
+        """Yield every image of the gallery in order of id; each page is one call."""
         token = ""
         while True:
             request = encoding.list_images(page_size, token)
-            with self._errors():
-                response = self._gallery.ListImages(
-                    request, timeout=self._within(deadline), metadata=self._metadata
-                )
+            response = self._ask(self._gallery.ListImages, request, deadline)
             for one in response.images:
                 yield decoding.image(one)
             token = response.next_page_token
@@ -252,22 +256,15 @@ class Client:
                 return
 
     def delete_images(self, ids: Sequence[str], *, deadline: float | None = None) -> int:
-        """Delete images; how many of them there were."""
+        """Delete images; return how many of them existed."""
         request = encoding.delete_images(ids)
-        with self._errors():
-            response = self._gallery.DeleteImages(
-                request, timeout=self._within(deadline), metadata=self._metadata
-            )
+        response = self._ask(self._gallery.DeleteImages, request, deadline)
         return int(response.deleted)
 
     def get_gallery(self, *, deadline: float | None = None) -> GalleryAnswer:
-        """The gallery's size, its model, and what the server allows."""
-        with self._errors():
-            response = self._gallery.GetGallery(
-                gallery_pb.GetGalleryRequest(),
-                timeout=self._within(deadline),
-                metadata=self._metadata,
-            )
+        """Return the gallery's size, its model, and the server's limits."""
+        request = gallery_pb.GetGalleryRequest()
+        response = self._ask(self._gallery.GetGallery, request, deadline)
         return decoding.gallery(response)
 
     def create_standing_query(
@@ -281,36 +278,25 @@ class Client:
         score: Score = "default",
         deadline: float | None = None,
     ) -> StandingQuery:
-        """Save a search; every image that comes from now on is scored against it.
+        """Save a search; the server scores every image that is added from now on against it.
 
         Args:
-            threshold: an image matches with this score or a higher one.
+            threshold: the lowest score that matches.
         """
         request = standing.to_create(name, images, regions, threshold, where, score)
-        with self._errors():
-            response = self._standing.CreateStandingQuery(
-                request, timeout=self._within(deadline), metadata=self._metadata
-            )
+        response = self._ask(self._standing.CreateStandingQuery, request, deadline)
         return standing.query(response.standing_query)
 
     def list_standing_queries(self, *, deadline: float | None = None) -> Sequence[StandingQuery]:
-        """Those that are yours, in order of creation."""
-        with self._errors():
-            response = self._standing.ListStandingQueries(
-                standing_pb.ListStandingQueriesRequest(),
-                timeout=self._within(deadline),
-                metadata=self._metadata,
-            )
+        """Return your standing queries, in order of creation."""
+        request = standing_pb.ListStandingQueriesRequest()
+        response = self._ask(self._standing.ListStandingQueries, request, deadline)
         return [standing.query(one) for one in response.standing_queries]
 
     def delete_standing_query(self, id: str, *, deadline: float | None = None) -> None:
-        """Delete one that is yours."""
-        with self._errors():
-            self._standing.DeleteStandingQuery(
-                standing.to_delete(id),
-                timeout=self._within(deadline),
-                metadata=self._metadata,
-            )
+        """Delete one of your standing queries."""
+        request = standing.to_delete(id)
+        self._ask(self._standing.DeleteStandingQuery, request, deadline)
 
     def watch_matches(
         self,
@@ -319,14 +305,14 @@ class Client:
         after_revision: int | None = None,
         deadline: float | None = None,
     ) -> Iterator[StandingMatch]:
-        """Matches as they are found, for as long as you go on taking them.
+        """Yield matches as they are found, until you stop iterating.
 
-        The client's deadline does not count here, only the one given with this call.
+        The client's deadline does not apply here, only the one given with this call.
 
         Args:
             ids: of standing queries; empty for all of yours.
-            after_revision: begin with the images of a later one; None for what comes from now on.
-                To go on after a lost connection give that of the last match, less one.
+            after_revision: start after this revision; None starts with images added from now on.
+                To resume after a lost connection, give the last match's revision minus one.
         """
         request = standing.to_watch(ids, after_revision)
         timeout = checks.optional_seconds("deadline", deadline)
@@ -336,10 +322,10 @@ class Client:
                 yield standing.match(one)
 
     def wait_until_ready(self, timeout: float = DEADLINE) -> None:
-        """Return once the server serves.
+        """Return as soon as the server serves.
 
         Raises:
-            UnavailableError: it does not within `timeout` seconds.
+            UnavailableError: it does not serve within `timeout` seconds.
         """
         end = time.monotonic() + checks.seconds("timeout", timeout)
         why = "it does not answer"
@@ -358,11 +344,11 @@ class Client:
         )
 
     def files_are_sound(self) -> bool:
-        """Whether the server knows of no damaged file of its gallery. No token is needed.
+        """Return whether the server knows of no damaged file of its gallery. Needs no token.
 
         Raises:
-            ClientError: it cannot be asked.
-            NotFoundError: its version is too old to answer.
+            ClientError: the server cannot be reached.
+            NotFoundError: the server's version is too old to answer.
         """
         return self._is_serving(self.deadline, FILES_HEALTH)
 
@@ -373,8 +359,19 @@ class Client:
             answer = check(request, timeout=seconds)
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
-    def _within(self, deadline: float | None) -> float:
-        return self.deadline if deadline is None else checks.seconds("deadline", deadline)
+    def _ask(self, method: Any, request: Message, deadline: float | None) -> Any:
+        timeout = self.deadline if deadline is None else checks.seconds("deadline", deadline)
+        with self._errors():
+            return method(request, timeout=timeout, metadata=self._metadata)
+
+    def _upserted(self, sending: Sending, timeout: float | None) -> Iterator[UpsertAnswer]:
+        with self._errors():
+            answers = self._gallery.UpsertImages(
+                sending.requests(), timeout=timeout, metadata=self._metadata
+            )
+            for response in answers:
+                yield decoding.upsert(response)
+        sending.require_all_sent()
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

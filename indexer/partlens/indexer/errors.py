@@ -83,7 +83,13 @@ class StorageError(GalleryError):
 
 
 class InvalidImageError(GalleryError, ValueError):
-    """An image that the gallery cannot hold: its id, its arrays or its metadata."""
+    """An image that the gallery cannot hold: its id, its arrays or its metadata.
+
+    Attributes:
+        id: of the image, where Gallery.add refused it.
+    """
+
+    id = ""
 
 
 class InvalidMetadataError(InvalidImageError, MetadataError):

@@ -1,7 +1,5 @@
 """Images to gallery rows: decoded on threads ahead of the model, which never waits for a disk."""
 
-import hashlib
-import io
 import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -10,22 +8,19 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from partlens.common.ids import IdError, require_id
 from partlens.common.metadata import Metadata, MetadataError, require_metadata
 from partlens.common.pictures import DEFAULT_LIMITS, ImageLimits
 from partlens.explainer.errors import ImageError
-from partlens.explainer.images import decode
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.indexer.gallery import Correction, NewImage, StoredImage
 from partlens.indexer.gallery.holdings import EMPTY, Holdings
+from partlens.indexer.picture import DecodedPicture, decoded, media_digest
 from partlens.indexer.sources import MissingImage, SourceImage
 from partlens.indexer.workers import Workers
 
-THUMBNAIL_SIDE = 160
 _AHEAD = 3
 """Batches decoded ahead of the model; bounds memory."""
 _LONGEST_SEARCH = 8
@@ -65,16 +60,17 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class DecodedImage:
-    """An image file before its pass through the model; id and metadata as it will be stored."""
+    """An image of a source before its pass through the model.
 
-    source: SourceImage
+    Attributes:
+        id, uri, metadata: as they will be stored.
+        picture: decoded.
+    """
+
     id: str
+    uri: str
     metadata: Metadata
-    digest: str
-    pixels: NDArray[np.float32]
-    width: int
-    height: int
-    thumbnail: bytes
+    picture: DecodedPicture
 
 
 Loaded = DecodedImage | Correction | BadImage | None
@@ -120,19 +116,6 @@ def extract(
             yield _through_model(model, taken)
 
 
-def media_digest(data: bytes) -> str:
-    """Digest of an encoded image."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
-def thumbnail(image: NDArray[np.uint8]) -> bytes:
-    """A JPEG whose longest side has at most THUMBNAIL_SIDE pixels."""
-    small, out = Image.fromarray(image), io.BytesIO()
-    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    small.save(out, "JPEG", quality=85)
-    return out.getvalue()
-
-
 def load(
     source: SourceImage,
     id: str | None,
@@ -159,12 +142,12 @@ def load(
             if before.metadata == metadata and before.uri == source.uri:
                 return None
             return Correction(id, digest, source.uri, metadata)
-        image = decode(data, limits)
-    except (OSError, ImageError, IdError, MetadataError) as error:
+        picture = decoded(data, digest, preprocessing, limits)
+    except OSError as error:
+        return BadImage(id, error.strerror or str(error))
+    except (ImageError, IdError, MetadataError) as error:
         return BadImage(id, str(error))
-    height, width = image.shape[:2]
-    pixels = preprocessing.pixels(image)
-    return DecodedImage(source, id, metadata, digest, pixels, width, height, thumbnail(image))
+    return DecodedImage(id, source.uri, metadata, picture)
 
 
 def _each_once(
@@ -197,19 +180,9 @@ def _through_model(model: MetricModel, loaded: Sequence[Loaded]) -> Batch:
     bad = [one for one in loaded if isinstance(one, BadImage)]
     images: list[NewImage] = []
     if usable:
-        seen = model.decompose_pixels(np.stack([one.pixels for one in usable]))
+        seen = model.decompose_pixels(np.stack([one.picture.pixels for one in usable]))
         images = [
-            NewImage(
-                id=one.id,
-                uri=one.source.uri,
-                media_digest=one.digest,
-                width=one.width,
-                height=one.height,
-                thumbnail=one.thumbnail,
-                metadata=one.metadata,
-                contributions=seen.contributions[i],
-                bias=seen.bias[i],
-            )
+            one.picture.image(one.id, one.uri, one.metadata, seen.contributions[i], seen.bias[i])
             for i, one in enumerate(usable)
         ]
     return Batch(images, corrections, bad, sum(one is None for one in loaded))

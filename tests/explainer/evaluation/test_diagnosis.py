@@ -14,7 +14,7 @@ from partlens.common.regions import Box
 from partlens.explainer.errors import AnnotationError
 from partlens.explainer.evaluation.annotations import AnnotatedImage, read_annotations
 from partlens.explainer.evaluation.batches import batches, embedded, passes, passes_over
-from partlens.explainer.evaluation.cli import evaluate
+from partlens.explainer.evaluation.commands.evaluate import evaluate
 from partlens.explainer.evaluation.diagnosis.heads import (
     HeadTraining,
     Loss,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from partlens.explainer.errors import AnnotationError, ShapeError
-from partlens.explainer.evaluation.cli import evaluate
+from partlens.explainer.evaluation.commands.evaluate import evaluate
 from partlens.explainer.evaluation.label_retrieval import measure_retrieval
 from partlens.explainer.evaluation.labels import labels_from_csv, labels_from_paths
 from partlens.explainer.starter import model_folder

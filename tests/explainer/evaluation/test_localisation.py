@@ -17,7 +17,7 @@ from partlens.common.regions import Box
 from partlens.explainer.errors import AnnotationError
 from partlens.explainer.evaluation.annotations import AnnotatedImage, read_annotations
 from partlens.explainer.evaluation.batches import nearest, passes
-from partlens.explainer.evaluation.cli import evaluate
+from partlens.explainer.evaluation.commands.evaluate import evaluate
 from partlens.explainer.evaluation.localisation import (
     METHODS,
     THRESHOLDS,

@@ -15,7 +15,7 @@ from PIL import Image
 
 from partlens.explainer.decomposition import Decomposition
 from partlens.explainer.errors import AnnotationError, ShapeError
-from partlens.explainer.evaluation.cli import evaluate
+from partlens.explainer.evaluation.commands.evaluate import evaluate
 from partlens.explainer.evaluation.orientation.cvusa import read_cvusa
 from partlens.explainer.evaluation.orientation.measure import (
     Orientation,

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from partlens.common.regions import Box
 from partlens.explainer.errors import AnnotationError
 from partlens.explainer.evaluation.annotations import AnnotatedImage, read_annotations
-from partlens.explainer.evaluation.cli import evaluate
+from partlens.explainer.evaluation.commands.evaluate import evaluate
 from partlens.explainer.evaluation.part_search import (
     PartQuery,
     PartScores,

@@ -18,7 +18,7 @@ from partlens.explainer.comparators import COMPARATORS, Target
 from partlens.explainer.errors import ShapeError
 from partlens.explainer.evaluation.annotations import read_annotations, read_picture
 from partlens.explainer.evaluation.batches import passes
-from partlens.explainer.evaluation.cli import evaluate
+from partlens.explainer.evaluation.commands.evaluate import evaluate
 from partlens.explainer.evaluation.localisation import measure_localisation
 from partlens.explainer.evaluation.removal import (
     FRACTIONS,

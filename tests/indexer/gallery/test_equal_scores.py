@@ -27,7 +27,7 @@ from partlens.indexer.gallery.indexes import Indexes, SegmentIndex
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.plan import IndexChoice
 from partlens.indexer.gallery.ranking import Found
-from partlens.indexer.gallery.schema import arrays, to_table
+from partlens.indexer.gallery.schema import packed
 from partlens.indexer.gallery.segments import Segment
 
 IndexOf = Callable[[Segment], SegmentIndex]
@@ -51,11 +51,9 @@ def copy(name: int, content: int) -> NewImage:
 
 def segment(images: Sequence[NewImage]) -> Segment:
     """One in memory."""
-    bound = Binding(SPEC, "float16")
-    table = to_table(images, 1, bound)
-    return segments.in_memory(
-        Catalogue.of_truth(table, np.arange(len(images))), *arrays(table, bound)
-    )
+    rows = packed(images, 1, Binding(SPEC, "float16"))
+    catalogue = Catalogue.of_truth(rows.table, np.arange(len(images)))
+    return segments.in_memory(catalogue, rows.contributions, rows.bias)
 
 
 @dataclass(frozen=True)

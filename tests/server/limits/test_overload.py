@@ -49,11 +49,11 @@ async def test_more_streams_than_the_limit_are_refused_and_calls_are_not(
             with pytest.raises(
                 ExhaustedError, match="2 streams of uploads are in progress"
             ) as caught:
-                await anext(client.upsert_images(upload))
+                await client.upsert_images(upload)
             assert caught.value.retry_seconds and "late" not in gallery.view
             assert (await client.get_gallery()).images == 2
             streams[0].cancel()
-            await eventually(lambda: anext(client.upsert_images(upload)))
+            await eventually(lambda: client.upsert_images(upload))
 
 
 async def test_more_calls_than_the_limit_are_refused_and_health_is_not(

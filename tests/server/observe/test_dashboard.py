@@ -20,7 +20,7 @@ ADDED = {"instance"}
 async def exported(running: Running) -> dict[str, set[str]]:
     """The labels of every series of a server, a worker and a bridge that were used, by name."""
     async with AsyncClient(running.address) as client:
-        [_ async for _ in client.upsert_images([Upload("a", picture(1))])]
+        await client.upsert_images([Upload("a", picture(1))])
         await client.search_regions([picture(2)], [QueryRegion(Box(0, 0, 20, 20))])
     ingest, bridge = IngestMetrics(), BridgeMetrics()
     ingest.entries.labels("committed").inc()

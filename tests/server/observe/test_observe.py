@@ -43,7 +43,7 @@ def samples(text: str) -> dict[tuple[str, ...], float]:
 async def use(address: str) -> None:
     """Two searches with one picture, an upload, and an image that is not there."""
     async with AsyncClient(address, DEADLINE) as client:
-        [_ async for _ in client.upsert_images([Upload(SECRET, picture(1)), Upload("", b"")])]
+        await client.upsert_images([Upload(SECRET, picture(1)), Upload("", b"")])
         for _ in range(2):
             await client.search_regions([picture(100)], REGION)
         with pytest.raises(NotFoundError):

@@ -1,1 +1,1 @@
-"""Measurements on annotated images: one module each, a pure function and a command."""
+"""Measurements on annotated images: each a pure function in a module of its own."""

@@ -117,7 +117,7 @@ def measure(
 def _pixels(model: MetricModel, images: Sequence[SourceImage]) -> NDArray[np.float32]:
     """Inputs of the model, shape [n, 3, height, width], n at most _MOST_PIXELS."""
     loaded = (load(one, one.id, EMPTY, model.spec.preprocessing) for one in images[:_MOST_PIXELS])
-    pixels = [one.pixels for one in loaded if isinstance(one, DecodedImage)]
+    pixels = [one.picture.pixels for one in loaded if isinstance(one, DecodedImage)]
     if not pixels:
         raise SourceError(f"none of the first {len(images[:_MOST_PIXELS])} images can be used")
     return np.stack(pixels)

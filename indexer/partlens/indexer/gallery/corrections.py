@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.records import Correction
-from partlens.indexer.gallery.schema import schema
+from partlens.indexer.gallery.schema import Packed, arrays, schema
 from partlens.indexer.gallery.version import Version
 
 
@@ -20,7 +20,7 @@ def corrected(
     corrections: Mapping[str, Correction],
     revision: int,
     bound: Binding,
-) -> pa.Table:
+) -> Packed:
     """Rows of the truth as they are, but for what is corrected and their revision.
 
     Args:
@@ -48,4 +48,4 @@ def corrected(
         name: pa.array(changed[name], plan.field(name).type) if name in changed else table[name]
         for name in plan.names
     }
-    return pa.table(columns, schema=plan)
+    return Packed(pa.table(columns, schema=plan), *arrays(table, bound))

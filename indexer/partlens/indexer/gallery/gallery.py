@@ -11,8 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-import pyarrow as pa
-
 from partlens.common.compute import Device
 from partlens.common.durable import move_into_place
 from partlens.common.storage import Storage
@@ -45,7 +43,7 @@ from partlens.indexer.gallery.loading import (
 )
 from partlens.indexer.gallery.plan import INDEXED_ROWS, IndexChoice
 from partlens.indexer.gallery.records import Correction, NewImage, StoredImage
-from partlens.indexer.gallery.schema import arrays, to_table
+from partlens.indexer.gallery.schema import Packed, packed
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.truth import Truth
 from partlens.indexer.gallery.view import GalleryView
@@ -242,13 +240,17 @@ class Gallery:
         if not images:
             return []
         for image in images:
-            image.require_storable(self.spec.positions, self.spec.dimensions)
+            try:
+                image.require_storable(self.spec.positions, self.spec.dimensions)
+            except InvalidImageError as error:
+                error.id = image.id
+                raise
         _require_each_once([image.id for image in images])
         with self.writing() as before:
             ids, revision = [image.id for image in images], self._truth.next_revision
             replaced = before.stored(ids)
             places = list(before.live.find(ids).values())
-            self._commit(to_table(images, revision, self.bound), revision, places)
+            self._commit(packed(images, revision, self.bound), revision, places)
             return list(replaced.values())
 
     def correct(self, corrections: Sequence[Correction]) -> Sequence[StoredImage]:
@@ -283,16 +285,16 @@ class Gallery:
                 revision, mine = self._truth.next_revision, {id: by_id[id] for id in there}
                 places = list(before.live.find(list(there)).values())
                 row_ids = before.live.row_ids(places)
-                table = corrected(before.version, row_ids, mine, revision, self.bound)
-                self._commit(table, revision, places)
+                rows = corrected(before.version, row_ids, mine, revision, self.bound)
+                self._commit(rows, revision, places)
             return list(there.values())
 
-    def _commit(self, table: pa.Table, revision: int, replaced: Sequence[Place]) -> None:
+    def _commit(self, rows: Packed, revision: int, replaced: Sequence[Place]) -> None:
         """Write rows in the place of others; the caller holds the writing lock."""
         before = self._view.live
-        row_ids = self._truth.upsert(table, revision, replacing=bool(replaced))
-        catalogue = Catalogue.of_truth(table, row_ids)
-        fresh = write_or_keep(self.path, catalogue, *arrays(table, self.bound))
+        row_ids = self._truth.upsert(rows.table, revision, replacing=bool(replaced))
+        catalogue = Catalogue.of_truth(rows.table, row_ids)
+        fresh = write_or_keep(self.path, catalogue, rows.contributions, rows.bias)
         self._show(before.without(replaced).holding(fresh))
         self._compaction.after_commit()
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,22 @@ def array_columns(bound: Binding) -> tuple[str, ...]:
     return ("bias", "contributions", *(("scales",) if bound.storage == "int8" else ()))
 
 
-def to_table(images: Sequence[NewImage], revision: int, bound: Binding) -> pa.Table:
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """Rows for the truth, and the parts of them that a segment holds too.
+
+    Attributes:
+        table: of the schema.
+        contributions: of its rows, [M, P, D].
+        bias: of its rows, [M, D].
+    """
+
+    table: pa.Table
+    contributions: Stored
+    bias: FloatArray
+
+
+def packed(images: Sequence[NewImage], revision: int, bound: Binding) -> Packed:
     """Rows of new images, all of one revision."""
     bias = np.stack([image.bias for image in images]).astype(np.float32)
     contributions = np.stack([image.contributions for image in images]).astype(np.float32)
@@ -73,7 +89,7 @@ def to_table(images: Sequence[NewImage], revision: int, bound: Binding) -> pa.Ta
     }
     if kept.scales is not None:
         columns["scales"] = _fixed(kept.scales)
-    return pa.table(columns, schema=schema(bound))
+    return Packed(pa.table(columns, schema=schema(bound)), kept, bias)
 
 
 def _fixed(rows: NDArray[np.floating] | NDArray[np.int8]) -> pa.Array:

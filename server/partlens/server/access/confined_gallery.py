@@ -1,16 +1,31 @@
 """A gallery as one caller may see and change it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
-from partlens.indexer.gallery import Gallery, NewImage, StoredImage
+from partlens.indexer.errors import InvalidImageError
+from partlens.indexer.gallery import Gallery, NewImage
 from partlens.indexer.gallery.view import GalleryView
 from partlens.server.access.caller import Confinement
 from partlens.server.access.confined_view import ConfinedView
 from partlens.server.errors import ForbiddenError
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Added:
+    """What became of images to add.
+
+    Attributes:
+        replaced: ids that were there before.
+        refused: position among the given images -> why it was not added.
+    """
+
+    replaced: Set[str]
+    refused: Mapping[int, ForbiddenError | InvalidImageError]
 
 
 class ConfinedWriter:
@@ -23,7 +38,31 @@ class ConfinedWriter:
     def __init__(self, gallery: Gallery, newest: ConfinedView) -> None:
         self._gallery, self._newest = gallery, newest
 
-    def require_addable(self, image: NewImage) -> None:
+    def add(self, images: Sequence[NewImage]) -> Added:
+        """Add the images that the caller may add and the gallery can hold, in one commit.
+
+        Of one id given twice the later image stays, as if each had had a commit of its own.
+
+        Raises:
+            LockedError, StorageError: as Gallery.add.
+        """
+        refused = dict[int, ForbiddenError | InvalidImageError]()
+        for number, image in enumerate(images):
+            try:
+                self._require_addable(image)
+            except ForbiddenError as error:
+                refused[number] = error
+        while True:
+            chosen = {one.id: n for n, one in enumerate(images) if n not in refused}
+            try:
+                replaced = self._gallery.add([images[number] for number in chosen.values()])
+                return Added({one.id for one in replaced}, refused)
+            except InvalidImageError as error:
+                if error.id not in chosen:
+                    raise
+                refused[chosen[error.id]] = error
+
+    def _require_addable(self, image: NewImage) -> None:
         """Raise ForbiddenError unless the caller may add the image and see the one it replaces."""
         within = self._newest.within
         within.require(image.metadata.camera)
@@ -31,16 +70,6 @@ class ConfinedWriter:
             if not within.sees(replaced):
                 # Not even whose it is: that would tell of a camera that is not the caller's.
                 raise ForbiddenError(f"this token may not replace image {image.id!r}")
-
-    def add(self, images: Sequence[NewImage]) -> Sequence[StoredImage]:
-        """As Gallery.add.
-
-        Raises:
-            ForbiddenError: one is not addable; nothing is added.
-        """
-        for image in images:
-            self.require_addable(image)
-        return self._gallery.add(images)
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete those that the caller sees; how many."""

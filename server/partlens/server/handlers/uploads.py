@@ -4,21 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from partlens.explainer.errors import ImageError, ShapeError
-from partlens.explainer.images import decode
-from partlens.indexer.errors import InvalidImageError
-from partlens.indexer.extraction import media_digest, thumbnail
 from partlens.indexer.gallery import NewImage
-from partlens.server.access.confined_gallery import ConfinedWriter
+from partlens.indexer.picture import DecodedPicture, decoded, media_digest
 from partlens.server.calls import call as calls
 from partlens.server.engine.answers import Committed, Receipt, Refused
 from partlens.server.engine.engine import Engine
 from partlens.server.engine.questions import Upload
 from partlens.server.errors import ForbiddenError, RequestError
-from partlens.server.features.batcher import Decomposed
 from partlens.server.host import Host
 from partlens.server.messages import decoding, page_tokens
 from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
@@ -26,12 +19,10 @@ from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
 
 @dataclass(frozen=True, eq=False)
 class _Decoded:
-    """A picture that can be used, before its pass through the model."""
+    """An upload that can be used, before its pass through the model."""
 
     upload: Upload
-    pixels: NDArray[np.float32]
-    size: tuple[int, int]
-    thumbnail: bytes
+    picture: DecodedPicture
 
 
 async def prepare(requests: Sequence[UpsertImagesRequest], host: Host) -> list[NewImage | Refused]:
@@ -42,73 +33,50 @@ async def prepare(requests: Sequence[UpsertImagesRequest], host: Host) -> list[N
 
 def commit(prepared: Sequence[NewImage | Refused], engine: Engine) -> list[Receipt]:
     """Write the images in one commit; when this returns they are on disk."""
+    images = [one for one in prepared if isinstance(one, NewImage)]
     with engine.gallery.writing() as writer:
-        allowed = [
-            one if isinstance(one, Refused) else _addable(one, engine, writer) for one in prepared
-        ]
-        # Of one id sent twice the later stays, as if each had had a commit of its own.
-        images = {one.id: one for one in allowed if isinstance(one, NewImage)}
-        there = {one.id for one in writer.add(list(images.values()))}
+        added = writer.add(images)
         version = engine.gallery.view.number
-    calls.current().note(
-        query=page_tokens.digest(sorted(images)),
-        gallery_version=version,
-        committed=len(images),
-        refused=sum(isinstance(one, Refused) for one in allowed),
-    )
-    receipts = list[Receipt]()
-    for one in allowed:
+    receipts, there, number = list[Receipt](), set(added.replaced), 0
+    for one in prepared:
         if isinstance(one, Refused):
             receipts.append(one)
+            continue
+        if (error := added.refused.get(number)) is not None:
+            reason = "FORBIDDEN" if isinstance(error, ForbiddenError) else "NOT_STORABLE"
+            receipts.append(Refused(reason, str(error)))
         else:
             receipts.append(Committed(version, one.width, one.height, one.id in there))
             there.add(one.id)
+        number += 1
+    committed = {one.id for n, one in enumerate(images) if n not in added.refused}
+    calls.current().note(
+        query=page_tokens.digest(sorted(committed)),
+        gallery_version=version,
+        committed=len(committed),
+        refused=sum(isinstance(one, Refused) for one in receipts),
+    )
     return receipts
-
-
-def _addable(image: NewImage, engine: Engine, writer: ConfinedWriter) -> NewImage | Refused:
-    try:
-        image.require_storable(engine.spec.positions, engine.spec.dimensions)
-        writer.require_addable(image)
-    except InvalidImageError as error:
-        return Refused("NOT_STORABLE", str(error))
-    except ForbiddenError as error:
-        return Refused("FORBIDDEN", str(error))
-    return image
 
 
 def _read(request: UpsertImagesRequest, engine: Engine) -> _Decoded | Refused:
     try:
         upload = decoding.upload(request)
-        image = decode(upload.data, engine.limits.image_limits)
-        pixels = engine.spec.preprocessing.pixels(image)
+        limits, preprocessing = engine.limits.image_limits, engine.spec.preprocessing
+        picture = decoded(upload.data, media_digest(upload.data), preprocessing, limits)
     except RequestError as error:
         return Refused(error.violation.reason, str(error))
     except ImageError as error:
         return Refused("IMAGE_INVALID", str(error))
-    return _Decoded(upload, pixels, (image.shape[1], image.shape[0]), thumbnail(image))
+    return _Decoded(upload, picture)
 
 
 async def _seen(one: _Decoded | Refused, host: Host) -> NewImage | Refused:
     if isinstance(one, Refused):
         return one
     try:
-        seen = await host.batcher.decompose(one.pixels, patient=True)
+        seen = await host.batcher.decompose(one.picture.pixels, patient=True)
     except ShapeError as error:
         return Refused("NOT_EXPLAINABLE", str(error))
-    return _new_image(one, seen)
-
-
-def _new_image(one: _Decoded, seen: Decomposed) -> NewImage:
-    width, height = one.size
-    return NewImage(
-        id=one.upload.id,
-        uri=one.upload.uri,
-        media_digest=media_digest(one.upload.data),
-        width=width,
-        height=height,
-        thumbnail=one.thumbnail,
-        metadata=one.upload.metadata,
-        contributions=seen.contributions,
-        bias=seen.bias,
-    )
+    of = one.upload
+    return one.picture.image(of.id, of.uri, of.metadata, seen.contributions, seen.bias)

@@ -1,0 +1,48 @@
+"""Uploads on their way to the server."""
+
+import warnings
+from collections.abc import AsyncIterable, AsyncIterator
+
+from partlens.client import encoding
+from partlens.client.questions import Upload
+from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
+
+
+class Sending:
+    """Turns uploads into requests while gRPC asks for them.
+
+    gRPC swallows what an iterable of requests raises. Here the stream ends instead, so that images
+    sent before get their answers, and the error is kept. If nobody asks for the requests, dropping
+    the object gives a RuntimeWarning: nothing was sent.
+    """
+
+    def __init__(self, images: AsyncIterable[Upload]) -> None:
+        self._images = images
+        self._begun = False
+        self._error: Exception | None = None
+
+    def __del__(self) -> None:
+        if not self._begun:
+            warnings.warn(
+                "the answers of upsert_stream were never iterated over, so no image was sent;"
+                " iterate over them, or use upsert_images",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def requests(self) -> AsyncIterator[UpsertImagesRequest]:
+        """A request for each image."""
+        self._begun = True
+        return self._each()
+
+    def require_all_sent(self) -> None:
+        """Raise what the iterable raised, or what was wrong with one of its images."""
+        if self._error is not None:
+            raise self._error
+
+    async def _each(self) -> AsyncIterator[UpsertImagesRequest]:
+        try:
+            async for one in self._images:
+                yield encoding.upload(one)
+        except Exception as error:
+            self._error = error

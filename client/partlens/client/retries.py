@@ -1,0 +1,48 @@
+"""Which calls gRPC repeats by itself: reads, where the connection was lost before any answer.
+
+A write is sent once. If the connection is lost, the server may or may not have done it: a repeated
+deletion could report fewer images than it deleted, and a standing query could be saved twice.
+WatchMatches is not repeated either: a second watch would skip the matches in between.
+
+gRPC repeats nothing that a partlens server has begun to answer, an error included. The caller
+decides about those, by ClientError.retry_seconds.
+"""
+
+import json
+
+from partlens.client.channel import Options
+
+_SEARCH, _GALLERY, _STANDING = (
+    f"partlens.v1.{name}Service" for name in ("PartSearch", "Gallery", "StandingQuery")
+)
+READS = (
+    (_SEARCH, "SearchRegions"),
+    (_SEARCH, "ExplainPair"),
+    (_SEARCH, "DescribeQuery"),
+    (_GALLERY, "GetImage"),
+    (_GALLERY, "ListImages"),
+    (_GALLERY, "GetGallery"),
+    (_STANDING, "ListStandingQueries"),
+)
+"""(service, method). Health is left out: a check asks whether the server answers now."""
+
+# At most 0.42 s in all, so that the error for a server that is not there still comes at once.
+_POLICY = {
+    "maxAttempts": 4,
+    "initialBackoff": "0.05s",
+    "maxBackoff": "0.2s",
+    "backoffMultiplier": 2,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+_NAMES = [{"service": service, "method": method} for service, method in READS]
+
+REPEATED_BYTES = 64 * 2**20
+"""Largest request that is repeated; gRPC's own limit, 256 KiB, is less than a photograph."""
+
+READ_RETRIES: Options = (
+    (
+        "grpc.service_config",
+        json.dumps({"methodConfig": [{"name": _NAMES, "retryPolicy": _POLICY}]}),
+    ),
+    ("grpc.per_rpc_retry_buffer_size", REPEATED_BYTES),
+)

@@ -1,0 +1,1 @@
+"""The commands of `partlens evaluate`: each reads images, calls one measure and prints."""

@@ -1,0 +1,23 @@
+"""`partlens evaluate`: what a model and a score are worth on annotated images."""
+
+import click
+
+from partlens.explainer.evaluation.commands.diagnose import diagnose
+from partlens.explainer.evaluation.commands.faithfulness import faithfulness
+from partlens.explainer.evaluation.commands.localize import localize
+from partlens.explainer.evaluation.commands.orient import orient
+from partlens.explainer.evaluation.commands.parts import parts
+from partlens.explainer.evaluation.commands.retrieval import retrieval
+
+
+@click.group()
+def evaluate() -> None:
+    """Measure models, scores and explanations on annotated images."""
+
+
+evaluate.add_command(diagnose)
+evaluate.add_command(faithfulness)
+evaluate.add_command(localize)
+evaluate.add_command(orient)
+evaluate.add_command(parts)
+evaluate.add_command(retrieval)

@@ -1,0 +1,82 @@
+"""The one way from a picture's bytes to a row of a gallery, whatever brought it."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from partlens.common.metadata import Metadata
+from partlens.common.pictures import ImageLimits
+from partlens.explainer.images import decode
+from partlens.explainer.preprocessing import Preprocessing
+from partlens.indexer.gallery import NewImage
+from partlens.indexer.gallery.records import FloatArray
+
+THUMBNAIL_SIDE = 160
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedPicture:
+    """A picture before its pass through the model.
+
+    Attributes:
+        digest: of the encoded picture.
+        pixels: the model's input, float32 [3, height, width].
+        width, height: of the upright picture, in pixels.
+        thumbnail: JPEG.
+    """
+
+    digest: str
+    pixels: FloatArray
+    width: int
+    height: int
+    thumbnail: bytes
+
+    def image(
+        self, id: str, uri: str, metadata: Metadata, contributions: FloatArray, bias: FloatArray
+    ) -> NewImage:
+        """The picture with what the model gave for it, [P, D] and [D], to add to a gallery."""
+        return NewImage(
+            id=id,
+            uri=uri,
+            media_digest=self.digest,
+            width=self.width,
+            height=self.height,
+            thumbnail=self.thumbnail,
+            metadata=metadata,
+            contributions=contributions,
+            bias=bias,
+        )
+
+
+def decoded(
+    data: bytes, digest: str, preprocessing: Preprocessing, limits: ImageLimits
+) -> DecodedPicture:
+    """An encoded picture, ready for the model.
+
+    Args:
+        digest: media_digest of the data.
+        limits: what may be decoded.
+
+    Raises:
+        ImageError: it cannot be decoded, or not within the limits.
+    """
+    image = decode(data, limits)
+    height, width = image.shape[:2]
+    return DecodedPicture(digest, preprocessing.pixels(image), width, height, thumbnail(image))
+
+
+def media_digest(data: bytes) -> str:
+    """Digest of an encoded picture."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def thumbnail(image: NDArray[np.uint8]) -> bytes:
+    """A JPEG of an image [height, width, 3]; its longest side has at most THUMBNAIL_SIDE pixels."""
+    small, out = Image.fromarray(image), io.BytesIO()
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    small.save(out, "JPEG", quality=85)
+    return out.getvalue()

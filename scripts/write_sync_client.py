@@ -1,0 +1,82 @@
+"""Writes the blocking client from the asyncio one, so that there is one client to maintain.
+
+With --check it compares instead, and fails where a module is not what its source says.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+CLIENT = Path(__file__).parents[1] / "client/partlens/client"
+# Source; what is written from it.
+PAIRS = (("async_client.py", "sync_client.py"), ("async_sending.py", "sync_sending.py"))
+# What the asyncio client says; what the blocking one says. The first that fits decides.
+WORDS = (
+    ("The client for asyncio. The blocking one is generated from it.", "The blocking client."),
+    ("typed methods, for asyncio", "typed methods"),
+    ("import asyncio\n", ""),
+    ("asyncio.sleep", "time.sleep"),
+    ("Iterable[Upload] | AsyncIterable[Upload]", "Iterable[Upload]"),
+    ("open_aio_channel", "open_channel"),
+    ("several_async", "several"),
+    ("async_sending", "sync_sending"),
+    ("__aenter__", "__enter__"),
+    ("__aexit__", "__exit__"),
+    ("AsyncClient", "Client"),
+    ("AsyncIterable", "Iterable"),
+    ("AsyncIterator", "Iterator"),
+    ("async ", ""),
+    ("await ", ""),
+)
+_ANY = re.compile("|".join(rf"(?<!\w){re.escape(words)}" for words, _ in WORDS))
+_LEFT = re.compile(r"\w*(?:[Aa]sync|await|_aio|\baio)\w*")
+
+
+def blocking(source: str, name: str) -> str:
+    """The blocking form of an asyncio module.
+
+    Args:
+        name: of its file, for the note at the top.
+
+    Raises:
+        ValueError: a word of asyncio has no counterpart in WORDS.
+    """
+    said = dict(WORDS)
+    text = _ANY.sub(lambda found: said[found[0]], source)
+    if left := _LEFT.search(text):
+        raise ValueError(f"{name}: no blocking form is known for {left[0]!r}; add it to WORDS")
+    note = f"# Written by scripts/write_sync_client.py from {name}; change that file instead.\n"
+    return _formatted(note + text)
+
+
+def _formatted(text: str) -> str:
+    """Imports in order, list() for a comprehension that only copies, lines filled again."""
+    ruff, at = [sys.executable, "-m", "ruff"], ["--stdin-filename", str(CLIENT / "made.py"), "-"]
+    fix = ["check", "--quiet", "--fix", "--unsafe-fixes", "--select", "I,C416"]
+    for command in (fix, ["format", "--quiet"]):
+        done = subprocess.run(
+            [*ruff, *command, *at], input=text, stdout=subprocess.PIPE, text=True, check=True
+        )
+        text = done.stdout
+    return text
+
+
+def main() -> int:
+    """Write or compare; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="compare, and fail if it differs")
+    check, wrong = parser.parse_args().check, 0
+    for source, target in PAIRS:
+        text, path = blocking((CLIENT / source).read_text("utf-8"), source), CLIENT / target
+        if not check:
+            path.write_text(text, "utf-8")
+        elif not path.exists() or path.read_text("utf-8") != text:
+            print(f"{path} differs from {source}: run scripts/generate", file=sys.stderr)
+            wrong = 1
+    return wrong
+
+
+if __name__ == "__main__":
+    sys.exit(main())
