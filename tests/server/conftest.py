@@ -15,8 +15,8 @@ from torch import nn
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.indexer.gallery import Gallery
+from partlens.runtime.config.settings import Settings
 from partlens.server.app import PartlensServer, create_server
-from partlens.server.config.settings import Settings
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
 from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceStub

@@ -17,10 +17,10 @@ from partlens.explainer.scoring import QueryPart, query_part
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.gallery import Candidate, Gallery
 from partlens.indexer.gallery.following import Follower
+from partlens.runtime.config.sections import LimitsSection
 from partlens.server.access.caller import Confinement
 from partlens.server.access.confined_gallery import ConfinedGallery
 from partlens.server.access.confined_view import ConfinedView
-from partlens.server.config.sections import LimitsSection
 from partlens.server.engine.answers import (
     DescribeAnswer,
     Match,

@@ -11,7 +11,7 @@ from partlens.common.filters import Filter, GroupBy
 from partlens.common.ids import IdError, require_id
 from partlens.common.metadata import Metadata, MetadataError, require_metadata
 from partlens.explainer.scoring import Score
-from partlens.server.config.sections import LimitsSection
+from partlens.runtime.config.sections import LimitsSection
 from partlens.server.engine.questions import (
     DescribeQuestion,
     EarlierPicture,

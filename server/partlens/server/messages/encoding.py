@@ -11,7 +11,7 @@ from partlens.common.regions import Box
 from partlens.explainer.regions import window_box
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.gallery import StoredImage
-from partlens.server.config.sections import LimitsSection
+from partlens.runtime.config.sections import LimitsSection
 from partlens.server.engine.answers import (
     Committed,
     DescribeAnswer,

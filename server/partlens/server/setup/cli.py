@@ -33,7 +33,7 @@ def setup(
     # Here, as they need torch: --help answers at once.
     from partlens.explainer.errors import ExplainerError
     from partlens.indexer.errors import IndexerError
-    from partlens.server.errors import ServerError
+    from partlens.runtime.errors import ProgramError
     from partlens.server.setup import certificates
     from partlens.server.setup.folder import Place, ServerFolder
 
@@ -45,7 +45,7 @@ def setup(
         for made in ready.prepare(place, model):
             click.echo(f"made {made}")
         fingerprint = certificates.fingerprint(ready.tls.authority)
-    except (ExplainerError, IndexerError, ServerError) as error:
+    except (ExplainerError, IndexerError, ProgramError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{folder} cannot be written: {error}") from error
