@@ -55,6 +55,25 @@ def test_without_its_libraries_the_program_says_what_to_install(tmp_path: Path) 
     assert done.stderr == "The command line needs the extra `cli`: pip install 'partlens[cli]'\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [
+        ("ingest", "ingest"),
+        ("bridge", "bridge"),
+        ("config", "ingest"),
+        ("token", "server,faiss-cpu"),
+    ],
+)
+def test_a_command_that_is_not_installed_names_its_own_extra(
+    name: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = COMMANDS[name].place.partition(":")[0]
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(click.ClickException, match="needs more than is installed") as raised:
+        main([name], standalone_mode=False)
+    assert raised.value.message.endswith(f"pip install 'partlens[{extra}]'")
+
+
 def test_an_unknown_command_is_a_usage_error() -> None:
     with pytest.raises(click.UsageError, match="No such command 'serch'"):
         main(["serch"], standalone_mode=False)

@@ -13,13 +13,13 @@ from gallery_images import NOON, SPEC, image, parts
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from partlens.common.metadata import require_metadata
 from partlens.indexer.errors import InvalidImageError, SourceError
 from partlens.indexer.gallery import Correction, Filter, Gallery, GroupBy, Metadata, NewImage
 from partlens.indexer.gallery.erasure import erase
 from partlens.indexer.gallery.retention import expired
 from partlens.indexer.gallery.schema import packed
 from partlens.indexer.gallery.verification import repair, verify
-from partlens.indexer.metadata import require_metadata
 from partlens.indexer.sources import read_source
 
 FUZZED = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -35,12 +35,12 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
 
 def new(known: Known) -> NewImage:
     made = image("x")
-    return NewImage(**{**vars(made), "uri": known.uri, "metadata": known.metadata(Metadata)})
+    return NewImage(**{**vars(made), "uri": known.uri, "metadata": known.metadata()})
 
 
 def require_read_back(gallery: Gallery, known: Known) -> None:
     """Every method that reads gives the image as it was said, and every condition finds it."""
-    wanted = known.metadata(Metadata)
+    wanted = known.metadata()
     (listed,) = (one for one in gallery.view.list() if one.id == "x")
     assert (
         listed.metadata
@@ -97,7 +97,7 @@ def test_images_that_are_added(gallery: Gallery, known: Known) -> None:
 @given(known=any_known)
 def test_images_that_are_corrected(gallery: Gallery, known: Known) -> None:
     gallery.add([image("x")])
-    made = Correction("x", "sha256:0", known.uri, known.metadata(Metadata))
+    made = Correction("x", "sha256:0", known.uri, known.metadata())
     if allowed(known):
         gallery.correct([made])
         require_read_back(gallery, known)
@@ -142,7 +142,7 @@ def test_manifests_say_what_is_in_their_cells(tmp_path: Path, known: Known, kind
     )
     if allowed(said):
         (one,) = read_source(path)
-        assert one.metadata == said.metadata(Metadata)
+        assert one.metadata == said.metadata()
         require_metadata(one.metadata)
     else:
         with pytest.raises(SourceError, match=r"row [12]: "):

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from partlens.common.metadata import Metadata
 from partlens.common.moments import read_moment
 from partlens.indexer.errors import SourceError
-from partlens.indexer.metadata import Metadata, Stated
 from partlens.indexer.sources import ImageFile, SourceImage, read_source
+from partlens.indexer.stated import Stated
 
 STATED = Stated(True, True, True, True, frozenset({"hat"}))
 """By a manifest with all known columns and an attribute."""

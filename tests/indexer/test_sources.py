@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from partlens.common.files import read_file
+from partlens.common.metadata import Metadata
 from partlens.explainer.errors import ImageError
 from partlens.indexer.errors import SourceError
-from partlens.indexer.metadata import Metadata
 from partlens.indexer.sources import ImageFile, MissingImage, read_source
 
 

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from drawn_video import HEIGHT, RATE, WIDTH, grey, write
 from numpy.typing import NDArray
 
+from partlens.common.pictures import ImageLimits
 from partlens.explainer.errors import ImageError
-from partlens.explainer.images import ImageLimits
 from partlens.explainer.starter import model_folder
 from partlens.indexer.cli import index
 from partlens.indexer.errors import SourceError

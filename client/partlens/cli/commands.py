@@ -11,13 +11,16 @@ import click
 
 from partlens.cli.table import Row
 
-# Part -> the extra that installs it, and a module that only this extra brings.
+# Part, or a package of one -> the extra that installs it, and a module that only this extra brings.
 _EXTRAS: Mapping[str, tuple[str, str]] = {
     "partlens.cli": ("cli", "rich"),
     "partlens.client": ("cli", "rich"),
     "partlens.explainer": ("explainer", "torch"),
     "partlens.indexer": ("indexer,faiss-cpu", "lance"),
-    "partlens.server": ("server,faiss-cpu", "pydantic_settings"),
+    "partlens.ingest": ("ingest", "redis"),
+    "partlens.ingest.bridge": ("bridge", "paho"),
+    "partlens.runtime": ("ingest", "redis"),
+    "partlens.server": ("server,faiss-cpu", "grpc_reflection"),
 }
 
 
@@ -63,12 +66,13 @@ class Commands(click.Group):
 _ABSENT = "(not installed)"
 
 
-def _part(module: str) -> str:
-    return ".".join(module.split(".")[:2])
+def _extra_of(module: str) -> tuple[str, str]:
+    within = (part for part in _EXTRAS if f"{module}.".startswith(f"{part}."))
+    return _EXTRAS[max(within, key=len)]
 
 
 def _installed(row: Row) -> bool:
-    _, needed = _EXTRAS[_part(row.place)]
+    _, needed = _extra_of(row.place.partition(":")[0])
     return find_spec(needed) is not None
 
 
@@ -92,7 +96,7 @@ def _ended_by_ctrl_c() -> Iterator[None]:
 
 def _missing(called: str, module: str, error: ImportError) -> click.Command:
     """A command that says what to install."""
-    extra, _ = _EXTRAS[_part(module)]
+    extra, _ = _extra_of(module)
 
     def refuse() -> None:
         raise click.ClickException(

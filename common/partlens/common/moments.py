@@ -20,6 +20,8 @@ def read_moment(text: str) -> datetime:
 
     >>> read_moment("2026-05-01T12:00:00.123456789Z").isoformat()
     '2026-05-01T12:00:00.123456+00:00'
+    >>> read_moment("2026-05-01T12").isoformat()
+    '2026-05-01T12:00:00'
     """
     plain = text.strip().upper()
     if re.fullmatch(r"[-+]?[\d.]+", plain):

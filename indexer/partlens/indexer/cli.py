@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from partlens.common.compute import Compute
+from partlens.common.storage import Storage
 from partlens.common.text import visible
-from partlens.explainer.compute import Compute
 from partlens.explainer.model import MetricModel, read_spec
-from partlens.explainer.stored import Storage
 from partlens.indexer.arguments import GALLERY, MODEL, STORAGE, clear_errors, compute_options
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery import cli as upkeep

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from partlens.common.regions import Box
 from partlens.explainer.errors import AnnotationError
 from partlens.explainer.evaluation.annotations import AnnotatedImage, read_annotations
 from partlens.explainer.evaluation.commands.evaluate import evaluate
@@ -19,7 +20,6 @@ from partlens.explainer.evaluation.part_search import (
     judge,
 )
 from partlens.explainer.model import MetricModel, read_spec
-from partlens.explainer.regions import Box
 from partlens.explainer.starter import model_folder
 from partlens.explainer.starter.pictures import generate
 from partlens.explainer.starter.pictures.manifest import write_pictures

@@ -18,7 +18,8 @@ import pytest
 from click.testing import CliRunner
 from gallery_images import SPEC, image, parts
 
-from partlens.explainer.stored import Storage, Stored
+from partlens.common.storage import Storage
+from partlens.explainer.stored import Stored
 from partlens.indexer.cli import index
 from partlens.indexer.errors import DamagedError, LockedError, NewerFormatError, StorageError
 from partlens.indexer.gallery import Filter, Gallery

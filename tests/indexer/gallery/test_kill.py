@@ -10,8 +10,9 @@ import pytest
 from gallery_images import GRID, SPEC, image, parts
 from gallery_writer import Change, after, write_for_ever
 
+from partlens.common.storage import Storage
 from partlens.explainer.scoring import score_images
-from partlens.explainer.stored import Storage, Stored
+from partlens.explainer.stored import Stored
 from partlens.indexer.gallery import Filter, Gallery
 from partlens.indexer.gallery.search import search
 

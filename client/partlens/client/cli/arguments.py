@@ -63,7 +63,7 @@ class TimeType(click.ParamType[Any]):
     ) -> datetime:
         """The time that a text gives, with its zone."""
         try:
-            return in_utc(read_moment(value)).astimezone(UTC)
+            return in_utc(read_moment(str(value))).astimezone(UTC)
         except ValueError as error:
             self.fail(str(error), param, ctx)
         except OverflowError:

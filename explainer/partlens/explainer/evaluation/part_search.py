@@ -12,12 +12,14 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.regions import Box
+from partlens.common.storage import Storage
 from partlens.explainer.errors import AnnotationError
 from partlens.explainer.evaluation.annotations import AnnotatedImage, read_picture
 from partlens.explainer.model import MetricModel
-from partlens.explainer.regions import Box, position_weights
+from partlens.explainer.regions import position_weights
 from partlens.explainer.scoring import QueryPart, Score, query_part, score_images
-from partlens.explainer.stored import Storage, Stored
+from partlens.explainer.stored import Stored
 
 DEFAULT_PARTS = ("beak", "crown", "left wing", "tail", "belly", "left leg")
 TOP = 10

@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from partlens.common.filters import Filter
 from partlens.explainer.scoring import score_images
 from partlens.indexer.bench.contenders import TOP
 from partlens.indexer.bench.synthetic import DIMENSIONS, GRID, Query, name
-from partlens.indexer.gallery import Filter, Gallery
+from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.ranking import contenders
 from partlens.indexer.gallery.search import search
 

@@ -7,9 +7,10 @@ from typing import cast, get_args
 
 from partlens.common.durable import write_atomically
 from partlens.common.files import read_file
+from partlens.common.storage import Storage
 from partlens.explainer.errors import ModelError
 from partlens.explainer.spec import ModelSpec
-from partlens.explainer.stored import Storage, kept_bytes
+from partlens.explainer.stored import kept_bytes
 from partlens.indexer.errors import DamagedError, GalleryError, NewerFormatError, NotFoundError
 
 FORMAT = 2

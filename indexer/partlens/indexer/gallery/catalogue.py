@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from partlens.common.filters import Filter, GroupBy, require_several
+from partlens.common.metadata import Metadata
 from partlens.indexer.gallery.records import StoredImage
 from partlens.indexer.gallery.times import readable
-from partlens.indexer.metadata import Filter, GroupBy, Metadata
 
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.int64]
@@ -51,9 +52,10 @@ class Codes(NamedTuple):
     numbers: NDArray[np.int32]
     texts: list[str]
 
-    def are(self, texts: Set[str]) -> Mask:
+    def are(self, texts: Collection[str]) -> Mask:
         """Which rows have one of these, shape [M]."""
-        wanted = [number for number, text in enumerate(self.texts) if text in texts]
+        among = frozenset(texts)
+        wanted = [number for number, text in enumerate(self.texts) if text in among]
         return np.isin(self.numbers, wanted)
 
 
@@ -154,6 +156,7 @@ class Catalogue:
 
     def accepted(self, where: Filter) -> Mask | None:
         """Which rows pass the filter, shape [M]; None if all do."""
+        require_several(where)
         masks = [
             self.codes(column).are(texts)
             for column, texts in (("camera", where.cameras), ("track", where.tracks))

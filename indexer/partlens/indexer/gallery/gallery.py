@@ -11,10 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
+from partlens.common.compute import Device
 from partlens.common.durable import move_into_place
-from partlens.explainer.compute import Device
+from partlens.common.storage import Storage
 from partlens.explainer.spec import ModelSpec
-from partlens.explainer.stored import Storage
 from partlens.indexer.errors import (
     AlreadyExistsError,
     DamagedError,
@@ -42,11 +42,7 @@ from partlens.indexer.gallery.loading import (
     write_or_keep,
 )
 from partlens.indexer.gallery.plan import INDEXED_ROWS, IndexChoice
-from partlens.indexer.gallery.records import (
-    Correction,
-    NewImage,
-    StoredImage,
-)
+from partlens.indexer.gallery.records import Correction, NewImage, StoredImage
 from partlens.indexer.gallery.schema import Packed, packed
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.truth import Truth

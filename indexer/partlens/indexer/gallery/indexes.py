@@ -14,9 +14,9 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.compute import Device
 from partlens.common.durable import sync, write_atomically
 from partlens.common.files import read_file
-from partlens.explainer.compute import Device
 from partlens.explainer.halves import to_half
 from partlens.indexer.errors import DamagedError, GalleryError
 from partlens.indexer.gallery import checksums

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from partlens.common.filters import Filter, GroupBy
 from partlens.explainer.scoring import QueryPart, Score
 from partlens.indexer.gallery.candidates import Chosen, candidate_rows
 from partlens.indexer.gallery.catalogue import Rows
@@ -16,7 +17,6 @@ from partlens.indexer.gallery.ranking import Asked, Found, Ranking
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.threads import one_thread
-from partlens.indexer.metadata import Filter, GroupBy
 
 _CHUNK_BYTES = 2**21
 """Of contributions scored at a time: their float32 copy stays in the processor's cache."""

@@ -6,14 +6,15 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
+from partlens.common.ids import require_id
+from partlens.common.metadata import Metadata, require_metadata
 from partlens.common.moments import in_utc, read_moment
 from partlens.explainer.errors import TableError
 from partlens.explainer.tables import csv_rows
-from partlens.indexer.errors import IndexerError, SourceError
-from partlens.indexer.gallery.records import require_id
-from partlens.indexer.metadata import Metadata, Stated, require_metadata
+from partlens.indexer.errors import SourceError
 from partlens.indexer.sources.image import ImageFile
 from partlens.indexer.sources.parquet import parquet_rows
+from partlens.indexer.stated import Stated
 
 _OTHER_FORMS = {
     "\\": "write folders with /, not \\",
@@ -65,7 +66,7 @@ def _image(manifest: Path, row: Mapping[str, str], place: str) -> ImageFile:
         require_id(id)
         metadata = _metadata(row)
         require_metadata(metadata)
-    except (IndexerError, ValueError, OverflowError) as error:
+    except (ValueError, OverflowError) as error:
         raise SourceError(f"{place}: {error}") from error
     return ImageFile(id, file, metadata, _stated(tuple(row), bool(row.get("id"))))
 

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common.files import require_regular
-from partlens.explainer.images import DEFAULT_LIMITS, ImageLimits
+from partlens.common.metadata import Metadata
+from partlens.common.pictures import DEFAULT_LIMITS, ImageLimits
 from partlens.indexer.errors import SourceError
-from partlens.indexer.metadata import Metadata, Stated
 from partlens.indexer.places import file_uri, id_below
 from partlens.indexer.sources import MissingImage, SourceImage
+from partlens.indexer.stated import Stated
 from partlens.indexer.video.frames import EARLY, FrameImage, Pace, opened, upright
 from partlens.indexer.video.sidecar import Detection
 

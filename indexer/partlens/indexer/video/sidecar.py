@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from partlens.common import strict_json
 from partlens.common.files import open_regular
-from partlens.explainer import strict_json
-from partlens.indexer.errors import InvalidMetadataError, SourceError
-from partlens.indexer.metadata import Metadata, require_metadata
+from partlens.common.metadata import Metadata, MetadataError, require_metadata
+from partlens.indexer.errors import SourceError
 from partlens.indexer.sources.cells import cell_text
 
 _KEYS = frozenset({"time", "box", "track"})
@@ -70,7 +70,7 @@ def _detection(line: str, place: str) -> Detection:
         raise SourceError(f"{place}: time must be 0 or later, and the box x, y, width, height")
     try:
         require_metadata(Metadata(track=track, attributes=texts))
-    except InvalidMetadataError as error:
+    except MetadataError as error:
         raise SourceError(f"{place}: {error}") from error
     return Detection(time, (x, y, width, height), track, texts, states_track)
 

@@ -3,7 +3,7 @@
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from partlens.indexer.gallery import Filter
+from partlens.common.filters import Filter
 from partlens.server.engine.answers import Match
 from partlens.server.messages.encoding import Encoder
 from partlens.server.standing.matcher import StandingMatch

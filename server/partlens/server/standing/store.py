@@ -15,10 +15,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from partlens.common.durable import sync, write_atomically
+from partlens.common.filters import Filter
 from partlens.explainer.errors import ShapeError
 from partlens.explainer.scoring import MIXTURES
 from partlens.explainer.spec import ModelSpec
-from partlens.indexer.gallery import Filter
 from partlens.server.errors import StandingQueryError
 from partlens.server.features.query import Query
 from partlens.server.standing.query import SavedRegion, StandingQuery
