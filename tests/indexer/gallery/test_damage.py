@@ -359,6 +359,25 @@ def test_what_is_no_file_in_the_place_of_one_is_an_error(path: Path, name: str, 
             assert isinstance(found, Verification) and found.findings
 
 
+def test_a_list_of_images_that_changes_while_it_is_in_use_is_damage(path: Path) -> None:
+    """It is mapped into memory: what the disk gives back later may be no text any more."""
+    gallery = Gallery.open(path)
+    for file in path.glob("segments/*/catalogue.arrow"):
+        content = file.read_bytes()
+        assert content.count(b"file:///") > 0
+        with open(file, "r+b") as out:  # the same file, as the mapping sees it
+            out.write(content.replace(b"file:///", 8 * b"\xff"))
+    view = gallery.view
+    for look in (
+        view.list,
+        lambda: view.stored(["1"]),
+        lambda: view.holdings().get("1"),
+        lambda: view.search(parts(), "context", Filter(), 10),
+    ):
+        with pytest.raises(DamagedError, match="changed while it was in use"):
+            look()
+
+
 def test_a_scrub_record_that_is_no_file_is_begun_anew(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "scrub.json")
     assert ScrubRecord.read(tmp_path / "scrub.json") == ScrubRecord()
