@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from partlens.explainer.importing.torch_module import from_module
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.scoring import QueryPart, query_part
@@ -35,7 +34,7 @@ def make_model(folder: Path) -> MetricModel:
     net.add_module("flatten", nn.Flatten())
     net.add_module("embed", nn.Linear(16, DIMENSIONS))
     size = Preprocessing(GRID[0] * CELL, GRID[1] * CELL)
-    made = from_module(
+    made = MetricModel.from_module(
         net.eval(), feature_layer="patches", preprocessing=size, name="synthetic", licence="none"
     )
     return made.save(folder)
