@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from partlens.explainer.importing.torch_module import from_module
+from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.reduction import Projection, smaller
 from partlens.explainer.scoring import Score, query_part
@@ -52,7 +52,7 @@ def new_image(picture: Picture, contributions: FloatArray, bias: FloatArray) -> 
 
 def main() -> None:
     """Write it anew."""
-    model = from_module(
+    model = MetricModel.from_module(
         head_modules.make("gap"),
         feature_layer="stem",
         preprocessing=Preprocessing(16, 8),

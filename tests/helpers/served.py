@@ -12,7 +12,7 @@ from PIL import Image
 from server_process import server_process
 
 from partlens.client import Client, Upload
-from partlens.explainer.importing.torch_module import from_module
+from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.indexer.gallery import Gallery
 
@@ -40,7 +40,7 @@ def serving(folder: Path) -> Iterator[Served]:
     """`partlens serve` on a free port, with 30 pictures in its gallery."""
     net = head_modules.make("two branches")
     preprocessing = Preprocessing(32, 16)
-    model = from_module(
+    model = MetricModel.from_module(
         net, feature_layer="stem", preprocessing=preprocessing, name="tiny", licence="MIT"
     ).save(folder / "model")
     Gallery.create(folder / "gallery", model.spec).close()

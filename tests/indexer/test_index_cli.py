@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from partlens.explainer.importing.torch_module import from_module
+from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.indexer.cli import index
 from partlens.indexer.gallery import Gallery
@@ -27,7 +27,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model") / "tiny"
     net = head_modules.make("gap, fc, bn, relu, dropout")
     preprocessing = Preprocessing(16, 8)
-    from_module(net, feature_layer="stem", preprocessing=preprocessing, name="tiny").save(folder)
+    MetricModel.from_module(
+        net, feature_layer="stem", preprocessing=preprocessing, name="tiny"
+    ).save(folder)
     return folder
 
 

@@ -18,7 +18,8 @@ from click.testing import CliRunner
 from PIL import Image
 from torch import nn
 
-from partlens.explainer.importing.torch_module import from_module, with_onnx_backbone
+from partlens.explainer.importing.torch_module import with_onnx_backbone
+from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.indexer.cli import index
 from partlens.indexer.gallery import Gallery
@@ -46,7 +47,7 @@ class Slow(nn.Module):
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model") / "slow"
     preprocessing = Preprocessing(32, 32)
-    live = from_module(
+    live = MetricModel.from_module(
         Slow().eval(), feature_layer="stem", preprocessing=preprocessing, name="slow"
     )
     with_onnx_backbone(live, []).save(folder)

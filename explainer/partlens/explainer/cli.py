@@ -295,9 +295,9 @@ def _from_module(
     about: About,
 ) -> "Imported":
     from partlens.explainer.importing.fidelity import Imported
-    from partlens.explainer.importing.torch_module import from_module, original, with_onnx_backbone
+    from partlens.explainer.importing.torch_module import original, with_onnx_backbone
 
-    live = from_module(
+    live = MetricModel.from_module(
         module,
         feature_layer=feature_layer,
         embedding=embedding,

@@ -30,6 +30,8 @@ from partlens.explainer.head.rules import Rules
 from partlens.explainer.pooling import pool
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.spec import ModelSpec
+from partlens.explainer.splitting.module import split_module
+from partlens.explainer.splitting.parts import ModelParts
 
 FORMAT = 2
 """Of smaller models, which no version read before; of all others it is still 1."""
@@ -94,22 +96,48 @@ class MetricModel:
         embedding: str = "",
         preprocessing: Preprocessing,
         name: str,
+        licence: str = "",
+        images: Sequence[NDArray[np.uint8]] = (),
         extras: tuple[str, ...] = (),
         rules: Rules = (),
     ) -> "MetricModel":
-        """A live PyTorch module, for work that touches no disk; see importing.torch_module."""
-        # Importing builds models, so it knows this module; this is the one way back.
-        from partlens.explainer.importing.torch_module import from_module
+        """A live PyTorch module, for work that touches no disk.
 
-        return from_module(
-            module,
-            feature_layer=feature_layer,
-            embedding=embedding,
-            preprocessing=preprocessing,
-            name=name,
-            extras=extras,
-            rules=rules,
+        Args:
+            module: pixels [N, 3, height, width] to an embedding [N, D]; it is put into eval mode.
+            feature_layer: dotted name of the submodule that gives the feature map; "" takes the
+                last tensor through which every path goes and which changes where the picture does.
+            embedding: of a module that returns several tensors, the key or place of the embedding,
+                as "features" or "1", dotted where they are nested.
+            preprocessing: how the module wants its pixels; its size is the model's input size.
+            name, licence: for model.json.
+            images: real images on which completeness is measured too.
+            extras: names of the first tokens of the feature map [N, T, C] that lie on no cell, as
+                ("class", "register_1"); the others are positions.
+            rules: (operator, rule) pairs that come before RULES; see docs/explainer.md.
+
+        Raises:
+            ModelError: the module cannot be exported, cut or decomposed, its embeddings depend on
+                the batch, or its positions look elsewhere; see its subclasses.
+        """
+        return cls.of(
+            split_module(
+                module,
+                feature_layer=feature_layer,
+                embedding=embedding,
+                preprocessing=preprocessing,
+                name=name,
+                licence=licence,
+                images=images,
+                extras=extras,
+                rules=rules,
+            )
         )
+
+    @classmethod
+    def of(cls, parts: ModelParts) -> "MetricModel":
+        """The model that a network was split into."""
+        return cls(parts.spec, parts.backbone, parts.head, parts.rules, parts.measured)
 
     @classmethod
     def load(cls, folder: Path, compute: Compute = CPU) -> "MetricModel":

@@ -18,13 +18,12 @@ from partlens.explainer.head.lowering.torch.lower import lower
 from partlens.explainer.head.narrow import narrowed
 from partlens.explainer.head.operators import Head
 from partlens.explainer.head.run import run, run_all
-from partlens.explainer.importing.graph import export_graph, module_path
 from partlens.explainer.importing.huggingface import Pooling, load_pretrained
 from partlens.explainer.importing.onnx_file import from_onnx_file
-from partlens.explainer.importing.torch_module import from_module
 from partlens.explainer.model import MetricModel
 from partlens.explainer.pair import PairExplanation
 from partlens.explainer.preprocessing import Preprocessing
+from partlens.explainer.splitting.graph import export_graph, module_path
 
 TRANSFORMERS: dict[str, tuple[str, Pooling]] = {
     f"{name}, {pooling}": (name, pooling)
@@ -61,7 +60,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Any:
             module, layer, extras = found.module, found.feature_layer, found.extras
         else:
             module, layer = architectures.make(name)
-        model = from_module(
+        model = MetricModel.from_module(
             module,
             feature_layer=layer,
             preprocessing=Preprocessing(*size),

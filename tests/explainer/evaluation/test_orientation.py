@@ -46,7 +46,6 @@ from partlens.explainer.evaluation.orientation.scenes import (
     generate,
     place,
 )
-from partlens.explainer.importing.torch_module import from_module
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 
@@ -224,7 +223,7 @@ def test_what_cannot_be_measured_is_refused(models: tuple[MetricModel, MetricMod
     with pytest.raises(AnnotationError, match="no pair"):
         measure_orientation(*models, [])
     cropping = Preprocessing(AERIAL.height, AERIAL.width, resize="shortest_side_crop")
-    cut = from_module(
+    cut = MetricModel.from_module(
         Stream(False), feature_layer="features", preprocessing=cropping, name="cropping"
     )
     with pytest.raises(AnnotationError, match="'cropping' cuts"):

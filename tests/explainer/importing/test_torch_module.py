@@ -13,7 +13,7 @@ from partlens.explainer.errors import ModelError, ModelFileError, UnsupportedOpe
 from partlens.explainer.head.live import Affine, Live, Statistic, apply
 from partlens.explainer.head.operators import Operator
 from partlens.explainer.head.rules import RULES
-from partlens.explainer.importing.torch_module import from_module, load_module, with_onnx_backbone
+from partlens.explainer.importing.torch_module import load_module, with_onnx_backbone
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 
@@ -25,7 +25,7 @@ def pixels(count: int = 3) -> np.ndarray:
 
 
 def imported(name: str) -> MetricModel:
-    return from_module(
+    return MetricModel.from_module(
         head_modules.make(name), feature_layer="stem", preprocessing=SIZE, name=name, licence="MIT"
     )
 
@@ -55,13 +55,13 @@ def test_a_saved_model_gives_the_same_parts(name: str, tmp_path: Path) -> None:
 
 
 def test_the_feature_layer_is_found_where_none_is_named() -> None:
-    found = from_module(head_modules.make("gap"), preprocessing=SIZE, name="gap")
+    found = MetricModel.from_module(head_modules.make("gap"), preprocessing=SIZE, name="gap")
     assert found.spec.grid == (4, 2) and found.spec.feature_layer.startswith("stem")
 
 
 def test_another_input_size_gives_another_grid() -> None:
     larger = Preprocessing(32, 16)
-    found = from_module(
+    found = MetricModel.from_module(
         head_modules.make("gmp, fc"), feature_layer="stem", preprocessing=larger, name="x"
     )
     assert found.spec.grid == (8, 4)
@@ -76,7 +76,9 @@ def test_another_input_size_gives_another_grid() -> None:
 )
 def test_what_cannot_be_decomposed_is_refused_by_name(head: nn.Module, message: str) -> None:
     with pytest.raises(UnsupportedOperatorError, match=message):
-        from_module(head_modules.Net(head), feature_layer="stem", preprocessing=SIZE, name="x")
+        MetricModel.from_module(
+            head_modules.Net(head), feature_layer="stem", preprocessing=SIZE, name="x"
+        )
 
 
 def test_rules_of_the_callers_own_come_first_and_are_not_saved(tmp_path: Path) -> None:
@@ -112,13 +114,15 @@ def test_rules_of_the_callers_own_come_first_and_are_not_saved(tmp_path: Path) -
 
 def test_unknown_layers_are_refused_with_the_known_ones() -> None:
     with pytest.raises(ModelError, match=r"no layer 'stm'; layers: stem"):
-        from_module(head_modules.make("gap"), feature_layer="stm", preprocessing=SIZE, name="x")
+        MetricModel.from_module(
+            head_modules.make("gap"), feature_layer="stm", preprocessing=SIZE, name="x"
+        )
 
 
 def test_the_digest_of_a_live_module_follows_its_weights() -> None:
     again = imported("gap").spec.digest
     assert imported("gap").spec.digest == again
-    other = from_module(
+    other = MetricModel.from_module(
         head_modules.make("gap", seed=5), feature_layer="stem", preprocessing=SIZE, name="gap"
     )
     assert other.spec.digest != again

@@ -11,8 +11,8 @@ import click
 import torch
 
 from partlens.explainer.errors import ExplainerError
-from partlens.explainer.importing.assembly import sample_pixels
 from partlens.explainer.model import MetricModel
+from partlens.explainer.splitting.assembly import sample_pixels
 
 
 @dataclass(frozen=True)

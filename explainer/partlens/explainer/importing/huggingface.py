@@ -73,7 +73,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
 
 @dataclass(frozen=True)
 class Pretrained:
-    """What `from_module` needs of a pretrained model.
+    """What MetricModel.from_module needs of a pretrained model.
 
     Attributes:
         module: pixels [N, 3, height, width] to an embedding [N, D], in eval mode.

@@ -13,13 +13,13 @@ from partlens.common.files import require_regular
 from partlens.explainer.backbone import FloatArray, OnnxBackbone
 from partlens.explainer.errors import ModelError, ModelFileError
 from partlens.explainer.head.lowering.onnx.lower import SHAPES, constants, lower
-from partlens.explainer.importing.assembly import assemble, sample_pixels
-from partlens.explainer.importing.batches import require_independent, varied
 from partlens.explainer.importing.fidelity import require_same
 from partlens.explainer.importing.onnx_input import PixelInput, original, pixel_input
 from partlens.explainer.model import MetricModel
 from partlens.explainer.onnx_runtime import session
 from partlens.explainer.preprocessing import Preprocessing
+from partlens.explainer.splitting.assembly import assemble, sample_pixels
+from partlens.explainer.splitting.batches import require_independent, varied
 
 _MAX_BYTES = 2**31 - 1  # what protobuf can hold
 
@@ -44,7 +44,7 @@ def from_onnx_file(
         embedding: name of the tensor that is the embedding.
         preprocessing: how it wants its pixels; `onnx_input.PixelInput.preprocessing` is what the
             file says of them.
-        name, licence, images, extras: as torch_module.from_module.
+        name, licence, images, extras: as MetricModel.from_module.
         other_size: allow another size than the file declares.
 
     Raises:
@@ -66,7 +66,7 @@ def from_onnx_file(
     nodes = list(after.graph.node)
     head = lower(nodes, values | constants(model), len(feature), start, embedding)
     expected = values[embedding] if embedding != start else feature
-    made = assemble(
+    parts = assemble(
         backbone,
         head,
         pixels,
@@ -77,6 +77,7 @@ def from_onnx_file(
         licence=licence,
         extras=extras,
     )
+    made = MetricModel.of(parts)
     require_same(made, original(model, declared, embedding, other_size), pixels)
     return made
 

@@ -1,6 +1,5 @@
-"""A PyTorch module as a model: exported, cut at its feature layer, its head lowered."""
+"""PyTorch modules to import: loaded with their weights, run by ONNX Runtime or as the original."""
 
-import hashlib
 import importlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,85 +14,12 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from partlens.common.files import require_regular
-from partlens.explainer.backbone import FloatArray, OnnxBackbone, TorchBackbone
+from partlens.explainer.backbone import FloatArray, OnnxBackbone
 from partlens.explainer.errors import CompletenessError, ModelError
-from partlens.explainer.head.lowering.torch.lower import lower
-from partlens.explainer.head.rules import Rules
-from partlens.explainer.importing.assembly import assemble, sample_pixels
-from partlens.explainer.importing.batches import require_independent, varied
-from partlens.explainer.importing.choice import last_local
 from partlens.explainer.importing.fidelity import Original
-from partlens.explainer.importing.graph import (
-    ExportedGraph,
-    SplitGraph,
-    export_graph,
-    module_path,
-    operator_name,
-)
-from partlens.explainer.importing.outputs import embedding_of
 from partlens.explainer.model import MetricModel
-from partlens.explainer.preprocessing import Preprocessing
-
-Image = NDArray[np.uint8]
-
-
-def from_module(
-    module: nn.Module,
-    *,
-    feature_layer: str = "",
-    embedding: str = "",
-    preprocessing: Preprocessing,
-    name: str,
-    licence: str = "",
-    images: Sequence[Image] = (),
-    extras: tuple[str, ...] = (),
-    rules: Rules = (),
-) -> MetricModel:
-    """A live model around a PyTorch module.
-
-    Args:
-        module: pixels [N, 3, height, width] to an embedding [N, D]; it is put into eval mode.
-        feature_layer: dotted name of the submodule that gives the feature map; "" takes the last
-            tensor through which every path goes and which changes where the picture does.
-        embedding: of a module that returns several tensors, the key or place of the embedding, as
-            "features" or "1", dotted where they are nested.
-        preprocessing: how the module wants its pixels; its size is the model's input size.
-        name, licence: for model.json.
-        images: real images on which completeness is measured beside random pixels.
-        extras: names of the first tokens of the feature map [N, T, C] that lie on no cell, as
-            ("class", "register_1"); the others are positions.
-        rules: (operator, rule) pairs that come before RULES; see docs/explainer.md.
-
-    Raises:
-        ModelError: the module cannot be exported, cut or decomposed, depends on the batch, or its
-            positions look elsewhere; see its subclasses.
-    """
-    module = module.eval()
-    size = (preprocessing.height, preprocessing.width)
-    graph = _cut(export_graph(module, size, embedding), feature_layer, preprocessing, len(extras))
-    own = [kind for kind, _ in rules]
-    head = lower(graph.head_nodes(), graph.feature, graph.output, graph.module, module_path, own)
-    backbone = TorchBackbone(graph.backbone(), size)
-    layer = feature_layer or module_path(graph.feature) or graph.feature.name
-    pixels = sample_pixels(preprocessing, images)
-    with torch.no_grad():
-        expected = embedding_of(module(torch.from_numpy(pixels)), embedding)
-    model = assemble(
-        backbone,
-        head,
-        pixels,
-        expected,
-        preprocessing,
-        layer,
-        name=name,
-        licence=licence,
-        extras=extras,
-        rules=rules,
-    )
-    digest = hashlib.sha256(repr(model.spec).encode())
-    for key, value in sorted(module.state_dict().items()):
-        digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
-    return replace(model, spec=replace(model.spec, digest=f"live:sha256:{digest.hexdigest()}"))
+from partlens.explainer.splitting.assembly import sample_pixels
+from partlens.explainer.splitting.outputs import embedding_of
 
 
 def original(module: nn.Module, embedding: str = "") -> Original:
@@ -101,7 +27,7 @@ def original(module: nn.Module, embedding: str = "") -> Original:
 
     Args:
         module: in eval mode.
-        embedding: as from_module.
+        embedding: as MetricModel.from_module.
     """
 
     @torch.no_grad()
@@ -113,35 +39,12 @@ def original(module: nn.Module, embedding: str = "") -> Original:
     return embed
 
 
-def _cut(graph: ExportedGraph, layer: str, preprocessing: Preprocessing, extras: int) -> SplitGraph:
-    """The graph cut at its feature map, after a check that no image depends on others.
-
-    That comes first: a map that depends on the batch changes wherever anything changes.
-    """
-    candidates = [graph.at(layer)] if layer else list(graph.spatial())
-    if candidates:
-        _require_independent(candidates[0], preprocessing)
-    return candidates[0] if layer else last_local(candidates, preprocessing, extras)
-
-
-def _require_independent(graph: SplitGraph, preprocessing: Preprocessing) -> None:
-    def outputs(pixels: FloatArray) -> list[FloatArray]:
-        found = graph.values(torch.from_numpy(pixels), [graph.feature, graph.output])
-        return [value.numpy() for _, value in found]
-
-    def trace(pixels: FloatArray) -> list[tuple[str, FloatArray]]:
-        found = graph.values(torch.from_numpy(pixels), graph.data_nodes())
-        return [(operator_name(node), value.numpy()) for node, value in found]
-
-    require_independent(outputs, trace, varied(preprocessing))
-
-
-def with_onnx_backbone(model: MetricModel, images: Sequence[Image] = ()) -> MetricModel:
+def with_onnx_backbone(model: MetricModel, images: Sequence[NDArray[np.uint8]] = ()) -> MetricModel:
     """The same model run by ONNX Runtime, after a check that it computes the same.
 
     Args:
-        model: live, as from_module gives it.
-        images: RGB uint8 [rows, cols, 3], to check on beside random pixels.
+        model: live, from MetricModel.from_module.
+        images: RGB uint8 [rows, cols, 3], to check on as well as random pixels.
 
     Raises:
         CompletenessError: the ONNX backbone differs by more than 1e-4 of the feature map's length.

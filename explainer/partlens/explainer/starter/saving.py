@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from partlens.explainer.importing.torch_module import from_module, with_onnx_backbone
+from partlens.explainer.importing.torch_module import with_onnx_backbone
 from partlens.explainer.model import MetricModel
 from partlens.explainer.starter.network import FEATURE_LAYER, PREPROCESSING, StarterNetwork
 from partlens.explainer.starter.pictures.picture import generate
@@ -19,7 +19,7 @@ def as_model(network: StarterNetwork) -> MetricModel:
         CompletenessError: they do not.
     """
     images = [picture.image for picture in generate(8, HELD_OUT_SEED)]
-    return from_module(
+    return MetricModel.from_module(
         network,
         feature_layer=FEATURE_LAYER,
         preprocessing=PREPROCESSING,

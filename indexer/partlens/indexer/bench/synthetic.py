@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from partlens.common.metadata import Metadata
-from partlens.explainer.importing.torch_module import from_module
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.scoring import QueryPart, query_part
@@ -36,7 +35,7 @@ def make_model(folder: Path) -> MetricModel:
     net.add_module("flatten", nn.Flatten())
     net.add_module("embed", nn.Linear(16, DIMENSIONS))
     size = Preprocessing(GRID[0] * CELL, GRID[1] * CELL)
-    made = from_module(
+    made = MetricModel.from_module(
         net.eval(), feature_layer="patches", preprocessing=size, name="synthetic", licence="none"
     )
     return made.save(folder)

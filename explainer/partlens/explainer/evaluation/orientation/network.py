@@ -19,7 +19,6 @@ from partlens.explainer.evaluation.orientation.scenes import (
     PANORAMA_WIDTH,
     Pair,
 )
-from partlens.explainer.importing.torch_module import from_module
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 
@@ -139,8 +138,12 @@ def train(
         schedule.step()
         progress(step, loss.item())
     return (
-        from_module(streams[0], feature_layer="features", preprocessing=PANORAMA, name="panorama"),
-        from_module(streams[1], feature_layer="features", preprocessing=AERIAL, name="aerial"),
+        MetricModel.from_module(
+            streams[0], feature_layer="features", preprocessing=PANORAMA, name="panorama"
+        ),
+        MetricModel.from_module(
+            streams[1], feature_layer="features", preprocessing=AERIAL, name="aerial"
+        ),
     )
 
 

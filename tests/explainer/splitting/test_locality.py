@@ -9,11 +9,10 @@ from head_modules import randomised
 from torch import Tensor, nn
 
 from partlens.explainer.errors import ModelError
-from partlens.explainer.importing.layout import Grid, grid_of, patch_grid
-from partlens.explainer.importing.locality import MISPLACED, measure, require_local, responses
-from partlens.explainer.importing.torch_module import from_module
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
+from partlens.explainer.splitting.layout import Grid, grid_of, patch_grid
+from partlens.explainer.splitting.locality import MISPLACED, measure, require_local, responses
 from partlens.explainer.starter import model_folder
 
 CELL, GRID = 8, (8, 4)
@@ -78,7 +77,7 @@ WRONG: dict[str, Arrange] = {
 
 def imported(arrange: Arrange, seed: int = 0) -> MetricModel:
     net = Rearranged(arrange, seed=seed)
-    return from_module(net, feature_layer="arranged", preprocessing=SIZE, name="x")
+    return MetricModel.from_module(net, feature_layer="arranged", preprocessing=SIZE, name="x")
 
 
 @pytest.mark.parametrize("name", RIGHT)
@@ -136,8 +135,8 @@ def test_extra_tokens_that_nobody_named_are_refused_and_counted() -> None:
 
     net = Rearranged(with_class)
     with pytest.raises(ModelError, match=r"33 tokens: 1 that lie on no cell, and then 8x4"):
-        from_module(net, preprocessing=SIZE, name="x")
-    model = from_module(net, preprocessing=SIZE, name="x", extras=("class",))
+        MetricModel.from_module(net, preprocessing=SIZE, name="x")
+    model = MetricModel.from_module(net, preprocessing=SIZE, name="x", extras=("class",))
     assert model.spec.grid == GRID
 
 
@@ -171,8 +170,8 @@ class FlattensFirst(nn.Module):
 )
 def test_without_a_layer_the_map_before_the_flattening_is_taken(kind: str, channels: int) -> None:
     net = FlattensFirst(kind, channels)
-    found = from_module(net, preprocessing=SIZE, name="x")
-    named = from_module(net, feature_layer="stem", preprocessing=SIZE, name="x")
+    found = MetricModel.from_module(net, preprocessing=SIZE, name="x")
+    named = MetricModel.from_module(net, feature_layer="stem", preprocessing=SIZE, name="x")
     assert found.spec.grid == GRID
     pixels = np.random.default_rng(0).standard_normal((2, 3, SIZE.height, SIZE.width))
     ours, theirs = (m.decompose_pixels(pixels.astype(np.float32)) for m in (found, named))
@@ -182,7 +181,7 @@ def test_without_a_layer_the_map_before_the_flattening_is_taken(kind: str, chann
 def test_without_any_map_the_layer_is_asked_for() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIZE.height * SIZE.width, 5))
     with pytest.raises(ModelError, match="--feature-layer"):
-        from_module(net, preprocessing=SIZE, name="x")
+        MetricModel.from_module(net, preprocessing=SIZE, name="x")
 
 
 def test_a_change_that_moves_by_a_cell_moves_by_a_cell_in_the_map() -> None:

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 from partlens.explainer.backbone import TorchBackbone
 from partlens.explainer.errors import ModelError
-from partlens.explainer.importing.graph import SplitGraph
-from partlens.explainer.importing.layout import Grid, patch_grid
-from partlens.explainer.importing.locality import measure
 from partlens.explainer.preprocessing import Preprocessing
+from partlens.explainer.splitting.graph import SplitGraph
+from partlens.explainer.splitting.layout import Grid, patch_grid
+from partlens.explainer.splitting.locality import measure
 
 _EXTRAS = 8
 """Class and register tokens that a model may have."""

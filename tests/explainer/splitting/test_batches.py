@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from partlens.explainer.errors import ModelError
 from partlens.explainer.importing.onnx_file import from_onnx_file
-from partlens.explainer.importing.torch_module import from_module
+from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 
 SIZE = Preprocessing(16, 8)
@@ -65,19 +65,19 @@ def without_statistics(net: nn.Sequential) -> nn.Sequential:
 def test_what_mixes_images_is_refused_by_name(net: nn.Module, operator: str, layer: str) -> None:
     name = layer and ("stem" if isinstance(net, head_modules.Net) else "net.stem")
     with pytest.raises(ModelError, match=rf"first operator that mixes images is {operator}"):
-        from_module(net.eval(), feature_layer=name, preprocessing=SIZE, name="x")
+        MetricModel.from_module(net.eval(), feature_layer=name, preprocessing=SIZE, name="x")
 
 
 def test_batch_norm_without_statistics_is_refused_with_its_place() -> None:
     net = head_modules.make("gap")
     without_statistics(net.stem)
     with pytest.raises(ModelError, match=r"mixes images is \S*norm\S* \(at stem\.1\)"):
-        from_module(net.eval(), feature_layer="stem", preprocessing=SIZE, name="x")
+        MetricModel.from_module(net.eval(), feature_layer="stem", preprocessing=SIZE, name="x")
 
 
 def test_statistics_of_each_image_alone_are_no_dependence() -> None:
     net = Before("standardised alone").eval()
-    model = from_module(net, feature_layer="net.stem", preprocessing=SIZE, name="x")
+    model = MetricModel.from_module(net, feature_layer="net.stem", preprocessing=SIZE, name="x")
     pixels = np.random.default_rng(0).standard_normal((3, 3, 16, 8)).astype(np.float32)
     together = model.decompose_pixels(pixels)
     alone = model.decompose_pixels(pixels[1:2])
@@ -127,11 +127,13 @@ def test_weights_of_nan_are_named_as_such() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     nn.init.constant_(module[0].weight, float("nan"))  # type: ignore[arg-type]
     with pytest.raises(ModelError, match="NaN or infinity for an ordinary picture"):
-        from_module(module.eval(), feature_layer="0", preprocessing=Preprocessing(32, 32), name="m")
+        MetricModel.from_module(
+            module.eval(), feature_layer="0", preprocessing=Preprocessing(32, 32), name="m"
+        )
 
 
 def test_a_standard_deviation_of_pixels_from_0_to_1_is_refused() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     units = Preprocessing(32, 32, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
     with pytest.raises(ModelError, match="multiply both by 255"):
-        from_module(module.eval(), feature_layer="0", preprocessing=units, name="m")
+        MetricModel.from_module(module.eval(), feature_layer="0", preprocessing=units, name="m")

@@ -12,9 +12,9 @@ from torch import Tensor, fx, nn
 from torch.export import Dim, export
 
 from partlens.explainer.errors import ModelError
-from partlens.explainer.importing.attention import attention_written_out
-from partlens.explainer.importing.decompositions import DECOMPOSITIONS
-from partlens.explainer.importing.outputs import chosen, output_names
+from partlens.explainer.splitting.attention import attention_written_out
+from partlens.explainer.splitting.decompositions import DECOMPOSITIONS
+from partlens.explainer.splitting.outputs import chosen, output_names
 
 _BATCH = 2  # torch.export takes a batch of 0 or 1 for a constant
 

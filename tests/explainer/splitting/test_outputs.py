@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from partlens.explainer.errors import ModelError
-from partlens.explainer.importing.torch_module import from_module
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 
@@ -32,7 +31,7 @@ class Several(nn.Module):
 
 
 def imported(form: Shape, embedding: str) -> MetricModel:
-    return from_module(
+    return MetricModel.from_module(
         Several(form),
         feature_layer="net.stem",
         embedding=embedding,

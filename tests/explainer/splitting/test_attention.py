@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from partlens.explainer.importing.attention import attention_written_out
+from partlens.explainer.splitting.attention import attention_written_out
 
 N, QUERIES, KEYS, E, HEADS = 3, 4, 5, 8, 2
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.explainer.errors import ModelError
-from partlens.explainer.importing.layout import Grid
 from partlens.explainer.preprocessing import Preprocessing
+from partlens.explainer.splitting.layout import Grid
 
 FloatArray = NDArray[np.float32]
 MISPLACED = 0.6

@@ -1,4 +1,4 @@
-"""The last step of every import: measure completeness, describe the model, put it together."""
+"""The last step of every split: measure completeness and describe the model."""
 
 import math
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from partlens.explainer.errors import ModelError, ShapeError
 from partlens.explainer.head.narrow import narrowed
 from partlens.explainer.head.operators import Head
 from partlens.explainer.head.rules import Rules
-from partlens.explainer.importing.layout import grid_of
-from partlens.explainer.importing.locality import measure as measure_locality
-from partlens.explainer.importing.locality import require_local
-from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.spec import ModelSpec
+from partlens.explainer.splitting.layout import grid_of
+from partlens.explainer.splitting.locality import measure as measure_locality
+from partlens.explainer.splitting.locality import require_local
+from partlens.explainer.splitting.parts import ModelParts
 
 _RANDOM = 4
 
@@ -59,11 +59,11 @@ def assemble(
     licence: str,
     extras: tuple[str, ...] = (),
     rules: Rules = (),
-) -> MetricModel:
-    """The model, once its contributions and bias add up to its own embedding.
+) -> ModelParts:
+    """The parts of a model, once contributions and bias add up to its own embedding.
 
     Args:
-        backbone, head: the two parts.
+        backbone, head: what the network was split into.
         pixels: what completeness is measured on, from sample_pixels, [N, 3, height, width].
         embedding: what the whole model gives for them, [N, D].
         preprocessing, feature_layer, name, licence: for model.json.
@@ -88,10 +88,10 @@ def assemble(
         measure_locality(backbone, preprocessing, grid, len(extras)), grid, shape, feature_layer
     )
     head = narrowed(head, feature)
-    parts = {"random": slice(_RANDOM), "real": slice(_RANDOM, None)}
+    kinds = {"random": slice(_RANDOM), "real": slice(_RANDOM, None)}
     measured = {
         called: measure(head, feature[part], embedding[part], len(extras), rules)
-        for called, part in parts.items()
+        for called, part in kinds.items()
         if len(feature[part])
     }
     steps = (
@@ -110,4 +110,4 @@ def assemble(
         licence=licence,
         extras=extras,
     )
-    return MetricModel(spec, backbone, head, rules, measured)
+    return ModelParts(spec, backbone, head, rules, measured)

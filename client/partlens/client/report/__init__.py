@@ -1,0 +1,1 @@
+"""Search results as pages and pictures that need no server."""
