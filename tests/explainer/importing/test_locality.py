@@ -173,7 +173,7 @@ def test_a_class_token_that_is_not_the_first_is_refused(place: int, seed: int) -
     if place == 0:
         assert imported_with_first_as_class().spec.grid == GRID
     else:
-        with pytest.raises(ModelError, match="not the first ones|do not look at those cells"):
+        with pytest.raises(ModelError, match=r"not the first ones|do not look at those cells"):
             imported_with_first_as_class()
 
 

@@ -22,9 +22,9 @@ MISPLACED = 0.6
 """Largest `Locality.rows` or `.cols` of a usable map. Networks for faces, people and birds have
 0.06 to 0.22, random ones up to 0.5; channels, transposed and shuffled positions 0.66 to 1.6."""
 SHIFTED = 1.0
-"""Largest `Locality.shifted` of a usable map. Class tokens in the middle or at the end, named as the
-first, give 20 and more in transformers; where they are first it is at most 0.05, and up to 0.6 for
-tokens made of convolutions, whose neighbours see nearly the same."""
+"""Largest `Locality.shifted` of a usable map. If a class token in the middle or at the end is named
+as the first, it is 20 and more in transformers. First ones give at most 0.05 there, and 0.6 where
+tokens come from convolutions, whose neighbours see nearly the same."""
 _JUDGED = 4
 """Fewer cells on an axis of [N, C, rows, cols] prove nothing: each of them may see all others."""
 _PROBES, _PAIRS, _BATCH = 25, 2, 8
@@ -146,8 +146,8 @@ def require_local(locality: Locality, grid: Grid, shape: tuple[int, ...], layer:
         raise ModelError(f"{given}, but it is the same whatever the picture shows. {needed}")
     if locality.shifted > SHIFTED:
         raise ModelError(
-            f"{given}, but the tokens that lie on no cell are not the first ones: tokens before those"
-            f" of a changed cell change more, up to {locality.shifted:.2g} times. {needed}"
+            f"{given}, but the tokens that lie on no cell are not the first ones: a token before"
+            f" that of the changed cell changes {locality.shifted:.2g} times as much. {needed}"
         )
     raise ModelError(
         f"{given}, but its positions do not look at those cells: when one cell of the picture"
