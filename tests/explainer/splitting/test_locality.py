@@ -157,7 +157,8 @@ class Transformer(nn.Module):
         first, rest = patches[:, : self.place], patches[:, self.place :]
         token = self.token.expand(pixels.shape[0], -1, -1)
         joined = torch.cat([first, token, rest], 1) + self.positions
-        return self.feature(self.blocks(joined))[:, self.place]
+        seen: Tensor = self.feature(self.blocks(joined))[:, self.place]
+        return seen
 
 
 @pytest.mark.parametrize("place", [0, CELLS // 2, CELLS])
@@ -165,7 +166,7 @@ class Transformer(nn.Module):
 def test_a_class_token_that_is_not_the_first_is_refused(place: int, seed: int) -> None:
     def imported_with_first_as_class() -> MetricModel:
         net = Transformer(place, seed)
-        return from_module(
+        return MetricModel.from_module(
             net, feature_layer="feature", preprocessing=SIZE, name="x", extras=("class",)
         )
 
@@ -182,7 +183,7 @@ def test_registers_behind_the_patches_are_no_first_tokens(first: int, last: int)
 
     @torch.no_grad()
     def backbone(pixels: np.ndarray) -> np.ndarray:
-        patches = tokens(net[0](torch.from_numpy(pixels)))
+        patches = tokens(net.get_submodule("0")(torch.from_numpy(pixels)))
         means = patches.mean(1, keepdim=True)
         joined: np.ndarray = torch.cat([means] * first + [patches] + [means] * last, 1).numpy()
         return joined

@@ -79,7 +79,8 @@ def lacks_rows(data: bytes, last_row: NDArray[Any]) -> bool:
         return False
     row = 1 + (width * depth * _CHANNELS[colour] + 7) // 8
     pixels = b"".join(chunk.content for chunk in chunks if chunk.kind == b"IDAT")
-    return _unpacked_size(pixels, height * row) < height * row
+    needed: int = height * row
+    return _unpacked_size(pixels, needed) < needed
 
 
 def _unpacked_size(packed: bytes, enough: int) -> int:
