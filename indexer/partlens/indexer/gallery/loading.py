@@ -1,5 +1,6 @@
 """Finds or makes the segments that hold the rows of a version."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from partlens.indexer.gallery.schema import array_columns, arrays
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.version import Version
 
+_log = logging.getLogger(__name__)
 SEGMENTS, LOCK = "segments", "writer.lock"
 _READ_ROWS = 1024
 
@@ -78,6 +80,12 @@ def _rebuild(
     mine = lock
     try:
         mine = mine or WriterLock(path / LOCK)
+        for segment in damaged:
+            _log.warning(
+                "gallery %s: segment %s is damaged or incomplete and is rebuilt from the truth",
+                path.name,
+                segment.name,
+            )
         segments.remove(damaged)
         return [write_or_keep(path, *part) for part in stored(version, row_ids, bound)]
     except (LockedError, StorageError):
