@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 
 from partlens.client import ActivationMap, Box, Point
 from partlens.client.report.overlay import Scale, colours, explained, outlined
+from partlens.common.regions import Box as Region
 from partlens.explainer import COMPARATORS, MetricModel, PairReport, Target, explain_pairs
 from partlens.explainer.evaluation.orientation.network import StreamTraining, train
 from partlens.explainer.evaluation.orientation.reading import (
@@ -29,7 +30,6 @@ from partlens.explainer.evaluation.orientation.reading import (
 from partlens.explainer.evaluation.orientation.scenes import Pair
 from partlens.explainer.evaluation.orientation.scenes import generate as generate_places
 from partlens.explainer.pair import PairExplanation
-from partlens.explainer.regions import Box as Region
 from partlens.explainer.regions import position_weights
 from partlens.explainer.starter import model_folder
 from partlens.explainer.starter.pictures import Picture, generate

@@ -15,8 +15,8 @@ from pathlib import Path
 import click
 
 from partlens.cli.main import main as partlens
-from partlens.server.config.table import markdown
-from partlens.server.ingest.event import json_schema
+from partlens.ingest.event import json_schema
+from partlens.runtime.config.table import markdown
 
 DOCS = Path(__file__).parents[1] / "docs"
 _WIDTH = 88

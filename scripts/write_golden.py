@@ -29,7 +29,7 @@ import head_modules  # noqa: E402
 
 PLACE = ROOT / "tests" / "golden" / f"gallery-{FORMAT}"
 COUNT, SEED, QUERY = 10, 7, 3
-SCORES: tuple[Score, ...] = ("whole", "part", "default")
+SCORES: tuple[Score, ...] = ("whole", "part", "context")
 REGION = [1.0, 1.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.25]
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from redis_server import RedisServer
     from served import Served
 
 # The first call into torch takes long; pytest's timeout already guards against a hang.
@@ -55,3 +56,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Served"]:
 
     with serving(tmp_path_factory.mktemp("served")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator["RedisServer"]:
+    """A running Redis; each test uses a prefix of its own."""
+    from redis_server import running_redis
+
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server

@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from partlens.cli.main import main
-from partlens.server.config.settings import from_texts, load
+from partlens.runtime.config.settings import from_texts, load
 
 ROOT = Path(__file__).parents[1]
 COMPOSE, DOCKERFILE = ROOT / "docker-compose.yml", ROOT / "Dockerfile"

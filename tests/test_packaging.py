@@ -17,6 +17,7 @@ EXTRAS = (
     "heic",
     "explainer",
     "indexer",
+    "ingest",
     "server",
     "faiss-cpu",
     "faiss-gpu",
@@ -115,6 +116,23 @@ def test_the_base_install_is_a_client_that_says_what_more_needs(
     assert "torch is not installed; install the extra partlens[server]" in complaints
     assert "neither faiss-cpu nor faiss-gpu is installed" in complaints
     assert "Traceback" not in lacking + complaints
+
+
+@pytest.mark.long
+@pytest.mark.timeout(500)
+def test_a_machine_that_feeds_a_server_needs_no_torch(wheel: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv", with_pip=True)
+    programs = tmp_path / "venv" / "bin"
+    run(programs / "python", "-m", "pip", "install", "--quiet", f"{wheel}[bridge]")
+    installed = run(programs / "python", "-m", "pip", "list")
+    assert not {"torch", "pylance", "onnxruntime"} & set(installed.split())
+    nowhere = ("--set", "redis.url=redis://127.0.0.1:1/0")
+    assert "Redis does not answer" in run(
+        programs / "partlens", "ingest", "status", *nowhere, code=1
+    )
+    bridge = run(programs / "partlens", "bridge", "frigate", "--help")
+    assert "Usage: partlens bridge frigate" in bridge
+    assert "[ingest]" in run(programs / "partlens", "config", "show")
 
 
 def test_a_tool_that_cannot_be_had_is_named(tmp_path: Path) -> None:

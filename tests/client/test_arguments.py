@@ -323,6 +323,8 @@ USAGE = [
     *([*FOUND, "--region", "0,0,5,5", "--deadline", text] for text in ("0", "-1", "1e300")),
     *([*SAVED, "--region", "0,0,5,5", "--threshold", text] for text in ("nan", "inf", "")),
     *(["standing", "watch", "--after-revision", text] for text in ("-1", str(2**64))),
+    [*FOUND, "--point", "1,1", "--captured-after", "2026-05-01T12:00+02:60"],
+    [*FOUND, "--point", "1,1", "--captured-after", "2026-W18-5"],
     ["token", "create", "--days", "0"],
     ["token", "create", "--days", "9" * 20],
 ]  # fmt: skip

@@ -26,9 +26,11 @@ from partlens.cli.main import main
 from partlens.client import Client, Upload
 from partlens.client.answers import ActivationMap, GalleryImage, Hit, Query, SearchAnswer
 from partlens.client.cli.arguments import cell
-from partlens.client.questions import Box, Mask, Metadata, Point, Polygon, QueryRegion
+from partlens.client.questions import QueryRegion
 from partlens.client.report.overlay import NEGATIVE, POSITIVE, Scale, colours, upsample
 from partlens.client.report.pages import search_page
+from partlens.common.metadata import Metadata
+from partlens.common.regions import Box, Mask, Point, Polygon
 from partlens.explainer.images import decode
 
 
@@ -225,8 +227,8 @@ def test_wrong_pairs_are_named(
             ("--region", "1,2,3,4", "--captured-before", "9999-12-31T23:59:59-05:00"),
             "outside the years 1 to 9999",
         ),
-        (("--region", "1,2,3,4", "--captured-after", "1777000000000"), "is no time"),
-        (("--region", "1,2,3,4", "--captured-before", "20260501"), "is no time"),
+        (("--region", "1,2,3,4", "--captured-after", "1777000000000"), "is a bare number"),
+        (("--region", "1,2,3,4", "--captured-before", "20260501"), "is a bare number"),
         (
             ("--region", "1,2,3,4", "--attribute", "hat=cap", "--attribute", "hat=none"),
             "--attribute hat is given as 'cap' and 'none'",

@@ -27,7 +27,7 @@ from partlens.client import (
     ServerError,
     UnavailableError,
 )
-from partlens.server.observe.metrics import MetricsPort
+from partlens.runtime.metrics_port import MetricsPort
 
 DEADLINE = 5.0
 AUTHORITY, OTHER = trustme.CA(), trustme.CA()

@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 import torch
 
-from partlens.explainer.compute import Compute
+from partlens.common.compute import Compute
 from partlens.explainer.errors import ModelError
 from partlens.explainer.head.run import run
 from partlens.explainer.model import MetricModel

@@ -2,9 +2,11 @@
 
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hypothesis import strategies as st
+
+from partlens.common.metadata import Metadata
 
 
 class Known(NamedTuple):
@@ -16,9 +18,9 @@ class Known(NamedTuple):
     attributes: dict[str, str]
     uri: str
 
-    def metadata(self, kind: Any) -> Any:
-        """As a Metadata of the indexer's or the client's."""
-        return kind(self.camera, self.track, self.captured_at, self.attributes)
+    def metadata(self) -> Metadata:
+        """All of it but the uri."""
+        return Metadata(self.camera, self.track, self.captured_at, self.attributes)
 
 
 def allowed(known: Known) -> bool:

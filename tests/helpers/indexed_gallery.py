@@ -54,7 +54,7 @@ def queries() -> Iterator[list[QueryPart]]:
         yield [query_part(contributions(seed), np.zeros(DIMENSIONS, np.float32), region, GRID)]
 
 
-def recall(gallery: Gallery, where: Filter, score: Score = "default") -> float:
+def recall(gallery: Gallery, where: Filter, score: Score = "context") -> float:
     """Share of the exact ten best that are found through the index."""
     found, wanted = 0, 0
     for parts in queries():

@@ -14,8 +14,8 @@ import redis
 import trustme
 from killable import DEADLINE, Killable, running
 
-from partlens.server.config.sections import RedisSection
-from partlens.server.sharing.connect import connect_blocking
+from partlens.runtime.config.sections import RedisSection
+from partlens.runtime.redis_connection import connect_blocking
 
 
 def require(program: str) -> str:

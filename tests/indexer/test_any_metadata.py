@@ -13,13 +13,13 @@ from gallery_images import NOON, SPEC, image, parts
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from partlens.common.metadata import require_metadata
 from partlens.indexer.errors import InvalidImageError, SourceError
 from partlens.indexer.gallery import Correction, Filter, Gallery, GroupBy, Metadata, NewImage
 from partlens.indexer.gallery.erasure import erase
 from partlens.indexer.gallery.retention import expired
 from partlens.indexer.gallery.schema import packed
 from partlens.indexer.gallery.verification import repair, verify
-from partlens.indexer.metadata import require_metadata
 from partlens.indexer.sources import read_source
 
 FUZZED = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -35,12 +35,12 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
 
 def new(known: Known) -> NewImage:
     made = image("x")
-    return NewImage(**{**vars(made), "uri": known.uri, "metadata": known.metadata(Metadata)})
+    return NewImage(**{**vars(made), "uri": known.uri, "metadata": known.metadata()})
 
 
 def require_read_back(gallery: Gallery, known: Known) -> None:
     """Every method that reads gives the image as it was said, and every condition finds it."""
-    wanted = known.metadata(Metadata)
+    wanted = known.metadata()
     (listed,) = (one for one in gallery.view.list() if one.id == "x")
     assert (
         listed.metadata
@@ -51,7 +51,7 @@ def require_read_back(gallery: Gallery, known: Known) -> None:
     assert listed.uri == gallery.view.get("x").uri == known.uri
     for where in conditions(known):
         assert [one.id for one in gallery.view.list(where=where)] == ["x"]
-        hits = gallery.view.search(parts(), "default", where, 5)
+        hits = gallery.view.search(parts(), "context", where, 5)
         assert [(hit.id, hit.stored.metadata) for hit in hits] == [("x", wanted)]
         assert gallery.view.count(where) == 1 and gallery.view.passing(["x", "other"], where) == {
             "x"
@@ -59,7 +59,7 @@ def require_read_back(gallery: Gallery, known: Known) -> None:
     grouped = [(GroupBy("camera"), known.camera), (GroupBy("track"), known.track)]
     grouped += [(GroupBy(attribute=name), text) for name, text in known.attributes.items()][:3]
     for by, value in grouped:
-        found = gallery.view.search(parts(), "default", Filter(), 5, by=by)
+        found = gallery.view.search(parts(), "context", Filter(), 5, by=by)
         assert {hit.id: hit.group for hit in found}["x"] == value
     expired(gallery, timedelta(days=1), ())
     assert not verify(gallery.path).findings
@@ -97,7 +97,7 @@ def test_images_that_are_added(gallery: Gallery, known: Known) -> None:
 @given(known=any_known)
 def test_images_that_are_corrected(gallery: Gallery, known: Known) -> None:
     gallery.add([image("x")])
-    made = Correction("x", "sha256:0", known.uri, known.metadata(Metadata))
+    made = Correction("x", "sha256:0", known.uri, known.metadata())
     if allowed(known):
         gallery.correct([made])
         require_read_back(gallery, known)
@@ -142,7 +142,7 @@ def test_manifests_say_what_is_in_their_cells(tmp_path: Path, known: Known, kind
     )
     if allowed(said):
         (one,) = read_source(path)
-        assert one.metadata == said.metadata(Metadata)
+        assert one.metadata == said.metadata()
         require_metadata(one.metadata)
     else:
         with pytest.raises(SourceError, match=r"row [12]: "):
@@ -174,7 +174,7 @@ def test_rows_of_earlier_versions_are_read_and_named(older: Path, segments: bool
         known = {one.id: one.metadata for one in gallery.view.list()}
         assert known["late"].captured_at is known["early"].captured_at is None
         assert known["text"].attributes == {"half": "a?b"} and known["good"].captured_at == NOON
-        assert len(gallery.view.search(parts(), "default", Filter(), 9)) == 4
+        assert len(gallery.view.search(parts(), "context", Filter(), 9)) == 4
         # An image of unknown time passes no condition on it.
         assert gallery.view.count(Filter(captured_after=NOON.replace(year=1))) == 2
         assert gallery.view.count(Filter(captured_before=NOON.replace(year=9999))) == 2

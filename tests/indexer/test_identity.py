@@ -21,9 +21,9 @@ from partlens.indexer.cli import index
 from partlens.indexer.gallery import Gallery, Metadata
 from partlens.indexer.gallery.verification import verify
 from partlens.indexer.indexing import Progress, index_images
-from partlens.indexer.metadata import Stated
 from partlens.indexer.reduction import copy_images
 from partlens.indexer.sources import ImageFile, read_source
+from partlens.indexer.stated import Stated
 from partlens.indexer.video import Detection, Video
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

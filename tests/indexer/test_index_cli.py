@@ -111,10 +111,27 @@ def test_mistakes_are_one_clear_line(tmp_path: Path, model: Path, pictures: Path
         (("create", gallery, "--model", tmp_path), "no model folder"),
         (("add", gallery, tmp_path / "nowhere", "--model", model), "does not exist"),
         (("add", gallery, pictures, "--model", model), "no gallery at"),
+        (("add", gallery, tmp_path / ("x" * 300), "--model", model), "File name too long"),
+        (("create", tmp_path / ("x" * 300), "--model", model), "File name too long"),
     ):
         result = partlens(*arguments)
         assert result.exit_code == 1 and result.output.startswith("Error: "), result.output
         assert message in result.output
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("", "SOURCE is empty"),
+        ("file:///photos", "begins with rtsp://; of what lies on this machine give"),
+        ("https://user:secret@host/photos", "begins with rtsp://"),
+    ],
+)
+def test_a_source_that_can_be_none_is_refused(source: str, message: str, tmp_path: Path) -> None:
+    """An empty one, of a script's variable that is not set, would be the working folder."""
+    result = partlens("add", tmp_path, source, "--model", tmp_path)
+    assert result.exit_code == 2 and "secret" not in result.output
+    assert message in " ".join(result.output.split())
 
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, model: Path, pictures: Path) -> None:

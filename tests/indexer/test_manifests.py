@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from partlens.common.metadata import Metadata
+from partlens.common.moments import read_moment
 from partlens.indexer.errors import SourceError
-from partlens.indexer.metadata import Metadata, Stated
-from partlens.indexer.moments import read_moment
 from partlens.indexer.sources import ImageFile, SourceImage, read_source
+from partlens.indexer.stated import Stated
 
 STATED = Stated(True, True, True, True, frozenset({"hat"}))
 """By a manifest with all known columns and an attribute."""
@@ -107,6 +108,9 @@ def test_blanks_capitals_and_empty_rows_change_nothing(tmp_path: Path, text: str
         ("path,id\na.jpg,x\x07\n", "row 2: id 'x\\x07'"),
         ("path,id\na\0.jpg,1\n", "row 2: column 'path' holds a NUL character"),
         ("path,id\nfolder\\a.jpg,1\n", "row 2: there is no file 'folder\\\\a.jpg'; write folders"),
+        ("path,id\nfolder\\" + 300 * "a" + ",1\n", "aaa'; write folders"),
+        ("path,id\nfile:///data/a.jpg,1\n", "row 2: there is no file 'file:///data/a.jpg'; give"),
+        ("path,id\n~/a.jpg,1\n", "row 2: there is no file '~/a.jpg'; write the home folder out"),
         ('path\n"a.jpg\n', "cannot be read as CSV"),
         ("path,hat,hat\na.jpg,cap,none\n", "the columns 'hat' and 'hat'"),
         ("path,hat,Hat\na.jpg,cap,none\n", "the columns 'hat' and 'Hat'"),
@@ -130,7 +134,7 @@ def test_a_table_that_cannot_be_read_names_the_place(
     [
         "1777000000", "1777000000000", "20260501", "20260501T120000", "1777000000.5", "noon",
         "2026-W18-5", "2026-05", "2026-13-01", "2026-05-01T25:00", "12:00", "01/05/2026",
-        "2026-05-01T12", "2026-05-01x12:00", "2026-05-01T12:00:00+99:00",
+        "2026-05-01T12", "2026-05-01x12:00", "2026-05-01T12:00:00+99:00", "2026-05-01T12:00+02:60",
     ],
 )  # fmt: skip
 def test_what_is_no_certain_time_is_refused(tmp_path: Path, text: str) -> None:

@@ -90,8 +90,8 @@ def test_a_copied_gallery_scores_as_the_smaller_model_does(
         weights = np.ones(loaded.spec.positions, np.float32)
         weights[len(weights) // 2 :] = 0
         part = query_part(direct[0].contributions, direct[0].bias, weights, to)
-        hits = gallery.view.search([part], "default", Filter(), COUNT)
-        naive = score_images("default", [part], contributions, bias, to)
+        hits = gallery.view.search([part], "context", Filter(), COUNT)
+        naive = score_images("context", [part], contributions, bias, to)
         assert hits[0].id == ids[0]
         found = {hit.id: hit.score for hit in hits}
         assert found == pytest.approx(dict(zip(ids, naive.scores.tolist(), strict=True)), abs=1e-5)

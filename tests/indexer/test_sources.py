@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from partlens.common.files import read_file
+from partlens.common.metadata import Metadata
 from partlens.explainer.errors import ImageError
 from partlens.indexer.errors import SourceError
-from partlens.indexer.metadata import Metadata
 from partlens.indexer.sources import ImageFile, MissingImage, read_source
 
 
@@ -155,3 +156,29 @@ def test_other_things_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match="holds no image"):
         read_source(tmp_path / "empty")
+
+
+def test_a_source_that_cannot_be_looked_at_says_why(tmp_path: Path) -> None:
+    """Path.is_dir raises where it knows neither yes nor no, as in a folder closed to this user."""
+    with pytest.raises(SourceError, match="cannot be read: File name too long"):
+        read_source(tmp_path / ("x" * 300))
+
+
+def test_a_file_without_anything_to_read_yet_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some files of /proc are regular ones by their mode, and wait for more like a pipe."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    monkeypatch.setattr("partlens.common.files.open_regular", lambda path, flags: reading)
+    with pytest.raises(BlockingIOError, match="has nothing to read yet"):
+        read_file(Path("/proc/kmsg"))
+    os.close(writing)
+
+
+def test_a_uri_is_the_same_however_the_path_leads_there(tmp_path: Path) -> None:
+    touch(tmp_path, "yard/a.jpg", "gate/b.jpg")
+    (tmp_path / "gate/link.jpg").symlink_to("../yard/a.jpg")
+    (tmp_path / "gate/circle.jpg").symlink_to("circle.jpg")
+    plain = [image.uri for image in read_source(tmp_path / "gate")]
+    assert plain == [f"file://{tmp_path}/gate/{name}.jpg" for name in ("b", "circle", "link")]
+    for path in (tmp_path / "yard/../gate", tmp_path / "gate/../yard/../gate", f"/{tmp_path}/gate"):
+        assert [image.uri for image in read_source(Path(path))] == plain

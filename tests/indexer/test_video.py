@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from drawn_video import HEIGHT, RATE, WIDTH, grey, write
 from numpy.typing import NDArray
 
+from partlens.common.pictures import ImageLimits
 from partlens.explainer.errors import ImageError
-from partlens.explainer.images import ImageLimits
 from partlens.explainer.starter import model_folder
 from partlens.indexer.cli import index
 from partlens.indexer.errors import SourceError
@@ -91,7 +91,7 @@ def test_boxes_are_cut_out_of_the_frame_that_is_shown(video: Path, tmp_path: Pat
     lines = [
         {"time": 2.05, "box": [32, 16, 16, 16], "track": 7, "label": "person"},
         {"time": 0.0, "box": [-5, -5, 20, 15]},
-        {"time": 99, "box": [60, 40, 10, 10]},
+        {"time": 3.5, "box": [60, 40, 10, 10]},
     ]
     sidecar = tmp_path / "boxes.jsonl"
     sidecar.write_text("\n".join(json.dumps(line) for line in lines) + "\n\n")
@@ -102,6 +102,15 @@ def test_boxes_are_cut_out_of_the_frame_that_is_shown(video: Path, tmp_path: Pat
     assert (square.metadata.track, square.metadata.attributes["label"]) == ("7", "person")
     assert image_of(square).mean() > 235
     assert corner(last) == pytest.approx(grey(29), abs=4)  # shown until the end
+
+
+def test_a_box_after_the_end_is_reported(video: Path) -> None:
+    """Of another video, or with milliseconds for a time."""
+    last, missing = Video(video, detections=[Detection(at, (0, 0, 9, 9), "", {}) for at in (3, 99)])
+    assert corner(last) == pytest.approx(grey(29), abs=4)
+    with pytest.raises(ImageError, match=r"the video ends after 3\.000 s; write times in seconds"):
+        missing.read()
+    assert missing.id.endswith("/gate.mp4#t=99.000&xywh=0,0,9,9")
 
 
 @pytest.mark.parametrize(
@@ -117,6 +126,14 @@ def test_boxes_are_cut_out_of_the_frame_that_is_shown(video: Path, tmp_path: Pat
         ('{"time": 1, "box": [0, 0, 1, 1], "box": [0, 0, 2, 2]}', "key 'box' comes twice"),
         ('{"time": 1, "box": [0, 0, 1, 1], "zones": ["a"]}', "it holds a list"),
         ('{"time": 1, "box": [0, 0, 1, 1], "score": Infinity}', "it holds infinity"),
+        ("null", "not an object"),
+        ('{"time": true, "box": [0, 0, 1, 1]}', "True is not a number"),
+        ('{"time": 1, "box": "1234"}', "'1234' is not a list"),
+        ('{"time": 1, "box": [0, 0, "1", 1]}', "'1' is not a number"),
+        (f'{{"time": 1{"0" * 400}, "box": [0, 0, 1, 1]}}', "too large"),
+        ('{"time": 1, "box": [0, 0, 1, 1], "Track ": "7"}', "write the key 'Track ' as 'track'"),
+        ('{"time": 1, "box": [0, 0, 1, 1], "camera": "gate"}', "give --camera"),
+        ('{"time": 1, "box": [0, 0, 1, 1], "captured_at": "2026"}', "give --started-at"),
         ("", "no detection"),
     ],
 )

@@ -1,7 +1,7 @@
 """A real server in process, over a tiny live model and a gallery on disk."""
 
 import io
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +10,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from redis_server import RedisServer, running_redis
 from torch import nn
 
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.indexer.gallery import Gallery
+from partlens.runtime.config.settings import Settings
 from partlens.server.app import PartlensServer, create_server
-from partlens.server.config.settings import Settings
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
 from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceStub
@@ -45,12 +44,6 @@ def settings(**sections: dict[str, object]) -> Settings:
 
 SETTINGS = settings()
 LIMITS = SETTINGS.limits
-
-
-@pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with running_redis(tmp_path_factory.mktemp("redis")) as server:
-        yield server
 
 
 class TinyNet(nn.Module):

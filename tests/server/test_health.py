@@ -13,9 +13,9 @@ from tests.server.conftest import DEADLINE, SETTINGS, Running, settings, upserts
 
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery
+from partlens.runtime.errors import ListenError
 from partlens.server.app import PartlensServer, create_server
 from partlens.server.engine.engine import Engine
-from partlens.server.errors import ListenError
 from partlens.server.handlers.table import SERVICES
 from partlens.v1 import gallery_service_pb2 as pb
 from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub

@@ -6,11 +6,12 @@ import pytest
 from proxy import proxy
 from tests.server.conftest import Running, settings
 
+from partlens.ingest.bridge.frigate_api import FrigateApi
+from partlens.ingest.errors import UploadError
+from partlens.ingest.uploader import Uploader
+from partlens.runtime.errors import SettingsError
 from partlens.server.bench.load import measure
-from partlens.server.bridge.frigate_api import FrigateApi
-from partlens.server.errors import SettingsError, UploadError
 from partlens.server.http_client import connect
-from partlens.server.ingest.uploader import Uploader
 
 NAMES = ("grpc_proxy", "https_proxy", "http_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 

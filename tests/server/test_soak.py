@@ -196,7 +196,7 @@ def ingesting(folder: Path, address: str, redis_server: RedisServer) -> Iterator
     settings = {f"redis.{name}": value for name, value in redis_server.values.items()}
     settings |= {"ingest.server": address, "ingest.ca": folder / "ca", "ingest.claim_seconds": 2}
     options = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
-    command = ["-c", "from partlens.server.ingest.cli import ingest; ingest()", "run", *options]
+    command = ["-c", "from partlens.ingest.cli import ingest; ingest()", "run", *options]
     with (
         (folder / "worker.log").open("wb") as log,
         subprocess.Popen([sys.executable, *command], stdout=log, stderr=log) as process,

@@ -1,5 +1,6 @@
 """The program `partlens`, which the base install lacks the libraries for."""
 
+import io
 import sys
 
 _OF_THE_EXTRA = ("click", "jinja2", "PIL", "rich")
@@ -13,7 +14,22 @@ def main() -> None:
         if error.name not in _OF_THE_EXTRA:
             raise
         sys.exit("The command line needs the extra `cli`: pip install 'partlens[cli]'")
-    command()
+    # A name that the terminal cannot show is escaped, as Python does in error messages.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        command()
+    except OSError as error:  # such as a full disk behind the standard output
+        _forget_output()
+        sys.exit(f"Error: {error}")
+
+
+def _forget_output() -> None:
+    """Drop what could not be written, which Python would try again on its way out."""
+    try:
+        sys.stdout.close()
+    except OSError:
+        pass
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """Command groups that import a command only when it is called."""
 
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -8,13 +11,16 @@ import click
 
 from partlens.cli.table import Row
 
-# Part -> the extra that installs it, and a module that only this extra brings.
+# Part, or a package of one -> the extra that installs it, and a module that only this extra brings.
 _EXTRAS: Mapping[str, tuple[str, str]] = {
     "partlens.cli": ("cli", "rich"),
     "partlens.client": ("cli", "rich"),
     "partlens.explainer": ("explainer", "torch"),
     "partlens.indexer": ("indexer,faiss-cpu", "lance"),
-    "partlens.server": ("server,faiss-cpu", "pydantic_settings"),
+    "partlens.ingest": ("ingest", "redis"),
+    "partlens.ingest.bridge": ("bridge", "paho"),
+    "partlens.runtime": ("ingest", "redis"),
+    "partlens.server": ("server,faiss-cpu", "grpc_reflection"),
 }
 
 
@@ -39,7 +45,8 @@ class Commands(click.Group):
             return None
         module, _, attribute = row.place.partition(":")
         try:
-            command = getattr(import_module(module), attribute)
+            with _ended_by_ctrl_c():
+                command = getattr(import_module(module), attribute)
         except ImportError as error:
             return _missing(f"{ctx.command_path} {cmd_name}", module, error)
         return command if isinstance(command, click.Command) else None
@@ -59,18 +66,37 @@ class Commands(click.Group):
 _ABSENT = "(not installed)"
 
 
-def _part(module: str) -> str:
-    return ".".join(module.split(".")[:2])
+def _extra_of(module: str) -> tuple[str, str]:
+    within = (part for part in _EXTRAS if f"{module}.".startswith(f"{part}."))
+    return _EXTRAS[max(within, key=len)]
 
 
 def _installed(row: Row) -> bool:
-    _, needed = _EXTRAS[_part(row.place)]
+    _, needed = _extra_of(row.place.partition(":")[0])
     return find_spec(needed) is not None
+
+
+@contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C end the process at once.
+
+    Python would raise an exception instead, which some libraries swallow while they are imported.
+    """
+    usual = signal.default_int_handler
+    here = threading.current_thread() is threading.main_thread()
+    if not here or signal.getsignal(signal.SIGINT) is not usual:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def _missing(called: str, module: str, error: ImportError) -> click.Command:
     """A command that says what to install."""
-    extra, _ = _EXTRAS[_part(module)]
+    extra, _ = _extra_of(module)
 
     def refuse() -> None:
         raise click.ClickException(

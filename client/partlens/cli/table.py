@@ -27,11 +27,11 @@ COMMANDS: Mapping[str, Row] = {
     ),
     "bridge": Row(
         "Bring pictures of other systems into the ingest stream.",
-        "partlens.server.bridge.cli:bridge",
+        "partlens.ingest.bridge.cli:bridge",
     ),
     "config": Row(
         "Show the settings, or the page that explains them.",
-        "partlens.server.config.cli:config",
+        "partlens.runtime.config.cli:config",
     ),
     "doctor": Row(
         "Show what is installed and whether a server would start; exit 1 with what is wrong.",
@@ -55,7 +55,7 @@ COMMANDS: Mapping[str, Row] = {
     ),
     "ingest": Row(
         "Bring pictures from a Redis stream into the gallery.",
-        "partlens.server.ingest.cli:ingest",
+        "partlens.ingest.cli:ingest",
     ),
     "model": Row(
         "Make and inspect model folders.",

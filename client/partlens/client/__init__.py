@@ -31,23 +31,19 @@ from partlens.client.errors import (
     UnavailableError,
 )
 from partlens.client.questions import (
-    Box,
-    Filter,
     GalleryImageId,
     MapKind,
-    Mask,
-    Metadata,
-    Point,
-    Polygon,
     QueryId,
     QueryImage,
     QueryRegion,
-    Region,
     Score,
     Upload,
 )
 from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.client.sync_client import Client
+from partlens.common.filters import Filter
+from partlens.common.metadata import Metadata
+from partlens.common.regions import Box, Mask, Point, Polygon, Region
 
 __all__ = [
     "AccessError",

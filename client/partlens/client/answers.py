@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.client.questions import Box, Metadata
+from partlens.common.metadata import Metadata
+from partlens.common.regions import Box
 
 FloatArray = NDArray[np.float32]
 

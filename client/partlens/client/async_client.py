@@ -31,19 +31,12 @@ from partlens.client.channel import (
     route,
 )
 from partlens.client.errors import ClientError, DeadlineError, UnavailableError
-from partlens.client.questions import (
-    Filter,
-    MapKind,
-    QueryId,
-    QueryImage,
-    QueryRegion,
-    Region,
-    Score,
-    Upload,
-)
+from partlens.client.questions import MapKind, QueryId, QueryImage, QueryRegion, Score, Upload
 from partlens.client.retries import READ_RETRIES
 from partlens.client.rpc_errors import from_rpc
 from partlens.client.standing import StandingMatch, StandingQuery
+from partlens.common.filters import Filter
+from partlens.common.regions import Region
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import standing_query_service_pb2 as standing_pb
 from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
@@ -354,6 +347,14 @@ class AsyncClient:
             f"the server at {self._route} is not ready after {timeout:g} s: {why}"
         )
 
+    async def is_ready(self, *, deadline: float | None = None) -> bool:
+        """Return whether the server serves now: False while it loads or stops. Needs no token.
+
+        Raises:
+            ClientError: the server cannot be reached.
+        """
+        return await self._is_serving(self._within(deadline))
+
     async def files_are_sound(self) -> bool:
         """Return whether the server knows of no damaged file of its gallery. Needs no token.
 
@@ -371,9 +372,11 @@ class AsyncClient:
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     async def _ask(self, method: Any, request: Message, deadline: float | None) -> Any:
-        timeout = self.deadline if deadline is None else checks.seconds("deadline", deadline)
         with self._errors():
-            return await method(request, timeout=timeout, metadata=self._metadata)
+            return await method(request, timeout=self._within(deadline), metadata=self._metadata)
+
+    def _within(self, deadline: float | None) -> float:
+        return self.deadline if deadline is None else checks.seconds("deadline", deadline)
 
     async def _upserted(
         self, sending: Sending, timeout: float | None

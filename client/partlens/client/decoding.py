@@ -19,7 +19,8 @@ from partlens.client.answers import (
     SimilarityTerms,
     UpsertAnswer,
 )
-from partlens.client.questions import Box, Metadata
+from partlens.common.metadata import Metadata
+from partlens.common.regions import Box
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb

@@ -10,21 +10,17 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from partlens.client import checks
 from partlens.client.errors import RequestError
 from partlens.client.questions import (
-    Box,
-    Filter,
     GalleryImageId,
     MapKind,
-    Mask,
-    Metadata,
-    Point,
-    Polygon,
     QueryId,
     QueryImage,
     QueryRegion,
-    Region,
     Score,
     Upload,
 )
+from partlens.common.filters import Filter
+from partlens.common.metadata import Metadata
+from partlens.common.regions import Box, Mask, Point, Polygon, Region
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
@@ -32,6 +28,7 @@ from partlens.v1 import region_pb2 as region_pb
 
 SCORES = {
     "default": search_pb.SCORE_KIND_DEFAULT,
+    "context": search_pb.SCORE_KIND_CONTEXT,
     "whole": search_pb.SCORE_KIND_WHOLE,
     "part": search_pb.SCORE_KIND_PART,
 }

@@ -1,50 +1,15 @@
-"""What is asked of a server: images, regions and conditions, as plain values."""
+"""What is asked of a server: images and regions to search with, and uploads, as plain values."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from partlens.common.metadata import Metadata
+from partlens.common.regions import Region
 
-Score = Literal["default", "whole", "part"]
+Score = Literal["default", "context", "whole", "part"]
+"""What hits are ranked by. "default" is what measured best so far, today "context": PART plus how
+similar the whole image is to the region with its surroundings."""
 MapKind = Literal["none", "score", "overall", "regions"]
-
-
-@dataclass(frozen=True)
-class Box:
-    """The rectangle from (x, y) to (x + width, y + height), in pixels of the upright image."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True)
-class Point:
-    """One place, in pixels of the upright image; stands for the one cell it lies in."""
-
-    x: float
-    y: float
-
-
-@dataclass(frozen=True)
-class Polygon:
-    """A closed outline of at least three (x, y) corners, in pixels of the upright image."""
-
-    points: tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Mask:
-    """The covered pixels of the upright image, bool [height, width]."""
-
-    array: NDArray[np.bool_]
-
-
-Region = Box | Point | Polygon | Mask
 
 
 @dataclass(frozen=True)
@@ -82,29 +47,6 @@ class QueryRegion:
     exclude: bool = False
 
 
-@dataclass(frozen=True)
-class Filter:
-    """Conditions that an image must all meet; see Filter in the contract."""
-
-    cameras: Sequence[str] = ()
-    tracks: Sequence[str] = ()
-    captured_after: datetime | None = None
-    captured_before: datetime | None = None
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    exclude_ids: Sequence[str] = ()
-    exclude_cameras: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Metadata:
-    """What is known of an image beside its pixels; an empty text means unknown."""
-
-    camera: str = ""
-    track: str = ""
-    captured_at: datetime | None = None
-    attributes: Mapping[str, str] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, eq=False)
 class Upload:
     """A picture for the gallery.
@@ -119,4 +61,4 @@ class Upload:
     id: str
     data: bytes
     uri: str = ""
-    metadata: Metadata = Metadata()
+    metadata: Metadata = field(default_factory=Metadata)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from partlens.client import checks, decoding, encoding
 from partlens.client.answers import Hit
-from partlens.client.questions import Filter, QueryImage, QueryRegion, Score
+from partlens.client.questions import QueryImage, QueryRegion, Score
+from partlens.common.filters import Filter
 from partlens.v1 import standing_query_service_pb2 as pb
 
 

@@ -30,20 +30,13 @@ from partlens.client.channel import (
     route,
 )
 from partlens.client.errors import ClientError, DeadlineError, UnavailableError
-from partlens.client.questions import (
-    Filter,
-    MapKind,
-    QueryId,
-    QueryImage,
-    QueryRegion,
-    Region,
-    Score,
-    Upload,
-)
+from partlens.client.questions import MapKind, QueryId, QueryImage, QueryRegion, Score, Upload
 from partlens.client.retries import READ_RETRIES
 from partlens.client.rpc_errors import from_rpc
 from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.client.sync_sending import Sending
+from partlens.common.filters import Filter
+from partlens.common.regions import Region
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import standing_query_service_pb2 as standing_pb
 from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
@@ -350,6 +343,14 @@ class Client:
             f"the server at {self._route} is not ready after {timeout:g} s: {why}"
         )
 
+    def is_ready(self, *, deadline: float | None = None) -> bool:
+        """Return whether the server serves now: False while it loads or stops. Needs no token.
+
+        Raises:
+            ClientError: the server cannot be reached.
+        """
+        return self._is_serving(self._within(deadline))
+
     def files_are_sound(self) -> bool:
         """Return whether the server knows of no damaged file of its gallery. Needs no token.
 
@@ -367,9 +368,11 @@ class Client:
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     def _ask(self, method: Any, request: Message, deadline: float | None) -> Any:
-        timeout = self.deadline if deadline is None else checks.seconds("deadline", deadline)
         with self._errors():
-            return method(request, timeout=timeout, metadata=self._metadata)
+            return method(request, timeout=self._within(deadline), metadata=self._metadata)
+
+    def _within(self, deadline: float | None) -> float:
+        return self.deadline if deadline is None else checks.seconds("deadline", deadline)
 
     def _upserted(self, sending: Sending, timeout: float | None) -> Iterator[UpsertAnswer]:
         with self._errors():

@@ -44,7 +44,10 @@ def read_file(path: Path, max_bytes: int = -1) -> bytes:
         OSError: it is missing, not readable, or not a regular file.
     """
     with open(path, "rb", opener=open_regular) as file:
-        return file.read(max_bytes)
+        data: bytes | None = file.read(max_bytes)
+    if data is None:  # as some files of /proc, which would be waited for
+        raise BlockingIOError(errno.EAGAIN, "has nothing to read yet", str(path))
+    return data
 
 
 def _require(status: os.stat_result, path: str) -> None:

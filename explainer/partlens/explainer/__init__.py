@@ -1,5 +1,6 @@
 """Activation decomposition for metric-learning models (Zhu, Yang, Chen, 2021)."""
 
+from partlens.common.regions import Box, Mask, Point, Polygon
 from partlens.explainer.comparators import COMPARATORS, Comparator, Target
 from partlens.explainer.decomposition import Decomposition
 from partlens.explainer.errors import (
@@ -17,7 +18,7 @@ from partlens.explainer.maps import upsample
 from partlens.explainer.model import Decompositions, MetricModel
 from partlens.explainer.pair import FourTerms, PairExplanation
 from partlens.explainer.preprocessing import Preprocessing
-from partlens.explainer.regions import Box, Mask, Point, Polygon, position_weights
+from partlens.explainer.regions import position_weights
 from partlens.explainer.report import PairReport, SignedMap, explain_pairs
 from partlens.explainer.spec import ModelSpec
 

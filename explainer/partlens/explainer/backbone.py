@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from partlens.explainer.compute import CPU, Compute
+from partlens.common.compute import CPU, Compute
 from partlens.explainer.errors import ModelError, ModelFileError, ShapeError
 from partlens.explainer.onnx_runtime import run, session
 

@@ -10,8 +10,6 @@ from partlens.common.pictures import DEFAULT_LIMITS, ImageLimits, PictureError
 from partlens.explainer.errors import ImageError
 from partlens.explainer.folders import contents
 
-__all__ = ["DEFAULT_LIMITS", "SUFFIXES", "ImageLimits", "decode", "image_files"]
-
 SUFFIXES = frozenset(
     (
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),

@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from partlens.common import strict_json
+from partlens.common.compute import CPU, Compute
 from partlens.common.durable import move_into_place
 from partlens.common.files import read_file
-from partlens.explainer import strict_json
 from partlens.explainer.backbone import Backbone, FloatArray, OnnxBackbone
 from partlens.explainer.completeness import Completeness
-from partlens.explainer.compute import CPU, Compute
 from partlens.explainer.decomposition import Decomposition
 from partlens.explainer.errors import ModelError, ModelFileError, ShapeError
 from partlens.explainer.halves import one_torch_thread
@@ -270,7 +270,7 @@ def read_spec(folder: Path) -> ModelSpec:
 
 def require_free(folder: Path) -> None:
     """Raise ModelFileError where a model would replace what is there."""
-    if folder.exists():
+    if os.path.lexists(folder):
         raise ModelFileError(f"{folder} is there already; choose another name or remove it")
 
 

@@ -5,7 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from partlens.explainer.compute import CPU, Compute
+from partlens.common.compute import CPU, Compute
 from partlens.explainer.errors import ModelError
 
 # Its official builds report what they run to their maker, from the moment they are loaded. What is

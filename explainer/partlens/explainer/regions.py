@@ -1,52 +1,17 @@
-"""What a user marks on an image, as the share of each feature-map cell that it covers."""
+"""The share of each feature-map cell that a region covers, and the pixels under cells."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.regions import Box, Mask, Point, Polygon, Region
 from partlens.explainer.errors import RegionError
 from partlens.explainer.preprocessing import Preprocessing
 
 # Scan lines a row of cells; a slanted edge is off by about 1 / (12 * lines**2) of a cell.
 _LINES = 64
 Grid = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Box:
-    """An upright rectangle, in pixels of the original image; (x, y) is its top left corner."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True)
-class Point:
-    """One place, in pixels of the original image."""
-
-    x: float
-    y: float
-
-
-@dataclass(frozen=True)
-class Polygon:
-    """A closed outline of (x, y) corners; where it crosses itself, inside is even-odd."""
-
-    points: tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Mask:
-    """The covered pixels of the original image, bool [height, width]."""
-
-    array: NDArray[np.bool_]
-
-
-Region = Box | Point | Polygon | Mask
 
 
 def position_weights(

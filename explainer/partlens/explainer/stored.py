@@ -4,15 +4,14 @@ Axis letters: M images, P positions, D dimensions.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.storage import Storage
 from partlens.explainer.halves import to_half, to_single
 
 FloatArray = NDArray[np.float32]
-Storage = Literal["float16", "int8"]
 Rows = int | slice | NDArray[np.integer]
 _LARGEST = 127
 

@@ -10,11 +10,11 @@ from typing import Any, get_args
 
 import click
 
-from partlens.explainer.compute import Compute, Device, Precision
+from partlens.common.compute import Compute, Device, Precision
+from partlens.common.moments import read_moment
+from partlens.common.storage import Storage
 from partlens.explainer.errors import ExplainerError
-from partlens.explainer.stored import Storage
 from partlens.indexer.errors import IndexerError
-from partlens.indexer.moments import read_moment
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 GALLERY = click.argument("gallery", type=click.Path(path_type=Path))

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from partlens.common.compute import Compute
+from partlens.common.storage import Storage
 from partlens.common.text import visible
-from partlens.explainer.compute import Compute
 from partlens.explainer.model import MetricModel, read_spec
-from partlens.explainer.stored import Storage
 from partlens.indexer.arguments import GALLERY, MODEL, STORAGE, clear_errors, compute_options
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery import cli as upkeep
@@ -72,6 +72,8 @@ def add(
     Run it again to resume, or to write what has changed: images, or what the source states of
     them. A stream is read until Ctrl-C or SIGTERM; its frames until then are added.
     """
+    if not source:  # which would be the working folder, where a script's variable is not set
+        raise click.UsageError("SOURCE is empty; give a folder, a manifest, a video or a stream")
     with clear_errors(), _told_when_stopped():
         of_video = video.read(source, batch_size)
         # A folder on a disk that does not answer would hold up a Ctrl-C.
@@ -209,10 +211,11 @@ def _warn(progress: Progress) -> None:
     if (more := len(progress.displaced) - _WARNINGS) > 0:
         click.echo(f"warning: {more} more images replaced one of another place", err=True)
     if progress.moved:
-        one = progress.moved[0]
+        one, count = progress.moved[0], len(progress.moved)
+        what = "1 image comes" if count == 1 else f"{count} images come"
         click.echo(
-            f"warning: {len(progress.moved)} images come from another place than before, such as"
-            f" {one.id!r}: {one.now}, not {one.before}",
+            f"warning: {what} from another place than before, such as {one.id!r}: {one.now}, not"
+            f" {one.before}",
             err=True,
         )
 

@@ -15,6 +15,8 @@ IndexerError
 └── SourceError               a folder or list of images that cannot be read
 """
 
+from partlens.common.metadata import MetadataError
+
 
 class IndexerError(Exception):
     """Base of every error that partlens.indexer raises on purpose."""
@@ -90,17 +92,8 @@ class InvalidImageError(GalleryError, ValueError):
     id = ""
 
 
-class InvalidMetadataError(InvalidImageError):
-    """A field of an image's metadata that the gallery cannot hold.
-
-    Attributes:
-        field: its name: camera, track, captured_at, uri or attributes.
-        problem: what was given and what is allowed.
-    """
-
-    def __init__(self, field: str, problem: str) -> None:
-        self.field, self.problem = field, problem
-        super().__init__(f"{field}: {problem}")
+class InvalidMetadataError(InvalidImageError, MetadataError):
+    """A field of an image's metadata that the gallery cannot hold; attributes as MetadataError."""
 
 
 class SourceError(IndexerError):

@@ -9,15 +9,14 @@ from itertools import islice
 
 import numpy as np
 
+from partlens.common.ids import IdError, require_id
+from partlens.common.metadata import Metadata, MetadataError, require_metadata
+from partlens.common.pictures import DEFAULT_LIMITS, ImageLimits
 from partlens.explainer.errors import ImageError
-from partlens.explainer.images import DEFAULT_LIMITS, ImageLimits
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
-from partlens.indexer.errors import InvalidImageError
-from partlens.indexer.gallery import Correction, Metadata, NewImage, StoredImage
+from partlens.indexer.gallery import Correction, NewImage, StoredImage
 from partlens.indexer.gallery.holdings import EMPTY, Holdings
-from partlens.indexer.gallery.records import require_id
-from partlens.indexer.metadata import require_metadata
 from partlens.indexer.picture import DecodedPicture, decoded, media_digest
 from partlens.indexer.sources import MissingImage, SourceImage
 from partlens.indexer.workers import Workers
@@ -146,7 +145,7 @@ def load(
         picture = decoded(data, digest, preprocessing, limits)
     except OSError as error:
         return BadImage(id, error.strerror or str(error))
-    except (ImageError, InvalidImageError) as error:
+    except (ImageError, IdError, MetadataError) as error:
         return BadImage(id, str(error))
     return DecodedImage(id, source.uri, metadata, picture)
 

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from partlens.explainer.images import ImageLimits, decode
+from partlens.common.metadata import Metadata
+from partlens.common.pictures import ImageLimits
+from partlens.explainer.images import decode
 from partlens.explainer.preprocessing import Preprocessing
-from partlens.indexer.gallery import Metadata, NewImage
+from partlens.indexer.gallery import NewImage
 from partlens.indexer.gallery.records import FloatArray
 
 THUMBNAIL_SIDE = 160

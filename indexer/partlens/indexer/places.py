@@ -1,5 +1,6 @@
 """Files as a gallery names them: their uri, and the folder that starts a derived id."""
 
+import os
 from pathlib import Path
 
 
@@ -9,8 +10,10 @@ def file_uri(path: Path) -> str:
     >>> file_uri(Path("/data/gate/../yard/a.jpg"))
     'file:///data/yard/a.jpg'
     """
-    place = path.absolute()
-    return (place.resolve() if ".." in place.parts else place).as_uri()
+    _, *parts = path.absolute().parts
+    # Links behind the last ".." stay, as they do in a path without one.
+    last = max((at for at, part in enumerate(parts, start=1) if part == ".."), default=0)
+    return Path(os.path.realpath(Path("/", *parts[:last])), *parts[last:]).as_uri()
 
 
 def id_below(folder: Path, name: str) -> str:

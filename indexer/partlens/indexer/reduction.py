@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
+from partlens.common.metadata import MetadataError, require_metadata
 from partlens.explainer.model import MetricModel, require_free
 from partlens.explainer.pooling import pool
 from partlens.explainer.reduction import Projection, reduced, smaller
-from partlens.indexer.errors import InvalidMetadataError, ModelMismatchError
+from partlens.indexer.errors import ModelMismatchError
 from partlens.indexer.extraction import BadImage
 from partlens.indexer.gallery import Correction, Gallery, NewImage, StoredImage
 from partlens.indexer.gallery.holdings import Holdings
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.view import GalleryView
 from partlens.indexer.indexing import Progress
-from partlens.indexer.metadata import require_metadata
 
 FITTED_IMAGES = 8192
 """To so many at most a projection is fitted, evenly picked: its basis changes little with more."""
@@ -140,7 +140,7 @@ def _page(view: GalleryView, after: str, held: Holdings) -> _Page | None:
         there = held.get(one.id)
         try:
             require_metadata(one.metadata, one.uri)
-        except InvalidMetadataError as error:
+        except MetadataError as error:
             bad.append(BadImage(one.id, str(error)))
             continue
         if there is None or there.media_digest != one.media_digest:

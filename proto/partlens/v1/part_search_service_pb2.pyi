@@ -15,6 +15,7 @@ class ScoreKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SCORE_KIND_DEFAULT: _ClassVar[ScoreKind]
     SCORE_KIND_WHOLE: _ClassVar[ScoreKind]
     SCORE_KIND_PART: _ClassVar[ScoreKind]
+    SCORE_KIND_CONTEXT: _ClassVar[ScoreKind]
 
 class MapKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -33,6 +34,7 @@ SCORE_KIND_UNSPECIFIED: ScoreKind
 SCORE_KIND_DEFAULT: ScoreKind
 SCORE_KIND_WHOLE: ScoreKind
 SCORE_KIND_PART: ScoreKind
+SCORE_KIND_CONTEXT: ScoreKind
 MAP_KIND_UNSPECIFIED: MapKind
 MAP_KIND_NONE: MapKind
 MAP_KIND_SCORE: MapKind

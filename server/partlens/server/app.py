@@ -10,6 +10,9 @@ from grpc_reflection.v1alpha import reflection
 
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery
+from partlens.runtime.config.settings import Settings
+from partlens.runtime.errors import ListenError, ProgramError
+from partlens.runtime.metrics_port import MetricsPort
 from partlens.server.access.authentication import Authentication, Authorisation
 from partlens.server.access.certificates import certificates
 from partlens.server.access.exposure import require_locked
@@ -18,15 +21,13 @@ from partlens.server.audit.log import AuditLog, beside
 from partlens.server.audit.trail import AuditTrail
 from partlens.server.calls.outcome import Outcome
 from partlens.server.calls.pipeline import Layer, Pipeline
-from partlens.server.config.settings import Settings
 from partlens.server.engine.engine import Engine
-from partlens.server.errors import ListenError, ServerError
 from partlens.server.handlers.table import SERVICES, methods
 from partlens.server.host import Host
 from partlens.server.limits.admission import Admission
 from partlens.server.limits.rate import Rate
 from partlens.server.observe.logs import CallLog
-from partlens.server.observe.metrics import Metrics, MetricsPort
+from partlens.server.observe.metrics import Metrics
 from partlens.server.observe.tracing import Tracing
 from partlens.server.transport.grpc_calls import CheckedRequests, GrpcCalls
 
@@ -109,7 +110,7 @@ class PartlensServer:
                 self._metrics_port = MetricsPort(
                     self.metrics.registry, self._settings.observe.metrics_listen
                 )
-        except ServerError:
+        except ProgramError:
             await log.close()
             await host.close()
             raise

@@ -7,21 +7,23 @@ from pathlib import Path
 
 import click
 
+from partlens.common.compute import Compute
 from partlens.common.durable import write_atomically
-from partlens.explainer.compute import Compute
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel
 from partlens.indexer.errors import IndexerError
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.threads import keep_one_blas_thread
+from partlens.runtime import logs
+from partlens.runtime.config.cli import load_or_fail
+from partlens.runtime.config.options import config_options
+from partlens.runtime.config.settings import Settings
+from partlens.runtime.errors import ProgramError, SettingsError
 from partlens.server.app import PartlensServer
 from partlens.server.audit.log import beside
-from partlens.server.config.cli import load_or_fail
-from partlens.server.config.options import config_options
-from partlens.server.config.settings import Settings
 from partlens.server.engine.engine import Engine
-from partlens.server.errors import ServerError, SettingsError
-from partlens.server.observe import logs, tracing
+from partlens.server.observe import tracing
+from partlens.server.observe.logs import with_request_id
 
 _log = logging.getLogger("partlens.server.cli")  # also where it runs as __main__
 
@@ -50,7 +52,7 @@ def serve(
     """
     settings = load_or_fail(file, texts, {"server": flags}).settings
     try:
-        logs.configure(settings.observe)
+        logs.configure(settings.observe, with_request_id)
         tracing.configure()
         model, gallery = _required(settings)
         server = PartlensServer(
@@ -61,7 +63,7 @@ def serve(
         )
         keep_one_blas_thread()
         asyncio.run(_run(server, settings))
-    except (ServerError, ExplainerError, IndexerError) as error:
+    except (ProgramError, ExplainerError, IndexerError) as error:
         raise click.ClickException(str(error)) from error
 
 

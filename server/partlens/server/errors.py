@@ -15,26 +15,21 @@ ServerError
 ├── CallerGoneError        nobody waits for the answer any more
 ├── NotReadyError          model and gallery are not loaded yet
 ├── StoppingError          the server is going down and takes no more images
-├── ListenError            an address that cannot, or must not, be listened on
 ├── CertificateError       a certificate or key that cannot be used
 ├── TokenFileError         a file of tokens that cannot be used
 ├── AuditError             an audit log that cannot be written, or that is not what it was
-├── EntryError             an entry of Redis, or a message, of another form than it must have
-├── UploadError            pictures that a worker could not bring to the server
-├── SnapshotError          a picture that another system does not give
-└── SettingsError          a setting that does not exist or cannot have this value
+└── EntryError             an entry of Redis that holds no query image of this model
 
-The table in status.py says how each is answered.
+The table in status.py says how each is answered. Settings and addresses to listen on have errors in
+partlens.runtime.errors.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
-from partlens.explainer.errors import ImageError, RegionError
+from partlens.runtime.errors import ProgramError
 
 
-class ServerError(Exception):
+class ServerError(ProgramError):
     """Base of every error that partlens.server raises on purpose."""
 
 
@@ -130,10 +125,6 @@ class StoppingError(ServerError):
     """The server is going down and takes no more images."""
 
 
-class ListenError(ServerError, OSError):
-    """An address that cannot, or must not, be listened on."""
-
-
 class CertificateError(ServerError, ValueError):
     """A certificate or key that cannot be used."""
 
@@ -147,52 +138,4 @@ class AuditError(ServerError):
 
 
 class EntryError(ServerError, ValueError):
-    """An entry of Redis of another form than it must have."""
-
-
-class UploadError(ServerError):
-    """Pictures that a worker could not bring to the server.
-
-    Attributes:
-        at_fault: whether the pictures themselves may be why.
-        retry_seconds: when to try again.
-    """
-
-    def __init__(self, message: str, *, at_fault: bool, retry_seconds: float) -> None:
-        self.at_fault, self.retry_seconds = at_fault, retry_seconds
-        super().__init__(message)
-
-
-class SnapshotError(ServerError):
-    """A picture that another system does not give.
-
-    Attributes:
-        passing: whether it may have it in a moment.
-        away: whether it is the system that cannot be asked, now.
-    """
-
-    def __init__(self, message: str, *, passing: bool = True, away: bool = False) -> None:
-        super().__init__(message)
-        self.passing, self.away = passing, away
-
-
-class SettingsError(ServerError, ValueError):
-    """A setting that does not exist or cannot have this value."""
-
-
-_REASONS: dict[type[Exception], str] = {ImageError: "IMAGE_INVALID", RegionError: "REGION_INVALID"}
-
-
-@contextmanager
-def blamed_on(field: str) -> Iterator[None]:
-    """Says which field of the request an unusable picture or region came from.
-
-    >>> with blamed_on("images[0].data"):
-    ...     raise ImageError("the image is empty")
-    Traceback (most recent call last):
-    partlens.server.errors.RequestError: images[0].data: the image is empty
-    """
-    try:
-        yield
-    except tuple(_REASONS) as error:
-        raise RequestError(field, str(error), _REASONS[type(error)]) from error
+    """An entry of Redis that holds no query image of this model."""

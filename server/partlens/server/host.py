@@ -11,8 +11,8 @@ from typing import TypeVar
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.scrub_record import beside
 from partlens.indexer.gallery.scrubbing import Scrubber
+from partlens.runtime.config.settings import Settings
 from partlens.server.calls import call as calls
-from partlens.server.config.settings import Settings
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import CallerGoneError, NotReadyError
 from partlens.server.features.batcher import Batcher

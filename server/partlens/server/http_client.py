@@ -8,7 +8,7 @@ import httpx
 from partlens.client import address as addresses
 from partlens.client import proxies
 from partlens.client.errors import AddressError
-from partlens.server.errors import SettingsError
+from partlens.runtime.errors import SettingsError
 
 
 @dataclass(frozen=True)

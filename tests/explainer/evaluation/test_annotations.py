@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from partlens.common.regions import Box
 from partlens.explainer.errors import AnnotationError
 from partlens.explainer.evaluation.annotations import AnnotatedImage, read_annotations
-from partlens.explainer.regions import Box
 
 IMAGES = "image,species,width,height,box_x,box_y,box_w,box_h\na.jpg,wren,40,30,1,2,20,10.5\n"
 PARTS = "image,part,x,y\na.jpg,beak,3,4\na.jpg,tail,30.5,9\n"

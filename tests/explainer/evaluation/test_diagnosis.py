@@ -10,6 +10,7 @@ import rectangles
 import torch
 from click.testing import CliRunner
 
+from partlens.common.regions import Box
 from partlens.explainer.errors import AnnotationError
 from partlens.explainer.evaluation.annotations import AnnotatedImage, read_annotations
 from partlens.explainer.evaluation.batches import batches, embedded, passes, passes_over
@@ -37,7 +38,6 @@ from partlens.explainer.evaluation.localisation import Localisation, measure_loc
 from partlens.explainer.head.linearise import linearise
 from partlens.explainer.head.operators import Head
 from partlens.explainer.head.run import run
-from partlens.explainer.regions import Box
 
 LABELS = 4
 QUICK = HeadTraining(dimensions=4, steps=6, labels_per_batch=2, images_per_label=2, watch_every=4)

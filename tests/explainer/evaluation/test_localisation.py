@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from partlens.common.regions import Box
 from partlens.explainer.errors import AnnotationError
 from partlens.explainer.evaluation.annotations import AnnotatedImage, read_annotations
 from partlens.explainer.evaluation.batches import nearest, passes
@@ -25,7 +26,6 @@ from partlens.explainer.evaluation.localisation import (
     intersection_over_union,
     measure_localisation,
 )
-from partlens.explainer.regions import Box
 
 BOXES = st.builds(Box, *(st.integers(0, 6) for _ in "xy"), *(st.integers(1, 6) for _ in "wh"))
 

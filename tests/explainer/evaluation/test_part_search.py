@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from partlens.common.regions import Box
 from partlens.explainer.errors import AnnotationError
 from partlens.explainer.evaluation.annotations import AnnotatedImage, read_annotations
 from partlens.explainer.evaluation.commands.evaluate import evaluate
@@ -19,7 +20,6 @@ from partlens.explainer.evaluation.part_search import (
     judge,
 )
 from partlens.explainer.model import MetricModel, read_spec
-from partlens.explainer.regions import Box
 from partlens.explainer.starter import model_folder
 from partlens.explainer.starter.pictures import generate
 from partlens.explainer.starter.pictures.manifest import write_pictures
@@ -77,8 +77,8 @@ def test_the_starter_finds_shoes_far_more_often_than_chance(folder: Path) -> Non
     images = read_annotations(folder / "images.csv", folder / "parts.csv")
     queries = choose_queries(images, ["shoes", "hat"], 12, seed=0)
     found = evaluate_parts(model, images, decompose_all(model, images, folder), queries)
-    assert found["default"].mean.precision_at_10 > 2 * found["random"].mean.precision_at_10
-    assert found["default"].mean.part_hit > 2 * found["random"].mean.part_hit
+    assert found["context"].mean.precision_at_10 > 2 * found["random"].mean.precision_at_10
+    assert found["context"].mean.part_hit > 2 * found["random"].mean.part_hit
 
 
 def test_the_command_prints_the_documented_json_twice_alike(folder: Path) -> None:
@@ -88,12 +88,12 @@ def test_the_command_prints_the_documented_json_twice_alike(folder: Path) -> Non
     first, second = (CliRunner().invoke(evaluate, arguments).output for _ in range(2))
     assert first == second
     plain = json.loads(first)
-    assert set(plain) == {"random", "whole", "part", "default"}
+    assert set(plain) == {"random", "whole", "part", "context"}
     for found in plain.values():
         assert set(found) == {"precision_at_10", "part_hit", "by_part"}
         assert set(found["by_part"]["shoes"]) == {"precision_at_10", "part_hit"}
     table = CliRunner().invoke(evaluate, arguments[:-1]).output
-    assert "shoes" in table and "default" in table
+    assert "shoes" in table and "context" in table
 
 
 def test_the_command_measures_contributions_of_one_byte(folder: Path) -> None:

@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from partlens.common.pictures import ImageLimits
 from partlens.explainer.errors import ImageError
-from partlens.explainer.images import ImageLimits, decode, image_files
+from partlens.explainer.images import decode, image_files
 from partlens.explainer.preprocessing import Preprocessing, Resize
 
 LEFT_RED = Image.new("RGB", (40, 20), "blue")

@@ -9,18 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from partlens.common.regions import Box, Mask, Point, Polygon, Region
 from partlens.explainer.errors import RegionError
 from partlens.explainer.maps import upsample
 from partlens.explainer.preprocessing import Preprocessing, Resize
-from partlens.explainer.regions import (
-    Box,
-    Mask,
-    Point,
-    Polygon,
-    Region,
-    position_weights,
-    window_box,
-)
+from partlens.explainer.regions import position_weights, window_box
 
 resizes: st.SearchStrategy[Resize] = st.sampled_from(["stretch", "shortest_side_crop"])
 sizes = st.tuples(st.integers(5, 90), st.integers(5, 90))

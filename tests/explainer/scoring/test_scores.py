@@ -70,7 +70,7 @@ def test_what_embeddings_add_is_a_product_with_one_direction(search: Search) -> 
     of_embeddings: dict[Score, NDArray[np.floating]] = {
         "whole": scored(search, "whole").scores,
         "part": np.zeros(len(units)),
-        "default": scored(search, "default").scores - scored(search, "part").scores,
+        "context": scored(search, "context").scores - scored(search, "part").scores,
     }
     for score in get_args(Score):
         products = units @ embedding_direction(score, search.parts())

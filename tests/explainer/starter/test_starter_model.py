@@ -137,6 +137,6 @@ def _ranking(
         decompositions.contributions[number], decompositions.bias[number], weights, grid
     )
     scored = score_images(
-        "default", [query], decompositions.contributions[others], decompositions.bias[others], grid
+        "context", [query], decompositions.contributions[others], decompositions.bias[others], grid
     )
     return np.argsort(-scored.scores, kind="stable")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from partlens.explainer.regions import Box
+from partlens.common.regions import Box
 from partlens.explainer.starter.pictures import PARTS, Picture, generate
 from partlens.explainer.starter.pictures.canvas import LABELS, Canvas
 from partlens.explainer.starter.pictures.figure import draw_person

@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 from gallery_images import SPEC
 
-from partlens.explainer.stored import Storage
+from partlens.common.storage import Storage
 from partlens.indexer.gallery import Gallery
 
 

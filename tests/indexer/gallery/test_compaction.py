@@ -59,12 +59,12 @@ def test_rows_and_files_are_the_same_but_fewer(gallery: Gallery) -> None:
     for number in range(20):
         gallery.add([image(str(number))])
     gallery.delete(["3"])
-    before = gallery.view.search(parts(), "default", Filter(), 30)
+    before = gallery.view.search(parts(), "context", Filter(), 30)
     gallery.compact()
     assert [each.name[0] != "." for each in (gallery.path / "segments").iterdir()] == [True]
     assert len(list((gallery.path / "truth.lance/data").iterdir())) < 40
     for one in (gallery, Gallery.open(gallery.path)):
-        after = one.view.search(parts(), "default", Filter(), 30)
+        after = one.view.search(parts(), "context", Filter(), 30)
         assert [hit.id for hit in after] == [hit.id for hit in before]
         np.testing.assert_allclose(
             [hit.score for hit in after], [hit.score for hit in before], atol=1e-6
@@ -88,11 +88,11 @@ def test_adding_and_searching_go_on_while_it_copies(
     assert copying.wait(60)
     gallery.add([image("meanwhile"), image("2", 1)])
     gallery.delete(["5"])
-    hits = {hit.id for hit in gallery.view.search(parts(), "default", Filter(), 20)}
+    hits = {hit.id for hit in gallery.view.search(parts(), "context", Filter(), 20)}
     assert hits == {"meanwhile", *"01234678"}
     go_on.set()
     gallery.close()
-    assert {hit.id for hit in gallery.view.search(parts(), "default", Filter(), 20)} == hits
+    assert {hit.id for hit in gallery.view.search(parts(), "context", Filter(), 20)} == hits
     bias = gallery.view.decompositions(["2"])[1]
     np.testing.assert_array_equal(bias[0], image("2", 1).bias)
     assert len(list((gallery.path / "segments").iterdir())) <= 3
@@ -132,15 +132,15 @@ def test_a_search_that_has_begun_ends_on_segments_that_are_gone_from_disk(
     gallery.add([image(str(number)) for number in range(10)])
     reader = Gallery.open(gallery.path)
     begun = reader.view.live
-    expected = search(begun, parts(), "default", Filter(), 10, GRID, reader.indexes.of)
+    expected = search(begun, parts(), "context", Filter(), 10, GRID, reader.indexes.of)
     gallery.delete([str(number) for number in range(1, 10)])
     gallery.compact()
     gallery._truth.forget_history(at_once=True)
     assert not any(segment.path and segment.path.exists() for segment in begun.segments)
-    found = search(begun, parts(), "default", Filter(), 10, GRID, reader.indexes.of)
+    found = search(begun, parts(), "context", Filter(), 10, GRID, reader.indexes.of)
     assert [(one.id, one.score) for one in found] == [(one.id, one.score) for one in expected]
     # Thumbnails are in the truth alone and went with its old files: work is done on a newer view.
     with pytest.raises(SupersededError):
         reader.view.thumbnails(["0"])
     assert reader.read(lambda view: view.thumbnails(["0"])) == [b"0"]
-    assert [hit.id for hit in reader.view.search(parts(), "default", Filter(), 10)] == ["0"]
+    assert [hit.id for hit in reader.view.search(parts(), "context", Filter(), 10)] == ["0"]

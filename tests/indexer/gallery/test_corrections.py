@@ -32,7 +32,7 @@ def test_numbers_stay_as_they_are_stored_and_all_readers_see_the_change(gallery:
     gallery.add([image("a", camera="old", track="t1"), image("b", camera="old")])
     with Gallery.open(gallery.path) as follower:
         before, revision = stored_numbers(gallery, "a"), gallery.view.newest_revision
-        scores = {hit.id: hit.score for hit in gallery.view.search(parts(), "default", Filter(), 9)}
+        scores = {hit.id: hit.score for hit in gallery.view.search(parts(), "context", Filter(), 9)}
         (was,) = gallery.correct([correction("a")])
         assert (was.id, was.uri, was.metadata.camera) == ("a", "file:///a.jpg", "old")
         assert follower.refresh()
@@ -46,9 +46,9 @@ def test_numbers_stay_as_they_are_stored_and_all_readers_see_the_change(gallery:
             assert [id for _, id in seen.view.changed_since(revision)] == ["a"]
             assert [one.id for one in seen.view.list(where=Filter(cameras={"new"}))] == ["a"]
             assert seen.view.count(Filter(attributes={"hat": "red"}, captured_after=NOON)) == 1
-            by_camera = seen.view.search(parts(), "default", Filter(), 9, by=GroupBy("camera"))
+            by_camera = seen.view.search(parts(), "context", Filter(), 9, by=GroupBy("camera"))
             assert {hit.group for hit in by_camera} == {"new", "old"}
-            hits = seen.view.search(parts(), "default", Filter(), 9)
+            hits = seen.view.search(parts(), "context", Filter(), 9)
             assert {hit.id: hit.score for hit in hits} == scores
             assert seen.view.thumbnails(["a"]) == [b"a"]
         assert not verify(gallery.path).findings

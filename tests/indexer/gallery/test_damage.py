@@ -18,11 +18,13 @@ import pytest
 from click.testing import CliRunner
 from gallery_images import SPEC, image, parts
 
-from partlens.explainer.stored import Storage, Stored
+from partlens.common.storage import Storage
+from partlens.explainer.stored import Stored
 from partlens.indexer.cli import index
 from partlens.indexer.errors import DamagedError, LockedError, NewerFormatError, StorageError
 from partlens.indexer.gallery import Filter, Gallery
-from partlens.indexer.gallery.verification import repair, verify
+from partlens.indexer.gallery.scrub_record import ScrubRecord
+from partlens.indexer.gallery.verification import Verification, repair, verify
 
 IMAGES = 30
 DEADLINE = 60
@@ -40,7 +42,7 @@ def path(tmp_path: Path, storage: Storage) -> Path:
 
 
 def ranking(path: Path) -> list[tuple[str, float]]:
-    hits = Gallery.open(path).view.search(parts(), "default", Filter(), 10)
+    hits = Gallery.open(path).view.search(parts(), "context", Filter(), 10)
     return [(hit.id, round(hit.score, 5)) for hit in hits]
 
 
@@ -300,7 +302,7 @@ from gallery_images import image, parts
 from partlens.indexer.errors import StorageError
 from partlens.indexer.gallery import Filter, Gallery
 gallery = Gallery.open(Path(sys.argv[1]))
-assert gallery.view.search(parts(), "default", Filter(), 3)
+assert gallery.view.search(parts(), "context", Filter(), 3)
 for change in (lambda: gallery.add([image("y")]), lambda: gallery.delete(["1"]), gallery.compact):
     try:
         change()
@@ -334,3 +336,48 @@ def test_a_read_only_folder_can_be_searched_and_says_why_it_takes_no_images(path
     assert ran.returncode == 0, ran.stderr
     lines = ran.stdout.splitlines()
     assert len(lines) == 3 and all("change its owner or mode" in line for line in lines)
+
+
+@pytest.mark.parametrize("name", ["gallery.json", "committed.json", "truth.sha256"])
+@pytest.mark.parametrize("what", ["a FIFO", "a folder", "a circle of links"])
+def test_what_is_no_file_in_the_place_of_one_is_an_error(path: Path, name: str, what: str) -> None:
+    """Opening a FIFO would wait forever."""
+    file = path / name
+    file.unlink(missing_ok=True)
+    if what == "a FIFO":
+        os.mkfifo(file)
+    elif what == "a folder":
+        file.mkdir()
+    else:
+        file.symlink_to(name)
+    for look in (Gallery.open, verify):
+        try:
+            found = look(path)
+        except DamagedError as error:
+            assert name in str(error)
+        else:
+            assert isinstance(found, Verification) and found.findings
+
+
+def test_a_list_of_images_that_changes_while_it_is_in_use_is_damage(path: Path) -> None:
+    """It is mapped into memory: what the disk gives back later may be no text any more."""
+    gallery = Gallery.open(path)
+    for file in path.glob("segments/*/catalogue.arrow"):
+        content = file.read_bytes()
+        assert content.count(b"file:///") > 0
+        with open(file, "r+b") as out:  # the same file, as the mapping sees it
+            out.write(content.replace(b"file:///", 8 * b"\xff"))
+    view = gallery.view
+    for look in (
+        view.list,
+        lambda: view.stored(["1"]),
+        lambda: view.holdings().get("1"),
+        lambda: view.search(parts(), "context", Filter(), 10),
+    ):
+        with pytest.raises(DamagedError, match="changed while it was in use"):
+            look()
+
+
+def test_a_scrub_record_that_is_no_file_is_begun_anew(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "scrub.json")
+    assert ScrubRecord.read(tmp_path / "scrub.json") == ScrubRecord()

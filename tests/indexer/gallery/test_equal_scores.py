@@ -193,7 +193,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
     random = np.random.default_rng(0)
     best = oracle(
         LiveRows([segment([copy(i, i) for i in range(CONTENTS)])], [np.ones(CONTENTS, bool)]),
-        "default",
+        "context",
         Filter(),
         None,
     )[0]

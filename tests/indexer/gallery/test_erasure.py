@@ -14,7 +14,8 @@ from gallery_images import image, parts
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partlens.explainer.stored import Storage, Stored
+from partlens.common.storage import Storage
+from partlens.explainer.stored import Stored
 from partlens.indexer.cli import index
 from partlens.indexer.gallery import Filter, Gallery, NewImage
 from partlens.indexer.gallery.erasure import erase
@@ -59,7 +60,7 @@ def test_an_erased_image_is_in_no_file(filled: Gallery, storage: Storage) -> Non
     path, old, new = filled.path, picture(GONE), picture(GONE, 1)
     for trace in (*traces(old, storage), *traces(new, storage)):
         assert files_with(path, trace), "else finding nothing later would say nothing"
-    before = {hit.id: hit.score for hit in filled.view.search(parts(), "default", Filter(), 100)}
+    before = {hit.id: hit.score for hit in filled.view.search(parts(), "context", Filter(), 100)}
     receipt = erase(path, [GONE, "nobody"])
     neighbour = traces(picture("others/0007.jpg"), storage)
     for trace in (*traces(old, storage), *traces(new, storage), *neighbour[2:]):
@@ -69,7 +70,7 @@ def test_an_erased_image_is_in_no_file(filled: Gallery, storage: Storage) -> Non
         assert evidence.found_before > 0 == evidence.found_after, kind
     assert receipt.files_removed and receipt.files_written and receipt.images_left == 48
     left = Gallery.open(path)
-    after = {hit.id: hit.score for hit in left.view.search(parts(), "default", Filter(), 100)}
+    after = {hit.id: hit.score for hit in left.view.search(parts(), "context", Filter(), 100)}
     assert after == pytest.approx({id: s for id, s in before.items() if id != GONE}, abs=1e-5)
     assert not verify(path).findings
 
@@ -120,9 +121,9 @@ def test_a_reader_that_has_it_open_goes_on_without_it(filled: Gallery) -> None:
         assert GONE in reader.view
         erase(filled.path, [GONE])
         for _ in range(20):
-            hits = reader.view.search(parts(), "default", Filter(), 100)
+            hits = reader.view.search(parts(), "context", Filter(), 100)
             assert len(hits) in (48, 49)
-        assert GONE not in {hit.id for hit in reader.view.search(parts(), "default", Filter(), 100)}
+        assert GONE not in {hit.id for hit in reader.view.search(parts(), "context", Filter(), 100)}
 
 
 def partlens(*arguments: object) -> Result:

@@ -44,7 +44,7 @@ def test_commits_of_another_writer_are_seen_within_a_second(gallery: Gallery) ->
         wait_until(lambda: reader.view.number == gallery.view.number)
         paths = {segment.path for segment in reader.view.live.segments}
         assert all(path and path.exists() for path in paths), "removed files must be let go of"
-        assert len(reader.view.search(parts(), "default", Filter(), 5)) == 2
+        assert len(reader.view.search(parts(), "context", Filter(), 5)) == 2
 
 
 def test_a_writer_at_rest_lets_another_write(gallery: Gallery) -> None:
@@ -74,7 +74,7 @@ def test_a_gallery_that_cannot_be_read_any_more_goes_on_as_it_was(gallery: Galle
         content = note.read_bytes()
         note.write_bytes(b"{")
         time.sleep(0.1)
-        assert reader.view.search(parts(), "default", Filter(), 5)[0].id == "a"
+        assert reader.view.search(parts(), "context", Filter(), 5)[0].id == "a"
         note.write_bytes(content)
         gallery.add([image("b")])
         wait_until(lambda: "b" in reader.view)
@@ -90,7 +90,7 @@ def test_no_search_fails_while_another_process_changes_everything(gallery: Galle
     stop, searches = Event(), [0, 0, 0]
 
     def look(view: GalleryView) -> None:
-        found = view.search(parts(), "default", Filter(), 100)
+        found = view.search(parts(), "context", Filter(), 100)
         assert {f"kept{n}" for n in range(5)} <= {hit.id for hit in found}
         kept = [hit for hit in found if hit.id.startswith("kept")]
         for hit in view.with_thumbnails(kept):

@@ -86,7 +86,7 @@ def test_another_gallery_object_sees_the_same(gallery: Gallery) -> None:
     )
 
 
-@pytest.mark.parametrize("score", ["whole", "part", "default"])
+@pytest.mark.parametrize("score", ["whole", "part", "context"])
 @pytest.mark.parametrize("exact_bytes", [1 << 30, 0])
 def test_a_search_equals_scoring_every_image(
     gallery: Gallery, score: Score, exact_bytes: int

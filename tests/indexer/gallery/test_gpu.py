@@ -136,10 +136,10 @@ def test_a_gallery_on_a_gpu_finds_what_it_finds_on_the_cpu(tmp_path: Path, facto
         assert recall(there, everything) >= recall(here, everything) - 0.02
         for kept in ("tenth", "hundredth", "thousandth"):
             assert recall(there, Filter(attributes={kept: "yes"})) >= 0.95
-        gone = [hit.id for hit in there.view.search(next(queries()), "default", everything, 5)]
+        gone = [hit.id for hit in there.view.search(next(queries()), "context", everything, 5)]
         there.delete(gone)
         found = search(
-            there.view.live, next(queries()), "default", everything, 5, GRID, index_of, 0
+            there.view.live, next(queries()), "context", everything, 5, GRID, index_of, 0
         )
         assert not {one.id for one in found} & set(gone)
 

@@ -42,7 +42,7 @@ def value(one: Candidate, by: GroupBy) -> str:
 
 def naive(gallery: Gallery, where: Filter, by: GroupBy) -> list[tuple[str, str, int]]:
     """(id, group, others) of each group's best."""
-    everything = gallery.view.search(parts(), "default", where, COUNT)
+    everything = gallery.view.search(parts(), "context", where, COUNT)
     groups = [value(one, by) for one in everything]
     return [
         (one.id, group, groups.count(group) - 1 if group else 0)
@@ -57,7 +57,7 @@ def naive(gallery: Gallery, where: Filter, by: GroupBy) -> list[tuple[str, str, 
 def test_each_groups_best_and_how_many_others(
     gallery: Gallery, by: str, where: str, top: int
 ) -> None:
-    found = gallery.view.search(parts(), "default", WHERE[where], top, by=BY[by])
+    found = gallery.view.search(parts(), "context", WHERE[where], top, by=BY[by])
     expected = naive(gallery, WHERE[where], BY[by])
     assert [(one.id, one.group, one.others) for one in found] == expected[:top]
 
@@ -67,9 +67,9 @@ def test_candidates_of_few_groups_are_not_the_end(
     gallery: Gallery, top: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here the index names two images at first: of too few groups."""
-    monkeypatch.setitem(RERANKED, "default", 2)
+    monkeypatch.setitem(RERANKED, "context", 2)
     snapshot = gallery.view.live
-    args = (snapshot, parts(), "default", Filter(), top, GRID, gallery.indexes.of)
+    args = (snapshot, parts(), "context", Filter(), top, GRID, gallery.indexes.of)
     found = search(*args, exact_bytes=0, by=CAMERA)  # type: ignore[arg-type]
     assert len(found) == min(top, 4)
     assert len({one.group for one in found}) == len(found)
@@ -79,12 +79,12 @@ def test_cameras_can_be_left_out(gallery: Gallery) -> None:
     def ids(found: Sequence[Candidate]) -> list[str]:
         return [one.id for one in found]
 
-    everything = gallery.view.search(parts(), "default", Filter(), COUNT)
-    left = gallery.view.search(parts(), "default", Filter(exclude_cameras={"c0", "c3"}), COUNT)
+    everything = gallery.view.search(parts(), "context", Filter(), COUNT)
+    left = gallery.view.search(parts(), "context", Filter(exclude_cameras={"c0", "c3"}), COUNT)
     assert ids(left) == [
         one.id for one in everything if one.stored.metadata.camera not in ("c0", "c3")
     ]
     none = gallery.view.search(
-        parts(), "default", Filter(cameras={"c1"}, exclude_cameras={"c1"}), 5
+        parts(), "context", Filter(cameras={"c1"}, exclude_cameras={"c1"}), 5
     )
     assert ids(none) == []

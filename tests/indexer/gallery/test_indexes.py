@@ -45,7 +45,7 @@ def test_recall_does_not_collapse_under_a_filter(gallery: Gallery, kept: str) ->
     where = Filter(attributes={kept: "yes"})
     assert recall(gallery, where) >= 0.95
     for parts in queries():
-        hits = gallery.view.search(parts, "default", where, 50)
+        hits = gallery.view.search(parts, "context", where, 50)
         assert all(hit.stored.metadata.attributes.get(kept) == "yes" for hit in hits)
         assert all(int(hit.id) % 50 != 7 for hit in hits)
 
@@ -55,14 +55,14 @@ def test_deleted_images_are_not_found_through_an_index(folder: Path, tmp_path: P
         fill(gallery)
         parts = next(queries())
         where = Filter()
-        best = [hit.id for hit in gallery.view.search(parts, "default", where, 5)]
+        best = [hit.id for hit in gallery.view.search(parts, "context", where, 5)]
         gallery.delete(best[:3])
         index_of, snapshot = gallery.indexes.of, gallery.view.live
-        after = search(snapshot, parts, "default", where, 5, GRID, index_of, 0)
+        after = search(snapshot, parts, "context", where, 5, GRID, index_of, 0)
         assert [one.id for one in after][:2] == best[3:]
 
 
-@pytest.mark.parametrize(("score", "least"), [("whole", 1), ("default", 0.95), ("part", 0.9)])
+@pytest.mark.parametrize(("score", "least"), [("whole", 1), ("context", 0.95), ("part", 0.9)])
 def test_every_score_finds_its_best(gallery: Gallery, score: Score, least: float) -> None:
     assert recall(gallery, Filter(), score) >= least
 

@@ -10,8 +10,9 @@ import pytest
 from gallery_images import GRID, SPEC, image, parts
 from gallery_writer import Change, after, write_for_ever
 
+from partlens.common.storage import Storage
 from partlens.explainer.scoring import score_images
-from partlens.explainer.stored import Storage, Stored
+from partlens.explainer.stored import Stored
 from partlens.indexer.gallery import Filter, Gallery
 from partlens.indexer.gallery.search import search
 
@@ -82,7 +83,7 @@ def require_whole(path: Path, state: dict[str, int], begun: Change, where: str) 
     np.testing.assert_array_equal(bias, [one.bias for one in expected], where)
     kept = Stored.of(np.stack([one.contributions for one in expected]), gallery.bound.storage)
     np.testing.assert_array_equal(contributions, kept[:], where)
-    best = score_images("default", parts(), contributions, bias, GRID).scores.argmax()
-    hit = search(gallery.view.live, parts(), "default", Filter(), 1, GRID, gallery.indexes.of)[0]
+    best = score_images("context", parts(), contributions, bias, GRID).scores.argmax()
+    hit = search(gallery.view.live, parts(), "context", Filter(), 1, GRID, gallery.indexes.of)[0]
     assert hit.id == ids[best], where
     return found

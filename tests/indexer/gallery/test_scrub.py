@@ -113,7 +113,7 @@ def test_overwritten_bytes_of_the_truth_are_named_with_what_is_lost(
         wait_until(lambda: bool(heard.found_ones), place)
         (finding,) = scrubber.findings
         assert finding.place == place and not finding.repairable and finding.images > 0
-        assert len(gallery.view.search(parts(), "default", Filter(), 10)) == 10, (
+        assert len(gallery.view.search(parts(), "context", Filter(), 10)) == 10, (
             "what is whole is served"
         )
     outcome = verify(path)
@@ -133,7 +133,7 @@ def test_a_segment_that_is_damaged_in_use_is_made_again(
 ) -> None:
     with Gallery.open(path) as gallery, scrubbing(gallery) as (scrubber, heard):
         before = [
-            (hit.id, hit.score) for hit in gallery.view.search(parts(), "default", Filter(), 59)
+            (hit.id, hit.score) for hit in gallery.view.search(parts(), "context", Filter(), 59)
         ]
         folder = max((path / "segments").iterdir(), key=lambda each: each.stat().st_mtime)
         overwrite(folder / name, share)
@@ -141,7 +141,7 @@ def test_a_segment_that_is_damaged_in_use_is_made_again(
         assert heard.cleared_ones == [(f"segments/{folder.name}", True)]
         assert not folder.exists() and not scrubber.findings
         after = [
-            (hit.id, hit.score) for hit in gallery.view.search(parts(), "default", Filter(), 59)
+            (hit.id, hit.score) for hit in gallery.view.search(parts(), "context", Filter(), 59)
         ]
         assert [id for id, _ in after] == [id for id, _ in before]
         np.testing.assert_allclose([s for _, s in after], [s for _, s in before], atol=1e-6)
@@ -339,7 +339,7 @@ def test_segments_are_not_made_of_rows_that_do_not_add_up(path: Path) -> None:
 
 def test_a_search_leaves_out_a_thumbnail_that_is_damaged(path: Path) -> None:
     with Gallery.open(path) as gallery:
-        found = gallery.view.search(parts(), "default", Filter(), 59)
+        found = gallery.view.search(parts(), "context", Filter(), 59)
         first, second = truth_files(path, "data")
         os.truncate(first, 0)
         shown = gallery.view.with_thumbnails(found)

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from partlens.common.regions import Box
 from partlens.explainer.model import MetricModel
 from partlens.explainer.pair import maps_of_retrieved
-from partlens.explainer.regions import Box
 from partlens.explainer.scoring import QueryPart
 from partlens.indexer.errors import NotFoundError
 from partlens.indexer.gallery import Filter, Gallery, Metadata, NewImage
+from partlens.runtime.config.sections import LimitsSection
 from partlens.server.access.caller import Confinement
 from partlens.server.access.confined_gallery import ConfinedGallery
 from partlens.server.access.confined_view import ConfinedView
-from partlens.server.config.sections import LimitsSection
 from partlens.server.engine.engine import Engine
 from partlens.server.engine.questions import RegionToFind, SearchQuestion
 from partlens.server.features.query import Query

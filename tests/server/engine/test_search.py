@@ -49,7 +49,7 @@ async def search(running: Running, **fields: object) -> pb.SearchRegionsResponse
     return answer
 
 
-@pytest.mark.parametrize("score", SCORES, ids=["whole", "part", "default"])
+@pytest.mark.parametrize("score", SCORES, ids=["whole", "part", "context"])
 @pytest.mark.parametrize("regions", REGIONS.values(), ids=REGIONS.keys())
 async def test_every_score_is_the_sum_of_its_map_and_constant(
     filled: Running, regions: list[pb.QueryRegion], score: pb.ScoreKind

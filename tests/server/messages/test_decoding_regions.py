@@ -1,4 +1,4 @@
-"""Regions of a request become the explainer's regions, or an error that names their field."""
+"""Regions of a request become plain regions, or an error that names their field."""
 
 import io
 from pathlib import Path
@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from partlens.client import encoding, questions
+from partlens.client import encoding
 from partlens.client.cli.regions import MASK
-from partlens.explainer.regions import Box, Mask, Point, Polygon
+from partlens.common.regions import Box, Mask, Point, Polygon
 from partlens.server.errors import RequestError
 from partlens.server.messages.decoding_regions import RegionDecoder
 from partlens.v1 import region_pb2 as pb
@@ -120,9 +120,9 @@ numbers = st.floats(-1e6, 1e6)
 def test_what_the_client_encodes_is_what_is_decoded(
     four: tuple[float, float, float, float], corners: list[tuple[float, float]]
 ) -> None:
-    assert decoded(encoding.region(questions.Box(*four))) == Box(*four)
-    assert decoded(encoding.region(questions.Point(*four[:2]))) == Point(*four[:2])
-    assert decoded(encoding.region(questions.Polygon(tuple(corners)))) == Polygon(tuple(corners))
+    assert decoded(encoding.region(Box(*four))) == Box(*four)
+    assert decoded(encoding.region(Point(*four[:2]))) == Point(*four[:2])
+    assert decoded(encoding.region(Polygon(tuple(corners)))) == Polygon(tuple(corners))
 
 
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 2**16))
@@ -130,7 +130,7 @@ def test_a_mask_that_the_client_encodes_keeps_every_pixel(
     height: int, width: int, seed: int
 ) -> None:
     array = np.random.default_rng(seed).random((height, width)) < 0.5
-    region = decoded(encoding.region(questions.Mask(array)))
+    region = decoded(encoding.region(Mask(array)))
     assert isinstance(region, Mask)
     np.testing.assert_array_equal(region.array, array)
 

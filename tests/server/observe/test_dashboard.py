@@ -9,8 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.server.conftest import Running, picture
 
 from partlens.client import AsyncClient, Box, QueryRegion, Upload
-from partlens.server.bridge.metrics import BridgeMetrics
-from partlens.server.ingest.metrics import IngestMetrics
+from partlens.ingest.bridge.metrics import BridgeMetrics
+from partlens.ingest.metrics import IngestMetrics
 
 DASHBOARD = Path(__file__).parents[3] / "deploy" / "grafana" / "partlens.json"
 # Prometheus adds it to every series that it fetches.

@@ -22,9 +22,11 @@ from partlens.client import AsyncClient, Box, NotFoundError, QueryRegion, Upload
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.view import GalleryView
+from partlens.runtime import logs
+from partlens.runtime.errors import SettingsError
 from partlens.server.app import create_server
-from partlens.server.errors import SettingsError
-from partlens.server.observe import logs, tracing
+from partlens.server.observe import tracing
+from partlens.server.observe.logs import with_request_id
 from partlens.v1 import gallery_service_pb2 as pb
 
 REGION = [QueryRegion(Box(4, 2, 25, 20))]
@@ -112,7 +114,7 @@ def log() -> Iterator[Log]:
     made = Log(io.StringIO())
     handler = logging.StreamHandler(made.stream)
     handler.setFormatter(logs.json_formatter())
-    handler.addFilter(logs.with_request_id)
+    handler.addFilter(with_request_id)
     logger = logging.getLogger("partlens")
     before = logger.level
     logger.setLevel(logging.INFO)

@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from partlens.client import AccessError, Client, Credentials
+from partlens.runtime.config.settings import load
 from partlens.server.access.token_file import TokenFile
-from partlens.server.config.settings import load
 from partlens.server.setup.cli import setup
 
 DEADLINE = 60.0

@@ -13,16 +13,16 @@ import grpc
 import numpy as np
 import pytest
 from redis_server import RedisServer
+from tests.ingest.conftest import until
 from tests.server.conftest import DEADLINE, Running, picture, settings, tiny_model, upserts
-from tests.server.ingest.conftest import until
 
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Correction, Gallery, NewImage
 from partlens.indexer.gallery import Metadata as StoredMetadata
+from partlens.runtime.config.settings import Settings
 from partlens.server.access.token_file import TokenFile
 from partlens.server.access.tokens import create
 from partlens.server.app import create_server
-from partlens.server.config.settings import Settings
 from partlens.server.standing.standing import beside
 from partlens.server.standing.store import StandingStore
 from partlens.v1 import image_pb2 as image_pb
@@ -268,7 +268,7 @@ async def test_damaged_ones_and_those_of_another_model_are_passed_over(
     folder = beside(gallery.path)
     file = folder / f"{cut.id}.safetensors"
     whole = file.read_bytes()
-    for damaged in (b"", whole[:100], whole[:-8], whole.replace(b"default", b"defauld")):
+    for damaged in (b"", whole[:100], whole[:-8], whole.replace(b"context", b"contexd")):
         file.write_bytes(damaged)
         found = StandingStore(folder, model.spec).read()
         assert list(found) == [kept.id]

@@ -1,7 +1,6 @@
 """What several commands share: the server, the output, times."""
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,10 +12,10 @@ from rich.text import Text
 
 from partlens.client import checks
 from partlens.client.errors import ClientError
+from partlens.common.moments import in_utc, read_moment
 from partlens.common.text import is_shown_as_is
 
 Command = Callable[..., Any]
-_DASHED = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 class Finite(click.types.FloatParamType):
@@ -64,15 +63,11 @@ class TimeType(click.ParamType[Any]):
     ) -> datetime:
         """The time that a text gives, with its zone."""
         try:
-            # Python reads bare digits too: the milliseconds 1777000000000 as a day in 1777.
-            if _DASHED.match(value):
-                time = datetime.fromisoformat(value)
-                return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
-        except ValueError:
-            pass
+            return in_utc(read_moment(str(value))).astimezone(UTC)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
         except OverflowError:
             self.fail(f"{value!r} lies outside the years 1 to 9999 in UTC", param, ctx)
-        self.fail(f"{value!r} is no time; write it like 2026-05-01T12:00:00+02:00", param, ctx)
 
 
 def output_options(command: Command) -> Command:

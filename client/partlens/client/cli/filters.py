@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from partlens.client.cli.arguments import TimeType
-from partlens.client.questions import Filter
+from partlens.common.filters import Filter
 
 _OPTIONS = (
     click.option("--camera", "cameras", multiple=True, help="Only images of these cameras."),

@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
-from partlens.client.questions import Box, Mask, Point, Polygon, QueryRegion, Region
+from partlens.client.questions import QueryRegion
 from partlens.client.report.pictures import OWN_FILES
 from partlens.common.files import read_file
 from partlens.common.pictures import PictureError, inside
+from partlens.common.regions import Box, Mask, Point, Polygon, Region
 
 _FORM = re.compile(
     r"(?:(?P<image>\d+):)?(?P<shape>.*?)(?:@(?P<weight>[-+.\deE]+|[-+]?(?:nan|inf(?:inity)?)))?",

@@ -20,15 +20,16 @@ from partlens.client.cli.connection import connection_options
 from partlens.client.cli.filters import filter_options
 from partlens.client.cli.images import QueryImages, image_options
 from partlens.client.cli.regions import BOX, Marked, query_regions, region_options
-from partlens.client.questions import Filter, GalleryImageId, MapKind, Score
+from partlens.client.questions import GalleryImageId, MapKind, Score
 from partlens.client.report.pages import search_page
 from partlens.client.sync_client import Client
+from partlens.common.filters import Filter
 
 score_option = click.option(
     "--score",
     default="default",
     show_default=True,
-    type=click.Choice(["default", "whole", "part"]),
+    type=click.Choice(["default", "context", "whole", "part"]),
     help="What to rank by.",
 )
 

@@ -18,10 +18,11 @@ from partlens.client.cli.images import QueryImages, image_options
 from partlens.client.cli.regions import BOX, Marked, query_regions, region_options
 from partlens.client.cli.search import plain_hit, score_option
 from partlens.client.errors import ClientError, NotFoundError
-from partlens.client.questions import Filter, Score
+from partlens.client.questions import Score
 from partlens.client.report.pages import match_page
 from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.client.sync_client import Client
+from partlens.common.filters import Filter
 
 
 @click.group()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from partlens.client.answers import ActivationMap
-from partlens.client.questions import Box, Mask, Point, Polygon, Region
+from partlens.common.regions import Box, Mask, Point, Polygon, Region
 
 FloatArray = NDArray[np.float32]
 POSITIVE, NEGATIVE = (178, 24, 43), (33, 102, 172)

@@ -9,10 +9,11 @@ import jinja2
 from PIL import Image
 
 from partlens.client.answers import ActivationMap, Hit, PairAnswer, Query, SearchAnswer
-from partlens.client.questions import Box, Mask, Point, Polygon, QueryRegion, Region, Score
+from partlens.client.questions import QueryRegion, Score
 from partlens.client.report.overlay import EXCLUDED, MARKED, Scale, explained, outlined
 from partlens.client.report.pictures import data_uri, shown_or_blank
 from partlens.client.standing import StandingMatch
+from partlens.common.regions import Box, Mask, Point, Polygon, Region
 
 _WIDE = 1.6
 """Width to height from which on two pictures stand above each other."""

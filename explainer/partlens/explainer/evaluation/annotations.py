@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common.files import read_file
+from partlens.common.regions import Box
 from partlens.explainer.errors import AnnotationError, ImageError
 from partlens.explainer.evaluation.tables import read_rows
 from partlens.explainer.images import decode
-from partlens.explainer.regions import Box
 
 IMAGE_COLUMNS = ("image", "species", "width", "height", "box_x", "box_y", "box_w", "box_h")
 PART_COLUMNS = ("image", "part", "x", "y")

@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
+from partlens.common.regions import Box
 from partlens.explainer.comparators import COMPARATORS, Target
 from partlens.explainer.evaluation.annotations import AnnotatedImage
 from partlens.explainer.evaluation.batches import Passes, embedded, nearest
 from partlens.explainer.maps import upsample
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
-from partlens.explainer.regions import Box
 
 METHODS = ("cam", "grad_cam", "grad_cam_no_norm", "decomposition_bias", "decomposition")
 # Maps that gather on few cells, as max pooling's do, are at their best far down.

@@ -12,12 +12,14 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.regions import Box
+from partlens.common.storage import Storage
 from partlens.explainer.errors import AnnotationError
 from partlens.explainer.evaluation.annotations import AnnotatedImage, read_picture
 from partlens.explainer.model import MetricModel
-from partlens.explainer.regions import Box, position_weights
+from partlens.explainer.regions import position_weights
 from partlens.explainer.scoring import QueryPart, Score, query_part, score_images
-from partlens.explainer.stored import Storage, Stored
+from partlens.explainer.stored import Stored
 
 DEFAULT_PARTS = ("beak", "crown", "left wing", "tail", "belly", "left leg")
 TOP = 10
@@ -25,7 +27,7 @@ REACH = 0.25
 """Side of the square, and how near a hit must be, in sqrt(box width * box height)."""
 _CHUNK = 64
 
-Ranking = Literal["random", "whole", "part", "default"]
+Ranking = Literal["random", "whole", "part", "context"]
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def evaluate_parts(
     found: dict[Ranking, PartEvaluation] = {
         "random": judge(images, queries, *_random(images, len(queries), seed))
     }
-    for score in sorted(get_args(Score), key=("whole", "part", "default").index):
+    for score in sorted(get_args(Score), key=("whole", "part", "context").index):
         found[score] = judge(images, queries, *_ranked(model, images, seen, parts, score))
     return found
 

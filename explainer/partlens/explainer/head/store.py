@@ -11,8 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
 
+from partlens.common import strict_json
 from partlens.common.files import read_file
-from partlens.explainer import strict_json
 from partlens.explainer.errors import ModelError, ModelFileError
 from partlens.explainer.head.operators import Attribute, Head, Operator
 from partlens.explainer.head.rules import KINDS

@@ -2,6 +2,7 @@
 
 from partlens.explainer.scoring.part import QueryPart, query_part
 from partlens.explainer.scoring.scores import (
+    BEST,
     MIXTURES,
     ManySearches,
     Score,
@@ -12,6 +13,7 @@ from partlens.explainer.scoring.scores import (
 )
 
 __all__ = [
+    "BEST",
     "MIXTURES",
     "ManySearches",
     "QueryPart",

@@ -13,7 +13,9 @@ from partlens.explainer.scoring.part import FloatArray, QueryPart, reciprocal
 from partlens.explainer.scoring.placement import first_largest, place
 from partlens.explainer.scoring.stack import Along, PartStack
 
-Score = Literal["whole", "part", "default"]
+Score = Literal["whole", "part", "context"]
+BEST: Score = "context"
+"""What a search ranks by unless told otherwise: the score that measured best."""
 _PRODUCT_BYTES = 16 * 2**20
 """Size of one product of images with the judged cells of many parts; bounds memory."""
 
@@ -29,7 +31,7 @@ class Shares(NamedTuple):
 MIXTURES: Mapping[Score, Shares] = {
     "whole": Shares(whole=1.0),
     "part": Shares(part=1.0),
-    "default": Shares(part=1.0, surroundings=1.0),
+    "context": Shares(part=1.0, surroundings=1.0),
 }
 
 

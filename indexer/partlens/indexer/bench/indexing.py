@@ -13,7 +13,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.explainer.compute import Compute
+from partlens.common.compute import Compute
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel
 from partlens.explainer.starter import model_folder

@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from partlens.common.filters import Filter
 from partlens.explainer.scoring import score_images
 from partlens.indexer.bench.contenders import TOP
 from partlens.indexer.bench.synthetic import DIMENSIONS, GRID, Query, name
-from partlens.indexer.gallery import Filter, Gallery
+from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.ranking import contenders
 from partlens.indexer.gallery.search import search
 
@@ -24,13 +25,13 @@ class InProcess:
         self._gallery = gallery
 
     def search(self, query: Query) -> Sequence[str]:
-        """By the default score."""
-        found = self._gallery.view.search([query.part], "default", Filter(), TOP)
+        """By CONTEXT."""
+        found = self._gallery.view.search([query.part], "context", Filter(), TOP)
         return [one.id for one in found]
 
 
 class Numpy:
-    """Every image scored by the default score; what is exact.
+    """Every image scored by CONTEXT; what is exact.
 
     Args:
         contributions: float32 [M, P, D], of images in order of their numbers.
@@ -41,11 +42,11 @@ class Numpy:
         self._contributions, self._bias = contributions, bias
 
     def search(self, query: Query) -> Sequence[str]:
-        """By the default score, some images at a time, which stay in the processor's cache."""
+        """By CONTEXT, some images at a time, which stay in the processor's cache."""
         scores = np.concatenate(
             [
                 score_images(
-                    "default",
+                    "context",
                     [query.part],
                     self._contributions[start : start + _CHUNK],
                     self._bias[start : start + _CHUNK],
@@ -92,11 +93,11 @@ def units(contributions: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def exact(gallery: Gallery, query: Query) -> Sequence[str]:
-    """The best images by the default score, from the gallery's files, every image scored."""
+    """The best images by CONTEXT, from the gallery's files, every image scored."""
     found = search(
         gallery.view.live,
         [query.part],
-        "default",
+        "context",
         Filter(),
         TOP,
         GRID,

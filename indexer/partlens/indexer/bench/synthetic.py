@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from partlens.common.metadata import Metadata
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.scoring import QueryPart, query_part
-from partlens.indexer.gallery import Gallery, Metadata, NewImage
+from partlens.indexer.gallery import Gallery, NewImage
 
 GRID, DIMENSIONS = (8, 4), 128
 CELL = 16

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import cast, get_args
 
 from partlens.common.durable import write_atomically
+from partlens.common.files import read_file
+from partlens.common.storage import Storage
 from partlens.explainer.errors import ModelError
 from partlens.explainer.spec import ModelSpec
-from partlens.explainer.stored import Storage, kept_bytes
+from partlens.explainer.stored import kept_bytes
 from partlens.indexer.errors import DamagedError, GalleryError, NewerFormatError, NotFoundError
 
 FORMAT = 2
@@ -51,7 +53,7 @@ class Binding:
             DamagedError, NewerFormatError: the file is broken, or of a newer version.
         """
         try:
-            plain = json.loads((path / _FILE).read_bytes())
+            plain = json.loads(read_file(path / _FILE))
             if not isinstance(plain, dict) or type(plain.get("format")) is not int:
                 raise DamagedError(f"{_FILE} has no format number")
             if plain["format"] > FORMAT:

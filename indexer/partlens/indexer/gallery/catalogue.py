@@ -2,20 +2,22 @@
 
 import json
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from partlens.common.filters import Filter, GroupBy, require_several
+from partlens.common.metadata import Metadata
+from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery.records import StoredImage
 from partlens.indexer.gallery.times import readable
-from partlens.indexer.metadata import Filter, GroupBy, Metadata
 
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.int64]
@@ -38,6 +40,25 @@ SCHEMA = pa.schema(
 TRUTH_COLUMNS = tuple(name for name in SCHEMA.names if name != "row_id")
 _UNKNOWN_TIME = np.iinfo(np.int64).min
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _told_of_damage(read: Callable[P, T]) -> Callable[P, T]:
+    """Raise DamagedError where texts are none any more: the file is mapped, and may have changed
+    since it was compared with its checksum."""
+
+    @wraps(read)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return read(*args, **kwargs)
+        except (UnicodeDecodeError, pa.ArrowException) as error:
+            raise DamagedError(
+                f"a segment's list of images was changed while it was in use ({error}); a server"
+                " makes it again, and so does `partlens index verify --repair`"
+            ) from error
+
+    return wrapped
 
 
 class Codes(NamedTuple):
@@ -51,9 +72,10 @@ class Codes(NamedTuple):
     numbers: NDArray[np.int32]
     texts: list[str]
 
-    def are(self, texts: Set[str]) -> Mask:
+    def are(self, texts: Collection[str]) -> Mask:
         """Which rows have one of these, shape [M]."""
-        wanted = [number for number, text in enumerate(self.texts) if text in texts]
+        among = frozenset(texts)
+        wanted = [number for number, text in enumerate(self.texts) if text in among]
         return np.isin(self.numbers, wanted)
 
 
@@ -87,21 +109,25 @@ class Catalogue:
         """Of these rows alone."""
         return Catalogue(self.table.take(pa.array(rows)))
 
+    @_told_of_damage
     def ids(self, rows: Rows) -> list[str]:
         """Ids of rows."""
         found: list[str] = self.table["id"].take(pa.array(rows)).to_pylist()
         return found
 
-    def find(self, ids: Iterable[str]) -> Iterator[tuple[str, int]]:
+    @_told_of_damage
+    def find(self, ids: Iterable[str]) -> Sequence[tuple[str, int]]:
         """Each of the ids that is there, and every row that has it."""
+        found = list[tuple[str, int]]()
         if not len(self):
-            return
+            return found
         column, order = self.table["id"].chunk(0), self._by_id
         for id in ids:
             at = bisect_left(order, id, key=lambda row: column[row].as_py())
             while at < len(order) and column[order[at]].as_py() == id:
-                yield id, int(order[at])
+                found.append((id, int(order[at])))
                 at += 1
+        return found
 
     def prepare(self) -> None:
         """Sort the ids now, so that threads need not all do so."""
@@ -123,21 +149,25 @@ class Catalogue:
         ranks[self._by_id] = np.arange(len(self))
         return ranks
 
+    @_told_of_damage
     def stored(self, rows: Rows) -> list[StoredImage]:
         """What is known of the images in rows."""
         return [_stored(plain) for plain in self.table.take(pa.array(rows)).to_pylist()]
 
+    @_told_of_damage
     def stored_one(self, row: int) -> StoredImage:
         """The same of one image, without the overhead of a table."""
         names = self.table.column_names
         return _stored({name: self.table[name].chunk(0)[row].as_py() for name in names})
 
+    @_told_of_damage
     def codes(self, column: str) -> Codes:
         """The column "camera" or "track", where an empty text means unknown."""
         if ("", column) not in self._codes:
             self._codes["", column] = _coded(self.table[column])
         return self._codes["", column]
 
+    @_told_of_damage
     def attribute_codes(self, name: str) -> Codes:
         """The values of an attribute."""
         if ("attribute", name) not in self._codes:
@@ -154,6 +184,7 @@ class Catalogue:
 
     def accepted(self, where: Filter) -> Mask | None:
         """Which rows pass the filter, shape [M]; None if all do."""
+        require_several(where)
         masks = [
             self.codes(column).are(texts)
             for column, texts in (("camera", where.cameras), ("track", where.tracks))

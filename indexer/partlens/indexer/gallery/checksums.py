@@ -5,12 +5,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from partlens.common.files import open_regular, read_file, require_regular
+
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
 def digest(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
-    with path.open("rb") as file:
+    with open(path, "rb", opener=open_regular) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -26,9 +28,9 @@ def record(sums: Path, files: Iterable[Path]) -> None:
 
 def recorded(sums: Path) -> Mapping[str, str]:
     """Name below sums' folder -> digest; the last line about a file counts, and lines cut short
-    are skipped."""
+    are skipped. OSError if it is there and cannot be read."""
     try:
-        lines = sums.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_file(sums).decode(errors="replace").splitlines()
     except FileNotFoundError:
         return {}
     matches = (_LINE.fullmatch(line) for line in lines)
@@ -51,7 +53,7 @@ def difference(
         A message that names the file; None if all is as it was written.
 
     Raises:
-        OSError: a file cannot be read, or the folder is gone.
+        OSError: a file cannot be read or is not a regular one, or the folder is gone.
     """
     expected = recorded(sums)
     names = {file.name for file in folder.iterdir() if file != sums}
@@ -60,6 +62,7 @@ def difference(
             return f"lacks its file {name}"
         if name not in expected:
             return f"has no checksum of {name}"
+        require_regular(folder / name)
         if chosen(folder / name) and digest_of(folder / name) != expected[name]:
             return f"{name} differs from its checksum"
     return None if expected else f"lacks its file {sums.name}"

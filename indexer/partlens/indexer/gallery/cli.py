@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from partlens.explainer.stored import Storage
+from partlens.common.storage import Storage
 from partlens.indexer.arguments import GALLERY, STORAGE, clear_errors
 from partlens.indexer.gallery.erasure import erase, require_receipt_place, write_receipt
 from partlens.indexer.gallery.gallery import Gallery

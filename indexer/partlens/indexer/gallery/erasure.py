@@ -130,9 +130,9 @@ def erase(path: Path, ids: Sequence[str]) -> Receipt:
 
 def require_receipt_place(receipt: Path, gallery: Path) -> None:
     """Raise StorageError where no receipt may be written: a file that is there, or the gallery."""
-    if receipt.exists():
+    if os.path.lexists(receipt):
         raise StorageError(f"{receipt} is there already; choose another name for the receipt")
-    if not receipt.resolve().parent.is_dir():
+    if not os.path.isdir(receipt.resolve().parent):
         raise StorageError(f"there is no folder {receipt.parent}; make it, or choose another")
     if receipt.resolve().is_relative_to(gallery.resolve()):
         raise StorageError(

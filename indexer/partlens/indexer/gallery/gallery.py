@@ -11,10 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
+from partlens.common.compute import Device
 from partlens.common.durable import move_into_place
-from partlens.explainer.compute import Device
+from partlens.common.storage import Storage
 from partlens.explainer.spec import ModelSpec
-from partlens.explainer.stored import Storage
 from partlens.indexer.errors import (
     AlreadyExistsError,
     DamagedError,
@@ -42,11 +42,7 @@ from partlens.indexer.gallery.loading import (
     write_or_keep,
 )
 from partlens.indexer.gallery.plan import INDEXED_ROWS, IndexChoice
-from partlens.indexer.gallery.records import (
-    Correction,
-    NewImage,
-    StoredImage,
-)
+from partlens.indexer.gallery.records import Correction, NewImage, StoredImage
 from partlens.indexer.gallery.schema import Packed, packed
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.truth import Truth
@@ -102,7 +98,7 @@ class Gallery:
             AlreadyExistsError: something is at this place already.
             StorageError: the disk refused it.
         """
-        if path.exists():
+        if os.path.lexists(path):
             raise AlreadyExistsError(f"{path} is there already; choose another place")
         bound = Binding(spec, storage)
         draft = path.with_name(f".{path.name}.{os.getpid()}")

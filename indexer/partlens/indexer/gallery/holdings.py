@@ -31,7 +31,7 @@ class Holdings:
 
     def get(self, id: str) -> StoredImage | None:
         """The image of this id; None if there is none."""
-        found = next(self._catalogue.find([id]), None)
+        found = next(iter(self._catalogue.find([id])), None)
         return None if found is None else self._catalogue.stored_one(found[1])
 
     def ids_at(self, uri: str) -> Sequence[str]:

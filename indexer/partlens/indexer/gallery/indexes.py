@@ -14,8 +14,9 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.compute import Device
 from partlens.common.durable import sync, write_atomically
-from partlens.explainer.compute import Device
+from partlens.common.files import read_file
 from partlens.explainer.halves import to_half
 from partlens.indexer.errors import DamagedError, GalleryError
 from partlens.indexer.gallery import checksums
@@ -200,7 +201,7 @@ def read_choice(folder: Path) -> IndexChoice:
         DamagedError: the file is not what choose writes.
     """
     try:
-        plain = json.loads((folder / CHOICE).read_bytes())
+        plain = json.loads(read_file(folder / CHOICE))
         memory = plain["memory_bytes"]
         return IndexChoice(str(plain["factory"]), None if memory is None else int(memory))
     except FileNotFoundError:
@@ -241,7 +242,7 @@ def _load(path: Path, segment: Segment) -> SegmentIndex:
 
 def _open(path: Path, segment: Segment) -> SegmentIndex:
     try:
-        facts = json.loads((path / _FACTS).read_bytes())
+        facts = json.loads(read_file(path / _FACTS))
         found = SegmentIndex(
             faiss.read_index(str(path / _POSITIONS), _MAPPED),
             faiss.read_index(str(path / _EMBEDDINGS), _MAPPED),

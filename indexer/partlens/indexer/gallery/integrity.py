@@ -12,7 +12,7 @@ from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.indexes import INDEXES
 from partlens.indexer.gallery.loading import SEGMENTS
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.truth import COMMITTED, DATASET, SUMS, Committed, Truth
+from partlens.indexer.gallery.truth import COMMITTED, DATASET, Committed, Truth, recorded
 from partlens.indexer.gallery.version import Version
 from partlens.indexer.gallery.view import GalleryView
 
@@ -144,7 +144,7 @@ def notes(path: Path, bound: Binding) -> list[Note]:
 
 def truth_files(path: Path, version: Version) -> list[TruthFile]:
     """The files that a version of the truth needs."""
-    sums = checksums.recorded(path / SUMS)
+    sums = recorded(path)
     found = []
     for file in version.needed():
         place = file.path.relative_to(path).as_posix()

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from partlens.common.filters import Filter
 from partlens.indexer.gallery.catalogue import Mask, Rows
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.metadata import Filter
 
 
 class Place(NamedTuple):

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from partlens.explainer.stored import Storage, kept_bytes
+from partlens.common.storage import Storage
+from partlens.explainer.stored import kept_bytes
 
 INDEXED_ROWS = 4096
 """Segments of fewer images are compared vector by vector, which takes a few milliseconds."""

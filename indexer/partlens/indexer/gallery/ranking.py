@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.filters import GroupBy
 from partlens.explainer.scoring import QueryPart, Score, score_images
 from partlens.indexer.gallery.catalogue import Rows
 from partlens.indexer.gallery.live_rows import Place
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.metadata import GroupBy
 
 
 @dataclass(frozen=True, eq=False)

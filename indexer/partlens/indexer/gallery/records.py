@@ -5,12 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.common.text import is_one_line
+from partlens.common.ids import IdError, require_id
+from partlens.common.metadata import Metadata, MetadataError, require_metadata
 from partlens.indexer.errors import InvalidImageError, InvalidMetadataError
-from partlens.indexer.metadata import Metadata, require_metadata
 
 FloatArray = NDArray[np.float32]
-MAX_ID = 512
 _MAX_FLOAT16 = float(np.finfo(np.float16).max)
 
 
@@ -20,12 +19,12 @@ class NewImage:
 
     Attributes:
         id: unique in the gallery; an image of the same id is replaced. 1 to 512 characters on one
-            line; see require_id.
+            line; see common.ids.
         uri: where the original lies.
         media_digest: of the encoded original.
         width, height: of the upright original, in pixels.
         thumbnail: JPEG.
-        metadata: what else is known, as metadata.require_metadata allows it.
+        metadata: what else is known, as require_metadata allows it.
         contributions: c_p, shape [P, D]; stored as float16.
         bias: b, shape [D].
     """
@@ -42,7 +41,7 @@ class NewImage:
 
     def require_storable(self, positions: int, dimensions: int) -> None:
         """Raise InvalidImageError where a gallery of this grid and size cannot hold the image."""
-        require_id(self.id)
+        _require_id(self.id)
         _require_metadata(self.id, self.metadata, self.uri)
         if self.contributions.shape != (positions, dimensions) or self.bias.shape != (dimensions,):
             raise InvalidImageError(
@@ -121,26 +120,15 @@ class Candidate:
     others: int = 0
 
 
-def require_id(id: str) -> None:
-    """Raise InvalidImageError unless the id can name an image.
-
-    Spaces of every kind, joiners and other characters that names are written with are allowed.
-    Control characters, separators of lines and what is not Unicode (bytes of a file's name that are
-    not UTF-8) are not.
-    """
-    if not 1 <= len(id) <= MAX_ID:
-        raise InvalidImageError(
-            f"id {id[:80]!r} has {len(id)} characters; 1 to {MAX_ID} are allowed"
-        )
-    if not is_one_line(id):
-        raise InvalidImageError(
-            f"id {id[:80]!r} has a control character, a line break or bytes that are not UTF-8,"
-            " which no id can have"
-        )
+def _require_id(id: str) -> None:
+    try:
+        require_id(id)
+    except IdError as error:
+        raise InvalidImageError(str(error)) from error
 
 
 def _require_metadata(id: str, metadata: Metadata, uri: str) -> None:
     try:
         require_metadata(metadata, uri)
-    except InvalidMetadataError as error:
+    except MetadataError as error:
         raise InvalidMetadataError(error.field, f"{error.problem} (image {id!r})") from error

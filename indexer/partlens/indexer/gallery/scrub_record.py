@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from partlens.common.durable import write_atomically
+from partlens.common.files import read_file
 from partlens.indexer.gallery.findings import Finding
 
 FORMAT = 1
@@ -52,7 +53,7 @@ class ScrubRecord:
     def read(cls, path: Path) -> "ScrubRecord":
         """That of a file; an empty one where there is none, or none that can be read."""
         try:
-            plain = json.loads(path.read_bytes())
+            plain = json.loads(read_file(path))
             if plain["format"] != FORMAT:
                 raise ValueError(f"format {plain['format']!r}")
             findings = [Finding(**one) for one in plain["findings"]]

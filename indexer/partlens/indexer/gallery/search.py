@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from partlens.common.filters import Filter, GroupBy
 from partlens.explainer.scoring import QueryPart, Score
 from partlens.indexer.gallery.candidates import Chosen, candidate_rows
 from partlens.indexer.gallery.catalogue import Rows
@@ -16,14 +17,13 @@ from partlens.indexer.gallery.ranking import Asked, Found, Ranking
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.threads import one_thread
-from partlens.indexer.metadata import Filter, GroupBy
 
 _CHUNK_BYTES = 2**21
 """Of contributions scored at a time: their float32 copy stays in the processor's cache."""
 EXACT_BYTES = 16 * 2**20
 """Up to this size of contributions every image that passes the filter is scored, which takes no
 longer than asking an index."""
-RERANKED: Mapping[Score, int] = {"whole": 256, "part": 768, "default": 256}
+RERANKED: Mapping[Score, int] = {"whole": 256, "part": 768, "context": 256}
 """Above it, so many candidates times plan.growth are scored first, and _MORE times as many in each
 later round. PART is what an index tells least of."""
 _MORE = 3.2

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common.durable import sync
-from partlens.explainer.stored import Storage, Stored
+from partlens.common.storage import Storage
+from partlens.explainer.stored import Stored
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.binding import Binding

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from partlens.indexer.metadata import EARLIEST, LATEST
+from partlens.common.metadata import EARLIEST, LATEST
 
 COLUMN = "captured_at"
 TYPE = pa.timestamp("us", tz="UTC")

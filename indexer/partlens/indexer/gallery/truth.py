@@ -15,6 +15,7 @@ from lance.optimize import Compaction, CompactionOptions
 from numpy.typing import NDArray
 
 from partlens.common.durable import write_atomically
+from partlens.common.files import read_file
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.binding import Binding
@@ -51,7 +52,7 @@ class Committed:
     def read(cls, folder: Path) -> "Committed":
         """That of a gallery's folder; DamagedError if it cannot be read."""
         try:
-            plain = json.loads((folder / COMMITTED).read_bytes())
+            plain = json.loads(read_file(folder / COMMITTED))
             return cls(int(plain["version"]), int(plain["revision"]))
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise DamagedError(f"{COMMITTED} cannot be read: {error}") from error
@@ -72,6 +73,16 @@ class Rewritten:
 
     results: Sequence[Any]
     sources: Mapping[int, str | None]
+
+
+def recorded(folder: Path) -> Mapping[str, str]:
+    """The checksums of the truth's files, by name in the gallery's folder; see checksums.recorded.
+
+    Raises:
+        DamagedError: they cannot be read.
+    """
+    with damage(f"{SUMS} cannot be read"):
+        return checksums.recorded(folder / SUMS)
 
 
 class Truth:
@@ -252,7 +263,7 @@ class Truth:
 
     def _require_manifest(self, version: int) -> None:
         file = manifest_path(self._path, version)
-        if self._differs(file, checksums.recorded(self._folder / SUMS)):
+        if self._differs(file, recorded(self._folder)):
             raise DamagedError(
                 f"{file.relative_to(self._folder)}, which says what the newest version holds,"
                 " differs from its checksum; bring the gallery back from a backup"
@@ -260,7 +271,7 @@ class Truth:
 
     def _require_whole(self, version: Version, numbers: Set[int]) -> None:
         """Raise DamagedError if a file of these parts of a version differs from its checksum."""
-        sums = checksums.recorded(self._folder / SUMS)
+        sums = recorded(self._folder)
         parts = [part for part in version.parts() if part.fragment_id in numbers]
         for file in (file for part in parts for file in version.data_files(part)):
             if self._differs(file, sums):

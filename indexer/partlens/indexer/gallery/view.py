@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from partlens.common.filters import Filter, GroupBy
+from partlens.common.metadata import Metadata
 from partlens.explainer.scoring import QueryPart, Score
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import DamagedError, NotFoundError, SupersededError
@@ -17,7 +19,6 @@ from partlens.indexer.gallery.records import Candidate, FloatArray, StoredImage
 from partlens.indexer.gallery.search import others, search
 from partlens.indexer.gallery.truth import Committed
 from partlens.indexer.gallery.version import Version
-from partlens.indexer.metadata import Filter, GroupBy, Metadata
 
 
 @dataclass(frozen=True, eq=False)

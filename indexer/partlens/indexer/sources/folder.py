@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from partlens.common.ids import IdError, require_id
+from partlens.common.metadata import Metadata
 from partlens.common.text import visible
 from partlens.explainer.folders import contents
 from partlens.explainer.images import SUFFIXES
-from partlens.indexer.errors import InvalidImageError
-from partlens.indexer.gallery.records import require_id
-from partlens.indexer.metadata import Metadata
 from partlens.indexer.places import file_uri, id_below
 from partlens.indexer.sources.image import ImageFile, MissingImage, SourceImage
 
@@ -44,7 +43,7 @@ def _image(folder: Path, path: Path) -> SourceImage:
     id = id_below(folder, path.relative_to(folder).as_posix())
     try:
         require_id(id)
-    except InvalidImageError as error:
+    except IdError as error:
         return MissingImage(visible(id), file_uri(path), Metadata(), str(error))
     return ImageFile(id, path, Metadata())
 

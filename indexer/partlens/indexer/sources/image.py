@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Protocol
 
 from partlens.common.files import read_file
+from partlens.common.metadata import Metadata
+from partlens.common.pictures import DEFAULT_LIMITS, ImageLimits
 from partlens.explainer.errors import ImageError
-from partlens.explainer.images import DEFAULT_LIMITS, ImageLimits
-from partlens.indexer.metadata import NOTHING_STATED, Metadata, Stated
 from partlens.indexer.places import file_uri
+from partlens.indexer.stated import NOTHING_STATED, Stated
 
 
 class SourceImage(Protocol):

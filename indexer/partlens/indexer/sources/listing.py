@@ -50,10 +50,10 @@ def read_source(source: Path) -> Listing:
     manifest_images.
 
     Raises:
-        SourceError: nothing there, a column is missing, a row cannot be read, or an id comes
-            twice; names the row.
+        SourceError: nothing is there or it cannot be read; a column is missing, a row cannot be
+            read, or an id comes twice (names the row).
     """
-    if source.is_dir():
+    if _is_folder(source):
         images, others = folder_images(source)
     elif source.suffix.lower() in (".csv", ".parquet"):
         images, others = tuple(manifest_images(source)), ""
@@ -68,3 +68,10 @@ def read_source(source: Path) -> Listing:
             + (f"; not looked at: {others}" if others else "")
         )
     return Listing(images, others)
+
+
+def _is_folder(source: Path) -> bool:
+    try:
+        return source.is_dir()
+    except OSError as error:  # in a folder that is closed to this user, or a name too long
+        raise SourceError(f"{source} cannot be read: {error.strerror}") from error

@@ -1,19 +1,27 @@
 """The images that a manifest lists, with what it says of them."""
 
+import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 
+from partlens.common.ids import require_id
+from partlens.common.metadata import Metadata, require_metadata
+from partlens.common.moments import in_utc, read_moment
 from partlens.explainer.errors import TableError
 from partlens.explainer.tables import csv_rows
-from partlens.indexer.errors import IndexerError, SourceError
-from partlens.indexer.gallery.records import require_id
-from partlens.indexer.metadata import Metadata, Stated, require_metadata
-from partlens.indexer.moments import in_utc, read_moment
+from partlens.indexer.errors import SourceError
 from partlens.indexer.sources.image import ImageFile
 from partlens.indexer.sources.parquet import parquet_rows
+from partlens.indexer.stated import Stated
 
+_OTHER_FORMS = {
+    "\\": "write folders with /, not \\",
+    "://": "give a path on this machine, not an address",
+    "~/": "write the home folder out",
+}
+"""What paths of other systems and programs have, and what to write instead."""
 _COLUMNS = ("path", "id", "camera", "track", "captured_at")
 
 
@@ -50,14 +58,15 @@ def _image(manifest: Path, row: Mapping[str, str], place: str) -> ImageFile:
     if not path:
         raise SourceError(f"{place}: column 'path' is empty")
     file = manifest.parent / path
-    if "\\" in path and not file.exists():
-        raise SourceError(f"{place}: there is no file {path!r}; write folders with /, not \\")
+    for sign, advice in _OTHER_FORMS.items():
+        if sign in path and not os.path.exists(file):
+            raise SourceError(f"{place}: there is no file {path!r}; {advice}")
     id = row.get("id") or path
     try:
         require_id(id)
         metadata = _metadata(row)
         require_metadata(metadata)
-    except (IndexerError, ValueError, OverflowError) as error:
+    except (ValueError, OverflowError) as error:
         raise SourceError(f"{place}: {error}") from error
     return ImageFile(id, file, metadata, _stated(tuple(row), bool(row.get("id"))))
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import click
 
+from partlens.common.metadata import Metadata, MetadataError, require_metadata
 from partlens.indexer.arguments import Moment, Seconds
-from partlens.indexer.metadata import Metadata, require_metadata
+from partlens.indexer.errors import SourceError
 from partlens.indexer.video.address import SCHEME, read_address
 from partlens.indexer.video.file import SUFFIXES, Video
 from partlens.indexer.video.live import LiveStream
@@ -64,8 +65,7 @@ class VideoOptions:
 
         Raises:
             click.UsageError: an option that does not belong to it, or lacks.
-            SourceError: it cannot be read.
-            InvalidMetadataError: a camera or time that no image can have.
+            SourceError: it cannot be read, or no image can have this camera or time.
         """
         if "://" in source:
             return self._stream(source, batch_size)
@@ -82,11 +82,19 @@ class VideoOptions:
     def _file(self, path: Path) -> Video:
         if self.every and self.boxes:
             raise click.UsageError("give --every for whole frames, or --boxes for parts of them")
-        require_metadata(Metadata(self.camera, captured_at=self.started_at))
+        try:
+            require_metadata(Metadata(self.camera, captured_at=self.started_at))
+        except MetadataError as error:
+            raise SourceError(str(error)) from error
         detections = read_detections(self.boxes) if self.boxes else None
         return Video(path, self.every or 1.0, detections, self.camera, self.started_at)
 
     def _stream(self, source: str, batch_size: int) -> LiveStream:
+        if not source.lower().startswith(SCHEME):  # not quoted: it may hold a password
+            raise click.UsageError(
+                f"the address of a stream begins with {SCHEME}; of what lies on this machine give"
+                " the path"
+            )
         if self.boxes:
             raise click.UsageError(
                 "--boxes belongs to a video file: nobody knows yet what a live stream will show;"

@@ -11,15 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common.files import require_regular
-from partlens.explainer.images import DEFAULT_LIMITS, ImageLimits
+from partlens.common.metadata import Metadata
+from partlens.common.pictures import DEFAULT_LIMITS, ImageLimits
 from partlens.indexer.errors import SourceError
-from partlens.indexer.metadata import Metadata, Stated
 from partlens.indexer.places import file_uri, id_below
 from partlens.indexer.sources import MissingImage, SourceImage
+from partlens.indexer.stated import Stated
 from partlens.indexer.video.frames import EARLY, FrameImage, Pace, opened, upright
 from partlens.indexer.video.sidecar import Detection
 
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mpg", ".mpeg"})
+_LATE = 1.0
+"""Seconds after the end at which a box is still one of the last frame."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ class Video:
         shown = False
         with self._opened() as (container, stream):
             try:
-                for picture in self._pictures(self._frames(container, stream)):
+                frames, seconds = self._frames(container, stream), _seconds(container, stream)
+                for picture in self._pictures(frames, seconds):
                     shown = True
                     yield picture
             except _DamageError as damage:
@@ -95,11 +99,13 @@ class Video:
         except FFmpegError as error:
             raise _DamageError(at, str(error)) from error
 
-    def _pictures(self, frames: Iterator[tuple[float, Any]]) -> Iterator[SourceImage]:
+    def _pictures(
+        self, frames: Iterator[tuple[float, Any]], seconds: float
+    ) -> Iterator[SourceImage]:
         if self.detections is None:
             yield from self._whole(frames)
         else:
-            yield from self._boxes(frames, self.detections)
+            yield from self._boxes(frames, seconds, self.detections)
 
     def _whole(self, frames: Iterator[tuple[float, Any]]) -> Iterator[SourceImage]:
         pace = Pace(self.every)
@@ -108,18 +114,22 @@ class Video:
                 yield self._picture(upright(frame), at, f"t={at:.3f}", None)
 
     def _boxes(
-        self, frames: Iterator[tuple[float, Any]], detections: Sequence[Detection]
+        self, frames: Iterator[tuple[float, Any]], seconds: float, detections: Sequence[Detection]
     ) -> Iterator[SourceImage]:
-        waiting = iter(detections)
+        waiting, end = iter(detections), seconds
         one, shown = next(waiting, None), next(frames, None)
         while one is not None and shown is not None:
-            following = next(frames, None)
-            image = None
-            while one is not None and (following is None or one.time + EARLY < following[0]):
+            following, end = next(frames, None), max(seconds, shown[0])
+            image, until = None, end + _LATE if following is None else following[0] - EARLY
+            while one is not None and one.time < until:
                 image = upright(shown[1]) if image is None else image
                 yield self._cropped(image, one)
                 one = next(waiting, None)
             shown = following
+        while one is not None:
+            reason = f"the video ends after {end:.3f} s; write times in seconds since it began"
+            yield self._missing(_part(one), reason)
+            one = next(waiting, None)
 
     def _cropped(self, image: NDArray[np.uint8], one: Detection) -> SourceImage:
         x, y, width, height = one.box
@@ -127,8 +137,7 @@ class Video:
         left, top = max(0, math.floor(x)), max(0, math.floor(y))
         right, bottom = min(cols, math.ceil(x + width)), min(rows, math.ceil(y + height))
         if right <= left or bottom <= top:
-            where = f"t={one.time:.3f}&xywh={x:g},{y:g},{width:g},{height:g}"
-            return self._missing(where, f"the box lies outside the {cols}x{rows} frame")
+            return self._missing(_part(one), f"the box lies outside the {cols}x{rows} frame")
         fragment = f"t={one.time:.3f}&xywh={left},{top},{right - left},{bottom - top}"
         part = np.ascontiguousarray(image[top:bottom, left:right])
         return self._picture(part, one.time, fragment, one)
@@ -170,6 +179,11 @@ class _DamageError(Exception):
     def __init__(self, at: float, reason: str) -> None:
         super().__init__(reason)
         self.at = at
+
+
+def _part(one: Detection) -> str:
+    x, y, width, height = one.box
+    return f"t={one.time:.3f}&xywh={x:g},{y:g},{width:g},{height:g}"
 
 
 def _seconds(container: Any, stream: Any) -> float:

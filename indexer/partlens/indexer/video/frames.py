@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from partlens.explainer.images import DEFAULT_LIMITS, ImageLimits
+from partlens.common.metadata import Metadata
+from partlens.common.pictures import DEFAULT_LIMITS, ImageLimits
 from partlens.indexer.errors import SourceError
-from partlens.indexer.metadata import NOTHING_STATED, Metadata, Stated
+from partlens.indexer.stated import NOTHING_STATED, Stated
 
 EARLY = 0.0005
 """Seconds that a frame may come before its time: times are written to a millisecond."""

@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from partlens.explainer.images import DEFAULT_LIMITS, ImageLimits
-from partlens.indexer.errors import InvalidImageError, SourceError
-from partlens.indexer.gallery.records import require_id
-from partlens.indexer.metadata import Metadata, Stated, require_name
+from partlens.common.ids import IdError, require_id
+from partlens.common.metadata import Metadata, MetadataError, require_name
+from partlens.common.pictures import DEFAULT_LIMITS, ImageLimits
+from partlens.indexer.errors import SourceError
+from partlens.indexer.stated import Stated
 from partlens.indexer.video.address import StreamAddress
 from partlens.indexer.video.frames import FrameImage, Pace, opened, upright
 
@@ -97,7 +98,7 @@ class LiveStream:
         try:
             require_id(_id(camera, self._newest))
             require_name("camera", camera)
-        except InvalidImageError as error:
+        except (IdError, MetadataError) as error:
             raise SourceError(f"camera {camera[:64]!r}: {error}") from error
 
     def stop(self) -> None:

@@ -4,11 +4,15 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from partlens.common import strict_json
 from partlens.common.files import open_regular
-from partlens.explainer import strict_json
-from partlens.indexer.errors import InvalidMetadataError, SourceError
-from partlens.indexer.metadata import Metadata, require_metadata
+from partlens.common.metadata import Metadata, MetadataError, require_metadata
+from partlens.indexer.errors import SourceError
 from partlens.indexer.sources.cells import cell_text
+
+_KEYS = frozenset({"time", "box", "track"})
+_OPTIONS = {"camera": "--camera", "captured_at": "--started-at"}
+"""Keys that could be taken for what they name, though they would be attributes."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,11 @@ def read_detections(path: Path) -> list[Detection]:
 def _detection(line: str, place: str) -> Detection:
     try:
         plain = strict_json.loads(line)
-        time, box = float(plain.pop("time")), [float(number) for number in plain.pop("box")]
+        _require_names(plain)
+        time, box = _number(plain.pop("time")), [_number(one) for one in _list(plain.pop("box"))]
         states_track, track = "track" in plain, cell_text(plain.pop("track", None))
         texts = {key: cell_text(value) for key, value in plain.items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ArithmeticError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise SourceError(
             f'{place} is not of the form {{"time": 1.5, "box": [x, y, width, height]}}: {error}'
         ) from error
@@ -65,6 +70,30 @@ def _detection(line: str, place: str) -> Detection:
         raise SourceError(f"{place}: time must be 0 or later, and the box x, y, width, height")
     try:
         require_metadata(Metadata(track=track, attributes=texts))
-    except InvalidMetadataError as error:
+    except MetadataError as error:
         raise SourceError(f"{place}: {error}") from error
     return Detection(time, (x, y, width, height), track, texts, states_track)
+
+
+def _require_names(plain: object) -> None:
+    """Raise TypeError or ValueError where a key could be taken for more than an attribute."""
+    if not isinstance(plain, dict):
+        raise TypeError(f"it is {plain!r:.40}, not an object")
+    for key in plain:
+        name = key.strip().casefold()
+        if name in _KEYS and key != name:
+            raise ValueError(f"write the key {key!r} as {name!r}")
+        if name in _OPTIONS:
+            raise ValueError(f"{key!r} is the same in the whole video; give {_OPTIONS[name]}")
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r:.40} is not a number")
+    return float(value) + 0.0  # not -0.0, which would be part of an id
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r:.40} is not a list")
+    return value

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from partlens.indexer.gallery import Filter, Metadata
+from partlens.common.filters import Filter
+from partlens.common.metadata import Metadata
 from partlens.server.errors import ForbiddenError
 
 Scope = Literal["search", "ingest", "admin"]
@@ -58,7 +59,7 @@ class Confinement:
         """
         if self.cameras is None:
             return where
-        if outside := where.cameras - self.cameras:
+        if outside := frozenset(where.cameras) - self.cameras:
             raise ForbiddenError(
                 f"this token is confined to cameras {_names(self.cameras)}; the filter names"
                 f" {_names(outside)}"

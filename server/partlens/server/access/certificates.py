@@ -7,7 +7,7 @@ from pathlib import Path
 
 import grpc
 
-from partlens.server.config.sections import AccessSection
+from partlens.runtime.config.sections import AccessSection
 from partlens.server.errors import CertificateError
 
 _log = logging.getLogger(__name__)

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from partlens.common.filters import Filter, GroupBy
 from partlens.explainer.scoring import QueryPart, Score
 from partlens.indexer.errors import NotFoundError
-from partlens.indexer.gallery import Candidate, Filter, GroupBy, StoredImage
+from partlens.indexer.gallery import Candidate, StoredImage
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.view import GalleryView
 from partlens.server.access.caller import Confinement

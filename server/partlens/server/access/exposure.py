@@ -1,8 +1,8 @@
 """Where a server may listen: open on loopback, locked anywhere else."""
 
 from partlens.client import address as addresses
-from partlens.server.config.sections import AccessSection
-from partlens.server.errors import ListenError
+from partlens.runtime.config.sections import AccessSection
+from partlens.runtime.errors import ListenError
 
 
 def require_locked(listen: str, access: AccessSection, *, insecure: bool) -> None:

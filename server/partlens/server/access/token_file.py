@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from partlens.common import strict_json
 from partlens.common.durable import write_atomically
-from partlens.explainer import strict_json
 from partlens.server.access.tokens import Token
 from partlens.server.errors import TokenFileError
 

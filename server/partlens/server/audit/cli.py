@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
+from partlens.runtime.config.cli import clear_errors
 from partlens.server.audit import chain
-from partlens.server.config.cli import clear_errors
 
 
 class _Head(click.ParamType[Any]):

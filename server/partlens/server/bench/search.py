@@ -37,7 +37,7 @@ class ThroughGrpc:
         self._stub = PartSearchServiceStub(open_channel(route(address), more=own))
 
     def search(self, query: Query) -> Sequence[str]:
-        """By the default score, with maps."""
+        """By CONTEXT, with maps."""
         x, y, width, height = query.box
         box = region_pb.Box(x=x, y=y, width=width, height=height)
         region = search_pb.QueryRegion(region=region_pb.Region(box=box))
@@ -83,7 +83,7 @@ def search(
 ) -> None:
     """Search a made-up gallery by regions, and say how long each contender takes.
 
-    partlens and numpy rank by the default score. torch and the databases rank by MaxSim, which is
+    partlens and numpy rank by CONTEXT. torch and the databases rank by MaxSim, which is
     what the databases offer; each is compared with the exact result of its own score. A database is
     in a process of its own, set up as its documentation advises, and asked ever harder until it
     reaches --recall: NAME is how it ended, NAME_documented how it began. The databases are

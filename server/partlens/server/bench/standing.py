@@ -46,10 +46,10 @@ def measure(spec: ModelSpec, queries: int, images: int, repeats: int) -> Standin
 
     parts = [[_part(spec, *features(1))] for _ in range(queries)]
     contributions, bias = features(images)
-    together = ManySearches([("default", one) for one in parts])
+    together = ManySearches([("context", one) for one in parts])
     ways: Sequence[Callable[[], object]] = (
         lambda: together.scores(contributions, bias, spec.grid),
-        lambda: [score_images("default", one, contributions, bias, spec.grid) for one in parts],
+        lambda: [score_images("context", one, contributions, bias, spec.grid) for one in parts],
     )
     times: tuple[list[float], list[float]] = ([], [])
     for repeat in range(-1, repeats):  # the first warms up

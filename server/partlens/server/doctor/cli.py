@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from partlens.server.config.options import config_options
+from partlens.runtime.config.options import config_options
 from partlens.server.doctor.installation import (
     FAISS,
     examine,
@@ -48,7 +48,7 @@ def doctor(file: Path | None, texts: tuple[str, ...]) -> None:
 
 def _deployment(file: Path | None, texts: tuple[str, ...]) -> Mapping[str, Trial]:
     # They need what may be missing, which the doctor is asked about.
-    from partlens.server.config.cli import load_or_fail
+    from partlens.runtime.config.cli import load_or_fail
     from partlens.server.doctor.deployment import trials
 
     return trials(load_or_fail(file, texts).settings)

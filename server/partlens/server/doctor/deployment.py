@@ -18,15 +18,15 @@ from partlens.indexer.errors import IndexerError
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.scrub_record import ScrubRecord
 from partlens.indexer.gallery.scrub_record import beside as beside_gallery
+from partlens.runtime.config.sections import RedisSection
+from partlens.runtime.config.settings import Settings
+from partlens.runtime.errors import ProgramError
+from partlens.runtime.redis_connection import connect_blocking
 from partlens.server.access.certificates import certificates
 from partlens.server.access.token_file import TokenFile
 from partlens.server.audit import chain
 from partlens.server.audit.log import beside
-from partlens.server.config.sections import RedisSection
-from partlens.server.config.settings import Settings
 from partlens.server.doctor.trial import Trial
-from partlens.server.errors import ServerError
-from partlens.server.sharing.connect import connect_blocking
 
 _LEAST_FREE = 2**30
 _MOST_SKEW = 2.0
@@ -40,7 +40,7 @@ def trials(settings: Settings) -> Mapping[str, Trial]:
     for name, trial in _wanted(settings):
         try:
             made[name] = trial()
-        except (ExplainerError, IndexerError, ServerError, OSError, redis.RedisError) as error:
+        except (ExplainerError, IndexerError, ProgramError, OSError, redis.RedisError) as error:
             made[name] = Trial("cannot be used", f"{name}: {error}")
     return made
 

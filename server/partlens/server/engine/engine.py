@@ -7,19 +7,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from partlens.common.regions import Region
 from partlens.explainer.decomposition import Decomposition
 from partlens.explainer.errors import RegionError
 from partlens.explainer.model import MetricModel
 from partlens.explainer.pair import PairExplanation, maps_of_retrieved
-from partlens.explainer.regions import Region, position_weights
+from partlens.explainer.regions import position_weights
 from partlens.explainer.scoring import QueryPart, query_part
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.gallery import Candidate, Gallery
 from partlens.indexer.gallery.following import Follower
+from partlens.runtime.config.sections import LimitsSection
 from partlens.server.access.caller import Confinement
 from partlens.server.access.confined_gallery import ConfinedGallery
 from partlens.server.access.confined_view import ConfinedView
-from partlens.server.config.sections import LimitsSection
 from partlens.server.engine.answers import (
     DescribeAnswer,
     Match,
@@ -35,7 +36,8 @@ from partlens.server.engine.questions import (
     RegionToExplain,
     SearchQuestion,
 )
-from partlens.server.errors import StalePageError, UnknownQueryError, blamed_on
+from partlens.server.errors import StalePageError, UnknownQueryError
+from partlens.server.features.blame import blamed_on
 from partlens.server.features.query import Query, stored_query_id
 from partlens.server.messages import page_tokens
 from partlens.server.messages.page_tokens import SearchStart

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from partlens.explainer.regions import Region
+from partlens.common.filters import Filter, GroupBy
+from partlens.common.metadata import Metadata
+from partlens.common.regions import Region
 from partlens.explainer.scoring import Score
-from partlens.indexer.gallery import Filter, GroupBy, Metadata
 
 Side = Literal["query", "retrieved"]
 MapKind = Literal["score", "overall", "regions"]

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from partlens.explainer.images import decode
 from partlens.server.engine.engine import Engine
 from partlens.server.engine.questions import EarlierPicture, Picture, Source, StoredPicture
-from partlens.server.errors import UnknownQueryError, blamed_on
+from partlens.server.errors import UnknownQueryError
 from partlens.server.features.batcher import Batcher
+from partlens.server.features.blame import blamed_on
 from partlens.server.features.cache import QueryCache
 from partlens.server.features.query import Query, image_of, query_id
 from partlens.server.observe.metrics import Metrics

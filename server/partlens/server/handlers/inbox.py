@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from partlens.server.config.sections import LimitsSection
+from partlens.runtime.config.sections import LimitsSection
 from partlens.server.errors import StoppingError
 from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
 

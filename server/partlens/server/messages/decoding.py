@@ -7,12 +7,11 @@ from typing import Literal, cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from partlens.explainer.scoring import Score
-from partlens.indexer.errors import InvalidImageError, InvalidMetadataError
-from partlens.indexer.gallery import Filter, GroupBy, Metadata
-from partlens.indexer.gallery.records import require_id
-from partlens.indexer.metadata import require_metadata
-from partlens.server.config.sections import LimitsSection
+from partlens.common.filters import Filter, GroupBy
+from partlens.common.ids import IdError, require_id
+from partlens.common.metadata import Metadata, MetadataError, require_metadata
+from partlens.explainer.scoring import BEST, Score
+from partlens.runtime.config.sections import LimitsSection
 from partlens.server.engine.questions import (
     DescribeQuestion,
     EarlierPicture,
@@ -36,8 +35,9 @@ from partlens.v1 import part_search_service_pb2 as search_pb
 DEFAULT_SEARCH_PAGE, DEFAULT_LIST_PAGE = 20, 100
 
 _SCORES: dict[int, Score] = {
-    search_pb.SCORE_KIND_UNSPECIFIED: "default",
-    search_pb.SCORE_KIND_DEFAULT: "default",
+    search_pb.SCORE_KIND_UNSPECIFIED: BEST,
+    search_pb.SCORE_KIND_DEFAULT: BEST,
+    search_pb.SCORE_KIND_CONTEXT: "context",
     search_pb.SCORE_KIND_WHOLE: "whole",
     search_pb.SCORE_KIND_PART: "part",
 }
@@ -119,7 +119,7 @@ def upload(request: gallery_pb.UpsertImagesRequest) -> Upload:
     )
     try:
         require_metadata(metadata, request.uri)
-    except InvalidMetadataError as error:
+    except MetadataError as error:
         field = error.field if error.field == "uri" else f"metadata.{error.field}"
         raise RequestError(field, error.problem) from error
     return Upload(image_id(request.id, "id"), request.data, request.uri, metadata)
@@ -184,7 +184,7 @@ def image_id(id: str, field: str) -> str:
     """
     try:
         require_id(id)
-    except InvalidImageError as error:
+    except IdError as error:
         raise RequestError(field, str(error), "ID_INVALID") from error
     return id
 

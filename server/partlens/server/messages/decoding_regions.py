@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common.pictures import PictureError, inside
-from partlens.explainer.regions import Box, Mask, Point, Polygon, Region
+from partlens.common.regions import Box, Mask, Point, Polygon, Region
 from partlens.server.errors import RequestError
 from partlens.v1 import region_pb2 as pb
 

@@ -6,10 +6,12 @@ import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 from numpy.typing import NDArray
 
-from partlens.explainer.regions import Box, window_box
+from partlens.common.metadata import Metadata
+from partlens.common.regions import Box
+from partlens.explainer.regions import window_box
 from partlens.explainer.spec import ModelSpec
-from partlens.indexer.gallery import Metadata, StoredImage
-from partlens.server.config.sections import LimitsSection
+from partlens.indexer.gallery import StoredImage
+from partlens.runtime.config.sections import LimitsSection
 from partlens.server.engine.answers import (
     Committed,
     DescribeAnswer,

@@ -1,17 +1,12 @@
-"""The server's log: one line a call, and every line with the id of the call it belongs to."""
+"""What the server logs: one line a call, and every line with the id of the call it belongs to."""
 
 import logging
-import sys
 import time
-import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from pythonjsonlogger.json import JsonFormatter
-
 from partlens.server.calls import call as calls
 from partlens.server.calls.call import Call
-from partlens.server.config.sections import ObserveSection
 
 _log = logging.getLogger(__name__)
 
@@ -40,39 +35,6 @@ class CallLog:
                     "peer": call.peer,
                 },
             )
-
-
-def configure(observe: ObserveSection) -> None:
-    """Sends the log of this process to standard error, as the settings say."""
-    handler = logging.StreamHandler(sys.stderr)
-    as_json = observe.log_format == "json" or (
-        observe.log_format == "auto" and not sys.stderr.isatty()
-    )
-    handler.setFormatter(json_formatter() if as_json else _text_formatter())
-    handler.addFilter(with_request_id)
-    # What a damaged picture makes Pillow warn of goes back to its sender as an error, or is of no
-    # account; Python would keep the text of every different one for good.
-    warnings.filterwarnings("ignore", module=r"PIL\.")
-    # A line for each request, with an address that may be secret, such as a webhook's.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.basicConfig(level=observe.log_level.upper(), handlers=[handler], force=True)
-
-
-def json_formatter() -> logging.Formatter:
-    """One JSON object a line."""
-    return JsonFormatter(
-        "%(asctime)s %(levelname)s %(name)s %(message)s",
-        rename_fields={"asctime": "at", "levelname": "level", "name": "logger"},
-        datefmt="%Y-%m-%dT%H:%M:%S%z",
-    )
-
-
-def _text_formatter() -> logging.Formatter:
-    return logging.Formatter(
-        "%(asctime)s %(levelname)s %(request_id)s %(message)s",
-        "%H:%M:%S",
-        defaults={"request_id": "-"},
-    )
 
 
 def with_request_id(record: logging.LogRecord) -> bool:

@@ -5,14 +5,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from partlens.client import address as addresses
-from partlens.client.errors import AddressError
 from partlens.indexer.gallery.findings import KINDS
 from partlens.server.access.caller import NEEDED
 from partlens.server.calls.call import Call
-from partlens.server.errors import ListenError
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _IMAGES = (1, 2, 4, 8, 16, 32, 64)
@@ -129,33 +126,3 @@ class Metrics:
         finally:
             self._handled.labels(*method, call.code.camel).inc()
             self._handling.labels(*method).observe(time.perf_counter() - begun)
-
-
-class MetricsPort:
-    """Serves metrics over HTTP, for Prometheus to fetch.
-
-    Args:
-        registry: of the metrics.
-        listen: "host:port"; port 0 takes a free one.
-
-    Raises:
-        ListenError: the address cannot be listened on.
-    """
-
-    def __init__(self, registry: CollectorRegistry, listen: str) -> None:
-        try:
-            address = addresses.parse(listen, listening=True)
-            self._server, self._thread = start_http_server(address.port, address.host, registry)
-        except (OSError, AddressError) as error:
-            raise ListenError(f"cannot serve metrics on {listen}: {error}") from error
-
-    @property
-    def port(self) -> int:
-        """The port in use."""
-        return int(self._server.server_port)
-
-    def close(self) -> None:
-        """Serves no more."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

@@ -15,9 +15,9 @@ from partlens.client import address as addresses
 from partlens.client import proxies
 from partlens.client.channel import Route
 from partlens.client.errors import AddressError
+from partlens.runtime.errors import SettingsError
 from partlens.server.calls.call import Call
 from partlens.server.calls.code import Code
-from partlens.server.errors import SettingsError
 
 # The first that is set is used.
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")

@@ -4,12 +4,6 @@ from pathlib import Path
 
 import click
 
-from partlens.explainer.errors import ExplainerError
-from partlens.indexer.errors import IndexerError
-from partlens.server.errors import ServerError
-from partlens.server.setup import certificates
-from partlens.server.setup.folder import Place, ServerFolder
-
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
@@ -36,6 +30,13 @@ def setup(
     What is there is kept, so that it can be run before every start; a certificate with less than 30
     days left, or for other hosts, is made anew. Then: partlens serve --config FOLDER/partlens.toml
     """
+    # Here, as they need torch: --help answers at once.
+    from partlens.explainer.errors import ExplainerError
+    from partlens.indexer.errors import IndexerError
+    from partlens.runtime.errors import ProgramError
+    from partlens.server.setup import certificates
+    from partlens.server.setup.folder import Place, ServerFolder
+
     hosts = hosts or ("localhost", "127.0.0.1")
     port = listen.rpartition(":")[2]
     place = Place(hosts, listen, f"{hosts[0]}:{port}", redis)
@@ -44,7 +45,7 @@ def setup(
         for made in ready.prepare(place, model):
             click.echo(f"made {made}")
         fingerprint = certificates.fingerprint(ready.tls.authority)
-    except (ExplainerError, IndexerError, ServerError) as error:
+    except (ExplainerError, IndexerError, ProgramError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{folder} cannot be written: {error}") from error

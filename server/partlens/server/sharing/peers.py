@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable
 
 from partlens.explainer.spec import ModelSpec
-from partlens.server.config.sections import RedisSection
+from partlens.runtime.config.sections import RedisSection
+from partlens.runtime.redis_connection import connect
 from partlens.server.features.cache import QueryCache
 from partlens.server.observe.metrics import Metrics
-from partlens.server.sharing.connect import connect
 from partlens.server.sharing.notices import GalleryNotices
 from partlens.server.sharing.shared_queries import SharedQueries
 

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from partlens.explainer.spec import ModelSpec
-from partlens.server.config.sections import RedisSection
+from partlens.runtime.config.sections import RedisSection
 from partlens.server.errors import EntryError
 from partlens.server.features.cache import QueryCache
 from partlens.server.features.query import Query

@@ -3,7 +3,7 @@
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from partlens.indexer.gallery import Filter
+from partlens.common.filters import Filter
 from partlens.server.engine.answers import Match
 from partlens.server.messages.encoding import Encoder
 from partlens.server.standing.matcher import StandingMatch
@@ -13,7 +13,7 @@ from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import standing_query_service_pb2 as pb
 
 _SCORES = {
-    "default": search_pb.SCORE_KIND_DEFAULT,
+    "context": search_pb.SCORE_KIND_CONTEXT,
     "whole": search_pb.SCORE_KIND_WHOLE,
     "part": search_pb.SCORE_KIND_PART,
 }

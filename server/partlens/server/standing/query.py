@@ -6,9 +6,9 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.filters import Filter
 from partlens.explainer.scoring import QueryPart, Score, query_part
 from partlens.explainer.spec import ModelSpec
-from partlens.indexer.gallery import Filter
 from partlens.server.access.caller import Caller
 from partlens.server.features.query import Query
 

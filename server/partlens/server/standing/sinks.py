@@ -13,8 +13,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from partlens.common.durable import write_atomically
-from partlens.server.config.sections import StandingSection
-from partlens.server.errors import OverloadedError, SettingsError, StoppingError
+from partlens.runtime.config.sections import StandingSection
+from partlens.runtime.errors import SettingsError
+from partlens.server.errors import OverloadedError, StoppingError
 from partlens.server.http_client import WebClient
 from partlens.server.standing.board import Board
 from partlens.server.standing.matcher import StandingMatch

@@ -7,12 +7,12 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from partlens.indexer.gallery import Gallery
-from partlens.server.config.settings import Settings
+from partlens.runtime.config.settings import Settings
+from partlens.runtime.redis_connection import connect
 from partlens.server.errors import OverloadedError
 from partlens.server.http_client import connect as connect_web
 from partlens.server.messages.encoding import Encoder
 from partlens.server.observe.metrics import Metrics
-from partlens.server.sharing.connect import connect
 from partlens.server.standing import messages
 from partlens.server.standing.board import Board
 from partlens.server.standing.matcher import Matcher, StandingMatch

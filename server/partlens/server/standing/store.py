@@ -15,10 +15,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from partlens.common.durable import sync, write_atomically
+from partlens.common.filters import Filter
 from partlens.explainer.errors import ShapeError
 from partlens.explainer.scoring import MIXTURES
 from partlens.explainer.spec import ModelSpec
-from partlens.indexer.gallery import Filter
 from partlens.server.errors import StandingQueryError
 from partlens.server.features.query import Query
 from partlens.server.standing.query import SavedRegion, StandingQuery
@@ -175,13 +175,15 @@ def _query(
     plain: Any, images: tuple[Query, ...], regions: tuple[SavedRegion, ...]
 ) -> StandingQuery:
     where = plain["where"]
-    if plain["score"] not in MIXTURES:
+    # Version 0.1 wrote "default" for what is called CONTEXT now.
+    score: Any = "context" if plain["score"] == "default" else plain["score"]
+    if score not in MIXTURES:
         raise StandingQueryError(f"score {plain['score']!r} is not known")
     return StandingQuery(
         id=str(plain["id"]),
         name=str(plain["name"]),
         token=str(plain["token"]),
-        score=plain["score"],
+        score=score,
         threshold=float(plain["threshold"]),
         where=Filter(
             frozenset(where["cameras"]),

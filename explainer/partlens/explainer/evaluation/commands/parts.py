@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from partlens.common.storage import Storage
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.evaluation.annotations import read_annotations
 from partlens.explainer.evaluation.part_search import (
@@ -17,7 +18,6 @@ from partlens.explainer.evaluation.part_search import (
     evaluate_parts,
 )
 from partlens.explainer.model import MetricModel
-from partlens.explainer.stored import Storage
 
 _PATH = click.Path(path_type=Path)
 

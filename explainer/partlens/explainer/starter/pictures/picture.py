@@ -7,7 +7,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from partlens.explainer.regions import Box
+from partlens.common.regions import Box
 from partlens.explainer.starter.pictures.canvas import LABELS, PARTS, Canvas
 from partlens.explainer.starter.pictures.figure import draw_person
 from partlens.explainer.starter.pictures.person import Person, sample

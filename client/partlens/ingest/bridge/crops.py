@@ -1,0 +1,39 @@
+"""The part of a snapshot that shows the object, as a picture of its own."""
+
+import io
+
+from PIL import Image
+
+from partlens.common.pictures import ImageLimits, decode
+from partlens.ingest.bridge.frigate_api import Shot
+from partlens.ingest.bridge.frigate_event import Box
+
+_QUALITY = 95
+
+
+def cropped(shot: Shot, box: Box, limits: ImageLimits) -> bytes:
+    """The box cut out of a snapshot, as a JPEG.
+
+    A picture that Frigate has cropped, or that does not hold the box, is taken whole.
+
+    Args:
+        box: (left, top, right, bottom) in pixels of the frame that Frigate detects in; the
+            picture may be a smaller or larger one of it.
+
+    Raises:
+        PictureError: it is no picture that can be used.
+    """
+    image = decode(shot.data, limits)
+    height, width = image.shape[:2]
+    across, down = (width / shot.size[0], height / shot.size[1]) if shot.size else (1.0, 1.0)
+    left, right = (round(across * number) for number in (box[0], box[2]))
+    top, bottom = (round(down * number) for number in (box[1], box[3]))
+    left, top = max(left, 0), max(top, 0)
+    # Boxes of objects at the edge stick out by a pixel or two.
+    holds = left < right <= width + 2 and top < bottom <= height + 2
+    if holds and not shot.cropped:
+        image = image[top:bottom, left:right]
+    written = io.BytesIO()
+    # Not halved in colour: a hat of a few pixels has one too.
+    Image.fromarray(image).save(written, "JPEG", quality=_QUALITY, subsampling=0)
+    return written.getvalue()

@@ -1,0 +1,181 @@
+"""Snapshots of tracked objects, over Frigate's HTTP API."""
+
+import asyncio
+import json
+import ssl
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from partlens.ingest.errors import SnapshotError
+from partlens.runtime.config.sections import BridgeSection, LimitsSection
+from partlens.runtime.errors import SettingsError
+
+_SECONDS, _SILENCE = 30.0, 10.0
+"""That an answer may take in all, and between two of its parts."""
+_KEPT_SECONDS = 300.0
+"""How long Frigate's configuration is taken to stay as it was."""
+_ENDED = ("snapshot-clean.webp", "snapshot-clean.png", "snapshot.jpg")
+"""Whole frames without anything drawn on them, as new and as older versions call them; last what
+every version has, drawn on and cropped as its configuration says."""
+_TRACKED = ("snapshot.jpg",)
+"""Of an object that is still tracked: drawn for the request, so that parameters count."""
+_PLAIN = {"bbox": "0", "timestamp": "0", "crop": "0", "quality": "95"}
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A snapshot.
+
+    Attributes:
+        data: the encoded picture.
+        address: where it lies.
+        size: (width, height) of the frame that boxes are given in; None where Frigate does not
+            say.
+        cropped: whether Frigate has cut it out already.
+    """
+
+    data: bytes
+    address: str
+    size: tuple[int, int] | None = None
+    cropped: bool = False
+
+
+@dataclass(frozen=True)
+class _Camera:
+    size: tuple[int, int] | None = None
+    crops: bool = False
+
+
+class FrigateApi:
+    """Fetches snapshots. Follows no redirect, and reads no more than a picture may have.
+
+    Args:
+        settings: where Frigate is, and the token that it wants.
+        limits: of a picture.
+
+    Raises:
+        SettingsError: the address, the token or the authority's file cannot be used.
+    """
+
+    def __init__(self, settings: BridgeSection, limits: LimitsSection) -> None:
+        self._base, self._limits = settings.frigate.rstrip("/"), limits
+        self._cameras: dict[str, _Camera] = {}
+        self._read_at = -_KEPT_SECONDS
+        # Packed answers would have to be unpacked before their size is known.
+        headers = {"accept-encoding": "identity"}
+        try:
+            if settings.frigate_token_file is not None:
+                token = settings.frigate_token_file.read_text(encoding="utf-8").strip()
+                headers["authorization"] = f"Bearer {token}"
+            httpx.URL(self._base)
+            self._client = httpx.AsyncClient(
+                headers=headers,
+                timeout=_SILENCE,
+                follow_redirects=False,
+                trust_env=False,
+                verify=True if settings.frigate_ca is None else _context(settings),
+            )
+        except (OSError, ValueError, httpx.InvalidURL) as error:
+            raise SettingsError(f"section bridge of the settings: {error}") from error
+
+    async def snapshot(self, camera: str, id: str, *, ended: bool) -> Shot:
+        """The best frame of a tracked object.
+
+        Args:
+            camera: that tracks it.
+            id: of the object; nothing but letters, digits, dots, dashes and underscores.
+            ended: whether it is tracked no more.
+
+        Raises:
+            SnapshotError: Frigate has none (any more, or yet), or cannot be asked.
+        """
+        about = await self._camera(camera)
+        error = SnapshotError("no snapshot", passing=False)
+        for name in _ENDED if ended else _TRACKED:
+            address = f"{self._base}/api/events/{id}/{name}"
+            drawn = name == "snapshot.jpg"
+            try:
+                data = await self._get(address, _PLAIN if drawn else {})
+                return Shot(data, address, about.size, about.crops and ended and drawn)
+            except SnapshotError as found:
+                error = found
+                if found.away:
+                    break
+        raise error
+
+    async def close(self) -> None:
+        """Lets go of the connections."""
+        await self._client.aclose()
+
+    async def _camera(self, name: str) -> _Camera:
+        """How Frigate is set up to take snapshots; nothing is known where it does not say."""
+        if time.monotonic() - self._read_at > _KEPT_SECONDS:
+            try:
+                plain = json.loads(await self._get(f"{self._base}/api/config", {}))
+                self._cameras = {str(key): _read(one) for key, one in plain["cameras"].items()}
+            except SnapshotError as error:
+                if error.away:
+                    raise
+                self._cameras = {}
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                self._cameras = {}
+            self._read_at = time.monotonic()
+        return self._cameras.get(name, _Camera())
+
+    async def _get(self, address: str, parameters: dict[str, str]) -> bytes:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                return await self._read(address, parameters)
+        except (httpx.HTTPError, TimeoutError) as error:
+            problem = f"{address}: {type(error).__name__} {error}".rstrip()
+        except _ServerError as error:
+            problem = str(error)
+        # Whose fault it is: of Frigate, which is waited for, or of this one picture.
+        raise SnapshotError(problem, away=not await self._answers())
+
+    async def _read(self, address: str, parameters: dict[str, str]) -> bytes:
+        async with self._client.stream("GET", address, params=parameters) as answer:
+            status = answer.status_code
+            if status in (401, 403):
+                raise SnapshotError(
+                    f"Frigate refuses us ({status}); give bridge.frigate_token_file", away=True
+                )
+            if status >= 500:
+                raise _ServerError(f"{address} gave status {status}")
+            if status != 200:
+                raise SnapshotError(f"{address} gave status {status}")
+            data = bytearray()
+            async for part in answer.aiter_raw():
+                data += part
+                if len(data) > self._limits.request_bytes:
+                    raise SnapshotError(
+                        f"{address} has more than {self._limits.request_bytes} bytes", passing=False
+                    )
+            return bytes(data)
+
+    async def _answers(self) -> bool:
+        """Whether Frigate itself does, and not something before it."""
+        try:
+            async with asyncio.timeout(_SILENCE):
+                return (await self._client.get(f"{self._base}/api/version")).status_code == 200
+        except (httpx.HTTPError, TimeoutError):
+            return False
+
+
+class _ServerError(Exception):
+    """An answer that says that the other side failed."""
+
+
+def _read(plain: Any) -> _Camera:
+    """What the configuration says of one camera."""
+    detect = plain["detect"]
+    width, height = int(detect.get("width") or 0), int(detect.get("height") or 0)
+    size = (width, height) if width > 0 and height > 0 else None
+    return _Camera(size, bool(plain["snapshots"].get("crop")))
+
+
+def _context(settings: BridgeSection) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(settings.frigate_ca))

@@ -1,0 +1,103 @@
+"""`partlens ingest`: workers that bring what is in the Redis stream into the gallery."""
+
+import asyncio
+import json
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import click
+from redis.exceptions import RedisError
+
+from partlens.ingest.metrics import IngestMetrics
+from partlens.ingest.stream import IngestStream
+from partlens.ingest.uploader import Uploader
+from partlens.ingest.worker import Worker
+from partlens.runtime import logs
+from partlens.runtime.config.cli import clear_errors, load_or_fail
+from partlens.runtime.config.options import config_options
+from partlens.runtime.config.settings import Settings
+from partlens.runtime.metrics_port import MetricsPort
+from partlens.runtime.redis_connection import connect
+
+_log = logging.getLogger("partlens.ingest")
+
+
+@click.group()
+def ingest() -> None:
+    """Bring pictures from a Redis stream into the gallery."""
+
+
+@ingest.command()
+@config_options
+def run(file: Path | None, texts: tuple[str, ...]) -> None:
+    """Take entries and bring them to the server, until SIGINT or SIGTERM.
+
+    Run as many as you like, on any machine that reaches Redis and the server. The sections redis,
+    ingest and observe of the settings say where; see `partlens config docs`.
+    """
+    settings = load_or_fail(file, texts).settings
+    with clear_errors():
+        logs.configure(settings.observe)
+        asyncio.run(_run(settings))
+
+
+@ingest.command()
+@config_options
+def status(file: Path | None, texts: tuple[str, ...]) -> None:
+    """Print how far the workers are behind, as JSON."""
+    settings = load_or_fail(file, texts).settings
+
+    async def say(stream: IngestStream) -> None:
+        click.echo(json.dumps((await stream.lag()).to_json()))
+
+    _with_stream(settings, say)
+
+
+@ingest.command()
+@config_options
+def retry(file: Path | None, texts: tuple[str, ...]) -> None:
+    """Put every dead letter back into the stream, say when what was wrong is mended."""
+    settings = load_or_fail(file, texts).settings
+
+    async def move(stream: IngestStream) -> None:
+        click.echo(f"{await stream.retry()} put back")
+
+    _with_stream(settings, move)
+
+
+async def _run(settings: Settings) -> None:
+    stream = IngestStream(connect(settings.redis), settings.redis.prefix, settings.ingest)
+    uploader, metrics = Uploader(settings.ingest), IngestMetrics()
+    worker = Worker(stream, uploader, settings.ingest, metrics)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, worker.stop)
+    port = None
+    if settings.observe.metrics_listen:
+        port = MetricsPort(metrics.registry, settings.observe.metrics_listen)
+    _log.info("worker %s: from %s to %s", stream.worker, stream.name, settings.ingest.server)
+    try:
+        await worker.run()
+    finally:
+        await uploader.close()
+        await stream.close()
+        if port is not None:
+            port.close()
+
+
+def _with_stream(settings: Settings, work: Callable[[IngestStream], Awaitable[None]]) -> None:
+    async def connected() -> None:
+        stream = IngestStream(connect(settings.redis), settings.redis.prefix, settings.ingest)
+        try:
+            await work(stream)
+        finally:
+            await stream.close()
+
+    try:
+        with clear_errors():
+            asyncio.run(connected())
+    except (RedisError, OSError) as error:
+        raise click.ClickException(
+            f"Redis does not answer at {settings.redis.url}: {error}"
+        ) from error

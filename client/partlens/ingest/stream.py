@@ -1,0 +1,205 @@
+"""The ingest stream: pictures on their way to the gallery, in Redis.
+
+An entry leaves the stream when its image is on disk, or for the dead letters when it never can
+be. So what is in the stream is what waits or is being worked on, and nothing else.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from partlens.ingest.event import EVENT, IMAGE, IngestEvent
+from partlens.runtime.config.sections import IngestSection
+
+GROUP = "partlens"
+_FULL_PAUSE = 0.25
+_OURS = {EVENT.encode(), IMAGE.encode()}
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """An entry that this worker holds.
+
+    Attributes:
+        id: in the stream.
+        fields: as its producer wrote them.
+        deliveries: how often some worker got it, this one included.
+    """
+
+    id: bytes
+    fields: dict[bytes, bytes]
+    deliveries: int = 1
+
+
+@dataclass(frozen=True)
+class Lag:
+    """How far the workers are behind.
+
+    Attributes:
+        waiting: entries that no worker holds.
+        taken: entries that a worker holds.
+        oldest_seconds: age of the oldest of both.
+        dead: entries that could not be used.
+    """
+
+    waiting: int
+    taken: int
+    oldest_seconds: float
+    dead: int
+
+    def to_json(self) -> dict[str, float]:
+        """Plain values."""
+        return asdict(self)
+
+
+class IngestStream:
+    """One worker's, or one producer's, end of the stream.
+
+    Its methods raise RedisError where Redis does not answer; every one may then be called again.
+    """
+
+    def __init__(self, redis: Redis, prefix: str, settings: IngestSection) -> None:
+        self._redis, self._settings = redis, settings
+        self.name, self.dead = f"{prefix}:ingest", f"{prefix}:ingest:dead"
+        self.worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+    async def push(self, event: IngestEvent, picture: bytes) -> None:
+        """Puts a picture in; waits while the stream is full."""
+        told = False
+        while await self._redis.xlen(self.name) >= self._settings.waiting:
+            if not told:
+                _log.warning("%s is full; waiting for the workers", self.name)
+            told = True
+            await asyncio.sleep(_FULL_PAUSE)
+        await self._redis.xadd(self.name, {EVENT: event.to_json(), IMAGE: picture})
+
+    async def open(self) -> None:
+        """Makes the stream and its group where they are not there."""
+        with suppress(ResponseError):  # it is there
+            await self._redis.xgroup_create(self.name, GROUP, id="0", mkstream=True)
+
+    async def read(self, seconds: float) -> list[Entry]:
+        """As many new entries as there are, up to a batch; waits for the first so long."""
+        answer = await self._redis.xreadgroup(
+            GROUP,
+            self.worker,
+            {self.name: ">"},
+            count=self._settings.batch,
+            block=round(1000 * seconds),
+        )
+        return [entry for _, entries in _pairs(answer) for entry in _entries(entries)]
+
+    async def claim(self) -> Entry | None:
+        """An entry of a worker that has been silent for too long; None where there is none."""
+        cursor: Any = "0-0"
+        while True:
+            answer = await self._redis.xautoclaim(
+                self.name,
+                GROUP,
+                self.worker,
+                min_idle_time=round(1000 * self._settings.claim_seconds),
+                start_id=cursor,
+                count=1,
+            )
+            cursor, entries = answer[0], _entries(answer[1])
+            if entries:
+                id = entries[0].id
+                (pending,) = await self._redis.xpending_range(self.name, GROUP, id, id, 1)
+                return Entry(id, entries[0].fields, int(pending["times_delivered"]))
+            if cursor == b"0-0":
+                return None
+
+    async def hold(self, ids: Sequence[bytes]) -> None:
+        """Says that this worker is alive and still works on these entries."""
+        if ids:
+            await self._redis.xclaim(self.name, GROUP, self.worker, 0, list(ids), justid=True)
+
+    async def ours(self) -> set[bytes]:
+        """Ids of the entries that are in the stream under this worker's name."""
+        most = self._settings.batch + 1  # one more may have been taken over
+        found = await self._redis.xpending_range(
+            self.name, GROUP, "-", "+", most, consumername=self.worker
+        )
+        return {cast("bytes", one["message_id"]) for one in found}
+
+    async def done(self, ids: Sequence[bytes]) -> None:
+        """Takes entries out: their images are on disk."""
+        if ids:
+            async with self._redis.pipeline(transaction=True) as all_or_nothing:
+                all_or_nothing.xack(self.name, GROUP, *ids)
+                all_or_nothing.xdel(self.name, *ids)
+                await all_or_nothing.execute()
+
+    async def bury(self, entry: Entry, reason: str, message: str) -> None:
+        """Moves an entry to the dead letters: as it was, with why and when."""
+        facts = {
+            "reason": reason,
+            "message": message,
+            "entry": entry.id,
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
+        letter: Any = {**entry.fields, **facts}
+        async with self._redis.pipeline(transaction=True) as all_or_nothing:
+            all_or_nothing.xadd(
+                self.dead, letter, maxlen=self._settings.dead_letters, approximate=True
+            )
+            all_or_nothing.xack(self.name, GROUP, entry.id)
+            all_or_nothing.xdel(self.name, entry.id)
+            await all_or_nothing.execute()
+
+    async def retry(self) -> int:
+        """Puts every dead letter back into the stream; how many."""
+        count, letters = 0, _entries(await self._redis.xrange(self.dead))
+        for letter in letters:
+            kept = {key: value for key, value in letter.fields.items() if key in _OURS}
+            async with self._redis.pipeline(transaction=True) as all_or_nothing:
+                if kept:
+                    all_or_nothing.xadd(self.name, cast("Any", kept))
+                all_or_nothing.xdel(self.dead, letter.id)
+                await all_or_nothing.execute()
+            count += bool(kept)
+        return count
+
+    async def lag(self) -> Lag:
+        """How far the workers are behind now."""
+        total, dead = await self._redis.xlen(self.name), await self._redis.xlen(self.dead)
+        taken = 0
+        with suppress(ResponseError):  # no group yet
+            taken = int((await self._redis.xpending(self.name, GROUP))["pending"])
+        first = _entries(await self._redis.xrange(self.name, count=1))
+        age = 0.0
+        if first:
+            seconds, microseconds = await self._redis.time()
+            age = seconds + microseconds / 1e6 - int(first[0].id.partition(b"-")[0]) / 1e3
+        return Lag(max(0, total - taken), taken, max(0.0, round(age, 3)), dead)
+
+    async def leave(self) -> None:
+        """Takes this worker off the group's list, unless it holds entries that others must find."""
+        for one in await self._redis.xinfo_consumers(self.name, GROUP):
+            if one["name"] == self.worker.encode() and not one["pending"]:
+                await self._redis.xgroup_delconsumer(self.name, GROUP, self.worker)
+
+    async def close(self) -> None:
+        """Lets go of the connections."""
+        await self._redis.aclose()
+
+
+def _pairs(answer: Any) -> Sequence[tuple[Any, Any]]:
+    """Streams and their entries, be it as the second or as the third protocol gives them."""
+    return list(answer.items()) if isinstance(answer, dict) else list(answer or ())
+
+
+def _entries(answer: Any) -> list[Entry]:
+    # An entry that was deleted while a worker held it has no fields.
+    return [Entry(id, fields) for id, fields in answer or () if fields is not None]

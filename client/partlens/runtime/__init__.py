@@ -1,0 +1,1 @@
+"""What the server and the programs that feed it share: settings, log, metrics, Redis."""

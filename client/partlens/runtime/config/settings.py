@@ -1,0 +1,173 @@
+"""The settings of a server, gathered from flags, the environment and partlens.toml."""
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from partlens.runtime.config.sections import (
+    AccessSection,
+    BridgeSection,
+    IngestSection,
+    LimitsSection,
+    ObserveSection,
+    RedisSection,
+    ServerSection,
+    StandingSection,
+)
+from partlens.runtime.errors import SettingsError
+
+CONFIG_FILE = Path("partlens.toml")
+PREFIX = "PARTLENS__"
+Values = dict[str, dict[str, Any]]
+
+
+class Settings(BaseSettings):
+    """Every setting, by section. Made directly it reads nothing from outside; load does."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+    )
+
+    server: ServerSection = ServerSection()
+    access: AccessSection = AccessSection()
+    limits: LimitsSection = LimitsSection()
+    observe: ObserveSection = ObserveSection()
+    redis: RedisSection = RedisSection()
+    ingest: IngestSection = IngestSection()
+    bridge: BridgeSection = BridgeSection()
+    standing: StandingSection = StandingSection()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What the constructor is given, alone: load merges the rest and keeps its origins."""
+        return (init_settings,)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The settings in force, and where each came from.
+
+    Attributes:
+        origins: "section.key" -> "flag", "environment" or the file's name; defaults have none.
+    """
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def load(flags: Values | None = None, file: Path | None = None) -> Loaded:
+    """The settings in force: flags > environment (PARTLENS__SECTION__KEY) > file > defaults.
+
+    Args:
+        flags: {section: {key: value}}; values may be texts.
+        file: a TOML file; None reads partlens.toml if the working folder has one.
+
+    Raises:
+        SettingsError: a setting that does not exist or cannot have its value, or a file that
+            cannot be read.
+    """
+    if file is None and CONFIG_FILE.exists():
+        file = CONFIG_FILE
+    merged: Values = {}
+    origins: dict[str, str] = {}
+    for origin, values in (
+        (str(file), _from_file(file) if file else {}),
+        ("environment", _from_environment()),
+        ("flag", flags or {}),
+    ):
+        for section, pairs in values.items():
+            if not isinstance(pairs, dict):
+                raise SettingsError(f"{origin}: {section} must be a section of keys and values")
+            merged.setdefault(section, {}).update(pairs)
+            origins.update({f"{section}.{key}": origin for key in pairs})
+    try:
+        return Loaded(Settings.model_validate(merged), origins)
+    except ValidationError as error:
+        raise SettingsError(_explained(error, origins)) from error
+
+
+def from_texts(texts: Iterable[str]) -> Values:
+    """Values from texts like "limits.regions=4".
+
+    Raises:
+        SettingsError: a text of another form, or a setting with two values.
+
+    >>> from_texts(["limits.regions=4"])
+    {'limits': {'regions': '4'}}
+    """
+    values: Values = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        section, dot, key = name.partition(".")
+        if not (equals and dot and section and key):
+            raise SettingsError(f"{text!r} is not SECTION.KEY=VALUE")
+        if values.setdefault(section, {}).setdefault(key, value) != value:
+            raise SettingsError(
+                f"--set {name} is given as {values[section][key]!r} and {value!r}; give it once"
+            )
+    return values
+
+
+def _from_environment() -> Values:
+    # The library passes over a variable of an unknown section: a slip of the pen would go unseen.
+    known: dict[str, str] = {}
+    for name in os.environ:
+        if name.upper().startswith(PREFIX) and known.setdefault(name.upper(), name) != name:
+            raise SettingsError(
+                f"environment variables {known[name.upper()]} and {name} are one setting; give it"
+                " once"
+            )
+        section = name[len(PREFIX) :].partition("__")[0].lower()
+        if name.upper().startswith(PREFIX) and section not in Settings.model_fields:
+            raise SettingsError(
+                f"environment variable {name}: there is no section {section!r}; there are"
+                f" {', '.join(Settings.model_fields)}"
+            )
+    return EnvSettingsSource(Settings)()
+
+
+def _from_file(file: Path) -> Values:
+    if not file.exists():
+        raise SettingsError(f"{file} does not exist; give a TOML file of settings")
+    try:
+        return TomlConfigSettingsSource(Settings, file)()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{file} cannot be read: {error}") from error
+
+
+def _explained(error: ValidationError, origins: Mapping[str, str]) -> str:
+    lines = []
+    for one in error.errors(include_url=False):
+        message = one["msg"].removeprefix("Value error, ")
+        name = ".".join(str(part) for part in one["loc"][:2])
+        origin = f" (from {origins[name]})" if name in origins else ""
+        if one["type"] == "extra_forbidden":
+            lines.append(f"setting {name} does not exist{origin}; see `partlens config docs`")
+        elif one["type"] == "password":
+            lines.append(f"setting {name}{origin}: {message}")
+        else:
+            lines.append(f"setting {name} = {one['input']!r}{origin}: {message}")
+    return "\n".join(lines)

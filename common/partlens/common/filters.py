@@ -1,0 +1,50 @@
+"""Conditions on images, and what images are grouped by."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Conditions that an image must all meet; an empty one lets every image pass.
+
+    Attributes:
+        cameras, tracks: any of these.
+        captured_after: at this time or later; an image of unknown time does not pass.
+        captured_before: before this time; likewise.
+        attributes: all of these, each with exactly this value.
+        exclude_ids: none of these.
+        exclude_cameras: of none of these; an image of an unknown camera passes.
+    """
+
+    cameras: Collection[str] = ()
+    tracks: Collection[str] = ()
+    captured_after: datetime | None = None
+    captured_before: datetime | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    exclude_ids: Collection[str] = ()
+    exclude_cameras: Collection[str] = ()
+
+
+def require_several(where: Filter) -> None:
+    """Raise TypeError if a condition on several texts is one text: its letters would count."""
+    for name in ("cameras", "tracks", "exclude_ids", "exclude_cameras"):
+        if isinstance(given := getattr(where, name), str):
+            raise TypeError(f"{name} is the text {given[:80]!r}; give a list or set of texts")
+
+
+@dataclass(frozen=True)
+class GroupBy:
+    """What images are put together by: those with the same value are a group.
+
+    An image without a value is a group of its own.
+
+    Attributes:
+        attribute: name of an attribute; "" for the column.
+        column: "track" or "camera".
+    """
+
+    column: Literal["track", "camera"] = "track"
+    attribute: str = ""

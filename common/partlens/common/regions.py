@@ -1,0 +1,42 @@
+"""What a user marks on an image, in pixels of the original upright image."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Box:
+    """The rectangle from its top left corner (x, y) to (x + width, y + height)."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """One place; it stands for the whole feature-map cell that it lies in."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Polygon:
+    """A closed outline of at least three (x, y) corners; where it crosses itself, inside is
+    even-odd."""
+
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """The covered pixels, bool [height, width]."""
+
+    array: NDArray[np.bool_]
+
+
+Region = Box | Point | Polygon | Mask

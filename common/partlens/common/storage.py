@@ -1,0 +1,5 @@
+"""How a gallery can store contributions."""
+
+from typing import Literal
+
+Storage = Literal["float16", "int8"]

@@ -1,0 +1,23 @@
+"""The log of a process."""
+
+import logging
+import warnings
+
+import pytest
+
+from partlens.runtime import logs
+from partlens.runtime.config.sections import ObserveSection
+
+
+def test_warnings_about_pictures_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[str | tuple[str, type[Warning], int], int] = {}
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", list(root.handlers))
+    level = root.level
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        logs.configure(ObserveSection())
+        for number in range(100):
+            warnings.warn_explicit(f"tag {number}", UserWarning, "f", 1, "PIL.TiffTags", kept)
+    root.setLevel(level)
+    assert len(kept) <= 1  # Python notes which version of the filters it has seen
