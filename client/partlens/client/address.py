@@ -169,6 +169,8 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _given(host: str, port: str) -> str:
+    if not port and host.isdecimal():
+        raise ValueError(f"is only a port; write 127.0.0.1:{host}")
     if not port:
         raise ValueError(f"has no port; write {host}:PORT (`partlens serve` has 50051 by default)")
     return port

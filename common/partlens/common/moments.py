@@ -20,13 +20,11 @@ def read_moment(text: str) -> datetime:
 
     >>> read_moment("2026-05-01T12:00:00.123456789Z").isoformat()
     '2026-05-01T12:00:00.123456+00:00'
-    >>> read_moment("2026-05-01T12").isoformat()
-    '2026-05-01T12:00:00'
     """
     plain = text.strip().upper()
     if re.fullmatch(r"[-+]?[\d.]+", plain):
         raise ValueError(
-            f"{text!r} is a bare number, which may mean seconds, milliseconds or a date; write it"
+            f"{text!r} may mean seconds, milliseconds or a date in any order; write year-month-day,"
             f" like {_EXAMPLE}"
         )
     if not _ISO.fullmatch(plain):

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-FORMAT = "HEIF"
+NAME, FORMAT = "HEIC", "HEIF"
 """What pillow-heif calls it."""
 _BRANDS = frozenset(
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")

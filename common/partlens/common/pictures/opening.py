@@ -144,7 +144,8 @@ def _unknown(data: bytes, formats: tuple[str, ...]) -> str:
     if data.startswith((b"II*\0", b"MM\0*")):
         return "this kind of TIFF cannot be read; save it with 8 or 16 bits a sample, or as PNG"
     start = f"these {len(data)} bytes are not an image of a known format"
-    return f"{start}; allowed are {', '.join(formats)}"
+    known = (*formats, heic.NAME) if heic.can_read() else formats
+    return f"{start}; allowed are {', '.join(dict.fromkeys(known))}"
 
 
 def _rawmode(image: ImageFile.ImageFile) -> str:

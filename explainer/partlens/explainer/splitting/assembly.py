@@ -10,7 +10,7 @@ from torch import Tensor
 
 from partlens.explainer.backbone import Backbone, FloatArray
 from partlens.explainer.completeness import measure
-from partlens.explainer.errors import ShapeError
+from partlens.explainer.errors import ModelError, ShapeError
 from partlens.explainer.head.narrow import narrowed
 from partlens.explainer.head.operators import Head
 from partlens.explainer.head.rules import Rules
@@ -31,7 +31,15 @@ def sample_pixels(
 
     Returns:
         Float32, shape [4 + len(images), 3, height, width]. The same on every call.
+
+    Raises:
+        ModelError: std is in other units than 0..255.
     """
+    if max(preprocessing.std) < 1:
+        raise ModelError(
+            f"std {preprocessing.std} is of pixels from 0 to 1; mean and std are in units of"
+            " 0..255: multiply both by 255"
+        )
     generator = np.random.default_rng(0)
     size = (preprocessing.height, preprocessing.width, 3)
     noise = [generator.integers(0, 256, size, np.uint8) for _ in range(_RANDOM - 1)]

@@ -40,9 +40,15 @@ def require_independent(
         pixels: of at least two images that differ.
 
     Raises:
-        ModelError: one depends on the batch; names the first operator that does.
+        ModelError: one depends on the batch, and names the first operator that does; or the model
+            gives NaN or infinity.
     """
     together = outputs(pixels)
+    if not all(np.isfinite(one).all() for one in together):
+        raise ModelError(
+            "the model gives NaN or infinity for an ordinary picture; check its weights, mean and"
+            " std"
+        )
     for number in range(len(pixels)):
         one = pixels[number : number + 1]
         try:

@@ -37,7 +37,11 @@ class AuditLog:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(self._file)
-            raise AuditError(f"another server writes {self.path}; give each its own") from error
+            self._file = -1
+            raise AuditError(
+                f"another server writes the audit log {self.path}; give each server its own"
+                " (the setting access.audit_log)"
+            ) from error
         except OSError as error:
             raise AuditError(f"{self.path} cannot be written: {error.strerror}") from error
         self._head, torn = self._recover()
