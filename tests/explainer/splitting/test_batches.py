@@ -127,11 +127,13 @@ def test_weights_of_nan_are_named_as_such() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     nn.init.constant_(module[0].weight, float("nan"))  # type: ignore[arg-type]
     with pytest.raises(ModelError, match="NaN or infinity for an ordinary picture"):
-        from_module(module.eval(), feature_layer="0", preprocessing=Preprocessing(32, 32), name="m")
+        MetricModel.from_module(
+            module.eval(), feature_layer="0", preprocessing=Preprocessing(32, 32), name="m"
+        )
 
 
 def test_a_standard_deviation_of_pixels_from_0_to_1_is_refused() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     units = Preprocessing(32, 32, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
     with pytest.raises(ModelError, match="multiply both by 255"):
-        from_module(module.eval(), feature_layer="0", preprocessing=units, name="m")
+        MetricModel.from_module(module.eval(), feature_layer="0", preprocessing=units, name="m")
