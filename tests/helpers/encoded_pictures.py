@@ -1,11 +1,13 @@
-"""TIFF and PNG written sample by sample, to decode what Pillow does not write."""
+"""Pictures written sample by sample, to decode what Pillow does not write."""
 
+import io
 import struct
 import zlib
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 Samples = NDArray[np.integer]
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -65,6 +67,61 @@ def tiff(
         f"{order}I", 8 + len(strip) + len(xmp)
     )
     return start + strip + xmp + directory + bytes(4)
+
+
+def colour_tiff(samples: Samples, *, planar: bool = False, premultiplied: bool = False) -> bytes:
+    """A TIFF of 16-bit red, green, blue and perhaps alpha, [rows, cols, 3 or 4].
+
+    Args:
+        planar: one strip for each channel, instead of one for all.
+        premultiplied: whether colours are multiplied by alpha.
+    """
+    rows, cols, channels = samples.shape
+    parts = [samples[..., one] for one in range(channels)] if planar else [samples]
+    strips = [packed(part, 16, "<") for part in parts]
+    longs, shorts, short = "I", "H", 3
+    starts = [8 + sum(map(len, strips[:index])) for index in range(len(strips))]
+    tags: list[tuple[int, str, list[int]]] = [
+        (256, longs, [cols]),
+        (257, longs, [rows]),
+        (258, shorts, [16] * channels),
+        (259, shorts, [1]),
+        (262, shorts, [2]),
+        (273, longs, starts),
+        (277, shorts, [channels]),
+        (278, longs, [rows]),
+        (279, longs, [len(strip) for strip in strips]),
+        (284, shorts, [2 if planar else 1]),
+        (338, shorts, [1 if premultiplied else 2] * (channels - 3)),
+    ]
+    body, directory = b"".join(strips), b""
+    written = [(tag, kind, values) for tag, kind, values in tags if values]
+    for tag, kind, values in written:
+        content = struct.pack(f"<{len(values)}{kind}", *values)
+        if len(content) > 4:
+            content, body = struct.pack("<I", 8 + len(body)), body + content
+        number = short if kind == shorts else short + 1
+        directory += struct.pack("<HHI", tag, number, len(values)) + content.ljust(4, b"\0")
+    start = b"II*\0" + struct.pack("<I", 8 + len(body))
+    return start + body + struct.pack("<H", len(written)) + directory + bytes(4)
+
+
+def gif_with_frame(samples: Samples, left: int, top: int, width: int, height: int) -> bytes:
+    """A GIF of one grey frame, smaller than the picture that it lies in.
+
+    Args:
+        samples: of the frame, 0..255, [rows, cols].
+        left, top: where it lies.
+        width, height: of the picture.
+    """
+    out = io.BytesIO()
+    Image.fromarray(samples.astype(np.uint8)).save(out, "GIF")
+    data = bytearray(out.getvalue())
+    frame = 13 + 3 * 2 ** ((data[10] & 7) + 1)
+    assert data[frame] == ord(",")
+    data[6:10] = struct.pack("<HH", width, height)
+    data[frame + 1 : frame + 5] = struct.pack("<HH", left, top)
+    return bytes(data)
 
 
 def chunk(kind: bytes, content: bytes, sound: bool = True) -> bytes:

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from encoded_pictures import GREY, TRUE_COLOUR, chunk, png, tiff
+from encoded_pictures import GREY, TRUE_COLOUR, chunk, colour_tiff, png, tiff
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -51,6 +51,16 @@ def test_signed_numbers_are_refused(bits: int, order: str) -> None:
 def test_floating_point_numbers_are_refused() -> None:
     with pytest.raises(PictureError, match="floating-point"):
         decode(tiff(ramp(32), 32, sample_format=3))
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_deep_colours_are_read_where_they_are_interleaved(channels: int) -> None:
+    samples = np.random.default_rng(3).integers(0, 2**16, (6, 5, channels))
+    opaque = samples[..., 3:] / 65535 if channels == 4 else 1
+    wanted = samples[..., :3] / 257 * opaque + 255 * (1 - opaque)
+    np.testing.assert_allclose(decode(colour_tiff(samples)), wanted, atol=2)
+    with pytest.raises(PictureError, match="save it with interleaved channels"):
+        decode(colour_tiff(samples, planar=True))
 
 
 @given(st.integers(1, 65535), st.sampled_from((b"P2", b"P3", b"P5", b"P6")))

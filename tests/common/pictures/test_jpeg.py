@@ -51,3 +51,23 @@ def test_a_progressive_jpeg_that_lacks_a_scan_is_refused() -> None:
     for start in scans[1:]:
         with pytest.raises(PictureError, match="cut short"):
             decode(data[:start])
+
+
+@pytest.mark.parametrize(("mode", "form"), [*product(("RGB", "L", "CMYK"), FORMS)])
+def test_an_end_marker_before_the_last_pixels_is_found(mode: str, form: str) -> None:
+    data = encoded(mode, form)
+    first_scan = data.index(b"\xff\xda")
+    second_scan = data.find(b"\xff\xda", first_scan + 2)
+    # A progressive picture is blurred, not grey, near what its first scan has.
+    end, shares = (second_scan, (0.1,)) if second_scan > 0 else (len(data), (0.1, 0.5, 0.8))
+    for share in shares:
+        kept = data[: first_scan + 14 + round((end - first_scan - 14) * share)]
+        with pytest.raises(PictureError, match="ends before its last pixels"):
+            decode(kept + b"\xff\xd9" + b"whatever follows")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_picture_that_ends_in_grey_is_whole(mode: str) -> None:
+    out = io.BytesIO()
+    Image.new(mode, (40, 30), (128,) * len(mode) if len(mode) > 1 else 128).save(out, "JPEG")
+    assert decode(out.getvalue()).shape == (30, 40, 3)

@@ -12,7 +12,9 @@ from encoded_pictures import (
     TRUE_COLOUR,
     TRUE_COLOUR_ALPHA,
     chunk,
+    colour_tiff,
     exif,
+    gif_with_frame,
     png,
     tiff,
 )
@@ -102,6 +104,27 @@ def test_a_tiff_marks_what_is_not_black(bits: int, white_is_zero: bool) -> None:
     most = 2**bits - 1
     samples = np.where(MARKED, most - 1 if bits > 1 else 0, most) if white_is_zero else MARKED * 1
     assert (marks(tiff(samples, bits, white_is_zero=white_is_zero)) == MARKED).all()
+
+
+@pytest.mark.parametrize("value", [1, 255, 256, 65535])
+@pytest.mark.parametrize("premultiplied", [False, True])
+def test_alpha_of_16_bits_marks_however_little(value: int, premultiplied: bool) -> None:
+    samples = np.repeat(MARKED[..., None] * value, 4, 2)
+    assert (marks(colour_tiff(samples, premultiplied=premultiplied)) == MARKED).all()
+
+
+@pytest.mark.parametrize("value", [1, 256])
+def test_deep_channels_one_after_the_other_are_refused(value: int) -> None:
+    with pytest.raises(PictureError, match="save it with interleaved channels"):
+        marks(colour_tiff(np.repeat(MARKED[..., None] * value, 3, 2), planar=True))
+
+
+def test_a_gif_marks_nothing_outside_of_its_frame() -> None:
+    height, width = MARKED.shape
+    data = gif_with_frame(MARKED * 0 + 255, 2, 3, width + 4, height + 5)
+    wanted = np.zeros((height + 5, width + 4), bool)
+    wanted[3 : 3 + height, 2 : 2 + width] = True
+    assert (marks(data) == wanted).all()
 
 
 def test_signed_and_floating_point_numbers_mark_where_they_are_not_zero() -> None:

@@ -1,11 +1,13 @@
 """What lies beside the pixels turns the picture as viewers turn it, and never makes it unusable."""
 
 import io
+import struct
 import zlib
 
 import numpy as np
 import pytest
-from encoded_pictures import GREY, chunk, exif, png, tiff, xmp
+from encoded_pictures import GREY, PNG_SIGNATURE, chunk, exif, gif_with_frame, png, tiff, xmp
+from numpy.typing import NDArray
 from PIL import Image
 
 from partlens.common.pictures import ImageLimits, PictureError, decode
@@ -75,6 +77,21 @@ def test_a_png_is_whole_when_its_pixels_are() -> None:
     assert 12 <= accepted <= 20
 
 
+def test_pixels_that_unpack_to_too_few_rows_are_refused() -> None:
+    def with_pixels(rows: NDArray[np.uint8]) -> bytes:
+        header = struct.pack(">IIBBBBB", 7, 20, 8, GREY, 0, 0, 0)
+        packed = zlib.compress(np.pad(rows, ((0, 0), (1, 0))).tobytes())
+        pieces = (chunk(b"IDAT", packed[at : at + 9]) for at in range(0, len(packed), 9))
+        return PNG_SIGNATURE + chunk(b"IHDR", header) + b"".join(pieces) + chunk(b"IEND", b"")
+
+    rows = np.random.default_rng(8).integers(0, 256, (20, 7)).astype(np.uint8)
+    for missing in range(1, 21):
+        with pytest.raises(PictureError, match="cut short"):
+            decode(with_pixels(rows[:-missing]))
+    rows[-5:] = 0  # black rows are rows
+    np.testing.assert_array_equal(decode(with_pixels(rows))[..., 0], rows)
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "TIFF", "AVIF"])
 def test_orientation_in_xmp_alone_turns_nothing(kind: str) -> None:
     image = Image.fromarray(PLAIN.astype(np.uint8)).resize((24, 36))
@@ -86,6 +103,13 @@ def test_orientation_in_xmp_alone_turns_nothing(kind: str) -> None:
 def test_orientation_in_the_xmp_of_a_deep_tiff_turns_nothing() -> None:
     deep = SAMPLES.astype(np.uint16) * 257
     np.testing.assert_array_equal(decode(tiff(deep, 16, xmp=xmp(6))), PLAIN)
+
+
+def test_around_the_frame_of_a_gif_there_is_nothing() -> None:
+    shown = decode(gif_with_frame(SAMPLES, 2, 3, 10, 12))
+    wanted = np.full((12, 10, 3), 255)
+    wanted[3:9, 2:6] = PLAIN
+    np.testing.assert_array_equal(shown, wanted)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")

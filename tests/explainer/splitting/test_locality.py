@@ -140,6 +140,58 @@ def test_extra_tokens_that_nobody_named_are_refused_and_counted() -> None:
     assert model.spec.grid == GRID
 
 
+class Transformer(nn.Module):
+    """A class token among the patches, at an index, through a block of attention."""
+
+    def __init__(self, place: int, seed: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.patches, self.place = nn.Conv2d(3, 16, CELL, CELL), place
+        self.token = nn.Parameter(torch.randn(1, 1, 16))
+        self.positions = nn.Parameter(torch.randn(1, CELLS + 1, 16))
+        block = nn.TransformerEncoderLayer(16, 4, 32, batch_first=True, norm_first=True)
+        self.blocks, self.feature = block, Once()
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        patches = tokens(self.patches(pixels))
+        first, rest = patches[:, : self.place], patches[:, self.place :]
+        token = self.token.expand(pixels.shape[0], -1, -1)
+        joined = torch.cat([first, token, rest], 1) + self.positions
+        seen: Tensor = self.feature(self.blocks(joined))[:, self.place]
+        return seen
+
+
+@pytest.mark.parametrize("place", [0, CELLS // 2, CELLS])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_class_token_that_is_not_the_first_is_refused(place: int, seed: int) -> None:
+    def imported_with_first_as_class() -> MetricModel:
+        net = Transformer(place, seed)
+        return MetricModel.from_module(
+            net, feature_layer="feature", preprocessing=SIZE, name="x", extras=("class",)
+        )
+
+    if place == 0:
+        assert imported_with_first_as_class().spec.grid == GRID
+    else:
+        with pytest.raises(ModelError, match=r"not the first ones|do not look at those cells"):
+            imported_with_first_as_class()
+
+
+@pytest.mark.parametrize(("first", "last"), [(1, 0), (0, 1), (2, 0), (1, 1), (0, 2)])
+def test_registers_behind_the_patches_are_no_first_tokens(first: int, last: int) -> None:
+    net, size = stem(), Preprocessing(16 * CELL, 16 * CELL)
+
+    @torch.no_grad()
+    def backbone(pixels: np.ndarray) -> np.ndarray:
+        patches = tokens(net.get_submodule("0")(torch.from_numpy(pixels)))
+        means = patches.mean(1, keepdim=True)
+        joined: np.ndarray = torch.cat([means] * first + [patches] + [means] * last, 1).numpy()
+        return joined
+
+    found = measure(backbone, size, (16, 16), first + last)
+    assert found.usable((16, 16), known_layout=False) == (last == 0)
+
+
 class FlattensFirst(nn.Module):
     """Heads that flatten the map before anything else."""
 
@@ -192,7 +244,7 @@ def test_a_change_that_moves_by_a_cell_moves_by_a_cell_in_the_map() -> None:
         averaged: np.ndarray = pixels.reshape(shape).mean((3, 5))
         return averaged
 
-    probes, changed = responses(means, SIZE, GRID, 0)
+    probes, changed = responses(means, SIZE, GRID)
     expected = np.zeros_like(changed, bool)
     expected[np.arange(len(probes)), probes @ [GRID[1], 1]] = True
     assert np.array_equal(changed > 0, expected)

@@ -8,8 +8,8 @@ from PIL import Image
 
 from partlens.common.pictures.errors import PictureError
 
-_BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
-_WHITE_IS_ZERO, _UNSIGNED, _FLOAT = 0, 1, 3
+_BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR, _SAMPLE_FORMAT = 258, 262, 277, 284, 339
+_WHITE_IS_ZERO, _UNSIGNED, _FLOAT, _SEPARATE = 0, 1, 3, 2
 GREY_ALPHA = "LA;16B"
 """Pillow's raw mode of grey and alpha with 16 bits each, which it opens as RGBA."""
 
@@ -26,6 +26,20 @@ def require_levels(image: Image.Image) -> None:
         raise PictureError("the image holds floating-point values; save it with 8 or 16 bits")
     if any(kind != _UNSIGNED for kind in kinds):
         raise PictureError("the image holds signed values; save it with 8 or 16 unsigned bits")
+
+
+def require_interleaved(image: Image.Image) -> None:
+    """Raise PictureError for a TIFF of 16-bit channels one after the other.
+
+    Pillow reads them as 8-bit ones, or only their upper bytes, without an error.
+    """
+    tags = _tags(image)
+    separate = tags.get(_PLANAR) == _SEPARATE and tags.get(_SAMPLES, 1) > 1
+    if separate and max(_all(tags.get(_BITS, 1))) > 8:
+        raise PictureError(
+            "the TIFF holds its channels one after the other with more than 8 bits a sample, which"
+            " cannot be read; save it with interleaved channels (planar configuration 1)"
+        )
 
 
 def levels(image: Image.Image) -> NDArray[np.uint8]:
@@ -58,12 +72,15 @@ def is_not_black(image: Image.Image) -> NDArray[np.bool_]:
 def low_bytes_of(rawmode: str) -> str | None:
     """The raw mode that reads the other byte of each 16-bit sample; None where there is none.
 
-    >>> low_bytes_of("RGB;16B"), low_bytes_of("LA;16B"), low_bytes_of("RGB")
-    ('RGB;16L', 'RGBA', None)
+    Colours that are multiplied by alpha are read as they are stored.
+
+    >>> low_bytes_of("RGB;16B"), low_bytes_of("LA;16B"), low_bytes_of("RGBa;16L")
+    ('RGB;16L', 'RGBA', 'RGBA;16B')
+    >>> low_bytes_of("RGB")
     """
     if rawmode == GREY_ALPHA:
         return "RGBA"  # each byte of both samples as a band of its own
-    kind, _, order = rawmode.partition(";16")
+    kind, _, order = rawmode.replace("RGBa", "RGBA").partition(";16")
     other = {"B": "L", "L": "B", "N": "B" if np.little_endian else "L"}.get(order)
     return f"{kind};16{other}" if kind in ("RGB", "RGBA") and other else None
 

@@ -1,4 +1,4 @@
-"""JPEGs that lack their end marker, and nothing else."""
+"""JPEGs that lack their end marker and nothing else, or pixels although they have one."""
 
 import hashlib
 import io
@@ -12,9 +12,12 @@ _END = b"\xff\xd9"
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """The next marker behind coded data: not a stuffed byte, a restart or a fill byte."""
 _RESTART = re.compile(rb"\xff([\xd0-\xd7])")
-_START_OF_SCAN, _FIRST_RESTART = 0xDA, 0xD0
+_START_OF_SCAN, _END_OF_IMAGE, _FIRST_RESTART = 0xDA, 0xD9, 0xD0
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+_ARITHMETIC = frozenset({0xC9, 0xCA, 0xCB})
+_NEUTRAL = range(126, 130)
+"""Levels of a block without any data, with what rounding adds."""
 _LONGER_THAN_A_BLOCK = 4096
 """Bytes that no minimum coded unit (10 blocks of 64 coefficients at most) takes up."""
 
@@ -31,6 +34,25 @@ def completed(data: bytes) -> bytes | None:
     others = (body + _continuation(body, fill) + _END for fill in (b"\x55", b"\xaa"))
     pixels = _digest(body + _END)
     return body + _END if all(_digest(other) == pixels for other in others) else None
+
+
+def ends_early(data: bytes, image: Image.Image) -> bool:
+    """Whether the end marker comes before the last pixels are coded.
+
+    The decoder shows such pixels neutral grey, without an error. So only an image that ends in that
+    grey is examined; arithmetic coding, where data may end early, is not.
+
+    Args:
+        image: what was decoded from data.
+    """
+    corner = image.crop((image.width - 1, image.height - 1, image.width, image.height))
+    level = corner.convert("L") if image.mode == "RGB" else corner
+    if not set(level.tobytes()) <= set(_NEUTRAL):
+        return False
+    markers = {marker: start for marker, start, _ in _segments(data)}
+    if _ARITHMETIC & markers.keys() or _END_OF_IMAGE not in markers:
+        return False
+    return completed(data[: markers[_END_OF_IMAGE] - 2]) is None
 
 
 def _continuation(body: bytes, fill: bytes) -> bytes:
@@ -52,7 +74,7 @@ def _has_every_scan(data: bytes) -> bool:
     """Whether scans code each component of the frame, in a progressive JPEG to the last bit."""
     missing: set[tuple[int, int]] = set()
     progressive, frames = False, 0
-    for marker, segment in _segments(data):
+    for marker, _, segment in _segments(data):
         if marker in _FRAMES:
             frames, progressive = frames + 1, marker in _PROGRESSIVE
             missing = {(c, k) for c in segment[6::3] for k in range(64 if progressive else 1)}
@@ -66,11 +88,13 @@ def _has_every_scan(data: bytes) -> bool:
     return frames == 1 and not missing
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(marker, content) of each segment; of a scan its header."""
+def _segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """(marker, place behind it, content) of each segment up to the end; of a scan its header."""
     at = 2
     while found := _MARKER.search(data, at):
         marker, start = data[found.start() + 1], found.end()
         length = int.from_bytes(data[start : start + 2], "big")
-        yield marker, data[start + 2 : start + length]
+        yield marker, start, data[start + 2 : start + length]
+        if marker == _END_OF_IMAGE:
+            break
         at = start + max(length, 2)

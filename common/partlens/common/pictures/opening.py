@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from partlens.common.pictures import depths, heic, jpeg, png
+from partlens.common.pictures import depths, gif, heic, jpeg, png
 from partlens.common.pictures.errors import PictureError, TooLargeError
 
 # Pillow would try every format it knows, some of which start other programs (EPS).
@@ -89,6 +89,8 @@ def opened(data: bytes, require_size: RequireSize, formats: tuple[str, ...] = FO
     image = _recognised(data, formats)
     rawmode = _rawmode(image)
     require_size(*image.size)
+    depths.require_interleaved(image)
+    frame = gif.frame_of(image)
     with refusals():
         try:
             image.load()
@@ -98,8 +100,19 @@ def opened(data: bytes, require_size: RequireSize, formats: tuple[str, ...] = FO
                 raise
             image = _recognised(whole, formats)
             image.load()
+        if _lacks_pixels(data, image):
+            raise OSError("it ends before its last pixels")
+    if frame is not None:
+        return Stored(gif.only(image, frame), data, rawmode)
     straight = _STRAIGHT.get(image.mode)
     return Stored(image.convert(straight) if straight else image, data, rawmode)
+
+
+def _lacks_pixels(data: bytes, image: Image.Image) -> bool:
+    """Whether Pillow made up the last pixels without an error."""
+    if data.startswith(jpeg.START):
+        return jpeg.ends_early(data, image)
+    return data.startswith(png.SIGNATURE) and png.lacks_rows(data, np.asarray(image)[-1])
 
 
 def _recognised(data: bytes, formats: tuple[str, ...]) -> ImageFile.ImageFile:

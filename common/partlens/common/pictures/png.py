@@ -8,11 +8,16 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PROFILE = 4 * 2**20
 """Bytes of a colour profile after decompression; a larger one is ignored."""
 _GREY, _TRUE_COLOUR = 0, 2
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_PIECE = 2**16
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,34 @@ def essentials(data: bytes) -> tuple[bytes, bytes | None]:
         elif chunk.kind == b"iCCP" and chunk.is_sound and profile is None:
             profile = _profile(chunk.content)
     return b"".join(kept), profile
+
+
+def lacks_rows(data: bytes, last_row: NDArray[Any]) -> bool:
+    """Whether the compressed pixels end before the last row, which the decoder shows as zeros.
+
+    Args:
+        last_row: of the decoded image; one that is not zero was there.
+    """
+    chunks = list(_chunks(data))
+    header = next(chunk.content for chunk in chunks if chunk.kind == b"IHDR")
+    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
+    if last_row.any() or interlaced:  # of which the decoder wants every pass
+        return False
+    row = 1 + (width * depth * _CHANNELS[colour] + 7) // 8
+    pixels = b"".join(chunk.content for chunk in chunks if chunk.kind == b"IDAT")
+    needed: int = height * row
+    return _unpacked_size(pixels, needed) < needed
+
+
+def _unpacked_size(packed: bytes, enough: int) -> int:
+    """Bytes that a zlib stream unpacks to, counted up to where they are enough."""
+    unpacker, size = zlib.decompressobj(), 0
+    while size < enough and not unpacker.eof:
+        piece = unpacker.decompress(packed, _PIECE)
+        if not piece and not unpacker.unconsumed_tail:
+            break
+        size, packed = size + len(piece), unpacker.unconsumed_tail
+    return size
 
 
 def _chunks(data: bytes) -> Iterator[_Chunk]:

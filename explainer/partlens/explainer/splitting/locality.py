@@ -21,6 +21,10 @@ FloatArray = NDArray[np.float32]
 MISPLACED = 0.6
 """Largest `Locality.rows` or `.cols` of a usable map. Networks for faces, people and birds have
 0.06 to 0.22, random ones up to 0.5; channels, transposed and shuffled positions 0.66 to 1.6."""
+SHIFTED = 1.0
+"""Largest `Locality.shifted` of a usable map. If a class token in the middle or at the end is named
+as the first, it is 20 and more in transformers. First ones give at most 0.05 there, and 0.6 where
+tokens come from convolutions, whose neighbours see nearly the same."""
 _JUDGED = 4
 """Fewer cells on an axis of [N, C, rows, cols] prove nothing: each of them may see all others."""
 _PROBES, _PAIRS, _BATCH = 25, 2, 8
@@ -34,11 +38,14 @@ class Locality:
         rows, cols: 0 where the map changes exactly at the changed cell, about 1 where it does not
             matter which cell was changed; 0 on an axis of one cell.
         changes: False if the map is the same whatever the picture shows.
+        shifted: largest response to a cell of a token that would be its own if the extras lay
+            elsewhere, over the response of the one that is; 0 without extras.
     """
 
     rows: float
     cols: float
     changes: bool = True
+    shifted: float = 0.0
 
     def usable(self, grid: Grid, known_layout: bool) -> bool:
         """Whether positions lie where they say.
@@ -50,8 +57,10 @@ class Locality:
         """
         fewest = _JUDGED if known_layout else 2
         judged = zip(grid, (self.rows, self.cols), strict=True)
-        return self.changes and all(
-            misplaced <= MISPLACED for cells, misplaced in judged if cells >= fewest
+        return (
+            self.changes
+            and self.shifted <= SHIFTED
+            and all(misplaced <= MISPLACED for cells, misplaced in judged if cells >= fewest)
         )
 
 
@@ -68,7 +77,8 @@ def measure(
         grid: (rows, cols) that the map is taken to have.
         extras: how many of the first tokens lie on no cell.
     """
-    probes, changed = responses(backbone, preprocessing, grid, extras)
+    probes, of_tokens = responses(backbone, preprocessing, grid)
+    changed = of_tokens[:, extras:]
     if not changed.any():
         return Locality(math.inf, math.inf, changes=False)
     # A cell that changes at anything must not outweigh one that changes at its own place alone.
@@ -81,27 +91,26 @@ def measure(
     rows, cols = (
         _misplaced(centres[:, axis], probes[answered, axis], probes[:, axis]) for axis in (0, 1)
     )
-    return Locality(rows, cols)
+    return Locality(rows, cols, shifted=_shifted(of_tokens, probes, grid, extras))
 
 
 def responses(
-    backbone: Callable[[FloatArray], FloatArray],
-    preprocessing: Preprocessing,
-    grid: Grid,
-    extras: int,
+    backbone: Callable[[FloatArray], FloatArray], preprocessing: Preprocessing, grid: Grid
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """How much each position changes when one cell's area of the picture does.
 
     Returns:
-        The K changed cells as (row, col), shape [K, 2], and |change of A_p|, shape [K, P].
+        The K changed cells as (row, col), shape [K, 2], and |change of A_p|, shape [K, P], of
+        tokens that lie on no cell too.
     """
     rows, cols = _probed(grid)
     probes = np.array([(row, col) for row in rows for col in cols])
-    total = np.zeros((len(probes), grid[0] * grid[1]))
+    total: NDArray[np.float64] = np.zeros((len(probes), 0))
     random = np.random.default_rng(0)
     for _ in range(_PAIRS):
         picture, other = (_picture(random, preprocessing, grid) for _ in range(2))
-        before = _cells(backbone(preprocessing.pixels(picture)[None]), extras)
+        before = _cells(backbone(preprocessing.pixels(picture)[None]))
+        total = total if total.size else np.zeros((len(probes), before.shape[1]))
         for start in range(0, len(probes), _BATCH):
             some = probes[start : start + _BATCH]
             pixels = np.stack(
@@ -110,7 +119,7 @@ def responses(
                     for row, col in some
                 ]
             )
-            after = _cells(backbone(pixels), extras)
+            after = _cells(backbone(pixels))
             total[start : start + len(some)] += np.linalg.norm(after - before, axis=2)
     return probes, total
 
@@ -135,6 +144,11 @@ def require_local(locality: Locality, grid: Grid, shape: tuple[int, ...], layer:
     )
     if not locality.changes:
         raise ModelError(f"{given}, but it is the same whatever the picture shows. {needed}")
+    if locality.shifted > SHIFTED:
+        raise ModelError(
+            f"{given}, but the tokens that lie on no cell are not the first ones: a token before"
+            f" that of the changed cell changes {locality.shifted:.2g} times as much. {needed}"
+        )
     raise ModelError(
         f"{given}, but its positions do not look at those cells: when one cell of the picture"
         " changes, the map changes elsewhere (distance over that of chance:"
@@ -158,6 +172,30 @@ def _misplaced(
     unanswered = 1 - len(centres) / len(probes)
     misplaced = np.abs(centres - own).mean() / max(by_chance, 1e-12)
     return float(unanswered + (1 - unanswered) * misplaced)
+
+
+def _shifted(
+    changed: NDArray[np.float64], probes: NDArray[np.int64], grid: Grid, extras: int
+) -> float:
+    """How much more tokens up to `extras` places earlier answer than the one of a probe's cell.
+
+    A class token in the middle or at the end leaves patches where extras are said to be, and each
+    later patch one token early. Most tokens lie next to the one before them and see nearly the
+    same, so what counts is the start of each row: there the one before lies at the end of another
+    row, or on no cell.
+    """
+    share = changed / np.maximum(changed.mean(0), 1e-12)
+    largest = 0.0
+    for index, (row, col) in enumerate(probes):
+        own = extras + row * grid[1] + col
+        earlier = slice(own - extras, own - col)
+        # Of tokens that change at anything the amount says nothing, of faint ones the share.
+        more = np.minimum(
+            share[index, earlier] / max(share[index, own], 1e-12),
+            changed[index, earlier] / max(changed[index, own], 1e-12),
+        )
+        largest = max(largest, float(more.max(initial=0.0)))
+    return largest
 
 
 def _probed(grid: Grid) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -196,8 +234,8 @@ def _changed(
     return mixed
 
 
-def _cells(feature: FloatArray, extras: int) -> FloatArray:
-    """A as [N, P, C], without the tokens that lie on no cell."""
+def _cells(feature: FloatArray) -> FloatArray:
+    """A as [N, P, C]."""
     if feature.ndim == 4:
         return feature.reshape(*feature.shape[:2], -1).transpose(0, 2, 1)
-    return feature[:, extras:]
+    return feature
