@@ -1,0 +1,1 @@
+"""Bridges: programs that put pictures of other systems into the ingest stream."""

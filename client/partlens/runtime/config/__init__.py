@@ -1,0 +1,1 @@
+"""The settings, gathered from flags, the environment and partlens.toml."""
