@@ -1,4 +1,4 @@
-"""What is asked of a server: images, regions and conditions, as plain values."""
+"""Inputs of a server's methods: images, regions and conditions, as plain values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Score = Literal["default", "context", "whole", "part"]
-"""What hits are ranked by. "default" is what measured best so far, today "context": PART plus how
+"""Score that ranks hits. "default" is the best measured so far, currently "context": PART plus how
 similar the whole image is to the region with its surroundings."""
 MapKind = Literal["none", "score", "overall", "regions"]
 
@@ -58,7 +58,7 @@ class GalleryImageId:
 
 @dataclass(frozen=True)
 class QueryId:
-    """An image of an earlier call, by the query id in its answer; costs no pass of the model."""
+    """An image of an earlier call, by the query id in its response; needs no pass of the model."""
 
     id: str
 
@@ -72,10 +72,10 @@ class QueryRegion:
     """A region to search with.
 
     Attributes:
-        region: where.
-        image: number of the query image it lies on.
-        weight: how much it counts beside the others, above 0.
-        exclude: rank images that hold this part lower.
+        region: the shape.
+        image: number of its query image, from 0.
+        weight: weight relative to the other regions, above 0.
+        exclude: rank images that contain this part lower.
     """
 
     region: Region
@@ -86,7 +86,7 @@ class QueryRegion:
 
 @dataclass(frozen=True)
 class Filter:
-    """Conditions that an image must all meet; see Filter in the contract."""
+    """Conditions that an image must all meet; see Filter in the .proto files."""
 
     cameras: Sequence[str] = ()
     tracks: Sequence[str] = ()
@@ -99,7 +99,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What is known of an image beside its pixels; an empty text means unknown."""
+    """Metadata of an image; an empty text means unknown."""
 
     camera: str = ""
     track: str = ""
@@ -112,10 +112,10 @@ class Upload:
     """A picture for the gallery.
 
     Attributes:
-        id: what the gallery will call it; an image of the same id is replaced.
+        id: id in the gallery; an image with the same id is replaced.
         data: encoded picture.
-        uri: where the original lies.
-        metadata: what is known of it.
+        uri: location of the original.
+        metadata: metadata of the image.
     """
 
     id: str

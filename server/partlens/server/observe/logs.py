@@ -1,4 +1,4 @@
-"""The server's log: one line a call, and every line with the id of the call it belongs to."""
+"""The server's log: one line per call; every line has the id of its call."""
 
 import logging
 import sys
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class CallLog:
-    """Writes a line when a call ends: what, for whom, how, how long."""
+    """Logs a line when a call ends: method, token, status and duration."""
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
@@ -43,15 +43,15 @@ class CallLog:
 
 
 def configure(observe: ObserveSection) -> None:
-    """Sends the log of this process to standard error, as the settings say."""
+    """Sends this process's log to standard error, in the configured format."""
     handler = logging.StreamHandler(sys.stderr)
     as_json = observe.log_format == "json" or (
         observe.log_format == "auto" and not sys.stderr.isatty()
     )
     handler.setFormatter(json_formatter() if as_json else _text_formatter())
     handler.addFilter(with_request_id)
-    # What a damaged picture makes Pillow warn of goes back to its sender as an error, or is of no
-    # account; Python would keep the text of every different one for good.
+    # Pillow's warnings about damaged pictures are either reported to the sender as errors or are
+    # irrelevant, and Python would keep the text of every distinct one forever.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     # A line for each request, with an address that may be secret, such as a webhook's.
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -59,7 +59,7 @@ def configure(observe: ObserveSection) -> None:
 
 
 def json_formatter() -> logging.Formatter:
-    """One JSON object a line."""
+    """One JSON object per line."""
     return JsonFormatter(
         "%(asctime)s %(levelname)s %(name)s %(message)s",
         rename_fields={"asctime": "at", "levelname": "level", "name": "logger"},
@@ -76,7 +76,7 @@ def _text_formatter() -> logging.Formatter:
 
 
 def with_request_id(record: logging.LogRecord) -> bool:
-    """Adds the id of the call in progress; a handler's filter sees the lines of every module."""
+    """Adds the id of the current call; a handler's filter applies to the lines of every module."""
     with suppress(LookupError):
         vars(record)["request_id"] = calls.current().request_id
     return True

@@ -1,4 +1,4 @@
-"""What Prometheus may know of a server. No label ever names an image, a camera or a token."""
+"""Prometheus metrics of a server. No label ever names an image, a camera or a token."""
 
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -23,7 +23,7 @@ class Metrics:
     """One server's metrics: grpc_server_* as other gRPC servers name them, partlens_* the rest.
 
     Attributes:
-        registry: all of them.
+        registry: registry of all metrics.
     """
 
     def __init__(self) -> None:
@@ -81,7 +81,9 @@ class Metrics:
             "result",
         )
         for result in ("found", "absent", "refused", "failed"):
-            self.shared_queries.labels(result)  # from the start: a series that begins shows no rise
+            self.shared_queries.labels(
+                result
+            )  # created at start, since a new series shows no increase
         self.standing_seconds = histogram(
             "partlens_standing_seconds", "Time of scoring new images against all standing queries."
         )
@@ -118,7 +120,7 @@ class Metrics:
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
         """Counts the call, its messages, and how it ends."""
-        # A method that is not one of ours must not make a series of its own.
+        # An unknown method must not create a new series.
         method = (call.kind, call.service, call.name) if call.method in NEEDED else ("", "", "")
         self._started.labels(*method).inc()
         call.received = self._received.labels(*method).inc
@@ -136,10 +138,10 @@ class MetricsPort:
 
     Args:
         registry: of the metrics.
-        listen: "host:port"; port 0 takes a free one.
+        listen: "host:port"; port 0 picks a free port.
 
     Raises:
-        ListenError: the address cannot be listened on.
+        ListenError: the server cannot listen on the address.
     """
 
     def __init__(self, registry: CollectorRegistry, listen: str) -> None:
@@ -155,7 +157,7 @@ class MetricsPort:
         return int(self._server.server_port)
 
     def close(self) -> None:
-        """Serves no more."""
+        """Stops serving."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
