@@ -1,6 +1,6 @@
-"""Writes the blocking client from the asyncio one, so that there is one client to maintain.
+"""Generates the blocking client from the asyncio one, so that there is one client to maintain.
 
-With --check it compares instead, and fails where a module is not what its source says.
+With --check it compares instead, and fails if a module is out of date.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 CLIENT = Path(__file__).parents[1] / "client/partlens/client"
 # Source; what is written from it.
 PAIRS = (("async_client.py", "sync_client.py"), ("async_sending.py", "sync_sending.py"))
-# What the asyncio client says; what the blocking one says. The first that fits decides.
+# Text in the asyncio client, and its replacement in the blocking one. The first match applies.
 WORDS = (
     ("The client for asyncio. The blocking one is generated from it.", "The blocking client."),
     ("typed methods, for asyncio", "typed methods"),

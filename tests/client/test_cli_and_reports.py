@@ -189,16 +189,16 @@ def test_regions_of_either_image_are_explained(served: Served, tmp_path: Path) -
     ):
         share = terms["position_position"] + other_bias
         assert np.sum(one["map"]) + one["constant"] == pytest.approx(share, abs=1e-4)
-    assert "no picture at hand" not in page.read_text()
+    assert "picture not available" not in page.read_text()
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("a.png",), "1 images given; an explanation needs two"),
+        (("a.png",), "1 images given; give exactly two"),
         (("a.png", "a.png", "a.png"), "3 images given"),
         (("a.png", "a.png", "--region", "3:1,2,3,4"), "lies on image 3"),
-        (("a.png", "a.png", "--region", "1,2,3,4@2"), "has no @WEIGHT"),
+        (("a.png", "a.png", "--region", "1,2,3,4@2"), "takes no @WEIGHT"),
     ],
 )
 def test_wrong_pairs_are_named(
@@ -221,8 +221,8 @@ def test_wrong_pairs_are_named(
         (("--region", "1,2,3,4@x"), "is not x,y,w,h"),
         (("--region", "2:1,2,3,4"), "lies on image 2"),
         (("--region", "0:1,2,3,4"), "lies on image 0"),
-        (("--mask", "none.png"), "is not a picture that can be read"),
-        (("--region", "1,2,3,4", "--captured-after", "noon"), "is no time"),
+        (("--mask", "none.png"), "is not a readable picture"),
+        (("--region", "1,2,3,4", "--captured-after", "noon"), "is not a time"),
         (
             ("--region", "1,2,3,4", "--captured-before", "9999-12-31T23:59:59-05:00"),
             "outside the years 1 to 9999",
@@ -352,7 +352,7 @@ def test_a_watch_that_is_cut_off_says_how_to_miss_nothing(query: Path, tmp_path:
             raise
     _, said = watching.communicate(timeout=30)
     assert watching.returncode == 1
-    assert re.search(rb"go on with --after-revision \d+", said), said
+    assert re.search(rb"resume with --after-revision \d+", said), said
 
 
 def test_commands_of_every_part_are_listed() -> None:
@@ -458,7 +458,7 @@ def test_a_page_shows_a_query_as_the_server_decodes_it(data: bytes) -> None:
 
 def test_a_page_says_why_a_query_is_not_shown() -> None:
     answer = SearchAnswer([], "", [Query("q", 30, 44, (2, 2), Box(0, 0, 30, 44))], 1)
-    assert "(no picture at hand)" in search_page(answer, [b""], [])
+    assert "(picture not available)" in search_page(answer, [b""], [])
     assert "(not shown: the image is damaged" in search_page(answer, [picture(1)[:99]], [])
 
 

@@ -100,7 +100,7 @@ def no_host() -> Iterator[str]:
 # What is there; what the client shows; the error; its words.
 FAILING = {
     "nothing": (nothing, Credentials(), UnavailableError, "nothing listens on this port"),
-    "no host": (no_host, Credentials(), UnavailableError, "no host of this name"),
+    "no host": (no_host, Credentials(), UnavailableError, "no host with this name"),
     "metrics": (metrics, Credentials(), UnavailableError, "a web server (HTTP/1.1) answers there"),
     "web": (http1, Credentials(), UnavailableError, "a web server (HTTP/1.1) answers there"),
     "TLS to the metrics": (metrics, TLS, UnavailableError, "does not speak TLS"),
@@ -109,7 +109,7 @@ FAILING = {
         lambda: grpc_server(issued()),
         Credentials(),
         UnavailableError,
-        "If the server speaks TLS, set tls, or ca",
+        "If the server uses TLS, set tls, or ca",
     ),
     "wrong authority": (
         lambda: grpc_server(issued()),
@@ -134,19 +134,19 @@ FAILING = {
         lambda: grpc_server(issued(), CA),
         TLS,
         UnavailableError,
-        "asks for a client certificate",
+        "needs a client certificate",
     ),
     "client certificate of another": (
         lambda: grpc_server(issued(), CA),
         own(OTHER),
         UnavailableError,
-        "asks for a client certificate",
+        "needs a client certificate",
     ),
     "damaged authority": (
         lambda: grpc_server(issued()),
         Credentials(ca=b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
         UnavailableError,
-        "no usable PEM",
+        "is not usable PEM",
     ),
     "other gRPC server": (grpc_server, Credentials(), ServerError, "is another gRPC server"),
 }

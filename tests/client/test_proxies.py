@@ -107,7 +107,7 @@ async def test_a_proxy_in_the_way_is_named_without_its_password(
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        ("407 Proxy Authentication Required", "asks for a user and a password"),
+        ("407 Proxy Authentication Required", "needs a user and a password"),
         ("502 Bad Gateway", "refuses to connect there (status 502)"),
         ("200 OK", "closed, by the proxy or behind it"),
     ],

@@ -51,7 +51,7 @@ def test_a_flag_beats_the_environment_which_beats_the_file_which_beats_the_defau
         ("regions=3", "is not SECTION.KEY=VALUE"),
         ("redis.url=127.0.0.1:6379", "must begin with redis:// or rediss://"),
         ("redis.url=redis://h:99999/0", "no host and port that can be read"),
-        ("redis.url=redis://h/zero", "must end in the number of a database"),
+        ("redis.url=redis://h/zero", "must end in a database number"),
         ("standing.webhook=ftp://h", "must begin with http:// or https://"),
         ("standing.webhook=http://", "has no host"),
         ("bridge.frigate=http://a b", "without blanks"),
@@ -116,11 +116,13 @@ def test_a_setting_with_two_values_is_refused(monkeypatch: pytest.MonkeyPatch) -
     assert from_texts(["limits.regions=4", "limits.regions=4"]) == {"limits": {"regions": "4"}}
     with pytest.raises(SettingsError, match=r"--set limits\.regions is given as '4' and '5'"):
         from_texts(["limits.regions=4", "limits.regions=5"])
-    with pytest.raises(click.ClickException, match=r"--set server\.listen and --listen are one"):
+    with pytest.raises(
+        click.ClickException, match=r"--set server\.listen and --listen are the same"
+    ):
         load_or_fail(None, ("server.listen=a:1",), {"server": {"listen": "b:1"}})
     monkeypatch.setenv("PARTLENS__LIMITS__REGIONS", "4")
     monkeypatch.setenv("partlens__limits__regions", "5")
-    with pytest.raises(SettingsError, match="are one setting"):
+    with pytest.raises(SettingsError, match="are the same setting"):
         load()
 
 

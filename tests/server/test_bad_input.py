@@ -93,8 +93,8 @@ REFUSED: dict[str, tuple[pb.SearchRegionsRequest, str, str, str]] = {
     ),
     "page size": (search(page_size=101), "page_size", "FIELD_INVALID", "at most 100"),
     "token": (search(page_token="abc"), "page_token", "PAGE_TOKEN_INVALID", "not a page token"),
-    "score": (search(score=99), "score", "FIELD_INVALID", "no ScoreKind"),
-    "maps": (search(maps=[1, 2]), "maps[0]", "FIELD_INVALID", "stands alone"),
+    "score": (search(score=99), "score", "FIELD_INVALID", "not a ScoreKind"),
+    "maps": (search(maps=[1, 2]), "maps[0]", "FIELD_INVALID", "by itself"),
 }
 
 

@@ -105,7 +105,7 @@ async def test_damage_of_the_truth_is_told_everywhere_and_the_rest_is_served(
         assert not await client.files_are_sound()
         await client.wait_until_ready(DEADLINE)
         health_result = await asyncio.to_thread(CliRunner().invoke, health, ["--server", address])
-        assert health_result.exit_code == 0 and "files of its gallery are damaged" in (
+        assert health_result.exit_code == 0 and "files of the gallery are damaged" in (
             health_result.stderr
         )
         found = await client.search_regions([picture(100)], REGION)
@@ -138,7 +138,7 @@ async def test_a_damaged_segment_is_made_again_and_that_is_told(
         segment = next((folder / "segments").iterdir())
         overwrite(segment / "contributions.npy", 500)
         await wait_until(lambda: not segment.exists())
-        await wait_until(lambda: "made again from the truth: segments/" in caplog.text)
+        await wait_until(lambda: "rebuilt from the truth: segments/" in caplog.text)
         after = await client.search_regions([picture(100)], REGION)
         assert [hit.id for hit in after.hits] == [hit.id for hit in before.hits]
         assert value(server.metrics.registry, "partlens_damaged_files", kind="segments") == 0

@@ -1,1 +1,1 @@
-"""The program `partlens`: a table of commands, each loaded from its part when it is called."""
+"""The program `partlens`: a table of commands, each loaded from its part when called."""

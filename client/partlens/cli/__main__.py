@@ -1,4 +1,4 @@
-"""The program `partlens`, which the base install lacks the libraries for."""
+"""The program `partlens`. Its libraries are not part of the base install."""
 
 import io
 import sys

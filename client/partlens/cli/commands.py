@@ -11,7 +11,7 @@ import click
 
 from partlens.cli.table import Row
 
-# Part, or a package of one -> the extra that installs it, and a module that only this extra brings.
+# Part, or package in it -> the extra that installs it, and a module that only this extra brings.
 _EXTRAS: Mapping[str, tuple[str, str]] = {
     "partlens.cli": ("cli", "rich"),
     "partlens.client": ("cli", "rich"),
@@ -25,7 +25,7 @@ _EXTRAS: Mapping[str, tuple[str, str]] = {
 
 
 class Commands(click.Group):
-    """Lists commands from a table, and loads one when it is called.
+    """Lists commands from a table, and loads a command when it is called.
 
     Args:
         rows: name -> command.
@@ -40,7 +40,7 @@ class Commands(click.Group):
         return sorted(self.rows)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of the name; a stand-in where its part is not installed."""
+        """The command with this name; a stand-in if its part is not installed."""
         if (row := self.rows.get(cmd_name)) is None:
             return None
         module, _, attribute = row.place.partition(":")
@@ -52,7 +52,7 @@ class Commands(click.Group):
         return command if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands, from the table alone."""
+        """Write the list of commands, using only the table."""
         shortened = click.Command("", help="")
         width = formatter.width - 6 - max(map(len, self.rows))
         rows = []
@@ -95,12 +95,12 @@ def _ended_by_ctrl_c() -> Iterator[None]:
 
 
 def _missing(called: str, module: str, error: ImportError) -> click.Command:
-    """A command that says what to install."""
+    """A command that fails and says what to install."""
     extra, _ = _extra_of(module)
 
     def refuse() -> None:
         raise click.ClickException(
-            f"`{called}` needs more than is installed: {error}. Install it with:"
+            f"`{called}` needs packages that are not installed: {error}. Install them with:"
             f" pip install 'partlens[{extra}]'"
         )
 

@@ -1,4 +1,4 @@
-"""The command `partlens`: a group of every part's commands."""
+"""The command `partlens`: the group of all commands."""
 
 from importlib.metadata import version
 

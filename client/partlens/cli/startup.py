@@ -1,4 +1,4 @@
-"""`partlens bench startup`: how soon commands that need no model answer."""
+"""`partlens bench startup`: start-up time of commands that need no model."""
 
 import subprocess
 import sys
@@ -15,13 +15,17 @@ _COMMANDS = ("", "search", "health", "token", "config", "audit", "ingest")
 
 @click.command()
 @click.option(
-    "--rounds", default=15, show_default=True, type=click.IntRange(1, 1000), help="Of each command."
+    "--rounds",
+    default=15,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Runs of each command.",
 )
 def startup(rounds: int) -> None:
-    """Time commands that need no model, next to importing click.
+    """Compare the start-up time of commands that need no model with importing click.
 
-    Each prints its help in a new process, in turns with `python -c "import click"`; the figure is
-    the median of the ratios.
+    Each command prints its help in a new process, alternating with `python -c "import click"`. The
+    figure is the median ratio.
     """
     for name in _COMMANDS:
         asked = ("-m", "partlens.cli", *name.split(), "--help")

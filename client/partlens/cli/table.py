@@ -1,4 +1,4 @@
-"""Every command of `partlens`: one row each, so that listing them imports none of them."""
+"""Every command of `partlens`, one row each, so that listing them imports none of them."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -18,11 +18,11 @@ class Row(NamedTuple):
 
 COMMANDS: Mapping[str, Row] = {
     "audit": Row(
-        "Check the log of what was asked by whom.",
+        "Verify the audit log.",
         "partlens.server.audit.cli:audit",
     ),
     "bench": Row(
-        "Measure what things cost, as ratios of times taken side by side in one run.",
+        "Run benchmarks; costs are ratios of times measured in the same run.",
         "partlens.cli.bench:bench",
     ),
     "bridge": Row(
@@ -30,11 +30,11 @@ COMMANDS: Mapping[str, Row] = {
         "partlens.ingest.bridge.cli:bridge",
     ),
     "config": Row(
-        "Show the settings, or the page that explains them.",
+        "Show the effective settings, or the reference page for all settings.",
         "partlens.runtime.config.cli:config",
     ),
     "doctor": Row(
-        "Show what is installed and whether a server would start; exit 1 with what is wrong.",
+        "Check the installation and whether a server would start; report problems and exit 1.",
         "partlens.server.doctor.cli:doctor",
     ),
     "evaluate": Row(
@@ -42,11 +42,11 @@ COMMANDS: Mapping[str, Row] = {
         "partlens.explainer.evaluation.commands.evaluate:evaluate",
     ),
     "explain": Row(
-        "Take the similarity of two images apart by position.",
+        "Decompose the similarity of two images by position.",
         "partlens.client.cli.explain:explain",
     ),
     "health": Row(
-        "Exit 0 once the server serves, 1 if it does not in time.",
+        "Exit 0 once the server is ready, 1 if it is not ready in time.",
         "partlens.client.cli.health:health",
     ),
     "index": Row(
@@ -62,19 +62,19 @@ COMMANDS: Mapping[str, Row] = {
         "partlens.explainer.cli:model",
     ),
     "search": Row(
-        "Find the images that hold the marked parts of the query images.",
+        "Find the images that contain the marked parts of the query images.",
         "partlens.client.cli.search:search",
     ),
     "serve": Row(
-        "Answer region searches over gRPC until SIGINT or SIGTERM.",
+        "Serve region searches over gRPC until SIGINT or SIGTERM.",
         "partlens.server.cli:serve",
     ),
     "setup": Row(
-        "Prepare FOLDER for a locked server: model, gallery, certificates, tokens, settings.",
+        "Prepare FOLDER for a server with TLS and tokens: model, gallery, certificates, settings.",
         "partlens.server.setup.cli:setup",
     ),
     "standing": Row(
-        "Save searches that every new image is scored against, and watch their matches.",
+        "Save searches, score every new image against them, and watch for matches.",
         "partlens.client.cli.standing:standing",
     ),
     "starter": Row(
@@ -82,7 +82,7 @@ COMMANDS: Mapping[str, Row] = {
         "partlens.explainer.starter.cli:starter",
     ),
     "token": Row(
-        "Make, list and revoke the tokens that a server lets in.",
+        "Create, list and revoke access tokens.",
         "partlens.server.access.cli:token",
     ),
 }
@@ -97,19 +97,19 @@ BENCH: Mapping[str, Row] = {
         "partlens.indexer.bench.indexing:index",
     ),
     "search": Row(
-        "Search a made-up gallery by regions, and say how long each contender takes.",
+        "Search a generated gallery by regions, and compare the time of each contender.",
         "partlens.server.bench.search:search",
     ),
     "serve": Row(
-        "Start a server on loopback, and search it from many clients at once.",
+        "Start a server on loopback and search it from many clients concurrently.",
         "partlens.server.bench.serve:serve",
     ),
     "startup": Row(
-        "Time commands that need no model, next to importing click.",
+        "Compare the start-up time of commands that need no model with importing click.",
         "partlens.cli.startup:startup",
     ),
     "standing": Row(
-        "Time the scoring of new images against all standing queries beside a search for each.",
+        "Compare scoring new images against all standing queries with one search per query.",
         "partlens.server.bench.standing:standing",
     ),
 }

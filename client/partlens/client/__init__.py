@@ -1,4 +1,4 @@
-"""Ask a partlens server from Python: typed, synchronous or asyncio, with numpy maps."""
+"""Call a partlens server from Python: typed, blocking or asyncio, with numpy maps."""
 
 from partlens.client.answers import (
     ActivationMap,

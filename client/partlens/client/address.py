@@ -21,8 +21,8 @@ class Address:
     """Where something listens.
 
     Attributes:
-        host: name or IP address, an IPv6 address without its brackets.
-        port: 1 to 65535; 0 where a listener takes a free one.
+        host: name or IP address; an IPv6 address has no brackets.
+        port: 1 to 65535; 0 lets a listener pick a free port.
     """
 
     host: str
@@ -33,7 +33,7 @@ class Address:
 
     @property
     def ip(self) -> IPv4Address | IPv6Address | None:
-        """The IP address, in any form that the system's resolver takes; None for a name.
+        """The IP address, in any form that the system's resolver accepts; None for a name.
 
         >>> [str(Address(h, 1).ip) for h in ("127.1", "::ffff:127.0.0.1", "camera")]
         ['127.0.0.1', '127.0.0.1', 'None']
@@ -47,7 +47,7 @@ class Address:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine is reached.
+        """Whether the address is loopback.
 
         >>> [Address(h, 1).is_loopback for h in ("127.0.0.9", "::1", "localhost", "0.0.0.0", "x")]
         [True, True, True, False, False]
@@ -57,9 +57,9 @@ class Address:
 
     @property
     def is_this_machine(self) -> bool:
-        """Whether a connection stays on this machine, whatever the name is.
+        """Whether a connection to the address stays on this machine.
 
-        To listen on 0.0.0.0 or [::] is to listen everywhere; to connect there is to connect here.
+        Listening on 0.0.0.0 or [::] means all interfaces; connecting to it means this machine.
         """
         name = self.host.lower().removesuffix(".")
         named = name.endswith(".localhost") or name in ("ip6-localhost", "ip6-loopback")
@@ -77,11 +77,11 @@ def parse(text: object, *, listening: bool = False) -> Address:
     """The address that HOST:PORT means.
 
     Args:
-        text: as a person gave it.
-        listening: whether port 0, which means a free one, is allowed.
+        text: the user's input.
+        listening: whether port 0 (any free port) is allowed.
 
     Raises:
-        AddressError: it is not HOST:PORT; the message says what to write.
+        AddressError: the text is not HOST:PORT; the message says what to write.
 
     >>> str(parse("[::1]:50051"))
     '[::1]:50051'
@@ -95,14 +95,14 @@ def parse(text: object, *, listening: bool = False) -> Address:
 
 
 def of_url(text: str, ports: Mapping[str, int]) -> Address:
-    """The host and port that a URL names.
+    """The host and port of a URL.
 
     Args:
-        text: as a person gave it.
-        ports: the schemes that are allowed, each with its default port.
+        text: the user's input.
+        ports: allowed schemes, each with its default port.
 
     Raises:
-        AddressError: it is not such a URL. The message leaves out what may hold a password.
+        AddressError: the text is not such a URL. The message omits parts that may hold a password.
 
     >>> str(of_url("https://hooks.example/partlens", {"https": 443}))
     'hooks.example:443'

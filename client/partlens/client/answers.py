@@ -1,4 +1,4 @@
-"""What a server answers, as plain values with numpy maps."""
+"""Responses of a server, as plain values with numpy maps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,10 +31,10 @@ class Query:
     """A query image as the server keeps it.
 
     Attributes:
-        id: stands for the image in later calls.
-        width, height: of the upright image, in pixels.
+        id: query id; names the image in later calls.
+        width, height: size of the upright image, in pixels.
         grid: (rows, cols) of its maps.
-        extent: the rectangle of it that the model sees.
+        extent: rectangle of the image that the model sees.
     """
 
     id: str
@@ -61,17 +61,17 @@ class Hit:
     """An image that a search found.
 
     Attributes:
-        id: of the image.
-        score: what it is ranked by: map.values.sum() + constant.
-        map: what each position adds; None if maps were not asked for.
-        constant: what no position adds.
+        id: id of the image.
+        score: score that ranks it: map.values.sum() + constant.
+        map: what each position adds to the score; None if not requested.
+        constant: the part of the score that no position adds.
         box: where it matched, in pixels of the image.
-        image: what the gallery knows of it.
+        image: its entry in the gallery.
         thumbnail: a JPEG, or b"".
-        overall_maps: one per query image, if asked for.
-        region_maps: one per region, if asked for.
-        group: the value that its group shares; "" if it stands alone, or groups were not asked for.
-        others_in_group: how many other images of its group pass the filter.
+        overall_maps: one per query image, if requested.
+        region_maps: one per region, if requested.
+        group: value that its group shares; "" if it has no group, or groups were not requested.
+        others_in_group: number of other images in its group that pass the filter.
     """
 
     id: str
@@ -112,8 +112,8 @@ class PartialMap:
     """What one region explains of the similarity, spread over the other image.
 
     Attributes:
-        side: the image that the map lies on.
-        map: of that image.
+        side: image that the map lies on.
+        map: map of that image.
         constant: what that image's bias adds.
     """
 
@@ -124,7 +124,7 @@ class PartialMap:
 
 @dataclass(frozen=True, eq=False)
 class PairAnswer:
-    """Why two images are similar; see ExplainPairResponse in the contract."""
+    """Why two images are similar; see ExplainPairResponse in the .proto files."""
 
     similarity: float
     terms: SimilarityTerms
@@ -148,13 +148,13 @@ class DescribeAnswer:
 
 @dataclass(frozen=True)
 class UpsertAnswer:
-    """What became of one uploaded image.
+    """Result of uploading one image.
 
     Attributes:
-        id: of the image.
-        index: its place among those sent, from 0.
-        gallery_version: the first version with it; 0 if it was refused.
-        replaced: whether an image of this id was there before.
+        id: id of the image.
+        index: position in the upload, from 0.
+        gallery_version: first gallery version with the image; 0 if it was refused.
+        replaced: whether an image with this id existed before.
         reason, message: why it was refused; both "" if it is in the gallery.
     """
 
@@ -185,7 +185,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a server allows; see Limits in the contract."""
+    """Limits of a server; see Limits in the .proto files."""
 
     request_bytes: int
     image_pixels: int
@@ -197,7 +197,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class GalleryAnswer:
-    """What a gallery is."""
+    """A gallery's size, its model and the server's limits."""
 
     version: int
     images: int

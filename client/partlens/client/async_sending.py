@@ -11,9 +11,9 @@ from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
 class Sending:
     """Turns uploads into requests while gRPC asks for them.
 
-    gRPC swallows what an iterable of requests raises. Here the stream ends instead, so that images
-    sent before get their answers, and the error is kept. If nobody asks for the requests, dropping
-    the object gives a RuntimeWarning: nothing was sent.
+    gRPC swallows errors from an iterable of requests. Here the stream ends instead, so images sent
+    before still get their answers, and the error is kept. Dropping this object before requests() is
+    called gives a RuntimeWarning, since nothing was sent.
     """
 
     def __init__(self, images: AsyncIterable[Upload]) -> None:
@@ -36,7 +36,7 @@ class Sending:
         return self._each()
 
     def require_all_sent(self) -> None:
-        """Raise what the iterable raised, or what was wrong with one of its images."""
+        """Raise the iterable's error, or the error of an image that could not be sent."""
         if self._error is not None:
             raise self._error
 

@@ -13,19 +13,19 @@ from partlens.client.errors import CredentialsError
 from partlens.client.proxies import Proxy
 
 DEADLINE = 60.0
-"""Seconds that one call may take unless the caller says otherwise."""
+"""Default time limit of one call, in seconds."""
 
 FILES_HEALTH = "partlens.files"
-"""The name under which a server's health says whether the files of its gallery are sound."""
+"""Health service name that reports whether the gallery's files are undamaged."""
 
 RESPONSE_BYTES = 256 * 2**20
-"""Largest answer that is accepted: a full page of hits, each with maps and a thumbnail."""
+"""Largest accepted response: fits a full page of hits, each with maps and a thumbnail."""
 
 Options = tuple[tuple[str, Any], ...]
 
 _OPTIONS: Options = (
     ("grpc.max_receive_message_length", RESPONSE_BYTES),
-    # What may be sent is the server's to say (see Limits); it answers with a clear error.
+    # The server limits requests (see Limits) and returns a clear error.
     ("grpc.max_send_message_length", -1),
 )
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
@@ -33,13 +33,13 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a client shows to a server, and trusts of it.
+    """Token and certificates of a client.
 
     Attributes:
         token: bearer token; "" for a server without tokens.
-        tls: speak TLS; a certificate or an authority below says so too.
-        ca: PEM of the authority of the server's certificate; b"" trusts those of gRPC.
-        certificate, key: PEM of the client's own, for mutual TLS.
+        tls: use TLS; implied by ca or certificate.
+        ca: PEM of the authority of the server's certificate; b"" for gRPC's default roots.
+        certificate, key: PEM of the client's certificate and key, for mutual TLS.
     """
 
     token: str = ""
@@ -58,14 +58,15 @@ class Credentials:
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """What goes with every call."""
+        """Metadata sent with every call."""
         return (("authorization", f"Bearer {self.token}"),) if self.token else ()
 
     def require_usable(self, target: Address) -> None:
-        """Raise CredentialsError if they cannot be used, or must not be sent to this server."""
+        """Raise CredentialsError if they are unusable, or must not be sent to this server."""
         if not isinstance(self.token, str) or (self.token and not _TOKEN.fullmatch(self.token)):
             raise CredentialsError(
-                "the token is not one word of ASCII characters, as `partlens token create` prints"
+                "the token is not one word of ASCII characters; use what `partlens token create`"
+                " prints"
             )
         for name, pem in (("ca", self.ca), ("certificate", self.certificate), ("key", self.key)):
             if not isinstance(pem, bytes) or (pem and b"-----BEGIN " not in pem):
@@ -74,7 +75,7 @@ class Credentials:
             raise CredentialsError("a client certificate needs its key, and a key its certificate")
         if self.token and not self.uses_tls and not target.is_loopback:
             raise CredentialsError(
-                f"the token would go to {target} in the clear for everyone on the way to read;"
+                f"the token would be sent to {target} in the clear;"
                 " use TLS (--tls, or --ca with the authority of the server's certificate)"
             )
 
@@ -87,9 +88,9 @@ class Route:
     """The way to a server.
 
     Attributes:
-        target: its address.
+        target: address of the server.
         tls: whether the connection is encrypted.
-        proxy: that the environment asks for; None on the way to this machine.
+        proxy: proxy set in the environment; never used for connections to this machine.
     """
 
     target: Address
@@ -100,13 +101,13 @@ class Route:
         return f"{self.target} through {self.proxy}" if self.proxy else str(self.target)
 
     def proxy_options(self) -> Options:
-        """Of a channel that goes this way, whatever the environment says meanwhile."""
+        """Channel options for this route, independent of later environment changes."""
         if self.proxy is None:
             return (("grpc.enable_http_proxy", 0),)
         return (("grpc.http_proxy", self.proxy.url),)
 
     def explained(self, details: str) -> str:
-        """What gRPC reports of a call that got no answer, in a sentence or two."""
+        """Explains gRPC's report about a call that got no response, in a sentence or two."""
         return failures.explained(details, str(self), tls=self.tls, proxy=self.proxy)
 
 
@@ -117,9 +118,8 @@ def route(target: object, credentials: Credentials = NO_CREDENTIALS) -> Route:
         target: "host:port".
 
     Raises:
-        AddressError: that is no address, or the environment names a proxy that cannot be used.
-        CredentialsError: credentials that cannot be used, or a token that would go over the
-            network in the clear.
+        AddressError: target is not an address, or the environment names an unusable proxy.
+        CredentialsError: the credentials are unusable, or a token would be sent unencrypted.
     """
     address = addresses.parse(target)
     credentials.require_usable(address)
@@ -130,7 +130,7 @@ def route(target: object, credentials: Credentials = NO_CREDENTIALS) -> Route:
 def open_channel(
     way: Route, credentials: Credentials = NO_CREDENTIALS, more: Options = ()
 ) -> grpc.Channel:
-    """A channel for code that blocks; it connects when it is first used.
+    """A channel for blocking code; it connects on first use.
 
     Args:
         more: gRPC options.

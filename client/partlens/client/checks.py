@@ -1,7 +1,7 @@
-"""Arguments are checked before they are sent: each check returns the value or raises RequestError.
+"""Checks of arguments before they are sent: each returns the value or raises RequestError.
 
-A wrong kind of value may otherwise mean something: a text is a sequence of texts, one for each
-letter, and to gRPC a deadline of infinity is one that is over.
+A value of the wrong type could otherwise be misread: a str is also a sequence of one-letter strs,
+and gRPC treats a deadline of infinity as expired.
 """
 
 import math
@@ -15,7 +15,7 @@ import numpy as np
 from partlens.client.errors import RequestError
 
 LONGEST = 366 * 86400
-"""Seconds that a call may be given at most: a year."""
+"""Longest time limit of a call, in seconds: a year."""
 
 _SHOWN = 60
 
@@ -39,7 +39,7 @@ def above_zero(name: str, value: Any) -> float:
 
 
 def seconds(name: str, value: Any) -> float:
-    """A time that something may take."""
+    """A time limit in seconds."""
     allowed = f"a number of seconds above 0 and at most {LONGEST} (a year)"
     try:
         plain = number(name, value)
@@ -56,7 +56,7 @@ def optional_seconds(name: str, value: Any) -> float | None:
 
 
 def whole(name: str, value: Any, *, least: int = 0, bits: int = 32) -> int:
-    """A whole number from `least` to what so many bits hold."""
+    """A whole number from `least` to the largest that fits in `bits` bits."""
     most = 2**bits - 1
     if isinstance(value, Integral) and not isinstance(value, bool):
         plain = int(value)
@@ -91,19 +91,19 @@ def choice(name: str, value: Any, allowed: Collection[str]) -> str:
 
 
 def texts(name: str, value: Any) -> list[str]:
-    """Several texts. One alone is refused: it would be taken for its letters."""
+    """Several texts. A single text is refused, since iterating over it gives its letters."""
     return [text(f"{name}[{i}]", one) for i, one in enumerate(several(name, value))]
 
 
 def several(name: str, value: Any) -> Iterable[Any]:
-    """Several values, and neither a text nor bytes."""
+    """Several values; not a text or bytes."""
     if isinstance(value, str | bytes | bytearray | Mapping) or not isinstance(value, Iterable):
         raise _wrong(name, value, "a list")
     return value
 
 
 def several_async(name: str, value: Any) -> AsyncIterable[Any]:
-    """The same for asyncio, which takes asynchronous iterables as well."""
+    """The same for asyncio, which also accepts asynchronous iterables."""
     return value if isinstance(value, AsyncIterable) else _each(several(name, value))
 
 
@@ -122,7 +122,7 @@ def content(name: str, value: Any) -> bytes:
 
 
 def moment(name: str, value: Any) -> datetime:
-    """A time with its zone, as UTC."""
+    """A time with a time zone, converted to UTC."""
     if not isinstance(value, datetime):
         raise _wrong(name, value, "a datetime with a time zone")
     if value.tzinfo is None:
@@ -131,7 +131,7 @@ def moment(name: str, value: Any) -> datetime:
         return value.astimezone(UTC)
     except OverflowError:
         shown = value.isoformat()
-        message = f"{name} must lie within the years 1 to 9999 in UTC; {shown} does not"
+        message = f"{name} must be within the years 1 to 9999 in UTC; {shown} is not"
         raise RequestError(message, name) from None
 
 
@@ -143,7 +143,7 @@ async def _each(values: Iterable[Any]) -> AsyncIterator[Any]:
 def _wrong(name: str, value: Any, allowed: str) -> RequestError:
     try:
         shown = repr(value)
-    except Exception:  # of a number too long to print, or a value's own
+    except Exception:  # a number too long to print, or the value's own error
         shown = f"a {type(value).__name__}"
     shown = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "..."
     return RequestError(f"{name} must be {allowed}, not {shown}", name)

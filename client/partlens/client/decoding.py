@@ -1,4 +1,4 @@
-"""Messages of the contract to plain values."""
+"""Converts protobuf messages to plain values."""
 
 from datetime import UTC
 
@@ -69,7 +69,7 @@ def describe(message: search_pb.DescribeQueryResponse) -> DescribeAnswer:
 
 
 def upsert(message: gallery_pb.UpsertImagesResponse) -> UpsertAnswer:
-    """What became of one uploaded image."""
+    """Result of uploading one image."""
     return UpsertAnswer(
         message.id,
         message.index,
@@ -81,7 +81,7 @@ def upsert(message: gallery_pb.UpsertImagesResponse) -> UpsertAnswer:
 
 
 def gallery(message: gallery_pb.GetGalleryResponse) -> GalleryAnswer:
-    """What a gallery is."""
+    """A gallery's size, its model and the server's limits."""
     model, limits = message.model, message.limits
     return GalleryAnswer(
         message.version,

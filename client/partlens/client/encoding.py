@@ -1,4 +1,4 @@
-"""Plain values to messages of the contract."""
+"""Converts plain values to protobuf messages."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -45,10 +45,10 @@ def region(value: Region, name: str = "region") -> region_pb.Region:
     """Any region.
 
     Args:
-        name: what an error calls it.
+        name: name to use in errors.
 
     Raises:
-        RequestError: it cannot be sent; every function here raises this.
+        RequestError: the value cannot be sent; every function here raises this.
     """
     match value:
         case Box(x, y, width, height):
@@ -146,7 +146,7 @@ def upload(value: Upload) -> gallery_pb.UpsertImagesRequest:
 
 
 def metadata(value: Metadata) -> image_pb.ImageMetadata:
-    """What is known of an image."""
+    """Metadata of an image."""
     if not isinstance(value, Metadata):
         raise RequestError(f"metadata must be a Metadata, not {value!r:.60}", "metadata")
     return image_pb.ImageMetadata(
@@ -221,7 +221,7 @@ def _filter(value: Filter) -> image_pb.Filter:
     if after and before and after.ToNanoseconds() >= before.ToNanoseconds():
         raise RequestError(
             f"where.captured_after is {value.captured_after}, not before captured_before,"
-            f" {value.captured_before}: no image lies between; swap them",
+            f" {value.captured_before}: no image can match; swap them",
             "where.captured_after",
         )
     return image_pb.Filter(

@@ -1,15 +1,15 @@
-"""What can go wrong in the client.
+"""Errors of the client.
 
 ClientError
-├── AddressError         an address, or a proxy of the environment, that cannot be used
-├── CredentialsError     credentials that cannot be used, or must not be sent
-├── AccessError          the server does not know who asks, or does not allow it
+├── AddressError         an unusable address, or an unusable proxy in the environment
+├── CredentialsError     credentials that are unusable, or must not be sent
+├── AccessError          the token is missing or invalid, or does not allow the call
 ├── RequestError         an argument that cannot be sent or used; names the field
-├── NotFoundError        no such image, and no query image under this id any more
-├── StaleError           the gallery is not what the call took it for: changed, or of another model
-├── ExhaustedError       more than the server takes: a message too large, too many calls at once
-├── UnavailableError     no server there, or it is still loading or stopping
-├── DeadlineError        no answer in time
+├── NotFoundError        no image with this id, or the query id is no longer known
+├── StaleError           the gallery has changed, or is bound to another model
+├── ExhaustedError       over a limit: a message too large, or too many calls
+├── UnavailableError     no server answers, or it is still loading or stopping
+├── DeadlineError        no response in time
 └── ServerError          anything else that the server reports
 """
 
@@ -20,10 +20,10 @@ class ClientError(Exception):
     """Base of every error that partlens.client raises on purpose.
 
     Attributes:
-        reason: the server's word for it, as "REGION_INVALID" (docs/api.md lists them); "" where
-            no partlens server said one.
-        retry_seconds: after how long the same call may succeed; None where waiting does not help.
-        request_id: what the server's log calls the call; "" if it did not get there.
+        reason: reason from the server, such as "REGION_INVALID" (docs/api.md lists them); "" if
+            there is none.
+        retry_seconds: how long to wait before retrying; None if waiting does not help.
+        request_id: id of the call in the server's log; "" if it did not reach the server.
     """
 
     reason: str = ""
@@ -32,10 +32,10 @@ class ClientError(Exception):
 
 
 class AddressError(ClientError, ValueError):
-    """An address, or a proxy that the environment names, that cannot be used.
+    """An unusable address, or an unusable proxy in the environment.
 
     Attributes:
-        problem: what is wrong with it, and what to write instead.
+        problem: the problem, and what to write instead.
     """
 
     def __init__(self, what: str, problem: str) -> None:
@@ -44,19 +44,19 @@ class AddressError(ClientError, ValueError):
 
 
 class CredentialsError(ClientError, ValueError):
-    """Credentials that cannot be used, or must not be sent like this."""
+    """Credentials that are unusable, or must not be sent."""
 
 
 class AccessError(ClientError, PermissionError):
-    """The server does not know who asks, or does not allow it."""
+    """The token is missing or invalid, or does not allow the call."""
 
 
 class RequestError(ClientError, ValueError):
     """An argument that cannot be sent, or that the server cannot use.
 
     Attributes:
-        field: path of the offending field in the request, or name of the argument; "" where the
-            server names none.
+        field: path of the invalid field in the request, or name of the argument; "" if the server
+            names none.
     """
 
     def __init__(self, message: str, field: str = "") -> None:
@@ -65,33 +65,33 @@ class RequestError(ClientError, ValueError):
 
 
 class NotFoundError(ClientError, LookupError):
-    """No such image, or a query id that the server has forgotten or never gave."""
+    """No image with this id, or a query id that the server does not know (any more)."""
 
 
 class StaleError(ClientError):
-    """The gallery has changed since the page before, or is bound to another model."""
+    """The gallery has changed since the previous page, or is bound to another model."""
 
 
 class ExhaustedError(ClientError):
-    """More than the server takes: a message too large, too many calls at once or too often.
+    """A limit of the server is exceeded: a message too large, or too many calls.
 
-    Where the same call may succeed later, nothing was done of it and retry_seconds says when.
+    If retry_seconds is set, the call had no effect and may succeed after that time.
     """
 
 
 class UnavailableError(ClientError, ConnectionError):
-    """No server there, or it is still loading or stopping."""
+    """No server answers, or it is still loading or stopping."""
 
 
 class DeadlineError(ClientError, TimeoutError):
-    """No answer in time."""
+    """No response in time."""
 
 
 class ServerError(ClientError):
     """Anything else that the server reports.
 
     Attributes:
-        code: the gRPC status.
+        code: gRPC status code.
     """
 
     def __init__(self, message: str, code: grpc.StatusCode) -> None:

@@ -1,4 +1,4 @@
-"""Why a connection failed, in a sentence: what gRPC reports, and what to do about it."""
+"""Explains why a connection failed, from what gRPC reports, and how to fix it."""
 
 import re
 
@@ -6,13 +6,13 @@ from partlens.client.proxies import Proxy
 
 _NOT_CONNECTED = re.compile(r"failed to connect to all addresses|errors resolving|HTTP proxy")
 
-# What gRPC reports; what that means. The options are called alike everywhere: --tls and --ca of
-# the commands, Credentials(tls, ca) in Python, ingest.tls and ingest.ca of a worker.
+# What gRPC reports, and what it means. The options have the same names everywhere: --tls and --ca
+# in commands, Credentials(tls, ca) in Python, ingest.tls and ingest.ca in settings.
 _CAUSES = (
     (
         r"http1\.x server|Expected SETTINGS frame",
         "a web server (HTTP/1.1) answers there, not gRPC. Give the port of `partlens serve`, not"
-        " that of its metrics or of a web page",
+        " the port of its metrics or of a web page",
     ),
     (
         r"WRONG_VERSION_NUMBER",
@@ -29,7 +29,7 @@ _CAUSES = (
     ),
     (
         r"CERTIFICATE_VERIFY_FAILED",
-        "its certificate comes from an authority that is not trusted here. Set ca to the file of"
+        "its certificate is from an authority that is not trusted here. Set ca to the file of"
         " the authority that issued it",
     ),
     (
@@ -38,38 +38,38 @@ _CAUSES = (
     ),
     (
         r"Failed to create security handshaker",
-        "TLS cannot begin: ca, certificate or key is no usable PEM, or the key is not that of the"
+        "TLS cannot start: ca, certificate or key is not usable PEM, or the key does not match the"
         " certificate",
     ),
 )
 _OF_HOST = (
-    (r"lookup failed|errors resolving|DNS", "there is no host of this name. Check its spelling"),
+    (r"lookup failed|errors resolving|DNS", "there is no host with this name. Check its spelling"),
     (
         r"Connection refused",
-        "the host is there, and nothing listens on this port. Check the port, and that the server"
-        " runs",
+        "the host is up, but nothing listens on this port. Check the port, and that the server"
+        " is running",
     ),
     (r"timed? ?out|unreachable|No route", "the host cannot be reached. Check network and firewall"),
 )
 _CLOSED = r"Socket closed|Connection reset|Broken pipe|GOAWAY|Handshake read failed"
 _CLOSED_PLAIN = (
-    "it closed the connection at once. If the server speaks TLS, set tls, or ca to the file of the"
-    " authority of its certificate"
+    "it closed the connection immediately. If the server uses TLS, set tls, or ca to the file of"
+    " the authority of its certificate"
 )
 _CLOSED_TLS = (
-    "it closed the connection at once. If the server asks for a client certificate, give one of"
+    "it closed the connection immediately. If the server needs a client certificate, give one from"
     " its authority, with the key"
 )
 
 
 def explained(details: str, where: str, *, tls: bool, proxy: Proxy | None) -> str:
-    """What gRPC reports of a call that got no answer, in a sentence or two.
+    """Explains gRPC's report about a call that got no response, in a sentence or two.
 
     Args:
-        details: of the status.
+        details: details of the status.
         where: the server's address, and the proxy if there is one.
-        tls: whether the connection was to be encrypted.
-        proxy: on the way.
+        tls: whether the connection uses TLS.
+        proxy: proxy on the route, if any.
     """
     if "http2 header with status" in details:
         return f"what answers at {where} is a web server or a gateway: {details}"
@@ -89,16 +89,16 @@ def _cause(details: str, tls: bool, proxy: Proxy | None) -> str:
 
 
 def _of_proxy(details: str, proxy: Proxy) -> str:
-    """What the proxy did; "" where it let the connection through."""
+    """The proxy's failure; "" if it let the connection through."""
     if found := re.search(r"HTTP proxy returned response code (\d+)", details):
         if found[1] == "407":
             return (
-                "the proxy asks for a user and a password. Set"
+                "the proxy needs a user and a password. Set"
                 f" {proxy.variable}=http://USER:PASSWORD@{proxy.address}"
             )
         return f"the proxy refuses to connect there (status {found[1]})"
     for pattern, sentence in (
-        (r"errors resolving|lookup failed", "there is no host of the proxy's name"),
+        (r"errors resolving|lookup failed", "there is no host with the proxy's name"),
         (r"Connection refused", "the proxy does not answer"),
         (r"timed? ?out|unreachable|No route", "the proxy cannot be reached"),
         (_CLOSED, "the connection was closed, by the proxy or behind it"),

@@ -1,4 +1,4 @@
-"""Which proxy the environment asks for. Connections to this machine never use one."""
+"""The proxy set in the environment. Connections to this machine never use one."""
 
 import os
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from partlens.client.errors import AddressError
 
 @dataclass(frozen=True)
 class Rule:
-    """The variables that one kind of connection goes by.
+    """The environment variables for one kind of connection.
 
     Attributes:
-        proxies: the first that is set names the proxy; set to "", it asks for none.
-        exceptions: the first that is set lists the hosts that are reached without.
+        proxies: the first variable that is set names the proxy; "" means none.
+        exceptions: the first variable that is set lists hosts to reach without a proxy.
     """
 
     proxies: Sequence[str]
@@ -24,7 +24,7 @@ class Rule:
 
 
 GRPC = Rule(("grpc_proxy", "https_proxy", "http_proxy"), ("no_grpc_proxy", "no_proxy"))
-"""As gRPC documents; it reads lower case only."""
+"""As documented by gRPC, which reads lower-case names only."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Proxy:
 
     Attributes:
         url: http://[USER:PASSWORD@]HOST:PORT.
-        address: its host and port.
-        variable: the environment variable that names it.
+        address: host and port of the proxy.
+        variable: environment variable that names the proxy.
     """
 
     url: str = field(repr=False)
@@ -46,7 +46,7 @@ class Proxy:
 
 
 def http(scheme: str) -> Rule:
-    """Of requests to http:// or https:// addresses."""
+    """The rule for requests to http:// or https:// addresses."""
     names = [f"{scheme}_proxy", f"{scheme}_proxy".upper(), "all_proxy", "ALL_PROXY"]
     if os.environ.get("REQUEST_METHOD"):
         names.remove("HTTP_PROXY")  # under CGI a caller's header would set it
@@ -54,7 +54,7 @@ def http(scheme: str) -> Rule:
 
 
 def between(target: Address, rule: Rule) -> Proxy | None:
-    """The proxy that a connection goes through; None for a direct one.
+    """The proxy for a connection; None for a direct connection.
 
     Raises:
         AddressError: the environment names a proxy that cannot be used.

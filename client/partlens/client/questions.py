@@ -1,4 +1,4 @@
-"""What is asked of a server: images and regions to search with, and uploads, as plain values."""
+"""Inputs of a server's methods: images, regions and conditions, as plain values."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -7,7 +7,7 @@ from partlens.common.metadata import Metadata
 from partlens.common.regions import Region
 
 Score = Literal["default", "context", "whole", "part"]
-"""What hits are ranked by. "default" is what measured best so far, today "context": PART plus how
+"""Score that ranks hits. "default" is the best measured so far, currently "context": PART plus how
 similar the whole image is to the region with its surroundings."""
 MapKind = Literal["none", "score", "overall", "regions"]
 
@@ -21,7 +21,7 @@ class GalleryImageId:
 
 @dataclass(frozen=True)
 class QueryId:
-    """An image of an earlier call, by the query id in its answer; costs no pass of the model."""
+    """An image of an earlier call, by the query id in its response; needs no pass of the model."""
 
     id: str
 
@@ -35,10 +35,10 @@ class QueryRegion:
     """A region to search with.
 
     Attributes:
-        region: where.
-        image: number of the query image it lies on.
-        weight: how much it counts beside the others, above 0.
-        exclude: rank images that hold this part lower.
+        region: the shape.
+        image: number of its query image, from 0.
+        weight: weight relative to the other regions, above 0.
+        exclude: rank images that contain this part lower.
     """
 
     region: Region
@@ -52,10 +52,10 @@ class Upload:
     """A picture for the gallery.
 
     Attributes:
-        id: what the gallery will call it; an image of the same id is replaced.
+        id: id in the gallery; an image with the same id is replaced.
         data: encoded picture.
-        uri: where the original lies.
-        metadata: what is known of it.
+        uri: location of the original.
+        metadata: metadata of the image.
     """
 
     id: str

@@ -1,11 +1,11 @@
-"""Which calls gRPC repeats by itself: reads, where the connection was lost before any answer.
+"""Automatic retries by gRPC: reads, if the connection was lost before any response.
 
 A write is sent once. If the connection is lost, the server may or may not have done it: a repeated
 deletion could report fewer images than it deleted, and a standing query could be saved twice.
-WatchMatches is not repeated either: a second watch would skip the matches in between.
+WatchMatches is not retried either, since a second watch would miss the matches in between.
 
-gRPC repeats nothing that a partlens server has begun to answer, an error included. The caller
-decides about those, by ClientError.retry_seconds.
+gRPC does not retry a call once a partlens server has responded, even with an error. For those, the
+caller decides by ClientError.retry_seconds.
 """
 
 import json
@@ -26,7 +26,7 @@ READS = (
 )
 """(service, method). Health is left out: a check asks whether the server answers now."""
 
-# At most 0.42 s in all, so that the error for a server that is not there still comes at once.
+# At most 0.42 s in all, so that a missing server is still reported quickly.
 _POLICY = {
     "maxAttempts": 4,
     "initialBackoff": "0.05s",
@@ -37,7 +37,7 @@ _POLICY = {
 _NAMES = [{"service": service, "method": method} for service, method in READS]
 
 REPEATED_BYTES = 64 * 2**20
-"""Largest request that is repeated; gRPC's own limit, 256 KiB, is less than a photograph."""
+"""Largest request that is retried; gRPC's default, 256 KiB, is smaller than a photograph."""
 
 READ_RETRIES: Options = (
     (

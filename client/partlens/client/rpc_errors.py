@@ -1,4 +1,4 @@
-"""The typed error for what a gRPC call raised."""
+"""Converts gRPC errors to the client's typed errors."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -23,12 +23,12 @@ from partlens.client.errors import (
 
 
 def from_rpc(error: grpc.RpcError, route: Route) -> ClientError:
-    """The typed error for what a call raised.
+    """The typed error for a gRPC error.
 
     Args:
-        route: the way to the server, for the message.
+        route: route to the server, for the message.
     """
-    # The asyncio side's error has the same methods, and is no grpc.Call.
+    # The asyncio error has the same methods, but is not a grpc.Call.
     if not isinstance(error, grpc.Call | grpc.aio.AioRpcError):
         return ServerError(str(error), grpc.StatusCode.UNKNOWN)
     details = _details(error)
@@ -61,7 +61,7 @@ def _typed(error: grpc.Call | grpc.aio.AioRpcError, details: _Details, route: Ro
         case grpc.StatusCode.RESOURCE_EXHAUSTED if details.reason:
             return ExhaustedError(message)
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return ExhaustedError(f"the server at {route} takes less: {message}")
+            return ExhaustedError(f"over a limit of the server at {route}: {message}")
         case grpc.StatusCode.UNAVAILABLE if details.reason:
             return UnavailableError(message)
         case grpc.StatusCode.UNAVAILABLE:
@@ -70,8 +70,8 @@ def _typed(error: grpc.Call | grpc.aio.AioRpcError, details: _Details, route: Ro
             return DeadlineError(f"the server at {route} did not answer in time")
         case grpc.StatusCode.UNIMPLEMENTED if not details.reason:
             return ServerError(
-                f"what answers at {route} is another gRPC server, or a partlens server of another"
-                f" version: it does not know this method ({message})",
+                f"the server at {route} does not know this method ({message}): it is another gRPC"
+                " server, or a different version of partlens",
                 code,
             )
         case _:

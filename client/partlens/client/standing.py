@@ -16,11 +16,11 @@ class StandingQuery:
     """A saved search.
 
     Attributes:
-        id: given by the server.
-        name: its owner's words.
-        threshold: an image matches with this score or a higher one.
+        id: id, assigned by the server.
+        name: name that its owner chose.
+        threshold: lowest score that matches.
         created_at: when it was saved.
-        created_revision: images of a later revision are new to it.
+        created_revision: only images with a later revision are scored.
     """
 
     id: str
@@ -35,9 +35,9 @@ class StandingMatch:
     """An image that a standing query found.
 
     Attributes:
-        revision: of the image; matches come in its order, and images of one commit share it.
-        query_id, query_name: of the standing query.
-        hit: the image, its score, and the map that with the constant sums to it.
+        revision: revision of the image. Matches arrive in this order; one commit's images share it.
+        query_id, query_name: id and name of the standing query.
+        hit: the image, its score, and the map that sums to the score with the constant.
     """
 
     revision: int

@@ -53,7 +53,7 @@ class Client:
 
     Args:
         target: "host:port".
-        deadline: seconds that one call may take, unless the call is given its own.
+        deadline: default time limit of a call, in seconds.
         credentials: token and certificates; none for a server without them.
 
     Raises:
@@ -111,13 +111,13 @@ class Client:
             images: the pictures that the regions lie on.
             regions: at least one that is not excluded.
             where: which images of the gallery to search; None for all.
-            page_size: hits a page; 0 for the server's default.
+            page_size: hits per page; 0 for the server's default.
             page_token: next_page_token of the previous page.
             maps: which maps to return with each hit.
             thumbnails: whether to return each hit's thumbnail.
             group_by: "track", "camera" or "attribute:NAME" returns only the best of all images
                 with the same value; "" returns every image.
-            deadline: seconds that this call may take; None for the client's.
+            deadline: time limit of this call, in seconds; None for the client's.
         """
         request = encoding.search(
             images, regions, where, score, page_size, page_token, maps, thumbnails, group_by
@@ -141,14 +141,14 @@ class Client:
     ) -> Iterator[SearchAnswer]:
         """Yield the best `top` hits, one page per call; only the first call sends the pictures.
 
-        Arguments are those of search_regions, but page_size 0 means as large as the server allows.
+        Arguments are those of search_regions, except that page_size 0 means the server's maximum.
 
         Raises:
             StaleError: the gallery changed, and the server no longer keeps what the first page saw.
         """
         left = checks.whole("top", top, least=1, bits=64)
         kinds = tuple(checks.several("maps", maps))
-        # Refuses what cannot be sent before the server is asked how large a page may be.
+        # Reject invalid arguments before asking the server for its page size.
         encoding.search(images, regions, where, score, page_size, "", kinds, thumbnails, group_by)
         if not page_size:
             gallery = self.get_gallery(deadline=deadline)
@@ -322,10 +322,10 @@ class Client:
                 yield standing.match(one)
 
     def wait_until_ready(self, timeout: float = DEADLINE) -> None:
-        """Return as soon as the server serves.
+        """Return as soon as the server is ready.
 
         Raises:
-            UnavailableError: it does not serve within `timeout` seconds.
+            UnavailableError: the server is not ready within `timeout` seconds.
         """
         end = time.monotonic() + checks.seconds("timeout", timeout)
         why = "it does not answer"
@@ -335,7 +335,7 @@ class Client:
                     return
                 why = "it is still loading, or stopping"
             except DeadlineError:
-                pass  # what was seen before says more
+                pass  # the previous reason is more informative
             except ClientError as error:
                 why = str(error)
             time.sleep(min(0.05, left))
@@ -352,7 +352,7 @@ class Client:
         return self._is_serving(self._within(deadline))
 
     def files_are_sound(self) -> bool:
-        """Return whether the server knows of no damaged file of its gallery. Needs no token.
+        """Return whether the gallery has no known damaged files. Needs no token.
 
         Raises:
             ClientError: the server cannot be reached.

@@ -1,4 +1,4 @@
-"""Connections to Redis, as the settings say: address, user, password by file, TLS."""
+"""Connections to Redis from the settings: address, user, password file, TLS."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,15 +16,15 @@ SECONDS = 3.0
 
 
 def connect(settings: RedisSection, seconds: float = SECONDS) -> Redis:
-    """A client for asyncio; it connects when it is first used, and again after a lost connection.
+    """A client for asyncio; it connects on first use, and reconnects after a lost connection.
 
     Args:
-        seconds: that one command, and connecting, may take.
+        seconds: time limit for one command and for connecting.
 
     Raises:
-        SettingsError: there is no address, or a file cannot be read.
+        SettingsError: the address is missing, or a file cannot be read.
     """
-    # One more try at once: a connection that Redis closed while idle shows only when it is used.
+    # One immediate retry: a connection that Redis closed while idle fails only when used.
     retry = Retry(NoBackoff(), 1)
     with _clear_errors():
         return Redis.from_url(_url(settings), **_options(settings, seconds), retry=retry)
@@ -46,7 +46,7 @@ def _clear_errors() -> Iterator[None]:
 
 def _url(settings: RedisSection) -> str:
     if settings.url is None:
-        raise SettingsError("give redis.url, say redis://127.0.0.1:6379/0")
+        raise SettingsError("give redis.url, for example redis://127.0.0.1:6379/0")
     return settings.url
 
 
@@ -57,7 +57,7 @@ def _options(settings: RedisSection, seconds: float) -> dict[str, Any]:
         "socket_timeout": seconds,
         "socket_connect_timeout": seconds,
         "client_name": "partlens",
-        # Finds out that a silent connection is dead.
+        # Detects dead connections.
         "health_check_interval": 15,
     }
     if settings.url and settings.url.startswith("rediss:"):

@@ -67,8 +67,8 @@ class GalleryServiceServicer:
     """
 
     def UpsertImages(self, request_iterator, context):
-        """Adds images, or replaces those whose id is there already. Answers each image once, in the order sent, when it is
-        safe on disk or has been refused; a refused image does not end the stream.
+        """Adds images, or replaces images with the same id. Sends one response per image, in the order sent, once the image
+        is safe on disk or has been refused. A refused image does not end the stream.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -93,7 +93,7 @@ class GalleryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetGallery(self, request, context):
-        """The gallery's size, the model it is bound to, and what the server allows.
+        """Returns the gallery's size, its model, and the server's limits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -57,21 +57,21 @@ class PartSearchServiceServicer:
     """
 
     def SearchRegions(self, request, context):
-        """The gallery's images that hold parts similar to the regions, best first.
+        """Returns the gallery's images that contain parts similar to the regions, best first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExplainPair(self, request, context):
-        """The similarity of two images, taken apart by position.
+        """Decomposes the similarity of two images by position.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DescribeQuery(self, request, context):
-        """Takes one image through the model and keeps it under a query id; says how the model sees it and its regions.
+        """Runs one image through the model and keeps it under a query id; returns how the model sees it and its regions.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class StandingQueryServiceStub:
-    """Searches that are saved, and that every new image is scored against when it comes in.
+    """Saved searches that every new image is scored against.
     """
 
     def __init__(self, channel):
@@ -58,7 +58,7 @@ class StandingQueryServiceStub:
 
 
 class StandingQueryServiceServicer:
-    """Searches that are saved, and that every new image is scored against when it comes in.
+    """Saved searches that every new image is scored against.
     """
 
     def CreateStandingQuery(self, request, context):
@@ -68,7 +68,7 @@ class StandingQueryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListStandingQueries(self, request, context):
-        """Those of the caller's token, or with scope admin all.
+        """Returns the standing queries of the caller's token, or all with scope admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -81,7 +81,7 @@ class StandingQueryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchMatches(self, request, context):
-        """Every match of new images, soon after their commit, until the caller or the server ends the call.
+        """Streams every match of new images, soon after their commit, until the caller or the server ends the call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,7 +119,7 @@ def add_StandingQueryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class StandingQueryService:
-    """Searches that are saved, and that every new image is scored against when it comes in.
+    """Saved searches that every new image is scored against.
     """
 
     @staticmethod

@@ -31,13 +31,13 @@ from partlens.server.observe.metrics import Metrics
 from partlens.server.observe.tracing import Tracing
 from partlens.server.transport.grpc_calls import CheckedRequests, GrpcCalls
 
-# What a request may have besides its largest picture: metadata.MAX_BYTES, the id and the framing.
+# Allowance for the rest of a request: metadata.MAX_BYTES, the id and the framing.
 ENVELOPE_BYTES = 72 * 2**10
 # Health of the server as a whole has the empty name.
 _HEALTH_NAMES = ("", *SERVICES)
 FILES_HEALTH = "partlens.files"
-"""The name under which health says whether the gallery's files are sound as far as is known. The
-server serves what is whole, so its own health does not depend on that."""
+"""Health service name that reports whether the gallery has no known damage. The server keeps
+serving what is intact, so its own health does not depend on this."""
 _HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 
@@ -45,9 +45,9 @@ class PartlensServer:
     """A gRPC server of one model and one gallery.
 
     Args:
-        make: makes the engine; called once, on a thread.
-        audit_log: where calls are written down.
-        insecure: serve other machines without TLS or tokens, where the settings say no better.
+        make: creates the engine; called once, on a thread.
+        audit_log: path of the audit log.
+        insecure: allow serving other machines without TLS or tokens.
     """
 
     def __init__(
@@ -76,21 +76,21 @@ class PartlensServer:
         self._audit: AuditLog | None = None
 
     async def start(self) -> int:
-        """Binds and loads; every service answers when this returns. Gives the port.
+        """Binds and loads; every service answers when this returns. Returns the port.
 
         Raises:
-            ListenError: the address cannot be listened on.
+            ListenError: the server cannot listen on the address.
         """
         port = await self.bind()
         await self.load()
         return port
 
     async def bind(self) -> int:
-        """Listens, with health NOT_SERVING and all else UNAVAILABLE until load. Gives the port.
+        """Listens; until load, health is NOT_SERVING and all else UNAVAILABLE. Returns the port.
 
         Raises:
-            ListenError: the address cannot, or must not, be listened on.
-            CertificateError, AuditError: a file that cannot be used.
+            ListenError: the server cannot, or must not, listen on the address.
+            CertificateError, AuditError: a file cannot be used.
         """
         access, listen = self._settings.access, self._settings.server.listen
         require_locked(listen, access, insecure=self._insecure)
@@ -119,10 +119,10 @@ class PartlensServer:
         return port
 
     async def load(self) -> None:
-        """Makes the engine; health is SERVING when this returns.
+        """Creates the engine; health is SERVING when this returns.
 
         Raises:
-            whatever make raises.
+            Exception: whatever make raises.
         """
         if self._host is None:
             raise RuntimeError("bind before load")
@@ -130,11 +130,11 @@ class PartlensServer:
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace: float | None = None) -> None:
-        """Takes no more calls, lets those in progress finish, and closes.
+        """Stops accepting calls, lets those in progress finish, and closes.
 
         Args:
-            grace: seconds after which calls are cut off; the setting grace_seconds if None. A
-                commit that has begun is finished in any case.
+            grace: seconds until calls are cut off; None for the setting grace_seconds. A commit
+                that has begun always finishes.
         """
         if self._server is None or self._host is None or self._audit is None:
             return
@@ -150,11 +150,11 @@ class PartlensServer:
 
     @property
     def metrics_port(self) -> int:
-        """Where metrics are served; 0 if they are not."""
+        """Port of the metrics; 0 if they are not served."""
         return self._metrics_port.port if self._metrics_port else 0
 
     def _files_teller(self) -> Callable[[bool], None]:
-        """Takes whether the gallery's files are sound, from any thread, for FILES_HEALTH."""
+        """A function, callable from any thread, that sets FILES_HEALTH."""
         loop, of = asyncio.get_running_loop(), health_pb2.HealthCheckResponse
 
         def tell(sound: bool) -> None:
@@ -164,7 +164,7 @@ class PartlensServer:
         return tell
 
     def _add_health(self, server: grpc.aio.Server) -> None:
-        """Adds health, and reflection where the settings ask for it."""
+        """Adds health, and reflection if the settings enable it."""
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._settings.server.reflection:
             names = (*SERVICES, _HEALTH_SERVICE, reflection.SERVICE_NAME)
@@ -178,7 +178,7 @@ class PartlensServer:
 def create_server(
     model: MetricModel, gallery: Gallery, settings: Settings | None = None
 ) -> PartlensServer:
-    """A server of a model and a gallery that are loaded already; see PartlensServer.start."""
+    """A server for a loaded model and gallery; see PartlensServer.start."""
     used = settings or Settings()
     audit_log = used.access.audit_log or beside(gallery.path)
     return PartlensServer(lambda: Engine(model, gallery, used.limits), used, audit_log=audit_log)
@@ -187,7 +187,7 @@ def create_server(
 def _layers(
     settings: Settings, metrics: Metrics, admission: Admission, log: AuditLog
 ) -> tuple[Layer, ...]:
-    """What every call goes through, the first outermost."""
+    """The layers around every call, outermost first."""
     tokens, limits = settings.access.tokens, settings.limits
     return (
         Tracing(),
@@ -211,7 +211,7 @@ def _add_port(
         return server.add_insecure_port(listen)
     except RuntimeError as error:
         raise ListenError(
-            f"cannot listen on {listen}: it must be host:port, of this machine, with the port free"
+            f"cannot listen on {listen}: give host:port of this machine, with a free port"
         ) from error
 
 

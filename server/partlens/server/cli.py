@@ -31,23 +31,25 @@ _log = logging.getLogger("partlens.server.cli")  # also where it runs as __main_
 @click.command()
 @click.option("--model", help="Model folder.")
 @click.option("--gallery", help="Gallery folder.")
-@click.option("--listen", help="HOST:PORT, by default 127.0.0.1:50051; port 0: a free one.")
+@click.option("--listen", help="HOST:PORT, by default 127.0.0.1:50051; port 0 picks a free port.")
 @click.option(
-    "--address-file", help="Write HOST:PORT there once serving; removed on stop.", metavar="FILE"
+    "--address-file",
+    help="Write HOST:PORT to FILE once the server is ready; removed on stop.",
+    metavar="FILE",
 )
-@click.option("--reflection", is_flag=True, default=None, help="Let callers ask for the contract.")
+@click.option("--reflection", is_flag=True, default=None, help="Enable gRPC server reflection.")
 @click.option(
     "--insecure",
     is_flag=True,
-    help="Serve other machines without TLS or tokens: whoever reaches it may read and delete.",
+    help="Serve other machines without TLS or tokens: anyone who can connect may read and delete.",
 )
 @config_options
 def serve(
     file: Path | None, texts: tuple[str, ...], insecure: bool, **flags: str | bool | None
 ) -> None:
-    """Answer region searches over gRPC until SIGINT or SIGTERM.
+    """Serve region searches over gRPC until SIGINT or SIGTERM.
 
-    Every option but --insecure can stand in partlens.toml or in the environment too; see
+    You can also set every option except --insecure in partlens.toml or the environment; see
     `partlens config docs`.
     """
     settings = load_or_fail(file, texts, {"server": flags}).settings

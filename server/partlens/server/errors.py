@@ -1,27 +1,27 @@
-"""What can go wrong in the server.
+"""Errors of the server.
 
 ServerError
 ├── RequestError           fields of a request that cannot be used
-│   └── PageTokenError     a page token that is not ours, or was given for another question
-├── StalePageError         what the first page of a search saw is not kept any more
-├── UnknownQueryError      a query id that was forgotten or never given
-├── UnknownStandingQueryError  no standing query of this id, or none of the caller's
+│   └── PageTokenError     a page token that is invalid, or belongs to another request
+├── StalePageError         the snapshot of a search's first page is no longer kept
+├── UnknownQueryError      a query id that has been dropped or never existed
+├── UnknownStandingQueryError  the caller has no standing query with this id
 ├── StandingQueryError     a standing query that cannot be saved or read
-├── UnauthenticatedError   no token, or one that is not valid
-├── ForbiddenError         what a token may not do, or an image it may not change
-├── RefusedError           a call that comes at a bad time; the same may succeed later
-│   ├── RateError          its token calls too often
-│   └── OverloadedError    the server has too much to do
-├── CallerGoneError        nobody waits for the answer any more
+├── UnauthenticatedError   a missing or invalid token
+├── ForbiddenError         an operation that the token does not allow
+├── RefusedError           a call that may succeed if retried later
+│   ├── RateError          the token exceeded its rate limit
+│   └── OverloadedError    the server is overloaded
+├── CallerGoneError        the caller no longer waits for the response
 ├── NotReadyError          model and gallery are not loaded yet
-├── StoppingError          the server is going down and takes no more images
+├── StoppingError          the server is stopping and accepts no more images
 ├── CertificateError       a certificate or key that cannot be used
-├── TokenFileError         a file of tokens that cannot be used
-├── AuditError             an audit log that cannot be written, or that is not what it was
+├── TokenFileError         a token file that cannot be used
+├── AuditError             an audit log that cannot be written, or has been altered
 └── EntryError             an entry of Redis that holds no query image of this model
 
-The table in status.py says how each is answered. Settings and addresses to listen on have errors in
-partlens.runtime.errors.
+The table in calls/status.py gives the status for each. Settings and addresses to listen on have
+errors in partlens.runtime.errors.
 """
 
 from dataclasses import dataclass
@@ -38,9 +38,9 @@ class Violation:
     """One field of a request that cannot be used.
 
     Attributes:
-        field: its path in the request, as "regions[2].region.box".
+        field: path of the field in the request, such as "regions[2].region.box".
         description: what was given, what is allowed and what to do.
-        reason: a word to tell violations apart by program, as "IMAGE_INVALID".
+        reason: machine-readable reason, such as "IMAGE_INVALID".
     """
 
     field: str
@@ -57,28 +57,28 @@ class RequestError(ServerError, ValueError):
 
 
 class PageTokenError(RequestError):
-    """A page token that is damaged, made up, or was given for another question."""
+    """A page token that is invalid, or belongs to another request."""
 
     def __init__(self, description: str) -> None:
         super().__init__("page_token", description, "PAGE_TOKEN_INVALID")
 
 
 class StalePageError(ServerError):
-    """The gallery has changed, and what the first page of a search saw is not kept any more."""
+    """The gallery has changed, and the snapshot of the search's first page is no longer kept."""
 
 
 class UnknownQueryError(ServerError, LookupError):
-    """A query id that was forgotten or never given, or whose image was replaced since."""
+    """A query id that has been dropped or never existed, or its image has been replaced."""
 
     def __init__(self, id: str) -> None:
         super().__init__(
-            f"query id {id[:64]!r} is not known: the server keeps the query images used last; send"
-            " the picture again"
+            f"query id {id[:64]!r} is not known: the server keeps only the most recently used"
+            " query images; send the picture again"
         )
 
 
 class UnknownStandingQueryError(ServerError, LookupError):
-    """No standing query of this id, or none of the caller's."""
+    """The caller has no standing query with this id."""
 
 
 class StandingQueryError(ServerError, ValueError):
@@ -86,18 +86,18 @@ class StandingQueryError(ServerError, ValueError):
 
 
 class UnauthenticatedError(ServerError):
-    """No token, or one that is not valid."""
+    """A missing or invalid token."""
 
 
 class ForbiddenError(ServerError, PermissionError):
-    """What a token may not do, or an image it may not change."""
+    """An operation that the token does not allow."""
 
 
 class RefusedError(ServerError):
-    """A call that comes at a bad time; the same may succeed later.
+    """A call that may succeed if retried later.
 
     Attributes:
-        retry_seconds: when.
+        retry_seconds: how long to wait before retrying.
     """
 
     def __init__(self, message: str, retry_seconds: float = 0.5) -> None:
@@ -106,15 +106,15 @@ class RefusedError(ServerError):
 
 
 class RateError(RefusedError):
-    """The caller's token calls too often."""
+    """The caller's token exceeded its rate limit."""
 
 
 class OverloadedError(RefusedError):
-    """The server has too much to do."""
+    """The server is overloaded."""
 
 
 class CallerGoneError(ServerError):
-    """Nobody waits for the answer any more."""
+    """The caller no longer waits for the response."""
 
 
 class NotReadyError(ServerError):
@@ -122,7 +122,7 @@ class NotReadyError(ServerError):
 
 
 class StoppingError(ServerError):
-    """The server is going down and takes no more images."""
+    """The server is stopping and accepts no more images."""
 
 
 class CertificateError(ServerError, ValueError):
@@ -130,11 +130,11 @@ class CertificateError(ServerError, ValueError):
 
 
 class TokenFileError(ServerError, ValueError):
-    """A file of tokens that cannot be used."""
+    """A token file that cannot be used."""
 
 
 class AuditError(ServerError):
-    """An audit log that cannot be written, or that is not what it was."""
+    """An audit log that cannot be written, or has been altered."""
 
 
 class EntryError(ServerError, ValueError):

@@ -1,4 +1,4 @@
-"""Where the handlers find the engine, and the threads that it works on."""
+"""Gives the handlers the engine, and runs its work on threads."""
 
 import asyncio
 import contextvars
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class _Loaded:
-    """What there is once the model and the gallery are loaded."""
+    """Everything that exists once the model and the gallery are loaded."""
 
     engine: Engine
     batcher: Batcher
@@ -42,12 +42,12 @@ class Host:
     """Runs the engine's work on threads, so that the event loop stays free for callers.
 
     Attributes:
-        settings: of the server.
-        metrics: of the server.
+        settings: settings of the server.
+        metrics: metrics of the server.
         stopping: set when the server begins to stop; long calls then end early.
 
     Args:
-        tell_sound: called from any thread with whether no damage of the gallery is known.
+        tell_sound: called from any thread with True if the gallery has no known damage.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class Host:
         self.settings, self.metrics, self._tell_sound = settings, metrics, tell_sound
         self.stopping = asyncio.Event()
         self._readers = ThreadPoolExecutor(settings.server.workers, "partlens-work")
-        # One thread: the gallery takes one commit at a time anyway.
+        # One thread is enough: the gallery serialises commits anyway.
         self._writer = ThreadPoolExecutor(1, "partlens-write")
         self._loaded: _Loaded | None = None
 
     async def load(self, make: Callable[[], Engine]) -> None:
-        """Makes the engine on a thread; from then on calls are answered."""
+        """Creates the engine on a thread; after this, calls are answered."""
         engine = await asyncio.get_running_loop().run_in_executor(self._writer, make)
         limits, model = self.settings.limits, engine.model.decompose_pixels
         wait = limits.pass_wait_ms / 1000
@@ -85,7 +85,7 @@ class Host:
 
     @property
     def features(self) -> QueryFeatures:
-        """Of query images; raises NotReadyError until the model is loaded."""
+        """Features of query images; raises NotReadyError until the model is loaded."""
         return self._ready().features
 
     @property
@@ -94,12 +94,12 @@ class Host:
         return self._ready().standing
 
     async def run(self, work: Callable[[Engine], T]) -> T:
-        """What work gives for the engine as the caller may use it, on one of the reading threads.
+        """Runs work on a reading thread, with the engine restricted to the caller's images.
 
-        If the caller goes away, work that waits is dropped and a search that runs ends soon.
+        If the caller goes away, queued work is dropped and a running search ends soon.
 
         Raises:
-            NotReadyError: there is no engine yet.
+            NotReadyError: the engine is not loaded yet.
             UnauthenticatedError, ForbiddenError: the caller's token was revoked meanwhile.
         """
         return await self._submit(self._readers, work)
@@ -107,7 +107,7 @@ class Host:
     async def write(self, work: Callable[[Engine], T]) -> T:
         """The same on the one thread that changes the gallery.
 
-        What has begun ends there, even if its caller is gone. Other servers hear of a change.
+        Work that has begun finishes even if its caller is gone. Other servers are notified.
         """
         loop, peers = asyncio.get_running_loop(), self._ready().peers
 
@@ -123,7 +123,7 @@ class Host:
         return await self._submit(self._writer, telling)
 
     def begin_to_stop(self) -> None:
-        """Makes long calls end early."""
+        """Ends long calls early."""
         self.stopping.set()
         if self._loaded is not None:
             self._loaded.standing.board.end()
@@ -142,7 +142,7 @@ class Host:
         return scrubber
 
     async def close(self) -> None:
-        """Waits for the work that has begun, drops what has not, and lets go of the gallery."""
+        """Waits for running work, drops queued work, and closes the gallery."""
         loaded = self._loaded
         if loaded is not None:
             await loaded.standing.close()
@@ -167,7 +167,7 @@ class Host:
 
         def require_waiting() -> None:
             if gone.is_set():
-                raise CallerGoneError("the caller cancelled, or its deadline is over")
+                raise CallerGoneError("the caller cancelled, or its deadline has passed")
 
         context = contextvars.copy_context()
         seen = engine.within(call.caller.within, require_waiting)

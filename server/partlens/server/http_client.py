@@ -1,4 +1,4 @@
-"""Requests to one web address: through the proxy that the environment asks for, if any."""
+"""Requests to one web address, through the proxy set in the environment, if any."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -13,10 +13,10 @@ from partlens.runtime.errors import SettingsError
 
 @dataclass(frozen=True)
 class WebClient:
-    """A client, and the way that its requests go.
+    """An HTTP client and its route.
 
     Attributes:
-        way: names host, port and proxy, and neither path nor password.
+        way: host, port and proxy, without path or password.
     """
 
     client: httpx.AsyncClient
@@ -26,10 +26,10 @@ class WebClient:
 def connect(url: str) -> WebClient:
     """A client for one address. Requests to this machine never go through a proxy.
 
-    httpx would take the proxy from the environment by itself, and on the way to this machine too.
+    httpx would read the proxy from the environment itself, but use it for this machine as well.
 
     Raises:
-        SettingsError: no such address can be, or the proxy cannot be used.
+        SettingsError: the address is invalid, or the proxy cannot be used.
     """
     try:
         address = addresses.of_url(url, {"http": 80, "https": 443})

@@ -97,5 +97,5 @@ async def test_a_certificate_that_cannot_be_used_stops_the_start(
 ) -> None:
     files = write(tmp_path, authority)
     files["tls_key"].write_bytes(authority.issue_cert("other").private_key_pem.bytes())
-    with pytest.raises(CertificateError, match="belong together"):
+    with pytest.raises(CertificateError, match="give matching PEM files"):
         await create_server(model, gallery, settings(access=dict(files))).start()

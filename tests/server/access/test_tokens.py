@@ -86,7 +86,7 @@ def test_a_narrowed_filter_passes_just_what_both_let_pass(
 ) -> None:
     within, where, metadata = Confinement.to(mine), Filter(cameras=asked), Metadata(camera=camera)
     if mine and asked - mine:
-        with pytest.raises(ForbiddenError, match="confined to cameras"):
+        with pytest.raises(ForbiddenError, match="restricted to cameras"):
             within.narrowed(where)
         return
     both = within.sees(metadata) and (not asked or camera in asked)

@@ -77,14 +77,14 @@ async def test_a_torn_line_is_cut_with_a_note(tmp_path: Path) -> None:
 def test_what_is_no_log_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"something else\n")
-    with pytest.raises(AuditError, match="last line: this is no line of an audit log"):
+    with pytest.raises(AuditError, match="last line: this is not a line of an audit log"):
         opened(path)
     assert path.read_bytes() == b"something else\n"
 
 
 async def test_one_server_at_a_time_writes_it(tmp_path: Path) -> None:
     log = opened(tmp_path / "log")
-    with pytest.raises(AuditError, match="another server writes"):
+    with pytest.raises(AuditError, match="another server is writing"):
         opened(tmp_path / "log")
     await log.close()
 

@@ -66,7 +66,7 @@ async def test_a_token_that_calls_too_often_is_told_when_to_come_back(
     assert [detail.Unpack(retry) for detail in status.details] == [False, True]
     assert 0 < retry.retry_delay.ToMilliseconds() <= 2000
     async with AsyncClient(address, DEADLINE, busy) as client:
-        with pytest.raises(ExhaustedError, match=r"may call 0\.5 times a second") as refused:
+        with pytest.raises(ExhaustedError, match=r"may make 0\.5 calls per second") as refused:
             await client.get_gallery()
         assert 0 < (refused.value.retry_seconds or 0) <= 2
     async with AsyncClient(address, DEADLINE, calm) as client:

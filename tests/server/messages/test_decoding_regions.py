@@ -81,7 +81,7 @@ def test_every_form_of_a_mask_covers_the_same_pixels(mask: pb.Mask) -> None:
         (pb.Region(polygon=pb.Polygon(points=[pb.Point()] * 10_001)), ".polygon.points", "10001"),
         (bits(7, 5, b"1234"), ".mask.bit_mask.bits", "4 bytes; 7x5 bits need 5"),
         (bits(0, 5, b""), ".mask.bit_mask", "each side must be at least 1"),
-        (bits(2**31, 2**31, b""), ".mask.bit_mask", "may have 1000 pixels together"),
+        (bits(2**31, 2**31, b""), ".mask.bit_mask", "may have 1000 pixels in total"),
         (pb.Region(mask=pb.Mask(png=b"no")), ".mask.png", "not a whole PNG"),
         (pb.Region(mask=pb.Mask(png=png(COLOUR)[:50])), ".mask.png", "not a whole PNG"),
         (pb.Region(mask=pb.Mask(png=png(np.ones((40, 40), np.uint8)))), ".mask.png", "1000 pixels"),
@@ -151,5 +151,5 @@ def test_any_bytes_are_a_mask_or_a_clear_error(
 def test_the_masks_of_one_request_share_one_limit() -> None:
     decoder, half = RegionDecoder(PIXELS), bits(100, 6, bytes(75))
     decoder.region(half, "regions[0]")
-    with pytest.raises(RequestError, match="1000 pixels together"):
+    with pytest.raises(RequestError, match="1000 pixels in total"):
         decoder.region(half, "regions[1]")

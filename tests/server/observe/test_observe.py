@@ -216,5 +216,5 @@ async def test_a_call_is_a_span_below_its_callers(
 
 def test_an_exporter_that_there_is_not_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "zipkin")
-    with pytest.raises(SettingsError, match="zipkin: there are otlp, console and none"):
+    with pytest.raises(SettingsError, match="zipkin: allowed are otlp, console and none"):
         tracing.configure()

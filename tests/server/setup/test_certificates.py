@@ -92,12 +92,12 @@ def test_a_key_that_was_lost_is_made_with_its_certificate(files: Files) -> None:
 def test_what_cannot_be_read_is_named_and_kept(files: Files) -> None:
     ensure(files, HOSTS)
     files.certificate.write_text("hello")
-    with pytest.raises(CertificateError, match=r"server\.pem is no certificate"):
+    with pytest.raises(CertificateError, match=r"server\.pem is not a readable certificate"):
         ensure(files, HOSTS)
     files.certificate.unlink()
     files.authority_key.write_text("hello")
-    with pytest.raises(CertificateError, match=r"ca\.key is no key"):
+    with pytest.raises(CertificateError, match=r"ca\.key is not a usable key"):
         ensure(files, HOSTS)
-    with pytest.raises(CertificateError, match="no host name"):
+    with pytest.raises(CertificateError, match="not a host name"):
         ensure(Files(files.folder / "new", files.folder / "new.pem"), ("bücher",))
     assert files.authority_key.read_text() == "hello"

@@ -53,5 +53,5 @@ def test_an_entry_under_another_id_or_of_another_model_is_refused() -> None:
         decode(encode(query()), "q", other)
     wild = query()
     wild.contributions[0, 0] = np.nan
-    with pytest.raises(EntryError, match="no number"):
+    with pytest.raises(EntryError, match="invalid number"):
         decode(encode(wild), "q", SPEC)

@@ -272,7 +272,7 @@ async def test_damaged_ones_and_those_of_another_model_are_passed_over(
         file.write_bytes(damaged)
         found = StandingStore(folder, model.spec).read()
         assert list(found) == [kept.id]
-    assert "is passed over" in caplog.text
+    assert "skipped standing query" in caplog.text
     assert StandingStore(folder, tiny_model(seed=1).spec).read() == {}
 
 

@@ -1,4 +1,4 @@
-"""What several commands share: the server, the output, times."""
+"""Argument types and options that several commands share."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -19,22 +19,22 @@ Command = Callable[..., Any]
 
 
 class Finite(click.types.FloatParamType):
-    """A number; neither nan nor infinity."""
+    """A finite number."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """The number that a text gives."""
+        """Parse the number."""
         return _finite(self, super().convert(value, param, ctx), param, ctx)
 
 
 class FiniteRange(click.FloatRange):
-    """The same in a range; no bound stops nan, which compares false with everything."""
+    """A finite number in a range. Bounds alone do not exclude nan, which compares false."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """The number that a text gives."""
+        """Parse the number."""
         return _finite(self, super().convert(value, param, ctx), param, ctx)
 
 
@@ -50,18 +50,18 @@ def _finite(
 
 
 SECONDS = FiniteRange(0, checks.LONGEST, min_open=True)
-"""A time that something may take."""
+"""A duration in seconds."""
 
 
 class TimeType(click.ParamType[Any]):
-    """An ISO 8601 time, in UTC; read as UTC where it names no zone."""
+    """An ISO 8601 time, converted to UTC; UTC is assumed if there is no time zone."""
 
     name = "time"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
-        """The time that a text gives, with its zone."""
+        """Parse the time."""
         try:
             return in_utc(read_moment(str(value))).astimezone(UTC)
         except ValueError as error:
@@ -76,12 +76,12 @@ def output_options(command: Command) -> Command:
     return click.option(
         "--report",
         type=click.Path(dir_okay=False, path_type=Path),
-        help="Write an HTML page that shows the maps.",
+        help="Write an HTML report with the maps to this file.",
     )(command)
 
 
 def write_page(path: Path, page: str) -> None:
-    """Write a report and say where."""
+    """Write a report and print its address."""
     try:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
@@ -90,9 +90,9 @@ def write_page(path: Path, page: str) -> None:
 
 
 def cell(text: str) -> Text:
-    """A text from the server in a table, where it neither commands the terminal nor is styled.
+    """A text from the server as a table cell, without control characters or markup.
 
-    Spaces and joiners stay, so that an id can be copied.
+    Spaces and joiners are kept, so that an id can be copied.
 
     >>> cell("[red]\x1b[2J").plain
     '[red]?[2J'
@@ -102,7 +102,7 @@ def cell(text: str) -> Text:
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
-    """What the server refuses becomes one line."""
+    """Show a client error as one line."""
     try:
         yield
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""Options of every command that asks a server: where it is, and what to show to it."""
+"""Options of every command that calls a server: its address and the credentials."""
 
 import os
 from collections.abc import Callable
@@ -19,17 +19,17 @@ DEFAULT_SERVER = "127.0.0.1:50051"
 _TOKEN = "PARTLENS_TOKEN"
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
-# name, environment variable, help; each names a file. A secret is never an option's value: other
-# users of a machine see a command's options.
+# Name, environment variable, help; each names a file. A secret is never an option's value, because
+# other users of the machine can see a command's options.
 _FILES = (
     (
         "--token-file",
         "PARTLENS_TOKEN_FILE",
-        "Token to send; PARTLENS_TOKEN holds one itself.",
+        "File with the token to send; or put the token in PARTLENS_TOKEN.",
     ),
-    ("--ca", "PARTLENS_CA", "Authority of the server's certificate (PEM); speaks TLS."),
-    ("--client-certificate", "PARTLENS_CLIENT_CERTIFICATE", "Own certificate (PEM)."),
-    ("--client-key", "PARTLENS_CLIENT_KEY", "Its key (PEM)."),
+    ("--ca", "PARTLENS_CA", "Authority of the server's certificate (PEM); enables TLS."),
+    ("--client-certificate", "PARTLENS_CLIENT_CERTIFICATE", "Client certificate (PEM)."),
+    ("--client-key", "PARTLENS_CLIENT_KEY", "Key of the client certificate (PEM)."),
 )
 
 
@@ -39,7 +39,7 @@ class AddressType(click.ParamType[str]):
     name = "host:port"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The address that a text gives."""
+        """Parse the address."""
         try:
             return str(addresses.parse(value))
         except AddressError as error:
@@ -47,7 +47,7 @@ class AddressType(click.ParamType[str]):
 
 
 def connection_options(command: Command) -> Command:
-    """--server, --deadline, --tls and files of credentials, given to the command as `client`."""
+    """--server, --deadline, --tls and credential files; the command gets them as `client`."""
 
     @click.option(
         "--server",
@@ -62,9 +62,9 @@ def connection_options(command: Command) -> Command:
         default=DEADLINE,
         show_default=True,
         type=SECONDS,
-        help="Seconds that one call may take.",
+        help="Time limit of one call, in seconds.",
     )
-    @click.option("--tls", is_flag=True, envvar="PARTLENS_TLS", help="Speak TLS (PARTLENS_TLS).")
+    @click.option("--tls", is_flag=True, envvar="PARTLENS_TLS", help="Use TLS (PARTLENS_TLS).")
     @wraps(command)
     def connected(
         server: str,
@@ -100,7 +100,7 @@ def _token(file: Path | None) -> str:
 
 
 def _content(path: Path | None) -> bytes:
-    """What a file holds; b"" for no file, and never for an empty one, which would mean none."""
+    """Content of a file; b"" for no file. An empty file is an error, since b"" means none."""
     if path is None:
         return b""
     try:
@@ -108,5 +108,7 @@ def _content(path: Path | None) -> bytes:
     except OSError as error:
         raise click.ClickException(f"{path}: {error.strerror}") from error
     if not content.strip():
-        raise click.ClickException(f"{path} is empty; give a file that holds what the option names")
+        raise click.ClickException(
+            f"{path} is empty; give a file with the content that the option needs"
+        )
     return content

@@ -33,18 +33,18 @@ def explain(
     as_json: bool,
     client: Client,
 ) -> None:
-    """Take the similarity of two images apart by position.
+    """Decompose the similarity of two images by position.
 
-    The two are PICTURES, then those of --gallery-id, then those of --query-id: the first is the
-    query, the second the retrieved image. A region is [IMAGE:]SHAPE, in pixels of the upright
-    image; IMAGE is 1 for the query, which may be left out, and 2 for the retrieved image. Each
-    region's share of the similarity is shown on the other image.
+    The images are PICTURES, then --gallery-id, then --query-id: the first is the query, the second
+    the retrieved image. A region is [IMAGE:]SHAPE, in pixels of the upright image. IMAGE is 1 for
+    the query (default) and 2 for the retrieved image. Each region's share of the similarity is
+    shown on the other image.
     """
     if len(images) != 2:
-        raise click.UsageError(f"{len(images)} images given; an explanation needs two")
+        raise click.UsageError(f"{len(images)} images given; give exactly two")
     require_images(marked, 2)
     if any(one.weight is not None for one in marked):
-        raise click.UsageError("a region that is explained has no @WEIGHT; leave it out")
+        raise click.UsageError("`explain` takes no @WEIGHT; leave it out")
     first, second = ([one.region for one in marked if one.image == side] for side in (1, 2))
     query, retrieved = images.to_ask()
     with clear_errors(), client:

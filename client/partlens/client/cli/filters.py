@@ -1,4 +1,4 @@
-"""Conditions on images, on the command line."""
+"""Filter options on the command line."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -11,26 +11,37 @@ from partlens.client.cli.arguments import TimeType
 from partlens.common.filters import Filter
 
 _OPTIONS = (
-    click.option("--camera", "cameras", multiple=True, help="Only images of these cameras."),
-    click.option("--track", "tracks", multiple=True, help="Only images of these tracks."),
-    click.option("--captured-after", type=TimeType(), help="Only images of this time or later."),
-    click.option("--captured-before", type=TimeType(), help="Only images before this time."),
+    click.option(
+        "--camera", "cameras", multiple=True, help="Only images from this camera; repeatable."
+    ),
+    click.option("--track", "tracks", multiple=True, help="Only images of this track; repeatable."),
+    click.option(
+        "--captured-after", type=TimeType(), help="Only images captured at this time or later."
+    ),
+    click.option(
+        "--captured-before", type=TimeType(), help="Only images captured before this time."
+    ),
     click.option(
         "--attribute",
         "attributes",
         multiple=True,
         metavar="NAME=VALUE",
-        help="Only images with it; with several, only images with all of them.",
+        help="Only images with this attribute; repeatable, and all must match.",
     ),
     click.option(
-        "--exclude-id", "exclude_ids", multiple=True, help="Not this image of the gallery."
+        "--exclude-id", "exclude_ids", multiple=True, help="Exclude this image; repeatable."
     ),
-    click.option("--exclude-camera", "exclude_cameras", multiple=True, help="No image of it."),
+    click.option(
+        "--exclude-camera",
+        "exclude_cameras",
+        multiple=True,
+        help="Exclude this camera; repeatable.",
+    ),
 )
 
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """One option for each condition; the command gets them together as where."""
+    """One option per condition; the command gets them as one Filter, `where`."""
 
     @wraps(command)
     def gathered(
@@ -67,7 +78,7 @@ def _pairs(attributes: Sequence[str]) -> dict[str, str]:
             raise click.UsageError(f"--attribute {text!r} is not NAME=VALUE")
         if pairs.setdefault(name, value) != value:
             raise click.UsageError(
-                f"--attribute {name} is given as {pairs[name]!r} and {value!r}, and an image has"
-                " one value of it; give one, or search once for each"
+                f"--attribute {name} is given as {pairs[name]!r} and {value!r}, but an image has"
+                " only one value; give one, or run one search for each"
             )
     return pairs

@@ -16,24 +16,23 @@ from partlens.client.sync_client import Client
     default=5.0,
     show_default=True,
     type=SECONDS,
-    help="Seconds to wait for it.",
+    help="Seconds to wait until the server is ready.",
 )
 @connection_options
 def health(client: Client, wait: float) -> None:
-    """Exit 0 once the server serves, 1 if it does not in time. No token is needed.
+    """Exit 0 once the server is ready, 1 if it is not ready in time. Needs no token.
 
-    A server that knows of damaged files serves what is whole; a warning then goes to standard
-    error.
+    A server with damaged files keeps serving what is intact; a warning then goes to standard error.
     """
     sound = True
     with clear_errors(), client:
         client.wait_until_ready(wait)
-        with suppress(NotFoundError):  # of a server that is older than the question
+        with suppress(NotFoundError):  # the server's version is too old
             sound = client.files_are_sound()
     click.echo("serving")
     if not sound:
         click.echo(
-            "warning: files of its gallery are damaged; its log and `partlens doctor` on its"
-            " machine name them",
+            "warning: files of the gallery are damaged; see the server's log, or run `partlens"
+            " doctor` on its machine",
             err=True,
         )

@@ -15,7 +15,7 @@ from partlens.common.files import read_file
 
 @dataclass(frozen=True)
 class QueryImages:
-    """Query images in their order: pictures, images of the gallery, images of earlier calls."""
+    """Query images, in this order: pictures, gallery images, images of earlier calls."""
 
     pictures: Sequence[bytes]
     gallery_ids: Sequence[str]
@@ -25,21 +25,21 @@ class QueryImages:
         return len(self.pictures) + len(self.gallery_ids) + len(self.query_ids)
 
     def to_ask(self) -> list[QueryImage]:
-        """As the client takes them."""
+        """The images as the client takes them."""
         gallery = (GalleryImageId(id) for id in self.gallery_ids)
         earlier = (QueryId(id) for id in self.query_ids)
         return [*self.pictures, *gallery, *earlier]
 
     def to_show(self, client: Client) -> list[bytes]:
-        """Encoded pictures for a page; b"" for a query id, whose picture no one keeps."""
+        """Encoded pictures for a report; b"" for a query id, since its picture is not kept."""
         thumbnails = [client.get_image(id)[1] for id in self.gallery_ids]
         return [*self.pictures, *thumbnails, *[b""] * len(self.query_ids)]
 
 
 def image_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """PICTURES, --gallery-id and --query-id, each repeatable; the command gets them as images.
+    """PICTURES, --gallery-id and --query-id, each repeatable; the command gets them as `images`.
 
-    A file that cannot be read is a one-line error.
+    An unreadable file is a one-line error.
     """
 
     @wraps(command)
@@ -54,10 +54,16 @@ def image_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     for decorator in (
         click.option(
-            "--query-id", "query_ids", multiple=True, help="An image of an earlier call, by its id."
+            "--query-id",
+            "query_ids",
+            multiple=True,
+            help="Query id of an image from an earlier call; repeatable.",
         ),
         click.option(
-            "--gallery-id", "gallery_ids", multiple=True, help="An image of the gallery, by its id."
+            "--gallery-id",
+            "gallery_ids",
+            multiple=True,
+            help="Id of an image in the gallery; repeatable.",
         ),
         click.argument("pictures", nargs=-1, type=click.Path(path_type=Path)),
     ):

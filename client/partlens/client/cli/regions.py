@@ -24,12 +24,12 @@ _FORM = re.compile(
 
 @dataclass(frozen=True, eq=False)
 class Marked:
-    """A region as it was given.
+    """A region from the command line.
 
     Attributes:
-        region: where.
-        image: number of the image that it lies on, from 1.
-        weight: how much it counts; None if not given.
+        region: the shape.
+        image: number of its image, from 1.
+        weight: its weight; None if not given.
     """
 
     region: Region
@@ -41,8 +41,8 @@ class RegionType(click.ParamType[Any]):
     """A region of one shape.
 
     Args:
-        name: the shape's form, as shown in help texts.
-        read: the shape of a text; raises ValueError with what is wrong.
+        name: syntax of the shape, as shown in help texts.
+        read: parses the shape; raises ValueError with the problem.
     """
 
     def __init__(self, name: str, read: Callable[[str], Region]) -> None:
@@ -51,7 +51,7 @@ class RegionType(click.ParamType[Any]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Marked:
-        """The region, image and weight that a text gives."""
+        """Parse the region, image and weight."""
         found = _FORM.fullmatch(value)
         if found is None:
             self.fail(f"{value!r} is not [IMAGE:]{self.name}[@WEIGHT]", param, ctx)
@@ -88,7 +88,7 @@ def _point(text: str) -> Point:
 def _polygon(text: str) -> Polygon:
     numbers = _numbers(text)
     if len(numbers) < 6 or len(numbers) % 2:
-        raise ValueError("is not x,y,x,y,x,y,... of at least 3 corners")
+        raise ValueError("is not x,y,x,y,x,y,... with at least 3 corners")
     return Polygon(tuple(zip(numbers[::2], numbers[1::2], strict=True)))
 
 
@@ -98,11 +98,11 @@ def _mask(text: str) -> Mask:
         OWN_FILES.require_bytes(data)
         return Mask(inside(data, OWN_FILES.require_size))
     except (OSError, PictureError) as error:
-        raise ValueError(f"is not a picture that can be read: {error}") from error
+        raise ValueError(f"is not a readable picture: {error}") from error
 
 
 def _numbers(text: str) -> list[float]:
-    """Finite numbers with commas between; none of them if one is not."""
+    """Finite numbers, separated by commas; an empty list if any is not finite."""
     try:
         numbers = [float(number) for number in text.split(",")]
     except ValueError:
@@ -112,18 +112,18 @@ def _numbers(text: str) -> list[float]:
 
 BOX, MASK = RegionType("x,y,w,h", _box), RegionType("FILE", _mask)
 _OPTIONS = {
-    "--region": (BOX, "A box on an image."),
-    "--polygon": (RegionType("x,y,x,y,...", _polygon), "A part by its corners."),
-    "--point": (RegionType("x,y", _point), "The cell of the map at a point."),
+    "--region": (BOX, "A box."),
+    "--polygon": (RegionType("x,y,x,y,...", _polygon), "A polygon, given by its corners."),
+    "--point": (RegionType("x,y", _point), "The map cell at a point."),
     "--mask": (
         MASK,
-        "A part by a picture as large as the image: black or transparent pixels are outside.",
+        "A mask, as a picture of the image's size: black or transparent pixels are outside.",
     ),
 }
 
 
 def region_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--region, --polygon, --point and --mask, each repeatable; the command gets them as marked."""
+    """--region, --polygon, --point and --mask, repeatable; the command gets them as `marked`."""
 
     @wraps(command)
     def gathered(**given: Any) -> Any:
@@ -137,11 +137,11 @@ def region_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def require_images(marked: Sequence[Marked], images: int) -> None:
-    """UsageError if a region lies on an image that was not given."""
+    """Raise UsageError if a region lies on an image that was not given."""
     for one in marked:
         if not 1 <= one.image <= images:
             raise click.UsageError(
-                f"a region lies on image {one.image}, and there are {images} images, numbered"
+                f"a region lies on image {one.image}, but there are {images} images, numbered"
                 " from 1: pictures, then --gallery-id, then --query-id"
             )
 
@@ -149,10 +149,10 @@ def require_images(marked: Sequence[Marked], images: int) -> None:
 def query_regions(
     included: Sequence[Marked], excluded: Sequence[Marked], images: int
 ) -> list[QueryRegion]:
-    """Regions as the client takes them, those to be absent last.
+    """Regions as the client takes them, excluded regions last.
 
     Raises:
-        click.UsageError: there is no image or no region, or one lies on an image not given.
+        click.UsageError: no image or no region is given, or a region lies on a missing image.
     """
     if not images:
         raise click.UsageError("give a picture, a --gallery-id or a --query-id")

@@ -1,4 +1,4 @@
-"""`partlens search`: which images of the gallery hold this part."""
+"""`partlens search`: finds the gallery images that contain a part."""
 
 import json
 from collections.abc import Sequence
@@ -30,16 +30,22 @@ score_option = click.option(
     default="default",
     show_default=True,
     type=click.Choice(["default", "context", "whole", "part"]),
-    help="What to rank by.",
+    help="Score to rank by.",
 )
 
 
 @click.command()
 @image_options
 @region_options
-@click.option("--exclude", "excluded", multiple=True, type=BOX, help="A box to be absent.")
 @click.option(
-    "--top", default=20, show_default=True, type=click.IntRange(1), help="Images to show."
+    "--exclude",
+    "excluded",
+    multiple=True,
+    type=BOX,
+    help="A box to avoid: images with this part rank lower; repeatable.",
+)
+@click.option(
+    "--top", default=20, show_default=True, type=click.IntRange(1), help="Number of images to show."
 )
 @score_option
 @click.option(
@@ -49,19 +55,19 @@ score_option = click.option(
     default=["score"],
     show_default=True,
     type=click.Choice(["none", "score", "overall", "regions"]),
-    help="Maps that each hit brings, for --json.",
+    help="Maps to return with each hit, for --json.",
 )
 @filter_options
 @click.option(
     "--other-cameras",
     is_flag=True,
-    help="No image of the cameras that took the query images of --gallery-id.",
+    help="Exclude the cameras that took the --gallery-id images.",
 )
 @click.option(
     "--group-by",
     default="",
     metavar="PROPERTY",
-    help="track, camera or attribute:NAME: of images with the same value only the best.",
+    help="track, camera or attribute:NAME. Show only the best image for each value.",
 )
 @connection_options
 @output_options
@@ -79,12 +85,12 @@ def search(
     as_json: bool,
     client: Client,
 ) -> None:
-    """Find the images that hold the marked parts of the query images.
+    """Find the images that contain the marked parts of the query images.
 
-    Query images are PICTURES, then those of --gallery-id, then those of --query-id. A region is
-    [IMAGE:]SHAPE[@WEIGHT]: IMAGE is the number of the query image it lies on, from 1, and may be
-    left out for the first; WEIGHT is how much it counts, 1 if left out. SHAPE is in pixels of the
-    upright image. `2:10,20,40,40@0.5` is a box on the second image that counts half.
+    Query images are PICTURES, then --gallery-id, then --query-id. A region is
+    [IMAGE:]SHAPE[@WEIGHT]. IMAGE is the number of its query image, 1 by default. SHAPE is in pixels
+    of the upright image. WEIGHT is 1 by default. For example, `2:10,20,40,40@0.5` is a box on the
+    second image with half the weight.
     """
     regions = query_regions(marked, excluded, len(images))
     with clear_errors(), client:
@@ -114,7 +120,7 @@ def search(
 
 
 def _cameras(images: QueryImages, client: Client) -> set[str]:
-    """Those that took the query images."""
+    """The cameras that took the query images."""
     asked = images.to_ask()
     ids = [one.id for one in asked if isinstance(one, GalleryImageId)]
     found = {id: client.get_image(id)[0].metadata.camera for id in ids}
@@ -128,7 +134,7 @@ def _cameras(images: QueryImages, client: Client) -> set[str]:
 
 
 def _with_score(maps: Sequence[MapKind]) -> list[MapKind]:
-    """What a page needs: the map that sums to the score."""
+    """Add the score map, which the report needs."""
     return [*(kind for kind in maps if kind not in ("none", "score")), "score"]
 
 
@@ -171,7 +177,7 @@ def _rows(map: ActivationMap) -> list[list[float]]:
 
 
 def _table(answer: SearchAnswer) -> Table:
-    # Names may be folded where there is little room, numbers never.
+    # In a narrow terminal, wrap names but never numbers.
     place, score, where = (Column(name, no_wrap=True) for name in ("", "score", "box x,y,w,h"))
     table = Table(place, "image", score, where, "camera", "track")
     grouped = any(hit.group for hit in answer.hits)

@@ -27,19 +27,25 @@ from partlens.common.filters import Filter
 
 @click.group()
 def standing() -> None:
-    """Save searches that every new image is scored against, and watch their matches."""
+    """Save searches, score every new image against them, and watch for matches."""
 
 
 @standing.command()
 @image_options
 @region_options
-@click.option("--exclude", "excluded", multiple=True, type=BOX, help="A box to be absent.")
-@click.option("--name", required=True, help="What to call it.")
+@click.option(
+    "--exclude",
+    "excluded",
+    multiple=True,
+    type=BOX,
+    help="A box to avoid: images with this part rank lower; repeatable.",
+)
+@click.option("--name", required=True, help="Name of the standing query.")
 @click.option(
     "--threshold",
     required=True,
     type=Finite(),
-    help="An image matches with this score or more.",
+    help="Lowest score that matches.",
 )
 @score_option
 @filter_options
@@ -56,7 +62,7 @@ def create(
 ) -> None:
     """Save a search and print its id.
 
-    Images and regions are those of `partlens search`; search with them first to find a threshold.
+    Give images and regions as for `partlens search`; run that first to find a threshold.
     """
     regions = query_regions(marked, excluded, len(images))
     with clear_errors(), client:
@@ -70,7 +76,7 @@ def create(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @connection_options
 def list_(as_json: bool, client: Client) -> None:
-    """List those that are yours."""
+    """List your standing queries."""
     with clear_errors(), client:
         found = client.list_standing_queries()
     if as_json:
@@ -88,7 +94,7 @@ def list_(as_json: bool, client: Client) -> None:
 @click.argument("ids", nargs=-1, required=True)
 @connection_options
 def delete(ids: tuple[str, ...], client: Client) -> None:
-    """Delete some, with what the server keeps of their images."""
+    """Delete standing queries and the image features saved with them."""
     with clear_errors(), client:
         for id in ids:
             client.delete_standing_query(id)
@@ -99,16 +105,16 @@ def delete(ids: tuple[str, ...], client: Client) -> None:
 @click.option(
     "--after-revision",
     type=click.IntRange(0, 2**64 - 1),
-    help="Begin with the images of a later revision; else with those that come from now on.",
+    help="Start after this revision; by default only images added from now on.",
 )
-@click.option("--count", type=click.IntRange(1), help="Stop after so many matches.")
+@click.option("--count", type=click.IntRange(1), help="Stop after this number of matches.")
 @click.option(
     "--reports",
     type=click.Path(file_okay=False, path_type=Path),
-    help="A folder to write an HTML page into for each match, which shows its map.",
+    help="Folder in which to write an HTML report with the map of each match.",
 )
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print a line of JSON for each match, with its map."
+    "--json", "as_json", is_flag=True, help="Print one line of JSON per match, with its map."
 )
 @connection_options
 def watch(
@@ -119,7 +125,7 @@ def watch(
     as_json: bool,
     client: Client,
 ) -> None:
-    """Print matches as they are found, of IDS or of all that are yours, until Ctrl-C."""
+    """Print matches as they are found, for IDS or for all your standing queries, until Ctrl-C."""
     with clear_errors(), client, suppress(KeyboardInterrupt):
         matches = _going_on(client.watch_matches(ids, after_revision=after_revision))
         for match in islice(matches, count):
@@ -129,7 +135,7 @@ def watch(
 
 
 def _going_on(matches: Iterator[StandingMatch]) -> Iterator[StandingMatch]:
-    """The matches; an error after the first says how to miss none."""
+    """The matches; an error after the first match says how to resume."""
     last = None
     try:
         for match in matches:
@@ -139,7 +145,7 @@ def _going_on(matches: Iterator[StandingMatch]) -> Iterator[StandingMatch]:
         if last is None:
             raise
         raise click.ClickException(
-            f"{error}; go on with --after-revision {max(0, last - 1)}, and pass over what was seen"
+            f"{error}; resume with --after-revision {max(0, last - 1)}, and skip repeated matches"
         ) from error
 
 
@@ -148,7 +154,7 @@ def _report(folder: Path, match: StandingMatch, client: Client) -> None:
         _, thumbnail = client.get_image(match.hit.id)
     except NotFoundError:  # deleted since
         thumbnail = b""
-    # Ids are the server's words, and no names of files.
+    # Ids come from the server and are not safe file names.
     name = hashlib.sha256(f"{match.query_id}\n{match.hit.id}".encode()).hexdigest()[:16]
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -12,24 +12,24 @@ from partlens.common.regions import Box, Mask, Point, Polygon, Region
 
 FloatArray = NDArray[np.float32]
 POSITIVE, NEGATIVE = (178, 24, 43), (33, 102, 172)
-"""Red and blue of ColorBrewer's RdBu, told apart by readers of any colour vision."""
+"""Red and blue of ColorBrewer's RdBu, which are safe for colour-blind readers."""
 MARKED, EXCLUDED = (255, 210, 0), (255, 255, 255)
-"""Outlines of regions that are looked for, and of those that are to be absent."""
+"""Outline colours of searched regions and of excluded regions."""
 _CASING = (0, 0, 0)
 _STRONGEST = 0.85
 _PALE = 0.45
-# One position in fifty may lie beyond the strongest colour: a single winner of a max pooling
-# would leave everything else without any.
+# Percentage of positions that may exceed the strongest colour. Otherwise a single winner of max
+# pooling would leave everything else without colour.
 _SATURATED = 2.0
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What a colour is worth, the same for every map that it was made of.
+    """Colour scale, shared by all maps that it was computed from.
 
     Attributes:
-        strongest: the magnitude from which on the colour is the strongest.
-        largest: the largest magnitude in the maps.
+        strongest: magnitude at which the colour saturates.
+        largest: largest magnitude in the maps.
     """
 
     strongest: float
@@ -37,7 +37,7 @@ class Scale:
 
     @classmethod
     def of(cls, *maps: ActivationMap | None) -> "Scale":
-        """The scale that suits all of the maps together."""
+        """A common scale for all of the maps."""
         values = [np.abs(map.values).ravel() for map in maps if map is not None]
         moved = np.concatenate(values) if values else np.zeros(0, np.float32)
         moved = moved[moved > 0]
@@ -47,11 +47,11 @@ class Scale:
 
 
 def upsample(map: ActivationMap, width: int, height: int) -> FloatArray:
-    """One number a pixel of the image, bilinear between the centres of cells; not rescaled.
+    """One number per pixel of the image, bilinear between the centres of cells; not rescaled.
 
     Args:
-        map: with its extent in pixels of the image.
-        width, height: of the image.
+        map: map, with its extent in pixels of the image.
+        width, height: size of the image.
 
     Returns:
         Float32, shape [height, width]; 0 outside the map's extent.
@@ -87,9 +87,9 @@ def explained(
 
     Args:
         picture: the image, at any scale.
-        map: of the image.
-        size: (width, height) of the image in the pixels that the map's extent is given in.
-        scale: what a colour is worth.
+        map: map of the image.
+        size: (width, height) of the image, in the units of the map's extent.
+        scale: colour scale.
     """
     across, down = picture.width / size[0], picture.height / size[1]
     extent = map.extent
@@ -114,8 +114,8 @@ def outlined(
         picture: the image, at any scale.
         region: in pixels of the image.
         size: (width, height) of the image in those pixels.
-        label: written into the region's corner; "" for none.
-        colour: of the line, which has a black casing.
+        label: text in the region's corner; "" for none.
+        colour: colour of the line, which has a black border.
     """
     drawn = picture.convert("RGB")
     if isinstance(region, Mask):

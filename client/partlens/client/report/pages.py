@@ -1,4 +1,4 @@
-"""Self-contained HTML pages: everything they show is inside the file."""
+"""Self-contained HTML reports."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ from partlens.client.standing import StandingMatch
 from partlens.common.regions import Box, Mask, Point, Polygon, Region
 
 _WIDE = 1.6
-"""Width to height from which on two pictures stand above each other."""
+"""Aspect ratio (width / height) above which two pictures are stacked vertically."""
 
 
 def search_page(
@@ -25,13 +25,13 @@ def search_page(
     regions: Sequence[QueryRegion],
     score: Score = "default",
 ) -> str:
-    """The page of a search.
+    """The report of a search.
 
     Args:
-        answer: with maps and thumbnails.
-        pictures: the query images, encoded; b"" for one that is not to be had.
-        regions: those that were searched for.
-        score: what was ranked by.
+        answer: the response, with maps and thumbnails.
+        pictures: the query images, encoded; b"" if one is not available.
+        regions: the regions that were searched for.
+        score: the score that ranked the hits.
     """
     scale = Scale.of(*(hit.map for hit in answer.hits))
     return _render(
@@ -48,10 +48,10 @@ def search_page(
 
 
 def match_page(match: StandingMatch, thumbnail: bytes) -> str:
-    """The page of a match of a standing query.
+    """The report of a match of a standing query.
 
     Args:
-        thumbnail: of the image, encoded; b"" where it is not to be had.
+        thumbnail: thumbnail of the image, encoded; b"" if it is not available.
     """
     scale = Scale.of(match.hit.map)
     return _render(
@@ -71,11 +71,11 @@ def pair_page(
     query_regions: Sequence[Region] = (),
     retrieved_regions: Sequence[Region] = (),
 ) -> str:
-    """The page of an explained pair.
+    """The report of an explained pair.
 
     Args:
-        answer: its partial maps are those of query_regions, then those of retrieved_regions.
-        query, retrieved: encoded; b"" where one is not to be had.
+        answer: the response; its partial maps follow query_regions, then retrieved_regions.
+        query, retrieved: the pictures, encoded; b"" if one is not available.
     """
     sides = {"query": _Side(answer.query, query), "retrieved": _Side(answer.retrieved, retrieved)}
     sources = [("query", one) for one in query_regions]
@@ -186,7 +186,7 @@ def _hit(hit: Hit, scale: Scale) -> dict[str, object]:
 
 
 def sums(map: ActivationMap) -> dict[str, float]:
-    """What all positions add, and what the red and the blue ones add by themselves."""
+    """Sums over all positions, over the red (positive) ones and over the blue (negative) ones."""
     values = map.values.astype(float)
     return {
         "sum": values.sum(),

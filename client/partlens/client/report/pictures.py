@@ -1,4 +1,4 @@
-"""Encoded pictures as a page shows them: as the server decodes them."""
+"""Pictures for a report, decoded as the server decodes them."""
 
 import base64
 import io
@@ -8,34 +8,34 @@ from PIL import Image
 from partlens.common.pictures import ImageLimits, PictureError, decode
 
 OWN_FILES = ImageLimits(max_bytes=2**31, max_pixels=178_000_000)
-"""For the user's own files: what Pillow opens at all. How large a query may be, the server says."""
+"""Limits for the user's own files: what Pillow can open. The server limits the size of a query."""
 SIDE, LEAST = 420, 40
-"""Pixels of a shown picture's longest side, and of its shortest at least."""
+"""Longest side of a shown picture, and minimum of its shortest side, in pixels."""
 _BLANK = (226, 226, 226)
 
 
 def shown(data: bytes, size: tuple[int, int]) -> Image.Image:
-    """A picture as the server decoded it, as large as a page shows it.
+    """A picture, decoded as on the server and scaled for a report.
 
     Args:
-        data: encoded; of any size.
-        size: (width, height) of the image that it shows, whose proportions it gets.
+        data: encoded picture, of any size.
+        size: (width, height) of the image that it shows, which sets the aspect ratio.
 
     Raises:
-        PictureError: the data is no picture that can be read here.
+        PictureError: the data is not a readable picture.
     """
     picture = Image.fromarray(decode(data, OWN_FILES))
     return picture.resize(shown_size(size), Image.Resampling.BICUBIC)
 
 
 def shown_or_blank(data: bytes, size: tuple[int, int]) -> tuple[Image.Image, str]:
-    """A picture as a page shows it, or a blank one and why it is blank.
+    """A picture for a report, or a blank picture and the reason.
 
     Args:
-        data, size: as in shown; b"" if there is no picture: of a query named by its id, say.
+        data, size: see shown; data is b"" if there is no picture, as for a query id.
     """
     if not data:
-        return blank(size), "no picture at hand"
+        return blank(size), "picture not available"
     try:
         return shown(data, size), ""
     except PictureError as error:
@@ -43,12 +43,12 @@ def shown_or_blank(data: bytes, size: tuple[int, int]) -> tuple[Image.Image, str
 
 
 def blank(size: tuple[int, int]) -> Image.Image:
-    """What stands for a picture that cannot be shown."""
+    """A placeholder for a picture that cannot be shown."""
     return Image.new("RGB", shown_size(size), _BLANK)
 
 
 def shown_size(size: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) on the page; a strip is made as high as it takes to see something.
+    """(width, height) in the report; a narrow strip is enlarged to be visible.
 
     >>> shown_size((64, 128)), shown_size((8000, 10))
     ((210, 420), (420, 40))
@@ -58,7 +58,7 @@ def shown_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def data_uri(picture: Image.Image) -> str:
-    """A picture that travels inside the page."""
+    """A picture as a data URI."""
     out = io.BytesIO()
     picture.convert("RGB").save(out, "JPEG", quality=88)
     return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"

@@ -13,11 +13,11 @@ from partlens.runtime.errors import ProgramError, SettingsError
 
 
 def load_or_fail(file: Path | None, texts: tuple[str, ...], flags: Values | None = None) -> Loaded:
-    """The settings in force, or a one-line error.
+    """The effective settings, or a one-line error.
 
     Args:
-        texts: of --set.
-        flags: of a command's own options; those that are None were not given.
+        texts: values of --set.
+        flags: values of the command's own options; None if an option was not given.
     """
     with clear_errors():
         values = from_texts(texts)
@@ -26,7 +26,7 @@ def load_or_fail(file: Path | None, texts: tuple[str, ...], flags: Values | None
             of_section = values.setdefault(section, {})
             if twice := sorted(key for key in given if key in of_section):
                 raise SettingsError(
-                    f"--set {section}.{twice[0]} and --{twice[0].replace('_', '-')} are one"
+                    f"--set {section}.{twice[0]} and --{twice[0].replace('_', '-')} are the same"
                     " setting; give it once"
                 )
             of_section.update(given)
@@ -35,7 +35,7 @@ def load_or_fail(file: Path | None, texts: tuple[str, ...], flags: Values | None
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
-    """An error of a program becomes one line."""
+    """Show an error of a program as one line."""
     try:
         yield
     except ProgramError as error:
@@ -44,17 +44,17 @@ def clear_errors() -> Iterator[None]:
 
 @click.group()
 def config() -> None:
-    """Show the settings, or the page that explains them."""
+    """Show the effective settings, or the reference page for all settings."""
 
 
 @config.command()
 @config_options
 def show(file: Path | None, texts: tuple[str, ...]) -> None:
-    """Print every setting in force, and where it came from, as TOML."""
+    """Print every effective setting and its origin, as TOML."""
     click.echo(table.shown(load_or_fail(file, texts)))
 
 
 @config.command()
 def docs() -> None:
-    """Print the page that explains every setting, in Markdown."""
+    """Print the reference page for all settings, in Markdown."""
     click.echo(table.markdown())

@@ -1,4 +1,4 @@
-"""Options of every command that takes settings."""
+"""Options shared by the commands that take settings."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,5 +20,5 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--config",
         "file",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="Settings in TOML; partlens.toml of this folder if there is one.",
+        help="TOML file of settings; by default partlens.toml in this folder, if present.",
     )(command)

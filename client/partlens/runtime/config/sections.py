@@ -1,4 +1,4 @@
-"""The sections of the configuration; every setting with its default and what it is for."""
+"""The sections of the configuration: every setting, its default and its help text."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from partlens.client.errors import AddressError
 from partlens.common.compute import Device, Precision
 from partlens.common.pictures import ImageLimits
 
-# Below what gRPC, Redis and the system's clocks can count to.
+# Within what gRPC, Redis and the system's clocks can represent.
 _MOST = 2_000_000_000
 Count = Annotated[int, Ge(1), Le(_MOST)]
 Rate = Annotated[float, Gt(0), Le(_MOST), Field(allow_inf_nan=False)]
@@ -57,158 +57,158 @@ def _checked(check: Callable[[], str]) -> str:
 ServerAddress = Annotated[str, AfterValidator(_server_address)]
 """HOST:PORT to connect to."""
 ListeningAddress = Annotated[str, AfterValidator(_listening_address)]
-"""HOST:PORT to listen on; port 0 takes a free one."""
+"""HOST:PORT to listen on; port 0 picks a free port."""
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 """http:// or https:// address."""
 
 
 class Section(BaseModel):
-    """Base of the sections: what they do not know they refuse."""
+    """Base of the sections. Unknown settings are rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class ServerSection(Section):
-    """What is served, and where."""
+    """What to serve, and where."""
 
     model: Path | None = None
-    """model folder; must be given"""
+    """model folder; required"""
     gallery: Path | None = None
-    """gallery folder; must be given"""
+    """gallery folder; required"""
     listen: ListeningAddress = "127.0.0.1:50051"
-    """HOST:PORT to listen on; port 0 takes a free one"""
+    """HOST:PORT to listen on; port 0 picks a free port"""
     address_file: Path | None = None
-    """file that gets HOST:PORT once serving, and is removed on stop"""
+    """file to write HOST:PORT to once the server is ready; removed on stop"""
     reflection: bool = False
-    """let callers ask for the contract, as grpcurl does"""
+    """enable gRPC server reflection, which grpcurl uses"""
     device: Device = "cpu"
-    """cuda: the backbone, and the positions of large segments, on the first NVIDIA GPU"""
+    """cuda: put the backbone and the positions of large segments on the first NVIDIA GPU"""
     precision: Precision = "float32"
-    """of the numbers inside the backbone: float32, or float16, which is for GPUs"""
+    """precision inside the backbone: float32, or float16 (for GPUs)"""
     workers: Count = 4
-    """threads that decode pictures and search the gallery"""
+    """number of threads that decode pictures and search the gallery"""
     grace_seconds: Duration = 10.0
-    """how long a stopping server lets calls finish"""
+    """how long calls may take to finish when the server stops"""
     scrub_bytes_per_second: Duration = 20e6
-    """how fast the gallery's files are read in the background to find damage; 0: not at all"""
+    """how fast to read the gallery's files in the background to find damage; 0 disables this"""
     scrub_every_seconds: Rate = 3600.0
-    """least time from the beginning of one such reading of all files to that of the next"""
+    """minimum time between the starts of two such scans"""
 
 
 class LimitsSection(Section):
-    """What callers may ask for. What is too much is refused with a reason."""
+    """Limits on requests. A request over a limit is refused with a reason."""
 
     request_bytes: Count = 32 * 2**20
-    """largest picture, and (with 64 KiB beside it) largest request message, in bytes"""
+    """largest picture in bytes; a request message may be 64 KiB larger"""
     response_bytes: Count = 64 * 2**20
-    """largest response message, in bytes; page sizes must keep below it"""
+    """largest response message, in bytes; choose page sizes that fit"""
     image_pixels: Count = 64_000_000
-    """largest picture, in pixels after decoding; what has more is never decoded"""
+    """largest picture, in decoded pixels; larger ones are never decoded"""
     query_images: Count = 8
-    """pictures in one search at most"""
+    """most pictures in one search"""
     regions: Count = 32
-    """regions in one request at most"""
+    """most regions in one request"""
     search_page_size: Count = 100
-    """hits on one page of a search at most"""
+    """most hits on one page of a search"""
     search_depth: Count = 1000
-    """hits over all pages of a search at most"""
+    """most hits over all pages of a search"""
     list_page_size: Count = 1000
-    """images on one page of a listing at most"""
+    """most images on one page of a listing"""
     kept_queries: Count = 256
-    """query images kept for the next call, each rows * cols * dimensions * 4 bytes"""
+    """query images kept for later calls, each rows * cols * dimensions * 4 bytes"""
     upsert_batch: Count = 32
-    """uploaded images that share one commit at most, and that wait for it in memory"""
+    """most uploaded images in one commit; they wait for it in memory"""
     upsert_batch_bytes: Count = 64 * 2**20
-    """their size together, in bytes"""
+    """most bytes of uploaded images in one commit"""
     concurrent_calls: Count = 64
-    """calls in progress at most, streams of uploads aside; others are refused at once"""
+    """most calls in progress, not counting upload streams; more are refused immediately"""
     upload_streams: Count = 256
-    """streams of uploads in progress at most; others are refused at once"""
+    """most upload streams in progress; more are refused immediately"""
     watch_streams: Count = 64
-    """watchers of matches at most; others are refused at once"""
+    """most WatchMatches streams in progress; more are refused immediately"""
     calls_per_second: Rate = 100.0
-    """calls of one token in the long run; those that come faster are refused"""
+    """sustained rate of calls per token; faster calls are refused"""
     burst_calls: Count = 200
-    """calls of one token at once after a pause"""
+    """calls that one token may make in a burst after a pause"""
     pass_images: Count = 16
-    """images of different calls that share one pass through the model at most"""
+    """most images, from different calls, in one pass through the model"""
     pass_wait_ms: Duration = 2.0
-    """how long the first image of a pass waits for others, in milliseconds"""
+    """how long the first image of a pass waits for more, in milliseconds"""
     waiting_images: Count = 128
-    """query images that may wait for the model; calls with more are refused at once"""
+    """most query images waiting for the model; calls that would add more are refused"""
 
     @property
     def image_limits(self) -> ImageLimits:
-        """What decoding a picture accepts."""
+        """Limits on a picture to decode."""
         return ImageLimits(max_bytes=self.request_bytes, max_pixels=self.image_pixels)
 
 
 class AccessSection(Section):
-    """Who may ask, and what is written down. Beyond loopback a server needs TLS and tokens."""
+    """Access control and the audit log. Beyond loopback, a server needs TLS and tokens."""
 
     tls_certificate: Path | None = None
-    """PEM file of the server's certificate and its chain; read again when it changes"""
+    """PEM file of the server's certificate and its chain; reloaded when it changes"""
     tls_key: Path | None = None
-    """PEM file of its private key, without a pass phrase"""
+    """PEM file of the certificate's private key, without a passphrase"""
     client_ca: Path | None = None
-    """PEM file of the authority that clients' certificates must come from (mutual TLS)"""
+    """PEM file of the authority that must have issued clients' certificates (mutual TLS)"""
     tokens: Path | None = None
-    """file of tokens that `partlens token` writes; none lets in whoever reaches the server"""
+    """token file written by `partlens token`; without one, anyone who can connect has access"""
     audit_log: Path | None = None
-    """file of what was asked by whom; by default beside the gallery, as GALLERY.audit.jsonl"""
+    """audit log file; by default GALLERY.audit.jsonl, next to the gallery"""
 
     @model_validator(mode="after")
     def _pair(self) -> "AccessSection":
         if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("tls_certificate and tls_key are given together or not at all")
+            raise ValueError("give both tls_certificate and tls_key, or neither")
         if self.client_ca is not None and self.tls_certificate is None:
             raise ValueError("client_ca needs tls_certificate and tls_key")
         return self
 
 
 class ObserveSection(Section):
-    """What the server tells its operators."""
+    """Metrics and logs."""
 
     metrics_listen: ListeningAddress | None = None
-    """HOST:PORT to serve Prometheus metrics on, over HTTP without TLS; none serves none"""
+    """HOST:PORT to serve Prometheus metrics on, over HTTP without TLS; none disables them"""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """least level of a line in the log; info has one line a call"""
+    """lowest level to log; info logs one line per call"""
     log_format: Literal["auto", "json", "text"] = "auto"
-    """json: one object a line; auto: text on a terminal, json otherwise"""
+    """json: one object per line; auto: text on a terminal, json otherwise"""
 
 
 class RedisSection(Section):
-    """A Redis server (7 or later), which servers of one gallery share. None is needed for one."""
+    """A Redis server (7 or later) shared by the servers of one gallery. One server needs none."""
 
     url: str | None = None
     """redis://HOST:PORT/NUMBER, or rediss:// for TLS; never with a password"""
     user: str | None = None
-    """its user, where it has several"""
+    """Redis user name, if Redis has several users"""
     password_file: Path | None = None
-    """file that holds its password"""
+    """file that holds the Redis password"""
     ca: Path | None = None
-    """PEM file of the authority that its certificate must come from; the system's if none"""
+    """PEM file of the authority that must have issued its certificate; default: the system's"""
     certificate: Path | None = None
-    """PEM file of our own certificate, where it asks for one"""
+    """PEM file of the client certificate, if Redis asks for one"""
     key: Path | None = None
     """PEM file of its private key"""
     prefix: str = "partlens"
-    """begins the name of every key, stream and channel; give each gallery its own"""
+    """prefix of every key, stream and channel name; use a different one for each gallery"""
     query_seconds: Count = 3600
-    """how long the features of a query picture are kept there after their last use"""
+    """how long a query picture's features are kept in Redis after their last use"""
 
     @field_validator("url")
     @classmethod
     def _without_password(cls, url: str | None) -> str | None:
         if url and "@" in url:
-            # Not quoted: what is wrong with it is that it may hold a password.
+            # Not quoted: it may hold a password.
             raise PydanticCustomError(
                 "password", "must hold no user or password; use password_file"
             )
         if url is not None:
             _url(url, {"redis": 6379, "rediss": 6379})
             if not re.fullmatch(r"/?\d{0,9}", urlsplit(url).path):
-                raise ValueError("must end in the number of a database, as redis://HOST:PORT/0")
+                raise ValueError("must end in a database number, such as redis://HOST:PORT/0")
         return url
 
 
@@ -242,18 +242,18 @@ class IngestSection(Section):
 
 
 class StandingSection(Section):
-    """Standing queries, and where their matches go beside the callers that watch."""
+    """Standing queries, and where to send matches besides WatchMatches."""
 
     folder: Path | None = None
-    """folder of the standing queries; by default beside the gallery, as GALLERY.standing"""
+    """folder of the standing queries; by default GALLERY.standing, next to the gallery"""
     queries: Count = 1000
-    """standing queries at most, of all callers together"""
+    """most standing queries, counted over all callers"""
     webhook: WebAddress | None = None
-    """http:// or https:// address that gets every match by POST; set it on one server only"""
+    """http:// or https:// address to POST every match to; set it on one server only"""
     webhook_secret_file: Path | None = None
-    """file with the secret that signs what the webhook gets"""
+    """file that holds the secret for signing webhook requests"""
     kept_matches: Count = 10_000
-    """matches kept in the Redis stream, about; the oldest go"""
+    """approximate number of matches kept in the Redis stream; the oldest are removed"""
 
 
 class BridgeSection(Section):

@@ -1,4 +1,4 @@
-"""The settings of a server, gathered from flags, the environment and partlens.toml."""
+"""The settings of a server, from flags, the environment and partlens.toml."""
 
 import os
 import tomllib
@@ -34,7 +34,7 @@ Values = dict[str, dict[str, Any]]
 
 
 class Settings(BaseSettings):
-    """Every setting, by section. Made directly it reads nothing from outside; load does."""
+    """Every setting, by section. The constructor reads nothing from outside; load does."""
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -62,16 +62,16 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What the constructor is given, alone: load merges the rest and keeps its origins."""
+        """Use constructor arguments only: load merges the other sources and keeps the origins."""
         return (init_settings,)
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """The settings in force, and where each came from.
+    """The effective settings, and the origin of each.
 
     Attributes:
-        origins: "section.key" -> "flag", "environment" or the file's name; defaults have none.
+        origins: "section.key" -> "flag", "environment" or the file's name; no entry for defaults.
     """
 
     settings: Settings
@@ -79,15 +79,14 @@ class Loaded:
 
 
 def load(flags: Values | None = None, file: Path | None = None) -> Loaded:
-    """The settings in force: flags > environment (PARTLENS__SECTION__KEY) > file > defaults.
+    """The effective settings: flags > environment (PARTLENS__SECTION__KEY) > file > defaults.
 
     Args:
         flags: {section: {key: value}}; values may be texts.
         file: a TOML file; None reads partlens.toml if the working folder has one.
 
     Raises:
-        SettingsError: a setting that does not exist or cannot have its value, or a file that
-            cannot be read.
+        SettingsError: an unknown setting, an invalid value, or a file that cannot be read.
     """
     if file is None and CONFIG_FILE.exists():
         file = CONFIG_FILE
@@ -113,7 +112,7 @@ def from_texts(texts: Iterable[str]) -> Values:
     """Values from texts like "limits.regions=4".
 
     Raises:
-        SettingsError: a text of another form, or a setting with two values.
+        SettingsError: a malformed text, or a setting with two values.
 
     >>> from_texts(["limits.regions=4"])
     {'limits': {'regions': '4'}}
@@ -132,18 +131,18 @@ def from_texts(texts: Iterable[str]) -> Values:
 
 
 def _from_environment() -> Values:
-    # The library passes over a variable of an unknown section: a slip of the pen would go unseen.
+    # The library ignores variables of unknown sections, so a typo would go unnoticed.
     known: dict[str, str] = {}
     for name in os.environ:
         if name.upper().startswith(PREFIX) and known.setdefault(name.upper(), name) != name:
             raise SettingsError(
-                f"environment variables {known[name.upper()]} and {name} are one setting; give it"
-                " once"
+                f"environment variables {known[name.upper()]} and {name} are the same setting; give"
+                " it once"
             )
         section = name[len(PREFIX) :].partition("__")[0].lower()
         if name.upper().startswith(PREFIX) and section not in Settings.model_fields:
             raise SettingsError(
-                f"environment variable {name}: there is no section {section!r}; there are"
+                f"environment variable {name}: there is no section {section!r}; the sections are"
                 f" {', '.join(Settings.model_fields)}"
             )
     return EnvSettingsSource(Settings)()

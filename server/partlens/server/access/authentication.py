@@ -1,4 +1,4 @@
-"""Layers around every call: who asks, and whether they may."""
+"""Layers around every call: authentication and authorisation."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,10 +14,10 @@ _HEADER, _SCHEME = "authorization", "bearer "
 
 
 class Authentication:
-    """Finds out who asks.
+    """Identifies the caller.
 
     Args:
-        tokens: those that are let in; None lets anyone in.
+        tokens: tokens that are accepted; None accepts anyone.
     """
 
     def __init__(self, tokens: TokenFile | None) -> None:
@@ -28,8 +28,8 @@ class Authentication:
         """Sets the call's caller.
 
         Raises:
-            UnauthenticatedError: no token, or one that is not valid.
-            TokenFileError: the tokens cannot be read; nobody is let in.
+            UnauthenticatedError: the token is missing or invalid.
+            TokenFileError: the token file cannot be read; all calls are refused.
         """
         call.caller = self._caller(call)
 
@@ -50,19 +50,17 @@ class Authentication:
             )
         id, secret = split(given[len(_SCHEME) :].strip())
         token = self._tokens.read().get(id)
-        # One answer for all that is wrong, so that ids cannot be found by trying.
+        # The same message for every cause, so that ids cannot be guessed by trial.
         if token is None or not token.matches(secret) or token.expired(datetime.now(UTC)):
-            raise UnauthenticatedError(
-                "this token is not valid here: it is unknown, revoked, expired or mistyped"
-            )
+            raise UnauthenticatedError("invalid token: it is unknown, revoked, expired or mistyped")
         return token.caller
 
 
 class Authorisation:
-    """Lets only those on whose token has the scope that the method needs."""
+    """Refuses callers without the scope that the method needs."""
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
-        """Raises ForbiddenError where it has not."""
+        """Raises ForbiddenError if the token lacks the scope."""
         call.caller.require_scope(call.method)
         yield

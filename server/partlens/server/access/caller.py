@@ -1,4 +1,4 @@
-"""Who asks, and how far that reaches."""
+"""Who is calling, and what they may do."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from partlens.server.errors import ForbiddenError
 Scope = Literal["search", "ingest", "admin"]
 SCOPES: tuple[Scope, ...] = ("search", "ingest", "admin")
 
-# What each method needs; a method that is not here is closed to everyone.
+# The scopes that each method needs; a method that is not listed is closed to everyone.
 NEEDED: dict[str, frozenset[Scope]] = {
     "/partlens.v1.PartSearchService/SearchRegions": frozenset({"search"}),
     "/partlens.v1.PartSearchService/ExplainPair": frozenset({"search"}),
@@ -33,14 +33,14 @@ class Confinement:
     """The images that a caller may see and change.
 
     Attributes:
-        cameras: theirs only; None for all images. Never empty.
+        cameras: only images from these cameras; None for all images. Never empty.
     """
 
     cameras: frozenset[str] | None = None
 
     @classmethod
     def to(cls, cameras: Iterable[str]) -> "Confinement":
-        """Confined to these cameras; not at all where there are none.
+        """Confined to these cameras; unconfined if there are none.
 
         >>> Confinement.to([]).cameras is None
         True
@@ -48,42 +48,42 @@ class Confinement:
         return cls(frozenset(cameras) or None)
 
     def sees(self, metadata: Metadata) -> bool:
-        """Whether an image is within."""
+        """Whether the caller may see an image."""
         return self.cameras is None or metadata.camera in self.cameras
 
     def narrowed(self, where: Filter) -> Filter:
-        """A filter that lets no image pass that is not within.
+        """A filter that passes only images that the caller may see.
 
         Raises:
-            ForbiddenError: the filter names a camera outside.
+            ForbiddenError: the filter names a camera outside the confinement.
         """
         if self.cameras is None:
             return where
         if outside := frozenset(where.cameras) - self.cameras:
             raise ForbiddenError(
-                f"this token is confined to cameras {_names(self.cameras)}; the filter names"
+                f"this token is restricted to cameras {_names(self.cameras)}; the filter names"
                 f" {_names(outside)}"
             )
         return replace(where, cameras=where.cameras or self.cameras)
 
     def require(self, camera: str) -> None:
-        """Raise ForbiddenError where an image of a camera is outside."""
+        """Raise ForbiddenError if a camera is outside the confinement."""
         if self.cameras is not None and camera not in self.cameras:
             raise ForbiddenError(
-                f"this token is confined to cameras {_names(self.cameras)}; the image is of"
+                f"this token is restricted to cameras {_names(self.cameras)}; the image is from"
                 f" {camera!r}"
             )
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks.
+    """Who is calling.
 
     Attributes:
-        token: id of the token; "" where the server has none.
-        name: what its owner called it.
-        scopes: what it may do.
-        within: the images it may do it to.
+        token: id of the token; "" if the server has no tokens.
+        name: name of the token.
+        scopes: scopes of the token.
+        within: images that the caller may access.
     """
 
     token: str = ""
@@ -92,7 +92,7 @@ class Caller:
     within: Confinement = Confinement()
 
     def require_scope(self, method: str) -> None:
-        """Raise ForbiddenError unless a method is open to this caller."""
+        """Raise ForbiddenError unless this caller may call a method."""
         needed = NEEDED.get(method, frozenset())
         if not needed & self.scopes:
             raise ForbiddenError(
@@ -101,7 +101,7 @@ class Caller:
             )
 
 
-# Where the server has no tokens, which it may only on loopback: whoever reaches it.
+# Every caller of a server without tokens, which is allowed only on loopback.
 ANYONE = Caller(name="anyone", scopes=frozenset(SCOPES))
 
 

@@ -1,4 +1,4 @@
-"""TLS: certificates from files, read again when they change."""
+"""TLS: certificates from files, reloaded when they change."""
 
 import logging
 import ssl
@@ -15,7 +15,7 @@ _Stamp = tuple[tuple[int, int], ...]
 
 
 class Certificates:
-    """The server's certificate and key, and the authority that its clients' must come from.
+    """The server's certificate and key, and the authority for client certificates.
 
     Args:
         client_ca: None lets clients without a certificate connect.
@@ -27,10 +27,10 @@ class Certificates:
         self._lock = threading.Lock()
 
     def credentials(self) -> grpc.ServerCredentials:
-        """What a port needs; every new connection gets the certificate that the files hold then.
+        """Credentials for a port; every new connection uses the files' current certificate.
 
         Raises:
-            CertificateError: they cannot be used.
+            CertificateError: the files cannot be used.
         """
         configuration = self._read()
         return grpc.dynamic_ssl_server_credentials(
@@ -40,19 +40,19 @@ class Certificates:
         )
 
     def _read_again(self) -> grpc.ServerCertificateConfiguration | None:
-        """The files' content if it has changed and can be used; None keeps what was used before."""
+        """The files' content if it has changed and is usable; None keeps the previous one."""
         with self._lock:
             try:
                 return None if self._stamp == self._now() else self._read()
             except (OSError, CertificateError) as error:
-                # Half written, say: callers go on with the certificate that works.
-                _log.error("the certificate is not read again: %s", error)
+                # The file may be half written: keep the certificate that works.
+                _log.error("cannot reload the certificate: %s", error)
                 return None
 
     def _read(self) -> grpc.ServerCertificateConfiguration:
         try:
             stamp = self._now()
-            # Says what is wrong with the pair, which gRPC would tell at the first connection only.
+            # Reports a bad pair now; gRPC would report it only at the first connection.
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(self._certificate, self._key, password="")
             if self._client_ca:
@@ -63,8 +63,8 @@ class Certificates:
             raise CertificateError(
                 f"certificate {self._certificate}, key {self._key}"
                 + (f" and client authority {self._client_ca}" if self._client_ca else "")
-                + f" cannot be used: {error}; give PEM files that belong together, the key without"
-                " a pass phrase"
+                + f" cannot be used: {error}; give matching PEM files, the key without a"
+                " passphrase"
             ) from error
         self._stamp = stamp
         return grpc.ssl_server_certificate_configuration([pair], authority)
@@ -76,7 +76,7 @@ class Certificates:
 
 
 def certificates(access: AccessSection) -> Certificates | None:
-    """Those of the settings; None for a server without TLS."""
+    """The certificates in the settings; None for a server without TLS."""
     if access.tls_certificate is None or access.tls_key is None:
         return None
     return Certificates(access.tls_certificate, access.tls_key, access.client_ca)

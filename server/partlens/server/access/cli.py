@@ -20,9 +20,9 @@ from partlens.server.access.tokens import Token
 
 
 def token_file(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--tokens, --config and --set, given to the command as the file of tokens."""
+    """--tokens, --config and --set, given to the command as the token file."""
 
-    @click.option("--tokens", "path", help="The file of tokens, instead of access.tokens.")
+    @click.option("--tokens", "path", help="Token file, instead of access.tokens.")
     @config_options
     @wraps(command)
     def with_file(
@@ -38,7 +38,7 @@ def token_file(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def token() -> None:
-    """Make, list and revoke the tokens that a server lets in. A running server sees it at once."""
+    """Create, list and revoke access tokens. Changes apply to a running server immediately."""
 
 
 @token.command()
@@ -51,15 +51,17 @@ def token() -> None:
     type=click.Choice(SCOPES),
     help="search, ingest (upload) or admin (delete); repeatable.",
 )
-@click.option("--camera", "cameras", multiple=True, help="Confine it to this camera; repeatable.")
 @click.option(
-    "--days", type=click.IntRange(1, 36_500), help="Let it expire; by default it does not."
+    "--camera", "cameras", multiple=True, help="Restrict the token to this camera; repeatable."
+)
+@click.option(
+    "--days", type=click.IntRange(1, 36_500), help="Days until it expires; never by default."
 )
 @token_file
 def create(
     file: TokenFile, name: str, scopes: tuple[str, ...], cameras: tuple[str, ...], days: int | None
 ) -> None:
-    """Make a token for NAME, and print it: this once, since only a hash of it is kept."""
+    """Create a token for NAME and print it once. Only a hash of it is stored."""
     expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days) if days else None
     made, text = tokens.create(
         name, frozenset(cast("tuple[Scope, ...]", scopes)), frozenset(cameras), expires
@@ -67,7 +69,7 @@ def create(
     with clear_errors():
         file.add(made)
     click.echo(
-        f"token {made.id} for {name}, kept in {file.path} as a hash; keep this text:", err=True
+        f"token {made.id} for {name}; {file.path} has only its hash, so save this text:", err=True
     )
     click.echo(text)
 
@@ -76,7 +78,7 @@ def create(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @token_file
 def list_tokens(file: TokenFile, as_json: bool) -> None:
-    """Show the tokens, without what is secret of them."""
+    """List the tokens, without their secrets."""
     with clear_errors():
         found = sorted(file.read().values(), key=lambda token: token.created_at)
     if as_json:
@@ -99,7 +101,7 @@ def list_tokens(file: TokenFile, as_json: bool) -> None:
 @click.argument("id")
 @token_file
 def revoke(file: TokenFile, id: str) -> None:
-    """Take back the token with this ID: its next call is refused."""
+    """Revoke the token with this ID. Its next call is refused."""
     with clear_errors():
         gone = file.remove(id)
     click.echo(f"token {gone.id} of {gone.name} is revoked", err=True)

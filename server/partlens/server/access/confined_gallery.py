@@ -17,11 +17,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Added:
-    """What became of images to add.
+    """Result of adding images.
 
     Attributes:
-        replaced: ids that were there before.
-        refused: position among the given images -> why it was not added.
+        replaced: ids that existed before.
+        refused: position among the given images -> why the image was not added.
     """
 
     replaced: Set[str]
@@ -29,10 +29,10 @@ class Added:
 
 
 class ConfinedWriter:
-    """Changes a gallery for one caller while nobody else can.
+    """Changes a gallery for one caller, with exclusive access.
 
     Args:
-        newest: the gallery as it is until this writer changes it.
+        newest: the gallery's current state, until this writer changes it.
     """
 
     def __init__(self, gallery: Gallery, newest: ConfinedView) -> None:
@@ -41,10 +41,10 @@ class ConfinedWriter:
     def add(self, images: Sequence[NewImage]) -> Added:
         """Add the images that the caller may add and the gallery can hold, in one commit.
 
-        Of one id given twice the later image stays, as if each had had a commit of its own.
+        If an id is given twice, the later image stays, as if each were committed separately.
 
         Raises:
-            LockedError, StorageError: as Gallery.add.
+            LockedError, StorageError: see Gallery.add.
         """
         refused = dict[int, ForbiddenError | InvalidImageError]()
         for number, image in enumerate(images):
@@ -68,16 +68,16 @@ class ConfinedWriter:
         within.require(image.metadata.camera)
         for replaced in self._newest.whole.metadata([image.id]).values():
             if not within.sees(replaced):
-                # Not even whose it is: that would tell of a camera that is not the caller's.
+                # Not naming the camera, which the caller may not know about.
                 raise ForbiddenError(f"this token may not replace image {image.id!r}")
 
     def delete(self, ids: Sequence[str]) -> int:
-        """Delete those that the caller sees; how many."""
+        """Delete the images that the caller may see; return how many."""
         return self._gallery.delete(sorted(self._newest.visible(ids)))
 
 
 class ConfinedGallery:
-    """A gallery without the images outside a confinement: to its caller they do not exist.
+    """A gallery that hides the images outside a confinement from its caller.
 
     Args:
         require_waiting: raises when the caller is gone, to end a search early.
@@ -102,11 +102,11 @@ class ConfinedGallery:
         return ConfinedView(view, self._within, self._require_waiting)
 
     def read(self, work: Callable[[ConfinedView], T]) -> T:
-        """As Gallery.read."""
+        """See Gallery.read."""
         return self._gallery.read(lambda view: work(self.seen_in(view)))
 
     @contextmanager
     def writing(self) -> Iterator[ConfinedWriter]:
-        """As Gallery.writing: what the writer checks in the block holds when it writes."""
+        """See Gallery.writing: what the writer checks in the block still holds when it writes."""
         with self._gallery.writing() as newest:
             yield ConfinedWriter(self._gallery, self.seen_in(newest))

@@ -1,4 +1,4 @@
-"""What one caller may see of a gallery at one commit: the one way from a request to its images."""
+"""What one caller may see of a gallery at one commit. All requests read images through this."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ _EVERYTHING = Filter()
 
 @dataclass(frozen=True, eq=False)
 class ConfinedView:
-    """A view without the images outside a confinement: to its caller they do not exist.
+    """A view that hides the images outside a confinement from its caller.
 
-    The rights to an image are checked on the very rows that are then read.
+    Access is checked on the same rows that are then read.
 
     Attributes:
         whole: the view with all images.
@@ -32,7 +32,7 @@ class ConfinedView:
 
     @property
     def number(self) -> int:
-        """The commit's; grows with every commit, of anyone."""
+        """Number of the commit; grows with every commit by anyone."""
         return self.whole.number
 
     def __len__(self) -> int:
@@ -41,26 +41,26 @@ class ConfinedView:
         return self.whole.count(self.within.narrowed(_EVERYTHING))
 
     def get(self, id: str) -> StoredImage:
-        """The image of this id; NotFoundError if there is none."""
+        """The image with this id; NotFoundError if there is none."""
         self._require([id])
         return self.whole.get(id)
 
     def list(self, after: str, limit: int) -> Sequence[StoredImage]:
-        """Images in order of id, from the first id above `after`."""
+        """Images ordered by id, starting with the first id above `after`."""
         return self.whole.list(after, limit, self.within.narrowed(_EVERYTHING))
 
     def thumbnails(self, ids: Sequence[str]) -> Sequence[bytes]:
-        """As GalleryView.thumbnails."""
+        """See GalleryView.thumbnails."""
         self._require(ids)
         return self.whole.thumbnails(ids)
 
     def with_thumbnails(self, found: Sequence[Candidate]) -> Sequence[Candidate]:
-        """As GalleryView.with_thumbnails."""
+        """See GalleryView.with_thumbnails."""
         self._require([one.id for one in found])
         return self.whole.with_thumbnails(found)
 
     def decompositions(self, ids: Sequence[str]) -> tuple[FloatArray, FloatArray]:
-        """As GalleryView.decompositions."""
+        """See GalleryView.decompositions."""
         self._require(ids)
         return self.whole.decompositions(ids)
 
@@ -72,20 +72,20 @@ class ConfinedView:
         top: int,
         by: GroupBy | None,
     ) -> Sequence[Candidate]:
-        """As GalleryView.search.
+        """See GalleryView.search.
 
         Raises:
-            ForbiddenError: the filter names a camera outside.
+            ForbiddenError: the filter names a camera outside the confinement.
         """
         narrowed = self.within.narrowed(where)
         return self.whole.search(parts, score, narrowed, top, self.require_waiting, by)
 
     def unchanged(self, found: Sequence[Candidate]) -> Sequence[Candidate]:
-        """As GalleryView.unchanged."""
+        """See GalleryView.unchanged."""
         return self.whole.unchanged(found)
 
     def visible(self, ids: Sequence[str]) -> set[str]:
-        """Those of these ids that have an image here."""
+        """The given ids that have an image here."""
         found = self.whole.metadata(ids)
         return {id for id, metadata in found.items() if self.within.sees(metadata)}
 

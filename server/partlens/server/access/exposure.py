@@ -1,4 +1,4 @@
-"""Where a server may listen: open on loopback, locked anywhere else."""
+"""Where a server may listen: beyond loopback, only with TLS and tokens."""
 
 from partlens.client import address as addresses
 from partlens.runtime.config.sections import AccessSection
@@ -6,13 +6,13 @@ from partlens.runtime.errors import ListenError
 
 
 def require_locked(listen: str, access: AccessSection, *, insecure: bool) -> None:
-    """Refuses to open the server to other machines without TLS and tokens.
+    """Refuse to expose the server to other machines without TLS and tokens.
 
     Args:
-        insecure: the operator wants just that.
+        insecure: allow it anyway.
 
     Raises:
-        ListenError: not a loopback address, and something is missing.
+        ListenError: the address is not loopback, and TLS or tokens are missing.
     """
     missing = [
         text
@@ -25,6 +25,6 @@ def require_locked(listen: str, access: AccessSection, *, insecure: bool) -> Non
     if missing and not insecure and not addresses.parse(listen, listening=True).is_loopback:
         raise ListenError(
             f"{listen} can be reached from other machines, and the server has no"
-            f" {' and no '.join(missing)}. Give them, listen on 127.0.0.1, or say --insecure to"
-            " serve whoever comes"
+            f" {' and no '.join(missing)}. Configure them, listen on 127.0.0.1, or give --insecure"
+            " to serve anyone who can connect"
         )

@@ -1,4 +1,4 @@
-"""The file of tokens: changed by `partlens token`, read by a server that is running."""
+"""The token file: written by `partlens token`, read by a running server."""
 
 import fcntl
 import json
@@ -16,10 +16,10 @@ _FORMAT = 1
 
 
 class TokenFile:
-    """Tokens by id. A file that does not exist yet holds none.
+    """Tokens by id. A missing file means no tokens.
 
-    Reading again costs one stat where the file has not changed, so that a revoked token is refused
-    at the next call. A file that cannot be read lets nobody in.
+    Reading an unchanged file costs one stat, so every call reads it and a revoked token is refused
+    at the next call. If the file cannot be read, every call is refused.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,7 +28,7 @@ class TokenFile:
         self._tokens: Mapping[str, Token] = {}
 
     def read(self) -> Mapping[str, Token]:
-        """The tokens now.
+        """The current tokens.
 
         Raises:
             TokenFileError: the file is damaged or cannot be read.
@@ -51,10 +51,10 @@ class TokenFile:
             tokens[token.id] = token
 
     def remove(self, id: str) -> Token:
-        """Removes a token, and gives what it was.
+        """Removes a token and returns it.
 
         Raises:
-            TokenFileError: there is none of this id, or as read does.
+            TokenFileError: there is no token with this id, or the file cannot be read.
         """
         with self._changing() as tokens:
             if id not in tokens:
@@ -83,11 +83,11 @@ def _parsed(path: Path) -> dict[str, Token]:
         plain = strict_json.loads(path.read_bytes())
         if plain["format"] != _FORMAT:
             raise TokenFileError(
-                f"{path} has format {plain['format']}, this version reads {_FORMAT}"
+                f"{path} has format {plain['format']}; this version reads format {_FORMAT}"
             )
         tokens = [Token.from_json(one) for one in plain["tokens"]]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise TokenFileError(f"{path} cannot be read as a file of tokens: {error}") from error
+        raise TokenFileError(f"{path} is not a valid token file: {error}") from error
     by_id = {token.id: token for token in tokens}
     if len(by_id) < len(tokens):
         raise TokenFileError(f"{path} has two tokens with the same id; remove one")

@@ -1,7 +1,7 @@
-"""Bearer tokens: 256 random bits, of which the server keeps only a keyed hash.
+"""Bearer tokens: 256 random bits. The server stores only a keyed hash.
 
-A password is hashed slowly (scrypt) since it can be guessed. A random token of 256 bits cannot, so
-one HMAC-SHA256 keeps it as safe, and a caller cannot keep the server busy by sending wrong ones.
+Passwords need a slow hash (scrypt) because they can be guessed. A random 256-bit token cannot be,
+so one HMAC-SHA256 is as safe, and wrong tokens cannot keep the server busy.
 """
 
 import hmac
@@ -21,11 +21,11 @@ class Token:
     """A token as it is stored.
 
     Attributes:
-        id: names it, in lists and in the audit log; not secret.
-        name: whose it is, in its owner's words.
-        scopes: what it may do.
-        cameras: the cameras it is confined to; empty for all images.
-        created_at, expires_at: None if it never expires.
+        id: id in lists and in the audit log; not secret.
+        name: name that its owner chose.
+        scopes: what the token allows.
+        cameras: cameras that the token is restricted to; empty for all images.
+        created_at, expires_at: times; expires_at is None if the token never expires.
         salt, digest: HMAC-SHA256 of the secret, keyed by the salt; hexadecimal.
     """
 
@@ -40,19 +40,19 @@ class Token:
 
     @property
     def caller(self) -> Caller:
-        """Who holds it."""
+        """The holder of the token."""
         return Caller(self.id, self.name, self.scopes, Confinement.to(self.cameras))
 
     def expired(self, now: datetime) -> bool:
-        """Whether its time is over."""
+        """Whether it has expired."""
         return self.expires_at is not None and now >= self.expires_at
 
     def matches(self, secret: str) -> bool:
-        """Whether a secret is this token's, in a time that tells nothing."""
+        """Whether a secret is this token's; takes constant time."""
         return hmac.compare_digest(_digest(secret, self.salt), self.digest)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, which from_json reads."""
+        """Plain values for JSON; from_json reads them."""
         return {
             "id": self.id,
             "name": self.name,
@@ -66,18 +66,18 @@ class Token:
 
     @classmethod
     def from_json(cls, plain: Any) -> "Token":
-        """The token of plain values.
+        """The token from plain values.
 
         Raises:
-            TokenFileError: they are of another form.
+            TokenFileError: the values are malformed.
         """
         try:
             scopes, expires = frozenset(plain["scopes"]), plain["expires_at"]
             if not scopes or scopes - set(SCOPES):
-                raise ValueError(f"scopes are {', '.join(SCOPES)}")
+                raise ValueError(f"scopes must be {', '.join(SCOPES)}")
             texts = [plain[key] for key in ("id", "name", "salt", "digest")]
             if not all(isinstance(text, str) for text in [*texts, *plain["cameras"]]):
-                raise ValueError("id, name, salt, digest and cameras are texts")
+                raise ValueError("id, name, salt, digest and cameras must be texts")
             return cls(
                 texts[0],
                 texts[1],
@@ -89,7 +89,7 @@ class Token:
                 texts[3],
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise TokenFileError(f"a token has another form than it must have: {error}") from error
+            raise TokenFileError(f"a token is malformed: {error}") from error
 
 
 def create(
@@ -98,7 +98,7 @@ def create(
     cameras: frozenset[str] = frozenset(),
     expires_at: datetime | None = None,
 ) -> tuple[Token, str]:
-    """A new token, and the text that its holder sends; nobody can find the text again."""
+    """A new token, and the text that its holder sends. The text cannot be recovered later."""
     id, secret, salt = secrets.token_hex(4), secrets.token_urlsafe(32), secrets.token_hex(16)
     created_at = datetime.now(UTC).replace(microsecond=0)
     token = Token(id, name, scopes, cameras, created_at, expires_at, salt, _digest(secret, salt))
@@ -106,7 +106,7 @@ def create(
 
 
 def split(text: str) -> tuple[str, str]:
-    """The id and the secret in the text of a token; ("", "") where it is none.
+    """The id and the secret in the text of a token; ("", "") if it is not a token.
 
     >>> split("plt_0123abcd_s_e-cret")
     ('0123abcd', 's_e-cret')

@@ -1,7 +1,7 @@
-"""The audit log's lines: each carries a hash over itself and all before it.
+"""The lines of the audit log: each has a hash over itself and all lines before it.
 
-A line that is changed, taken out, put in or moved breaks the chain from there on. Lines cut off at
-the end, and a chain made anew from some line on, can only be seen by who kept an earlier head.
+Changing, removing, inserting or moving a line breaks the chain from there on. A truncated log, or a
+chain rewritten from some line on, can be detected only with an earlier head.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ class Verified:
     """A chain that holds.
 
     Attributes:
-        entries: how many.
-        head: hash of the last.
-        torn_bytes: what a killed server left behind the last line, never acknowledged.
+        entries: number of entries.
+        head: hash of the last entry.
+        torn_bytes: bytes of an incomplete last line, left by a killed server, never acknowledged.
     """
 
     entries: int
@@ -33,7 +33,7 @@ class Verified:
 
 
 def line(entry: Entry, before: str) -> tuple[bytes, str]:
-    """An entry as the line behind the one whose hash is `before`, and its own hash.
+    """The line for an entry, where `before` is the previous line's hash, and the new hash.
 
     >>> line({"who": "a"}, GENESIS)[0] == line({"who": "a"}, "1" * 64)[0]
     False
@@ -43,13 +43,13 @@ def line(entry: Entry, before: str) -> tuple[bytes, str]:
 
 
 def verify(path: Path, contains: tuple[int, str] | None = None) -> Verified:
-    """Checks a whole log.
+    """Verify a whole log.
 
     Args:
-        contains: (entries, head) of an earlier time, which this log must go on from.
+        contains: an earlier (entries, head) that this log must contain.
 
     Raises:
-        AuditError: it cannot be read or a line does not fit; names the line.
+        AuditError: the log cannot be read, or a line breaks the chain; names the line.
     """
     count, head, torn = 0, GENESIS, 0
     try:
@@ -61,13 +61,13 @@ def verify(path: Path, contains: tuple[int, str] | None = None) -> Verified:
                 count, head = count + 1, _checked(raw, head, f"{path}, line {count + 1}")
                 if contains and contains[0] == count and contains[1] != head:
                     raise AuditError(
-                        f"{path}, line {count}: its hash is {head}, and was {contains[1]}: some"
-                        " line up to here is not what it was"
+                        f"{path}, line {count}: its hash is {head}, but was {contains[1]}: this"
+                        " line or one before it was changed"
                     )
     except OSError as error:
         raise AuditError(f"{path} cannot be read: {error.strerror}") from error
     if contains and contains[0] > count:
-        raise AuditError(f"{path} has {count} lines, and had {contains[0]}: the end was cut off")
+        raise AuditError(f"{path} has {count} lines, but had {contains[0]}: the end was cut off")
     return Verified(count, head, torn)
 
 
@@ -75,7 +75,7 @@ def read_line(raw: bytes, where: str) -> dict[str, Any]:
     """A line's fields.
 
     Raises:
-        AuditError: it is not one of ours.
+        AuditError: it is not a line of an audit log.
     """
     try:
         fields = json.loads(raw)
@@ -83,7 +83,7 @@ def read_line(raw: bytes, where: str) -> dict[str, Any]:
             return fields
     except (ValueError, RecursionError):
         pass
-    raise AuditError(f"{where}: this is no line of an audit log")
+    raise AuditError(f"{where}: this is not a line of an audit log")
 
 
 def _checked(raw: bytes, before: str, where: str) -> str:
@@ -91,8 +91,8 @@ def _checked(raw: bytes, before: str, where: str) -> str:
     hash = str(fields.pop("hash"))
     if _hash(fields, before) != hash:
         raise AuditError(
-            f"{where}: the hash does not fit: this line was changed, or one before it was taken"
-            " out, put in or moved"
+            f"{where}: the hash does not match: this line was changed, or a line before it was"
+            " removed, inserted or moved"
         )
     return hash
 

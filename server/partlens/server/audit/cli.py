@@ -21,27 +21,25 @@ class _Head(click.ParamType[Any]):
 
 @click.group()
 def audit() -> None:
-    """Check the log of what was asked by whom."""
+    """Verify the audit log."""
 
 
 @audit.command()
 @click.argument("log", type=click.Path(path_type=Path))
-@click.option(
-    "--contains", type=_Head(), help="Head printed by an earlier run, kept elsewhere since."
-)
+@click.option("--contains", type=_Head(), help="Head printed by an earlier run and kept elsewhere.")
 def verify(log: Path, contains: tuple[int, str] | None) -> None:
-    """Check the hash chain of LOG, and print its head; exit 1 naming the line that breaks it.
+    """Verify the hash chain of LOG and print its head. If a line breaks it, name it and exit 1.
 
-    Keep the head on another machine: given back by --contains, it also shows lines that were cut
-    off at the end and a log that was made anew.
+    Keep the head on another machine. Passed to --contains, it also detects a truncated or rewritten
+    log.
     """
     with clear_errors():
         found = chain.verify(log, contains)
     click.echo(f"{found.entries} entries, the chain holds")
     if found.torn_bytes:
         click.echo(
-            f"note: {found.torn_bytes} bytes of a last line that was never finished; the server"
-            " cuts them when it starts"
+            f"note: the last line is incomplete ({found.torn_bytes} bytes); the server removes it"
+            " when it starts"
         )
     if found.entries:
         click.echo(f"head {found.entries}:{found.head}")

@@ -1,4 +1,4 @@
-"""The audit log as a file: only ever added to, by one process."""
+"""The audit log as a file: append-only, written by one process."""
 
 import asyncio
 import fcntl
@@ -17,7 +17,7 @@ _LONGEST_LINE = 2**20
 
 
 class AuditLog:
-    """Adds entries. What arrives while a write lasts shares the next one, and its fsync."""
+    """Appends entries. Entries that arrive during a write share the next write and its fsync."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -27,10 +27,10 @@ class AuditLog:
         self._file, self._head = -1, GENESIS
 
     def open(self) -> None:
-        """Takes the file for this process, and mends what a killed one left.
+        """Locks the file for this process, and removes an incomplete last line.
 
         Raises:
-            AuditError: the file cannot be used, or another process has it.
+            AuditError: the file cannot be used, or another process has locked it.
         """
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
@@ -39,7 +39,7 @@ class AuditLog:
             os.close(self._file)
             self._file = -1
             raise AuditError(
-                f"another server writes the audit log {self.path}; give each server its own"
+                f"another server is writing the audit log {self.path}; give each server its own"
                 " (the setting access.audit_log)"
             ) from error
         except OSError as error:
@@ -50,10 +50,10 @@ class AuditLog:
             self._write([{"at": now(), "event": "cut a torn line", "bytes": torn}])
 
     async def append(self, entry: Entry) -> None:
-        """Adds an entry; on disk when this returns, even if its caller is cancelled meanwhile.
+        """Appends an entry. It is written to disk even if the caller is cancelled meanwhile.
 
         Raises:
-            AuditError: it cannot be written; nothing of it is in the file.
+            AuditError: the entry cannot be written; the file has no part of it.
         """
         written = asyncio.get_running_loop().create_future()
         self._waiting.append((entry, written))
@@ -62,7 +62,7 @@ class AuditLog:
         await asyncio.shield(written)
 
     async def close(self) -> None:
-        """Waits for what was appended, and lets another process write."""
+        """Waits for pending entries and releases the file."""
         if self._writing is not None:
             await self._writing
         self._thread.shutdown()
@@ -101,7 +101,7 @@ class AuditLog:
         self._head = head
 
     def _recover(self) -> tuple[str, int]:
-        """The last whole line's hash, and how many bytes of a torn one behind it were cut."""
+        """The hash of the last whole line, and how many bytes of a torn line were cut after it."""
         size = os.fstat(self._file).st_size
         start = max(0, size - _LONGEST_LINE)
         tail = os.pread(self._file, size - start, start)
@@ -109,7 +109,7 @@ class AuditLog:
         torn = len(tail) - end
         if not end:
             if start:
-                raise AuditError(f"{self.path}: its last line has no end; this is no audit log")
+                raise AuditError(f"{self.path}: its last line has no end; this is not an audit log")
             head = GENESIS
         else:
             last = tail[tail.rfind(b"\n", 0, end - 1) + 1 : end]
@@ -120,12 +120,12 @@ class AuditLog:
 
 
 def now() -> str:
-    """The time as the log has it."""
+    """The current time in the log's format."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def beside(gallery: Path) -> Path:
-    """Where a gallery's log is kept unless the settings say otherwise.
+    """The default path of a gallery's audit log.
 
     >>> beside(Path("data/people")).as_posix()
     'data/people.audit.jsonl'

@@ -1,4 +1,4 @@
-"""The layer that writes down every call: who, what, of which gallery, with what outcome."""
+"""The layer that records every call in the audit log: caller, method, gallery and outcome."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -7,15 +7,15 @@ from partlens.server.audit.log import AuditLog, now
 from partlens.server.calls.call import Call
 from partlens.server.calls.status import code_of
 
-# Says nothing of any image.
+# Reveals nothing about any image.
 _UNWRITTEN = frozenset({"/partlens.v1.GalleryService/GetGallery"})
 
 
 class AuditTrail:
-    """Writes one line for every call, before its caller has the answer.
+    """Writes one line for every call, before the caller gets the response.
 
-    A call that cannot be written down fails. A stream of uploads writes a line for each commit,
-    before it is acknowledged; see commit.
+    A call that cannot be recorded fails. An upload stream writes a line for each commit before
+    acknowledging it; see Call.commit.
     """
 
     def __init__(self, log: AuditLog) -> None:
@@ -23,7 +23,7 @@ class AuditTrail:
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
-        """Writes the call's line; raises AuditError where it cannot."""
+        """Writes the call's line; raises AuditError if it cannot."""
         if call.method in _UNWRITTEN:
             yield
             return

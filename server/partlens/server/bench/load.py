@@ -1,4 +1,4 @@
-"""Callers that ask one after the other, many at once, and how long each waited."""
+"""Many concurrent callers, each with one call at a time, and their latencies."""
 
 import asyncio
 import itertools
@@ -26,15 +26,15 @@ _DEADLINE = 60.0
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What a number of callers met.
+    """Result of a load test.
 
     Attributes:
-        clients: how many, each with one call at a time.
-        calls: answered ones.
-        calls_per_second: of those.
-        p50_ms, p99_ms: time to the answer of those, in milliseconds.
-        refused: calls answered RESOURCE_EXHAUSTED.
-        errors: status of every other failure, and how often.
+        clients: number of clients, each with one call at a time.
+        calls: number of successful calls.
+        calls_per_second: rate of successful calls.
+        p50_ms, p99_ms: latency of successful calls, in milliseconds.
+        refused: number of calls that failed with RESOURCE_EXHAUSTED.
+        errors: status of every other failure -> count.
     """
 
     clients: int
@@ -56,13 +56,13 @@ class _Tally:
 async def measure(
     address: str, *, clients: int, seconds: float, searches_per_picture: int
 ) -> LoadResult:
-    """Searches a server for a while.
+    """Run searches against a server for `seconds`.
 
-    Each caller brings a picture that the server has not seen, searches by one region of it, then
-    by others, as somebody who drags a box does. Pictures are thumbnails of the gallery.
+    Each caller sends a picture that the server has not seen, searches by one region of it, then by
+    others, as someone dragging a box would. Pictures are thumbnails of the gallery.
 
     Args:
-        searches_per_picture: searches with each; all but the first name it by its query id.
+        searches_per_picture: searches per picture; all but the first use its query id.
     """
     async with open_aio_channel(route(address)) as channel:
         pictures = fresh(await _thumbnails(channel))
@@ -82,7 +82,7 @@ async def measure(
 async def _caller(
     address: str, pictures: Iterator[bytes], end: float, searches: int, tally: _Tally
 ) -> None:
-    # A connection each, as separate programs would have.
+    # Each client has its own connection, as separate programs would.
     own = (("grpc.use_local_subchannel_pool", 1),)
     async with open_aio_channel(route(address), more=own) as channel:
         stub = PartSearchServiceStub(channel)
@@ -98,7 +98,7 @@ async def _caller(
 async def _search(
     stub: PartSearchServiceStub, image: image_pb.QueryImage, i: int, end: float, tally: _Tally
 ) -> search_pb.SearchRegionsResponse | None:
-    """One search; a refused one is repeated when the server says."""
+    """One search; a refused search is retried after the time that the server gives."""
     box = region_pb.Box(x=5 + 5 * (i % 4), y=5 + 9 * (i % 5), width=30, height=40)
     region = search_pb.QueryRegion(region=region_pb.Region(box=box))
     request = search_pb.SearchRegionsRequest(images=[image], regions=[region])
@@ -146,6 +146,6 @@ async def _thumbnails(channel: grpc.aio.Channel) -> Sequence[bytes]:
 
 
 def fresh(pictures: Sequence[bytes]) -> Iterator[bytes]:
-    """The pictures over and over, each time with other bytes behind the image's end."""
+    """The pictures repeated endlessly, each time with different bytes after the image's end."""
     for i in itertools.count():
         yield pictures[i % len(pictures)] + i.to_bytes(8, "big")

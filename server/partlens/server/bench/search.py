@@ -1,4 +1,4 @@
-"""`partlens bench search`: partlens through gRPC and in process, beside others, on one gallery."""
+"""`partlens bench search`: compares partlens, over gRPC and in process, with other systems."""
 
 import json
 import tempfile
@@ -29,15 +29,15 @@ CONTENDERS = (*OURS, *peers.PEERS)
 
 
 class ThroughGrpc:
-    """A server in another process; the query image is named by its id in the gallery."""
+    """A server in another process; queries name the image by its gallery id."""
 
     def __init__(self, address: str) -> None:
-        # A connection each, as separate programs would have.
+        # Each client has its own connection, as separate programs would.
         own = (("grpc.use_local_subchannel_pool", 1),)
         self._stub = PartSearchServiceStub(open_channel(route(address), more=own))
 
     def search(self, query: Query) -> Sequence[str]:
-        """By CONTEXT, with maps."""
+        """Search by CONTEXT, with maps."""
         x, y, width, height = query.box
         box = region_pb.Box(x=x, y=y, width=width, height=height)
         region = search_pb.QueryRegion(region=region_pb.Region(box=box))
@@ -57,19 +57,19 @@ class ThroughGrpc:
     default=0.98,
     show_default=True,
     type=FiniteRange(0, 1),
-    help="Databases are asked ever harder until they reach it.",
+    help="Target recall; the search effort of databases is raised until they reach it.",
 )
 @click.option(
     "--contender",
     "asked",
     multiple=True,
     type=click.Choice(CONTENDERS),
-    help="Repeatable; without, all that are installed.",
+    help="Contender to measure; repeatable. By default all that are installed.",
 )
 @click.option(
     "--folder",
     type=click.Path(path_type=Path),
-    help="Where the gallery is made, or is already; else it is made and removed.",
+    help="Folder of the gallery, created if missing. By default it is temporary.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def search(
@@ -81,13 +81,13 @@ def search(
     folder: Path | None,
     as_json: bool,
 ) -> None:
-    """Search a made-up gallery by regions, and say how long each contender takes.
+    """Search a generated gallery by regions, and compare the time of each contender.
 
-    partlens and numpy rank by CONTEXT. torch and the databases rank by MaxSim, which is
-    what the databases offer; each is compared with the exact result of its own score. A database is
-    in a process of its own, set up as its documentation advises, and asked ever harder until it
-    reaches --recall: NAME is how it ended, NAME_documented how it began. The databases are
-    installed by `pip install --group bench`.
+    partlens and numpy rank by CONTEXT. torch and the databases rank by MaxSim, which is what the
+    databases offer. Each is compared with the exact result of its own score. Each database runs in
+    its own process, set up as its documentation advises, and its search effort is raised until it
+    reaches --recall: NAME_documented is the first result, NAME the last. To install the databases:
+    `pip install --group bench`.
     """
     names = _names(asked)
     click.echo(f"{images} images of {GRID[0] * GRID[1]} positions, {clients} clients", err=True)
@@ -102,14 +102,14 @@ def search(
 
 
 def _names(asked: Sequence[str]) -> Sequence[str]:
-    """Those asked for, or all; a database that is not installed is told of, never just missing."""
+    """The requested contenders, or all. Databases that are not installed are reported."""
     installed = peers.installed()
     missing = [peer for peer in asked or peers.PEERS if peer in peers.PEERS.keys() - installed]
     told = f"not installed: {', '.join(missing)} (pip install --group bench)"
     if missing and asked:
         raise click.ClickException(told)
     if missing:
-        click.echo(f"Left out, {told}", err=True)
+        click.echo(f"Skipped, {told}", err=True)
     return asked or (*OURS, *installed)
 
 
@@ -177,7 +177,7 @@ def _peer(
     clients: int,
     recall: float,
 ) -> Iterator[tuple[str, Outcome]]:
-    """NAME_documented, then NAME for each time it was asked harder; at least once."""
+    """NAME_documented, then NAME for each higher search effort; at least once."""
     outcomes = alone.measured(name, vectors, chosen, exact, clients=clients, recall=recall)
     first, again = None, False
     try:

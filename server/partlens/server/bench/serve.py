@@ -1,4 +1,4 @@
-"""`partlens bench serve`: what a server gives to many callers at once."""
+"""`partlens bench serve`: throughput and latency with many concurrent callers."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ class _Counts(click.ParamType[tuple[int, ...]]):
         except ValueError:
             counts = ()
         if not counts or min(counts) < 1:
-            self.fail(f"{value!r} is not a list of numbers like 1,8,32", param, ctx)
+            self.fail(f"{value!r} is not a list of numbers such as 1,8,32", param, ctx)
         return counts
 
 
@@ -37,12 +37,16 @@ class _Counts(click.ParamType[tuple[int, ...]]):
     type=click.IntRange(1),
     default=5,
     show_default=True,
-    help="All but the first cost no pass through the model.",
+    help="Only the first needs a pass through the model.",
 )
 @click.option(
-    "--set", "texts", multiple=True, metavar="SECTION.KEY=VALUE", help="Of the server; repeatable."
+    "--set",
+    "texts",
+    multiple=True,
+    metavar="SECTION.KEY=VALUE",
+    help="Change a setting of the server; repeatable.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one line a number of clients.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per number of clients.")
 def serve(
     model: Path,
     gallery: Path,
@@ -52,9 +56,9 @@ def serve(
     texts: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Start a server on loopback, and search it from many clients at once.
+    """Start a server on loopback and search it from many clients concurrently.
 
-    Exit 1 if a call failed in any other way than being refused.
+    Exit 1 if a call failed for any reason except a refusal.
     """
     failed = False
     with served(model, gallery, texts) as (address, _):

@@ -1,4 +1,4 @@
-"""A server on loopback, in a process of its own, for as long as it is measured."""
+"""A server on loopback, in its own process, for the duration of a measurement."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ _START = 120.0
 
 @contextmanager
 def served(model: Path, gallery: Path, texts: Sequence[str] = ()) -> Iterator[tuple[str, int]]:
-    """Its address and process id."""
+    """The server's address and process id."""
     with tempfile.TemporaryDirectory() as folder:
         address_file, log = Path(folder) / "address", Path(folder) / "log"
         options = ["--model", str(model), "--gallery", str(gallery), "--listen", "127.0.0.1:0"]

@@ -1,4 +1,4 @@
-"""`partlens bench standing`: what many standing queries cost beside a search for each."""
+"""`partlens bench standing`: the cost of many standing queries, compared with single searches."""
 
 import json
 import statistics
@@ -21,9 +21,9 @@ class StandingCost:
     """Times of scoring new images, medians over interleaved runs.
 
     Attributes:
-        queries, images: how many of each.
-        together_ms: all queries at once, in milliseconds.
-        apart_ms: a search for each query, in milliseconds.
+        queries, images: numbers of each.
+        together_ms: time for all queries at once, in milliseconds.
+        apart_ms: time for one search per query, in milliseconds.
         ratio: apart_ms / together_ms.
     """
 
@@ -35,7 +35,7 @@ class StandingCost:
 
 
 def measure(spec: ModelSpec, queries: int, images: int, repeats: int) -> StandingCost:
-    """Time both ways side by side, on made-up features of the model's shape."""
+    """Time both ways in turns, on random features of the model's shape."""
     random = np.random.default_rng(0)
 
     def features(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -79,7 +79,7 @@ def _part(spec: ModelSpec, contributions: np.ndarray, bias: np.ndarray) -> Query
 @click.option("--repeats", type=click.IntRange(1), default=5, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def standing(model: Path, queries: int, images: int, repeats: int, as_json: bool) -> None:
-    """Time the scoring of new images against all standing queries beside a search for each."""
+    """Compare scoring new images against all standing queries with one search per query."""
     try:
         cost = measure(read_spec(model), queries, images, repeats)
     except ExplainerError as error:

@@ -1,4 +1,4 @@
-"""What is known of the call in progress."""
+"""The call in progress."""
 
 import re
 import secrets
@@ -21,19 +21,19 @@ async def _nothing() -> None:
 
 @dataclass
 class Call:
-    """One call of one of our services.
+    """One call to one of the partlens services.
 
     Attributes:
-        method: its path, as "/partlens.v1.PartSearchService/SearchRegions".
-        kind: of the method.
-        metadata: what the caller sent beside the request; of a repeated key the last.
+        method: path of the method, such as "/partlens.v1.PartSearchService/SearchRegions".
+        kind: kind of the method.
+        metadata: the caller's metadata; for a repeated key, the last value.
         peer: the caller's address.
-        request_id: in the log, in the audit log, and in the answer's metadata.
-        caller: who asks; known from authentication on.
-        require_allowed: raises if the caller may no longer ask this; a call can outlive a token.
-        code: how it ended; OK until something is raised, see Outcome.
-        facts: what the audit log will say of it.
-        received, sent: called for each message, of the caller's and of ours.
+        request_id: id in the log, the audit log and the response metadata.
+        caller: who is calling; set by authentication.
+        require_allowed: raises if the caller is no longer allowed; a call can outlive a token.
+        code: status code; OK until something is raised, see Outcome.
+        facts: facts to record in the audit log.
+        received, sent: called for each request message and each response message.
         commit: writes the facts to the audit log now; for calls that acknowledge as they go.
     """
 
@@ -66,7 +66,7 @@ class Call:
 
 
 def request_id(metadata: Mapping[str, str]) -> str:
-    """The id that the caller gave, if it can stand in a log; a new one otherwise.
+    """The caller's request id if it is safe to log; otherwise a new one.
 
     >>> request_id({REQUEST_ID: "job-7"}), len(request_id({REQUEST_ID: "a b"}))
     ('job-7', 16)
@@ -84,6 +84,6 @@ def current() -> Call:
     """The call in progress, in its own task and in the threads that work for it.
 
     Raises:
-        LookupError: there is none.
+        LookupError: no call is in progress.
     """
     return _current.get()

@@ -1,4 +1,4 @@
-"""The canonical codes that a call can end with, whatever carries it."""
+"""The canonical status codes, independent of the transport."""
 
 from enum import IntEnum
 
@@ -30,7 +30,7 @@ class Code(IntEnum):
 
     @property
     def camel(self) -> str:
-        """The name as metrics of gRPC servers label it."""
+        """The name as gRPC server metrics label it."""
         if self is Code.CANCELLED:
             return "Canceled"
         return self.name if self is Code.OK else self.name.title().replace("_", "")

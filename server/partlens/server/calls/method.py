@@ -1,4 +1,4 @@
-"""The methods of a service: what carries calls finds them here."""
+"""The methods of a service, which transports look up here."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ class Method:
     """One method.
 
     Attributes:
-        path: as "/partlens.v1.PartSearchService/SearchRegions".
+        path: such as "/partlens.v1.PartSearchService/SearchRegions".
         kind: "unary": answer(request) is awaited and gives the response. "server_stream":
             answer(request) gives an async generator of responses. "bidi_stream": answer(requests)
-            does, of an async iterator of requests.
-        request, response: the messages' classes.
+            takes an async iterator of requests and gives such a generator.
+        request, response: message classes.
         answer: the handler.
     """
 
@@ -34,11 +34,11 @@ class Method:
 def methods_of(
     service: ServiceDescriptor, handlers: Mapping[str, Callable[..., Any]]
 ) -> dict[str, Method]:
-    """Path -> method of every method of a service.
+    """Path -> method, for every method of a service.
 
     Args:
-        service: its descriptor in the contract.
-        handlers: method name -> handler, one for each.
+        service: descriptor of the service.
+        handlers: method name -> handler, one for each method.
 
     Raises:
         KeyError: a method has no handler.

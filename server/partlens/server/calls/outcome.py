@@ -1,4 +1,4 @@
-"""The layer that says how a call ended, for those around it."""
+"""The layer that records how a call ended, for the layers around it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,11 +8,11 @@ from partlens.server.calls.status import code_of
 
 
 class Outcome:
-    """Sets the call's code from what is raised inside, be it by its method or by another layer."""
+    """Sets the call's code from what its method or an inner layer raises."""
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
-        """Raises what is raised inside."""
+        """Re-raises what is raised inside."""
         try:
             yield
         except BaseException as error:

@@ -1,4 +1,4 @@
-"""The way of every call, whatever carries it: through the layers, to its handler and back."""
+"""Takes every call, from any transport, through the layers to its handler and back."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import (
@@ -21,7 +21,7 @@ class Layer(Protocol):
     """Something that every call goes through."""
 
     def around(self, call: Call) -> AbstractAsyncContextManager[None]:
-        """Entered before the call's request is read, left before it is answered; may raise."""
+        """Entered before the request is read, left before the response is sent; may raise."""
         ...
 
 
@@ -29,7 +29,7 @@ class Pipeline:
     """Answers calls inside layers.
 
     Args:
-        layers: the first outermost.
+        layers: outermost first.
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
@@ -38,14 +38,14 @@ class Pipeline:
     async def answer(
         self, method: Method, call: Call, requests: AsyncGenerator[Message]
     ) -> AsyncGenerator[Message]:
-        """The responses of a call. Close this generator when its caller is gone.
+        """The responses to a call. Close this generator when its caller is gone.
 
-        The layers are entered before the first request is read, so that a caller who is refused
-        cannot make the server receive a large message. The response of a unary method is given
-        after they are left: what it acknowledges is in the audit log by then.
+        The layers are entered before the first request is read, so a caller that is refused cannot
+        make the server receive a large message. The response of a unary method is sent after they
+        are left, so what it acknowledges is already in the audit log.
 
         Raises:
-            whatever a layer or the handler raises; see calls.status.
+            Exception: whatever a layer or the handler raises; see calls.status.
         """
         calls.enter(call)
         if method.kind == "unary":
@@ -77,7 +77,7 @@ async def _counted(requests: AsyncGenerator[Message], call: Call) -> AsyncGenera
 
 
 async def first(requests: AsyncIterator[Message]) -> Message:
-    """The request of a call that has one; RequestError if it has none."""
+    """The only request of a call; RequestError if there is none."""
     async for request in requests:
         return request
     raise RequestError("", "the call has no request")

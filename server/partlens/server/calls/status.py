@@ -1,7 +1,7 @@
-"""Errors, as google.rpc.Status: one table, and details that a program can act on.
+"""Maps errors to google.rpc.Status, with machine-readable details.
 
-A caller sees the message of an error that is about what it sent. Other messages may name files of
-this machine; they go to the log, and the caller gets a fixed text.
+A caller sees the messages of errors in its own request. Other messages may name files on this
+machine: they go to the log, and the caller gets a fixed text.
 """
 
 import logging
@@ -24,12 +24,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Rule:
-    """How an error is answered.
+    """How to report an error to the caller.
 
     Attributes:
         reason: ErrorInfo.reason, for programs.
-        text: what the caller is told; None for the error's own message.
-        retry_seconds: RetryInfo, where the same call may succeed later.
+        text: message for the caller; None to use the error's own.
+        retry_seconds: RetryInfo, if the same call may succeed later.
     """
 
     code: Code
@@ -38,7 +38,7 @@ class Rule:
     retry_seconds: float | None = None
 
 
-# The first type that an error is an instance of decides; a RequestError has its own reason.
+# The first matching type applies; a RequestError has its own reason.
 RULES: tuple[tuple[type[Exception], Rule], ...] = (
     (server.RequestError, Rule(Code.INVALID_ARGUMENT, "")),
     (server.StalePageError, Rule(Code.FAILED_PRECONDITION, "PAGE_TOKEN_STALE")),
@@ -52,7 +52,7 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
         Rule(
             Code.UNAVAILABLE,
             "STANDING_UNWRITABLE",
-            "the server's disk takes no more standing queries; its log says why",
+            "the server cannot write to disk to save standing queries; see its log",
             30.0,
         ),
     ),
@@ -63,7 +63,7 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
         Rule(
             Code.UNAVAILABLE,
             "TOKENS_UNREADABLE",
-            "the server cannot read its tokens and lets nobody in; its log says why",
+            "the server cannot read its token file, so it refuses all calls; see its log",
             30.0,
         ),
     ),
@@ -72,7 +72,7 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
         Rule(
             Code.UNAVAILABLE,
             "AUDIT_UNWRITABLE",
-            "the server cannot write its audit log and answers nothing; its log says why",
+            "the server cannot write its audit log, so it refuses all calls; see its log",
             30.0,
         ),
     ),
@@ -91,7 +91,7 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
         Rule(
             Code.FAILED_PRECONDITION,
             "MODEL_MISMATCH",
-            "the gallery was made with another model; serve it with that one, or index it again",
+            "the gallery was built with another model; serve it with that model, or rebuild it",
         ),
     ),
     (
@@ -99,7 +99,7 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
         Rule(
             Code.UNAVAILABLE,
             "GALLERY_LOCKED",
-            "another process is writing to the gallery; try again when it is done",
+            "another process is writing to the gallery; retry when it has finished",
             5.0,
         ),
     ),
@@ -108,7 +108,7 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
         Rule(
             Code.UNAVAILABLE,
             "GALLERY_UNWRITABLE",
-            "the server's disk takes no more images; its operator must make room; its log says why",
+            "the server cannot write images to disk; its operator must free space; see its log",
             30.0,
         ),
     ),
@@ -117,7 +117,7 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
         Rule(
             Code.DATA_LOSS,
             "GALLERY_DAMAGED",
-            "the gallery's files are damaged; the server's operator must restore them",
+            "the gallery's files are damaged; ask the server's operator to restore them",
         ),
     ),
 )
@@ -125,20 +125,19 @@ _INTERNAL = Rule(Code.INTERNAL, "INTERNAL")
 
 
 def rule_for(error: Exception) -> Rule:
-    """The table's row for an error; INTERNAL where it has none."""
+    """The rule for an error; INTERNAL if the table has none."""
     return next((rule for type, rule in RULES if isinstance(error, type)), _INTERNAL)
 
 
 def code_of(error: BaseException) -> Code:
-    """The code that a call ends with when its method raises this."""
+    """The status code of a call whose method raises this error."""
     if isinstance(error, Exception):
         return rule_for(error).code
     return Code.CANCELLED
 
 
 def status_of(error: Exception, request_id: str) -> status_pb2.Status:
-    """The status that a caller gets for an error, with its details. Logs what the caller is not
-    told."""
+    """The status, with details, to report for an error. Logs what the caller must not see."""
     rule = rule_for(error)
     reason, text = rule.reason, rule.text if rule.text is not None else str(error)
     details: list[Message] = []
@@ -146,7 +145,7 @@ def status_of(error: Exception, request_id: str) -> status_pb2.Status:
         reason = error.violation.reason
         details.append(_bad_request(error.violation))
     if rule is _INTERNAL:
-        text = f"the server failed; its log has the cause under {request_id}"
+        text = f"internal server error; see the server's log for request {request_id}"
     if rule is _INTERNAL or rule.text is not None:
         _log.error("%s: %s", request_id, error, exc_info=error)
     retry_seconds = rule.retry_seconds

@@ -1,4 +1,4 @@
-"""`partlens doctor`: what there is, whether it works, and what to do where it does not."""
+"""`partlens doctor`: what is installed, whether it works, and how to fix it."""
 
 import platform
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ from partlens.server.doctor.trial import Trial
 @click.command()
 @config_options
 def doctor(file: Path | None, texts: tuple[str, ...]) -> None:
-    """Show what is installed and whether a server would start; exit 1 with what is wrong.
+    """Check the installation and whether a server would start; report problems and exit 1.
 
-    With the settings of a server (partlens.toml, the environment, --set) it tries what they name
-    too: model, gallery, disk, audit log, certificate, tokens, Redis.
+    With a server's settings (partlens.toml, the environment, --set), also check what they name:
+    model, gallery, disk, audit log, certificate, tokens, Redis.
     """
     report = examine(installed())
     click.echo(f"python {platform.python_version()}")
@@ -37,7 +37,7 @@ def doctor(file: Path | None, texts: tuple[str, ...]) -> None:
     for name, trial in trials.items():
         click.echo(f"{name}: {trial.finding}")
     complaints = list(report.complaints)
-    # A package that is missing has been complained of already.
+    # A missing package has been reported already.
     if not complaints:
         complaints = [trial.complaint for trial in trials.values() if trial.complaint]
     for complaint in complaints:
@@ -47,7 +47,7 @@ def doctor(file: Path | None, texts: tuple[str, ...]) -> None:
 
 
 def _deployment(file: Path | None, texts: tuple[str, ...]) -> Mapping[str, Trial]:
-    # They need what may be missing, which the doctor is asked about.
+    # Imported late: these modules need packages that may be missing.
     from partlens.runtime.config.cli import load_or_fail
     from partlens.server.doctor.deployment import trials
 

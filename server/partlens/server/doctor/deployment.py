@@ -1,4 +1,4 @@
-"""What a server with these settings would meet: devices, files, disk, Redis, the clock."""
+"""Checks what a server with these settings would use: devices, files, disk, Redis, the clock."""
 
 import ctypes
 import os
@@ -35,7 +35,7 @@ _UNSYNCHRONISED = 5  # TIME_ERROR of adjtimex(2)
 
 
 def trials(settings: Settings) -> Mapping[str, Trial]:
-    """Every trial by name; those of a setting that is not given are left out."""
+    """Every trial by name, except those for settings that are not given."""
     made = {}
     for name, trial in _wanted(settings):
         try:
@@ -67,7 +67,7 @@ def _wanted(settings: Settings) -> Iterator[tuple[str, Callable[[], Trial]]]:
 
 
 def try_devices() -> Trial:
-    """What computes: cores, GPUs, and what ONNX Runtime runs on."""
+    """Cores, GPUs, and the providers of ONNX Runtime."""
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     runs_on = ", ".join(providers())
@@ -75,10 +75,10 @@ def try_devices() -> Trial:
 
 
 def try_gallery(folder: Path, model: Path | None) -> Trial:
-    """Opens the gallery with the model it will be served with.
+    """Opens the gallery with the model that will serve it.
 
     Raises:
-        IndexerError, ExplainerError: it cannot be.
+        IndexerError, ExplainerError: the gallery or the model cannot be opened.
     """
     with Gallery.open(folder, read_spec(model) if model else None) as gallery:
         finding = (
@@ -89,13 +89,13 @@ def try_gallery(folder: Path, model: Path | None) -> Trial:
 
 
 def try_files(folder: Path) -> Trial:
-    """What the server that reads the gallery's files in the background has found."""
+    """Results of the server's background scan of the gallery's files."""
     record = ScrubRecord.read(beside_gallery(folder.resolve()))
     if record.last is None or record.last.ended is None:
-        finding = "no server has read them all yet"
+        finding = "no server has scanned them all yet"
     else:
         at = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(record.last.ended))
-        finding = f"a server had read all {record.last.files} of them at {at}"
+        finding = f"a server finished scanning all {record.last.files} of them at {at}"
         if record.last.unchecked:
             finding += f", {record.last.unchecked} without a checksum"
     damaged = [f"files: {one}" for one in record.findings.values()]
@@ -104,19 +104,19 @@ def try_files(folder: Path) -> Trial:
 
 
 def try_disk(folder: Path) -> Trial:
-    """Whether there is room for what is added."""
+    """Whether there is enough free space."""
     usage = shutil.disk_usage(folder)
     finding = f"{usage.free / 2**30:.1f} of {usage.total / 2**30:.1f} GiB free"
     if usage.free >= _LEAST_FREE:
         return Trial(finding)
-    return Trial(finding, f"less than 1 GiB is free where {folder} lies; make room")
+    return Trial(finding, f"less than 1 GiB is free on the disk of {folder}; free some space")
 
 
 def try_audit_log(log: Path) -> Trial:
-    """Checks the whole chain.
+    """Verifies the whole chain.
 
     Raises:
-        AuditError: it does not hold.
+        AuditError: the chain is broken.
     """
     if not log.exists():
         return Trial(f"none yet at {log}")
@@ -124,11 +124,11 @@ def try_audit_log(log: Path) -> Trial:
 
 
 def try_redis(settings: RedisSection) -> Trial:
-    """Whether it answers, and has the time that we have.
+    """Whether Redis answers, and its clock agrees with this machine's.
 
     Raises:
-        RedisError, OSError: it does not answer.
-        SettingsError: a file of its settings cannot be read.
+        RedisError, OSError: Redis does not answer.
+        SettingsError: a file named in the settings cannot be read.
     """
     with connect_blocking(settings) as client:
         version = client.info("server")["redis_version"]
@@ -141,11 +141,11 @@ def try_redis(settings: RedisSection) -> Trial:
 
 
 def try_clock() -> Trial:
-    """The time, and whether the kernel keeps it by another clock (known on Linux only)."""
+    """The time, and whether the kernel synchronises its clock (known only on Linux)."""
     now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     if not sys.platform.startswith("linux"):
         return Trial(now)
-    # All zero: asks, and changes nothing. The struct has 208 bytes.
+    # All zeros: reads the state and changes nothing. The struct has 208 bytes.
     state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512))
     synchronised = "not synchronised" if state == _UNSYNCHRONISED else "synchronised"
     return Trial(f"{now}, {synchronised if state >= 0 else 'synchronisation unknown'}")

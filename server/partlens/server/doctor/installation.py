@@ -12,11 +12,11 @@ FAISS = ("faiss-cpu", "faiss-gpu")
 
 @dataclass(frozen=True)
 class Report:
-    """What the doctor found.
+    """Result of the installation check.
 
     Attributes:
-        versions: of each package by name; None where it is not installed.
-        complaints: what is wrong and what to do; empty if nothing is.
+        versions: version of each package by name; None if it is not installed.
+        complaints: problems and how to fix them; empty if there are none.
     """
 
     versions: Mapping[str, str | None]
@@ -24,7 +24,7 @@ class Report:
 
 
 def examine(versions: Mapping[str, str | None]) -> Report:
-    """Judges the versions of installed packages.
+    """Check the versions of installed packages.
 
     >>> examine({"faiss-cpu": "1.15.1", "faiss-gpu": None}).complaints
     ()
@@ -38,7 +38,7 @@ def examine(versions: Mapping[str, str | None]) -> Report:
     if len(present) == 2:
         complaints.append(
             "faiss-cpu and faiss-gpu are both installed, and each overwrites the other's module"
-            " faiss; uninstall both, then install the one you want"
+            " faiss; uninstall both, then install the one you need"
         )
     elif not present:
         complaints.append(
@@ -49,7 +49,7 @@ def examine(versions: Mapping[str, str | None]) -> Report:
 
 
 def installed() -> dict[str, str | None]:
-    """The version of every package that matters, None where it is not installed."""
+    """The version of every relevant package; None if it is not installed."""
     found: dict[str, str | None] = {}
     for name in (*_SHOWN, *FAISS):
         try:
@@ -60,10 +60,10 @@ def installed() -> dict[str, str | None]:
 
 
 def try_faiss(module: str = "faiss") -> Trial:
-    """Imports faiss, as a gallery will.
+    """Imports faiss, as a gallery does.
 
     Args:
-        module: the name to import.
+        module: name of the module to import.
     """
     try:
         faiss = import_module(module)
@@ -85,5 +85,5 @@ def try_starter_model() -> Trial:
         from partlens.explainer.starter import model_folder
 
         return Trial(MetricModel.load(model_folder()).spec.digest)
-    except Exception as error:  # of missing packages, damaged files, a runtime that does not start
+    except Exception as error:  # missing packages, damaged files, a runtime that does not start
         return Trial("cannot be loaded", f"the starter model cannot be loaded: {error}")

@@ -1,11 +1,11 @@
-"""What came of trying one thing."""
+"""The result of one check."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of using a part: a finding, or a complaint where it failed."""
+    """The result of one check: a finding, and a complaint if something is wrong."""
 
     finding: str
     complaint: str = ""

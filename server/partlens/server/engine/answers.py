@@ -1,4 +1,4 @@
-"""What the engine found out: plain values, no messages."""
+"""Results of the engine: plain values, no messages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ class Match:
     """An image that a search found.
 
     Attributes:
-        candidate: with its score, and the map and constant that sum to it.
-        overall_maps: c.E_q / Z for each query image, [rows, cols] each; empty if not asked for.
-        region_maps: c.f / Z for each region, [rows, cols] each; empty if not asked for.
+        candidate: the image with its score, and the map and constant that sum to it.
+        overall_maps: c.E_q / Z for each query image, [rows, cols] each; empty if not requested.
+        region_maps: c.f / Z for each region, [rows, cols] each; empty if not requested.
     """
 
     candidate: Candidate
@@ -34,7 +34,7 @@ class SearchAnswer:
     """One page of matches, best first.
 
     Attributes:
-        asked: digest of the question.
+        asked: digest of the request.
     """
 
     matches: tuple[Match, ...]
@@ -49,7 +49,7 @@ class PartialMap:
     """What one region explains of a similarity: map.sum() + constant.
 
     Attributes:
-        side: the image that the map lies on.
+        side: image that the map lies on.
     """
 
     side: Side
@@ -62,7 +62,7 @@ class PairAnswer:
     """Why two images are similar.
 
     Attributes:
-        asked: digest of the two.
+        asked: digest of the two images.
     """
 
     query: Query
@@ -77,7 +77,7 @@ class DescribeAnswer:
     """How the model sees an image.
 
     Attributes:
-        coverage: for each region the share of every cell that it covers, [rows, cols] each.
+        coverage: for each region, the share of every cell that it covers, [rows, cols] each.
     """
 
     query: Query
@@ -90,9 +90,9 @@ class Committed:
     """An uploaded image that is on disk.
 
     Attributes:
-        gallery_version: the first with it.
-        width, height: of the upright image, in pixels.
-        replaced: whether an image of its id was there before.
+        gallery_version: first gallery version with the image.
+        width, height: size of the upright image, in pixels.
+        replaced: whether an image with its id existed before.
     """
 
     gallery_version: int
@@ -103,7 +103,7 @@ class Committed:
 
 @dataclass(frozen=True)
 class Refused:
-    """An uploaded image that was not taken, and why."""
+    """An uploaded image that was refused, and why."""
 
     reason: str
     message: str

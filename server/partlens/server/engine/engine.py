@@ -1,4 +1,4 @@
-"""The questions that the services answer, asked of one model and one gallery."""
+"""Answers the services' requests from one model and one gallery."""
 
 from collections.abc import Callable, Sequence
 from copy import copy
@@ -46,18 +46,18 @@ FloatArray = NDArray[np.float32]
 
 
 class Engine:
-    """Answers questions about query images and a gallery. Blocks; safe to use from threads.
+    """Answers requests about query images and a gallery. Blocks; safe to use from threads.
 
-    It never runs the model: query images come with their features (see QueryFeatures). Made with a
-    whole gallery it answers as if everything were the caller's; see within. It follows the gallery:
-    what other processes commit is there within a second.
+    It never runs the model: query images come with their features (see QueryFeatures). A new engine
+    may access every image; `within` restricts it to one caller. It follows the gallery: commits of
+    other processes are visible within a second.
 
     Args:
-        model: the one that the gallery is bound to.
+        model: model that the gallery is bound to.
 
     Attributes:
-        whole: the gallery, for what the server itself does with it.
-        gallery: as the caller may see it.
+        whole: the whole gallery, for the server's own work.
+        gallery: the gallery as the caller may see it.
     """
 
     def __init__(self, model: MetricModel, gallery: Gallery, limits: LimitsSection) -> None:
@@ -67,18 +67,18 @@ class Engine:
         self._kept = KeptViews()
 
     def refresh_soon(self) -> None:
-        """Sees what other processes have committed without waiting for the next look."""
+        """Look for commits of other processes now, without waiting for the next poll."""
         self._follower.look()
 
     def close(self) -> None:
-        """Stops following the gallery, and lets another process write to it."""
+        """Stops following the gallery and releases its write lock."""
         self._follower.close()
         self.whole.close()
 
     def within(
         self, confinement: Confinement, require_waiting: Callable[[], None] = lambda: None
     ) -> "Engine":
-        """The same for one caller: of the images within a confinement.
+        """An engine for one caller, restricted to the images within a confinement.
 
         Args:
             require_waiting: raises when the caller is gone, to end a search early.
@@ -89,19 +89,19 @@ class Engine:
 
     @property
     def spec(self) -> ModelSpec:
-        """What the model is."""
+        """The model's specification."""
         return self.model.spec
 
     def search(self, question: SearchQuestion, queries: Sequence[Query]) -> SearchAnswer:
-        """One page of the images that hold parts like the question's.
+        """One page of images that contain parts similar to the question's regions.
 
         Args:
             queries: the question's images.
 
         Raises:
-            RequestError: a region or page token that cannot be used.
-            ForbiddenError: the filter names a camera that is not the caller's.
-            StalePageError: what the first page of the token saw is not kept any more.
+            RequestError: a region or page token cannot be used.
+            ForbiddenError: the filter names a camera that the caller may not see.
+            StalePageError: the snapshot of the first page is no longer kept.
         """
         weights = [self.coverage(queries[r.image], r.region, r.field) for r in question.regions]
         return self.gallery.read(lambda view: self._page(question, queries, weights, view))
@@ -129,11 +129,11 @@ class Engine:
         """An image of the gallery as a query image.
 
         Args:
-            query_id: what an earlier answer called it; "" for whatever it is now.
+            query_id: its query id in an earlier response; "" for the current image.
 
         Raises:
             NotFoundError: the caller sees no such image.
-            UnknownQueryError: it was replaced since that answer.
+            UnknownQueryError: the image was replaced since that response.
         """
         view = self.gallery.view
         stored = view.get(image_id)
@@ -151,7 +151,8 @@ class Engine:
             )
 
     def part(self, query: Query, covered: FloatArray, weight: float, field: str) -> QueryPart:
-        """A region as a search sees it; raises RequestError, also where it contributes nothing."""
+        """A region as a search sees it; raises RequestError if it is unusable or contributes
+        nothing."""
         with blamed_on(field):
             part = query_part(
                 query.contributions, query.bias, covered, self.spec.grid, weight=weight
@@ -170,7 +171,7 @@ class Engine:
         weights: Sequence[FloatArray],
         now: ConfinedView,
     ) -> SearchAnswer:
-        """A page of what the first page ranked, less what has been deleted or replaced since."""
+        """A page of the first page's ranking, without images deleted or replaced since."""
         asked, depth = _digest(question, queries, weights), self.limits.search_depth
         start, ranked = 0, now
         if question.page_token:
@@ -187,7 +188,7 @@ class Engine:
         if more and len(found) > end:
             rest = SearchStart(end, ranked.number, self._kept.keep(ranked.whole))
             token = page_tokens.search_token(rest, asked)
-        # From here on everything is read from what is there now.
+        # From here on, everything is read from the current view.
         page = now.unchanged(found[start:end])
         if question.thumbnails:
             page = now.with_thumbnails(page)
@@ -195,14 +196,14 @@ class Engine:
         return SearchAnswer(matches, token, queries, ranked.number, asked)
 
     def _ranked_by_first_page(self, start: SearchStart, now: ConfinedView) -> ConfinedView:
-        """What the first page of a search ranked."""
+        """The view that the first page of a search ranked."""
         kept = self._kept.of(start.view)
         for view in (kept, now.whole):
             if view is not None and view.number == start.version:
                 return self.gallery.seen_in(view)
         raise StalePageError(
-            f"the gallery was at version {start.version} and is at {now.number} now, and what the"
-            f" first page saw is kept for {KEPT_SECONDS:g} s at most: search again from the first"
+            f"the gallery has changed from version {start.version} to {now.number}, and the first"
+            f" page's snapshot is kept for at most {KEPT_SECONDS:g} s: search again from the first"
             " page"
         )
 
@@ -254,7 +255,7 @@ def _decomposition(query: Query, grid: tuple[int, int]) -> Decomposition:
 def _digest(
     question: SearchQuestion, queries: Sequence[Query], weights: Sequence[FloatArray]
 ) -> str:
-    """What makes two searches rank alike; a query id equals the picture it was given for."""
+    """Digest of everything that affects the ranking; a query id equals its picture."""
     where = question.where
     return page_tokens.digest(
         [query.id for query in queries],

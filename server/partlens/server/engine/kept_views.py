@@ -1,4 +1,4 @@
-"""Views of the gallery that later pages of a search go on from."""
+"""Views of the gallery, kept for later pages of a search."""
 
 import secrets
 import threading
@@ -9,29 +9,29 @@ from collections.abc import Callable
 from partlens.indexer.gallery.view import GalleryView
 
 KEPT, SECONDS = 8, 120.0
-"""How many at most, and for how long after the last page. What was deleted is out of all pages at
-once; the files that hold it are let go of when the view is."""
+"""Most views kept, and seconds that a view is kept after its last page. Deleted images disappear
+from all pages immediately; their files are released with the view."""
 
 
 class KeptViews:
-    """By the number that each gets; safe to use from threads.
+    """Views by number; safe to use from threads.
 
-    Not by version: compaction changes the segments of a version, and which candidates an index
-    names with them.
+    They are not stored by version, because compaction changes the segments of a version, and with
+    them the candidates that an index returns.
 
     Args:
-        clock: seconds, for tests.
+        clock: returns the time in seconds; for tests.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._views: OrderedDict[int, tuple[float, GalleryView]] = OrderedDict()
         self._lock = threading.Lock()
-        # Another process, or this one before it was started again, gave other numbers.
+        # Starts at random, so that numbers of other processes or earlier runs do not match.
         self._next = secrets.randbits(48)
 
     def keep(self, view: GalleryView) -> int:
-        """Keep a view for another while, as its last page is not the last; its number."""
+        """Keep a view, or extend its time, because more pages follow; return its number."""
         with self._lock:
             self._forget()
             number = next((n for n, (_, one) in self._views.items() if one is view), self._next)
@@ -43,7 +43,7 @@ class KeptViews:
             return number
 
     def of(self, number: int) -> GalleryView | None:
-        """The view of a number; None if it is not kept any more."""
+        """The view with this number; None if it is no longer kept."""
         with self._lock:
             self._forget()
             _, view = self._views.get(number, (0.0, None))

@@ -1,4 +1,4 @@
-"""What a caller asks, once its request is decoded and checked: plain values, no messages."""
+"""Decoded and checked requests: plain values, no messages."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -41,7 +41,7 @@ class EarlierPicture:
     field: str
 
 
-# field is the source's path in the request, for errors about it.
+# field is the source's path in the request, for errors.
 Source = Picture | StoredPicture | EarlierPicture
 
 
@@ -51,8 +51,8 @@ class RegionToFind:
 
     Attributes:
         image: position of its image in the question.
-        weight: its share in the score; negative where it must not be there.
-        field: its path in the request, for errors about it.
+        weight: weight in the score; negative for an excluded region.
+        field: its path in the request, for errors.
     """
 
     image: int
@@ -63,7 +63,7 @@ class RegionToFind:
 
 @dataclass(frozen=True)
 class SearchQuestion:
-    """Which images hold parts like these?"""
+    """A search: which images contain parts like these?"""
 
     images: tuple[Source, ...]
     regions: tuple[RegionToFind, ...]
@@ -78,7 +78,7 @@ class SearchQuestion:
 
 @dataclass(frozen=True)
 class RegionToExplain:
-    """A region of one side of a pair, whose part of the similarity is asked for."""
+    """A region on one side of a pair, to explain its part of the similarity."""
 
     side: Side
     region: Region
@@ -109,7 +109,7 @@ class DescribeQuestion:
 
 @dataclass(frozen=True)
 class Upload:
-    """An image to put into the gallery.
+    """An image to add to the gallery.
 
     Attributes:
         data: the encoded picture.

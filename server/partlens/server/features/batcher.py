@@ -37,16 +37,16 @@ class _Waiting:
 
 
 class Batcher:
-    """Takes images through the model on one thread, several at a time.
+    """Runs batches of images through the model on one thread.
 
-    While a pass runs, images gather for the next. An image whose caller is gone is left out.
+    While a pass runs, images gather for the next. Images of callers that are gone are dropped.
 
     Args:
-        model: preprocessed pixels [N, 3, height, width] to decompositions.
-        metrics: told of passes and of what waits.
-        most: images in one pass.
-        wait: seconds that the first image of a pass waits for others.
-        queue: images that may wait; more are refused.
+        model: maps preprocessed pixels [N, 3, height, width] to decompositions.
+        metrics: records passes and waiting images.
+        most: most images in one pass.
+        wait: seconds that the first image of a pass waits for more.
+        queue: most images that may wait; more are refused.
     """
 
     def __init__(self, model: Model, metrics: Metrics, most: int, wait: float, queue: int) -> None:
@@ -63,15 +63,15 @@ class Batcher:
         self._turns = asyncio.Semaphore(most)
 
     async def decompose(self, pixels: FloatArray, *, patient: bool = False) -> Decomposed:
-        """One image through the model.
+        """Run one image through the model.
 
         Args:
             pixels: [3, height, width].
-            patient: wait for room instead of being refused. The images of patient callers never
-                fill the queue: at most one pass of them is in it.
+            patient: wait for room instead of raising OverloadedError. Images of patient callers
+                never fill the queue: at most one pass of them is in it.
 
         Raises:
-            OverloadedError: too many images wait.
+            OverloadedError: too many images are waiting.
             ShapeError: the model cannot decompose this image.
         """
         if patient:
@@ -79,13 +79,13 @@ class Batcher:
                 return await self._enqueue(pixels)
         if len(self._waiting) >= self._queue:
             raise OverloadedError(
-                f"{self._queue} images wait for the model, as many as this server lets wait; try"
+                f"{self._queue} images are waiting for the model, the most this server allows; try"
                 " again"
             )
         return await self._enqueue(pixels)
 
     def close(self) -> None:
-        """Waits for the pass that runs."""
+        """Waits for the running pass."""
         self._thread.shutdown(cancel_futures=True)
 
     async def _enqueue(self, pixels: FloatArray) -> Decomposed:
@@ -140,7 +140,7 @@ def _pass(model: Model, images: Sequence[FloatArray]) -> list[Decomposed | Excep
     try:
         made = model(np.stack(images))
     except Exception as error:
-        # One image may be to blame; the others must not suffer for it.
+        # One image may be the cause; do not fail the others.
         if len(images) > 1 and isinstance(error, ShapeError):
             return [result for one in images for result in _pass(model, [one])]
         return [error for _ in images]

@@ -1,4 +1,4 @@
-"""Keeps the features of query images, so that another region costs no pass through the model."""
+"""Caches the features of query images, so that another region needs no pass through the model."""
 
 from collections import OrderedDict
 from typing import Protocol
@@ -7,10 +7,10 @@ from partlens.server.features.query import Query
 
 
 class QueryCache(Protocol):
-    """Keeps the features of pictures for the next call."""
+    """Keeps the features of pictures for later calls."""
 
     async def find(self, id: str) -> Query | None:
-        """The query image of an id, marked as just used; None if it is not kept."""
+        """The query image with this id, marked as just used; None if it is not kept."""
         ...
 
     async def keep(self, query: Query) -> None:
@@ -19,10 +19,10 @@ class QueryCache(Protocol):
 
 
 class KeptQueries:
-    """A QueryCache in this process: the query images used last.
+    """A QueryCache in this process: the most recently used query images.
 
     Args:
-        capacity: how many are kept; beyond it the one not used for longest is forgotten.
+        capacity: most images kept; beyond it, the least recently used is dropped.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -33,7 +33,7 @@ class KeptQueries:
         return len(self._queries)
 
     async def find(self, id: str) -> Query | None:
-        """The query image of an id, marked as just used; None if it is not kept."""
+        """The query image with this id, marked as just used; None if it is not kept."""
         if query := self._queries.get(id):
             self._queries.move_to_end(id)
         return query

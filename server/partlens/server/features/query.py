@@ -1,4 +1,4 @@
-"""A query image as the model sees it, and the id by which later calls name it."""
+"""A query image as the model sees it, and its id for later calls."""
 
 import hashlib
 import re
@@ -19,7 +19,7 @@ class Query:
     """One query image as the model sees it: E = contributions.sum(0) + bias.
 
     Attributes:
-        id: tells it from every other image and model; see query_id.
+        id: unique for the image and the model; see query_id.
         image_size: (width, height) of the upright image, in pixels.
         contributions: float32 [P, D].
         bias: float32 [D].
@@ -40,9 +40,9 @@ def query_id(model_digest: str, kind: str, *parts: bytes) -> str:
     """The id of a query image: a digest, so that the same image has the same id in every process.
 
     Args:
-        kind: where it came from; a gallery's image is stored with fewer digits than a picture's
-            own pass gives, so the two must not share an id.
-        parts: what identifies it there.
+        kind: source of the image. A gallery image is stored with less precision than a pass gives,
+            so it must not share an id with the picture.
+        parts: identifies the image within its source.
 
     >>> query_id("sha256:m", "data", b"ab") == query_id("sha256:m", "data", b"a", b"b")
     False
@@ -54,7 +54,7 @@ def query_id(model_digest: str, kind: str, *parts: bytes) -> str:
 
 
 def stored_query_id(model_digest: str, image_id: str, media_digest: str) -> str:
-    """The same for an image of the gallery, which any server can find again by it.
+    """The query id of a gallery image; any server can find the image by it.
 
     >>> image_of(stored_query_id("sha256:m", "a/1.jpg", "sha256:1"))
     'a/1.jpg'
@@ -64,10 +64,10 @@ def stored_query_id(model_digest: str, image_id: str, media_digest: str) -> str:
 
 
 def image_of(id: str) -> str | None:
-    """The gallery's image that a query id stands for; None for a picture's.
+    """The id of the gallery image that a query id names; None for a picture's query id.
 
     Raises:
-        UnknownQueryError: no query id has this form.
+        UnknownQueryError: the text is not a query id.
     """
     known = _ID.fullmatch(id)
     if known is None:

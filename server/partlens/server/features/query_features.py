@@ -1,4 +1,4 @@
-"""From the images that a caller names to what the model sees of them."""
+"""Finds or computes the features of a caller's query images."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -22,10 +22,10 @@ T = TypeVar("T")
 
 
 class Run(Protocol):
-    """Runs work on a thread, for the caller of the call in progress; see Host.run."""
+    """Runs work on a thread for the current caller; see Host.run."""
 
     async def __call__(self, work: Callable[[Engine], T]) -> T:
-        """What the work gives."""
+        """The result of the work."""
         ...
 
 
@@ -33,9 +33,9 @@ class QueryFeatures:
     """Finds, decodes, caches and batches query images.
 
     Args:
-        run: where images are decoded, and gallery images are read as the caller may see them.
-        batcher: takes decoded pictures through the model.
-        cache: keeps pictures' features for later calls.
+        run: runs decoding, and reading of gallery images with the caller's access.
+        batcher: runs decoded pictures through the model.
+        cache: keeps features of pictures for later calls.
     """
 
     def __init__(
@@ -46,14 +46,14 @@ class QueryFeatures:
         self._lookups = metrics.query_lookups
 
     async def of(self, images: Sequence[Source]) -> Sequence[Query]:
-        """The query images that a question names, in order; new pictures go through the model.
+        """The query images of a question, in order; new pictures go through the model.
 
         Raises:
             RequestError: a picture cannot be used.
-            UnknownQueryError: no image, or an image since replaced, has a query id.
-            NotFoundError: the caller sees no gallery image of an id.
-            OverloadedError: too many images wait for the model.
-            as Host.run.
+            UnknownQueryError: a query id is not known, or its image has been replaced.
+            NotFoundError: the caller sees no gallery image with an id.
+            OverloadedError: too many images are waiting for the model.
+            ServerError: see Host.run.
         """
         with tracer.start_as_current_span("find the query images"):
             return await asyncio.gather(*map(self._query, images))

@@ -94,9 +94,9 @@ class GalleryHandlers:
         return await self._host.run(answer)
 
     async def delete_images(self, request: pb.DeleteImagesRequest) -> pb.DeleteImagesResponse:
-        """Deletes images by id; says how many were there."""
+        """Deletes images by id; returns how many existed."""
         if not request.ids:
-            raise RequestError("ids", "none given; name at least one image")
+            raise RequestError("ids", "none given; give at least one id")
         ids = [decoding.image_id(id, f"ids[{i}]") for i, id in enumerate(request.ids)]
 
         def answer(engine: Engine) -> pb.DeleteImagesResponse:
@@ -111,7 +111,7 @@ class GalleryHandlers:
         return await self._host.write(answer)
 
     async def get_gallery(self, request: pb.GetGalleryRequest) -> pb.GetGalleryResponse:
-        """The gallery's size, its model, and what the server allows."""
+        """The gallery's size, its model, and the server's limits."""
 
         def answer(engine: Engine) -> pb.GetGalleryResponse:
             view = engine.gallery.view

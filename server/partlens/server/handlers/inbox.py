@@ -1,4 +1,4 @@
-"""Uploaded images that wait for a commit: few enough for memory, as many as came for one write."""
+"""Uploaded images that wait for a commit; bounded, so that they fit in memory."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,10 +10,10 @@ from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
 
 
 class Inbox:
-    """Receives a stream of uploads while the commit before is being written.
+    """Receives a stream of uploads while the previous commit is being written.
 
-    Whoever takes gets all that has arrived meanwhile, so a commit's cost is shared by as many
-    images as come in while it lasts, and a single image never waits for others.
+    `take` returns all images that have arrived meanwhile, so they share the cost of one commit, and
+    a single image never waits for others.
     """
 
     def __init__(self, most: int, most_bytes: int) -> None:
@@ -25,7 +25,7 @@ class Inbox:
         self._changed = asyncio.Condition()
 
     async def fill(self, requests: AsyncIterator[UpsertImagesRequest]) -> None:
-        """Receives until the stream ends; waits while there is no room."""
+        """Receives until the stream ends; waits while the inbox is full."""
         try:
             async for request in requests:
                 async with self._changed:
@@ -38,16 +38,16 @@ class Inbox:
             await self.end(error)
 
     async def end(self, error: Exception | None) -> None:
-        """No more will come; whoever takes gets what is here, then the error if there is one."""
+        """Marks the end: `take` returns what is left, then raises the error if there is one."""
         async with self._changed:
             self._ended, self._error = True, self._error or error
             self._changed.notify_all()
 
     async def take(self) -> list[UpsertImagesRequest]:
-        """All that has arrived, at least one; none when the stream is at its end.
+        """All images that have arrived, at least one; empty at the end of the stream.
 
         Raises:
-            StoppingError: the server began to stop, and all that had arrived was taken.
+            StoppingError: the server is stopping, and everything that arrived was taken.
         """
         async with self._changed:
             await self._changed.wait_for(lambda: self._waiting or self._ended)
@@ -65,16 +65,14 @@ class Inbox:
 async def receiving(
     requests: AsyncIterator[UpsertImagesRequest], limits: LimitsSection, stopping: asyncio.Event
 ) -> AsyncIterator[Inbox]:
-    """An inbox that fills from a stream until that ends or the server begins to stop."""
+    """An inbox that fills from a stream until the stream ends or the server begins to stop."""
     inbox = Inbox(limits.upsert_batch, limits.upsert_batch_bytes)
     filling = asyncio.create_task(inbox.fill(requests))
 
     async def end_when_stopping() -> None:
         await stopping.wait()
         filling.cancel()
-        await inbox.end(
-            StoppingError("the server is stopping; send what was not acknowledged again later")
-        )
+        await inbox.end(StoppingError("the server is stopping; resend unacknowledged images later"))
 
     watching = asyncio.create_task(end_when_stopping())
     try:

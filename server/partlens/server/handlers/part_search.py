@@ -1,4 +1,4 @@
-"""PartSearchService: decode, take new images through the model, ask the engine, encode."""
+"""PartSearchService: decode, run new images through the model, call the engine, encode."""
 
 from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
@@ -30,7 +30,7 @@ class PartSearchHandlers:
         )
 
     async def search_regions(self, request: pb.SearchRegionsRequest) -> pb.SearchRegionsResponse:
-        """The gallery's images that hold parts similar to the regions, best first."""
+        """The gallery's images that contain parts similar to the regions, best first."""
         question = await self._host.run(lambda engine: decoding.search(request, engine.limits))
         queries = await self._host.features.of(question.images)
 
@@ -47,7 +47,7 @@ class PartSearchHandlers:
         return await self._host.run(answer)
 
     async def explain_pair(self, request: pb.ExplainPairRequest) -> pb.ExplainPairResponse:
-        """The similarity of two images, taken apart by position."""
+        """The similarity of two images, decomposed by position."""
         question = await self._host.run(lambda engine: decoding.pair(request, engine.limits))
         query, retrieved = await self._host.features.of(question.images)
 
@@ -59,7 +59,7 @@ class PartSearchHandlers:
         return await self._host.run(answer)
 
     async def describe_query(self, request: pb.DescribeQueryRequest) -> pb.DescribeQueryResponse:
-        """Takes one image through the model and keeps it under a query id."""
+        """Runs one image through the model and keeps it under a query id."""
         question = await self._host.run(lambda engine: decoding.describe(request, engine.limits))
         (query,) = await self._host.features.of([question.image])
 

@@ -26,7 +26,7 @@ _LONGEST_NAME = 256
 
 
 class StandingQueryHandlers:
-    """Saves, lists and deletes standing queries, and tells of their matches.
+    """Saves, lists and deletes standing queries, and streams their matches.
 
     The errors of the methods reach the caller through calls/.
     """
@@ -46,7 +46,7 @@ class StandingQueryHandlers:
     async def create_standing_query(
         self, request: pb.CreateStandingQueryRequest
     ) -> pb.CreateStandingQueryResponse:
-        """Saves a search; images that come from now on are scored against it."""
+        """Saves a search; images added from now on are scored against it."""
         asked = search_pb.SearchRegionsRequest(
             images=request.images, regions=request.regions, filter=request.filter,
             score=request.score,
@@ -91,7 +91,7 @@ class StandingQueryHandlers:
     async def list_standing_queries(
         self, request: pb.ListStandingQueriesRequest
     ) -> pb.ListStandingQueriesResponse:
-        """The caller's, in order of their creation."""
+        """The caller's standing queries, in order of creation."""
         mine = await self._host.run(lambda engine: self._mine())
         calls.current().note(query=page_tokens.digest("standing"), hits=len(mine))
         return pb.ListStandingQueriesResponse(
@@ -101,7 +101,7 @@ class StandingQueryHandlers:
     async def delete_standing_query(
         self, request: pb.DeleteStandingQueryRequest
     ) -> pb.DeleteStandingQueryResponse:
-        """Deletes one of the caller's, with its features."""
+        """Deletes one of the caller's standing queries, with its features."""
 
         def delete(engine: Engine) -> None:
             self._require_mine([request.id])
@@ -142,12 +142,12 @@ class StandingQueryHandlers:
         for id in ids:
             if id not in mine:
                 raise UnknownStandingQueryError(
-                    f"there is no standing query {id[:64]!r} of yours; see ListStandingQueries"
+                    f"you have no standing query {id[:64]!r}; see ListStandingQueries"
                 )
 
 
 def _sees(caller: Caller, wanted: Set[str], match: StandingMatch) -> bool:
-    """Whether a match is told to a caller that watches."""
+    """Whether to send a match to a watching caller."""
     return (
         match.query.owned_by(caller)
         and caller.within.sees(match.found.stored.metadata)

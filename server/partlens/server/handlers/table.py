@@ -1,4 +1,4 @@
-"""Every method of every service of ours."""
+"""Every method of every partlens service."""
 
 from partlens.server.calls.method import Method
 from partlens.server.handlers import gallery, part_search, standing

@@ -1,4 +1,4 @@
-"""Uploaded images, on their way into the gallery."""
+"""Prepares and commits uploaded images."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class _Decoded:
 
 
 async def prepare(requests: Sequence[UpsertImagesRequest], host: Host) -> list[NewImage | Refused]:
-    """Each uploaded image taken through the model, or why it cannot be, in the order given."""
+    """Run each uploaded image through the model; return images or refusals, in order."""
     read = await host.run(lambda engine: [_read(request, engine) for request in requests])
     return await asyncio.gather(*(_seen(one, host) for one in read))
 

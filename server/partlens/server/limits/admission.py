@@ -1,4 +1,4 @@
-"""How many calls may be in progress."""
+"""Limits the number of calls in progress."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -9,7 +9,7 @@ from prometheus_client import Gauge
 from partlens.server.calls.call import Call
 from partlens.server.errors import OverloadedError
 
-# What lasts as long as its caller likes, and is counted apart.
+# Calls that last as long as the caller likes; they are counted separately.
 _KINDS = {
     "/partlens.v1.GalleryService/UpsertImages": "stream",
     "/partlens.v1.StandingQueryService/WatchMatches": "watch",
@@ -18,11 +18,11 @@ _NAMES = {"call": "calls", "stream": "streams of uploads", "watch": "watchers of
 
 
 class Admission:
-    """Refuses calls at once when too many are in progress, rather than let all of them wait.
+    """Refuses calls immediately when too many are in progress, instead of queueing them.
 
     Args:
-        most: in progress at once, by kind: call, stream (of uploads) and watch (for matches).
-        gauge: told how many are in progress, by kind.
+        most: most calls in progress, by kind: call, stream (of uploads) and watch (for matches).
+        gauge: number of calls in progress, by kind.
     """
 
     def __init__(self, most: Mapping[str, int], gauge: Gauge) -> None:
@@ -33,11 +33,11 @@ class Admission:
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
-        """Raises OverloadedError where there is no room."""
+        """Raises OverloadedError if the limit is reached."""
         kind = _KINDS.get(call.method, "call")
         if self._now[kind] >= self._most[kind]:
             raise OverloadedError(
-                f"{self._most[kind]} {_NAMES[kind]} are in progress, as many as this server takes;"
+                f"{self._most[kind]} {_NAMES[kind]} are in progress, the most this server allows;"
                 " try again"
             )
         gauge = self._gauge.labels(kind)

@@ -1,4 +1,4 @@
-"""How often one token may call."""
+"""Rate limit of each token."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -11,11 +11,11 @@ from partlens.server.errors import RateError
 
 @dataclass
 class Bucket:
-    """A token bucket: `burst` calls at once, and `rate` a second in the long run.
+    """A token bucket: bursts of `burst` calls, and `rate` calls per second sustained.
 
     Attributes:
-        left: calls it has for now.
-        at: when that was counted, in seconds.
+        left: calls left now.
+        at: time of the last update, in seconds.
     """
 
     rate: float
@@ -24,7 +24,7 @@ class Bucket:
     at: float
 
     def take(self, now: float) -> float:
-        """Takes one call; 0, or the seconds until there is one.
+        """Take one call; return 0, or the seconds until one is available.
 
         >>> bucket = Bucket(rate=2, burst=1, left=1, at=0)
         >>> bucket.take(0.0), bucket.take(0.25), bucket.take(0.5)
@@ -39,12 +39,12 @@ class Bucket:
 
 
 class Rate:
-    """Refuses the calls of a token that come faster than its rate. Without tokens there is none.
+    """Refuses calls that exceed the token's rate. A server without tokens has no rate limit.
 
     Args:
-        rate: calls a second of one token.
-        burst: calls at once after a pause.
-        clock: seconds.
+        rate: calls per second of one token.
+        burst: calls that a token may make in a burst after a pause.
+        clock: returns the time in seconds.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Rate:
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
-        """Raises RateError where the call comes too soon."""
+        """Raises RateError if the call comes too soon."""
         if call.caller.token:
             self._take(call.caller.token)
         yield
@@ -67,7 +67,7 @@ class Rate:
             bucket = self._buckets[token] = Bucket(self._rate, self._burst, self._burst, now)
         if wait := bucket.take(now):
             raise RateError(
-                f"token {token} may call {self._rate:g} times a second, and {self._burst:g} at"
-                f" once; try again in {wait:.2f} s",
+                f"token {token} may make {self._rate:g} calls per second, in bursts of"
+                f" {self._burst:g}; try again in {wait:.2f} s",
                 wait,
             )

@@ -1,4 +1,4 @@
-"""Requests, as questions: what a message may say is checked here and nowhere else."""
+"""Decodes requests. All checks of request fields are here."""
 
 import hashlib
 import math
@@ -53,10 +53,10 @@ _SIDES: dict[int, Side] = {
 
 
 def search(request: search_pb.SearchRegionsRequest, limits: LimitsSection) -> SearchQuestion:
-    """What a search asks.
+    """Decode a search.
 
     Raises:
-        RequestError: a field that cannot be used.
+        RequestError: a field is invalid.
     """
     _count("images", len(request.images), limits.query_images)
     _count("regions", len(request.regions), limits.regions)
@@ -66,9 +66,11 @@ def search(request: search_pb.SearchRegionsRequest, limits: LimitsSection) -> Se
         for i, region in enumerate(request.regions)
     )
     if all(region.weight < 0 for region in regions):
-        raise RequestError("regions", "every region is excluded; at least one must be searched for")
+        raise RequestError("regions", "every region is excluded; include at least one")
     if request.score not in _SCORES:
-        raise RequestError("score", f"{request.score} is no ScoreKind; leave it out for the best")
+        raise RequestError(
+            "score", f"{request.score} is not a ScoreKind; leave it out for the default"
+        )
     return SearchQuestion(
         images=tuple(source(image, f"images[{i}]") for i, image in enumerate(request.images)),
         regions=regions,
@@ -83,7 +85,7 @@ def search(request: search_pb.SearchRegionsRequest, limits: LimitsSection) -> Se
 
 
 def pair(request: search_pb.ExplainPairRequest, limits: LimitsSection) -> PairQuestion:
-    """What an explanation of a pair asks; raises RequestError as search does."""
+    """Decode an explanation of a pair; raises RequestError as search does."""
     _count("regions", len(request.regions), limits.regions, least=0)
     decoder, regions = RegionDecoder(limits.image_pixels), []
     for i, region in enumerate(request.regions):
@@ -98,7 +100,7 @@ def pair(request: search_pb.ExplainPairRequest, limits: LimitsSection) -> PairQu
 
 
 def describe(request: search_pb.DescribeQueryRequest, limits: LimitsSection) -> DescribeQuestion:
-    """What a description of a query asks; raises RequestError as search does."""
+    """Decode a description of a query; raises RequestError as search does."""
     _count("regions", len(request.regions), limits.regions, least=0)
     decoder = RegionDecoder(limits.image_pixels)
     fields = [f"regions[{i}]" for i in range(len(request.regions))]
@@ -148,7 +150,7 @@ def source(image: image_pb.QueryImage, field: str) -> Source:
 
 
 def where(message: image_pb.Filter) -> Filter:
-    """The images that a search looks at; raises RequestError for a time that is none."""
+    """The filter of a search; raises RequestError for an invalid time."""
     return Filter(
         cameras=frozenset(message.cameras),
         tracks=frozenset(message.tracks),
@@ -161,17 +163,17 @@ def where(message: image_pb.Filter) -> Filter:
 
 
 def page_size(given: int, default: int, most: int) -> int:
-    """How many to give on a page.
+    """The number of items per page.
 
     Raises:
-        RequestError: more than the most.
+        RequestError: more than the maximum.
 
     >>> page_size(0, 20, 100), page_size(0, 20, 10), page_size(7, 20, 100)
     (20, 10, 7)
     """
     if given > most:
         raise RequestError(
-            "page_size", f"{given}; at most {most} are allowed: ask for that and page on"
+            "page_size", f"{given}; at most {most} are allowed: request more pages instead"
         )
     return given or min(default, most)
 
@@ -201,7 +203,7 @@ def _region_to_find(
     if not (0 < weight <= 1e6 and math.isfinite(weight)):
         raise RequestError(
             f"{field}.weight",
-            f"{weight:g}: must be above 0, at most 1e6; set exclude for what must not be there",
+            f"{weight:g}: must be above 0, at most 1e6; to exclude the region, set exclude",
         )
     shape = decoder.region(region.region, f"{field}.region")
     signed = -weight if region.exclude else weight
@@ -217,7 +219,7 @@ def _map_kinds(kinds: list[int]) -> frozenset[MapKind]:
         if kind not in _MAPS:
             raise RequestError(
                 f"maps[{i}]",
-                f"{kind} cannot be given here; MAP_KIND_NONE stands alone, others are"
+                f"{kind} is not allowed here; give MAP_KIND_NONE by itself, or any of"
                 " MAP_KIND_SCORE, MAP_KIND_OVERALL and MAP_KIND_REGIONS",
             )
     return frozenset(_MAPS[kind] for kind in kinds)
@@ -232,7 +234,7 @@ def _time(
     try:
         return stamp.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
-        raise RequestError(field, "the time must lie in the years 1 to 9999") from error
+        raise RequestError(field, "the time must be within the years 1 to 9999") from error
 
 
 def _group_by(text: str) -> GroupBy | None:

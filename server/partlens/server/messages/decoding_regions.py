@@ -1,4 +1,4 @@
-"""Regions of a request, as the explainer's regions."""
+"""Decodes the regions of a request."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ class RegionDecoder:
     """Decodes the regions of one request.
 
     Args:
-        mask_pixels: of all the request's masks together; what has more is never unpacked.
+        mask_pixels: most pixels of all masks in the request; larger masks are never unpacked.
     """
 
     def __init__(self, mask_pixels: int) -> None:
@@ -29,7 +29,7 @@ class RegionDecoder:
             field: the message's path in the request.
 
         Raises:
-            RequestError: no shape, numbers that no image has, a mask that cannot be read.
+            RequestError: no shape, coordinates out of range, or an unreadable mask.
         """
         match message.WhichOneof("shape"):
             case "box":
@@ -79,8 +79,8 @@ class RegionDecoder:
         if width < 1 or height < 1 or self._left < 0:
             raise RequestError(
                 field,
-                f"a mask of {width}x{height}; each side must be at least 1, and the masks of one"
-                f" request may have {self._mask_pixels} pixels together",
+                f"a mask of {width}x{height}; each side must be at least 1, and all masks of one"
+                f" request may have {self._mask_pixels} pixels in total",
                 "REGION_INVALID",
             )
 
@@ -97,7 +97,7 @@ def _polygon(polygon: pb.Polygon, field: str) -> Polygon:
 
 
 def _numbers(numbers: list[float], field: str) -> list[float]:
-    # Written so that NaN, which compares false with everything, is refused too.
+    # Written so that NaN, which compares false with everything, is also refused.
     if not all(abs(number) <= _FURTHEST for number in numbers):
         raise RequestError(
             field, f"coordinates must be numbers within +-{_FURTHEST:.0e} pixels", "REGION_INVALID"

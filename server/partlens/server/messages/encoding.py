@@ -1,4 +1,4 @@
-"""Answers, as messages."""
+"""Encodes responses."""
 
 from collections.abc import Set
 
@@ -35,7 +35,7 @@ class Encoder:
     """Encodes answers about one model's maps.
 
     Args:
-        spec: the model, whose grid and preprocessing say where a map lies on an image.
+        spec: the model; its grid and preprocessing give a map's place on an image.
     """
 
     def __init__(self, spec: ModelSpec) -> None:
@@ -44,7 +44,7 @@ class Encoder:
     def search(
         self, question: SearchQuestion, answer: SearchAnswer
     ) -> search_pb.SearchRegionsResponse:
-        """A page of hits, with what the question wanted to see of each."""
+        """A page of hits, with the requested maps and thumbnails."""
         return search_pb.SearchRegionsResponse(
             hits=[
                 self.hit(match, question.maps, thumbnails=question.thumbnails)
@@ -112,7 +112,7 @@ class Encoder:
         )
 
     def hit(self, match: Match, maps: Set[MapKind], *, thumbnails: bool) -> search_pb.Hit:
-        """An image that was found, with the maps that are wanted."""
+        """A hit, with the requested maps."""
         found, stored = match.candidate, match.candidate.stored
         size = stored.width, stored.height
         return search_pb.Hit(
@@ -168,7 +168,7 @@ def image(stored: StoredImage) -> image_pb.GalleryImage:
 
 
 def receipt(id: str, index: int, result: Receipt) -> gallery_pb.UpsertImagesResponse:
-    """What became of the image at a position of an upload."""
+    """Result of the image at a position of an upload."""
     answer = gallery_pb.UpsertImagesResponse(id=id, index=index)
     if isinstance(result, Committed):
         answer.committed.gallery_version = result.gallery_version
@@ -182,7 +182,7 @@ def receipt(id: str, index: int, result: Receipt) -> gallery_pb.UpsertImagesResp
 def gallery(
     version: int, images: int, spec: ModelSpec, limits: LimitsSection
 ) -> gallery_pb.GetGalleryResponse:
-    """The gallery's size, its model, and what the server allows."""
+    """The gallery's size, its model, and the server's limits."""
     return gallery_pb.GetGalleryResponse(
         version=version,
         images=images,

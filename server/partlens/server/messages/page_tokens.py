@@ -1,7 +1,7 @@
-"""Page tokens: where the next page starts, and which question it belongs to.
+"""Page tokens: where the next page starts, and which request it belongs to.
 
-A token is opaque but not secret, and what comes back is not trusted: forging one gains nothing, as
-its start is checked against the same limits as any other request's.
+A token is opaque but not secret, and the server does not trust it: forging one gains nothing,
+because its start is checked against the same limits as any request.
 """
 
 import base64
@@ -18,7 +18,7 @@ _LONGEST = 4096
 
 
 def digest(*parts: object) -> str:
-    """What tells one question from another: a short digest of its parts (plain JSON values).
+    """A short digest that identifies a request by its parts (plain JSON values).
 
     >>> digest("a", [1]) == digest("a", [1]), digest("ab", "c") == digest("a", "bc")
     (True, False)
@@ -31,9 +31,9 @@ class SearchStart(NamedTuple):
     """Where a page of a search starts.
 
     Attributes:
-        offset: of its first hit.
-        version: of the gallery that the first page showed.
-        view: number of the view that it showed; see KeptViews.
+        offset: offset of the page's first hit.
+        version: gallery version of the first page.
+        view: number of the first page's view; see KeptViews.
     """
 
     offset: int
@@ -45,7 +45,7 @@ def search_token(start: SearchStart, question: str) -> str:
     """The token for the page that starts there.
 
     Args:
-        question: digest of what was asked.
+        question: digest of the request.
     """
     return _pack(["search", question, *start])
 
@@ -60,8 +60,8 @@ def search_start(token: str, question: str, depth: int) -> SearchStart:
     start = SearchStart(*numbers)
     if given_question != question:
         raise PageTokenError(
-            "this page token was given for another search; regions, filter, score, groups and"
-            " images must be those of the first page: repeat them, or leave the token out"
+            "this page token belongs to another search; give the same regions, filter, score,"
+            " groups and images as for the first page, or leave the token out"
         )
     if not 0 < start.offset < depth:
         raise PageTokenError(f"a page must start within the first {depth} hits")
@@ -69,15 +69,15 @@ def search_start(token: str, question: str, depth: int) -> SearchStart:
 
 
 def list_token(after: str) -> str:
-    """The token for the page that starts behind the image with this id.
+    """The token for the page that starts after the image with this id.
 
-    Not bound to the gallery's version: a listing by id goes on where it was whatever is added.
+    Not bound to the gallery's version: a listing by id can continue whatever is added meanwhile.
     """
     return _pack(["list", after])
 
 
 def list_after(token: str) -> str:
-    """The id behind which the page of a token starts; "" for the empty token.
+    """The id after which the page of a token starts; "" for the empty token.
 
     Raises:
         PageTokenError: not a token of a listing.
@@ -94,7 +94,7 @@ def _unpack(token: str, kind: str, types: tuple[type, ...]) -> list[Any]:
     fields = _fields(token)
     if fields[:2] != [_FORMAT, kind] or [type(f) for f in fields[2:]] != list(types):
         raise PageTokenError(
-            "this is not a page token of this method; give the next_page_token of the page before,"
+            "this is not a page token of this method; give the previous page's next_page_token"
             " unchanged, or leave it out for the first page"
         )
     return fields[2:]

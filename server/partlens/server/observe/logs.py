@@ -1,4 +1,4 @@
-"""What the server logs: one line a call, and every line with the id of the call it belongs to."""
+"""The server's log: one line per call; every line has the id of its call."""
 
 import logging
 import time
@@ -12,7 +12,7 @@ _log = logging.getLogger(__name__)
 
 
 class CallLog:
-    """Writes a line when a call ends: what, for whom, how, how long."""
+    """Logs a line when a call ends: method, token, status and duration."""
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
@@ -38,7 +38,7 @@ class CallLog:
 
 
 def with_request_id(record: logging.LogRecord) -> bool:
-    """Adds the id of the call in progress; a handler's filter sees the lines of every module."""
+    """Adds the id of the current call; a handler's filter applies to the lines of every module."""
     with suppress(LookupError):
         vars(record)["request_id"] = calls.current().request_id
     return True

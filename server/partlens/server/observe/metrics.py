@@ -1,4 +1,4 @@
-"""What Prometheus may know of a server. No label ever names an image, a camera or a token."""
+"""Prometheus metrics of a server. No label ever names an image, a camera or a token."""
 
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -20,7 +20,7 @@ class Metrics:
     """One server's metrics: grpc_server_* as other gRPC servers name them, partlens_* the rest.
 
     Attributes:
-        registry: all of them.
+        registry: registry of all metrics.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,9 @@ class Metrics:
             "result",
         )
         for result in ("found", "absent", "refused", "failed"):
-            self.shared_queries.labels(result)  # from the start: a series that begins shows no rise
+            self.shared_queries.labels(
+                result
+            )  # created at start, since a new series shows no increase
         self.standing_seconds = histogram(
             "partlens_standing_seconds", "Time of scoring new images against all standing queries."
         )
@@ -115,7 +117,7 @@ class Metrics:
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
         """Counts the call, its messages, and how it ends."""
-        # A method that is not one of ours must not make a series of its own.
+        # An unknown method must not create a new series.
         method = (call.kind, call.service, call.name) if call.method in NEEDED else ("", "", "")
         self._started.labels(*method).inc()
         call.received = self._received.labels(*method).inc

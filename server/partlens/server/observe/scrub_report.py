@@ -1,4 +1,4 @@
-"""Tells operators of damage of the gallery: in metrics, the log and a health of its own."""
+"""Reports damage of the gallery to operators: in metrics, the log and a health service."""
 
 import logging
 import time
@@ -10,15 +10,15 @@ from partlens.server.observe.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 _LINES, _SECONDS = 20, 600.0
-"""So many lines about single files in that time at most."""
+"""Most log lines about single files within this many seconds."""
 
 
 class ScrubReport:
-    """What a Scrubber tells, for operators; see scrubbing.ScrubEvents.
+    """Reports a Scrubber's events to operators; see scrubbing.ScrubEvents.
 
     Args:
-        tell_sound: called with whether no damage is known, at first and when that changes; from
-            any thread.
+        tell_sound: called with True if no damage is known, at start and on changes; from any
+            thread.
     """
 
     def __init__(self, metrics: Metrics, tell_sound: Callable[[bool], None]) -> None:
@@ -28,24 +28,24 @@ class ScrubReport:
         tell_sound(True)
 
     def read(self, count: int) -> None:
-        """So many bytes were read."""
+        """`count` bytes were read."""
         self._metrics.scrubbed_bytes.inc(count)
 
     def found(self, finding: Finding) -> None:
-        """Damage that was not known before."""
+        """New damage was found."""
         self._known[finding.place] = finding
         self._show()
         self._say(logging.ERROR, f"damaged: {finding}", finding)
 
     def cleared(self, finding: Finding, *, mended: bool) -> None:
-        """Damage that is there no more."""
+        """Damage is gone."""
         self._known.pop(finding.place, None)
         self._show()
-        what = "made again from the truth" if mended else "no longer damaged"
+        what = "rebuilt from the truth" if mended else "no longer damaged"
         self._say(logging.WARNING, f"{what}: {finding.place}", finding)
 
     def passed(self, done: Pass) -> None:
-        """Everything has been read once."""
+        """All files have been read once."""
         self._metrics.scrub_completed.set(done.ended or 0)
         _log.log(
             logging.ERROR if self._known else logging.INFO,
@@ -56,7 +56,7 @@ class ScrubReport:
         )
 
     def earlier(self, last: Pass | None) -> None:
-        """Everything had been read before this server started."""
+        """Records a full read from before this server started."""
         self._metrics.scrub_completed.set((last and last.ended) or 0)
 
     def _show(self) -> None:

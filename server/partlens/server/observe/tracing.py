@@ -1,4 +1,4 @@
-"""OpenTelemetry spans of calls, exported as the standard OTEL_* variables say."""
+"""OpenTelemetry spans of calls, exported according to the standard OTEL_* variables."""
 
 import logging
 import os
@@ -22,8 +22,8 @@ from partlens.server.calls.code import Code
 # The first that is set is used.
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _DEFAULT_ENDPOINT, _PORT = "http://localhost:4317", 443
-"""gRPC's port for an address without one."""
-# By OpenTelemetry's conventions: what a caller did wrong is no error of the server's span.
+"""gRPC's default port."""
+# By OpenTelemetry's conventions, a caller's mistake is not an error of the server's span.
 _SERVER_FAULTS = frozenset({Code.INTERNAL, Code.UNAVAILABLE, Code.DATA_LOSS})
 
 tracer = trace.get_tracer("partlens")
@@ -31,11 +31,11 @@ _log = logging.getLogger(__name__)
 
 
 class Tracing:
-    """Makes a span of every call, below the caller's where it sends one."""
+    """Creates a span for every call, as a child of the caller's span if it sends one."""
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
-        """The call's span; says nothing of what is in the request."""
+        """The call's span; contains nothing from the request."""
         with tracer.start_as_current_span(
             call.method[1:],
             context=propagate.extract(call.metadata),
@@ -59,13 +59,12 @@ class Tracing:
 
 
 def configure() -> None:
-    """Exports spans if a variable asks for it: OTEL_TRACES_EXPORTER, or an OTLP endpoint.
+    """Exports spans if OTEL_TRACES_EXPORTER or an OTLP endpoint is set.
 
-    Endpoint, headers, sampler, service name and the rest are read by OpenTelemetry itself.
+    OpenTelemetry itself reads the endpoint, headers, sampler, service name and the rest.
 
     Raises:
-        SettingsError: an exporter that there is not, an endpoint that is no address, or a proxy
-            that cannot be used.
+        SettingsError: an unknown exporter, an invalid endpoint or an unusable proxy.
     """
     otlp = "otlp" if any(os.environ.get(name) for name in _ENDPOINTS) else "none"
     names = os.environ.get("OTEL_TRACES_EXPORTER", otlp).split(",")
@@ -76,7 +75,7 @@ def configure() -> None:
     for name in names:
         if name.strip() not in _EXPORTERS:
             raise SettingsError(
-                f"OTEL_TRACES_EXPORTER={name}: there are {', '.join(_EXPORTERS)} and none"
+                f"OTEL_TRACES_EXPORTER={name}: allowed are {', '.join(_EXPORTERS)} and none"
             )
         provider.add_span_processor(BatchSpanProcessor(_EXPORTERS[name.strip()]()))
     trace.set_tracer_provider(provider)
@@ -95,7 +94,7 @@ def _otlp() -> SpanExporter:
         way = Route(address, proxy=proxies.between(address, proxies.GRPC))
     except AddressError as error:
         raise SettingsError(f"{name}: {error}") from error
-    _log.info("spans go to %s", way)
+    _log.info("exporting spans to %s", way)
     # The exporter's own annotation allows one option, a text.
     return OTLPSpanExporter(channel_options=cast("Any", way.proxy_options()))
 

@@ -1,4 +1,4 @@
-"""Certificates to start with: an authority of one's own, and the server's from it."""
+"""Certificates to start with: a private authority, and a server certificate from it."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ from partlens.server.errors import CertificateError
 
 _AUTHORITY_DAYS, _SERVER_DAYS = 3650, 397
 RENEWED_DAYS = 30
-"""A certificate with fewer days left is made anew."""
+"""A certificate with fewer days left is renewed."""
 _SKEW = timedelta(hours=1)
-"""How far a caller's clock may be behind."""
+"""How far a client's clock may be behind."""
 
 
 @dataclass(frozen=True)
 class Files:
-    """Where they lie; keys are readable by their owner alone.
+    """Paths of the certificates and keys; only the owner can read the keys.
 
     Attributes:
-        folder: of keys and the server's certificate.
-        authority: what clients must trust (PEM).
+        folder: folder of the keys and the server's certificate.
+        authority: certificate that clients must trust (PEM).
     """
 
     folder: Path
@@ -35,12 +35,12 @@ class Files:
 
     @property
     def authority_key(self) -> Path:
-        """What makes further certificates (PEM); the server never reads it."""
+        """The authority's key, which signs certificates (PEM); the server never reads it."""
         return self.folder / "ca.key"
 
     @property
     def certificate(self) -> Path:
-        """The server's (PEM)."""
+        """The server's certificate (PEM)."""
         return self.folder / "server.pem"
 
     @property
@@ -50,15 +50,15 @@ class Files:
 
 
 def ensure(files: Files, hosts: Sequence[str], now: datetime | None = None) -> Sequence[str]:
-    """Makes what is missing, too old or for other hosts; what it made.
+    """Create what is missing, expiring or for other hosts; return what was created.
 
-    A server that is running takes a new certificate without a restart.
+    A running server reloads a new certificate without a restart.
 
     Args:
         hosts: names and addresses by which clients reach the server.
 
     Raises:
-        CertificateError: what is there cannot be read.
+        CertificateError: an existing file cannot be read.
         OSError: the folder cannot be written.
     """
     now, made = now or datetime.now(UTC), list[str]()
@@ -73,10 +73,10 @@ def ensure(files: Files, hosts: Sequence[str], now: datetime | None = None) -> S
 
 
 def fingerprint(file: Path) -> str:
-    """Of a certificate: SHA-256, as `openssl x509 -fingerprint -sha256` prints it.
+    """SHA-256 fingerprint of a certificate, as `openssl x509 -fingerprint -sha256` prints it.
 
     Raises:
-        CertificateError: it cannot be read.
+        CertificateError: the certificate cannot be read.
     """
     return _read(file).fingerprint(hashes.SHA256()).hex(":").upper()
 
@@ -107,9 +107,9 @@ def _make_server(files: Files, hosts: Sequence[str], now: datetime) -> None:
     try:
         signer = serialization.load_pem_private_key(files.authority_key.read_bytes(), None)
     except (ValueError, TypeError) as error:
-        raise CertificateError(f"{files.authority_key} is no key that can be used") from error
+        raise CertificateError(f"{files.authority_key} is not a usable key") from error
     if not isinstance(signer, ec.EllipticCurvePrivateKey):
-        raise CertificateError(f"{files.authority_key} is not a key that this command made")
+        raise CertificateError(f"{files.authority_key} is not a key that this command created")
     key = ec.generate_private_key(ec.SECP256R1())
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
@@ -172,7 +172,7 @@ def _names(hosts: Sequence[str]) -> list[x509.GeneralName]:
             try:
                 names.append(x509.DNSName(host))
             except ValueError as error:
-                raise CertificateError(f"{host!r} is no host name or address") from error
+                raise CertificateError(f"{host!r} is not a host name or address") from error
     return names
 
 
@@ -180,7 +180,7 @@ def _read(path: Path) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(path.read_bytes())
     except ValueError as error:
-        raise CertificateError(f"{path} is no certificate that can be read: {error}") from error
+        raise CertificateError(f"{path} is not a readable certificate: {error}") from error
 
 
 def _pem(certificate: x509.Certificate) -> str:

@@ -7,7 +7,9 @@ import click
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--model", type=click.Path(path_type=Path), help="Model folder; the starter model.")
+@click.option(
+    "--model", type=click.Path(path_type=Path), help="Model folder; the starter model by default."
+)
 @click.option(
     "--host",
     "hosts",
@@ -15,20 +17,21 @@ import click
     help="Name or address by which clients reach the server; repeatable. localhost by default.",
 )
 @click.option("--listen", default="127.0.0.1:50051", show_default=True, help="HOST:PORT.")
-@click.option("--redis", default="", help="HOST:PORT of a Redis server; none without.")
+@click.option("--redis", default="", help="HOST:PORT of a Redis server, if you use one.")
 @click.option(
     "--run",
     default="partlens",
     show_default=True,
-    help="How commands are run where the server is, for what is printed.",
+    help="Command to show in the printed instructions.",
 )
 def setup(
     folder: Path, model: Path | None, hosts: tuple[str, ...], listen: str, redis: str, run: str
 ) -> None:
-    """Prepare FOLDER for a locked server: model, gallery, certificates, tokens, settings.
+    """Prepare FOLDER for a server with TLS and tokens: model, gallery, certificates, settings.
 
-    What is there is kept, so that it can be run before every start; a certificate with less than 30
-    days left, or for other hosts, is made anew. Then: partlens serve --config FOLDER/partlens.toml
+    Existing files are kept, so you can run this before every start. A certificate that expires
+    within 30 days, or is for other hosts, is renewed. Then run:
+    partlens serve --config FOLDER/partlens.toml
     """
     # Here, as they need torch: --help answers at once.
     from partlens.explainer.errors import ExplainerError
@@ -50,8 +53,8 @@ def setup(
     except OSError as error:
         raise click.ClickException(f"{folder} cannot be written: {error}") from error
     click.echo(
-        f"{ready.path} is ready. The server lets nobody in without a token; to make one:\n"
+        f"{ready.path} is ready. The server refuses callers without a token; to create one:\n"
         f"  {run} token create NAME --scope search --tokens {ready.tokens}\n"
-        f"and give clients the authority of its certificate, {ready.tls.authority} (--ca).\n"
-        f"SHA-256 of that authority, to compare on the way: {fingerprint}"
+        f"Give clients the certificate authority, {ready.tls.authority} (--ca).\n"
+        f"Compare its SHA-256 fingerprint there: {fingerprint}"
     )

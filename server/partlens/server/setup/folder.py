@@ -1,4 +1,4 @@
-"""A folder from which a locked server runs: model, gallery, certificates, tokens and settings."""
+"""The folder of a server with TLS and tokens: model, gallery, certificates, settings."""
 
 import json
 import secrets
@@ -18,12 +18,12 @@ from partlens.server.setup import certificates
 
 @dataclass(frozen=True)
 class Place:
-    """How a server of the folder is reached.
+    """Addresses of the folder's server.
 
     Attributes:
-        hosts: names and addresses that its certificate is for.
-        listen: HOST:PORT that it listens on.
-        reached_at: HOST:PORT at which workers reach it.
+        hosts: names and addresses for the server's certificate.
+        listen: HOST:PORT to listen on.
+        reached_at: HOST:PORT that workers connect to.
         redis: HOST:PORT of Redis; "" for none.
     """
 
@@ -35,7 +35,7 @@ class Place:
 
 @dataclass(frozen=True)
 class ServerFolder:
-    """Everything that a server needs, in one folder; whatever is there already is kept."""
+    """Everything that a server needs, in one folder. Existing files are kept."""
 
     path: Path
 
@@ -51,7 +51,7 @@ class ServerFolder:
 
     @property
     def tokens(self) -> Path:
-        """The file of tokens."""
+        """The token file."""
         return self.path / "tokens.json"
 
     @property
@@ -61,7 +61,7 @@ class ServerFolder:
 
     @property
     def clients(self) -> Path:
-        """What other programs may read, and nothing that only the server may."""
+        """Files for other programs; nothing that only the server may read."""
         return self.path / "clients"
 
     @property
@@ -81,12 +81,12 @@ class ServerFolder:
 
     @property
     def redis_settings(self) -> Path:
-        """What redis-server is started with; it holds the password."""
+        """The configuration file of redis-server; it holds the password."""
         return self.clients / "redis.conf"
 
     @property
     def redis_password(self) -> Path:
-        """The password alone."""
+        """The file that holds only the Redis password."""
         return self.clients / "redis.password"
 
     @property
@@ -95,12 +95,12 @@ class ServerFolder:
         return self.clients / "grafana.password"
 
     def prepare(self, place: Place, model: Path | None = None) -> Iterator[str]:
-        """Makes what is missing, and tells of each thing once it is there.
+        """Create what is missing, and yield the name of each item once it exists.
 
-        Killed at any moment it can be run again.
+        If this is killed, run it again.
 
         Args:
-            model: folder of the model that is copied; the starter model without.
+            model: folder of the model to copy; None for the starter model.
 
         Raises:
             ExplainerError, IndexerError: a model or a gallery that cannot be used.
@@ -126,7 +126,7 @@ class ServerFolder:
                 yield str(path)
 
     def _contents(self, place: Place) -> Iterator[tuple[Path, Callable[[], str]]]:
-        """Files, and what is written into those that are not there; the settings last."""
+        """Each file, and the content to write if it is missing; the settings last."""
         yield self.grafana_password, lambda: secrets.token_urlsafe(16)
         redis = {}
         if place.redis:
@@ -150,7 +150,7 @@ class ServerFolder:
 
     def _redis_settings(self) -> str:
         password = self.redis_password.read_text(encoding="utf-8").strip()
-        # What a producer was told is in the stream survives a power cut.
+        # Entries that were acknowledged to a producer survive a power cut.
         return f"requirepass {password}\nappendonly yes\nappendfsync always"
 
 
@@ -158,7 +158,7 @@ def _toml(sections: Mapping[str, Mapping[str, object]]) -> str:
     lines = ["# What each setting means: `partlens config docs`."]
     for section, values in sections.items():
         lines += ["", f"[{section}]"]
-        # A text in JSON is one in TOML too.
+        # A JSON string is valid TOML.
         lines += [f"{key} = {json.dumps(str(value))}" for key, value in values.items()]
     return "\n".join(lines)
 
@@ -168,7 +168,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _copied(source: Path, target: Path) -> str:
-    """Copies a model folder, all of it or nothing; its name."""
+    """Copies a model folder atomically; returns the model's name."""
     name = MetricModel.load(source).spec.name
     draft = target.with_name(f".{target.name}")
     shutil.rmtree(draft, ignore_errors=True)  # of a run that was killed

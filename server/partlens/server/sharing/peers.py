@@ -1,4 +1,4 @@
-"""The other servers of the same gallery, as far as Redis connects them."""
+"""The other servers of the same gallery, connected through Redis."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from partlens.server.sharing.notices import GalleryNotices
 from partlens.server.sharing.shared_queries import SharedQueries
 
 _QUICK = 0.5
-"""Seconds that Redis has to give a query image; it must be faster than the model."""
+"""Time limit for fetching a query image from Redis, which must be faster than the model."""
 
 
 class Peers:
-    """Shares query images with them, tells them of commits and hears of theirs.
+    """Shares query images with the other servers, and exchanges notices of commits.
 
     Args:
         heard: called when another server has committed.
@@ -30,17 +30,17 @@ class Peers:
         self._telling: set[asyncio.Task[None]] = set()
 
     def share(self, near: QueryCache, spec: ModelSpec, metrics: Metrics) -> QueryCache:
-        """A cache that all servers share, over this process's own."""
+        """A cache shared by all servers, on top of this process's own."""
         return SharedQueries(near, self._redis, self._settings, spec, metrics)
 
     def tell(self, version: int) -> None:
-        """Tells the others of a version, without waiting for it."""
+        """Announces a version to the other servers, without waiting."""
         task = asyncio.create_task(self._notices.tell(version))
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
 
     async def close(self) -> None:
-        """Lets go of the connections."""
+        """Closes the connections."""
         self._listening.cancel()
         await asyncio.gather(self._listening, *self._telling, return_exceptions=True)
         await self._notices.close()

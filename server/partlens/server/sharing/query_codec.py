@@ -1,4 +1,4 @@
-"""Query images as bytes: a fixed header, then numbers. What comes back is not trusted."""
+"""Encodes query images as a fixed header and numbers. Decoding does not trust its input."""
 
 import hashlib
 import struct
@@ -24,17 +24,17 @@ def encode(query: Query) -> bytes:
 def decode(entry: bytes, id: str, spec: ModelSpec) -> Query:
     """The query image of an entry.
 
-    The digest tells damage and mix-ups; who may write to Redis can still make one up.
+    The digest detects damage and mix-ups; anyone who can write to Redis can still forge an entry.
 
     Args:
-        id: under which it was kept; it is part of the digest.
-        spec: of the model that is said to have made it.
+        id: id that it was stored under; part of the digest.
+        spec: the model that should have produced it.
 
     Raises:
-        EntryError: it is of another version, shape or id, is damaged, or holds what is no number.
+        EntryError: another version, shape or id, damage, or values that are not numbers.
     """
     if len(entry) < _HEADER.size:
-        raise EntryError(f"{len(entry)} bytes are fewer than the header of a query image has")
+        raise EntryError(f"has {len(entry)} bytes, fewer than the header of a query image")
     magic, version, width, height, positions, dimensions, digest = _HEADER.unpack_from(entry)
     if magic != _MAGIC or version != _VERSION:
         raise EntryError(f"begins with {magic!r}, version {version}; not {_MAGIC!r}, {_VERSION}")
@@ -45,12 +45,12 @@ def decode(entry: bytes, id: str, spec: ModelSpec) -> Query:
         )
     body = entry[_HEADER.size :]
     if len(body) != 4 * dimensions * (positions + 1):
-        raise EntryError(f"has {len(body)} bytes of numbers, which its header does not tell")
+        raise EntryError(f"has {len(body)} bytes of numbers, which does not match its header")
     if digest != _digest(id, (version, width, height, positions, dimensions), body):
         raise EntryError("differs from its digest")
     numbers = np.frombuffer(body, "<f4").astype(np.float32)
     if not np.isfinite(numbers).all() or not width or not height:
-        raise EntryError("holds what is no number or no size")
+        raise EntryError("has an invalid number or size")
     contributions = numbers[: positions * dimensions].reshape(positions, dimensions)
     return Query(id, (width, height), contributions, numbers[positions * dimensions :])
 

@@ -16,17 +16,17 @@ from partlens.server.sharing.query_codec import decode, encode
 
 _log = logging.getLogger(__name__)
 _PAUSE = 1.0
-"""Seconds for which Redis is left alone after it failed, so that nobody waits for it in vain."""
+"""Seconds without requests to Redis after a failure, so that callers do not wait in vain."""
 
 
 class SharedQueries:
-    """A QueryCache: those that this process used last, and behind them those in Redis.
+    """A QueryCache with two levels: this process's cache, then Redis.
 
-    Without Redis it is as good as the first alone.
+    Without Redis, it works like this process's cache.
 
     Args:
-        near: of this process.
-        spec: of the model that makes the features.
+        near: cache of this process.
+        spec: model that produces the features.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class SharedQueries:
         self._again_at = 0.0
 
     async def find(self, id: str) -> Query | None:
-        """The query image of an id; None if no server has it."""
+        """The query image with this id; None if no server has it."""
         if (query := await self._near.find(id)) or not self._answers():
             return query
         key = self._key(id)
@@ -53,7 +53,7 @@ class SharedQueries:
                 return None
             query = decode(entry, id, self._spec)
         except EntryError as error:
-            _log.warning("the entry %s of Redis is passed over: it %s", key, error)
+            _log.warning("skipped Redis entry %s: it %s", key, error)
             self._results.labels("refused").inc()
             return None
         except (RedisError, OSError) as error:
@@ -82,6 +82,6 @@ class SharedQueries:
         return time.monotonic() >= self._again_at
 
     def _failed(self, error: Exception) -> None:
-        _log.warning("Redis does not keep query images: %s", error)
+        _log.warning("cannot use Redis for query images: %s", error)
         self._results.labels("failed").inc()
         self._again_at = time.monotonic() + _PAUSE

@@ -1,4 +1,4 @@
-"""Where matches are put up as they are found, and where whoever watches takes them from."""
+"""Publishes matches to watchers as they are found."""
 
 import asyncio
 import logging
@@ -18,11 +18,11 @@ _WAITING = 256
 
 @dataclass(frozen=True, eq=False)
 class Note:
-    """What one look at the gallery found.
+    """Result of one scan of new images.
 
     Attributes:
-        revision: of the newest image that was looked at.
-        matches: of the images that were new, in order of their revisions.
+        revision: revision of the newest image scanned.
+        matches: matches among the new images, in order of revision.
     """
 
     revision: int
@@ -30,7 +30,7 @@ class Note:
 
 
 class Board:
-    """Looks at the gallery whenever it has changed, by whomever, and tells all who watch."""
+    """Scans the gallery after every change, by any process, and notifies all watchers."""
 
     def __init__(self, matcher: Matcher, metrics: Metrics) -> None:
         self._matcher, self._metrics = matcher, metrics
@@ -42,11 +42,11 @@ class Board:
 
     @property
     def revision(self) -> int:
-        """Of the newest image that was looked at."""
+        """Revision of the newest image scanned."""
         return self._revision
 
     async def watch(self, after: int | None = None) -> AsyncGenerator[Note]:
-        """What is found from now on, or in images of a later revision; never misses one.
+        """Matches from now on, or of images with a later revision than `after`; misses none.
 
         Raises:
             OverloadedError: the watcher fell behind; watch again after the last revision seen.
@@ -68,10 +68,10 @@ class Board:
                     if self._stopped:
                         continue
                     raise OverloadedError(
-                        "matches were found faster than they were taken; watch again after the"
+                        "the watcher is too slow for the rate of matches; watch again after the"
                         " last revision seen"
                     )
-                # The look above may have found some of these already.
+                # The scan above may have found some of these already.
                 yield replace(note, matches=[m for m in note.matches if m.revision > seen])
         finally:
             self._watching.discard(mine)
@@ -84,7 +84,7 @@ class Board:
             _force(queue)
 
     async def close(self) -> None:
-        """The same, and waits for what is being looked at."""
+        """Ends all watching, and waits for the running scan."""
         self.end()
         await asyncio.gather(self._task, return_exceptions=True)
         self._thread.shutdown(cancel_futures=True)
@@ -100,7 +100,7 @@ class Board:
                     self._metrics.standing_matches.inc(len(note.matches))
                     self._tell(note)
             except Exception:
-                # Whatever it is, the same images are looked at again.
+                # The same images are scanned again next time.
                 _log.exception("new images cannot be scored against the standing queries")
             await asyncio.sleep(_LOOK_SECONDS)
 
@@ -118,7 +118,7 @@ class Board:
 
 
 def _force(queue: "asyncio.Queue[Note | None]") -> None:
-    """Makes the watcher see that there is no more, be its queue full or not."""
+    """Signals the end to a watcher, even if its queue is full."""
     if queue.full():
         queue.get_nowait()
     queue.put_nowait(None)

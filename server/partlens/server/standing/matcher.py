@@ -13,9 +13,9 @@ from partlens.server.standing.query import StandingQuery
 from partlens.server.standing.store import StandingStore
 
 _IMAGES = 64
-"""Images at a time; bounds memory, and how long a stop waits."""
+"""Images per batch; bounds memory, and the wait on stop."""
 _ROUNDING = 1e-4
-"""How far the score of an image with others may lie from its score alone."""
+"""Largest difference between an image's score in a batch and its score by itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class StandingMatch:
     Attributes:
         query: the standing query.
         found: the image, with its score and the map that sums to it.
-        revision: of the image.
+        revision: revision of the image.
     """
 
     query: StandingQuery
@@ -34,9 +34,9 @@ class StandingMatch:
 
 
 class Matcher:
-    """Finds the matches of what is new in a gallery. Blocks; for one thread at a time.
+    """Finds matches among new images of a gallery. Blocks; not thread-safe.
 
-    Scores are those of a search: of what is stored, with the same functions.
+    Scores equal those of a search: same stored data, same functions.
     """
 
     def __init__(self, gallery: Gallery, store: StandingStore) -> None:
@@ -47,7 +47,7 @@ class Matcher:
 
     @property
     def version(self) -> int:
-        """Of the gallery now; grows with every commit."""
+        """Current version of the gallery; grows with every commit."""
         return self._gallery.view.number
 
     @property
@@ -56,8 +56,8 @@ class Matcher:
         return self._gallery.view.newest_revision
 
     def since(self, revision: int) -> tuple[int, list[StandingMatch]]:
-        """The revision of the newest image, and the matches of images of a later one than given,
-        in order of their revisions."""
+        """The newest image's revision, and the matches of images later than `revision`, in order
+        of revision."""
         view, queries = self._gallery.view, self._read()
         changed = view.changed_since(revision)
         newest = max((of for of, _ in changed), default=revision)
@@ -90,8 +90,8 @@ class Matcher:
             return
         contributions, bias = view.decompositions([id for _, id in changed])
         scores = self._together.scores(contributions, bias, view.spec.grid)
-        # A little less, as scoring images together rounds differently. The image alone decides,
-        # so that copies either all match or all do not.
+        # A little lower, because batches round differently. The image's own score decides, so that
+        # either all copies of an image match or none do.
         thresholds = np.array([query.threshold - _ROUNDING for query in queries])
         for i, number in np.argwhere(scores >= thresholds).tolist():
             query, (revision, id) = queries[number], changed[i]

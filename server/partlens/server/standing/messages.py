@@ -1,4 +1,4 @@
-"""Standing queries and their matches, as messages."""
+"""Encodes standing queries and their matches."""
 
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -20,7 +20,7 @@ _SCORES = {
 
 
 def standing_query(query: StandingQuery) -> pb.StandingQuery:
-    """What was saved, less its features."""
+    """A standing query, without its features."""
     message = pb.StandingQuery(
         id=query.id,
         name=query.name,

@@ -1,4 +1,4 @@
-"""A region search that is saved, and that every new image is scored against."""
+"""A saved region search that every new image is scored against."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,12 +15,12 @@ from partlens.server.features.query import Query
 
 @dataclass(frozen=True, eq=False)
 class SavedRegion:
-    """What is kept of a region.
+    """A saved region.
 
     Attributes:
         image: position of its image in the query.
         coverage: share of each position that it covers, float32 [P].
-        weight: its share in the score; negative where it must not be there.
+        weight: weight in the score; negative for an excluded region.
     """
 
     image: int
@@ -33,15 +33,15 @@ class StandingQuery:
     """A saved search.
 
     Attributes:
-        id: given by the server.
-        name: its owner's words.
-        token: id of the token that saved it; "" where the server has none.
-        score, threshold: an image matches with this score or a higher one.
-        where: the images it looks at; within its owner's cameras.
-        created_at, created_revision: images of later revisions are new to it.
-        model_digest: of the model that made its features.
-        images: that its regions lie on; their features, not their pixels.
-        regions: what it searches for.
+        id: id, assigned by the server.
+        name: name that its owner chose.
+        token: id of the token that saved it; "" if the server has no tokens.
+        score, threshold: kind of score, and the lowest value that matches.
+        where: filter of images; within its owner's cameras.
+        created_at, created_revision: only images with a later revision are scored.
+        model_digest: digest of the model that produced its features.
+        images: features of the images that its regions lie on, without pixels.
+        regions: regions to search for.
     """
 
     id: str
@@ -57,7 +57,7 @@ class StandingQuery:
     regions: tuple[SavedRegion, ...]
 
     def parts(self, spec: ModelSpec) -> list[QueryPart]:
-        """Its regions as a search sees them; raises ShapeError where they do not fit the model."""
+        """Its regions as a search sees them; raises ShapeError if they do not fit the model."""
         found = []
         for region in self.regions:
             image = self.images[region.image]
@@ -69,5 +69,5 @@ class StandingQuery:
         return found
 
     def owned_by(self, caller: Caller) -> bool:
-        """Whether a caller may see and delete it: its own, or with scope admin any."""
+        """Whether a caller may see and delete it: the owner, or anyone with scope admin."""
         return caller.token == self.token or "admin" in caller.scopes

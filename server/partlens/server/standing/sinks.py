@@ -1,4 +1,4 @@
-"""Matches on their way out of the process: to Redis and to a webhook, each at least once."""
+"""Delivers matches to Redis and to a webhook, each at least once."""
 
 import asyncio
 import hmac
@@ -30,15 +30,15 @@ ToJson = Callable[[StandingMatch], str]
 
 
 class DeliveryError(Exception):
-    """A match that could not be delivered now, and has to be later."""
+    """A match could not be delivered now and must be retried."""
 
 
 async def pump(board: Board, cursor: Path, deliver: Deliver) -> None:
-    """Delivers every match in order, until the server stops; waits for whoever does not take it.
+    """Delivers every match in order until the server stops; retries until each is delivered.
 
     Args:
-        cursor: file that remembers how far it is, so that it goes on there after a restart.
-        deliver: raises DeliveryError where it must be tried again.
+        cursor: file that stores the progress, to resume after a restart.
+        deliver: raises DeliveryError if the delivery must be retried.
     """
     after = _read(cursor)
     while True:
@@ -62,7 +62,7 @@ async def _until_delivered(deliver: Deliver, match: StandingMatch) -> None:
         try:
             return await deliver(match)
         except DeliveryError as error:
-            _log.warning("a match of %s waits: %s", match.query.id, error)
+            _log.warning("delivery of a match of %s will be retried: %s", match.query.id, error)
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -71,7 +71,9 @@ def _write(cursor: Path, revision: int) -> int:
     try:
         write_atomically(cursor, json.dumps({"revision": revision}))
     except OSError as error:
-        _log.error("%s cannot be written; after a restart matches come again: %s", cursor, error)
+        _log.error(
+            "%s cannot be written; matches will be sent again after a restart: %s", cursor, error
+        )
     return revision
 
 
@@ -81,11 +83,11 @@ def _read(cursor: Path) -> int | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        _log.error("%s cannot be read, so matches are delivered from now on: %s", cursor, error)
+        _log.error("%s cannot be read, so only new matches are delivered: %s", cursor, error)
         return None
 
 
-# Together, so that of several servers one writes a match, and none says it has and then dies.
+# Atomic, so that exactly one of several servers writes a match, and none claims it and then dies.
 _ONCE = """
 if redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[1]) then
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*', 'match', ARGV[3])
@@ -94,7 +96,7 @@ end
 
 
 def redis_stream(redis: Redis, prefix: str, settings: StandingSection, encode: ToJson) -> Deliver:
-    """Delivers to the stream PREFIX:matches, once however many servers do so."""
+    """Delivers to the stream PREFIX:matches, once for any number of servers."""
 
     async def deliver(match: StandingMatch) -> None:
         key = f"{prefix}:match:{match.query.id}:{match.revision}:{match.found.id}"
@@ -110,8 +112,8 @@ def redis_stream(redis: Redis, prefix: str, settings: StandingSection, encode: T
 
 
 def webhook(web: WebClient, settings: StandingSection, encode: ToJson) -> Deliver:
-    """Delivers by HTTP POST to the address in the settings. An answer of 4xx but 408 and 429 is
-    final: the match is passed over.
+    """Delivers by HTTP POST to the address in the settings. A response of 4xx, except 408 and 429,
+    is final: the match is skipped.
 
     Raises:
         SettingsError: the file of the secret cannot be read.

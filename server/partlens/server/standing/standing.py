@@ -1,4 +1,4 @@
-"""The standing queries of a server: saved, matched, and told of."""
+"""The standing queries of a server: storage, matching and delivery."""
 
 import asyncio
 from collections.abc import Mapping
@@ -22,10 +22,10 @@ from partlens.server.standing.store import StandingStore
 
 
 class Standing:
-    """Everything about standing queries that lives as long as the server does.
+    """All state about standing queries, for the lifetime of the server.
 
     Args:
-        gallery: whole; what a caller may see of the matches is decided where they are told.
+        gallery: the whole gallery; access is checked when matches are sent to a caller.
 
     Raises:
         SettingsError: a file in the settings cannot be read, or a proxy cannot be used.
@@ -71,7 +71,7 @@ class Standing:
         self._changing.remove(id)
 
     async def close(self) -> None:
-        """Ends all watching; what was not delivered is delivered after the next start."""
+        """Ends all watching; undelivered matches are delivered after the next start."""
         await self.board.close()
         for task in self._pumps:
             task.cancel()
@@ -105,7 +105,7 @@ def _redis(settings: Settings) -> Redis | None:
 
 
 def beside(gallery: Path) -> Path:
-    """Where a gallery's standing queries are kept unless the settings say otherwise.
+    """The default folder of a gallery's standing queries.
 
     >>> beside(Path("data/people")).as_posix()
     'data/people.standing'

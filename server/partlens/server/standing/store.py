@@ -1,4 +1,4 @@
-"""Standing queries on disk: a file each, so that servers of one gallery share them."""
+"""Standing queries on disk, one file each, shared by the servers of one gallery."""
 
 import json
 import logging
@@ -29,11 +29,11 @@ _log = logging.getLogger(__name__)
 
 
 class StandingStore:
-    """A folder of standing queries. One that is of another model is passed over.
+    """A folder of standing queries. Queries of another model are skipped.
 
     Args:
-        folder: made when the first is saved.
-        spec: of the model that the gallery is bound to.
+        folder: created when the first query is saved.
+        spec: model that the gallery is bound to.
     """
 
     def __init__(self, folder: Path, spec: ModelSpec) -> None:
@@ -42,8 +42,8 @@ class StandingStore:
         self._queries: Mapping[str, StandingQuery] = {}
 
     def read(self) -> Mapping[str, StandingQuery]:
-        """All of them by id, in order of creation. The same object as before if none has changed,
-        which costs one look at the folder."""
+        """All standing queries by id, in order of creation. If nothing has changed, returns the
+        same object as before and only scans the folder."""
         stamp = self._look()
         if stamp != self._stamp:
             found = sorted(self._load(), key=lambda one: (one.created_at, one.id))
@@ -76,7 +76,7 @@ class StandingStore:
 
     def _path(self, id: str) -> Path:
         if not _ID.fullmatch(id):
-            raise StandingQueryError(f"{id!r} is the id of no standing query")
+            raise StandingQueryError(f"{id!r} is not the id of a standing query")
         return self._folder / f"{id}{_SUFFIX}"
 
     def _look(self) -> object:
@@ -98,12 +98,12 @@ class StandingStore:
             try:
                 query = _decoded(Path(entry.path), self._spec)
             except StandingQueryError as error:
-                _log.error("standing query %s is passed over: %s", entry.name, error)
+                _log.error("skipped standing query %s: %s", entry.name, error)
                 continue
             if query.model_digest == self._spec.digest:
                 yield query
             else:
-                _log.warning("standing query %s is of another model and is passed over", query.id)
+                _log.warning("skipped standing query %s: it belongs to another model", query.id)
 
 
 def _encoded(query: StandingQuery) -> bytes:
@@ -144,7 +144,9 @@ def _decoded(path: Path, spec: ModelSpec) -> StandingQuery:
         with safe_open(path, framework="numpy") as file:
             plain: Any = json.loads((file.metadata() or {})["partlens"])
             if plain["format"] != _FORMAT:
-                raise StandingQueryError(f"format {plain['format']}; this version reads {_FORMAT}")
+                raise StandingQueryError(
+                    f"format {plain['format']}; this version reads format {_FORMAT}"
+                )
             images = tuple(
                 Query(
                     str(id),
@@ -175,7 +177,7 @@ def _query(
     plain: Any, images: tuple[Query, ...], regions: tuple[SavedRegion, ...]
 ) -> StandingQuery:
     where = plain["where"]
-    # Version 0.1 wrote "default" for what is called CONTEXT now.
+    # Version 0.1 wrote "default" for CONTEXT.
     score: Any = "context" if plain["score"] == "default" else plain["score"]
     if score not in MIXTURES:
         raise StandingQueryError(f"score {plain['score']!r} is not known")

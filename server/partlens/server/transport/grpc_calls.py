@@ -1,4 +1,4 @@
-"""Carries calls over gRPC: a thin adapter between its handlers and the pipeline."""
+"""A thin adapter between gRPC's handlers and the pipeline."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -20,7 +20,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class GrpcCalls(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
-    """Takes gRPC calls of our methods through the pipeline.
+    """Runs gRPC calls of partlens methods through the pipeline.
 
     Args:
         methods: by path.
@@ -30,7 +30,7 @@ class GrpcCalls(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
         self._pipeline, self._methods = pipeline, methods
 
     def service(self, handler_call_details: Any) -> Any:
-        """gRPC's handler of a call; None for a method that is not ours."""
+        """gRPC's handler of a call; None for an unknown method."""
         method = self._methods.get(handler_call_details.method)
         if method is None:
             return None
@@ -39,7 +39,7 @@ class GrpcCalls(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
         async def served(requests: AsyncIterator[Any], context: Context) -> None:
             await self._serve(method, metadata, requests, context)
 
-        # A method of one request is served as a stream of one: the layers come before it is read.
+        # A unary request is served as a stream of one, so that the layers run before it is read.
         return grpc.stream_stream_rpc_method_handler(
             served, method.request.FromString, method.response.SerializeToString
         )
@@ -64,14 +64,14 @@ class GrpcCalls(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
 
 
 class CheckedRequests(grpc.aio.ServerInterceptor):  # type: ignore[misc, unused-ignore]
-    """Answers bytes that are no health or reflection request as a method of ours would."""
+    """Reports malformed health and reflection requests like those of partlens methods."""
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        """The method's handler, which refuses what it cannot read."""
+        """The method's handler, which refuses unreadable requests."""
         handler = await continuation(handler_call_details)
         if handler is None or handler_call_details.method.startswith(_OURS):
             return handler
@@ -105,7 +105,7 @@ def _texts(metadata: Any) -> dict[str, str]:
 
 
 async def _readable(requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
-    """The requests; RequestError for bytes that are no message."""
+    """The requests; RequestError for bytes that are not a message."""
     try:
         async for request in requests:
             yield request
