@@ -221,4 +221,4 @@ def test_a_video_goes_into_a_gallery_and_only_once(video: Path, tmp_path: Path) 
     result = CliRunner().invoke(
         index, ["add", str(gallery), str(tmp_path), *model, "--every", "1s"]
     )
-    assert "belong to a video" in result.output
+    assert "are only for videos" in result.output
