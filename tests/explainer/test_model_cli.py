@@ -36,7 +36,7 @@ def test_import_and_show(tmp_path: Path, weights: Path) -> None:
     assert "on random images: completeness error" in made.output
     assert made.output.startswith(partlens("show", folder).output)
     again = partlens("import", folder, *arguments(weights), "--feature-layer", "stem")
-    assert again.exit_code == 1 and "is there already" in again.output
+    assert again.exit_code == 1 and "already exists" in again.output
     assert MetricModel.load(folder).spec.name == "tiny"
     file = folder / "backbone.onnx"
     file.write_bytes(file.read_bytes()[:-1])
@@ -47,7 +47,7 @@ def test_import_and_show(tmp_path: Path, weights: Path) -> None:
 def test_a_folder_that_is_there_is_noticed_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     result = partlens("import", tmp_path / "taken", "--torch", "nowhere:f", "--weights", "none.pth")
-    assert result.exit_code == 1 and "is there already" in result.output
+    assert result.exit_code == 1 and "already exists" in result.output
 
 
 def test_a_module_in_the_working_folder_is_found(

@@ -89,7 +89,7 @@ def test_what_is_skipped_or_not_looked_at_is_reported(tmp_path: Path, model: Pat
     assert "\x1b" not in result.stderr and "skipped pictures/a\\x1b[2J\\n.png: id " in result.stderr
     assert "skipped pictures/caf\\udce9.png: id " in result.stderr
     assert "skipped pictures/fifo.png: is a FIFO" in result.stderr
-    others = "not looked at: 1 .mov; 1 folder linked and not followed: all"
+    others = "ignored: 1 .mov; 1 folder linked and not followed: all"
     assert others in result.stderr.splitlines()
     with Gallery.open(gallery) as opened:
         assert sorted(opened.view.digests()) == [f"pictures/{names[i]}" for i in (0, 3)]

@@ -216,14 +216,14 @@ def test_options_that_make_no_sense_of_a_stream_are_refused(tmp_path: Path) -> N
     boxes = tmp_path / "boxes.jsonl"
     boxes.write_text("{}")
     for options, words in (
-        (["--camera", "gate", "--boxes", str(boxes)], "--boxes belongs to a video file"),
-        (["--camera", "gate", "--started-at", "2026-05-01T12:00Z"], "belongs to a video file"),
-        ([], "name the camera of the stream"),
-        (["--camera", "a\nb"], "has a control character"),
+        (["--camera", "gate", "--boxes", str(boxes)], "--boxes is only for video files"),
+        (["--camera", "gate", "--started-at", "2026-05-01T12:00Z"], "is only for video files"),
+        ([], "a stream needs --camera"),
+        (["--camera", "a\nb"], "contains a control character"),
         (["--camera", "gate", "--password-file", str(tmp_path / "none")], "cannot be read"),
     ):
         text = said(stream, *options)
         assert words in text and "secret" not in text
     assert "not of the form rtsp://" in said("http://u:secret@gate/", "--camera", "gate")
     for option in (["--for", "1s"], ["--tries", "2"], ["--password-file", str(boxes)]):
-        assert "belong to a stream" in said("gate.mp4", *option)
+        assert "are only for streams" in said("gate.mp4", *option)

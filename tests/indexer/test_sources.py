@@ -37,7 +37,7 @@ def test_what_a_folder_holds_besides_images_is_counted_by_ending(tmp_path: Path)
         "2 .mov, 1 .txt, 2 without an ending, 1 with other endings"
     )
     (tmp_path / "a.jpg").unlink()
-    with pytest.raises(SourceError, match=r"holds no image .*; not looked at: 2 \.mov"):
+    with pytest.raises(SourceError, match=r"contains no images .*; ignored: 2 \.mov"):
         read_source(tmp_path)
 
 
@@ -154,7 +154,7 @@ def test_other_things_are_refused(tmp_path: Path) -> None:
         with pytest.raises(SourceError):
             read_source(tmp_path / name)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(SourceError, match="holds no image"):
+    with pytest.raises(SourceError, match="contains no images"):
         read_source(tmp_path / "empty")
 
 

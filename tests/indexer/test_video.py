@@ -234,8 +234,8 @@ def test_a_video_goes_into_a_gallery_and_only_once(video: Path, tmp_path: Path) 
         )
     both = ["--every", "1s", "--boxes", str(video)]
     result = CliRunner().invoke(index, ["add", str(gallery), str(video), *model, *both])
-    assert "--every for whole frames, or --boxes" in result.output
+    assert "--every for whole frames or --boxes" in result.output
     result = CliRunner().invoke(
         index, ["add", str(gallery), str(tmp_path), *model, "--every", "1s"]
     )
-    assert "belong to a video" in result.output
+    assert "are only for videos" in result.output

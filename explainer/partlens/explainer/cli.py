@@ -1,4 +1,4 @@
-"""`partlens model`: make a model folder, and look at one."""
+"""`partlens model`: create and inspect model folders."""
 
 import json
 import os
@@ -30,14 +30,14 @@ _USUAL = Preprocessing(224, 224)
 
 
 class Numbers(click.ParamType[tuple[float, float, float]]):
-    """Three numbers with commas between, or one that counts three times."""
+    """Three comma-separated numbers, or one number for all three."""
 
     name = "r,g,b"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[float, float, float]:
-        """The three numbers that a text gives."""
+        """Parse the three numbers."""
         if isinstance(value, tuple):
             return value
         try:
@@ -47,17 +47,17 @@ class Numbers(click.ParamType[tuple[float, float, float]]):
         if len(numbers) == 1:
             numbers *= 3
         if len(numbers) != 3:
-            self.fail(f"{value!r} is not three numbers like 123.7,116.3,103.5", param, ctx)
+            self.fail(f"{value!r} is not three numbers, such as 123.7,116.3,103.5", param, ctx)
         return numbers[0], numbers[1], numbers[2]
 
 
 def _otherwise(usual: str) -> str:
-    return f"By default what an --hf folder or an ONNX file says, {usual} elsewhere."
+    return f"Default: the value of the --hf folder or ONNX file, otherwise {usual}."
 
 
 @click.group()
 def model() -> None:
-    """Make and inspect model folders."""
+    """Create and inspect model folders."""
 
 
 @model.command("import")
@@ -66,45 +66,47 @@ def model() -> None:
     "--torch",
     "factory",
     metavar="PACKAGE.MODULE:FACTORY",
-    help="A PyTorch module, looked for here and then among what is installed.",
+    help="PyTorch module, searched in the current folder, then in installed packages.",
 )
-@click.option("--weights", type=_PATH, help="Its weights: .safetensors, or a state dict.")
-@click.option("--feature-layer", default="", help="Its layer that gives the feature map.")
-@click.option("--onnx", "onnx_file", type=_PATH, help="An ONNX file.")
-@click.option("--feature-tensor", default="", help="Its tensor that is the feature map.")
+@click.option("--weights", type=_PATH, help="Weights for --torch: .safetensors or a state dict.")
+@click.option(
+    "--feature-layer", default="", help="Layer of --torch or --hf whose output is the feature map."
+)
+@click.option("--onnx", "onnx_file", type=_PATH, help="ONNX file.")
+@click.option("--feature-tensor", default="", help="Tensor of --onnx that is the feature map.")
 @click.option(
     "--embedding",
     default="",
-    help="Its tensor that is the embedding. Of --torch, where the module returns several tensors:"
-    " the key or place of the embedding.",
+    help="Tensor of --onnx that is the embedding. With --torch, if the module returns several"
+    " tensors: the key or index of the embedding.",
 )
 @click.option(
     "--other-size",
     is_flag=True,
-    help="Of --onnx: allow --height and --width to differ from what the file declares.",
+    help="With --onnx: allow --height and --width to differ from what the file declares.",
 )
 @click.option(
     "--hf",
     "pretrained",
     metavar="FOLDER_OR_HUB_ID",
-    help="A Hugging Face model: ViT, DINOv2, CLIP vision, ResNet or ConvNeXt.",
+    help="Hugging Face model: ViT, DINOv2, CLIP vision, ResNet or ConvNeXt.",
 )
 @click.option(
     "--pooling",
     type=click.Choice(["cls", "mean"]),
-    help="Of its tokens; the class token by default.",
+    help="Token pooling of --hf; the class token by default.",
 )
 @click.option(
     "--extra-token",
     "extras",
     multiple=True,
     metavar="NAME",
-    help="Of --torch and --onnx: a first token that lies on no cell; once for each, in order.",
+    help="With --torch and --onnx: a leading token that lies on no cell; repeat in order.",
 )
 @click.option("--height", type=click.IntRange(1), help=_otherwise("224"))
 @click.option("--width", type=click.IntRange(1), help=_otherwise("224"))
-@click.option("--mean", type=Numbers(), help="Units of 0..255. " + _otherwise("0"))
-@click.option("--std", type=Numbers(), help="Units of 0..255. " + _otherwise("255"))
+@click.option("--mean", type=Numbers(), help="In units of 0..255. " + _otherwise("0"))
+@click.option("--std", type=Numbers(), help="In units of 0..255. " + _otherwise("255"))
 @click.option(
     "--colours", "colour_order", type=click.Choice(["rgb", "bgr"]), help=_otherwise("rgb")
 )
@@ -113,12 +115,12 @@ def model() -> None:
     type=click.Choice(["stretch", "shortest_side_crop"]),
     help=_otherwise("stretch"),
 )
-@click.option("--name", default="", help="Of the model; the folder's by default.")
-@click.option("--licence", default="", help="Of the weights.")
+@click.option("--name", default="", help="Name of the model; the folder's name by default.")
+@click.option("--licence", default="", help="Licence of the weights.")
 @click.option(
     "--images",
     type=_PATH,
-    help="Folder with real images for the checks; generated pictures by default.",
+    help="Folder of real images for the checks; generated images by default.",
 )
 def import_model(
     folder: Path,
@@ -137,21 +139,21 @@ def import_model(
     images: Path | None,
     **pixels: object,
 ) -> None:
-    """Make the model folder FOLDER from --torch, --onnx or --hf.
+    """Create the model folder FOLDER from --torch, --onnx or --hf.
 
-    Checks that contributions and bias add up to the model's own embedding, that positions look at
-    the places of the picture that they stand for, that no image's embedding depends on other
-    images, and that the folder gives what the original network gives for the same pictures.
-    Refuses a model that fails, and unsupported operators by name.
+    Checks that contributions and bias add up to the model's own embedding, that each position
+    depends on its own area of the image, that no embedding depends on other images in the batch,
+    and that the folder reproduces the original network. A model that fails a check is rejected.
+    Unsupported operators raise an error that names them.
     """
     if [factory, onnx_file, pretrained].count(None) != 2:
         raise click.UsageError("give one of --torch, --onnx and --hf")
     if pretrained is None and pooling is not None:
-        raise click.UsageError("--pooling belongs to --hf")
+        raise click.UsageError("--pooling is only for --hf")
     if onnx_file is None and other_size:
-        raise click.UsageError("--other-size belongs to --onnx")
+        raise click.UsageError("--other-size is only for --onnx")
     if pretrained is not None and embedding:
-        raise click.UsageError("--embedding belongs to --torch and --onnx")
+        raise click.UsageError("--embedding is only for --torch and --onnx")
     from partlens.explainer.importing.fidelity import save_checked
 
     try:
@@ -182,7 +184,7 @@ def import_model(
 @click.argument("folder", type=_PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(folder: Path, as_json: bool) -> None:
-    """Print what a model folder holds, after checking its digest."""
+    """Check the digest of a model folder and print its contents."""
     try:
         loaded = MetricModel.load(folder)
     except ExplainerError as error:
@@ -205,7 +207,7 @@ def _print(made: MetricModel) -> None:
 
 @dataclass(frozen=True)
 class About:
-    """What every source is given alike: the model's name and licence, and images to check it on."""
+    """Common to all sources: the model's name and licence, and images for the checks."""
 
     name: str
     licence: str
@@ -214,7 +216,7 @@ class About:
 
 @dataclass(frozen=True)
 class OnnxQuestion:
-    """An ONNX file, its two tensors, and whether another size than it declares is wanted."""
+    """An ONNX file, its two tensors, and whether a size other than the declared one is allowed."""
 
     file: Path
     feature_tensor: str
@@ -226,7 +228,9 @@ def _tensors_needed(file: Path) -> str:
     from partlens.explainer.importing.onnx_file import read
 
     outputs = ", ".join(output.name for output in read(file).graph.output)
-    return f"--onnx needs --feature-tensor and --embedding; {file.name} has the outputs {outputs}"
+    return (
+        f"--onnx needs --feature-tensor and --embedding; the outputs of {file.name} are {outputs}"
+    )
 
 
 def _from_onnx(
@@ -311,17 +315,17 @@ def _from_module(
 
 
 def _chosen(preprocessing: Preprocessing, given: Mapping[str, object]) -> Preprocessing:
-    """The preprocessing with what the command line says."""
+    """The preprocessing with the options from the command line."""
     return replace(preprocessing, **given)  # type: ignore[arg-type]
 
 
 def _some_images(folder: Path | None) -> list[NDArray[np.uint8]]:
-    """The first few pictures of a folder."""
+    """The first few images of a folder."""
     if folder is None:
         return []
     files = image_files(folder)
     if not files:
-        raise ModelError(f"--images {folder} holds no image ({', '.join(sorted(SUFFIXES))})")
+        raise ModelError(f"--images {folder} contains no images ({', '.join(sorted(SUFFIXES))})")
     return [_picture(path) for path in files[:_CHECKED_IMAGES]]
 
 
@@ -333,7 +337,7 @@ def _picture(path: Path) -> NDArray[np.uint8]:
 
 
 def _generated() -> list[NDArray[np.uint8]]:
-    """Pictures for whoever gives none."""
+    """Generated images, used if none are given."""
     from partlens.explainer.starter.pictures import generate
 
     return [picture.image for picture in generate(_CHECKED_IMAGES, 0)]

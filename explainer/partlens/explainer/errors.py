@@ -1,54 +1,54 @@
-"""What can go wrong in the explainer.
+"""Errors raised by the explainer.
 
 ExplainerError
-├── ShapeError                    arrays that do not fit together, or cannot be explained
-├── ImageError                    bytes that are not a usable picture
-├── RegionError                   a region outside its image, or of no area
-├── AnnotationError               labels and tables of images that cannot be read or used
-├── TableError                    a table that cannot be read, of whatever it is
-└── ModelError                    a model that cannot be used
-    ├── UnsupportedOperatorError  the head has an operator that no rule decomposes
-    ├── ModelFileError            a model folder that is damaged, incomplete or not ours
-    └── CompletenessError         the contributions and the bias do not add up to the embedding
+├── ShapeError                    arrays do not fit together or cannot be explained
+├── ImageError                    the bytes are not a usable image
+├── RegionError                   a region is outside its image or empty
+├── AnnotationError               labels or annotation tables cannot be used
+├── TableError                    a table cannot be read
+└── ModelError                    a model cannot be used
+    ├── UnsupportedOperatorError  the head has an operator without a rule
+    ├── ModelFileError            a model folder is damaged, incomplete or not ours
+    └── CompletenessError         contributions and bias do not add up to the embedding
 """
 
 from collections.abc import Iterable
 
 
 class ExplainerError(Exception):
-    """Base of every error that partlens.explainer raises on purpose."""
+    """Base class of all errors raised by partlens.explainer."""
 
 
 class ShapeError(ExplainerError, ValueError):
-    """Arrays that do not fit together; the message names what was given and what is allowed."""
+    """Arrays do not fit together; the message says what was given and what is allowed."""
 
 
 class ImageError(ExplainerError, ValueError):
-    """Not a usable picture: not an image at all, empty, truncated, too large."""
+    """Not a usable image: another file type, empty, truncated or too large."""
 
 
 class RegionError(ExplainerError, ValueError):
-    """A region that lies outside its image or covers no area of it."""
+    """A region lies outside its image or covers no area."""
 
 
 class AnnotationError(ExplainerError, ValueError):
-    """Tables of annotated images that cannot be read or used; names the row."""
+    """Annotation tables cannot be read or used; the message names the row."""
 
 
 class TableError(ExplainerError, ValueError):
-    """A table that cannot be read: its encoding, its header or a row, which is named."""
+    """A table cannot be read: its encoding, header or a row, which the message names."""
 
 
 class ModelError(ExplainerError):
-    """A model that cannot be imported, loaded or run."""
+    """A model cannot be imported, loaded or run."""
 
 
 class UnsupportedOperatorError(ModelError, NotImplementedError):
     """The head has an operator that cannot be decomposed into positions.
 
     Attributes:
-        operator: its name where the model came from ("aten.erf.default", "Erf") or its kind here.
-        module_path: where it stands in the model ("head.act"), "" where that is unknown.
+        operator: its name in the source framework ("aten.erf.default", "Erf") or its kind here.
+        module_path: its path in the model ("head.act"); "" if unknown.
     """
 
     def __init__(
@@ -66,8 +66,8 @@ class UnsupportedOperatorError(ModelError, NotImplementedError):
 
 
 class ModelFileError(ModelError, ValueError):
-    """A model folder that is damaged, incomplete, or not one that this version reads."""
+    """A model folder is damaged, incomplete, or in a format that this version cannot read."""
 
 
 class CompletenessError(ModelError):
-    """Contributions and bias that do not add up to the model's own embedding."""
+    """Contributions and bias do not add up to the model's own embedding."""

@@ -271,7 +271,7 @@ def read_spec(folder: Path) -> ModelSpec:
 def require_free(folder: Path) -> None:
     """Raise ModelFileError where a model would replace what is there."""
     if os.path.lexists(folder):
-        raise ModelFileError(f"{folder} is there already; choose another name or remove it")
+        raise ModelFileError(f"{folder} already exists; choose another name or remove it")
 
 
 def _digest(folder: Path, spec: ModelSpec) -> str:

@@ -1,4 +1,4 @@
-"""Arguments that several commands on galleries take, and how their errors are told."""
+"""Arguments and error reporting shared by the gallery commands."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -26,12 +26,12 @@ STORAGE = click.option(
     default="float16",
     show_default=True,
     type=click.Choice(get_args(Storage)),
-    help="Of contributions: int8 takes half the bytes.",
+    help="Storage type of contributions; int8 takes half the space.",
 )
 
 
 def compute_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--device and --precision; the command gets them together as compute."""
+    """Add --device and --precision; the command receives both as `compute`."""
 
     @wraps(command)
     def gathered(device: Device, precision: Precision, **given: Any) -> Any:
@@ -43,14 +43,14 @@ def compute_options(command: Callable[..., Any]) -> Callable[..., Any]:
             default="float32",
             show_default=True,
             type=click.Choice(get_args(Precision)),
-            help="Inside the backbone; float16 is for GPUs.",
+            help="Precision of the backbone; float16 is for GPUs.",
         ),
         click.option(
             "--device",
             default="cpu",
             show_default=True,
             type=click.Choice(get_args(Device)),
-            help="cuda: the backbone on the first NVIDIA GPU.",
+            help="Device of the backbone; cuda is the first NVIDIA GPU.",
         ),
     ):
         option(gathered)
@@ -59,7 +59,7 @@ def compute_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
-    """Errors raised on purpose become one line."""
+    """Report expected errors in one line."""
     try:
         yield
     except (IndexerError, ExplainerError) as error:
@@ -74,27 +74,27 @@ class Seconds(click.ParamType[float]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """The seconds that a text means."""
+        """Parse a time span into seconds."""
         found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", str(value).strip())
         seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
         if seconds <= 0:
-            self.fail(f"{value!r} is no time span above 0, such as 1s, 500ms or 2m", param, ctx)
+            self.fail(f"{value!r} is not a time span above 0, such as 1s, 500ms or 2m", param, ctx)
         return seconds
 
 
 class Moment(click.ParamType[datetime]):
-    """A moment, with its time zone."""
+    """A point in time with a time zone."""
 
     name = "moment"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
-        """The moment that a text means."""
+        """Parse a point in time."""
         try:
             moment = read_moment(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
         if moment.tzinfo is None:
-            self.fail(f"{value!r} has no time zone: end it in +02:00 or Z", param, ctx)
+            self.fail(f"{value!r} has no time zone; append one, such as +02:00 or Z", param, ctx)
         return moment

@@ -1,4 +1,4 @@
-"""`partlens index`: make a gallery, fill it, look at it."""
+"""`partlens index`: create, fill and inspect galleries."""
 
 import json
 import os
@@ -28,12 +28,12 @@ from partlens.indexer.video.arguments import VideoOptions, stopped_by_signals, v
 from partlens.indexer.workers import interruptible
 
 _WARNINGS = 10
-"""Lines at most about images that replaced one of another place."""
+"""Maximum number of warnings about images that replaced one from another place."""
 
 
 @click.group()
 def index() -> None:
-    """Make and fill galleries."""
+    """Create and fill galleries."""
 
 
 @index.command()
@@ -41,7 +41,7 @@ def index() -> None:
 @MODEL
 @STORAGE
 def create(gallery: Path, model: Path, storage: Storage) -> None:
-    """Make an empty gallery bound to a model."""
+    """Create an empty gallery for a model."""
     with clear_errors():
         Gallery.create(gallery, read_spec(model), storage).close()
     click.echo(f"created {gallery}")
@@ -51,10 +51,10 @@ def create(gallery: Path, model: Path, storage: Storage) -> None:
 @GALLERY
 @click.argument("source")
 @MODEL
-@click.option("--strict", is_flag=True, help="Stop at the first image that cannot be used.")
+@click.option("--strict", is_flag=True, help="Stop at the first unusable image.")
 @click.option(
     "--batch", "batch_size", default=32, show_default=True, type=click.IntRange(1, 1024),
-    help="Images a pass through the model, and a commit.",
+    help="Images per model pass and per commit.",
 )  # fmt: skip
 @compute_options
 @video_options
@@ -69,14 +69,14 @@ def add(
 ) -> None:
     """Add the images of a folder, a manifest (CSV, Parquet), a video or a live stream (rtsp://).
 
-    Run it again to resume, or to write what has changed: images, or what the source states of
-    them. A stream is read until Ctrl-C or SIGTERM; its frames until then are added.
+    Run it again to resume, or to update images and metadata that have changed. A stream is read
+    until Ctrl-C or SIGTERM; the frames read so far are added.
     """
     if not source:  # which would be the working folder, where a script's variable is not set
         raise click.UsageError("SOURCE is empty; give a folder, a manifest, a video or a stream")
     with clear_errors(), _told_when_stopped():
         of_video = video.read(source, batch_size)
-        # A folder on a disk that does not answer would hold up a Ctrl-C.
+        # A folder on an unresponsive disk would block Ctrl-C.
         images = interruptible(lambda: read_source(Path(source))) if of_video is None else of_video
         loaded = MetricModel.load(model, compute)
         with Gallery.open(gallery, loaded.spec) as opened:
@@ -90,9 +90,9 @@ def add(
                     )
     _warn(progress)
     if isinstance(images, Listing) and images.not_looked_at:
-        click.echo(f"not looked at: {images.not_looked_at}", err=True)
+        click.echo(f"ignored: {images.not_looked_at}", err=True)
     if isinstance(images, LiveStream) and images.left_out:
-        click.echo(f"left out {images.left_out} frames: the model was busy", err=True)
+        click.echo(f"dropped {images.left_out} frames: the model was busy", err=True)
     click.echo(f"{_counts(progress)}, {progress.images_per_second:.1f} images/s")
 
 
@@ -100,12 +100,14 @@ def add(
 @GALLERY
 @click.argument("smaller_model", type=click.Path(path_type=Path))
 @MODEL
-@click.option("--dimensions", type=click.IntRange(1), help="To keep, of a projection (PCA).")
+@click.option(
+    "--dimensions", type=click.IntRange(1), help="Dimensions to keep in a projection (PCA)."
+)
 @click.option(
     "--grid",
     nargs=2,
     type=click.IntRange(1),
-    help="Rows and columns to keep; neighbours are added.",
+    help="Rows and columns to keep; neighbouring cells are summed.",
 )
 def reduce(
     gallery: Path,
@@ -114,10 +116,11 @@ def reduce(
     dimensions: int | None,
     grid: tuple[int, int] | None,
 ) -> None:
-    """Make the model folder SMALLER_MODEL, of fewer dimensions or positions, fitted to GALLERY.
+    """Create the model folder SMALLER_MODEL with fewer dimensions or positions, fitted to GALLERY.
 
-    A gallery made with it (`index create`, then `index add` or `index copy`) takes less, and every
-    score and map is exact for it. What it loses is printed; `evaluate parts` says what that means.
+    A gallery made with it (`index create`, then `index add` or `index copy`) takes less space, and
+    every score and map is exact for that model. The loss is printed; measure its effect with
+    `evaluate parts`.
     """
     if dimensions is None and grid is None:
         raise click.UsageError("give --dimensions, --grid or both")
@@ -127,7 +130,7 @@ def reduce(
             spec = fit_smaller(opened, loaded, smaller_model, grid, dimensions).spec
     lost = spec.reduction.lost if spec.reduction else 0.0
     click.echo(
-        f"{smaller_model}: {spec.positions} positions of {spec.dimensions} dimensions, before"
+        f"{smaller_model}: {spec.positions} positions of {spec.dimensions} dimensions, reduced from"
         f" {loaded.spec.positions} of {loaded.spec.dimensions}; the projection loses {lost:.2%} of"
         " the contributions' squared length"
     )
@@ -138,9 +141,10 @@ def reduce(
 @click.argument("to", type=click.Path(path_type=Path))
 @MODEL
 def copy(gallery: Path, to: Path, model: Path) -> None:
-    """Add the images of GALLERY to the gallery TO, without their pictures; run again to resume.
+    """Copy the images of GALLERY to the gallery TO; the originals are not needed.
 
-    The model is that of TO: the same as of GALLERY, or a smaller one made of it (`index reduce`).
+    Run it again to resume. Give the model of TO: the same as that of GALLERY, or a smaller one
+    made from it (`index reduce`).
     """
     with clear_errors():
         loaded = MetricModel.load(model)
@@ -167,7 +171,7 @@ def delete(gallery: Path, ids: tuple[str, ...]) -> None:
 @GALLERY
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(gallery: Path, as_json: bool) -> None:
-    """Say what a gallery holds and which model it is bound to."""
+    """Show what a gallery contains and which model it uses."""
     with clear_errors(), Gallery.open(gallery) as opened:
         spec = opened.spec
         facts: dict[str, object] = {
@@ -201,7 +205,7 @@ def _counts(progress: Progress) -> str:
 
 
 def _warn(progress: Progress) -> None:
-    """Name the images that were skipped, and those that came from another place before."""
+    """List images that were skipped and images that came from another place before."""
     for bad in progress.bad:
         click.echo(f"skipped {visible(bad.id)}: {visible(bad.reason)}", err=True)
     for one in progress.displaced[:_WARNINGS]:
@@ -209,7 +213,7 @@ def _warn(progress: Progress) -> None:
             f"warning: {one.now} replaced {one.before}: both have the id {one.id!r}", err=True
         )
     if (more := len(progress.displaced) - _WARNINGS) > 0:
-        click.echo(f"warning: {more} more images replaced one of another place", err=True)
+        click.echo(f"warning: {more} more images replaced one from another place", err=True)
     if progress.moved:
         one, count = progress.moved[0], len(progress.moved)
         what = "1 image comes" if count == 1 else f"{count} images come"
@@ -222,13 +226,13 @@ def _warn(progress: Progress) -> None:
 
 @contextmanager
 def _told_when_stopped() -> Iterator[None]:
-    """Ctrl-C ends the command with a line that says how to resume."""
+    """On Ctrl-C, end the command and say how to resume."""
     try:
         yield
     except KeyboardInterrupt:
         click.echo("stopped; run the command again to resume", err=True)
-        # The gallery is closed. A thread may still read or decode, and an ordinary exit may abort,
-        # as it takes away the libraries that the thread is in.
+        # The gallery is closed. A thread may still read or decode, and an ordinary exit may abort
+        # because it unloads libraries that the thread is using.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(128 + signal.SIGINT)
@@ -236,7 +240,7 @@ def _told_when_stopped() -> Iterator[None]:
 
 @contextmanager
 def _reporting(total: int) -> Iterator[Callable[[Progress], None]]:
-    """A bar on a terminal, a JSON line a batch elsewhere."""
+    """Show a progress bar on a terminal; print a JSON line per batch elsewhere."""
     if not sys.stderr.isatty():
         yield _print_line
         return

@@ -1,29 +1,29 @@
-"""What can go wrong in the indexer.
+"""Errors raised by the indexer.
 
 IndexerError
-├── GalleryError              a gallery that cannot be used, or not like this
+├── GalleryError              the gallery cannot be used, or not in this way
 │   ├── NotFoundError         no gallery at this path, or no image with this id
-│   ├── AlreadyExistsError    something is already at this path
-│   ├── ModelMismatchError    made with another model
-│   ├── DamagedError          files that are missing, cut short or changed
-│   │   └── SupersededError   removed by a writer, since there are newer ones
-│   ├── NewerFormatError      written by a newer version
+│   ├── AlreadyExistsError    the path already exists
+│   ├── ModelMismatchError    the gallery was made with another model
+│   ├── DamagedError          files are missing, truncated or changed
+│   │   └── SupersededError   a writer replaced them with newer ones
+│   ├── NewerFormatError      the gallery was written by a newer version
 │   ├── LockedError           another process is writing to it
 │   ├── StorageError          the disk refused a write: full, read-only, failing
-│   └── InvalidImageError     an image that the gallery cannot hold
-│       └── InvalidMetadataError  because of one field of its metadata
-└── SourceError               a folder or list of images that cannot be read
+│   └── InvalidImageError     the gallery cannot store this image
+│       └── InvalidMetadataError  a metadata field is not allowed
+└── SourceError               a folder or manifest cannot be read
 """
 
 from partlens.common.metadata import MetadataError
 
 
 class IndexerError(Exception):
-    """Base of every error that partlens.indexer raises on purpose."""
+    """Base class of all errors raised by partlens.indexer."""
 
 
 class GalleryError(IndexerError):
-    """A gallery that cannot be used, or not like this."""
+    """The gallery cannot be used, or not in this way."""
 
 
 class NotFoundError(GalleryError, LookupError):
@@ -31,45 +31,45 @@ class NotFoundError(GalleryError, LookupError):
 
 
 class AlreadyExistsError(GalleryError):
-    """Something is already at the path where a gallery was to be made."""
+    """The path for a new gallery already exists."""
 
 
 class ModelMismatchError(GalleryError, ValueError):
     """The gallery was made with another model.
 
     Attributes:
-        gallery_digest: of the model it was made with.
-        model_digest: of the model that was given.
+        gallery_digest: digest of the gallery's model.
+        model_digest: digest of the model that was given.
     """
 
     def __init__(self, gallery_digest: str, model_digest: str) -> None:
         self.gallery_digest, self.model_digest = gallery_digest, model_digest
         super().__init__(
-            f"this gallery was made with model {gallery_digest}, and the model given is"
-            f" {model_digest}; give that model, or index the images again into a new gallery"
+            f"this gallery was made with model {gallery_digest}, but the model given is"
+            f" {model_digest}; use the gallery's model, or index the images into a new gallery"
         )
 
 
 class DamagedError(GalleryError):
-    """Files of the gallery are missing, cut short or changed; the message names one."""
+    """Files of the gallery are missing, truncated or changed; the message names one."""
 
 
 class SupersededError(DamagedError):
-    """Another process has removed files of an earlier commit; a newer one can be read."""
+    """Another process removed files of an older commit; read a newer one instead."""
 
 
 class NewerFormatError(GalleryError):
     """The gallery was written by a newer version of partlens.
 
     Attributes:
-        found: format of the gallery.
-        known: newest format that this version reads.
+        found: format version of the gallery.
+        known: newest format version that this version of partlens can read.
     """
 
     def __init__(self, found: int, known: int) -> None:
         self.found, self.known = found, known
         super().__init__(
-            f"this gallery has format {found}, and this version of partlens reads up to format"
+            f"this gallery has format {found}, but this version of partlens reads formats up to"
             f" {known}; upgrade partlens"
         )
 
@@ -79,14 +79,14 @@ class LockedError(GalleryError):
 
 
 class StorageError(GalleryError):
-    """The disk refused a write (full, read-only, failing); what was there before still is."""
+    """The disk refused a write (full, read-only, failing); existing data is unchanged."""
 
 
 class InvalidImageError(GalleryError, ValueError):
-    """An image that the gallery cannot hold: its id, its arrays or its metadata.
+    """The gallery cannot store an image because of its id, arrays or metadata.
 
     Attributes:
-        id: of the image, where Gallery.add refused it.
+        id: id of the image, if Gallery.add rejected it.
     """
 
     id = ""
@@ -97,4 +97,4 @@ class InvalidMetadataError(InvalidImageError, MetadataError):
 
 
 class SourceError(IndexerError):
-    """A folder or list of images that cannot be read."""
+    """A folder or manifest cannot be read."""

@@ -111,7 +111,7 @@ def test_the_commands_write_pictures_and_refuse_to_replace_a_model(tmp_path: Pat
     assert len(list((tmp_path / "p").glob("*.jpg"))) == 3
     run = CliRunner().invoke(starter, ["train", "--out", str(tmp_path / "p")])
     assert run.exit_code == 1
-    assert "is there already" in run.output
+    assert "already exists" in run.output
     run = CliRunner().invoke(starter, ["where"])
     assert run.output == f"{model_folder()}\n"
 

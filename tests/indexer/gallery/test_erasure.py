@@ -154,7 +154,7 @@ def test_retention_by_age_and_camera(gallery: Gallery, tmp_path: Path) -> None:
     gallery.close()
     looked = partlens("retain", gallery.path, "--keep", "30d")
     assert looked.output.splitlines()[1:-1] == ["old a", "old b"] and looked.exit_code == 0
-    assert "1 are not, 1 have no time" in looked.output
+    assert "1 are not; 1 have no capture time" in looked.output
     assert len(Gallery.open(gallery.path).view) == 4
     receipt = tmp_path / "receipt.json"
     done = partlens("retain", gallery.path, "--keep", "30d", "--camera", "a", "--receipt", receipt)

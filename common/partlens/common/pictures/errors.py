@@ -1,9 +1,9 @@
-"""What can go wrong with a picture."""
+"""Errors raised for unusable images."""
 
 
 class PictureError(ValueError):
-    """Not a usable picture: not an image at all, empty, damaged, of a kind not read, too large."""
+    """Not a usable image: empty, damaged, too large, or an unsupported file type."""
 
 
 class TooLargeError(PictureError):
-    """More pixels than Pillow opens, whatever is allowed."""
+    """More pixels than Pillow opens, whatever the limits allow."""

@@ -1,4 +1,4 @@
-"""`partlens starter`: generated pictures and the model trained on them."""
+"""`partlens starter`: generated pictures and the starter model."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ def pictures(count: int, seed: int, per_person: int, out: Path) -> None:
 @starter.command()
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--steps", type=click.IntRange(1), default=500, show_default=True)
-@click.option("--out", type=_FOLDER, required=True, help="Model folder to make.")
+@click.option("--out", type=_FOLDER, required=True, help="Model folder to create.")
 def train(seed: int, steps: int, out: Path) -> None:
     """Train the starter model; needs `pip install partlens[train]`."""
     from partlens.explainer.errors import ModelFileError
@@ -39,7 +39,7 @@ def train(seed: int, steps: int, out: Path) -> None:
     from partlens.explainer.starter.training import train as run
 
     if out.exists():
-        raise click.ClickException(f"{out} is there already; choose another name or remove it")
+        raise click.ClickException(f"{out} already exists; choose another name or remove it")
 
     def progress(step: int, loss: float) -> None:
         if step % 20 == 0 or step == steps - 1:

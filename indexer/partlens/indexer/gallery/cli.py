@@ -1,4 +1,4 @@
-"""`partlens index plan`, `verify`, `compact`, `erase` and `retain`: a gallery's upkeep."""
+"""Maintenance commands: `partlens index plan`, `verify`, `compact`, `erase` and `retain`."""
 
 import json
 import re
@@ -32,15 +32,15 @@ class _Bytes(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]iB|B)?", str(value))
         if match is None:
-            self.fail(f"{value!r} is no size, such as 512MiB or 8GiB", param, ctx)
+            self.fail(f"{value!r} is not a size, such as 512MiB or 8GiB", param, ctx)
         return int(float(match[1]) * _UNITS[match[2] or "B"])
 
 
 _INDEX = click.option(
-    "--index", "factory", help="auto, or a FAISS factory string, such as IVF4096,SQ8."
+    "--index", "factory", help="auto, or a FAISS factory string such as IVF4096,SQ8."
 )
 _MEMORY = click.option(
-    "--memory", type=_Bytes(), help="What the indexes may take, such as 8GiB, when --index is auto."
+    "--memory", type=_Bytes(), help="Memory limit of the indexes with --index auto, such as 8GiB."
 )
 
 
@@ -59,9 +59,9 @@ class _Age(click.ParamType[timedelta]):
 @click.command("verify")
 @GALLERY
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--repair", "mend", is_flag=True, help="Make damaged segments again from the truth.")
+@click.option("--repair", "mend", is_flag=True, help="Rebuild damaged segments from the truth.")
 def verify_command(gallery: Path, as_json: bool, mend: bool) -> None:
-    """Look at every file and row of a gallery; a line for each damage, and exit status 1."""
+    """Check every file and row of a gallery. Damage is listed; the exit status is then 1."""
     with clear_errors():
         outcome = repair(gallery) if mend else verify(gallery)
     if as_json:
@@ -92,9 +92,9 @@ def plan_command(
     memory: int | None,
     as_json: bool,
 ) -> None:
-    """Say how a gallery of so many images would be indexed, and what that takes.
+    """Show how a gallery of this size would be indexed, and the memory, disk and time it needs.
 
-    Positions and dimensions are those of the model (`partlens model show`).
+    Take positions and dimensions from the model (`partlens model show`).
     """
     made = plan(images, positions, dimensions, IndexChoice(factory or AUTO, memory), storage)
     if as_json:
@@ -104,16 +104,16 @@ def plan_command(
     click.echo(
         f"positions: {made.positions_factory}\nembeddings: {made.embeddings_factory}\n"
         f"memory of the indexes: {made.memory_bytes / 2**30:.2f} GiB,"
-        f" {made.index_bytes} bytes an image\n"
-        f"disk: {made.disk_bytes / 2**30:.2f} GiB, and as much as the segments again while they"
-        f" are compacted\nrecall@10 beside exact search: {recall}\n"
-        f"about, on two cores: {made.search_ms:.0f} ms a search in process,"
+        f" {made.index_bytes} bytes per image\n"
+        f"disk: {made.disk_bytes / 2**30:.2f} GiB, plus the size of the segments during"
+        f" compaction\nrecall@10 against exact search: {recall}\n"
+        f"estimate for two cores: {made.search_ms:.0f} ms per in-process search,"
         f" {_duration(made.build_seconds)} to build the indexes"
     )
     if not made.fits:
         raise click.ClickException(
-            f"that is more than {(memory or 0) / 2**30:.2f} GiB: allow more memory, or give a"
-            " model of fewer positions or dimensions"
+            f"that is more than {(memory or 0) / 2**30:.2f} GiB: allow more memory, or use a"
+            " model with fewer positions or dimensions"
         )
 
 
@@ -122,9 +122,9 @@ def plan_command(
 @_INDEX
 @_MEMORY
 def compact_command(gallery: Path, factory: str | None, memory: int | None) -> None:
-    """Put small files together and leave out what was deleted; adding does it by and by.
+    """Merge small files and drop deleted rows now; adding images does so gradually.
 
-    With --index or --memory, large segments are indexed so from now on.
+    --index and --memory set how large segments are indexed from now on.
     """
     asked = factory is not None or memory is not None
     choice = IndexChoice(factory or AUTO, memory) if asked else None
@@ -137,26 +137,28 @@ def compact_command(gallery: Path, factory: str | None, memory: int | None) -> N
 @click.option("--id", "ids", multiple=True, required=True, help="Image to erase; repeatable.")
 @_RECEIPT_TO
 def erase_command(gallery: Path, ids: tuple[str, ...], receipt: Path) -> None:
-    """Take images out of every file, look whether they are gone, and write a receipt."""
+    """Erase images from every file, verify that they are gone, and write a receipt."""
     with clear_errors():
         _erase(gallery, ids, receipt)
 
 
 @click.command("retain")
 @GALLERY
-@click.option("--keep", required=True, type=_Age(), help="How long, such as 12h, 30d or 8w.")
-@click.option("--camera", "cameras", multiple=True, help="Only images of it; repeatable.")
-@click.option("--receipt", type=_FILE, help="Erase, and write a receipt there (JSON).")
+@click.option(
+    "--keep", required=True, type=_Age(), help="Retention period, such as 12h, 30d or 8w."
+)
+@click.option("--camera", "cameras", multiple=True, help="Only images of this camera; repeatable.")
+@click.option("--receipt", type=_FILE, help="Erase the images and write the receipt here (JSON).")
 def retain_command(
     gallery: Path, keep: timedelta, cameras: tuple[str, ...], receipt: Path | None
 ) -> None:
-    """Say which images were captured longer ago; with --receipt, erase them."""
+    """List images older than the retention period; with --receipt, erase them."""
     with clear_errors():
         with Gallery.open(gallery) as opened:
             old = expired(opened, keep, cameras)
         click.echo(
-            f"{len(old.ids)} images are older, {old.kept} are not, {old.undated} have no time and"
-            " stay"
+            f"{len(old.ids)} images are older, {old.kept} are not; {old.undated} have no capture"
+            " time and are kept"
         )
         if receipt is None:
             for id in old.ids:
@@ -171,14 +173,14 @@ def _erase(gallery: Path, ids: Sequence[str], receipt: Path) -> None:
     outcome = erase(gallery, ids)
     write_receipt(outcome, receipt)
     click.echo(
-        f"{len(outcome.erased)} images erased, {len(outcome.not_there)} were not there,"
+        f"{len(outcome.erased)} images erased, {len(outcome.not_there)} not found,"
         f" {outcome.images_left} left; {len(outcome.files_removed)} files removed,"
         f" {len(outcome.files_written)} written; receipt in {receipt}"
     )
     if not outcome.gone:
         raise click.ClickException(
-            f"something of them is left, the receipt says what: {receipt}; do it again when no"
-            " other process uses the gallery"
+            f"some traces remain; the receipt {receipt} lists them; repeat when no other process"
+            " is using the gallery"
         )
 
 

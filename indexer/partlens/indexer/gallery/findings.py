@@ -14,9 +14,9 @@ class Finding:
     Attributes:
         place: the file or folder, relative to the gallery's folder.
         problem: what is wrong with it.
-        repairable: whether it can be made again from the truth.
-        images: how many images of the newest version lie in it; 0 where none do or it is unknown.
-        advice: what to do, where that is neither a repair nor a backup.
+        repairable: whether it can be rebuilt from the truth.
+        images: number of images of the newest version in it; 0 if there are none or it is unknown.
+        advice: what to do, if neither a repair nor a backup helps.
     """
 
     place: str
@@ -27,7 +27,7 @@ class Finding:
 
     @property
     def kind(self) -> Kind:
-        """What the file is part of."""
+        """Part of the gallery that the file belongs to."""
         top = self.place.partition("/")[0]
         return "segments" if top == "segments" else "indexes" if top == "indexes" else "truth"
 
@@ -40,7 +40,7 @@ class Finding:
         if self.advice:
             return f"; {self.advice}"
         if self.repairable:
-            return "; `partlens index verify --repair` makes it again from the truth"
+            return "; `partlens index verify --repair` rebuilds it from the truth"
         if self.kind == "truth":
-            return "; bring the gallery back from a backup, or index its images into a new one"
+            return "; restore the gallery from a backup, or index its images into a new one"
         return ""  # the problem says what to do

@@ -1,4 +1,4 @@
-"""A gallery on disk: opened, refreshed and written to. GalleryView is what can be read of it."""
+"""A gallery on disk: opening, refreshing and writing. Read it through a GalleryView."""
 
 import logging
 import os
@@ -48,24 +48,23 @@ from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.truth import Truth
 from partlens.indexer.gallery.view import GalleryView
 
-# About; for how many rows make a file of the truth.
+# Estimate, used to choose the number of rows per file of the truth.
 _THUMBNAIL_BYTES = 8192
-# Of reads: each needs another process to purge the gallery in the meantime.
+# Retries of a read. Each is needed only if another process purges the gallery meanwhile.
 _RETRIES = 5
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
 class Gallery:
-    """A folder of images by id, with their contributions: written by one process, read by many.
+    """A folder of images by id, with their contributions. One process writes, many can read.
 
     `view` is the gallery as of the last `refresh`, `add`, `correct` or `delete`; a Follower
-    refreshes it. The first write makes this process the writer until the gallery is closed.
-    Methods may be called from several threads, and reading never waits for writing.
+    refreshes it. With its first write, this process becomes the writer until the gallery is closed.
+    Methods are thread-safe, and reads never wait for writes.
 
     Attributes:
-        damage: what was found wrong with the truth when it was opened, and did not keep it from
-            being opened; a Scrubber finds the rest.
+        damage: non-fatal damage of the truth found on opening; a Scrubber finds the rest.
     """
 
     def __init__(self, path: Path, bound: Binding, device: Device = "cpu") -> None:
@@ -89,17 +88,17 @@ class Gallery:
 
     @classmethod
     def create(cls, path: Path, spec: ModelSpec, storage: Storage = "float16") -> "Gallery":
-        """An empty gallery bound to a model.
+        """Create an empty gallery bound to a model.
 
         Args:
-            storage: of the contributions.
+            storage: storage type of the contributions.
 
         Raises:
-            AlreadyExistsError: something is at this place already.
-            StorageError: the disk refused it.
+            AlreadyExistsError: the path already exists.
+            StorageError: the disk refused the write.
         """
         if os.path.lexists(path):
-            raise AlreadyExistsError(f"{path} is there already; choose another place")
+            raise AlreadyExistsError(f"{path} already exists; choose another path")
         bound = Binding(spec, storage)
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
@@ -114,18 +113,18 @@ class Gallery:
 
     @classmethod
     def open(cls, path: Path, spec: ModelSpec | None = None, device: Device = "cpu") -> "Gallery":
-        """The gallery at a place.
+        """Open the gallery at a path.
 
         Args:
-            spec: of the model that will be used with it; None to read and search with stored
-                features only.
-            device: where the positions of large segments are searched.
+            spec: spec of the model that will be used with it; None to read, and to search with
+                stored features only.
+            device: device that searches the positions of large segments.
 
         Raises:
-            NotFoundError: there is none.
-            ModelMismatchError: it is bound to another model.
-            DamagedError, NewerFormatError: its files are broken, or of a newer version.
-            GpuError: there is no such device.
+            NotFoundError: there is no gallery at this path.
+            ModelMismatchError: the gallery is bound to another model.
+            DamagedError, NewerFormatError: its files are damaged, or written by a newer version.
+            GpuError: the device is not available.
         """
         bound = Binding.read(path)
         if spec is not None and spec.digest != bound.spec.digest:
@@ -134,17 +133,17 @@ class Gallery:
 
     @property
     def view(self) -> GalleryView:
-        """What is seen now; it never changes, but is replaced."""
+        """The current view. A view never changes; it is replaced by a newer one."""
         return self._view
 
     def read(self, work: Callable[[GalleryView], T]) -> T:
-        """What work gives for the view of now.
+        """Run `work` on the current view and return its result.
 
-        A view's files stay as long as this process is the only writer. Another one may remove
-        them; work is then done again, as a whole, on a newer view.
+        While this process is the only writer, a view's files stay. If another process removes
+        them, `work` is run again from the start on a newer view.
 
         Raises:
-            what work raises.
+            Whatever `work` raises.
         """
         for _ in range(_RETRIES):
             try:
@@ -155,7 +154,7 @@ class Gallery:
 
     @property
     def model_digest(self) -> str:
-        """Of the model that the gallery is bound to."""
+        """Digest of the model that the gallery is bound to."""
         return self.spec.digest
 
     def __enter__(self) -> "Gallery":
@@ -170,7 +169,7 @@ class Gallery:
         self.close()
 
     def close(self) -> None:
-        """Let another process write."""
+        """Stop writing, so that another process can write."""
         self._compaction.stop()
         with self._writing:
             self._let_go()
@@ -181,18 +180,18 @@ class Gallery:
             self._lock = None
 
     def close_if_idle(self, seconds: float) -> None:
-        """Let another process write if nothing was changed for so long."""
+        """Let another process write if nothing has changed for this many seconds."""
         if self._lock is None or time.monotonic() - self._changed_at <= seconds:
             return
-        with self._writing:  # which mending and compaction begin under
+        with self._writing:  # mending and compaction start under this lock
             if not self._mending and not self._compaction.is_running():
                 self._let_go()
 
     def refresh(self) -> bool:
-        """See what another process has committed since; whether there was something.
+        """Load commits of other processes; return whether there were any.
 
         Raises:
-            DamagedError: it cannot be read; what was seen before still is.
+            DamagedError: the new commit cannot be read; the current view stays.
         """
         with self._writing:
             self._truth.refresh()
@@ -208,34 +207,34 @@ class Gallery:
                     )
                     return True
                 except DamagedError:
-                    # A writer may have tidied it away meanwhile: then there is a newer one.
+                    # A writer may have cleaned it up meanwhile; then there is a newer one.
                     if not self._truth.refresh():
                         raise
 
     @contextmanager
     def writing(self) -> Iterator[GalleryView]:
-        """Let nobody else write in the block; gives the newest view.
+        """Block other writers within the block; yields the newest view.
 
-        What is checked on it still holds when the block then adds, corrects or deletes.
+        Checks made on this view still hold when the block then adds, corrects or deletes.
 
         Raises:
             LockedError: another process is writing.
-            StorageError: the disk refused it.
+            StorageError: the disk refused the write.
         """
         with self._writing:
             self._become_writer()
             yield self._view
 
     def add(self, images: Sequence[NewImage]) -> Sequence[StoredImage]:
-        """Insert images, or replace those of the same id; on disk when this returns.
+        """Insert images, or replace those with the same id; on disk when this returns.
 
         Returns:
-            The images that were replaced, as they were.
+            The replaced images, as they were before.
 
         Raises:
-            InvalidImageError: an image cannot be stored, or an id comes twice; nothing is added.
+            InvalidImageError: an image cannot be stored, or an id appears twice; nothing is added.
             LockedError: another process is writing.
-            StorageError: the disk refused it; nothing is added.
+            StorageError: the disk refused the write; nothing is added.
         """
         if not images:
             return []
@@ -254,17 +253,17 @@ class Gallery:
             return list(replaced.values())
 
     def correct(self, corrections: Sequence[Correction]) -> Sequence[StoredImage]:
-        """Say something else of images whose picture stays; on disk when this returns.
+        """Change the uri and metadata of images, not their pictures; on disk when this returns.
 
-        Contributions, bias and thumbnail stay as they are stored. A corrected image has a new
-        revision, as one that was added. An id that is not there, or that has another picture by
-        now, is left alone.
+        Stored contributions, bias and thumbnails do not change. A corrected image gets a new
+        revision, like an added one. Ids that are not in the gallery, or that have another picture
+        by now, are skipped.
 
         Returns:
-            The images that were corrected, as they were.
+            The corrected images, as they were before.
 
         Raises:
-            InvalidImageError: a correction cannot be stored, or an id comes twice; nothing is
+            InvalidImageError: a correction cannot be stored, or an id appears twice; nothing is
                 changed.
             DamagedError: the stored rows cannot be read; nothing is changed.
             LockedError, StorageError: as add.
@@ -290,7 +289,7 @@ class Gallery:
             return list(there.values())
 
     def _commit(self, rows: Packed, revision: int, replaced: Sequence[Place]) -> None:
-        """Write rows in the place of others; the caller holds the writing lock."""
+        """Write rows that replace others; the caller holds the writing lock."""
         before = self._view.live
         row_ids = self._truth.upsert(rows.table, revision, replacing=bool(replaced))
         catalogue = Catalogue.of_truth(rows.table, row_ids)
@@ -299,11 +298,11 @@ class Gallery:
         self._compaction.after_commit()
 
     def delete(self, ids: Sequence[str]) -> int:
-        """Delete the images of these ids; how many there were. On disk when this returns.
+        """Delete the images with these ids; return how many existed. On disk when this returns.
 
         Raises:
             LockedError: another process is writing.
-            StorageError: the disk refused it; nothing is deleted.
+            StorageError: the disk refused the write; nothing is deleted.
         """
         with self.writing() as before:
             gone = list(before.live.find(list(ids)).values())
@@ -314,14 +313,14 @@ class Gallery:
             return len(gone)
 
     def compact(self, choice: IndexChoice | None = None) -> None:
-        """Put small segments and files together now, and leave out what was deleted.
+        """Merge small segments and files now, and drop deleted rows.
 
         Args:
-            choice: how to index large segments from now on, if it is to change.
+            choice: how to index large segments from now on; None to keep the current choice.
 
         Raises:
-            LockedError, StorageError: as add.
-            FactoryError: FAISS can make no index as chosen; nothing is changed.
+            LockedError, StorageError: see add.
+            FactoryError: FAISS cannot build the chosen index; nothing is changed.
         """
         with self._writing:
             self._become_writer()
@@ -331,27 +330,27 @@ class Gallery:
         self.announce()
 
     def purge(self) -> None:
-        """Leave nothing of deleted images in any file; adding and deleting wait meanwhile.
+        """Remove all data of deleted images from every file; adding and deleting wait meanwhile.
 
         Raises:
-            LockedError, StorageError: as add; do it again.
+            LockedError, StorageError: see add; call it again.
         """
         with self._compaction.running, self._writing:
             self._become_writer()
             self._compaction.run()
-            # The newest version must not say which rows were deleted; and the older ones go.
+            # The newest version must not list deleted rows, and the older versions are removed.
             self.announce()
             self._truth.forget_history(at_once=True)
 
     def mend(self, finding: Finding, require_going: Callable[[], None] = lambda: None) -> None:
-        """Make a damaged segment, or its index, again from the truth; searches go on meanwhile.
+        """Rebuild a damaged segment or its index from the truth; searches continue meanwhile.
 
         Args:
-            finding: a repairable one; of a segment that is not used any more nothing is done.
-            require_going: called between steps; what it raises ends this, and nothing is changed.
+            finding: a repairable finding; ignored if its segment is no longer used.
+            require_going: called between steps; if it raises, mending stops and nothing is changed.
 
         Raises:
-            LockedError, StorageError: as add.
+            LockedError, StorageError: see add.
             DamagedError: the truth is damaged too.
         """
         name = finding.place.rpartition("/")[2]
@@ -359,7 +358,7 @@ class Gallery:
         damaged = [one for one in used if one.path is not None and one.path.name == name]
         if not damaged:
             return
-        if finding.kind == "indexes":  # which may give anything from now on
+        if finding.kind == "indexes":  # its results can no longer be trusted
             for segment in damaged:
                 self.indexes.forget(segment)
         with self._compaction.running:
@@ -380,7 +379,7 @@ class Gallery:
             self._compaction.after_commit()
 
     def _replace(self, damaged: Segment, require_going: Callable[[], None]) -> None:
-        """Put new segments in the place of one that cannot be relied on in any way."""
+        """Replace a segment whose content cannot be trusted."""
 
         def others() -> list[Segment]:
             return [one for one in self._view.live.segments if one is not damaged]
@@ -404,10 +403,10 @@ class Gallery:
             self.indexes.keep_only(self._view.live.segments)
 
     def announce(self) -> None:
-        """Make followers look again at what has changed in no image, such as mended segments.
+        """Make followers reload changes that affect no image, such as mended segments.
 
         Raises:
-            LockedError, StorageError: as add.
+            LockedError, StorageError: see add.
         """
         with self._writing:
             self._become_writer()
@@ -415,9 +414,9 @@ class Gallery:
             self._show(self._view.live)
 
     def _glance(self) -> Sequence[Finding]:
-        """Damage that is cheap to see; DamagedError where nothing can be read because of it."""
+        """Find damage that is cheap to detect; DamagedError if the gallery cannot be read."""
         seen = glance(self.path, self._truth.current)
-        while seen.findings and self._truth.refresh():  # a writer has tidied away what was missing
+        while seen.findings and self._truth.refresh():  # a writer removed the missing files
             seen = glance(self.path, self._truth.current)
         if seen.fatal:
             raise DamagedError(str(seen.fatal))
@@ -435,7 +434,7 @@ class Gallery:
                 raise
             segments.remove_drafts(self.path / SEGMENTS)
             self._lock = lock
-        # Another process has written, or a commit of this one failed when it was on disk already.
+        # Another process has written, or a commit of this one failed after it reached the disk.
         self.refresh()
 
     def _view_of(self, live: LiveRows) -> GalleryView:
@@ -443,12 +442,12 @@ class Gallery:
         return GalleryView(self.path, self.spec, self._truth.current, live, self.indexes)
 
     def _show(self, live: LiveRows) -> None:
-        """Make what was just committed what is seen."""
+        """Make the latest commit the current view."""
         self._view = self._view_of(live)
         self._changed_at = time.monotonic()
 
     def _swap(self, old: Sequence[Segment], new: Sequence[Segment]) -> None:
-        """Put new segments in the place of old ones; searches that have begun keep the old."""
+        """Replace old segments by new ones; running searches keep the old ones."""
         if not old:
             return
         with self._writing:
@@ -461,12 +460,12 @@ class Gallery:
             self.indexes.build(segment, len(segment) / max(len(self._view), len(segment)))
 
     def _tidy_truth(self, dead_share: float) -> None:
-        """Rewrite files of the truth, and forget versions that nobody reads any more."""
+        """Rewrite files of the truth, and remove versions that are no longer read."""
         size = self.bound.row_bytes + _THUMBNAIL_BYTES
         rewritten = self._truth.rewrite(size, dead_share)
         with self._writing:
             if not self._truth.replace(rewritten):
-                # Rows of it have changed. Where they always do, it must be done while none can.
+                # Rows changed meanwhile. Rewrite under the lock, in case they always do.
                 self._truth.replace(self._truth.rewrite(size, dead_share))
             self._show(self._view.live)
             self._truth.forget_history()
@@ -474,4 +473,4 @@ class Gallery:
 
 def _require_each_once(ids: Sequence[str]) -> None:
     if len(set(ids)) < len(ids):
-        raise InvalidImageError("an id comes twice among the images given; give each once")
+        raise InvalidImageError("an id appears twice among the given images; give each id once")

@@ -1,4 +1,4 @@
-"""What goes into a gallery and what comes out."""
+"""Records that a gallery stores and returns."""
 
 from dataclasses import dataclass
 
@@ -15,16 +15,16 @@ _MAX_FLOAT16 = float(np.finfo(np.float16).max)
 
 @dataclass(frozen=True, eq=False)
 class NewImage:
-    """An image on its way into a gallery.
+    """An image to add to a gallery.
 
     Attributes:
-        id: unique in the gallery; an image of the same id is replaced. 1 to 512 characters on one
+        id: unique in the gallery; replaces an image with the same id. 1 to 512 characters on one
             line; see common.ids.
-        uri: where the original lies.
-        media_digest: of the encoded original.
-        width, height: of the upright original, in pixels.
+        uri: address of the original.
+        media_digest: digest of the encoded original.
+        width, height: size of the upright original, in pixels.
         thumbnail: JPEG.
-        metadata: what else is known, as require_metadata allows it.
+        metadata: other metadata; see require_metadata.
         contributions: c_p, shape [P, D]; stored as float16.
         bias: b, shape [D].
     """
@@ -40,7 +40,7 @@ class NewImage:
     bias: FloatArray
 
     def require_storable(self, positions: int, dimensions: int) -> None:
-        """Raise InvalidImageError where a gallery of this grid and size cannot hold the image."""
+        """Raise InvalidImageError if a gallery of this grid and size cannot store the image."""
         _require_id(self.id)
         _require_metadata(self.id, self.metadata, self.uri)
         if self.contributions.shape != (positions, dimensions) or self.bias.shape != (dimensions,):
@@ -49,7 +49,7 @@ class NewImage:
                 f" {self.bias.shape}; this gallery holds ({positions}, {dimensions}) and"
                 f" ({dimensions},)"
             )
-        # Written so that NaN, which compares false with everything, is refused too.
+        # Written so that NaN, which compares false with everything, is rejected too.
         if not (np.abs(self.contributions).max() <= _MAX_FLOAT16 and np.isfinite(self.bias).all()):
             raise InvalidImageError(
                 f"image {self.id!r} has contributions that float16 cannot hold (NaN, infinity or"
@@ -59,11 +59,11 @@ class NewImage:
 
 @dataclass(frozen=True, eq=False)
 class Correction:
-    """What a gallery is to say from now on of an image whose picture stays.
+    """New uri and metadata of an image, without changing its picture.
 
     Attributes:
-        id, media_digest: of the image.
-        uri, metadata: as NewImage; they replace all that the gallery says.
+        id, media_digest: id and digest of the image.
+        uri, metadata: see NewImage; they replace the stored values entirely.
     """
 
     id: str
@@ -72,13 +72,13 @@ class Correction:
     metadata: Metadata
 
     def require_storable(self) -> None:
-        """Raise InvalidImageError where a gallery cannot hold it."""
+        """Raise InvalidImageError if a gallery cannot store it."""
         _require_metadata(self.id, self.metadata, self.uri)
 
 
 @dataclass(frozen=True, eq=False)
 class StoredImage:
-    """An image that a gallery holds; attributes as NewImage. GalleryView.thumbnails gives those."""
+    """An image in a gallery; attributes as in NewImage. See GalleryView.thumbnails."""
 
     id: str
     uri: str
@@ -90,21 +90,20 @@ class StoredImage:
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """An image that a search found.
+    """A search result.
 
     Attributes:
-        id: of the image.
-        score: what it is ranked by; equals map.sum() + constant.
+        id: id of the image.
+        score: score that ranks it; equals map.sum() + constant.
         map: signed share of each position, shape [rows, cols].
-        constant: what the bias adds.
-        window: cells (row0, col0, row1, col1), fractions included, where the leading part
-            matched.
-        stored: what the gallery knows of it.
-        thumbnail: JPEG; empty unless asked for with GalleryView.with_thumbnails.
-        unreadable: whether the thumbnail was asked for and is damaged.
-        revision: of the image; a replaced or corrected image has another.
-        group: what it is the best image of, where a search was by group; "" where it is alone.
-        others: how many more images of that group pass the filter.
+        constant: share of the bias.
+        window: fractional cells (row0, col0, row1, col1) where the leading part matched.
+        stored: the stored image.
+        thumbnail: JPEG; empty unless requested with GalleryView.with_thumbnails.
+        unreadable: whether the thumbnail was requested but is damaged.
+        revision: revision of the image; replacing or correcting the image changes it.
+        group: group of which it is the best image, in a search by group; "" if it has none.
+        others: number of other images in that group that pass the filter.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""A gallery at one commit: everything that can be read of it."""
+"""Reading a gallery at one commit."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,15 +25,15 @@ from partlens.indexer.gallery.version import Version
 class GalleryView:
     """The images of a gallery at one commit: `len(view)`, `id in view`, and the methods below.
 
-    It never changes. Whoever answers a question takes one view and reads everything from it, so
-    that no answer mixes two commits. Safe to use from threads.
+    A view never changes. To answer a request, take one view and read everything from it, so that
+    no answer mixes two commits. Thread-safe.
 
     Attributes:
-        path: of the gallery.
-        spec: of the model that the gallery is bound to.
-        version: of the truth, from which thumbnails are read.
+        path: path of the gallery.
+        spec: spec of the model that the gallery is bound to.
+        version: version of the truth; thumbnails are read from it.
         live: the same images, with their contributions.
-        indexes: of the segments.
+        indexes: indexes of the segments.
     """
 
     path: Path
@@ -44,7 +44,7 @@ class GalleryView:
 
     @property
     def number(self) -> int:
-        """The commit's; grows with every commit."""
+        """Number of the commit; increases with every commit."""
         return self.version.number
 
     def __len__(self) -> int:
@@ -54,13 +54,13 @@ class GalleryView:
         return isinstance(id, str) and bool(self.live.find([id]))
 
     def get(self, id: str) -> StoredImage:
-        """The image of this id; NotFoundError if there is none."""
+        """The image with this id; NotFoundError if there is none."""
         return self._stored(self._require([id]))[0]
 
     def list(
         self, after: str = "", limit: int = 100, where: Filter | None = None
     ) -> Sequence[StoredImage]:
-        """Images that pass the filter in order of id, from the first id above `after`."""
+        """Images that pass the filter, sorted by id, starting after the id `after`."""
         return self._stored(self.live.page(after, limit, where))
 
     def count(self, where: Filter) -> int:
@@ -68,24 +68,24 @@ class GalleryView:
         return sum(len(rows) for _, rows in self.live.matching(where))
 
     def stored(self, ids: Sequence[str]) -> dict[str, StoredImage]:
-        """Id -> image, of those of these ids that are there."""
+        """Id -> image, for the ids that exist."""
         return {one.id: one for one in self._stored(list(self.live.find(ids).values()))}
 
     def metadata(self, ids: Sequence[str]) -> dict[str, Metadata]:
-        """Id -> metadata, of those images of these ids that are there."""
+        """Id -> metadata, for the ids that exist."""
         return {id: one.metadata for id, one in self.stored(ids).items()}
 
     def passing(self, ids: Sequence[str], where: Filter) -> set[str]:
-        """Ids of those images of these ids that are there and pass the filter."""
+        """The ids that exist and pass the filter."""
         return self.live.passing(ids, where)
 
     def thumbnails(self, ids: Sequence[str]) -> Sequence[bytes]:
-        """JPEGs of the images of these ids.
+        """JPEG thumbnails of the images with these ids.
 
         Raises:
             NotFoundError: an id is unknown.
             SupersededError: a writer has removed files of this commit; see Gallery.read.
-            DamagedError: they cannot be read.
+            DamagedError: the thumbnails cannot be read.
         """
         row_ids = self.live.row_ids(self._require(ids))
         if not ids:
@@ -109,7 +109,7 @@ class GalleryView:
         return contributions, bias
 
     def prepare(self) -> None:
-        """Read the indexes that a search would read first."""
+        """Load the indexes that the first search would otherwise load."""
         for segment in self.live.segments:
             self.indexes.of(segment).copies.prepare()
 
@@ -122,14 +122,14 @@ class GalleryView:
         require_waiting: Callable[[], None] = lambda: None,
         by: GroupBy | None = None,
     ) -> Sequence[Candidate]:
-        """The best `top` images, or best ones of groups, that pass the filter; see search.search.
+        """The best `top` images (or best image per group) that pass the filter; see search.search.
 
         Args:
-            require_waiting: called between chunks; what it raises ends the search.
-            by: what makes images a group; None for none.
+            require_waiting: called between chunks; if it raises, the search ends.
+            by: how images are grouped; None to not group them.
 
         Raises:
-            ShapeError: a part of another dimension than the gallery's.
+            ShapeError: a part's dimension differs from the gallery's.
         """
         live, index_of = self.live, self.indexes.of
         found = search(
@@ -154,18 +154,18 @@ class GalleryView:
         ]
 
     def unchanged(self, found: Sequence[Candidate]) -> Sequence[Candidate]:
-        """Of what a search in an earlier view found, what has been neither replaced nor deleted."""
+        """Results of a search in an earlier view that have not been replaced or deleted since."""
         revisions = self.live.revisions([one.id for one in found])
         return [one for one in found if revisions.get(one.id) == one.revision]
 
     def with_thumbnails(self, found: Sequence[Candidate]) -> Sequence[Candidate]:
         """The same candidates with their thumbnails.
 
-        One that is damaged is left empty, and `unreadable` is then true.
+        A damaged thumbnail is left empty and `unreadable` is set.
 
         Raises:
-            NotFoundError: one is not in this view.
-            SupersededError: as thumbnails.
+            NotFoundError: a candidate is not in this view.
+            SupersededError: see thumbnails.
         """
         try:
             thumbnails = self.thumbnails([one.id for one in found])
@@ -180,15 +180,15 @@ class GalleryView:
 
     @property
     def newest_revision(self) -> int:
-        """The highest of all images; grows with every `add` and `correct`; 0 if there is none."""
+        """Highest revision of all images; increases with every `add` and `correct`; 0 if empty."""
         return max((revision for revision, _ in self.changed_since(0)), default=0)
 
     def changed_since(self, revision: int) -> Sequence[tuple[int, str]]:
-        """(revision, id) of the images of a later revision, in order."""
+        """(revision, id) of all images with a later revision, in order."""
         return self.live.changed_since(revision)
 
     def holdings(self) -> Holdings:
-        """What is held, to look up by id and by uri; a copy, about 200 bytes an image."""
+        """Lookup of the images by id and by uri; a copy, about 200 bytes per image."""
         return Holdings.of(self.live)
 
     def digests(self) -> dict[str, str]:
@@ -218,7 +218,7 @@ class GalleryView:
         return [found[place] for place in places]
 
     def _require(self, ids: Sequence[str]) -> Sequence[Place]:
-        """Where the images of these ids lie."""
+        """The places of the images with these ids."""
         places = self.live.find(ids)
         for id in ids:
             if id not in places:

@@ -1,4 +1,4 @@
-"""Values of cells as the texts that a manifest means."""
+"""Convert table cells to manifest text."""
 
 import math
 from datetime import date, datetime, time
@@ -6,17 +6,17 @@ from decimal import Decimal
 
 
 def cell_text(value: object, digits: int = 53) -> str:
-    """A value as text; "" for None and NaN, which both say that nothing is known.
+    """A value as text; "" for None and NaN, which both mean unknown.
 
-    A float that is a whole number is written as one: pandas makes floats of integers with gaps.
+    A whole-number float is written as an integer: pandas turns integers with gaps into floats.
 
     Args:
-        digits: binary digits of a float's fraction; above 2**digits it cannot tell whole numbers
-            apart.
+        digits: binary digits of a float's fraction; above 2**digits, a float cannot represent
+            every whole number.
 
     Raises:
         ValueError: infinity, a float that may have lost digits of a whole number, bytes that are
-            not UTF-8, or a value of a type that is no text, number or time.
+            not UTF-8, or a value that is not text, a number or a time.
 
     >>> cell_text(12.0), cell_text(0.5), cell_text(float("nan"))
     ('12', '0.5', '')

@@ -1,4 +1,4 @@
-"""The images of a folder, and a count of everything else in it."""
+"""List the images of a folder and count everything else."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -13,20 +13,20 @@ from partlens.indexer.places import file_uri, id_below
 from partlens.indexer.sources.image import ImageFile, MissingImage, SourceImage
 
 _ENDINGS = 12
-"""Endings that are named; others are counted together."""
+"""Maximum number of endings listed; the others are counted together."""
 _LONGEST_ENDING = 12
 _NAMED_FOLDERS = 3
 
 
 def folder_images(folder: Path) -> tuple[tuple[SourceImage, ...], str]:
-    """The images of a folder with all folders in it, and what else is there, in one line.
+    """The images of a folder and its subfolders, and everything else there, in one line.
 
-    An image's id is the folder's name and the path below it, such as 2024/a.jpg. A file whose path
-    cannot be an id is a MissingImage, so that it is reported without stopping the others.
+    An image's id is the folder's name and the path below it, such as 2024/a.jpg. A file with a path
+    that cannot be an id becomes a MissingImage, so that it is reported without stopping the rest.
 
     Returns:
         Images in a fixed order, and a line such as "12 .mov, 1 without an ending; 2 linked folders
-        not followed", or "" where there is nothing else.
+        not followed", or "" if there is nothing else.
     """
     found = contents(folder)
     images = [path for path in found.files if path.suffix.lower() in SUFFIXES]

@@ -17,30 +17,30 @@ class SourceImage(Protocol):
 
     @property
     def id(self) -> str:
-        """What the gallery will call it."""
+        """Id of the image in the gallery."""
         ...
 
     @property
     def uri(self) -> str:
-        """Where the original lies."""
+        """Address of the original."""
         ...
 
     @property
     def metadata(self) -> Metadata:
-        """What the source says of it."""
+        """Metadata from the source."""
         ...
 
     @property
     def stated(self) -> Stated:
-        """Which fields that is about."""
+        """Fields that the source states."""
         ...
 
     def read(self, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
-        """The encoded picture.
+        """The encoded image.
 
         Raises:
-            ImageError: it has more bytes than the limits allow, or cannot be had.
-            OSError: it cannot be read.
+            ImageError: the image exceeds the size limit or is missing.
+            OSError: the image cannot be read.
         """
         ...
 
@@ -50,8 +50,8 @@ class ImageFile:
     """A SourceImage that is a file.
 
     Attributes:
-        id, metadata, stated: as there.
-        path: of the file.
+        id, metadata, stated: see SourceImage.
+        path: path of the file.
     """
 
     id: str
@@ -61,11 +61,11 @@ class ImageFile:
 
     @property
     def uri(self) -> str:
-        """Of the file."""
+        """URI of the file."""
         return file_uri(self.path)
 
     def read(self, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
-        """The file, if it is a regular one and the limits allow it; see SourceImage."""
+        """Read the file if it is a regular file within the limits; see SourceImage."""
         data = read_file(self.path, limits.max_bytes + 1)
         if len(data) > limits.max_bytes:
             size = self.path.stat().st_size
@@ -75,7 +75,7 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class MissingImage:
-    """An image that a source should have but cannot give; reading it says why."""
+    """An image that the source lists but cannot provide; reading it raises the reason."""
 
     id: str
     uri: str

@@ -13,14 +13,14 @@ from partlens.indexer.sources.manifest import manifest_images
 
 
 class Source(Protocol):
-    """Images, in a fixed order; it may be read again."""
+    """Images in a fixed order; can be iterated again."""
 
     def __len__(self) -> int:
-        """How many, about."""
+        """Approximate number of images."""
         ...
 
     def __iter__(self) -> Iterator[SourceImage]:
-        """Each of them."""
+        """Iterate over the images."""
         ...
 
 
@@ -29,8 +29,8 @@ class Listing:
     """The images of a folder or manifest, in a fixed order: a Source.
 
     Attributes:
-        images: those of them that cannot be read, too; reading such a one says why.
-        not_looked_at: what else a folder holds, in one line; "" if nothing.
+        images: all images, including unreadable ones; reading one of those raises the reason.
+        not_looked_at: everything else in the folder, in one line; "" if nothing.
     """
 
     images: tuple[SourceImage, ...]
@@ -46,7 +46,7 @@ class Listing:
 def read_source(source: Path) -> Listing:
     """The images of a folder or manifest.
 
-    A folder is read with all folders in it; see folder_images. A manifest is CSV or Parquet; see
+    A folder is read with its subfolders; see folder_images. A manifest is CSV or Parquet; see
     manifest_images.
 
     Raises:
@@ -64,8 +64,8 @@ def read_source(source: Path) -> Listing:
         )
     if not images:
         raise SourceError(
-            f"{source} holds no image ({', '.join(sorted(SUFFIXES))})"
-            + (f"; not looked at: {others}" if others else "")
+            f"{source} contains no images ({', '.join(sorted(SUFFIXES))})"
+            + (f"; ignored: {others}" if others else "")
         )
     return Listing(images, others)
 

@@ -1,4 +1,4 @@
-"""The images that a manifest lists, with what it says of them."""
+"""The images and metadata listed in a manifest."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -30,12 +30,12 @@ def manifest_images(manifest: Path) -> Iterator[ImageFile]:
 
     It is CSV or Parquet with a column `path` (relative to the manifest), and optionally `id`,
     `camera`, `track` and `captured_at` (ISO 8601; UTC if it names no zone). Every other column is
-    an attribute; an empty cell says that there is none. The columns' names may have capitals and
-    blanks around them; blanks around cells are cut off. Without an `id` it is the path as written.
+    an attribute; an empty cell means none. Column names ignore case and surrounding blanks; blanks
+    around cells are removed. Without an `id`, the path as written is the id.
 
     Raises:
-        SourceError: a column is missing or comes twice, a row cannot be read, or an id comes twice;
-            names the row.
+        SourceError: a column is missing or appears twice, a row cannot be read, or an id appears
+            twice; names the row.
     """
     read = csv_rows if manifest.suffix.lower() == ".csv" else parquet_rows
     seen: dict[str, int] = {}
@@ -44,8 +44,8 @@ def manifest_images(manifest: Path) -> Iterator[ImageFile]:
             image = _image(manifest, row, f"{manifest.name}, row {number}")
             if image.id in seen:
                 raise SourceError(
-                    f"id {image.id!r} comes twice: {manifest.name}, rows {seen[image.id]} and"
-                    f" {number}; give each image an id of its own"
+                    f"id {image.id!r} appears twice: {manifest.name}, rows {seen[image.id]} and"
+                    f" {number}; give each image its own id"
                 )
             seen[image.id] = number
             yield image
@@ -73,7 +73,7 @@ def _image(manifest: Path, row: Mapping[str, str], place: str) -> ImageFile:
 
 @cache
 def _stated(columns: tuple[str, ...], has_id: bool) -> Stated:
-    """What a manifest states of an image: a column that it has, filled in or not."""
+    """The fields that a manifest states: every column it has, filled in or not."""
     return Stated(
         id=has_id,
         camera="camera" in columns,

@@ -1,4 +1,4 @@
-"""Options of `partlens index add` that belong to videos and live streams."""
+"""Options of `partlens index add` for videos and live streams."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -27,30 +27,32 @@ _OPTIONS = (
     click.option(
         "--boxes",
         type=_FILE,
-        help="Of a video file: JSON Lines with what to cut out of it, instead of whole frames.",
+        help="Video files: JSON Lines with the boxes to crop, instead of whole frames.",
     ),
-    click.option("--camera", default="", help="Which camera took it; a stream needs it."),
+    click.option("--camera", default="", help="Name of the camera; required for a stream."),
     click.option(
-        "--started-at", type=Moment(), help="Of a video file: when it began (ISO 8601 with a zone)."
+        "--started-at", type=Moment(), help="Video files: start time (ISO 8601 with a time zone)."
     ),
     click.option(
-        "--for", "seconds", type=Seconds(), help="Of a stream: end after this time, such as 10m."
+        "--for", "seconds", type=Seconds(), help="Streams: stop after this time, such as 10m."
     ),
     click.option(
         "--tries",
         type=click.IntRange(1),
-        help="Of a stream: give up after so many failed connections in a row; by default if the"
-        " first fails, and later never.",
+        help="Streams: give up after this many failed connections in a row; by default only if"
+        " the first one fails.",
     ),
     click.option(
-        "--password-file", type=_FILE, help="Of a stream: the password of the user in its address."
+        "--password-file",
+        type=_FILE,
+        help="Streams: file with the password of the user in the address.",
     ),
 )
 
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """What was given of a video file or a live stream."""
+    """Options given for a video file or a live stream."""
 
     every: float | None
     boxes: Path | None
@@ -64,24 +66,26 @@ class VideoOptions:
         """The video or stream at a path or address; None if it is neither.
 
         Raises:
-            click.UsageError: an option that does not belong to it, or lacks.
+            click.UsageError: an option is missing or does not apply.
             SourceError: it cannot be read, or no image can have this camera or time.
         """
         if "://" in source:
             return self._stream(source, batch_size)
         if self.seconds or self.tries or self.password_file:
             raise click.UsageError(
-                f"--for, --tries and --password-file belong to a stream ({SCHEME}...)"
+                f"--for, --tries and --password-file are only for streams ({SCHEME}...)"
             )
         if Path(source).suffix.lower() in SUFFIXES:
             return self._file(Path(source))
         if self.every or self.boxes or self.camera or self.started_at:
-            raise click.UsageError("--every, --boxes, --camera and --started-at belong to a video")
+            raise click.UsageError(
+                "--every, --boxes, --camera and --started-at are only for videos"
+            )
         return None
 
     def _file(self, path: Path) -> Video:
         if self.every and self.boxes:
-            raise click.UsageError("give --every for whole frames, or --boxes for parts of them")
+            raise click.UsageError("give --every for whole frames or --boxes for crops, not both")
         try:
             require_metadata(Metadata(self.camera, captured_at=self.started_at))
         except MetadataError as error:
@@ -97,13 +101,13 @@ class VideoOptions:
             )
         if self.boxes:
             raise click.UsageError(
-                "--boxes belongs to a video file: nobody knows yet what a live stream will show;"
-                " have your detector send its boxes as docs/ingest.md says"
+                "--boxes is only for video files: the boxes of a live stream are not known in"
+                " advance; have your detector send them as described in docs/ingest.md"
             )
         if self.started_at:
-            raise click.UsageError("--started-at belongs to a video file: a live stream is now")
+            raise click.UsageError("--started-at is only for video files; a live stream starts now")
         if not self.camera:
-            raise click.UsageError("name the camera of the stream with --camera; ids begin with it")
+            raise click.UsageError("a stream needs --camera; image ids begin with its name")
         return LiveStream(
             read_address(source, _password(self.password_file)),
             self.camera,
@@ -116,7 +120,7 @@ class VideoOptions:
 
 
 def video_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options; the command gets them together as video."""
+    """Add the options; the command receives them together as `video`."""
 
     @wraps(command)
     def gathered(
@@ -139,7 +143,7 @@ def video_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGINT and SIGTERM call `stop`; another one after that does what it always does."""
+    """Call `stop` on SIGINT or SIGTERM; a second signal has its usual effect."""
     before = {which: signal.getsignal(which) for which in (signal.SIGINT, signal.SIGTERM)}
 
     def restore() -> None:
@@ -162,4 +166,4 @@ def _password(file: Path | None) -> str:
     try:
         return file.read_text(encoding="utf-8").strip() if file else ""
     except (OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"{file} cannot be read as a password: {error}") from error
+        raise click.ClickException(f"password file {file} cannot be read: {error}") from error

@@ -1,1 +1,1 @@
-"""The commands of `partlens evaluate`: each reads images, calls one measure and prints."""
+"""The commands of `partlens evaluate`: each reads images, runs one measurement and prints it."""

@@ -1,4 +1,4 @@
-"""`partlens evaluate diagnose`: the measure of diagnosis, as a command."""
+"""`partlens evaluate diagnose`: compare overfitting and localisation of two models."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -33,27 +33,31 @@ Runs = Mapping[str, Sequence[Diagnosis]]
 
 @click.command()
 @click.option(
-    "--model", "models", required=True, multiple=True, type=_PATH, help="Model folder; two of them."
+    "--model", "models", required=True, multiple=True, type=_PATH, help="Model folder; give two."
 )
 @click.option("--images", required=True, type=_PATH, help="Folder of the images.")
 @click.option("--annotations", required=True, type=_PATH, help="CSV: labels, sizes and boxes.")
-@click.option("--seen", type=_PATH, help="Text: labels seen in training, one a line.")
+@click.option("--seen", type=_PATH, help="Text file of labels seen in training, one per line.")
 @click.option(
     "--loss",
     "losses",
     multiple=True,
     type=click.Choice(get_args(Loss)),
-    help="Train a GMP+FC head with it on the frozen backbone of one --model; give both.",
+    help="Train a GMP+FC head with this loss on the frozen backbone of one --model; give both.",
 )
-@click.option("--seeds", default=5, show_default=True, type=click.IntRange(1), help="Of a loss.")
+@click.option(
+    "--seeds", default=5, show_default=True, type=click.IntRange(1), help="Seeds per loss."
+)
 @click.option(
     "--steps",
     default=HeadTraining.steps,
     show_default=True,
     type=click.IntRange(1),
-    help="Batches.",
+    help="Training batches.",
 )
-@click.option("--figure", type=_PATH, help="Draw recall over training, and localisation.")
+@click.option(
+    "--figure", type=_PATH, help="Plot recall during training and localisation to this file."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def diagnose(
     models: tuple[Path, ...],
@@ -66,15 +70,17 @@ def diagnose(
     figure: Path | None,
     as_json: bool,
 ) -> None:
-    """Does the model that overfits find objects worse (Tables 2, 3, 5, 6 and Fig. 5 of the paper)?
+    """Test if the model that overfits localises worse (Tables 2, 3, 5, 6, Fig. 5 of the paper).
 
-    Two models on the same images: recall@1 on labels seen in training and on others, beside
-    localisation on the seen ones. Give two models and --seen; or one model and both losses, where
-    each seed draws half of the labels to train on unless --seen gives them (needs `pip install
-    partlens[train]`).
+    Compares two models on the same images: recall@1 on labels seen and not seen in training, and
+    localisation on the seen labels. Give two models and --seen, or one model and both losses. With
+    losses, each seed draws half of the labels for training unless --seen lists them (needs `pip
+    install partlens[train]`).
     """
     if len(set(losses)) not in (0, 2) or len(set(models)) != (1 if losses else 2):
-        raise click.UsageError("give two different --model, or one and two different --loss")
+        raise click.UsageError(
+            "give two different --model, or one --model and two different --loss"
+        )
     try:
         listed = read_annotations(annotations)
         labels = None if seen is None else _labels(seen)
@@ -123,7 +129,7 @@ def _given(
     labels: frozenset[str] | None,
 ) -> Runs:
     if labels is None:
-        raise click.UsageError("--seen must say which labels the two models were trained on")
+        raise click.UsageError("give --seen with the labels that the two models were trained on")
     return diagnose_models({str(m): MetricModel.load(m) for m in models}, folder, images, labels)
 
 
@@ -131,7 +137,7 @@ def _labels(file: Path) -> frozenset[str]:
     try:
         lines = read_file(file).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise AnnotationError(f"{file} cannot be read as text in UTF-8: {error}") from error
+        raise AnnotationError(f"{file} cannot be read as UTF-8 text: {error}") from error
     return frozenset(line.strip() for line in lines if line.strip())
 
 
@@ -177,7 +183,7 @@ def _print(found: Runs, comparison: Comparison) -> None:
 
 
 def _measured(runs: Sequence[Diagnosis]) -> dict[str, list[float]]:
-    """What the table shows, one number a run."""
+    """Rows of the table, one number per run."""
     rows = {
         "recall@1, seen": [one.train for one in runs],
         "recall@1, unseen": [one.validation for one in runs],

@@ -1,4 +1,4 @@
-"""`partlens evaluate`: what a model and a score are worth on annotated images."""
+"""`partlens evaluate`: measure models and scores on annotated images."""
 
 import click
 

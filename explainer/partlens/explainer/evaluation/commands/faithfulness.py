@@ -1,4 +1,4 @@
-"""`partlens evaluate faithfulness`: the measure of removal, as a command."""
+"""`partlens evaluate faithfulness`: deletion and insertion curves of the maps."""
 
 import json
 from collections.abc import Mapping
@@ -33,10 +33,12 @@ _PATH = click.Path(path_type=Path)
     type=click.Choice(get_args(Removal)),
     default="contributions",
     show_default=True,
-    help="How a position is taken away; blur and mean run the network again.",
+    help="How a position is removed; blur and mean run the network again.",
 )
-@click.option("--sample", type=click.IntRange(1), help="Explain so many images, evenly spaced.")
-@click.option("--figure", type=_PATH, help="Draw both curves.")
+@click.option(
+    "--sample", type=click.IntRange(1), help="Number of images to explain, evenly spaced."
+)
+@click.option("--figure", type=_PATH, help="Plot both curves to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def faithfulness(
     model: Path,
@@ -47,10 +49,10 @@ def faithfulness(
     figure: Path | None,
     as_json: bool,
 ) -> None:
-    """Take positions away in the order of each map and watch the score.
+    """Remove positions in the order of each map and measure the score.
 
-    Each image is explained against the annotated region of its nearest other image. Lower is
-    better for deletion, higher for insertion.
+    Each image is explained against the annotated region of its nearest neighbour. Lower is better
+    for deletion, higher for insertion.
     """
     try:
         listed = read_annotations(annotations)

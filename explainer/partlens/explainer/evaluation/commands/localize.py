@@ -1,4 +1,4 @@
-"""`partlens evaluate localize`: the measure of localisation, as a command."""
+"""`partlens evaluate localize`: localisation accuracy of the maps."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--model", required=True, type=_PATH, help="Model folder.")
 @click.option("--images", required=True, type=_PATH, help="Folder of the images.")
 @click.option("--annotations", required=True, type=_PATH, help="CSV: labels, sizes and boxes.")
-@click.option("--figure", type=_PATH, help="Draw accuracy over thresholds.")
+@click.option("--figure", type=_PATH, help="Plot accuracy over thresholds to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def localize(
     model: Path,
@@ -38,8 +38,8 @@ def localize(
 ) -> None:
     """Find objects by their activation maps (Tables 1 and 4 of the paper).
 
-    Each image is explained against its nearest other one, CAM against its class. A box is right
-    where it overlaps the annotated one by an IoU of at least 0.5.
+    Each image is explained against its nearest neighbour, CAM against its class. A box is correct
+    if its IoU with the annotated box is at least 0.5.
     """
     try:
         listed = read_annotations(annotations)

@@ -1,4 +1,4 @@
-"""`partlens evaluate orient`: the measure of orientation, as a command."""
+"""`partlens evaluate orient`: orientation of panoramas from their maps."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -25,44 +25,44 @@ from partlens.explainer.model import MetricModel
 
 _PATH = click.Path(path_type=Path)
 _SEEDS = (1_000_000, 2_000_000)
-"""Of the pictures trained on and measured on: what is measured on is never trained on."""
+"""First seeds for training and for measuring; the two sets never overlap."""
 
 
 @click.command()
-@click.option("--panorama-model", type=_PATH, help="Model folder of the panoramas' stream.")
-@click.option("--aerial-model", type=_PATH, help="Model folder of the aerial pictures' stream.")
-@click.option("--cvusa", type=_PATH, help="Folder of CVUSA; without it, pairs are generated.")
+@click.option("--panorama-model", type=_PATH, help="Model folder for panoramas.")
+@click.option("--aerial-model", type=_PATH, help="Model folder for aerial images.")
+@click.option("--cvusa", type=_PATH, help="CVUSA folder; without it, pairs are generated.")
 @click.option("--split", default=SPLIT, show_default=True, help="Table of pairs in that folder.")
 @click.option(
     "--pairs",
     default=300,
     show_default=True,
     type=click.IntRange(1),
-    help="To measure on, at most.",
+    help="Maximum number of pairs to measure.",
 )
 @click.option(
     "--steps",
     default=StreamTraining.steps,
     show_default=True,
     type=click.IntRange(1),
-    help="Batches to train on.",
+    help="Training batches.",
 )
 @click.option(
     "--train-pairs",
     default=StreamTraining.pairs,
     show_default=True,
     type=click.IntRange(2),
-    help="To train on; generated.",
+    help="Generated pairs to train on.",
 )
 @click.option(
     "--pooling",
     default="max",
     show_default=True,
     type=click.Choice(get_args(Pooling)),
-    help="Of the streams trained.",
+    help="Pooling of the trained streams.",
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-@click.option("--figure", type=_PATH, help="Draw the errors.")
+@click.option("--figure", type=_PATH, help="Plot the errors to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def orient(
     panorama_model: Path | None,
@@ -77,10 +77,10 @@ def orient(
     figure: Path | None,
     as_json: bool,
 ) -> None:
-    """Which way a panorama looks, from the peaks of its maps (Fig. 6 and 7 of the paper).
+    """Estimate the orientation of a panorama from the peaks of its maps (Fig. 6, 7 of the paper).
 
-    Without models, a small network of two streams is trained on generated pairs first; that takes
-    a few minutes. Errors are in degrees.
+    Without models, a small two-stream network is first trained on generated pairs, which takes a
+    few minutes. Errors are in degrees.
     """
     given = [path for path in (panorama_model, aerial_model) if path is not None]
     if len(given) == 1 or (cvusa is not None and not given):

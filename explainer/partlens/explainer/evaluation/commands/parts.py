@@ -1,4 +1,4 @@
-"""`partlens evaluate parts`: the measure of part_search, as a command."""
+"""`partlens evaluate parts`: precision and hits of region searches."""
 
 import json
 from pathlib import Path
@@ -27,8 +27,10 @@ _PATH = click.Path(path_type=Path)
 @click.option("--images", required=True, type=_PATH, help="Folder of the images.")
 @click.option("--annotations", required=True, type=_PATH, help="CSV: labels, sizes and boxes.")
 @click.option("--parts", "parts_file", required=True, type=_PATH, help="CSV: visible parts.")
-@click.option("--part", "names", multiple=True, help="A part to look for; repeatable.")
-@click.option("--queries", default=60, show_default=True, type=click.IntRange(1), help="A part.")
+@click.option("--part", "names", multiple=True, help="Part to search for; repeatable.")
+@click.option(
+    "--queries", default=60, show_default=True, type=click.IntRange(1), help="Queries per part."
+)
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option(
     "--storage", default="float16", show_default=True, type=click.Choice(get_args(Storage))
@@ -45,10 +47,10 @@ def parts(
     storage: Storage,
     as_json: bool,
 ) -> None:
-    """Whether a region search finds the right images, and the right place in them.
+    """Measure whether a region search finds the right images, and the right place in them.
 
-    Without --part: beak, crown, left wing, tail, belly and left leg. --storage
-    is that of a gallery; a smaller model (`partlens index reduce`) is measured like any other.
+    Default parts: beak, crown, left wing, tail, belly and left leg. --storage is the storage type
+    of a gallery. You can also measure a smaller model (`partlens index reduce`).
     """
     try:
         annotated = read_annotations(annotations, parts_file)

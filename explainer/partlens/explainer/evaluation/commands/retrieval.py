@@ -1,4 +1,4 @@
-"""`partlens evaluate retrieval`: the measure of label_retrieval, as a command."""
+"""`partlens evaluate retrieval`: recall@k and mAP by label."""
 
 import json
 from pathlib import Path
@@ -20,17 +20,18 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--label-pattern",
     metavar="REGEX",
-    help="Without --labels: groups label[, camera][, query] of the path below the folder."
-    "  [default: its folder]",
+    help="Without --labels: regular expression with groups label[, camera][, query], matched"
+    " against the path below the folder.  [default: its folder]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def retrieval(
     model: Path, images: Path, labels: Path | None, label_pattern: str | None, as_json: bool
 ) -> None:
-    """Whether images of the same label find each other: recall@k and mAP.
+    """Measure whether images of the same label find each other: recall@k and mAP.
 
-    Each image is searched with among all the others, or, where some are marked as queries, those
-    among the rest. Where cameras are given, images of the query's label and camera are left out.
+    Each image is a query against all others. If some images are marked as queries, only those are
+    searched for among the rest. If cameras are given, images with the query's label and camera are
+    excluded.
     """
     if labels is not None and label_pattern is not None:
         raise click.UsageError("give one of --labels and --label-pattern")
