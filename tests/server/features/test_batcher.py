@@ -75,7 +75,7 @@ async def test_what_does_not_fit_the_queue_is_refused_at_once() -> None:
         await asyncio.sleep(0.05)
         waiting = [asyncio.create_task(queue.decompose(image(i))) for i in (1, 2)]
         await asyncio.sleep(0)
-        with pytest.raises(OverloadedError, match="2 images wait"):
+        with pytest.raises(OverloadedError, match="2 images are waiting"):
             await asyncio.wait_for(queue.decompose(image(3)), DEADLINE)
         model.may_go.set()
         await asyncio.wait_for(asyncio.gather(running, *waiting), DEADLINE)
