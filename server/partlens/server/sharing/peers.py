@@ -6,6 +6,7 @@ from collections.abc import Callable
 from partlens.explainer.spec import ModelSpec
 from partlens.runtime.config.sections import RedisSection
 from partlens.runtime.redis_connection import connect
+from partlens.runtime.tasks import end
 from partlens.server.features.cache import QueryCache
 from partlens.server.observe.metrics import Metrics
 from partlens.server.sharing.notices import GalleryNotices
@@ -41,7 +42,7 @@ class Peers:
 
     async def close(self) -> None:
         """Lets go of the connections."""
-        self._listening.cancel()
-        await asyncio.gather(self._listening, *self._telling, return_exceptions=True)
+        await end(self._listening)
+        await asyncio.gather(*self._telling, return_exceptions=True)
         await self._notices.close()
         await self._redis.aclose()
