@@ -15,6 +15,7 @@ from partlens.ingest.metrics import IngestMetrics
 from partlens.ingest.stream import Entry, IngestStream
 from partlens.ingest.uploader import Uploader
 from partlens.runtime.config.sections import IngestSection
+from partlens.runtime.tasks import end
 
 _log = logging.getLogger(__name__)
 _READ_SECONDS = 1.0
@@ -58,9 +59,9 @@ class Worker:
             try:
                 await self._ended(work)
             finally:
-                work.cancel()
-                with suppress(asyncio.CancelledError):
-                    await work
+                await end(work)
+            if not work.cancelled():
+                work.result()
         with suppress(RedisError, OSError):  # TimeoutError is an OSError
             await asyncio.wait_for(self._stream.leave(), _LAST_WAIT)
 
@@ -197,6 +198,4 @@ async def _beside(*works: Coroutine[None, None, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from contextlib import suppress
 
 from redis.exceptions import RedisError
 
@@ -16,6 +15,7 @@ from partlens.ingest.errors import EntryError, SnapshotError
 from partlens.ingest.event import IngestEvent
 from partlens.ingest.stream import IngestStream
 from partlens.runtime.config.sections import BridgeSection
+from partlens.runtime.tasks import end
 
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
@@ -57,14 +57,13 @@ class FrigateBridge:
         self._messages.start()
         work = asyncio.create_task(self._work())
         stopping = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
-        for task in (work, stopping):
-            task.cancel()
         try:
-            with suppress(asyncio.CancelledError):
-                await work
+            await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
         finally:
+            await end(work, stopping)
             self._messages.close()
+        if not work.cancelled():
+            work.result()
 
     async def _work(self) -> None:
         while True:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from partlens.explainer.spec import ModelSpec
 from partlens.runtime.config.sections import RedisSection
 from partlens.runtime.redis_connection import connect
+from partlens.runtime.tasks import end
 from partlens.server.features.cache import QueryCache
 from partlens.server.observe.metrics import Metrics
 from partlens.server.sharing.notices import GalleryNotices
@@ -40,8 +41,14 @@ class Peers:
         task.add_done_callback(self._telling.discard)
 
     async def close(self) -> None:
+<<<<<<< HEAD
         """Closes the connections."""
         self._listening.cancel()
         await asyncio.gather(self._listening, *self._telling, return_exceptions=True)
+=======
+        """Lets go of the connections."""
+        await end(self._listening)
+        await asyncio.gather(*self._telling, return_exceptions=True)
+>>>>>>> w-ingest
         await self._notices.close()
         await self._redis.aclose()

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from partlens.indexer.gallery import Gallery
 from partlens.runtime.config.settings import Settings
 from partlens.runtime.redis_connection import connect
+from partlens.runtime.tasks import end
 from partlens.server.errors import OverloadedError
 from partlens.server.http_client import connect as connect_web
 from partlens.server.messages.encoding import Encoder
@@ -73,9 +74,7 @@ class Standing:
     async def close(self) -> None:
         """Ends all watching; undelivered matches are delivered after the next start."""
         await self.board.close()
-        for task in self._pumps:
-            task.cancel()
-        await asyncio.gather(*self._pumps, return_exceptions=True)
+        await end(*self._pumps)
         if self._web is not None:
             await self._web.client.aclose()
         if self._redis is not None:
