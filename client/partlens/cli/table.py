@@ -50,7 +50,7 @@ COMMANDS: Mapping[str, Row] = {
         "partlens.client.cli.health:health",
     ),
     "index": Row(
-        "Make and fill galleries.",
+        "Create and fill galleries.",
         "partlens.indexer.cli:index",
     ),
     "ingest": Row(
@@ -58,7 +58,7 @@ COMMANDS: Mapping[str, Row] = {
         "partlens.ingest.cli:ingest",
     ),
     "model": Row(
-        "Make and inspect model folders.",
+        "Create and inspect model folders.",
         "partlens.explainer.cli:model",
     ),
     "search": Row(

@@ -28,11 +28,11 @@ def read_moment(text: str) -> datetime:
             f" like {_EXAMPLE}"
         )
     if not _ISO.fullmatch(plain):
-        raise ValueError(f"{text!r} is no time; write it like {_EXAMPLE}")
+        raise ValueError(f"{text!r} is not a time; write it like {_EXAMPLE}")
     try:
         return datetime.fromisoformat(plain.replace(" Z", "Z").replace(" +", "+"))
     except ValueError as error:
-        raise ValueError(f"{text!r} is no time: {error}; write it like {_EXAMPLE}") from error
+        raise ValueError(f"{text!r} is not a time: {error}; write it like {_EXAMPLE}") from error
 
 
 def in_utc(moment: datetime) -> datetime:

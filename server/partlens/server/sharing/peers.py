@@ -41,14 +41,8 @@ class Peers:
         task.add_done_callback(self._telling.discard)
 
     async def close(self) -> None:
-<<<<<<< HEAD
-        """Closes the connections."""
-        self._listening.cancel()
-        await asyncio.gather(self._listening, *self._telling, return_exceptions=True)
-=======
-        """Lets go of the connections."""
+        """Close the connections."""
         await end(self._listening)
         await asyncio.gather(*self._telling, return_exceptions=True)
->>>>>>> w-ingest
         await self._notices.close()
         await self._redis.aclose()
