@@ -69,7 +69,7 @@ def test_a_command_that_is_not_installed_names_its_own_extra(
 ) -> None:
     module = COMMANDS[name].place.partition(":")[0]
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(click.ClickException, match="needs packages that are not installed") as raised:
+    with pytest.raises(click.ClickException, match="needs packages") as raised:
         main([name], standalone_mode=False)
     assert raised.value.message.endswith(f"pip install 'partlens[{extra}]'")
 

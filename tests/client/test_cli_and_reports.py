@@ -227,8 +227,8 @@ def test_wrong_pairs_are_named(
             ("--region", "1,2,3,4", "--captured-before", "9999-12-31T23:59:59-05:00"),
             "outside the years 1 to 9999",
         ),
-        (("--region", "1,2,3,4", "--captured-after", "1777000000000"), "write year-month-day"),
-        (("--region", "1,2,3,4", "--captured-before", "20260501"), "write year-month-day"),
+        (("--region", "1,2,3,4", "--captured-after", "1777000000000"), "in any order; write"),
+        (("--region", "1,2,3,4", "--captured-before", "20260501"), "in any order; write"),
         (
             ("--region", "1,2,3,4", "--attribute", "hat=cap", "--attribute", "hat=none"),
             "--attribute hat is given as 'cap' and 'none'",

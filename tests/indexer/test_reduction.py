@@ -143,7 +143,7 @@ def test_bad_arguments_say_what_is_allowed(full: Gallery, tmp_path: Path) -> Non
     assert "is allowed" in run(*given, "--grid", 1000, 1).output
     assert not (tmp_path / "model").exists()
     (tmp_path / "model").mkdir()
-    assert "there already" in run(*given, "--dimensions", 8).output
+    assert "already exists" in run(*given, "--dimensions", 8).output
 
 
 def test_no_projection_is_fitted_to_an_empty_gallery(model: MetricModel, tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ def read_moment(text: str) -> datetime:
     plain = text.strip().upper()
     if re.fullmatch(r"[-+]?[\d.]+", plain):
         raise ValueError(
-            f"{text!r} may mean seconds, milliseconds or a date in any order; write year-month-day,"
-            f" like {_EXAMPLE}"
+            f"{text!r} may mean seconds, milliseconds or a date in any order; write it like"
+            f" {_EXAMPLE}"
         )
     if not _ISO.fullmatch(plain):
         raise ValueError(f"{text!r} is not a time; write it like {_EXAMPLE}")

@@ -147,7 +147,7 @@ def test_what_contradicts_the_file_is_refused(
 def test_the_embedding_is_asked_for_with_what_there_is(tmp_path: Path) -> None:
     path = file(tmp_path / "m.onnx", TensorProto.FLOAT, False)
     result = partlens(tmp_path / "m", path)
-    assert result.exit_code == 2 and "outputs logits, embedding" in " ".join(result.output.split())
+    assert result.exit_code == 2 and "are logits, embedding" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize(

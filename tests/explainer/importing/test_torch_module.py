@@ -50,7 +50,7 @@ def test_a_saved_model_gives_the_same_parts(name: str, tmp_path: Path) -> None:
     ours, theirs = loaded.decompose_pixels(pixels(1)), live.decompose_pixels(pixels(1))
     np.testing.assert_allclose(ours.contributions, theirs.contributions, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(ours.bias, theirs.bias, rtol=1e-4, atol=1e-5)
-    with pytest.raises(ModelFileError, match="there already"):
+    with pytest.raises(ModelFileError, match="already exists"):
         live.save(tmp_path / "model")
 
 
