@@ -113,7 +113,7 @@ async def test_a_picture_too_large_for_the_server_harms_no_other(
         await until(lambda: settled(stream))
     assert await ids(running) == [f"i{number:03}" for number in range(5)]
     (letter,) = letters(redis_server, stream)
-    assert letter["reason"] == "SERVER_FAILED" and "takes less" in letter["message"]
+    assert letter["reason"] == "SERVER_FAILED" and "over a limit of the server" in letter["message"]
 
 
 async def test_a_server_that_is_away_is_waited_for(

@@ -20,6 +20,6 @@ def require_id(id: str) -> None:
         raise IdError(f"id {id[:80]!r} has {len(id)} characters; 1 to {MAX_ID} are allowed")
     if not is_one_line(id):
         raise IdError(
-            f"id {id[:80]!r} has a control character, a line break or bytes that are not UTF-8,"
-            " which no id can have"
+            f"id {id[:80]!r} contains a control character, line break or bytes that are not UTF-8;"
+            " remove them"
         )
