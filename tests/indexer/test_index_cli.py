@@ -123,7 +123,7 @@ def test_mistakes_are_one_clear_line(tmp_path: Path, model: Path, pictures: Path
     ("source", "message"),
     [
         ("", "SOURCE is empty"),
-        ("file:///photos", "begins with rtsp://; of what lies on this machine give"),
+        ("file:///photos", "begins with rtsp://; for a local file, give"),
         ("https://user:secret@host/photos", "begins with rtsp://"),
     ],
 )

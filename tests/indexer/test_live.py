@@ -224,6 +224,6 @@ def test_options_that_make_no_sense_of_a_stream_are_refused(tmp_path: Path) -> N
     ):
         text = said(stream, *options)
         assert words in text and "secret" not in text
-    assert "not of the form rtsp://" in said("http://u:secret@gate/", "--camera", "gate")
+    assert "begins with rtsp://" in said("http://u:secret@gate/", "--camera", "gate")
     for option in (["--for", "1s"], ["--tries", "2"], ["--password-file", str(boxes)]):
         assert "are only for streams" in said("gate.mp4", *option)
