@@ -178,7 +178,7 @@ def test_another_model_a_newer_format_and_other_places_are_told_apart(
         Gallery.open(tmp_path / "nowhere")
     file = gallery.path / "gallery.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"format": 7}))
-    with pytest.raises(NewerFormatError, match=rf"format 7.*up to format {FORMAT}"):
+    with pytest.raises(NewerFormatError, match=rf"format 7.*up to {FORMAT}"):
         Gallery.open(gallery.path)
     file.write_text("{")
     with pytest.raises(DamagedError):
