@@ -71,7 +71,7 @@ async def test_a_stopping_server_is_not_serving_and_takes_no_more_images(
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call.read()
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
-    assert "not acknowledged" in (caught.value.details() or "")
+    assert "unacknowledged" in (caught.value.details() or "")
     await asyncio.wait_for(stopping, DEADLINE / 4)
 
 
