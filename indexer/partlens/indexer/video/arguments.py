@@ -96,8 +96,7 @@ class VideoOptions:
     def _stream(self, source: str, batch_size: int) -> LiveStream:
         if not source.lower().startswith(SCHEME):  # not quoted: it may hold a password
             raise click.UsageError(
-                f"the address of a stream begins with {SCHEME}; for a local file, give"
-                " the path"
+                f"the address of a stream begins with {SCHEME}; for a local file, give the path"
             )
         if self.boxes:
             raise click.UsageError(
