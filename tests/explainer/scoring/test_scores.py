@@ -94,8 +94,8 @@ def test_regions_count_by_their_weights_alone(search: Search, score: Score) -> N
             weight * getattr(one, name)
             for (_, weight), one in zip(search.regions, alone, strict=True)
         )
-        # Large shares of either sign may cancel, so that rounding shows.
-        np.testing.assert_allclose(getattr(together, name), added, rtol=1e-4, atol=1e-4)
+        # Large shares of either sign may cancel, so that rounding of float32 shows.
+        np.testing.assert_allclose(getattr(together, name), added, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("score", get_args(Score))
