@@ -162,3 +162,11 @@ async def test_what_another_process_commits_is_searched_and_listed(
     request = pb.GetImageRequest(id="theirs")
     assert (await running.gallery.GetImage(request, timeout=DEADLINE)).image.width == 40
     assert (await running.upload(upserts(1)))[0].HasField("committed")
+
+
+async def test_what_is_refused_is_told_while_another_process_writes(
+    running: Running, gallery: Gallery
+) -> None:
+    with Gallery.open(gallery.path) as other, other.writing():
+        (answer,) = await running.upload([pb.UpsertImagesRequest(id="x", data=b"no picture")])
+    assert answer.refused.reason == "IMAGE_INVALID"

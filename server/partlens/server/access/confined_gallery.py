@@ -46,12 +46,7 @@ class ConfinedWriter:
         Raises:
             LockedError, StorageError: see Gallery.add.
         """
-        refused = dict[int, ForbiddenError | InvalidImageError]()
-        for number, image in enumerate(images):
-            try:
-                self._require_addable(image)
-            except ForbiddenError as error:
-                refused[number] = error
+        refused = self._forbidden(images)
         while True:
             chosen = {one.id: n for n, one in enumerate(images) if n not in refused}
             try:
@@ -62,14 +57,26 @@ class ConfinedWriter:
                     raise
                 refused[chosen[error.id]] = error
 
-    def _require_addable(self, image: NewImage) -> None:
-        """Raise ForbiddenError unless the caller may add the image and see the one it replaces."""
+    def _forbidden(
+        self, images: Sequence[NewImage]
+    ) -> dict[int, ForbiddenError | InvalidImageError]:
+        """Position -> why the caller may not add the image, or may not replace the one there."""
         within = self._newest.within
-        within.require(image.metadata.camera)
-        for replaced in self._newest.whole.metadata([image.id]).values():
-            if not within.sees(replaced):
+        if within.cameras is None:
+            return {}
+        forbidden = dict[int, ForbiddenError | InvalidImageError]()
+        there = self._newest.whole.metadata([image.id for image in images])
+        for number, image in enumerate(images):
+            try:
+                within.require(image.metadata.camera)
+            except ForbiddenError as error:
+                forbidden[number] = error
+                continue
+            if image.id in there and not within.sees(there[image.id]):
                 # Not naming the camera, which the caller may not know about.
-                raise ForbiddenError(f"this token may not replace image {image.id!r}")
+                message = f"this token may not replace image {image.id!r}"
+                forbidden[number] = ForbiddenError(message)
+        return forbidden
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete the images that the caller may see; return how many."""

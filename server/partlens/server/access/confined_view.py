@@ -90,6 +90,8 @@ class ConfinedView:
         return {id for id, metadata in found.items() if self.within.sees(metadata)}
 
     def _require(self, ids: Sequence[str]) -> None:
+        if self.within.cameras is None:
+            return  # the whole view says what is missing, in the same lookup
         visible = self.visible(ids)
         for id in ids:
             if id not in visible:

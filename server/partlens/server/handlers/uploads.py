@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from partlens.explainer.errors import ImageError, ShapeError
 from partlens.indexer.gallery import NewImage
 from partlens.indexer.picture import DecodedPicture, decoded, media_digest
+from partlens.server.access.confined_gallery import Added
 from partlens.server.calls import call as calls
 from partlens.server.engine.answers import Committed, Receipt, Refused
 from partlens.server.engine.engine import Engine
@@ -34,9 +35,7 @@ async def prepare(requests: Sequence[UpsertImagesRequest], host: Host) -> list[N
 def commit(prepared: Sequence[NewImage | Refused], engine: Engine) -> list[Receipt]:
     """Write the images in one commit; when this returns they are on disk."""
     images = [one for one in prepared if isinstance(one, NewImage)]
-    with engine.gallery.writing() as writer:
-        added = writer.add(images)
-        version = engine.gallery.view.number
+    added, version = _added(images, engine)
     receipts, there, number = list[Receipt](), set(added.replaced), 0
     for one in prepared:
         if isinstance(one, Refused):
@@ -57,6 +56,14 @@ def commit(prepared: Sequence[NewImage | Refused], engine: Engine) -> list[Recei
         refused=sum(isinstance(one, Refused) for one in receipts),
     )
     return receipts
+
+
+def _added(images: Sequence[NewImage], engine: Engine) -> tuple[Added, int]:
+    """Add the images; the result, and the gallery's version then."""
+    if not images:  # refusals need no writer's lock, which another process may hold
+        return Added(frozenset(), {}), engine.gallery.view.number
+    with engine.gallery.writing() as writer:
+        return writer.add(images), engine.gallery.view.number
 
 
 def _read(request: UpsertImagesRequest, engine: Engine) -> _Decoded | Refused:
