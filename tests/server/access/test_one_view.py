@@ -18,12 +18,12 @@ from partlens.explainer.scoring import QueryPart
 from partlens.indexer.errors import NotFoundError
 from partlens.indexer.gallery import Filter, Gallery, Metadata, NewImage
 from partlens.runtime.config.sections import LimitsSection
-from partlens.server.access.caller import Confinement
 from partlens.server.access.confined_gallery import ConfinedGallery
 from partlens.server.access.confined_view import ConfinedView
+from partlens.server.caller.confinement import Confinement
 from partlens.server.engine.engine import Engine
-from partlens.server.engine.questions import RegionToFind, SearchQuestion
-from partlens.server.features.query import Query
+from partlens.server.query_images.query import Query
+from partlens.server.requests.questions import RegionToFind, SearchQuestion
 
 MINE = Confinement(frozenset("a"))
 SECONDS = 60.0 if os.environ.get("PARTLENS_TEST_LONG") == "1" else 2.0

@@ -18,29 +18,31 @@ from partlens.explainer.spec import ModelSpec
 from partlens.indexer.gallery import Candidate, Gallery
 from partlens.indexer.gallery.following import Follower
 from partlens.runtime.config.sections import LimitsSection
-from partlens.server.access.caller import Confinement
 from partlens.server.access.confined_gallery import ConfinedGallery
 from partlens.server.access.confined_view import ConfinedView
-from partlens.server.engine.answers import (
+from partlens.server.caller.confinement import Confinement
+from partlens.server.errors import StalePageError, UnknownQueryError
+from partlens.server.pages import page_tokens
+from partlens.server.pages.kept_views import SECONDS as KEPT_SECONDS
+from partlens.server.pages.kept_views import KeptViews
+from partlens.server.pages.page_tokens import SearchStart
+from partlens.server.query_images.query import Query
+from partlens.server.query_images.query_id import stored_query_id
+from partlens.server.requests.answers import (
     DescribeAnswer,
     Match,
     PairAnswer,
     PartialMap,
     SearchAnswer,
 )
-from partlens.server.engine.kept_views import SECONDS as KEPT_SECONDS
-from partlens.server.engine.kept_views import KeptViews
-from partlens.server.engine.questions import (
+from partlens.server.requests.blame import blamed_on
+from partlens.server.requests.digest import digest
+from partlens.server.requests.questions import (
     DescribeQuestion,
     PairQuestion,
     RegionToExplain,
     SearchQuestion,
 )
-from partlens.server.errors import StalePageError, UnknownQueryError
-from partlens.server.features.blame import blamed_on
-from partlens.server.features.query import Query, stored_query_id
-from partlens.server.messages import page_tokens
-from partlens.server.messages.page_tokens import SearchStart
 
 FloatArray = NDArray[np.float32]
 
@@ -114,7 +116,7 @@ class Engine:
         partial = tuple(
             self._partial_map(explanation, query, retrieved, region) for region in question.regions
         )
-        asked = page_tokens.digest(query.id, retrieved.id)
+        asked = digest(query.id, retrieved.id)
         return PairAnswer(query, retrieved, explanation, partial, asked)
 
     def describe(self, question: DescribeQuestion, query: Query) -> DescribeAnswer:
@@ -257,7 +259,7 @@ def _digest(
 ) -> str:
     """Digest of everything that affects the ranking; a query id equals its picture."""
     where = question.where
-    return page_tokens.digest(
+    return digest(
         [query.id for query in queries],
         [
             (region.image, region.weight, covered.tobytes().hex())

@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from partlens.explainer.images import decode
 from partlens.server.engine.engine import Engine
-from partlens.server.engine.questions import EarlierPicture, Picture, Source, StoredPicture
 from partlens.server.errors import UnknownQueryError
 from partlens.server.features.batcher import Batcher
-from partlens.server.features.blame import blamed_on
 from partlens.server.features.cache import QueryCache
-from partlens.server.features.query import Query, image_of, query_id
 from partlens.server.observe.metrics import Metrics
 from partlens.server.observe.tracing import tracer
+from partlens.server.query_images.query import Query
+from partlens.server.query_images.query_id import image_of, query_id
+from partlens.server.query_images.sources import EarlierPicture, Picture, Source, StoredPicture
+from partlens.server.requests.blame import blamed_on
 
 T = TypeVar("T")
 

@@ -4,9 +4,10 @@ from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
 from partlens.server.engine.engine import Engine
 from partlens.server.host import Host
-from partlens.server.messages import decoding, page_tokens
+from partlens.server.messages import decoding
 from partlens.server.messages.encoding import Encoder
 from partlens.server.observe.tracing import tracer
+from partlens.server.requests.digest import digest
 from partlens.v1 import part_search_service_pb2 as pb
 
 SERVICE = pb.DESCRIPTOR.services_by_name["PartSearchService"]
@@ -65,9 +66,7 @@ class PartSearchHandlers:
 
         def answer(engine: Engine) -> pb.DescribeQueryResponse:
             described = engine.describe(question, query)
-            calls.current().note(
-                query=page_tokens.digest(query.id), gallery_version=engine.gallery.view.number
-            )
+            calls.current().note(query=digest(query.id), gallery_version=engine.gallery.view.number)
             return Encoder(engine.spec).describe(described)
 
         return await self._host.run(answer)

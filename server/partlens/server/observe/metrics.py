@@ -8,7 +8,7 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from partlens.indexer.gallery.findings import KINDS
-from partlens.server.access.caller import NEEDED
+from partlens.server.caller.scopes import NEEDED
 from partlens.server.calls.call import Call
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

@@ -10,8 +10,8 @@ from partlens.explainer.spec import ModelSpec
 from partlens.runtime.config.sections import RedisSection
 from partlens.server.errors import EntryError
 from partlens.server.features.cache import QueryCache
-from partlens.server.features.query import Query
 from partlens.server.observe.metrics import Metrics
+from partlens.server.query_images.query import Query
 from partlens.server.sharing.query_codec import decode, encode
 
 _log = logging.getLogger(__name__)

@@ -11,11 +11,11 @@ from partlens.runtime.config.settings import Settings
 from partlens.runtime.redis_connection import connect
 from partlens.runtime.tasks import end
 from partlens.server.errors import OverloadedError
-from partlens.server.http_client import connect as connect_web
 from partlens.server.messages.encoding import Encoder
 from partlens.server.observe.metrics import Metrics
 from partlens.server.standing import messages
 from partlens.server.standing.board import Board
+from partlens.server.standing.http_client import connect as connect_web
 from partlens.server.standing.matcher import Matcher, StandingMatch
 from partlens.server.standing.query import StandingQuery
 from partlens.server.standing.sinks import pump, redis_stream, webhook
