@@ -12,7 +12,7 @@ from partlens.server.engine.engine import Engine
 from partlens.server.errors import UnknownQueryError
 from partlens.server.features.batcher import Batcher
 from partlens.server.features.cache import QueryCache
-from partlens.server.observe.metrics import Metrics
+from partlens.server.observe.metrics import QueryMetrics
 from partlens.server.observe.tracing import tracer
 from partlens.server.query_images.query import Query
 from partlens.server.query_images.query_id import image_of, query_id
@@ -40,11 +40,16 @@ class QueryFeatures:
     """
 
     def __init__(
-        self, model_digest: str, run: Run, batcher: Batcher, cache: QueryCache, metrics: Metrics
+        self,
+        model_digest: str,
+        run: Run,
+        batcher: Batcher,
+        cache: QueryCache,
+        metrics: QueryMetrics,
     ) -> None:
         self._model_digest, self._run = model_digest, run
         self._batcher, self._cache = batcher, cache
-        self._lookups = metrics.query_lookups
+        self._lookups = metrics.lookups
 
     async def of(self, images: Sequence[Source]) -> Sequence[Query]:
         """The query images of a question, in order; new pictures go through the model.

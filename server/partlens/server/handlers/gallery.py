@@ -52,7 +52,7 @@ class GalleryHandlers:
                 for receipt in receipts:
                     committed = isinstance(receipt, Committed)
                     result = "committed" if committed else "refused"
-                    self._host.metrics.uploads.labels(result).inc()
+                    self._host.metrics.gallery.uploads.labels(result).inc()
                 for request, receipt in zip(batch, receipts, strict=True):
                     yield encoding.receipt(request.id, index, receipt)
                     index += 1

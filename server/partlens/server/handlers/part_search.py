@@ -36,10 +36,13 @@ class PartSearchHandlers:
         queries = await self._host.features.of(question.images)
 
         def answer(engine: Engine) -> pb.SearchRegionsResponse:
-            with self._host.metrics.search_seconds.time(), tracer.start_as_current_span("search"):
+            with (
+                self._host.metrics.queries.search_seconds.time(),
+                tracer.start_as_current_span("search"),
+            ):
                 found = engine.search(question, queries)
             unreadable = sum(match.candidate.unreadable for match in found.matches)
-            self._host.metrics.unreadable_thumbnails.inc(unreadable)
+            self._host.metrics.queries.unreadable_thumbnails.inc(unreadable)
             calls.current().note(
                 query=found.asked, gallery_version=found.gallery_version, hits=len(found.matches)
             )
