@@ -23,6 +23,7 @@ from partlens.server.access.confined_view import ConfinedView
 from partlens.server.caller.confinement import Confinement
 from partlens.server.engine.engine import Engine
 from partlens.server.query_images.query import Query
+from partlens.server.query_images.sources import StoredPicture
 from partlens.server.requests.questions import RegionToFind, SearchQuestion
 
 MINE = Confinement(frozenset("a"))
@@ -154,7 +155,8 @@ def test_a_search_and_its_maps_are_of_one_revision(
                 assert match.candidate.thumbnail == expected.thumbnail and one % 2 == 0
                 seen.add(one)
             try:
-                asked = mine.stored_query(ID)
+                (asked,) = mine.with_stored([StoredPicture(ID, "image.gallery_id")])
+                assert isinstance(asked, Query)
             except NotFoundError:
                 continue
             assert asked.image_size[0] - 1 == int(asked.bias[0])

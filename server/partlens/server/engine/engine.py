@@ -27,7 +27,8 @@ from partlens.server.pages.kept_views import SECONDS as KEPT_SECONDS
 from partlens.server.pages.kept_views import KeptViews
 from partlens.server.pages.page_tokens import SearchStart
 from partlens.server.query_images.query import Query
-from partlens.server.query_images.query_id import stored_query_id
+from partlens.server.query_images.query_id import image_of, stored_query_id
+from partlens.server.query_images.sources import EarlierPicture, Picture, Source, StoredPicture
 from partlens.server.requests.answers import (
     DescribeAnswer,
     Match,
@@ -127,23 +128,16 @@ class Engine:
         )
         return DescribeAnswer(query, coverage, self.spec.digest)
 
-    def stored_query(self, image_id: str, query_id: str = "") -> Query:
-        """An image of the gallery as a query image.
+    def with_stored(self, sources: Sequence[Source]) -> Sequence[Query | Picture | EarlierPicture]:
+        """The sources, in order, with every image of the gallery as a query image.
 
-        Args:
-            query_id: its query id in an earlier response; "" for the current image.
+        All images are read from one view.
 
         Raises:
-            NotFoundError: the caller sees no such image.
-            UnknownQueryError: the image was replaced since that response.
+            NotFoundError: the caller sees no image with an id.
+            UnknownQueryError: a text is not a query id, or its image was replaced since.
         """
-        view = self.gallery.view
-        stored = view.get(image_id)
-        id = stored_query_id(self.spec.digest, stored.id, stored.media_digest)
-        if query_id not in ("", id):
-            raise UnknownQueryError(query_id)
-        contributions, bias = view.decompositions([image_id])
-        return Query(id, (stored.width, stored.height), contributions[0], bias[0])
+        return self.gallery.read(lambda view: [self._with_stored(one, view) for one in sources])
 
     def coverage(self, query: Query, region: Region, field: str) -> FloatArray:
         """Share of each position that a region covers, [P]; raises RequestError."""
@@ -165,6 +159,24 @@ class Engine:
                     " positions that it covers contributes to the embedding; draw a larger one"
                 )
             return part
+
+    def _with_stored(self, source: Source, view: ConfinedView) -> Query | Picture | EarlierPicture:
+        match source:
+            case Picture():
+                return source
+            case StoredPicture(image_id):
+                query_id = ""
+            case EarlierPicture(query_id):
+                found = image_of(query_id)
+                if found is None:
+                    return source
+                image_id = found
+        stored = view.get(image_id)
+        id = stored_query_id(self.spec.digest, stored.id, stored.media_digest)
+        if query_id not in ("", id):
+            raise UnknownQueryError(query_id)
+        contributions, bias = view.decompositions([image_id])
+        return Query(id, (stored.width, stored.height), contributions[0], bias[0])
 
     def _page(
         self,

@@ -32,8 +32,9 @@ class PartSearchHandlers:
 
     async def search_regions(self, request: pb.SearchRegionsRequest) -> pb.SearchRegionsResponse:
         """The gallery's images that contain parts similar to the regions, best first."""
-        question = await self._host.run(lambda engine: decoding.search(request, engine.limits))
-        queries = await self._host.features.of(question.images)
+        question, queries = await self._host.features.find(
+            lambda engine: decoding.search(request, engine.limits)
+        )
 
         def answer(engine: Engine) -> pb.SearchRegionsResponse:
             with (
@@ -52,8 +53,9 @@ class PartSearchHandlers:
 
     async def explain_pair(self, request: pb.ExplainPairRequest) -> pb.ExplainPairResponse:
         """The similarity of two images, decomposed by position."""
-        question = await self._host.run(lambda engine: decoding.pair(request, engine.limits))
-        query, retrieved = await self._host.features.of(question.images)
+        question, (query, retrieved) = await self._host.features.find(
+            lambda engine: decoding.pair(request, engine.limits)
+        )
 
         def answer(engine: Engine) -> pb.ExplainPairResponse:
             explained = engine.explain(question, query, retrieved)
@@ -64,8 +66,9 @@ class PartSearchHandlers:
 
     async def describe_query(self, request: pb.DescribeQueryRequest) -> pb.DescribeQueryResponse:
         """Runs one image through the model and keeps it under a query id."""
-        question = await self._host.run(lambda engine: decoding.describe(request, engine.limits))
-        (query,) = await self._host.features.of([question.image])
+        question, (query,) = await self._host.features.find(
+            lambda engine: decoding.describe(request, engine.limits)
+        )
 
         def answer(engine: Engine) -> pb.DescribeQueryResponse:
             described = engine.describe(question, query)

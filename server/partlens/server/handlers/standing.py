@@ -58,8 +58,7 @@ class StandingQueryHandlers:
             _require_sound(request)
             return question
 
-        question = await self._host.run(decode)
-        queries = await self._host.features.of(question.images)
+        question, queries = await self._host.features.find(decode)
         caller = calls.current().caller
         where = caller.within.narrowed(question.where)
 

@@ -63,7 +63,7 @@ class PairQuestion:
 
     @property
     def images(self) -> tuple[Source, Source]:
-        """Both."""
+        """Both images."""
         return self.query, self.retrieved
 
 
@@ -73,6 +73,11 @@ class DescribeQuestion:
 
     image: Source
     regions: tuple[tuple[Region, str], ...]
+
+    @property
+    def images(self) -> tuple[Source]:
+        """The image, as the only one."""
+        return (self.image,)
 
 
 @dataclass(frozen=True)

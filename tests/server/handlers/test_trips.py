@@ -1,0 +1,88 @@
+"""How often a call goes to a thread and back: every trip waits for a free thread."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from typing import TypeVar
+
+import pytest
+from tests.server.conftest import DEADLINE, Running, picture
+
+from partlens.v1 import image_pb2 as image_pb
+from partlens.v1 import part_search_service_pb2 as pb
+from partlens.v1 import region_pb2 as region_pb
+from partlens.v1 import standing_query_service_pb2 as standing_pb
+from partlens.v1.standing_query_service_pb2_grpc import StandingQueryServiceStub
+
+T = TypeVar("T")
+BOX = region_pb.Region(box=region_pb.Box(x=0, y=0, width=30, height=30))
+NEW = image_pb.QueryImage(data=picture(99))
+STORED = image_pb.QueryImage(gallery_id="p001")
+Trips = Counter[str]
+
+
+@pytest.fixture
+async def trips(monkeypatch: pytest.MonkeyPatch) -> Trips:
+    """Trips from the event loop, which is also the server's, by the name of the threads."""
+    counted, loop = Trips(), asyncio.get_running_loop()
+    submit = loop.run_in_executor
+
+    def run_in_executor(
+        pool: Executor | None, work: Callable[..., T], *args: object
+    ) -> Awaitable[T]:
+        def noted() -> T:
+            counted[threading.current_thread().name.rpartition("_")[0]] += 1
+            return work(*args)
+
+        return submit(pool, noted)
+
+    monkeypatch.setattr(loop, "run_in_executor", run_in_executor)
+    return counted
+
+
+def taken(trips: Trips) -> dict[str, int]:
+    """The trips of the call that just ended, without those that write the audit log."""
+    found = {name: trips[name] for name in trips if name != "partlens-audit"}
+    trips.clear()
+    return found
+
+
+async def search(running: Running, *images: image_pb.QueryImage) -> pb.SearchRegionsResponse:
+    request = pb.SearchRegionsRequest(images=images, regions=[pb.QueryRegion(region=BOX)])
+    found: pb.SearchRegionsResponse = await running.search.SearchRegions(request, timeout=DEADLINE)
+    assert found.hits
+    return found
+
+
+async def test_a_search_takes_two_trips_and_a_new_picture_one_more(
+    filled: Running, trips: Trips
+) -> None:
+    trips.clear()
+    stored = await search(filled, STORED)
+    assert taken(trips) == {"partlens-work": 2}
+    new = await search(filled, NEW)
+    assert taken(trips) == {"partlens-work": 3, "partlens-model": 1}
+    await search(filled, NEW)
+    assert taken(trips) == {"partlens-work": 2}
+    earlier = [image_pb.QueryImage(query_id=answer.queries[0].query_id) for answer in (stored, new)]
+    await search(filled, *earlier, STORED)
+    assert taken(trips) == {"partlens-work": 2}
+
+
+async def test_explaining_describing_and_saving_take_two_trips(
+    filled: Running, trips: Trips
+) -> None:
+    trips.clear()
+    pair = pb.ExplainPairRequest(query=STORED, retrieved=image_pb.QueryImage(gallery_id="p002"))
+    assert (await filled.search.ExplainPair(pair, timeout=DEADLINE)).similarity
+    assert taken(trips) == {"partlens-work": 2}
+    await filled.search.DescribeQuery(pb.DescribeQueryRequest(image=STORED), timeout=DEADLINE)
+    assert taken(trips) == {"partlens-work": 2}
+    saved = standing_pb.CreateStandingQueryRequest(
+        images=[STORED], regions=[pb.QueryRegion(region=BOX)], threshold=1.0
+    )
+    standing = StandingQueryServiceStub(filled.channel)
+    assert (await standing.CreateStandingQuery(saved, timeout=DEADLINE)).standing_query.id
+    assert taken(trips) == {"partlens-work": 1, "partlens-write": 1}
