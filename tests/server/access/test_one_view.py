@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -160,6 +161,23 @@ def test_a_search_and_its_maps_are_of_one_revision(
             except NotFoundError:
                 continue
             assert asked.image_size[0] - 1 == int(asked.bias[0])
+    assert len(seen) > 5
+
+
+def test_the_images_of_one_question_are_of_one_commit(gallery: Gallery, model: MetricModel) -> None:
+    numbers, ids = count(0), (ID, "y")
+
+    def change() -> None:
+        new = revision(model, next(numbers), "a")
+        gallery.add([replace(new, id=id) for id in ids])
+
+    change()
+    seen, end = set[float](), time.monotonic() + SECONDS
+    with closing(Engine(model, gallery, LimitsSection())) as engine, working(change):
+        while time.monotonic() < end:
+            found = engine.with_stored([StoredPicture(id, "images") for id in ids])
+            (number,) = {one.bias[0] for one in found if isinstance(one, Query)}
+            seen.add(float(number))
     assert len(seen) > 5
 
 
