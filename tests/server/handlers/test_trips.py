@@ -1,10 +1,9 @@
 """How often a call goes to a thread and back: every trip waits for a free thread."""
 
-import asyncio
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import pytest
@@ -13,8 +12,6 @@ from tests.server.conftest import DEADLINE, Running, picture
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as pb
 from partlens.v1 import region_pb2 as region_pb
-from partlens.v1 import standing_query_service_pb2 as standing_pb
-from partlens.v1.standing_query_service_pb2_grpc import StandingQueryServiceStub
 
 T = TypeVar("T")
 BOX = region_pb.Region(box=region_pb.Box(x=0, y=0, width=30, height=30))
@@ -25,26 +22,23 @@ Trips = Counter[str]
 
 @pytest.fixture
 async def trips(monkeypatch: pytest.MonkeyPatch) -> Trips:
-    """Trips from the event loop, which is also the server's, by the name of the threads."""
-    counted, loop = Trips(), asyncio.get_running_loop()
-    submit = loop.run_in_executor
+    """Work that was given to threads of the server, which runs in this process, by their name."""
+    counted, submit = Trips(), ThreadPoolExecutor.submit
 
-    def run_in_executor(
-        pool: Executor | None, work: Callable[..., T], *args: object
-    ) -> Awaitable[T]:
+    def noting(pool: ThreadPoolExecutor, work: Callable[..., T], *args: object) -> "Future[T]":
         def noted() -> T:
             counted[threading.current_thread().name.rpartition("_")[0]] += 1
             return work(*args)
 
         return submit(pool, noted)
 
-    monkeypatch.setattr(loop, "run_in_executor", run_in_executor)
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", noting)
     return counted
 
 
 def taken(trips: Trips) -> dict[str, int]:
-    """The trips of the call that just ended, without those that write the audit log."""
-    found = {name: trips[name] for name in trips if name != "partlens-audit"}
+    """The trips of the call that just ended, for its own work."""
+    found = {name: trips[name] for name in trips if name in ("partlens-work", "partlens-model")}
     trips.clear()
     return found
 
@@ -71,7 +65,7 @@ async def test_a_search_takes_two_trips_and_a_new_picture_one_more(
     assert taken(trips) == {"partlens-work": 2}
 
 
-async def test_explaining_describing_and_saving_take_two_trips(
+async def test_an_explanation_and_a_description_take_two_trips(
     filled: Running, trips: Trips
 ) -> None:
     trips.clear()
@@ -80,9 +74,3 @@ async def test_explaining_describing_and_saving_take_two_trips(
     assert taken(trips) == {"partlens-work": 2}
     await filled.search.DescribeQuery(pb.DescribeQueryRequest(image=STORED), timeout=DEADLINE)
     assert taken(trips) == {"partlens-work": 2}
-    saved = standing_pb.CreateStandingQueryRequest(
-        images=[STORED], regions=[pb.QueryRegion(region=BOX)], threshold=1.0
-    )
-    standing = StandingQueryServiceStub(filled.channel)
-    assert (await standing.CreateStandingQuery(saved, timeout=DEADLINE)).standing_query.id
-    assert taken(trips) == {"partlens-work": 1, "partlens-write": 1}
