@@ -4,36 +4,33 @@ from collections.abc import Callable, Sequence
 from copy import copy
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from partlens.common.regions import Region
-from partlens.explainer.decomposition import Decomposition
 from partlens.explainer.errors import RegionError
 from partlens.explainer.model import MetricModel
-from partlens.explainer.pair import PairExplanation, maps_of_retrieved
 from partlens.explainer.regions import position_weights
 from partlens.explainer.scoring import QueryPart, query_part
 from partlens.explainer.spec import ModelSpec
-from partlens.indexer.gallery import Candidate, Gallery
+from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.following import Follower
 from partlens.runtime.config.sections import LimitsSection
 from partlens.server.access.confined_gallery import ConfinedGallery
 from partlens.server.access.confined_view import ConfinedView
 from partlens.server.caller.confinement import Confinement
-from partlens.server.errors import StalePageError, UnknownQueryError
+from partlens.server.engine.hit_maps import with_maps
+from partlens.server.engine.pair_maps import explanation, partial_map
+from partlens.server.engine.stored_images import resolved
+from partlens.server.errors import StalePageError
 from partlens.server.pages import page_tokens
 from partlens.server.pages.kept_views import SECONDS as KEPT_SECONDS
 from partlens.server.pages.kept_views import KeptViews
 from partlens.server.pages.page_tokens import SearchStart
 from partlens.server.query_images.query import Query
-from partlens.server.query_images.query_id import image_of, stored_query_id
-from partlens.server.query_images.sources import EarlierPicture, Picture, Source, StoredPicture
+from partlens.server.query_images.sources import EarlierPicture, Picture, Source
 from partlens.server.requests.answers import (
     DescribeAnswer,
-    Match,
     PairAnswer,
-    PartialMap,
     SearchAnswer,
 )
 from partlens.server.requests.blame import blamed_on
@@ -41,7 +38,6 @@ from partlens.server.requests.digest import digest
 from partlens.server.requests.questions import (
     DescribeQuestion,
     PairQuestion,
-    RegionToExplain,
     SearchQuestion,
 )
 
@@ -111,14 +107,11 @@ class Engine:
 
     def explain(self, question: PairQuestion, query: Query, retrieved: Query) -> PairAnswer:
         """Why two images are similar; raises as search does."""
-        explanation = PairExplanation(
-            _decomposition(query, self.spec.grid), _decomposition(retrieved, self.spec.grid)
-        )
-        partial = tuple(
-            self._partial_map(explanation, query, retrieved, region) for region in question.regions
-        )
-        asked = digest(query.id, retrieved.id)
-        return PairAnswer(query, retrieved, explanation, partial, asked)
+        why, partial = explanation(query, retrieved, self.spec.grid), []
+        for one in question.regions:
+            image = query if one.side == "query" else retrieved
+            partial.append(partial_map(why, one.side, self.coverage(image, one.region, one.field)))
+        return PairAnswer(query, retrieved, why, tuple(partial), digest(query.id, retrieved.id))
 
     def describe(self, question: DescribeQuestion, query: Query) -> DescribeAnswer:
         """How the model sees an image and regions of it; raises as search does."""
@@ -137,7 +130,7 @@ class Engine:
             NotFoundError: the caller sees no image with an id.
             UnknownQueryError: a text is not a query id, or its image was replaced since.
         """
-        return self.gallery.read(lambda view: [self._with_stored(one, view) for one in sources])
+        return self.gallery.read(lambda view: [resolved(one, view) for one in sources])
 
     def coverage(self, query: Query, region: Region, field: str) -> FloatArray:
         """Share of each position that a region covers, [P]; raises RequestError."""
@@ -159,24 +152,6 @@ class Engine:
                     " positions that it covers contributes to the embedding; draw a larger one"
                 )
             return part
-
-    def _with_stored(self, source: Source, view: ConfinedView) -> Query | Picture | EarlierPicture:
-        match source:
-            case Picture():
-                return source
-            case StoredPicture(image_id):
-                query_id = ""
-            case EarlierPicture(query_id):
-                found = image_of(query_id)
-                if found is None:
-                    return source
-                image_id = found
-        stored = view.get(image_id)
-        id = stored_query_id(self.spec.digest, stored.id, stored.media_digest)
-        if query_id not in ("", id):
-            raise UnknownQueryError(query_id)
-        contributions, bias = view.decompositions([image_id])
-        return Query(id, (stored.width, stored.height), contributions[0], bias[0])
 
     def _page(
         self,
@@ -206,7 +181,7 @@ class Engine:
         page = now.unchanged(found[start:end])
         if question.thumbnails:
             page = now.with_thumbnails(page)
-        matches = self._matches(question, queries, weights, page, now)
+        matches = with_maps(question, queries, weights, page, now)
         return SearchAnswer(matches, token, queries, ranked.number, asked)
 
     def _ranked_by_first_page(self, start: SearchStart, now: ConfinedView) -> ConfinedView:
@@ -220,50 +195,6 @@ class Engine:
             f" page's snapshot is kept for at most {KEPT_SECONDS:g} s: search again from the first"
             " page"
         )
-
-    def _matches(
-        self,
-        question: SearchQuestion,
-        queries: Sequence[Query],
-        weights: Sequence[FloatArray],
-        found: Sequence[Candidate],
-        view: ConfinedView,
-    ) -> tuple[Match, ...]:
-        if not found or not question.maps & {"overall", "regions"}:
-            return tuple(Match(candidate) for candidate in found)
-        contributions, bias = view.decompositions([c.id for c in found])
-
-        def maps(query: Query, feature: FloatArray) -> FloatArray:
-            grid = self.spec.grid
-            return maps_of_retrieved(feature, query.embedding, contributions, bias, grid)
-
-        overall, partial = [], []
-        if "overall" in question.maps:
-            overall = [maps(query, query.embedding) for query in queries]
-        if "regions" in question.maps:
-            for region, covered in zip(question.regions, weights, strict=True):
-                query = queries[region.image]
-                partial.append(maps(query, covered @ query.contributions))
-        return tuple(
-            Match(candidate, tuple(m[i] for m in overall), tuple(m[i] for m in partial))
-            for i, candidate in enumerate(found)
-        )
-
-    def _partial_map(
-        self, why: PairExplanation, query: Query, retrieved: Query, asked: RegionToExplain
-    ) -> PartialMap:
-        source = query if asked.side == "query" else retrieved
-        weights = torch.from_numpy(self.coverage(source, asked.region, asked.field))
-        if asked.side == "query":
-            map = why.partial_map_of_retrieved(weights)
-            constant = why.partial_constant_of_retrieved(weights)
-            return PartialMap("retrieved", map.numpy(), constant)
-        map = why.partial_map_of_query(weights)
-        return PartialMap("query", map.numpy(), why.partial_constant_of_query(weights))
-
-
-def _decomposition(query: Query, grid: tuple[int, int]) -> Decomposition:
-    return Decomposition(torch.from_numpy(query.contributions), torch.from_numpy(query.bias), grid)
 
 
 def _digest(
