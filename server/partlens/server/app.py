@@ -68,7 +68,7 @@ class PartlensServer:
                 "stream": limits.upload_streams,
                 "watch": limits.watch_streams,
             },
-            self.metrics.calls_in_progress,
+            self.metrics.calls.in_progress,
         )
         self._metrics_port: MetricsPort | None = None
         self._host: Host | None = None
@@ -191,7 +191,7 @@ def _layers(
     tokens, limits = settings.access.tokens, settings.limits
     return (
         Tracing(),
-        metrics,
+        metrics.calls,
         CallLog(),
         Outcome(),
         Authentication(TokenFile(tokens) if tokens else None),
