@@ -99,7 +99,7 @@ class LimitsSection(Section):
     """Limits on requests. A request over a limit is refused with a reason."""
 
     request_bytes: Count = 32 * 2**20
-    """largest picture in bytes; a request message may be 64 KiB larger"""
+    """largest picture in bytes; a request message may be 72 KiB larger"""
     response_bytes: Count = 64 * 2**20
     """largest response message, in bytes; choose page sizes that fit"""
     image_pixels: Count = 64_000_000
