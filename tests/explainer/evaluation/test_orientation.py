@@ -226,7 +226,7 @@ def test_what_cannot_be_measured_is_refused(models: tuple[MetricModel, MetricMod
     cut = MetricModel.from_module(
         Stream(False), feature_layer="features", preprocessing=cropping, name="cropping"
     )
-    with pytest.raises(AnnotationError, match="'cropping' cuts"):
+    with pytest.raises(AnnotationError, match="'cropping' crops"):
         measure_orientation(models[0], cut, generate(1, 0))
     with pytest.raises(ShapeError, match="4 and 5 dimensions"):
         headings(

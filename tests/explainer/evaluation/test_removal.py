@@ -112,7 +112,7 @@ def test_tokens_without_a_layout_have_no_cell_in_the_picture(tmp_path: Path) -> 
     model = tokens_model()
     stripes = replace(model, spec=replace(model.spec, grid=(16, 1)))
     images = read_annotations(rectangles.write(tmp_path))
-    with pytest.raises(ShapeError, match="no cell in the picture"):
+    with pytest.raises(ShapeError, match="no cells in the picture"):
         measure_faithfulness(stripes, tmp_path, images, "blur")
 
 

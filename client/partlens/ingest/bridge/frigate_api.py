@@ -140,7 +140,7 @@ class FrigateApi:
             status = answer.status_code
             if status in (401, 403):
                 raise SnapshotError(
-                    f"Frigate refuses us ({status}); give bridge.frigate_token_file", away=True
+                    f"Frigate denies access ({status}); give bridge.frigate_token_file", away=True
                 )
             if status >= 500:
                 raise _ServerError(f"{address} gave status {status}")
