@@ -271,8 +271,8 @@ def test_pairs_in_the_layout_of_cvusa_are_turned_and_known_to_be(tmp_path: Path)
     ("row", "problem"),
     [
         ("bingmap/19/1.jpg", "row 1"),
-        ("../a.jpg,b.jpg", "below the folder"),
-        ("/a.jpg,b.jpg", "below the folder"),
+        ("../a.jpg,b.jpg", "relative to the folder"),
+        ("/a.jpg,b.jpg", "relative to the folder"),
         ("a.jpg,b.jpg", "a.jpg"),
         ("", "row 1|no pair"),
     ],
