@@ -150,7 +150,7 @@ def test_scores_of_reduced_images_are_the_sums_of_their_maps(
 
 
 def test_no_projection_of_no_image() -> None:
-    with pytest.raises(ShapeError, match="there is none"):
+    with pytest.raises(ShapeError, match="there are none"):
         Projection.fit([], DIMENSIONS, 8)
 
 

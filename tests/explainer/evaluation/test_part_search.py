@@ -116,4 +116,4 @@ def test_an_image_of_another_size_is_refused(folder: Path, tmp_path: Path) -> No
     arguments += ["--parts", str(folder / "parts.csv"), "--part", "shoes"]
     run = CliRunner().invoke(evaluate, arguments)
     assert run.exit_code == 1
-    assert "and is annotated as 97x" in run.output
+    assert "but annotated as 97x" in run.output

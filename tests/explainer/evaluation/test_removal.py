@@ -140,4 +140,4 @@ def test_the_command_prints_a_table_or_json_and_draws(tmp_path: Path) -> None:
         assert one["insertion"] == pytest.approx(area(np.array(one["insertion_curve"])))
     figure = tmp_path / "figure.png"
     shown = CliRunner().invoke(evaluate, [*arguments, "--sample", "3", "--figure", str(figure)])
-    assert "of 3 images, removing mean" in shown.output and figure.stat().st_size > 10_000
+    assert "of 3 images, removal: mean" in shown.output and figure.stat().st_size > 10_000

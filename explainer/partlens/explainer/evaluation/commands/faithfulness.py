@@ -69,7 +69,7 @@ def faithfulness(
 
 
 def _table(found: Mapping[str, Faithfulness], removal: Removal, images: int) -> Table:
-    table = Table(title=f"Area under the score curve, {images} images, removal by {removal}")
+    table = Table(title=f"Area under the score curve of {images} images, removal: {removal}")
     for name in ("method", "deletion (lower is better)", "insertion (higher is better)"):
         table.add_column(name, justify="left" if name == "method" else "right")
     for method, one in found.items():
