@@ -1,4 +1,4 @@
-"""A clock that moves only when a test says so: what a benchmark makes of its times, to the digit."""
+"""A clock that moves only when a test says so: a benchmark's figures are then exact."""
 
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
@@ -8,10 +8,10 @@ import pytest
 
 
 class Clock:
-    """Seconds since the test began, both of the wall and of the processor."""
+    """Seconds since the test began, the same for wall and processor time."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> None:
-        """The clock of this module from now on."""
+        """Replace the clock of a module until the test ends."""
         self._monkeypatch, self._now = monkeypatch, 0.0
         read = SimpleNamespace(perf_counter=lambda: self._now, process_time=lambda: self._now)
         monkeypatch.setattr(module, "time", read)
@@ -19,7 +19,7 @@ class Clock:
     def charge(
         self, owner: object, name: str, seconds: Callable[..., float] = lambda *_, **__: 1.0
     ) -> None:
-        """Let each call of a function, which stays as it is, take so long by this clock."""
+        """Add seconds to the clock at each call of a function, which still does its work."""
         done = getattr(owner, name)
 
         def charged(*arguments: Any, **named: Any) -> Any:

@@ -16,7 +16,7 @@ def test_each_stage_is_timed_and_indexing_is_compared_with_the_backbone(
     clock = Clock(monkeypatch, bench)
     clock.charge(OnnxBackbone, "__call__", lambda _, pixels: 1.0 * len(pixels))
     clock.charge(bench, "load", lambda *_: 2.0)
-    # Beside running the backbone.
+    # On top of running the backbone.
     clock.charge(bench, "index_images", lambda _, __, images, **___: 3.0 * len(images))
     result = CliRunner().invoke(
         bench.index, ["--count", "8", "--batch", "4", "--repeats", "1", "--json"]
