@@ -1,6 +1,6 @@
 """Which rows of which segments are in a gallery at one commit."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -80,6 +80,15 @@ class LiveRows:
         """Of the images of these ids, those that are there: a replaced image has another."""
         return {id: self.revision(place) for id, place in self.find(ids).items()}
 
+    @cached_property
+    def newest_revision(self) -> int:
+        """Highest revision of all images; 0 if there are none."""
+        highest = 0
+        for segment, live in zip(self.segments, self.live, strict=True):
+            of = segment.catalogue.revisions[live]
+            highest = max(highest, int(of.max()) if len(of) else 0)
+        return highest
+
     def changed_since(self, revision: int) -> list[tuple[int, str]]:
         """(revision, id) of the images of a later revision, in order."""
         found = list[tuple[int, str]]()
@@ -106,11 +115,21 @@ class LiveRows:
         """Which rows of the truth the images at these places are."""
         return [int(self.segments[number].catalogue.row_ids[row]) for number, row in places]
 
-    def page(self, after: str, limit: int, where: Filter | None = None) -> list[Place]:
-        """The first places in order of id, of the ids above `after` that pass the filter."""
+    def page(
+        self,
+        after: str,
+        limit: int,
+        where: Filter | None = None,
+        require_waiting: Callable[[], None] = lambda: None,
+    ) -> list[Place]:
+        """The first places in order of id, of the ids above `after` that pass the filter.
+
+        Args:
+            require_waiting: as matching.
+        """
         found: list[tuple[str, Place]] = []
         options = pc.SelectKOptions(limit, [("id", "ascending")])
-        for number, (segment, passing) in enumerate(self.matching(where)):
+        for number, (segment, passing) in enumerate(self.matching(where, require_waiting)):
             ids = segment.catalogue.table["id"].take(pa.array(passing))
             above = pc.call_function("greater", [ids, pa.scalar(after)])
             some = pa.table({"id": ids, "row": passing}).filter(above)
@@ -118,10 +137,18 @@ class LiveRows:
             found += [(row["id"], Place(number, row["row"])) for row in first.to_pylist()]
         return [place for _, place in sorted(found)[:limit]]
 
-    def matching(self, where: Filter | None = None) -> Iterator[tuple[Segment, Rows]]:
-        """Each segment's rows that are in the gallery and pass the filter, in order."""
+    def matching(
+        self, where: Filter | None = None, require_waiting: Callable[[], None] = lambda: None
+    ) -> Iterator[tuple[Segment, Rows]]:
+        """Each segment's rows that are in the gallery and pass the filter, in order.
+
+        Args:
+            require_waiting: called before each condition; what it raises ends the work early.
+        """
         for segment, live in zip(self.segments, self.live, strict=True):
-            passing = None if where is None else segment.catalogue.accepted(where)
+            passing = None
+            if where is not None:
+                passing = segment.catalogue.accepted(where, require_waiting)
             yield segment, np.flatnonzero(live if passing is None else live & passing)
 
     def without(self, places: Sequence[Place]) -> "LiveRows":

@@ -78,6 +78,7 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
     ),
     (server.RateError, Rule(Code.RESOURCE_EXHAUSTED, "RATE_EXCEEDED")),
     (server.OverloadedError, Rule(Code.RESOURCE_EXHAUSTED, "OVERLOADED")),
+    (server.SilentCallerError, Rule(Code.ABORTED, "CALLER_SILENT")),
     (server.CallerGoneError, Rule(Code.CANCELLED, "CALLER_GONE")),
     (server.NotReadyError, Rule(Code.UNAVAILABLE, "NOT_READY", None, 1.0)),
     (server.StoppingError, Rule(Code.UNAVAILABLE, "STOPPING", None, 5.0)),
