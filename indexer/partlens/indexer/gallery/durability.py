@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from partlens.common.durable import sync
-from partlens.indexer.errors import DamagedError, LockedError, StorageError
+from partlens.indexer.errors import LockedError, StorageError, unreadable
 
 # What to do, by error number; Lance gives the number in its message only.
 _ADVICE = {
@@ -95,7 +95,7 @@ def damage(what: str) -> Iterator[None]:
     except BaseException as error:
         if not is_lance_error(error):
             raise
-        raise DamagedError(f"{what}, its files are missing or damaged: {error}") from error
+        raise unreadable(f"{what}, its files are missing or damaged: {error}", error) from error
 
 
 def is_lance_error(error: BaseException) -> bool:
