@@ -63,7 +63,7 @@ class PartlensServer:
         self._audit_log, self._insecure = audit_log, insecure
         self._health = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         limits, self.metrics = settings.limits, Metrics()
-        self._admission = Admission(limits, self.metrics.calls_in_progress)
+        self._admission = Admission(limits, self.metrics.calls.in_progress)
         self._metrics_port: MetricsPort | None = None
         self._host: Host | None = None
         self._server: grpc.aio.Server | None = None
@@ -186,7 +186,7 @@ def _layers(
     tokens, limits = settings.access.tokens, settings.limits
     return (
         Tracing(),
-        metrics,
+        metrics.calls,
         CallLog(),
         Outcome(),
         Authentication(TokenFile(tokens) if tokens else None),

@@ -14,9 +14,9 @@ from rich.table import Table
 from partlens.runtime.config.cli import clear_errors, load_or_fail
 from partlens.runtime.config.options import config_options
 from partlens.server.access import tokens
-from partlens.server.access.caller import SCOPES, Scope
 from partlens.server.access.token_file import TokenFile
 from partlens.server.access.tokens import Token
+from partlens.server.caller.scopes import SCOPES, Scope
 
 
 def token_file(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -33,7 +33,7 @@ def setup(
     within 30 days, or is for other hosts, is renewed. Then run:
     partlens serve --config FOLDER/partlens.toml
     """
-    # Here, as they need torch: --help answers at once.
+    # Imported here because they load torch, which --help need not wait for.
     from partlens.explainer.errors import ExplainerError
     from partlens.indexer.errors import IndexerError
     from partlens.runtime.errors import ProgramError

@@ -11,11 +11,11 @@ from partlens.runtime.config.settings import Settings
 from partlens.runtime.redis_connection import connect
 from partlens.runtime.tasks import end
 from partlens.server.errors import OverloadedError
-from partlens.server.http_client import connect as connect_web
 from partlens.server.messages.encoding import Encoder
-from partlens.server.observe.metrics import Metrics
+from partlens.server.observe.metrics import StandingMetrics
 from partlens.server.standing import messages
 from partlens.server.standing.board import Board
+from partlens.server.standing.http_client import connect as connect_web
 from partlens.server.standing.matcher import Matcher, StandingMatch
 from partlens.server.standing.query import StandingQuery
 from partlens.server.standing.sinks import pump, redis_stream, webhook
@@ -32,7 +32,7 @@ class Standing:
         SettingsError: a file in the settings cannot be read, or a proxy cannot be used.
     """
 
-    def __init__(self, gallery: Gallery, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, gallery: Gallery, settings: Settings, metrics: StandingMetrics) -> None:
         self._settings = settings
         self._folder = settings.standing.folder or beside(gallery.path)
         self._store = StandingStore(self._folder, gallery.spec)
