@@ -51,6 +51,11 @@ class Locked:
         """Resident bytes of the server."""
         return _status(self.process.process.pid, "VmRSS")
 
+    @property
+    def internal(self) -> int:
+        """Calls that were answered with INTERNAL so far."""
+        return self.process.log.read_text().count('"code": "INTERNAL"')
+
     def channel(self) -> grpc.aio.Channel:
         """A connection of its own."""
         return grpc.aio.insecure_channel(self.process.address, options=_OPTIONS)
@@ -74,6 +79,7 @@ def locked(folder: Path, *more: str) -> Iterator[Locked]:
         net, feature_layer="stem", preprocessing=Preprocessing(32, 16), name="tiny", licence="MIT"
     ).save(folder / "model")
     spec, random = model.spec, np.random.default_rng(0)
+    thumbnail = picture(0)
     with Gallery.create(folder / "gallery", spec) as gallery:
         gallery.add(
             [
@@ -83,7 +89,7 @@ def locked(folder: Path, *more: str) -> Iterator[Locked]:
                     media_digest=f"sha256:{n}",
                     width=30,
                     height=44,
-                    thumbnail=picture(n % 8),
+                    thumbnail=thumbnail,
                     metadata=Metadata(camera=f"gate {n % 4}", attributes={"number": str(n)}),
                     contributions=random.standard_normal((spec.positions, spec.dimensions)).astype(
                         np.float32
@@ -116,6 +122,7 @@ class Figures:
 
     Attributes:
         callers: calls that the attacker made.
+        internal: calls that the server answered with INTERNAL, by its log.
         codes: how they ended.
         details: messages of those that were refused.
         get_image, search: seconds that each of the victim's calls took.
@@ -126,6 +133,7 @@ class Figures:
 
     name: str
     callers: int = 0
+    internal: int = 0
     codes: Counter[str] = field(default_factory=Counter)
     details: set[str] = field(default_factory=set)
     get_image: list[float] = field(default_factory=list)
@@ -143,7 +151,7 @@ class Figures:
             f" {slowest[0]:.2f} s at most of {len(self.get_image)}, search {slowest[1]:.2f} s at"
             f" most of {len(self.search)}, refused {dict(self.refused)}; memory"
             f" {self.before >> 20} -> {self.peak >> 20} -> {self.after >> 20} MiB; INTERNAL"
-            f" {self.codes['INTERNAL']}; lost acknowledgements {self.lost}"
+            f" {self.internal}; lost acknowledgements {self.lost}"
         )
 
     async def call(self, channel: grpc.aio.Channel, token: str, path: str, message: bytes,
@@ -176,8 +184,24 @@ class Figures:
                 answers.append(answer)
         except grpc.aio.AioRpcError as error:
             self.details.add(error.details() or "")
-        self.codes[(await call.code()).name] += 1
+        # gRPC's own name for a stream that ended while the client was still sending.
+        cut_off = await call.details() == "Internal error from Core"
+        self.codes["cut off" if cut_off else (await call.code()).name] += 1
         return answers
+
+
+async def lost(server: Locked, ids: Iterable[str]) -> int:
+    """How many of these images cannot be shown."""
+    missing = 0
+    async with server.channel() as channel:
+        get = channel.unary_unary(attacks.GET)
+        for id in ids:
+            asked = gallery_pb.GetImageRequest(id=id).SerializeToString()
+            try:
+                await get(asked, timeout=DEADLINE, metadata=metadata(server.victim))
+            except grpc.aio.AioRpcError:
+                missing += 1
+    return missing
 
 
 @asynccontextmanager
@@ -185,6 +209,7 @@ async def watched(server: Locked, name: str) -> AsyncIterator[Figures]:
     """Measures what the victim gets within the block; prints it in the end."""
     figures = Figures(name)
     figures.before = figures.peak = server.memory
+    already = server.internal
     ended = asyncio.Event()
     async with server.channel() as channel:
         get, find = channel.unary_unary(attacks.GET), channel.unary_unary(attacks.SEARCH)
@@ -221,4 +246,5 @@ async def watched(server: Locked, name: str) -> AsyncIterator[Figures]:
             ended.set()
             await asyncio.gather(*tasks)
             figures.after = server.memory
+            figures.internal = server.internal - already
             print(figures)

@@ -89,14 +89,29 @@ class LiveRows:
             highest = max(highest, int(of.max()) if len(of) else 0)
         return highest
 
-    def changed_since(self, revision: int) -> list[tuple[int, str]]:
-        """(revision, id) of the images of a later revision, in order."""
+    def changed_since(self, revision: int, most: int | None = None) -> list[tuple[int, str]]:
+        """(revision, id) of the images of a later revision, in order.
+
+        Args:
+            most: leave out the later ones beyond so many, but for those of the last revision.
+        """
+        last = self._last_of(revision, most) if most is not None else None
         found = list[tuple[int, str]]()
         for segment, live in zip(self.segments, self.live, strict=True):
             of = segment.catalogue
-            rows = np.flatnonzero(live & (of.revisions > revision))
+            changed = live & (of.revisions > revision)
+            rows = np.flatnonzero(changed if last is None else changed & (of.revisions <= last))
             found += zip(of.revisions[rows].tolist(), of.ids(rows), strict=True)
         return sorted(found)
+
+    def _last_of(self, revision: int, count: int) -> int | None:
+        """The revision of the image of this number among the later ones; None if they are fewer."""
+        revisions = [segment.catalogue.revisions for segment in self.segments]
+        later = [of[live & (of > revision)] for of, live in zip(revisions, self.live, strict=True)]
+        together = np.concatenate([np.zeros(0, np.int64), *later])
+        if len(together) <= count:
+            return None
+        return int(np.partition(together, count - 1)[count - 1])
 
     def passing(self, ids: Sequence[str], where: Filter) -> set[str]:
         """Those of the images of these ids that are there and pass the filter."""

@@ -191,9 +191,13 @@ class GalleryView:
         """Highest revision of all images; increases with every `add` and `correct`; 0 if empty."""
         return self.live.newest_revision
 
-    def changed_since(self, revision: int) -> Sequence[tuple[int, str]]:
-        """(revision, id) of all images with a later revision, in order."""
-        return self.live.changed_since(revision)
+    def changed_since(self, revision: int, most: int | None = None) -> Sequence[tuple[int, str]]:
+        """(revision, id) of the images with a later revision, in order.
+
+        Args:
+            most: only about this many, the earliest; a revision is never split.
+        """
+        return self.live.changed_since(revision, most)
 
     def holdings(self) -> Holdings:
         """Lookup of the images by id and by uri; a copy, about 200 bytes per image."""

@@ -5,13 +5,15 @@ import resource
 from partlens.runtime.config.sections import LimitsSection
 
 _KEEPALIVE_MS, _ANSWER_MS, _HANDSHAKE_MS = 60_000, 20_000, 10_000
+_ENVELOPE_BYTES = 72 * 2**10
+"""Allowance for the rest of a request: metadata.MAX_BYTES, the id and the framing."""
 _MOST_METADATA_BYTES = 16 * 2**10
 
 
 def options(limits: LimitsSection) -> list[tuple[str, int]]:
     """Channel arguments of the server."""
     return [
-        ("grpc.max_receive_message_length", limits.request_bytes + limits.text_bytes),
+        ("grpc.max_receive_message_length", limits.request_bytes + _ENVELOPE_BYTES),
         ("grpc.max_send_message_length", limits.response_bytes),
         ("grpc.absolute_max_metadata_size", _MOST_METADATA_BYTES),
         # Two servers on one port would silently share its calls.
