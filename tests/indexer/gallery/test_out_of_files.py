@@ -43,7 +43,8 @@ def test_a_gallery_that_cannot_be_read_for_lack_of_descriptors_is_not_damaged(
     with Gallery.create(path, SPEC) as gallery:
         gallery.add([image(f"{n}") for n in range(5)])
         gallery.compact()
-        everything = pieces(gallery.view, path, gallery.bound)
+        listed = pieces(gallery.view, path, gallery.bound)
+        everything = [piece for piece in listed if (path / piece.place).exists()]
         with no_descriptor_left():
             with pytest.raises(OutOfFilesError):
                 Gallery.open(path, SPEC)

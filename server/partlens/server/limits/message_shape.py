@@ -74,14 +74,15 @@ def shape_of(message: Descriptor, limits: LimitsSection, path: str = "") -> Shap
     Raises:
         KeyError: a repeated field has no limit in MOST.
     """
-    return Shape({one.number: _field(one, limits, path) for one in message.fields})
+    fields = {one.number: _field(message, one, limits, path) for one in message.fields}
+    return Shape(fields)
 
 
-def _field(field: FieldDescriptor, limits: LimitsSection, path: str) -> Field:
+def _field(message: Descriptor, field: FieldDescriptor, limits: LimitsSection, path: str) -> Field:
     name, setting, packed = f"{path}{field.name}", "", None
     most: int | None = None
     if field.is_repeated:
-        limit = MOST[f"{field.containing_type.name}.{field.name}"]
+        limit = MOST[f"{message.name}.{field.name}"]
         if isinstance(limit, str):
             limit, setting = getattr(limits, limit), f"limits.{limit}"
         most, packed = limit, _PACKED.get(field.type) if field.is_packed else None
