@@ -131,7 +131,9 @@ async def test_streams_of_one_token_leave_room_for_others(server: Locked, path: 
             if path == attacks.UPSERT:
                 upload = gallery_pb.UpsertImagesRequest(id="victim", data=picture(1))
                 await call.write(upload.SerializeToString())
-                answer = gallery_pb.UpsertImagesResponse.FromString(await call.read())
+                read = await call.read()
+                assert isinstance(read, bytes)
+                answer = gallery_pb.UpsertImagesResponse.FromString(read)
                 assert answer.HasField("committed")
                 figures.lost = await lost(server, ["victim"])
             else:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -91,7 +92,7 @@ async def test_open_streams_of_a_revoked_token_end_by_themselves(
 async def test_health_streams_have_a_limit_and_checks_have_their_own(
     channel: grpc.aio.Channel,
 ) -> None:
-    stub = health_pb2_grpc.HealthStub(channel)
+    stub: Any = health_pb2_grpc.HealthStub(channel)
     request = health_pb2.HealthCheckRequest()
     watches = [stub.Watch(request, timeout=DEADLINE) for _ in range(2)]
     for watch in watches:

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
 
 from partlens.common.metadata import MAX_ATTRIBUTES
 from partlens.runtime.config.sections import LimitsSection
@@ -68,12 +70,16 @@ class Shape:
         return any(one.most is not None or one.binary or one.inside for one in fields)
 
 
-def shape_of(message: Descriptor, limits: LimitsSection, path: str = "") -> Shape:
-    """The shape of a request.
+def shape_of(message: type[Message], limits: LimitsSection) -> Shape:
+    """The shape of a kind of request.
 
     Raises:
         KeyError: a repeated field has no limit in MOST.
     """
+    return _shape(cast("Descriptor", message.DESCRIPTOR), limits, "")
+
+
+def _shape(message: Descriptor, limits: LimitsSection, path: str) -> Shape:
     fields = {one.number: _field(message, one, limits, path) for one in message.fields}
     return Shape(fields)
 
@@ -88,7 +94,7 @@ def _field(message: Descriptor, field: FieldDescriptor, limits: LimitsSection, p
         most, packed = limit, _PACKED.get(field.type) if field.is_packed else None
     inside = None
     if field.message_type is not None:
-        held = shape_of(field.message_type, limits, f"{name}.")
+        held = _shape(field.message_type, limits, f"{name}.")
         inside = held if held.matters else None
     return Field(name, most, setting, packed, field.type == FieldDescriptor.TYPE_BYTES, inside)
 

@@ -28,7 +28,7 @@ class Receiver:
 
     def __init__(self, message: type[Message], limits: LimitsSection) -> None:
         self._message, self._limits = message, limits
-        self._shape = shape_of(message.DESCRIPTOR, limits)
+        self._shape = shape_of(message, limits)
 
     async def messages(self, requests: AsyncIterator[bytes]) -> AsyncGenerator[Any]:
         """The requests.
