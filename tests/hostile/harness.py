@@ -159,7 +159,7 @@ class Figures:
         """One of the attacker's calls, as raw bytes; b"" if it was refused."""
         self.callers += 1
         try:
-            ask = channel.unary_unary(path)
+            ask: Any = channel.unary_unary(path)
             answer: bytes = await ask(message, timeout=timeout, metadata=metadata(token))
         except grpc.aio.AioRpcError as error:
             self.codes[error.code().name] += 1
@@ -194,7 +194,7 @@ async def lost(server: Locked, ids: Iterable[str]) -> int:
     """How many of these images cannot be shown."""
     missing = 0
     async with server.channel() as channel:
-        get = channel.unary_unary(attacks.GET)
+        get: Any = channel.unary_unary(attacks.GET)
         for id in ids:
             asked = gallery_pb.GetImageRequest(id=id).SerializeToString()
             try:
@@ -212,7 +212,8 @@ async def watched(server: Locked, name: str) -> AsyncIterator[Figures]:
     already = server.internal
     ended = asyncio.Event()
     async with server.channel() as channel:
-        get, find = channel.unary_unary(attacks.GET), channel.unary_unary(attacks.SEARCH)
+        get: Any = channel.unary_unary(attacks.GET)
+        find: Any = channel.unary_unary(attacks.SEARCH)
         image = gallery_pb.GetImageRequest(id="00001").SerializeToString()
         asked = attacks.search(1).SerializeToString()
 

@@ -6,7 +6,8 @@ larger.
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import grpc
 import pytest
@@ -44,7 +45,7 @@ def require_unharmed(figures: Figures) -> None:
     assert figures.peak < figures.before + MEMORY
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "50,000 conditions": (attacks.SEARCH, lambda: attacks.conditions(50_000), "filter.attributes"),
     "corners": (attacks.SEARCH, lambda: attacks.corners(32, 10_000), "points"),
     "200,000 exclude_ids": (attacks.SEARCH, lambda: attacks.excluded(200_000), "exclude_ids"),
@@ -109,7 +110,9 @@ async def _held(
 
     async def hold() -> None:
         figures.callers += 1
-        call = channel.stream_stream(path)(timeout=DEADLINE, metadata=metadata(server.attacker))
+        call: Any = channel.stream_stream(path)(
+            timeout=DEADLINE, metadata=metadata(server.attacker)
+        )
         figures.codes[(await call.code()).name] += 1
 
     await asyncio.gather(*(hold() for _ in range(count)))
@@ -123,10 +126,10 @@ async def test_streams_of_one_token_leave_room_for_others(server: Locked, path: 
         channels = [server.channel() for _ in range(6)]
         for n in range(2 * most):
             figures.callers += 1
-            ask = channels[n % len(channels)].stream_stream(path)
-            ask(timeout=DEADLINE, metadata=metadata(server.attacker))
+            begin: Any = channels[n % len(channels)].stream_stream(path)
+            begin(timeout=DEADLINE, metadata=metadata(server.attacker))
         async with server.channel() as channel:
-            ask = channel.stream_stream(path)
+            ask: Any = channel.stream_stream(path)
             call = ask(timeout=DEADLINE, metadata=metadata(server.victim))
             if path == attacks.UPSERT:
                 upload = gallery_pb.UpsertImagesRequest(id="victim", data=picture(1))
@@ -182,7 +185,7 @@ async def test_connections_beyond_the_limit_are_closed_and_damage_nothing(server
 async def test_an_idle_stream_of_a_revoked_token_ends(server: Locked) -> None:
     """The last: afterwards the attacker has no token."""
     async with watched(server, "revoked") as figures, server.channel() as channel:
-        calls = [
+        calls: list[Any] = [
             channel.stream_stream(path)(metadata=metadata(server.attacker), timeout=DEADLINE)
             for path in (attacks.UPSERT, attacks.WATCH)
         ]

@@ -21,7 +21,7 @@ from partlens.v1 import standing_query_service_pb2 as standing_pb
 from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
 from partlens.v1.standing_query_service_pb2_grpc import StandingQueryServiceStub
 
-LIMITS = {
+LIMITS: dict[str, object] = {
     "first_message_seconds": 0.3,
     "idle_stream_seconds": 0.6,
     "send_seconds": 0.5,
@@ -58,7 +58,9 @@ def token(file: TokenFile) -> tuple[str, tuple[tuple[str, str], ...]]:
 async def test_a_call_without_a_request_ends(channel: grpc.aio.Channel, file: TokenFile) -> None:
     _, metadata = token(file)
     for path in ("GalleryService/GetImage", "GalleryService/UpsertImages"):
-        call = channel.stream_stream(f"/partlens.v1.{path}")(timeout=DEADLINE, metadata=metadata)
+        call: Any = channel.stream_stream(f"/partlens.v1.{path}")(
+            timeout=DEADLINE, metadata=metadata
+        )
         assert await call.code() == grpc.StatusCode.ABORTED
         assert "no request came for 0.3 s" in await call.details()
 
@@ -113,7 +115,7 @@ async def test_a_caller_that_reads_nothing_does_not_hold_its_stream(
     server: PartlensServer, channel: grpc.aio.Channel, file: TokenFile
 ) -> None:
     _, metadata = token(file)
-    call = channel.stream_stream("/partlens.v1.GalleryService/UpsertImages")(metadata=metadata)
+    call: Any = channel.stream_stream("/partlens.v1.GalleryService/UpsertImages")(metadata=metadata)
     refused = gallery_pb.UpsertImagesRequest(id="x" * 60_000).SerializeToString()
 
     async def send() -> None:

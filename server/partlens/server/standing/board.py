@@ -62,10 +62,10 @@ class Board:
         try:
             seen = self._revision
             if after is not None and after < seen:
-                async with aclosing(self._earlier(after, seen)) as notes:
-                    async for note in notes:
-                        seen = note.revision
-                        yield note
+                async with aclosing(self._earlier(after, seen)) as earlier:
+                    async for part in earlier:
+                        seen = part.revision
+                        yield part
             while True:
                 if self._stopped:
                     raise StoppingError("the server is stopping; watch again later")
