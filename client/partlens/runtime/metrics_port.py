@@ -1,4 +1,4 @@
-"""The port that Prometheus fetches metrics from."""
+"""Serves metrics to Prometheus."""
 
 import logging
 import socket
@@ -25,9 +25,9 @@ class MetricsPort:
     More than CONNECTIONS at a time, and those that last longer than SECONDS, are closed.
 
     Args:
-        registry: of the metrics.
-        listen: "host:port"; port 0 takes a free one.
-        seconds: longest that a connection may last.
+        registry: registry of the metrics.
+        listen: "host:port"; port 0 picks a free port.
+        seconds: longest time that a connection may last.
 
     Raises:
         ListenError: the address cannot be listened on.
@@ -57,7 +57,7 @@ class MetricsPort:
         return int(self._server.server_port)
 
     def close(self) -> None:
-        """Serves no more."""
+        """Stop serving."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -1,18 +1,18 @@
-"""Ending background tasks."""
+"""Ends background tasks."""
 
 import asyncio
 from typing import Any
 
 _AGAIN = 0.5
-"""Seconds until a task that goes on is cancelled again."""
+"""Seconds until a task that is still running is cancelled again."""
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel tasks, and return once they have ended; what they raised stays in them.
+    """Cancel tasks, and return once they have ended; their exceptions stay in them.
 
-    One cancellation can be lost: in Python 3.11, asyncio.wait_for swallows one that arrives while
-    its call completes, and Redis's client sends each command through it. A task in a loop would
-    then never end.
+    A single cancellation can be lost: in Python 3.11, asyncio.wait_for swallows one that arrives
+    while its call completes, and the Redis client sends each command through it. A task in a loop
+    would then never end.
     """
     left = set(tasks)
     while left:
