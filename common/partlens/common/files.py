@@ -2,8 +2,15 @@
 
 import errno
 import os
+import re
 import stat
 from pathlib import Path
+
+# Arrow and Lance give only the number, FAISS only the text.
+_NO_DESCRIPTOR = re.compile(
+    rf"(?:os error|errno) (?:{errno.EMFILE}|{errno.ENFILE})\b"
+    rf"|{re.escape(os.strerror(errno.EMFILE))}|{re.escape(os.strerror(errno.ENFILE))}"
+)
 
 _KINDS = (
     (stat.S_ISFIFO, "a FIFO"),
@@ -48,6 +55,19 @@ def read_file(path: Path, max_bytes: int = -1) -> bytes:
     if data is None:  # some files in /proc would block
         raise BlockingIOError(errno.EAGAIN, "has nothing to read yet", str(path))
     return data
+
+
+def lacks_descriptors(error: BaseException) -> bool:
+    """Whether an error, or one that caused it, only says that no file descriptor is left for this
+    process or the system. It tells nothing of the file."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if getattr(cause, "errno", None) in (errno.EMFILE, errno.ENFILE):
+            return True
+        if _NO_DESCRIPTOR.search(str(cause)):
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def _require(status: os.stat_result, path: str) -> None:

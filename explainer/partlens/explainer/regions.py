@@ -1,6 +1,7 @@
 """Converts regions to feature-map cells, by the fraction of each that they cover, and back."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,11 @@ Grid = tuple[int, int]
 
 
 def position_weights(
-    region: Region, image_size: tuple[int, int], preprocessing: Preprocessing, grid: Grid
+    region: Region,
+    image_size: tuple[int, int],
+    preprocessing: Preprocessing,
+    grid: Grid,
+    require_waiting: Callable[[], None] = lambda: None,
 ) -> NDArray[np.float32]:
     """The fraction of each position's cell that a region covers.
 
@@ -26,6 +31,7 @@ def position_weights(
         image_size: (width, height) of that image.
         preprocessing: the model's preprocessing.
         grid: (rows, cols) of the feature map.
+        require_waiting: called now and then; what it raises ends the work early.
 
     Returns:
         w_p in 0..1, float32, shape [P], row-major; at least one is above 0.
@@ -34,6 +40,7 @@ def position_weights(
         RegionError: no area, not a number, outside the image, or only in the part that the model
             crops away.
     """
+    require_waiting()
     if isinstance(region, Point):
         weights = _point(region, image_size, preprocessing, grid)
     elif isinstance(region, Mask):
@@ -41,7 +48,7 @@ def position_weights(
     elif isinstance(region, Box):
         weights = _box(region, image_size, preprocessing, grid)
     else:
-        weights = _outline(_corners(region), image_size, preprocessing, grid)
+        weights = _outline(_corners(region), image_size, preprocessing, grid, require_waiting)
     # Rounding leaves tiny weights along an outline without area.
     weights = np.where(weights > 1e-9, weights, 0.0)
     shares: NDArray[np.float32] = weights.clip(0, 1).astype(np.float32).reshape(-1)
@@ -185,6 +192,7 @@ def _outline(
     image_size: tuple[int, int],
     preprocessing: Preprocessing,
     grid: Grid,
+    require_waiting: Callable[[], None],
 ) -> NDArray[np.float64]:
     """Exact along x, _LINES midpoints along y in each row."""
     rows, cols = grid
@@ -197,6 +205,7 @@ def _outline(
             continue
         step = (bottom - top) / _LINES
         for line in top + step * (np.arange(_LINES) + 0.5):
+            require_waiting()
             cuts = (at[:, 1] <= line) != (following[:, 1] <= line)
             start, end = at[cuts], following[cuts]
             along = (line - start[:, 1]) / (end[:, 1] - start[:, 1])

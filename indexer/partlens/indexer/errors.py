@@ -7,6 +7,7 @@ IndexerError
 │   ├── ModelMismatchError    the gallery was made with another model
 │   ├── DamagedError          files are missing, truncated or changed
 │   │   └── SupersededError   a writer replaced them with newer ones
+│   ├── OutOfFilesError       no file descriptor is left to read them
 │   ├── NewerFormatError      the gallery was written by a newer version
 │   ├── LockedError           another process is writing to it
 │   ├── StorageError          the disk refused a write: full, read-only, failing
@@ -15,6 +16,7 @@ IndexerError
 └── SourceError               a folder or manifest cannot be read
 """
 
+from partlens.common.files import lacks_descriptors
 from partlens.common.metadata import MetadataError
 
 
@@ -56,6 +58,21 @@ class DamagedError(GalleryError):
 
 class SupersededError(DamagedError):
     """Another process removed files of an older commit; read a newer one instead."""
+
+
+class OutOfFilesError(GalleryError):
+    """No file descriptor is left, so the gallery's files cannot be read now. They may be whole."""
+
+
+def unreadable(message: str, error: BaseException) -> DamagedError | OutOfFilesError:
+    """What to raise if files cannot be read: DamagedError, unless only descriptors are missing.
+
+    Args:
+        message: names the file, and says that it cannot be read.
+    """
+    if lacks_descriptors(error):
+        return OutOfFilesError(f"no file descriptor is left: {message}")
+    return DamagedError(message)
 
 
 class NewerFormatError(GalleryError):

@@ -26,13 +26,14 @@ from partlens.server.handlers.table import SERVICES, methods
 from partlens.server.host import Host
 from partlens.server.limits.admission import Admission
 from partlens.server.limits.rate import Rate
+from partlens.server.limits.rights import Rights
 from partlens.server.observe.logs import CallLog
 from partlens.server.observe.metrics import Metrics
 from partlens.server.observe.tracing import Tracing
-from partlens.server.transport.grpc_calls import CheckedRequests, GrpcCalls
+from partlens.server.transport.grpc_calls import GrpcCalls
+from partlens.server.transport.open_calls import OpenCalls
+from partlens.server.transport.options import options
 
-# Allowance for the rest of a request: metadata.MAX_BYTES, the id and the framing.
-ENVELOPE_BYTES = 72 * 2**10
 # Health of the server as a whole has the empty name.
 _HEALTH_NAMES = ("", *SERVICES)
 FILES_HEALTH = "partlens.files"
@@ -62,14 +63,7 @@ class PartlensServer:
         self._audit_log, self._insecure = audit_log, insecure
         self._health = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         limits, self.metrics = settings.limits, Metrics()
-        self._admission = Admission(
-            {
-                "call": limits.concurrent_calls,
-                "stream": limits.upload_streams,
-                "watch": limits.watch_streams,
-            },
-            self.metrics.calls.in_progress,
-        )
+        self._admission = Admission(limits, self.metrics.calls.in_progress)
         self._metrics_port: MetricsPort | None = None
         self._host: Host | None = None
         self._server: grpc.aio.Server | None = None
@@ -93,14 +87,15 @@ class PartlensServer:
             CertificateError, AuditError: a file cannot be used.
         """
         access, listen = self._settings.access, self._settings.server.listen
+        limits = self._settings.limits
         require_locked(listen, access, insecure=self._insecure)
         tls = certificates(access)
         credentials = tls.credentials() if tls else None
         host = Host(self._settings, self.metrics, self._files_teller())
         log = AuditLog(self._audit_log)
-        server = grpc.aio.server(interceptors=[CheckedRequests()], options=_options(self._settings))
+        server = grpc.aio.server(interceptors=[OpenCalls(limits)], options=options(limits))
         pipeline = Pipeline(_layers(self._settings, self.metrics, self._admission, log))
-        server.add_generic_rpc_handlers((GrpcCalls(pipeline, methods(host)),))
+        server.add_generic_rpc_handlers((GrpcCalls(pipeline, methods(host), limits),))
         self._add_health(server)
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         try:
@@ -199,6 +194,7 @@ def _layers(
         admission,
         AuditTrail(log),
         Authorisation(),
+        Rights(),
     )
 
 
@@ -213,12 +209,3 @@ def _add_port(
         raise ListenError(
             f"cannot listen on {listen}: give host:port of this machine, with a free port"
         ) from error
-
-
-def _options(settings: Settings) -> list[tuple[str, int]]:
-    return [
-        ("grpc.max_receive_message_length", settings.limits.request_bytes + ENVELOPE_BYTES),
-        ("grpc.max_send_message_length", settings.limits.response_bytes),
-        # Two servers on one port would silently share its calls.
-        ("grpc.so_reuseport", 0),
-    ]

@@ -24,6 +24,7 @@ from partlens.server.audit.log import beside
 from partlens.server.engine.engine import Engine
 from partlens.server.observe import tracing
 from partlens.server.observe.logs import with_request_id
+from partlens.server.transport.options import raise_open_files
 
 _log = logging.getLogger("partlens.server.cli")  # also where it runs as __main__
 
@@ -64,6 +65,7 @@ def serve(
             insecure=insecure,
         )
         keep_one_blas_thread()
+        raise_open_files()
         asyncio.run(_run(server, settings))
     except (ProgramError, ExplainerError, IndexerError) as error:
         raise click.ClickException(str(error)) from error

@@ -12,6 +12,7 @@ ServerError
 ├── RefusedError           a call that may succeed if retried later
 │   ├── RateError          the token exceeded its rate limit
 │   └── OverloadedError    the server is overloaded
+├── SilentCallerError      the caller sends or reads nothing for too long
 ├── CallerGoneError        the caller no longer waits for the response
 ├── NotReadyError          model and gallery are not loaded yet
 ├── StoppingError          the server is stopping and accepts no more images
@@ -111,6 +112,10 @@ class RateError(RefusedError):
 
 class OverloadedError(RefusedError):
     """The server is overloaded."""
+
+
+class SilentCallerError(ServerError):
+    """The caller sends no request, or reads no response, for too long."""
 
 
 class CallerGoneError(ServerError):

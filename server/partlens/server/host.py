@@ -4,7 +4,6 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,6 +17,9 @@ from partlens.server.errors import CallerGoneError, NotReadyError
 from partlens.server.features.batcher import Batcher
 from partlens.server.features.cache import KeptQueries, QueryCache
 from partlens.server.features.query_features import QueryFeatures
+from partlens.server.limits.budget import Budget
+from partlens.server.limits.holders import share_of
+from partlens.server.limits.turns import Turns
 from partlens.server.observe.metrics import Metrics
 from partlens.server.observe.scrub_report import ScrubReport
 from partlens.server.sharing.peers import Peers
@@ -44,6 +46,7 @@ class Host:
     Attributes:
         settings: settings of the server.
         metrics: metrics of the server.
+        uploading: bytes of uploads in memory.
         stopping: set when the server begins to stop; long calls then end early.
 
     Args:
@@ -55,14 +58,20 @@ class Host:
     ) -> None:
         self.settings, self.metrics, self._tell_sound = settings, metrics, tell_sound
         self.stopping = asyncio.Event()
-        self._readers = ThreadPoolExecutor(settings.server.workers, "partlens-work")
+        server, limits = settings.server, settings.limits
+        # Threads of their own for short reads, searches and uploads: none waits for the others.
+        self._looking = Turns("partlens-look", server.read_workers)
+        self._working = Turns("partlens-work", server.workers)
+        self._decoding = Turns("partlens-decode", server.upload_workers)
         # One thread is enough: the gallery serialises commits anyway.
-        self._writer = ThreadPoolExecutor(1, "partlens-write")
+        self._writing = Turns("partlens-write", 1)
+        most = limits.upload_bytes
+        self.uploading = Budget(most, share_of(most, limits.token_share))
         self._loaded: _Loaded | None = None
 
     async def load(self, make: Callable[[], Engine]) -> None:
         """Creates the engine on a thread; after this, calls are answered."""
-        engine = await asyncio.get_running_loop().run_in_executor(self._writer, make)
+        engine = await self._writing.run("", make)
         limits, model = self.settings.limits, engine.model.decompose_pixels
         wait = limits.pass_wait_ms / 1000
         batcher = Batcher(
@@ -96,15 +105,25 @@ class Host:
         return self._ready().standing
 
     async def run(self, work: Callable[[Engine], T]) -> T:
-        """Runs work on a reading thread, with the engine restricted to the caller's images.
+        """Runs a search or an explanation on a thread, with the engine restricted to the caller's
+        images.
 
-        If the caller goes away, queued work is dropped and a running search ends soon.
+        Callers take turns. If the caller goes away, queued work is dropped and a running search
+        ends soon.
 
         Raises:
             NotReadyError: the engine is not loaded yet.
             UnauthenticatedError, ForbiddenError: the caller's token was revoked meanwhile.
         """
-        return await self._submit(self._readers, work)
+        return await self._submit(self._working, work)
+
+    async def look(self, work: Callable[[Engine], T]) -> T:
+        """The same for a read that takes milliseconds, on threads that no search uses."""
+        return await self._submit(self._looking, work)
+
+    async def decode(self, work: Callable[[Engine], T]) -> T:
+        """The same for an uploaded picture, on threads that neither of them uses."""
+        return await self._submit(self._decoding, work)
 
     async def write(self, work: Callable[[Engine], T]) -> T:
         """The same on the one thread that changes the gallery.
@@ -122,7 +141,7 @@ class Host:
                 if peers is not None and version != before:
                     loop.call_soon_threadsafe(peers.tell, version)
 
-        return await self._submit(self._writer, telling)
+        return await self._submit(self._writing, telling)
 
     def begin_to_stop(self) -> None:
         """Ends long calls early."""
@@ -149,8 +168,8 @@ class Host:
         if loaded is not None:
             await loaded.standing.close()
             loaded.batcher.close()
-        for executor in (self._readers, self._writer):
-            executor.shutdown(cancel_futures=True)
+        for turns in (self._looking, self._working, self._decoding, self._writing):
+            turns.close()
         if loaded is not None:
             if loaded.scrubber is not None:
                 await asyncio.to_thread(loaded.scrubber.close)
@@ -163,7 +182,7 @@ class Host:
             raise NotReadyError("the server is still loading its model and gallery; try again")
         return self._loaded
 
-    async def _submit(self, executor: Executor, work: Callable[[Engine], T]) -> T:
+    async def _submit(self, turns: Turns, work: Callable[[Engine], T]) -> T:
         call, engine, gone = calls.current(), self._ready().engine, threading.Event()
         call.require_allowed()
 
@@ -175,10 +194,11 @@ class Host:
         seen = engine.within(call.caller.within, require_waiting)
 
         def inside() -> T:
+            require_waiting()
             return context.run(work, seen)
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(executor, inside)
+            return await turns.run(call.caller.token, inside)
         except asyncio.CancelledError:
             gone.set()
             raise

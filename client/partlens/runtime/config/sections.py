@@ -19,6 +19,8 @@ from partlens.common.pictures import ImageLimits
 _MOST = 2_000_000_000
 Count = Annotated[int, Ge(1), Le(_MOST)]
 Rate = Annotated[float, Gt(0), Le(_MOST), Field(allow_inf_nan=False)]
+Timeout = Annotated[float, Gt(0), Le(2_000_000), Field(allow_inf_nan=False)]
+Share = Annotated[float, Gt(0), Le(1), Field(allow_inf_nan=False)]
 Duration = Annotated[float, Ge(0), Le(_MOST), Field(allow_inf_nan=False)]
 
 
@@ -86,7 +88,12 @@ class ServerSection(Section):
     precision: Precision = "float32"
     """precision inside the backbone: float32, or float16 (for GPUs)"""
     workers: Count = 4
-    """number of threads that decode pictures and search the gallery"""
+    """number of threads for searches, explanations and query pictures; one token uses at most all
+    but one"""
+    read_workers: Count = 2
+    """number of threads for GetImage, ListImages, GetGallery and other lists, shared likewise"""
+    upload_workers: Count = 2
+    """number of threads that decode uploaded pictures, shared likewise"""
     grace_seconds: Duration = 10.0
     """how long calls may take to finish when the server stops"""
     scrub_bytes_per_second: Duration = 20e6
@@ -108,6 +115,22 @@ class LimitsSection(Section):
     """most pictures in one search"""
     regions: Count = 32
     """most regions in one request"""
+    corners: Count = 10_000
+    """most corners of all polygons in one request"""
+    filter_values: Count = 1000
+    """most cameras, tracks or excluded cameras in one filter"""
+    filter_attributes: Count = 32
+    """most attributes in one filter"""
+    exclude_ids: Count = 10_000
+    """most excluded images in one filter"""
+    delete_ids: Count = 10_000
+    """most images in one deletion"""
+    watched_queries: Count = 1000
+    """most standing queries named by one watcher"""
+    message_fields: Count = 25_000
+    """most fields in one request message, counted before it is parsed"""
+    text_bytes: Count = 4 * 2**20
+    """most bytes of one request message besides its pictures and masks"""
     search_page_size: Count = 100
     """most hits on one page of a search"""
     search_depth: Count = 1000
@@ -119,13 +142,36 @@ class LimitsSection(Section):
     upsert_batch: Count = 32
     """most uploaded images in one commit; they wait for it in memory"""
     upsert_batch_bytes: Count = 64 * 2**20
-    """most bytes of uploaded images in one commit"""
+    """most bytes of upload messages in one commit"""
+    upload_bytes: Count = 512 * 2**20
+    """most bytes of upload messages waiting in memory, over all streams; streams wait for room"""
     concurrent_calls: Count = 64
     """most calls in progress, not counting upload streams; more are refused immediately"""
     upload_streams: Count = 256
     """most upload streams in progress; more are refused immediately"""
     watch_streams: Count = 64
     """most WatchMatches streams in progress; more are refused immediately"""
+    open_calls: Count = 64
+    """most health checks in progress, and most health and reflection streams; they need no token"""
+    token_share: Share = 0.5
+    """share of the calls, upload streams, watchers, uploaded bytes and standing queries that one
+    token may have"""
+    network_share: Share = 0.75
+    """share of the calls, upload streams and watchers that one network (an IPv4 address, or an IPv6
+    /64) may have; this machine is not limited. Set 1 if all callers come through one proxy"""
+    connections: Count = 1000
+    """most connections, and never more than half of the file descriptors that the server may open;
+    more are closed at once"""
+    connection_streams: Count = 100
+    """most calls in progress on one connection; more wait in the client"""
+    idle_connection_seconds: Timeout = 300.0
+    """how long a connection without calls is kept"""
+    first_message_seconds: Timeout = 10.0
+    """how long a call may take to send its first request"""
+    idle_stream_seconds: Timeout = 300.0
+    """how long an upload stream may send nothing"""
+    send_seconds: Timeout = 60.0
+    """how long a caller may take to read a response"""
     calls_per_second: Rate = 100.0
     """sustained rate of calls per token; faster calls are refused"""
     burst_calls: Count = 200

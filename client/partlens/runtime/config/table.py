@@ -50,7 +50,7 @@ def rows() -> Iterator[Row]:
     for name, section in sections().items():
         for key, field in section.model_fields.items():
             default = "" if field.default is None else toml(field.default)
-            yield Row(name, key, _kind(field), default, field.description or "")
+            yield Row(name, key, _kind(field), default, " ".join((field.description or "").split()))
 
 
 def toml(value: Any) -> str:

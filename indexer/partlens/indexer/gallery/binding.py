@@ -11,7 +11,13 @@ from partlens.common.storage import Storage
 from partlens.explainer.errors import ModelError
 from partlens.explainer.spec import ModelSpec
 from partlens.explainer.stored import kept_bytes
-from partlens.indexer.errors import DamagedError, GalleryError, NewerFormatError, NotFoundError
+from partlens.indexer.errors import (
+    DamagedError,
+    GalleryError,
+    NewerFormatError,
+    NotFoundError,
+    unreadable,
+)
 
 FORMAT = 2
 """Of galleries that no version read before: of int8, or of a smaller model; of others it is 1."""
@@ -69,4 +75,4 @@ class Binding:
         except (OSError, ValueError, KeyError, TypeError, ModelError, RecursionError) as error:
             if isinstance(error, GalleryError):
                 raise
-            raise DamagedError(f"{_FILE} cannot be read: {error}") from error
+            raise unreadable(f"{_FILE} cannot be read: {error}", error) from error

@@ -1,8 +1,10 @@
 """What a segment knows of its images besides their contributions, column by column."""
 
 import json
+import threading
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, wraps
 from pathlib import Path
@@ -38,6 +40,10 @@ SCHEMA = pa.schema(
 )
 """`revision` and `row_id` (Lance's stable one) tell which row of the truth an image is."""
 TRUTH_COLUMNS = tuple(name for name in SCHEMA.names if name != "row_id")
+_ROWS_AN_ID = 4000
+"""Rows that are scanned in the time that finding one id by bisection takes."""
+ATTRIBUTES_KEPT = 8
+"""Attributes of a segment whose values stay decoded; the least recently used are dropped."""
 _UNKNOWN_TIME = np.iinfo(np.int64).min
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 P = ParamSpec("P")
@@ -89,7 +95,9 @@ class Catalogue:
 
     def __init__(self, table: pa.Table) -> None:
         self.table = readable(table.combine_chunks())
-        self._codes: dict[tuple[str, str], Codes] = {}
+        self._codes: dict[str, Codes] = {}
+        self._attributes: OrderedDict[str, Codes] = OrderedDict()
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         count: int = self.table.num_rows
@@ -118,16 +126,28 @@ class Catalogue:
     @_told_of_damage
     def find(self, ids: Iterable[str]) -> Sequence[tuple[str, int]]:
         """Each of the ids that is there, and every row that has it."""
-        found = list[tuple[str, int]]()
+        found, wanted = list[tuple[str, int]](), list(dict.fromkeys(ids))
         if not len(self):
             return found
+        if len(wanted) > len(self) // _ROWS_AN_ID + 1:
+            return self._found_by_scan(wanted)
         column, order = self.table["id"].chunk(0), self._by_id
-        for id in ids:
+        for id in wanted:
             at = bisect_left(order, id, key=lambda row: column[row].as_py())
             while at < len(order) and column[order[at]].as_py() == id:
                 found.append((id, int(order[at])))
                 at += 1
         return found
+
+    def _found_by_scan(self, ids: Sequence[str]) -> list[tuple[str, int]]:
+        """The same by looking at every row, which is faster for many ids."""
+        known = [id for id in ids if _is_text(id)]
+        options = pc.SetLookupOptions(value_set=pa.array(known, pa.string()))
+        numbers = pc.call_function("index_in", [self.table["id"].chunk(0)], options)
+        rows = np.flatnonzero(np.asarray(numbers.is_valid()))
+        of = np.asarray(numbers.take(pa.array(rows)), np.int64)
+        order = np.argsort(of, kind="stable")
+        return [(known[of[i]], int(rows[i])) for i in order]
 
     def prepare(self) -> None:
         """Sort the ids now, so that threads need not all do so."""
@@ -163,18 +183,25 @@ class Catalogue:
     @_told_of_damage
     def codes(self, column: str) -> Codes:
         """The column "camera" or "track", where an empty text means unknown."""
-        if ("", column) not in self._codes:
-            self._codes["", column] = _coded(self.table[column])
-        return self._codes["", column]
+        if column not in self._codes:
+            self._codes[column] = _coded(self.table[column])
+        return self._codes[column]
 
     @_told_of_damage
     def attribute_codes(self, name: str) -> Codes:
         """The values of an attribute."""
-        if ("attribute", name) not in self._codes:
-            options = pc.MapLookupOptions(pa.scalar(name), "first")
-            values = pc.call_function("map_lookup", [self.table["attributes"]], options)
-            self._codes["attribute", name] = _coded(values)
-        return self._codes["attribute", name]
+        with self._lock:
+            if (kept := self._attributes.get(name)) is not None:
+                self._attributes.move_to_end(name)
+                return kept
+        options = pc.MapLookupOptions(pa.scalar(name), "first")
+        values = pc.call_function("map_lookup", [self.table["attributes"]], options)
+        codes = _coded(values)
+        with self._lock:
+            self._attributes[name] = codes
+            while len(self._attributes) > ATTRIBUTES_KEPT:
+                self._attributes.popitem(last=False)
+        return codes
 
     def groups(self, by: GroupBy) -> Codes:
         """The group of every row, -1 where it is one of its own."""
@@ -182,27 +209,39 @@ class Catalogue:
         unknown = [number for number, text in enumerate(codes.texts) if not text]
         return Codes(np.where(np.isin(codes.numbers, unknown), -1, codes.numbers), codes.texts)
 
-    def accepted(self, where: Filter) -> Mask | None:
-        """Which rows pass the filter, shape [M]; None if all do."""
+    def accepted(
+        self, where: Filter, require_waiting: Callable[[], None] = lambda: None
+    ) -> Mask | None:
+        """Which rows pass the filter, shape [M]; None if all do.
+
+        Args:
+            require_waiting: called before each condition; what it raises ends the work early.
+        """
         require_several(where)
-        masks = [
-            self.codes(column).are(texts)
-            for column, texts in (("camera", where.cameras), ("track", where.tracks))
-            if texts
-        ]
+        accepted: Mask | None = None
+        for mask in self._masks(where):
+            require_waiting()
+            accepted = mask if accepted is None else accepted & mask
+        return accepted
+
+    def _masks(self, where: Filter) -> Iterator[Mask]:
+        """Which rows meet each condition of a filter, shape [M] each."""
+        for column, texts in (("camera", where.cameras), ("track", where.tracks)):
+            if texts:
+                yield self.codes(column).are(texts)
         if where.exclude_cameras:
-            masks.append(~self.codes("camera").are(where.exclude_cameras))
-        masks += [self.attribute_codes(name).are({text}) for name, text in where.attributes.items()]
+            yield ~self.codes("camera").are(where.exclude_cameras)
+        for name, text in where.attributes.items():
+            yield self.attribute_codes(name).are({text})
         if where.captured_after is not None:
-            masks.append(self._captured_at >= _microseconds(where.captured_after))
+            yield self._captured_at >= _microseconds(where.captured_after)
         if where.captured_before is not None:
             before = self._captured_at < _microseconds(where.captured_before)
-            masks.append(before & (self._captured_at != _UNKNOWN_TIME))
+            yield before & (self._captured_at != _UNKNOWN_TIME)
         if where.exclude_ids:
             others = np.ones(len(self), bool)
             others[[row for _, row in self.find(where.exclude_ids)]] = False
-            masks.append(others)
-        return np.logical_and.reduce(masks) if masks else None
+            yield others
 
     @cached_property
     def _captured_at(self) -> NDArray[np.int64]:
@@ -254,6 +293,15 @@ def _pairs(text: str | None) -> list[tuple[str, str]]:
     if not isinstance(plain, dict):
         raise ValueError(f"attributes {text!r} are no JSON object")
     return [(_encodable(str(key)), _encodable(str(value))) for key, value in plain.items()]
+
+
+def _is_text(text: str) -> bool:
+    """Whether UTF-8 can encode it: halves of surrogate pairs are in no column."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _encodable(text: str) -> str:

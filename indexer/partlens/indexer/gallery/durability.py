@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from partlens.common.durable import sync
-from partlens.indexer.errors import DamagedError, LockedError, StorageError
+from partlens.indexer.errors import LockedError, StorageError, unreadable
 
 # What to do, by error number; Lance gives the number in its message only.
 _ADVICE = {
@@ -28,15 +28,15 @@ def sync_new(folder: Path, known: set[Path]) -> list[Path]:
     """Sync every file and folder below `folder` that is not known yet; gives the new files.
 
     Files whose names are known never change; a folder is synced when a name in it is new. Names
-    that begin with a dot are of files that are still being written, by a compaction beside.
+    that begin with a dot are of files that are still being written, by a compaction beside. Names
+    of files that are gone are forgotten.
     """
-    found = []
+    found, there = list[Path](), set[Path]()
     for place, _, names in os.walk(folder, topdown=False):
-        new = [
-            path
-            for name in names
-            if (path := Path(place, name)) not in known and not name.startswith(".")
-        ]
+        here = [Path(place, name) for name in names]
+        there.update(here)
+        there.add(Path(place))
+        new = [path for path in here if path not in known and not path.name.startswith(".")]
         for path in new:
             sync(path)
         known.update(new)
@@ -44,6 +44,7 @@ def sync_new(folder: Path, known: set[Path]) -> list[Path]:
         if new or Path(place) not in known:
             sync(Path(place))
             known.add(Path(place))
+    known &= there
     return found
 
 
@@ -95,7 +96,7 @@ def damage(what: str) -> Iterator[None]:
     except BaseException as error:
         if not is_lance_error(error):
             raise
-        raise DamagedError(f"{what}, its files are missing or damaged: {error}") from error
+        raise unreadable(f"{what}, its files are missing or damaged: {error}", error) from error
 
 
 def is_lance_error(error: BaseException) -> bool:

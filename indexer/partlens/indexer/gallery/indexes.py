@@ -18,7 +18,7 @@ from partlens.common.compute import Device
 from partlens.common.durable import sync, write_atomically
 from partlens.common.files import read_file
 from partlens.explainer.halves import to_half
-from partlens.indexer.errors import DamagedError, GalleryError
+from partlens.indexer.errors import DamagedError, GalleryError, unreadable
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.copies import Copies
 from partlens.indexer.gallery.durability import remove_folder
@@ -207,9 +207,10 @@ def read_choice(folder: Path) -> IndexChoice:
     except FileNotFoundError:
         return IndexChoice()
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DamagedError(
+        raise unreadable(
             f"{folder.name}/{CHOICE} cannot be read: {error}; delete it, and choose again with"
-            " `partlens index compact`"
+            " `partlens index compact`",
+            error,
         ) from error
 
 
@@ -234,7 +235,7 @@ def _load(path: Path, segment: Segment) -> SegmentIndex:
         # First, as FAISS must not parse a file that was changed.
         problem = checksums.difference(path, path / SUMS)
     except OSError as error:
-        raise DamagedError(f"index {path.name} cannot be read: {error}") from error
+        raise unreadable(f"index {path.name} cannot be read: {error}", error) from error
     if problem:
         raise DamagedError(f"index {path.name}: {problem}")
     return _open(path, segment)
@@ -250,7 +251,7 @@ def _open(path: Path, segment: Segment) -> SegmentIndex:
             on_disk=True,
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise DamagedError(f"index {path.name} cannot be read: {error}") from error
+        raise unreadable(f"index {path.name} cannot be read: {error}", error) from error
     rows, positions, dimensions = segment.contributions.shape
     fits = [facts["rows"], facts["positions"]] == [rows, positions]
     fits &= found.units.shape == (rows, dimensions) and found.units.dtype == np.float16

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from partlens.indexer.errors import DamagedError, IndexerError
+from partlens.indexer.errors import DamagedError, IndexerError, OutOfFilesError, unreadable
 from partlens.indexer.gallery import checksums, indexes, segments
 from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.findings import Finding
@@ -78,7 +78,7 @@ class SealedFolder:
             try:
                 problem = checksums.difference(self.path, self.sums, digest_of=digest_of)
             except OSError as error:
-                problem = f"cannot be read: {error.strerror or error}"
+                problem = _unreadable(error)
             if problem is None:
                 return None
             # Removing a segment renames its folder first, so this one is still the same and whole.
@@ -104,6 +104,8 @@ class Note:
         """Read it; None if it can be read."""
         try:
             self.read()
+        except OutOfFilesError:
+            raise
         except IndexerError as error:
             return Finding(self.place, f"is damaged: {error}", repairable=False)
         return None
@@ -222,7 +224,7 @@ def _misfit(file: Path, expected: int | None) -> str | None:
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
-        return f"cannot be read: {error.strerror or error}"
+        return _unreadable(error)
     if expected is not None and size != expected:
         return f"has {size} bytes and was written with {expected}"
     return None
@@ -234,8 +236,16 @@ def _difference(file: Path, digest: str, digest_of: Digest) -> str | None:
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
-        return f"cannot be read: {error.strerror or error}"
+        return _unreadable(error)
     return None if same else "differs from its checksum"
+
+
+def _unreadable(error: OSError) -> str:
+    """The problem of a file that cannot be read; OutOfFilesError if nothing is known of it."""
+    problem = f"cannot be read: {error.strerror or error}"
+    if isinstance(found := unreadable(problem, error), OutOfFilesError):
+        raise found from error
+    return problem
 
 
 def _needed(file: Path) -> bool:

@@ -1,6 +1,6 @@
 """Which rows of which segments are in a gallery at one commit."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -80,14 +80,38 @@ class LiveRows:
         """Of the images of these ids, those that are there: a replaced image has another."""
         return {id: self.revision(place) for id, place in self.find(ids).items()}
 
-    def changed_since(self, revision: int) -> list[tuple[int, str]]:
-        """(revision, id) of the images of a later revision, in order."""
+    @cached_property
+    def newest_revision(self) -> int:
+        """Highest revision of all images; 0 if there are none."""
+        highest = 0
+        for segment, live in zip(self.segments, self.live, strict=True):
+            of = segment.catalogue.revisions[live]
+            highest = max(highest, int(of.max()) if len(of) else 0)
+        return highest
+
+    def changed_since(self, revision: int, most: int | None = None) -> list[tuple[int, str]]:
+        """(revision, id) of the images of a later revision, in order.
+
+        Args:
+            most: leave out the later ones beyond so many, but for those of the last revision.
+        """
+        last = self._last_of(revision, most) if most is not None else None
         found = list[tuple[int, str]]()
         for segment, live in zip(self.segments, self.live, strict=True):
             of = segment.catalogue
-            rows = np.flatnonzero(live & (of.revisions > revision))
+            changed = live & (of.revisions > revision)
+            rows = np.flatnonzero(changed if last is None else changed & (of.revisions <= last))
             found += zip(of.revisions[rows].tolist(), of.ids(rows), strict=True)
         return sorted(found)
+
+    def _last_of(self, revision: int, count: int) -> int | None:
+        """The revision of the image of this number among the later ones; None if they are fewer."""
+        revisions = [segment.catalogue.revisions for segment in self.segments]
+        later = [of[live & (of > revision)] for of, live in zip(revisions, self.live, strict=True)]
+        together = np.concatenate([np.zeros(0, np.int64), *later])
+        if len(together) <= count:
+            return None
+        return int(np.partition(together, count - 1)[count - 1])
 
     def passing(self, ids: Sequence[str], where: Filter) -> set[str]:
         """Those of the images of these ids that are there and pass the filter."""
@@ -106,11 +130,21 @@ class LiveRows:
         """Which rows of the truth the images at these places are."""
         return [int(self.segments[number].catalogue.row_ids[row]) for number, row in places]
 
-    def page(self, after: str, limit: int, where: Filter | None = None) -> list[Place]:
-        """The first places in order of id, of the ids above `after` that pass the filter."""
+    def page(
+        self,
+        after: str,
+        limit: int,
+        where: Filter | None = None,
+        require_waiting: Callable[[], None] = lambda: None,
+    ) -> list[Place]:
+        """The first places in order of id, of the ids above `after` that pass the filter.
+
+        Args:
+            require_waiting: as matching.
+        """
         found: list[tuple[str, Place]] = []
         options = pc.SelectKOptions(limit, [("id", "ascending")])
-        for number, (segment, passing) in enumerate(self.matching(where)):
+        for number, (segment, passing) in enumerate(self.matching(where, require_waiting)):
             ids = segment.catalogue.table["id"].take(pa.array(passing))
             above = pc.call_function("greater", [ids, pa.scalar(after)])
             some = pa.table({"id": ids, "row": passing}).filter(above)
@@ -118,10 +152,18 @@ class LiveRows:
             found += [(row["id"], Place(number, row["row"])) for row in first.to_pylist()]
         return [place for _, place in sorted(found)[:limit]]
 
-    def matching(self, where: Filter | None = None) -> Iterator[tuple[Segment, Rows]]:
-        """Each segment's rows that are in the gallery and pass the filter, in order."""
+    def matching(
+        self, where: Filter | None = None, require_waiting: Callable[[], None] = lambda: None
+    ) -> Iterator[tuple[Segment, Rows]]:
+        """Each segment's rows that are in the gallery and pass the filter, in order.
+
+        Args:
+            require_waiting: called before each condition; what it raises ends the work early.
+        """
         for segment, live in zip(self.segments, self.live, strict=True):
-            passing = None if where is None else segment.catalogue.accepted(where)
+            passing = None
+            if where is not None:
+                passing = segment.catalogue.accepted(where, require_waiting)
             yield segment, np.flatnonzero(live if passing is None else live & passing)
 
     def without(self, places: Sequence[Place]) -> "LiveRows":

@@ -57,7 +57,9 @@ def search(
         require_waiting: called between chunks; what it raises ends the search.
         by: groups of which only the best image counts.
     """
-    passing = [(segment, rows) for segment, rows in live.matching(where) if len(rows)]
+    passing = [
+        (segment, rows) for segment, rows in live.matching(where, require_waiting) if len(rows)
+    ]
     size = sum(segment.contributions.bytes_per_image * len(rows) for segment, rows in passing)
     numbers = {segment: number for number, segment in enumerate(live.segments)}
     ranking = Ranking(Asked(parts, score, grid, by), top)
@@ -169,10 +171,16 @@ def _copies(
             yield segment, found[rows[there] == found], -float(score)
 
 
-def others(live: LiveRows, where: Filter, by: GroupBy, found: Sequence[Found]) -> list[int]:
+def others(
+    live: LiveRows,
+    where: Filter,
+    by: GroupBy,
+    found: Sequence[Found],
+    require_waiting: Callable[[], None] = lambda: None,
+) -> list[int]:
     """How many more images that pass the filter are in the group of each found image."""
     sizes = dict.fromkeys((one.group for one in found if one.group), 0)
-    for segment, rows in live.matching(where):
+    for segment, rows in live.matching(where, require_waiting):
         numbers, texts = segment.catalogue.groups(by)
         counts = np.bincount(numbers[rows] + 1, minlength=len(texts) + 1)
         for number, text in enumerate(texts, start=1):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from partlens.common.durable import sync
 from partlens.common.storage import Storage
 from partlens.explainer.stored import Stored
-from partlens.indexer.errors import DamagedError
+from partlens.indexer.errors import DamagedError, unreadable
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.catalogue import Catalogue, joined
@@ -127,7 +127,7 @@ def load(path: Path, bound: Binding) -> Segment:
         segment = _map(path)
         _require_fitting(segment, bound)
     except (OSError, ValueError, TypeError, EOFError, RecursionError) as error:
-        raise DamagedError(f"segment {path.name} cannot be read: {error}") from error
+        raise unreadable(f"segment {path.name} cannot be read: {error}", error) from error
     return segment
 
 

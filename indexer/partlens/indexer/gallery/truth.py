@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from partlens.common.durable import write_atomically
 from partlens.common.files import read_file
-from partlens.indexer.errors import DamagedError
+from partlens.indexer.errors import DamagedError, unreadable
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.durability import damage, everything_below, refusals, sync_new
@@ -55,7 +55,7 @@ class Committed:
             plain = json.loads(read_file(folder / COMMITTED))
             return cls(int(plain["version"]), int(plain["revision"]))
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DamagedError(f"{COMMITTED} cannot be read: {error}") from error
+            raise unreadable(f"{COMMITTED} cannot be read: {error}", error) from error
 
     def write(self, folder: Path) -> None:
         """All of it or nothing, synced."""

@@ -58,10 +58,18 @@ class GalleryView:
         return self._stored(self._require([id]))[0]
 
     def list(
-        self, after: str = "", limit: int = 100, where: Filter | None = None
+        self,
+        after: str = "",
+        limit: int = 100,
+        where: Filter | None = None,
+        require_waiting: Callable[[], None] = lambda: None,
     ) -> Sequence[StoredImage]:
-        """Images that pass the filter, sorted by id, starting after the id `after`."""
-        return self._stored(self.live.page(after, limit, where))
+        """Images that pass the filter, sorted by id, starting after the id `after`.
+
+        Args:
+            require_waiting: called now and then; if it raises, the listing ends.
+        """
+        return self._stored(self.live.page(after, limit, where, require_waiting))
 
     def count(self, where: Filter) -> int:
         """How many images pass the filter."""
@@ -136,7 +144,7 @@ class GalleryView:
             live, parts, score, where, top, self.spec.grid, index_of,
             require_waiting=require_waiting, by=by,
         )  # fmt: skip
-        more = [0] * len(found) if by is None else others(live, where, by, found)
+        more = [0] * len(found) if by is None else others(live, where, by, found, require_waiting)
         stored = self._stored([one.place for one in found])
         return [
             Candidate(
@@ -181,11 +189,15 @@ class GalleryView:
     @property
     def newest_revision(self) -> int:
         """Highest revision of all images; increases with every `add` and `correct`; 0 if empty."""
-        return max((revision for revision, _ in self.changed_since(0)), default=0)
+        return self.live.newest_revision
 
-    def changed_since(self, revision: int) -> Sequence[tuple[int, str]]:
-        """(revision, id) of all images with a later revision, in order."""
-        return self.live.changed_since(revision)
+    def changed_since(self, revision: int, most: int | None = None) -> Sequence[tuple[int, str]]:
+        """(revision, id) of the images with a later revision, in order.
+
+        Args:
+            most: only about this many, the earliest; a revision is never split.
+        """
+        return self.live.changed_since(revision, most)
 
     def holdings(self) -> Holdings:
         """Lookup of the images by id and by uri; a copy, about 200 bytes per image."""

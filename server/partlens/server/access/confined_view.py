@@ -47,7 +47,8 @@ class ConfinedView:
 
     def list(self, after: str, limit: int) -> Sequence[StoredImage]:
         """Images ordered by id, starting with the first id above `after`."""
-        return self.whole.list(after, limit, self.within.narrowed(_EVERYTHING))
+        narrowed = self.within.narrowed(_EVERYTHING)
+        return self.whole.list(after, limit, narrowed, self.require_waiting)
 
     def thumbnails(self, ids: Sequence[str]) -> Sequence[bytes]:
         """See GalleryView.thumbnails."""

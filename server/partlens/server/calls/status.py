@@ -13,6 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
+from partlens.common.files import lacks_descriptors
 from partlens.explainer import errors as explainer
 from partlens.indexer import errors as indexer
 from partlens.server import errors as server
@@ -38,6 +39,12 @@ class Rule:
     retry_seconds: float | None = None
 
 
+_OUT_OF_FILES = Rule(
+    Code.UNAVAILABLE,
+    "OUT_OF_FILES",
+    "the server has no file descriptor left; retry, and ask its operator to allow it more",
+    5.0,
+)
 # The first matching type applies; a RequestError has its own reason.
 RULES: tuple[tuple[type[Exception], Rule], ...] = (
     (server.RequestError, Rule(Code.INVALID_ARGUMENT, "")),
@@ -78,6 +85,7 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
     ),
     (server.RateError, Rule(Code.RESOURCE_EXHAUSTED, "RATE_EXCEEDED")),
     (server.OverloadedError, Rule(Code.RESOURCE_EXHAUSTED, "OVERLOADED")),
+    (server.SilentCallerError, Rule(Code.ABORTED, "CALLER_SILENT")),
     (server.CallerGoneError, Rule(Code.CANCELLED, "CALLER_GONE")),
     (server.NotReadyError, Rule(Code.UNAVAILABLE, "NOT_READY", None, 1.0)),
     (server.StoppingError, Rule(Code.UNAVAILABLE, "STOPPING", None, 5.0)),
@@ -112,6 +120,7 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
             30.0,
         ),
     ),
+    (indexer.OutOfFilesError, _OUT_OF_FILES),
     (
         indexer.DamagedError,
         Rule(
@@ -126,7 +135,8 @@ _INTERNAL = Rule(Code.INTERNAL, "INTERNAL")
 
 def rule_for(error: Exception) -> Rule:
     """The rule for an error; INTERNAL if the table has none."""
-    return next((rule for type, rule in RULES if isinstance(error, type)), _INTERNAL)
+    rule = next((rule for type, rule in RULES if isinstance(error, type)), _INTERNAL)
+    return _OUT_OF_FILES if rule is _INTERNAL and lacks_descriptors(error) else rule
 
 
 def code_of(error: BaseException) -> Code:

@@ -62,6 +62,7 @@ class Engine:
     def __init__(self, model: MetricModel, gallery: Gallery, limits: LimitsSection) -> None:
         self.model, self.limits = model, limits
         self.whole, self.gallery = gallery, ConfinedGallery(gallery, Confinement())
+        self._require_waiting: Callable[[], None] = lambda: None
         self._follower = Follower(gallery)
         self._kept = KeptViews()
 
@@ -80,9 +81,10 @@ class Engine:
         """An engine for one caller, restricted to the images within a confinement.
 
         Args:
-            require_waiting: raises when the caller is gone, to end a search early.
+            require_waiting: raises when the caller is gone, to end long work early.
         """
         confined = copy(self)
+        confined._require_waiting = require_waiting
         confined.gallery = ConfinedGallery(self.whole, confinement, require_waiting)
         return confined
 
@@ -136,8 +138,9 @@ class Engine:
         """Share of each position that a region covers, [P]; raises RequestError."""
         with blamed_on(field):
             return position_weights(
-                region, query.image_size, self.spec.preprocessing, self.spec.grid
-            )
+                region, query.image_size, self.spec.preprocessing, self.spec.grid,
+                self._require_waiting,
+            )  # fmt: skip
 
     def part(self, query: Query, covered: FloatArray, weight: float, field: str) -> QueryPart:
         """A region as a search sees it; raises RequestError if it is unusable or contributes

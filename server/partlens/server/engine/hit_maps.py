@@ -34,6 +34,7 @@ def with_maps(
     contributions, bias = view.decompositions([c.id for c in found])
 
     def maps(query: Query, feature: FloatArray) -> FloatArray:
+        view.require_waiting()
         grid = view.whole.spec.grid
         return maps_of_retrieved(feature, query.embedding, contributions, bias, grid)
 

@@ -1,6 +1,7 @@
 """The queue in front of the model: images of different calls share a forward pass."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ class Decomposed:
 
 @dataclass(frozen=True, eq=False)
 class _Waiting:
+    holder: str
     pixels: FloatArray
     seen: "asyncio.Future[Decomposed]"
 
@@ -64,11 +66,14 @@ class Batcher:
         self._thread = ThreadPoolExecutor(1, "partlens-model")
         self._turns = asyncio.Semaphore(most)
 
-    async def decompose(self, pixels: FloatArray, *, patient: bool = False) -> Decomposed:
+    async def decompose(
+        self, pixels: FloatArray, *, patient: bool = False, holder: str = ""
+    ) -> Decomposed:
         """Run one image through the model.
 
         Args:
             pixels: [3, height, width].
+            holder: who it is for; a pass takes images of all holders in turn.
             patient: wait for room instead of raising OverloadedError. Images of patient callers
                 never fill the queue: at most one pass of them is in it.
 
@@ -78,27 +83,27 @@ class Batcher:
         """
         if patient:
             async with self._turns:
-                return await self._enqueue(pixels)
+                return await self._enqueue(pixels, holder)
         if len(self._waiting) >= self._queue:
             raise OverloadedError(
                 f"{self._queue} images are waiting for the model, the most this server allows; try"
                 " again"
             )
-        return await self._enqueue(pixels)
+        return await self._enqueue(pixels, holder)
 
     def close(self) -> None:
         """Waits for the running pass."""
         self._thread.shutdown(cancel_futures=True)
 
-    async def _enqueue(self, pixels: FloatArray) -> Decomposed:
+    async def _enqueue(self, pixels: FloatArray, holder: str) -> Decomposed:
         self._metrics.waiting_images.inc()
         try:
-            return await self._enqueued(pixels)
+            return await self._enqueued(pixels, holder)
         finally:
             self._metrics.waiting_images.dec()
 
-    async def _enqueued(self, pixels: FloatArray) -> Decomposed:
-        one = _Waiting(pixels, asyncio.get_running_loop().create_future())
+    async def _enqueued(self, pixels: FloatArray, holder: str) -> Decomposed:
+        one = _Waiting(holder, pixels, asyncio.get_running_loop().create_future())
         self._waiting.append(one)
         if self._task is None:
             self._task = asyncio.create_task(self._work())
@@ -124,9 +129,19 @@ class Batcher:
             return [StoppingError(f"the server is stopping: {error}") for _ in images]
 
     def _next(self) -> list[_Waiting]:
-        wanted = [one for one in self._waiting if not one.seen.cancelled()]
+        wanted = _in_turn([one for one in self._waiting if not one.seen.cancelled()])
         self._waiting = wanted[self._most :]
         return wanted[: self._most]
+
+
+def _in_turn(waiting: Sequence[_Waiting]) -> list[_Waiting]:
+    """The first image of each holder, then the second of each, and so on."""
+    before: Counter[str] = Counter()
+    turns = list[int]()
+    for one in waiting:
+        turns.append(before[one.holder])
+        before[one.holder] += 1
+    return [waiting[i] for i in sorted(range(len(waiting)), key=turns.__getitem__)]
 
 
 def _tell(seen: "asyncio.Future[Decomposed]", result: Decomposed | Exception) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.explainer.images import decode
+from partlens.server.calls import call as calls
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import UnknownQueryError
 from partlens.server.features.batcher import Batcher
@@ -106,7 +107,7 @@ class QueryFeatures:
         self._lookups.labels("kept" if query else "unseen").inc()
         if query is None:
             size, pixels = await self._run(lambda engine: _decoded(picture, engine))
-            seen = await self._batcher.decompose(pixels)
+            seen = await self._batcher.decompose(pixels, holder=calls.current().caller.token)
             query = Query(id, size, seen.contributions, seen.bias)
             await self._cache.keep(query)
         return query

@@ -43,8 +43,9 @@ class GalleryHandlers:
         self, requests: AsyncIterator[pb.UpsertImagesRequest]
     ) -> AsyncIterator[pb.UpsertImagesResponse]:
         """Answers each image in the order sent, when it is on disk or has been refused."""
-        limits, index = self._host.settings.limits, 0
-        async with receiving(requests, limits, self._host.stopping) as inbox:
+        host, index = self._host, 0
+        limits = host.settings.limits
+        async with receiving(requests, limits, host.uploading, host.stopping) as inbox:
             while batch := await inbox.take():
                 prepared = await uploads.prepare(batch, self._host)
                 receipts = await self._host.write(partial(uploads.commit, prepared))
@@ -70,7 +71,7 @@ class GalleryHandlers:
 
             return engine.gallery.read(look)
 
-        return await self._host.run(answer)
+        return await self._host.look(answer)
 
     async def list_images(self, request: pb.ListImagesRequest) -> pb.ListImagesResponse:
         """A page of the gallery's images, ordered by id."""
@@ -93,15 +94,15 @@ class GalleryHandlers:
                 else "",
             )
 
-        return await self._host.run(answer)
+        return await self._host.look(answer)
 
     async def delete_images(self, request: pb.DeleteImagesRequest) -> pb.DeleteImagesResponse:
         """Deletes images by id; returns how many existed."""
         if not request.ids:
             raise RequestError("ids", "none given; give at least one id")
-        ids = [decoding.image_id(id, f"ids[{i}]") for i, id in enumerate(request.ids)]
 
         def answer(engine: Engine) -> pb.DeleteImagesResponse:
+            ids = [decoding.image_id(id, f"ids[{i}]") for i, id in enumerate(request.ids)]
             with engine.gallery.writing() as writer:
                 deleted = writer.delete(ids)
                 version = engine.gallery.view.number
@@ -117,4 +118,4 @@ class GalleryHandlers:
             view = engine.gallery.view
             return encoding.gallery(view.number, len(view), engine.spec, engine.limits)
 
-        return await self._host.run(answer)
+        return await self._host.look(answer)

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from partlens.runtime.config.sections import LimitsSection
+from partlens.server.calls import call as calls
 from partlens.server.errors import StoppingError
+from partlens.server.limits.budget import Budget
 from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
 
 
@@ -14,12 +16,18 @@ class Inbox:
 
     `take` returns all images that have arrived meanwhile, so they share the cost of one commit, and
     a single image never waits for others.
+
+    Args:
+        most, most_bytes: most messages that wait, and most bytes of them.
+        budget: bytes of the messages of all streams, until they are committed.
+        holder: token of the caller.
     """
 
-    def __init__(self, most: int, most_bytes: int) -> None:
+    def __init__(self, most: int, most_bytes: int, budget: Budget, holder: str) -> None:
         self._most, self._most_bytes = most, most_bytes
+        self._budget, self._holder = budget, holder
         self._waiting: list[UpsertImagesRequest] = []
-        self._bytes = 0
+        self._bytes = self._taken = 0
         self._error: Exception | None = None
         self._ended = False
         self._changed = asyncio.Condition()
@@ -28,10 +36,13 @@ class Inbox:
         """Receives until the stream ends; waits while the inbox is full."""
         try:
             async for request in requests:
+                size = request.ByteSize()
                 async with self._changed:
                     await self._changed.wait_for(self._has_room)
+                await self._budget.reserve(self._holder, size)
+                async with self._changed:
                     self._waiting.append(request)
-                    self._bytes += len(request.data)
+                    self._bytes += size
                     self._changed.notify_all()
             await self.end(None)
         except Exception as error:
@@ -44,18 +55,30 @@ class Inbox:
             self._changed.notify_all()
 
     async def take(self) -> list[UpsertImagesRequest]:
-        """All images that have arrived, at least one; empty at the end of the stream.
+        """All images that have arrived, at least one; empty at the end of the stream. Those that
+        were taken before no longer count against the budget.
 
         Raises:
             StoppingError: the server is stopping, and everything that arrived was taken.
         """
+        await self._release()
         async with self._changed:
             await self._changed.wait_for(lambda: self._waiting or self._ended)
-            taken, self._waiting, self._bytes = self._waiting, [], 0
+            taken, self._waiting = self._waiting, []
+            self._taken, self._bytes = self._bytes, 0
             self._changed.notify_all()
         if not taken and self._error is not None:
             raise self._error
         return taken
+
+    async def close(self) -> None:
+        """Drops what waits."""
+        self._taken, self._bytes = self._taken + self._bytes, 0
+        await self._release()
+
+    async def _release(self) -> None:
+        size, self._taken = self._taken, 0
+        await self._budget.release(self._holder, size)
 
     def _has_room(self) -> bool:
         return len(self._waiting) < self._most and self._bytes < self._most_bytes
@@ -63,10 +86,14 @@ class Inbox:
 
 @asynccontextmanager
 async def receiving(
-    requests: AsyncIterator[UpsertImagesRequest], limits: LimitsSection, stopping: asyncio.Event
+    requests: AsyncIterator[UpsertImagesRequest],
+    limits: LimitsSection,
+    budget: Budget,
+    stopping: asyncio.Event,
 ) -> AsyncIterator[Inbox]:
     """An inbox that fills from a stream until the stream ends or the server begins to stop."""
-    inbox = Inbox(limits.upsert_batch, limits.upsert_batch_bytes)
+    holder = calls.current().caller.token
+    inbox = Inbox(limits.upsert_batch, limits.upsert_batch_bytes, budget, holder)
     filling = asyncio.create_task(inbox.fill(requests))
 
     async def end_when_stopping() -> None:
@@ -81,3 +108,4 @@ async def receiving(
         for task in (filling, watching):
             task.cancel()
         await asyncio.gather(filling, watching, return_exceptions=True)
+        await inbox.close()

@@ -62,12 +62,17 @@ class StandingQueryHandlers:
         caller = calls.current().caller
         where = caller.within.narrowed(question.where)
 
-        def save(engine: Engine) -> StandingQuery:
+        def cover(engine: Engine) -> tuple[SavedRegion, ...]:
             regions = []
             for region in question.regions:
                 covered = engine.coverage(queries[region.image], region.region, region.field)
                 engine.part(queries[region.image], covered, region.weight, region.field)
                 regions.append(SavedRegion(region.image, covered, region.weight))
+            return tuple(regions)
+
+        regions = await self._host.run(cover)
+
+        def save(engine: Engine) -> StandingQuery:
             made = StandingQuery(
                 id=f"s-{secrets.token_hex(8)}",
                 name=request.name,
@@ -79,7 +84,7 @@ class StandingQueryHandlers:
                 created_revision=self._host.standing.newest,
                 model_digest=engine.spec.digest,
                 images=tuple(queries),
-                regions=tuple(regions),
+                regions=regions,
             )
             self._host.standing.add(made)
             return made
@@ -92,7 +97,7 @@ class StandingQueryHandlers:
         self, request: pb.ListStandingQueriesRequest
     ) -> pb.ListStandingQueriesResponse:
         """The caller's standing queries, in order of creation."""
-        mine = await self._host.run(lambda engine: self._mine())
+        mine = await self._host.look(lambda engine: self._mine())
         calls.current().note(query=digest("standing"), hits=len(mine))
         return pb.ListStandingQueriesResponse(
             standing_queries=[messages.standing_query(one) for one in mine.values()]
@@ -116,7 +121,7 @@ class StandingQueryHandlers:
     ) -> AsyncGenerator[pb.WatchMatchesResponse]:
         """Every match that the caller may see, as it is found."""
         wanted, call = set(request.standing_query_ids), calls.current()
-        encoder = await self._host.run(lambda engine: self._encoder(engine, wanted))
+        encoder = await self._host.look(lambda engine: self._encoder(engine, wanted))
         after = request.after_revision if request.HasField("after_revision") else None
         async with aclosing(self._host.standing.board.watch(after)) as notes:
             async for note in notes:

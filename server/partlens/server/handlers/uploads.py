@@ -29,8 +29,12 @@ class _Decoded:
 
 async def prepare(requests: Sequence[UpsertImagesRequest], host: Host) -> list[NewImage | Refused]:
     """Run each uploaded image through the model; return images or refusals, in order."""
-    read = await host.run(lambda engine: [_read(request, engine) for request in requests])
-    return await asyncio.gather(*(_seen(one, host) for one in read))
+    return await asyncio.gather(*(_prepared(request, host) for request in requests))
+
+
+async def _prepared(request: UpsertImagesRequest, host: Host) -> NewImage | Refused:
+    # One picture is one job, so that other callers' pictures come between those of a batch.
+    return await _seen(await host.decode(lambda engine: _read(request, engine)), host)
 
 
 def commit(prepared: Sequence[NewImage | Refused], engine: Engine) -> list[Receipt]:
@@ -83,7 +87,9 @@ async def _seen(one: _Decoded | Refused, host: Host) -> NewImage | Refused:
     if isinstance(one, Refused):
         return one
     try:
-        seen = await host.batcher.decompose(one.picture.pixels, patient=True)
+        seen = await host.batcher.decompose(
+            one.picture.pixels, patient=True, holder=calls.current().caller.token
+        )
     except ShapeError as error:
         return Refused("NOT_EXPLAINABLE", str(error))
     of = one.upload

@@ -1,13 +1,16 @@
 """Limits the number of calls in progress."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from prometheus_client import Gauge
 
+from partlens.runtime.config.sections import LimitsSection
 from partlens.server.calls.call import Call
 from partlens.server.errors import OverloadedError
+from partlens.server.limits.holders import Holders, network, share_of
 
 # Calls that last as long as the caller likes; they are counted separately.
 _KINDS = {
@@ -17,39 +20,94 @@ _KINDS = {
 _NAMES = {"call": "calls", "stream": "streams of uploads", "watch": "watchers of matches"}
 
 
+@dataclass(eq=False)
+class Places:
+    """Places for calls of one kind.
+
+    Attributes:
+        name: of such calls, in messages.
+        most: most calls in progress.
+        tokens, networks: what each token and each network holds of them.
+        now: calls in progress.
+    """
+
+    name: str
+    most: int
+    tokens: Holders
+    networks: Holders
+    now: int = 0
+
+    @classmethod
+    def of(cls, name: str, most: int, limits: LimitsSection) -> "Places":
+        """As the settings share them out."""
+        tokens = Holders(share_of(most, limits.token_share))
+        return cls(name, most, tokens, Holders(share_of(most, limits.network_share)))
+
+    def take(self, token: str, peer: str) -> None:
+        """Takes a place; OverloadedError if there is none for this caller."""
+        place = network(peer)
+        if self.now >= self.most:
+            raise OverloadedError(
+                f"{self.most} {self.name} are in progress, the most this server allows; try again"
+            )
+        if self.tokens.full(token):
+            raise OverloadedError(
+                f"{self.tokens.most} {self.name} of token {token} are in progress, the most for"
+                " one token; try again"
+            )
+        if self.networks.full(place):
+            raise OverloadedError(
+                f"{self.networks.most} {self.name} from {place} are in progress, the most for one"
+                " network; try again"
+            )
+        self.now += 1
+        self.tokens.take(token)
+        self.networks.take(place)
+
+    def give(self, token: str, peer: str) -> None:
+        """Gives the place back."""
+        self.now -= 1
+        self.tokens.give(token)
+        self.networks.give(network(peer))
+
+
 class Admission:
     """Refuses calls immediately when too many are in progress, instead of queueing them.
 
     Args:
-        most: most calls in progress, by kind: call, stream (of uploads) and watch (for matches).
-        gauge: number of calls in progress, by kind.
+        gauge: number of calls in progress, by kind: call, stream (of uploads) and watch (for
+            matches).
     """
 
-    def __init__(self, most: Mapping[str, int], gauge: Gauge) -> None:
-        self._most, self._gauge = most, gauge
-        self._now = dict.fromkeys(_NAMES, 0)
+    def __init__(self, limits: LimitsSection, gauge: Gauge) -> None:
+        most = {
+            "call": limits.concurrent_calls,
+            "stream": limits.upload_streams,
+            "watch": limits.watch_streams,
+        }
+        self._places = {
+            kind: Places.of(_NAMES[kind], count, limits) for kind, count in most.items()
+        }
+        self._gauge = gauge
         self._idle = asyncio.Event()
         self._idle.set()
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
-        """Raises OverloadedError if the limit is reached."""
+        """Raises OverloadedError if the limit of the server, the token or the network is
+        reached."""
         kind = _KINDS.get(call.method, "call")
-        if self._now[kind] >= self._most[kind]:
-            raise OverloadedError(
-                f"{self._most[kind]} {_NAMES[kind]} are in progress, the most this server allows;"
-                " try again"
-            )
+        places, token, peer = self._places[kind], call.caller.token, call.peer
+        places.take(token, peer)
         gauge = self._gauge.labels(kind)
-        self._now[kind] += 1
         gauge.inc()
         self._idle.clear()
         try:
             yield
         finally:
-            self._now[kind] -= 1
+            places.give(token, peer)
             gauge.dec()
-            if not any(self._now.values()):
+            if not any(one.now for one in self._places.values()):
                 self._idle.set()
 
     async def idle(self) -> None:

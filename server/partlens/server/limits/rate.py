@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from partlens.server.calls.call import Call
 from partlens.server.errors import RateError
 
+_FEW = 1024
+"""Tokens below which none is forgotten."""
+
 
 @dataclass
 class Bucket:
@@ -52,6 +55,7 @@ class Rate:
     ) -> None:
         self._rate, self._burst, self._clock = rate, burst, clock
         self._buckets: dict[str, Bucket] = {}
+        self._look_at = _FEW
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
@@ -60,10 +64,23 @@ class Rate:
             self._take(call.caller.token)
         yield
 
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def _forget(self, now: float) -> None:
+        """Drops the tokens that have paused long enough to make a whole burst again."""
+        if len(self._buckets) >= self._look_at:
+            paused = self._burst / self._rate
+            self._buckets = {
+                token: one for token, one in self._buckets.items() if now - one.at < paused
+            }
+            self._look_at = max(_FEW, 2 * len(self._buckets))
+
     def _take(self, token: str) -> None:
         now = self._clock()
         bucket = self._buckets.get(token)
         if bucket is None:
+            self._forget(now)
             bucket = self._buckets[token] = Bucket(self._rate, self._burst, self._burst, now)
         if wait := bucket.take(now):
             raise RateError(

@@ -55,8 +55,8 @@ def search(request: search_pb.SearchRegionsRequest, limits: LimitsSection) -> Se
     Raises:
         RequestError: a field is invalid.
     """
-    _count("images", len(request.images), limits.query_images)
-    _count("regions", len(request.regions), limits.regions)
+    _require_some("images", len(request.images), limits.query_images)
+    _require_some("regions", len(request.regions), limits.regions)
     decoder = RegionDecoder(limits.image_pixels)
     regions = tuple(
         _region_to_find(decoder, region, f"regions[{i}]", len(request.images))
@@ -83,7 +83,6 @@ def search(request: search_pb.SearchRegionsRequest, limits: LimitsSection) -> Se
 
 def pair(request: search_pb.ExplainPairRequest, limits: LimitsSection) -> PairQuestion:
     """Decode an explanation of a pair; raises RequestError as search does."""
-    _count("regions", len(request.regions), limits.regions, least=0)
     decoder, regions = RegionDecoder(limits.image_pixels), []
     for i, region in enumerate(request.regions):
         field = f"regions[{i}]"
@@ -98,7 +97,6 @@ def pair(request: search_pb.ExplainPairRequest, limits: LimitsSection) -> PairQu
 
 def describe(request: search_pb.DescribeQueryRequest, limits: LimitsSection) -> DescribeQuestion:
     """Decode a description of a query; raises RequestError as search does."""
-    _count("regions", len(request.regions), limits.regions, least=0)
     decoder = RegionDecoder(limits.image_pixels)
     fields = [f"regions[{i}]" for i in range(len(request.regions))]
     regions = [
@@ -247,6 +245,7 @@ def _group_by(text: str) -> GroupBy | None:
     return GroupBy(cast("Literal['track', 'camera']", kind))
 
 
-def _count(field: str, given: int, most: int, least: int = 1) -> None:
-    if not least <= given <= most:
-        raise RequestError(field, f"{given} given; {least} to {most} are allowed")
+def _require_some(field: str, given: int, most: int) -> None:
+    # Too many are refused before the message is parsed.
+    if not given:
+        raise RequestError(field, f"none given; give 1 to {most}")

@@ -9,7 +9,6 @@ from partlens.server.errors import RequestError
 from partlens.v1 import region_pb2 as pb
 
 _FURTHEST = 1e9
-_CORNERS = 10_000
 
 
 class RegionDecoder:
@@ -86,12 +85,6 @@ class RegionDecoder:
 
 
 def _polygon(polygon: pb.Polygon, field: str) -> Polygon:
-    if len(polygon.points) > _CORNERS:
-        raise RequestError(
-            f"{field}.points",
-            f"{len(polygon.points)} corners; at most {_CORNERS} are allowed: simplify the outline",
-            "REGION_INVALID",
-        )
     numbers = _numbers([value for point in polygon.points for value in (point.x, point.y)], field)
     return Polygon(tuple(zip(numbers[::2], numbers[1::2], strict=True)))
 

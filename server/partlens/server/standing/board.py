@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 
-from partlens.server.errors import OverloadedError, StoppingError
+from partlens.server.errors import CallerGoneError, OverloadedError, StoppingError
 from partlens.server.observe.metrics import StandingMetrics
 from partlens.server.standing.matcher import Matcher, StandingMatch
 
@@ -14,6 +17,8 @@ _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.25
 _WAITING = 256
 """Notes that may wait for one watcher; bounds memory."""
+_PART_IMAGES = 512
+"""Earlier images scanned for one watcher before others have their turn."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +62,10 @@ class Board:
         try:
             seen = self._revision
             if after is not None and after < seen:
-                earlier = await self._look(after)
-                seen = earlier.revision
-                yield earlier
+                async with aclosing(self._earlier(after, seen)) as earlier:
+                    async for part in earlier:
+                        seen = part.revision
+                        yield part
             while True:
                 if self._stopped:
                     raise StoppingError("the server is stopping; watch again later")
@@ -104,9 +110,28 @@ class Board:
                 _log.exception("new images cannot be scored against the standing queries")
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def _look(self, after: int) -> Note:
-        loop = asyncio.get_running_loop()
-        return Note(*await loop.run_in_executor(self._thread, self._matcher.since, after))
+    async def _earlier(self, after: int, until: int) -> AsyncGenerator[Note]:
+        """Matches of earlier images, a part at a time, so that new images are scanned between."""
+        while after < until:
+            note = await self._look(after, _PART_IMAGES)
+            if note.revision == after:
+                return
+            after = note.revision
+            yield note
+
+    async def _look(self, after: int, most: int | None = None) -> Note:
+        loop, gone = asyncio.get_running_loop(), threading.Event()
+
+        def require_waiting() -> None:
+            if gone.is_set():
+                raise CallerGoneError("the watcher is gone")
+
+        scan = partial(self._matcher.since, after, most, require_waiting)
+        try:
+            return Note(*await loop.run_in_executor(self._thread, scan))
+        except asyncio.CancelledError:
+            gone.set()
+            raise
 
     def _tell(self, note: Note) -> None:
         for queue in list(self._watching):

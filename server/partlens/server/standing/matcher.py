@@ -1,6 +1,6 @@
 """Scores new images against all standing queries at once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,18 +55,25 @@ class Matcher:
         """Revision of the newest image."""
         return self._gallery.view.newest_revision
 
-    def since(self, revision: int) -> tuple[int, list[StandingMatch]]:
-        """The newest image's revision, and the matches of images later than `revision`, in order
-        of revision."""
+    def since(
+        self,
+        revision: int,
+        most: int | None = None,
+        require_waiting: Callable[[], None] = lambda: None,
+    ) -> tuple[int, list[StandingMatch]]:
+        """Matches of images later than `revision`, in order of revision, and the revision of the
+        last of these images; `revision` if there are none.
+
+        Args:
+            most: only about this many images, the earliest.
+            require_waiting: called between batches; what it raises ends the scan.
+        """
         view, queries = self._gallery.view, self._read()
-        changed = view.changed_since(revision)
-        newest = max((of for of, _ in changed), default=revision)
-        matches = [
-            match
-            for start in range(0, len(changed), _IMAGES)
-            for match in self._matches(view, changed[start : start + _IMAGES], queries)
-        ]
-        return newest, matches
+        changed, matches = view.changed_since(revision, most), list[StandingMatch]()
+        for start in range(0, len(changed), _IMAGES):
+            require_waiting()
+            matches += self._matches(view, changed[start : start + _IMAGES], queries)
+        return changed[-1][0] if changed else revision, matches
 
     def _read(self) -> Sequence[StandingQuery]:
         queries = self._store.read()

@@ -11,6 +11,7 @@ from partlens.runtime.config.settings import Settings
 from partlens.runtime.redis_connection import connect
 from partlens.runtime.tasks import end
 from partlens.server.errors import OverloadedError
+from partlens.server.limits.holders import share_of
 from partlens.server.messages.encoding import Encoder
 from partlens.server.observe.metrics import StandingMetrics
 from partlens.server.standing import messages
@@ -57,13 +58,20 @@ class Standing:
         """Saves one; on disk when this returns.
 
         Raises:
-            OverloadedError: there are as many as the settings allow.
+            OverloadedError: there are as many as the settings allow, of all tokens or of its own.
             StandingQueryError: the disk refused it.
         """
         most = self._settings.standing.queries
-        if len(self.read()) >= most:
+        saved = self.read().values()
+        if len(saved) >= most:
             raise OverloadedError(
                 f"{most} standing queries are saved, the most allowed; delete some"
+            )
+        share = share_of(most, self._settings.limits.token_share)
+        if query.token and sum(one.token == query.token for one in saved) >= share:
+            raise OverloadedError(
+                f"{share} standing queries of token {query.token} are saved, the most for one"
+                " token; delete some"
             )
         self._changing.add(query)
 

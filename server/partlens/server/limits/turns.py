@@ -1,0 +1,104 @@
+"""Threads that callers take in turn."""
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Turns:
+    """A few threads, and a queue for each holder: a holder with much work waits for itself, and the
+    others for at most what is running.
+
+    A holder uses at most all threads but one, so that one is free for the next holder. Not
+    thread-safe: used from the event loop.
+
+    Args:
+        name: prefix of the threads' names.
+        threads: number of threads.
+    """
+
+    def __init__(self, name: str, threads: int) -> None:
+        self._executor = ThreadPoolExecutor(threads, name)
+        self._free, self._most = threads, max(1, threads - 1)
+        self._running: Counter[str] = Counter()
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for a thread."""
+        return sum(map(len, self._waiting.values()))
+
+    async def run(self, holder: str, work: Callable[[], T]) -> T:
+        """Runs work on a thread when it is the holder's turn.
+
+        If this is cancelled, waiting work is dropped; running work keeps its thread until it ends.
+
+        Args:
+            holder: who the work is for; "" if nobody in particular, who may use every thread.
+
+        Raises:
+            RuntimeError: the threads were shut down.
+        """
+        loop = asyncio.get_running_loop()
+        await self._turn(holder)
+        try:
+            running = self._executor.submit(work)
+        except RuntimeError:
+            self._end(holder)
+            raise
+        running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._end, holder))
+        return await asyncio.wrap_future(running)
+
+    def close(self) -> None:
+        """Waits for running work, and drops the rest."""
+        self._executor.shutdown(cancel_futures=True)
+
+    async def _turn(self, holder: str) -> None:
+        ticket: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(holder, deque()).append(ticket)
+        self._hand_out()
+        try:
+            await ticket
+        except asyncio.CancelledError:
+            if ticket.done() and not ticket.cancelled():
+                self._end(holder)
+            else:
+                self._forget(holder, ticket)
+            raise
+
+    def _end(self, holder: str) -> None:
+        self._free += 1
+        self._running[holder] -= 1
+        if not self._running[holder]:
+            del self._running[holder]
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._free and (holder := self._next()) is not None:
+            ticket = self._waiting[holder].popleft()
+            self._waiting.move_to_end(holder)
+            if not self._waiting[holder]:
+                del self._waiting[holder]
+            if ticket.cancelled():
+                continue
+            self._free -= 1
+            self._running[holder] += 1
+            ticket.set_result(None)
+
+    def _next(self) -> str | None:
+        """The holder that has waited longest of those that may use one more thread."""
+        for holder in self._waiting:
+            if not holder or self._running[holder] < self._most:
+                return holder
+        return None
+
+    def _forget(self, holder: str, ticket: "asyncio.Future[None]") -> None:
+        queue = self._waiting.get(holder)
+        if queue is not None and ticket in queue:
+            queue.remove(ticket)
+            if not queue:
+                del self._waiting[holder]

@@ -1,0 +1,176 @@
+"""One caller's share leaves room for others, and nothing remembers callers that are gone."""
+
+import asyncio
+import threading
+from types import SimpleNamespace
+
+import pytest
+from prometheus_client import Gauge
+from tests.server.conftest import DEADLINE
+
+from partlens.runtime.config.sections import LimitsSection
+from partlens.server.caller.caller import Caller
+from partlens.server.calls.call import Call
+from partlens.server.errors import OverloadedError, RateError
+from partlens.server.limits.admission import Admission
+from partlens.server.limits.budget import Budget
+from partlens.server.limits.holders import Holders
+from partlens.server.limits.rate import Rate
+from partlens.server.limits.turns import Turns
+
+SEARCH = "/partlens.v1.PartSearchService/SearchRegions"
+
+
+def call(token: str, peer: str = "ipv4:127.0.0.1:1") -> Call:
+    return Call(SEARCH, "unary", {}, peer, "id", Caller(token=token))
+
+
+async def admitted(admission: Admission, *calls: Call) -> int:
+    """How many of these calls get a place while all stay in progress."""
+    inside, may_go, count = asyncio.Semaphore(0), asyncio.Event(), 0
+
+    async def hold(one: Call) -> None:
+        nonlocal count
+        try:
+            async with admission.around(one):
+                count += 1
+                inside.release()
+                await may_go.wait()
+        except OverloadedError:
+            inside.release()
+
+    async with asyncio.TaskGroup() as group:
+        for one in calls:
+            group.create_task(hold(one))
+        for _ in calls:
+            await asyncio.wait_for(inside.acquire(), DEADLINE)
+        may_go.set()
+    return count
+
+
+@pytest.fixture
+def admission() -> Admission:
+    limits = LimitsSection(concurrent_calls=8, token_share=0.5, network_share=0.75)
+    return Admission(limits, Gauge("calls", "", ["kind"], registry=None))
+
+
+async def test_one_token_leaves_places_for_others(admission: Admission) -> None:
+    assert await admitted(admission, *[call("busy")] * 9) == 4
+    assert await admitted(admission, *[call("busy")] * 9, *[call("calm")] * 9) == 8
+
+
+async def test_one_network_leaves_places_for_others(admission: Admission) -> None:
+    far = [call(f"t{n}", f"ipv4:192.0.2.1:{n}") for n in range(9)]
+    site = [call(f"t{n}", f"ipv6:%5B2001:db8::{n:x}%5D:9") for n in range(9)]
+    assert await admitted(admission, *far) == await admitted(admission, *site) == 6
+    assert await admitted(admission, *far, *site) == 8
+    here = [call("", f"unix:{n}") for n in range(9)]
+    assert await admitted(admission, *here) == 8
+
+
+async def test_places_come_back_and_callers_are_forgotten(admission: Admission) -> None:
+    for n in range(50):
+        assert await admitted(admission, call(f"t{n}", f"ipv4:192.0.2.{n}:1")) == 1
+    await asyncio.wait_for(admission.idle(), DEADLINE)
+    places = admission._places["call"]
+    assert len(places.tokens) == len(places.networks) == places.now == 0
+
+
+def test_holders_remember_only_those_that_hold_something() -> None:
+    holders = Holders(2)
+    for n in range(100):
+        holders.take(f"{n}")
+        holders.give(f"{n}")
+    assert len(holders) == 0 and not holders.full("1")
+
+
+def test_the_rate_forgets_tokens_that_paused() -> None:
+    now = SimpleNamespace(at=0.0)
+    rate = Rate(10, 2, clock=lambda: now.at)
+    for n in range(20_000):
+        now.at += 0.01
+        rate._take(f"token {n}")
+    assert len(rate) < 3000
+    for _ in range(2):
+        rate._take("again")
+    with pytest.raises(RateError):
+        rate._take("again")
+
+
+async def test_a_holder_with_much_work_waits_for_itself() -> None:
+    turns, may_go = Turns("t", 3), threading.Event()
+    done, running = list[str](), list[str]()
+
+    def work(name: str) -> None:
+        running.append(name)
+        assert may_go.wait(DEADLINE)
+        done.append(name)
+
+    busy = [asyncio.create_task(turns.run("busy", lambda: work("busy"))) for _ in range(20)]
+    await asyncio.sleep(0)
+    calm = asyncio.create_task(turns.run("calm", lambda: work("calm")))
+    end = asyncio.get_running_loop().time() + DEADLINE
+    while len(running) < 3:
+        assert asyncio.get_running_loop().time() < end
+        await asyncio.sleep(0.01)
+    # One of three threads was left for the other caller.
+    assert sorted(running) == ["busy", "busy", "calm"] and turns.waiting == 18
+    may_go.set()
+    await asyncio.wait_for(asyncio.gather(*busy, calm), DEADLINE)
+    assert len(done) == 21 and turns.waiting == 0
+    turns.close()
+
+
+async def test_holders_take_turns_on_one_thread() -> None:
+    turns, order, may_go = Turns("t", 1), list[str](), threading.Event()
+
+    def work(name: str) -> None:
+        assert may_go.wait(DEADLINE)
+        order.append(name)
+
+    async with asyncio.TaskGroup() as group:
+        for name in ["a"] * 6 + ["b"] * 3 + ["c"]:
+            group.create_task(turns.run(name, lambda name=name: work(name)))  # type: ignore[misc]
+        await asyncio.sleep(0)
+        may_go.set()
+    assert order == ["a", "a", "b", "c", "a", "b", "a", "b", "a", "a"]
+    turns.close()
+
+
+async def test_cancelled_work_is_dropped_and_running_work_keeps_its_thread() -> None:
+    turns, done, may_go, begun = Turns("t", 1), list[int](), threading.Event(), threading.Event()
+
+    def work(number: int) -> None:
+        begun.set()
+        assert may_go.wait(DEADLINE)
+        done.append(number)
+
+    def job(number: int) -> asyncio.Task[None]:
+        return asyncio.create_task(turns.run("a", lambda: work(number)))
+
+    tasks = [job(0), job(1), job(2)]
+    assert await asyncio.to_thread(begun.wait, DEADLINE)
+    tasks[0].cancel()
+    tasks[1].cancel()
+    await asyncio.wait(tasks[:2], timeout=DEADLINE)
+    assert turns.waiting == 1 and not done
+    may_go.set()
+    await asyncio.wait_for(tasks[2], DEADLINE)
+    assert done == [0, 2]
+    turns.close()
+
+
+async def test_bytes_are_shared_and_one_holder_cannot_take_them_all() -> None:
+    budget = Budget(100, 50)
+    await budget.reserve("busy", 40)
+    waiting = asyncio.create_task(budget.reserve("busy", 20))
+    await asyncio.wait_for(budget.reserve("calm", 50), DEADLINE)
+    await asyncio.sleep(0)
+    assert not waiting.done() and budget.used == 90
+    await budget.release("busy", 40)
+    await asyncio.wait_for(waiting, DEADLINE)
+    await budget.release("busy", 20)
+    await budget.release("calm", 50)
+    assert budget.used == 0 and not budget._held
+    # What is larger than the whole is let in alone, so that no stream waits for ever.
+    await asyncio.wait_for(budget.reserve("large", 500), DEADLINE)
