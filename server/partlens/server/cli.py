@@ -22,6 +22,7 @@ from partlens.runtime.errors import ProgramError, SettingsError
 from partlens.server.app import PartlensServer
 from partlens.server.audit.log import beside
 from partlens.server.engine.engine import Engine
+from partlens.server.freed_memory import return_freed_memory
 from partlens.server.observe import tracing
 from partlens.server.observe.logs import with_request_id
 
@@ -64,6 +65,7 @@ def serve(
             insecure=insecure,
         )
         keep_one_blas_thread()
+        return_freed_memory()
         asyncio.run(_run(server, settings))
     except (ProgramError, ExplainerError, IndexerError) as error:
         raise click.ClickException(str(error)) from error

@@ -8,6 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from partlens.explainer.errors import ImageError
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.scrub_record import beside
 from partlens.indexer.gallery.scrubbing import Scrubber
@@ -18,6 +19,7 @@ from partlens.server.errors import CallerGoneError, NotReadyError
 from partlens.server.features.batcher import Batcher
 from partlens.server.features.cache import KeptQueries, QueryCache
 from partlens.server.features.query_features import QueryFeatures
+from partlens.server.limits.decoding_memory import DecodingMemory
 from partlens.server.observe.metrics import Metrics
 from partlens.server.observe.scrub_report import ScrubReport
 from partlens.server.sharing.peers import Peers
@@ -56,6 +58,9 @@ class Host:
         self.settings, self.metrics, self._tell_sound = settings, metrics, tell_sound
         self.stopping = asyncio.Event()
         self._readers = ThreadPoolExecutor(settings.server.workers, "partlens-work")
+        # Threads of their own: a large picture takes seconds, and nobody else waits for it.
+        self._decoders = ThreadPoolExecutor(settings.server.workers, "partlens-decode")
+        self._decoding_memory = DecodingMemory(settings.limits.decoding_bytes)
         # One thread is enough: the gallery serialises commits anyway.
         self._writer = ThreadPoolExecutor(1, "partlens-write")
         self._loaded: _Loaded | None = None
@@ -71,7 +76,9 @@ class Host:
         if self.settings.redis.url:
             peers = Peers(self.settings.redis, engine.refresh_soon)
             cache = peers.share(cache, engine.spec, self.metrics)
-        features = QueryFeatures(engine.spec.digest, self.run, batcher, cache, self.metrics)
+        features = QueryFeatures(
+            engine.spec.digest, self.run, self.decode, batcher, cache, self.metrics
+        )
         standing = Standing(engine.whole, self.settings, self.metrics)
         scrubber = self._scrub(engine.whole)
         self._loaded = _Loaded(engine, batcher, features, standing, peers, scrubber)
@@ -103,6 +110,33 @@ class Host:
             UnauthenticatedError, ForbiddenError: the caller's token was revoked meanwhile.
         """
         return await self._submit(self._readers, work)
+
+    async def decode(self, memory: Callable[[Engine], int], work: Callable[[Engine], T]) -> T:
+        """The same for work that decodes pictures, when there is memory for them.
+
+        Callers take turns. Memory is in use until the work ends, which may be after its caller has
+        gone.
+
+        Args:
+            memory: bytes that the work will take, found on a reading thread. Work that takes none
+                does not wait.
+
+        Raises:
+            ImageError: the work would take more memory than all pictures together may.
+        """
+        taken = await self.run(memory)
+        if not taken:
+            return await self.run(work)
+        whole = self._decoding_memory.whole
+        if taken > whole:
+            raise ImageError(
+                f"decoding it takes {taken} bytes of memory, and all pictures together have"
+                f" {whole} (limits.decoding_bytes): save it smaller, or as PNG or JPEG"
+            )
+        async with self._decoding_memory.held(calls.current().caller.token, taken) as hold:
+            return await self._submit(
+                self._decoders, lambda engine: hold.during(lambda: work(engine))
+            )
 
     async def write(self, work: Callable[[Engine], T]) -> T:
         """The same on the one thread that changes the gallery.
@@ -147,7 +181,7 @@ class Host:
         if loaded is not None:
             await loaded.standing.close()
             loaded.batcher.close()
-        for executor in (self._readers, self._writer):
+        for executor in (self._readers, self._decoders, self._writer):
             executor.shutdown(cancel_futures=True)
         if loaded is not None:
             if loaded.scrubber is not None:

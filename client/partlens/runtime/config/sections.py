@@ -104,6 +104,9 @@ class LimitsSection(Section):
     """largest response message, in bytes; choose page sizes that fit"""
     image_pixels: Count = 64_000_000
     """largest picture, in decoded pixels; larger ones are never decoded"""
+    decoding_bytes: Count = 1536 * 2**20
+    """memory that pictures being decoded may take together; others wait, and one token uses at most
+    half, or one picture; 12 to 20 bytes a pixel"""
     query_images: Count = 8
     """most pictures in one search"""
     regions: Count = 32

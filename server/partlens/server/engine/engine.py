@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from partlens.common.pictures import wait_always
 from partlens.common.regions import Region
 from partlens.explainer.decomposition import Decomposition
 from partlens.explainer.errors import RegionError
@@ -58,11 +59,13 @@ class Engine:
     Attributes:
         whole: the whole gallery, for the server's own work.
         gallery: the gallery as the caller may see it.
+        require_waiting: raises when the caller is gone.
     """
 
     def __init__(self, model: MetricModel, gallery: Gallery, limits: LimitsSection) -> None:
         self.model, self.limits = model, limits
         self.whole, self.gallery = gallery, ConfinedGallery(gallery, Confinement())
+        self.require_waiting: Callable[[], None] = wait_always
         self._follower = Follower(gallery)
         self._kept = KeptViews()
 
@@ -76,14 +79,15 @@ class Engine:
         self.whole.close()
 
     def within(
-        self, confinement: Confinement, require_waiting: Callable[[], None] = lambda: None
+        self, confinement: Confinement, require_waiting: Callable[[], None] = wait_always
     ) -> "Engine":
         """An engine for one caller, restricted to the images within a confinement.
 
         Args:
-            require_waiting: raises when the caller is gone, to end a search early.
+            require_waiting: raises when the caller is gone, to end work early.
         """
         confined = copy(self)
+        confined.require_waiting = require_waiting
         confined.gallery = ConfinedGallery(self.whole, confinement, require_waiting)
         return confined
 

@@ -3,6 +3,7 @@
 from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
 from partlens.server.engine.engine import Engine
+from partlens.server.handlers.region_requests import decoded
 from partlens.server.host import Host
 from partlens.server.messages import decoding, page_tokens
 from partlens.server.messages.encoding import Encoder
@@ -31,7 +32,11 @@ class PartSearchHandlers:
 
     async def search_regions(self, request: pb.SearchRegionsRequest) -> pb.SearchRegionsResponse:
         """The gallery's images that contain parts similar to the regions, best first."""
-        question = await self._host.run(lambda engine: decoding.search(request, engine.limits))
+        question = await decoded(
+            self._host,
+            (region.region for region in request.regions),
+            lambda engine: decoding.search(request, engine.limits, engine.require_waiting),
+        )
         queries = await self._host.features.of(question.images)
 
         def answer(engine: Engine) -> pb.SearchRegionsResponse:
@@ -48,7 +53,11 @@ class PartSearchHandlers:
 
     async def explain_pair(self, request: pb.ExplainPairRequest) -> pb.ExplainPairResponse:
         """The similarity of two images, decomposed by position."""
-        question = await self._host.run(lambda engine: decoding.pair(request, engine.limits))
+        question = await decoded(
+            self._host,
+            (region.region for region in request.regions),
+            lambda engine: decoding.pair(request, engine.limits, engine.require_waiting),
+        )
         query, retrieved = await self._host.features.of(question.images)
 
         def answer(engine: Engine) -> pb.ExplainPairResponse:
@@ -60,7 +69,11 @@ class PartSearchHandlers:
 
     async def describe_query(self, request: pb.DescribeQueryRequest) -> pb.DescribeQueryResponse:
         """Runs one image through the model and keeps it under a query id."""
-        question = await self._host.run(lambda engine: decoding.describe(request, engine.limits))
+        question = await decoded(
+            self._host,
+            request.regions,
+            lambda engine: decoding.describe(request, engine.limits, engine.require_waiting),
+        )
         (query,) = await self._host.features.of([question.image])
 
         def answer(engine: Engine) -> pb.DescribeQueryResponse:

@@ -12,6 +12,7 @@ from partlens.server.calls.method import methods_of
 from partlens.server.engine.engine import Engine
 from partlens.server.engine.questions import SearchQuestion
 from partlens.server.errors import RequestError, UnknownStandingQueryError
+from partlens.server.handlers.region_requests import decoded
 from partlens.server.host import Host
 from partlens.server.messages import decoding, page_tokens
 from partlens.server.messages.encoding import Encoder
@@ -53,11 +54,11 @@ class StandingQueryHandlers:
         )  # fmt: skip
 
         def decode(engine: Engine) -> SearchQuestion:
-            question = decoding.search(asked, engine.limits)
+            question = decoding.search(asked, engine.limits, engine.require_waiting)
             _require_sound(request)
             return question
 
-        question = await self._host.run(decode)
+        question = await decoded(self._host, (region.region for region in asked.regions), decode)
         queries = await self._host.features.of(question.images)
         caller = calls.current().caller
         where = caller.within.narrowed(question.where)
