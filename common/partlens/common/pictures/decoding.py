@@ -9,7 +9,7 @@ from partlens.common.pictures.colours import to_srgb
 from partlens.common.pictures.limits import DEFAULT_LIMITS, ImageLimits
 from partlens.common.pictures.opening import opened, refusals
 from partlens.common.pictures.stored import Strip
-from partlens.common.pictures.watching import RequireWaiting, ending, wait_always
+from partlens.common.pictures.watching import RequireWaiting, wait_always, while_waiting
 
 
 def decode(
@@ -31,17 +31,20 @@ def decode(
         PictureError: empty, not an image, of another format, damaged or over the limits.
     """
     limits.require_bytes(data)
-    with ending(require_waiting) as check:
-        with limits.naming_limit():
-            stored = opened(data, limits.require_size, require_waiting=check)
-        image = stored.image
-        depths.require_levels(image.mode, depths.tags_of(image))
-        with refusals():
-            shape = (image.height, image.width, 3)
-            shown, rows = orientation.upright(shape, np.uint8, orientation.of(image.info))
-            for strip in stored.strips(low="transparency" in image.info):
-                rows[strip.rows] = _shown(strip)
-            return shown
+    return while_waiting(require_waiting, lambda check: _decoded(data, limits, check))
+
+
+def _decoded(data: bytes, limits: ImageLimits, check: RequireWaiting) -> NDArray[np.uint8]:
+    with limits.naming_limit():
+        stored = opened(data, limits.require_size, require_waiting=check)
+    image = stored.image
+    depths.require_levels(image.mode, depths.tags_of(image))
+    with refusals():
+        shape = (image.height, image.width, 3)
+        shown, rows = orientation.upright(shape, np.uint8, orientation.of(image.info))
+        for strip in stored.strips(low="transparency" in image.info):
+            rows[strip.rows] = _shown(strip)
+        return shown
 
 
 def transparency(strip: Strip) -> Image.Image | None:

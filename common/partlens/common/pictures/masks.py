@@ -9,7 +9,7 @@ from partlens.common.pictures.colours import to_srgb
 from partlens.common.pictures.decoding import colours, transparency
 from partlens.common.pictures.opening import FORMATS, RequireSize, opened, refusals
 from partlens.common.pictures.stored import Stored, Strip
-from partlens.common.pictures.watching import RequireWaiting, ending, wait_always
+from partlens.common.pictures.watching import RequireWaiting, wait_always, while_waiting
 
 
 def inside(
@@ -32,10 +32,9 @@ def inside(
     Raises:
         PictureError: not an image, of another format, damaged.
     """
-    with ending(require_waiting) as check:
-        stored = opened(data, require_size, formats, check)
-        with refusals():
-            return _marked(stored)
+    return while_waiting(
+        require_waiting, lambda check: _marked(opened(data, require_size, formats, check))
+    )
 
 
 def _marked(stored: Stored) -> NDArray[np.bool_]:
@@ -44,11 +43,12 @@ def _marked(stored: Stored) -> NDArray[np.bool_]:
     by_alpha, opaque = orientation.upright(shape, np.bool_, turn)
     by_colour, coloured = orientation.upright(shape, np.bool_, turn)
     opaque[:] = True  # where there is no alpha
-    for strip in stored.strips(low=True):
-        alpha = transparency(strip)
-        if alpha is not None:
-            opaque[strip.rows] = _not_clear(alpha, strip)
-        coloured[strip.rows] = _not_black(strip)
+    with refusals():
+        for strip in stored.strips(low=True):
+            alpha = transparency(strip)
+            if alpha is not None:
+                opaque[strip.rows] = _not_clear(alpha, strip)
+            coloured[strip.rows] = _not_black(strip)
     return by_alpha if by_alpha.any() and not by_alpha.all() else by_colour
 
 

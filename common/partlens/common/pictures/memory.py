@@ -3,7 +3,7 @@
 from partlens.common.pictures import heic
 from partlens.common.pictures.limits import DEFAULT_LIMITS, ImageLimits
 from partlens.common.pictures.opening import recognised
-from partlens.common.pictures.watching import RequireWaiting, ending, wait_always
+from partlens.common.pictures.watching import RequireWaiting, wait_always, while_waiting
 
 BYTES_A_PIXEL = 12
 """The image and what is made of it, or the image twice where 16 bits are compared."""
@@ -25,11 +25,15 @@ def memory_of(
         PictureError: see decode; damage behind the header is not found.
     """
     limits.require_bytes(data)
-    with ending(require_waiting) as check, limits.naming_limit():
+    return while_waiting(require_waiting, lambda check: _memory_of(data, limits, check))
+
+
+def _memory_of(data: bytes, limits: ImageLimits, check: RequireWaiting) -> int:
+    with limits.naming_limit():
         image = recognised(data, limits.require_size, require_waiting=check)
-        kind = BYTES_A_PIXEL
-        if image.format in _LIBRARIES:
-            kind = _AT_ONCE
-        elif "progressive" in image.info:
-            kind = _PROGRESSIVE
-        return image.width * image.height * kind
+    kind = BYTES_A_PIXEL
+    if image.format in _LIBRARIES:
+        kind = _AT_ONCE
+    elif "progressive" in image.info:
+        kind = _PROGRESSIVE
+    return image.width * image.height * kind

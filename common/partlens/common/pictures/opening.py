@@ -30,7 +30,7 @@ def opened(
         require_size: called with the image's size before memory is taken for it.
         formats: which to try, of FORMATS.
         require_waiting: called wherever the decoder reads on. What it raises must not be an
-            Exception, which would mean damage here; see watching.ending.
+            Exception, which would mean damage here; see watching.while_waiting.
 
     Raises:
         PictureError: not an image, of another format, damaged.

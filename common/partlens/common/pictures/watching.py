@@ -1,8 +1,10 @@
 """Decoding that can be ended: the caller's question is asked wherever a decoder reads on."""
 
 import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 RequireWaiting = Callable[[], None]
 """Raises if nobody waits for the result any longer."""
@@ -13,10 +15,7 @@ def wait_always() -> None:
 
 
 class _Ended(BaseException):
-    """Carries an error past decoders, which take any Exception for damage."""
-
-    def __init__(self, reason: Exception) -> None:
-        self.reason = reason
+    """Passes through decoders, which take any Exception for damage."""
 
 
 class WatchedFile(io.BytesIO):
@@ -35,17 +34,20 @@ class WatchedFile(io.BytesIO):
         return super().read(size)
 
 
-@contextmanager
-def ending(require_waiting: RequireWaiting) -> Iterator[RequireWaiting]:
-    """A function that ends the block from anywhere in it with what require_waiting raises."""
+def while_waiting(require_waiting: RequireWaiting, work: Callable[[RequireWaiting], T]) -> T:
+    """The result of work, which calls a function that ends it with what require_waiting raises."""
+    reasons = list[Exception]()
 
     def check() -> None:
         try:
-            require_waiting()
+            return require_waiting()
         except Exception as error:
-            raise _Ended(error) from error
+            reasons.append(error.with_traceback(None))
+        raise _Ended
 
     try:
-        yield check
-    except _Ended as ended:
-        raise ended.reason from None
+        return work(check)
+    except _Ended:
+        pass
+    # Out here, so that the reason has no context: its frames would keep the image in memory.
+    raise reasons.pop()
