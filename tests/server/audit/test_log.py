@@ -12,8 +12,8 @@ import grpc
 import pytest
 from tests.server.conftest import DEADLINE, Running, picture, upserts
 
-from partlens.server.audit.chain import verify
 from partlens.server.audit.log import AuditLog
+from partlens.server.audit.verification import verify
 from partlens.server.errors import AuditError
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb

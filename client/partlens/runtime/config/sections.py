@@ -156,6 +156,8 @@ class AccessSection(Section):
     """token file written by `partlens token`; without one, anyone who can connect has access"""
     audit_log: Path | None = None
     """audit log file; by default GALLERY.audit.jsonl, next to the gallery"""
+    audit_log_bytes: Annotated[int, Ge(0), Le(2**40)] = 256 * 2**20
+    """size from which the audit log continues in a new file; 0 for never"""
 
     @model_validator(mode="after")
     def _pair(self) -> "AccessSection":

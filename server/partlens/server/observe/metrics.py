@@ -110,6 +110,11 @@ class Metrics:
             "partlens_unreadable_thumbnails_total",
             "Thumbnails that a search left out because they are damaged.",
         )
+        self.unwell = gauge(
+            "partlens_unwell",
+            "1 while something is wrong: files, audit, audit.chain, tokens or tasks.",
+            "part",
+        )
         self.gallery_images = gauge("partlens_gallery_images", "Images that the gallery holds.")
         self.gallery_version = gauge("partlens_gallery_version", "Version of the gallery.")
         gauge("partlens_info", "Always 1.", "version").labels(version("partlens")).set(1)
