@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from partlens.server.audit.chain import GENESIS, Head, encoded, followed, line
-
 from partlens.server.audit.cli import audit
 from partlens.server.audit.log import AuditLog
 from partlens.server.audit.verification import verify

@@ -80,7 +80,7 @@ class LogFile:
         try:
             _write_all(self._file, lines)
             os.fsync(self._file)
-        except OSError:
+        except BaseException:
             os.ftruncate(self._file, self._size)
             raise
         self._head, self._size = head, self._size + len(lines)

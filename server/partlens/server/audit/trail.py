@@ -1,5 +1,6 @@
 """The layers that record every call in the audit log: caller, method, gallery and outcome."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
@@ -87,8 +88,18 @@ class _Record:
 
     async def begin(self) -> None:
         """Writes that a change begins, with the facts known so far."""
-        self._begun = await self._log.append(_entry(self._call, self._call.facts, BEGUN))
-        self.lines += 1
+        entry = _entry(self._call, self._call.facts, BEGUN)
+        writing = asyncio.create_task(self._log.append(entry))
+        try:
+            self._begun = await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            # The line will be written, so it needs an outcome.
+            await asyncio.wait([writing])
+            if writing.exception() is None:
+                self._begun = writing.result()
+            raise
+        finally:
+            self.lines += 1
 
     async def commit(self) -> None:
         await self.write(Code.OK.name)

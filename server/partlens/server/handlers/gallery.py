@@ -45,6 +45,7 @@ class GalleryHandlers:
         async with receiving(requests, limits, self._host.stopping) as inbox:
             while batch := await inbox.take():
                 prepared = await uploads.prepare(batch, self._host)
+                calls.current().note(images=len(batch))
                 receipts = await self._host.write(partial(uploads.commit, prepared))
                 await calls.current().commit()
                 for receipt in receipts:
@@ -103,11 +104,10 @@ class GalleryHandlers:
             with engine.gallery.writing() as writer:
                 deleted = writer.delete(ids)
                 version = engine.gallery.view.number
-            calls.current().note(
-                query=page_tokens.digest(ids), gallery_version=version, deleted=deleted
-            )
+            calls.current().note(gallery_version=version, deleted=deleted)
             return pb.DeleteImagesResponse(deleted=deleted)
 
+        calls.current().note(query=page_tokens.digest(ids))
         return await self._host.write(answer)
 
     async def get_gallery(self, request: pb.GetGalleryRequest) -> pb.GetGalleryResponse:

@@ -84,6 +84,7 @@ class StandingQueryHandlers:
             self._host.standing.add(made)
             return made
 
+        calls.current().note(query=page_tokens.digest([query.id for query in queries]))
         made = await self._host.write(save)
         calls.current().note(query=page_tokens.digest(made.id), standing=made.id)
         return pb.CreateStandingQueryResponse(standing_query=messages.standing_query(made))
@@ -107,8 +108,9 @@ class StandingQueryHandlers:
             self._require_mine([request.id])
             self._host.standing.remove(request.id)
 
+        calls.current().note(query=page_tokens.digest(request.id))
         await self._host.write(delete)
-        calls.current().note(query=page_tokens.digest(request.id), standing=request.id)
+        calls.current().note(standing=request.id)
         return pb.DeleteStandingQueryResponse()
 
     async def watch_matches(
