@@ -5,6 +5,7 @@ import click
 from partlens.client.cli.arguments import SECONDS, clear_errors
 from partlens.client.cli.connection import connection_options
 from partlens.client.sync_client import Client
+from partlens.common.terminal import say
 
 
 @click.command()
@@ -25,9 +26,9 @@ def health(client: Client, wait: float) -> None:
     with clear_errors(), client:
         client.wait_until_ready(wait)
         problems = client.problems()
-    click.echo("serving")
+    say("serving")
     for problem in problems:
-        click.echo(
+        say(
             f"warning: {problem}; see the server's log, or run `partlens doctor` on its machine",
             err=True,
         )

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from partlens.common.tables import Table, say_table
+from partlens.common.terminal import say
 from partlens.common.text import is_one_line
 from partlens.runtime.config.cli import clear_errors, load_or_fail
 from partlens.runtime.config.options import config_options
@@ -74,11 +74,9 @@ def create(
         new = not file.path.exists()
         file.add(made)
     if new:
-        click.echo(f"created the token file {file.path}", err=True)
-    click.echo(
-        f"token {made.id} for {name}; {file.path} has only its hash, so save this text:", err=True
-    )
-    click.echo(text)
+        say(f"created the token file {file.path}", err=True)
+    say(f"token {made.id} for {name}; {file.path} has only its hash, so save this text:", err=True)
+    say(text)
 
 
 @token.command("list")
@@ -90,7 +88,7 @@ def list_tokens(file: TokenFile, as_json: bool) -> None:
         file.require_exists()
         found = sorted(file.read().values(), key=lambda token: token.created_at)
     if as_json:
-        click.echo(json.dumps([_shown(token) for token in found]))
+        say(json.dumps([_shown(token) for token in found]))
         return
     table = Table("id", "name", "scopes", "cameras", "created", "expires")
     for one in found:
@@ -102,7 +100,7 @@ def list_tokens(file: TokenFile, as_json: bool) -> None:
             f"{one.created_at:%Y-%m-%d}",
             f"{one.expires_at:%Y-%m-%d}" if one.expires_at else "never",
         )
-    Console().print(table)
+    say_table(table)
 
 
 @token.command()
@@ -113,7 +111,7 @@ def revoke(file: TokenFile, id: str) -> None:
     with clear_errors():
         file.require_exists()
         gone = file.remove(id)
-    click.echo(f"token {gone.id} of {gone.name} is revoked", err=True)
+    say(f"token {gone.id} of {gone.name} is revoked", err=True)
 
 
 def _shown(token: Token) -> dict[str, object]:

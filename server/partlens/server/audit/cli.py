@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from partlens.common.terminal import say
 from partlens.runtime.config.cli import clear_errors
 from partlens.server.audit.verification import Verified
 from partlens.server.audit.verification import verify as verified
@@ -39,11 +40,11 @@ def verify(log: Path, contains: tuple[int, str] | None) -> None:
     """
     with clear_errors():
         found = verified(log, contains)
-    click.echo(f"{found.entries} entries in {len(found.files)} files, the chain holds")
+    say(f"{found.entries} entries in {len(found.files)} files, the chain holds")
     for note in _notes(found):
-        click.echo(f"note: {note}")
+        say(f"note: {note}")
     if found.entries:
-        click.echo(f"head {found.entries}:{found.head}")
+        say(f"head {found.entries}:{found.head}")
 
 
 def _notes(found: Verified) -> list[str]:

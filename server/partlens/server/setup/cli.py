@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from partlens.common.terminal import say
+
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
@@ -46,13 +48,13 @@ def setup(
     ready = ServerFolder(folder.resolve())
     try:
         for made in ready.prepare(place, model):
-            click.echo(f"made {made}")
+            say(f"made {made}")
         fingerprint = certificates.fingerprint(ready.tls.authority)
     except (ExplainerError, IndexerError, ProgramError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{folder} cannot be written: {error}") from error
-    click.echo(
+    say(
         f"{ready.path} is ready. The server refuses callers without a token; to create one:\n"
         f"  {run} token create NAME --scope search --tokens {ready.tokens}\n"
         f"Give clients the certificate authority, {ready.tls.authority} (--ca).\n"
