@@ -50,10 +50,10 @@ def status(file: Path | None, texts: tuple[str, ...]) -> None:
     """Print how far the workers are behind, as JSON."""
     settings = load_or_fail(file, texts).settings
 
-    async def say(stream: IngestStream) -> None:
+    async def report(stream: IngestStream) -> None:
         say(json.dumps((await stream.lag()).to_json()))
 
-    _with_stream(settings, say)
+    _with_stream(settings, report)
 
 
 @ingest.command()

@@ -30,4 +30,4 @@ def complain(text: object) -> None:
 
 def make_safe(error: click.ClickException) -> None:
     """Leave nothing in an error's message that commands a terminal, and no secret."""
-    error.message = safe(redacted(error.message))
+    vars(error)["message"] = safe(redacted(error.message))

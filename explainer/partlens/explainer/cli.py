@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from partlens.common.files import read_file
 from partlens.common.terminal import say
+from partlens.common.text import visible
 from partlens.explainer.errors import ExplainerError, ImageError, ModelError
 from partlens.explainer.images import SUFFIXES, decode, image_files
 from partlens.explainer.model import MetricModel, read_spec, require_free
@@ -198,7 +199,8 @@ def show(folder: Path, as_json: bool) -> None:
 
 def _print(made: MetricModel) -> None:
     for key, value in made.spec.to_json().items():
-        say(f"{key}: {json.dumps(value) if isinstance(value, dict) else value}")
+        text = json.dumps(value) if isinstance(value, dict) else visible(str(value))
+        say(f"{visible(key)}: {text}")
     for images, found in made.measured.items():
         say(
             f"on {images} images: completeness error {found.error:.2g}, bias share"

@@ -190,7 +190,7 @@ def status(gallery: Path, as_json: bool) -> None:
     if as_json:
         say(json.dumps(facts))
     else:
-        say("\n".join(f"{name}: {value}" for name, value in facts.items()))
+        say("\n".join(f"{name}: {visible(str(value))}" for name, value in facts.items()))
 
 
 for _command in upkeep.COMMANDS:

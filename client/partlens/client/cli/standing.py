@@ -23,6 +23,7 @@ from partlens.client.sync_client import Client
 from partlens.common.filters import Filter
 from partlens.common.tables import Column, Table, say_table
 from partlens.common.terminal import say
+from partlens.common.text import visible
 
 
 @click.group()
@@ -169,7 +170,7 @@ def _line(match: StandingMatch) -> str:
     box = f"{hit.box.x:.0f},{hit.box.y:.0f},{hit.box.width:.0f},{hit.box.height:.0f}"
     at = known.captured_at.isoformat(timespec="seconds") if known.captured_at else ""
     words = [match.query_name or match.query_id, hit.id, f"{hit.score:.4f}", f"box {box}"]
-    return "  ".join([*words, *filter(None, (known.camera, known.track, at))])
+    return visible("  ".join([*words, *filter(None, (known.camera, known.track, at))]))
 
 
 def _plain_match(match: StandingMatch) -> dict[str, object]:
