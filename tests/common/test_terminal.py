@@ -23,12 +23,6 @@ ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=40)
 SECRET = st.text("XYZ0123456789_-", min_size=1, max_size=20)
 
 
-def shown(*commands: click.Command, text: str = "") -> str:
-    (command,) = commands
-    result = CliRunner().invoke(command, [])
-    return result.output
-
-
 def commands_nothing(text: str) -> bool:
     return not any(unicodedata.category(one) in ("Cc", "Cs", "Zl", "Zp") for one in text)
 
@@ -50,6 +44,17 @@ def test_no_text_that_is_printed_commands_a_terminal(text: str) -> None:
     assert all(map(commands_nothing, result.output.split("\n")))
 
 
+def test_a_table_does_not_style_what_it_shows() -> None:
+    @click.command()
+    def prints() -> None:
+        table = Table("[b]head")
+        table.add_row("[bold]\x1b]0;x\x07[/]")
+        say_table(table)
+
+    output = CliRunner().invoke(prints, []).output
+    assert "[b]head" in output and r"[bold]\x1b]0;x\x07[/]" in output
+
+
 @given(ANY_TEXT)
 def test_no_error_of_a_command_commands_a_terminal(text: str) -> None:
     def fail() -> None:
@@ -58,11 +63,12 @@ def test_no_error_of_a_command_commands_a_terminal(text: str) -> None:
     def misused() -> None:
         raise click.BadParameter(text, param_hint="x")
 
-    program = Commands("partlens", {}, help="h")
-    for callback in (fail, misused):
-        program.add_command(click.Command("c", callback=callback))
-        program.get_command = lambda ctx, name: program.commands[name]  # type: ignore[method-assign]
-        result = CliRunner().invoke(program, ["c"])
+    class Program(Commands):
+        def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+            return click.Command("c", callback=fail if cmd_name == "fail" else misused)
+
+    for name in ("fail", "misused"):
+        result = CliRunner().invoke(Program("partlens", {}, help="h"), [name])
         assert result.exit_code in (1, 2)
         assert all(map(commands_nothing, result.output.split("\n")))
 

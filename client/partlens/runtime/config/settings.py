@@ -129,10 +129,7 @@ def from_texts(texts: Iterable[str]) -> Values:
         if not (equals and dot and section and key):
             raise SettingsError(f"{redacted(text)!r} is not SECTION.KEY=VALUE")
         if values.setdefault(section, {}).setdefault(key, value) != value:
-            raise SettingsError(
-                f"--set {name} is given as {redacted_url(values[section][key])!r} and"
-                f" {redacted_url(value)!r}; give it once"
-            )
+            raise SettingsError(f"--set {name} is given twice, with different values; give it once")
     return values
 
 
