@@ -180,7 +180,7 @@ async def test_health_of_the_files_is_asked_for_by_the_name_that_the_client_know
 def test_many_damaged_files_do_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "partlens")
     metrics, sound = Metrics(), list[bool]()
-    report = ScrubReport(metrics, sound.append)
+    report = ScrubReport(metrics.gallery, sound.append)
     findings = [Finding(f"truth.lance/data/{n}", "is missing", False) for n in range(500)]
     for finding in findings:
         report.found(finding)

@@ -11,7 +11,7 @@ from partlens.ingest.errors import UploadError
 from partlens.ingest.uploader import Uploader
 from partlens.runtime.errors import SettingsError
 from partlens.server.bench.load import measure
-from partlens.server.http_client import connect
+from partlens.server.standing.http_client import connect
 
 NAMES = ("grpc_proxy", "https_proxy", "http_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 

@@ -73,7 +73,7 @@ class PartlensServer:
                 "stream": limits.upload_streams,
                 "watch": limits.watch_streams,
             },
-            self.metrics.calls_in_progress,
+            self.metrics.calls.in_progress,
         )
         self._metrics_port: MetricsPort | None = None
         self._host: Host | None = None
@@ -220,7 +220,7 @@ def _layers(
     """The layers around every call, outermost first."""
     return (
         Tracing(),
-        metrics,
+        metrics.calls,
         CallLog(),
         Outcome(),
         RefusedCalls(log, tally),

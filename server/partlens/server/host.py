@@ -72,18 +72,20 @@ class Host:
         engine = await asyncio.get_running_loop().run_in_executor(self._writer, make)
         limits, model = self.settings.limits, engine.model.decompose_pixels
         wait = limits.pass_wait_ms / 1000
-        batcher = Batcher(model, self.metrics, limits.pass_images, wait, limits.waiting_images)
+        batcher = Batcher(
+            model, self.metrics.model, limits.pass_images, wait, limits.waiting_images
+        )
         cache: QueryCache = KeptQueries(limits.kept_queries)
         peers = None
         if self.settings.redis.url:
             peers = Peers(self.settings.redis, engine.refresh_soon, self._report)
-            cache = peers.share(cache, engine.spec, self.metrics)
-        features = QueryFeatures(engine.spec.digest, self.run, batcher, cache, self.metrics)
-        standing = Standing(engine.whole, self.settings, self.metrics, self._report)
+            cache = peers.share(cache, engine.spec, self.metrics.queries)
+        features = QueryFeatures(engine.spec.digest, self.run, batcher, cache, self.metrics.queries)
+        standing = Standing(engine.whole, self.settings, self.metrics.standing, self._report)
         scrubber = self._scrub(engine.whole)
         self._loaded = _Loaded(engine, batcher, features, standing, peers, scrubber)
-        self.metrics.gallery_images.set_function(lambda: len(engine.gallery.view))
-        self.metrics.gallery_version.set_function(lambda: engine.gallery.view.number)
+        self.metrics.gallery.images.set_function(lambda: len(engine.gallery.view))
+        self.metrics.gallery.version.set_function(lambda: engine.gallery.view.number)
 
     @property
     def batcher(self) -> Batcher:
@@ -152,7 +154,7 @@ class Host:
             self._loaded.standing.board.end()
 
     def _scrub(self, gallery: Gallery) -> Scrubber | None:
-        report, server = ScrubReport(self.metrics, self._tell_sound), self.settings.server
+        report, server = ScrubReport(self.metrics.gallery, self._tell_sound), self.settings.server
         if not server.scrub_bytes_per_second:
             for finding in gallery.damage:
                 report.found(finding)

@@ -30,9 +30,9 @@ from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery
 from partlens.runtime.errors import ListenError
 from partlens.server.access import tokens
-from partlens.server.access.caller import NEEDED, SCOPES, Scope
 from partlens.server.access.token_file import TokenFile
 from partlens.server.app import create_server
+from partlens.server.caller.scopes import NEEDED, SCOPES, Scope
 from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
 
 REGION = [QueryRegion(Box(4, 2, 25, 20))]

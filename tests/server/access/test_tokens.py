@@ -6,17 +6,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
-from hypothesis import strategies as st
 
-from partlens.indexer.gallery import Filter, Metadata
 from partlens.server.access import tokens
-from partlens.server.access.caller import Confinement
 from partlens.server.access.cli import token as token_command
 from partlens.server.access.token_file import TokenFile
-from partlens.server.errors import ForbiddenError, TokenFileError
-
-NAMES = st.frozensets(st.sampled_from("abcd"))
+from partlens.server.errors import TokenFileError
 
 
 def test_a_token_is_its_own_and_no_other() -> None:
@@ -78,20 +72,6 @@ def test_a_file_that_says_a_thing_twice_lets_nobody_in(tmp_path: Path) -> None:
     file.path.write_text(text.replace('"scopes"', '"scopes": ["admin"], "scopes"'))
     with pytest.raises(TokenFileError, match="key 'scopes' comes twice"):
         file.read()
-
-
-@given(mine=NAMES, asked=NAMES, camera=st.sampled_from("abcd"))
-def test_a_narrowed_filter_passes_just_what_both_let_pass(
-    mine: frozenset[str], asked: frozenset[str], camera: str
-) -> None:
-    within, where, metadata = Confinement.to(mine), Filter(cameras=asked), Metadata(camera=camera)
-    if mine and asked - mine:
-        with pytest.raises(ForbiddenError, match="restricted to cameras"):
-            within.narrowed(where)
-        return
-    both = within.sees(metadata) and (not asked or camera in asked)
-    narrowed = within.narrowed(where).cameras
-    assert (not narrowed or camera in narrowed) == both
 
 
 def test_the_commands_make_list_and_revoke(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.server.conftest import DEADLINE, Running, picture, upserts
 
 from partlens.indexer.gallery import Gallery
-from partlens.server.engine.kept_views import KEPT, SECONDS, KeptViews
+from partlens.server.pages.kept_views import KEPT, SECONDS, KeptViews
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as pb

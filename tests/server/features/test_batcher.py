@@ -44,7 +44,7 @@ def image(value: float) -> Array:
 async def batcher(
     model: Callable[[Array], Decompositions], **options: float
 ) -> AsyncIterator[Batcher]:
-    made = Batcher(model, Metrics(), **({"most": 4, "wait": 0.01, "queue": 8} | options))  # type: ignore[arg-type]
+    made = Batcher(model, Metrics().model, **({"most": 4, "wait": 0.01, "queue": 8} | options))  # type: ignore[arg-type]
     yield made
     made.close()
 

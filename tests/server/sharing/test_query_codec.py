@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.server.conftest import tiny_model
 
 from partlens.server.errors import EntryError
-from partlens.server.features.query import Query
+from partlens.server.query_images.query import Query
 from partlens.server.sharing.query_codec import decode, encode
 
 SPEC = tiny_model().spec

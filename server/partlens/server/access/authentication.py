@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from partlens.server.access.caller import ANYONE, Caller
 from partlens.server.access.token_file import TokenFile
 from partlens.server.access.tokens import split
+from partlens.server.caller.caller import ANYONE, Caller
 from partlens.server.calls.call import Call
 from partlens.server.errors import UnauthenticatedError
 

@@ -15,9 +15,9 @@ from partlens.common.text import is_one_line
 from partlens.runtime.config.cli import clear_errors, load_or_fail
 from partlens.runtime.config.options import config_options
 from partlens.server.access import tokens
-from partlens.server.access.caller import SCOPES, Scope
 from partlens.server.access.token_file import TokenFile
 from partlens.server.access.tokens import Token
+from partlens.server.caller.scopes import SCOPES, Scope
 from partlens.server.errors import TokenFileError
 
 

@@ -8,8 +8,8 @@ from typing import TypeVar
 from partlens.indexer.errors import InvalidImageError
 from partlens.indexer.gallery import Gallery, NewImage
 from partlens.indexer.gallery.view import GalleryView
-from partlens.server.access.caller import Confinement
 from partlens.server.access.confined_view import ConfinedView
+from partlens.server.caller.confinement import Confinement
 from partlens.server.errors import ForbiddenError
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from partlens.indexer.errors import NotFoundError
 from partlens.indexer.gallery import Candidate, StoredImage
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.view import GalleryView
-from partlens.server.access.caller import Confinement
+from partlens.server.caller.confinement import Confinement
 
 _EVERYTHING = Filter()
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from partlens.server.access.caller import SCOPES, Caller, Confinement, Scope
+from partlens.server.caller.caller import Caller
+from partlens.server.caller.confinement import Confinement
+from partlens.server.caller.scopes import SCOPES, Scope
 from partlens.server.errors import TokenFileError
 
 _MARK = "plt"

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from partlens.server.access.caller import Caller
+from partlens.server.caller.caller import Caller
 from partlens.server.calls.code import Code
 from partlens.server.calls.method import Kind
 

@@ -4,43 +4,42 @@ from collections.abc import Callable, Sequence
 from copy import copy
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from partlens.common.regions import Region
-from partlens.explainer.decomposition import Decomposition
 from partlens.explainer.errors import RegionError
 from partlens.explainer.model import MetricModel
-from partlens.explainer.pair import PairExplanation, maps_of_retrieved
 from partlens.explainer.regions import position_weights
 from partlens.explainer.scoring import QueryPart, query_part
 from partlens.explainer.spec import ModelSpec
-from partlens.indexer.gallery import Candidate, Gallery
+from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.following import Follower
 from partlens.runtime.config.sections import LimitsSection
-from partlens.server.access.caller import Confinement
 from partlens.server.access.confined_gallery import ConfinedGallery
 from partlens.server.access.confined_view import ConfinedView
-from partlens.server.engine.answers import (
+from partlens.server.caller.confinement import Confinement
+from partlens.server.engine.hit_maps import with_maps
+from partlens.server.engine.pair_maps import explanation, partial_map
+from partlens.server.engine.stored_images import resolved
+from partlens.server.errors import StalePageError
+from partlens.server.pages import page_tokens
+from partlens.server.pages.kept_views import SECONDS as KEPT_SECONDS
+from partlens.server.pages.kept_views import KeptViews
+from partlens.server.pages.page_tokens import SearchStart
+from partlens.server.query_images.query import Query
+from partlens.server.query_images.sources import EarlierPicture, Picture, Source
+from partlens.server.requests.answers import (
     DescribeAnswer,
-    Match,
     PairAnswer,
-    PartialMap,
     SearchAnswer,
 )
-from partlens.server.engine.kept_views import SECONDS as KEPT_SECONDS
-from partlens.server.engine.kept_views import KeptViews
-from partlens.server.engine.questions import (
+from partlens.server.requests.blame import blamed_on
+from partlens.server.requests.digest import digest
+from partlens.server.requests.questions import (
     DescribeQuestion,
     PairQuestion,
-    RegionToExplain,
     SearchQuestion,
 )
-from partlens.server.errors import StalePageError, UnknownQueryError
-from partlens.server.features.blame import blamed_on
-from partlens.server.features.query import Query, stored_query_id
-from partlens.server.messages import page_tokens
-from partlens.server.messages.page_tokens import SearchStart
 
 FloatArray = NDArray[np.float32]
 
@@ -113,14 +112,11 @@ class Engine:
 
     def explain(self, question: PairQuestion, query: Query, retrieved: Query) -> PairAnswer:
         """Why two images are similar; raises as search does."""
-        explanation = PairExplanation(
-            _decomposition(query, self.spec.grid), _decomposition(retrieved, self.spec.grid)
-        )
-        partial = tuple(
-            self._partial_map(explanation, query, retrieved, region) for region in question.regions
-        )
-        asked = page_tokens.digest(query.id, retrieved.id)
-        return PairAnswer(query, retrieved, explanation, partial, asked)
+        why, partial = explanation(query, retrieved, self.spec.grid), []
+        for one in question.regions:
+            image = query if one.side == "query" else retrieved
+            partial.append(partial_map(why, one.side, self.coverage(image, one.region, one.field)))
+        return PairAnswer(query, retrieved, why, tuple(partial), digest(query.id, retrieved.id))
 
     def describe(self, question: DescribeQuestion, query: Query) -> DescribeAnswer:
         """How the model sees an image and regions of it; raises as search does."""
@@ -130,23 +126,16 @@ class Engine:
         )
         return DescribeAnswer(query, coverage, self.spec.digest)
 
-    def stored_query(self, image_id: str, query_id: str = "") -> Query:
-        """An image of the gallery as a query image.
+    def with_stored(self, sources: Sequence[Source]) -> Sequence[Query | Picture | EarlierPicture]:
+        """The sources, in order, with every image of the gallery as a query image.
 
-        Args:
-            query_id: its query id in an earlier response; "" for the current image.
+        All images are read from one view.
 
         Raises:
-            NotFoundError: the caller sees no such image.
-            UnknownQueryError: the image was replaced since that response.
+            NotFoundError: the caller sees no image with an id.
+            UnknownQueryError: a text is not a query id, or its image was replaced since.
         """
-        view = self.gallery.view
-        stored = view.get(image_id)
-        id = stored_query_id(self.spec.digest, stored.id, stored.media_digest)
-        if query_id not in ("", id):
-            raise UnknownQueryError(query_id)
-        contributions, bias = view.decompositions([image_id])
-        return Query(id, (stored.width, stored.height), contributions[0], bias[0])
+        return self.gallery.read(lambda view: [resolved(one, view) for one in sources])
 
     def coverage(self, query: Query, region: Region, field: str) -> FloatArray:
         """Share of each position that a region covers, [P]; raises RequestError."""
@@ -197,7 +186,7 @@ class Engine:
         page = now.unchanged(found[start:end])
         if question.thumbnails:
             page = now.with_thumbnails(page)
-        matches = self._matches(question, queries, weights, page, now)
+        matches = with_maps(question, queries, weights, page, now)
         return SearchAnswer(matches, token, queries, ranked.number, asked)
 
     def _ranked_by_first_page(self, start: SearchStart, now: ConfinedView) -> ConfinedView:
@@ -212,57 +201,13 @@ class Engine:
             " page"
         )
 
-    def _matches(
-        self,
-        question: SearchQuestion,
-        queries: Sequence[Query],
-        weights: Sequence[FloatArray],
-        found: Sequence[Candidate],
-        view: ConfinedView,
-    ) -> tuple[Match, ...]:
-        if not found or not question.maps & {"overall", "regions"}:
-            return tuple(Match(candidate) for candidate in found)
-        contributions, bias = view.decompositions([c.id for c in found])
-
-        def maps(query: Query, feature: FloatArray) -> FloatArray:
-            grid = self.spec.grid
-            return maps_of_retrieved(feature, query.embedding, contributions, bias, grid)
-
-        overall, partial = [], []
-        if "overall" in question.maps:
-            overall = [maps(query, query.embedding) for query in queries]
-        if "regions" in question.maps:
-            for region, covered in zip(question.regions, weights, strict=True):
-                query = queries[region.image]
-                partial.append(maps(query, covered @ query.contributions))
-        return tuple(
-            Match(candidate, tuple(m[i] for m in overall), tuple(m[i] for m in partial))
-            for i, candidate in enumerate(found)
-        )
-
-    def _partial_map(
-        self, why: PairExplanation, query: Query, retrieved: Query, asked: RegionToExplain
-    ) -> PartialMap:
-        source = query if asked.side == "query" else retrieved
-        weights = torch.from_numpy(self.coverage(source, asked.region, asked.field))
-        if asked.side == "query":
-            map = why.partial_map_of_retrieved(weights)
-            constant = why.partial_constant_of_retrieved(weights)
-            return PartialMap("retrieved", map.numpy(), constant)
-        map = why.partial_map_of_query(weights)
-        return PartialMap("query", map.numpy(), why.partial_constant_of_query(weights))
-
-
-def _decomposition(query: Query, grid: tuple[int, int]) -> Decomposition:
-    return Decomposition(torch.from_numpy(query.contributions), torch.from_numpy(query.bias), grid)
-
 
 def _digest(
     question: SearchQuestion, queries: Sequence[Query], weights: Sequence[FloatArray]
 ) -> str:
     """Digest of everything that affects the ranking; a query id equals its picture."""
     where = question.where
-    return page_tokens.digest(
+    return digest(
         [query.id for query in queries],
         [
             (region.image, region.weight, covered.tobytes().hex())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from partlens.explainer.errors import ShapeError
 from partlens.explainer.model import Decompositions
 from partlens.server.errors import OverloadedError, StoppingError
-from partlens.server.observe.metrics import Metrics
+from partlens.server.observe.metrics import ModelMetrics
 
 FloatArray = NDArray[np.float32]
 Model = Callable[[FloatArray], Decompositions]
@@ -49,7 +49,9 @@ class Batcher:
         queue: most images that may wait; more are refused.
     """
 
-    def __init__(self, model: Model, metrics: Metrics, most: int, wait: float, queue: int) -> None:
+    def __init__(
+        self, model: Model, metrics: ModelMetrics, most: int, wait: float, queue: int
+    ) -> None:
         self._model, self._metrics, self._most, self._wait, self._queue = (
             model,
             metrics,

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from typing import Protocol
 
-from partlens.server.features.query import Query
+from partlens.server.query_images.query import Query
 
 
 class QueryCache(Protocol):

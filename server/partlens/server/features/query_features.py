@@ -1,4 +1,4 @@
-"""Finds or computes the features of a caller's query images."""
+"""Finds or computes the features of the query images of a caller."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -9,16 +9,28 @@ from numpy.typing import NDArray
 
 from partlens.explainer.images import decode
 from partlens.server.engine.engine import Engine
-from partlens.server.engine.questions import EarlierPicture, Picture, Source, StoredPicture
 from partlens.server.errors import UnknownQueryError
 from partlens.server.features.batcher import Batcher
-from partlens.server.features.blame import blamed_on
 from partlens.server.features.cache import QueryCache
-from partlens.server.features.query import Query, image_of, query_id
-from partlens.server.observe.metrics import Metrics
+from partlens.server.observe.metrics import QueryMetrics
 from partlens.server.observe.tracing import tracer
+from partlens.server.query_images.query import Query
+from partlens.server.query_images.query_id import query_id
+from partlens.server.query_images.sources import EarlierPicture, Picture, Source
+from partlens.server.requests.blame import blamed_on
+
+
+class Question(Protocol):
+    """A request about query images."""
+
+    @property
+    def images(self) -> Sequence[Source]:
+        """Where the query images come from."""
+        ...
+
 
 T = TypeVar("T")
+Q = TypeVar("Q", bound=Question)
 
 
 class Run(Protocol):
@@ -39,42 +51,54 @@ class QueryFeatures:
     """
 
     def __init__(
-        self, model_digest: str, run: Run, batcher: Batcher, cache: QueryCache, metrics: Metrics
+        self,
+        model_digest: str,
+        run: Run,
+        batcher: Batcher,
+        cache: QueryCache,
+        metrics: QueryMetrics,
     ) -> None:
         self._model_digest, self._run = model_digest, run
         self._batcher, self._cache = batcher, cache
-        self._lookups = metrics.query_lookups
+        self._lookups = metrics.lookups
 
-    async def of(self, images: Sequence[Source]) -> Sequence[Query]:
-        """The query images of a question, in order; new pictures go through the model.
+    async def find(self, decode: Callable[[Engine], Q]) -> tuple[Q, Sequence[Query]]:
+        """A question and its query images, in order; new pictures go through the model.
+
+        Every trip to a thread waits for a free one. So decoding the question and reading images
+        of the gallery share one trip, and only a new picture takes another.
+
+        Args:
+            decode: decodes the question; called on a thread.
 
         Raises:
-            RequestError: a picture cannot be used.
+            RequestError: decode raised it, or a picture cannot be used.
             UnknownQueryError: a query id is not known, or its image has been replaced.
             NotFoundError: the caller sees no gallery image with an id.
             OverloadedError: too many images are waiting for the model.
             ServerError: see Host.run.
         """
-        with tracer.start_as_current_span("find the query images"):
-            return await asyncio.gather(*map(self._query, images))
 
-    async def _query(self, source: Source) -> Query:
+        def begin(engine: Engine) -> tuple[Q, Sequence[Query | Picture | EarlierPicture]]:
+            question = decode(engine)
+            return question, engine.with_stored(question.images)
+
+        with tracer.start_as_current_span("find the query images"):
+            question, sources = await self._run(begin)
+            return question, await asyncio.gather(*map(self._query, sources))
+
+    async def _query(self, source: Query | Picture | EarlierPicture) -> Query:
         match source:
-            case StoredPicture(id):
-                query = await self._run(lambda engine: engine.stored_query(id))
-            case EarlierPicture(id):
-                query = await self._earlier(id)
             case Picture():
                 return await self._picture(source)
+            case EarlierPicture(id):
+                query = await self._cache.find(id)
+                if query is None:
+                    raise UnknownQueryError(id)
+            case Query() as query:
+                pass
         self._lookups.labels("kept").inc()
         return query
-
-    async def _earlier(self, id: str) -> Query:
-        if image_id := image_of(id):
-            return await self._run(lambda engine: engine.stored_query(image_id, id))
-        if query := await self._cache.find(id):
-            return query
-        raise UnknownQueryError(id)
 
     async def _picture(self, picture: Picture) -> Query:
         id = query_id(self._model_digest, "data", picture.digest)

@@ -6,13 +6,15 @@ from functools import partial
 from partlens.server.access.confined_view import ConfinedView
 from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
-from partlens.server.engine.answers import Committed
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import RequestError
 from partlens.server.handlers import uploads
 from partlens.server.handlers.inbox import receiving
 from partlens.server.host import Host
-from partlens.server.messages import decoding, encoding, page_tokens
+from partlens.server.messages import decoding, encoding
+from partlens.server.pages import page_tokens
+from partlens.server.requests.answers import Committed
+from partlens.server.requests.digest import digest
 from partlens.v1 import gallery_service_pb2 as pb
 
 SERVICE = pb.DESCRIPTOR.services_by_name["GalleryService"]
@@ -51,7 +53,7 @@ class GalleryHandlers:
                 for receipt in receipts:
                     committed = isinstance(receipt, Committed)
                     result = "committed" if committed else "refused"
-                    self._host.metrics.uploads.labels(result).inc()
+                    self._host.metrics.gallery.uploads.labels(result).inc()
                 for request, receipt in zip(batch, receipts, strict=True):
                     yield encoding.receipt(request.id, index, receipt)
                     index += 1
@@ -63,7 +65,7 @@ class GalleryHandlers:
             id = decoding.image_id(request.id, "id")
 
             def look(view: ConfinedView) -> pb.GetImageResponse:
-                calls.current().note(query=page_tokens.digest([id]), gallery_version=view.number)
+                calls.current().note(query=digest([id]), gallery_version=view.number)
                 image, thumbnail = encoding.image(view.get(id)), view.thumbnails([id])[0]
                 return pb.GetImageResponse(image=image, thumbnail=thumbnail)
 
@@ -81,7 +83,7 @@ class GalleryHandlers:
             view = engine.gallery.view
             images = view.list(after, size + 1)
             calls.current().note(
-                query=page_tokens.digest(after),
+                query=digest(after),
                 gallery_version=view.number,
                 hits=len(images[:size]),
             )
@@ -107,7 +109,7 @@ class GalleryHandlers:
             calls.current().note(gallery_version=version, deleted=deleted)
             return pb.DeleteImagesResponse(deleted=deleted)
 
-        calls.current().note(query=page_tokens.digest(ids))
+        calls.current().note(query=digest(ids))
         return await self._host.write(answer)
 
     async def get_gallery(self, request: pb.GetGalleryRequest) -> pb.GetGalleryResponse:

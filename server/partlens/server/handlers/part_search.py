@@ -4,9 +4,10 @@ from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
 from partlens.server.engine.engine import Engine
 from partlens.server.host import Host
-from partlens.server.messages import decoding, page_tokens
+from partlens.server.messages import decoding
 from partlens.server.messages.encoding import Encoder
 from partlens.server.observe.tracing import tracer
+from partlens.server.requests.digest import digest
 from partlens.v1 import part_search_service_pb2 as pb
 
 SERVICE = pb.DESCRIPTOR.services_by_name["PartSearchService"]
@@ -31,14 +32,18 @@ class PartSearchHandlers:
 
     async def search_regions(self, request: pb.SearchRegionsRequest) -> pb.SearchRegionsResponse:
         """The gallery's images that contain parts similar to the regions, best first."""
-        question = await self._host.run(lambda engine: decoding.search(request, engine.limits))
-        queries = await self._host.features.of(question.images)
+        question, queries = await self._host.features.find(
+            lambda engine: decoding.search(request, engine.limits)
+        )
 
         def answer(engine: Engine) -> pb.SearchRegionsResponse:
-            with self._host.metrics.search_seconds.time(), tracer.start_as_current_span("search"):
+            with (
+                self._host.metrics.queries.search_seconds.time(),
+                tracer.start_as_current_span("search"),
+            ):
                 found = engine.search(question, queries)
             unreadable = sum(match.candidate.unreadable for match in found.matches)
-            self._host.metrics.unreadable_thumbnails.inc(unreadable)
+            self._host.metrics.queries.unreadable_thumbnails.inc(unreadable)
             calls.current().note(
                 query=found.asked, gallery_version=found.gallery_version, hits=len(found.matches)
             )
@@ -48,8 +53,9 @@ class PartSearchHandlers:
 
     async def explain_pair(self, request: pb.ExplainPairRequest) -> pb.ExplainPairResponse:
         """The similarity of two images, decomposed by position."""
-        question = await self._host.run(lambda engine: decoding.pair(request, engine.limits))
-        query, retrieved = await self._host.features.of(question.images)
+        question, (query, retrieved) = await self._host.features.find(
+            lambda engine: decoding.pair(request, engine.limits)
+        )
 
         def answer(engine: Engine) -> pb.ExplainPairResponse:
             explained = engine.explain(question, query, retrieved)
@@ -60,14 +66,13 @@ class PartSearchHandlers:
 
     async def describe_query(self, request: pb.DescribeQueryRequest) -> pb.DescribeQueryResponse:
         """Runs one image through the model and keeps it under a query id."""
-        question = await self._host.run(lambda engine: decoding.describe(request, engine.limits))
-        (query,) = await self._host.features.of([question.image])
+        question, (query,) = await self._host.features.find(
+            lambda engine: decoding.describe(request, engine.limits)
+        )
 
         def answer(engine: Engine) -> pb.DescribeQueryResponse:
             described = engine.describe(question, query)
-            calls.current().note(
-                query=page_tokens.digest(query.id), gallery_version=engine.gallery.view.number
-            )
+            calls.current().note(query=digest(query.id), gallery_version=engine.gallery.view.number)
             return Encoder(engine.spec).describe(described)
 
         return await self._host.run(answer)

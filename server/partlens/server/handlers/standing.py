@@ -6,15 +6,16 @@ from collections.abc import AsyncGenerator, Set
 from contextlib import aclosing
 from datetime import UTC, datetime
 
-from partlens.server.access.caller import Caller
+from partlens.server.caller.caller import Caller
 from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
 from partlens.server.engine.engine import Engine
-from partlens.server.engine.questions import SearchQuestion
 from partlens.server.errors import RequestError, UnknownStandingQueryError
 from partlens.server.host import Host
-from partlens.server.messages import decoding, page_tokens
+from partlens.server.messages import decoding
 from partlens.server.messages.encoding import Encoder
+from partlens.server.requests.digest import digest
+from partlens.server.requests.questions import SearchQuestion
 from partlens.server.standing import messages
 from partlens.server.standing.matcher import StandingMatch
 from partlens.server.standing.query import SavedRegion, StandingQuery
@@ -57,8 +58,7 @@ class StandingQueryHandlers:
             _require_sound(request)
             return question
 
-        question = await self._host.run(decode)
-        queries = await self._host.features.of(question.images)
+        question, queries = await self._host.features.find(decode)
         caller = calls.current().caller
         where = caller.within.narrowed(question.where)
 
@@ -84,9 +84,9 @@ class StandingQueryHandlers:
             self._host.standing.add(made)
             return made
 
-        calls.current().note(query=page_tokens.digest([query.id for query in queries]))
+        calls.current().note(query=digest([query.id for query in queries]))
         made = await self._host.write(save)
-        calls.current().note(query=page_tokens.digest(made.id), standing=made.id)
+        calls.current().note(query=digest(made.id), standing=made.id)
         return pb.CreateStandingQueryResponse(standing_query=messages.standing_query(made))
 
     async def list_standing_queries(
@@ -94,7 +94,7 @@ class StandingQueryHandlers:
     ) -> pb.ListStandingQueriesResponse:
         """The caller's standing queries, in order of creation."""
         mine = await self._host.run(lambda engine: self._mine())
-        calls.current().note(query=page_tokens.digest("standing"), hits=len(mine))
+        calls.current().note(query=digest("standing"), hits=len(mine))
         return pb.ListStandingQueriesResponse(
             standing_queries=[messages.standing_query(one) for one in mine.values()]
         )
@@ -108,7 +108,7 @@ class StandingQueryHandlers:
             self._require_mine([request.id])
             self._host.standing.remove(request.id)
 
-        calls.current().note(query=page_tokens.digest(request.id))
+        calls.current().note(query=digest(request.id))
         await self._host.write(delete)
         calls.current().note(standing=request.id)
         return pb.DeleteStandingQueryResponse()
@@ -125,7 +125,7 @@ class StandingQueryHandlers:
                 call.require_allowed()
                 seen = [match for match in note.matches if _sees(call.caller, wanted, match)]
                 if seen:
-                    call.note(query=page_tokens.digest(sorted(wanted)), hits=len(seen))
+                    call.note(query=digest(sorted(wanted)), hits=len(seen))
                     await call.commit()
                 for match in seen:
                     yield messages.match(encoder, match)

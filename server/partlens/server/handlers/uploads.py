@@ -9,12 +9,13 @@ from partlens.indexer.gallery import NewImage
 from partlens.indexer.picture import DecodedPicture, decoded, media_digest
 from partlens.server.access.confined_gallery import Added
 from partlens.server.calls import call as calls
-from partlens.server.engine.answers import Committed, Receipt, Refused
 from partlens.server.engine.engine import Engine
-from partlens.server.engine.questions import Upload
 from partlens.server.errors import ForbiddenError, RequestError
 from partlens.server.host import Host
-from partlens.server.messages import decoding, page_tokens
+from partlens.server.messages import decoding
+from partlens.server.requests.answers import Committed, Receipt, Refused
+from partlens.server.requests.digest import digest
+from partlens.server.requests.questions import Upload
 from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
 
 
@@ -50,7 +51,7 @@ def commit(prepared: Sequence[NewImage | Refused], engine: Engine) -> list[Recei
         number += 1
     committed = {one.id for n, one in enumerate(images) if n not in added.refused}
     calls.current().note(
-        query=page_tokens.digest(sorted(committed)),
+        query=digest(sorted(committed)),
         gallery_version=version,
         committed=len(committed),
         refused=sum(isinstance(one, Refused) for one in receipts),

@@ -12,22 +12,19 @@ from partlens.common.ids import IdError, require_id
 from partlens.common.metadata import Metadata, MetadataError, require_metadata
 from partlens.explainer.scoring import BEST, Score
 from partlens.runtime.config.sections import LimitsSection
-from partlens.server.engine.questions import (
+from partlens.server.errors import RequestError
+from partlens.server.messages.decoding_regions import RegionDecoder
+from partlens.server.query_images.sources import EarlierPicture, Picture, Source, StoredPicture
+from partlens.server.requests.questions import (
     DescribeQuestion,
-    EarlierPicture,
     MapKind,
     PairQuestion,
-    Picture,
     RegionToExplain,
     RegionToFind,
     SearchQuestion,
     Side,
-    Source,
-    StoredPicture,
     Upload,
 )
-from partlens.server.errors import RequestError
-from partlens.server.messages.decoding_regions import RegionDecoder
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb

@@ -12,7 +12,8 @@ from partlens.explainer.regions import window_box
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.gallery import StoredImage
 from partlens.runtime.config.sections import LimitsSection
-from partlens.server.engine.answers import (
+from partlens.server.query_images.query import Query
+from partlens.server.requests.answers import (
     Committed,
     DescribeAnswer,
     Match,
@@ -21,8 +22,7 @@ from partlens.server.engine.answers import (
     Receipt,
     SearchAnswer,
 )
-from partlens.server.engine.questions import MapKind, SearchQuestion
-from partlens.server.features.query import Query
+from partlens.server.requests.questions import MapKind, SearchQuestion
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb

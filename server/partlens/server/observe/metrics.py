@@ -8,7 +8,7 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from partlens.indexer.gallery.findings import KINDS
-from partlens.server.access.caller import NEEDED
+from partlens.server.caller.scopes import NEEDED
 from partlens.server.calls.call import Call
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -17,111 +17,86 @@ _METHOD = ("grpc_type", "grpc_service", "grpc_method")
 
 
 class Metrics:
-    """One server's metrics: grpc_server_* as other gRPC servers name them, partlens_* the rest.
+    """All metrics of one server, in groups; each component gets the group that it updates.
 
     Attributes:
         registry: registry of all metrics.
+        calls: the calls.
+        model: passes through the model.
+        queries: query images and searches.
+        standing: standing queries.
+        gallery: the gallery and its files.
+        unwell: 1 while something is wrong with a part of the server.
     """
 
     def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry()
-
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(name, text, labels, registry=registry)
-
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(name, text, labels, registry=registry)
-
-        def histogram(
-            name: str, text: str, *labels: str, buckets: Sequence[float] = _SECONDS
-        ) -> Histogram:
-            return Histogram(name, text, labels, buckets=buckets, registry=registry)
-
-        self._started = counter("grpc_server_started_total", "Calls begun.", *_METHOD)
-        self._handled = counter(
-            "grpc_server_handled_total", "Calls ended, by status.", *_METHOD, "grpc_code"
-        )
-        self._handling = histogram(
-            "grpc_server_handling_seconds", "Time from a call's begin to its end.", *_METHOD
-        )
-        self._received = counter(
-            "grpc_server_msg_received_total", "Messages of callers that were read.", *_METHOD
-        )
-        self._sent = counter("grpc_server_msg_sent_total", "Messages sent to callers.", *_METHOD)
-        self.calls_in_progress = gauge(
-            "partlens_calls_in_progress",
-            "Calls that were let in, by kind: call, stream (of uploads) or watch (for matches).",
-            "kind",
-        )
-        self.pass_images = histogram(
-            "partlens_model_pass_images",
-            "Images that shared a pass through the model.",
-            buckets=_IMAGES,
-        )
-        self.pass_seconds = histogram(
-            "partlens_model_pass_seconds", "Time of a pass through the model."
-        )
-        self.waiting_images = gauge(
-            "partlens_model_waiting_images", "Images that wait for the model."
-        )
-        self.search_seconds = histogram(
-            "partlens_search_seconds", "Time of ranking the gallery for one search."
-        )
-        self.query_lookups = counter(
-            "partlens_query_lookups_total",
-            "Query images asked for, by result: kept or unseen.",
-            "result",
-        )
-        self.shared_queries = counter(
-            "partlens_shared_queries_total",
-            "Query images looked for in Redis, by result: found, absent, refused or failed.",
-            "result",
-        )
-        for result in ("found", "absent", "refused", "failed"):
-            self.shared_queries.labels(
-                result
-            )  # created at start, since a new series shows no increase
-        self.standing_seconds = histogram(
-            "partlens_standing_seconds", "Time of scoring new images against all standing queries."
-        )
-        self.standing_matches = counter(
-            "partlens_standing_matches_total", "Matches of standing queries."
-        )
-        self.uploads = counter(
-            "partlens_uploaded_images_total",
-            "Uploaded images, by result: committed or refused.",
-            "result",
-        )
-        self.damaged_files = gauge(
-            "partlens_damaged_files",
-            "Files and folders of the gallery that are damaged now: truth, segments or indexes.",
-            "kind",
-        )
-        for kind in KINDS:
-            self.damaged_files.labels(kind).set(0)
-        self.scrubbed_bytes = counter(
-            "partlens_scrubbed_bytes_total", "Bytes of the gallery that were read to find damage."
-        )
-        self.scrub_completed = gauge(
-            "partlens_scrub_completed_timestamp_seconds",
-            "When all files had last been read to find damage; 0 if they never have been.",
-        )
-        self.unreadable_thumbnails = counter(
-            "partlens_unreadable_thumbnails_total",
-            "Thumbnails that a search left out because they are damaged.",
-        )
-        self.unwell = gauge(
+        self.registry = CollectorRegistry()
+        new = _Factory(self.registry)
+        self.calls = CallMetrics(new)
+        self.model = ModelMetrics(new)
+        self.queries = QueryMetrics(new)
+        self.standing = StandingMetrics(new)
+        self.gallery = GalleryMetrics(new)
+        self.unwell = new.gauge(
             "partlens_unwell",
-            "1 while something is wrong: files, audit, audit.chain, tokens or tasks.",
+            "1 while something is wrong with a part of the server; its health has the same name.",
             "part",
         )
-        self.gallery_images = gauge("partlens_gallery_images", "Images that the gallery holds.")
-        self.gallery_version = gauge("partlens_gallery_version", "Version of the gallery.")
-        gauge("partlens_info", "Always 1.", "version").labels(version("partlens")).set(1)
+        new.gauge("partlens_info", "Always 1.", "version").labels(version("partlens")).set(1)
+
+
+class _Factory:
+    """Creates metrics in one registry.
+
+    Args:
+        registry: registry of the new metrics.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def counter(self, name: str, text: str, *labels: str) -> Counter:
+        """A counter with this help text."""
+        return Counter(name, text, labels, registry=self._registry)
+
+    def gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        """A gauge with this help text."""
+        return Gauge(name, text, labels, registry=self._registry)
+
+    def histogram(
+        self, name: str, text: str, *labels: str, buckets: Sequence[float] = _SECONDS
+    ) -> Histogram:
+        """A histogram with this help text; of seconds, unless buckets are given."""
+        return Histogram(name, text, labels, buckets=buckets, registry=self._registry)
+
+
+class CallMetrics:
+    """Metrics of calls, named as in other gRPC servers; also the layer that updates them."""
+
+    def __init__(self, new: _Factory) -> None:
+        self._started = new.counter("grpc_server_started_total", "Calls started.", *_METHOD)
+        self._handled = new.counter(
+            "grpc_server_handled_total", "Calls completed, by status.", *_METHOD, "grpc_code"
+        )
+        self._handling = new.histogram(
+            "grpc_server_handling_seconds", "Duration of a call.", *_METHOD
+        )
+        self._received = new.counter(
+            "grpc_server_msg_received_total", "Messages received from callers.", *_METHOD
+        )
+        self._sent = new.counter(
+            "grpc_server_msg_sent_total", "Messages sent to callers.", *_METHOD
+        )
+        self.in_progress = new.gauge(
+            "partlens_calls_in_progress",
+            "Admitted calls in progress, by kind: call, stream (of uploads) or watch (for"
+            " matches).",
+            "kind",
+        )
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
-        """Counts the call, its messages, and how it ends."""
+        """Counts the call and its messages, and records its status and duration."""
         # An unknown method must not create a new series.
         method = (call.kind, call.service, call.name) if call.method in NEEDED else ("", "", "")
         self._started.labels(*method).inc()
@@ -133,3 +108,85 @@ class Metrics:
         finally:
             self._handled.labels(*method, call.code.camel).inc()
             self._handling.labels(*method).observe(time.perf_counter() - begun)
+
+
+class ModelMetrics:
+    """Metrics of passes through the model."""
+
+    def __init__(self, new: _Factory) -> None:
+        self.pass_images = new.histogram(
+            "partlens_model_pass_images",
+            "Images that shared a pass through the model.",
+            buckets=_IMAGES,
+        )
+        self.pass_seconds = new.histogram(
+            "partlens_model_pass_seconds", "Duration of a pass through the model."
+        )
+        self.waiting_images = new.gauge(
+            "partlens_model_waiting_images", "Images waiting for the model."
+        )
+
+
+class QueryMetrics:
+    """Metrics of query images and searches."""
+
+    def __init__(self, new: _Factory) -> None:
+        self.search_seconds = new.histogram(
+            "partlens_search_seconds", "Time to rank the gallery for one search."
+        )
+        self.lookups = new.counter(
+            "partlens_query_lookups_total",
+            "Query image lookups, by result: kept or unseen.",
+            "result",
+        )
+        self.shared_lookups = new.counter(
+            "partlens_shared_queries_total",
+            "Query image lookups in Redis, by result: found, absent, refused or failed.",
+            "result",
+        )
+        for result in ("found", "absent", "refused", "failed"):
+            # Created at start, because a new series shows no increase.
+            self.shared_lookups.labels(result)
+        self.unreadable_thumbnails = new.counter(
+            "partlens_unreadable_thumbnails_total",
+            "Thumbnails that a search omitted because they are damaged.",
+        )
+
+
+class StandingMetrics:
+    """Metrics of standing queries."""
+
+    def __init__(self, new: _Factory) -> None:
+        self.seconds = new.histogram(
+            "partlens_standing_seconds", "Time to score new images against all standing queries."
+        )
+        self.matches = new.counter(
+            "partlens_standing_matches_total", "Matches of standing queries."
+        )
+
+
+class GalleryMetrics:
+    """Metrics of the gallery and its files."""
+
+    def __init__(self, new: _Factory) -> None:
+        self.images = new.gauge("partlens_gallery_images", "Images in the gallery.")
+        self.version = new.gauge("partlens_gallery_version", "Version of the gallery.")
+        self.uploads = new.counter(
+            "partlens_uploaded_images_total",
+            "Uploaded images, by result: committed or refused.",
+            "result",
+        )
+        self.damaged_files = new.gauge(
+            "partlens_damaged_files",
+            "Damaged files and folders of the gallery, by kind: truth, segments or indexes.",
+            "kind",
+        )
+        for kind in KINDS:
+            self.damaged_files.labels(kind).set(0)
+        self.scrubbed_bytes = new.counter(
+            "partlens_scrubbed_bytes_total", "Bytes of the gallery read to find damage."
+        )
+        self.scrub_completed = new.gauge(
+            "partlens_scrub_completed_timestamp_seconds",
+            "When the last complete read of all files to find damage ended; 0 if there was none.",
+        )

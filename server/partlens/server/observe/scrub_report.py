@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from partlens.indexer.gallery.findings import KINDS, Finding
 from partlens.indexer.gallery.scrub_record import Pass
-from partlens.server.observe.metrics import Metrics
+from partlens.server.observe.metrics import GalleryMetrics
 
 _log = logging.getLogger(__name__)
 _LINES, _SECONDS = 20, 600.0
@@ -21,7 +21,7 @@ class ScrubReport:
             thread.
     """
 
-    def __init__(self, metrics: Metrics, tell_sound: Callable[[bool], None]) -> None:
+    def __init__(self, metrics: GalleryMetrics, tell_sound: Callable[[bool], None]) -> None:
         self._metrics, self._tell_sound = metrics, tell_sound
         self._known = dict[str, Finding]()
         self._lines = list[float]()

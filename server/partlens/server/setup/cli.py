@@ -41,7 +41,7 @@ def setup(
     settings that nobody has edited. Then run:
     partlens serve --config FOLDER/partlens.toml
     """
-    # Here, as they need torch: --help answers at once.
+    # Imported here because they load torch, which --help need not wait for.
     from partlens.explainer.errors import ExplainerError
     from partlens.indexer.errors import IndexerError
     from partlens.runtime.errors import ProgramError

@@ -9,7 +9,7 @@ from partlens.runtime.config.sections import RedisSection
 from partlens.runtime.redis_connection import connect
 from partlens.runtime.tasks import Report, end, keep_running
 from partlens.server.features.cache import QueryCache
-from partlens.server.observe.metrics import Metrics
+from partlens.server.observe.metrics import QueryMetrics
 from partlens.server.sharing.notices import GalleryNotices
 from partlens.server.sharing.shared_queries import SharedQueries
 
@@ -33,7 +33,7 @@ class Peers:
         self._listening = keep_running("peers", lambda: self._notices.listen(heard), report)
         self._telling: set[asyncio.Task[None]] = set()
 
-    def share(self, near: QueryCache, spec: ModelSpec, metrics: Metrics) -> QueryCache:
+    def share(self, near: QueryCache, spec: ModelSpec, metrics: QueryMetrics) -> QueryCache:
         """A cache shared by all servers, on top of this process's own."""
         return SharedQueries(near, self._redis, self._settings, spec, metrics)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from partlens.explainer.spec import ModelSpec
 from partlens.server.errors import EntryError
-from partlens.server.features.query import Query
+from partlens.server.query_images.query import Query
 
 _MAGIC, _VERSION = b"PLQF", 1
 # Magic, version, width and height of the image, positions, dimensions, digest of all the rest.

@@ -10,8 +10,8 @@ from partlens.explainer.spec import ModelSpec
 from partlens.runtime.config.sections import RedisSection
 from partlens.server.errors import EntryError
 from partlens.server.features.cache import QueryCache
-from partlens.server.features.query import Query
-from partlens.server.observe.metrics import Metrics
+from partlens.server.observe.metrics import QueryMetrics
+from partlens.server.query_images.query import Query
 from partlens.server.sharing.query_codec import decode, encode
 
 _log = logging.getLogger(__name__)
@@ -35,10 +35,10 @@ class SharedQueries:
         redis: Redis,
         settings: RedisSection,
         spec: ModelSpec,
-        metrics: Metrics,
+        metrics: QueryMetrics,
     ) -> None:
         self._near, self._redis, self._settings, self._spec = near, redis, settings, spec
-        self._results = metrics.shared_queries
+        self._results = metrics.shared_lookups
         self._again_at = 0.0
 
     async def find(self, id: str) -> Query | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from partlens.runtime.tasks import Report, end, keep_running
 from partlens.server.errors import OverloadedError, StoppingError
-from partlens.server.observe.metrics import Metrics
+from partlens.server.observe.metrics import StandingMetrics
 from partlens.server.standing.matcher import Matcher, StandingMatch
 
 _LOOK_SECONDS = 0.25
@@ -31,7 +31,7 @@ class Note:
 class Board:
     """Scans the gallery after every change, by any process, and notifies all watchers."""
 
-    def __init__(self, matcher: Matcher, metrics: Metrics, report: Report) -> None:
+    def __init__(self, matcher: Matcher, metrics: StandingMetrics, report: Report) -> None:
         self._matcher, self._metrics = matcher, metrics
         self._thread = ThreadPoolExecutor(1, "partlens-standing")
         self._version, self._revision = matcher.version, matcher.newest
@@ -93,10 +93,10 @@ class Board:
         while True:
             version = self._matcher.version
             if version != self._version:
-                with self._metrics.standing_seconds.time():
+                with self._metrics.seconds.time():
                     note = await self._look(self._revision)
                 self._version, self._revision = version, note.revision
-                self._metrics.standing_matches.inc(len(note.matches))
+                self._metrics.matches.inc(len(note.matches))
                 self._tell(note)
             await asyncio.sleep(_LOOK_SECONDS)
 

@@ -4,8 +4,8 @@ from google.protobuf.json_format import MessageToJson
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from partlens.common.filters import Filter
-from partlens.server.engine.answers import Match
 from partlens.server.messages.encoding import Encoder
+from partlens.server.requests.answers import Match
 from partlens.server.standing.matcher import StandingMatch
 from partlens.server.standing.query import StandingQuery
 from partlens.v1 import image_pb2 as image_pb

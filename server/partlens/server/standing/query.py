@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from partlens.common.filters import Filter
 from partlens.explainer.scoring import QueryPart, Score, query_part
 from partlens.explainer.spec import ModelSpec
-from partlens.server.access.caller import Caller
-from partlens.server.features.query import Query
+from partlens.server.caller.caller import Caller
+from partlens.server.query_images.query import Query
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,8 +17,8 @@ from partlens.common.redaction import redacted
 from partlens.runtime.config.sections import StandingSection
 from partlens.runtime.errors import SettingsError
 from partlens.server.errors import OverloadedError, StoppingError
-from partlens.server.http_client import WebClient
 from partlens.server.standing.board import Board
+from partlens.server.standing.http_client import WebClient
 from partlens.server.standing.matcher import StandingMatch
 
 _log = logging.getLogger(__name__)

@@ -12,11 +12,11 @@ from partlens.runtime.config.settings import Settings
 from partlens.runtime.redis_connection import connect
 from partlens.runtime.tasks import Report, end, keep_running
 from partlens.server.errors import OverloadedError
-from partlens.server.http_client import connect as connect_web
 from partlens.server.messages.encoding import Encoder
-from partlens.server.observe.metrics import Metrics
+from partlens.server.observe.metrics import StandingMetrics
 from partlens.server.standing import messages
 from partlens.server.standing.board import Board
+from partlens.server.standing.http_client import connect as connect_web
 from partlens.server.standing.matcher import Matcher, StandingMatch
 from partlens.server.standing.query import StandingQuery
 from partlens.server.standing.sinks import pump, redis_stream, webhook
@@ -35,7 +35,7 @@ class Standing:
     """
 
     def __init__(
-        self, gallery: Gallery, settings: Settings, metrics: Metrics, report: Report
+        self, gallery: Gallery, settings: Settings, metrics: StandingMetrics, report: Report
     ) -> None:
         self._settings, self._report = settings, report
         self._folder = settings.standing.folder or beside(gallery.path)

@@ -20,7 +20,7 @@ from partlens.explainer.errors import ShapeError
 from partlens.explainer.scoring import MIXTURES
 from partlens.explainer.spec import ModelSpec
 from partlens.server.errors import StandingQueryError
-from partlens.server.features.query import Query
+from partlens.server.query_images.query import Query
 from partlens.server.standing.query import SavedRegion, StandingQuery
 
 _FORMAT, _SUFFIX = 1, ".safetensors"

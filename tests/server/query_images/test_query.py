@@ -1,11 +1,11 @@
-"""The cache keeps the query images used last; an id says where its image is."""
+"""A query image sums to its embedding, and its id says where it is."""
 
 import numpy as np
 import pytest
 
 from partlens.server.errors import UnknownQueryError
-from partlens.server.features.cache import KeptQueries
-from partlens.server.features.query import Query, image_of, query_id, stored_query_id
+from partlens.server.query_images.query import Query
+from partlens.server.query_images.query_id import image_of, query_id, stored_query_id
 
 
 def query(name: str) -> Query:
@@ -14,22 +14,6 @@ def query(name: str) -> Query:
 
 def test_the_embedding_is_the_sum_of_contributions_and_bias() -> None:
     assert query("a").embedding.tolist() == [2.5, 2.5, 2.5]
-
-
-async def test_the_one_not_used_for_longest_is_forgotten() -> None:
-    cache, first = KeptQueries(2), query("a")
-    await cache.keep(first)
-    await cache.keep(query("b"))
-    assert await cache.find("a") is first
-    await cache.keep(query("c"))
-    assert await cache.find("a") is first and await cache.find("b") is None and len(cache) == 2
-
-
-async def test_keeping_the_same_image_twice_keeps_one() -> None:
-    cache = KeptQueries(2)
-    await cache.keep(query("a"))
-    await cache.keep(query("a"))
-    assert len(cache) == 1
 
 
 def test_an_id_depends_on_the_model_the_source_and_the_image() -> None:

@@ -1,4 +1,4 @@
-"""Unusable pictures and regions, blamed on the field of the request that they came in."""
+"""Reports unusable pictures and regions as errors of a field of the request."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ _REASONS: dict[type[Exception], str] = {ImageError: "IMAGE_INVALID", RegionError
 
 @contextmanager
 def blamed_on(field: str) -> Iterator[None]:
-    """Say which field of the request an unusable picture or region came from.
+    """Turn errors of the explainer into a RequestError that names the field.
 
     >>> with blamed_on("images[0].data"):
     ...     raise ImageError("the image is empty")

@@ -1,39 +1,12 @@
-"""A query image as the model sees it, and its id for later calls."""
+"""Query ids: how a later call refers to a query image."""
 
 import hashlib
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
-from functools import cached_property
-
-import numpy as np
-from numpy.typing import NDArray
 
 from partlens.server.errors import UnknownQueryError
 
 _ID = re.compile(r"q-[0-9a-f]{40}(?:-([A-Za-z0-9_-]{1,4096}))?")
-
-
-@dataclass(frozen=True, eq=False)
-class Query:
-    """One query image as the model sees it: E = contributions.sum(0) + bias.
-
-    Attributes:
-        id: unique for the image and the model; see query_id.
-        image_size: (width, height) of the upright image, in pixels.
-        contributions: float32 [P, D].
-        bias: float32 [D].
-    """
-
-    id: str
-    image_size: tuple[int, int]
-    contributions: NDArray[np.float32]
-    bias: NDArray[np.float32]
-
-    @cached_property
-    def embedding(self) -> NDArray[np.float32]:
-        """E before L2 normalisation, shape [D]."""
-        return np.asarray(self.contributions.sum(0) + self.bias, np.float32)
 
 
 def query_id(model_digest: str, kind: str, *parts: bytes) -> str:

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from partlens.server.errors import PageTokenError, ServerError
-from partlens.server.messages import page_tokens
+from partlens.server.pages import page_tokens
+from partlens.server.requests.digest import digest
 
 DEPTH = 1000
-QUESTION = page_tokens.digest("whole", [1, 2])
+QUESTION = digest("whole", [1, 2])
 
 
 @given(offset=st.integers(1, DEPTH - 1), version=st.integers(0, 2**63), view=st.integers(0, 2**48))
@@ -31,9 +32,7 @@ def test_no_token_is_the_first_page() -> None:
 
 
 def test_a_token_of_another_question_is_refused() -> None:
-    token = page_tokens.search_token(
-        page_tokens.SearchStart(20, 3, 4), page_tokens.digest("part", [1, 2])
-    )
+    token = page_tokens.search_token(page_tokens.SearchStart(20, 3, 4), digest("part", [1, 2]))
     with pytest.raises(PageTokenError, match="another search"):
         page_tokens.search_start(token, QUESTION, DEPTH)
 

@@ -1,4 +1,4 @@
-"""Decoded and checked requests: plain values, no messages."""
+"""Decoded and checked requests, as plain values without protobuf messages."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,42 +7,10 @@ from partlens.common.filters import Filter, GroupBy
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Region
 from partlens.explainer.scoring import Score
+from partlens.server.query_images.sources import Source
 
 Side = Literal["query", "retrieved"]
 MapKind = Literal["score", "overall", "regions"]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A query image given as an encoded picture.
-
-    Attributes:
-        digest: SHA-256 of the data.
-    """
-
-    data: bytes
-    digest: bytes
-    field: str
-
-
-@dataclass(frozen=True)
-class StoredPicture:
-    """A query image that the gallery holds."""
-
-    id: str
-    field: str
-
-
-@dataclass(frozen=True)
-class EarlierPicture:
-    """A query image of an earlier call."""
-
-    query_id: str
-    field: str
-
-
-# field is the source's path in the request, for errors.
-Source = Picture | StoredPicture | EarlierPicture
 
 
 @dataclass(frozen=True)
@@ -95,7 +63,7 @@ class PairQuestion:
 
     @property
     def images(self) -> tuple[Source, Source]:
-        """Both."""
+        """Both images."""
         return self.query, self.retrieved
 
 
@@ -105,6 +73,11 @@ class DescribeQuestion:
 
     image: Source
     regions: tuple[tuple[Region, str], ...]
+
+    @property
+    def images(self) -> tuple[Source]:
+        """The image, as the only one."""
+        return (self.image,)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Results of the engine: plain values, no messages."""
+"""Answers to requests, as plain values without protobuf messages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from partlens.explainer.pair import PairExplanation
 from partlens.indexer.gallery import Candidate
-from partlens.server.engine.questions import Side
-from partlens.server.features.query import Query
+from partlens.server.query_images.query import Query
+from partlens.server.requests.questions import Side
 
 Map = NDArray[np.float32]
 

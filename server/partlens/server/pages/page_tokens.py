@@ -6,7 +6,6 @@ because its start is checked against the same limits as any request.
 
 import base64
 import binascii
-import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -15,16 +14,6 @@ from partlens.server.errors import PageTokenError
 
 _FORMAT = 2
 _LONGEST = 4096
-
-
-def digest(*parts: object) -> str:
-    """A short digest that identifies a request by its parts (plain JSON values).
-
-    >>> digest("a", [1]) == digest("a", [1]), digest("ab", "c") == digest("a", "bc")
-    (True, False)
-    """
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 class SearchStart(NamedTuple):

@@ -1,0 +1,39 @@
+"""The explanation of a pair of query images, and the partial maps of its regions."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from partlens.explainer.decomposition import Decomposition
+from partlens.explainer.pair import PairExplanation
+from partlens.server.query_images.query import Query
+from partlens.server.requests.answers import PartialMap
+from partlens.server.requests.questions import Side
+
+
+def explanation(query: Query, retrieved: Query, grid: tuple[int, int]) -> PairExplanation:
+    """Why two images are similar.
+
+    Args:
+        grid: (rows, cols) of the model.
+    """
+    return PairExplanation(_decomposition(query, grid), _decomposition(retrieved, grid))
+
+
+def partial_map(why: PairExplanation, side: Side, covered: NDArray[np.float32]) -> PartialMap:
+    """What a region of one image explains of the similarity, on the other image.
+
+    Args:
+        side: image that the region lies on.
+        covered: share of each position that the region covers, [P].
+    """
+    weights = torch.from_numpy(covered)
+    if side == "query":
+        map = why.partial_map_of_retrieved(weights)
+        return PartialMap("retrieved", map.numpy(), why.partial_constant_of_retrieved(weights))
+    map = why.partial_map_of_query(weights)
+    return PartialMap("query", map.numpy(), why.partial_constant_of_query(weights))
+
+
+def _decomposition(query: Query, grid: tuple[int, int]) -> Decomposition:
+    return Decomposition(torch.from_numpy(query.contributions), torch.from_numpy(query.bias), grid)

@@ -1,0 +1,36 @@
+"""Where a query image comes from."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A query image given as an encoded picture.
+
+    Attributes:
+        digest: SHA-256 of the data.
+    """
+
+    data: bytes
+    digest: bytes
+    field: str
+
+
+@dataclass(frozen=True)
+class StoredPicture:
+    """A query image that the gallery holds."""
+
+    id: str
+    field: str
+
+
+@dataclass(frozen=True)
+class EarlierPicture:
+    """A query image of an earlier call."""
+
+    query_id: str
+    field: str
+
+
+Source = Picture | StoredPicture | EarlierPicture
+"""`field` is the path of the source in the request, for errors."""
