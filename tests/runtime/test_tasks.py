@@ -1,10 +1,14 @@
 """A background task ends when it is told to, though a cancellation is lost."""
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
+from partlens.runtime import tasks
 from partlens.runtime.tasks import end
 
 
@@ -39,3 +43,49 @@ async def test_what_ended_by_itself_keeps_its_result() -> None:
     await end(failed, given)
     assert isinstance(failed.exception(), ValueError) and given.result() == 7
     await end()
+
+
+async def test_a_task_that_fails_is_reported_and_started_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tasks, "_FIRST_PAUSE", 0.01)
+    said, tries = list[tuple[str, str | None]](), 0
+
+    async def work() -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise ValueError(f"try {tries}")
+        while ("name", None) not in said:
+            await asyncio.sleep(0.01)
+
+    task = tasks.keep_running("name", work, lambda name, why: said.append((name, why)))
+    await asyncio.wait_for(task, 20)
+    assert said[:2] == [("name", "ValueError: try 1"), ("name", "ValueError: try 2")]
+    assert said[-1] == ("name", None)
+    assert caplog.text.count("the background task name failed") == 2
+
+
+async def test_work_that_began_ends_though_its_caller_left() -> None:
+    began, may_end, done = threading.Event(), threading.Event(), list[str]()
+
+    def work(name: str) -> str:
+        began.set()
+        assert may_end.wait(20)
+        done.append(name)
+        return name
+
+    with ThreadPoolExecutor(1) as executor:
+        first, second = (
+            asyncio.create_task(tasks.run_to_its_end(executor, partial(work, name)))
+            for name in ("first", "second")
+        )
+        assert await asyncio.to_thread(began.wait, 20)
+        first.cancel()
+        second.cancel()
+        await asyncio.sleep(0.05)
+        assert not first.done()
+        may_end.set()
+        await asyncio.gather(first, second, return_exceptions=True)
+        assert first.cancelled() and second.cancelled()
+    assert done == ["first"]

@@ -18,8 +18,12 @@ Report = Callable[[str, str | None], None]
 """Called with the name of a task and what ended it, or None once it runs well again."""
 
 
+def _only_logged(name: str, trouble: str | None) -> None:
+    """For programs without a health service."""
+
+
 def keep_running(
-    name: str, work: Callable[[], Coroutine[Any, Any, None]], report: Report
+    name: str, work: Callable[[], Coroutine[Any, Any, None]], report: Report = _only_logged
 ) -> asyncio.Task[None]:
     """Start a task that runs `work` until it returns, and again, after a pause, if it raises.
 
