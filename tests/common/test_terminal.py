@@ -146,7 +146,8 @@ def test_a_secret_in_a_url_is_hidden(form: str, secret: str, more: str) -> None:
 @given(user=st.text("ab", max_size=3), secret=st.text("XY/?#@:;& %", min_size=1).filter(str.strip))
 def test_a_password_with_any_character_is_hidden_in_an_address(user: str, secret: str) -> None:
     assert redacted_url(f"mqtt://{user}:{secret}@broker") == "mqtt://***@broker"
-    assert redacted_url(f"{user}:{secret}@broker:1883") == "***@broker:1883"
+    if not secret.startswith("//"):  # that would be a URL
+        assert redacted_url(f"{user}:{secret}@broker:1883") == "***@broker:1883"
 
 
 @given(SECRET)
