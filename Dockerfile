@@ -1,12 +1,12 @@
 # syntax=docker/dockerfile:1
-# The service, its workers and its commands. `docker build .` makes the image for CPUs,
-# `docker build --target gpu .` the one with faiss for NVIDIA GPUs; docs/deploy.md says more.
+# The service, its workers and its commands. `docker build .` builds the CPU image,
+# `docker build --target gpu .` the image for NVIDIA GPUs. See docs/deploy.md.
 
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /build
-# What is installed changes seldomer than the code: the first step holds the dependencies alone.
+# Dependencies change less often than the code, so they have their own layer.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
-# An index with PyTorch for CPUs, a tenth of what PyPI's needs; empty for PyPI alone.
+# Index with the CPU build of PyTorch, a tenth the size of PyPI's; empty to use only PyPI.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ARG FAISS=faiss-cpu
 RUN mkdir -p proto/partlens common/partlens explainer/partlens indexer/partlens server/partlens client/partlens \
@@ -18,7 +18,7 @@ COPY . .
 RUN /opt/partlens/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.11-slim-bookworm AS runtime
-# A fixed number, so that what a volume holds belongs to the same user after an upgrade.
+# A fixed user id, so that files in a volume keep their owner after an upgrade.
 RUN groupadd --gid 10001 partlens \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin partlens \
     && install -d -o 10001 -g 10001 -m 0700 /var/lib/partlens /var/lib/partlens/clients /data
@@ -35,8 +35,8 @@ HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 \
 ENTRYPOINT ["partlens"]
 CMD ["serve", "--config", "/var/lib/partlens/partlens.toml"]
 
-# The same code beside faiss-gpu, ONNX Runtime and PyTorch's own build for NVIDIA GPUs. Two packages install a module
-# onnxruntime, so the one that the extras name goes.
+# The same code with faiss-gpu, and with ONNX Runtime and PyTorch for NVIDIA GPUs. onnxruntime and onnxruntime-gpu install
+# the same module, so the former is removed.
 FROM build AS build-gpu
 RUN /opt/partlens/bin/pip uninstall --yes faiss-cpu torch \
     && /opt/partlens/bin/pip install --no-cache-dir --constraint constraints.txt ".[server,video,bridge,faiss-gpu]" \
@@ -46,6 +46,6 @@ RUN /opt/partlens/bin/pip uninstall --yes faiss-cpu torch \
 FROM runtime AS gpu
 COPY --from=build-gpu /opt/partlens /opt/partlens
 
-# The last target is what a plain build makes.
+# The default target, because it is the last.
 FROM runtime AS cpu
 COPY --from=build /opt/partlens /opt/partlens

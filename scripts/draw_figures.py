@@ -1,7 +1,6 @@
-"""Draws docs/figures/*.jpg, what the explainer's maps look like, from generated pictures alone.
+"""Draws docs/figures/*.jpg: examples of the explainer's maps, on generated pictures only.
 
-Takes a few minutes, for a network of two streams is trained on the way; the figures are the same
-every time.
+Takes a few minutes, since it trains a two-stream network; the figures are the same every time.
 """
 
 import argparse
@@ -49,19 +48,19 @@ def pictures() -> dict[str, Picture]:
 
 
 def enlarged(pixels: Pixels) -> Image.Image:
-    """A picture, larger."""
+    """A picture, enlarged."""
     picture = Image.fromarray(pixels)
     size = picture.width * _ZOOM, picture.height * _ZOOM
     return picture.resize(size, Image.Resampling.BICUBIC)
 
 
 def as_map(values: torch.Tensor, pixels: Pixels) -> ActivationMap:
-    """A map over the whole of a picture."""
+    """A map that covers a whole picture."""
     return ActivationMap(values.numpy(), Box(0, 0, pixels.shape[1], pixels.shape[0]))
 
 
 def under_maps(pixels: Pixels, maps: Mapping[str, torch.Tensor]) -> list[Image.Image]:
-    """One column a map, all in the same colours, with the sums of red and blue."""
+    """One column per map, all on the same colour scale, with the sums of red and blue."""
     drawn = {title: as_map(values, pixels) for title, values in maps.items()}
     scale = Scale.of(*drawn.values())
     size = pixels.shape[1], pixels.shape[0]
@@ -74,12 +73,12 @@ def under_maps(pixels: Pixels, maps: Mapping[str, torch.Tensor]) -> list[Image.I
 
 
 def plain(title: str, pixels: Pixels, *lines: str) -> Image.Image:
-    """A picture with no map on it."""
+    """A picture without a map."""
     return column(title, lines, [enlarged(pixels)])
 
 
 def people() -> tuple[MetricModel, Picture, Picture, PairReport]:
-    """The starter model, one person before two cameras, and why the two pictures are alike."""
+    """The starter model, two pictures of a person by two cameras, and their explanation."""
     model, known = MetricModel.load(model_folder()), pictures()
     query, retrieved = known[QUERY], known[RETRIEVED]
     (report,) = explain_pairs(model, query.image, [retrieved.image])
@@ -87,7 +86,7 @@ def people() -> tuple[MetricModel, Picture, Picture, PairReport]:
 
 
 def covered(model: MetricModel, picture: Picture, part: str) -> torch.Tensor:
-    """Share of each position that the box of a part covers, shape [P]."""
+    """Fraction of each position that the box of a part covers, shape [P]."""
     box = picture.parts[part]
     size = picture.image.shape[1], picture.image.shape[0]
     region = Region(box.x, box.y, box.width, box.height)
@@ -121,7 +120,7 @@ def partial() -> Image.Image:
 
 
 def by_sign() -> Image.Image:
-    """What speaks for and what against two different people's being alike."""
+    """What makes two different people similar, and what makes them differ."""
     model, known = MetricModel.load(model_folder()), pictures()
     query, other = known[QUERY], known[STRANGER]
     (report,) = explain_pairs(model, query.image, [other.image])
@@ -139,7 +138,7 @@ def by_sign() -> Image.Image:
 
 
 def comparators() -> Image.Image:
-    """Six methods on one image, each in its own colours: only where, not how much."""
+    """Six methods on one image, each on its own colour scale: compare places, not strengths."""
     model, query, retrieved, _ = people()
     pixels = np.stack([model.spec.preprocessing.pixels(retrieved.image)])
     feature = torch.from_numpy(model.backbone(pixels))
@@ -151,7 +150,7 @@ def comparators() -> Image.Image:
 
 
 def regions() -> Image.Image:
-    """Parts against parts: a table of numbers in the maps' colours."""
+    """Parts against parts, as a table in the maps' colours."""
     model, query, retrieved, report = people()
     shared = [part for part in PARTS if part in query.parts and part in retrieved.parts]
     ours, theirs = (
@@ -181,7 +180,7 @@ def regions() -> Image.Image:
 
 
 def orientation() -> Image.Image:
-    """Places where the overall peaks are different things, and the partial map's peak is right."""
+    """Places where the overall peaks show different things and the partial map's peak is right."""
     panorama_model, aerial_model = train(list(generate_places(2000, SEED)), StreamTraining())
     sheets: list[Image.Image] = []
     for pair in generate_places(100, SEED + 1):
@@ -192,7 +191,7 @@ def orientation() -> Image.Image:
             sheets.append(_place(pair, PairExplanation(street, above), errors["overall"]))
         if len(sheets) == 2:
             return stacked(sheets)
-    raise RuntimeError("no place of the kind to be shown")
+    raise RuntimeError("no suitable place was generated")
 
 
 def _place(pair: Pair, explanation: PairExplanation, overall_error: float) -> Image.Image:
@@ -240,16 +239,16 @@ DRAWN: Mapping[str, Callable[[], Image.Image]] = {
 
 
 def main() -> int:
-    """Draw the named figures, or all; the exit status."""
+    """Draw the named figures, or all; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(DRAWN)}")
     parser.add_argument("--out", type=Path, default=FIGURES, help="folder to draw into")
     given = parser.parse_args()
     if strange := set(given.names) - set(DRAWN):
         parser.error(
-            f"no figure is called {', '.join(sorted(strange))}; there are {', '.join(DRAWN)}"
+            f"unknown figures {', '.join(sorted(strange))}; choose from {', '.join(DRAWN)}"
         )
-    torch.set_num_threads(1)  # sums of floats depend on how many threads share them
+    torch.set_num_threads(1)  # sums of floats depend on the number of threads
     given.out.mkdir(exist_ok=True)
     for name in given.names or DRAWN:
         path = given.out / f"{name}.jpg"

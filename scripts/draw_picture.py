@@ -38,7 +38,7 @@ def encoded(picture: Picture) -> bytes:
 
 
 async def search(pictures: Sequence[Picture], query: bytes) -> SearchAnswer:
-    """What a server finds among the pictures of the other camera."""
+    """Search a server for pictures of the other camera."""
     model = MetricModel.load(model_folder())
     with tempfile.TemporaryDirectory() as folder:
         gallery = Gallery.create(Path(folder) / "gallery", model.spec)
@@ -66,7 +66,7 @@ async def search(pictures: Sequence[Picture], query: bytes) -> SearchAnswer:
 
 
 def hit_column(number: int, hit: Hit, scale: Scale) -> Image.Image:
-    """A hit: where it matched, what adds to its score, and the sum."""
+    """A hit, with its match, its map and the sum."""
     size = hit.image.width, hit.image.height
     picture = shown(hit.thumbnail, size)
     if hit.map is None:
@@ -85,7 +85,7 @@ def hit_column(number: int, hit: Hit, scale: Scale) -> Image.Image:
 
 
 def main() -> int:
-    """Draw the picture; the exit status."""
+    """Draw the picture; returns the exit status."""
     pictures = list(generate(COUNT, SEED, 4))
     query = encoded(next(one for one in pictures if one.id == QUERY))
     answer = asyncio.run(search(pictures, query))

@@ -1,4 +1,4 @@
-"""Pictures under titles and over lines of text, for the scripts that draw figures."""
+"""Lays out pictures with titles and captions, for the scripts that draw figures."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ _PAPER, _INK, _QUIET = (255, 255, 255), (20, 20, 20), (95, 95, 95)
 
 
 def column(title: str, lines: Sequence[str], images: Sequence[Image.Image]) -> Image.Image:
-    """Pictures side by side under a title and over lines of text."""
+    """Pictures side by side, with a title above and lines of text below."""
     title_font, line_font = ImageFont.load_default(20), ImageFont.load_default(16)
     width = sum(image.width for image in images) + GAP * (len(images) - 1)
     texts = [title_font.getlength(title), *(line_font.getlength(line) for line in lines)]
@@ -29,7 +29,7 @@ def column(title: str, lines: Sequence[str], images: Sequence[Image.Image]) -> I
 
 
 def side_by_side(columns: Sequence[Image.Image]) -> Image.Image:
-    """Columns on one sheet."""
+    """Columns side by side on one sheet."""
     width = sum(one.width for one in columns) + 2 * GAP * len(columns)
     paper = Image.new("RGB", (width, max(one.height for one in columns) + 2 * GAP), _PAPER)
     left = GAP
@@ -40,7 +40,7 @@ def side_by_side(columns: Sequence[Image.Image]) -> Image.Image:
 
 
 def stacked(sheets: Sequence[Image.Image]) -> Image.Image:
-    """Sheets below each other on one."""
+    """Sheets stacked vertically on one sheet."""
     size = max(sheet.width for sheet in sheets), sum(sheet.height for sheet in sheets)
     paper = Image.new("RGB", size, _PAPER)
     top = 0

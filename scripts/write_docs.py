@@ -1,9 +1,9 @@
-"""Writes the pages and files under docs/ that are made from the code.
+"""Generates pages and files under docs/ from the code.
 
 cli.md has every command with its --help text, configuration.md every setting, and
-ingest-event.schema.json the form of what detectors send.
+ingest-event.schema.json the format of the events that detectors send.
 
-With --check it compares instead, and fails where a page is not what the code says.
+With --check it only compares, and fails if a page is out of date.
 """
 
 import argparse
@@ -28,8 +28,8 @@ def cli_page() -> str:
     parts = [
         "# Commands",
         _NOTE,
-        "`partlens` and what its commands say with `--help`. Those of a part that is not installed"
-        "\nsay what to install.",
+        "The `--help` text of `partlens` and its commands. A command whose packages are missing"
+        "\nreports what to install.",
     ]
     for path, text in commands(partlens, click.Context(partlens, info_name="partlens")):
         parts.append(f"{'#' * min(2 + path.count(' '), 4)} {path}\n\n```text\n{text}\n```")
@@ -37,21 +37,23 @@ def cli_page() -> str:
 
 
 def commands(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
-    """(command path, help text) of a command and all below it, in alphabetical order."""
+    """(command path, help text) of a command and all its subcommands, in alphabetical order."""
     context.terminal_width = context.max_content_width = _WIDTH
     yield context.command_path, command.get_help(context)
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             below = command.get_command(context, name)
-            # A stand-in for a part that is not installed has no help of its own.
+            # A stand-in for a part that is not installed has no help text.
             if below is not None and below.add_help_option:
                 yield from commands(below, click.Context(below, info_name=name, parent=context))
 
 
 def main() -> int:
-    """Write or compare; the exit status."""
+    """Write or compare; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare, and fail if it differs")
+    parser.add_argument(
+        "--check", action="store_true", help="only compare, and fail if a page is out of date"
+    )
     check = parser.parse_args().check
     pages = {
         DOCS / "cli.md": cli_page(),
@@ -65,7 +67,7 @@ def main() -> int:
     ]
     for page in stale:
         if check:
-            message = f"{page.name} is not what the code says: run scripts/write_docs.py"
+            message = f"{page.name} is out of date: run scripts/write_docs.py"
             print(message, file=sys.stderr)
         else:
             page.write_text(pages[page], encoding="utf-8")

@@ -1,8 +1,8 @@
-"""Writes tests/golden/gallery-N, a small gallery of on-disk format N, and what searches it gives.
+"""Writes tests/golden/gallery-N, a small gallery in on-disk format N, and its search results.
 
-A format's gallery is written once, by the first version that writes that format, and kept: later
-versions must open it and give the same scores. The pictures are generated. Format 2 is that of
-int8 and of smaller models; this writes both in one.
+Each format's gallery is written once, by the first version with that format, and kept: later
+versions must open it and give the same scores. The pictures are generated. Format 2 added int8 and
+reduced models; its gallery has both.
 """
 
 import json
@@ -34,7 +34,7 @@ REGION = [1.0, 1.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.25]
 
 
 def new_image(picture: Picture, contributions: FloatArray, bias: FloatArray) -> NewImage:
-    """A generated picture with all that a gallery stores."""
+    """A generated picture, with everything that a gallery stores."""
     height, width = picture.image.shape[:2]
     small = np.asarray(Image.fromarray(picture.image).resize((width // 2, height // 2)))
     return NewImage(
@@ -51,7 +51,7 @@ def new_image(picture: Picture, contributions: FloatArray, bias: FloatArray) -> 
 
 
 def main() -> None:
-    """Write it anew."""
+    """Write the gallery and its search results."""
     model = MetricModel.from_module(
         head_modules.make("gap"),
         feature_layer="stem",

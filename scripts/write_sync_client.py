@@ -1,6 +1,6 @@
 """Generates the blocking client from the asyncio one, so that there is one client to maintain.
 
-With --check it compares instead, and fails if a module is out of date.
+With --check it only compares, and fails if a module is out of date.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 CLIENT = Path(__file__).parents[1] / "client/partlens/client"
-# Source; what is written from it.
+# Source and generated module.
 PAIRS = (("async_client.py", "sync_client.py"), ("async_sending.py", "sync_sending.py"))
 # Text in the asyncio client, and its replacement in the blocking one. The first match applies.
 WORDS = (
@@ -38,10 +38,11 @@ def blocking(source: str, name: str) -> str:
     """The blocking form of an asyncio module.
 
     Args:
-        name: of its file, for the note at the top.
+        source: text of the asyncio module.
+        name: name of its file, for the note at the top.
 
     Raises:
-        ValueError: a word of asyncio has no counterpart in WORDS.
+        ValueError: an asyncio word has no counterpart in WORDS.
     """
     said = dict(WORDS)
     text = _ANY.sub(lambda found: said[found[0]], source)
@@ -52,7 +53,7 @@ def blocking(source: str, name: str) -> str:
 
 
 def _formatted(text: str) -> str:
-    """Imports in order, list() for a comprehension that only copies, lines filled again."""
+    """Sort imports, replace comprehensions that only copy by list(), and reformat."""
     ruff, at = [sys.executable, "-m", "ruff"], ["--stdin-filename", str(CLIENT / "made.py"), "-"]
     fix = ["check", "--quiet", "--fix", "--unsafe-fixes", "--select", "I,C416"]
     for command in (fix, ["format", "--quiet"]):
@@ -64,9 +65,11 @@ def _formatted(text: str) -> str:
 
 
 def main() -> int:
-    """Write or compare; the exit status."""
+    """Write or compare; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare, and fail if it differs")
+    parser.add_argument(
+        "--check", action="store_true", help="only compare, and fail if a module is out of date"
+    )
     check, wrong = parser.parse_args().check, 0
     for source, target in PAIRS:
         text, path = blocking((CLIENT / source).read_text("utf-8"), source), CLIENT / target

@@ -20,7 +20,7 @@ REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what is marked long, unless it is asked for, and cuda, where there is no GPU."""
+    """Skip tests marked long unless they are requested, and tests marked cuda without a GPU."""
     skips = {}
     if os.environ.get("PARTLENS_TEST_LONG") != "1":
         skips["long"] = pytest.mark.skip(reason="long; PARTLENS_TEST_LONG=1 runs it")
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _has_gpu() -> bool:
-    # FAISS is asked only where there can be one: loading it takes long.
+    # Load FAISS only if there may be a GPU, since loading takes long.
     if not any(Path("/dev").glob("nvidia[0-9]*")):
         return False
     import faiss
@@ -43,7 +43,7 @@ def _has_gpu() -> bool:
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """Folder of the real images and weights, which are not redistributable and live elsewhere."""
+    """Folder of the real images and weights, which are not redistributable."""
     if not REAL_DATA.is_dir():
         pytest.skip(f"the real images and weights are not at {REAL_DATA}")
     return REAL_DATA
@@ -51,7 +51,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Served"]:
-    """A running server with 30 pictures in its gallery; who adds some takes them out again."""
+    """A running server with 30 pictures in its gallery; tests remove the pictures that they add."""
     from served import serving  # loads torch, which most runs of a few tests do without
 
     with serving(tmp_path_factory.mktemp("served")) as running:

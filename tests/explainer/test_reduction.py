@@ -150,7 +150,7 @@ def test_scores_of_reduced_images_are_the_sums_of_their_maps(
 
 
 def test_no_projection_of_no_image() -> None:
-    with pytest.raises(ShapeError, match="there is none"):
+    with pytest.raises(ShapeError, match="there are none"):
         Projection.fit([], DIMENSIONS, 8)
 
 
@@ -215,11 +215,11 @@ def test_maps_of_the_feature_map_are_added_up_to_the_smaller_grid(
 def test_a_smaller_model_is_made_of_an_imported_one_only(
     large: MetricModel, small: MetricModel, made: tuple[FloatArray, FloatArray]
 ) -> None:
-    with pytest.raises(ModelError, match="smaller one already"):
+    with pytest.raises(ModelError, match="already a reduced model"):
         smaller(small, "smallest", (1, 1))
     with pytest.raises(ShapeError, match="cannot be pooled"):
         smaller(large, "finer", (1000, 1))
-    with pytest.raises(ModelError, match="made of no larger one"):
+    with pytest.raises(ModelError, match="not made from a larger one"):
         reduced(large, *made)
 
 

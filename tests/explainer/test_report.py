@@ -126,7 +126,7 @@ def test_a_region_matrix_equals_a_loop_and_adds_up_to_the_first_term(
             naive = float(feature @ contribution) / pair.normaliser
             assert float(matrix[i, j]) == pytest.approx(naive, rel=1e-3, abs=1e-5)
     assert float(matrix.sum()) == pytest.approx(pair.four_terms.positions, abs=1e-5)
-    with pytest.raises(ShapeError, match="needs a region of each image"):
+    with pytest.raises(ShapeError, match="needs at least one region of each image"):
         pair.region_matrix(ours, torch.empty(0, 8))
 
 

@@ -1,4 +1,4 @@
-"""Metadata of any kind, and whether a gallery may hold it, said again without the code's words."""
+"""Random metadata, and an independent check of whether a gallery may hold it."""
 
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
@@ -10,7 +10,7 @@ from partlens.common.metadata import Metadata
 
 
 class Known(NamedTuple):
-    """What is said of an image, as plain values."""
+    """Metadata of an image, as plain values."""
 
     camera: str
     track: str
@@ -19,7 +19,7 @@ class Known(NamedTuple):
     uri: str
 
     def metadata(self) -> Metadata:
-        """All of it but the uri."""
+        """The metadata without the uri."""
         return Metadata(self.camera, self.track, self.captured_at, self.attributes)
 
 
@@ -77,10 +77,10 @@ _attributes = st.one_of(
     st.integers(15, 17).map(lambda count: {f"a{i}": 4095 * "x" for i in range(count)}),
 )
 anything = st.builds(Known, _texts, _texts, _times, _attributes, _texts)
-"""Mostly of several fields; each may be one that must be refused."""
+"""Mostly several fields; each may be invalid."""
 one_field = st.one_of(
     st.builds(Known, _texts, st.just(""), st.none(), st.just({}), st.just("")),
     st.builds(Known, st.just(""), st.just(""), _times, st.just({}), st.just("")),
     st.builds(Known, st.just(""), st.just(""), st.none(), _attributes, _texts),
 )
-"""One at a time, so that many are allowed."""
+"""One field each, so that many are valid."""

@@ -17,7 +17,7 @@ C = 8
 
 
 class Bottleneck(nn.Module):
-    """torchvision's residual block: 1x1, 3x3, 1x1, and a projection on the way round."""
+    """torchvision's residual block: 1x1, 3x3, 1x1, and a projection on the shortcut."""
 
     def __init__(self, inside: int, outside: int, stride: int) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Inception(nn.Module):
 
 
 class SqueezeAndExcite(nn.Module):
-    """A gate on every channel, by all channels' means."""
+    """A gate on every channel, computed from all channels' means."""
 
     def __init__(self, gate: Callable[[Tensor], Tensor] = torch.sigmoid) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class Parts(nn.Module):
 
 
 class AttentionPooling(nn.Module):
-    """A learned query that looks at all positions, with as many heads as `heads`."""
+    """A learned query that attends to all positions, with `heads` heads."""
 
     def __init__(self, heads: int = 2) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class AttentionPooling(nn.Module):
 
 
 class WeightedPooling(nn.Module):
-    """The mean of all positions, weighted by a softmax of what each says of itself."""
+    """The mean of all positions, weighted by a softmax of each position's own logit."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ class WeightedPooling(nn.Module):
 
 
 class TokenBlock(nn.Module):
-    """A transformer's last block and norm, of which the mean of all tokens is the embedding."""
+    """A transformer's last block and norm; the embedding is the mean of all tokens."""
 
     def __init__(self, attention: nn.Module, norm: type[nn.Module] = nn.LayerNorm) -> None:
         super().__init__()
@@ -260,7 +260,7 @@ class EncoderLayer(nn.Module):
 
 
 class ByVariance(nn.Module):
-    """A LayerNorm that someone wrote out."""
+    """A LayerNorm written out, with the variance."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -272,7 +272,7 @@ class ByVariance(nn.Module):
 
 
 class ByDeviation(nn.Module):
-    """The same by the deviation, as in the first transformers."""
+    """The same with the deviation, as in the first transformers."""
 
     def __init__(self, size: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Short videos of known frames."""
+"""Short videos with known frames."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ RATE, SECONDS, WIDTH, HEIGHT = 10, 3, 96, 64
 
 
 def grey(number: int) -> int:
-    """What frame `number` shows."""
+    """The grey of frame `number`."""
     return 20 + 7 * number
 
 
@@ -20,7 +20,7 @@ def write(
     times: list[int] | None = None,
     matrix: list[int] | None = None,
 ) -> Path:
-    """Frames of one grey each, with a white square at (32, 16) of 16 pixels."""
+    """Write frames of one grey each, with a white square of 16 pixels at (32, 16)."""
     with av.open(str(path), "w") as out:
         stream: Any = out.add_stream("mpeg4", rate=RATE)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"

@@ -1,4 +1,4 @@
-"""Pictures written sample by sample, to decode what Pillow does not write."""
+"""Pictures encoded sample by sample, in forms that Pillow does not write."""
 
 import io
 import struct
@@ -15,11 +15,11 @@ GREY, TRUE_COLOUR, PALETTE, GREY_ALPHA, TRUE_COLOUR_ALPHA = 0, 2, 3, 4, 6
 
 
 def packed(samples: Samples, bits: int, order: str = ">") -> bytes:
-    """Samples one after the other, each row from a new byte, as both formats store them.
+    """Packed samples, each row starting at a new byte, as both formats store them.
 
     Args:
         samples: [rows, cols] or [rows, cols, channels].
-        bits: of each; 16 and 32 in the byte order given.
+        bits: bits per sample; 16 and 32 in the given byte order.
     """
     rows = samples.reshape(len(samples), -1)
     if bits % 8 == 0:
@@ -70,10 +70,10 @@ def tiff(
 
 
 def colour_tiff(samples: Samples, *, planar: bool = False, premultiplied: bool = False) -> bytes:
-    """A TIFF of 16-bit red, green, blue and perhaps alpha, [rows, cols, 3 or 4].
+    """A TIFF with 16-bit red, green, blue and optional alpha, [rows, cols, 3 or 4].
 
     Args:
-        planar: one strip for each channel, instead of one for all.
+        planar: one strip per channel instead of one for all.
         premultiplied: whether colours are multiplied by alpha.
     """
     rows, cols, channels = samples.shape
@@ -107,12 +107,12 @@ def colour_tiff(samples: Samples, *, planar: bool = False, premultiplied: bool =
 
 
 def gif_with_frame(samples: Samples, left: int, top: int, width: int, height: int) -> bytes:
-    """A GIF of one grey frame, smaller than the picture that it lies in.
+    """A GIF with one grey frame that is smaller than the picture.
 
     Args:
-        samples: of the frame, 0..255, [rows, cols].
-        left, top: where it lies.
-        width, height: of the picture.
+        samples: samples of the frame, 0..255, [rows, cols].
+        left, top: place of the frame.
+        width, height: size of the picture.
     """
     out = io.BytesIO()
     Image.fromarray(samples.astype(np.uint8)).save(out, "GIF")
@@ -125,7 +125,7 @@ def gif_with_frame(samples: Samples, left: int, top: int, width: int, height: in
 
 
 def chunk(kind: bytes, content: bytes, sound: bool = True) -> bytes:
-    """A chunk of a PNG, with a checksum that fits or does not."""
+    """A chunk of a PNG, with a right or wrong checksum."""
     checksum = zlib.crc32(kind + content) ^ (not sound)
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
 
@@ -152,12 +152,12 @@ def png(
 
 
 def exif(orientation: int) -> bytes:
-    """EXIF data that holds an orientation and nothing else."""
+    """EXIF data with only an orientation."""
     return b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01" + struct.pack(">HHI", orientation, 0, 0)
 
 
 def xmp(orientation: int) -> bytes:
-    """XMP data that holds an orientation and nothing else."""
+    """XMP data with only an orientation."""
     return (
         b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF'
         b' xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description'

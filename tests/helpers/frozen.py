@@ -30,7 +30,7 @@ def _frozen_power(x: Tensor, exponent: float) -> Tensor:
 
 
 def _frozen_attention(q: Tensor, k: Tensor, x: Tensor, *mask: Tensor, **how: Attribute) -> Tensor:
-    """Every row of the weights as what plain attention makes of an identity matrix."""
+    """Attention with frozen weights: plain attention of an identity matrix gives the weights."""
     one = torch.eye(x.shape[-2], dtype=x.dtype).expand(*x.shape[:-1], -1)
     return KINDS["attention"].evaluate(q, k, one, *mask, **how).detach() @ x
 

@@ -1,4 +1,4 @@
-"""Requests that nobody would send, as bytes: made from the contract's descriptors and a seed."""
+"""Malformed and odd requests, as bytes, generated from the contract's descriptors and a seed."""
 
 import random
 import struct
@@ -24,14 +24,14 @@ _STRINGS = (
     *("", " ", "a\0b", "a\nb", "x" * 512, "x" * 513, "y" * 20_000, "../../etc/passwd", "%s%n"),
     *("\u202egnp", "e\u0301", "\ufeff", "\ufffe", "\U0010ffff", "' OR 1=1 --", "*", "é" * 300),
 )
-# Not UTF-8: bytes that cannot be, a surrogate, an overlong slash, a cut character.
+# Not UTF-8: invalid bytes, a surrogate, an overlong slash, a truncated character.
 _NO_STRINGS = (b"\xff\xfe", b"\xed\xa0\x80", b"\xc0\xaf", b"\xe2\x82", b"a\x80b")
 _MANY, _DEEP = 3000, 5000
 Values = Mapping[str, Sequence[bytes]]
 
 
 def varint(number: int) -> bytes:
-    """A number of up to 64 bits as protobuf writes it."""
+    """A number of up to 64 bits in protobuf's varint encoding."""
     out = bytearray()
     while number > 127:
         out.append(number & 127 | 128)
@@ -40,19 +40,19 @@ def varint(number: int) -> bytes:
 
 
 def field(number: int, wire: int, value: bytes) -> bytes:
-    """One field of a message; of wire type 2 with its length."""
+    """One field of a message; wire type 2 includes its length."""
     length = varint(len(value)) if wire == _BYTES else b""
     return varint(number << 3 | wire) + length + value
 
 
 @dataclass(frozen=True)
 class MessageFuzzer:
-    """Makes messages of any type.
+    """Generates messages of any type.
 
     Attributes:
-        random: where all choices come from.
-        good: values that make sense, by the name of the string or bytes field.
-        sense: how often a value makes sense, 0 to 1.
+        random: source of all random choices.
+        good: sensible values, by the name of the string or bytes field.
+        sense: probability of a sensible value, 0 to 1.
     """
 
     random: random.Random
@@ -60,7 +60,7 @@ class MessageFuzzer:
     sense: float
 
     def message(self, type: Descriptor, depth: int = 0) -> bytes:
-        """Some of its fields, in any order, of a oneof mostly one."""
+        """A message with some fields in any order, mostly one per oneof."""
         fields = [f for f in type.fields if f.containing_oneof is None or self._odd(0.1)]
         fields += [self.random.choice(oneof.fields) for oneof in type.oneofs]
         self.random.shuffle(fields)
@@ -68,7 +68,7 @@ class MessageFuzzer:
         return b"".join(self.field(f, depth) for f in fields if self.random.random() < most)
 
     def field(self, of: FieldDescriptor, depth: int = 0) -> bytes:
-        """A field with a value; with several if it is repeated."""
+        """A field with a value, or several if it is repeated."""
         count = 1
         if of.is_repeated:
             count = self.random.choice((0, 2, 3, 40)) if self._odd(0.3) else 1
@@ -147,11 +147,11 @@ def case(
     known: Mapping[str, Sequence[bytes]],
     good: Values,
 ) -> Case:
-    """The call of a number; the same for the same arguments.
+    """The call with this number; the same arguments give the same call.
 
     Args:
-        methods: to choose from.
-        known: requests that are answered well, by the full name of their message type.
+        methods: methods to choose from.
+        known: valid requests, by the full name of their message type.
         good: see MessageFuzzer.
     """
     chosen = random.Random(f"{seed}/{number}")
@@ -161,14 +161,14 @@ def case(
 
     def request() -> bytes:
         if type.full_name in known and chosen.random() < 0.4:
-            # A field that comes again is merged: of a known request only this one is another.
+            # A repeated field is merged: only this field of the known request changes.
             message = chosen.choice(known[type.full_name])
             message += b"".join(fuzzer.field(f) for f in type.fields if chosen.random() < 0.15)
         else:
             message = fuzzer.message(type)
         return fuzzer.damaged(message) if chosen.random() < 0.2 else message
 
-    # A method of one request is now and then sent none, or two.
+    # Unary methods sometimes get no request, or two.
     usual = chosen.randint(1, 5) if method.client_streaming else 1
     count = chosen.choice((0, 2)) if chosen.random() < 0.02 else usual
     path = f"/{method.containing_service.full_name}/{method.name}"

@@ -1,4 +1,4 @@
-"""Pictures of every format and mode, and damage done to them by a seed."""
+"""Pictures of every format and mode, and random damage to them by a seed."""
 
 import io
 import random
@@ -19,7 +19,7 @@ _ODD = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFF
 
 
 def whole() -> Mapping[str, bytes]:
-    """Pictures that nothing is wrong with, by what they are; some are of formats not taken."""
+    """Intact pictures by description; some are of unsupported formats."""
     pillow_heif.register_heif_opener()
     colour = Image.fromarray(np.random.default_rng(1).integers(0, 256, (16, 12, 3), np.uint8))
     grey, deep = colour.convert("L"), np.arange(192, dtype=np.uint16).reshape(16, 12) * 300
@@ -78,11 +78,11 @@ def whole() -> Mapping[str, bytes]:
 
 
 def damaged(data: bytes, others: Mapping[str, bytes], chosen: random.Random) -> bytes:
-    """A picture with one fault or several, or none."""
+    """A picture with any number of faults."""
     for _ in range(chosen.choice((0, 1, 1, 1, 2, 5))):
         data = chosen.choice(_FAULTS)(data, chosen)
     if chosen.random() < 0.05:
-        # Two pictures, one cut off inside the other.
+        # The start of one picture and the end of another.
         other = chosen.choice(list(others.values()))
         data = data[: chosen.randint(0, len(data))] + other[chosen.randint(0, len(other)) :]
     return data
@@ -96,7 +96,7 @@ def _flipped(data: bytes, chosen: random.Random) -> bytes:
 
 
 def _numbered(data: bytes, chosen: random.Random) -> bytes:
-    """A number where lengths, sizes and offsets mostly are, with a value that is odd for one."""
+    """Overwrites a number, where lengths, sizes and offsets mostly are, with an odd value."""
     form = chosen.choice((">H", "<H", ">I", "<I"))
     end = len(data) - struct.calcsize(form)
     if end < 0:
@@ -121,7 +121,7 @@ def _followed(data: bytes, chosen: random.Random) -> bytes:
 
 
 def _sized(data: bytes, chosen: random.Random) -> bytes:
-    """A PNG that says it has another size, or depth, with a checksum that fits."""
+    """A PNG that declares another size or depth, with a right checksum."""
     if not data.startswith(b"\x89PNG") or len(data) < 33:
         return _numbered(data, chosen)
     sizes = [chosen.choice((1, 12, 500, 501, 100_000, 2**31 - 1)) for _ in range(2)]
@@ -149,7 +149,7 @@ def _encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def _png_of_text(image: Image.Image) -> bytes:
-    """A PNG whose 30 KB of compressed text are 32 MB."""
+    """A PNG with 30 KB of compressed text that expand to 32 MB."""
     text = PngImagePlugin.PngInfo()
     text.add_text("comment", "a" * 2**25, zip=True)
     return _encoded(image, "PNG", pnginfo=text)

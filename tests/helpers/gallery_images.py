@@ -1,4 +1,4 @@
-"""Made-up images for galleries: the same id and seed give the same image in every process."""
+"""Random images for galleries: the same id and seed give the same image in every process."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 def image(id: str, seed: int = 0, **metadata: Any) -> NewImage:
-    """An image of random contributions."""
+    """An image with random contributions."""
     random = np.random.default_rng([seed, *id.encode()])
     return NewImage(
         id=id,
@@ -32,7 +32,7 @@ def image(id: str, seed: int = 0, **metadata: Any) -> NewImage:
 
 
 def parts() -> list[QueryPart]:
-    """A query of two parts, one of them unwanted."""
+    """A query with two parts, one of them excluded."""
     one, two = image("query"), image("query", 1)
     region = np.array([1, 0.5, 0, 1, 1] + 7 * [0], np.float32)
     return [

@@ -13,12 +13,12 @@ IDS = 40
 
 
 class Change(NamedTuple):
-    """What the writer is about to do, or has done.
+    """A change that the writer is about to make, or has made.
 
     Attributes:
         kind: "add" (which also replaces), "correct", "delete", "erase" or "compact".
-        ids: of the images it is about.
-        seed: of the images added.
+        ids: ids of the affected images.
+        seed: seed of the added images.
     """
 
     kind: str
@@ -36,8 +36,8 @@ def after(state: dict[str, int], change: Change) -> dict[str, int]:
 
 
 def write_for_ever(path: Path, seed: int, pipe: Connection) -> None:
-    """Sends (change, False) before each change and (change, True) when it is acknowledged."""
-    compaction._COMMITS = 5  # so that even a short life has all that goes on beside it
+    """Sends (change, False) before each change, and (change, True) once it is acknowledged."""
+    compaction._COMMITS = 5  # so that even a short run includes background compaction
     random = np.random.default_rng(seed)
     with Gallery.open(path) as gallery:
         for number in range(1, 100_000):

@@ -1,4 +1,4 @@
-"""What stands for a GPU where there is none: copies of indexes that lie on the CPU."""
+"""Stands in for a GPU: copies of indexes that stay on the CPU."""
 
 import threading
 from typing import Any
@@ -10,7 +10,7 @@ from partlens.indexer.gallery.gpu import MOST
 
 
 class Copies:
-    """Copies on the CPU, and the threads that made and searched them."""
+    """Copies on the CPU, and the threads that created and searched them."""
 
     def __init__(self) -> None:
         self.threads: set[str] = set()

@@ -71,7 +71,7 @@ class Parts(nn.Module):
 
 
 class Squared(nn.Module):
-    """No sum over positions: a product of two values that depend on them."""
+    """Not a sum over positions: a product of two values that depend on them."""
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = x.mean((2, 3))

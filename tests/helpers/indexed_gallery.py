@@ -1,4 +1,4 @@
-"""A gallery large enough for trained indexes, and how much of an exact search they find."""
+"""A gallery large enough for trained indexes, and their recall."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,12 +13,12 @@ from partlens.indexer.gallery.search import search
 
 COUNT, DIMENSIONS = 6000, 32
 WIDE = replace(SPEC, dimensions=DIMENSIONS)
-# Every so many images hold this attribute.
+# Every n-th image has this attribute.
 SHARES = {"all": 1, "tenth": 10, "hundredth": 100, "thousandth": 1000}
 
 
 def contributions(seed: int) -> np.ndarray:
-    """c_p of an image whose positions each show one of 40 things, more or less."""
+    """c_p of an image; each position roughly shows one of 40 things."""
     things = np.random.default_rng(0).standard_normal((40, DIMENSIONS))
     random = np.random.default_rng([1, seed])
     shown = things[random.integers(0, 40, 12)] * random.lognormal(0, 0.3, (12, 1))
@@ -26,7 +26,7 @@ def contributions(seed: int) -> np.ndarray:
 
 
 def made(number: int) -> NewImage:
-    """An image by its number, with the attributes of SHARES that it is to have."""
+    """The image with this number, with its attributes by SHARES."""
     return replace(
         image(
             f"{number:05}",
@@ -48,14 +48,14 @@ def fill(gallery: Gallery) -> None:
 
 
 def queries() -> Iterator[list[QueryPart]]:
-    """Regions of a dozen images that are not in the gallery."""
+    """Regions of twelve images that are not in the gallery."""
     region = np.array([1, 0.5, 0, 1, 1] + 7 * [0], np.float32)
     for seed in range(COUNT, COUNT + 12):
         yield [query_part(contributions(seed), np.zeros(DIMENSIONS, np.float32), region, GRID)]
 
 
 def recall(gallery: Gallery, where: Filter, score: Score = "context") -> float:
-    """Share of the exact ten best that are found through the index."""
+    """Fraction of the exact ten best that the index finds."""
     found, wanted = 0, 0
     for parts in queries():
         exact, indexed = (

@@ -1,4 +1,4 @@
-"""Servers of tests that can be killed, as by a power cut, and started again."""
+"""Test servers that can be killed, as by a power cut, and restarted."""
 
 import subprocess
 from abc import ABC, abstractmethod
@@ -10,17 +10,17 @@ DEADLINE = 20.0
 
 
 class Killable(ABC):
-    """A server in a process of its own."""
+    """A server in its own process."""
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[bytes] | None = None
 
     @abstractmethod
     def start(self) -> None:
-        """Returns when it answers."""
+        """Start the server; returns once it answers."""
 
     def kill(self) -> None:
-        """As a power cut does."""
+        """Kill the server, as a power cut does."""
         if self.process is not None:
             self.process.kill()
             self.process.wait(DEADLINE)
@@ -32,7 +32,7 @@ T = TypeVar("T", bound=Killable)
 
 @contextmanager
 def running(server: T) -> Iterator[T]:
-    """Runs it until the end of the context."""
+    """Run a server until the end of the context."""
     server.start()
     try:
         yield server

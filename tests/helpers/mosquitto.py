@@ -1,4 +1,4 @@
-"""A real mosquitto on a free port of loopback, which can be killed and started again."""
+"""A real mosquitto on a free loopback port, which can be killed and restarted."""
 
 import os
 import socket
@@ -16,11 +16,11 @@ USER, PASSWORD = "bridge", "hidden"
 
 
 class Mosquitto(Killable):
-    """Keeps sessions on disk; lets in one user with a password."""
+    """Keeps sessions on disk; accepts one user with a password."""
 
     def __init__(self, folder: Path, *, tls: bool = False) -> None:
         super().__init__()
-        # Debian puts it where only administrators look.
+        # Debian installs it outside the usual PATH.
         os.environ["PATH"] = f"{os.environ['PATH']}:/usr/sbin"
         program = require("mosquitto")
         folder.mkdir(parents=True)
@@ -32,7 +32,7 @@ class Mosquitto(Killable):
         self.port = free_port()
         lines = [f"listener {self.port} 127.0.0.1", f"password_file {passwords}"]
         lines += ["allow_anonymous false", "persistence true", f"persistence_location {folder}/"]
-        # On disk at once, and as whoever runs the test.
+        # Write to disk immediately, and keep the user of the test.
         lines += ["autosave_on_changes true", "autosave_interval 1", "user root"]
         self.values: dict[str, object] = {
             "mqtt": f"127.0.0.1:{self.port}",
@@ -52,7 +52,7 @@ class Mosquitto(Killable):
         self._log = folder / "log"
 
     def start(self) -> None:
-        """Returns when it listens."""
+        """Start the broker; returns once it listens."""
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
         end = time.monotonic() + DEADLINE

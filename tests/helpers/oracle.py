@@ -1,6 +1,6 @@
 """Region search written naively: loops over cells in float64, no code shared with the search.
 
-From the definitions in the docstrings of partlens.explainer.scoring; slow on purpose.
+Follows the definitions in the docstrings of partlens.explainer.scoring; slow on purpose.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Search:
 
     Attributes:
         query, query_bias: contributions [P, D] and bias [D].
-        regions: (share of each position that the region covers [P], weight in the score).
+        regions: (fraction of each position that the region covers [P], weight in the score).
         images, biases: contributions [M, P, D] and bias [M, D].
     """
 
@@ -42,7 +42,7 @@ class Search:
 
 
 def cosine(one: Array, two: Array) -> float:
-    """0 where there is no direction."""
+    """Cosine of two vectors; 0 if one is zero."""
     lengths = float(np.linalg.norm(one) * np.linalg.norm(two))
     return float(one @ two) / lengths if lengths > 1e-12 else 0.0
 
@@ -50,7 +50,7 @@ def cosine(one: Array, two: Array) -> float:
 def box_weights(
     box: tuple[float, float, float, float], image_size: tuple[int, int], grid: Grid
 ) -> Array:
-    """Share of each cell that the box (x, y, width, height) covers, where images are stretched."""
+    """Fraction of each cell that the box (x, y, width, height) covers, with resize "stretch"."""
     x, y, width, height = box
     cell_width, cell_height = image_size[0] / grid[1], image_size[1] / grid[0]
     weights = np.zeros(grid)
@@ -94,7 +94,7 @@ def surrounded(search: Search, region: Array) -> Array:
 
 
 def score(search: Search, kind: Score, image: int) -> float | None:
-    """The score of one image; None where two places fit equally well, so that any may be taken."""
+    """The score of one image; None if two places fit equally well, so either may be chosen."""
     embedding = search.images[image].sum(0) + search.biases[image]
     query_length = float(np.linalg.norm(search.query.sum(0) + search.query_bias))
     shares, total = MIXTURES[kind], 0.0

@@ -42,7 +42,7 @@ MODELS: Mapping[str, Callable[[], Any]] = {
 
 
 def make(name: str) -> Any:
-    """A model with weights large enough that no part of it is next to nothing."""
+    """A model with weights large enough that every part of it has an effect."""
     torch.manual_seed(1)
     model = MODELS[name]().eval()
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""ICC profiles whose effect is plain to see, and known without a colour engine."""
+"""ICC profiles with an obvious effect, known without a colour engine."""
 
 import struct
 
@@ -6,12 +6,12 @@ from PIL import ImageCms
 
 
 def srgb() -> bytes:
-    """The profile that changes nothing."""
+    """A profile that changes nothing."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def blue_is_red() -> bytes:
-    """SRGB of which red and blue have changed places."""
+    """SRGB with red and blue swapped."""
     profile = srgb()
     names = {b"rXYZ": b"bXYZ", b"bXYZ": b"rXYZ"}
     (count,) = struct.unpack_from(">I", profile, 128)
@@ -21,13 +21,13 @@ def blue_is_red() -> bytes:
 
 
 def grey(gamma: float) -> bytes:
-    """Grey whose light is its level to the power of gamma, in steps of 1/256."""
+    """Grey with light = level ** gamma, in steps of 1/256."""
     curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256))
     return _profile(b"GRAY", b"XYZ ", {b"kTRC": curve})
 
 
 def black_ink_alone() -> bytes:
-    """CMYK of which only K counts: its lightness L* falls in proportion."""
+    """CMYK in which only K counts: lightness L* falls in proportion."""
     identity = bytes(range(256))
     # The last channel changes fastest; 8-bit Lab, a and b in the middle.
     grid = bytes((255, 128, 128, 0, 128, 128)) * 8

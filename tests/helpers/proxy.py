@@ -1,4 +1,4 @@
-"""An HTTP proxy on loopback that writes down what it is sent."""
+"""An HTTP proxy on loopback that records what it receives."""
 
 import socket
 import threading
@@ -9,11 +9,11 @@ _SECONDS = 10.0
 
 
 class Proxy:
-    """Answers every request in the same way; a tunnel that it grants leads nowhere.
+    """Gives every request the same response; a tunnel that it accepts leads nowhere.
 
     Attributes:
-        url: of the proxy, with a user and the password "hidden".
-        got: the first bytes of each connection that brought any.
+        url: URL of the proxy, with a user and the password "hidden".
+        got: first bytes of each connection that sent any.
     """
 
     def __init__(self, answer: bytes) -> None:
@@ -26,7 +26,7 @@ class Proxy:
         self._thread.start()
 
     def close(self) -> None:
-        """Listens no more."""
+        """Stop listening."""
         self._listening.shutdown(socket.SHUT_RDWR)
         self._thread.join(_SECONDS)
         self._listening.close()

@@ -1,4 +1,4 @@
-"""Pictures of one bright rectangle on dark green each, where every map has to find it."""
+"""Pictures of a bright rectangle on dark green, which every map must find."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def model() -> MetricModel:
 
 
 def write(folder: Path, count: int = 8) -> Path:
-    """Pictures of two labels by turns, and their table, whose path is returned."""
+    """Write pictures with two alternating labels and their table; returns the table's path."""
     folder.mkdir(exist_ok=True)
     random = np.random.default_rng(0)
     rows = ["image,species,width,height,box_x,box_y,box_w,box_h"]

@@ -1,4 +1,4 @@
-"""A real redis-server on a free port of loopback, which can be killed and started again."""
+"""A real redis-server on a free loopback port, which can be killed and restarted."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ from partlens.runtime.redis_connection import connect_blocking
 
 
 def require(program: str) -> str:
-    """The path of a program; without it the test is skipped, or under PARTLENS_TEST_ALL fails."""
+    """The path of a program; if missing, the test is skipped, or fails under PARTLENS_TEST_ALL."""
     if path := shutil.which(program):
         return path
     if os.environ.get("PARTLENS_TEST_ALL"):
@@ -28,13 +28,13 @@ def require(program: str) -> str:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port that nothing listens on."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         return int(free.getsockname()[1])
 
 
 class RedisServer(Killable):
-    """Keeps every write on disk, so that a killed one comes back with all it acknowledged."""
+    """Syncs every write to disk, so that all acknowledged writes survive a kill."""
 
     def __init__(self, folder: Path, *, tls: bool = False) -> None:
         super().__init__()
@@ -65,16 +65,16 @@ class RedisServer(Killable):
 
     @property
     def settings(self) -> RedisSection:
-        """How to reach it."""
+        """Settings to connect to it."""
         return RedisSection.model_validate(self.values)
 
     @property
     def client(self) -> redis.Redis:
-        """A client that blocks."""
+        """A blocking client."""
         return connect_blocking(self.settings)
 
     def start(self) -> None:
-        """Returns when it answers."""
+        """Start the server; returns once it answers."""
         self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
         end = time.monotonic() + DEADLINE
         while True:

@@ -1,9 +1,9 @@
-"""A camera that serves RTSP: GStreamer's server, on the Python that Debian's python3-gi belongs to.
+"""An RTSP camera: GStreamer's server, run by the Python of Debian's python3-gi.
 
     /usr/bin/python3 rtsp_camera.py PORT USER PASSWORD    serves rtsp://127.0.0.1:PORT/gate
     /usr/bin/python3 rtsp_camera.py --check               only loads what it needs
 
-Its pictures are of one grey, which tells the time: see grey_at.
+Each picture is of one grey, which encodes the time: see grey_at.
 """
 
 import sys
@@ -13,26 +13,26 @@ from typing import Any
 
 WIDTH, HEIGHT, RATE = 160, 120, 25
 STEPS = 24
-"""Greys; one follows the other each tenth of a second."""
+"""Greys; a new one every tenth of a second."""
 
 
 def grey_at(seconds: float) -> int:
-    """The grey of a picture that is taken at this time (seconds since 1970)."""
+    """The grey of a picture taken at this time (seconds since 1970)."""
     return 10 + 10 * (int(seconds * 10) % STEPS)
 
 
 class Camera:
-    """Feeds pictures at the rate, each when it is its time."""
+    """Feeds pictures at the frame rate, each at its time."""
 
     def __init__(self, gst: Any) -> None:
         self._gst, self._next = gst, time.monotonic()
 
     def configure(self, factory: Any, media: Any) -> None:
-        """Called by the server when the first client asks."""
+        """Called by the server for the first client."""
         media.get_element().get_by_name("src").connect("need-data", self.feed)
 
     def feed(self, source: Any, length: int) -> None:
-        """Called by the server when it can take a picture."""
+        """Called by the server when it can accept a picture."""
         self._next = max(self._next + 1 / RATE, time.monotonic() - 1 / RATE)
         time.sleep(max(0.0, self._next - time.monotonic()))
         pixels = bytes([grey_at(time.time())]) * (WIDTH * HEIGHT)
@@ -40,7 +40,7 @@ class Camera:
 
 
 def load() -> tuple[Any, Any, Any]:
-    """GStreamer, its RTSP server and the main loop; what is missing raises."""
+    """GStreamer, its RTSP server and the main loop; raises if something is missing."""
     gi = import_module("gi")
     gi.require_version("Gst", "1.0")
     gi.require_version("GstRtspServer", "1.0")

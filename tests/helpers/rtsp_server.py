@@ -1,4 +1,4 @@
-"""A real RTSP server on a free port of loopback, which can be killed and started again."""
+"""A real RTSP server on a free loopback port, which can be killed and restarted."""
 
 import os
 import select
@@ -26,12 +26,12 @@ class RtspServer:
         self._process: subprocess.Popen[str] | None = None
 
     def url(self, password: str | None = PASSWORD) -> str:
-        """Its address with the user, and a password if there is one to give."""
+        """Its address with the user, and the password if given."""
         secret = "" if password is None else f":{quote(password, safe='')}"
         return f"rtsp://{USER}{secret}@127.0.0.1:{self.port}/gate"
 
     def start(self) -> None:
-        """Returns when it serves."""
+        """Start the server; returns once it serves."""
         self._process = subprocess.Popen(
             [_PYTHON, _CAMERA, str(self.port), USER, PASSWORD], stdout=subprocess.PIPE, text=True
         )
@@ -41,7 +41,7 @@ class RtspServer:
         assert out.readline() == "serving\n"
 
     def kill(self) -> None:
-        """As kill -9 does."""
+        """Kill the server, as kill -9 does."""
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
@@ -50,7 +50,7 @@ class RtspServer:
 
 @contextmanager
 def rtsp_server() -> Iterator[RtspServer]:
-    """One that serves; without GStreamer a test is skipped, or fails under PARTLENS_TEST_ALL."""
+    """A running server; without GStreamer the test is skipped, or fails under PARTLENS_TEST_ALL."""
     check = [_PYTHON, _CAMERA, "--check"]
     missing = not Path(_PYTHON).exists() or subprocess.run(
         check, stderr=subprocess.DEVNULL, timeout=_START, check=False

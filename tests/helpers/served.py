@@ -1,4 +1,4 @@
-"""A real server in a process of its own, over a tiny model and a gallery of drawn pictures."""
+"""A real server in its own process, with a tiny model and a gallery of drawn pictures."""
 
 import io
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def picture(seed: int, width: int = 30, height: int = 44) -> bytes:
 
 @dataclass(frozen=True)
 class Served:
-    """A running server: its address and the model folder it runs."""
+    """A running server: its address and its model folder."""
 
     target: str
     model: Path

@@ -1,4 +1,4 @@
-"""`partlens serve` in a process of its own."""
+"""`partlens serve` in its own process."""
 
 import os
 import subprocess
@@ -15,11 +15,11 @@ START, STOP = 90.0, 20.0
 
 @dataclass(frozen=True)
 class ServerProcess:
-    """A server that serves.
+    """A running server.
 
     Attributes:
         address: "host:port".
-        log: the file of what it writes to standard output and error.
+        log: file with its standard output and error.
     """
 
     process: subprocess.Popen[bytes]
@@ -27,7 +27,7 @@ class ServerProcess:
     log: Path
 
     def finish(self) -> str:
-        """Waits until it ends, and gives what it wrote."""
+        """Wait until it ends, and return its output."""
         self.process.wait(STOP)
         return self.log.read_text()
 
@@ -36,15 +36,15 @@ class ServerProcess:
 def server_process(
     model: Path, gallery: Path, *more: str | Path, name: str = "server"
 ) -> Iterator[ServerProcess]:
-    """A server on a free port of loopback; told to stop in the end, and killed if it does not.
+    """A server on a free loopback port; stopped at the end, and killed if it does not stop.
 
     Args:
-        model, gallery: folders; address and log go beside the gallery.
-        more: options.
-        name: of those files; another for each server of one gallery.
+        model, gallery: folders; the address file and log are written next to the gallery.
+        more: more options.
+        name: name of those files; unique for each server of one gallery.
     """
     file, log = gallery.parent / f"{name}.address", gallery.parent / f"{name}.log"
-    file.unlink(missing_ok=True)  # of a server that was killed
+    file.unlink(missing_ok=True)  # left by a server that was killed
     options = ["--model", model, "--gallery", gallery, "--listen", "127.0.0.1:0"]
     options += ["--address-file", file, *more]
     with log.open("wb") as opened:

@@ -1,4 +1,4 @@
-"""A small model of tokens, one of which lies on no cell."""
+"""A small model of tokens; one of them belongs to no cell."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from partlens.explainer import MetricModel, Preprocessing
 
 
 class Tokens(nn.Module):
-    """Pixels as tokens, behind a class token."""
+    """Pixels as tokens, after a class token."""
 
     def forward(self, pixels: Tensor) -> Tensor:
         tokens = pixels.flatten(2).transpose(1, 2)

@@ -103,7 +103,7 @@ def test_blanks_capitals_and_empty_rows_change_nothing(tmp_path: Path, text: str
         ("path,id\na.jpg,1\n,2\n", "row 3: column 'path' is empty"),
         ('path,hat\na.jpg,"two\nlines"\n\n,x\n', "row 4: column 'path' is empty"),
         ("path,id\na.jpg,1\n\nb.jpg,1\n", "id '1' appears twice: m.csv, rows 2 and 4"),
-        ("path,id\na.jpg\n", "row 2 has 1 cells, and the header has 2"),
+        ("path,id\na.jpg\n", "row 2 has 1 cells; the header has 2"),
         ("path,id\na.jpg,1,2\n", "row 2 has 3 cells"),
         ("path,id\na.jpg,x\x07\n", "row 2: id 'x\\x07'"),
         ("path,id\na\0.jpg,1\n", "row 2: column 'path' holds a NUL character"),

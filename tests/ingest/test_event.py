@@ -64,7 +64,7 @@ def test_what_the_schema_forbids_is_refused(event: Any) -> None:
     if not (isinstance(event, dict) and isinstance(event.get("captured_at"), str)):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(event, SCHEMA)
-    with pytest.raises(EntryError, match="another form"):
+    with pytest.raises(EntryError, match="malformed event"):
         read(entry(event))
 
 
@@ -82,9 +82,9 @@ def test_every_field_arrives() -> None:
     [
         ({b"image": b""}, "no field 'event'"),
         ({b"event": b"{}"}, "no field 'image'"),
-        ({b"event": b"{", b"image": b""}, "another form"),
-        ({b"event": b"\xff", b"image": b""}, "another form"),
-        ({b"event": b'{"id": "\\ud800"}', b"image": b""}, "another form"),
+        ({b"event": b"{", b"image": b""}, "malformed event"),
+        ({b"event": b"\xff", b"image": b""}, "malformed event"),
+        ({b"event": b'{"id": "\\ud800"}', b"image": b""}, "malformed event"),
         ({b"event": b'{"id": "a", "id": "b"}', b"image": b""}, "key 'id' comes twice"),
         (
             {b"event": b'{"id": "a", "attributes": {"x": "1", "x": "2"}}', b"image": b""},

@@ -26,7 +26,7 @@ COMMANDS: Mapping[str, Row] = {
         "partlens.cli.bench:bench",
     ),
     "bridge": Row(
-        "Bring pictures of other systems into the ingest stream.",
+        "Send pictures from other systems to the ingest stream.",
         "partlens.ingest.bridge.cli:bridge",
     ),
     "config": Row(
@@ -54,7 +54,7 @@ COMMANDS: Mapping[str, Row] = {
         "partlens.indexer.cli:index",
     ),
     "ingest": Row(
-        "Bring pictures from a Redis stream into the gallery.",
+        "Add pictures from a Redis stream to the gallery.",
         "partlens.ingest.cli:ingest",
     ),
     "model": Row(
@@ -89,11 +89,11 @@ COMMANDS: Mapping[str, Row] = {
 
 BENCH: Mapping[str, Row] = {
     "head": Row(
-        "Time the head's decomposition of each model folder beside its backbone's forward pass.",
+        "Compare the time of decomposing with the backbone's, for each model.",
         "partlens.explainer.bench.head:head",
     ),
     "index": Row(
-        "Time indexing, files to rows on disk, beside the bare backbone at the same batch.",
+        "Compare the speed of indexing with the bare backbone's.",
         "partlens.indexer.bench.indexing:index",
     ),
     "search": Row(

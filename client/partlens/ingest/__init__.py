@@ -1,1 +1,1 @@
-"""Programs that feed a server, as its clients: workers of the ingest stream, and bridges."""
+"""Programs that feed a server as its clients: ingest workers, and bridges to other systems."""

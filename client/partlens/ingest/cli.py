@@ -1,4 +1,4 @@
-"""`partlens ingest`: workers that bring what is in the Redis stream into the gallery."""
+"""`partlens ingest`: workers that add pictures from a Redis stream to the gallery."""
 
 import asyncio
 import json
@@ -27,16 +27,17 @@ _log = logging.getLogger("partlens.ingest")
 
 @click.group()
 def ingest() -> None:
-    """Bring pictures from a Redis stream into the gallery."""
+    """Add pictures from a Redis stream to the gallery."""
 
 
 @ingest.command()
 @config_options
 def run(file: Path | None, texts: tuple[str, ...]) -> None:
-    """Take entries and bring them to the server, until SIGINT or SIGTERM.
+    """Run a worker until SIGINT or SIGTERM.
 
-    Run as many as you like, on any machine that reaches Redis and the server. The sections redis,
-    ingest and observe of the settings say where; see `partlens config docs`.
+    It sends the stream's pictures to the server. Run any number of workers, on any machine that
+    reaches Redis and the server. Set the addresses in the sections redis, ingest and observe; see
+    `partlens config docs`.
     """
     settings = load_or_fail(file, texts).settings
     with clear_errors():
@@ -47,7 +48,7 @@ def run(file: Path | None, texts: tuple[str, ...]) -> None:
 @ingest.command()
 @config_options
 def status(file: Path | None, texts: tuple[str, ...]) -> None:
-    """Print how far the workers are behind, as JSON."""
+    """Print the backlog of the workers as JSON."""
     settings = load_or_fail(file, texts).settings
 
     async def report(stream: IngestStream) -> None:
@@ -59,11 +60,11 @@ def status(file: Path | None, texts: tuple[str, ...]) -> None:
 @ingest.command()
 @config_options
 def retry(file: Path | None, texts: tuple[str, ...]) -> None:
-    """Put every dead letter back into the stream, say when what was wrong is mended."""
+    """Move every dead letter back to the stream, once the cause is fixed."""
     settings = load_or_fail(file, texts).settings
 
     async def move(stream: IngestStream) -> None:
-        say(f"{await stream.retry()} put back")
+        say(f"{await stream.retry()} moved back")
 
     _with_stream(settings, move)
 

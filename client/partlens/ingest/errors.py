@@ -1,9 +1,9 @@
-"""What can go wrong on the way from a camera to a server.
+"""Errors on the way from a camera to a server.
 
 IngestError
-├── EntryError           an entry of the stream, or a message, of another form than it must have
-├── UploadError          pictures that a worker could not bring to the server
-└── SnapshotError        a picture that another system does not give
+├── EntryError           a malformed entry of the stream, or a malformed message
+├── UploadError          pictures that a worker could not send to the server
+└── SnapshotError        a picture that could not be fetched from another system
 """
 
 from partlens.runtime.errors import ProgramError
@@ -14,15 +14,15 @@ class IngestError(ProgramError):
 
 
 class EntryError(IngestError, ValueError):
-    """An entry of the stream, or a message, of another form than it must have."""
+    """A malformed entry of the stream, or a malformed message."""
 
 
 class UploadError(IngestError):
-    """Pictures that a worker could not bring to the server.
+    """Pictures that a worker could not send to the server.
 
     Attributes:
-        at_fault: whether the pictures themselves may be why.
-        retry_seconds: when to try again.
+        at_fault: whether the pictures themselves may be the cause.
+        retry_seconds: how long to wait before retrying.
     """
 
     def __init__(self, message: str, *, at_fault: bool, retry_seconds: float) -> None:
@@ -31,11 +31,11 @@ class UploadError(IngestError):
 
 
 class SnapshotError(IngestError):
-    """A picture that another system does not give.
+    """A picture that could not be fetched from another system.
 
     Attributes:
-        passing: whether it may have it in a moment.
-        away: whether it is the system that cannot be asked, now.
+        passing: whether the picture may be available soon.
+        away: whether the system itself is unreachable.
     """
 
     def __init__(self, message: str, *, passing: bool = True, away: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What a detector says of the picture that it puts into the ingest stream."""
+"""The event that a detector sends to the ingest stream along with a picture."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -18,40 +18,40 @@ from partlens.common.metadata import (
 from partlens.ingest.errors import EntryError
 
 EVENT, IMAGE = "event", "image"
-"""Names of the two fields of an entry: this, as JSON, and the encoded picture, as bytes."""
+"""Names of the two fields of an entry: the event as JSON, and the encoded picture as bytes."""
 
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 
 
 class IngestEvent(BaseModel):
-    """One picture that a camera's detector took: the `event` field of an entry, as JSON."""
+    """Metadata of one detected picture: the `event` field of an entry, as JSON."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
     )
 
     format: Literal[1] = 1
-    """Version of this form."""
+    """Version of this format."""
     id: Annotated[str, Field(min_length=1, max_length=MAX_ID)]
-    """Id of the image in the gallery. The same picture sent again must have the same id; an image \
-whose id is there already is replaced."""
+    """Id of the image in the gallery. If you send a picture again, give it the same id: it then \
+replaces the image instead of adding a second one."""
     camera: Text = ""
-    """Which camera took it."""
+    """The camera that took it."""
     track: Text = ""
     """The tracked object: images of one track show the same subject."""
     captured_at: AwareDatetime | None = None
-    """When, in RFC 3339 with a time zone."""
+    """Capture time, in RFC 3339 with a time zone."""
     uri: Text = ""
-    """Where the original lies, to find it again."""
+    """Location of the original."""
     attributes: Annotated[dict[Text, Text], Field(max_length=MAX_ATTRIBUTES)] = {}
     """Anything else to filter by, such as label, zone or score."""
 
     def to_json(self) -> str:
-        """The event as a detector sends it; what has its default is left out."""
+        """The event as a detector sends it, without defaults."""
         return self.model_dump_json(exclude_defaults=True)
 
     def require_usable(self) -> None:
-        """Raise EntryError unless a gallery can hold an image of this id and metadata."""
+        """Raise EntryError unless a gallery can hold an image with this id and metadata."""
         try:
             require_id(self.id)
             require_metadata(self.metadata, self.uri)
@@ -60,23 +60,23 @@ whose id is there already is replaced."""
 
     @property
     def metadata(self) -> Metadata:
-        """What it says of the image."""
+        """The metadata of the image."""
         return Metadata(self.camera, self.track, self.captured_at, self.attributes)
 
     def upload(self, picture: bytes) -> Upload:
-        """The picture as a client sends it."""
+        """The picture as a client uploads it."""
         return Upload(self.id, picture, self.uri, self.metadata)
 
 
 def read(fields: dict[bytes, bytes]) -> Upload:
-    """The upload that an entry of the stream stands for.
+    """Convert an entry of the stream to an upload.
 
     Raises:
-        EntryError: it has not the two fields, or its event is of another form.
+        EntryError: a field is missing, or the event is malformed.
     """
     for name in (EVENT, IMAGE):
         if name.encode() not in fields:
-            raise EntryError(f"has no field {name!r}; an entry has {EVENT!r} and {IMAGE!r}")
+            raise EntryError(f"has no field {name!r}; an entry needs {EVENT!r} and {IMAGE!r}")
     text = fields[EVENT.encode()]
     try:
         event = IngestEvent.model_validate_json(text)
@@ -84,7 +84,7 @@ def read(fields: dict[bytes, bytes]) -> Upload:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "all of it"
-        raise EntryError(f"has an event of another form: {place}: {first['msg']}") from error
+        raise EntryError(f"has a malformed event: {place}: {first['msg']}") from error
     except (ValueError, RecursionError) as error:
         raise EntryError(f"has an event that cannot be used: {error}") from error
     event.require_usable()
@@ -92,7 +92,7 @@ def read(fields: dict[bytes, bytes]) -> Upload:
 
 
 def _require_plain(event: dict[str, Any]) -> None:
-    # pydantic takes digits for seconds or milliseconds, whichever gives the likelier year.
+    # pydantic reads digits as seconds or milliseconds, depending on the size of the number.
     at = event.get("captured_at")
     if isinstance(at, str) and not re.match(r"\d{4}-\d\d-\d\d", at, re.ASCII):
         raise ValueError(f"captured_at {at!r}; write it like 2026-05-01T12:00:00+02:00")

@@ -1,4 +1,4 @@
-"""What Prometheus may know of an ingest worker."""
+"""Prometheus metrics of an ingest worker."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -6,18 +6,18 @@ from partlens.ingest.stream import Lag
 
 
 class IngestMetrics:
-    """One worker's metrics; the lag is the stream's, the same at every worker.
+    """One worker's metrics; the backlog is that of the stream, the same for every worker.
 
     Attributes:
-        registry: all of them.
-        entries: dealt with, by result: committed or dead.
+        registry: registry of all metrics.
+        entries: handled entries by result: committed or dead.
     """
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         self.entries = Counter(
             "partlens_ingest_entries_total",
-            "Entries of the stream that this worker dealt with, by result: committed or dead.",
+            "Entries of the stream that this worker handled, by result: committed or dead.",
             ("result",),
             registry=registry,
         )
@@ -33,7 +33,7 @@ class IngestMetrics:
         self._dead = Gauge("partlens_ingest_dead_letters", "Dead letters.", registry=registry)
 
     def report(self, lag: Lag) -> None:
-        """Shows how far the workers are behind."""
+        """Export the backlog of the workers."""
         self._waiting.set(lag.waiting)
         self._taken.set(lag.taken)
         self._oldest.set(lag.oldest_seconds)

@@ -1,7 +1,7 @@
-"""The ingest stream: pictures on their way to the gallery, in Redis.
+"""The ingest stream in Redis: pictures on their way to the gallery.
 
-An entry leaves the stream when its image is on disk, or for the dead letters when it never can
-be. So what is in the stream is what waits or is being worked on, and nothing else.
+An entry leaves the stream once its image is on disk, or moves to the dead letters if that is not
+possible. So the stream contains exactly the entries that wait or are in progress.
 """
 
 import asyncio
@@ -32,9 +32,9 @@ class Entry:
     """An entry that this worker holds.
 
     Attributes:
-        id: in the stream.
-        fields: as its producer wrote them.
-        deliveries: how often some worker got it, this one included.
+        id: id in the stream.
+        fields: fields as its producer wrote them.
+        deliveries: number of deliveries to any worker, including this one.
     """
 
     id: bytes
@@ -44,13 +44,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Lag:
-    """How far the workers are behind.
+    """The backlog of the workers.
 
     Attributes:
-        waiting: entries that no worker holds.
-        taken: entries that a worker holds.
-        oldest_seconds: age of the oldest of both.
-        dead: entries that could not be used.
+        waiting: number of entries that no worker holds.
+        taken: number of entries that a worker holds.
+        oldest_seconds: age of the oldest of these entries.
+        dead: number of dead letters.
     """
 
     waiting: int
@@ -64,9 +64,9 @@ class Lag:
 
 
 class IngestStream:
-    """One worker's, or one producer's, end of the stream.
+    """A worker's or producer's connection to the stream.
 
-    Its methods raise RedisError where Redis does not answer; every one may then be called again.
+    Methods raise RedisError if Redis does not answer; any of them may then be called again.
     """
 
     def __init__(self, redis: Redis, prefix: str, settings: IngestSection) -> None:
@@ -75,7 +75,7 @@ class IngestStream:
         self.worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
     async def push(self, event: IngestEvent, picture: bytes) -> None:
-        """Puts a picture in; waits while the stream is full."""
+        """Add a picture; waits while the stream is full."""
         told = False
         while await self._redis.xlen(self.name) >= self._settings.waiting:
             if not told:
@@ -85,12 +85,12 @@ class IngestStream:
         await self._redis.xadd(self.name, {EVENT: event.to_json(), IMAGE: picture})
 
     async def open(self) -> None:
-        """Makes the stream and its group where they are not there."""
-        with suppress(ResponseError):  # it is there
+        """Create the stream and its consumer group if they are missing."""
+        with suppress(ResponseError):  # it exists
             await self._redis.xgroup_create(self.name, GROUP, id="0", mkstream=True)
 
     async def read(self, seconds: float) -> list[Entry]:
-        """As many new entries as there are, up to a batch; waits for the first so long."""
+        """Read new entries, at most one batch; waits this many seconds for the first."""
         answer = await self._redis.xreadgroup(
             GROUP,
             self.worker,
@@ -101,7 +101,7 @@ class IngestStream:
         return [entry for _, entries in _pairs(answer) for entry in _entries(entries)]
 
     async def claim(self) -> Entry | None:
-        """An entry of a worker that has been silent for too long; None where there is none."""
+        """Take over an entry of a worker that has been silent too long; None if there is none."""
         cursor: Any = "0-0"
         while True:
             answer = await self._redis.xautoclaim(
@@ -121,20 +121,20 @@ class IngestStream:
                 return None
 
     async def hold(self, ids: Sequence[bytes]) -> None:
-        """Says that this worker is alive and still works on these entries."""
+        """Report that this worker is alive and still works on these entries."""
         if ids:
             await self._redis.xclaim(self.name, GROUP, self.worker, 0, list(ids), justid=True)
 
     async def ours(self) -> set[bytes]:
-        """Ids of the entries that are in the stream under this worker's name."""
-        most = self._settings.batch + 1  # one more may have been taken over
+        """Ids of the entries that this worker holds in the stream."""
+        most = self._settings.batch + 1  # one more entry may have been taken over
         found = await self._redis.xpending_range(
             self.name, GROUP, "-", "+", most, consumername=self.worker
         )
         return {cast("bytes", one["message_id"]) for one in found}
 
     async def done(self, ids: Sequence[bytes]) -> None:
-        """Takes entries out: their images are on disk."""
+        """Remove entries: their images are on disk."""
         if ids:
             async with self._redis.pipeline(transaction=True) as all_or_nothing:
                 all_or_nothing.xack(self.name, GROUP, *ids)
@@ -142,7 +142,7 @@ class IngestStream:
                 await all_or_nothing.execute()
 
     async def bury(self, entry: Entry, reason: str, message: str) -> None:
-        """Moves an entry to the dead letters: as it was, with why and when."""
+        """Move an entry to the dead letters, unchanged, with the reason and time."""
         facts = {
             "reason": reason,
             "message": message,
@@ -159,7 +159,7 @@ class IngestStream:
             await all_or_nothing.execute()
 
     async def retry(self) -> int:
-        """Puts every dead letter back into the stream; how many."""
+        """Move every dead letter back to the stream; returns their number."""
         count, letters = 0, _entries(await self._redis.xrange(self.dead))
         for letter in letters:
             kept = {key: value for key, value in letter.fields.items() if key in _OURS}
@@ -172,7 +172,7 @@ class IngestStream:
         return count
 
     async def lag(self) -> Lag:
-        """How far the workers are behind now."""
+        """The current backlog of the workers."""
         total, dead = await self._redis.xlen(self.name), await self._redis.xlen(self.dead)
         taken = 0
         with suppress(ResponseError):  # no group yet
@@ -185,18 +185,18 @@ class IngestStream:
         return Lag(max(0, total - taken), taken, max(0.0, round(age, 3)), dead)
 
     async def leave(self) -> None:
-        """Takes this worker off the group's list, unless it holds entries that others must find."""
+        """Remove this worker from the group, unless it holds entries for others to take over."""
         for one in await self._redis.xinfo_consumers(self.name, GROUP):
             if one["name"] == self.worker.encode() and not one["pending"]:
                 await self._redis.xgroup_delconsumer(self.name, GROUP, self.worker)
 
     async def close(self) -> None:
-        """Lets go of the connections."""
+        """Close the connections."""
         await self._redis.aclose()
 
 
 def _pairs(answer: Any) -> Sequence[tuple[Any, Any]]:
-    """Streams and their entries, be it as the second or as the third protocol gives them."""
+    """Streams and their entries, from a response in Redis protocol version 2 or 3."""
     return list(answer.items()) if isinstance(answer, dict) else list(answer or ())
 
 

@@ -1,4 +1,4 @@
-"""Brings pictures to a server, which is the one process that writes the gallery."""
+"""Uploads pictures to a server, the only process that writes the gallery."""
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -22,13 +22,13 @@ _CHECK_SECONDS, _PAUSE = 5.0, 1.0
 
 
 class Uploader:
-    """A connection to a server; it connects again after the server was away.
+    """A connection to a server; it reconnects after the server was down.
 
-    The files of its credentials are read for each call: when a token or a certificate is renewed
-    while the worker runs, the next call uses the new one.
+    Each call reads the files of the credentials again, so a token or certificate that is renewed
+    while the worker runs is used from the next call on.
 
     Raises:
-        SettingsError: a file cannot be used, the environment names an unusable proxy, or a token
+        SettingsError: a file is unusable, the environment names an unusable proxy, or a token
             would be sent unencrypted.
     """
 
@@ -38,7 +38,7 @@ class Uploader:
         self._client = _connected(settings, self._credentials)
 
     async def require_ready(self) -> None:
-        """Raise UploadError unless the server serves."""
+        """Raise UploadError unless the server is ready."""
         client = await self._current()
         try:
             ready = await client.is_ready(deadline=_CHECK_SECONDS)
@@ -52,7 +52,7 @@ class Uploader:
         """Yield the server's answers in order, each once its image is on disk or was refused.
 
         Raises:
-            UploadError: the call broke; what was not answered may or may not be on disk.
+            UploadError: the call failed; images without an answer may or may not be on disk.
         """
         client = await self._current()
         try:
@@ -66,7 +66,7 @@ class Uploader:
         await self._client.close()
 
     async def _current(self) -> AsyncClient:
-        """The connection, made anew where its credentials have changed."""
+        """The connection, reopened if its credentials have changed."""
         try:
             credentials = _credentials(self._settings)
             if credentials != self._credentials:
@@ -74,7 +74,7 @@ class Uploader:
                 self._client, self._credentials = renewed, credentials
                 await before.close()
         except SettingsError as error:
-            # It may be read in the middle of that change.
+            # The file may be in the middle of being replaced.
             raise UploadError(str(error), at_fault=False, retry_seconds=_PAUSE) from error
         return self._client
 
@@ -97,7 +97,7 @@ def _credentials(settings: IngestSection) -> Credentials:
 
 
 def _read(file: Path | None) -> bytes:
-    """What a file holds; b"" for no file, and never for an empty one, which would mean none."""
+    """Content of a file; b"" for no file. An empty file is an error, since b"" means none."""
     if file is None:
         return b""
     try:
@@ -110,12 +110,12 @@ def _read(file: Path | None) -> bytes:
 
 
 def _explained(error: ClientError) -> UploadError:
-    """A call that broke. Without a reason of the server's, what it was given may have broken it."""
+    """The error of a failed call. Without a reason from the server, the images may be at fault."""
     at_fault = error.reason in ("", "INTERNAL") and not _is_closed(error)
     return UploadError(str(error), at_fault=at_fault, retry_seconds=error.retry_seconds or _PAUSE)
 
 
 def _is_closed(error: ClientError) -> bool:
-    """Whether it is no picture's fault, though the server may give no reason with it."""
+    """Whether no picture is at fault, even if the server gives no reason."""
     damaged = isinstance(error, ServerError) and error.code == grpc.StatusCode.DATA_LOSS
     return damaged or isinstance(error, AccessError | StaleError)

@@ -1,4 +1,4 @@
-"""A worker: takes entries from the stream, brings them to the server, and only then lets go."""
+"""An ingest worker: sends entries of the stream to the server, and acknowledges them afterwards."""
 
 import asyncio
 import logging
@@ -21,18 +21,18 @@ _log = logging.getLogger(__name__)
 _READ_SECONDS = 1.0
 _REDIS_PAUSE = 1.0
 _LAST_WAIT = 2.0
-"""Seconds that Redis is given to answer once the worker is to stop; longer than a read waits."""
+"""Seconds to wait for Redis once the worker should stop; longer than a read waits."""
 _LAG_SECONDS = 5.0
 
 Taken = tuple[Entry, Upload]
 
 
 class Worker:
-    """Any number may run on one stream.
+    """An ingest worker; any number may run on one stream.
 
-    Each entry is acknowledged when the server has its image on disk. Until then it stays in the
-    stream under this worker's name; if the worker dies another takes it over and sends it again,
-    which replaces the image by itself.
+    Each entry is acknowledged once the server has its image on disk. Until then it stays in the
+    stream under this worker's name. If the worker dies, another takes the entry over and sends it
+    again, which replaces the image with itself.
     """
 
     def __init__(
@@ -49,11 +49,11 @@ class Worker:
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Makes run return when the entries it holds are done, or the server makes it wait."""
+        """Make run return once its entries are done, or as soon as the server makes it wait."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Works until stopped; goes on when Redis or the server were away."""
+        """Run until stopped; resumes after Redis or the server was down."""
         async with _beside(holding=self._holding, reporting=self._reporting):
             work = asyncio.create_task(self._work())
             try:
@@ -66,9 +66,10 @@ class Worker:
             await asyncio.wait_for(self._stream.leave(), _LAST_WAIT)
 
     async def _ended(self, work: asyncio.Task[None]) -> None:
-        """Waits for the end of the work; once stopped, while entries are held or for 2 seconds.
+        """Wait for the work to end; once stopped, while it holds entries, or else 2 seconds.
 
-        A Redis that does not answer may have given entries to this worker; others take them over.
+        If Redis does not answer, it may have assigned more entries to this worker; others take
+        them over.
         """
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -82,7 +83,7 @@ class Worker:
             try:
                 await self._round()
             except (RedisError, OSError) as error:
-                # What is held stays so: its deliveries tell how many workers died of it.
+                # Held entries stay held: a new delivery would count as a dead worker.
                 _log.warning("Redis does not answer: %s", error)
                 await self._pause(_REDIS_PAUSE)
 
@@ -97,14 +98,14 @@ class Worker:
             await self._deliver(await self._readable(entries))
 
     async def _resume(self) -> None:
-        """Goes on with what it held when Redis went away; what others have taken over is theirs."""
+        """Resume the entries held when Redis went down, except those that others took over."""
         if self._held:
             ours = await self._stream.ours()
             self._held = {id: entry for id, entry in self._held.items() if id in ours}
             await self._deliver(await self._readable(list(self._held.values())))
 
     async def _take_over(self) -> None:
-        """Does what dead workers left, one at a time: one of them may be what killed them."""
+        """Take over entries of dead workers one by one, since one may have killed its worker."""
         while not self._stopping.is_set() and (entry := await self._stream.claim()):
             if entry.deliveries > self._settings.attempts:
                 await self._bury(
@@ -127,14 +128,14 @@ class Worker:
         return uploads
 
     async def _deliver(self, uploads: Sequence[Taken]) -> None:
-        """Brings these to the server, however long that takes."""
+        """Send these to the server, however long that takes."""
         left, failures = list(uploads), 0
         while left:
             try:
                 await self._uploader.require_ready()
                 left = await self._send(left)
             except UploadError as error:
-                _log.warning("%d pictures are not taken: %s", len(left), error)
+                _log.warning("%d pictures could not be sent: %s", len(left), error)
                 await self._pause(error.retry_seconds)
                 if self._stopping.is_set():
                     return
@@ -142,7 +143,7 @@ class Worker:
                 if not error.at_fault:
                     continue
                 if len(left) > 1:
-                    # One of them may be what broke the call: each has to stand for itself.
+                    # One of them may have broken the call: send each separately.
                     for one in left:
                         await self._deliver([one])
                     return
@@ -152,7 +153,7 @@ class Worker:
                     return
 
     async def _send(self, uploads: Sequence[Taken]) -> list[Taken]:
-        """One call; those that it did not answer."""
+        """Send in one call; returns the uploads without an answer."""
         done: list[bytes] = []
         try:
             async for answer in self._uploader.upsert([upload for _, upload in uploads]):
@@ -193,7 +194,7 @@ class Worker:
 
 @asynccontextmanager
 async def _beside(**works: Callable[[], Coroutine[None, None, None]]) -> AsyncIterator[None]:
-    """Runs others until the context is left."""
+    """Run background tasks until the context ends."""
     tasks = [keep_running(name, work) for name, work in works.items()]
     try:
         yield

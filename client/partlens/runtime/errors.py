@@ -1,13 +1,13 @@
-"""What can go wrong in a program that runs for long.
+"""Errors of long-running programs.
 
-ProgramError             base of the errors of the server and of ingest too
+ProgramError             also the base of the errors of the server and of ingest
 ├── SettingsError        a setting that does not exist or cannot have this value
 └── ListenError          an address that cannot, or must not, be listened on
 """
 
 
 class ProgramError(Exception):
-    """Base of every error that a program of partlens raises on purpose."""
+    """Base of every error that a partlens program raises on purpose."""
 
 
 class SettingsError(ProgramError, ValueError):

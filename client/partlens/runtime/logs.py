@@ -1,4 +1,4 @@
-"""The log of a program: lines for a person, or one JSON object a line."""
+"""The log of a program: lines for people, or one JSON object per line."""
 
 import logging
 import sys
@@ -15,10 +15,11 @@ Filter = Callable[[logging.LogRecord], bool]
 
 
 def configure(observe: ObserveSection, *filters: Filter) -> None:
-    """Send the log of this process to standard error, as the settings say.
+    """Send the log of this process to standard error.
 
     Args:
-        filters: each sees the lines of every module, and may add to them.
+        observe: level and format.
+        filters: filters for the records of every module; each may add to them.
     """
     handler = logging.StreamHandler(sys.stderr)
     as_json = observe.log_format == "json" or (
@@ -27,10 +28,10 @@ def configure(observe: ObserveSection, *filters: Filter) -> None:
     handler.setFormatter(json_formatter() if as_json else text_formatter())
     for one in filters:
         handler.addFilter(one)
-    # What a damaged picture makes Pillow warn of goes back to its sender as an error, or is of no
-    # account; Python would keep the text of every different one for good.
+    # If a damaged picture makes Pillow warn, its sender gets an error, or the damage does not
+    # matter. Python would keep the text of every different warning forever.
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    # A line for each request, with an address that may be secret, such as a webhook's.
+    # At INFO it logs a line per request, with the address, which may be secret (a webhook's).
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.basicConfig(level=observe.log_level.upper(), handlers=[handler], force=True)
 
@@ -50,7 +51,7 @@ class _SafeText(logging.Formatter):
 
 
 def json_formatter() -> logging.Formatter:
-    """One JSON object a line."""
+    """One JSON object per line."""
     return _SafeJson(
         "%(asctime)s %(levelname)s %(name)s %(message)s",
         rename_fields={"asctime": "at", "levelname": "level", "name": "logger"},
@@ -59,7 +60,7 @@ def json_formatter() -> logging.Formatter:
 
 
 def text_formatter() -> logging.Formatter:
-    """A line for a person, with the id of the call that it belongs to where there is one."""
+    """Lines for people, with the id of the call if there is one."""
     return _SafeText(
         "%(asctime)s %(levelname)s %(request_id)s %(message)s",
         "%H:%M:%S",

@@ -1,4 +1,4 @@
-"""The port that Prometheus fetches metrics from."""
+"""Serves metrics to Prometheus."""
 
 from prometheus_client import CollectorRegistry, start_http_server
 
@@ -11,8 +11,8 @@ class MetricsPort:
     """Serves metrics over HTTP, for Prometheus to fetch.
 
     Args:
-        registry: of the metrics.
-        listen: "host:port"; port 0 takes a free one.
+        registry: registry of the metrics.
+        listen: "host:port"; port 0 picks a free port.
 
     Raises:
         ListenError: the address cannot be listened on.
@@ -31,7 +31,7 @@ class MetricsPort:
         return int(self._server.server_port)
 
     def close(self) -> None:
-        """Serves no more."""
+        """Stop serving."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _AGAIN = 0.5
-"""Seconds until a task that goes on is cancelled again."""
+"""Seconds until a task that is still running is cancelled again."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 """Seconds until a task that failed is started again; doubled after each failure."""
 
@@ -72,11 +72,11 @@ async def run_to_its_end(executor: Executor, work: Callable[[], T]) -> T:
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel tasks, and return once they have ended; what they raised stays in them.
+    """Cancel tasks, and return once they have ended; their exceptions stay in them.
 
-    One cancellation can be lost: in Python 3.11, asyncio.wait_for swallows one that arrives while
-    its call completes, and Redis's client sends each command through it. A task in a loop would
-    then never end.
+    A single cancellation can be lost: in Python 3.11, asyncio.wait_for swallows one that arrives
+    while its call completes, and the Redis client sends each command through it. A task in a loop
+    would then never end.
     """
     left = set(tasks)
     while left:

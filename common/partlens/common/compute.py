@@ -1,4 +1,4 @@
-"""What a backbone runs on."""
+"""The device and precision that a backbone runs on."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,12 +9,12 @@ Precision = Literal["float32", "float16"]
 
 @dataclass(frozen=True)
 class Compute:
-    """What a backbone runs on.
+    """The device and precision that a backbone runs on.
 
     Attributes:
         device: "cuda" is the first NVIDIA GPU, and needs onnxruntime-gpu.
-        precision: of the numbers inside; pixels and feature map are float32 all the same.
-            "float16" is for GPUs: half of the memory, and their faster units.
+        precision: of the computation; pixels and the feature map are float32 in either case.
+            "float16" is for GPUs: it halves the memory and uses their faster units.
     """
 
     device: Device = "cpu"

@@ -1,4 +1,4 @@
-"""Files that are on disk, whole, when a function returns: also after a power cut."""
+"""Durable writes: once a function returns, the whole file survives a power cut."""
 
 import os
 import secrets
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def sync(path: Path) -> None:
-    """Wait until a file's content, or a folder's list of names, is on disk."""
+    """Flush a file's content, or a folder's list of names, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -15,7 +15,7 @@ def sync(path: Path) -> None:
 
 
 def sync_all(folder: Path) -> None:
-    """Wait until everything in a folder is on disk, and the folder's own list of names."""
+    """Flush a folder to disk: everything in it, and its own list of names."""
     for place, _, names in os.walk(folder, topdown=False):
         for name in names:
             sync(Path(place, name))
@@ -23,13 +23,13 @@ def sync_all(folder: Path) -> None:
 
 
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o666) -> None:
-    """Write a file that readers, and a machine that comes back, see old or new, never in between.
+    """Replace a file so that readers, even after a crash, see the old content or the new.
 
     Args:
-        mode: its permissions, less the process's umask.
+        mode: permissions, before the process's umask.
 
     Raises:
-        OSError: the disk refused it; the old file stays.
+        OSError: the write failed; the old file stays.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
@@ -41,15 +41,15 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o666) -> Non
     except OSError:
         draft.unlink(missing_ok=True)
         raise
-    # The new name too: else a token that was revoked may come back.
+    # Flush the new name too, or a revoked token may come back after a power cut.
     sync(path.parent)
 
 
 def move_into_place(draft: Path, path: Path) -> None:
-    """Give a folder that was written under another name its own: it is there whole, or not at all.
+    """Rename a finished draft folder, so that the folder appears whole or not at all.
 
     Raises:
-        OSError: there is something at this place, or the disk refused it.
+        OSError: the path already exists, or the rename failed.
     """
     sync_all(draft)
     draft.rename(path)

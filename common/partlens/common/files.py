@@ -1,4 +1,4 @@
-"""Opens files that a user named, but only regular ones: a FIFO would wait forever."""
+"""Opens files that a user named, but only regular ones: reading a FIFO could block forever."""
 
 import errno
 import os
@@ -19,10 +19,10 @@ def require_regular(path: Path) -> None:
 
 
 def open_regular(path: str, flags: int) -> int:
-    """Open a regular file, as `open(path, opener=open_regular)` needs it.
+    """Open a regular file; an opener for `open(path, opener=open_regular)`.
 
-    Nothing else is opened, as opening alone can wait or have an effect. What took the place of a
-    regular file in between is opened without waiting and refused.
+    Other kinds of file are refused before they are opened, since opening can block or have side
+    effects. If one replaces the file after that check, it is opened without blocking and refused.
 
     Raises:
         OSError: it is missing, not readable, or not a regular file.
@@ -38,14 +38,14 @@ def open_regular(path: str, flags: int) -> int:
 
 
 def read_file(path: Path, max_bytes: int = -1) -> bytes:
-    """The bytes of a regular file, no more than max_bytes of them unless that is negative.
+    """The bytes of a regular file, at most max_bytes of them; a negative number means all.
 
     Raises:
         OSError: it is missing, not readable, or not a regular file.
     """
     with open(path, "rb", opener=open_regular) as file:
         data: bytes | None = file.read(max_bytes)
-    if data is None:  # as some files of /proc, which would be waited for
+    if data is None:  # some files in /proc would block
         raise BlockingIOError(errno.EAGAIN, "has nothing to read yet", str(path))
     return data
 

@@ -1,4 +1,4 @@
-"""Conditions on images, and what images are grouped by."""
+"""Filters on images, and how results are grouped."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -8,15 +8,15 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Filter:
-    """Conditions that an image must all meet; an empty one lets every image pass.
+    """Conditions, all of which an image must meet; an empty filter lets every image pass.
 
     Attributes:
         cameras, tracks: any of these.
         captured_after: at this time or later; an image of unknown time does not pass.
-        captured_before: before this time; likewise.
+        captured_before: before this time; an image of unknown time does not pass.
         attributes: all of these, each with exactly this value.
         exclude_ids: none of these.
-        exclude_cameras: of none of these; an image of an unknown camera passes.
+        exclude_cameras: none of these; an image of an unknown camera passes.
     """
 
     cameras: Collection[str] = ()
@@ -29,7 +29,10 @@ class Filter:
 
 
 def require_several(where: Filter) -> None:
-    """Raise TypeError if a condition on several texts is one text: its letters would count."""
+    """Raise TypeError if a condition that takes several texts is a single string.
+
+    Python would iterate over its letters.
+    """
     for name in ("cameras", "tracks", "exclude_ids", "exclude_cameras"):
         if isinstance(given := getattr(where, name), str):
             raise TypeError(f"{name} is the text {given[:80]!r}; give a list or set of texts")
@@ -37,12 +40,12 @@ def require_several(where: Filter) -> None:
 
 @dataclass(frozen=True)
 class GroupBy:
-    """What images are put together by: those with the same value are a group.
+    """What to group images by: images with the same value form a group.
 
     An image without a value is a group of its own.
 
     Attributes:
-        attribute: name of an attribute; "" for the column.
+        attribute: name of an attribute; "" to group by the column.
         column: "track" or "camera".
     """
 

@@ -1,4 +1,4 @@
-"""What is known of an image besides its pixels, and what of that a gallery can hold."""
+"""Metadata of an image, and the limits that a gallery sets on it."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,12 +9,12 @@ EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
 LATEST = datetime(9999, 12, 30, 23, 59, 59, 999999, tzinfo=UTC)
 """A day inside the years 1 to 9999, so that every zone can show the time."""
 MAX_TEXT = 4096
-"""Characters of a camera, a track, a uri, or the name or value of an attribute."""
+"""Maximum characters in a camera, a track, a uri, or the name or value of an attribute."""
 MAX_ATTRIBUTES = 256
 MAX_BYTES = 65536
-"""Of all these texts of an image together, in UTF-8."""
+"""Maximum size of all these texts of an image together, in UTF-8."""
 
-# Control characters, and halves of surrogate pairs, which UTF-8 cannot encode.
+# Control characters, and lone surrogates, which UTF-8 cannot encode.
 _NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _NOT_IN_VALUES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -34,12 +34,12 @@ class MetadataError(ValueError):
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a camera or an archive says of an image; an empty text means unknown.
+    """Metadata that a camera or an archive gives for an image; an empty text means unknown.
 
     Attributes:
-        camera: which camera took it.
-        track: a track or identity within which images show the same subject.
-        captured_at: with its time zone; None where unknown.
+        camera: the camera that took it.
+        track: a track or identity; all its images show the same subject.
+        captured_at: capture time with its time zone; None if unknown.
         attributes: anything else, by name.
     """
 
@@ -50,7 +50,7 @@ class Metadata:
 
 
 def require_metadata(metadata: Metadata, uri: str = "") -> None:
-    """Raise MetadataError unless a gallery can hold this; the same for every way in."""
+    """Raise MetadataError unless a gallery can hold this; every way in uses this check."""
     require_name("camera", metadata.camera)
     require_name("track", metadata.track)
     require_name("uri", uri)
@@ -73,12 +73,12 @@ def require_metadata(metadata: Metadata, uri: str = "") -> None:
 
 
 def require_name(field: str, text: str) -> None:
-    """Raise MetadataError unless a text can be a camera, track, uri or attribute's name."""
+    """Raise MetadataError unless the text is valid as a camera, track, uri or attribute name."""
     _require_text(field, text, _NOT_IN_NAMES)
 
 
 def require_time(field: str, at: datetime | None) -> None:
-    """Raise MetadataError unless an image can have been captured at this time."""
+    """Raise MetadataError unless this is a valid capture time."""
     if at is None:
         return
     if at.utcoffset() is None:
@@ -87,7 +87,7 @@ def require_time(field: str, at: datetime | None) -> None:
         raise MetadataError(
             field,
             f"{at.isoformat()} is out of range; {EARLIEST.isoformat()} to {LATEST.isoformat()} is"
-            " allowed: leave it out where the time is unknown",
+            " allowed; leave it out if the time is unknown",
         )
 
 

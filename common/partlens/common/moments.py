@@ -10,13 +10,13 @@ _EXAMPLE = "2026-05-01T12:00:00+02:00"
 
 
 def read_moment(text: str) -> datetime:
-    """The moment that a text gives in ISO 8601 with dashes; without a zone if it names none.
+    """Parse an ISO 8601 time with dashes; the result has no zone if the text names none.
 
-    What is finer than a microsecond is cut off. A bare number is refused, as it may count seconds,
+    Digits beyond microseconds are cut off. A bare number is refused, since it may count seconds,
     milliseconds or days.
 
     Raises:
-        ValueError: it is of another form, or there is no such moment.
+        ValueError: the text has another form, or there is no such date or time.
 
     >>> read_moment("2026-05-01T12:00:00.123456789Z").isoformat()
     '2026-05-01T12:00:00.123456+00:00'

@@ -1,4 +1,4 @@
-"""What a user marks on an image, in pixels of the original upright image."""
+"""Regions that a user marks, in pixels of the original upright image."""
 
 from dataclasses import dataclass
 
@@ -26,8 +26,8 @@ class Point:
 
 @dataclass(frozen=True)
 class Polygon:
-    """A closed outline of at least three (x, y) corners; where it crosses itself, inside is
-    even-odd."""
+    """A closed outline of at least three (x, y) corners; if it crosses itself, the even-odd rule
+    decides what is inside."""
 
     points: tuple[tuple[float, float], ...]
 

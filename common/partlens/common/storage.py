@@ -1,4 +1,4 @@
-"""How a gallery can store contributions."""
+"""Number types in which a gallery can store contributions."""
 
 from typing import Literal
 

@@ -1,16 +1,16 @@
-"""JSON whose objects name no key twice."""
+"""JSON that refuses duplicate keys."""
 
 import json
 from typing import Any
 
 
 def loads(text: str | bytes) -> Any:
-    """The value of a JSON text.
+    """Parse a JSON text.
 
-    Python's own reader keeps the last of two equal keys and drops the first without a word.
+    Python's own parser silently keeps only the last of two equal keys.
 
     Raises:
-        ValueError: it is no JSON, or an object has a key twice.
+        ValueError: not JSON, or an object has a key twice.
         RecursionError: it is nested too deeply.
 
     >>> loads('{"box": 1, "box": 2}')

@@ -1,4 +1,4 @@
-"""From pixels to the feature map: the part of a model that is run, not explained."""
+"""The backbone, from pixels to the feature map: the part of a model that is run, not explained."""
 
 import logging
 import warnings
@@ -21,7 +21,7 @@ class Backbone(Protocol):
     """Pixels to the feature map A."""
 
     def __call__(self, pixels: FloatArray) -> FloatArray:
-        """A, shape [N, C, rows, cols] or tokens [N, T, C], of pixels [N, 3, height, width]."""
+        """Pixels [N, 3, height, width] to A, shape [N, C, rows, cols] or tokens [N, T, C]."""
         ...
 
     def to_onnx(self) -> bytes:
@@ -30,15 +30,15 @@ class Backbone(Protocol):
 
 
 class OnnxBackbone:
-    """An ONNX model of one input and one output, run by ONNX Runtime.
+    """An ONNX model with one input and one output, run by ONNX Runtime.
 
     Args:
-        data: the serialised model; weights inside, none in files beside it.
-        compute: what it runs on.
+        data: the serialised model, with its weights inside and none in external files.
+        compute: the device and precision it runs on.
 
     Raises:
         ModelFileError: not an ONNX model that can be run, or not of this form.
-        ModelError: there is no such device.
+        ModelError: no such device is available.
     """
 
     def __init__(self, data: bytes, compute: Compute = CPU) -> None:
@@ -49,34 +49,34 @@ class OnnxBackbone:
             self._session = session(data, compute)
         except ModelError:
             raise
-        except Exception as error:  # protobuf's and ONNX Runtime's many own classes
+        except Exception as error:  # protobuf and ONNX Runtime raise many classes of their own
             raise ModelFileError(
-                f"the backbone is no ONNX model that can be run: {error}"
+                f"the backbone is not an ONNX model that can be run: {error}"
             ) from error
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or len(outputs) != 1:
             raise ModelFileError(
-                f"the backbone has {len(inputs)} inputs and {len(outputs)} outputs; one of each is"
-                " needed"
+                f"the backbone has {len(inputs)} inputs and {len(outputs)} outputs; it needs one of"
+                " each"
             )
         self._input, self._output = inputs[0].name, outputs[0].name
 
     def __call__(self, pixels: FloatArray) -> FloatArray:
-        """A of pixels [N, 3, height, width].
+        """Pixels [N, 3, height, width] to A.
 
         Raises:
-            ShapeError: pixels of another shape than the model takes.
+            ShapeError: the model does not take pixels of this shape.
         """
         try:
             (feature,) = run(self._session, [self._output], {self._input: pixels})
-        except Exception as error:  # ONNX Runtime's own classes
+        except Exception as error:  # ONNX Runtime raises classes of its own
             raise ShapeError(
                 f"the backbone does not take pixels of shape {pixels.shape}: {error}"
             ) from error
         return np.asarray(feature, np.float32)
 
     def to_onnx(self) -> bytes:
-        """The model that it was made of, unchanged."""
+        """The model that it was made from, unchanged."""
         return self._data
 
 
@@ -93,7 +93,7 @@ class TorchBackbone:
 
     @torch.no_grad()
     def __call__(self, pixels: FloatArray) -> FloatArray:
-        """A of pixels [N, 3, height, width], on the CPU."""
+        """Pixels [N, 3, height, width] to A, on the CPU."""
         device = next((p.device for p in self._module.parameters()), torch.device("cpu"))
         feature: FloatArray = self._module(torch.from_numpy(pixels).to(device)).cpu().numpy()
         return feature
@@ -113,11 +113,11 @@ def _export(backbone: nn.Module, height: int, width: int) -> bytes:
     Raises:
         ModelError: torch.onnx cannot express it.
     """
-    # It warns of torchvision's absence, which concerns none of the operators used here.
+    # It warns that torchvision is missing, which affects none of the operators used here.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the exporter's own, about its future
+            warnings.simplefilter("ignore")  # the exporter warns about its own deprecations
             program = torch.onnx.export(
                 backbone,
                 (torch.zeros(2, 3, height, width),),
@@ -130,7 +130,7 @@ def _export(backbone: nn.Module, height: int, width: int) -> bytes:
         if program is None:
             raise ModelError("torch.onnx.export returned nothing")
         proto = program.model_proto
-        # The exporter writes where each node stood in the source, paths of this machine included.
+        # The exporter records where each node came from, including paths of this machine.
         for node in (*proto.graph.node, *(n for f in proto.functions for n in f.node)):
             del node.metadata_props[:]
             node.doc_string = ""
@@ -138,15 +138,15 @@ def _export(backbone: nn.Module, height: int, width: int) -> bytes:
         return data
     except ModelError:
         raise
-    except Exception as error:  # the exporter's many own classes
+    except Exception as error:  # the exporter raises many classes of its own
         raise ModelError(f"the backbone cannot be written as ONNX: {error}") from error
 
 
 def _require_self_contained(proto: onnx.ModelProto) -> None:
-    """No tensor may lie in another file: a model folder's files are named by us alone."""
+    """Refuse tensors in external files: only partlens names the files of a model folder."""
     for tensor in proto.graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             raise ModelFileError(
-                f"weight {tensor.name!r} of the backbone lies in another file; save the ONNX model"
+                f"weight {tensor.name!r} of the backbone is in another file; save the ONNX model"
                 " with its weights inside"
             )

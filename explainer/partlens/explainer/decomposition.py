@@ -1,4 +1,4 @@
-"""One image's embedding as the sum of what its positions and the head's constants add to it."""
+"""One image's embedding as a sum of contributions: of its positions and of the head's constants."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,10 +14,9 @@ class Decomposition:
 
     Attributes:
         contributions: c_p = W_p A_p, shape [P, D], positions in row-major order over the grid.
-        bias: b, all that belongs to no cell: what the head's constants add, and the extras;
-            shape [D].
+        bias: b, everything that belongs to no cell: the head's constants and the extras; shape [D].
         grid: (rows, cols) of the feature map; P = rows * cols.
-        extras: what each token that lies on no cell (class and register tokens) put into the
+        extras: what each token that belongs to no cell (class and register tokens) adds to the
             bias, by name, shape [D] each.
 
     Raises:
@@ -60,20 +59,20 @@ class Decomposition:
         return self.contributions.sum(0) + self.bias
 
     def partial_feature(self, weights: torch.Tensor) -> torch.Tensor:
-        """f = sum_p w_p c_p, shape [D], of the region that covers position p by weights[p].
+        """f = sum_p w_p c_p, shape [D], of the region that covers weights[p] of position p.
 
         Args:
             weights: w_p in 0..1, shape [P].
 
         Raises:
-            ShapeError: not one weight a position, a weight outside 0..1, or none above zero.
+            ShapeError: not one weight per position, a weight outside 0..1, or none above zero.
         """
         positions = self.contributions.shape[0]
         if tuple(weights.shape) != (positions,):
             raise ShapeError(
                 f"region weights have shape {tuple(weights.shape)}; this image needs [{positions}]"
             )
-        # Written so that NaN, which compares false with everything, is refused too.
+        # Written so that NaN, which compares as false with everything, is refused too.
         if not bool(((weights >= 0) & (weights <= 1)).all()) or not bool((weights > 0).any()):
             raise ShapeError("region weights must lie in 0..1, and at least one must be above 0")
         return weights.to(self.contributions) @ self.contributions

@@ -4,7 +4,7 @@ ExplainerError
 ├── ShapeError                    arrays do not fit together or cannot be explained
 ├── ImageError                    the bytes are not a usable image
 ├── RegionError                   a region is outside its image or empty
-├── AnnotationError               labels or annotation tables cannot be used
+├── AnnotationError               labels or annotation tables cannot be read or used
 ├── TableError                    a table cannot be read
 └── ModelError                    a model cannot be used
     ├── UnsupportedOperatorError  the head has an operator without a rule

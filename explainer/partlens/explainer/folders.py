@@ -1,4 +1,4 @@
-"""What a folder holds, with all folders in it."""
+"""Lists a folder and its subfolders."""
 
 import os
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Contents:
-    """What a folder holds.
+    """Contents of a folder and its subfolders.
 
     Attributes:
-        files: everything that is not a folder, in a fixed order; links to files among them.
-        unreadable: folders that could not be listed, or not completely.
-        linked: links to folders, which are not followed, so that no loop can be entered.
+        files: everything that is not a folder, including links to files, in a fixed order.
+        unreadable: folders that could not be listed, or only in part.
+        linked: links to folders; they are not followed, which rules out loops.
     """
 
     files: tuple[Path, ...]
@@ -21,9 +21,9 @@ class Contents:
 
 
 def contents(folder: Path) -> Contents:
-    """List a folder and all folders in it; what cannot be listed is in the answer."""
+    """List a folder and its subfolders; the result also names folders that cannot be listed."""
     files, unreadable, linked = list[str](), list[str](), list[str]()
-    waiting = [str(folder)]  # not recursive: folders may be nested deeper than calls
+    waiting = [str(folder)]  # not recursive: folders may be nested deeper than the call stack
     while waiting:
         here = waiting.pop()
         try:
@@ -43,7 +43,7 @@ def contents(folder: Path) -> Contents:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads nowhere, or in a circle: reading it says so
+    except OSError:  # a broken or circular link: reading it reports the error
         return False
 
 

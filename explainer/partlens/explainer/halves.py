@@ -1,7 +1,7 @@
-"""Between float16, in which contributions are kept, and float32, in which they are computed with.
+"""Converts between float16, the storage type of contributions, and float32, used to compute.
 
-numpy converts in software; torch uses the processor's own instructions, which measured 20 times as
-fast and was half of the time of a search and a third of that of a commit.
+numpy converts in software and took half of the time of a search and a third of that of a commit.
+torch uses the processor's own instructions, which measured 20 times as fast.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 
 def to_half(values: NDArray[np.float32]) -> NDArray[np.float16]:
-    """The nearest float16 of each value, same shape; infinite beyond its largest."""
+    """The nearest float16 of each value, same shape; infinite beyond the float16 range."""
     with one_torch_thread():
         return _torch(values).half().numpy()
 
@@ -26,10 +26,10 @@ def to_single(values: NDArray[np.float16]) -> NDArray[np.float32]:
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Keeps torch's small operators on this thread.
+    """Run torch's small operators on this thread only.
 
-    Its other threads would spin between them and take the cores from ONNX Runtime's and from
-    those that decode: measured 10 to 20 times the processor time, for no gain.
+    Between operators torch's other threads spin and take cores from ONNX Runtime and from
+    decoding: this measured 10 to 20 times the processor time, for no gain.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -40,5 +40,5 @@ def one_torch_thread() -> Iterator[None]:
 
 
 def _torch(values: NDArray[np.floating]) -> torch.Tensor:
-    # torch refuses to share what must not be written to, as a memory-mapped file.
+    # torch does not share read-only memory, such as a memory-mapped file.
     return torch.from_numpy(values if values.flags.writeable else values.copy())

@@ -1,4 +1,4 @@
-"""Encoded image bytes to upright RGB pixels, and the files of a folder that hold them."""
+"""Decodes image bytes to upright RGB pixels, and lists the image files of a folder."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ SUFFIXES = frozenset(
         *(".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".heic", ".heif", ".hif"),
     )
 )
-"""Names of files with these endings are taken for images."""
+"""Files with these extensions count as images."""
 
 
 def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> NDArray[np.uint8]:
-    """Pixels of an encoded image, uint8 sRGB [height, width, 3], upright.
+    """Decode an image to upright pixels, uint8 sRGB [height, width, 3].
 
     See partlens.common.pictures.decode.
 
@@ -34,7 +34,7 @@ def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> NDArray[np.uint
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The files in a folder, and in all folders in it, that are named like images; sorted.
+    """The files in a folder and its subfolders with an image extension, sorted.
 
     Links to folders are not followed.
 

@@ -1,4 +1,4 @@
-"""Maps of the feature grid, at the size of the image they explain."""
+"""Upsamples maps of the feature grid to the size of the image they explain."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +12,15 @@ def upsample(
     image_size: tuple[int, int],
     preprocessing: Preprocessing,
 ) -> NDArray[np.float32]:
-    """One number a pixel, bilinear between the centres of the cells; signed, not rescaled.
+    """One number per pixel, bilinear between the centres of the cells; signed, not rescaled.
 
-    Beyond the outermost centres the edge's value is kept. What the model crops away is 0: it
-    contributed nothing.
+    Beyond the outermost centres the value stays that of the edge. Pixels that the model crops away
+    are 0, since they contributed nothing.
 
     Args:
         values: the map, shape [rows, cols].
         image_size: (width, height) of the original upright image.
-        preprocessing: what the model did to that image.
+        preprocessing: the model's preprocessing of that image.
 
     Returns:
         Float32, shape [height, width].
@@ -41,7 +41,7 @@ def upsample(
 
 
 def _interpolation(at: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
-    """Weight of each cell at each place; places in 0..1 of the input, zero rows outside it."""
+    """Weight of each cell at each place in 0..1 of the input; rows of zeros outside it."""
     centre = np.clip(at * cells - 0.5, 0, cells - 1)
     weights = np.maximum(0.0, 1 - np.abs(centre[:, None] - np.arange(cells)))
     return np.where(((at >= 0) & (at <= 1))[:, None], weights, 0.0)

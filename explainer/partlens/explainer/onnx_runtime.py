@@ -1,4 +1,4 @@
-"""ONNX Runtime as it is used everywhere here: quiet, and telling nobody anything."""
+"""Opens ONNX Runtime sessions, quiet and without telemetry."""
 
 import os
 import threading
@@ -8,8 +8,8 @@ from typing import Any
 from partlens.common.compute import CPU, Compute
 from partlens.explainer.errors import ModelError
 
-# Its official builds report what they run to their maker, from the moment they are loaded. What is
-# searched for in an archive is nobody's business: to change that is for whoever runs partlens.
+# Official builds send usage data to their maker from the moment they are loaded. What people search
+# an archive for is private, so only the person who runs partlens may turn this on.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnx
@@ -23,29 +23,29 @@ _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
 def session(data: bytes, compute: Compute = CPU) -> onnxruntime.InferenceSession:
-    """A session that runs a serialised model, with its own log at errors.
+    """A session that runs a serialised model and logs only errors.
 
     Raises:
-        ModelError: there is no GPU that it can use.
-        Exception: ONNX Runtime's many own classes, where it cannot be run.
+        ModelError: no usable GPU was found.
+        Exception: the model cannot be run; ONNX Runtime raises many classes of its own.
     """
     wanted = [_CPU] if compute.device == "cpu" else [_CUDA, _CPU]
     if compute.device == "cuda" and _CUDA not in providers():
         raise ModelError(
-            f"this ONNX Runtime runs on {', '.join(providers())} alone; on a GPU it needs"
-            " onnxruntime-gpu in the place of onnxruntime"
+            f"this ONNX Runtime runs only on {', '.join(providers())}; for a GPU, install"
+            " onnxruntime-gpu instead of onnxruntime"
         )
     if compute.device == "cuda":
-        # CUDA's libraries may lie in packages beside it, where no loader looks.
+        # CUDA's libraries may be in separate Python packages, where no loader looks.
         onnxruntime.preload_dlls()
     if compute.precision == "float16":
         data = _halved(data)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
-    # Its threads would spin between two passes, on the cores that decode and decompose.
+    # Between two passes its threads would spin on the cores that decode and decompose.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     made = onnxruntime.InferenceSession(data, options, providers=wanted)
-    if made.get_providers()[0] != wanted[0]:  # it goes on without what it cannot load
+    if made.get_providers()[0] != wanted[0]:  # it silently continues without the GPU
         raise ModelError(
             "ONNX Runtime found no GPU that it can use; `nvidia-smi` and `partlens doctor` say more"
         )
@@ -55,10 +55,10 @@ def session(data: bytes, compute: Compute = CPU) -> onnxruntime.InferenceSession
 def run(
     session: onnxruntime.InferenceSession, outputs: list[str], inputs: dict[str, Any]
 ) -> list[Any]:
-    """What a session gives; on the main thread, a signal's handler may end it by raising.
+    """Run a session; on the main thread, a signal handler may end it by raising.
 
-    A signal's handler runs on the main thread, and only when no call into C is in progress there.
-    So the session runs on another thread, and is told to stop after the operator that it is in.
+    Signal handlers run on the main thread, and only while no call into C is in progress there. So
+    the session runs on another thread, and stops after its current operator if a handler raises.
     """
     if threading.current_thread() is not threading.main_thread():
         return list(session.run(outputs, inputs))
@@ -73,12 +73,12 @@ def run(
 
 
 def providers() -> list[str]:
-    """What this build of it can run on."""
+    """The execution providers of this build, such as CUDAExecutionProvider."""
     return list(onnxruntime.get_available_providers())
 
 
 def _halved(data: bytes) -> bytes:
-    """The same model computing in float16, with float32 at its ends."""
+    """The same model computed in float16, with float32 inputs and outputs."""
     model = convert_float_to_float16(onnx.load_model_from_string(data), keep_io_types=True)
     halved: bytes = model.SerializeToString()
     return halved

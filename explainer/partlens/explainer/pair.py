@@ -1,4 +1,4 @@
-"""Why two images are alike: Eq. 3 of Zhu, Yang, Chen (2021), split over positions."""
+"""Explains why two images are similar: Eq. 3 of Zhu, Yang, Chen (2021), split over positions."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -78,10 +78,9 @@ class PairExplanation:
 
     @property
     def query_extras(self) -> dict[str, float]:
-        """What each token of the query that lies on no cell adds to the similarity, e . E_r / Z.
+        """What each query token that belongs to no cell adds to the similarity, e . E_r / Z.
 
-        With the map of all cells, query_map(with_bias=True), and what is left of the bias they add
-        up to the similarity.
+        They, query_map(with_bias=True) and the rest of the bias add up to the similarity.
         """
         return self._extras(self.query, self.retrieved)
 
@@ -94,7 +93,7 @@ class PairExplanation:
         """f . c_q / Z over the retrieved image, for a region of the query; shape [rows, cols].
 
         Args:
-            query_weights: share of each query position that the region covers, 0..1, shape [P].
+            query_weights: fraction of each query position that the region covers, 0..1, shape [P].
 
         Raises:
             ShapeError: as Decomposition.partial_feature.
@@ -106,9 +105,9 @@ class PairExplanation:
         return self._against(self.retrieved.partial_feature(retrieved_weights), self.query)
 
     def partial_constant_of_retrieved(self, query_weights: torch.Tensor) -> float:
-        """f . b_r / Z: with the partial map of the retrieved image it adds up to f . E_r / Z.
+        """f . b_r / Z; together with the partial map of the retrieved image it gives f . E_r / Z.
 
-        Args, Raises: as partial_map_of_retrieved.
+        Arguments and errors as in partial_map_of_retrieved.
         """
         feature = self.query.partial_feature(query_weights)
         return float(feature @ self.retrieved.bias) / self.normaliser
@@ -123,21 +122,21 @@ class PairExplanation:
     ) -> torch.Tensor:
         """f_i . f_j / Z for each region i of the query and j of the retrieved image.
 
-        Where the regions of each image cover every position once, the matrix adds up to the first
-        of the four terms; with one region a position it is the point-to-point map.
+        If the regions of each image cover every position once, the matrix adds up to the first of
+        the four terms. With one region per position it is the point-to-point map.
 
         Args:
-            query_weights: share of each query position that region i covers, 0..1, shape [I, P].
-            retrieved_weights: likewise of the retrieved image, shape [J, P].
+            query_weights: fraction of each query position that region i covers, 0..1, shape [I, P].
+            retrieved_weights: the same for region j of the retrieved image, shape [J, P].
 
         Returns:
             Signed, shape [I, J].
 
         Raises:
-            ShapeError: no region, or as Decomposition.partial_feature.
+            ShapeError: no region, or as in Decomposition.partial_feature.
         """
         if not (len(query_weights) and len(retrieved_weights)):
-            raise ShapeError("a region-to-region matrix needs a region of each image")
+            raise ShapeError("a region-to-region matrix needs at least one region of each image")
         ours = torch.stack([self.query.partial_feature(w) for w in query_weights])
         theirs = torch.stack([self.retrieved.partial_feature(w) for w in retrieved_weights])
         return ours @ theirs.T / self.normaliser
@@ -162,17 +161,17 @@ def maps_of_retrieved(
     bias: FloatArray,
     grid: tuple[int, int],
 ) -> FloatArray:
-    """f . c_q / Z over many retrieved images: an overall map for f = E_q, else a partial one.
+    """f . c_q / Z over many retrieved images: an overall map if f = E_q, else a partial map.
 
     Args:
         feature: f, shape [D].
         query: E_q, the query's embedding before L2 normalisation, shape [D].
-        contributions: of M retrieved images, shape [M, P, D].
-        bias: theirs, shape [M, D].
+        contributions: contributions of M retrieved images, shape [M, P, D].
+        bias: bias of each, shape [M, D].
         grid: (rows, cols) of their positions.
 
     Returns:
-        Signed, float32 [M, rows, cols]; 0 where an embedding is of length 0.
+        Signed, float32 [M, rows, cols]; 0 for embeddings of zero length.
     """
     z = np.linalg.norm(contributions.sum(1) + bias, axis=1) * np.linalg.norm(query)
     scale = np.divide(1.0, z, out=np.zeros_like(z), where=z > 0)

@@ -1,4 +1,4 @@
-"""Fewer positions: neighbours added up, so that the sum over all of them stays.
+"""Pools contributions to fewer positions by adding neighbours, which keeps their total.
 
 Axis letters: N images, P positions, D dimensions.
 """
@@ -12,15 +12,15 @@ FloatArray = NDArray[np.float32]
 
 
 def pool(contributions: FloatArray, grid: tuple[int, int], to: tuple[int, int]) -> FloatArray:
-    """Contributions on a coarser grid: each cell's is shared out by area, so that sums stay.
+    """Contributions on a coarser grid: each cell's is divided by area, so that sums stay.
 
     Args:
         contributions: shape [N, P, D], P = rows x cols of `grid`.
         grid: rows and columns before.
-        to: rows and columns after; where they divide `grid`, whole neighbours are added.
+        to: rows and columns after; if they divide `grid`, whole neighbours are added.
 
     Returns:
-        Shape [N, P', D]; sum over P' as over P.
+        Shape [N, P', D]; the sum over P' equals the sum over P.
 
     Raises:
         ShapeError: `to` is empty or finer than `grid`.
@@ -37,7 +37,7 @@ def pool(contributions: FloatArray, grid: tuple[int, int], to: tuple[int, int]) 
 
 
 def _shares(before: int, after: int) -> NDArray[np.float64]:
-    """How much of each cell lies in each coarser one, shape [after, before]; columns sum to 1."""
+    """Fraction of each cell in each coarser one, shape [after, before]; columns sum to 1."""
     fine = np.arange(before)
     coarse = np.arange(after)[:, None] * (before / after)
     covered = np.minimum(fine + 1, coarse + before / after) - np.maximum(fine, coarse)

@@ -1,4 +1,4 @@
-"""From an upright image to the numbers a model reads, and where each pixel went."""
+"""Preprocessing: from an upright image to a model's input, and where each pixel ends up."""
 
 import math
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Json = dict[str, object]
 
 @dataclass(frozen=True)
 class Frame:
-    """Where pixels of the original image lie in the model's input: input = original*scale + offset.
+    """Maps pixels of the original image to the model's input: input = original*scale + offset.
 
     Coordinates are continuous, x right, y down; pixel i covers i to i + 1.
     """
@@ -39,17 +39,17 @@ class Frame:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a model wants its pixels.
+    """How a model's input is made from an image.
 
     Attributes:
         height, width: size of the model's input, in pixels.
         colour_order: order of the three channels.
-        mean, std: (pixel - mean) / std, in units of 0..255, in the model's colour order.
+        mean, std: for (pixel - mean) / std, in units of 0..255, in the model's colour order.
         resize: "stretch" ignores the image's proportions; "shortest_side_crop" keeps them and
-            cuts what sticks out on the longer side, equally at both ends.
+            crops the longer side, equally at both ends.
 
     Raises:
-        ModelError: a value that no model can have.
+        ModelError: an impossible value.
     """
 
     height: int
@@ -95,7 +95,7 @@ class Preprocessing:
             Float32, shape [3, self.height, self.width].
 
         Raises:
-            ImageError: another shape or type.
+            ImageError: the image has another shape or type.
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
             raise ImageError(
@@ -122,7 +122,7 @@ class Preprocessing:
 
     @classmethod
     def from_json(cls, plain: Mapping[str, object]) -> "Preprocessing":
-        """Read back what to_json wrote.
+        """Inverse of to_json.
 
         Raises:
             ModelError: a key is missing, unknown or of the wrong type.

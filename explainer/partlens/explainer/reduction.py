@@ -1,8 +1,8 @@
 """Smaller models: the same backbone and head, with fewer positions or fewer dimensions.
 
-Adding neighbouring positions up and projecting are linear, so what is left is again a model whose
-contributions and bias sum to its embedding, and every score and map is exact for it. What the
-smaller model loses against the larger one is measured where it is fitted.
+Pooling neighbouring positions and projecting are linear, so the result is again a model:
+contributions and bias sum to its embedding, and every score and map is exact for it. Fitting
+measures what the smaller model loses against the larger one.
 Axis letters: N images, P positions, D dimensions, K of them kept.
 """
 
@@ -26,15 +26,15 @@ _NAME, _WEIGHT = "projection", "projection.weight"
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """Onto the K orthonormal directions that keep most of the contributions' squared length.
+    """Projection onto the K orthonormal directions that keep most of the squared length.
 
-    Uncentred, as a mean taken away from every position would break the sum.
+    It is not centred, since subtracting a mean from every position would break the sum.
 
     Attributes:
         basis: orthonormal columns, float32 [D, K].
-        lost: share of the sum of |c_p|^2 and |b|^2 that it drops, on what it was fitted to: of
-            the products c_p.c_p that similarities are made of.
-        images: to how many it was fitted.
+        lost: fraction of the sum of |c_p|^2 and |b|^2 that it drops, on the images it was fitted
+            to; similarities are made of such products c_p.c_p.
+        images: number of images it was fitted to.
     """
 
     basis: FloatArray
@@ -45,15 +45,15 @@ class Projection:
     def fit(
         cls, images: Iterable[tuple[FloatArray, FloatArray]], width: int, dimensions: int
     ) -> "Projection":
-        """Fitted to images.
+        """Fit a projection to images.
 
         Args:
-            images: contributions [N, P, D] and bias [N, D] of some at a time.
+            images: batches of contributions [N, P, D] and bias [N, D].
             width: D.
             dimensions: K.
 
         Raises:
-            ShapeError: K is not 1 to D, or there is no image.
+            ShapeError: K is not in 1..D, or there is no image.
         """
         if not 1 <= dimensions <= width:
             raise ShapeError(
@@ -67,14 +67,14 @@ class Projection:
                 moment += some.T @ some
             count += len(contributions)
         if not count:
-            raise ShapeError("a projection is fitted to images, and there is none; add some first")
+            raise ShapeError("a projection is fitted to images, and there are none; add some first")
         values, vectors = np.linalg.eigh(moment)
         kept, total = values[::-1][:dimensions].sum(), values.sum()
         basis = np.ascontiguousarray(vectors[:, ::-1][:, :dimensions], np.float32)
         return cls(basis, float(1 - kept / total) if total > 0 else 0.0, count)
 
     def __call__(self, vectors: FloatArray) -> FloatArray:
-        """Contributions or bias [..., D] as [..., K]."""
+        """Project contributions or bias from [..., D] to [..., K]."""
         return vectors @ self.basis
 
 
@@ -84,24 +84,24 @@ def smaller(
     grid: tuple[int, int] | None = None,
     projection: Projection | None = None,
 ) -> MetricModel:
-    """A model of fewer positions, fewer dimensions or both; save it to give it a digest.
+    """A model with fewer positions, fewer dimensions or both; save it to give it a digest.
 
-    Its bias share stays that of the larger one.
+    It keeps the bias share of the larger model.
 
     Args:
-        model: the larger one.
-        name: of the smaller one.
-        grid: rows and columns to keep; None for all.
-        projection: of the dimensions; None for all.
+        model: the larger model.
+        name: name of the smaller model.
+        grid: its rows and columns; None keeps them.
+        projection: projection of the dimensions; None keeps them.
 
     Raises:
-        ModelError: of a model that is a smaller one already.
+        ModelError: the model is already a reduced one.
         ShapeError: the grid is finer than the model's.
     """
     spec = model.spec
     if spec.reduction is not None:
         raise ModelError(
-            f"model {spec.name!r} is a smaller one already; use the one that it was made of,"
+            f"model {spec.name!r} is already a reduced model; use the model that it was made from,"
             f" {spec.reduction.of}"
         )
     grid = grid or spec.grid
@@ -132,20 +132,21 @@ def smaller(
 def reduced(
     model: MetricModel, contributions: FloatArray, bias: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """What a smaller model gives where the one it was made of gave this.
+    """Convert the larger model's contributions and bias to those of the smaller model.
 
     Args:
+        model: the smaller model.
         contributions: of the larger model, shape [N, P, D].
-        bias: likewise, shape [N, D].
+        bias: of the larger model, shape [N, D].
 
     Returns:
         Contributions [N, P', K] and bias [N, K].
 
     Raises:
-        ModelError: the model is no smaller one.
+        ModelError: the model is not a reduced model.
     """
     if model.spec.reduction is None:
-        raise ModelError(f"model {model.spec.name!r} was made of no larger one")
+        raise ModelError(f"model {model.spec.name!r} was not made from a larger one")
     contributions = pool(contributions, model.spec.feature_grid, model.spec.grid)
     if model.head.output != _NAME:
         return contributions, bias

@@ -1,4 +1,4 @@
-"""The share of each feature-map cell that a region covers, and the pixels under cells."""
+"""Converts regions to feature-map cells, by the fraction of each that they cover, and back."""
 
 import math
 
@@ -9,7 +9,7 @@ from partlens.common.regions import Box, Mask, Point, Polygon, Region
 from partlens.explainer.errors import RegionError
 from partlens.explainer.preprocessing import Preprocessing
 
-# Scan lines a row of cells; a slanted edge is off by about 1 / (12 * lines**2) of a cell.
+# Scan lines per row of cells; a slanted edge is off by about 1 / (12 * lines**2) of a cell.
 _LINES = 64
 Grid = tuple[int, int]
 
@@ -17,21 +17,22 @@ Grid = tuple[int, int]
 def position_weights(
     region: Region, image_size: tuple[int, int], preprocessing: Preprocessing, grid: Grid
 ) -> NDArray[np.float32]:
-    """The share of each position's cell that a region covers.
+    """The fraction of each position's cell that a region covers.
 
-    What sticks out of the image is cut off. A point covers the whole of the cell it lies in.
+    Regions are clipped to the image. A point covers the whole cell that contains it.
 
     Args:
         region: in pixels of the original upright image.
         image_size: (width, height) of that image.
-        preprocessing: what the model does to the image.
+        preprocessing: the model's preprocessing.
         grid: (rows, cols) of the feature map.
 
     Returns:
         w_p in 0..1, float32, shape [P], row-major; at least one is above 0.
 
     Raises:
-        RegionError: no area, not a number, outside the image, or in what the model crops away.
+        RegionError: no area, not a number, outside the image, or only in the part that the model
+            crops away.
     """
     if isinstance(region, Point):
         weights = _point(region, image_size, preprocessing, grid)
@@ -41,12 +42,12 @@ def position_weights(
         weights = _box(region, image_size, preprocessing, grid)
     else:
         weights = _outline(_corners(region), image_size, preprocessing, grid)
-    # Rounding leaves crumbs along an outline of no area.
+    # Rounding leaves tiny weights along an outline without area.
     weights = np.where(weights > 1e-9, weights, 0.0)
     shares: NDArray[np.float32] = weights.clip(0, 1).astype(np.float32).reshape(-1)
     if not shares.any():
         raise RegionError(
-            "the region has no area inside what the model sees of this "
+            "the region has no area in the part that the model sees of this "
             f"{image_size[0]}x{image_size[1]} image (resize: {preprocessing.resize}); "
             "draw it larger or nearer to the middle"
         )
@@ -62,11 +63,11 @@ def window_box(
     preprocessing: Preprocessing,
     grid: Grid,
 ) -> Box:
-    """The pixels of the original image under a window of cells, cut at the image's edges.
+    """The pixels of the original image under a window of cells, clipped to the image.
 
     Args:
-        row0, col0, row1, col1: from where to where, in cells, fractions included.
-        image_size, preprocessing, grid: as position_weights.
+        row0, col0, row1, col1: edges of the window in cells; fractions are allowed.
+        image_size, preprocessing, grid: as in position_weights.
 
     Raises:
         RegionError: the window is empty or leaves the grid.
@@ -74,8 +75,8 @@ def window_box(
     rows, cols = grid
     if not (0 <= row0 < row1 <= rows and 0 <= col0 < col1 <= cols):
         raise RegionError(
-            f"window rows {row0:g} to {row1:g}, columns {col0:g} to {col1:g} does not lie in"
-            f" a {rows}x{cols} grid"
+            f"the window of rows {row0:g} to {row1:g}, columns {col0:g} to {col1:g} is not inside"
+            f" the {rows}x{cols} grid"
         )
     width, height = image_size
     frame = preprocessing.frame(width, height)
@@ -88,7 +89,7 @@ def window_box(
 
 
 def overlap(edges: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
-    """Length of each interval between edges that falls in each cell; shape [cells, edges - 1].
+    """Length of the overlap of each interval between edges with each cell, [cells, edges - 1].
 
     Args:
         edges: ascending, in units of cells.
@@ -111,7 +112,7 @@ def _point(
     rows, cols = grid
     x, y = preprocessing.frame(width, height).to_input(point.x, point.y)
     weights = np.zeros(grid)
-    # The image's far edges belong to the last cell; the tolerance is for the frame's rounding.
+    # The image's far edges belong to the last cell; the tolerance absorbs the frame's rounding.
     slack = 1e-6 * max(preprocessing.width, preprocessing.height)
     if -slack <= x <= preprocessing.width + slack and -slack <= y <= preprocessing.height + slack:
         row = min(max(int(y * rows / preprocessing.height), 0), rows - 1)
@@ -157,7 +158,7 @@ def _on_grid(
     """Corners (x, y) in pixels of the image, shape [n, 2], as (column, row) in cells.
 
     Raises:
-        RegionError: all of what they span lies outside the image.
+        RegionError: the corners span no area inside the image.
     """
     width, height = image_size
     (left, top), (right, bottom) = corners.min(0), corners.max(0)

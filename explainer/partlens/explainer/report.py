@@ -1,4 +1,4 @@
-"""Everything there is to say about a pair of images, with the check that it is the whole of it."""
+"""The full explanation of a pair of images, with a check that it is complete."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class SignedMap:
-    """A map split by sign: what makes two images alike, and what keeps them apart.
+    """A map split by sign: what makes two images similar, and what makes them differ.
 
     Attributes:
-        raises: what adds to the similarity, at least 0, shape [rows, cols].
-        lowers: the counterfactual map: what takes from it, at most 0, shape [rows, cols].
+        raises: the positive part, shape [rows, cols], values at least 0.
+        lowers: the negative part (counterfactual map), shape [rows, cols], values at most 0.
         similarity_without_lowering: the cosine similarity if the positions that lower it added
             nothing to their embedding.
     """
@@ -36,11 +36,11 @@ class SignedMap:
 
 @dataclass(frozen=True)
 class PairReport:
-    """A pair's explanation beside what the model itself says of the pair.
+    """A pair's explanation, and the model's own similarity to compare it with.
 
     Attributes:
-        pair: the explanation; its maps and matrices are methods of it.
-        model_similarity: cosine similarity of the embeddings as the models' own heads give them.
+        pair: the explanation, with maps and matrices as methods.
+        model_similarity: cosine similarity of the embeddings that the models' own heads compute.
     """
 
     pair: PairExplanation
@@ -53,16 +53,16 @@ class PairReport:
 
     @property
     def shares(self) -> FourTerms:
-        """Each term over the sum of all four's magnitudes: signed, magnitudes add up to 1.
+        """Each term over the sum of the four magnitudes: signed, magnitudes add up to 1.
 
-        Not over the similarity, which may be 0 while its terms are large.
+        The similarity would be no good divisor: it may be 0 while its terms are large.
         """
         total = sum(map(abs, self.terms)) or 1.0
         return FourTerms(*(term / total for term in self.terms))
 
     @property
     def completeness_residual(self) -> float:
-        """What the four terms fail to explain of the models' own cosine similarity."""
+        """The part of the models' own cosine similarity that the four terms do not explain."""
         return self.model_similarity - sum(self.terms)
 
     @cached_property
@@ -85,25 +85,25 @@ def explain_pairs(
     *,
     retrieved_model: MetricModel | None = None,
 ) -> list[PairReport]:
-    """One query against k images, each model run once.
+    """Explain one query against k images; each model runs once.
 
     Args:
-        model: the query's.
+        model: the query's model.
         query: upright RGB, uint8 [height, width, 3], of any size.
-        retrieved: k images likewise.
-        retrieved_model: the retrieved images' own, where two streams share one embedding space
-            (cross-view); it may have another input size, grid and head. The query's by default.
+        retrieved: k images of the same form.
+        retrieved_model: the model of the retrieved images if two streams share one embedding space
+            (cross-view); it may have another input size, grid and head. Default: the query's model.
 
     Returns:
-        One report for each retrieved image, in their order.
+        One report per retrieved image, in their order.
 
     Raises:
-        ImageError: an array that is no image.
+        ImageError: an array is not an image.
         ShapeError: no retrieved image, an embedding of zero length, or models whose embeddings
             differ in dimension.
     """
     if not retrieved:
-        raise ShapeError("at least one image to compare the query with is needed")
+        raise ShapeError("give at least one image to compare the query with")
     (ours,), own = _decompose(model, [query])
     theirs, their_own = _decompose(retrieved_model or model, retrieved)
     pairs = [PairExplanation(ours, other) for other in theirs]

@@ -1,4 +1,4 @@
-"""What a model is, beside its weights: the contents of model.json."""
+"""The specification of a model: the contents of model.json."""
 
 import math
 from collections.abc import Mapping
@@ -10,18 +10,18 @@ from partlens.explainer.preprocessing import Preprocessing
 
 @dataclass(frozen=True)
 class Reduction:
-    """How a model was made of a larger one; see partlens.explainer.reduction.
+    """How a model was made from a larger one; see partlens.explainer.reduction.
 
     Attributes:
         of: digest of the larger model.
-        grid: (rows, cols) of its feature map, whose cells are added up to those of the model.
-        dimensions: of its embeddings.
-        lost: share of the squared length of contributions and bias that the projection drops, of
-            the images it was fitted to; 0 where dimensions are all kept.
-        images: how many these were.
+        grid: (rows, cols) of the larger model's feature map, before its cells are pooled.
+        dimensions: dimensions of the larger model's embeddings.
+        lost: fraction of the squared length of contributions and bias that the projection drops,
+            on the images it was fitted to; 0 if all dimensions are kept.
+        images: number of these images.
 
     Raises:
-        ModelFileError: a value that no reduction can have.
+        ModelFileError: an impossible value.
     """
 
     of: str
@@ -32,11 +32,11 @@ class Reduction:
 
     def __post_init__(self) -> None:
         if min(*self.grid, self.dimensions) < 1 or self.images < 0 or not 0 <= self.lost <= 1:
-            raise ModelFileError(f"model.json: {self} is no reduction that can be")
+            raise ModelFileError(f"model.json: {self} is not a possible reduction")
 
     @classmethod
     def from_json(cls, plain: object) -> "Reduction":
-        """Read back what ModelSpec.to_json wrote; raises ModelFileError."""
+        """Inverse of ModelSpec.to_json for this part; raises ModelFileError."""
         match plain:
             case {
                 "of": str(of),
@@ -48,34 +48,34 @@ class Reduction:
             } if not unknown:
                 return cls(of, (rows, cols), dimensions, float(lost), images)
         raise ModelFileError(
-            f"model.json: reduction must have {[field.name for field in fields(cls)]}, each of its"
-            f" type; it is {plain!r}"
+            f"model.json: reduction must have {[field.name for field in fields(cls)]}, each of the"
+            f" right type; it is {plain!r}"
         )
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a gallery is bound to and a reader is shown.
+    """What a gallery is bound to, and what `partlens model show` prints.
 
     Attributes:
-        name: what people call it.
+        name: name for people.
         digest: "sha256:..." over the backbone, the head and everything here; "" only for a live
             module that was never saved.
-        preprocessing: how it wants its pixels.
-        feature_layer: the layer (or tensor) whose output is the feature map.
-        grid: (rows, cols) of the contributions: of the feature map, unless a reduction adds its
-            cells up; (T, 1) in folders that earlier versions made of tokens without a layout.
-        extras: names of the tokens that lie on no cell (class and register tokens), in their
+        preprocessing: how its input is made from an image.
+        feature_layer: the layer (or tensor) that outputs the feature map.
+        grid: (rows, cols) of the contributions: those of the feature map unless a reduction pools
+            its cells; (T, 1) in folders that earlier versions wrote for tokens without a layout.
+        extras: names of the tokens that belong to no cell (class and register tokens), in their
             order; in the feature map they come before the cells.
         dimensions: D, the length of its embeddings.
         head: the head in one line, operator by operator.
-        bias_share: mean |b| / |E| over the real images that import measured, or over random
-            pixels where it was given none.
-        licence: of the weights; "" if unknown.
-        reduction: how it was made of a larger model; None if it was imported.
+        bias_share: mean |b| / |E| over the real images that the import measured, or over random
+            pixels if it was given none.
+        licence: licence of the weights; "" if unknown.
+        reduction: how it was made from a larger model; None if it was imported.
 
     Raises:
-        ModelFileError: a value that no model can have.
+        ModelFileError: an impossible value.
     """
 
     name: str
@@ -98,7 +98,7 @@ class ModelSpec:
         if not (math.isfinite(self.bias_share) and self.bias_share >= 0):
             raise ModelFileError(f"bias share {self.bias_share} must be a number of at least 0")
         if len(set(self.extras)) != len(self.extras) or not all(self.extras):
-            raise ModelFileError(f"extras {self.extras}: each needs a name of its own")
+            raise ModelFileError(f"extras {self.extras}: each needs a unique name")
 
     @property
     def positions(self) -> int:
@@ -111,7 +111,7 @@ class ModelSpec:
         return self.reduction.grid if self.reduction else self.grid
 
     def to_json(self) -> dict[str, object]:
-        """Plain values for model.json; of a model that is no smaller one, those of format 1."""
+        """Plain values for model.json; without a reduction, those of format 1."""
         plain: dict[str, object] = asdict(self) | {
             "preprocessing": self.preprocessing.to_json(),
             "grid": list(self.grid),
@@ -124,10 +124,11 @@ class ModelSpec:
 
     @classmethod
     def from_json(cls, plain: Mapping[str, object]) -> "ModelSpec":
-        """Read back what to_json wrote.
+        """Inverse of to_json.
 
         Raises:
-            ModelFileError: a key is missing, unknown, of the wrong type, or not possible.
+            ModelFileError: a key is missing or unknown, or its value is of the wrong type or
+                impossible.
             ModelError: the same within its preprocessing.
         """
         names = {field.name for field in fields(cls)} - {"reduction"}

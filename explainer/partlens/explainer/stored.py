@@ -1,4 +1,4 @@
-"""Contributions as a gallery keeps them: two bytes a number, or one and a scale a position.
+"""Contributions as a gallery stores them: float16, or int8 with a scale per position.
 
 Axis letters: M images, P positions, D dimensions.
 """
@@ -18,12 +18,11 @@ _LARGEST = 127
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """Contributions as they are kept; may be memory-mapped.
+    """Contributions in storage form; may be memory-mapped.
 
     Attributes:
         values: float16 or int8, shape [M, P, D].
-        scales: what the int8 of each position are multiplied with, float32 [M, P]; None for
-            float16.
+        scales: factor for the int8 values of each position, float32 [M, P]; None for float16.
     """
 
     values: NDArray[np.float16] | NDArray[np.int8]
@@ -31,9 +30,9 @@ class Stored:
 
     @classmethod
     def of(cls, contributions: FloatArray, storage: Storage) -> "Stored":
-        """Rounded to what can be kept.
+        """Round contributions to the storage type.
 
-        An int8 is off by at most half a scale, which is a 254th of the position's largest number.
+        An int8 is off by at most half a scale: a 254th of the position's largest number.
         """
         if storage == "float16":
             return cls(to_half(contributions))
@@ -46,13 +45,13 @@ class Stored:
         return len(self.values)
 
     def __getitem__(self, rows: Rows) -> FloatArray:
-        """The numbers kept, as float32: [P, D] of one image, [M, P, D] of several."""
+        """Stored numbers as float32: [P, D] for one image, [M, P, D] for several."""
         if self.scales is None:
             return to_single(np.asarray(self.values[rows], np.float16))
         return np.asarray(self.values[rows] * self.scales[rows][..., None], np.float32)
 
     def take(self, rows: Rows) -> "Stored":
-        """Those of some images, as they are kept."""
+        """Some of the images, still in storage form."""
         return Stored(self.values[rows], None if self.scales is None else self.scales[rows])
 
     @property
@@ -63,12 +62,12 @@ class Stored:
 
     @property
     def bytes_per_image(self) -> int:
-        """Of the numbers and their scales."""
+        """Bytes of an image's numbers and scales."""
         return kept_bytes(*self.shape[1:], "float16" if self.scales is None else "int8")
 
 
 def kept_bytes(positions: int, dimensions: int, storage: Storage) -> int:
-    """Of one image's contributions.
+    """Stored bytes of one image's contributions.
 
     >>> kept_bytes(49, 1280, "float16"), kept_bytes(49, 1280, "int8")
     (125440, 62916)

@@ -10,7 +10,7 @@ from partlens.explainer.errors import TableError
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _UNNAMED = re.compile(r"__index_level_\d+__")
-"""What pandas calls an index without a name in Parquet; in CSV it has no name at all."""
+"""The name that pandas gives an unnamed index in Parquet; in CSV it has no name at all."""
 
 
 def csv_rows(
@@ -18,13 +18,13 @@ def csv_rows(
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Each row of a CSV file with its number, counted from 1 at the top of the file.
 
-    Blanks around cells are cut off; rows without any text are left out.
+    Blanks around cells are removed; rows without any text are skipped.
 
     Args:
         known, required: see column_names.
 
     Raises:
-        TableError: no such file, not UTF-8, a header that column_names refuses, or a row with
+        TableError: the file is missing or not UTF-8, column_names refuses its header, or a row has
             another number of cells; names the row.
     """
     try:
@@ -50,18 +50,18 @@ def csv_rows(
 def column_names(
     table: str, header: Sequence[str], known: Sequence[str], required: Sequence[str]
 ) -> list[str]:
-    """The names of a table's columns, blanks cut off and known ones as they are known.
+    """The names of a table's columns without blanks around them, known ones in their known form.
 
-    "Captured At" names the known column "captured_at"; a name that is not known keeps its capitals.
+    "Captured At" becomes the known column "captured_at"; unknown names keep their capitals.
 
     Args:
         table: its name, for messages.
         known: columns that have a meaning, in lower case.
-        required: those of them that must be there.
+        required: known columns that must be present.
 
     Raises:
-        TableError: a column has no name, two have the same (apart from capitals and blanks), or one
-            that is required is missing.
+        TableError: a column has no name, two have the same name (apart from capitals and blanks),
+            or a required one is missing.
     """
     names: list[str] = []
     seen: dict[str, str] = {}
@@ -70,7 +70,7 @@ def column_names(
         if not name or _UNNAMED.fullmatch(name):
             raise TableError(
                 f"{table}: column {number} has no name; name it or leave it out (pandas writes its"
-                " index there unless told index=False)"
+                " index there unless given index=False)"
             )
         folded = re.sub(r"[\s-]+", "_", name.casefold())
         folded = folded if folded in known else name.casefold()
@@ -91,7 +91,7 @@ def column_names(
 
 def _row(names: Sequence[str], cells: Sequence[str], place: str) -> dict[str, str]:
     if len(cells) != len(names):
-        raise TableError(f"{place} has {len(cells)} cells, and the header has {len(names)}")
+        raise TableError(f"{place} has {len(cells)} cells; the header has {len(names)}")
     for name, cell in zip(names, cells, strict=True):
         if "\0" in cell:
             raise TableError(f"{place}: column {name!r} holds a NUL character")

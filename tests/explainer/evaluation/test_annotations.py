@@ -34,7 +34,7 @@ def test_a_row_becomes_an_image_with_its_parts(tmp_path: Path) -> None:
         (IMAGES.replace("40", "nan"), PARTS, "row 2: width 'nan' is not a number"),
         (IMAGES.replace("40", "0"), PARTS, "row 2: sizes"),
         (IMAGES + "a.jpg,wren,40,30,1,2,20,10\n", PARTS, "row 3: image 'a.jpg' comes twice"),
-        (IMAGES + "b.jpg,wren\n", PARTS, "row 3 has 2 cells, and the header has 8"),
+        (IMAGES + "b.jpg,wren\n", PARTS, "row 3 has 2 cells; the header has 8"),
         (IMAGES, PARTS + "a.jpg,beak,1,1\n", "row 4: part 'beak' of image 'a.jpg' comes twice"),
         (IMAGES.partition("\n")[0] + "\n", PARTS, "lists no image|is not in images.csv"),
         (IMAGES, PARTS + "b.jpg,beak,1,1\n", "'b.jpg' is not in images.csv"),

@@ -105,9 +105,9 @@ def test_training_pulls_labels_together_and_is_the_same_for_the_same_seed(loss: 
 
 
 def test_too_little_to_train_on_is_refused() -> None:
-    with pytest.raises(AnnotationError, match="two labels of two images"):
+    with pytest.raises(AnnotationError, match="two labels with two images"):
         train_head(torch.zeros(3, 2), ["a", "a", "b"], "triplet", 0)
-    with pytest.raises(AnnotationError, match="two labels of two images"):
+    with pytest.raises(AnnotationError, match="two labels with two images"):
         train_head(torch.zeros(0, 2), [], "triplet", 0)
 
 
@@ -145,7 +145,7 @@ def test_labels_are_halved_anew_for_each_seed_and_no_image_is_lost(table: Path) 
     assert {images[n].label for n in seen} == draws[0]
     with pytest.raises(AnnotationError, match="'wren'"):
         divide(images, frozenset(["wren"]))
-    with pytest.raises(AnnotationError, match="some unseen"):
+    with pytest.raises(AnnotationError, match="others unseen"):
         divide(images, frozenset(image.label for image in images))
 
 

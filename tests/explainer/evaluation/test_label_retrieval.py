@@ -157,7 +157,7 @@ def test_a_csv_file_that_cannot_be_read_is_refused(text: str, message: str, tmp_
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("(", "no regular expression"),
+        ("(", "not a regular expression"),
         ("(p0)/", r"no group \(\?P<label>"),
         ("(?P<label>q)", "no labelled image"),
         (r"(?P<label>..)/.*(?P<camera>_c1)?", "no labelled image"),

@@ -226,7 +226,7 @@ def test_what_cannot_be_measured_is_refused(models: tuple[MetricModel, MetricMod
     cut = MetricModel.from_module(
         Stream(False), feature_layer="features", preprocessing=cropping, name="cropping"
     )
-    with pytest.raises(AnnotationError, match="'cropping' cuts"):
+    with pytest.raises(AnnotationError, match="'cropping' crops"):
         measure_orientation(models[0], cut, generate(1, 0))
     with pytest.raises(ShapeError, match="4 and 5 dimensions"):
         headings(
@@ -271,8 +271,8 @@ def test_pairs_in_the_layout_of_cvusa_are_turned_and_known_to_be(tmp_path: Path)
     ("row", "problem"),
     [
         ("bingmap/19/1.jpg", "row 1"),
-        ("../a.jpg,b.jpg", "below the folder"),
-        ("/a.jpg,b.jpg", "below the folder"),
+        ("../a.jpg,b.jpg", "relative to the folder"),
+        ("/a.jpg,b.jpg", "relative to the folder"),
         ("a.jpg,b.jpg", "a.jpg"),
         ("", "row 1|no pair"),
     ],

@@ -104,7 +104,7 @@ def test_the_command_measures_contributions_of_one_byte(folder: Path) -> None:
     for storage, each in (("float16", 2 * spec.dimensions), ("int8", spec.dimensions + 4)):
         run = CliRunner().invoke(evaluate, [*arguments, "--storage", storage])
         size = spec.positions * each + 4 * spec.dimensions
-        assert f"{size:,} bytes an image" in run.output
+        assert f"{size:,} bytes per image" in run.output
 
 
 def test_an_image_of_another_size_is_refused(folder: Path, tmp_path: Path) -> None:
@@ -116,4 +116,4 @@ def test_an_image_of_another_size_is_refused(folder: Path, tmp_path: Path) -> No
     arguments += ["--parts", str(folder / "parts.csv"), "--part", "shoes"]
     run = CliRunner().invoke(evaluate, arguments)
     assert run.exit_code == 1
-    assert "and is annotated as 97x" in run.output
+    assert "but annotated as 97x" in run.output

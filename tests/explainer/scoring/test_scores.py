@@ -259,7 +259,7 @@ def test_parts_that_cannot_be_searched_are_refused(make, message: str) -> None: 
 
 def test_a_part_of_a_larger_grid_is_refused() -> None:
     part, _ = two_by_two(1)
-    with pytest.raises(ShapeError, match="1x4 grid has not"):
+    with pytest.raises(ShapeError, match="outside the 1x4 grid"):
         score_images(
             "part",
             [part],

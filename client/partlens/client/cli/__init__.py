@@ -1,1 +1,1 @@
-"""The commands that ask a server: each parses, asks the client and prints."""
+"""Commands that call a server: each parses its arguments, calls the client and prints."""

@@ -1,1 +1,1 @@
-"""Bridges: programs that put pictures of other systems into the ingest stream."""
+"""Bridges: programs that send pictures from other systems to the ingest stream."""

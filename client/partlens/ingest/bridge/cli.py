@@ -1,4 +1,4 @@
-"""`partlens bridge`: pictures of other systems into the ingest stream."""
+"""`partlens bridge`: sends pictures from other systems to the ingest stream."""
 
 import asyncio
 import logging
@@ -24,16 +24,16 @@ _log = logging.getLogger("partlens.ingest.bridge")
 
 @click.group()
 def bridge() -> None:
-    """Bring pictures of other systems into the ingest stream."""
+    """Send pictures from other systems to the ingest stream."""
 
 
 @bridge.command()
 @config_options
 def frigate(file: Path | None, texts: tuple[str, ...]) -> None:
-    """Bring the snapshots of what Frigate tracks, until SIGINT or SIGTERM.
+    """Send snapshots of the objects that Frigate tracks, until SIGINT or SIGTERM.
 
-    Listens to its MQTT topic, fetches each snapshot over its HTTP API and crops it. The sections
-    bridge, redis, ingest and observe of the settings say where; see `partlens config docs`.
+    Listens to Frigate's MQTT topic, fetches each snapshot over its HTTP API and crops it. Set the
+    addresses in the sections bridge, redis, ingest and observe; see `partlens config docs`.
     """
     settings = load_or_fail(file, texts).settings
     with clear_errors():

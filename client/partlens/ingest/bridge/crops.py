@@ -1,4 +1,4 @@
-"""The part of a snapshot that shows the object, as a picture of its own."""
+"""Crops a snapshot to the tracked object."""
 
 import io
 
@@ -12,16 +12,18 @@ _QUALITY = 95
 
 
 def cropped(shot: Shot, box: Box, limits: ImageLimits) -> bytes:
-    """The box cut out of a snapshot, as a JPEG.
+    """Crop a snapshot to a box, as a JPEG.
 
-    A picture that Frigate has cropped, or that does not hold the box, is taken whole.
+    A picture that Frigate has already cropped, or that does not contain the box, is kept whole.
 
     Args:
+        shot: the snapshot.
         box: (left, top, right, bottom) in pixels of the frame that Frigate detects in; the
-            picture may be a smaller or larger one of it.
+            picture may have another scale.
+        limits: limits on the picture.
 
     Raises:
-        PictureError: it is no picture that can be used.
+        PictureError: the picture is unusable.
     """
     image = decode(shot.data, limits)
     height, width = image.shape[:2]
@@ -29,11 +31,11 @@ def cropped(shot: Shot, box: Box, limits: ImageLimits) -> bytes:
     left, right = (round(across * number) for number in (box[0], box[2]))
     top, bottom = (round(down * number) for number in (box[1], box[3]))
     left, top = max(left, 0), max(top, 0)
-    # Boxes of objects at the edge stick out by a pixel or two.
+    # Boxes of objects at the edge exceed the frame by a pixel or two.
     holds = left < right <= width + 2 and top < bottom <= height + 2
     if holds and not shot.cropped:
         image = image[top:bottom, left:right]
     written = io.BytesIO()
-    # Not halved in colour: a hat of a few pixels has one too.
+    # No chroma subsampling, to keep the colour of small things such as a distant hat.
     Image.fromarray(image).save(written, "JPEG", quality=_QUALITY, subsampling=0)
     return written.getvalue()

@@ -1,4 +1,4 @@
-"""From Frigate to the ingest stream: each tracked object's snapshot, cropped."""
+"""Sends the cropped snapshot of each object that Frigate tracks to the ingest stream."""
 
 import asyncio
 import logging
@@ -22,17 +22,19 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 
 
 class FrigateBridge:
-    """Handles one message after the other, and acknowledges each when nothing is left to do.
+    """Handles messages one by one, and acknowledges each once it is fully handled.
 
-    Frigate, Redis and a full stream are waited for; meanwhile the broker keeps what comes. A
-    snapshot that Frigate does not have, or that is no picture, is passed over and counted. An image
-    has the same id whenever its message comes, so that a message that comes twice adds nothing.
+    If Frigate or Redis is down or the stream is full, the bridge waits; meanwhile the broker keeps
+    new messages. A snapshot that Frigate does not have, or that is not a picture, is skipped and
+    counted. An image's id depends only on its message, so a repeated message adds nothing.
 
     Args:
-        messages: of frigate/events.
-        api: where the snapshots are.
-        stream: where pictures go.
-        limits: of a snapshot.
+        messages: messages of frigate/events.
+        api: source of the snapshots.
+        stream: destination of the pictures.
+        settings: section bridge of the settings.
+        limits: limits on a snapshot.
+        metrics: counts the messages.
     """
 
     def __init__(
@@ -49,11 +51,11 @@ class FrigateBridge:
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Makes run return; a message that is not done with is sent again to the next run."""
+        """Make run return; the broker sends an unfinished message again to the next run."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Works until stopped."""
+        """Run until stopped."""
         self._messages.start()
         work = asyncio.create_task(self._work())
         stopping = asyncio.create_task(self._stopping.wait())
@@ -73,7 +75,7 @@ class FrigateBridge:
             self._messages.done(message)
 
     async def _handle(self, payload: bytes) -> str:
-        """What came of a message: pushed, passed, missing or malformed."""
+        """Handle a message; the result is pushed, passed, missing or malformed."""
         try:
             event = read(payload)
         except EntryError as error:
@@ -124,7 +126,7 @@ class FrigateBridge:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _snapshot(self, one: TrackedObject, *, ended: bool) -> Shot:
-        """Waits as long as it takes for Frigate, and a while for what it may still be writing."""
+        """Wait for Frigate as long as it takes, and up to wait_seconds for a missing snapshot."""
         pause, waited = _FIRST_PAUSE, 0.0
         while True:
             try:

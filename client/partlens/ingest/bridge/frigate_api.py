@@ -1,4 +1,4 @@
-"""Snapshots of tracked objects, over Frigate's HTTP API."""
+"""Fetches snapshots of tracked objects over Frigate's HTTP API."""
 
 import asyncio
 import json
@@ -16,14 +16,14 @@ from partlens.runtime.errors import SettingsError
 from partlens.runtime.secret_files import read_token
 
 _SECONDS, _SILENCE = 30.0, 10.0
-"""That an answer may take in all, and between two of its parts."""
+"""Time limits in seconds: for a whole response, and between two of its chunks."""
 _KEPT_SECONDS = 300.0
-"""How long Frigate's configuration is taken to stay as it was."""
+"""How long to cache Frigate's configuration, in seconds."""
 _ENDED = ("snapshot-clean.webp", "snapshot-clean.png", "snapshot.jpg")
-"""Whole frames without anything drawn on them, as new and as older versions call them; last what
-every version has, drawn on and cropped as its configuration says."""
+"""Names of the whole frame without drawings, in newer and older versions; then the file that every
+version has, with drawings and cropping as configured."""
 _TRACKED = ("snapshot.jpg",)
-"""Of an object that is still tracked: drawn for the request, so that parameters count."""
+"""For an object that is still tracked: rendered for the request, so parameters apply."""
 _PLAIN = {"bbox": "0", "timestamp": "0", "crop": "0", "quality": "95"}
 
 
@@ -33,10 +33,9 @@ class Shot:
 
     Attributes:
         data: the encoded picture.
-        address: where it lies.
-        size: (width, height) of the frame that boxes are given in; None where Frigate does not
-            say.
-        cropped: whether Frigate has cut it out already.
+        address: its URL.
+        size: (width, height) of the frame that boxes refer to; None if Frigate does not give it.
+        cropped: whether Frigate has already cropped it.
     """
 
     data: bytes
@@ -52,21 +51,21 @@ class _Camera:
 
 
 class FrigateApi:
-    """Fetches snapshots. Follows no redirect, and reads no more than a picture may have.
+    """Fetches snapshots. Follows no redirects, and reads at most limits.request_bytes.
 
     Args:
-        settings: where Frigate is, and the token that it wants.
-        limits: of a picture.
+        settings: Frigate's address and token.
+        limits: limits on a picture.
 
     Raises:
-        SettingsError: the address, the token or the authority's file cannot be used.
+        SettingsError: the address, the token or the authority's file is unusable.
     """
 
     def __init__(self, settings: BridgeSection, limits: LimitsSection) -> None:
         self._base, self._limits = settings.frigate.rstrip("/"), limits
         self._cameras: dict[str, _Camera] = {}
         self._read_at = -_KEPT_SECONDS
-        # Packed answers would have to be unpacked before their size is known.
+        # The size of a compressed response is unknown until it is decompressed.
         headers = {"accept-encoding": "identity"}
         try:
             if settings.frigate_token_file is not None:
@@ -89,12 +88,12 @@ class FrigateApi:
         """The best frame of a tracked object.
 
         Args:
-            camera: that tracks it.
-            id: of the object; nothing but letters, digits, dots, dashes and underscores.
-            ended: whether it is tracked no more.
+            camera: camera that tracks it.
+            id: id of the object: letters, digits, dots, dashes and underscores only.
+            ended: whether Frigate has stopped tracking it.
 
         Raises:
-            SnapshotError: Frigate has none (any more, or yet), or cannot be asked.
+            SnapshotError: Frigate has no snapshot (yet, or any more), or cannot be reached.
         """
         about = await self._camera(camera)
         error = SnapshotError("no snapshot", passing=False)
@@ -111,11 +110,11 @@ class FrigateApi:
         raise error
 
     async def close(self) -> None:
-        """Lets go of the connections."""
+        """Close the connections."""
         await self._client.aclose()
 
     async def _camera(self, name: str) -> _Camera:
-        """How Frigate is set up to take snapshots; nothing is known where it does not say."""
+        """Frigate's snapshot settings for a camera; empty if its configuration has none."""
         if time.monotonic() - self._read_at > _KEPT_SECONDS:
             try:
                 plain = json.loads(await self._get(f"{self._base}/api/config", {}))
@@ -137,7 +136,7 @@ class FrigateApi:
             problem = redacted(f"{address}: {type(error).__name__} {error}".rstrip())
         except _ServerError as error:
             problem = str(error)
-        # Whose fault it is: of Frigate, which is waited for, or of this one picture.
+        # If Frigate is down, wait for it; otherwise only this picture has failed.
         raise SnapshotError(problem, away=not await self._answers())
 
     async def _read(self, address: str, parameters: dict[str, str]) -> bytes:
@@ -145,7 +144,7 @@ class FrigateApi:
             status = answer.status_code
             if status in (401, 403):
                 raise SnapshotError(
-                    f"Frigate refuses us ({status}); give bridge.frigate_token_file", away=True
+                    f"Frigate denies access ({status}); give bridge.frigate_token_file", away=True
                 )
             if status >= 500:
                 raise _ServerError(f"{address} gave status {status}")
@@ -161,7 +160,7 @@ class FrigateApi:
             return bytes(data)
 
     async def _answers(self) -> bool:
-        """Whether Frigate itself does, and not something before it."""
+        """Whether Frigate itself answers, not a proxy in front of it."""
         try:
             async with asyncio.timeout(_SILENCE):
                 return (await self._client.get(f"{self._base}/api/version")).status_code == 200
@@ -170,11 +169,11 @@ class FrigateApi:
 
 
 class _ServerError(Exception):
-    """An answer that says that the other side failed."""
+    """A response with a server error (5xx)."""
 
 
 def _read(plain: Any) -> _Camera:
-    """What the configuration says of one camera."""
+    """Parse the configuration of one camera."""
     detect = plain["detect"]
     width, height = int(detect.get("width") or 0), int(detect.get("height") or 0)
     size = (width, height) if width > 0 and height > 0 else None

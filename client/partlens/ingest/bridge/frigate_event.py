@@ -1,6 +1,6 @@
-"""What Frigate says of a tracked object, on the MQTT topic frigate/events.
+"""Messages about tracked objects on Frigate's MQTT topic frigate/events.
 
-As https://docs.frigate.video/integrations/mqtt documents it.
+See https://docs.frigate.video/integrations/mqtt.
 """
 
 from datetime import UTC, datetime
@@ -18,12 +18,12 @@ _Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 def _first(value: Any) -> Any:
-    # Some versions say [name, score].
+    # Some versions send [name, score].
     return value[0] if isinstance(value, list) and value else value
 
 
 class _Loose(BaseModel):
-    """Keys that are not known are passed over: each version of Frigate adds some."""
+    """Ignores unknown keys, since each version of Frigate adds some."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -55,21 +55,21 @@ class TrackedObject(_Loose):
 
     @property
     def best(self) -> Snapshot:
-        """When and where it was seen best.
+        """The time and place of its best frame.
 
         Raises:
-            EntryError: Frigate does not say.
+            EntryError: the message does not give them.
         """
         if self.snapshot is None:
             raise EntryError(
-                f"of object {self.id} does not say where its snapshot shows it; Frigate 0.14 or"
-                " later does"
+                f"of object {self.id} does not give its place in the snapshot; this needs Frigate"
+                " 0.14 or later"
             )
         return self.snapshot
 
     @property
     def attributes(self) -> dict[str, str]:
-        """What to filter by: the label, the score, the last zone, and each zone by its name."""
+        """Attributes to filter by: label, score, the last zone, and each zone by its name."""
         texts = {"label": self.label, "score": f"{self.top_score:.3f}"}
         if self.sub_label:
             texts["sub_label"] = self.sub_label
@@ -86,14 +86,14 @@ class FrigateEvent(_Loose):
 
 
 def read(payload: bytes) -> FrigateEvent:
-    """A message's payload.
+    """Parse a message's payload.
 
     Raises:
-        EntryError: it is of another form.
+        EntryError: the payload is not a valid event.
     """
     try:
         return FrigateEvent.model_validate_json(payload)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "all of it"
-        raise EntryError(f"is no event of Frigate's: {place}: {first['msg']}") from error
+        raise EntryError(f"is not an event of Frigate: {place}: {first['msg']}") from error

@@ -1,4 +1,4 @@
-"""What Prometheus may know of a bridge."""
+"""Prometheus metrics of a bridge."""
 
 from prometheus_client import CollectorRegistry, Counter
 
@@ -7,16 +7,16 @@ class BridgeMetrics:
     """One bridge's metrics.
 
     Attributes:
-        registry: all of them.
-        messages: dealt with, by result: pushed, passed (not wanted), missing (no usable snapshot)
-            or malformed.
+        registry: registry of all metrics.
+        messages: handled messages by result: pushed, passed (not wanted), missing (no usable
+            snapshot) or malformed.
     """
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         self.messages = Counter(
             "partlens_bridge_messages_total",
-            "Messages dealt with, by result: pushed, passed, missing or malformed.",
+            "Messages handled, by result: pushed, passed, missing or malformed.",
             ("result",),
             registry=registry,
         )

@@ -1,4 +1,4 @@
-"""Messages of an MQTT topic, acknowledged only when they are dealt with."""
+"""Reads an MQTT topic; messages are acknowledged only once they are handled."""
 
 import asyncio
 import logging
@@ -13,9 +13,9 @@ from partlens.runtime.secret_files import read_secret
 
 _log = logging.getLogger(__name__)
 _WAITING = 10_000
-"""Messages that wait here at most. Of quality 1 the broker sends few ahead; of quality 0, all."""
+"""Maximum number of waiting messages. At QoS 1 the broker sends few ahead; at QoS 0, all."""
 _KEEP_ALIVE, _SLOWEST_RETRY = 30, 30
-"""Seconds: after which a silent broker is looked at, and at most between two tries to reach it."""
+"""Seconds until a silent broker is pinged, and maximum seconds between attempts to reconnect."""
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,16 @@ class Message:
 
 
 class MqttMessages:
-    """Subscribes with a session that outlives connections, at quality of service 1.
+    """Subscribes at quality of service 1, with a session that outlives connections.
 
-    What is not acknowledged when the connection, this process or the broker ends is sent again. The
-    broker sends a few messages ahead and keeps the others, as many as it is set up to.
+    If the connection, this process or the broker ends, the broker sends unacknowledged messages
+    again. It sends a few messages ahead and keeps the others, up to its configured limit.
 
     Args:
         settings: broker, topic and client id.
 
     Raises:
-        SettingsError: paho-mqtt is not installed, or a file cannot be used.
+        SettingsError: paho-mqtt is not installed, or a file is unusable.
     """
 
     def __init__(self, settings: BridgeSection) -> None:
@@ -47,7 +47,7 @@ class MqttMessages:
             from paho.mqtt.enums import CallbackAPIVersion
         except ImportError as error:
             raise SettingsError(
-                "the bridge needs the extra: pip install 'partlens[bridge]'"
+                "the bridge needs an extra: pip install 'partlens[bridge]'"
             ) from error
         self._settings, self._topic = settings, f"{settings.topic_prefix}/events"
         self._messages: asyncio.Queue[Message] = asyncio.Queue(_WAITING)
@@ -78,36 +78,36 @@ class MqttMessages:
             raise SettingsError(redacted(f"section bridge of the settings: {error}")) from error
 
     def start(self) -> None:
-        """Connects in the background, and again whenever the connection is lost."""
+        """Connect in the background, and reconnect whenever the connection is lost."""
         self._loop = asyncio.get_running_loop()
         host, _, port = self._settings.mqtt.rpartition(":")
         self._client.connect_async(host.strip("[]"), int(port), _KEEP_ALIVE)
         self._client.loop_start()
 
     async def next(self) -> Message:
-        """The next message, waiting for it."""
+        """Wait for the next message."""
         return await self._messages.get()
 
     def done(self, message: Message) -> None:
-        """Acknowledges a message; what came over a connection that was lost is sent again."""
+        """Acknowledge a message; if its connection was lost, the broker sends it again."""
         if message.connection == self._connection:
             self._client.ack(message.number, message.quality)
 
     def close(self) -> None:
-        """Disconnects; the broker keeps the session."""
+        """Disconnect; the broker keeps the session."""
         self._client.disconnect()
         self._client.loop_stop()
 
     def _connected(self, client: Any, data: object, flags: Any, reason: Any, more: object) -> None:
         if reason.is_failure:
-            _log.warning("%s refuses us: %s", self._settings.mqtt, reason)
+            _log.warning("%s refuses the connection: %s", self._settings.mqtt, reason)
             return
         self._connection += 1
         _log.info("connected to %s, topic %s", self._settings.mqtt, self._topic)
         client.subscribe(self._topic, qos=1)
 
     def _not_reached(self, client: object, data: object) -> None:
-        _log.warning("no broker answers at bridge.mqtt = %s; trying again", self._settings.mqtt)
+        _log.warning("no broker answers at bridge.mqtt = %s; retrying", self._settings.mqtt)
 
     def _subscribed(
         self, client: object, data: object, number: object, reasons: Any, more: object
@@ -121,10 +121,10 @@ class MqttMessages:
         self, client: object, data: object, flags: object, reason: Any, more: object
     ) -> None:
         if reason.is_failure:
-            _log.warning("the connection to %s is lost: %s", self._settings.mqtt, reason)
+            _log.warning("lost the connection to %s: %s", self._settings.mqtt, reason)
 
     def _arrived(self, client: object, data: object, message: Any) -> None:
-        """On paho's thread."""
+        """Runs on paho's thread."""
         if self._loop is not None and not self._loop.is_closed():
             told = Message(
                 bytes(message.payload), int(message.mid), int(message.qos), self._connection
@@ -135,7 +135,7 @@ class MqttMessages:
         try:
             self._messages.put_nowait(message)
         except asyncio.QueueFull:
-            _log.error("%d messages wait; one is lost: have Frigate publish at qos 1", _WAITING)
+            _log.error("%d messages wait; one was lost: make Frigate publish at qos 1", _WAITING)
 
 
 def _context(settings: BridgeSection) -> ssl.SSLContext:

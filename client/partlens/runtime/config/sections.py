@@ -109,7 +109,7 @@ class LimitsSection(Section):
     """Limits on requests. A request over a limit is refused with a reason."""
 
     request_bytes: Count = 32 * 2**20
-    """largest picture in bytes; a request message may be 64 KiB larger"""
+    """largest picture in bytes; a request message may be 72 KiB larger"""
     response_bytes: Count = 64 * 2**20
     """largest response message, in bytes; choose page sizes that fit"""
     image_pixels: Count = 64_000_000
@@ -229,32 +229,32 @@ class RedisSection(Section):
 
 
 class IngestSection(Section):
-    """What `partlens ingest` takes from the Redis stream, and the server it brings it to."""
+    """`partlens ingest`: how it reads the Redis stream, and the server that it uploads to."""
 
     server: ServerAddress = "127.0.0.1:50051"
     """HOST:PORT of the server"""
     token_file: Path | None = None
-    """file that holds a token of scope ingest"""
+    """file that holds a token with scope ingest"""
     tls: bool = False
-    """speak TLS to the server; ca and certificate say so too"""
+    """use TLS for the server; implied by ca or certificate"""
     ca: Path | None = None
-    """PEM file of the authority that the server's certificate must come from"""
+    """PEM file of the authority that must have issued the server's certificate"""
     certificate: Path | None = None
     """PEM file of our own certificate (mutual TLS)"""
     key: Path | None = None
     """PEM file of its private key"""
     batch: Count = 32
-    """entries that a worker holds at most"""
+    """most entries that a worker holds"""
     call_seconds: Rate = 120.0
     """how long the server may take for a batch"""
     claim_seconds: Rate = 30.0
-    """a worker silent for so long is taken for dead, and what it holds is taken over"""
+    """a worker that is silent for this long counts as dead, and others take over its entries"""
     attempts: Count = 3
-    """workers, or calls, that may end with an entry before it becomes a dead letter"""
+    """how often workers may die on an entry, or calls fail, before it becomes a dead letter"""
     waiting: Count = 10_000
-    """entries in the stream at most; producers wait for room"""
+    """most entries in the stream; producers wait for room"""
     dead_letters: Count = 10_000
-    """dead letters kept, about; the oldest go"""
+    """approximate number of dead letters kept; the oldest are removed"""
 
 
 class StandingSection(Section):
@@ -273,38 +273,38 @@ class StandingSection(Section):
 
 
 class BridgeSection(Section):
-    """What `partlens bridge frigate` listens to, and where it fetches snapshots."""
+    """`partlens bridge frigate`: the MQTT broker, and where to fetch snapshots."""
 
     mqtt: ServerAddress = "127.0.0.1:1883"
     """HOST:PORT of the MQTT broker that Frigate publishes to"""
     mqtt_user: str | None = None
-    """user there, where it has any"""
+    """user name at the broker, if it has users"""
     mqtt_password_file: Path | None = None
     """file that holds the user's password"""
     mqtt_tls: bool = False
-    """speak TLS to the broker; mqtt_ca and mqtt_certificate say so too"""
+    """use TLS for the broker; implied by mqtt_ca or mqtt_certificate"""
     mqtt_ca: Path | None = None
-    """PEM file of the authority that the broker's certificate must come from"""
+    """PEM file of the authority that must have issued the broker's certificate"""
     mqtt_certificate: Path | None = None
     """PEM file of our own certificate (mutual TLS)"""
     mqtt_key: Path | None = None
     """PEM file of its private key"""
     client_id: Annotated[str, Field(min_length=1, max_length=64)] = "partlens-bridge"
-    """what the broker keeps our messages under while we are away; each bridge needs its own"""
+    """id under which the broker keeps messages while the bridge is down; one per bridge"""
     topic_prefix: Annotated[str, Field(pattern=r"^[^#+\x00/][^#+\x00]*$")] = "frigate"
-    """Frigate's mqtt.topic_prefix; its events are below it"""
+    """Frigate's mqtt.topic_prefix"""
     frigate: WebAddress = "http://127.0.0.1:5000"
     """http:// or https:// address of Frigate's API, without /api"""
     frigate_token_file: Path | None = None
-    """file that holds a token for its authenticated port"""
+    """file that holds a token for Frigate's authenticated port"""
     frigate_ca: Path | None = None
-    """PEM file of the authority that its certificate must come from; the usual ones if none"""
+    """PEM file of the authority for Frigate's certificate; default: the system's authorities"""
     labels: str = "person"
-    """which objects are taken, with commas between"""
+    """labels of the objects to send, separated by commas"""
     moments: Literal["best", "each"] = "best"
-    """best: one picture of an object, when it is gone; each: every better one on the way too"""
+    """best: one picture per object, once it is gone; each: also every better one until then"""
     wait_seconds: Duration = 10.0
-    """how long a snapshot is waited for that Frigate does not have yet"""
+    """how long to wait for a snapshot that Frigate does not have yet"""
 
     @field_validator("frigate")
     @classmethod
@@ -322,10 +322,10 @@ class BridgeSection(Section):
     @model_validator(mode="after")
     def _pair(self) -> "BridgeSection":
         if (self.mqtt_certificate is None) != (self.mqtt_key is None):
-            raise ValueError("mqtt_certificate and mqtt_key are given together or not at all")
+            raise ValueError("give both mqtt_certificate and mqtt_key, or neither")
         return self
 
     @property
     def chosen_labels(self) -> frozenset[str]:
-        """Each of `labels`."""
+        """The labels as a set."""
         return frozenset(label.strip() for label in self.labels.split(","))

@@ -12,16 +12,16 @@ _STRIDE = 16
 class MobileFaceNet(nn.Module):
     """Table 1 of the paper: pixels [N, 3, height, width] to an embedding [N, 128].
 
-    Its head is the global depthwise convolution that the paper proposes in place of average
-    pooling, so that each position of the feature map (layer "conv2") has weights of its own.
-    Submodules are named as in the public checkpoints, which load strictly.
+    Its head is the global depthwise convolution that the paper proposes instead of average pooling,
+    so each position of the feature map (layer "conv2") has its own weights. Submodules are named as
+    in the public checkpoints, so these load with strict=True.
 
     Args:
-        input_size: (height, width) of the pixels, multiples of 16. (112, 96), the default, is a
-            variant in the paper, which otherwise has (112, 112).
+        input_size: (height, width) of the pixels, multiples of 16. The default, (112, 96), is a
+            variant in the paper; its main size is (112, 112).
 
     Raises:
-        ModelError: an input size that is no multiple of 16.
+        ModelError: an input size that is not a multiple of 16.
     """
 
     def __init__(self, input_size: tuple[int, int] = (112, 96)) -> None:
@@ -48,7 +48,7 @@ class MobileFaceNet(nn.Module):
         Raises:
             ModelError: pixels of another size.
         """
-        # Larger pixels would pass, and give an embedding of as many numbers as there is room for.
+        # Larger pixels would run, but give an embedding of the wrong length.
         if tuple(pixels.shape[2:]) != self.input_size:
             given = "x".join(str(side) for side in pixels.shape[2:])
             height, width = self.input_size
@@ -59,7 +59,7 @@ class MobileFaceNet(nn.Module):
 
 
 class LinearConvBlock(nn.Module):
-    """Convolution and batch normalisation, with no nonlinearity behind them."""
+    """Convolution and batch normalisation, without a nonlinearity."""
 
     def __init__(
         self, channels: int, out: int, kernel: int | tuple[int, int], groups: int = 1
@@ -75,7 +75,7 @@ class LinearConvBlock(nn.Module):
 
 
 class ConvBlock(nn.Module):
-    """Convolution that keeps the size but for its stride, batch normalisation, PReLU."""
+    """Convolution that keeps the size except for its stride, batch normalisation, PReLU."""
 
     def __init__(
         self, channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1
@@ -94,7 +94,7 @@ class ConvBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Expand, depthwise 3x3, project; where the shape stays, the input is added (MobileNetV2)."""
+    """Expand, depthwise 3x3, project; adds the input if the shape stays (MobileNetV2)."""
 
     def __init__(self, channels: int, out: int, expansion: int, stride: int) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""What things cost: one module a measurement, each a pure function and a command."""
+"""Benchmarks: one module per measurement, each with a pure function and a command."""

@@ -1,4 +1,4 @@
-"""`partlens bench head`: what decomposing costs beside running the backbone."""
+"""`partlens bench head`: the cost of decomposing, compared with running the backbone."""
 
 import json
 import statistics
@@ -21,8 +21,8 @@ class HeadCost:
     """Times of one batch, medians over interleaved runs.
 
     Attributes:
-        model: its name.
-        batch: images at a time.
+        model: name of the model.
+        batch: images per batch.
         backbone_ms: pixels to the feature map, in milliseconds.
         head_ms: the feature map to contributions and bias, in milliseconds.
         ratio: head_ms / backbone_ms.
@@ -40,8 +40,8 @@ def measure(model: MetricModel, *, batch: int = 16, repeats: int = 20) -> HeadCo
 
     Args:
         model: a live or loaded model.
-        batch: images at a time.
-        repeats: measured runs; both halves run in each, so that load on the machine meets both.
+        batch: images per batch.
+        repeats: measured runs; each runs both halves, so that other load affects both.
     """
     pixels = sample_pixels(model.spec.preprocessing)
     pixels = pixels[[i % len(pixels) for i in range(batch)]]
@@ -67,9 +67,9 @@ def measure(model: MetricModel, *, batch: int = 16, repeats: int = 20) -> HeadCo
 )
 @click.option("--batch", type=click.IntRange(1), default=16, show_default=True)
 @click.option("--repeats", type=click.IntRange(1), default=20, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one line a model.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per model.")
 def head(models: tuple[Path, ...], batch: int, repeats: int, as_json: bool) -> None:
-    """Time the head's decomposition of each model folder beside its backbone's forward pass."""
+    """Compare the time of decomposing with the backbone's, for each model."""
     try:
         for folder in models:
             cost = measure(MetricModel.load(folder), batch=batch, repeats=repeats)

@@ -1,4 +1,4 @@
-"""Activation decomposition beside the maps that others would draw, all from one split model."""
+"""Activation decomposition and the maps of other methods, all computed from one split model."""
 
 from partlens.explainer.comparators.methods import COMPARATORS, Comparator
 from partlens.explainer.comparators.target import Target

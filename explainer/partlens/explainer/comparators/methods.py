@@ -1,9 +1,9 @@
-"""Six maps of why an image is like a target, with one signature.
+"""Six methods, with one signature, that map why an image is similar to a target.
 
-Each takes the head, feature maps A and a Target, and returns one signed number a position: shape
+Each takes the head, feature maps A and a Target, and returns one signed number per position: shape
 [N, rows, cols] ([N, T, 1] for tokens), neither rescaled nor clipped at zero, all in units of
 cosine similarity. None runs the backbone, hooks into a module or leaves a gradient behind: the
-head is an operator list, and A is where it begins.
+head is an operator list that begins at A.
 
 With f and norm of the target, Z = |E| norm, and g = d(f.E)/dA / Z, the gradient with Z constant:
 
@@ -16,12 +16,12 @@ With f and norm of the target, Z = |E| norm, and g = d(f.E)/dA / Z, the gradient
 | decomposition_bias | c_p.f / Z                                                                 |
 | decomposition      | c_p.(f - the bias in f) / Z                                               |
 
-What follows from that (Zhu, Yang, Chen 2021, and tested here): on global average pooling
-grad_cam_no_norm is decomposition_bias; on max pooling, flattened features and every other head
-made of gates and weighted sums rgrad_cam is. On one target cam is P times grad_cam_no_norm, as
-Selvaraju et al. (2017) show; what sets it apart in use is its target, a class. A region has no
-bias, so both decompositions agree on it. An image against itself has a cosine of 1 that no small
-change raises, so there grad_cam on a linear head adds up to 0 and says nothing.
+It follows (Zhu, Yang, Chen 2021, and tested here) that on global average pooling grad_cam_no_norm
+equals decomposition_bias; on max pooling, flattened features and every other head made of gates
+and weighted sums, rgrad_cam does. For one target, cam is P times grad_cam_no_norm, as Selvaraju et
+al. (2017) show; in practice it differs by its target, a class. A region has no bias, so both
+decompositions agree on it. An image compared with itself has a cosine of 1 that no small change
+can raise, so there grad_cam on a linear head adds up to 0 and tells nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,7 +41,7 @@ Comparator = Callable[[Head, Tensor, Target], Tensor]
 def cam(head: Head, feature: Tensor, target: Target) -> Tensor:
     """Class activation map (Zhou et al., 2016), for a target that is a class.
 
-    Args and map, [N, rows, cols] in units of similarity: as the module says.
+    Arguments and the map, [N, rows, cols] in units of similarity: see the module.
     """
     weights = _by_position(_gradient(head, feature, target, _unnormalised)).sum(1, keepdim=True)
     return _laid_out(_by_position(feature) * weights, feature)
@@ -50,7 +50,7 @@ def cam(head: Head, feature: Tensor, target: Target) -> Tensor:
 def grad_cam(head: Head, feature: Tensor, target: Target) -> Tensor:
     """Grad-CAM (Selvaraju et al., 2017) of the cosine similarity.
 
-    Args and map, [N, rows, cols] in units of similarity: as the module says.
+    Arguments and the map, [N, rows, cols] in units of similarity: see the module.
     """
     weights = _by_position(_gradient(head, feature, target, _normalised)).mean(1, keepdim=True)
     return _laid_out(_by_position(feature) * weights, feature)
@@ -59,7 +59,7 @@ def grad_cam(head: Head, feature: Tensor, target: Target) -> Tensor:
 def grad_cam_no_norm(head: Head, feature: Tensor, target: Target) -> Tensor:
     """Grad-CAM of the embeddings' product before L2 normalisation, over Z.
 
-    Args and map, [N, rows, cols] in units of similarity: as the module says.
+    Arguments and the map, [N, rows, cols] in units of similarity: see the module.
     """
     weights = _by_position(_gradient(head, feature, target, _unnormalised)).mean(1, keepdim=True)
     return _laid_out(_by_position(feature) * weights, feature)
@@ -68,24 +68,24 @@ def grad_cam_no_norm(head: Head, feature: Tensor, target: Target) -> Tensor:
 def rgrad_cam(head: Head, feature: Tensor, target: Target) -> Tensor:
     """Gradient times feature per element: the paper's rectified Grad-CAM, known as HiResCAM.
 
-    Args and map, [N, rows, cols] in units of similarity: as the module says.
+    Arguments and the map, [N, rows, cols] in units of similarity: see the module.
     """
     gradient = _gradient(head, feature, target, _unnormalised)
     return _laid_out(_by_position(feature * gradient), feature)
 
 
 def decomposition_bias(head: Head, feature: Tensor, target: Target) -> Tensor:
-    """Activation decomposition against all of the target, its bias included.
+    """Activation decomposition against the whole target, including its bias.
 
-    Args and map, [N, rows, cols] in units of similarity: as the module says.
+    Arguments and the map, [N, rows, cols] in units of similarity: see the module.
     """
     return _decomposed(head, feature, target, target.feature)
 
 
 def decomposition(head: Head, feature: Tensor, target: Target) -> Tensor:
-    """Activation decomposition against what the target's positions gave.
+    """Activation decomposition against the target without its bias.
 
-    Args and map, [N, rows, cols] in units of similarity: as the module says.
+    Arguments and the map, [N, rows, cols] in units of similarity: see the module.
     """
     return _decomposed(head, feature, target, target.feature - target.bias)
 
@@ -114,7 +114,7 @@ def _gradient(
     with torch.enable_grad():
         embedding = run(head, leaf)
         along = direction(embedding.detach(), target)
-        # Images do not influence each other, so the sum over them gives each its own gradient.
+        # Images are independent, so the gradient of the sum over them is each image's own gradient.
         (gradient,) = torch.autograd.grad((embedding * along).sum(), leaf)
     return gradient
 

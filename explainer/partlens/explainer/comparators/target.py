@@ -1,4 +1,4 @@
-"""What a similarity is explained against: another image, a region of one, or a class."""
+"""The target that a similarity is explained against: another image, a region of one, or a class."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,15 @@ from partlens.explainer.model import Decompositions
 
 @dataclass(frozen=True)
 class Target:
-    """The other side of the similarity f.E / (|E| norm), where E is of the explained image.
+    """The other side of the similarity f.E / (|E| norm); E belongs to the explained image.
 
     N targets explain N images, one each; one target explains any number.
 
     Attributes:
         feature: f, shape [N, D]: the other image's E_r, a region's sum_p w_p c_p, or the weights
             with which a classifier scores a class.
-        bias: the share of f that no position gave, shape [N, D]: b_r for a whole image.
-        norm: length of the embedding that f is a share of, shape [N].
+        bias: the part of f that comes from no position, shape [N, D]: b_r for a whole image.
+        norm: length of the embedding that f is a part of, shape [N].
 
     Raises:
         ShapeError: the shapes do not fit, or a norm is not above zero.
@@ -52,11 +52,11 @@ class Target:
 
     @classmethod
     def regions(cls, others: Decompositions, weights: Tensor) -> "Target":
-        """One region of each image: f = sum_p w_p c_p, which has no share of the bias.
+        """One region of each image: f = sum_p w_p c_p, which contains no bias.
 
         Args:
-            others: the images that the regions lie in.
-            weights: share of each position that the region covers, 0..1, shape [N, P].
+            others: the images that contain the regions.
+            weights: fraction of each position that the region covers, 0..1, shape [N, P].
 
         Raises:
             ShapeError: as Decomposition.partial_feature.

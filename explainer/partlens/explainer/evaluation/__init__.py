@@ -1,1 +1,1 @@
-"""Measurements on annotated images: each a pure function in a module of its own."""
+"""Measurements on annotated images, each a pure function in its own module."""

@@ -1,4 +1,4 @@
-"""Annotated images: a label, a box and visible part points each, read from CSV tables."""
+"""Annotated images, each with a label, a box and points of visible parts, from CSV tables."""
 
 import math
 from collections.abc import Mapping
@@ -20,14 +20,14 @@ PART_COLUMNS = ("image", "part", "x", "y")
 
 @dataclass(frozen=True)
 class AnnotatedImage:
-    """What is known of one image.
+    """The annotations of one image.
 
     Attributes:
-        image: path below the folder of images.
+        image: path relative to the folder of images.
         label: what it shows (column "species").
         width, height: of the upright image, in pixels.
         box: around the labelled object, in pixels.
-        parts: part -> its place (x, y) in pixels, only where it is visible.
+        parts: part -> its place (x, y) in pixels; visible parts only.
     """
 
     image: str
@@ -43,11 +43,10 @@ def read_annotations(images: Path, parts: Path | None = None) -> tuple[Annotated
 
     Args:
         images: CSV with the columns image, species, width, height, box_x, box_y, box_w, box_h.
-        parts: CSV with the columns image, part, x, y; one row a visible part.
+        parts: CSV with the columns image, part, x, y; one row per visible part.
 
     Raises:
-        AnnotationError: a table is missing, has other columns, or a row that cannot be used; names
-            the row.
+        AnnotationError: a table is missing, lacks a column or has an unusable row; names the row.
     """
     places: dict[str, dict[str, tuple[float, float]]] = {}
     for place, row in read_rows(parts, PART_COLUMNS) if parts is not None else ():
@@ -80,7 +79,7 @@ def read_picture(folder: Path, image: AnnotatedImage) -> NDArray[np.uint8]:
     """Pixels of an annotated image, upright RGB, uint8 [height, width, 3].
 
     Raises:
-        AnnotationError: it is missing, cannot be used, or has another size than annotated.
+        AnnotationError: the image is missing or unusable, or its size is not the annotated one.
     """
     try:
         pixels = decode(read_file(folder / image.image))
@@ -88,7 +87,7 @@ def read_picture(folder: Path, image: AnnotatedImage) -> NDArray[np.uint8]:
         raise AnnotationError(f"image {image.image!r}: {error}") from error
     if pixels.shape[:2] != (image.height, image.width):
         raise AnnotationError(
-            f"image {image.image!r} is {pixels.shape[1]}x{pixels.shape[0]} and is annotated as"
+            f"image {image.image!r} is {pixels.shape[1]}x{pixels.shape[0]}, but annotated as"
             f" {image.width}x{image.height}"
         )
     return pixels

@@ -1,4 +1,4 @@
-"""Annotated images through the backbone, and each image's nearest other one."""
+"""Runs annotated images through the backbone, and finds the nearest other image of each."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from partlens.explainer.model import MetricModel
 BATCH = 32
 
 Passes = Callable[[], Iterator[tuple[slice, Tensor]]]
-"""Begins another pass over the feature maps of all images: a few at a time, [N, C, rows, cols] or
-tokens [N, T, C], each with the numbers of its images."""
+"""Starts another pass over the feature maps of all images, in batches [N, C, rows, cols] or tokens
+[N, T, C], each with the numbers of its images."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some of the images, and what the backbone makes of them.
+    """Some of the images, and the backbone's output for them.
 
     Attributes:
-        images: N of them.
-        numbers: which of all images they are.
+        images: N images.
+        numbers: their numbers among all images.
         pixels: the model's input, float32 [N, 3, height, width].
         feature: A, shape [N, C, rows, cols] or tokens [N, T, C].
     """
@@ -38,13 +38,13 @@ class Batch:
 
 
 def batches(model: MetricModel, folder: Path, images: Sequence[AnnotatedImage]) -> Iterator[Batch]:
-    """All images, a few at a time, in their order.
+    """All images in batches, in their order.
 
     Args:
-        folder: that the images' paths lie below.
+        folder: folder that the images' paths are relative to.
 
     Raises:
-        AnnotationError: an image is missing, cannot be used, or has another size than annotated.
+        AnnotationError: an image is missing or unusable, or its size is not the annotated one.
     """
     for start in range(0, len(images), BATCH):
         some = images[start : start + BATCH]
@@ -55,12 +55,12 @@ def batches(model: MetricModel, folder: Path, images: Sequence[AnnotatedImage]) 
 
 
 def passes(model: MetricModel, folder: Path, images: Sequence[AnnotatedImage]) -> Passes:
-    """Passes that run the backbone each time, so that no more than a batch is held; see batches."""
+    """Passes that run the backbone each time and hold only one batch in memory; see batches."""
     return lambda: ((batch.numbers, batch.feature) for batch in batches(model, folder, images))
 
 
 def passes_over(maps: Tensor) -> Passes:
-    """Passes over feature maps that are held, [N, C, rows, cols] or tokens [N, T, C]."""
+    """Passes over feature maps in memory, [N, C, rows, cols] or tokens [N, T, C]."""
     starts = range(0, len(maps), BATCH)
     return lambda: ((slice(i, i + BATCH), maps[i : i + BATCH]) for i in starts)
 
@@ -76,13 +76,13 @@ def embedded(model: MetricModel, source: Passes) -> tuple[Tensor, Tensor]:
 
 
 def nearest(embeddings: Tensor) -> Tensor:
-    """For each embedding the most similar other one by cosine; int64 [N].
+    """Number of the most similar other embedding by cosine, for each embedding; int64 [N].
 
     Raises:
         AnnotationError: fewer than two images.
     """
     if len(embeddings) < 2:
-        raise AnnotationError("one image alone has no nearest other one; give at least two")
+        raise AnnotationError("a single image has no nearest other image; give at least two")
     unit = torch.nn.functional.normalize(embeddings, dim=1)
     found = []
     for start in range(0, len(unit), 1024):

@@ -1,4 +1,4 @@
-"""Figures of measurements, drawn by matplotlib without a screen."""
+"""Draws figures of measurements with matplotlib; needs no display."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ class Panel:
     """One diagram of a figure.
 
     Attributes:
-        title, x_label, y_label: what is written on it.
-        x: where all its lines have their points, shape [K].
-        lines: name -> heights, shape [K]. Each has its own dash, so that equal lines show as such.
+        title, x_label, y_label: its texts.
+        x: x values of all its lines, shape [K].
+        lines: name -> y values, shape [K]. Each has its own dash, so that equal lines stay visible.
     """
 
     title: str
@@ -27,11 +27,11 @@ class Panel:
 
 
 def draw(panels: Sequence[Panel], path: Path) -> None:
-    """Draw panels side by side, in the format that the path ends in: .png, .svg or .pdf.
+    """Draw panels side by side, in the format of the path's extension: .png, .svg or .pdf.
 
     Raises:
-        ExplainerError: matplotlib is not installed, another ending, or a path that cannot be
-            written to.
+        ExplainerError: matplotlib is not installed, the extension is another one, or the path
+            cannot be written.
     """
     try:
         from matplotlib.figure import Figure
@@ -39,10 +39,10 @@ def draw(panels: Sequence[Panel], path: Path) -> None:
         raise ExplainerError(
             f"figures need matplotlib ({error}): pip install 'partlens[evaluation]'"
         ) from error
-    # As many columns of names below a panel as it has room for, and room for all their rows.
+    # As many legend columns as fit below a panel, and room for all their rows.
     columns = [max(1, min(3, 92 // (max(map(len, panel.lines)) + 9))) for panel in panels]
     rows = max(-(-len(panel.lines) // n) for panel, n in zip(panels, columns, strict=True))
-    # Not pyplot, which keeps every figure and chooses a screen.
+    # Not pyplot, which keeps every figure and selects a display.
     figure = Figure(figsize=(5.5 * len(panels), 4.3 + 0.2 * rows), layout="constrained")
     for number, panel in enumerate(panels, start=1):
         axes = figure.add_subplot(1, len(panels), number)
@@ -50,7 +50,7 @@ def draw(panels: Sequence[Panel], path: Path) -> None:
             width = 3.0 - 1.6 * index / len(panel.lines)
             axes.plot(panel.x, heights, _DASHES[index % len(_DASHES)], lw=width, label=name)
         axes.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
-        # Below, where they hide no line.
+        # Below the panel, where they hide no line.
         axes.legend(
             loc="upper center",
             bbox_to_anchor=(0.5, -0.14),

@@ -22,9 +22,9 @@ class Retrieval:
     """How well embeddings find images of the same label.
 
     Attributes:
-        queries: how many images were searched with and counted.
-        without_match: how many more had nothing to be found, and are left out.
-        recall_at: k -> share of the queries with an image of their label among the first k.
+        queries: number of queries that count.
+        without_match: number of queries without any match in the gallery, which do not count.
+        recall_at: k -> fraction of the queries with an image of their label among the first k.
         mean_average_precision: mean over the queries of average_precision.
     """
 
@@ -34,7 +34,7 @@ class Retrieval:
     mean_average_precision: float
 
     def to_json(self) -> dict[str, object]:
-        """Plain values, shares to four digits."""
+        """Plain values, fractions to four digits."""
         return {
             "queries": self.queries,
             "without_match": self.without_match,
@@ -44,10 +44,10 @@ class Retrieval:
 
 
 def average_precision(relevant: NDArray[np.bool_]) -> float:
-    """Mean, over the relevant images, of the precision at the place of each.
+    """Mean, over the relevant images, of the precision at the rank of each.
 
     Args:
-        relevant: whether each image of a ranking is relevant, best first, shape [K]; one at least.
+        relevant: whether each image of a ranking is relevant, best first, shape [K]; at least one.
 
     >>> average_precision(np.array([True, False, True]))  # (1/1 + 2/3) / 2
     0.8333333333333333
@@ -63,18 +63,19 @@ def measure_retrieval(
     queries: Sequence[bool] | None = None,
     ks: Sequence[int] = KS,
 ) -> Retrieval:
-    """Search with images for others of the same label.
+    """Use images as queries for others with the same label.
 
     Args:
-        embeddings: of all images, of any length each, shape [N, D].
-        labels: of all images, N.
-        cameras: of all images, N; if given, images with the query's label and the query's camera
-            are left out of its ranking (Zheng et al., Market-1501, 2015).
-        queries: which images to search with, N; they are then no part of the gallery. By default
-            every image is searched with in all the others.
+        embeddings: embeddings of all images, of any length, shape [N, D].
+        labels: labels of all images, N.
+        cameras: cameras of all images, N; if given, images with both the query's label and its
+            camera are left out of its ranking (Zheng et al., Market-1501, 2015).
+        queries: whether each image is a query, N; queries are then not part of the gallery. By
+            default every image is a query against all others.
+        ks: values of k for recall@k.
 
     Raises:
-        ShapeError: arrays that do not fit together, or no query with anything to be found.
+        ShapeError: the arrays do not fit together, or no query has a match.
 
     >>> e = np.array([[1, 0], [2, 0.1], [0, 1], [0.5, 1]])
     >>> measure_retrieval(e, ["a", "a", "b", "a"]).recall_at
@@ -117,7 +118,7 @@ def embed(model: MetricModel, images: Sequence[LabelledImage]) -> NDArray[np.flo
     """Embeddings of N images, shape [N, D].
 
     Raises:
-        ImageError: a file that cannot be used; names it.
+        ImageError: a file is unusable; names it.
     """
     embeddings = np.empty((len(images), model.spec.dimensions), np.float32)
     for start in range(0, len(images), _BATCH):
@@ -130,7 +131,7 @@ def embed(model: MetricModel, images: Sequence[LabelledImage]) -> NDArray[np.flo
 def measure_labelled(
     embeddings: NDArray[np.floating], images: Sequence[LabelledImage]
 ) -> Retrieval:
-    """measure_retrieval of embeddings [N, D] of N labelled images, with what is known of them."""
+    """measure_retrieval of embeddings [N, D], with the labels, cameras and queries of N images."""
     cameras = [image.camera for image in images]
     queries = [image.query for image in images]
     return measure_retrieval(
@@ -148,12 +149,12 @@ def _ranking(
     camera: NDArray[np.str_] | None,
     gallery: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """Whether each image that the query ranks has its label, best first."""
+    """Whether each image of a query's ranking has its label, best first."""
     ranked, same = gallery.copy(), label == label[query]
     ranked[query] = False
     if camera is not None:
         ranked &= ~(same & (camera == camera[query]))
-    # Row by row, so that equal embeddings are equally similar, and stay in the images' order.
+    # Row by row, so that equal embeddings are equally similar and stay in the images' order.
     order = np.argsort(-np.vecdot(unit[ranked], unit[query]), kind="stable")
     relevant: NDArray[np.bool_] = same[ranked][order]
     return relevant

@@ -1,4 +1,4 @@
-"""Which image shows what: labels of images, from a CSV file or from the images' paths."""
+"""Labels of images, from a CSV file or from the images' paths."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,18 +10,18 @@ from partlens.explainer.evaluation.tables import read_rows
 from partlens.explainer.images import image_files
 
 FOLDER_PATTERN = r"(?P<label>.+)/"
-"""Takes the folder that an image lies in for its label."""
+"""Uses an image's folder as its label."""
 
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """An image and what it shows.
+    """An image and its label.
 
     Attributes:
-        path: of the file.
-        label: what it shows: a person, a species.
-        camera: what took it; "" where that is not known.
-        query: True if a test set names it as one to search with.
+        path: path of the file.
+        label: what it shows, such as a person or a species.
+        camera: the camera that took it; "" if unknown.
+        query: True if the test set marks it as a query.
     """
 
     path: Path
@@ -33,10 +33,10 @@ class LabelledImage:
 def read_labels(
     folder: Path, table: Path | None = None, pattern: str | None = None
 ) -> list[LabelledImage]:
-    """The images of a folder by a table, or by a pattern of their paths, or by their folders.
+    """The images of a folder, labelled by a table, a pattern of their paths, or their folders.
 
     Raises:
-        AnnotationError: as labels_from_csv and labels_from_paths.
+        AnnotationError: as in labels_from_csv and labels_from_paths.
     """
     if table is not None:
         return labels_from_csv(table, folder)
@@ -44,16 +44,16 @@ def read_labels(
 
 
 def labels_from_csv(file: Path, folder: Path) -> list[LabelledImage]:
-    """Images that a CSV file lists.
+    """Images listed in a CSV file.
 
     Args:
-        file: with the columns `image` (path below the folder) and `label`, and optionally `camera`
-            and `query` (1 for an image to search with, else 0). Other columns are ignored.
-        folder: of the images.
+        file: CSV with the columns `image` (path relative to the folder) and `label`, and optionally
+            `camera` and `query` (1 for a query image, else 0). Other columns are ignored.
+        folder: folder of the images.
 
     Raises:
-        AnnotationError: no such file, a column is missing, an image comes twice, or a row cannot
-            be read; names the row.
+        AnnotationError: the file or a column is missing, an image occurs twice, or a row cannot be
+            read; names the row.
     """
     images, places = list[LabelledImage](), dict[Path, str]()
     for place, row in read_rows(file, ("image", "label"), ("camera", "query")):
@@ -69,21 +69,24 @@ def labels_from_csv(file: Path, folder: Path) -> list[LabelledImage]:
 
 
 def labels_from_paths(folder: Path, pattern: str = FOLDER_PATTERN) -> list[LabelledImage]:
-    """Images of a folder, labelled by their paths below it.
+    """Images of a folder, labelled by their paths relative to it.
 
     Args:
-        pattern: a regular expression that is matched from the start of the path (with "/"). Its
-            group `label` is the label, its group `camera`, if there, the camera, and an image that
-            its group `query` matches is one to search with. An image that it does not match takes
-            no part, as a test set's distractors may.
+        folder: folder of the images.
+        pattern: a regular expression, matched from the start of the path (with "/"). Its group
+            `label` gives the label, its optional group `camera` the camera; if its optional group
+            `query` matches, the image is a query. Images that it does not match, such as a test
+            set's distractors, are left out.
 
     Raises:
-        AnnotationError: no such pattern, or no image that it matches.
+        AnnotationError: the pattern is invalid, or matches no image.
     """
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise AnnotationError(f"pattern {pattern!r} is no regular expression: {error}") from error
+        raise AnnotationError(
+            f"pattern {pattern!r} is not a regular expression: {error}"
+        ) from error
     if "label" not in compiled.groupindex:
         raise AnnotationError(f"pattern {pattern!r} has no group (?P<label>...)")
     return _require_consistent(list(_matching(folder, compiled)), f"{folder} with {pattern!r}")

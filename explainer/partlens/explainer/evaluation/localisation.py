@@ -1,15 +1,15 @@
-"""Does a map find the object: weakly supervised localisation, Tables 1 and 4 of the paper.
+"""Measures whether a map finds the object: weakly supervised localisation (paper, Tables 1 and 4).
 
-No box is seen in training or in drawing a map. Each image is explained against the image that a
-search would return first, its nearest other one by cosine similarity, whatever that one shows.
-(Against itself an image's Grad-CAM would add up to 0 on a linear head, and the other maps would
-only say how strong a position is.) CAM is a classifier's map, so its target is the image's own
-class: the mean of the normalised embeddings of the class, as a nearest-class-mean classifier has
-it. It alone sees labels.
+Neither training nor the maps use any box. Each image is explained against the image that a search
+would return first: its nearest other image by cosine similarity, whatever that shows. (Explained
+against itself, an image's Grad-CAM would add up to 0 on a linear head, and the other maps would
+only show how strong each position is.) CAM is a classifier's map, so its target is the image's own
+class: the mean of the class's normalised embeddings, as in a nearest-class-mean classifier. Only
+CAM uses labels.
 
-A box is that of the largest connected component of what reaches a share of the map's maximum, at
-the size of the image (Zhou et al., 2016). It is right where it overlaps the annotated box by an
-intersection over union of at least 0.5. A map without a positive value gives no box: a miss.
+The box is that of the largest connected component of values above a fraction of the map's maximum,
+at the size of the image (Zhou et al., 2016). It is correct if its intersection over union with the
+annotated box is at least 0.5. A map without a positive value gives no box, which counts as a miss.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 
 METHODS = ("cam", "grad_cam", "grad_cam_no_norm", "decomposition_bias", "decomposition")
-# Maps that gather on few cells, as max pooling's do, are at their best far down.
+# Maps concentrated on few cells, such as max pooling's, do best at low thresholds.
 THRESHOLDS = (0.01, 0.02, 0.03, *(round(0.05 * step, 2) for step in range(1, 20)))
 RIGHT = 0.5
 _TOUCHING = np.ones((3, 3), bool)  # diagonal neighbours are connected
@@ -38,26 +38,26 @@ _TOUCHING = np.ones((3, 3), bool)  # diagonal neighbours are connected
 
 @dataclass(frozen=True)
 class Localisation:
-    """How often one method's boxes are right.
+    """How often one method's boxes are correct.
 
     Attributes:
-        by_threshold: share of the map's maximum -> share of the images with a right box.
+        by_threshold: fraction of the map's maximum -> fraction of images with a correct box.
     """
 
     by_threshold: dict[float, float]
 
     @property
     def threshold(self) -> float:
-        """Where it is best; the lowest of equals."""
+        """The best threshold; the lowest of equals."""
         return max(self.by_threshold, key=lambda t: (self.by_threshold[t], -t))
 
     @property
     def best(self) -> float:
-        """The share of right boxes there."""
+        """The fraction of correct boxes at the best threshold."""
         return self.by_threshold[self.threshold]
 
     def to_json(self) -> dict[str, object]:
-        """Plain values; thresholds are texts of two decimals."""
+        """Plain values; thresholds are texts with two decimals."""
         table = {f"{threshold:.2f}": share for threshold, share in self.by_threshold.items()}
         return {"best": self.best, "threshold": self.threshold, "by_threshold": table}
 
@@ -68,13 +68,13 @@ def measure_localisation(
     """Localisation accuracy of each of METHODS over THRESHOLDS.
 
     Args:
-        model: whose head and preprocessing explain the feature maps; its backbone is not run.
-        images: annotated, N of them.
-        source: their feature maps, which are passed over twice.
+        model: its head and preprocessing explain the feature maps; its backbone does not run.
+        images: N annotated images.
+        source: their feature maps, read twice.
 
     Raises:
-        AnnotationError: fewer than two images, or one that cannot be used.
-        ShapeError: one whose embedding has no length.
+        AnnotationError: fewer than two images, or an unusable one.
+        ShapeError: an embedding of zero length.
     """
     embeddings, biases = embedded(model, source)
     others = nearest(embeddings)
@@ -93,7 +93,7 @@ def measure_localisation(
 
 
 def intersection_over_union(a: Box, b: Box) -> float:
-    """Share of what two boxes cover together that both of them cover; 0..1."""
+    """Area of the intersection of two boxes over that of their union, 0..1."""
     width = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
     height = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
     both = max(width, 0.0) * max(height, 0.0)
@@ -105,10 +105,10 @@ def box_of_map(values: NDArray[np.floating], threshold: float) -> Box | None:
 
     Args:
         values: a map at the size of the image, [height, width].
-        threshold: share of the maximum, above 0.
+        threshold: fraction of the maximum, above 0.
 
     Returns:
-        In pixels of the image, None where no value is positive; of equals the upper left one.
+        In pixels of the image; None if no value is positive. Of equal components, the upper left.
     """
     maximum = values.max()
     if not maximum > 0:
@@ -122,7 +122,7 @@ def box_of_map(values: NDArray[np.floating], threshold: float) -> Box | None:
 
 
 def _class_means(embeddings: Tensor, labels: Sequence[str]) -> Tensor:
-    """For each image the mean normalised embedding of its class, [N, D]."""
+    """The mean normalised embedding of each image's class, [N, D]."""
     unit = torch.nn.functional.normalize(embeddings, dim=1)
     names, numbers = np.unique(np.asarray(labels), return_inverse=True)
     members = torch.nn.functional.one_hot(torch.from_numpy(numbers), len(names)).to(unit)
@@ -133,7 +133,7 @@ def _class_means(embeddings: Tensor, labels: Sequence[str]) -> Tensor:
 def _right_boxes(
     images: Sequence[AnnotatedImage], maps: NDArray[np.float32], preprocessing: Preprocessing
 ) -> NDArray[np.float64]:
-    """Number of the images whose box is right, for each threshold."""
+    """Number of images with a correct box, for each threshold."""
     right = np.zeros(len(THRESHOLDS))
     for values, image in zip(maps, images, strict=True):
         full = upsample(values, (image.width, image.height), preprocessing)

@@ -1,7 +1,7 @@
-"""How well a region search finds a part: whether the right images come first, and the right place.
+"""Measures how well a region search finds a part: the right images first, and the right place.
 
-For each part, queries are images where it is visible; the region is a square around it, the gallery
-is all other images. Reported for each score beside a random ranking.
+For each part, the queries are images where it is visible, the region is a square around it, and the
+gallery is all other images. Each score is compared with a random ranking.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ from partlens.explainer.stored import Stored
 DEFAULT_PARTS = ("beak", "crown", "left wing", "tail", "belly", "left leg")
 TOP = 10
 REACH = 0.25
-"""Side of the square, and how near a hit must be, in sqrt(box width * box height)."""
+"""Side of the square, and largest distance of a hit, in units of sqrt(box width * box height)."""
 _CHUNK = 64
 
 Ranking = Literal["random", "whole", "part", "context"]
@@ -32,11 +32,11 @@ Ranking = Literal["random", "whole", "part", "context"]
 
 @dataclass(frozen=True)
 class PartQuery:
-    """An image whose part is looked for.
+    """A part of an image to search for.
 
     Attributes:
-        image: its number among the annotated images.
-        part: which of its parts.
+        image: number of the image among the annotated images.
+        part: name of the part.
     """
 
     image: int
@@ -45,11 +45,11 @@ class PartQuery:
 
 @dataclass(frozen=True)
 class PartScores:
-    """What a ranking is worth for one part, or the mean over parts.
+    """Quality of a ranking for one part, or the mean over parts.
 
     Attributes:
-        precision_at_10: share of the first 10 images that show the query's label.
-        part_hit: share of those of the first 10 where the part is visible whose match point lies
+        precision_at_10: fraction of the first 10 images that show the query's label.
+        part_hit: of the first 10 images that show the part, the fraction with the match point
             within REACH of it.
     """
 
@@ -59,7 +59,7 @@ class PartScores:
 
 @dataclass(frozen=True)
 class PartEvaluation:
-    """Mean over the parts, and each part."""
+    """The mean over the parts, and the scores of each part."""
 
     mean: PartScores
     by_part: Mapping[str, PartScores]
@@ -76,10 +76,10 @@ class PartEvaluation:
 def choose_queries(
     images: Sequence[AnnotatedImage], parts: Sequence[str], count: int, seed: int
 ) -> list[PartQuery]:
-    """Images where each part is visible, at random but the same for the same seed.
+    """Random images in which each part is visible; the same seed gives the same images.
 
     Raises:
-        AnnotationError: a part that is visible in fewer than two images.
+        AnnotationError: a part is visible in fewer than two images.
     """
     chosen = []
     for number, part in enumerate(parts):
@@ -87,7 +87,7 @@ def choose_queries(
         if len(visible) < 2:
             known = sorted({name for image in images for name in image.parts})
             raise AnnotationError(
-                f"part {part!r} is visible in {len(visible)} images, and 2 are needed; annotated"
+                f"part {part!r} is visible in {len(visible)} images, but 2 are needed; annotated"
                 f" parts: {', '.join(known) or 'none'}"
             )
         random = np.random.default_rng([seed, number])
@@ -98,14 +98,14 @@ def choose_queries(
 
 @dataclass(frozen=True, eq=False)
 class Contributions:
-    """What a gallery keeps of N images: contributions, [N, P, D] of them, and bias [N, D]."""
+    """What a gallery stores of N images: contributions [N, P, D] and bias [N, D]."""
 
     contributions: Stored
     bias: NDArray[np.float32]
 
     @property
     def bytes_per_image(self) -> int:
-        """Of contributions and bias."""
+        """Bytes of an image's contributions and bias."""
         return self.contributions.bytes_per_image + self.bias[:1].nbytes
 
 
@@ -116,13 +116,17 @@ def decompose_all(
     storage: Storage = "float16",
     batch: int = 16,
 ) -> Contributions:
-    """Every annotated image through the model.
+    """Decompose every annotated image.
 
     Args:
-        storage: of the contributions.
+        model: the model.
+        images: the annotated images.
+        folder: folder that the images' paths are relative to.
+        storage: storage type of the contributions.
+        batch: images per pass.
 
     Raises:
-        AnnotationError: an image is missing, cannot be used, or has another size than annotated.
+        AnnotationError: an image is missing or unusable, or its size is not the annotated one.
     """
     spec = model.spec
     shape = (len(images), spec.positions, spec.dimensions)
@@ -142,14 +146,14 @@ def evaluate_parts(
     queries: Sequence[PartQuery],
     seed: int = 0,
 ) -> dict[Ranking, PartEvaluation]:
-    """What each score is worth for finding parts.
+    """Measure how well each score finds parts.
 
     Args:
-        model: that `seen` came from.
-        images: annotated, N of them.
+        model: the model that gave `seen`.
+        images: N annotated images.
         seen: their contributions.
-        queries: which parts of which images are looked for.
-        seed: of the random ranking.
+        queries: the parts to search for.
+        seed: seed of the random ranking.
     """
     parts = [_region(model, images[q.image], q.part, seen, q.image) for q in queries]
     found: dict[Ranking, PartEvaluation] = {
@@ -221,7 +225,7 @@ def judge(
     scores: NDArray[np.float64],
     places: NDArray[np.float64],
 ) -> PartEvaluation:
-    """What rankings are worth; a query's own image is passed over.
+    """Quality of rankings; a query's own image is skipped.
 
     Args:
         scores: of each image for each query, shape [Q, N]; equal ones in order of the images.

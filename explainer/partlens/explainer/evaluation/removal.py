@@ -1,18 +1,18 @@
-"""Do the positions that a map ranks first carry the score: deletion and insertion curves.
+"""Measures whether the positions that a map ranks first carry the score: deletion and insertion.
 
-Each image is explained against a region of its nearest other image: the box annotated there. The
-score is that of a search for this region, WHOLE = f.E / (|E||E_other|). Deletion takes positions
-from the image in the order of a map, the highest first, and watches the score fall: a low area
-under the curve is good. Insertion adds them in the same order: a high area is good (Petsiuk et
-al., 2018). A random order is the baseline.
+Each image is explained against a region of its nearest other image: the annotated box. The score is
+that of a search for this region, WHOLE = f.E / (|E||E_other|). Deletion removes positions from the
+image in the order of a map, highest first, so the score falls: a low area under the curve is good.
+Insertion adds them in the same order: a high area is good (Petsiuk et al., 2018). A random order is
+the baseline.
 
-What is taken is one of
-- contributions: c_p leaves the embedding. Exact, and no network is run, but every nonlinear part
-  of the head stays frozen as it was, and a decomposition ranks by nearly this very sum, so it has
-  the home advantage. Only |E|, which is measured anew, keeps it from winning by definition.
+There are three kinds of removal:
+- contributions: c_p is subtracted from the embedding. This is exact and runs no network, but the
+  nonlinear parts of the head stay frozen, and a decomposition ranks by nearly the same sum, so it
+  has an advantage. It does not win by definition only because |E| is recomputed.
 - blur, mean: the position's cell of the picture is blurred (standard deviation: half a cell) or
   filled with the picture's mean colour, and the whole network runs again. No method has an
-  advantage, but such pictures are none that the network was trained on.
+  advantage, but the network was not trained on such pictures.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -39,7 +39,7 @@ Removal = Literal["contributions", "blur", "mean"]
 FRACTIONS = tuple(round(step / 10, 1) for step in range(11))
 RANDOM = "random"
 Embedder = Callable[[Tensor], Tensor]
-"""Embeddings [N, D] of images of which only some positions are kept, bool [N, P]."""
+"""From a mask of the positions to keep, bool [N, P], to the images' embeddings [N, D]."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,15 @@ class Faithfulness:
     """One method's curves, each the mean over the images.
 
     Attributes:
-        deletion: score after the FRACTIONS of the positions that rank first are gone.
-        insertion: score with nothing but these.
+        deletion: scores without the top FRACTIONS of the positions.
+        insertion: scores with only the top FRACTIONS.
     """
 
     deletion: NDArray[np.float64]
     insertion: NDArray[np.float64]
 
     def to_json(self) -> dict[str, object]:
-        """Plain values: areas, and the curves behind them."""
+        """Plain values: the areas and the curves."""
         return {
             "deletion": area(self.deletion),
             "insertion": area(self.insertion),
@@ -68,7 +68,7 @@ def area(curve: NDArray[np.floating]) -> float:
     """Area under a curve over FRACTIONS, by trapezoids.
 
     Args:
-        curve: a height for each of FRACTIONS, shape [11].
+        curve: a score for each of FRACTIONS, shape [11].
 
     >>> area(np.linspace(1, 0, 11))
     0.5
@@ -86,14 +86,14 @@ def measure_faithfulness(
     """Deletion and insertion of every comparator and of a random order.
 
     Args:
-        folder: that the images' paths lie below.
-        removal: what it means to take a position away.
-        sample: explain only so many of the images, evenly spaced; each against its nearest of all.
+        folder: folder that the images' paths are relative to.
+        removal: how a position is removed.
+        sample: number of images to explain, evenly spaced; the nearest image may be any.
 
     Raises:
-        AnnotationError: fewer than two images, or one that cannot be used.
-        RegionError: an annotated box that the model does not see.
-        ShapeError: an embedding of no length, or tokens whose place in the picture is unknown.
+        AnnotationError: fewer than two images, or an unusable one.
+        RegionError: the model does not see an annotated box.
+        ShapeError: an embedding of zero length, or tokens with no known place in the picture.
     """
     _require_cells(model, removal)
     targets = _targets(model, folder, images)
@@ -116,11 +116,11 @@ def mean_curves(
     """Deletion and insertion over FRACTIONS, the mean over N images, shape [2, FRACTIONS].
 
     Args:
-        orders: method -> positions, the first to go first, int64 [N, P].
-        embed: embeddings [N, D] of the images with only some positions kept, bool [N, P].
-        target: N of them, which the score is against.
+        orders: method -> positions in the order of removal, int64 [N, P].
+        embed: from a mask of the positions to keep, bool [N, P], to embeddings [N, D].
+        target: N targets for the score.
     """
-    # Methods that the paper proves equal rank alike: one run of the network serves them all.
+    # Methods that the paper proves equal give the same order: one run of the network serves all.
     known: dict[bytes, NDArray[np.float64]] = {}
     found = {}
     for method, order in orders.items():
@@ -143,14 +143,14 @@ def _both_curves(order: Tensor, embed: Embedder, target: Target) -> NDArray[np.f
 
 
 def _scores(embeddings: Tensor, target: Target) -> Tensor:
-    """WHOLE of each image, shape [N]; 0 where nothing of the image is left."""
+    """WHOLE of each image, shape [N]; 0 if nothing of the image is left."""
     products: Tensor = (embeddings * target.feature).sum(1)
     lengths = embeddings.norm(dim=1) * target.norm
     return torch.where(lengths > 0, products / lengths.clamp(min=1e-30), 0.0)
 
 
 def _targets(model: MetricModel, folder: Path, images: Sequence[AnnotatedImage]) -> Target:
-    """For each image the annotated region of its nearest other one."""
+    """For each image, the annotated region of its nearest other image."""
     embeddings, features = [], []
     for batch in batches(model, folder, images):
         seen = model.decompose_features(batch.feature)
@@ -172,7 +172,7 @@ def _targets(model: MetricModel, folder: Path, images: Sequence[AnnotatedImage])
 def _orders(
     model: MetricModel, batch: Batch, target: Target, random: torch.Generator
 ) -> dict[str, Tensor]:
-    """method -> positions from the highest to the lowest, int64 [N, P]; of equals the first."""
+    """method -> positions from the highest to the lowest, int64 [N, P]; equals in their order."""
     orders = {}
     for method, compare in COMPARATORS.items():
         maps = model.on_grid(compare(model.head, batch.feature, target)).flatten(1)
@@ -219,6 +219,6 @@ def _mean_colour(pixels: FloatArray) -> FloatArray:
 def _require_cells(model: MetricModel, removal: Removal) -> None:
     if removal != "contributions" and model.spec.grid[1] == 1:
         raise ShapeError(
-            f"the positions of a {model.spec.grid[0]}x1 grid have no cell in the picture; use"
+            f"the positions of a {model.spec.grid[0]}x1 grid have no cells in the picture; use"
             " --remove contributions"
         )

@@ -9,14 +9,14 @@ from partlens.explainer.tables import csv_rows
 def read_rows(
     table: Path, columns: tuple[str, ...], optional: tuple[str, ...] = ()
 ) -> list[tuple[str, dict[str, str]]]:
-    """Each row of a CSV file with its place, for messages.
+    """Each row of a CSV file, with its place for messages.
 
     Args:
-        columns: that the table must have.
-        optional: that have a meaning where the table has them; it may have others too.
+        columns: required columns.
+        optional: optional columns; others are allowed too.
 
     Raises:
-        AnnotationError: no such file, a header or row that csv_rows refuses.
+        AnnotationError: the file is missing, or csv_rows refuses its header or a row.
     """
     try:
         rows = list(csv_rows(table, (*columns, *optional), columns))

@@ -1,4 +1,4 @@
-"""The linearised head: what each position adds to the embedding, and what the constants add."""
+"""Linearises a head: what each position and the constants add to the embedding."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ from partlens.explainer.head.rules.kind import Function, Rule
 from partlens.explainer.head.run import evaluate
 
 _TOKEN_BUDGET = 2**25
-"""Numbers that one value of a token head may hold for all positions of the images done at once."""
+"""Maximum numbers in one value of a token head, over all positions of the images in a batch."""
 
 Value = Live | Statistic | Tensor
 
@@ -28,29 +28,29 @@ def linearise(
 ) -> tuple[Tensor, Tensor]:
     """c_p and b with E = sum_p c_p + b (completeness), for a batch of feature maps.
 
-    Every operator is taken as the affine map that it is once its statistics (maxima, gates,
-    norms, variances, attention weights) are frozen at this image.
+    Once its statistics (maxima, gates, norms, variances, attention weights) are frozen at this
+    image, every operator is an affine map.
 
     Args:
         head: the operator list.
         feature: A, shape [N, C, rows, cols] or tokens [N, T, C]; every token is a position.
-        rules: (kind, rule) pairs that come before RULES.
-        functions: kind -> function for plain evaluation of kinds that KINDS lacks.
+        rules: (kind, rule) pairs that take precedence over RULES.
+        functions: kind -> function, to evaluate kinds that KINDS lacks.
 
     Returns:
         Contributions [N, P, D] and bias [N, D], in the feature's dtype and on its device.
 
     Raises:
-        UnsupportedOperatorError: no rule for an operator, or one that no rule can decompose here.
-        ShapeError: the feature or an operator's input has a shape that does not fit, or the
-            output is not [N, D].
+        UnsupportedOperatorError: an operator has no rule, or its rule cannot decompose this use.
+        ShapeError: the shape of the feature or of an operator's input does not fit, or the output
+            is not [N, D].
     """
     if feature.ndim not in (3, 4):
         raise ShapeError(
-            f"the feature map has shape {list(feature.shape)}; [N, C, rows, cols] or tokens"
-            " [N, T, C] are needed"
+            f"the feature map has shape {list(feature.shape)}; it must be [N, C, rows, cols] or"
+            " tokens [N, T, C]"
         )
-    # Behind attention every token holds something of every other: T * T * C numbers an image.
+    # After attention every token depends on every other: T * T * C numbers per image.
     share = max(1, _TOKEN_BUDGET // (feature[0].numel() * feature.shape[1])) if len(feature) else 1
     if feature.ndim == 3 and len(feature) > share:
         starts = range(0, len(feature), share)
@@ -85,7 +85,7 @@ def _step(
 
 
 def _freezes(kind: str) -> bool:
-    """Whether the kind makes a constant of this image even of what is no sum over positions."""
+    """Whether the kind freezes even an input that is not a sum over positions."""
     return kind in KINDS and isinstance(KINDS[kind].rule, Freeze)
 
 
@@ -124,7 +124,7 @@ def _embedding(output: Value, head: Head, feature: Tensor) -> tuple[Tensor, Tens
         )
     if output.value.ndim != 2 or len(output.value) != len(feature):
         raise ShapeError(
-            f"the head's output has shape {list(output.value.shape)}; one embedding an image,"
+            f"the head's output has shape {list(output.value.shape)}; one embedding per image,"
             f" [{len(feature)}, D], is needed: end the model in a flatten"
         )
     output = output.by_position()

@@ -1,7 +1,7 @@
-"""A value on its way through the head, and how an affine map moves it.
+"""A value that passes through the head, and what an affine map does to it.
 
 Once its statistics are frozen at this image, every operator is an affine map x -> f(x) + k.
-A rule says what f and k are and how f treats positions; `apply` does the rest.
+A rule gives f, k and how f treats positions; `apply` does the rest.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from torch import Tensor
 from partlens.explainer.head.operators import Operator
 
 CHUNK = 16
-"""Positions that the slow path sends through an operator at a time; bounds its memory."""
+"""Positions that the slow path puts through an operator in one batch; bounds its memory."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,11 @@ class Live:
     """A value that depends on the feature map; value == sum_p contributions_p + bias always.
 
     Attributes:
-        value: what plain evaluation gives, shape [N, ...].
-        contributions: while `owner` is given every element belongs to one position and this has
-            the value's shape (no P-fold blow-up); afterwards one slice a position, [P, N, ...].
-        bias: what the head's constants put there, shape [N, ...].
-        owner: the position of each element, int32, the value's shape; None where positions mix.
+        value: the result of plain evaluation, shape [N, ...].
+        contributions: while `owner` is set, every element belongs to one position and this has the
+            value's shape (no P-fold blow-up); afterwards one slice per position, [P, N, ...].
+        bias: what the head's constants add, shape [N, ...].
+        owner: the position of each element, int32, the value's shape; None once positions mix.
         grid: the feature map's (rows, cols), or (T, 1) for tokens.
     """
 
@@ -41,7 +41,7 @@ class Live:
         return self.grid[0] * self.grid[1]
 
     def by_position(self) -> "Live":
-        """The same value with one slice of contributions a position."""
+        """The same value with one slice of contributions per position."""
         if self.owner is None:
             return self
         numbers = torch.arange(self.positions, dtype=torch.int32, device=self.owner.device)
@@ -68,14 +68,15 @@ class Live:
 
 @dataclass(frozen=True)
 class Statistic:
-    """A value that depends on the feature map and is no sum over positions, like q k^T.
+    """A value that depends on the feature map but is not a sum over positions, like q k^T.
 
-    It may go on until an operator freezes it (a softmax); what reaches the embedding is refused.
+    It may pass through the head until an operator freezes it (a softmax). If it reaches the
+    embedding, the head is refused.
 
     Attributes:
-        value: what plain evaluation gives, shape [N, ...].
-        operator: where it arose.
-        why: why it is no sum over positions.
+        value: the result of plain evaluation, shape [N, ...].
+        operator: the operator that produced it.
+        why: why it is not a sum over positions.
     """
 
     value: Tensor
@@ -88,12 +89,12 @@ class Affine:
     """x -> linear(x) + constant.
 
     Attributes:
-        linear: the linear part on [N, ...]; it must treat images one by one.
+        linear: the linear part on [N, ...]; it must not mix images.
         constant: broadcasts to the result.
-        owner: the result's owners from the input's; None where the map may mix positions.
-        over: the axes along which the map mixes elements; `owner` holds where owners agree there.
-        fast: contributions [P, N, ...] without sending every position through `linear`, or None
-            where the short cut does not hold for this value.
+        owner: gives the result's owners from the input's; None if the map may mix positions.
+        over: the axes along which the map mixes elements; `owner` is valid if owners agree there.
+        fast: gives contributions [P, N, ...] without putting every position through `linear`, or
+            None where this shortcut does not hold for the value.
     """
 
     linear: Callable[[Tensor], Tensor]
@@ -104,12 +105,12 @@ class Affine:
 
 
 def apply(live: Live, affine: Affine, value: Tensor | None = None) -> Live:
-    """The affine map's result.
+    """Apply an affine map.
 
     Args:
-        live: what goes in, of any shape [N, ...].
-        affine: the map, with the image's axis first in what it takes and gives.
-        value: the result's value where it is already known; otherwise the map gives it.
+        live: the input, of any shape [N, ...].
+        affine: the map; images are on the first axis of its input and result.
+        value: the result's value if it is already known; otherwise it is computed.
 
     Returns:
         The result, [N, ...]: linear(value) + constant, and for each position linear(contribution).
@@ -129,7 +130,7 @@ def apply(live: Live, affine: Affine, value: Tensor | None = None) -> Live:
 
 
 def _one_by_one(live: Live, owner: Tensor, linear: Callable[[Tensor], Tensor]) -> Tensor:
-    """Every position alone through the map: right for any linear map, P times its cost."""
+    """Put each position through the map separately; valid for any linear map, P times the cost."""
 
     def alone(position: Tensor) -> Tensor:
         return linear(torch.where(owner == position, live.contributions, 0))
@@ -140,7 +141,7 @@ def _one_by_one(live: Live, owner: Tensor, linear: Callable[[Tensor], Tensor]) -
 
 
 def agrees(owner: Tensor, axes: Sequence[int]) -> bool:
-    """Whether all elements along the axes belong to one position; owner as in Live, [N, ...]."""
+    """Whether all elements along the axes have the same owner; owner as in Live, [N, ...]."""
     for axis in axes:
         # A stride of 0 is a broadcast axis: nothing to compare.
         if owner.shape[axis] > 1 and owner.stride(axis) != 0:

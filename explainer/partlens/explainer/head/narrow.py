@@ -1,7 +1,7 @@
-"""A token head that computes only the tokens that its embedding reads.
+"""Narrows a token head to the tokens that its embedding reads.
 
-Where the embedding is one token of a transformer's last block (the class token), nothing but that
-token's own query, sum and MLP is needed: a T-th of the work and of the memory.
+If the embedding is one token of a transformer's last block (the class token), only that token's own
+query, sum and MLP are needed: a T-th of the work and memory.
 """
 
 from collections.abc import Mapping
@@ -13,20 +13,20 @@ from partlens.explainer.head.operators import Attribute, Head, Input, Operator, 
 from partlens.explainer.head.rules import KINDS, activations, arithmetic
 from partlens.explainer.head.run import run_all
 
-# A prelu is none: its weights lie along an axis.
+# Not prelu: its weights lie along an axis.
 _ALONE = frozenset(kind.name for kind in activations.KINDS if kind.signature.inputs == ("x",))
 _TOGETHER = frozenset(kind.name for kind in arithmetic.KINDS)
 
 
 def narrowed(head: Head, feature: Tensor) -> Head:
-    """The same head, its `select`s of one token moved up before what they throw away.
+    """The same head with each `select` of one token moved before the work that it discards.
 
     Args:
-        head: any head; one without tokens comes back as it is.
-        feature: some feature map, [N, C, rows, cols] or [N, T, C]; only shapes matter.
+        head: any head; one without tokens is returned unchanged.
+        feature: any feature map, [N, C, rows, cols] or [N, T, C]; only its shape matters.
     """
     if any(operator.kind not in KINDS for operator in head.operators):
-        return head  # the caller's own kinds, whose shapes are not known here
+        return head  # the caller's own kinds: the shapes of their results are unknown here
     values = run_all(head, feature)
     shapes = {name: tuple(value.shape) for name, value in values.items()}
     moved = _Narrowing({operator.name: operator for operator in head.operators}, shapes)
@@ -41,9 +41,9 @@ class _Narrowing:
 
     Attributes:
         written: the head's operators by name.
-        shapes: of every value and weight, for some batch.
-        operators: the new head's, in order.
-        done: (value, axis, index) -> the name of that value with only that index along the axis.
+        shapes: shape of every value and weight, for some batch.
+        operators: operators of the new head, in order.
+        done: (value, axis, index) -> the name of the value narrowed to that index along the axis.
     """
 
     written: Mapping[str, Operator]
@@ -65,7 +65,7 @@ def _narrow_select(operator: Operator, moved: _Narrowing) -> Operator:
 
 
 def _take(name: str, axis: int, index: int, moved: _Narrowing) -> str:
-    """The name of a value that is `name` with only one index along an axis, which stays."""
+    """The name of the value `name` narrowed to one index along an axis; the axis stays, size 1."""
     key = (name, axis, index)
     if key not in moved.done:
         operator = moved.written.get(name)
@@ -82,7 +82,7 @@ def _take(name: str, axis: int, index: int, moved: _Narrowing) -> str:
 def _narrow_operator(
     operator: Operator, axis: int, index: int, moved: _Narrowing
 ) -> Operator | None:
-    """The operator on narrowed inputs; None where it mixes what lies along the axis."""
+    """The operator on narrowed inputs; None if it mixes elements along the axis."""
     shape = moved.shapes[operator.name]
     last = len(shape) - 1
     kind, inputs = operator.kind, list(operator.inputs)
@@ -114,7 +114,7 @@ def _narrow_operator(
 
 
 def _take_broadcast(one: Input, axis: int, index: int, ndim: int, moved: _Narrowing) -> Input:
-    """An input of an operator that works element by element, whose axes align at the last."""
+    """A narrowed input of an elementwise operator; its inputs' axes align at the last."""
     if not isinstance(one, str):
         return one
     shape = moved.shapes[one]

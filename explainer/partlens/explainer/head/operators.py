@@ -1,17 +1,17 @@
-"""The operator list: what a head is, wherever it came from, and the only thing that rules know.
+"""The operator list: the form of every head, whatever it was imported from, that rules work on.
 
 A head is a list of operators in the order they run. An operator reads values by name: "feature"
 (the feature map A), the name of an earlier operator, or the name of a weight; a number stands for
-itself. It writes one value, under its own name. Operators mean what PyTorch's functions of the
-same name mean.
+itself. It writes one value, under its own name. Operators have the meaning of the PyTorch functions
+of the same name.
 
-The batch size is never written down: axis 0 is the images, a reshape's 0 copies that axis of its
-input (as in ONNX), and no operator may move, merge or split axis 0.
+The batch size is never stored: axis 0 is the images, a reshape's 0 copies that axis of its input
+(as in ONNX), and no operator may move, merge or split axis 0.
 
-A last L2 normalisation is not part of a head: E is the embedding before it, and Z divides by the
-norm. Whoever lowers a model emits it as it finds it (`l2_normalise`, or `norm` then `div`) and
-passes the head through `without_last_normalisation`. One that is followed by something else stays,
-with its norm frozen. Dropout and identities are not lowered at all.
+A final L2 normalisation is not part of a head: E is the embedding before it, and Z divides by the
+norm. A lowering emits it as it finds it (`l2_normalise`, or `norm` then `div`) and passes the head
+through `without_last_normalisation`. A normalisation that other operators follow stays, with its
+norm frozen. Dropout and identities are not lowered.
 """
 
 from collections.abc import Mapping
@@ -35,10 +35,10 @@ class Operator:
 
     Attributes:
         kind: a key of rules.KINDS, or of the caller's own rules.
-        name: what later operators call its result; unique in its head.
-        module_path: where it stood in the model it came from ("fc.bn"), for messages; may be "".
+        name: name of its result, unique in its head.
+        module_path: its path in the original model ("fc.bn"), for messages; may be "".
         inputs: names of values or weights, or numbers, in the order of the kind's signature.
-        attributes: exactly those of the kind's signature.
+        attributes: exactly the attributes in the kind's signature.
     """
 
     kind: str
@@ -48,16 +48,16 @@ class Operator:
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
     def integer(self, name: str) -> int:
-        """The attribute, which is a whole number."""
+        """An attribute that is a whole number."""
         return _of_type(self, name, int)
 
     def number(self, name: str) -> float:
-        """The attribute, which is a number."""
+        """An attribute that is a number."""
         value = self.attributes.get(name)
         return float(value) if isinstance(value, int) else _of_type(self, name, float)
 
     def integers(self, name: str) -> tuple[int, ...]:
-        """The attribute, which is a tuple of whole numbers."""
+        """An attribute that is a tuple of whole numbers."""
         return _of_type(self, name, tuple)
 
 
@@ -76,13 +76,13 @@ class Head:
     """Everything after the feature map: E = head(A).
 
     Attributes:
-        operators: in the order they run; may be empty where the output is the feature itself.
-        weights: by name.
+        operators: in the order they run; may be empty if the output is the feature itself.
+        weights: tensors by name.
         output: the name of the value that is the embedding E [N, D].
 
     Raises:
-        ModelError: an operator reads what no earlier operator wrote, a name is taken twice, or
-            the output is not there.
+        ModelError: an operator reads a value that no earlier operator wrote, a name occurs twice,
+            or no operator writes the output.
     """
 
     operators: tuple[Operator, ...]
@@ -92,7 +92,7 @@ class Head:
     def __post_init__(self) -> None:
         values = {FEATURE}
         if FEATURE in self.weights:
-            raise ModelError(f"a weight is called {FEATURE!r}, the feature map's name; rename it")
+            raise ModelError(f"a weight is called {FEATURE!r}, like the feature map; rename it")
         for operator in self.operators:
             if operator.name in values or operator.name in self.weights:
                 raise ModelError(f"the head has the name {operator.name!r} twice")
@@ -104,11 +104,11 @@ class Head:
                     )
             values.add(operator.name)
         if self.output not in values:
-            raise ModelError(f"the head's output {self.output!r} is none of its operators")
+            raise ModelError(f"the head's output {self.output!r} is not one of its operators")
 
 
 def without_last_normalisation(head: Head) -> Head:
-    """The same head ending before its last L2 normalisation, and without what nothing reads."""
+    """The same head without its final L2 normalisation and without unused operators."""
     written = {operator.name: operator for operator in head.operators}
     output = head.output
     while output in written and (before := _normalised(written[output], written)) is not None:
@@ -117,7 +117,7 @@ def without_last_normalisation(head: Head) -> Head:
 
 
 def pruned(head: Head) -> Head:
-    """The same head without what its output does not need."""
+    """The same head without the operators and weights that its output does not need."""
     needed = {head.output}
     for operator in reversed(head.operators):
         if operator.name in needed:
@@ -130,7 +130,7 @@ def pruned(head: Head) -> Head:
 
 
 def _normalised(operator: Operator, written: Mapping[str, Operator]) -> str | None:
-    """The name of x where the operator is x / |x|, in one operator or several; None elsewhere."""
+    """The name of x if the operator is x / |x|, in one step or several; else None."""
     axes = operator.attributes.get("axes")
     if operator.kind == "l2_normalise":
         return str(operator.inputs[0]) if axes in ((1,), (-1,)) else None

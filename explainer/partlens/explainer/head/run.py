@@ -1,4 +1,4 @@
-"""Plain evaluation of a head: the reference that the rules are measured against."""
+"""Evaluates a head without decomposing it: the reference for the rules."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,11 +16,11 @@ def run(head: Head, feature: Tensor, functions: Mapping[str, Function] | None = 
     Args:
         head: the operator list.
         feature: A, shape [N, C, rows, cols] or tokens [N, T, C].
-        functions: kind -> function for kinds that KINDS lacks, or to replace one of its own.
+        functions: kind -> function, to add kinds to KINDS or replace them.
 
     Raises:
-        UnsupportedOperatorError: a kind that neither the functions nor KINDS have.
-        ShapeError: an operator does not take the shape that it is given.
+        UnsupportedOperatorError: neither the functions nor KINDS have a kind.
+        ShapeError: an operator does not take inputs of the given shape.
     """
     return run_all(head, feature, functions)[head.output]
 
@@ -28,7 +28,7 @@ def run(head: Head, feature: Tensor, functions: Mapping[str, Function] | None = 
 def run_all(
     head: Head, feature: Tensor, functions: Mapping[str, Function] | None = None
 ) -> dict[str, Tensor]:
-    """Every value [N, ...] and weight of the head by name; see run for the rest."""
+    """Every value [N, ...] and weight of the head by name; arguments and errors as in run."""
     values: dict[str, Tensor] = {
         name: weight.to(feature.device, feature.dtype) for name, weight in head.weights.items()
     }
@@ -47,12 +47,12 @@ def evaluate(
     """The operator's result on plain tensors [N, ...], weights of any shape, and numbers.
 
     Args:
-        operator: what to compute.
+        operator: the operator to evaluate.
         inputs: its inputs, in order.
         functions: as in run.
 
     Raises:
-        UnsupportedOperatorError: a kind that neither the functions nor KINDS have.
+        UnsupportedOperatorError: neither the functions nor KINDS have the kind.
         ShapeError: the operator does not take inputs of these shapes.
     """
     own = functions or {}

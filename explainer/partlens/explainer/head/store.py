@@ -1,6 +1,6 @@
 """A head on disk: a readable operator list (head.json) and its weights (safetensors).
 
-Reading runs nothing from the files: kinds and attributes outside KINDS are refused.
+Reading runs no code from the files: kinds and attributes outside KINDS are refused.
 """
 
 import json
@@ -34,7 +34,7 @@ def write(head: Head, folder: Path) -> None:
     """Write head.json and head.safetensors into an existing folder.
 
     Raises:
-        ModelFileError: a kind or an attribute that the format does not hold.
+        ModelFileError: the format does not support a kind or an attribute.
     """
     operators = []
     for operator in head.operators:
@@ -54,16 +54,16 @@ def write(head: Head, folder: Path) -> None:
     text = json.dumps({"output": head.output, "operators": operators}, indent=1)
     (folder / HEAD_FILE).write_text(text + "\n", encoding="utf-8")
     weights = {name: weight.detach().cpu().contiguous() for name, weight in head.weights.items()}
-    # A copy of each: safetensors refuses tensors that share memory.
+    # Copy each: safetensors refuses tensors that share memory.
     weights = {name: weight.clone() for name, weight in weights.items()}
     (folder / WEIGHTS_FILE).write_bytes(save_weights(weights))
 
 
 def read(folder: Path) -> Head:
-    """The head that `write` put there.
+    """Read a head that `write` wrote.
 
     Raises:
-        ModelFileError: a file is missing, damaged, or holds what this version does not know.
+        ModelFileError: a file is missing, damaged, or has contents unknown to this version.
     """
     try:
         plain = strict_json.loads(read_file(folder / HEAD_FILE))
@@ -79,7 +79,7 @@ def read(folder: Path) -> Head:
         if isinstance(error, ModelFileError):
             raise
         raise ModelFileError(
-            f"the model's head cannot be read, import it again: {error}"
+            f"the model's head cannot be read; import the model again: {error}"
         ) from error
     except ModelError as error:
         raise ModelFileError(f"{HEAD_FILE}: {error}") from error
@@ -102,7 +102,7 @@ def _operator(entry: Mapping[str, object]) -> Operator:
 
 
 def _require_signature(operator: Operator) -> None:
-    """The kind is known, and inputs and attributes are those of its signature."""
+    """Require a known kind, with the inputs and attributes of its signature."""
     where = f"{HEAD_FILE}: operator {operator.name!r}"
     if operator.kind not in KINDS:
         raise ModelFileError(

@@ -1,4 +1,4 @@
-"""Scores that a region search ranks by; every score is the sum of its map and its constant."""
+"""Scores for ranking a region search; every score is the sum of its map and its constant."""
 
 from partlens.explainer.scoring.part import QueryPart, query_part
 from partlens.explainer.scoring.scores import (

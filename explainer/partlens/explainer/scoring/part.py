@@ -1,4 +1,4 @@
-"""One region of a query image, as a search sees it."""
+"""One region of a query image, prepared for a search."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ from partlens.explainer.errors import ShapeError
 
 FloatArray = NDArray[np.float32]
 Extent = tuple[float, float, float, float]
-"""(row0, col0, row1, col1) in cells of the grid, fractions included."""
+"""(row0, col0, row1, col1) in cells of the grid, with fractions."""
 
 SURROUNDINGS = 1.0
-"""How far the surroundings of a region reach: the standard deviation of the bell that its weights
-are blurred with, in sides of the region. Measured on birds and on generated people (decision 1)."""
+"""Reach of a region's surroundings: the standard deviation of the Gaussian that blurs its weights,
+in sides of the region. Measured on birds and on generated people (decision 1)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,14 +22,14 @@ class QueryPart:
 
     Attributes:
         feature: partial feature f = sum_p w_p c_p, shape [D].
-        surroundings: the same with the weights blurred, so that what lies around the region counts
-            too, less with distance; shape [D].
-        embedding_norm: |E_q| of the image that the region lies in.
+        surroundings: the same with blurred weights, so that the region's surroundings count too,
+            less with distance; shape [D].
+        embedding_norm: |E_q| of the region's image.
         cells: (row, col) of each of the K positions that the region covers, shape [K, 2].
         shares: w_p of each, shape [K].
-        directions: c_p / |c_p| of each, zero where the position contributes nothing, shape [K, D].
-        extent: what the region spans.
-        weight: share in the score; negative for a region that must not be there.
+        directions: c_p / |c_p| of each, zero if the position contributes nothing, shape [K, D].
+        extent: the extent of the region.
+        weight: share in the score; negative for an excluded region.
     """
 
     feature: FloatArray
@@ -49,17 +49,17 @@ def query_part(
     grid: tuple[int, int],
     weight: float = 1.0,
 ) -> QueryPart:
-    """One region of a query image.
+    """Prepare one region of a query image.
 
     Args:
         contributions: c_p of the image, shape [P, D].
         bias: b of the image, shape [D].
-        weights: share of each position that the region covers, 0..1, shape [P].
+        weights: fraction of each position that the region covers, 0..1, shape [P].
         grid: (rows, cols), P = rows * cols.
-        weight: share in the score; negative for a region that must not be there.
+        weight: share in the score; negative for an excluded region.
 
     Raises:
-        ShapeError: arrays that do not fit together, or a region that covers nothing.
+        ShapeError: the arrays do not fit together, or the region covers nothing.
     """
     rows, cols = grid
     if contributions.shape != (rows * cols, len(bias)) or weights.shape != (rows * cols,):
@@ -83,7 +83,7 @@ def query_part(
 
 
 def reciprocal(lengths: NDArray[np.floating]) -> FloatArray:
-    """1 / length, 0 where there is none; of any shape [...]."""
+    """1 / length, or 0 for a length of 0; any shape [...]."""
     tiny = np.finfo(np.float32).tiny
     return np.where(lengths > tiny, 1 / np.maximum(lengths, tiny), 0).astype(np.float32)
 
@@ -93,7 +93,7 @@ def _lengths(vectors: FloatArray) -> FloatArray:
 
 
 def _blurred(weights: FloatArray) -> FloatArray:
-    """The weights under a Gaussian bell, shape [P]; their scale is of no account in a cosine."""
+    """Weights blurred by a Gaussian, shape [P]; their scale does not matter in a cosine."""
     deviation = SURROUNDINGS * float(np.sqrt(weights.sum()))
     down, across = (_bell(size, deviation) for size in weights.shape)
     return np.asarray(down @ weights @ across, np.float32).reshape(-1)
@@ -105,14 +105,14 @@ def _bell(size: int, deviation: float) -> FloatArray:
 
 
 def _extent(weights: FloatArray) -> Extent:
-    """Where the region begins and ends; exact for a box that is more than one cell long."""
+    """The region's extent; exact for a box longer than one cell."""
     share = weights / weights.max()
     (row0, row1), (col0, col1) = _span(share.max(1)), _span(share.max(0))
     return row0, col0, row1, col1
 
 
 def _span(share: FloatArray) -> tuple[float, float]:
-    """From where to where a row of cells is covered, by the share of its first and last cell."""
+    """Start and end of the covered part of a row of cells, from its first and last fractions."""
     covered = np.flatnonzero(share)
     first, last = int(covered[0]), int(covered[-1])
     if first == last:

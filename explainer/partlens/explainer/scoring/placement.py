@@ -1,4 +1,4 @@
-"""Where in an image a region fits best."""
+"""Finds where in an image a region fits best."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from partlens.explainer.scoring.part import FloatArray, reciprocal
 from partlens.explainer.scoring.stack import PartStack
 
 _ROUNDING = 2.0**-16
-"""Share of the largest value by which equal values may differ: sums of float32 in another order
-differ by some 2**-20 of it."""
+"""Relative difference up to which values count as equal: float32 sums in another order differ by
+some 2**-20."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +19,7 @@ class Placement:
 
     Attributes:
         shifts: (rows, cols) from each query's cells to those of the image, whole cells, [M, Q, 2].
-        finer: the same between cells, by the parabola through the neighbouring places, [M, Q, 2].
+        finer: the same to fractions of a cell, by a parabola through the neighbours, [M, Q, 2].
     """
 
     shifts: NDArray[np.int64]
@@ -27,9 +27,9 @@ class Placement:
 
 
 def place(stack: PartStack, along: FloatArray, lengths: FloatArray) -> Placement:
-    """The shift s with the largest sum_p w_p cos(c_p, c_(p+s)) of each part, see first_largest.
+    """The shift s with the largest sum_p w_p cos(c_p, c_(p+s)) for each part; see first_largest.
 
-    The region's heaviest cell stays inside the image; what else sticks out counts as 0.
+    The region's heaviest cell stays inside the image; cells outside it count as 0.
 
     Args:
         along: c_q.d of each judged direction, shape [M, rows, cols, K].
@@ -49,10 +49,10 @@ def place(stack: PartStack, along: FloatArray, lengths: FloatArray) -> Placement
 
 
 def first_largest(values: FloatArray, axis: int) -> NDArray[np.int64]:
-    """Where the largest value along an axis is; of equal values, the first.
+    """Index of the largest value along an axis; of equal values, the first.
 
-    Values that differ by rounding only are equal. So cells that look alike do not take turns by
-    what else is computed with them.
+    Values that differ only by rounding are equal. Without this, which of several identical cells
+    wins would depend on what else is in the batch.
 
     >>> first_largest(np.array([0.25, 1, 1.000001], np.float32), axis=0)
     array(1)
@@ -63,7 +63,7 @@ def first_largest(values: FloatArray, axis: int) -> NDArray[np.int64]:
 
 
 def _both(offset: int, size: int) -> tuple[slice, slice]:
-    """Along one axis: the anchors whose cell at the offset is inside, and those cells."""
+    """Along one axis: the anchors with a cell at this offset inside the image, and those cells."""
     return (
         slice(max(0, -offset), size - max(0, offset)),
         slice(max(0, offset), size + min(0, offset)),
@@ -73,7 +73,7 @@ def _both(offset: int, size: int) -> tuple[slice, slice]:
 def _vertex(
     fit: FloatArray, row: NDArray[np.int64], col: NDArray[np.int64], axis: int
 ) -> NDArray[np.float64]:
-    """How far the parabola's top lies from the best cell along an axis, -0.5..0.5; 0 at an edge."""
+    """Offset of the parabola's vertex from the best cell along an axis, -0.5..0.5; 0 at an edge."""
     at = np.stack([row, col])
     inside = (at[axis - 1] > 0) & (at[axis - 1] < fit.shape[axis] - 1)
     step = np.where(inside, 1, 0) * (np.arange(2) == axis - 1)[:, None, None]

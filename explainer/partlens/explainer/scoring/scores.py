@@ -15,13 +15,13 @@ from partlens.explainer.scoring.stack import Along, PartStack
 
 Score = Literal["whole", "part", "context"]
 BEST: Score = "context"
-"""What a search ranks by unless told otherwise: the score that measured best."""
+"""The default score of a search: the one that measured best."""
 _PRODUCT_BYTES = 16 * 2**20
-"""Size of one product of images with the judged cells of many parts; bounds memory."""
+"""Maximum size of one product of images with the judged cells of many parts; bounds memory."""
 
 
 class Shares(NamedTuple):
-    """How much of each goes into a score, and so into its map and constant."""
+    """Share of each term in a score, and so in its map and constant."""
 
     whole: float = 0.0
     part: float = 0.0
@@ -41,10 +41,10 @@ class Scored:
 
     Attributes:
         scores: shape [M].
-        maps: signed share of each position, shape [M, rows, cols].
+        maps: what each position adds, signed, shape [M, rows, cols].
         constants: what the bias of the retrieved image adds, shape [M].
-        windows: where the part of the largest weight matched, cells (row0, col0, row1, col1) with
-            fractions, shape [M, 4].
+        windows: where the part with the largest weight matched, cells (row0, col0, row1, col1)
+            with fractions, shape [M, 4].
     """
 
     scores: FloatArray
@@ -60,21 +60,23 @@ def score_images(
     bias: FloatArray,
     grid: tuple[int, int],
 ) -> Scored:
-    """Scores M images against the parts of a query.
+    """Score M images against the parts of a query.
 
-    WHOLE is f.E_r / (|E_q||E_r|), section 5.4 of Zhu, Yang, Chen (2021); it matched where its map
+    WHOLE is f.E_r / (|E_q||E_r|), section 5.4 of Zhu, Yang, Chen (2021); its match is where its map
     is largest. PART is cos(f, sum_p w_p c_(p+s)), the region laid over the retrieved image where it
-    fits best (see placement.place). SURROUNDINGS is cos(f', E_r), f' of the region and what lies
-    around it. An image whose embedding is zero gets WHOLE and SURROUNDINGS 0; a place that sums to
-    zero gets PART 0.
+    fits best (see placement.place). SURROUNDINGS is cos(f', E_r), with f' of the region and what
+    lies around it. WHOLE and SURROUNDINGS are 0 for an image with a zero embedding, PART is 0 at a
+    place that sums to zero.
 
     Args:
+        score: the score to compute.
+        parts: the regions of the query, at least one.
         contributions: c_q of each image, shape [M, P, D].
         bias: b of each image, shape [M, D].
         grid: (rows, cols), P = rows * cols.
 
     Raises:
-        ShapeError: no part, or arrays that do not fit together.
+        ShapeError: no part, or the arrays do not fit together.
     """
     _require_fitting(parts, contributions, bias, grid)
     images = _Images(contributions, bias, grid)
@@ -93,7 +95,7 @@ def score_images(
 
 
 def embedding_direction(score: Score, parts: Sequence[QueryPart]) -> FloatArray:
-    """v, shape [D], with which v.E_r / |E_r| is all that a score has of WHOLE and SURROUNDINGS."""
+    """The vector v, shape [D], such that v.E_r / |E_r| is a score's WHOLE and SURROUNDINGS part."""
     shares, weights = MIXTURES[score], np.array([part.weight for part in parts])
     (features, norms), (blurred, lengths) = _whole(parts), _surroundings(parts)
     whole = (weights * reciprocal(norms)) @ features
@@ -102,10 +104,10 @@ def embedding_direction(score: Score, parts: Sequence[QueryPart]) -> FloatArray:
 
 
 class ManySearches:
-    """S searches that meet each image together: their parts share the products with it.
+    """S searches that score each image together: their parts share the products with it.
 
     Args:
-        searches: what each ranks by, and its parts, at least one.
+        searches: the score of each, and its parts, at least one.
     """
 
     def __init__(self, searches: Sequence[tuple[Score, Sequence[QueryPart]]]) -> None:
@@ -125,9 +127,9 @@ class ManySearches:
     def scores(
         self, contributions: FloatArray, bias: FloatArray, grid: tuple[int, int]
     ) -> FloatArray:
-        """The scores that score_images gives M images for each search, shape [M, S].
+        """The scores of M images for each search, as by score_images; shape [M, S].
 
-        Arguments and errors as score_images.
+        Arguments and errors as in score_images.
         """
         scores = np.zeros((len(contributions), self._count), np.float32)
         for score, stack, weights in self._stacks:
@@ -142,7 +144,7 @@ class ManySearches:
 
 
 class _Images:
-    """M images, and the lengths that they are compared by.
+    """M images, with the vector lengths that scoring needs.
 
     Attributes:
         contributions: shape [M, rows, cols, D].
@@ -154,7 +156,7 @@ class _Images:
         shape = (len(contributions), *grid, contributions.shape[2])
         self.contributions = np.asarray(contributions, np.float32).reshape(shape)
         self.bias = np.asarray(bias, np.float32)
-        # As a product, which takes a third of the time of a sum.
+        # A product takes a third of the time of a sum.
         ones = np.ones((1, contributions.shape[1]), np.float32)
         sums = (ones @ self.contributions.reshape(contributions.shape))[:, 0]
         self.embedding_lengths = np.linalg.norm(sums + self.bias, axis=1)
@@ -167,8 +169,8 @@ class _Images:
 
 
 class _Term(NamedTuple):
-    """One share of the scores of Q parts: maps [M, Q, rows, cols], constants [M, Q], and how far
-    each region moved, [M, Q, 2]."""
+    """One term of the scores of Q parts: maps [M, Q, rows, cols], constants [M, Q], and the shift
+    of each region, [M, Q, 2]."""
 
     maps: FloatArray
     constants: FloatArray
@@ -180,7 +182,7 @@ def _stack(score: Score, parts: Sequence[QueryPart]) -> PartStack:
 
 
 def _whole(parts: Sequence[QueryPart]) -> tuple[FloatArray, NDArray[np.floating]]:
-    """The features f of WHOLE, [Q, D], and what f.E_r / |E_r| is divided by, [Q]."""
+    """The features f of WHOLE, [Q, D], and the divisor of f.E_r / |E_r|, [Q]."""
     return (
         np.stack([part.feature for part in parts]),
         np.array([part.embedding_norm for part in parts]),
@@ -188,7 +190,7 @@ def _whole(parts: Sequence[QueryPart]) -> tuple[FloatArray, NDArray[np.floating]
 
 
 def _surroundings(parts: Sequence[QueryPart]) -> tuple[FloatArray, NDArray[np.floating]]:
-    """The same of SURROUNDINGS."""
+    """The same for SURROUNDINGS."""
     features = np.stack([part.surroundings for part in parts])
     return features, np.linalg.norm(features, axis=1)
 
@@ -228,7 +230,7 @@ def _linear(
 
 
 def _placed(stack: PartStack, along: Along, images: _Images) -> _Term:
-    """PART's map, zero outside the place that the region takes."""
+    """PART's map, zero outside the place of the region."""
     count, rows, cols, dimensions = images.contributions.shape
     placement, covered = place(stack, along.directions, images.lengths), stack.covered
     cells = covered.cells + placement.shifts[:, covered.owners]
@@ -247,7 +249,7 @@ def _placed(stack: PartStack, along: Along, images: _Images) -> _Term:
 def _windows(
     part: QueryPart, moved: NDArray[np.float64], grid: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """The region's extent where it went, cut at the grid's edges."""
+    """The region's extent after its shift, clipped to the grid."""
     windows: NDArray[np.float64] = np.clip(
         np.array(part.extent) + np.tile(moved, 2), 0, np.tile(np.array(grid), 2)
     )
@@ -280,4 +282,4 @@ def _require_fitting(
                 f"these contributions need ({dimensions},)"
             )
         if (part.cells >= (rows, cols)).any():
-            raise ShapeError(f"a part covers cells that a {rows}x{cols} grid has not")
+            raise ShapeError(f"a part covers cells outside the {rows}x{cols} grid")

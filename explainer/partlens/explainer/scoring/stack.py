@@ -1,4 +1,4 @@
-"""Regions of queries, put together so that images meet all of them in a few products."""
+"""Regions of queries, stacked so that a few products score images against all of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from partlens.explainer.scoring.part import FloatArray, QueryPart
 
 JUDGED = 32
-"""So many of a region's cells at most, evenly picked, decide where it goes; bounds the cost."""
+"""Maximum number of a region's cells, evenly spaced, that decide its place; bounds the cost."""
 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """Cells of Q parts, one after the other, K in all.
+    """Cells of Q parts, concatenated, K in all.
 
     Attributes:
         cells: (row, col), shape [K, 2].
         shares: w_p of each, shape [K].
-        owners: which part each belongs to, shape [K].
+        owners: number of the part that each belongs to, shape [K].
     """
 
     cells: NDArray[np.int64]
@@ -30,7 +30,7 @@ class Cells:
 
     @classmethod
     def of(cls, parts: Sequence[QueryPart], chosen: Sequence[NDArray[np.int64]]) -> "Cells":
-        """Those of each part's cells that are chosen."""
+        """The chosen cells of each part."""
         return cls(
             np.concatenate([part.cells[i] for part, i in zip(parts, chosen, strict=True)]),
             np.concatenate([part.shares[i] for part, i in zip(parts, chosen, strict=True)]),
@@ -39,11 +39,11 @@ class Cells:
 
 
 class Along(NamedTuple):
-    """What the positions of M images have in common with Q parts.
+    """Products of the positions of M images with Q parts.
 
     Attributes:
-        directions: c_q.d for each judged direction d, shape [M, rows, cols, K]; K is 0 where parts
-            are not to be placed.
+        directions: c_q.d for each judged direction d, shape [M, rows, cols, K]; K is 0 if parts
+            are not placed.
         features, surroundings: c_q.f and c_q.f' of each part, shape [M, rows, cols, Q].
     """
 
@@ -57,11 +57,11 @@ class PartStack:
 
     Args:
         parts: in any order.
-        placed: whether they are to be laid over images, so that their cells count.
+        placed: whether they are laid over images, which needs their cells.
 
     Attributes:
         covered: all cells that the parts cover.
-        judged: those that decide where each goes.
+        judged: the cells that decide each part's place.
         anchors: each part's heaviest judged cell, shape [Q, 2].
     """
 
@@ -86,14 +86,14 @@ class PartStack:
 
     @property
     def columns(self) -> int:
-        """Numbers that the product has for each position of an image."""
+        """Length of the product for each position of an image."""
         return len(self._matrix)
 
     def along(self, images: FloatArray) -> Along:
-        """Images [M, rows, cols, D] by all parts.
+        """Multiply images [M, rows, cols, D] with all parts.
 
-        One product for each image: in one for all, the last bits of a number depend on its row,
-        and copies of an image would score differently.
+        Each image has its own product: in a single product for all, the last bits of a number
+        depend on its row, and copies of an image would score differently.
         """
         count, rows, cols, dimensions = images.shape
         product = images.reshape(count, rows * cols, dimensions) @ self._matrix.T
@@ -104,8 +104,8 @@ class PartStack:
 
     @cached_property
     def by_offset(self) -> tuple[tuple[int, int, "Where", "Where"], ...]:
-        """For each (row, col) from an anchor at which parts have a judged cell, at most one each:
-        row, col, which cells those are, and whose."""
+        """For each offset (row, col) from the anchor at which parts have a judged cell (at most one
+        each): row, col, the indices of these cells, and their parts."""
         offsets = self.judged.cells - self.anchors[self.judged.owners]
         apart, which = np.unique(offsets, axis=0, return_inverse=True)
         order = np.argsort(which.reshape(-1), kind="stable")
@@ -120,7 +120,7 @@ Where = NDArray[np.int64] | slice
 
 
 def _where(indices: NDArray[np.int64]) -> Where:
-    """The same as a slice where they follow each other, which is quicker."""
+    """The same indices as a slice if they are consecutive, which is faster."""
     if (np.diff(indices) == 1).all():
         return slice(int(indices[0]), int(indices[-1]) + 1)
     return indices

@@ -1,10 +1,10 @@
-"""A small model trained on generated people, to start with before there is a model of one's own."""
+"""A small model trained on generated people, to start with before you have your own model."""
 
 from pathlib import Path
 
 
 def model_folder() -> Path:
-    """The folder of the starter model, as it is installed.
+    """The folder of the installed starter model.
 
     >>> sorted(file.name for file in model_folder().iterdir())
     ['backbone.onnx', 'head.json', 'head.safetensors', 'model.json', 'training.json']

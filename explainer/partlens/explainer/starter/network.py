@@ -16,7 +16,7 @@ class StarterNetwork(nn.Module):
     """Pixels [N, 3, 128, 64] to an embedding [N, 128], through a 16 x 8 map of 256 channels.
 
     Global max pooling and a linear layer follow the map, as in section 3 of Zhu, Yang and Chen
-    (2021): every channel has one place, so the embedding falls apart into places by itself.
+    (2021): every channel comes from one place, so the embedding splits into places by itself.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class StarterNetwork(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """A residual block that looks around in fewer channels than it carries."""
+    """A residual block; its 3x3 convolution works on fewer channels than the block carries."""
 
     def __init__(self, channels: int, inner: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The trained starter network as a model folder."""
+"""Saves the trained starter network as a model folder."""
 
 import json
 from pathlib import Path
@@ -13,10 +13,10 @@ REPORT_FILE = "training.json"
 
 
 def as_model(network: StarterNetwork) -> MetricModel:
-    """The network as a live model whose contributions add up on generated pictures.
+    """The network as a live model, with completeness checked on generated pictures.
 
     Raises:
-        CompletenessError: they do not.
+        CompletenessError: contributions and bias do not add up to the embedding.
     """
     images = [picture.image for picture in generate(8, HELD_OUT_SEED)]
     return MetricModel.from_module(
@@ -30,10 +30,10 @@ def as_model(network: StarterNetwork) -> MetricModel:
 
 
 def save(network: StarterNetwork, report: Report, folder: Path) -> MetricModel:
-    """Write the model folder, and how the model was trained beside it.
+    """Write the model folder, with a record of its training.
 
     Raises:
-        ModelFileError: the folder is there already.
+        ModelFileError: the folder already exists.
         CompletenessError: the ONNX backbone differs from the network.
     """
     model = with_onnx_backbone(as_model(network)).save(folder)

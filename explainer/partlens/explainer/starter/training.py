@@ -1,4 +1,4 @@
-"""Trains the starter network on generated people, and measures it on people it never saw."""
+"""Trains the starter network on generated people, and measures it on unseen people."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -14,22 +14,22 @@ from partlens.explainer.starter.pictures.person import look_alike, sample
 from partlens.explainer.starter.pictures.picture import Picture, draw, generate
 from partlens.explainer.starter.pictures.scene import CAMERAS
 
-# Seeds of the pictures: what is measured on is never trained on.
+# Seeds of the pictures: training never uses the pictures of the measurement.
 _TRAINING_SEED, HELD_OUT_SEED = 1_000_000, 2_000_000
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How long and on what the network learns.
+    """How the network is trained.
 
     Attributes:
-        seed: of pictures, weights and batches.
-        families: people made up; each has look-alikes that differ in one part.
-        members: people of a family, the first one included.
-        shots: pictures of each of them, cameras in turn.
-        steps: batches.
-        families_per_batch, shots_per_batch: how much of that a batch holds.
-        learning_rate: at its highest.
+        seed: seed of pictures, weights and batches.
+        families: number of random people; each has look-alikes that differ in one part.
+        members: people in a family, including the first.
+        shots: pictures of each person, with alternating cameras.
+        steps: number of batches.
+        families_per_batch, shots_per_batch: families in a batch, and pictures of each person.
+        learning_rate: peak learning rate.
     """
 
     seed: int = 0
@@ -44,7 +44,7 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class Report:
-    """What training gave: the loss of every step, and recall@1 across cameras of new people."""
+    """Result of training: the loss of every step, and recall@1 across cameras for new people."""
 
     settings: TrainingSettings
     losses: tuple[float, ...]
@@ -52,7 +52,7 @@ class Report:
     people: int
 
     def to_json(self) -> dict[str, object]:
-        """Plain values; of the losses, the means of the first and the last ten."""
+        """Plain values; losses are summarised as means of the first and last ten."""
         return {
             "settings": asdict(self.settings),
             "loss_first": float(np.mean(self.losses[:10])),
@@ -66,14 +66,15 @@ class Report:
 def train(
     settings: TrainingSettings, progress: Callable[[int, float], None] = lambda step, loss: None
 ) -> tuple[StarterNetwork, Report]:
-    """A trained network, in eval mode.
+    """Train a network; it is returned in eval mode.
 
-    The same settings give the same network on the same kind of machine and number of threads.
+    The same settings give the same network on the same kind of machine with the same number of
+    threads.
 
     Args:
         progress: called after each step with its number and loss.
     """
-    # Only training needs it; who only uses the model need not have it.
+    # Imported here because only training needs it.
     from pytorch_metric_learning.losses import MultiSimilarityLoss
     from pytorch_metric_learning.miners import MultiSimilarityMiner
 
@@ -88,7 +89,7 @@ def train(
     losses: list[float] = []
     for step, (rows, labels) in enumerate(_batches(settings)):
         batch = pixels[rows].float().contiguous(memory_format=torch.channels_last)
-        # Three times as fast where the processor has bfloat16 matrices.
+        # Three times as fast if the processor has bfloat16 matrix instructions.
         with torch.autocast("cpu", torch.bfloat16):
             embeddings = network(batch)
         embeddings = embeddings.float()
@@ -107,7 +108,7 @@ Embedder = Callable[[list[NDArray[np.uint8]]], NDArray[np.float32]]
 
 
 def embedder(network: StarterNetwork) -> Embedder:
-    """Images to embeddings [N, D] through a network in eval mode."""
+    """A function from images to embeddings [N, D], by a network in eval mode."""
 
     @torch.no_grad()
     def embed(images: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -118,11 +119,12 @@ def embedder(network: StarterNetwork) -> Embedder:
 
 
 def held_out_recall(embed: Embedder, people: int, seed: int = 0) -> tuple[float, int]:
-    """How often the nearest picture of the other camera shows the same, never seen, person.
+    """How often the nearest picture of the other camera shows the same, unseen person.
 
     Args:
         embed: images to embeddings [N, D].
-        people: how many to look for among each other, two pictures from each camera.
+        people: number of people, with two pictures from each camera.
+        seed: seed of the people, in addition to HELD_OUT_SEED.
 
     Returns:
         Recall@1 in 0..1, and the number of people.
@@ -153,7 +155,7 @@ def _training_pixels(settings: TrainingSettings) -> Tensor:
 
 
 def _batches(settings: TrainingSettings) -> Iterator[tuple[Tensor, Tensor]]:
-    """Rows of the pixels and the person that each shows; families whole, shots at random."""
+    """Rows of the pixels and the person of each; whole families with random shots."""
     rng = np.random.default_rng(settings.seed)
     count = min(settings.families_per_batch, settings.families)
     for _ in range(settings.steps):

@@ -1,1 +1,1 @@
-"""Measurements of the indexer, as ratios taken side by side in one run."""
+"""Benchmarks of the indexer, as ratios measured side by side in one run."""

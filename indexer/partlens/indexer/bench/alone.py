@@ -1,4 +1,4 @@
-"""Databases measured in a process of their own, asked ever harder until they find enough."""
+"""Measures databases, each in its own process, with rising search effort until recall is met."""
 
 import multiprocessing
 import tempfile
@@ -14,9 +14,9 @@ from partlens.indexer.bench.peers import PEERS, Units
 from partlens.indexer.bench.synthetic import Query
 
 _BUILD, _ROUND = 3600.0, 1800.0
-"""Seconds that filling a database and one round of all queries may take."""
+"""Time limits in seconds: for filling a database, and for one round of all queries."""
 _PATIENCE = 300.0
-"""A round of more seconds is the last: a harder one would take twice as long."""
+"""A round longer than this many seconds is the last, since the next would take twice as long."""
 
 
 class PeerError(RuntimeError):
@@ -32,15 +32,18 @@ def measured(
     clients: int,
     recall: float,
 ) -> Iterator[Outcome]:
-    """First as its documentation sets it up, then twice as hard each time until the recall is met.
+    """Measure a database as its documentation advises, then double the effort until recall is met.
 
     Args:
+        peer: name of the database.
         units: contributions scaled to length 1, [M, P, D].
-        exact: id of each query -> ids that an exact search by MaxSim gives.
-        recall: recall@10 at which it ends.
+        queries: the queries to run.
+        exact: id of each query -> ids that an exact search by MaxSim finds.
+        clients: number of concurrent clients.
+        recall: target recall@10.
 
     Raises:
-        PeerError: it failed or took too long; what it gave before counts.
+        PeerError: the database failed or took too long; earlier results are valid.
     """
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory(prefix="partlens-bench-") as folder:
@@ -62,11 +65,11 @@ def measured(
 
 def _next(pipe: Connection, peer: str, limit: float) -> Outcome | None:
     if not pipe.poll(limit):
-        raise PeerError(f"{peer} gave nothing for {limit:g} s")
+        raise PeerError(f"{peer} gave no result within {limit:g} s")
     try:
         got = pipe.recv()
     except EOFError:
-        raise PeerError(f"{peer} ended its process; memory may have run out") from None
+        raise PeerError(f"the process of {peer} died; memory may have run out") from None
     if isinstance(got, str):
         raise PeerError(f"{peer} failed: {got}")
     return got if isinstance(got, Outcome) else None
@@ -81,7 +84,7 @@ def _run(
     clients: int,
     recall: float,
 ) -> None:
-    """In the child: an Outcome for each effort, then None; or a text that says what failed."""
+    """In the child process: sends an Outcome per effort, then None; or the error as a text."""
     try:
         units: Units = np.load(folder / "units.npy", mmap_mode="r")
         before = anonymous_bytes()
@@ -99,5 +102,5 @@ def _run(
             if found.recall_at_10 >= recall or slow or not made.harder():
                 break
         pipe.send(None)
-    except BaseException as error:  # also those of Rust, which are no Exception
+    except BaseException as error:  # Rust panics are not an Exception
         pipe.send(f"{type(error).__name__}: {error}")

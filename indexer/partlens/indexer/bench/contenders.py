@@ -1,4 +1,4 @@
-"""Contenders in a search, how long each takes, and how much of the exact result it finds."""
+"""Contenders in a search benchmark: their speed, and how much of the exact result they find."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ _WARM_UP = 5
 
 
 class Contender(Protocol):
-    """Something that finds images; used by one thread each."""
+    """Something that searches for images; each instance is used by one thread."""
 
     def search(self, query: Query) -> Sequence[str]:
         """Ids of the best TOP images, best first."""
@@ -25,28 +25,28 @@ class Contender(Protocol):
 
 
 class Peer(Contender, Protocol):
-    """One that can be asked harder, which takes longer and finds more."""
+    """A contender with adjustable search effort: more effort takes longer and finds more."""
 
     @property
     def setting(self) -> str:
-        """How it is asked now; at first as its documentation advises."""
+        """The current search effort, in words; at first as its documentation advises."""
         ...
 
     def harder(self) -> bool:
-        """Ask it twice as hard from now on; False where that is not possible."""
+        """Double the search effort from now on; False if that is not possible."""
         ...
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a contender reached.
+    """Results of a contender.
 
     Attributes:
-        p50_ms, p99_ms: time to an answer.
-        queries_per_second: of all clients together.
-        recall_at_10: share of the exact ten best, by the contender's own score, that it found.
-        memory_bytes: anonymous memory that it holds.
-        setting: how a database was asked; "" of what has one way only.
+        p50_ms, p99_ms: latency in milliseconds.
+        queries_per_second: rate of all clients together.
+        recall_at_10: fraction of the exact ten best, by the contender's own score, that it found.
+        memory_bytes: anonymous memory of its process.
+        setting: search effort of a database, in words; "" for contenders without one.
     """
 
     p50_ms: float
@@ -65,12 +65,14 @@ def measure(
     clients: int,
     memory: Callable[[], int],
 ) -> Outcome:
-    """Ask every query once, `clients` at a time.
+    """Run every query once, with `clients` concurrent clients.
 
     Args:
-        make: a contender for one client.
-        exact: id of each query -> ids that an exact search gives.
-        memory: tells what it holds, after the last query.
+        make: creates a contender for one client.
+        queries: the queries.
+        exact: id of each query -> ids that an exact search finds.
+        clients: number of clients.
+        memory: returns the contender's memory in bytes; called after the last query.
     """
     local = threading.local()
 
@@ -98,8 +100,8 @@ def measure(
 
 
 def anonymous_bytes(process: int | str = "self") -> int:
-    """Memory of a process that is no file's, as the system counts it."""
+    """Anonymous memory of a process (not backed by a file), as the system counts it."""
     for line in Path(f"/proc/{process}/status").read_text().splitlines():
         if line.startswith("RssAnon:"):
             return 1024 * int(line.split()[1])
-    raise OSError(f"the system does not say how much memory process {process} has")
+    raise OSError(f"the system does not report the memory of process {process}")

@@ -1,4 +1,4 @@
-"""`partlens bench index`: images per second of indexing beside the bare backbone's."""
+"""`partlens bench index`: indexing speed in images per second, compared with the bare backbone."""
 
 import json
 import statistics
@@ -37,14 +37,14 @@ class Speed:
     """Medians over interleaved rounds.
 
     Attributes:
-        model: its name.
-        images, batch: of a round, and of a pass through the model.
-        backbone: images per second of the backbone alone, its input in memory.
+        model: name of the model.
+        images, batch: images in a round, and in a pass through the model.
+        backbone: images per second of only the backbone, with its input in memory.
         decoding: images per second of reading, decoding and resizing on one thread.
         indexing: images per second from files to rows on disk.
         ratio: indexing / backbone.
-        cpu_ratio: the backbone's processor time an image / that of indexing: what the ratio can
-            reach where the backbone keeps every core busy.
+        cpu_ratio: processor time per image of the backbone / that of indexing: the highest ratio
+            possible if the backbone keeps every core busy.
     """
 
     model: str
@@ -63,7 +63,7 @@ class _Times:
     cpu: list[float] = field(default_factory=list)
 
     def measure(self, work: Callable[[], int]) -> None:
-        """Seconds an image that `work` takes; it gives how many images it did."""
+        """Record the seconds per image of `work`, which returns its number of images."""
         wall, cpu = time.perf_counter(), time.process_time()
         done = work()
         self.wall.append((time.perf_counter() - wall) / done)
@@ -73,10 +73,10 @@ class _Times:
 def measure(
     model: MetricModel, images: Sequence[SourceImage], *, batch: int = 32, repeats: int = 3
 ) -> Speed:
-    """Time indexing and the bare backbone in turns, so that load on the machine meets both.
+    """Time indexing and the bare backbone in turns, so that other load affects both.
 
     Raises:
-        IndexerError: no image can be used, or the gallery cannot be written.
+        IndexerError: no image is usable, or the gallery cannot be written.
     """
     pixels = _pixels(model, images)
 
@@ -120,7 +120,7 @@ def _pixels(model: MetricModel, images: Sequence[SourceImage]) -> NDArray[np.flo
     loaded = (load(one, one.id, EMPTY, model.spec.preprocessing) for one in images[:_MOST_PIXELS])
     pixels = [one.picture.pixels for one in loaded if isinstance(one, DecodedImage)]
     if not pixels:
-        raise SourceError(f"none of the first {len(images[:_MOST_PIXELS])} images can be used")
+        raise SourceError(f"none of the first {len(images[:_MOST_PIXELS])} images is usable")
     return np.stack(pixels)
 
 
@@ -139,8 +139,14 @@ def _images(folder: Path | None, count: int) -> Iterator[Sequence[SourceImage]]:
 
 
 @click.command()
-@click.option("--model", type=click.Path(path_type=Path), help="Model folder; the starter model.")
-@click.option("--images", type=click.Path(path_type=Path), help="Source; generated JPEGs.")
+@click.option(
+    "--model", type=click.Path(path_type=Path), help="Model folder; by default the starter model."
+)
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Folder or manifest; by default generated JPEGs.",
+)
 @click.option("--count", type=click.IntRange(1), default=1000, show_default=True)
 @click.option("--batch", type=click.IntRange(1, 1024), default=32, show_default=True)
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
@@ -155,7 +161,10 @@ def index(
     compute: Compute,
     as_json: bool,
 ) -> None:
-    """Time indexing, files to rows on disk, beside the bare backbone at the same batch."""
+    """Compare the speed of indexing with the bare backbone's.
+
+    Indexing is measured from files to rows on disk, at the same batch size.
+    """
     try:
         with _images(images, count) as source:
             loaded = MetricModel.load(model or model_folder(), compute)

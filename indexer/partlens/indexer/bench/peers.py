@@ -1,7 +1,7 @@
-"""Databases of many vectors a row, each set up as its documentation advises for late interaction.
+"""Databases with several vectors per row, set up for late interaction as they document it.
 
 All rank by MaxSim of the region's cells (see searching.Torch), which is what they offer. Each runs
-in the process that makes it. Positions that contribute nothing are left out: they have no
+in the process that creates it. Positions that contribute nothing are left out: they have no
 direction.
 """
 
@@ -21,18 +21,18 @@ from partlens.indexer.bench.synthetic import Query, name
 
 _BATCH = 500
 _FIRST = 1000
-"""Images that a first stage gives the second."""
+"""Number of images that a first stage passes to the second."""
 _NEAREST, _MOST_NEAREST = 50, 16384
-"""Vectors that are asked for, and the most that Milvus gives."""
+"""Number of vectors to request, and the most that Milvus returns."""
 
 Units = NDArray[np.float32]
-"""Contributions scaled to length 1, [M, P, D], of images in order of their numbers."""
+"""Contributions scaled to length 1, [M, P, D], of images ordered by number."""
 
 
 class LanceDb:
-    """An index IVF_PQ over all vectors; the rows it names are scored by all of theirs.
+    """An IVF_PQ index over all vectors; the rows that it finds are scored by all their vectors.
 
-    As docs.lancedb.com/search/multivector-search: cosine, one index over the column.
+    As in docs.lancedb.com/search/multivector-search: cosine, one index over the column.
     """
 
     def __init__(self, folder: Path, units: Units) -> None:
@@ -56,27 +56,27 @@ class LanceDb:
 
     @property
     def setting(self) -> str:
-        """Partitions that are probed of those there are, at first a tenth; rows re-ranked."""
+        """Partitions probed, at first a tenth of all, and the refine factor (rows re-ranked)."""
         return f"{self._probes} of {self._partitions} partitions, refine factor {self._factor}"
 
     def harder(self) -> bool:
-        """Twice the partitions, and twice the rows."""
+        """Double the partitions and the rows."""
         if self._probes >= self._partitions:
             return False
         self._probes, self._factor = min(2 * self._probes, self._partitions), 2 * self._factor
         return True
 
     def search(self, query: Query) -> Sequence[str]:
-        """What is found in the partitions, re-ranked by whole vectors."""
+        """Rows found in the partitions, re-ranked by full vectors."""
         asked = self._table.search(query.cells).nprobes(self._probes)
         asked = asked.refine_factor(self._factor).limit(TOP)
         return [row["id"] for row in asked.select(["id", "_distance"]).to_list()]
 
 
 class QdrantEdge:
-    """Dense vectors of whole images in an HNSW graph name rows; multivectors without one rank them.
+    """An HNSW graph over dense vectors of whole images finds rows; multivectors re-rank them.
 
-    As Qdrant's documentation on multivectors: HNSW is switched off (m = 0) for those that re-rank.
+    As in Qdrant's documentation on multivectors: HNSW is off (m = 0) for the multivectors.
     """
 
     def __init__(self, folder: Path, units: Units) -> None:
@@ -110,11 +110,11 @@ class QdrantEdge:
 
     @property
     def setting(self) -> str:
-        """Images that the first stage names."""
+        """Number of images from the first stage."""
         return f"{self._first} images re-ranked"
 
     def harder(self) -> bool:
-        """Twice as many."""
+        """Double the number."""
         if self._first >= self._count:
             return False
         self._first = min(2 * self._first, self._count)
@@ -134,9 +134,9 @@ class QdrantEdge:
 
 
 class MilvusLite:
-    """A row for each vector, with its image's number; images named by any are ranked by MaxSim.
+    """A row per vector, with its image's number; images found by any vector are ranked by MaxSim.
 
-    As Milvus's guide to ColPali; Milvus Lite knows no arrays of vectors.
+    As in Milvus's guide to ColPali; Milvus Lite has no arrays of vectors.
     """
 
     def __init__(self, folder: Path, units: Units) -> None:
@@ -164,16 +164,16 @@ class MilvusLite:
 
     @property
     def setting(self) -> str:
-        """Vectors asked for, for each cell of the region."""
-        return f"{self._nearest} vectors a cell"
+        """Number of vectors to request for each cell of the region."""
+        return f"{self._nearest} vectors per cell"
 
     def harder(self) -> bool:
-        """Twice as many."""
+        """Double the number."""
         self._nearest *= 2
         return self._nearest <= _MOST_NEAREST
 
     def search(self, query: Query) -> Sequence[str]:
-        """Re-ranked here, as the guide does."""
+        """Images found, re-ranked here as in the guide."""
         found = self._client.search(
             "vectors", query.cells.tolist(), limit=self._nearest, output_fields=["image"]
         )
@@ -187,9 +187,9 @@ PEERS: dict[str, tuple[tuple[str, ...], Callable[[Path, Units], Peer]]] = {
     "qdrant_edge": (("qdrant_edge",), QdrantEdge),
     "milvus_lite": (("pymilvus", "milvus_lite"), MilvusLite),
 }
-"""Name -> modules that must be installed, and the contender."""
+"""Name -> required modules, and the contender."""
 
 
 def installed() -> list[str]:
-    """Those that can be measured here: `pip install --group bench`."""
+    """Names of the installed databases; `pip install --group bench` installs them."""
     return [peer for peer, (modules, _) in PEERS.items() if all(map(find_spec, modules))]

@@ -31,10 +31,10 @@ class InProcess:
 
 
 class Numpy:
-    """Every image scored by CONTEXT; what is exact.
+    """Scores every image by CONTEXT: the exact result.
 
     Args:
-        contributions: float32 [M, P, D], of images in order of their numbers.
+        contributions: float32 [M, P, D], of images ordered by number.
         bias: float32 [M, D].
     """
 
@@ -42,7 +42,7 @@ class Numpy:
         self._contributions, self._bias = contributions, bias
 
     def search(self, query: Query) -> Sequence[str]:
-        """By CONTEXT, some images at a time, which stay in the processor's cache."""
+        """Search by CONTEXT, in batches of images that fit the processor's cache."""
         scores = np.concatenate(
             [
                 score_images(
@@ -61,8 +61,8 @@ class Numpy:
 class Torch:
     """MaxSim of the region's cells over all images, in one matrix product.
 
-    MaxSim, the sum over the query's vectors of the largest cosine to a vector of the image, is
-    what databases of many vectors a row offer: they are measured against this.
+    MaxSim is the sum, over the query's vectors, of the largest cosine to a vector of the image.
+    Databases with several vectors per row offer it, so they are compared with this.
 
     Args:
         units: contributions scaled to length 1, float32 [M, P, D].
@@ -79,13 +79,13 @@ class Torch:
 
 
 def _best(scores: NDArray[np.float32]) -> Sequence[str]:
-    """Of all images; equal scores in order of their numbers."""
+    """Ids of the best images; equal scores are ordered by number."""
     best = contenders(scores, None, TOP)
     return [name(int(number)) for number in best[np.argsort(-scores[best], kind="stable")][:TOP]]
 
 
 def units(contributions: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same scaled to length 1, zeros left as they are."""
+    """Contributions scaled to length 1; zeros stay zero."""
     lengths = np.linalg.norm(contributions, axis=2, keepdims=True)
     made = np.zeros_like(contributions)
     np.divide(contributions, lengths, out=made, where=lengths > 0)
@@ -93,7 +93,7 @@ def units(contributions: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def exact(gallery: Gallery, query: Query) -> Sequence[str]:
-    """The best images by CONTEXT, from the gallery's files, every image scored."""
+    """The best images by CONTEXT; scores every image, from the gallery's files."""
     found = search(
         gallery.view.live,
         [query.part],
@@ -108,7 +108,7 @@ def exact(gallery: Gallery, query: Query) -> Sequence[str]:
 
 
 def arrays(gallery: Gallery) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Contributions [M, P, D] and bias [M, D] of all images, in order of their numbers."""
+    """Contributions [M, P, D] and bias [M, D] of all images, ordered by number."""
     contributions = np.empty((len(gallery.view), GRID[0] * GRID[1], DIMENSIONS), np.float32)
     bias = np.empty((len(gallery.view), DIMENSIONS), np.float32)
     for segment, rows in gallery.view.live.matching():

@@ -1,4 +1,4 @@
-"""A gallery of made-up contributions that are as alike and as unlike as those of real images."""
+"""A gallery of random contributions, with similarities like those of real images."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ from partlens.indexer.gallery import Gallery, NewImage
 
 GRID, DIMENSIONS = (8, 4), 128
 CELL = 16
-"""Pixels of a side of a cell."""
+"""Side of a cell, in pixels."""
 _POSITIONS = GRID[0] * GRID[1]
 _STYLES, _IMAGES_EACH, _CAMERAS = 300, 10, 16
 _BACKGROUND, _NOTHING = 0.15, 0.1
-"""Shares of positions that show what is common to many images, and that contribute nothing."""
+"""Fractions of positions that show something common to many images, and that contribute nothing."""
 _NOISE = 0.5
 _COMMIT = 1024
 
 
 def make_model(folder: Path) -> MetricModel:
-    """A model of the grid and dimensions, for a server to load; its weights are random."""
+    """A model with this grid and dimensions and random weights, for a server to load."""
     torch.manual_seed(0)
     net = nn.Sequential()
     net.add_module("patches", nn.Conv2d(3, 16, CELL, CELL))
@@ -42,10 +42,10 @@ def make_model(folder: Path) -> MetricModel:
 
 
 def contributions(first: int, count: int) -> NDArray[np.float32]:
-    """c_p of images first to first + count, shape [count, P, D].
+    """c_p of images first to first + count - 1, shape [count, P, D].
 
-    Every two positions show one part of a subject, in one of _STYLES styles; each subject is on
-    _IMAGES_EACH images; magnitudes are log-normal; noise is half of the whole.
+    Every two positions show a part of a subject, in one of _STYLES styles. Each subject appears in
+    _IMAGES_EACH images. Magnitudes are log-normal, and half of each contribution is noise.
     """
     styles = np.random.default_rng(0).standard_normal((_POSITIONS // 2, _STYLES, DIMENSIONS))
     styles = styles.astype(np.float32) / np.sqrt(DIMENSIONS)
@@ -98,13 +98,13 @@ def fill(gallery: Gallery, count: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """A region of two by two cells of an image of the gallery.
+    """A region of two by two cells of a gallery image.
 
     Attributes:
-        id: of the image.
+        id: id of the image.
         box: (x, y, width, height) in its pixels.
-        part: what a search compares.
-        cells: the contributions of the region, scaled to length 1, shape [n, D].
+        part: the region, prepared for a search.
+        cells: contributions of the region, scaled to length 1, shape [n, D].
     """
 
     id: str
@@ -114,7 +114,7 @@ class Query:
 
 
 def queries(gallery: Gallery, count: int) -> Iterator[Query]:
-    """Different images, each with one region that contributes something."""
+    """Queries from different images; each region contributes something."""
     random = np.random.default_rng(3)
     for number in random.permutation(len(gallery.view)):
         if not count:

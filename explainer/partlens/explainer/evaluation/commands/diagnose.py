@@ -164,7 +164,7 @@ def _to_json(found: Runs, comparison: Comparison) -> dict[str, object]:
 
 def _print(found: Runs, comparison: Comparison) -> None:
     runs = len(comparison.gap)
-    table = Table(title=f"Recall@1 and right boxes of seen labels; mean ± std of {runs} run(s)")
+    table = Table(title=f"Recall@1 and correct boxes on seen labels; mean ± std of {runs} run(s)")
     for column in ("", *found, "difference", "< 0"):
         table.add_column(column, justify="right" if column else "left", no_wrap=not column)
     first, second = (_measured(some) for some in found.values())
@@ -216,6 +216,6 @@ def _panels(found: Runs) -> list[Panel]:
         for method in PAPER_ORDER
         for name, runs in found.items()
     }
-    label = "threshold (share of the map's maximum)"
+    label = "threshold (fraction of the map's maximum)"
     panels.append(Panel("Localisation", label, f"boxes of IoU >= {RIGHT}", THRESHOLDS, maps))
     return panels

@@ -69,8 +69,8 @@ def faithfulness(
 
 
 def _table(found: Mapping[str, Faithfulness], removal: Removal, images: int) -> Table:
-    table = Table(title=f"Area under the score of {images} images, removing {removal}")
-    for name in ("method", "deletion (low is good)", "insertion (high is good)"):
+    table = Table(title=f"Area under the score curve of {images} images, removal: {removal}")
+    for name in ("method", "deletion (lower is better)", "insertion (higher is better)"):
         table.add_column(name, justify="left" if name == "method" else "right")
     for method, one in found.items():
         table.add_row(method, f"{area(one.deletion):.4f}", f"{area(one.insertion):.4f}")
@@ -81,7 +81,7 @@ def _panels(found: Mapping[str, Faithfulness]) -> list[Panel]:
     return [
         Panel(
             name.capitalize(),
-            f"share of the positions {done}",
+            f"fraction of positions {done}",
             "score",
             FRACTIONS,
             {method: getattr(one, name).tolist() for method, one in found.items()},

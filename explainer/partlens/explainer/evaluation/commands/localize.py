@@ -56,7 +56,7 @@ def localize(
 
 
 def _table(found: Mapping[str, Localisation], images: int) -> Table:
-    table = Table(title=f"Right boxes (IoU >= {RIGHT}) of {images} images")
+    table = Table(title=f"Correct boxes (IoU >= {RIGHT}) on {images} images")
     for name in ("method", "best", "at threshold", "at 0.20"):
         table.add_column(name, justify="left" if name == "method" else "right")
     for method, one in found.items():
@@ -68,7 +68,7 @@ def _table(found: Mapping[str, Localisation], images: int) -> Table:
 def _panel(found: Mapping[str, Localisation]) -> Panel:
     return Panel(
         "Localisation",
-        "threshold (share of the map's maximum)",
+        "threshold (fraction of the map's maximum)",
         f"boxes of IoU >= {RIGHT}",
         THRESHOLDS,
         {method: list(one.by_threshold.values()) for method, one in found.items()},

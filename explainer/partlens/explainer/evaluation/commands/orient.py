@@ -113,14 +113,14 @@ def _pairs(cvusa: Path | None, split: str, count: int, seed: int) -> Iterable[Pa
     if cvusa is None:
         yield from generate(count, _SEEDS[1] + seed)
         return
-    # Not islice, which would read one pair more than it gives.
+    # Not islice, which would read one more pair than it returns.
     for _, pair in zip(range(count), read_cvusa(cvusa, split, seed), strict=False):
         yield pair
 
 
 def _table(found: Orientations) -> Table:
     pairs = len(next(iter(found.methods.values())).errors)
-    table = Table(title=f"{pairs} pairs, of which {found.recall_at_1:.1%} find each other")
+    table = Table(title=f"{pairs} pairs; {found.recall_at_1:.1%} find each other (recall@1)")
     for column in ("method", f"within {NEAR}°", "within 10°", "median", "mean"):
         table.add_column(column, justify="left" if column == "method" else "right")
     for method, one in found.methods.items():
@@ -139,6 +139,6 @@ def _panels(found: Orientations) -> list[Panel]:
     within = {method: [one.within(at) for at in degrees] for method, one in methods}
     shares = {method: one.histogram.tolist() for method, one in methods}
     return [
-        Panel("Errors", "error (degrees)", f"share of pairs, bins of {BIN}°", middles, shares),
-        Panel("Errors, added up", "error (degrees)", "share of pairs within", degrees, within),
+        Panel("Errors", "error (degrees)", f"fraction of pairs, bins of {BIN}°", middles, shares),
+        Panel("Cumulative errors", "error (degrees)", "fraction of pairs within", degrees, within),
     ]

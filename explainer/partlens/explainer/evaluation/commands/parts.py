@@ -69,5 +69,5 @@ def parts(
         table.add_row(part, *(f"{s.precision_at_10:.3f} / {s.part_hit:.3f}" for s in cells))
     means = [one.mean for one in found.values()]
     table.add_row("mean", *(f"{s.precision_at_10:.3f} / {s.part_hit:.3f}" for s in means))
-    table.caption = f"{seen.bytes_per_image:,} bytes an image, contributions and bias"
+    table.caption = f"{seen.bytes_per_image:,} bytes per image, contributions and bias"
     say_table(table)

@@ -1,1 +1,1 @@
-"""Two models on the same data: does the one that overfits also explain worse."""
+"""Compares two models on the same data: does the one that overfits also localise worse?"""

@@ -1,7 +1,7 @@
-"""Heads of global max pooling and one linear layer, trained on feature maps that stay as they are.
+"""Trains heads of global max pooling and one linear layer on fixed feature maps.
 
-With the backbone frozen, max pooling gives the same numbers in every step, so that training sees
-one vector an image and takes seconds.
+The backbone is frozen, so max pooling gives the same numbers in every step: training needs one
+vector per image and takes seconds.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,14 +21,14 @@ Loss = Literal["multi_similarity", "triplet"]
 
 @dataclass(frozen=True)
 class HeadTraining:
-    """How a head learns.
+    """How a head is trained.
 
     Attributes:
         dimensions: D of its embeddings.
-        steps: batches.
-        labels_per_batch, images_per_label: what a batch holds; fewer labels where fewer are there.
-        learning_rate: of Adam.
-        watch_every: steps between two looks at the head.
+        steps: number of batches.
+        labels_per_batch, images_per_label: contents of a batch; fewer labels if there are fewer.
+        learning_rate: Adam's learning rate.
+        watch_every: number of steps between two calls of `watch`.
     """
 
     dimensions: int = 64
@@ -64,25 +64,27 @@ def train_head(
     settings: HeadTraining = HeadTraining(),
     watch: Callable[[int, Head], None] = lambda step, head: None,
 ) -> Head:
-    """A head trained with a loss of pytorch-metric-learning, the same for the same seed.
+    """Train a head with a loss of pytorch-metric-learning; the same seed gives the same head.
 
-    Multi-similarity (Wang et al., 2019) with its own miner; triplets (Schroff et al., 2015) of a
-    margin of 0.2 with semi-hard mining. Both on L2-normalised embeddings.
+    Multi-similarity (Wang et al., 2019) uses its own miner; triplets (Schroff et al., 2015) use a
+    margin of 0.2 and semi-hard mining. Both work on L2-normalised embeddings.
 
     Args:
         pooled: the images' pooled features, shape [N, C].
-        labels: of the images, N.
-        seed: of the first weights and the batches; the same ones for every loss.
+        labels: labels of the N images.
+        loss: the loss to train with.
+        seed: seed of the initial weights and the batches, which are the same for every loss.
+        settings: how to train.
         watch: called with 0 and the untrained head, then every `watch_every` steps and at the end.
 
     Raises:
-        AnnotationError: fewer than two labels of two images each.
+        AnnotationError: fewer than two labels with two images each.
     """
     batches = _batches(labels, settings, seed)
     mine = _miner_and_loss(loss)
     generator = torch.Generator().manual_seed(seed)
     layer = nn.Linear(pooled.shape[1], settings.dimensions)
-    # As nn.Linear draws them, but from a generator of our own.
+    # Drawn as nn.Linear does, but from our own generator.
     reach = pooled.shape[1] ** -0.5
     for parameter in (layer.weight, layer.bias):
         nn.init.uniform_(parameter, -reach, reach, generator)
@@ -103,7 +105,7 @@ def _frozen(layer: nn.Linear) -> Head:
 
 
 def _miner_and_loss(loss: Loss) -> Callable[[Tensor, Tensor], Tensor]:
-    # Only training needs them; who only measures need not have them.
+    # Imported here because only training needs them.
     from pytorch_metric_learning import losses, miners
 
     if loss == "multi_similarity":
@@ -128,8 +130,8 @@ def _batches(
     members = [np.flatnonzero(numbers == number) for number in range(len(names))]
     if len(names) < 2 or min(map(len, members)) < 2:
         raise AnnotationError(
-            f"{len(names)} labels of {min(map(len, members), default=0)} images or more are too"
-            " few to train on; at least two labels of two images each are needed"
+            f"{len(names)} labels with {min(map(len, members), default=0)} images or more are too"
+            " few to train on; at least two labels with two images each are needed"
         )
     return _drawn(members, settings, np.random.default_rng(seed))
 

@@ -1,8 +1,8 @@
-"""Retrieval on seen and unseen labels beside localisation on seen ones (Tables 2, 3, 5, 6, Fig. 5).
+"""Compares retrieval on seen and unseen labels with localisation (Tables 2, 3, 5, 6, Fig. 5).
 
-A model that overfits finds images of the labels that it was trained on far better than others. The
-paper reads the same from its maps: such a model looks at less of the object, or beside it, and so
-localises worse on its own training images, where no unseen label is needed to notice.
+A model that overfits finds images of its training labels far better than others. The paper finds
+the same in its maps: such a model attends to less of the object, or misses it, and so localises
+worse even on its training images. This reveals overfitting without any unseen label.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from partlens.explainer.evaluation.localisation import METHODS, Localisation, me
 from partlens.explainer.model import MetricModel
 
 PAPER_ORDER = ("decomposition", "grad_cam_no_norm", "decomposition_bias", "cam", "grad_cam")
-"""From the best localisation to the worst, as the paper found it."""
+"""Methods from the best localisation to the worst, as the paper found them."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Diagnosis:
     """One model on one split of the labels.
 
     Attributes:
-        train, validation: recall@1 among the images of seen, and of unseen labels.
-        localisation: on the images of seen labels, for each of METHODS.
-        curve: how recall@1 went while the model was trained; empty for one that was given.
+        train, validation: recall@1 among the images of seen and of unseen labels.
+        localisation: localisation on the images of seen labels, for each of METHODS.
+        curve: recall@1 during training; empty for a given model.
     """
 
     train: float
@@ -50,7 +50,7 @@ class Diagnosis:
 
     @property
     def gap(self) -> float:
-        """How much better the model is where it has seen the label."""
+        """How much higher recall@1 is on seen labels than on unseen ones."""
         return self.train - self.validation
 
     def to_json(self) -> dict[str, object]:
@@ -64,7 +64,7 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Images:
-    """Annotated images and their feature maps, passed over as often as it takes."""
+    """Annotated images and their feature maps, which may be iterated over several times."""
 
     images: Sequence[AnnotatedImage]
     source: Passes
@@ -72,12 +72,12 @@ class Images:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two models on the same data say about the paper's diagnosis, over R runs.
+    """The paper's diagnosis applied to two models on the same data, over R runs.
 
     Attributes:
         overfits: the model with the larger mean gap.
-        gap: its gap less the other's, one a run.
-        localisation: method -> its localisation less the other's, one a run.
+        gap: its gap minus the other's, one per run.
+        localisation: method -> its localisation minus the other's, one per run.
     """
 
     overfits: str
@@ -112,10 +112,10 @@ def draw_labels(images: Sequence[AnnotatedImage], seed: int) -> frozenset[str]:
 def divide(
     images: Sequence[AnnotatedImage], seen_labels: frozenset[str]
 ) -> tuple[list[int], list[int]]:
-    """Numbers of the images of seen, and of unseen labels.
+    """Numbers of the images with seen labels, and of those with unseen labels.
 
     Raises:
-        AnnotationError: a label that no image has, or nothing left on one side.
+        AnnotationError: no image has one of the labels, or one side is empty.
     """
     known = {image.label for image in images}
     if strange := sorted(seen_labels - known):
@@ -123,7 +123,7 @@ def divide(
     seen = [n for n, image in enumerate(images) if image.label in seen_labels]
     unseen = [n for n, image in enumerate(images) if image.label not in seen_labels]
     if not seen or not unseen:
-        raise AnnotationError("some labels must be seen in training, and some unseen")
+        raise AnnotationError("some labels must be seen in training, and others unseen")
     return seen, unseen
 
 
@@ -133,10 +133,10 @@ def diagnose_models(
     images: Sequence[AnnotatedImage],
     seen_labels: frozenset[str],
 ) -> dict[str, list[Diagnosis]]:
-    """Models that were trained elsewhere; one run each.
+    """Diagnose models that were trained elsewhere; one run each.
 
     Raises:
-        AnnotationError: as divide, or an image that cannot be used.
+        AnnotationError: as in divide, or an image is unusable.
     """
     sides = [[images[n] for n in some] for some in divide(images, seen_labels)]
     found = {}
@@ -147,7 +147,7 @@ def diagnose_models(
 
 
 def recall_at_1(embeddings: NDArray[np.floating], images: Sequence[AnnotatedImage]) -> float:
-    """Share of the images whose nearest other one has the same label; embeddings [N, D].
+    """Fraction of images whose nearest other image has the same label; embeddings [N, D].
 
     Raises:
         ShapeError: no label has two images.
@@ -162,13 +162,13 @@ def diagnose(
     """Recall@1 on both kinds of labels, and localisation on the seen ones.
 
     Args:
-        model: whose head is diagnosed; its backbone is not run.
-        seen, unseen: images of the labels that it was trained on, and of others.
-        curve: what was watched while it was trained.
+        model: the model to diagnose; only its head runs.
+        seen, unseen: images of its training labels, and of other labels.
+        curve: recall@1 during its training.
 
     Raises:
-        AnnotationError: an image that cannot be used.
-        ShapeError: an embedding of no length, or no label with two images.
+        AnnotationError: an image is unusable.
+        ShapeError: an embedding of zero length, or no label with two images.
     """
     recalls = [
         recall_at_1(embedded(model, some.source)[0].numpy(), some.images) for some in (seen, unseen)
@@ -178,10 +178,10 @@ def diagnose(
 
 
 def compare(runs: Mapping[str, Sequence[Diagnosis]]) -> Comparison:
-    """Two models over the same runs.
+    """Compare two models over the same runs.
 
     Raises:
-        ValueError: not two models, or of different numbers of runs.
+        ValueError: not two models, or different numbers of runs.
     """
     if len(runs) != 2 or len({len(some) for some in runs.values()}) != 1:
         raise ValueError(f"two models over the same runs are needed, got {list(runs)}")
@@ -198,7 +198,7 @@ def compare(runs: Mapping[str, Sequence[Diagnosis]]) -> Comparison:
 
 
 def order_kept(runs: Sequence[Diagnosis]) -> dict[str, int]:
-    """Runs that agree with each step of PAPER_ORDER, and with all of them; equals disagree."""
+    """Number of runs that agree with each step of PAPER_ORDER, and with all; ties disagree."""
     neighbours = list(pairwise(PAPER_ORDER))
     agree = [
         [one.localisation[a].best > one.localisation[b].best for a, b in neighbours] for one in runs

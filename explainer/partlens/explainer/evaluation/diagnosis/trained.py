@@ -1,4 +1,4 @@
-"""Heads trained with several losses on one backbone's frozen feature maps, and diagnosed."""
+"""Trains heads with several losses on one backbone's frozen feature maps, and diagnoses them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -34,24 +34,25 @@ def diagnose_losses(
     seen_labels: frozenset[str] | None = None,
     progress: Callable[[str], None] = lambda done: None,
 ) -> dict[str, list[Diagnosis]]:
-    """Each loss for each seed; the labels, first weights and batches of a seed serve all losses.
+    """Train and diagnose a head for each loss and seed.
 
-    The backbone runs once, and its feature maps are held: 4 N C rows cols bytes.
+    All losses share the labels, initial weights and batches of a seed. The backbone runs once, and
+    its feature maps stay in memory: 4 N C rows cols bytes.
 
     Args:
-        model: whose backbone is used; its own head is not.
-        folder: that the images' paths lie below.
-        seen_labels: to train on; None draws half of the labels anew for each seed.
-        progress: told what comes next.
+        model: the model; its backbone is used, its own head is not.
+        folder: folder that the images' paths are relative to.
+        seen_labels: labels to train on; None draws half of the labels anew for each seed.
+        progress: called with the next step, in words.
 
     Raises:
-        AnnotationError: an image that cannot be used, or too few labels.
-        ShapeError: the backbone gives tokens.
+        AnnotationError: an image is unusable, or there are too few labels.
+        ShapeError: the backbone returns tokens.
     """
     progress(f"feature maps of {len(images)} images")
     maps = torch.cat([batch.feature for batch in batches(model, folder, images)])
     if maps.ndim != 4:
-        raise ShapeError("heads are trained on feature maps [N, C, rows, cols]; this gives tokens")
+        raise ShapeError("heads are trained on feature maps [N, C, rows, cols], not on tokens")
     found: dict[str, list[Diagnosis]] = {loss: [] for loss in losses}
     for seed in seeds:
         labels = draw_labels(images, seed) if seen_labels is None else seen_labels
@@ -77,7 +78,7 @@ def _trained(
     curve: list[Watched] = []
 
     def watch(step: int, head: Head) -> None:
-        # Pooling what is pooled changes nothing, so the head can run on maps of one position.
+        # Pooling pooled features changes nothing, so the head can run on maps of one position.
         recalls = [
             recall_at_1(run(head, vectors[..., None, None]).numpy(), some.images)
             for vectors, some in zip(pooled, (seen, unseen), strict=True)

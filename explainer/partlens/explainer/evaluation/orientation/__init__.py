@@ -1,1 +1,1 @@
-"""Which way a street panorama looks, read from the maps that match it to an aerial picture."""
+"""Estimates which way a street panorama faces, from the maps that match it to an aerial image."""

@@ -1,9 +1,9 @@
-"""Pairs of CVUSA (Workman et al., 2015; Zhai et al., 2017), for who has it.
+"""Reads pairs of CVUSA (Workman et al., 2015; Zhai et al., 2017), which is not part of partlens.
 
-As it is handed out: a folder with `splits/train-19zl.csv` and `splits/val-19zl.csv`, tables without
-a header whose first two columns are the aerial picture's and the panorama's path below the folder
-("bingmap/19/0046336.jpg,streetview/panos/0046336.jpg,..."). Aerial pictures have north up, and the
-middle of every panorama looks north, so a panorama is turned at random here.
+It is distributed as a folder with `splits/train-19zl.csv` and `splits/val-19zl.csv`: tables without
+a header, with the paths of the aerial picture and the panorama, relative to the folder, in their
+first two columns ("bingmap/19/0046336.jpg,streetview/panos/0046336.jpg,..."). Aerial pictures have
+north up, and the middle of every panorama faces north, so each panorama is turned at random here.
 """
 
 import csv
@@ -20,16 +20,16 @@ from partlens.explainer.images import decode
 
 SPLIT = "splits/val-19zl.csv"
 _ALIGNED = 180.0
-"""Bearing at the left edge of a panorama whose middle looks north."""
+"""Bearing at the left edge of a panorama that faces north."""
 
 
 def read_cvusa(folder: Path, split: str = SPLIT, seed: int = 0) -> Iterator[Pair]:
     """The pairs of a split in its order, each panorama turned at random by whole columns.
 
     Args:
-        folder: that holds the split and the pictures.
-        split: path of the table below the folder.
-        seed: of the turns.
+        folder: folder of the split and the pictures.
+        split: path of the table, relative to the folder.
+        seed: seed of the turns.
 
     Raises:
         AnnotationError: the table or a picture cannot be used; names the row.
@@ -42,11 +42,12 @@ def read_cvusa(folder: Path, split: str = SPLIT, seed: int = 0) -> Iterator[Pair
 
 
 def turned(aerial: NDArray[np.uint8], panorama: NDArray[np.uint8], share: float) -> Pair:
-    """A pair whose panorama begins elsewhere.
+    """A pair with a turned panorama.
 
     Args:
-        panorama: its middle looks north, shape [rows, cols, 3].
-        share: of the panorama's width that its left edge becomes, 0..1.
+        aerial: the aerial picture, north up.
+        panorama: panorama that faces north, shape [rows, cols, 3].
+        share: where the left edge of the result lies, as a fraction of the panorama's width, 0..1.
     """
     width = panorama.shape[1]
     columns = int(share * width)
@@ -65,8 +66,8 @@ def _rows(table: Path) -> list[tuple[str, str, str]]:
         place = f"{table.name}, row {number}"
         if len(row) < 2 or not all(map(_stays_below, row[:2])):
             raise AnnotationError(
-                f"{place}: the paths of an aerial picture and a panorama below the folder are"
-                f" needed, got {row[:2]}"
+                f"{place}: the row must begin with the paths of an aerial picture and a panorama,"
+                f" relative to the folder, not {row[:2]}"
             )
         found.append((place, row[0], row[1]))
     if not found:

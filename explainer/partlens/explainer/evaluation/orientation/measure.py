@@ -1,4 +1,4 @@
-"""How far off the orientations are that maps give (Fig. 6 and 7 of the paper)."""
+"""Measures the error of orientations estimated from maps (Fig. 6 and 7 of the paper)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from partlens.explainer.evaluation.orientation.scenes import Pair
 from partlens.explainer.model import Decompositions, MetricModel
 
 NEAR = 3.5
-"""Degrees: within how many the paper counts an orientation as right."""
+"""Error in degrees up to which the paper counts an orientation as correct."""
 BIN = 10
 """Width of the histogram's bins, in degrees."""
 _BATCH = 16
@@ -24,18 +24,18 @@ class Orientation:
     """Errors of one method.
 
     Attributes:
-        errors: one a pair, degrees in 0..180, shape [N].
+        errors: one per pair, degrees in 0..180, shape [N].
     """
 
     errors: NDArray[np.float64]
 
     def within(self, degrees: float) -> float:
-        """Share of the pairs whose error is at most so large."""
+        """Fraction of pairs with an error of at most this many degrees."""
         return float((self.errors <= degrees).mean())
 
     @property
     def histogram(self) -> NDArray[np.float64]:
-        """Share of the pairs with an error in each bin of BIN degrees, shape [180 / BIN]."""
+        """Fraction of pairs with an error in each bin of BIN degrees, shape [180 / BIN]."""
         counts, _ = np.histogram(self.errors, np.arange(0, 181, BIN))
         return counts / len(self.errors)
 
@@ -52,10 +52,10 @@ class Orientation:
 
 @dataclass(frozen=True)
 class Orientations:
-    """What two streams are worth on N pairs.
+    """Results of two streams on N pairs.
 
     Attributes:
-        recall_at_1: share of the panoramas that find their own aerial picture among all N.
+        recall_at_1: fraction of panoramas that find their own aerial picture among all N.
         methods: method -> its errors.
     """
 
@@ -75,23 +75,23 @@ class Orientations:
 def measure_orientation(
     panorama_model: MetricModel, aerial_model: MetricModel, pairs: Iterable[Pair]
 ) -> Orientations:
-    """Errors of each of METHODS, and whether the right pictures find each other at all.
+    """Errors of each of METHODS, and recall@1 of the pairs.
 
     Args:
-        panorama_model, aerial_model: two streams whose embeddings share one space; neither may cut
-            anything away (resize "stretch"), or columns and bearings would not be where they seem.
-        pairs: one at least.
+        panorama_model, aerial_model: two streams with a shared embedding space. Neither may crop
+            (resize "stretch"), or columns and bearings would be shifted.
+        pairs: at least one.
 
     Raises:
-        AnnotationError: no pair, or a model that cuts pictures.
-        ImageError: a picture that is none.
-        ShapeError: embeddings of different dimensions or of no length.
+        AnnotationError: no pair, or a model that crops pictures.
+        ImageError: an array is not a picture.
+        ShapeError: embeddings of different dimensions or of zero length.
     """
     for model in (panorama_model, aerial_model):
         if model.spec.preprocessing.resize != "stretch":
             raise AnnotationError(
-                f"model {model.spec.name!r} cuts pictures at their edges; import it with --resize"
-                " stretch, so that its maps cover all of a picture"
+                f"model {model.spec.name!r} crops pictures; import it with --resize stretch, so"
+                " that its maps cover the whole picture"
             )
     errors: dict[Method, list[float]] = {method: [] for method in METHODS}
     embeddings: tuple[list[NDArray[np.float32]], ...] = ([], [])
@@ -104,7 +104,7 @@ def measure_orientation(
         for side, seen in zip(embeddings, (panoramas, aerials), strict=True):
             side.append(_unit(seen))
     if not embeddings[0]:
-        raise AnnotationError("there is no pair to measure orientation on")
+        raise AnnotationError("there are no pairs to measure orientation on")
     street, above = (np.concatenate(side) for side in embeddings)
     right = (street @ above.T).argmax(1) == np.arange(len(street))
     return Orientations(

@@ -1,7 +1,7 @@
-"""A small network of two streams, one for panoramas and one for aerial pictures, and its training.
+"""A small two-stream network, for panoramas and aerial pictures, and its training.
 
-Each stream is a few convolutions, global pooling and one linear layer. A panorama goes all
-around, so its convolutions do too.
+Each stream is a few convolutions, global pooling and one linear layer. A panorama covers 360
+degrees, so its convolutions wrap around.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -33,16 +33,16 @@ AERIAL = Preprocessing(AERIAL_SIDE, AERIAL_SIDE, "rgb", *_PIXELS)
 
 @dataclass(frozen=True)
 class StreamTraining:
-    """How the two streams learn.
+    """How the two streams are trained.
 
     Attributes:
-        seed: of weights and batches.
-        pairs: how many to train on.
-        steps: batches.
+        seed: seed of weights and batches.
+        pairs: number of training pairs.
+        steps: number of batches.
         pooling: max, as in the paper's section 3, or average.
-        batch: pairs in a batch; each is told from all others.
-        learning_rate: at its highest.
-        temperature: that cosine similarities are divided by.
+        batch: pairs in a batch; each must be distinguished from all others.
+        learning_rate: peak learning rate.
+        temperature: divisor of cosine similarities.
     """
 
     seed: int = 0
@@ -55,11 +55,12 @@ class StreamTraining:
 
 
 class Stream(nn.Module):
-    """Pixels [N, 3, rows, cols] to an embedding [N, DIMENSIONS] through a map of a quarter.
+    """Pixels [N, 3, rows, cols] to an embedding [N, DIMENSIONS]; the map is a quarter as high and
+    wide.
 
     Args:
-        around: whether the left and the right edge of the picture touch.
-        pooling: over all positions.
+        around: whether the picture wraps around from its right edge to its left.
+        pooling: pooling over all positions.
     """
 
     def __init__(self, around: bool, pooling: Pooling = "max") -> None:
@@ -109,14 +110,15 @@ def train(
     training: StreamTraining,
     progress: Callable[[int, float], None] = lambda step, loss: None,
 ) -> tuple[MetricModel, MetricModel]:
-    """The panorama's and the aerial picture's model, whose embeddings share one space.
+    """Train models for panoramas and aerial pictures with a shared embedding space.
 
-    Each picture of a batch has to find its other one among all of the batch (cross entropy over
-    cosine similarities, both ways). The same settings give the same models on the same kind of
-    machine and number of threads.
+    Each picture must find its counterpart in the batch (cross entropy over cosine similarities, in
+    both directions). The same settings give the same models on the same kind of machine with the
+    same number of threads.
 
     Args:
-        pairs: at least a batch of them.
+        pairs: at least one batch.
+        training: how to train.
         progress: called after each step with its number and loss.
     """
     torch.manual_seed(training.seed)
@@ -154,7 +156,7 @@ def _batches(pairs: Sequence[Pair], training: StreamTraining) -> Iterator[tuple[
     random = np.random.default_rng(training.seed)
     for _ in range(training.steps):
         some = random.choice(len(pairs), min(training.batch, len(pairs)), replace=False)
-        # A panorama may begin anywhere: rolling it makes another of the same place.
+        # A panorama may begin anywhere: rolling it gives another one of the same place.
         rolls = random.integers(0, panoramas.shape[3], len(some))
         rolled = [np.roll(panoramas[n], roll, 2) for n, roll in zip(some, rolls, strict=True)]
         yield torch.from_numpy(np.stack(rolled)), torch.from_numpy(aerials[some])

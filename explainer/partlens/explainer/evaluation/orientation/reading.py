@@ -1,22 +1,22 @@
-"""Orientation from maps: which way the left edge of a panorama looks.
+"""Estimates orientation from maps: the bearing at the left edge of a panorama.
 
 Bearings are in degrees clockwise from north, which is up in the aerial picture, as seen from its
-middle. A panorama shows all around: the middle of column x of W lies 360 (x + 1/2) / W degrees
+middle. A panorama covers 360 degrees: the middle of column x of W lies 360 (x + 1/2) / W degrees
 clockwise from its left edge. So one place seen in both pictures gives the orientation:
 
     heading = bearing of the place in the aerial picture - angle of its column in the panorama
 
-Which place, the maps say (Zhu, Yang, Chen 2021, Fig. 6 and 7), in one of three ways:
+The maps give this place (Zhu, Yang, Chen 2021, Fig. 6 and 7) in one of three ways:
 
-- overall: the peaks of the two overall maps, each on its own. Right only if both are the same
-  thing, which nothing demands: the places that matter most in the two pictures may differ.
-- partial: the peak of the panorama's overall map is taken as a point, and the peak of its partial
-  map is where the aerial picture shows what the point shows. Wrong where that comes twice.
-- all partial: every column's partial map votes for the orientations that it agrees with, each by
-  its value, and the one with the most votes wins. Not in the paper. It uses the order of things.
+- overall: the separate peaks of the two overall maps. Right only if both show the same thing, which
+  is not guaranteed: the places that matter most in the two pictures may differ.
+- partial: the peak of the panorama's overall map is the point; the peak of its partial map is
+  where the aerial picture shows the same thing. Wrong if the thing occurs twice.
+- all partial: the partial map of every column votes for the orientations that it supports, weighted
+  by its values; the one with the most votes wins. Not in the paper. It uses the order of things.
 
-A peak is the largest value, moved to the middle of the positive values next to it: a cell is
-coarser than what is asked for.
+A peak is the largest value, moved to the centroid of the positive values around it, for a
+resolution finer than a cell.
 """
 
 from typing import Literal, get_args
@@ -31,7 +31,7 @@ from partlens.explainer.pair import PairExplanation
 Method = Literal["overall", "partial", "all_partial"]
 METHODS: tuple[Method, ...] = get_args(Method)
 _STEPS = 720
-"""Orientations that votes are counted for, half a degree each."""
+"""Number of orientations to vote for, half a degree each."""
 _BLUR = 4.0
 """Standard deviation of a vote, in degrees."""
 
@@ -42,11 +42,11 @@ def headings(panorama: Decomposition, aerial: Decomposition) -> dict[Method, flo
     """The bearing at the left edge of the panorama by each method, degrees in 0..360.
 
     Args:
-        panorama: all around, its grid's columns from left to right.
-        aerial: a square picture, north up, its grid over all of it.
+        panorama: a 360-degree panorama, its grid's columns from left to right.
+        aerial: a square picture, north up; its grid covers all of it.
 
     Raises:
-        ShapeError: embeddings of different dimensions, or of no length.
+        ShapeError: embeddings of different dimensions, or of zero length.
     """
     pair = PairExplanation(panorama, aerial)
     overall = pair.query_map(with_bias=False).numpy()
@@ -97,11 +97,12 @@ def error(found: float, true: float) -> float:
 
 
 def _peak(values: Map, around: Map, shift: int) -> tuple[float, float]:
-    """Row and column of the largest value, moved to the middle of the positive ones around it.
+    """Row and column of the largest value, moved to the centroid of the positive ones around it.
 
     Args:
-        values: where the peak is looked for, shape [rows, cols].
-        around: the same with `shift` more columns on its left, which hold what lies next to it.
+        values: the map, shape [rows, cols].
+        around: the same with its neighbours at both sides; `shift` more columns on its left.
+        shift: number of these columns.
     """
     row, col = (int(n) for n in np.unravel_index(int(values.argmax()), values.shape))
     top, left = max(row - 1, 0), max(col + shift - 1, 0)

@@ -1,10 +1,10 @@
-"""Generated pairs: a place from above, and the panorama that a camera in its middle would take.
+"""Generated pairs: a place from above, and the panorama of a camera in its middle.
 
-Landmarks of several kinds stand round the centre. One kind comes several times in a place, so that
-a landmark which is found may be the wrong one of its kind.
+Landmarks of several kinds stand around the centre. One kind occurs several times in a place, so
+that a method can find the wrong landmark of that kind.
 
 Bearings are in degrees clockwise from north, which is up in the aerial picture. Column x of a
-panorama W pixels wide looks at the bearing heading + 360 x / W; heading is drawn at random.
+panorama W pixels wide faces the bearing heading + 360 x / W; heading is drawn at random.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ PANORAMA_HEIGHT, PANORAMA_WIDTH = 48, 192
 HORIZON = 18
 """Row of the horizon in the panorama."""
 _EYE = 150.0
-"""Rows below the horizon times the distance of what stands there, in aerial pixels."""
+"""Rows below the horizon of a thing's foot, times its distance in aerial pixels."""
 _NEAR, _FAR = 16.0, 42.0
 _OVERSAMPLING = 4
 
@@ -29,13 +29,13 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Kind:
-    """What a landmark looks like.
+    """Appearance of a landmark.
 
     Attributes:
         radius: half its extent on the ground, in aerial pixels.
-        height: in aerial pixels.
-        colour: of what is seen from above: crown, roof, water.
-        side: of what is seen only from the side: trunk, wall.
+        height: height in aerial pixels.
+        colour: colour of the parts seen from above: crown, roof, water.
+        side: colour of the parts seen only from the side: trunk, wall.
         shape: one of the shapes that `_from_above` and `_from_street` draw.
     """
 
@@ -60,13 +60,13 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class Landmark:
-    """One thing that stands in a place.
+    """A landmark in a place.
 
     Attributes:
         kind: a key of KINDS.
-        bearing: where it stands as seen from the centre, degrees.
-        distance: of its middle from the centre, aerial pixels.
-        turn: how it is turned, degrees.
+        bearing: its bearing from the centre, in degrees.
+        distance: distance of its middle from the centre, in aerial pixels.
+        turn: its rotation, in degrees.
     """
 
     kind: str
@@ -81,9 +81,9 @@ class Pair:
 
     Attributes:
         aerial: north up, uint8 [rows, cols, 3], square.
-        panorama: all around, uint8 [rows, cols, 3].
+        panorama: 360 degrees, uint8 [rows, cols, 3].
         heading: bearing at the left edge of the panorama, degrees in 0..360.
-        landmarks: what stands there, where that is known.
+        landmarks: its landmarks, if known.
     """
 
     aerial: NDArray[np.uint8]
@@ -93,7 +93,7 @@ class Pair:
 
 
 def generate(count: int, seed: int) -> Iterator[Pair]:
-    """Pairs of different places, the same for the same seed."""
+    """Pairs of different places; the same seed gives the same pairs."""
     for number in range(count):
         random = np.random.default_rng([seed, number])
         landmarks = place(random)
@@ -140,7 +140,7 @@ def draw_aerial(landmarks: tuple[Landmark, ...], random: Generator) -> NDArray[n
 def draw_panorama(
     landmarks: tuple[Landmark, ...], heading: float, random: Generator
 ) -> NDArray[np.uint8]:
-    """The place all around, shape [PANORAMA_HEIGHT, PANORAMA_WIDTH, 3]; far things first."""
+    """The place as a panorama, shape [PANORAMA_HEIGHT, PANORAMA_WIDTH, 3]; far things first."""
     width, height = PANORAMA_WIDTH * _OVERSAMPLING, PANORAMA_HEIGHT * _OVERSAMPLING
     shade = int(random.integers(-15, 16))
     paper = Image.new("RGB", (width, height), (150 + shade, 190 + shade, 230 + shade))
@@ -148,7 +148,7 @@ def draw_panorama(
     pen.rectangle((0, HORIZON * _OVERSAMPLING, width, height), _ground(random))
     for landmark in sorted(landmarks, key=lambda one: -one.distance):
         x = (landmark.bearing - heading) % 360 / 360 * width
-        # Once more on either side, for what hangs over the edge.
+        # Repeated on either side, for things that cross the edge.
         for left in (x - width, x, x + width):
             _from_street(pen, KINDS[landmark.kind], left, landmark.distance)
     size = (PANORAMA_WIDTH, PANORAMA_HEIGHT)
@@ -186,10 +186,10 @@ def _from_above(pen: ImageDraw.ImageDraw, kind: Kind, x: float, y: float, turn: 
 
 
 def _from_street(pen: ImageDraw.ImageDraw, kind: Kind, x: float, distance: float) -> None:
-    """At x, in oversampled pixels, standing on the ground at the distance."""
+    """Draw a landmark at x, in oversampled pixels, on the ground at this distance."""
     wide = np.arctan2(kind.radius, distance) / np.pi * PANORAMA_WIDTH / 2 * _OVERSAMPLING
     foot = (HORIZON + _EYE / distance) * _OVERSAMPLING
-    # As many rows a pixel of height as the camera's own height has at this distance.
+    # Perspective: rows per pixel of height shrink with distance.
     tall = kind.height / distance * (PANORAMA_WIDTH / (2 * np.pi)) * _OVERSAMPLING
     if kind.shape == "water":
         pen.ellipse((x - wide, foot - wide / 4, x + wide, foot + wide / 4), kind.colour)

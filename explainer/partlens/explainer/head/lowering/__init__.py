@@ -1,1 +1,1 @@
-"""From the operators of other frameworks to the operator list."""
+"""Lowers the operators of other frameworks to the operator list."""

@@ -1,4 +1,4 @@
-"""What one call of another framework becomes in the operator list."""
+"""The operator that one call of another framework becomes."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ Lowered = tuple[str, tuple[Input | Tensor, ...], dict[str, Attribute]]
 
 
 def additive(mask: Tensor) -> Tensor:
-    """An attention mask to be added to the logits: of a boolean one, 0 and -inf; same shape."""
+    """An attention mask to add to the logits; a boolean mask becomes 0 and -inf; same shape."""
     if mask.dtype != torch.bool:
         return mask
     return torch.zeros(mask.shape).masked_fill(~mask, -torch.inf)

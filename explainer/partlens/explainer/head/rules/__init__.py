@@ -1,13 +1,13 @@
-"""The table of kinds: what each operator takes, what it computes and how it decomposes.
+"""The table of kinds: the inputs of each operator, what it computes and how it decomposes.
 
-One module for each family, in which every kind has one row. `run` evaluates by this table,
-`linearise` decomposes by it, and `store` checks files against it.
+Each family has a module, and each kind has one row in it. `run` evaluates heads by this table,
+`linearise` decomposes them by it, and `store` checks files against it.
 
-A rule takes the operator and its inputs, each Live (it depends on the feature map) or a constant,
-and returns a Live; or a tensor where the result is a statistic frozen at this image; or a
-Statistic where it is no sum over positions but may yet be frozen. To support another operator,
+A rule takes the operator and its inputs, each Live (it depends on the feature map) or a constant.
+It returns a Live; a tensor if the result is a statistic frozen at this image; or a Statistic if the
+result is not a sum over positions but a later operator may freeze it. To support another operator,
 write a rule (see `Affine` and `apply` in live.py) and pass it to `MetricModel.from_module` or to
-`linearise`; entries that come first win. docs/explainer.md shows how.
+`linearise`; the first entry of a kind wins. docs/explainer.md shows how.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,4 +41,4 @@ Rules = Sequence[tuple[str, Rule]]
 """(kind, rule) pairs; the first of a kind wins."""
 
 RULES: Rules = tuple((kind.name, kind.rule) for kind in KINDS.values())
-"""The table's rules in order; the caller's own come before them."""
+"""The table's rules in order; the caller's own rules take precedence."""

@@ -1,4 +1,4 @@
-"""Functions of one value, element by element: gates, clamps, and frozen sigmoids."""
+"""Elementwise functions of one value: gates, clamps, and frozen sigmoids."""
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,7 @@ def _leaky_relu(x: Tensor, slope: float) -> Tensor:
 
 
 def _clamped(operator: Operator, *inputs: Value) -> Live:
-    """Inside the limits nothing changes; outside the value is a constant of the head."""
+    """Inside the limits the value passes; outside it is a constant of the head."""
     x, _ = only_first_live(operator, inputs)
     value = torch.clamp(x.value, **operator.attributes)  # type: ignore[arg-type]
     inside = value == x.value
@@ -32,7 +32,7 @@ KINDS = (
     Kind("hardswish", X, F.hardswish, Gate(F.hardswish)),
     Kind("tanh", X, torch.tanh, Gate(torch.tanh)),
     Kind("clamp", Signature(("x",), {"min": "float?", "max": "float?"}), torch.clamp, _clamped),
-    # Not 0 at 0: gates of another value, never the last operator. GELU spelt out has the erf.
+    # Not 0 at 0: they gate another value and are never the last operator. An expanded GELU has erf.
     Kind("sigmoid", X, torch.sigmoid, Freeze(torch.sigmoid)),
     Kind("hardsigmoid", X, F.hardsigmoid, Freeze(F.hardsigmoid)),
     Kind("erf", X, torch.erf, Freeze(torch.erf)),

@@ -1,4 +1,4 @@
-"""Powers, sums, differences, products and quotients, element by element."""
+"""Elementwise powers, sums, differences, products and quotients."""
 
 import operator as arithmetic
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from partlens.explainer.head.rules.kind import (
 
 
 def _power(operator: Operator, *inputs: Value) -> Live | Tensor:
-    """Euler's form; to an exponent below 0 a statistic (1 / deviation and the like)."""
+    """Euler's form; with an exponent below 0, a statistic (such as 1 / deviation)."""
     _, (exponent, *_) = only_first_live(operator, inputs)
     rule = Freeze(torch.pow) if bool((torch.as_tensor(exponent) <= 0).any()) else Gate(torch.pow)
     return rule(operator, *inputs)
@@ -82,7 +82,7 @@ def _product(operator: Operator, x: Value, y: Value) -> Live | Statistic:
     """
     if isinstance(x, Live) and isinstance(y, Live):
         why = (
-            "a product of two values that depend on the feature map is not a sum over positions,"
+            "a product of two values that depend on the feature map is not a sum over positions"
             " unless one of them is a gate (sigmoid, hardsigmoid, softmax)"
         )
         return Statistic(x.value * y.value, operator, why)
@@ -112,7 +112,7 @@ def _constant(operator: Operator) -> UnsupportedOperatorError:
 
 
 KINDS = (
-    # The exponent is a number or a weight; to one below 0 it is a frozen statistic.
+    # The exponent is a number or a weight; below 0 the result is a frozen statistic.
     Kind("pow", Signature(("x", "exponent")), torch.pow, _power),
     Kind("add", X_AND_Y, arithmetic.add, _Sum(arithmetic.add, 1.0)),
     Kind("sub", X_AND_Y, arithmetic.sub, _Sum(arithmetic.sub, -1.0)),

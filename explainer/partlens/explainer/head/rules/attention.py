@@ -12,7 +12,7 @@ from partlens.explainer.head.rules.weighted import weighted
 
 
 def _product(operator: Operator, x: Value, y: Value) -> Live | Statistic:
-    """x @ y, [..., a, b] @ [..., b, c]: one side is a constant, else it is a statistic.
+    """x @ y, [..., a, b] @ [..., b, c]; a statistic unless one side is a constant.
 
     Raises:
         UnsupportedOperatorError: neither depends on the feature map.
@@ -20,7 +20,7 @@ def _product(operator: Operator, x: Value, y: Value) -> Live | Statistic:
     if isinstance(x, Live) and isinstance(y, Live):
         why = (
             "a matrix product of two values that depend on the feature map is not a sum over"
-            " positions, unless a softmax follows and makes it attention weights"
+            " positions unless a softmax follows and turns it into attention weights"
         )
         return Statistic(x.value @ y.value, operator, why)
     if isinstance(x, Live) and isinstance(y, Tensor):
@@ -57,10 +57,10 @@ def _attention(
 def _attention_frozen(
     operator: Operator, query: Value, key: Value, x: Value, mask: Tensor | None = None
 ) -> Live | Tensor:
-    """softmax(scale q k^T + mask) x: the weights are frozen, and what they weigh is linear.
+    """softmax(scale q k^T + mask) x: the weights are frozen, so the result is linear in x.
 
     Args:
-        operator: with `scale` (None: 1 / sqrt(d)) and `causal`.
+        operator: has `scale` (None: 1 / sqrt(d)) and `causal`.
         query, key, x: [..., queries, d], [..., keys, d] and [..., keys, channels].
         mask: added to the logits [..., queries, keys].
     """
@@ -72,7 +72,7 @@ def _attention_frozen(
 
 
 def _mixed(weights: Tensor, x: Live) -> Live:
-    """weights @ x; where row p of x belongs to position p, it only meets column p of weights."""
+    """weights @ x; if row p of x belongs to position p, it is multiplied only by column p."""
 
     def fast(live: Live) -> Tensor | None:
         missing = live.value.ndim - weights.ndim
@@ -89,7 +89,7 @@ def _softmax(x: Tensor, axis: int) -> Tensor:
 
 
 KINDS = (
-    # Of two values that depend on the feature map only on its way to a softmax.
+    # Two values that depend on the feature map are allowed only if a softmax follows.
     Kind("matmul", X_AND_Y, torch.matmul, _product),
     # softmax(scale * query @ key^T + mask) @ x over [N, heads, tokens, channels]; scale None is
     # channels ** -0.5, a boolean mask is stored as 0 and -inf.

@@ -1,4 +1,4 @@
-"""Rules that freeze a number of this image; kinds of several families share them."""
+"""Rules that freeze a number at this image; kinds of several families share them."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from partlens.explainer.head.rules.kind import Function, Value, only_first_live
 class Gate:
     """A function with f(0) = 0: multiply by f(v)/v frozen at this image, [N, ...].
 
-    The exact mask for ReLU; for pow Euler's form, which adds up because f is homogeneous.
+    For ReLU this is the exact mask; for pow it is Euler's form, complete because f is homogeneous.
 
     Attributes:
         evaluate: f.
@@ -34,10 +34,10 @@ class Gate:
 class Freeze:
     """A statistic or a gate: its value on this image [N, ...] is a constant from here on.
 
-    A Statistic, which is no sum over positions, may end here too; `linearise` sees to it.
+    This also accepts a Statistic, which is not a sum over positions; `linearise` passes its value.
 
     Attributes:
-        evaluate: what gives the value.
+        evaluate: computes the value.
     """
 
     evaluate: Function

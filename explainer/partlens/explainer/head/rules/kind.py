@@ -1,4 +1,4 @@
-"""One row of the table of kinds: what an operator takes, computes, and adds per position."""
+"""One row of the table of kinds: an operator's inputs, its evaluation and its decomposition."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,17 +16,17 @@ Function = Callable[..., Tensor]
 """Plain evaluation: (*inputs, **attributes), tensors [N, ...], weights or numbers, to [N, ...]."""
 
 Rule = Callable[..., Live | Tensor | Statistic]
-"""Decomposition: (operator, *inputs), each input a Value, to what became of it."""
+"""Decomposition: (operator, *inputs), each input a Value, to the decomposed result."""
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What an operator of one kind is given.
+    """Inputs and attributes of one kind of operator.
 
     Attributes:
-        inputs: what each input is, in order; a name that ends in "?" may be left out, one that
-            ends in "*" stands for any number. "x", "y", "query" and "key" may depend on the
-            feature map; every other input is a weight, or a number.
+        inputs: name of each input, in order; one that ends in "?" may be left out, one that ends in
+            "*" stands for any number of inputs. "x", "y", "query" and "key" may depend on the
+            feature map; every other input is a weight or a number.
         attributes: name -> type: "int", "float", "bool", "str", "ints", "int?" or "float?"
             (the last two may be None).
     """

@@ -1,4 +1,4 @@
-"""Normalisation: with fixed statistics it is linear, with its own they are frozen."""
+"""Normalisation: linear with stored statistics; an image's own statistics are frozen."""
 
 import torch
 import torch.nn.functional as F
@@ -66,7 +66,7 @@ def _l2_normalise(x: Tensor, axes: tuple[int, ...], epsilon: float) -> Tensor:
 
 
 def _norm_frozen(operator: Operator, *inputs: Value) -> Live:
-    """x over its norm, frozen; only where something follows it (the last one belongs to Z)."""
+    """x over its frozen norm; only if other operators follow (the final one belongs to Z)."""
     x, _ = only_first_live(operator, inputs)
     norm = _norm(x.value, operator.integers("axes"), True)
     gain = 1 / norm.clamp_min(operator.number("epsilon"))
@@ -94,6 +94,6 @@ KINDS = (
         _l2_normalise,
         _norm_frozen,
     ),
-    # Euclidean; a statistic, never the last operator.
+    # Euclidean. A statistic, never the last operator.
     Kind("norm", Signature(("x",), {"axes": "ints", "keepdim": "bool"}), _norm, Freeze(_norm)),
 )

@@ -39,11 +39,11 @@ def _sum(x: Tensor, axes: tuple[int, ...], keepdim: bool) -> Tensor:
 
 @dataclass(frozen=True)
 class _Average:
-    """Average or sum; over the whole map, position p simply gives its share.
+    """Average or sum; over the whole map, each position contributes its own value.
 
     Attributes:
         evaluate: the average or the sum.
-        divided: whether it divides by the number of values: an average.
+        divided: whether it divides by the number of values, as an average does.
     """
 
     evaluate: Function
@@ -68,17 +68,17 @@ class _Average:
 
         axes = operator.attributes.get("axes")
         if isinstance(axes, tuple):
-            # Owners stay where all that is averaged belongs to one position (channels of a cell).
+            # Owners stay if all averaged values belong to one position (the channels of a cell).
             keepdim = bool(operator.attributes["keepdim"])
             return apply(x, Affine(pooled, 0.0, lambda o: o.amax(axes, keepdim), axes, fast))
         return apply(x, Affine(pooled, fast=fast))
 
 
 def _one_axis_of_positions(live: Live) -> Tensor | None:
-    """Contributions [P, N, C] of a feature map or of tokens; None where the layout is another.
+    """Contributions [P, N, C] of a feature map or of tokens; None for any other layout.
 
-    Channels lie next to each other in memory, as what follows and what is returned at last wants
-    them: half the time of a head that only pools.
+    Channels are adjacent in memory, as later operators and the final result need them. This halves
+    the time of a head that only pools.
     """
     if live.is_map():
         return live.contributions.flatten(2).mT.contiguous().transpose(0, 1)
@@ -118,7 +118,7 @@ class _Winners:
     """Max pooling: the winner passes with its owner; ties go to the first.
 
     Attributes:
-        with_indices: gives the maxima [N, C, rows, cols], and the index of each in rows * cols.
+        with_indices: returns the maxima [N, C, rows, cols] and the index of each in rows * cols.
     """
 
     with_indices: Callable[..., tuple[Tensor, Tensor]]
@@ -139,7 +139,7 @@ def _amax(x: Tensor, axes: tuple[int, ...], keepdim: bool) -> Tensor:
 
 
 def _largest(operator: Operator, *inputs: Value) -> Live:
-    """The largest along axes: one winner, the first of equals."""
+    """The largest value along axes: one winner, the first of equals."""
     x, _ = only_first_live(operator, inputs)
     axes = operator.attributes["axes"]
     if not isinstance(axes, tuple) or not axes:
@@ -160,7 +160,7 @@ def _largest(operator: Operator, *inputs: Value) -> Live:
     return apply(x, Affine(winners, owner=winners), value)
 
 
-_WINDOW = {"kernel": "ints", "stride": "ints", "padding": "ints"}  # two each: rows, columns
+_WINDOW = {"kernel": "ints", "stride": "ints", "padding": "ints"}  # rows, columns
 _SIZE = Signature(("x",), {"size": "ints"})
 _REDUCE = Signature(("x",), {"axes": "ints", "keepdim": "bool"})
 

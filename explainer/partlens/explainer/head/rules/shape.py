@@ -1,8 +1,8 @@
 """Operators that move elements and compute nothing.
 
 Negative axes count from the end. In a shape -1 is inferred (reshape) or kept (expand), and 0
-copies that axis of the input. A reshape that begins with -1 merges the axis of images with another:
-only on its way to a softmax.
+copies that axis of the input. A reshape that begins with -1 merges the image axis with another; it
+is allowed only if a softmax follows.
 """
 
 from collections.abc import Sequence
@@ -42,11 +42,11 @@ def _reshape(x: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def _reshaped(operator: Operator, *inputs: Value) -> Live | Statistic:
-    """A move, unless it merges the axis of images with another: then a statistic."""
+    """A move; a statistic if it merges the image axis with another."""
     x, _ = only_first_live(operator, inputs)
     shape = operator.integers("shape")
     if shape[:1] == (-1,):
-        why = "it merges the axis of images with another, and no softmax follows"
+        why = "it merges the image axis with another, and no softmax follows"
         return Statistic(_reshape(x.value, shape), operator, why)
     return _Move(_reshape)(operator, *inputs)
 
@@ -82,7 +82,7 @@ def _concat(*parts: Tensor, axis: int) -> Tensor:
 
 
 def _concatenated(operator: Operator, *inputs: Value) -> Live:
-    """Several values one after the other; a constant among them goes to the bias.
+    """Concatenated values; a constant among them goes to the bias.
 
     Raises:
         UnsupportedOperatorError: all of them are constants.
@@ -106,7 +106,7 @@ def _concatenated(operator: Operator, *inputs: Value) -> Live:
 
 
 def _constant(value: Tensor, like: Live) -> Live:
-    """A constant as a value to which every position adds nothing."""
+    """A constant as a live value to which no position contributes."""
     value = value.expand(len(like.value), *value.shape[1:])
     nobody = torch.zeros(value.shape, dtype=torch.int32, device=value.device)
     return Live(value, torch.zeros_like(value), value, nobody, like.grid)

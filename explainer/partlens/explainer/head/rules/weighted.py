@@ -1,4 +1,4 @@
-"""Weighted sums: convolutions and linear layers, with a short cut for each common layout."""
+"""Weighted sums: convolutions and linear layers, with a shortcut for each common layout."""
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +30,7 @@ def weighted(x: Live, weight: Tensor, constant: Tensor | float = 0.0) -> Live:
 
 
 def _owned(live: Live, weight: Tensor) -> Tensor | None:
-    """weight @ x where every x_f of [N, F] belongs to one position, with no P-fold work."""
+    """weight @ x, without P-fold work, if every x_f of [N, F] belongs to one position."""
     owner = live.owner
     if owner is None or owner.ndim != 2:
         return None
@@ -39,14 +39,14 @@ def _owned(live: Live, weight: Tensor) -> Tensor | None:
     share = owner.shape[1] // positions
     if not alike or not bool((torch.bincount(owner[0], minlength=positions) == share).all()):
         return _winners(live.contributions, owner, weight, positions)
-    # Flatten + FC: each weight meets one position, so P products of F/P columns do it all.
+    # Flatten + FC: each weight applies to one position, so P products of F/P columns suffice.
     columns = owner[0].argsort(stable=True).view(positions, share)
     mine = live.contributions[:, columns].transpose(0, 1)
     return torch.bmm(mine, weight[:, columns].permute(1, 2, 0))
 
 
 def _winners(x: Tensor, owner: Tensor, weight: Tensor, positions: int) -> Tensor:
-    """Max pooling + FC: a position's columns of the weight, by the channels that it won.
+    """Max pooling + FC: for each position, the weight's columns of the channels that it won.
 
     Args:
         x, owner: shape [N, F]; owners differ from image to image.
@@ -69,7 +69,7 @@ def _winners(x: Tensor, owner: Tensor, weight: Tensor, positions: int) -> Tensor
 
 
 def _convolution(operator: Operator, *inputs: Value) -> Live:
-    """Convolution; 1x1 keeps owners, a depthwise one as large as the map meets one each."""
+    """Convolution; 1x1 keeps owners, and one as large as the map weighs each position once."""
     x, (weight, *bias) = only_first_live(operator, inputs)
     stride, padding = operator.integers("stride"), operator.integers("padding")
     dilation, groups = operator.integers("dilation"), operator.integer("groups")

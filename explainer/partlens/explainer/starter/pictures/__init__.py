@@ -1,4 +1,4 @@
-"""Generated pictures of pedestrians: nobody's photograph, everything known about each."""
+"""Generated pictures of pedestrians, with full ground truth and no real person."""
 
 from partlens.explainer.starter.pictures.canvas import PARTS
 from partlens.explainer.starter.pictures.picture import Picture, generate

@@ -20,8 +20,8 @@ class Canvas:
     """Shapes in pixels of the final picture, drawn `scale` times larger; later ones cover earlier.
 
     Args:
-        width, height: of the final picture.
-        scale: how many times finer it is drawn, so that edges come out smooth.
+        width, height: size of the final picture.
+        scale: oversampling factor, for smooth edges.
     """
 
     def __init__(self, width: int, height: int, scale: int = 2) -> None:
@@ -74,7 +74,7 @@ class Canvas:
 
 
 def blend(first: Colour, second: Colour, share: float) -> Colour:
-    """A mixture that holds `share` of the second colour.
+    """A mixture of two colours with the fraction `share` of the second.
 
     >>> blend((0, 0, 0), (100, 50, 200), 0.5)
     (50, 25, 100)

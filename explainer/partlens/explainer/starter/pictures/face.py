@@ -11,7 +11,7 @@ _DARK: Colour = (24, 22, 26)
 
 
 def draw_back_hair(canvas: Canvas, person: Person, pose: Pose) -> None:
-    """Hair that falls behind the shoulders: drawn before the body, or after it from the back."""
+    """Hair behind the shoulders: drawn before the body, or after it in a view from the back."""
     if person.hair != "long":
         return
     colour, label = HAIR[person.hair_colour], LABELS["hair"]
@@ -22,7 +22,7 @@ def draw_back_hair(canvas: Canvas, person: Person, pose: Pose) -> None:
 
 
 def draw_head(canvas: Canvas, person: Person, pose: Pose) -> None:
-    """Everything above the neck but `draw_back_hair`."""
+    """Everything above the neck except `draw_back_hair`."""
     skin = TONES[person.skin]
     _hair_behind(canvas, person, pose)
     for side in (-1, 1):
@@ -157,7 +157,7 @@ def _hat(canvas: Canvas, person: Person, pose: Pose) -> None:
 
 
 def _at(pose: Pose, u: float, v: float) -> Place:
-    """As Pose.place, but a head is as broad for a broad person as for a slim one."""
+    """As Pose.place, but heads are equally wide for broad and slim people."""
     return pose.place(u / pose.build, v)
 
 

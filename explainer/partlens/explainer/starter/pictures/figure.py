@@ -1,4 +1,4 @@
-"""Draws a person's body and clothes, from what lies behind to what lies in front."""
+"""Draws a person's body and clothes, from back to front."""
 
 import numpy as np
 
@@ -119,7 +119,7 @@ def _torso(canvas: Canvas, person: Person, pose: Pose) -> None:
 
 
 def _pattern(canvas: Canvas, person: Person, pose: Pose) -> None:
-    """Stripes, checks or dots over what shows the top so far: the torso and the far sleeve."""
+    """Stripes, checks or dots on the visible top so far: the torso and the far sleeve."""
     if person.pattern == "plain":
         return
     labels = canvas.label_map()

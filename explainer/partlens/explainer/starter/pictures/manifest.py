@@ -1,4 +1,4 @@
-"""Writes generated pictures to a folder, with the tables that an index or an evaluation reads."""
+"""Writes generated pictures to a folder, with the tables for indexing and evaluation."""
 
 import csv
 from collections.abc import Iterable
@@ -13,14 +13,14 @@ _IMAGE_COLUMNS = ("image", "species", "width", "height", "box_x", "box_y", "box_
 
 
 def write_pictures(pictures: Iterable[Picture], folder: Path) -> int:
-    """Write each picture as a JPEG file, and three tables beside them.
+    """Write each picture as a JPEG file, and three tables to the same folder.
 
-    manifest.csv (path, id, camera, track, attributes) is what `partlens index add` reads.
-    images.csv and parts.csv are what `partlens evaluate parts` reads: the box of the person, and
-    the middle of each visible part; the species is the person.
+    `partlens index add` reads manifest.csv (path, id, camera, track, attributes). `partlens
+    evaluate parts` reads images.csv and parts.csv: the box of the person, and the middle of each
+    visible part; the species is the person.
 
     Args:
-        folder: made if it is missing; files of the same names are replaced.
+        folder: created if missing; files of the same names are replaced.
 
     Returns:
         The number of pictures.

@@ -1,4 +1,4 @@
-"""Who is drawn: a person is a set of attributes, sampled from the tables below."""
+"""People to draw: each is a set of attributes, sampled from the tables below."""
 
 from dataclasses import asdict, dataclass, replace
 
@@ -34,7 +34,7 @@ CLOTH: dict[str, Colour] = {
     "pink": (234, 140, 168),
     "brown": (124, 84, 54),
 }
-# What each attribute may be, with its probability.
+# The values of each attribute, with their probabilities.
 CHOICES: dict[str, dict[str, float]] = {
     "hat": {"none": 0.45, "cap": 0.2, "beanie": 0.2, "brimmed": 0.15},
     "hair": {"bald": 0.1, "short": 0.35, "long": 0.3, "bun": 0.12, "curly": 0.13},
@@ -46,7 +46,7 @@ CHOICES: dict[str, dict[str, float]] = {
     "legwear": {"trousers": 0.5, "shorts": 0.22, "skirt": 0.28},
     "shoes": {"shoes": 0.65, "boots": 0.35},
 }
-# Attributes that are changed together to make a look-alike: the same person but for one part.
+# Attributes that change together to make a look-alike: the same person except for one part.
 GROUPS = (
     ("hat", "hat_colour"),
     ("hair", "hair_colour"),
@@ -62,9 +62,9 @@ GROUPS = (
 
 @dataclass(frozen=True)
 class Person:
-    """What stays the same from picture to picture; each value is a key of a table above.
+    """The attributes that all pictures of a person share; each value is a key of a table above.
 
-    A colour is "none" where there is nothing that could have it.
+    A colour is "none" if the person does not wear the thing.
     """
 
     skin: str
@@ -115,7 +115,7 @@ def sample(rng: Generator) -> Person:
 
 
 def look_alike(person: Person, rng: Generator) -> Person:
-    """The same person but for one part, so that only this part tells the two apart."""
+    """The same person except for one part, the only difference between the two."""
     while True:
         other = sample(rng).attributes()
         group = GROUPS[int(rng.integers(len(GROUPS)))]
@@ -130,6 +130,6 @@ def _pick(
     """A key of a table: by probability if the values are numbers, evenly if they are colours."""
     names = list(table)
     weights = [value if isinstance(value, float) else 1.0 for value in table.values()]
-    # Drawn even if it is not worn, so that one attribute does not shift all that follow.
+    # Drawn even if it is not worn, so that one attribute does not shift all later draws.
     name = names[int(rng.choice(len(names), p=[w / sum(weights) for w in weights]))]
     return name if worn else "none"

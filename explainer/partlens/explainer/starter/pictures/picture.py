@@ -1,4 +1,4 @@
-"""Pictures of generated people, with what is on them as ground truth."""
+"""Pictures of generated people, with ground truth."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from partlens.explainer.starter.pictures.scene import (
 
 WIDTH, HEIGHT = 96, 192
 PICTURES_PER_PERSON = 4
-# A part of fewer visible pixels is not worth a box.
+# A part with fewer visible pixels gets no box.
 _LEAST_PIXELS = 8
 
 
@@ -37,13 +37,12 @@ class Picture:
     Attributes:
         image: uint8 RGB, shape [192, 96, 3].
         id: unique for a seed.
-        person: who it is; the same for every picture of this person.
+        person: identity; the same for every picture of this person.
         camera: "a" or "b".
-        attributes: what the person looks like, and the picture's view, background, light and
+        attributes: the person's attributes, and the picture's view, background, light and
             occlusion.
-        parts: box of what is visible of each part, in pixels; a part that is hidden or that the
-            person does not have is left out.
-        box: box of all that is visible of the person.
+        parts: box of the visible pixels of each part; hidden and missing parts are left out.
+        box: box of all visible pixels of the person.
     """
 
     image: NDArray[np.uint8]
@@ -58,10 +57,10 @@ class Picture:
 def generate(
     count: int, seed: int, pictures_per_person: int = PICTURES_PER_PERSON
 ) -> Iterator[Picture]:
-    """Pictures of people made up at random, person after person, cameras in turn.
+    """Pictures of random people, person after person, with alternating cameras.
 
-    The n-th person of a seed depends on nothing but the seed and n, so a larger count begins with
-    the pictures of a smaller one.
+    The n-th person depends only on the seed and n, so a larger count begins with the pictures of a
+    smaller one.
 
     >>> [(p.person, p.camera) for p in generate(3, seed=0, pictures_per_person=2)]
     [('0-0000', 'a'), ('0-0000', 'b'), ('0-0001', 'a')]
@@ -84,7 +83,7 @@ def generate(
 
 
 def draw(person: Person, camera: str, rng: Generator, *, name: str, id: str) -> Picture:
-    """One picture of a person; the pose and all around are drawn at random from rng."""
+    """One picture of a person; the pose and the scene are drawn at random from rng."""
     canvas = Canvas(WIDTH, HEIGHT)
     pose = sample_pose(rng, WIDTH, HEIGHT, TILTS[camera])
     background = str(rng.choice(list(BACKGROUNDS)))

@@ -1,4 +1,4 @@
-"""How a person stands on one picture."""
+"""The pose of a person in one picture."""
 
 from dataclasses import dataclass
 
@@ -11,19 +11,19 @@ VIEWS = {"front": 0.46, "left": 0.21, "right": 0.21, "back": 0.12}
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the figure is, which way it looks, and how far it strides.
+    """Place, direction and stride of the figure.
 
     Lengths are in pixels of the picture; within the figure they are in hundredths of its height,
-    u to the right of its middle, v up from the ground.
+    u to the right of its middle, v upwards from the ground.
 
     Attributes:
         view: front, left, right or back.
         ground: where the figure's middle meets the ground.
-        unit: pixels that a hundredth of the figure's height takes.
-        build: how broad it is; 1 is average.
+        unit: pixels per hundredth of the figure's height.
+        build: relative breadth; 1 is average.
         stride: how far the left foot is ahead, -1..1.
         swing: how far the left hand is ahead, -1..1.
-        tilt: how much larger the head looks than the feet; a camera above gives more than 0.
+        tilt: how much larger the head appears than the feet; positive for a camera above.
         lean: how far the head is to the right of the feet.
     """
 
@@ -48,12 +48,12 @@ class Pose:
 
     @property
     def turn(self) -> float:
-        """How far the face looks to the right: -1, 0 or 1."""
+        """Direction of the face: -1 left, 0 straight, 1 right."""
         return {"left": -1.0, "right": 1.0}.get(self.view, 0.0)
 
 
 def sample_pose(rng: Generator, width: int, height: int, tilt: float) -> Pose:
-    """A pose at random that keeps the whole figure on a picture of this size."""
+    """A random pose that keeps the whole figure inside a picture of this size."""
     tall = height * rng.uniform(0.82, 0.94)
     stride = float(rng.uniform(-1, 1))
     return Pose(

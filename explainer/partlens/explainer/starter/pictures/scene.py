@@ -1,4 +1,4 @@
-"""What is around a person: background, light, what stands in front, and the camera's look."""
+"""The scene around a person: background, light, occlusion, and the camera's look."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from partlens.explainer.starter.pictures.person import Colour
 CAMERAS = ("a", "b")
 LIGHTS = ("day", "dim", "side")
 OCCLUSIONS = {"none": 0.7, "post": 0.1, "bush": 0.1, "bench": 0.1}
-# Camera a hangs high and sees warm and sharp; camera b stands low and sees cool, soft and grainy.
+# Camera a hangs high, with warm and sharp pictures; b is low, with cool, soft and grainy ones.
 TILTS = {"a": 0.24, "b": -0.06}
 _GAINS = {"a": (1.05, 1.0, 0.93), "b": (0.88, 0.97, 1.08)}
 
@@ -51,7 +51,7 @@ def shine(pixels: FloatImage, labels: NDArray[np.uint8], light: str, rng: Genera
 
     Args:
         pixels: fine pixels, shape [rows, cols, 3].
-        labels: the part that each shows, shape [rows, cols].
+        labels: the part at each pixel, shape [rows, cols].
         light: one of LIGHTS.
     """
     height, width = labels.shape

@@ -1,1 +1,1 @@
-"""From ONNX nodes to the operator list."""
+"""Lowers ONNX nodes to the operator list."""

@@ -1,4 +1,4 @@
-"""What ONNX's activations become."""
+"""Lowers ONNX activations."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ def _leaky_relu(call: OnnxCall) -> Lowered:
 def _prelu(call: OnnxCall) -> Lowered:
     slope = call.weight(1)
     if slope.numel() not in (1, call.shape[0]):
-        raise ValueError("its slope must be one number, or one a channel")
+        raise ValueError("its slope must be one number, or one per channel")
     return "prelu", (call.x, slope.flatten()), {}
 
 
@@ -33,7 +33,7 @@ def _clip(call: OnnxCall) -> Lowered:
 def _hard_sigmoid(call: OnnxCall) -> Lowered:
     alpha, beta = call.attributes.get("alpha", 0.2), call.attributes.get("beta", 0.5)
     if abs(alpha - 1 / 6) > 1e-6 or beta != 0.5:
-        raise ValueError(f"only alpha 1/6 and beta 0.5 are known, not {alpha:g} and {beta:g}")
+        raise ValueError(f"only alpha 1/6 and beta 0.5 are supported, not {alpha:g} and {beta:g}")
     return "hardsigmoid", (call.x,), {}
 
 

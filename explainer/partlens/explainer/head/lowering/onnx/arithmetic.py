@@ -1,4 +1,4 @@
-"""What ONNX's arithmetic becomes."""
+"""Lowers ONNX arithmetic."""
 
 from collections.abc import Mapping
 

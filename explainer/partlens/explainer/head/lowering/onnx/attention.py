@@ -1,4 +1,4 @@
-"""What ONNX's products of matrices, attention and softmax become."""
+"""Lowers ONNX matrix products, attention and softmax."""
 
 from collections.abc import Mapping
 
@@ -8,9 +8,9 @@ from partlens.explainer.head.lowering.onnx.call import Lowering, OnnxCall, of_tw
 
 def _attention(call: OnnxCall) -> Lowered:
     if len(call.shape) != 3:
-        raise ValueError("only attention over [N, heads, tokens, channels] is known")
+        raise ValueError("only attention over [N, heads, tokens, channels] is supported")
     if any(one is not None for one in call.inputs[4:]):
-        raise ValueError("attention over the keys of earlier calls is not known")
+        raise ValueError("attention over the keys of earlier calls is not supported")
     mask = () if call.constant(3) is None else (additive(call.weight(3)),)
     scale = call.attributes.get("scale")
     causal = bool(call.attributes.get("is_causal", 0))

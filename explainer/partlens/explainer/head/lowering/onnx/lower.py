@@ -19,7 +19,7 @@ from partlens.explainer.head.operators import (
 )
 
 SHAPES = frozenset({"Shape", "Size"})
-"""Operators that give sizes, not data."""
+"""Operators that return sizes, not data."""
 
 
 def lower(
@@ -29,23 +29,23 @@ def lower(
     feature: str,
     embedding: str,
 ) -> Head:
-    """The operator list of an ONNX head.
+    """Lower an ONNX head to the operator list.
 
     Args:
         nodes: the head's nodes in order.
-        values: what every tensor is for some feature maps: the shapes of live values are taken
-            from here, and constants with their content.
-        images: how many feature maps those were.
+        values: every tensor, evaluated on some feature maps; gives the shapes of live values and
+            the content of constants.
+        images: number of these feature maps.
         feature: name of the tensor that is the feature map.
         embedding: name of the tensor that is the embedding.
 
     Raises:
-        UnsupportedOperatorError: an ONNX operator, or a use of it, that has no place in the list.
+        UnsupportedOperatorError: an ONNX operator, or a use of it, that cannot be lowered.
     """
     live, operators, weights = {feature: FEATURE}, list[Operator](), dict[str, torch.Tensor]()
     values, sized, guards = dict(values), set[str](), dict[str, str]()
     for node in nodes:
-        # The shape of a live value is no live value: it is read from `values` where needed.
+        # The shape of a live value is not itself live: it is read from `values` where needed.
         if node.op_type in SHAPES or not any(name in live for name in node.input):
             if node.op_type in SHAPES or not sized.isdisjoint(node.input):
                 sized.update(node.output)
@@ -77,14 +77,14 @@ def lower(
 
 
 def _guarded(node: onnx.NodeProto, guards: Mapping[str, str]) -> str | None:
-    """x of where(isnan(x), 0, x): PyTorch's exporter guards softmax rows that are masked whole."""
+    """x of where(isnan(x), 0, x), PyTorch's exporter's guard for fully masked softmax rows."""
     if node.op_type != "Where" or node.input[2] != guards.get(node.input[0]):
         return None
     return node.input[2]
 
 
 def _for_one(constant: Constant, images: int) -> Constant:
-    """A constant that was repeated for every image (an attention mask), once: it broadcasts."""
+    """One copy of a constant that is repeated for every image (an attention mask)."""
     repeated = constant.ndim > 1 and len(constant) == images
     return constant[:1] if repeated and bool((constant == constant[:1]).all()) else constant
 
@@ -92,10 +92,10 @@ def _for_one(constant: Constant, images: int) -> Constant:
 def _merged(
     node: onnx.NodeProto, live: Mapping[str, str], values: Mapping[str, Constant], images: int
 ) -> Lowered | None:
-    """Steps of a transposition for which the images' axis is merged with another and split again.
+    """A step of a transposition that merges the image axis with another and splits it again.
 
-    PyTorch's exporter writes the k^T of attention so: reshape to three axes, transpose, reshape
-    back.
+    PyTorch's exporter writes the k^T of attention this way: reshape to three axes, transpose,
+    reshape back.
     """
     before, after = values.get(node.input[0]), values[node.output[0]]
     if node.input[0] not in live or before is None or 0 in (before.ndim, after.ndim):
@@ -120,7 +120,7 @@ def _lower_node(
     result = values[node.output[0]]
     if result.ndim == 0 or result.shape[0] != images:
         raise UnsupportedOperatorError(
-            node.op_type, path, why="it moves, merges or removes the axis of images"
+            node.op_type, path, why="it moves, merges or removes the image axis"
         )
     inputs = [live.get(name, values.get(name)) if name else None for name in node.input]
     attributes = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}

@@ -1,4 +1,4 @@
-"""What ONNX's normalisations and norms become."""
+"""Lowers ONNX normalisations and norms."""
 
 from collections.abc import Mapping
 
@@ -26,7 +26,7 @@ def _layer_norm(call: OnnxCall) -> Lowered:
 
 def _lp_normalise(call: OnnxCall) -> Lowered:
     if call.attributes.get("p", 2) != 2:
-        raise ValueError("only the Euclidean norm is known")
+        raise ValueError("only the Euclidean norm is supported")
     axis = int(call.attributes.get("axis", -1))
     return "l2_normalise", (call.x,), {"axes": (axis,), "epsilon": 1e-12}
 

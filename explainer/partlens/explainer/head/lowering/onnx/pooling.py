@@ -1,4 +1,4 @@
-"""What ONNX's pools and reductions become."""
+"""Lowers ONNX pools and reductions."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What ONNX operators that only move elements become."""
+"""Lowers ONNX operators that only move elements."""
 
 from collections.abc import Mapping
 
@@ -32,7 +32,7 @@ def _slice(call: OnnxCall) -> Lowered:
     given = [call.constant(i) if value is None else value for i, value in enumerate(named, 1)]
     start, stop, axis, step = (1 if value is None else np.atleast_1d(value) for value in given)
     if isinstance(start, int) or isinstance(stop, int) or isinstance(axis, int) or len(axis) != 1:
-        raise ValueError("only a slice along one named axis is known")
+        raise ValueError("only a slice along one named axis is supported")
     stride = 1 if isinstance(step, int) else int(step[0])
     attributes: dict[str, Attribute] = {"axis": int(axis[0]), "start": int(start[0])}
     # ONNX writes "to the end" as a huge number.
@@ -43,7 +43,7 @@ def _slice(call: OnnxCall) -> Lowered:
 def _gather(call: OnnxCall) -> Lowered:
     index = call.weight(1)
     if index.ndim:
-        raise ValueError("only one place can be gathered, not several")
+        raise ValueError("only one index can be gathered, not several")
     axis = int(call.attributes.get("axis", 0))
     return "select", (call.x,), {"axis": axis, "index": int(index)}
 

@@ -1,4 +1,4 @@
-"""What each ONNX operator becomes in the operator list, family by family."""
+"""The lowering of each ONNX operator, family by family."""
 
 from collections.abc import Mapping
 
@@ -22,7 +22,7 @@ LOWERINGS: Mapping[str, Lowering] = {
     **pooling.LOWERINGS,
     **shape.LOWERINGS,
 }
-"""ONNX operator -> what it becomes. A ValueError from a lowering says why this use has none."""
+"""ONNX operator -> its lowering, which raises ValueError, with the reason, for unsupported uses."""
 
 SAME = frozenset({"Identity", "Dropout", "Cast"})
-"""Operators whose result is their first input (a cast of a float map to float)."""
+"""Operators that return their first input (a cast of a float map to float)."""

@@ -1,4 +1,4 @@
-"""What ONNX's convolutions and linear layers become."""
+"""Lowers ONNX convolutions and linear layers."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ def _conv(call: OnnxCall) -> Lowered:
 def _gemm(call: OnnxCall) -> Lowered:
     given = call.attributes
     if given.get("transA", 0):
-        raise ValueError("it transposes the images")
+        raise ValueError("it transposes the image axis")
     weight = call.weight(1) if given.get("transB", 0) else call.weight(1).T
     bias = () if call.constant(2) is None else (call.weight(2) * given.get("beta", 1.0),)
     return "linear", (call.x, weight * given.get("alpha", 1.0), *bias), {}

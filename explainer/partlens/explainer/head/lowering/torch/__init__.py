@@ -1,1 +1,1 @@
-"""From PyTorch's ATen graph to the operator list."""
+"""Lowers PyTorch's ATen graph to the operator list."""

@@ -1,4 +1,4 @@
-"""What ATen's activations become."""
+"""Lowers ATen activations."""
 
 from collections.abc import Mapping
 

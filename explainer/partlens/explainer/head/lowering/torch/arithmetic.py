@@ -1,4 +1,4 @@
-"""What ATen's arithmetic becomes."""
+"""Lowers ATen arithmetic."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What ATen's products of matrices, attention and softmax become."""
+"""Lowers ATen matrix products, attention and softmax."""
 
 from collections.abc import Mapping
 
@@ -15,12 +15,12 @@ def _attention(call: Call) -> Lowered:
     given = call.arguments
     query, key, x, mask = (given[name] for name in ("query", "key", "value", "attn_mask"))
     if given["enable_gqa"]:
-        raise ValueError("grouped queries are not known")
+        raise ValueError("grouped queries are not supported")
     if isinstance(mask, str):
         raise ValueError("its mask must not depend on the feature map")
     mask = None if mask is None else additive(mask)
     if mask is not None and not mask.any():
-        mask = None  # it lets every token see every other
+        mask = None  # every token attends to every other
     attributes: dict[str, Attribute] = {
         "scale": given["scale"],
         "causal": bool(given["is_causal"]),

@@ -1,4 +1,4 @@
-"""A head while it is being lowered: operators in order, and their weights."""
+"""Builds a head during lowering: operators in order, and their weights."""
 
 from dataclasses import dataclass, field
 
@@ -19,9 +19,9 @@ class HeadBuilder:
         """Append an operator; its constants become weights.
 
         Args:
-            name: of its result, unique in the head.
-            path: where it stands in the model; may be "".
-            lowered: what it is.
+            name: name of its result, unique in the head.
+            path: its path in the model; may be "".
+            lowered: the operator.
 
         Returns:
             The name.
@@ -37,11 +37,11 @@ class HeadBuilder:
         return name
 
     def head(self, output: str) -> Head:
-        """The finished head, which gives the value of this name."""
+        """The finished head; its output is the value of this name."""
         return Head(tuple(self.operators), self.weights, output)
 
     def _keep(self, name: str, value: Tensor) -> str:
-        """Keep a constant of any shape under a free name and return that name."""
+        """Store a constant of any shape under an unused name, and return that name."""
         free, count = name, 1
         while free in self.weights and self.weights[free] is not value:
             free, count = f"{name}_{count}", count + 1

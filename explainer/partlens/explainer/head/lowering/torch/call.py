@@ -1,4 +1,4 @@
-"""One ATen call, and the lowerings that several families share."""
+"""An ATen call as a lowering sees it, and lowerings that several families share."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from partlens.explainer.head.lowering.lowered import Lowered
 
 @dataclass(frozen=True)
 class Call:
-    """One ATen call whose inputs are named; what a lowering is given.
+    """One ATen call with named inputs, the argument of a lowering.
 
     Attributes:
-        arguments: by ATen's own argument names, defaults filled in; a live value is its name.
-        shape: of the result, without the axis of images.
+        arguments: by ATen's argument names, with defaults filled in; a live value is its name.
+        shape: shape of the result, without the image axis.
     """
 
     arguments: Mapping[str, Any]
@@ -21,11 +21,11 @@ class Call:
 
 
 Lowering = Callable[[Call], Lowered]
-"""What an operator becomes; a ValueError says why this use of it has no place in the list."""
+"""Lowers one operator; a ValueError says why this use of it cannot be expressed."""
 
 
 def pair(sizes: Any) -> tuple[int, int]:
-    """Rows and columns, of which ATen may give one number for both."""
+    """Rows and columns; ATen may give one number for both."""
     sizes = [sizes] if isinstance(sizes, int) else list(sizes)
     return (sizes[0], sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
 
@@ -48,9 +48,9 @@ def reduced(kind: str) -> Lowering:
         axes = given["dim"]
         axes = [axes] if isinstance(axes, int) else axes
         if not axes:
-            raise ValueError("it must name its axes; without, it mixes the images")
+            raise ValueError("it must name its axes; without them it mixes the images")
         if given.get("ord", 2) != 2 or given.get("p", 2) != 2:
-            raise ValueError("only the Euclidean norm is known")
+            raise ValueError("only the Euclidean norm is supported")
         return kind, (given["self"],), {"axes": tuple(axes), "keepdim": bool(given["keepdim"])}
 
     return lowering

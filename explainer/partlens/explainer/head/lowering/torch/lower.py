@@ -1,7 +1,7 @@
 """Lowers the ATen nodes of a PyTorch head to the operator list.
 
-One table says what each ATen operator becomes; what reads no live value is computed at once and
-becomes a weight.
+A table maps each ATen operator to its lowering. A node that reads no live value is evaluated at
+once and becomes a weight.
 """
 
 import operator as python_operator
@@ -29,20 +29,20 @@ def lower(
     module_path: Callable[[fx.Node], str],
     own: Collection[str] = (),
 ) -> Head:
-    """The operator list of a head.
+    """Lower a PyTorch head to the operator list.
 
     Args:
-        nodes: the head's nodes in order, sizes left out.
-        feature: the node that gives the feature map.
-        output: the node that gives the embedding.
+        nodes: the head's nodes in order, without those that return sizes.
+        feature: the node that returns the feature map.
+        output: the node that returns the embedding.
         module: owner of the weights that get_attr nodes name.
-        module_path: where a node stands in the model, for messages.
-        own: ATen operators (as "aten.cumsum.default") that the caller has rules for: they become
-            operators of that kind, whose inputs are the tensors among their arguments and whose
-            attributes are the rest, by ATen's names.
+        module_path: gives a node's path in the model, for messages.
+        own: ATen operators (such as "aten.cumsum.default") that the caller has rules for. They
+            become operators of that kind; their tensor arguments are its inputs, the others its
+            attributes, by ATen's names.
 
     Raises:
-        UnsupportedOperatorError: an ATen operator or a use of it that has no place in the list.
+        UnsupportedOperatorError: an ATen operator, or a use of it, that cannot be lowered.
     """
     builder = HeadBuilder()
     # Node -> a live value (a name or Moved), a constant, or a list of either (split, maximum).
@@ -63,7 +63,7 @@ def lower(
             values[node] = _lower_call(node, arguments, keywords, path, own, builder)
     name = values[output]
     if isinstance(name, Moved):
-        raise ModelError("the embedding has its images on another axis than the first")
+        raise ModelError("the embedding must have its images on the first axis")
     if not isinstance(name, str):
         raise ModelError(
             "the embedding does not depend on the feature layer; choose an earlier one"
@@ -72,16 +72,16 @@ def lower(
 
 
 def _resolve(argument: Any, values: Mapping[fx.Node, Any], unknown: int | None = None) -> Any:
-    """The argument with nodes replaced by what they became; sizes that stay symbolic by unknown."""
+    """The argument with nodes replaced by their results, and symbolic sizes by unknown."""
     if isinstance(argument, list | tuple):
         return [_resolve(item, values, unknown) for item in argument]
     return values.get(argument, unknown) if isinstance(argument, fx.Node) else argument
 
 
 def _constant(node: fx.Node, values: Mapping[fx.Node, Any]) -> Any:
-    """What a call gives that reads no live value; what it makes for each image it makes for one.
+    """The result of a call that reads no live value, for a batch of one image.
 
-    An attention mask that is repeated for each image broadcasts just as well.
+    An attention mask that the model repeats for each image broadcasts from there.
     """
     target: Any = node.target
     keywords = {key: _resolve(argument, values, 1) for key, argument in node.kwargs.items()}
@@ -128,9 +128,9 @@ def _lower_call(
     result = node.meta["val"]
     result = result[0] if isinstance(result, list | tuple) else result
     if result.ndim == 0 or isinstance(result.shape[0], int):
-        raise UnsupportedOperatorError(name, path, why="it moves or removes the axis of images")
+        raise UnsupportedOperatorError(name, path, why="it moves or removes the image axis")
     if not all(isinstance(size, int) for size in result.shape[1:]):
-        raise UnsupportedOperatorError(name, path, why="it merges the axis of images into another")
+        raise UnsupportedOperatorError(name, path, why="it merges the image axis into another")
     shape = tuple(int(size) for size in result.shape[1:])
     try:
         lowered = LOWERINGS[name](Call(named, shape))
@@ -141,7 +141,7 @@ def _lower_call(
 
 
 def _for_own_rule(kind: str, named: Mapping[str, Any]) -> Lowered:
-    """A call that the caller has a rule for: tensors are inputs, the rest attributes."""
+    """Lower a call that the caller has a rule for: tensors are inputs, the rest attributes."""
     inputs = tuple(value for value in named.values() if isinstance(value, str | Tensor))
     attributes: dict[str, Attribute] = {}
     for key, value in named.items():
@@ -153,7 +153,7 @@ def _for_own_rule(kind: str, named: Mapping[str, Any]) -> Lowered:
 
 
 def _split(node: fx.Node, named: Mapping[str, Any], path: str, builder: HeadBuilder) -> list[str]:
-    """split(x) gives a list; each piece is a slice."""
+    """split(x) returns a list; each piece becomes a slice."""
     axis, start, pieces = int(named["dim"]), 0, []
     for i, piece in enumerate(node.meta["val"]):
         stop = start + int(piece.shape[axis])

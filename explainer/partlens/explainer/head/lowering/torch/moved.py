@@ -1,8 +1,8 @@
-"""ATen values that have the images on another axis than the first.
+"""ATen values that do not have the images on their first axis.
 
 Many transformers split queries, keys and values by qkv.permute(2, 0, 3, 1, 4).unbind(0), and some
-put tokens before images. In the operator list the images are always first. Such a value is kept
-with them first, and with the axis on which the graph has them, until the graph moves them back.
+put tokens before images. In the operator list the images are always first. So such a value is
+stored with images first, and remembers on which axis the graph has them until it moves them back.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,27 +17,27 @@ from partlens.explainer.head.lowering.torch.table import LOWERINGS, SAME
 from partlens.explainer.head.operators import Attribute
 
 Emit = Callable[[str, Lowered], str]
-"""Adds an operator under the node's name and a suffix; gives its name."""
+"""Adds an operator, named by the node's name and a suffix, and returns its name."""
 
 
 class Moved(NamedTuple):
-    """A live value, images first, of which the graph has the images at `axis`."""
+    """A live value, images first; the graph has the images on `axis`."""
 
     name: str
     axis: int
 
 
 _PIECES = frozenset({"aten.select.int", "aten.unbind.int"})
-# A prelu is none: its weights lie along an axis.
+# Not prelu: its weights lie along an axis.
 _EACH_ELEMENT = (activations.LOWERINGS.keys() | arithmetic.LOWERINGS.keys()) - {
     "aten.prelu.default"
 }
 _LAST_AXES = frozenset({"aten.linear.default", "aten.layer_norm.default"})
-_WHY = "it moves or removes the axis of images, or works on a value of which that axis was moved"
+_WHY = "it moves or removes the image axis, or works on a value whose image axis was moved"
 
 
 def has_moved(name: str, named: Mapping[str, Any]) -> bool:
-    """Whether an operator reads a value of which the axis of images was moved."""
+    """Whether an operator reads a value whose image axis was moved."""
     given = named["tensors"] if name == "aten.cat.default" else named.values()
     return any(isinstance(value, Moved) for value in given)
 
@@ -50,16 +50,16 @@ def concerns(name: str, node: fx.Node, named: Mapping[str, Any]) -> bool:
 
 
 def lower_moved(name: str, node: fx.Node, named: Mapping[str, Any], emit: Emit) -> Any:
-    """What the operator gives: a value, or the list that an unbind gives.
+    """Lower the operator to a value, or for an unbind to a list of values.
 
     Args:
-        name: of the ATen operator.
+        name: name of the ATen operator.
         node: the call.
         named: its arguments by ATen's names; live values are names or Moved.
         emit: adds an operator to the list.
 
     Raises:
-        ValueError: it mixes the axis of images with others.
+        ValueError: it mixes the image axis with others.
     """
     if name in SAME:
         return named["self"]
@@ -74,7 +74,7 @@ def lower_moved(name: str, node: fx.Node, named: Mapping[str, Any], emit: Emit) 
 
 
 def _order(value: str | Moved, ndim: int) -> list[int]:
-    """The list's axes of a value, in the graph's order."""
+    """The operator list's axes of a value, in the graph's order."""
     axes = list(range(1, ndim))
     axes.insert(value.axis if isinstance(value, Moved) else 0, 0)
     return axes
@@ -122,7 +122,7 @@ def _pieces(name: str, node: fx.Node, named: Mapping[str, Any], emit: Emit) -> A
 
 
 def _kept(name: str, node: fx.Node, named: Mapping[str, Any], emit: Emit) -> Moved:
-    """An operator on each element or on the last axes: it does the same with the images first."""
+    """An operator on each element or on the last axes, which works the same with images first."""
     shape, values = list(node.meta["val"].shape), dict(named)
     axis = _one_axis(values.values())
     last = len(values.get("normalized_shape", (0,))) if name in _LAST_AXES else 0
@@ -143,7 +143,7 @@ def _concatenated(named: Mapping[str, Any], ndim: int, emit: Emit) -> Moved:
 
 
 def _one_axis(values: Iterable[Any]) -> int:
-    """Where all live values have their images."""
+    """The axis on which all live values have their images."""
     axes = {value.axis for value in values if isinstance(value, Moved)}
     if len(axes) != 1:
         raise ValueError(_WHY)
@@ -151,7 +151,7 @@ def _one_axis(values: Iterable[Any]) -> int:
 
 
 def _images_first(value: Any, axis: int, ndim: int) -> Any:
-    """A value for an operator on each element; a constant is the same for every image."""
+    """An elementwise operator's input, images first; a constant is the same for every image."""
     if isinstance(value, Moved):
         return value.name
     if isinstance(value, str):
@@ -176,7 +176,7 @@ def _sliced(named: Mapping[str, Any], ndim: int, emit: Emit) -> Moved:
 
 
 def _squeezed(named: Mapping[str, Any], ndim: int, emit: Emit) -> str | Moved:
-    """Some axes of size 1 left out."""
+    """The value without some axes of size 1."""
     given, axes, before = _reduced(named["self"], named["dim"], ndim)
     return _moved(emit("", ("squeeze", (given.name,), {"axes": axes})), given.axis - before)
 
@@ -189,7 +189,7 @@ def _averaged(named: Mapping[str, Any], ndim: int, emit: Emit) -> str | Moved:
 
 
 def _reduced(given: Moved, dim: Any, ndim: int) -> tuple[Moved, tuple[int, ...], int]:
-    """The value, the list's axes that the graph's `dim` names, and how many lie before images."""
+    """The value, the operator list's axes for the graph's `dim`, and how many precede images."""
     dims = [one % ndim for one in ([dim] if isinstance(dim, int) else dim or ())]
     axes = tuple(_order(given, ndim)[one] for one in dims)
     if 0 in axes or not axes:
@@ -206,4 +206,4 @@ _TAKES_NDIM: Mapping[str, Callable[[Mapping[str, Any], int, Emit], str | Moved]]
     "aten.squeeze.dims": _squeezed,
     "aten.mean.dim": _averaged,
 }
-"""What is lowered by the number of axes of its input."""
+"""Operators that are lowered by the number of axes of their input."""

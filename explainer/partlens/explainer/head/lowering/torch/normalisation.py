@@ -1,4 +1,4 @@
-"""What ATen's normalisations and norms become."""
+"""Lowers ATen normalisations and norms."""
 
 from collections.abc import Mapping
 

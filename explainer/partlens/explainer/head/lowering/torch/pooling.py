@@ -1,4 +1,4 @@
-"""What ATen's pools and reductions become."""
+"""Lowers ATen pools and reductions."""
 
 from collections.abc import Mapping
 

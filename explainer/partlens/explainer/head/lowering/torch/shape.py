@@ -1,4 +1,4 @@
-"""What ATen operators that only move elements become."""
+"""Lowers ATen operators that only move elements."""
 
 from collections.abc import Mapping
 

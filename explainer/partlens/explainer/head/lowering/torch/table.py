@@ -1,4 +1,4 @@
-"""What each ATen operator becomes in the operator list, family by family."""
+"""The lowering of each ATen operator, family by family."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,7 @@ LOWERINGS: Mapping[str, Lowering] = {
     **pooling.LOWERINGS,
     **shape.LOWERINGS,
 }
-"""ATen operator -> what it becomes. A ValueError from a lowering says why this use has none."""
+"""ATen operator -> its lowering, which raises ValueError, with the reason, for unsupported uses."""
 
 SAME = frozenset(
     {
@@ -37,14 +37,14 @@ SAME = frozenset(
         "aten.to.dtype",
     }
 )
-"""Operators whose result is their first input."""
+"""Operators that return their first input."""
 
 
 def keeps_all(arguments: Mapping[str, Any]) -> bool:
-    """Whether a slice leaves nothing out, as x[:, 0] makes one of its first axis."""
+    """Whether a slice keeps everything, like that of the first axis in x[:, 0]."""
     last = arguments["end"]
     return arguments["start"] in (None, 0) and arguments["step"] == 1 and last in (None, 2**63 - 1)
 
 
 SPLITS = frozenset({"aten.split.Tensor", "aten.split_with_sizes.default", "aten.chunk.default"})
-"""Operators that give a list of slices."""
+"""Operators that return a list of slices."""

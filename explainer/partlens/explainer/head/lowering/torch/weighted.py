@@ -1,4 +1,4 @@
-"""What ATen's convolutions and linear layers become."""
+"""Lowers ATen convolutions and linear layers."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from partlens.explainer.head.operators import Attribute
 def _conv(call: Call) -> Lowered:
     given = call.arguments
     if given.get("transposed") or len(given["weight"].shape) != 4:
-        raise ValueError("only two-dimensional convolutions that are not transposed")
+        raise ValueError("only two-dimensional convolutions, not transposed, are supported")
     if not isinstance(given["padding"], list | tuple | int):
         raise ValueError("its padding must be given in pixels")
     bias = () if given["bias"] is None else (given["bias"],)
@@ -35,7 +35,7 @@ def _linear(call: Call) -> Lowered:
 def _addmm(call: Call) -> Lowered:
     given = call.arguments
     if given["beta"] != 1 or given["alpha"] != 1 or not isinstance(given["mat2"], Tensor):
-        raise ValueError("only x @ W + k with constant W and k")
+        raise ValueError("only x @ W + k with constant W and k is supported")
     return "linear", (given["mat1"], given["mat2"].T, given["self"]), {}
 
 
