@@ -1,6 +1,7 @@
 """Nothing that a command prints can command the terminal, or shows a secret."""
 
 import ast
+import signal
 import unicodedata
 from pathlib import Path
 
@@ -162,3 +163,13 @@ def test_a_text_without_secrets_stays(text: str) -> None:
     plain = "".join(one for one in text if one not in ":=@?#_")
     if not any(word in plain.lower() for word in ("bearer", "basic")):
         assert redacted(plain) == plain
+
+
+@pytest.mark.parametrize("text", ["a", "a:", "://", "password", "Bearer ", "plt_", "\x1b"])
+def test_a_long_text_is_redacted_in_time(text: str) -> None:
+    """Seconds, where a search that begins anew at each character would take hours."""
+    signal.alarm(60)
+    try:
+        redacted(text * (2**18 // len(text)))
+    finally:
+        signal.alarm(0)

@@ -4,12 +4,13 @@ import re
 
 HIDDEN = "***"
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
+# Bounded, so that a long text takes time in proportion to its length.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s'\"<>]+")
 _PARTS = re.compile(r"(?s)((?:[A-Za-z][A-Za-z0-9+.-]*://)?)(.*)")
 _VALUE = re.compile(r"(?s)=[^&;]+")
 _SCHEME = re.compile(r"(?i)\b(bearer|basic) +[^\s'\",]+")
 _PAIR = re.compile(
-    r"(?i)([\w.-]*(?:password|passwd|secret|api[_-]?key|signature|authorization))(=|: b?['\"])"
+    r"(?i)(password|passwd|secret|api[_-]?key|signature|authorization)(=|: b?['\"])"
     r"[^\s'\",;&]+"
 )
 _TOKEN = re.compile(r"\b(plt_[0-9A-Za-z]+_)[A-Za-z0-9_-]+")
