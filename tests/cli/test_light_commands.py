@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from redis_server import RedisServer, free_port
 
-from partlens.server.audit.chain import GENESIS, line
+from partlens.server.audit.chain import Head, encoded, line
 
 HEAVY = ("torch", "faiss", "lance", "onnx", "onnxruntime", "pyarrow", "scipy")
 LIGHT = [
@@ -58,9 +58,9 @@ def test_settings_are_shown() -> None:
 
 
 def test_an_audit_log_is_verified(tmp_path: Path) -> None:
-    text, head = line({"method": "SearchRegions"}, GENESIS)
+    text, head = line(encoded({"method": "SearchRegions"}), Head())
     (tmp_path / "log").write_bytes(text)
-    assert f"head 1:{head}" in run("audit", "verify", tmp_path / "log").stdout
+    assert f"head 1:{head.hash}" in run("audit", "verify", tmp_path / "log").stdout
 
 
 def test_the_ingest_stream_is_looked_at(redis_server: RedisServer) -> None:

@@ -25,7 +25,6 @@ from served import Served, picture, serving
 from partlens.cli.main import main
 from partlens.client import Client, Upload
 from partlens.client.answers import ActivationMap, GalleryImage, Hit, Query, SearchAnswer
-from partlens.client.cli.arguments import cell
 from partlens.client.questions import QueryRegion
 from partlens.client.report.overlay import NEGATIVE, POSITIVE, Scale, colours, upsample
 from partlens.client.report.pages import search_page
@@ -460,10 +459,6 @@ def test_a_page_says_why_a_query_is_not_shown() -> None:
     answer = SearchAnswer([], "", [Query("q", 30, 44, (2, 2), Box(0, 0, 30, 44))], 1)
     assert "(picture not available)" in search_page(answer, [b""], [])
     assert "(not shown: the image is damaged" in search_page(answer, [picture(1)[:99]], [])
-
-
-def test_a_table_neither_obeys_nor_styles_what_the_server_says() -> None:
-    assert cell("[bold]\x1b]0;x\x07").plain == "[bold]?]0;x?"
 
 
 def test_copies_of_one_picture_are_found_in_order_of_id(served: Served, query: Path) -> None:

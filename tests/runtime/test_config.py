@@ -11,6 +11,7 @@ from partlens.runtime.config import table
 from partlens.runtime.config.cli import config, load_or_fail
 from partlens.runtime.config.settings import Settings, from_texts, load
 from partlens.runtime.errors import SettingsError
+from partlens.runtime.secret_files import read_secret, read_token
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 
@@ -114,7 +115,7 @@ def test_a_password_in_an_address_that_cannot_be_used_is_not_shown(name: str) ->
 
 def test_a_setting_with_two_values_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert from_texts(["limits.regions=4", "limits.regions=4"]) == {"limits": {"regions": "4"}}
-    with pytest.raises(SettingsError, match=r"--set limits\.regions is given as '4' and '5'"):
+    with pytest.raises(SettingsError, match=r"--set limits\.regions is given twice"):
         from_texts(["limits.regions=4", "limits.regions=5"])
     with pytest.raises(
         click.ClickException, match=r"--set server\.listen and --listen are the same"
@@ -159,3 +160,81 @@ def test_every_setting_says_what_it_is_for_and_has_its_row_on_the_page() -> None
     for row in table.rows():
         assert row.help and f"| `{row.key}` | {row.kind} |" in page
     assert load().settings == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("redis.url=redis://h/0?protocol=hidden", "hidden"),
+        ("standing.webhook=https://h/hidden", "hidden"),
+        ("standing.webhook=https://u:hidden@h/p?token=hidden#hidden", "hidden"),
+    ],
+)
+def test_no_secret_is_shown_and_what_is_hidden_is_not_read_back(
+    tmp_path: Path, text: str, hidden: str
+) -> None:
+    result = CliRunner().invoke(config, ["show", "--set", text])
+    assert result.exit_code == 0 and hidden not in result.output and "***" in result.output
+    (tmp_path / "shown.toml").write_text(result.output)
+    assert load(file=tmp_path / "shown.toml").settings == Settings()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "redis.url=redis://h/0?password=hidden",
+        "redis.url=http://h?password=hidden",
+        "bridge.frigate=http://h?token=hidden",
+        "bridge.frigate=http://h/#hidden",
+        "bridge.mqtt=user:hidden@broker:1883",
+        "bridge.mqtt=user:hid/hidden@broker:1883",
+        "ingest.server=http://user:hidden@h:1",
+        "standing.webhook=ftp://h/hidden",
+        "standing.webhook=http://h:0/?token=hidden",
+        "limits.regions=redis://u:hidden@h",
+        "standing.webhook:https://u:hidden@h",
+    ],
+)
+def test_no_error_of_a_setting_shows_a_secret(text: str) -> None:
+    for command in (["show", "--set", text], ["show", "--set", text, "--set", f"{text}2"]):
+        result = CliRunner().invoke(config, command)
+        assert result.exit_code == 1 and "hidden" not in result.output, result.output
+
+
+@pytest.mark.parametrize(
+    ("variable", "nearest"),
+    [
+        ("PARTLENS_SERVER__LISTEN", "PARTLENS__SERVER__LISTEN"),
+        ("PARTLENS_SERVER_LISTEN", "PARTLENS__SERVER__LISTEN"),
+        ("partlens_server__listn", "PARTLENS__SERVER__LISTEN"),
+        ("PARTLENS__SERVER_LISTEN", "server"),
+        ("PARTLENS__SERVER__LISTN", "server.listen"),
+    ],
+)
+def test_a_slip_in_the_environment_names_the_nearest_setting(
+    monkeypatch: pytest.MonkeyPatch, variable: str, nearest: str
+) -> None:
+    monkeypatch.setenv(variable, "127.0.0.1:1")
+    with pytest.raises(SettingsError, match=f"did you mean {re.escape(nearest)}"):
+        load()
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["PARTLENS_TOKEN", "PARTLENS_SERVER", "PARTLENS_SERVICE_HOST", "PARTLENS_PORT_50051_TCP"],
+)
+def test_variables_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "x")
+    load()
+
+
+@pytest.mark.parametrize("content", [b"hid\nden", b"hid\x1bden", b"hid\xffden", b"", b"hid\x00den"])
+def test_no_error_of_a_file_of_a_secret_shows_it(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(content)
+    with pytest.raises(SettingsError, match=r"^redis\.password_file = .*password ") as caught:
+        read_secret(file, "redis.password_file")
+    problem = str(caught.value).partition(" = ")[2].removeprefix(str(file))
+    assert "hid" not in problem and "den" not in problem
+    file.write_text("  right\n")
+    assert read_secret(file, "x") == read_token(file, "x") == "right"

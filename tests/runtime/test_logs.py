@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Callable
 
 import pytest
 
@@ -21,3 +22,13 @@ def test_warnings_about_pictures_are_not_kept(monkeypatch: pytest.MonkeyPatch) -
             warnings.warn_explicit(f"tag {number}", UserWarning, "f", 1, "PIL.TiffTags", kept)
     root.setLevel(level)
     assert len(kept) <= 1  # Python notes which version of the filters it has seen
+
+
+@pytest.mark.parametrize("form", [logs.json_formatter, logs.text_formatter])
+def test_a_line_neither_commands_a_terminal_nor_shows_a_secret(
+    form: Callable[[], logging.Formatter],
+) -> None:
+    text = "camera \x1b[2J\x9b at http://u:hidden@h/?token=hidden sent b'Bearer hidden'"
+    record = logging.LogRecord("n", logging.INFO, "f", 1, "%s", (text,), None)
+    line = form().format(record)
+    assert line.isprintable() and "hidden" not in line and "http://***@h/?token=***" in line

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 
+from partlens.runtime import tasks
 from partlens.runtime.tasks import end
 
 
@@ -39,3 +40,24 @@ async def test_what_ended_by_itself_keeps_its_result() -> None:
     await end(failed, given)
     assert isinstance(failed.exception(), ValueError) and given.result() == 7
     await end()
+
+
+async def test_a_task_that_fails_is_reported_and_started_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tasks, "_FIRST_PAUSE", 0.01)
+    said, tries = list[tuple[str, str | None]](), 0
+
+    async def work() -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise ValueError(f"try {tries}")
+        while ("name", None) not in said:
+            await asyncio.sleep(0.01)
+
+    task = tasks.keep_running("name", work, lambda name, why: said.append((name, why)))
+    await asyncio.wait_for(task, 20)
+    assert said[:2] == [("name", "ValueError: try 1"), ("name", "ValueError: try 2")]
+    assert said[-1] == ("name", None)
+    assert caplog.text.count("the background task name failed") == 2

@@ -23,8 +23,9 @@ from partlens.client.errors import ServerError
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.findings import KINDS, Finding
-from partlens.server.app import FILES_HEALTH, PartlensServer, create_server
+from partlens.server.app import PartlensServer, create_server
 from partlens.server.doctor.cli import doctor
+from partlens.server.observe.health import FILES as FILES_HEALTH
 from partlens.server.observe.metrics import Metrics
 from partlens.server.observe.scrub_report import ScrubReport
 

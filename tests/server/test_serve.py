@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from pathlib import Path
 
 import grpc
@@ -15,6 +16,7 @@ from partlens.client.cli.search import search
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery
 from partlens.server.access.cli import token
+from partlens.server.audit.verification import verify
 from partlens.server.cli import serve
 from partlens.v1 import gallery_service_pb2 as pb
 from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
@@ -131,7 +133,8 @@ def test_a_locked_server_is_searched_from_the_command_line(
         server.process.terminate()
         assert text.stdout.strip() not in server.finish()
     written = gallery_folder.with_name("gallery.audit.jsonl").read_text()
-    assert written.count('"name": "me"') == 2 and text.stdout.strip() not in written
+    # Each search asks for the gallery's limits, too.
+    assert written.count('"name": "me"') == 4 and text.stdout.strip() not in written
 
 
 def test_other_machines_are_served_only_when_it_is_said_in_full(
@@ -145,3 +148,22 @@ def test_other_machines_are_served_only_when_it_is_said_in_full(
     open = ("--listen", "0.0.0.0:0", "--insecure")
     with server_process(model_folder, gallery_folder, *open) as server:
         assert server.address.startswith("0.0.0.0:")
+
+
+def test_sighup_continues_the_audit_log_in_a_new_file(
+    model_folder: Path, gallery_folder: Path
+) -> None:
+    log = gallery_folder.with_name("gallery.audit.jsonl")
+    with server_process(model_folder, gallery_folder) as server:
+        with grpc.insecure_channel(server.address) as channel:
+            stub = GalleryServiceStub(channel)
+            for number in (1, 2):
+                stub.GetGallery(pb.GetGalleryRequest(), timeout=DEADLINE)
+                server.process.send_signal(signal.SIGHUP)
+                end = time.monotonic() + DEADLINE
+                while not log.with_name(f"{log.name}.{number:06d}").exists():
+                    assert time.monotonic() < end, server.log.read_text()
+                    time.sleep(0.05)
+            stub.GetGallery(pb.GetGalleryRequest(), timeout=DEADLINE)
+    found = verify(log)
+    assert (len(found.files), found.entries, found.incidents) == (3, 5, [])

@@ -21,7 +21,9 @@ def main() -> None:
         command()
     except OSError as error:  # such as a full disk behind the standard output
         _forget_output()
-        sys.exit(f"Error: {error}")
+        from partlens.common.terminal import safe
+
+        sys.exit(safe(f"Error: {error}"))
 
 
 def _forget_output() -> None:

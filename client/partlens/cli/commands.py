@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import click
 
 from partlens.cli.table import Row
+from partlens.common.terminal import make_safe
 
 # Part, or package in it -> the extra that installs it, and a module that only this extra brings.
 _EXTRAS: Mapping[str, tuple[str, str]] = {
@@ -50,6 +51,14 @@ class Commands(click.Group):
         except ImportError as error:
             return _missing(f"{ctx.command_path} {cmd_name}", module, error)
         return command if isinstance(command, click.Command) else None
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; an error that it ends with is made safe to show."""
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            make_safe(error)
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands, using only the table."""

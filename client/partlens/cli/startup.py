@@ -8,6 +8,8 @@ from statistics import median
 
 import click
 
+from partlens.common.terminal import say
+
 _DEADLINE = 60
 _BARE = ("-c", "import click")
 _COMMANDS = ("", "search", "health", "token", "config", "audit", "ingest")
@@ -30,7 +32,7 @@ def startup(rounds: int) -> None:
     for name in _COMMANDS:
         asked = ("-m", "partlens.cli", *name.split(), "--help")
         ratios = [_seconds(asked) / _seconds(_BARE) for _ in range(rounds)]
-        click.echo(f"partlens {name + ' ' if name else ''}--help: {median(ratios):.1f}")
+        say(f"partlens {name + ' ' if name else ''}--help: {median(ratios):.1f}")
 
 
 def _seconds(arguments: Sequence[str]) -> float:

@@ -141,6 +141,8 @@ def _parse(text: str, listening: bool) -> Address:
     if found := _URL.match(text):
         tls = ", and set tls for TLS" if found[1].lower() == "https" else ""
         raise ValueError(f"is a URL; write {found[2] or _EXAMPLE} without {found[1]}://{tls}")
+    if "@" in text:
+        raise ValueError(f"has an @ in it; write HOST:PORT without a user, such as {_EXAMPLE}")
     if "/" in text:
         raise ValueError(f"has a / in it; write {text.split('/')[0] or _EXAMPLE}")
     host, port = _split(text)
@@ -208,6 +210,6 @@ def _is_ip6(text: str) -> bool:
 
 
 def _shown(text: str) -> str:
-    if "@" in text:
-        return "the address"  # what comes before an @ may be a password
+    if re.search("[@?#]", text):
+        return "the address"  # what comes before an @, or in a query, may be a password
     return repr(text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "...")

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
 
@@ -25,12 +25,13 @@ from partlens.client.async_sending import Sending
 from partlens.client.channel import (
     DEADLINE,
     FILES_HEALTH,
+    HEALTH_PARTS,
     NO_CREDENTIALS,
     Credentials,
     open_aio_channel,
     route,
 )
-from partlens.client.errors import ClientError, DeadlineError, UnavailableError
+from partlens.client.errors import ClientError, DeadlineError, NotFoundError, UnavailableError
 from partlens.client.questions import MapKind, QueryId, QueryImage, QueryRegion, Score, Upload
 from partlens.client.retries import READ_RETRIES
 from partlens.client.rpc_errors import from_rpc
@@ -337,7 +338,10 @@ class AsyncClient:
             try:
                 if await self._is_serving(left):
                     return
-                why = "it is still loading, or stopping"
+                why = (
+                    "; ".join(await self.problems(deadline=left))
+                    or "it is still loading, or stopping"
+                )
             except DeadlineError:
                 pass  # the previous reason is more informative
             except ClientError as error:
@@ -363,6 +367,19 @@ class AsyncClient:
             NotFoundError: the server's version is too old to answer.
         """
         return await self._is_serving(self.deadline, FILES_HEALTH)
+
+    async def problems(self, *, deadline: float | None = None) -> tuple[str, ...]:
+        """Return what the server says is wrong with it, one text each. Needs no token.
+
+        Raises:
+            ClientError: the server cannot be reached.
+        """
+        found, seconds = list[str](), self._within(deadline) / len(HEALTH_PARTS)
+        for part, meaning in HEALTH_PARTS.items():
+            with suppress(NotFoundError):  # the server's version is too old to answer
+                if not await self._is_serving(seconds, part):
+                    found.append(meaning)
+        return tuple(found)
 
     async def _is_serving(self, seconds: float, service: str = "") -> bool:
         check = self._health.Check  # pyright: ignore[reportAttributeAccessIssue]

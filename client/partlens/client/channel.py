@@ -18,6 +18,15 @@ DEADLINE = 60.0
 FILES_HEALTH = "partlens.files"
 """Health service name that reports whether the gallery's files are undamaged."""
 
+HEALTH_PARTS = {
+    FILES_HEALTH: "files of the gallery are damaged",
+    "partlens.audit": "the audit log cannot be written, so calls are refused",
+    "partlens.audit.chain": "the chain of the audit log is broken, or someone else changed the log",
+    "partlens.tokens": "the token file cannot be read, so calls are refused",
+    "partlens.tasks": "a background task failed",
+}
+"""Health service names of the server's parts, and what it means that one is NOT_SERVING."""
+
 RESPONSE_BYTES = 256 * 2**20
 """Largest accepted response: fits a full page of hits, each with maps and a thumbnail."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from redis.exceptions import RedisError
 
+from partlens.common.terminal import say
 from partlens.ingest.metrics import IngestMetrics
 from partlens.ingest.stream import IngestStream
 from partlens.ingest.uploader import Uploader
@@ -50,10 +51,10 @@ def status(file: Path | None, texts: tuple[str, ...]) -> None:
     """Print the backlog of the workers as JSON."""
     settings = load_or_fail(file, texts).settings
 
-    async def say(stream: IngestStream) -> None:
-        click.echo(json.dumps((await stream.lag()).to_json()))
+    async def report(stream: IngestStream) -> None:
+        say(json.dumps((await stream.lag()).to_json()))
 
-    _with_stream(settings, say)
+    _with_stream(settings, report)
 
 
 @ingest.command()
@@ -63,7 +64,7 @@ def retry(file: Path | None, texts: tuple[str, ...]) -> None:
     settings = load_or_fail(file, texts).settings
 
     async def move(stream: IngestStream) -> None:
-        click.echo(f"{await stream.retry()} moved back")
+        say(f"{await stream.retry()} moved back")
 
     _with_stream(settings, move)
 

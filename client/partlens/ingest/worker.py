@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from redis.exceptions import RedisError
@@ -15,7 +15,7 @@ from partlens.ingest.metrics import IngestMetrics
 from partlens.ingest.stream import Entry, IngestStream
 from partlens.ingest.uploader import Uploader
 from partlens.runtime.config.sections import IngestSection
-from partlens.runtime.tasks import end
+from partlens.runtime.tasks import end, keep_running
 
 _log = logging.getLogger(__name__)
 _READ_SECONDS = 1.0
@@ -54,7 +54,7 @@ class Worker:
 
     async def run(self) -> None:
         """Run until stopped; resumes after Redis or the server was down."""
-        async with _beside(self._holding(), self._reporting()):
+        async with _beside(holding=self._holding, reporting=self._reporting):
             work = asyncio.create_task(self._work())
             try:
                 await self._ended(work)
@@ -193,9 +193,9 @@ class Worker:
 
 
 @asynccontextmanager
-async def _beside(*works: Coroutine[None, None, None]) -> AsyncIterator[None]:
+async def _beside(**works: Callable[[], Coroutine[None, None, None]]) -> AsyncIterator[None]:
     """Run background tasks until the context ends."""
-    tasks = [asyncio.create_task(work) for work in works]
+    tasks = [keep_running(name, work) for name, work in works.items()]
     try:
         yield
     finally:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from pythonjsonlogger.json import JsonFormatter
 
+from partlens.common.redaction import redacted
+from partlens.common.terminal import safe
 from partlens.runtime.config.sections import ObserveSection
 
 Filter = Callable[[logging.LogRecord], bool]
@@ -34,9 +36,23 @@ def configure(observe: ObserveSection, *filters: Filter) -> None:
     logging.basicConfig(level=observe.log_level.upper(), handlers=[handler], force=True)
 
 
+class _SafeJson(JsonFormatter):
+    """JSON in ASCII, without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))
+
+
+class _SafeText(logging.Formatter):
+    """Text that cannot command a terminal, without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return safe(redacted(super().format(record)))
+
+
 def json_formatter() -> logging.Formatter:
     """One JSON object per line."""
-    return JsonFormatter(
+    return _SafeJson(
         "%(asctime)s %(levelname)s %(name)s %(message)s",
         rename_fields={"asctime": "at", "levelname": "level", "name": "logger"},
         datefmt="%Y-%m-%dT%H:%M:%S%z",
@@ -45,7 +61,7 @@ def json_formatter() -> logging.Formatter:
 
 def text_formatter() -> logging.Formatter:
     """Lines for people, with the id of the call if there is one."""
-    return logging.Formatter(
+    return _SafeText(
         "%(asctime)s %(levelname)s %(request_id)s %(message)s",
         "%H:%M:%S",
         defaults={"request_id": "-"},

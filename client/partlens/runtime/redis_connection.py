@@ -9,8 +9,10 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from partlens.common.redaction import redacted
 from partlens.runtime.config.sections import RedisSection
 from partlens.runtime.errors import SettingsError
+from partlens.runtime.secret_files import read_secret
 
 SECONDS = 3.0
 
@@ -41,7 +43,9 @@ def _clear_errors() -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError) as error:
-        raise SettingsError(f"redis.url cannot be used: {error}") from error
+        if isinstance(error, SettingsError):
+            raise
+        raise SettingsError(redacted(f"redis.url cannot be used: {error}")) from error
 
 
 def _url(settings: RedisSection) -> str:
@@ -72,9 +76,5 @@ def _options(settings: RedisSection, seconds: float) -> dict[str, Any]:
 
 
 def _password(settings: RedisSection) -> str | None:
-    if settings.password_file is None:
-        return None
-    try:
-        return settings.password_file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"redis.password_file cannot be read: {error}") from error
+    file = settings.password_file
+    return None if file is None else read_secret(file, "redis.password_file")

@@ -1,10 +1,53 @@
-"""Ends background tasks."""
+"""Background tasks: none ends unseen, and each ends when it is told to."""
 
 import asyncio
+import logging
+from collections.abc import Callable, Coroutine
 from typing import Any
 
+_log = logging.getLogger(__name__)
 _AGAIN = 0.5
 """Seconds until a task that is still running is cancelled again."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+"""Seconds until a task that failed is started again; doubled after each failure."""
+
+Report = Callable[[str, str | None], None]
+"""Called with the name of a task and what ended it, or None once it runs well again."""
+
+
+def _only_logged(name: str, trouble: str | None) -> None:
+    """For programs without a health service."""
+
+
+def keep_running(
+    name: str, work: Callable[[], Coroutine[Any, Any, None]], report: Report = _only_logged
+) -> asyncio.Task[None]:
+    """Start a task that runs `work` until it returns, and again, after a pause, if it raises.
+
+    What it raises is logged and reported. It counts as running well when it has run for as long as
+    the pause before it.
+    """
+    return asyncio.create_task(_kept(name, work, report), name=name)
+
+
+async def _kept(name: str, work: Callable[[], Coroutine[Any, Any, None]], report: Report) -> None:
+    pause, well = _FIRST_PAUSE, None
+    while True:
+        try:
+            await work()
+        except Exception as error:
+            if well is not None:
+                well.cancel()
+            _log.exception("the background task %s failed; starting it again", name)
+            report(name, f"{type(error).__name__}: {error}")
+        else:
+            if well is not None:
+                well.cancel()
+                report(name, None)
+            return
+        await asyncio.sleep(pause)
+        well = asyncio.get_running_loop().call_later(pause, report, name, None)
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:

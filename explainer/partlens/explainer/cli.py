@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common.files import read_file
+from partlens.common.terminal import say
+from partlens.common.text import visible
 from partlens.explainer.errors import ExplainerError, ImageError, ModelError
 from partlens.explainer.images import SUFFIXES, decode, image_files
 from partlens.explainer.model import MetricModel, read_spec, require_free
@@ -175,7 +177,7 @@ def import_model(
         saved, cosine = save_checked(made, folder, about.images or _generated())
         _print(saved)
         kind = "real" if about.images else "generated"
-        click.echo(f"on {kind} images: cosine with the original network at least {cosine:.6f}")
+        say(f"on {kind} images: cosine with the original network at least {cosine:.6f}")
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
 
@@ -190,16 +192,17 @@ def show(folder: Path, as_json: bool) -> None:
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(json.dumps(read_spec(folder).to_json()))
+        say(json.dumps(read_spec(folder).to_json()))
     else:
         _print(loaded)
 
 
 def _print(made: MetricModel) -> None:
     for key, value in made.spec.to_json().items():
-        click.echo(f"{key}: {json.dumps(value) if isinstance(value, dict) else value}")
+        text = json.dumps(value) if isinstance(value, dict) else visible(str(value))
+        say(f"{visible(key)}: {text}")
     for images, found in made.measured.items():
-        click.echo(
+        say(
             f"on {images} images: completeness error {found.error:.2g}, bias share"
             f" {found.bias_share:.4f}"
         )

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
 from partlens.common.compute import Compute
 from partlens.common.storage import Storage
+from partlens.common.tables import progress_bar
+from partlens.common.terminal import say
 from partlens.common.text import visible
 from partlens.explainer.model import MetricModel, read_spec
 from partlens.indexer.arguments import GALLERY, MODEL, STORAGE, clear_errors, compute_options
@@ -44,7 +44,7 @@ def create(gallery: Path, model: Path, storage: Storage) -> None:
     """Create an empty gallery for a model."""
     with clear_errors():
         Gallery.create(gallery, read_spec(model), storage).close()
-    click.echo(f"created {gallery}")
+    say(f"created {gallery}")
 
 
 @index.command()
@@ -90,10 +90,10 @@ def add(
                     )
     _warn(progress)
     if isinstance(images, Listing) and images.not_looked_at:
-        click.echo(f"ignored: {images.not_looked_at}", err=True)
+        say(f"ignored: {images.not_looked_at}", err=True)
     if isinstance(images, LiveStream) and images.left_out:
-        click.echo(f"dropped {images.left_out} frames: the model was busy", err=True)
-    click.echo(f"{_counts(progress)}, {progress.images_per_second:.1f} images/s")
+        say(f"dropped {images.left_out} frames: the model was busy", err=True)
+    say(f"{_counts(progress)}, {progress.images_per_second:.1f} images/s")
 
 
 @index.command()
@@ -129,7 +129,7 @@ def reduce(
         with Gallery.open(gallery, loaded.spec) as opened:
             spec = fit_smaller(opened, loaded, smaller_model, grid, dimensions).spec
     lost = spec.reduction.lost if spec.reduction else 0.0
-    click.echo(
+    say(
         f"{smaller_model}: {spec.positions} positions of {spec.dimensions} dimensions, reduced from"
         f" {loaded.spec.positions} of {loaded.spec.dimensions}; the projection loses {lost:.2%} of"
         " the contributions' squared length"
@@ -155,7 +155,7 @@ def copy(gallery: Path, to: Path, model: Path) -> None:
         ):
             progress = copy_images(source, opened, loaded, report)
     _warn(progress)
-    click.echo(_counts(progress))
+    say(_counts(progress))
 
 
 @index.command()
@@ -164,7 +164,7 @@ def copy(gallery: Path, to: Path, model: Path) -> None:
 def delete(gallery: Path, ids: tuple[str, ...]) -> None:
     """Delete images by id."""
     with clear_errors(), Gallery.open(gallery) as opened:
-        click.echo(f"{opened.delete(ids)} of {len(ids)} deleted")
+        say(f"{opened.delete(ids)} of {len(ids)} deleted")
 
 
 @index.command()
@@ -188,9 +188,9 @@ def status(gallery: Path, as_json: bool) -> None:
             facts["lost_share"] = spec.reduction.lost
             facts["reduced_from"] = spec.reduction.of
     if as_json:
-        click.echo(json.dumps(facts))
+        say(json.dumps(facts))
     else:
-        click.echo("\n".join(f"{name}: {value}" for name, value in facts.items()))
+        say("\n".join(f"{name}: {visible(str(value))}" for name, value in facts.items()))
 
 
 for _command in upkeep.COMMANDS:
@@ -207,17 +207,15 @@ def _counts(progress: Progress) -> str:
 def _warn(progress: Progress) -> None:
     """List images that were skipped and images that came from another place before."""
     for bad in progress.bad:
-        click.echo(f"skipped {visible(bad.id)}: {visible(bad.reason)}", err=True)
+        say(f"skipped {visible(bad.id)}: {visible(bad.reason)}", err=True)
     for one in progress.displaced[:_WARNINGS]:
-        click.echo(
-            f"warning: {one.now} replaced {one.before}: both have the id {one.id!r}", err=True
-        )
+        say(f"warning: {one.now} replaced {one.before}: both have the id {one.id!r}", err=True)
     if (more := len(progress.displaced) - _WARNINGS) > 0:
-        click.echo(f"warning: {more} more images replaced one from another place", err=True)
+        say(f"warning: {more} more images replaced one from another place", err=True)
     if progress.moved:
         one, count = progress.moved[0], len(progress.moved)
         what = "1 image comes" if count == 1 else f"{count} images come"
-        click.echo(
+        say(
             f"warning: {what} from another place than before, such as {one.id!r}: {one.now}, not"
             f" {one.before}",
             err=True,
@@ -230,7 +228,7 @@ def _told_when_stopped() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo("stopped; run the command again to resume", err=True)
+        say("stopped; run the command again to resume", err=True)
         # The gallery is closed. A thread may still read or decode, and an ordinary exit may abort
         # because it unloads libraries that the thread is using.
         sys.stdout.flush()
@@ -250,7 +248,7 @@ def _reporting(total: int) -> Iterator[Callable[[Progress], None]]:
         TextColumn("{task.fields[speed]:.1f} images/s"),
         TimeRemainingColumn(),
     )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
+    with progress_bar(*columns) as bar:
         task = bar.add_task("", total=total or None, speed=0.0)
         yield lambda p: bar.update(task, completed=p.done, speed=p.images_per_second)
 
@@ -266,4 +264,4 @@ def _print_line(progress: Progress) -> None:
         "bad": len(progress.bad),
         "images_per_second": round(progress.images_per_second, 2),
     }
-    click.echo(json.dumps(facts), err=True)
+    say(json.dumps(facts), err=True)

@@ -1,44 +1,50 @@
 """The server: its services, their health, and how it starts and stops."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery
+from partlens.runtime.config.sections import LimitsSection
 from partlens.runtime.config.settings import Settings
 from partlens.runtime.errors import ListenError, ProgramError
 from partlens.runtime.metrics_port import MetricsPort
+from partlens.runtime.tasks import end, keep_running
 from partlens.server.access.authentication import Authentication, Authorisation
 from partlens.server.access.certificates import certificates
 from partlens.server.access.exposure import require_locked
 from partlens.server.access.token_file import TokenFile
 from partlens.server.audit.log import AuditLog, beside
-from partlens.server.audit.trail import AuditTrail
+from partlens.server.audit.tally import Tally
+from partlens.server.audit.trail import AuditTrail, RefusedCalls
 from partlens.server.calls.outcome import Outcome
 from partlens.server.calls.pipeline import Layer, Pipeline
 from partlens.server.engine.engine import Engine
+from partlens.server.errors import AuditError
 from partlens.server.handlers.table import SERVICES, methods
 from partlens.server.host import Host
 from partlens.server.limits.admission import Admission
 from partlens.server.limits.rate import Rate
 from partlens.server.limits.rights import Rights
+from partlens.server.observe.health import AUDIT, CHAIN, FILES, ServerHealth
 from partlens.server.observe.logs import CallLog
 from partlens.server.observe.metrics import Metrics
 from partlens.server.observe.tracing import Tracing
+from partlens.server.observe.watch import verify_log, watch
 from partlens.server.transport.grpc_calls import GrpcCalls
 from partlens.server.transport.open_calls import OpenCalls
 from partlens.server.transport.options import options
 
 # Health of the server as a whole has the empty name.
 _HEALTH_NAMES = ("", *SERVICES)
-FILES_HEALTH = "partlens.files"
-"""Health service name that reports whether the gallery has no known damage. The server keeps
-serving what is intact, so its own health does not depend on this."""
 _HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 
@@ -61,13 +67,15 @@ class PartlensServer:
     ) -> None:
         self._make, self._settings = make, settings
         self._audit_log, self._insecure = audit_log, insecure
-        self._health = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         limits, self.metrics = settings.limits, Metrics()
         self._admission = Admission(limits, self.metrics.calls.in_progress)
         self._metrics_port: MetricsPort | None = None
         self._host: Host | None = None
         self._server: grpc.aio.Server | None = None
         self._audit: AuditLog | None = None
+        self._tally: Tally | None = None
+        self._health: ServerHealth | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> int:
         """Binds and loads; every service answers when this returns. Returns the port.
@@ -91,13 +99,21 @@ class PartlensServer:
         require_locked(listen, access, insecure=self._insecure)
         tls = certificates(access)
         credentials = tls.credentials() if tls else None
-        host = Host(self._settings, self.metrics, self._files_teller())
-        log = AuditLog(self._audit_log)
+        health = ServerHealth(_HEALTH_NAMES, self.metrics.unwell)
+        host = Host(self._settings, self.metrics, partial(_tell_sound, health), health.report_task)
+        log = AuditLog(
+            self._audit_log,
+            access.audit_log_bytes,
+            partial(health.report, AUDIT),
+            lambda reason: health.report(CHAIN, f"the audit log was {reason}"),
+        )
+        tally = Tally(log)
+        tokens = TokenFile(access.tokens) if access.tokens else None
         server = grpc.aio.server(interceptors=[OpenCalls(limits)], options=options(limits))
-        pipeline = Pipeline(_layers(self._settings, self.metrics, self._admission, log))
+        pipeline = Pipeline(_layers(limits, self.metrics, self._admission, log, tally, tokens))
         server.add_generic_rpc_handlers((GrpcCalls(pipeline, methods(host), limits),))
-        self._add_health(server)
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._add_health(server, health)
+        await health.begin()
         try:
             port = _add_port(server, listen, credentials)
             log.open()
@@ -110,7 +126,14 @@ class PartlensServer:
             await host.close()
             raise
         await server.start()
-        self._server, self._host, self._audit = server, host, log
+        self._server, self._host, self._audit, self._tally = server, host, log, tally
+        self._health = health
+        works: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "watch": partial(watch, health, log, tokens, host.ended_threads),
+            "audit tally": tally.run,
+            "audit verification": partial(verify_log, self._audit_log, health),
+        }
+        self._tasks = [keep_running(name, of, health.report_task) for name, of in works.items()]
         return port
 
     async def load(self) -> None:
@@ -119,10 +142,15 @@ class PartlensServer:
         Raises:
             Exception: whatever make raises.
         """
-        if self._host is None:
+        if self._host is None or self._health is None:
             raise RuntimeError("bind before load")
         await self._host.load(self._make)
-        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        await self._health.loaded()
+
+    async def rotate_audit_log(self) -> None:
+        """Continues the audit log in a new file."""
+        if self._audit is not None:
+            await self._audit.rotate()
 
     async def stop(self, grace: float | None = None) -> None:
         """Stops accepting calls, lets those in progress finish, and closes.
@@ -133,12 +161,17 @@ class PartlensServer:
         """
         if self._server is None or self._host is None or self._audit is None:
             return
-        await self._health.enter_graceful_shutdown()
+        if self._health is not None:
+            await self._health.servicer.enter_graceful_shutdown()
         self._host.begin_to_stop()
         await self._server.stop(self._settings.server.grace_seconds if grace is None else grace)
         # Calls that were cut off still write their lines in the audit log.
         await self._admission.idle()
+        await end(*self._tasks)
         await self._host.close()
+        if self._tally is not None:
+            with suppress(AuditError):
+                await self._tally.write()
         await self._audit.close()
         if self._metrics_port is not None:
             self._metrics_port.close()
@@ -148,26 +181,12 @@ class PartlensServer:
         """Port of the metrics; 0 if they are not served."""
         return self._metrics_port.port if self._metrics_port else 0
 
-    def _files_teller(self) -> Callable[[bool], None]:
-        """A function, callable from any thread, that sets FILES_HEALTH."""
-        loop, of = asyncio.get_running_loop(), health_pb2.HealthCheckResponse
-
-        def tell(sound: bool) -> None:
-            status = of.SERVING if sound else of.NOT_SERVING
-            asyncio.run_coroutine_threadsafe(self._health.set(FILES_HEALTH, status), loop)
-
-        return tell
-
-    def _add_health(self, server: grpc.aio.Server) -> None:
+    def _add_health(self, server: grpc.aio.Server, health: ServerHealth) -> None:
         """Adds health, and reflection if the settings enable it."""
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
         if self._settings.server.reflection:
             names = (*SERVICES, _HEALTH_SERVICE, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, server)
-
-    async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
-        for name in _HEALTH_NAMES:
-            await self._health.set(name, status)
 
 
 def create_server(
@@ -179,20 +198,29 @@ def create_server(
     return PartlensServer(lambda: Engine(model, gallery, used.limits), used, audit_log=audit_log)
 
 
+def _tell_sound(health: ServerHealth, sound: bool) -> None:
+    health.report(FILES, None if sound else "files of the gallery are damaged")
+
+
 def _layers(
-    settings: Settings, metrics: Metrics, admission: Admission, log: AuditLog
+    limits: LimitsSection,
+    metrics: Metrics,
+    admission: Admission,
+    log: AuditLog,
+    tally: Tally,
+    tokens: TokenFile | None,
 ) -> tuple[Layer, ...]:
     """The layers around every call, outermost first."""
-    tokens, limits = settings.access.tokens, settings.limits
     return (
         Tracing(),
         metrics.calls,
         CallLog(),
         Outcome(),
-        Authentication(TokenFile(tokens) if tokens else None),
+        RefusedCalls(log, tally),
+        Authentication(tokens),
         Rate(limits.calls_per_second, limits.burst_calls),
         admission,
-        AuditTrail(log),
+        AuditTrail(log, tally),
         Authorisation(),
         Rights(),
     )

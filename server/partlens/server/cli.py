@@ -51,8 +51,8 @@ def serve(
 ) -> None:
     """Serve region searches over gRPC until SIGINT or SIGTERM.
 
-    You can also set every option except --insecure in partlens.toml or the environment; see
-    `partlens config docs`.
+    SIGHUP continues the audit log in a new file. You can also set every option except --insecure in
+    partlens.toml or the environment; see `partlens config docs`.
     """
     settings = load_or_fail(file, texts, {"server": flags}).settings
     try:
@@ -91,6 +91,7 @@ async def _run(server: PartlensServer, settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _rotate, server)
     address_file = settings.server.address_file
     if address_file:
         address_file.unlink(missing_ok=True)  # of a server that was killed
@@ -110,6 +111,15 @@ async def _run(server: PartlensServer, settings: Settings) -> None:
         if address_file:
             address_file.unlink(missing_ok=True)
         await server.stop()
+
+
+_rotating = set[asyncio.Task[None]]()  # asyncio keeps no reference to a task
+
+
+def _rotate(server: PartlensServer) -> None:
+    task = asyncio.create_task(server.rotate_audit_log())
+    _rotating.add(task)
+    task.add_done_callback(_rotating.discard)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.scrub_record import beside
 from partlens.indexer.gallery.scrubbing import Scrubber
 from partlens.runtime.config.settings import Settings
+from partlens.runtime.tasks import Report
 from partlens.server.calls import call as calls
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import CallerGoneError, NotReadyError
@@ -53,12 +54,18 @@ class Host:
 
     Args:
         tell_sound: called from any thread with True if the gallery has no known damage.
+        report: called with the name of a background task that fails, and why.
     """
 
     def __init__(
-        self, settings: Settings, metrics: Metrics, tell_sound: Callable[[bool], None]
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        tell_sound: Callable[[bool], None],
+        report: Report,
     ) -> None:
         self.settings, self.metrics, self._tell_sound = settings, metrics, tell_sound
+        self._report = report
         self.stopping = asyncio.Event()
         server, limits = settings.server, settings.limits
         # Threads of their own for short reads, searches and pictures: none waits for the others.
@@ -83,12 +90,12 @@ class Host:
         cache: QueryCache = KeptQueries(limits.kept_queries)
         peers = None
         if self.settings.redis.url:
-            peers = Peers(self.settings.redis, engine.refresh_soon)
+            peers = Peers(self.settings.redis, engine.refresh_soon, self._report)
             cache = peers.share(cache, engine.spec, self.metrics.queries)
         features = QueryFeatures(
             engine.spec.digest, self.run, self.decode, batcher, cache, self.metrics.queries
         )
-        standing = Standing(engine.whole, self.settings, self.metrics.standing)
+        standing = Standing(engine.whole, self.settings, self.metrics.standing, self._report)
         scrubber = self._scrub(engine.whole)
         self._loaded = _Loaded(engine, batcher, features, standing, peers, scrubber)
         self.metrics.gallery.images.set_function(lambda: len(engine.gallery.view))
@@ -156,9 +163,14 @@ class Host:
     async def write(self, work: Callable[[Engine], T]) -> T:
         """The same on the one thread that changes the gallery.
 
-        Work that has begun finishes even if its caller is gone. Other servers are notified.
+        The audit log says first that it begins. Work that has begun finishes even if its caller is
+        gone. Other servers are notified.
+
+        Raises:
+            AuditError: the audit log cannot be written; nothing was changed.
         """
         loop, peers = asyncio.get_running_loop(), self._ready().peers
+        await calls.current().begin()
 
         def telling(engine: Engine) -> T:
             before = engine.gallery.view.number
@@ -170,6 +182,17 @@ class Host:
                     loop.call_soon_threadsafe(peers.tell, version)
 
         return await self._submit(self._writing, telling)
+
+    def ended_threads(self) -> list[str]:
+        """Names of the threads that should still run."""
+        if self._loaded is None:
+            return []
+        scrubber = self._loaded.scrubber
+        alive = {
+            "follower": self._loaded.engine.follows,
+            "scrubber": scrubber is None or scrubber.alive,
+        }
+        return [name for name, runs in alive.items() if not runs]
 
     def begin_to_stop(self) -> None:
         """Ends long calls early."""
@@ -226,6 +249,8 @@ class Host:
             return context.run(work, seen)
 
         try:
+            if turns is self._writing:
+                return await turns.run_to_its_end(call.caller.token, inside, gone.set)
             return await turns.run(call.caller.token, inside)
         except asyncio.CancelledError:
             gone.set()

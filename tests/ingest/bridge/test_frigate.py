@@ -470,7 +470,7 @@ def test_settings_that_cannot_be_are_refused(values: dict[str, object]) -> None:
 
 def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
     for values in ({"mqtt_ca": tmp_path / "no"}, {"mqtt_user": "u", "mqtt_password_file": "/no"}):
-        with pytest.raises(SettingsError, match="section bridge"):
+        with pytest.raises(SettingsError, match="bridge"):
             MqttMessages(BridgeSection.model_validate(values))
-    with pytest.raises(SettingsError, match="section bridge"):
+    with pytest.raises(SettingsError, match="bridge"):
         FrigateApi(BridgeSection(frigate_token_file=tmp_path / "no"), LIMITS)

@@ -91,3 +91,33 @@ def test_the_commands_make_list_and_revoke(tmp_path: Path) -> None:
     assert "gate camera" in run("list") and secret not in run("list")
     run("revoke", id)
     assert json.loads(run("list", "--json")) == []
+
+
+def test_a_mistyped_path_makes_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "sub" / "tokns.json"
+    for command in (["list"], ["list", "--json"], ["revoke", "0123abcd"]):
+        result = CliRunner().invoke(token_command, [*command, "--tokens", str(path)])
+        assert result.exit_code == 1 and f"{path} does not exist" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+    create = ["create", "n", "--scope", "search", "--tokens", str(path)]
+    assert f"created the token file {path}" in CliRunner().invoke(token_command, create).stderr
+    assert "created" not in CliRunner().invoke(token_command, create).stderr
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[2J", "caf\udce9"])
+def test_a_name_is_one_line_of_text(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "tokens.json"
+    create = ["create", name, "--scope", "search", "--tokens", str(path)]
+    result = CliRunner().invoke(token_command, create)
+    assert result.exit_code == 1 and "must be one line of text" in result.stderr
+    assert not path.exists()
+
+
+def test_any_name_in_the_file_is_listed_as_it_is(tmp_path: Path) -> None:
+    file = TokenFile(tmp_path / "tokens.json")
+    for name in ("[/]", "[bold]x", "\x1b[2J", "caf\udce9"):
+        file.add(tokens.create(name, frozenset({"search"}))[0])
+    result = CliRunner().invoke(token_command, ["list", "--tokens", str(file.path)])
+    assert result.exit_code == 0, result.output
+    for shown in ("[/]", "[bold]x", r"\x1b[2J", r"caf\udce9"):
+        assert shown in result.output

@@ -13,7 +13,11 @@ from redis_server import running_redis
 from partlens.explainer.model import read_spec
 from partlens.explainer.starter import model_folder
 from partlens.indexer.gallery import Gallery
+from partlens.server.access.token_file import TokenFile
+from partlens.server.access.tokens import create
+from partlens.server.audit.log import AuditLog
 from partlens.server.doctor.cli import doctor
+from partlens.server.doctor.deployment import try_audit_log
 from partlens.server.doctor.installation import examine, installed, try_faiss
 
 
@@ -97,6 +101,7 @@ def test_each_thing_that_cannot_be_used_is_complained_of(tmp_path: Path) -> None
         "audit log",
         "certificate",
         "tokens",
+        "secrets",
         "redis",
     ]
 
@@ -115,3 +120,28 @@ def test_a_password_in_an_address_is_refused_and_not_shown() -> None:
     result = ask("redis.url=redis://:hidden@127.0.0.1/0")
     assert result.exit_code == 1 and "use password_file" in result.stderr
     assert "hidden" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("mode", "right"), [(0o600, True), (0o640, True), (0o644, False), (0o660, False)]
+)
+def test_a_file_of_secrets_that_others_can_read_is_complained_of(
+    tmp_path: Path, mode: int, right: bool
+) -> None:
+    file = TokenFile(tmp_path / "tokens.json")
+    file.add(create("one", frozenset({"search"}))[0])
+    file.path.chmod(mode)
+    result = ask(f"access.tokens={file.path}")
+    assert (result.exit_code == 0) == right
+    assert ("use chmod 600" in result.stderr) != right
+
+
+async def test_a_log_that_someone_moved_is_complained_of(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = AuditLog(path)
+    log.open()
+    await log.append({"n": 0})
+    path.rename(tmp_path / "log.1")
+    await log.append({"n": 1})
+    await log.close()
+    assert "the log was moved" in try_audit_log(path).complaint

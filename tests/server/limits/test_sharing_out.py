@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -174,3 +175,32 @@ async def test_bytes_are_shared_and_one_holder_cannot_take_them_all() -> None:
     assert budget.used == 0 and not budget._held
     # What is larger than the whole is let in alone, so that no stream waits for ever.
     await asyncio.wait_for(budget.reserve("large", 500), DEADLINE)
+
+
+async def test_work_that_began_ends_though_its_caller_left() -> None:
+    began, may_end, done = threading.Event(), threading.Event(), list[str]()
+
+    def work(name: str) -> str:
+        began.set()
+        assert may_end.wait(DEADLINE)
+        done.append(name)
+        return name
+
+    told, turns = list[str](), Turns("test", 1)
+    first, second = (
+        asyncio.create_task(
+            turns.run_to_its_end("", partial(work, name), partial(told.append, name))
+        )
+        for name in ("first", "second")
+    )
+    assert await asyncio.to_thread(began.wait, DEADLINE)
+    first.cancel()
+    second.cancel()
+    await asyncio.sleep(0.05)
+    assert not first.done()
+    may_end.set()
+    await asyncio.gather(first, second, return_exceptions=True)
+    turns.close()
+    assert first.cancelled() and second.cancelled()
+    assert told == ["first", "second"]
+    assert done == ["first"]

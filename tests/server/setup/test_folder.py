@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from cryptography import x509
 
 from partlens.client import AccessError, Client, Credentials
 from partlens.runtime.config.settings import load
@@ -136,3 +137,33 @@ def test_a_model_that_is_none_and_a_folder_that_is_a_file_are_refused(tmp_path: 
     (tmp_path / "file").write_text("")
     result = CliRunner().invoke(setup, [str(tmp_path / "file" / "b")])
     assert result.exit_code == 1 and "cannot be written" in result.output
+
+
+def test_a_host_that_was_given_before_stays_in_the_certificate(tmp_path: Path) -> None:
+    folder = tmp_path / "server"
+    prepare(folder)
+    for options in (("--host", "search.example.org"), ()):
+        prepare(folder, *options)
+        names = x509.load_pem_x509_certificate(
+            (folder / "tls" / "server.pem").read_bytes()
+        ).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        found = names.value.get_values_for_type(x509.DNSName)
+        assert set(found) == {"localhost", "search.example.org"}
+        assert len(names.value.get_values_for_type(x509.IPAddress)) == 1
+
+
+def test_another_listen_is_applied_or_it_says_that_it_was_not(tmp_path: Path) -> None:
+    folder = tmp_path / "server"
+    settings, workers = folder / "partlens.toml", folder / "clients" / "ingest.toml"
+    prepare(folder, "--redis", "redis:6379", "--host", "search")
+    prepare(folder, "--redis", "redis:6379")
+    assert load(file=settings).settings.server.listen == "127.0.0.1:50051"
+    for _ in range(2):
+        assert "warning" not in prepare(folder, "--redis", "redis:6379", "--listen", "0.0.0.0:7000")
+        assert load(file=settings).settings.server.listen == "0.0.0.0:7000"
+        assert load(file=workers).settings.ingest.server == "search:7000"
+    edited = settings.read_text().replace("[access]", "# mine\n[access]")
+    settings.write_text(edited)
+    output = prepare(folder, "--redis", "redis:6379", "--listen", "0.0.0.0:8000")
+    assert "warning: --listen 0.0.0.0:8000 was not applied" in output and "7000" in output
+    assert settings.read_text() == edited

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.text import Text
 
 from partlens.client import checks
 from partlens.client.errors import ClientError
 from partlens.common.moments import in_utc, read_moment
-from partlens.common.text import is_shown_as_is
+from partlens.common.terminal import say
 
 Command = Callable[..., Any]
 
@@ -86,18 +85,7 @@ def write_page(path: Path, page: str) -> None:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise click.ClickException(f"{path}: {error.strerror}") from error
-    click.echo(f"report: {path.absolute().as_uri()}", err=True)
-
-
-def cell(text: str) -> Text:
-    """A text from the server as a table cell, without control characters or markup.
-
-    Spaces and joiners are kept, so that an id can be copied.
-
-    >>> cell("[red]\x1b[2J").plain
-    '[red]?[2J'
-    """
-    return Text("".join(one if is_shown_as_is(one) else "?" for one in text), overflow="fold")
+    say(f"report: {path.absolute().as_uri()}", err=True)
 
 
 @contextmanager

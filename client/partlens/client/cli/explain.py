@@ -5,8 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from partlens.client.answers import PairAnswer
 from partlens.client.cli.arguments import (
@@ -19,6 +17,8 @@ from partlens.client.cli.images import QueryImages, image_options
 from partlens.client.cli.regions import Marked, region_options, require_images
 from partlens.client.report.pages import pair_page
 from partlens.client.sync_client import Client
+from partlens.common.tables import Table, say_table
+from partlens.common.terminal import say
 
 
 @click.command()
@@ -53,9 +53,9 @@ def explain(
         )
         shown = [] if report is None else images.to_show(client)
     if as_json:
-        click.echo(json.dumps(_plain(answer)))
+        say(json.dumps(_plain(answer)))
     else:
-        Console().print(_table(answer))
+        say_table(_table(answer))
     if report is not None:
         write_page(report, pair_page(answer, shown[0], shown[1], first, second))
 

@@ -6,12 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Column, Table
 
 from partlens.client.answers import ActivationMap, Hit, SearchAnswer
 from partlens.client.cli.arguments import (
-    cell,
     clear_errors,
     output_options,
     write_page,
@@ -24,6 +21,8 @@ from partlens.client.questions import GalleryImageId, MapKind, Score
 from partlens.client.report.pages import search_page
 from partlens.client.sync_client import Client
 from partlens.common.filters import Filter
+from partlens.common.tables import Column, Table, say_table
+from partlens.common.terminal import say
 
 score_option = click.option(
     "--score",
@@ -110,11 +109,11 @@ def search(
         answer = _joined(list(pages))
         shown = [] if report is None else images.to_show(client)
     if as_json:
-        click.echo(json.dumps(_plain(answer)))
+        say(json.dumps(_plain(answer)))
     else:
-        Console().print(_table(answer))
+        say_table(_table(answer))
         for number, query in enumerate(answer.queries, start=1):
-            click.echo(f"query image {number} is kept as --query-id {query.id}")
+            say(f"query image {number} is kept as --query-id {query.id}")
     if report is not None:
         write_page(report, search_page(answer, shown, regions, score))
 
@@ -187,11 +186,11 @@ def _table(answer: SearchAnswer) -> Table:
         box = hit.box
         table.add_row(
             str(number),
-            cell(hit.id),
+            hit.id,
             f"{hit.score:.4f}",
             f"{box.x:.0f},{box.y:.0f},{box.width:.0f},{box.height:.0f}",
-            cell(hit.image.metadata.camera),
-            cell(hit.image.metadata.track),
+            hit.image.metadata.camera,
+            hit.image.metadata.track,
             *([str(hit.others_in_group)] if grouped else []),
         )
     return table

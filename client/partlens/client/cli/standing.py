@@ -8,10 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Column, Table
 
-from partlens.client.cli.arguments import Finite, cell, clear_errors, write_page
+from partlens.client.cli.arguments import Finite, clear_errors, write_page
 from partlens.client.cli.connection import connection_options
 from partlens.client.cli.filters import filter_options
 from partlens.client.cli.images import QueryImages, image_options
@@ -23,6 +21,9 @@ from partlens.client.report.pages import match_page
 from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.client.sync_client import Client
 from partlens.common.filters import Filter
+from partlens.common.tables import Column, Table, say_table
+from partlens.common.terminal import say
+from partlens.common.text import visible
 
 
 @click.group()
@@ -69,7 +70,7 @@ def create(
         made = client.create_standing_query(
             name, images.to_ask(), regions, threshold, where=where, score=score
         )
-    click.echo(made.id)
+    say(made.id)
 
 
 @standing.command(name="list")
@@ -80,14 +81,14 @@ def list_(as_json: bool, client: Client) -> None:
     with clear_errors(), client:
         found = client.list_standing_queries()
     if as_json:
-        click.echo(json.dumps([_plain(one) for one in found]))
+        say(json.dumps([_plain(one) for one in found]))
         return
     id, threshold = (Column(title, no_wrap=True) for title in ("id", "threshold"))
     table = Table(id, "name", threshold, "saved")
     for one in found:
         at = one.created_at.isoformat(timespec="seconds")
-        table.add_row(cell(one.id), cell(one.name), f"{one.threshold:g}", at)
-    Console().print(table)
+        table.add_row(one.id, one.name, f"{one.threshold:g}", at)
+    say_table(table)
 
 
 @standing.command()
@@ -129,7 +130,7 @@ def watch(
     with clear_errors(), client, suppress(KeyboardInterrupt):
         matches = _going_on(client.watch_matches(ids, after_revision=after_revision))
         for match in islice(matches, count):
-            click.echo(json.dumps(_plain_match(match)) if as_json else _line(match))
+            say(json.dumps(_plain_match(match)) if as_json else _line(match))
             if reports is not None:
                 _report(reports, match, client)
 
@@ -169,7 +170,7 @@ def _line(match: StandingMatch) -> str:
     box = f"{hit.box.x:.0f},{hit.box.y:.0f},{hit.box.width:.0f},{hit.box.height:.0f}"
     at = known.captured_at.isoformat(timespec="seconds") if known.captured_at else ""
     words = [match.query_name or match.query_id, hit.id, f"{hit.score:.4f}", f"box {box}"]
-    return cell("  ".join([*words, *filter(None, (known.camera, known.track, at))])).plain
+    return visible("  ".join([*words, *filter(None, (known.camera, known.track, at))]))
 
 
 def _plain_match(match: StandingMatch) -> dict[str, object]:

@@ -9,9 +9,11 @@ from typing import Any
 
 import httpx
 
+from partlens.common.redaction import redacted
 from partlens.ingest.errors import SnapshotError
 from partlens.runtime.config.sections import BridgeSection, LimitsSection
 from partlens.runtime.errors import SettingsError
+from partlens.runtime.secret_files import read_token
 
 _SECONDS, _SILENCE = 30.0, 10.0
 """Time limits in seconds: for a whole response, and between two of its chunks."""
@@ -67,7 +69,7 @@ class FrigateApi:
         headers = {"accept-encoding": "identity"}
         try:
             if settings.frigate_token_file is not None:
-                token = settings.frigate_token_file.read_text(encoding="utf-8").strip()
+                token = read_token(settings.frigate_token_file, "bridge.frigate_token_file")
                 headers["authorization"] = f"Bearer {token}"
             httpx.URL(self._base)
             self._client = httpx.AsyncClient(
@@ -77,8 +79,10 @@ class FrigateApi:
                 trust_env=False,
                 verify=True if settings.frigate_ca is None else _context(settings),
             )
+        except SettingsError:
+            raise
         except (OSError, ValueError, httpx.InvalidURL) as error:
-            raise SettingsError(f"section bridge of the settings: {error}") from error
+            raise SettingsError(redacted(f"section bridge of the settings: {error}")) from error
 
     async def snapshot(self, camera: str, id: str, *, ended: bool) -> Shot:
         """The best frame of a tracked object.
@@ -129,7 +133,7 @@ class FrigateApi:
             async with asyncio.timeout(_SECONDS):
                 return await self._read(address, parameters)
         except (httpx.HTTPError, TimeoutError) as error:
-            problem = f"{address}: {type(error).__name__} {error}".rstrip()
+            problem = redacted(f"{address}: {type(error).__name__} {error}".rstrip())
         except _ServerError as error:
             problem = str(error)
         # If Frigate is down, wait for it; otherwise only this picture has failed.

@@ -6,8 +6,10 @@ import ssl
 from dataclasses import dataclass
 from typing import Any
 
+from partlens.common.redaction import redacted
 from partlens.runtime.config.sections import BridgeSection
 from partlens.runtime.errors import SettingsError
+from partlens.runtime.secret_files import read_secret
 
 _log = logging.getLogger(__name__)
 _WAITING = 10_000
@@ -66,12 +68,14 @@ class MqttMessages:
         try:
             if settings.mqtt_user is not None:
                 file = settings.mqtt_password_file
-                password = None if file is None else file.read_text(encoding="utf-8").strip()
+                password = read_secret(file, "bridge.mqtt_password_file") if file else None
                 self._client.username_pw_set(settings.mqtt_user, password)
             if settings.mqtt_tls or settings.mqtt_ca or settings.mqtt_certificate:
                 self._client.tls_set_context(_context(settings))
+        except SettingsError:
+            raise
         except (OSError, ValueError) as error:
-            raise SettingsError(f"section bridge of the settings: {error}") from error
+            raise SettingsError(redacted(f"section bridge of the settings: {error}")) from error
 
     def start(self) -> None:
         """Connect in the background, and reconnect whenever the connection is lost."""

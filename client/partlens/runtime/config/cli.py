@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from partlens.common.redaction import redacted
+from partlens.common.terminal import say
 from partlens.runtime.config import table
 from partlens.runtime.config.options import config_options
 from partlens.runtime.config.settings import Loaded, Values, from_texts, load
@@ -39,7 +41,7 @@ def clear_errors() -> Iterator[None]:
     try:
         yield
     except ProgramError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(redacted(str(error))) from error
 
 
 @click.group()
@@ -51,10 +53,10 @@ def config() -> None:
 @config_options
 def show(file: Path | None, texts: tuple[str, ...]) -> None:
     """Print every effective setting and its origin, as TOML."""
-    click.echo(table.shown(load_or_fail(file, texts)))
+    say(table.shown(load_or_fail(file, texts)))
 
 
 @config.command()
 def docs() -> None:
     """Print the reference page for all settings, in Markdown."""
-    click.echo(table.markdown())
+    say(table.markdown())

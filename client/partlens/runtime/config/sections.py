@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from annotated_types import Ge, Gt, Le
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -62,6 +63,15 @@ ListeningAddress = Annotated[str, AfterValidator(_listening_address)]
 """HOST:PORT to listen on; port 0 picks a free port."""
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 """http:// or https:// address."""
+
+
+@dataclass(frozen=True)
+class Secret:
+    """Marks a setting that is never shown, since any part of it may be a secret."""
+
+
+SecretAddress = Annotated[WebAddress, Secret()]
+"""The same, with a password or a token in it."""
 
 
 class Section(BaseModel):
@@ -204,6 +214,8 @@ class AccessSection(Section):
     """token file written by `partlens token`; without one, anyone who can connect has access"""
     audit_log: Path | None = None
     """audit log file; by default GALLERY.audit.jsonl, next to the gallery"""
+    audit_log_bytes: Annotated[int, Ge(0), Le(2**40)] = 256 * 2**20
+    """size from which the audit log continues in a new file; 0 for never"""
 
     @model_validator(mode="after")
     def _pair(self) -> "AccessSection":
@@ -255,6 +267,10 @@ class RedisSection(Section):
             )
         if url is not None:
             _url(url, {"redis": 6379, "rediss": 6379})
+            if {"password", "username"} & parse_qs(urlsplit(url).query).keys():
+                raise PydanticCustomError(
+                    "password", "must hold no user or password; use password_file"
+                )
             if not re.fullmatch(r"/?\d{0,9}", urlsplit(url).path):
                 raise ValueError("must end in a database number, such as redis://HOST:PORT/0")
         return url
@@ -296,7 +312,7 @@ class StandingSection(Section):
     """folder of the standing queries; by default GALLERY.standing, next to the gallery"""
     queries: Count = 1000
     """most standing queries, counted over all callers"""
-    webhook: WebAddress | None = None
+    webhook: SecretAddress | None = None
     """http:// or https:// address to POST every match to; set it on one server only"""
     webhook_secret_file: Path | None = None
     """file that holds the secret for signing webhook requests"""
@@ -344,6 +360,10 @@ class BridgeSection(Section):
         if "@" in frigate:
             raise PydanticCustomError(
                 "password", "must hold no user or password; use frigate_token_file"
+            )
+        if re.search("[?#]", frigate):
+            raise PydanticCustomError(
+                "password", "must end before any ? or #; use frigate_token_file for a token"
             )
         return frigate
 

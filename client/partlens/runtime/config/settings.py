@@ -4,10 +4,12 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -16,6 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from partlens.common.redaction import redacted, redacted_url
 from partlens.runtime.config.sections import (
     AccessSection,
     BridgeSection,
@@ -23,6 +26,8 @@ from partlens.runtime.config.sections import (
     LimitsSection,
     ObserveSection,
     RedisSection,
+    Secret,
+    Section,
     ServerSection,
     StandingSection,
 )
@@ -122,11 +127,9 @@ def from_texts(texts: Iterable[str]) -> Values:
         name, equals, value = text.partition("=")
         section, dot, key = name.partition(".")
         if not (equals and dot and section and key):
-            raise SettingsError(f"{text!r} is not SECTION.KEY=VALUE")
+            raise SettingsError(f"{redacted(text)!r} is not SECTION.KEY=VALUE")
         if values.setdefault(section, {}).setdefault(key, value) != value:
-            raise SettingsError(
-                f"--set {name} is given as {values[section][key]!r} and {value!r}; give it once"
-            )
+            raise SettingsError(f"--set {name} is given twice, with different values; give it once")
     return values
 
 
@@ -143,9 +146,58 @@ def _from_environment() -> Values:
         if name.upper().startswith(PREFIX) and section not in Settings.model_fields:
             raise SettingsError(
                 f"environment variable {name}: there is no section {section!r}; the sections are"
-                f" {', '.join(Settings.model_fields)}"
+                f" {', '.join(Settings.model_fields)}{_nearest(section, Settings.model_fields)}"
             )
+        _require_no_slip(name)
     return EnvSettingsSource(Settings)()
+
+
+def _require_no_slip(variable: str) -> None:
+    """Refuse a variable that looks like a setting, but would be ignored.
+
+    Others that begin with PARTLENS_ are not ours to judge: a container platform makes
+    PARTLENS_SERVICE_HOST and more for a service of that name.
+    """
+    upper = variable.upper()
+    if not upper.startswith(PREFIX[:-1]) or upper.startswith(PREFIX):
+        return
+    variables = [f"{PREFIX}{name.replace('.', '__')}".upper() for name in _names()]
+    same = upper.replace("_", "") in {one.replace("_", "") for one in variables}
+    if "__" in upper or same:
+        raise SettingsError(
+            f"environment variable {variable} is not a setting{_nearest(upper, variables)};"
+            f" settings begin with {PREFIX}, with two underscores also between section and key"
+        )
+
+
+def _names() -> list[str]:
+    return [
+        f"{section}.{key}"
+        for section, field in Settings.model_fields.items()
+        for key in cast("type[Section]", field.annotation).model_fields
+    ]
+
+
+def secrets() -> frozenset[str]:
+    """Names of the settings that are never shown, such as "standing.webhook"."""
+    return frozenset(
+        name for name in _names() if _is_secret(_field(name).annotation, _field(name).metadata)
+    )
+
+
+def _field(name: str) -> FieldInfo:
+    section, _, key = name.partition(".")
+    return cast("type[Section]", Settings.model_fields[section].annotation).model_fields[key]
+
+
+def _is_secret(annotation: Any, metadata: Iterable[object] = ()) -> bool:
+    marks = (*metadata, *getattr(annotation, "__metadata__", ()))
+    return Secret() in marks or any(_is_secret(one) for one in get_args(annotation))
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    found = get_close_matches(name, names, 1)
+    return f"; did you mean {found[0]}?" if found else ""
 
 
 def _from_file(file: Path) -> Values:
@@ -164,9 +216,14 @@ def _explained(error: ValidationError, origins: Mapping[str, str]) -> str:
         name = ".".join(str(part) for part in one["loc"][:2])
         origin = f" (from {origins[name]})" if name in origins else ""
         if one["type"] == "extra_forbidden":
-            lines.append(f"setting {name} does not exist{origin}; see `partlens config docs`")
-        elif one["type"] == "password":
+            lines.append(
+                f"setting {name} does not exist{origin}{_nearest(name, _names())};"
+                " see `partlens config docs`"
+            )
+        elif one["type"] == "password" or name in secrets():
             lines.append(f"setting {name}{origin}: {message}")
         else:
-            lines.append(f"setting {name} = {one['input']!r}{origin}: {message}")
+            value = one["input"]
+            shown = redacted_url(value) if isinstance(value, str) else value
+            lines.append(f"setting {name} = {shown!r}{origin}: {message}")
     return "\n".join(lines)

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, cast, get_args, get_origin
 from annotated_types import Ge, Gt
 from pydantic.fields import FieldInfo
 
+from partlens.common.redaction import HIDDEN, redacted_url
 from partlens.runtime.config.sections import Section
-from partlens.runtime.config.settings import PREFIX, Loaded, Settings
+from partlens.runtime.config.settings import PREFIX, Loaded, Settings, secrets
 
 _KINDS = {int: "whole number", float: "number", bool: "true or false", str: "text"}
 
@@ -70,10 +71,21 @@ def shown(loaded: Loaded) -> str:
         lines.append(f"[{name}]")
         for key, value in getattr(loaded.settings, name):
             origin = loaded.origins.get(f"{name}.{key}", "default")
-            text = f"# {key} is not set" if value is None else f"{key} = {toml(value)}"
-            lines.append(f"{text}  # {origin}" if value is not None else text)
+            lines.append(_shown(name, key, value, origin))
         lines.append("")
     return "\n".join(lines).rstrip()
+
+
+def _shown(section: str, key: str, value: Any, origin: str) -> str:
+    if value is None:
+        return f"# {key} is not set"
+    hidden = redacted_url(value) if isinstance(value, str) else value
+    if f"{section}.{key}" in secrets():
+        hidden = HIDDEN
+    if hidden != value:
+        # A comment, so that a file of these settings cannot hold a value that was never set.
+        return f"# {key} = {toml(hidden)}  # {origin}; {HIDDEN} hides what may be secret"
+    return f"{key} = {toml(value)}  # {origin}"
 
 
 _INTRODUCTION = f"""# Configuration
@@ -83,8 +95,9 @@ _INTRODUCTION = f"""# Configuration
 The value of a setting comes from the first of these that has it: a flag of `partlens serve`
 (`--set SECTION.KEY=VALUE` sets any setting), the environment variable `{PREFIX}SECTION__KEY`, the
 file `partlens.toml` in the working folder (or `--config FILE`), the default. `partlens config show`
-prints the effective values and their origins. An unknown name is an error. Secrets are never
-settings: a setting names the file that holds the secret.
+prints the effective values and their origins, without what may be secret. An unknown name is an
+error. Secrets are never settings: a setting names the file that holds the secret; only the address
+of a webhook may hold one.
 
 HOST:PORT is a name or an IP address (an IPv6 address in brackets) and a port, without `http://`.
 Numbers are finite and at most 2,000,000,000. Which connections use a proxy is in

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import torch
 
+from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel
 from partlens.explainer.splitting.assembly import sample_pixels
@@ -73,9 +74,9 @@ def head(models: tuple[Path, ...], batch: int, repeats: int, as_json: bool) -> N
         for folder in models:
             cost = measure(MetricModel.load(folder), batch=batch, repeats=repeats)
             if as_json:
-                click.echo(json.dumps(asdict(cost)))
+                say(json.dumps(asdict(cost)))
             else:
-                click.echo(
+                say(
                     f"{cost.model}: backbone {cost.backbone_ms:.1f} ms, decomposition"
                     f" {cost.head_ms:.2f} ms, ratio {cost.ratio:.4f} (batch {cost.batch})"
                 )

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from partlens.common.terminal import say
+
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
@@ -24,7 +26,7 @@ def pictures(count: int, seed: int, per_person: int, out: Path) -> None:
     from partlens.explainer.starter.pictures.manifest import write_pictures
 
     written = write_pictures(generate(count, seed, per_person), out)
-    click.echo(f"{written} pictures in {out}")
+    say(f"{written} pictures in {out}")
 
 
 @starter.command()
@@ -43,14 +45,14 @@ def train(seed: int, steps: int, out: Path) -> None:
 
     def progress(step: int, loss: float) -> None:
         if step % 20 == 0 or step == steps - 1:
-            click.echo(f"step {step + 1}/{steps}  loss {loss:.3f}", err=True)
+            say(f"step {step + 1}/{steps}  loss {loss:.3f}", err=True)
 
     try:
         network, report = run(TrainingSettings(seed=seed, steps=steps), progress)
         save(network, report, out)
     except ModelFileError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(json.dumps(report.to_json()))
+    say(json.dumps(report.to_json()))
 
 
 @starter.command()
@@ -58,4 +60,4 @@ def where() -> None:
     """Print the folder of the starter model."""
     from partlens.explainer.starter import model_folder
 
-    click.echo(model_folder())
+    say(model_folder())

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from partlens.common.budget import Budget
 from partlens.common.compute import Compute
 from partlens.common.pictures import DEFAULT_LIMITS
+from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel
 from partlens.explainer.starter import model_folder
@@ -176,9 +177,9 @@ def index(
     except (IndexerError, ExplainerError) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(json.dumps(asdict(speed) | asdict(compute)))
+        say(json.dumps(asdict(speed) | asdict(compute)))
     else:
-        click.echo(
+        say(
             f"{speed.model} on {compute.device}, {compute.precision}: backbone"
             f" {speed.backbone:.1f} images/s, indexing {speed.indexing:.1f} images/s, ratio"
             f" {speed.ratio:.3f} (of processor time {speed.cpu_ratio:.3f}); decoding on one thread"

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from partlens.common.storage import Storage
+from partlens.common.terminal import say
 from partlens.indexer.arguments import GALLERY, STORAGE, clear_errors
 from partlens.indexer.gallery.erasure import erase, require_receipt_place, write_receipt
 from partlens.indexer.gallery.gallery import Gallery
@@ -65,13 +66,13 @@ def verify_command(gallery: Path, as_json: bool, mend: bool) -> None:
     with clear_errors():
         outcome = repair(gallery) if mend else verify(gallery)
     if as_json:
-        click.echo(json.dumps(asdict(outcome)))
+        say(json.dumps(asdict(outcome)))
     else:
         for finding in outcome.findings:
-            click.echo(str(finding))
+            say(str(finding))
         if mend and not all(one.repairable for one in outcome.findings):
-            click.echo("nothing was repaired: the truth is damaged too")
-        click.echo(str(outcome))
+            say("nothing was repaired: the truth is damaged too")
+        say(str(outcome))
     sys.exit(1 if outcome.findings else 0)
 
 
@@ -98,10 +99,10 @@ def plan_command(
     """
     made = plan(images, positions, dimensions, IndexChoice(factory or AUTO, memory), storage)
     if as_json:
-        click.echo(json.dumps(asdict(made)))
+        say(json.dumps(asdict(made)))
         return
     recall = "not measured" if made.recall_at_10 is None else f"{made.recall_at_10:.3f}"
-    click.echo(
+    say(
         f"positions: {made.positions_factory}\nembeddings: {made.embeddings_factory}\n"
         f"memory of the indexes: {made.memory_bytes / 2**30:.2f} GiB,"
         f" {made.index_bytes} bytes per image\n"
@@ -156,14 +157,14 @@ def retain_command(
     with clear_errors():
         with Gallery.open(gallery) as opened:
             old = expired(opened, keep, cameras)
-        click.echo(
+        say(
             f"{len(old.ids)} images are older, {old.kept} are not; {old.undated} have no capture"
             " time and are kept"
         )
         if receipt is None:
             for id in old.ids:
-                click.echo(id)
-            click.echo("nothing was erased; --receipt FILE erases them")
+                say(id)
+            say("nothing was erased; --receipt FILE erases them")
         elif old.ids:
             _erase(gallery, old.ids, receipt)
 
@@ -172,7 +173,7 @@ def _erase(gallery: Path, ids: Sequence[str], receipt: Path) -> None:
     require_receipt_place(receipt, gallery)
     outcome = erase(gallery, ids)
     write_receipt(outcome, receipt)
-    click.echo(
+    say(
         f"{len(outcome.erased)} images erased, {len(outcome.not_there)} not found,"
         f" {outcome.images_left} left; {len(outcome.files_removed)} files removed,"
         f" {len(outcome.files_written)} written; receipt in {receipt}"

@@ -34,6 +34,11 @@ class Follower:
         """Look at once, at the gallery itself: for who was told that it has changed."""
         self._awake.set()
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs; it ends only by close, or by an error that was logged."""
+        return self._thread.is_alive()
+
     def close(self) -> None:
         """Ends the thread."""
         self._closed = True

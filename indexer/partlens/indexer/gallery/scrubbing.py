@@ -87,6 +87,11 @@ class Scrubber:
         """The newest pass that covered everything."""
         return self._record.last
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs; it ends only by close, or by an error that was logged."""
+        return self._thread.is_alive()
+
     def close(self) -> None:
         """Ends the thread, soon, and writes the record."""
         self._pace.stop()

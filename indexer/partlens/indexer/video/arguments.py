@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from partlens.common.metadata import Metadata, MetadataError, require_metadata
+from partlens.common.terminal import say
 from partlens.indexer.arguments import Moment, Seconds
 from partlens.indexer.errors import SourceError
 from partlens.indexer.video.address import SCHEME, read_address
@@ -114,7 +115,7 @@ class VideoOptions:
             batch_size=batch_size,
             tries=self.tries,
             seconds=self.seconds,
-            tell=lambda text: click.echo(text, err=True),
+            tell=lambda text: say(text, err=True),
         )
 
 

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from partlens.common.tables import Table, say_table
+from partlens.common.terminal import say
+from partlens.common.text import is_one_line
 from partlens.runtime.config.cli import clear_errors, load_or_fail
 from partlens.runtime.config.options import config_options
 from partlens.server.access import tokens
 from partlens.server.access.token_file import TokenFile
 from partlens.server.access.tokens import Token
 from partlens.server.caller.scopes import SCOPES, Scope
+from partlens.server.errors import TokenFileError
 
 
 def token_file(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,11 +69,14 @@ def create(
         name, frozenset(cast("tuple[Scope, ...]", scopes)), frozenset(cameras), expires
     )
     with clear_errors():
+        if not is_one_line(name):
+            raise TokenFileError(f"the name {name!r} must be one line of text")
+        new = not file.path.exists()
         file.add(made)
-    click.echo(
-        f"token {made.id} for {name}; {file.path} has only its hash, so save this text:", err=True
-    )
-    click.echo(text)
+    if new:
+        say(f"created the token file {file.path}", err=True)
+    say(f"token {made.id} for {name}; {file.path} has only its hash, so save this text:", err=True)
+    say(text)
 
 
 @token.command("list")
@@ -80,9 +85,10 @@ def create(
 def list_tokens(file: TokenFile, as_json: bool) -> None:
     """List the tokens, without their secrets."""
     with clear_errors():
+        file.require_exists()
         found = sorted(file.read().values(), key=lambda token: token.created_at)
     if as_json:
-        click.echo(json.dumps([_shown(token) for token in found]))
+        say(json.dumps([_shown(token) for token in found]))
         return
     table = Table("id", "name", "scopes", "cameras", "created", "expires")
     for one in found:
@@ -94,7 +100,7 @@ def list_tokens(file: TokenFile, as_json: bool) -> None:
             f"{one.created_at:%Y-%m-%d}",
             f"{one.expires_at:%Y-%m-%d}" if one.expires_at else "never",
         )
-    Console().print(table)
+    say_table(table)
 
 
 @token.command()
@@ -103,8 +109,9 @@ def list_tokens(file: TokenFile, as_json: bool) -> None:
 def revoke(file: TokenFile, id: str) -> None:
     """Revoke the token with this ID. Its next call is refused."""
     with clear_errors():
+        file.require_exists()
         gone = file.remove(id)
-    click.echo(f"token {gone.id} of {gone.name} is revoked", err=True)
+    say(f"token {gone.id} of {gone.name} is revoked", err=True)
 
 
 def _shown(token: Token) -> dict[str, object]:

@@ -45,6 +45,14 @@ class TokenFile:
             self._stamp = stamp
         return self._tokens
 
+    def require_exists(self) -> None:
+        """Raises TokenFileError if there is no file, for commands that should not make one."""
+        if not self.path.exists():
+            raise TokenFileError(
+                f"{self.path} does not exist; check the path, or make the file with `partlens token"
+                " create`"
+            )
+
     def add(self, token: Token) -> None:
         """Adds a token; raises TokenFileError as read does."""
         with self._changing() as tokens:

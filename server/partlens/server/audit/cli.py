@@ -5,8 +5,12 @@ from typing import Any
 
 import click
 
+from partlens.common.terminal import say
 from partlens.runtime.config.cli import clear_errors
-from partlens.server.audit import chain
+from partlens.server.audit.verification import Verified
+from partlens.server.audit.verification import verify as verified
+
+_SHOWN = 10
 
 
 class _Head(click.ParamType[Any]):
@@ -30,16 +34,37 @@ def audit() -> None:
 def verify(log: Path, contains: tuple[int, str] | None) -> None:
     """Verify the hash chain of LOG and print its head. If a line breaks it, name it and exit 1.
 
-    Keep the head on another machine. Passed to --contains, it also detects a truncated or rewritten
-    log.
+    The files that LOG continues after a rotation (LOG.000001, LOG.1, LOG-20260101) are read too, if
+    they are in the same folder. Keep the head on another machine. Passed to --contains, it also
+    detects a truncated or rewritten log.
     """
     with clear_errors():
-        found = chain.verify(log, contains)
-    click.echo(f"{found.entries} entries, the chain holds")
-    if found.torn_bytes:
-        click.echo(
-            f"note: the last line is incomplete ({found.torn_bytes} bytes); the server removes it"
-            " when it starts"
-        )
+        found = verified(log, contains)
+    say(f"{found.entries} entries in {len(found.files)} files, the chain holds")
+    for note in _notes(found):
+        say(f"note: {note}")
     if found.entries:
-        click.echo(f"head {found.entries}:{found.head}")
+        say(f"head {found.entries}:{found.head}")
+
+
+def _notes(found: Verified) -> list[str]:
+    notes = list[str]()
+    if found.missing:
+        notes.append(
+            f"entries 1 to {found.missing} are in files that are not in this folder; they were not"
+            " verified"
+        )
+    notes += found.incidents[:_SHOWN]
+    notes += [
+        f"no outcome was recorded, so the change may have happened or not: {one}"
+        for one in found.unfinished[:_SHOWN]
+    ]
+    for name, all_of_them in (("incidents", found.incidents), ("changes", found.unfinished)):
+        if more := len(all_of_them[_SHOWN:]):
+            notes.append(f"and {more} more {name} like these")
+    if found.torn_bytes:
+        notes.append(
+            f"the last line is incomplete ({found.torn_bytes} bytes); the server removes it when"
+            " it starts"
+        )
+    return notes

@@ -1,30 +1,52 @@
-"""The audit log as a file: append-only, written by one process."""
+"""The audit log of a running server."""
 
 import asyncio
-import fcntl
 import logging
-import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
 
-from partlens.server.audit.chain import GENESIS, Entry, line, read_line
+from partlens.runtime.tasks import end
+from partlens.server.audit.chain import Entry, encoded
+from partlens.server.audit.log_file import LogFile
+from partlens.server.audit.moments import now
 from partlens.server.errors import AuditError
 
 _log = logging.getLogger(__name__)
-_LONGEST_LINE = 2**20
+_AGAIN = 1.0
+"""Seconds between two tries to write after a failure."""
+
+Tell = Callable[[str | None], None]
 
 
 class AuditLog:
-    """Appends entries. Entries that arrive during a write share the next write and its fsync."""
+    """Appends entries. Entries that arrive during a write share the next write and its fsync.
 
-    def __init__(self, path: Path) -> None:
+    After a failure it tries again every second, so that it recovers without a call.
+
+    Args:
+        most_bytes: size from which the log is rotated; 0 for never.
+        tell: called with the reason when the log cannot be written, and with None when it can be
+            again.
+        continued: called, on a thread, with the reason when the log is continued in a new file
+            because someone else moved, removed or changed it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        most_bytes: int = 0,
+        tell: Tell = lambda trouble: None,
+        continued: Callable[[str], None] = lambda why: None,
+    ) -> None:
         self.path = path
-        self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
+        self._disk = LogFile(path, most_bytes, continued)
+        self._tell, self._failing = tell, False
+        self._waiting: list[tuple[bytes, asyncio.Future[int]]] = []
         self._writing: asyncio.Task[None] | None = None
+        self._trying: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "partlens-audit")
-        self._file, self._head = -1, GENESIS
 
     def open(self) -> None:
         """Locks the file for this process, and removes an incomplete last line.
@@ -32,96 +54,97 @@ class AuditLog:
         Raises:
             AuditError: the file cannot be used, or another process has locked it.
         """
-        try:
-            self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(self._file)
-            self._file = -1
-            raise AuditError(
-                f"another server is writing the audit log {self.path}; give each server its own"
-                " (the setting access.audit_log)"
-            ) from error
-        except OSError as error:
-            raise AuditError(f"{self.path} cannot be written: {error.strerror}") from error
-        self._head, torn = self._recover()
-        if torn:
-            _log.warning("%s: cut %d bytes of a line never acknowledged", self.path, torn)
-            self._write([{"at": now(), "event": "cut a torn line", "bytes": torn}])
+        self._disk.open()
 
-    async def append(self, entry: Entry) -> None:
+    async def append(self, entry: Entry) -> int:
         """Appends an entry. It is written to disk even if the caller is cancelled meanwhile.
+
+        Returns:
+            Its number in the chain, from 1.
 
         Raises:
             AuditError: the entry cannot be written; the file has no part of it.
         """
-        written = asyncio.get_running_loop().create_future()
-        self._waiting.append((entry, written))
+        fields, written = encoded(entry), asyncio.get_running_loop().create_future()
+        self._waiting.append((fields, written))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all())
-        await asyncio.shield(written)
+        return await asyncio.shield(written)
+
+    async def rotate(self) -> None:
+        """Continues in a new file, for example when a program that moves logs asks for it."""
+        await self._on_disk(self._disk.rotate)
+
+    async def look(self) -> None:
+        """Notices a log that someone else moved, removed or changed, without a call."""
+        await self._on_disk(self._disk.look)
 
     async def close(self) -> None:
         """Waits for pending entries and releases the file."""
+        if self._trying is not None:
+            await end(self._trying)
         if self._writing is not None:
             await self._writing
         self._thread.shutdown()
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._disk.close()
 
     async def _write_all(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            failed: AuditError | None = None
-            try:
-                await loop.run_in_executor(self._thread, self._write, [one for one, _ in batch])
-            except OSError as error:
-                failed = AuditError(f"{self.path} cannot be written: {error.strerror}")
-            for _, written in batch:
-                if not written.cancelled():
-                    written.set_exception(failed) if failed else written.set_result(None)
-        self._writing = None
-
-    def _write(self, entries: Sequence[Entry]) -> None:
-        head, lines = self._head, b""
-        for entry in entries:
-            text, head = line(entry, head)
-            lines += text
-        size = os.fstat(self._file).st_size
         try:
-            left = memoryview(lines)
-            while left:
-                left = left[os.write(self._file, left) :]
-            os.fsync(self._file)
-        except OSError:
-            os.ftruncate(self._file, size)
-            raise
-        self._head = head
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                fields = [one for one, _ in batch]
+                try:
+                    first = await loop.run_in_executor(self._thread, self._disk.write, fields)
+                except Exception as error:
+                    # Whatever it is: these calls fail, and the next ones are tried.
+                    self._fail(self._failed(error), [written for _, written in batch])
+                else:
+                    self._succeed(first, [written for _, written in batch])
+        finally:
+            self._writing = None
+            stopped = AuditError(f"{self.path}: its writer was stopped")
+            for _, written in self._waiting:
+                written.set_exception(stopped)
+            self._waiting = []
 
-    def _recover(self) -> tuple[str, int]:
-        """The hash of the last whole line, and how many bytes of a torn line were cut after it."""
-        size = os.fstat(self._file).st_size
-        start = max(0, size - _LONGEST_LINE)
-        tail = os.pread(self._file, size - start, start)
-        end = tail.rfind(b"\n") + 1
-        torn = len(tail) - end
-        if not end:
-            if start:
-                raise AuditError(f"{self.path}: its last line has no end; this is not an audit log")
-            head = GENESIS
-        else:
-            last = tail[tail.rfind(b"\n", 0, end - 1) + 1 : end]
-            head = str(read_line(last, f"{self.path}, last line")["hash"])
-        if torn:
-            os.ftruncate(self._file, size - torn)
-        return head, torn
+    async def _on_disk(self, do: Callable[[], None]) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, do)
+        except Exception as error:
+            self._fail(self._failed(error), [])
 
+    def _failed(self, error: Exception) -> AuditError:
+        if isinstance(error, AuditError):
+            return error
+        if isinstance(error, OSError):
+            return AuditError(f"{self.path} cannot be written: {error.strerror}")
+        _log.exception("the audit log %s", self.path, exc_info=error)
+        return AuditError(f"{self.path} cannot be written: {type(error).__name__}: {error}")
 
-def now() -> str:
-    """The current time in the log's format."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    def _succeed(self, first: int, written: list["asyncio.Future[int]"]) -> None:
+        for number, one in enumerate(written, first):
+            if not one.cancelled():
+                one.set_result(number)
+        if self._failing:
+            self._failing = False
+            self._tell(None)
+
+    def _fail(self, error: AuditError, written: list["asyncio.Future[int]"]) -> None:
+        for one in written:
+            if not one.cancelled():
+                one.set_exception(error)
+        if not self._failing:
+            self._failing = True
+            self._tell(str(error))
+            self._trying = asyncio.create_task(self._try_again(now()))
+
+    async def _try_again(self, since: str) -> None:
+        """Records that the log could not be written, as soon as it can be."""
+        while self._failing:
+            await asyncio.sleep(_AGAIN)
+            with suppress(AuditError):
+                await self.append({"at": now(), "event": "could not be written", "since": since})
 
 
 def beside(gallery: Path) -> Path:

@@ -11,6 +11,7 @@ import click
 
 from partlens.client.channel import open_channel, route
 from partlens.client.cli.arguments import FiniteRange
+from partlens.common.terminal import say
 from partlens.indexer.bench import alone, peers
 from partlens.indexer.bench.contenders import TOP, Contender, Outcome, anonymous_bytes, measure
 from partlens.indexer.bench.searching import InProcess, Numpy, Torch, arrays, exact, units
@@ -90,15 +91,15 @@ def search(
     `pip install --group bench`.
     """
     names = _names(asked)
-    click.echo(f"{images} images of {GRID[0] * GRID[1]} positions, {clients} clients", err=True)
+    say(f"{images} images of {GRID[0] * GRID[1]} positions, {clients} clients", err=True)
     results = dict[str, Outcome]()
     with _gallery(images, folder) as (model, gallery):
         chosen = list(queries(gallery, count))
         for name, one in _measured(names, model, gallery, chosen, clients, recall):
             results[name] = one
-            click.echo(_line(name, one), err=as_json)
+            say(_line(name, one), err=as_json)
     if as_json:
-        click.echo(json.dumps({name: asdict(outcome) for name, outcome in results.items()}))
+        say(json.dumps({name: asdict(outcome) for name, outcome in results.items()}))
 
 
 def _names(asked: Sequence[str]) -> Sequence[str]:
@@ -109,7 +110,7 @@ def _names(asked: Sequence[str]) -> Sequence[str]:
     if missing and asked:
         raise click.ClickException(told)
     if missing:
-        click.echo(f"Skipped, {told}", err=True)
+        say(f"Skipped, {told}", err=True)
     return asked or (*OURS, *installed)
 
 
@@ -187,7 +188,7 @@ def _peer(
         if first and again:
             yield name, first
     except alone.PeerError as error:
-        click.echo(str(error), err=True)
+        say(str(error), err=True)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from partlens.client.cli.arguments import FiniteRange
+from partlens.common.terminal import say
 from partlens.server.bench.load import LoadResult, measure
 from partlens.server.bench.served import served
 
@@ -74,7 +75,7 @@ def serve(
                 )
             )
             failed = failed or bool(result.errors)
-            click.echo(json.dumps(asdict(result)) if as_json else _line(result))
+            say(json.dumps(asdict(result)) if as_json else _line(result))
     if failed:
         raise SystemExit(1)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import read_spec
 from partlens.explainer.scoring import ManySearches, QueryPart, query_part, score_images
@@ -85,9 +86,9 @@ def standing(model: Path, queries: int, images: int, repeats: int, as_json: bool
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(json.dumps(asdict(cost)))
+        say(json.dumps(asdict(cost)))
     else:
-        click.echo(
+        say(
             f"{queries} queries, {images} images: together {cost.together_ms:.1f} ms, apart"
             f" {cost.apart_ms:.1f} ms, ratio {cost.ratio:.1f}"
         )

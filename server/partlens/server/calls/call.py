@@ -34,7 +34,9 @@ class Call:
         code: status code; OK until something is raised, see Outcome.
         facts: facts to record in the audit log.
         received, sent: called for each request message and each response message.
+        begin: writes to the audit log that a change begins; raises if it cannot.
         commit: writes the facts to the audit log now; for calls that acknowledge as they go.
+        recorded: whether the call was let in, so that its own lines are in the audit log.
     """
 
     method: str
@@ -48,7 +50,9 @@ class Call:
     facts: dict[str, str | int] = field(default_factory=dict)
     received: Callable[[], None] = lambda: None
     sent: Callable[[], None] = lambda: None
+    begin: Callable[[], Awaitable[None]] = _nothing
     commit: Callable[[], Awaitable[None]] = _nothing
+    recorded: bool = False
 
     @property
     def name(self) -> str:

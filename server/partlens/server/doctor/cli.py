@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from partlens.common.terminal import complain, say
 from partlens.runtime.config.options import config_options
 from partlens.server.doctor.installation import (
     FAISS,
@@ -26,22 +27,22 @@ def doctor(file: Path | None, texts: tuple[str, ...]) -> None:
     model, gallery, disk, audit log, certificate, tokens, Redis.
     """
     report = examine(installed())
-    click.echo(f"python {platform.python_version()}")
+    say(f"python {platform.python_version()}")
     for name, version in report.versions.items():
-        click.echo(f"{name} {version or 'not installed'}")
+        say(f"{name} {version or 'not installed'}")
     active = [name for name in FAISS if report.versions.get(name)]
-    click.echo(f"active faiss: {active[0] if len(active) == 1 else 'none that can be relied on'}")
+    say(f"active faiss: {active[0] if len(active) == 1 else 'none that can be relied on'}")
     trials: dict[str, Trial] = {"module faiss": try_faiss(), "starter model": try_starter_model()}
     if not report.complaints:
         trials.update(_deployment(file, texts))
     for name, trial in trials.items():
-        click.echo(f"{name}: {trial.finding}")
+        say(f"{name}: {trial.finding}")
     complaints = list(report.complaints)
     # A missing package has been reported already.
     if not complaints:
         complaints = [trial.complaint for trial in trials.values() if trial.complaint]
     for complaint in complaints:
-        click.echo(f"complaint: {complaint}", err=True)
+        complain(f"complaint: {complaint}")
     if complaints:
         raise SystemExit(1)
 

@@ -22,10 +22,11 @@ from partlens.runtime.config.sections import RedisSection
 from partlens.runtime.config.settings import Settings
 from partlens.runtime.errors import ProgramError
 from partlens.runtime.redis_connection import connect_blocking
+from partlens.runtime.secret_files import readable_by_others
 from partlens.server.access.certificates import certificates
 from partlens.server.access.token_file import TokenFile
-from partlens.server.audit import chain
 from partlens.server.audit.log import beside
+from partlens.server.audit.verification import verify
 from partlens.server.doctor.trial import Trial
 
 _LEAST_FREE = 2**30
@@ -61,7 +62,8 @@ def _wanted(settings: Settings) -> Iterator[tuple[str, Callable[[], Trial]]]:
     if tls:
         yield "certificate", lambda: Trial("can be used" if tls.credentials() else "")
     if token_file:
-        yield "tokens", lambda: Trial(f"{len(TokenFile(token_file).read())} tokens")
+        yield "tokens", lambda: try_tokens(token_file)
+    yield "secrets", lambda: try_secrets(settings)
     if settings.redis.url:
         yield "redis", lambda: try_redis(settings.redis)
 
@@ -120,7 +122,32 @@ def try_audit_log(log: Path) -> Trial:
     """
     if not log.exists():
         return Trial(f"none yet at {log}")
-    return Trial(f"{chain.verify(log).entries} entries, the chain holds")
+    found = verify(log)
+    finding = f"{found.entries} entries, the chain holds"
+    return Trial(finding, "; ".join(f"audit log: {one}" for one in found.incidents[:_SHOWN]))
+
+
+def try_tokens(file: Path) -> Trial:
+    """Reads the token file.
+
+    Raises:
+        TokenFileError: it cannot be read.
+    """
+    count = len(TokenFile(file).read())
+    return Trial(f"{count} tokens" if file.exists() else f"{count} tokens: {file} does not exist")
+
+
+def try_secrets(settings: Settings) -> Trial:
+    """Whether only their owner, and perhaps a group, can read the files of secrets."""
+    access, bridge = settings.access, settings.bridge
+    named = (
+        access.tokens, access.tls_key, settings.redis.password_file, settings.redis.key,
+        settings.standing.webhook_secret_file, settings.ingest.token_file, settings.ingest.key,
+        bridge.mqtt_password_file, bridge.mqtt_key, bridge.frigate_token_file,
+    )  # fmt: skip
+    files = [file for file in named if file is not None]
+    wrong = [f"secrets: {problem}" for file in files if (problem := readable_by_others(file))]
+    return Trial(f"{len(files) - len(wrong)} of {len(files)} files are private", "; ".join(wrong))
 
 
 def try_redis(settings: RedisSection) -> Trial:

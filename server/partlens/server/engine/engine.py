@@ -72,6 +72,11 @@ class Engine:
         """Look for commits of other processes now, without waiting for the next poll."""
         self._follower.look()
 
+    @property
+    def follows(self) -> bool:
+        """Whether it still looks for commits of other processes."""
+        return self._follower.alive
+
     def close(self) -> None:
         """Stops following the gallery and releases its write lock."""
         self._follower.close()

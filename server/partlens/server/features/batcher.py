@@ -110,23 +110,30 @@ class Batcher:
         return await one.seen
 
     async def _work(self) -> None:
-        while self._waiting:
-            if len(self._waiting) < self._most:
-                await asyncio.sleep(self._wait)
-            if batch := self._next():
-                results = await self._run([one.pixels for one in batch])
-                for one, result in zip(batch, results, strict=True):
-                    _tell(one.seen, result)
-        self._task = None
+        try:
+            while self._waiting:
+                if len(self._waiting) < self._most:
+                    await asyncio.sleep(self._wait)
+                if batch := self._next():
+                    results = await self._run([one.pixels for one in batch])
+                    for one, result in zip(batch, results, strict=True):
+                        _tell(one.seen, result)
+        finally:
+            self._task = None
+            for one in self._waiting:  # none, unless this task was ended
+                _tell(one.seen, StoppingError("the server is stopping; try again later"))
+            self._waiting = []
 
     async def _run(self, images: Sequence[FloatArray]) -> Sequence[Decomposed | Exception]:
         loop = asyncio.get_running_loop()
-        self._metrics.pass_images.observe(len(images))
         try:
+            self._metrics.pass_images.observe(len(images))
             with self._metrics.pass_seconds.time():
                 return await loop.run_in_executor(self._thread, _pass, self._model, images)
         except RuntimeError as error:  # the thread was shut down
             return [StoppingError(f"the server is stopping: {error}") for _ in images]
+        except Exception as error:  # its callers must not wait for ever
+            return [error for _ in images]
 
     def _next(self) -> list[_Waiting]:
         wanted = _in_turn([one for one in self._waiting if not one.seen.cancelled()])

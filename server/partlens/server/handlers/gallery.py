@@ -48,6 +48,7 @@ class GalleryHandlers:
         async with receiving(requests, limits, host.uploading, host.stopping) as inbox:
             while batch := await inbox.take():
                 prepared = await uploads.prepare(batch, self._host)
+                calls.current().note(images=len(batch))
                 receipts = await self._host.write(partial(uploads.commit, prepared))
                 await calls.current().commit()
                 for receipt in receipts:
@@ -101,12 +102,18 @@ class GalleryHandlers:
         if not request.ids:
             raise RequestError("ids", "none given; give at least one id")
 
-        def answer(engine: Engine) -> pb.DeleteImagesResponse:
+        def decode(engine: Engine) -> list[str]:
             ids = [decoding.image_id(id, f"ids[{i}]") for i, id in enumerate(request.ids)]
+            calls.current().note(query=digest(ids))
+            return ids
+
+        ids = await self._host.look(decode)
+
+        def answer(engine: Engine) -> pb.DeleteImagesResponse:
             with engine.gallery.writing() as writer:
                 deleted = writer.delete(ids)
                 version = engine.gallery.view.number
-            calls.current().note(query=digest(ids), gallery_version=version, deleted=deleted)
+            calls.current().note(gallery_version=version, deleted=deleted)
             return pb.DeleteImagesResponse(deleted=deleted)
 
         return await self._host.write(answer)

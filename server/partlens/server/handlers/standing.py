@@ -91,6 +91,7 @@ class StandingQueryHandlers:
             self._host.standing.add(made)
             return made
 
+        calls.current().note(query=digest([query.id for query in queries]))
         made = await self._host.write(save)
         calls.current().note(query=digest(made.id), standing=made.id)
         return pb.CreateStandingQueryResponse(standing_query=messages.standing_query(made))
@@ -114,8 +115,9 @@ class StandingQueryHandlers:
             self._require_mine([request.id])
             self._host.standing.remove(request.id)
 
+        calls.current().note(query=digest(request.id))
         await self._host.write(delete)
-        calls.current().note(query=digest(request.id), standing=request.id)
+        calls.current().note(standing=request.id)
         return pb.DeleteStandingQueryResponse()
 
     async def watch_matches(

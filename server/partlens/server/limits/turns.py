@@ -1,6 +1,7 @@
 """Threads that callers take in turn."""
 
 import asyncio
+import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +53,33 @@ class Turns:
             raise
         running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._end, holder))
         return await asyncio.wrap_future(running)
+
+    async def run_to_its_end(
+        self, holder: str, work: Callable[[], T], cancelled: Callable[[], None]
+    ) -> T:
+        """The same, but if this is cancelled, it waits for work that has begun.
+
+        Args:
+            cancelled: called if this is cancelled, so that the work may end early.
+        """
+        begun = threading.Event()
+
+        def noted() -> T:
+            begun.set()
+            return work()
+
+        running = asyncio.ensure_future(self.run(holder, noted))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            cancelled()
+            if begun.is_set():
+                await asyncio.wait([running])
+                if not running.cancelled():
+                    running.exception()  # Retrieved, or asyncio reports it: its caller is gone.
+            else:
+                running.cancel()
+            raise
 
     def close(self) -> None:
         """Waits for running work, and drops the rest."""

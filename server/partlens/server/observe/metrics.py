@@ -26,6 +26,7 @@ class Metrics:
         queries: query images and searches.
         standing: standing queries.
         gallery: the gallery and its files.
+        unwell: 1 while something is wrong with a part of the server.
     """
 
     def __init__(self) -> None:
@@ -36,6 +37,11 @@ class Metrics:
         self.queries = QueryMetrics(new)
         self.standing = StandingMetrics(new)
         self.gallery = GalleryMetrics(new)
+        self.unwell = new.gauge(
+            "partlens_unwell",
+            "1 while something is wrong with a part of the server; its health has the same name.",
+            "part",
+        )
         new.gauge("partlens_info", "Always 1.", "version").labels(version("partlens")).set(1)
 
 

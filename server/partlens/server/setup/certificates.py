@@ -50,9 +50,10 @@ class Files:
 
 
 def ensure(files: Files, hosts: Sequence[str], now: datetime | None = None) -> Sequence[str]:
-    """Create what is missing, expiring or for other hosts; return what was created.
+    """Create what is missing, expiring or lacks a host; return what was created.
 
-    A running server reloads a new certificate without a restart.
+    A renewed certificate keeps the hosts that it had. A running server reloads a new certificate
+    without a restart.
 
     Args:
         hosts: names and addresses by which clients reach the server.
@@ -66,6 +67,7 @@ def ensure(files: Files, hosts: Sequence[str], now: datetime | None = None) -> S
     if not (files.authority.exists() and files.authority_key.exists()):
         _make_authority(files, now)
         made.append(f"an authority for certificates, {files.authority}")
+    hosts = tuple(dict.fromkeys((*hosts, *_hosts(files))))
     if made or not _serves(files, hosts, now):
         _make_server(files, hosts, now)
         made.append(f"a certificate for {', '.join(hosts)}, {files.certificate}")
@@ -88,6 +90,19 @@ def _serves(files: Files, hosts: Sequence[str], now: datetime) -> bool:
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     lasting = certificate.not_valid_after_utc - now > timedelta(days=RENEWED_DAYS)
     return lasting and set(_names(hosts)) <= set(names)
+
+
+def _hosts(files: Files) -> list[str]:
+    """The names and addresses of the certificate that is there."""
+    if not files.certificate.exists():
+        return []
+    extensions = _read(files.certificate).extensions
+    try:
+        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    addresses = names.get_values_for_type(x509.IPAddress)
+    return [*names.get_values_for_type(x509.DNSName), *map(str, addresses)]
 
 
 def _make_authority(files: Files, now: datetime) -> None:

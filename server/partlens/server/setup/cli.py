@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from partlens.common.terminal import complain, say
+
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
@@ -14,9 +16,9 @@ import click
     "--host",
     "hosts",
     multiple=True,
-    help="Name or address by which clients reach the server; repeatable. localhost by default.",
+    help="Name or address by which clients reach the server, besides localhost; repeatable.",
 )
-@click.option("--listen", default="127.0.0.1:50051", show_default=True, help="HOST:PORT.")
+@click.option("--listen", help="HOST:PORT, by default 127.0.0.1:50051.")
 @click.option("--redis", default="", help="HOST:PORT of a Redis server, if you use one.")
 @click.option(
     "--run",
@@ -25,12 +27,18 @@ import click
     help="Command to show in the printed instructions.",
 )
 def setup(
-    folder: Path, model: Path | None, hosts: tuple[str, ...], listen: str, redis: str, run: str
+    folder: Path,
+    model: Path | None,
+    hosts: tuple[str, ...],
+    listen: str | None,
+    redis: str,
+    run: str,
 ) -> None:
     """Prepare FOLDER for a server with TLS and tokens: model, gallery, certificates, settings.
 
     Existing files are kept, so you can run this before every start. A certificate that expires
-    within 30 days, or is for other hosts, is renewed. Then run:
+    within 30 days, or lacks a host, is renewed with all its hosts. Another --listen is written to
+    settings that nobody has edited. Then run:
     partlens serve --config FOLDER/partlens.toml
     """
     # Imported here because they load torch, which --help need not wait for.
@@ -40,19 +48,19 @@ def setup(
     from partlens.server.setup import certificates
     from partlens.server.setup.folder import Place, ServerFolder
 
-    hosts = hosts or ("localhost", "127.0.0.1")
-    port = listen.rpartition(":")[2]
-    place = Place(hosts, listen, f"{hosts[0]}:{port}", redis)
+    place = Place(hosts, listen, redis)
     ready = ServerFolder(folder.resolve())
     try:
         for made in ready.prepare(place, model):
-            click.echo(f"made {made}")
+            say(f"made {made}")
+        for kept in ready.differing(place):
+            complain(f"warning: {kept}")
         fingerprint = certificates.fingerprint(ready.tls.authority)
     except (ExplainerError, IndexerError, ProgramError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{folder} cannot be written: {error}") from error
-    click.echo(
+    say(
         f"{ready.path} is ready. The server refuses callers without a token; to create one:\n"
         f"  {run} token create NAME --scope search --tokens {ready.tokens}\n"
         f"Give clients the certificate authority, {ready.tls.authority} (--ca).\n"

@@ -3,8 +3,9 @@
 import json
 import secrets
 import shutil
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from partlens.common.durable import move_into_place, write_atomically
@@ -15,22 +16,38 @@ from partlens.server.access import tokens
 from partlens.server.access.token_file import TokenFile
 from partlens.server.setup import certificates
 
+HOSTS = ("localhost", "127.0.0.1")
+LISTEN = "127.0.0.1:50051"
+
 
 @dataclass(frozen=True)
 class Place:
     """Addresses of the folder's server.
 
     Attributes:
-        hosts: names and addresses for the server's certificate.
-        listen: HOST:PORT to listen on.
-        reached_at: HOST:PORT that workers connect to.
+        given_hosts: names and addresses for the server's certificate, besides HOSTS.
+        given_listen: HOST:PORT to listen on; None for what is set, or else LISTEN.
         redis: HOST:PORT of Redis; "" for none.
     """
 
-    hosts: Sequence[str]
-    listen: str
-    reached_at: str
+    given_hosts: Sequence[str] = ()
+    given_listen: str | None = None
     redis: str = ""
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        """All names and addresses, without repetition; workers connect to the first."""
+        return tuple(dict.fromkeys((*self.given_hosts, *HOSTS)))
+
+    @property
+    def listen(self) -> str:
+        """HOST:PORT to listen on."""
+        return self.given_listen or LISTEN
+
+    @property
+    def reached_at(self) -> str:
+        """HOST:PORT that workers connect to."""
+        return f"{self.hosts[0]}:{self.listen.rpartition(':')[2]}"
 
 
 @dataclass(frozen=True)
@@ -120,10 +137,40 @@ class ServerFolder:
             TokenFile(self.tokens).add(made)
             _write(self.ingest_token, text)
             yield f"a token for ingest workers, {self.ingest_token}"
+        place = self._reached_as_before(place)
         for path, content in self._contents(place):
             if not path.exists():
                 _write(path, content())
                 yield str(path)
+            elif place.given_listen and (now := self._unedited(path, place)) is not None:
+                if now != content():
+                    _write(path, content())
+                    yield f"{path} again, for --listen {place.listen}"
+
+    def differing(self, place: Place) -> Iterator[str]:
+        """What the settings say otherwise than asked, since someone has edited them."""
+        listen = _setting(self.settings, "server", "listen")
+        if place.given_listen and listen != place.given_listen:
+            yield (
+                f"--listen {place.given_listen} was not applied: {self.settings} was edited, and"
+                f" its server.listen is {listen or 'not set'}; change it there"
+            )
+
+    def _reached_as_before(self, place: Place) -> Place:
+        """With the host that workers connect to already, unless hosts are given."""
+        server = _setting(self.ingest_settings, "ingest", "server")
+        if place.given_hosts or server is None:
+            return place
+        return replace(place, given_hosts=(server.rpartition(":")[0],))
+
+    def _unedited(self, path: Path, place: Place) -> str | None:
+        """The text of a settings file, if it is what this wrote for another --listen."""
+        if path not in (self.settings, self.ingest_settings):
+            return None
+        before = replace(place, given_listen=_setting(self.settings, "server", "listen"))
+        text = path.read_text(encoding="utf-8").removesuffix("\n")
+        written = {file: content for file, content in self._contents(before)}
+        return text if path in written and written[path]() == text else None
 
     def _contents(self, place: Place) -> Iterator[tuple[Path, Callable[[], str]]]:
         """Each file, and the content to write if it is missing; the settings last."""
@@ -161,6 +208,15 @@ def _toml(sections: Mapping[str, Mapping[str, object]]) -> str:
         # A JSON string is valid TOML.
         lines += [f"{key} = {json.dumps(str(value))}" for key, value in values.items()]
     return "\n".join(lines)
+
+
+def _setting(file: Path, section: str, key: str) -> str | None:
+    """One setting of a file; None if it has none, or cannot be read."""
+    try:
+        value = tomllib.loads(file.read_text(encoding="utf-8"))[section][key]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return value if isinstance(value, str) else None
 
 
 def _write(path: Path, text: str) -> None:

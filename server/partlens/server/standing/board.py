@@ -1,7 +1,6 @@
 """Publishes matches to watchers as they are found."""
 
 import asyncio
-import logging
 import threading
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +8,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 
+from partlens.runtime.tasks import Report, end, keep_running
 from partlens.server.errors import CallerGoneError, OverloadedError, StoppingError
 from partlens.server.observe.metrics import StandingMetrics
 from partlens.server.standing.matcher import Matcher, StandingMatch
 
-_log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.25
 _WAITING = 256
 """Notes that may wait for one watcher; bounds memory."""
@@ -37,13 +36,13 @@ class Note:
 class Board:
     """Scans the gallery after every change, by any process, and notifies all watchers."""
 
-    def __init__(self, matcher: Matcher, metrics: StandingMetrics) -> None:
+    def __init__(self, matcher: Matcher, metrics: StandingMetrics, report: Report) -> None:
         self._matcher, self._metrics = matcher, metrics
         self._thread = ThreadPoolExecutor(1, "partlens-standing")
         self._version, self._revision = matcher.version, matcher.newest
         self._watching: set[asyncio.Queue[Note | None]] = set()
         self._stopped = False
-        self._task = asyncio.create_task(self._look_on())
+        self._task = keep_running("matcher", self._look_on, report)
 
     @property
     def revision(self) -> int:
@@ -92,22 +91,19 @@ class Board:
     async def close(self) -> None:
         """Ends all watching, and waits for the running scan."""
         self.end()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
         self._thread.shutdown(cancel_futures=True)
 
     async def _look_on(self) -> None:
+        # After an error, the same images are scanned again.
         while True:
-            try:
-                version = self._matcher.version
-                if version != self._version:
-                    with self._metrics.seconds.time():
-                        note = await self._look(self._revision)
-                    self._version, self._revision = version, note.revision
-                    self._metrics.matches.inc(len(note.matches))
-                    self._tell(note)
-            except Exception:
-                # The same images are scanned again next time.
-                _log.exception("new images cannot be scored against the standing queries")
+            version = self._matcher.version
+            if version != self._version:
+                with self._metrics.seconds.time():
+                    note = await self._look(self._revision)
+                self._version, self._revision = version, note.revision
+                self._metrics.matches.inc(len(note.matches))
+                self._tell(note)
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _earlier(self, after: int, until: int) -> AsyncGenerator[Note]:

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from partlens.common.durable import write_atomically
+from partlens.common.redaction import redacted
 from partlens.runtime.config.sections import StandingSection
 from partlens.runtime.errors import SettingsError
 from partlens.server.errors import OverloadedError, StoppingError
@@ -131,7 +132,9 @@ def webhook(web: WebClient, settings: StandingSection, encode: ToJson) -> Delive
             )
         except httpx.HTTPError as error:
             raise DeliveryError(
-                f"the webhook does not answer at {web.way}: {type(error).__name__} {error}".rstrip()
+                redacted(
+                    f"the webhook does not answer at {web.way}: {type(error).__name__} {error}"
+                ).rstrip()
             ) from error
         if answer.status_code in (408, 429) or answer.status_code >= 500:
             raise DeliveryError(f"the webhook at {web.way} answers {answer.status_code}")

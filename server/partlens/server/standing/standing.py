@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -9,7 +10,7 @@ from redis.asyncio import Redis
 from partlens.indexer.gallery import Gallery
 from partlens.runtime.config.settings import Settings
 from partlens.runtime.redis_connection import connect
-from partlens.runtime.tasks import end
+from partlens.runtime.tasks import Report, end, keep_running
 from partlens.server.errors import OverloadedError
 from partlens.server.limits.holders import share_of
 from partlens.server.messages.encoding import Encoder
@@ -28,18 +29,21 @@ class Standing:
 
     Args:
         gallery: the whole gallery; access is checked when matches are sent to a caller.
+        report: called if matching or a delivery fails.
 
     Raises:
         SettingsError: a file in the settings cannot be read, or a proxy cannot be used.
     """
 
-    def __init__(self, gallery: Gallery, settings: Settings, metrics: StandingMetrics) -> None:
-        self._settings = settings
+    def __init__(
+        self, gallery: Gallery, settings: Settings, metrics: StandingMetrics, report: Report
+    ) -> None:
+        self._settings, self._report = settings, report
         self._folder = settings.standing.folder or beside(gallery.path)
         self._store = StandingStore(self._folder, gallery.spec)
         self._changing = StandingStore(self._folder, gallery.spec)
         matcher = Matcher(gallery, self._store)
-        self._gallery, self.board = gallery, Board(matcher, metrics)
+        self._gallery, self.board = gallery, Board(matcher, metrics, report)
         url = settings.standing.webhook
         self._web, self._redis = connect_web(url) if url else None, _redis(settings)
         self._pumps: list[asyncio.Task[None]] = []
@@ -104,7 +108,8 @@ class Standing:
         for name, deliver in sinks.items():
             self._folder.mkdir(parents=True, exist_ok=True)
             cursor = self._folder / f"{name}.json"
-            self._pumps.append(asyncio.create_task(pump(self.board, cursor, deliver)))
+            work = partial(pump, self.board, cursor, deliver)
+            self._pumps.append(keep_running(name, work, self._report))
 
 
 def _redis(settings: Settings) -> Redis | None:

@@ -7,10 +7,10 @@ from typing import get_args
 
 import click
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from partlens.common.files import read_file
+from partlens.common.tables import Table, say_table
+from partlens.common.terminal import say
 from partlens.explainer.errors import AnnotationError, ExplainerError
 from partlens.explainer.evaluation.annotations import AnnotatedImage, read_annotations
 from partlens.explainer.evaluation.diagnosis.heads import HeadTraining, Loss
@@ -94,7 +94,7 @@ def diagnose(
         raise click.ClickException(str(error)) from error
     comparison = compare(found)
     if as_json:
-        click.echo(json.dumps(_to_json(found, comparison)))
+        say(json.dumps(_to_json(found, comparison)))
     else:
         _print(found, comparison)
 
@@ -118,7 +118,7 @@ def _trained(
         seeds,
         HeadTraining(steps=steps),
         labels,
-        lambda doing: click.echo(doing, err=True),
+        lambda doing: say(doing, err=True),
     )
 
 
@@ -173,13 +173,12 @@ def _print(found: Runs, comparison: Comparison) -> None:
         cells = (_shown(some) for some in (first[name], second[name], difference))
         below = f"{sum(d < 0 for d in difference)}/{runs}"
         table.add_row(name, *cells, below, end_section=name == "gap")
-    console = Console()
-    console.print(table)
+    say_table(table)
     for name, some in found.items():
-        console.print(f"{name}: runs (of {runs}) in the paper's order")
+        say(f"{name}: runs (of {runs}) in the paper's order")
         for step, count in order_kept(some).items():
-            console.print(f"  {step}: {count}")
-    console.print(f"{comparison.overfits} has the larger gap between seen and unseen labels")
+            say(f"  {step}: {count}")
+    say(f"{comparison.overfits} has the larger gap between seen and unseen labels")
 
 
 def _measured(runs: Sequence[Diagnosis]) -> dict[str, list[float]]:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import get_args
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from partlens.common.tables import Table, say_table
+from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.evaluation.annotations import read_annotations
 from partlens.explainer.evaluation.figures import Panel, draw
@@ -63,9 +63,9 @@ def faithfulness(
         raise click.ClickException(str(error)) from error
     if as_json:
         methods = {method: one.to_json() for method, one in found.items()}
-        click.echo(json.dumps({"fractions": FRACTIONS, "methods": methods}))
+        say(json.dumps({"fractions": FRACTIONS, "methods": methods}))
     else:
-        Console().print(_table(found, remove, min(sample or len(listed), len(listed))))
+        say_table(_table(found, remove, min(sample or len(listed), len(listed))))
 
 
 def _table(found: Mapping[str, Faithfulness], removal: Removal, images: int) -> Table:

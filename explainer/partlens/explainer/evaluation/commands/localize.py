@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from partlens.common.tables import Table, say_table
+from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.evaluation.annotations import read_annotations
 from partlens.explainer.evaluation.batches import passes
@@ -50,9 +50,9 @@ def localize(
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(json.dumps({method: one.to_json() for method, one in found.items()}))
+        say(json.dumps({method: one.to_json() for method, one in found.items()}))
     else:
-        Console().print(_table(found, len(listed)))
+        say_table(_table(found, len(listed)))
 
 
 def _table(found: Mapping[str, Localisation], images: int) -> Table:

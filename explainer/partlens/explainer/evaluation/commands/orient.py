@@ -7,9 +7,9 @@ from typing import get_args
 
 import click
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
+from partlens.common.tables import Table, say_table
+from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.evaluation.figures import Panel, draw
 from partlens.explainer.evaluation.orientation.cvusa import SPLIT, read_cvusa
@@ -95,15 +95,15 @@ def orient(
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(json.dumps(found.to_json()))
+        say(json.dumps(found.to_json()))
     else:
-        Console().print(_table(found))
+        say_table(_table(found))
 
 
 def _trained(training: StreamTraining) -> list[MetricModel]:
     def progress(step: int, loss: float) -> None:
         if step % 50 == 0 or step == training.steps - 1:
-            click.echo(f"step {step + 1}/{training.steps}  loss {loss:.3f}", err=True)
+            say(f"step {step + 1}/{training.steps}  loss {loss:.3f}", err=True)
 
     pairs = list(generate(training.pairs, _SEEDS[0] + training.seed))
     return list(train(pairs, training, progress))

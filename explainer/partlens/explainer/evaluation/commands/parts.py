@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import get_args
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from partlens.common.storage import Storage
+from partlens.common.tables import Table, say_table
+from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.evaluation.annotations import read_annotations
 from partlens.explainer.evaluation.part_search import (
@@ -61,7 +61,7 @@ def parts(
         raise click.ClickException(str(error)) from error
     found = evaluate_parts(loaded, annotated, seen, chosen, seed)
     if as_json:
-        click.echo(json.dumps({name: one.to_json() for name, one in found.items()}))
+        say(json.dumps({name: one.to_json() for name, one in found.items()}))
         return
     table = Table("part", *(f"{name}\nprecision@10 / hit" for name in found))
     for part in next(iter(found.values())).by_part:
@@ -70,4 +70,4 @@ def parts(
     means = [one.mean for one in found.values()]
     table.add_row("mean", *(f"{s.precision_at_10:.3f} / {s.part_hit:.3f}" for s in means))
     table.caption = f"{seen.bytes_per_image:,} bytes per image, contributions and bias"
-    Console().print(table)
+    say_table(table)

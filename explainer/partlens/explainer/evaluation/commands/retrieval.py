@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.evaluation.label_retrieval import embed, measure_labelled
 from partlens.explainer.evaluation.labels import read_labels
@@ -48,4 +49,4 @@ def retrieval(
         "cameras": len({image.camera for image in listed} - {""}),
         **measured.to_json(),
     }
-    click.echo(json.dumps(facts) if as_json else "\n".join(f"{k}: {v}" for k, v in facts.items()))
+    say(json.dumps(facts) if as_json else "\n".join(f"{k}: {v}" for k, v in facts.items()))

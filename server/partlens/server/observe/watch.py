@@ -1,0 +1,41 @@
+"""Looks every second at what would otherwise show only when a call needs it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from partlens.server.access.token_file import TokenFile
+from partlens.server.audit.log import AuditLog
+from partlens.server.audit.verification import verify
+from partlens.server.errors import AuditError, TokenFileError
+from partlens.server.observe.health import CHAIN, TOKENS, ServerHealth
+
+_SECONDS = 1.0
+
+
+async def watch(
+    health: ServerHealth,
+    log: AuditLog,
+    tokens: TokenFile | None,
+    ended_threads: Callable[[], Sequence[str]],
+) -> None:
+    """Until cancelled: reads the token file, finds the audit log, and looks at the threads."""
+    while True:
+        if tokens is not None:
+            try:
+                await asyncio.to_thread(tokens.read)
+                health.report(TOKENS, None)
+            except TokenFileError as error:
+                health.report(TOKENS, str(error))
+        await log.look()
+        for name in ended_threads():
+            health.report_task(name, "its thread ended; see the log, and restart the server")
+        await asyncio.sleep(_SECONDS)
+
+
+async def verify_log(path: Path, health: ServerHealth) -> None:
+    """Verifies the audit log once, in the background, and reports a broken chain."""
+    try:
+        await asyncio.to_thread(verify, path)
+    except AuditError as error:
+        health.report(CHAIN, str(error))
