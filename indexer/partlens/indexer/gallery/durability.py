@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -55,17 +55,25 @@ def everything_below(folder: Path) -> set[Path]:
     return below
 
 
-def remove_folder(path: Path) -> None:
-    """Delete a folder and what is in it; under its name it is there in full or not at all.
+def remove_entry(path: Path) -> None:
+    """Delete a folder and its content, or a file. Under its name it is there in full or not at all.
 
-    What is left where that fails has a name that begins with a dot, as drafts have.
+    What a kill or an error leaves has a name that begins with a dot, as drafts have.
     """
     doomed = path if path.name.startswith(".") else path.with_name(f".{path.name}")
-    try:
-        path.rename(doomed)
-    except OSError:
-        doomed = path
-    shutil.rmtree(doomed, ignore_errors=True)
+    if doomed != path:
+        _delete(doomed)
+        with suppress(OSError):
+            path.rename(doomed)
+    _delete(doomed)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from partlens.common.durable import write_atomically
-from partlens.indexer.errors import StorageError
+from partlens.indexer.errors import DamagedError, StorageError
 from partlens.indexer.gallery import checksums, segments
 from partlens.indexer.gallery.catalogue import TRUTH_COLUMNS
 from partlens.indexer.gallery.gallery import Gallery
@@ -224,7 +224,14 @@ def _ids_left(gallery: Gallery, ids: set[str]) -> tuple[str, ...]:
     """Those that a row of the truth or a segment on disk names."""
     named = {str(id) for id in gallery.view.version.read(["id"])["id"].to_pylist()}
     for folder in segments.folders(gallery.path / SEGMENTS):
-        named.update(segments.load(folder, gallery.bound).catalogue.table["id"].to_pylist())
+        try:
+            segment = segments.load(folder, gallery.bound)
+        except DamagedError as error:  # the writer removes such folders, unless the disk refuses
+            raise StorageError(
+                f"{SEGMENTS}/{folder.name} can be neither read nor removed ({error}); remove the"
+                " folder, and erase the images again"
+            ) from error
+        named.update(segment.catalogue.table["id"].to_pylist())
     return tuple(sorted(named & ids))
 
 

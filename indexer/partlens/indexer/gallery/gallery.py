@@ -32,6 +32,7 @@ from partlens.indexer.gallery.durability import WriterLock, refusals
 from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.indexes import INDEXES, Indexes
 from partlens.indexer.gallery.integrity import glance
+from partlens.indexer.gallery.leftovers import remove_leftovers
 from partlens.indexer.gallery.live_rows import LiveRows, Place
 from partlens.indexer.gallery.loading import (
     LOCK,
@@ -429,10 +430,15 @@ class Gallery:
             lock = WriterLock(self.path / LOCK)
             try:
                 self._truth.begin()
+                known = self._view.live.segments
+                self._view = self._view_of(
+                    load(self._truth.current, self.path, self.bound, known, lock)
+                )
             except GalleryError:
                 lock.release()
                 raise
-            segments.remove_drafts(self.path / SEGMENTS)
+            # After loading, as the last writer may have replaced segments without a commit.
+            remove_leftovers(self.path, self._view.live.segments)
             self._lock = lock
         # Another process has written, or a commit of this one failed after it reached the disk.
         self.refresh()

@@ -21,7 +21,7 @@ from partlens.explainer.halves import to_half
 from partlens.indexer.errors import DamagedError, GalleryError
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.copies import Copies
-from partlens.indexer.gallery.durability import remove_folder
+from partlens.indexer.gallery.durability import remove_entry
 from partlens.indexer.gallery.gpu import gpu_copy, require_gpu
 from partlens.indexer.gallery.plan import (
     AUTO,
@@ -160,7 +160,7 @@ class Indexes:
         draft.mkdir(parents=True)
         try:
             _write(draft, segment, factory)
-            remove_folder(place)
+            remove_entry(place)
             draft.rename(place)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
@@ -173,7 +173,7 @@ class Indexes:
         names = {segment.path.name for segment in segments if segment.path}
         for path in self._folder.iterdir() if self._folder.is_dir() else ():
             if path.name not in names and path.name != CHOICE:
-                remove_folder(path)
+                remove_entry(path)
 
     def forget(self, segment: Segment) -> None:
         """Let go of an index whose files were damaged while it was in use."""

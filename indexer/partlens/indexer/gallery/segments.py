@@ -19,7 +19,7 @@ from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.catalogue import Catalogue, joined
-from partlens.indexer.gallery.durability import remove_folder
+from partlens.indexer.gallery.durability import remove_entry
 from partlens.indexer.gallery.records import FloatArray
 
 SUMS, CATALOGUE, SCALES = "files.sha256", "catalogue.arrow", "scales.npy"
@@ -199,13 +199,7 @@ def _chunks(parts: Sequence[tuple[Segment, NDArray[np.int64]]]) -> _Chunks:
 def remove(paths: Iterable[Path]) -> None:
     """Delete segments; processes that have them mapped keep them until they let go."""
     for path in paths:
-        remove_folder(path)
-
-
-def remove_drafts(folder: Path) -> None:
-    """Delete what writers that were killed left unfinished; only for the one writer."""
-    if folder.is_dir():
-        remove(path for path in folder.iterdir() if path.name.startswith("."))
+        remove_entry(path)
 
 
 def _size(path: Path) -> int:
