@@ -76,7 +76,7 @@ def test_acknowledged_changes_survive_kill_9(tmp_path: Path, storage: Storage) -
 def killed_at(path: Path, at: int) -> bool:
     """Whether a writer was killed before its file operation number `at`; else it has ended."""
     context = multiprocessing.get_context("forkserver")
-    ours, theirs = context.Pipe(duplex=False)
+    _ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=tidy_and_die, args=(path, at, theirs))
     child.start()
     theirs.close()
