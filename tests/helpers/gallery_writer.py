@@ -3,14 +3,16 @@
 import os
 import signal
 import sys
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from gallery_images import image
+from gallery_images import image, parts
 
-from partlens.indexer.gallery import Correction, Gallery, Metadata, compaction
+from partlens.indexer.errors import DamagedError
+from partlens.indexer.gallery import Correction, Filter, Gallery, Metadata, compaction
 
 IDS = 40
 _FILE_EVENTS = {"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "shutil.rmtree"}
@@ -86,6 +88,25 @@ def tidy_and_die(path: Path, at: int, pipe: Connection) -> None:
         gallery.delete(["b"])
         gallery.purge()
     pipe.send(True)
+
+
+def read_what_is_cut_short(
+    path: Path, file: str, damage: Callable[[Path], None], pipe: Connection
+) -> None:
+    """Opens a gallery, damages an array of each segment, and sends which reads met damage."""
+    view, met = Gallery.open(path).view, list[str]()
+    for each in path.glob(f"segments/*/{file}"):
+        damage(each)
+    reads: dict[str, Callable[[], object]] = {
+        "search": lambda: view.search(parts(), "context", Filter(), 10),
+        "decompositions": lambda: view.decompositions([one.id for one in view.list()]),
+    }
+    for name, read in reads.items():
+        try:
+            read()
+        except DamagedError:
+            met.append(name)
+    pipe.send(met)
 
 
 def _die_before(at: int, path: Path) -> None:

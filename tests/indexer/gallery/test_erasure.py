@@ -37,9 +37,9 @@ def picture(id: str, seed: int = 0, **metadata: Any) -> NewImage:
 
 def traces(one: NewImage, storage: Storage) -> list[bytes]:
     kept = Stored.of(one.contributions[None], storage)
-    numbers = kept.values.tobytes() if kept.scales is None else kept.scales.tobytes()
+    numbers = kept.values[:].tobytes() if kept.scales is None else kept.scales[:].tobytes()
     texts = [one.id.encode(), one.uri.encode()]
-    return [*texts, one.thumbnail[200:260], kept.values.tobytes()[20:60], numbers[4:44]]
+    return [*texts, one.thumbnail[200:260], kept.values[:].tobytes()[20:60], numbers[4:44]]
 
 
 def files_with(path: Path, trace: bytes) -> list[str]:

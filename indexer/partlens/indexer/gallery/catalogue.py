@@ -2,20 +2,20 @@
 
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, wraps
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from partlens.common.files import read_file
 from partlens.common.filters import Filter, GroupBy, require_several
 from partlens.common.metadata import Metadata
-from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery.records import StoredImage
 from partlens.indexer.gallery.times import readable
 
@@ -40,25 +40,6 @@ SCHEMA = pa.schema(
 TRUTH_COLUMNS = tuple(name for name in SCHEMA.names if name != "row_id")
 _UNKNOWN_TIME = np.iinfo(np.int64).min
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def _told_of_damage(read: Callable[P, T]) -> Callable[P, T]:
-    """Raise DamagedError where texts are none any more: the file is mapped, and may have changed
-    since it was compared with its checksum."""
-
-    @wraps(read)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return read(*args, **kwargs)
-        except (UnicodeDecodeError, pa.ArrowException) as error:
-            raise DamagedError(
-                f"a segment's list of images was changed while it was in use ({error}); a server"
-                " makes it again, and so does `partlens index verify --repair`"
-            ) from error
-
-    return wrapped
 
 
 class Codes(NamedTuple):
@@ -109,13 +90,11 @@ class Catalogue:
         """Of these rows alone."""
         return Catalogue(self.table.take(pa.array(rows)))
 
-    @_told_of_damage
     def ids(self, rows: Rows) -> list[str]:
         """Ids of rows."""
         found: list[str] = self.table["id"].take(pa.array(rows)).to_pylist()
         return found
 
-    @_told_of_damage
     def find(self, ids: Iterable[str]) -> Sequence[tuple[str, int]]:
         """Each of the ids that is there, and every row that has it."""
         found = list[tuple[str, int]]()
@@ -149,25 +128,21 @@ class Catalogue:
         ranks[self._by_id] = np.arange(len(self))
         return ranks
 
-    @_told_of_damage
     def stored(self, rows: Rows) -> list[StoredImage]:
         """What is known of the images in rows."""
         return [_stored(plain) for plain in self.table.take(pa.array(rows)).to_pylist()]
 
-    @_told_of_damage
     def stored_one(self, row: int) -> StoredImage:
         """The same of one image, without the overhead of a table."""
         names = self.table.column_names
         return _stored({name: self.table[name].chunk(0)[row].as_py() for name in names})
 
-    @_told_of_damage
     def codes(self, column: str) -> Codes:
         """The column "camera" or "track", where an empty text means unknown."""
         if ("", column) not in self._codes:
             self._codes["", column] = _coded(self.table[column])
         return self._codes["", column]
 
-    @_told_of_damage
     def attribute_codes(self, name: str) -> Codes:
         """The values of an attribute."""
         if ("attribute", name) not in self._codes:
@@ -217,12 +192,12 @@ class Catalogue:
 
     @classmethod
     def read(cls, path: Path) -> "Catalogue":
-        """What write wrote, memory-mapped.
+        """What write wrote; read into memory, so that the file may change afterwards.
 
         Raises:
             ValueError, OSError: it is something else.
         """
-        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        table = pa.ipc.open_file(pa.py_buffer(read_file(path))).read_all()
         if table.schema != SCHEMA or not len(table):
             raise ValueError(f"{path.name} has other columns, or no row")
         table.validate(full=True)

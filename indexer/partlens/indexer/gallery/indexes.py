@@ -47,9 +47,6 @@ _CHUNK_ROWS = 256
 _TRAINING_VECTORS = 64
 """For each inverted list."""
 _SEED = 0
-_MAPPED = faiss.IO_FLAG_MMAP_IFC
-"""Read where they lie: searched as fast as a copy in memory, which all processes share and which
-the system may drop."""
 
 
 class FactoryError(GalleryError, ValueError):
@@ -59,6 +56,9 @@ class FactoryError(GalleryError, ValueError):
 @dataclass(frozen=True, eq=False)
 class SegmentIndex:
     """Indexes of one segment; inner products with vectors of length 1.
+
+    FAISS would map its files, but a mapped file that is cut short ends the process, so they are
+    read into memory.
 
     Attributes:
         positions: contributions; a FAISS id is row * P + position. Positions that contribute
@@ -244,9 +244,9 @@ def _open(path: Path, segment: Segment) -> SegmentIndex:
     try:
         facts = json.loads(read_file(path / _FACTS))
         found = SegmentIndex(
-            faiss.read_index(str(path / _POSITIONS), _MAPPED),
-            faiss.read_index(str(path / _EMBEDDINGS), _MAPPED),
-            np.asarray(np.load(path / _UNITS, mmap_mode="r", allow_pickle=False)),
+            faiss.read_index(str(path / _POSITIONS)),
+            faiss.read_index(str(path / _EMBEDDINGS)),
+            np.load(path / _UNITS, allow_pickle=False),
             on_disk=True,
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:

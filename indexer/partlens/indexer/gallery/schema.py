@@ -84,11 +84,11 @@ def packed(images: Sequence[NewImage], revision: int, bound: Binding) -> Packed:
         "attributes": [json.dumps(dict(image.metadata.attributes)) for image in images],
         "embedding": _fixed(embedding),
         "bias": _fixed(bias),
-        "contributions": _fixed(kept.values.reshape(len(images), -1)),
+        "contributions": _fixed(kept.values[:].reshape(len(images), -1)),
         "thumbnail": [image.thumbnail for image in images],
     }
     if kept.scales is not None:
-        columns["scales"] = _fixed(kept.scales)
+        columns["scales"] = _fixed(kept.scales[:])
     return Packed(pa.table(columns, schema=schema(bound)), kept, bias)
 
 

@@ -13,6 +13,7 @@ from partlens.indexer.errors import DamagedError, LockedError, StorageError
 from partlens.indexer.gallery.findings import KINDS, Finding
 from partlens.indexer.gallery.gallery import Gallery
 from partlens.indexer.gallery.integrity import Identity, Piece, TruthFile, identity, pieces
+from partlens.indexer.gallery.loading import SEGMENTS
 from partlens.indexer.gallery.pace import Pace, StoppedError, lower_priority
 from partlens.indexer.gallery.scrub_record import Pass, ScrubRecord
 from partlens.indexer.gallery.view import GalleryView
@@ -70,6 +71,7 @@ class Scrubber:
         self._record = ScrubRecord.read(file)
         self._suspects = {*self._record.findings, *(one.place for one in gallery.damage)}
         self._record = replace(self._record, findings={})
+        self._reported = set[str]()
         self._identities = dict[str, Identity]()
         self._listed: tuple[GalleryView, float] | None = None
         self._pieces, self._keys = list[Piece](), list[tuple[int, str]]()
@@ -175,16 +177,26 @@ class Scrubber:
 
     def _look_at_findings(self) -> None:
         """See what was brought back meanwhile, and try again to mend what could not be mended."""
+        self._list()
+        failed = self._failed()
+        for piece in [one for one in self._pieces if one.place in failed]:
+            self._examine(piece)
         found = self._record.findings
         if not found:
             return
-        self._list()
         retry = time.monotonic() > self._tried + _RETRY
         for piece in [one for one in self._pieces if one.place in found]:
             if identity(piece) != self._identities.get(piece.place):
                 self._examine(piece)
             elif retry and found[piece.place].repairable:
                 self._mend(found[piece.place])
+
+    def _failed(self) -> set[str]:
+        """Segments that a search could not read, each reported once."""
+        live = self._gallery.view.live.segments
+        failed = {f"{SEGMENTS}/{one.path.name}" for one in live if one.failed and one.path}
+        fresh, self._reported = failed - self._reported, failed
+        return fresh
 
     def _examine(self, piece: Piece) -> None:
         self._pace.require_going()

@@ -7,19 +7,20 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common.durable import sync
 from partlens.common.storage import Storage
-from partlens.explainer.stored import Stored
+from partlens.explainer.stored import RowArray, Stored
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.catalogue import Catalogue, joined
 from partlens.indexer.gallery.durability import remove_entry
+from partlens.indexer.gallery.mapped import MappedArray
 from partlens.indexer.gallery.records import FloatArray
 
 SUMS, CATALOGUE, SCALES = "files.sha256", "catalogue.arrow", "scales.npy"
@@ -33,7 +34,7 @@ _Chunks = Iterable[tuple[Stored, FloatArray]]
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """Some images' arrays, memory-mapped.
+    """Some images' arrays, in files or in memory.
 
     Attributes:
         path: its folder; None for one that is in memory only.
@@ -45,10 +46,16 @@ class Segment:
     path: Path | None
     catalogue: Catalogue
     contributions: Stored
-    bias: FloatArray
+    bias: RowArray
 
     def __len__(self) -> int:
         return len(self.catalogue)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a file was found truncated or unreadable while it was in use."""
+        arrays = (self.contributions.values, self.contributions.scales, self.bias)
+        return any(isinstance(each, MappedArray) and each.failed for each in arrays)
 
 
 def write(folder: Path, catalogue: Catalogue, contributions: Stored, bias: FloatArray) -> Segment:
@@ -79,10 +86,10 @@ def _write(folder: Path, catalogue: Catalogue, like: Stored, chunks: _Chunks) ->
             if of_scales:
                 _write_header(of_scales, "<f4", (count, positions))
             for contributions, bias in chunks:
-                of_positions.write(contributions.values.astype(kind, copy=False).tobytes())
+                of_positions.write(contributions.values[:].astype(kind, copy=False).tobytes())
                 of_images.write(bias.astype("<f4", copy=False).tobytes())
                 if of_scales and contributions.scales is not None:
-                    of_scales.write(contributions.scales.astype("<f4", copy=False).tobytes())
+                    of_scales.write(contributions.scales[:].astype("<f4", copy=False).tobytes())
         catalogue.write(draft / CATALOGUE)
         seal(draft)
         return _map(draft.rename(folder / name))
@@ -210,10 +217,6 @@ def _size(path: Path) -> int:
 
 def _map(path: Path) -> Segment:
     catalogue = Catalogue.read(path / CATALOGUE)
-    values, bias = _mapped(path / "contributions.npy"), _mapped(path / "bias.npy")
-    scales = _mapped(path / SCALES) if (path / SCALES).exists() else None
+    values, bias = MappedArray(path / "contributions.npy"), MappedArray(path / "bias.npy")
+    scales = MappedArray(path / SCALES) if (path / SCALES).exists() else None
     return Segment(path, catalogue, Stored(values, scales), bias)
-
-
-def _mapped(path: Path) -> NDArray[Any]:
-    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
