@@ -113,6 +113,11 @@ def is_lance_error(error: BaseException) -> bool:
     )
 
 
+def is_refusal(error: BaseException | None) -> bool:
+    """Whether the system refused a write for a known reason, such as a full disk."""
+    return error is not None and not _advice(error).endswith(_OTHERWISE)
+
+
 def _advice(error: BaseException) -> str:
     number = getattr(error, "errno", None)
     for known, advice in _ADVICE.items():

@@ -13,11 +13,11 @@ from partlens.common.durable import write_atomically
 from partlens.indexer.errors import DamagedError, StorageError
 from partlens.indexer.gallery import checksums, segments
 from partlens.indexer.gallery.catalogue import TRUTH_COLUMNS
+from partlens.indexer.gallery.committed import DATASET
 from partlens.indexer.gallery.gallery import Gallery
 from partlens.indexer.gallery.loading import SEGMENTS
 from partlens.indexer.gallery.markers import Marker, MarkerSearch, data_markers, text_markers
 from partlens.indexer.gallery.schema import rows
-from partlens.indexer.gallery.truth import DATASET
 from partlens.indexer.gallery.version import Version, later_manifests
 from partlens.indexer.gallery.view import GalleryView
 

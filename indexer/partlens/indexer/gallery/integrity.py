@@ -8,11 +8,19 @@ from pathlib import Path
 from partlens.indexer.errors import DamagedError, IndexerError
 from partlens.indexer.gallery import checksums, indexes, segments
 from partlens.indexer.gallery.binding import Binding
+from partlens.indexer.gallery.committed import (
+    COMMITTED,
+    DATASET,
+    SUMS,
+    Committed,
+    recorded,
+    require_checksums,
+)
 from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.indexes import INDEXES
 from partlens.indexer.gallery.loading import SEGMENTS
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.truth import COMMITTED, DATASET, Committed, Truth, recorded
+from partlens.indexer.gallery.truth import Truth
 from partlens.indexer.gallery.version import Version
 from partlens.indexer.gallery.view import GalleryView
 
@@ -29,7 +37,9 @@ class TruthFile:
     Attributes:
         path: of the file.
         place: the same, relative to the gallery's folder.
-        digest: its SHA-256; None where none was recorded.
+        digest: its SHA-256; None if none is recorded.
+        lost: whether there is none although one was recorded. Versions before 0.2 could lose it
+            as the machine went down.
         images: how many depend on it.
         of_rows: whether it holds rows, or says which rows there are.
         size: in bytes, where that was written down.
@@ -38,6 +48,7 @@ class TruthFile:
     path: Path
     place: str
     digest: str | None
+    lost: bool
     images: int
     of_rows: bool
     size: int | None
@@ -45,7 +56,8 @@ class TruthFile:
     def examine(self, digest_of: Digest) -> Finding | None:
         """Read the file; None if it is whole, or no version needs it any more."""
         if self.digest is None:
-            problem = None if self.path.exists() else "is missing"
+            problem = "has no checksum any more" if self.lost else None
+            problem = problem if self.path.exists() else "is missing"
         else:
             problem = _difference(self.path, self.digest, digest_of)
         if problem is None or not _needed(self.path):
@@ -94,18 +106,21 @@ class Note:
         path: of the file.
         place: the same, relative to the gallery's folder.
         read: reads it, and raises IndexerError if it is damaged.
+        advice: see Finding.
     """
 
     path: Path
     place: str
     read: Callable[[], object]
+    advice: str = ""
 
     def examine(self, digest_of: Digest) -> Finding | None:
         """Read it; None if it can be read."""
         try:
             self.read()
         except IndexerError as error:
-            return Finding(self.place, f"is damaged: {error}", repairable=False)
+            problem = f"is damaged: {error}"
+            return Finding(self.place, problem, repairable=False, advice=self.advice)
         return None
 
 
@@ -128,7 +143,7 @@ def pieces(view: GalleryView, path: Path, bound: Binding) -> list[Piece]:
 
 
 def notes(path: Path, bound: Binding) -> list[Note]:
-    """The small files: gallery.json, committed.json and indexes/choice.json."""
+    """The small files: gallery.json, committed.json, truth.sha256 and indexes/choice.json."""
 
     def same_binding() -> None:
         if Binding.read(path) != bound:
@@ -137,9 +152,19 @@ def notes(path: Path, bound: Binding) -> list[Note]:
     choice = f"{INDEXES}/{indexes.CHOICE}"
     return [
         Note(path / "gallery.json", "gallery.json", same_binding),
-        Note(path / COMMITTED, COMMITTED, lambda: Committed.read(path)),
+        Note(path / COMMITTED, COMMITTED, lambda: Committed.newest(path)),
+        checksums_note(path),
         Note(path / choice, choice, lambda: indexes.read_choice(path / INDEXES)),
     ]
+
+
+def checksums_note(path: Path) -> Note:
+    """The file of checksums, without which other damage of the truth cannot be found."""
+    advice = (
+        "restore this file from a backup; if there is none, `partlens index verify --repair`"
+        " records the checksums again, provided that every row can be read"
+    )
+    return Note(path / SUMS, SUMS, lambda: require_checksums(path), advice)
 
 
 def truth_files(path: Path, version: Version) -> list[TruthFile]:
@@ -148,8 +173,10 @@ def truth_files(path: Path, version: Version) -> list[TruthFile]:
     found = []
     for file in version.needed():
         place = file.path.relative_to(path).as_posix()
+        digest = sums.get(place)
+        lost = digest is None and COMMITTED in sums
         found.append(
-            TruthFile(file.path, place, sums.get(place), file.images, file.of_rows, file.size)
+            TruthFile(file.path, place, digest, lost, file.images, file.of_rows, file.size)
         )
     return found
 
@@ -200,7 +227,10 @@ def glance(path: Path, version: Version) -> Glance:
             finding = file.examine(checksums.digest)
         if finding:
             findings.append(finding)
-            fatal = finding if problem or not file.of_rows else fatal
+            lost = file.lost and not problem
+            fatal = finding if problem or not (file.of_rows or lost) else fatal
+    if finding := checksums_note(path).examine(checksums.digest):
+        findings.append(finding)
     return Glance(tuple(findings), fatal)
 
 

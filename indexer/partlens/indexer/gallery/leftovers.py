@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from partlens.indexer.gallery.committed import COMMITTED, SUMS
 from partlens.indexer.gallery.durability import remove_entry
 from partlens.indexer.gallery.indexes import CHOICE, INDEXES
 from partlens.indexer.gallery.loading import SEGMENTS
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.truth import COMMITTED, SUMS
 
 
 def remove_leftovers(path: Path, used: Iterable[Segment]) -> None:

@@ -1,6 +1,6 @@
 """The truth: one Lance dataset, and the version of it that is safe on disk."""
 
-import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,12 +14,27 @@ import pyarrow as pa
 from lance.optimize import Compaction, CompactionOptions
 from numpy.typing import NDArray
 
-from partlens.common.durable import write_atomically
-from partlens.common.files import read_file
-from partlens.indexer.errors import DamagedError
+from partlens.common.durable import sync
+from partlens.indexer.errors import DamagedError, StorageError
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.binding import Binding
-from partlens.indexer.gallery.durability import damage, everything_below, refusals, sync_new
+from partlens.indexer.gallery.committed import (
+    COMMITTED,
+    DATASET,
+    SUMS,
+    Committed,
+    is_noted,
+    note_committed,
+    recorded,
+    require_checksums,
+)
+from partlens.indexer.gallery.durability import (
+    damage,
+    everything_below,
+    is_refusal,
+    refusals,
+    sync_new,
+)
 from partlens.indexer.gallery.schema import schema
 from partlens.indexer.gallery.version import (
     Version,
@@ -29,37 +44,13 @@ from partlens.indexer.gallery.version import (
     opened,
 )
 
-DATASET, COMMITTED, SUMS = "truth.lance", "committed.json", "truth.sha256"
 # Who reads a version that is older than this and not the newest must take a newer one.
 _KEPT = timedelta(minutes=5)
 # A file that is rewritten again and again while it grows, so not much larger.
 _FILE_BYTES = 16 * 2**20
-
-
-@dataclass(frozen=True)
-class Committed:
-    """What is safe on disk.
-
-    Attributes:
-        version: of the dataset.
-        revision: the highest ever given to an image; never given twice, even if that is deleted.
-    """
-
-    version: int
-    revision: int
-
-    @classmethod
-    def read(cls, folder: Path) -> "Committed":
-        """That of a gallery's folder; DamagedError if it cannot be read."""
-        try:
-            plain = json.loads(read_file(folder / COMMITTED))
-            return cls(int(plain["version"]), int(plain["revision"]))
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DamagedError(f"{COMMITTED} cannot be read: {error}") from error
-
-    def write(self, folder: Path) -> None:
-        """All of it or nothing, synced."""
-        write_atomically(folder / COMMITTED, json.dumps(vars(self)).encode())
+# Bytes read at most to find out whether damage made a write fail.
+_EXAMINED_BYTES = 2**30
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,16 +64,6 @@ class Rewritten:
 
     results: Sequence[Any]
     sources: Mapping[int, str | None]
-
-
-def recorded(folder: Path) -> Mapping[str, str]:
-    """The checksums of the truth's files, by name in the gallery's folder; see checksums.recorded.
-
-    Raises:
-        DamagedError: they cannot be read.
-    """
-    with damage(f"{SUMS} cannot be read"):
-        return checksums.recorded(folder / SUMS)
 
 
 class Truth:
@@ -115,6 +96,7 @@ class Truth:
         dataset = lance.write_dataset(empty, str(path), enable_stable_row_ids=True)
         checksums.record(folder / SUMS, _unchanging(sync_new(path, set())))
         Committed(dataset.version, 0).write(folder)
+        note_committed(folder)
 
     def refresh(self) -> bool:
         """Go to the newest committed version; False if it is the one already read."""
@@ -131,17 +113,36 @@ class Truth:
 
         Raises:
             StorageError: what a killed writer left cannot be removed.
+            DamagedError: committed.json, the checksums or the version are damaged.
         """
-        with refusals(self._folder.name):
-            self._committed = Committed.read(self._folder)
+        with self._refusals():
+            self._committed = Committed.newest(self._folder)
+            sums = require_checksums(self._folder)
             # One of these may be cut short, and Lance reads the newest before it writes.
             for path in later_manifests(self._path, self._committed.version):
                 path.unlink()
             dataset = opened(self._path, self._committed.version)
             self._synced = everything_below(self._path)
             self.current = Version(dataset.checkout_version(dataset.version))
+            self._complete(sums)
         self._writer = dataset
         return dataset
+
+    def _complete(self, sums: Mapping[str, str]) -> None:
+        """Record what a killed writer, or an earlier version of partlens, did not."""
+        if COMMITTED not in sums:
+            files = [file for file in self.current.files() if self._place(file) not in sums]
+            for file in files:
+                _log.warning("%s had no checksum; it is recorded now", self._place(file))
+            checksums.record(self._folder / SUMS, files)
+        if COMMITTED not in sums or not is_noted(self._folder):
+            highest = max(self.current.read(["revision"])["revision"].to_pylist(), default=0)
+            if highest > self._committed.revision:
+                raise DamagedError(
+                    f"{COMMITTED} has revision {self._committed.revision}, but an image has"
+                    f" {highest}: restore this file, or the whole gallery, from a backup"
+                )
+            note_committed(self._folder)
 
     def upsert(self, table: pa.Table, revision: int, *, replacing: bool) -> NDArray[np.int64]:
         """Insert rows, or replace those of the same id; returns when they are on disk.
@@ -204,10 +205,10 @@ class Truth:
         }
         version, self._rewriting = self.current, True
         try:
-            with refusals(self._folder.name):
+            with self._refusals():
                 tasks = Compaction.plan(version.dataset, options).tasks
             self._require_whole(version, {one.id for task in tasks for one in task.fragments})
-            with refusals(self._folder.name):
+            with self._refusals():
                 results = [task.execute(version.dataset) for task in tasks]
         finally:
             self._rewriting = False
@@ -232,7 +233,7 @@ class Truth:
             at_once: no version but the newest; otherwise none newer than five minutes.
         """
         dataset = self._to_write()
-        with refusals(self._folder.name):
+        with self._refusals():
             dataset.cleanup_old_versions(
                 older_than=timedelta(0) if at_once else _KEPT, delete_unverified=True
             )
@@ -250,14 +251,14 @@ class Truth:
             first: compare its manifest with its checksum, as one that was changed must not be
                 parsed. Versions that come later have just been written.
         """
-        committed = Committed.read(self._folder)
+        committed = Committed.newest(self._folder)
         while True:
             try:
                 if first:
                     self._require_manifest(committed.version)
                 return Version.open(self._path, committed.version)
             except DamagedError:
-                before, committed = committed, Committed.read(self._folder)
+                before, committed = committed, Committed.newest(self._folder)
                 if committed == before:
                     raise
 
@@ -274,15 +275,18 @@ class Truth:
         sums = recorded(self._folder)
         parts = [part for part in version.parts() if part.fragment_id in numbers]
         for file in (file for part in parts for file in version.data_files(part)):
-            if self._differs(file, sums):
+            if self._place(file) not in sums or self._differs(file, sums):
                 raise DamagedError(
-                    f"{file.relative_to(self._folder)} differs from its checksum, and a copy of it"
+                    f"{self._place(file)} differs from its checksum, and a copy of it"
                     " would look whole; `partlens index verify` says what to do"
                 )
 
+    def _place(self, file: Path) -> str:
+        return file.relative_to(self._folder).as_posix()
+
     def _differs(self, file: Path, sums: Mapping[str, str]) -> bool:
         """Whether a file is not what its checksum says, where it has one."""
-        place = file.relative_to(self._folder).as_posix()
+        place = self._place(file)
         with damage(f"{place} cannot be read"):
             return place in sums and checksums.digest(file) != sums[place]
 
@@ -290,19 +294,54 @@ class Truth:
         return self._writer or self.begin()
 
     @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """As refusals, but DamagedError if a file of the current version is damaged."""
+        try:
+            with refusals(self._folder.name):
+                yield
+        except StorageError as error:
+            place = "" if is_refusal(error.__cause__) else self._damaged_file()
+            if place:
+                raise DamagedError(
+                    f"{place} is damaged; `partlens index verify` says what to do"
+                ) from error
+            raise
+
+    def _damaged_file(self) -> str:
+        """A damaged file of the current version; "" if none is found."""
+        sums, left = recorded(self._folder), _EXAMINED_BYTES
+        for file in self.current.needed():
+            try:
+                size = file.path.stat().st_size
+            except OSError:
+                return self._place(file.path)
+            if file.size not in (None, size):
+                return self._place(file.path)
+            if size <= left and self._differs(file.path, sums):
+                return self._place(file.path)
+            left -= min(size, left)
+        return ""
+
+    @contextmanager
     def _commit(self, revision: int | None = None) -> Iterator[lance.LanceDataset]:
         """Makes what is done to the dataset in the block a commit, or nothing at all."""
         dataset, before, known = self._to_write(), self._committed, set(self._synced)
         highest = before.revision if revision is None else revision
         try:
-            with refusals(self._folder.name):
+            with self._refusals():
                 yield dataset
                 new = sync_new(self._path, self._synced)
                 checksums.record(self._folder / SUMS, _unchanging(new))
+                sync(self._folder / SUMS)
                 Committed(dataset.version, highest).write(self._folder)
         except BaseException:
             self._undo(before, known)
             raise
+        try:
+            note_committed(self._folder)
+        except OSError as error:  # it is committed all the same; the next `begin` tries again
+            _log.warning("%s cannot be written: %s", SUMS, error)
+            self._writer = None
         self._committed = Committed(dataset.version, highest)
         self.current = Version(dataset.checkout_version(dataset.version))
 

@@ -11,6 +11,13 @@ from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import checksums, segments
 from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.catalogue import TRUTH_COLUMNS, Catalogue
+from partlens.indexer.gallery.committed import (
+    DATASET,
+    SUMS,
+    Committed,
+    note_committed,
+    require_checksums,
+)
 from partlens.indexer.gallery.completeness import not_adding_up
 from partlens.indexer.gallery.durability import WriterLock, damage
 from partlens.indexer.gallery.findings import Finding
@@ -20,7 +27,7 @@ from partlens.indexer.gallery.loading import LOCK, SEGMENTS
 from partlens.indexer.gallery.schema import array_columns, arrays
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.times import out_of_range
-from partlens.indexer.gallery.truth import DATASET, Committed, Truth
+from partlens.indexer.gallery.truth import Truth
 from partlens.indexer.gallery.version import Version, manifest_path
 
 Key = tuple[str, int]
@@ -83,6 +90,11 @@ def repair(path: Path) -> Verification:
     """
     with WriterLock(path / LOCK):
         outcome = verify(path)
+        if any(one.place == SUMS for one in outcome.findings):
+            if outcome.whole != outcome.images:
+                return outcome
+            _record_again(path)
+            outcome = verify(path)
         repairable = [one for one in outcome.findings if one.repairable]
         damaged = [one for one in outcome.findings if not (one.repairable or one.advice)]
         if not repairable or damaged:
@@ -92,6 +104,14 @@ def repair(path: Path) -> Verification:
     with Gallery.open(path) as gallery:  # which makes what is missing, but for indexes
         gallery.compact()
     return verify(path)
+
+
+def _record_again(path: Path) -> None:
+    """Record the checksums of a truth that lost them; its rows have been read."""
+    (path / SUMS).unlink(missing_ok=True)
+    checksums.record(path / SUMS, Truth(path).current.files())
+    note_committed(path)
+    require_checksums(path)
 
 
 def _state(path: Path) -> tuple[int, list[Path]]:

@@ -12,12 +12,12 @@ from partlens.common.metadata import Metadata
 from partlens.explainer.scoring import QueryPart, Score
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import DamagedError, NotFoundError, SupersededError
+from partlens.indexer.gallery.committed import Committed
 from partlens.indexer.gallery.holdings import Holdings
 from partlens.indexer.gallery.indexes import Indexes
 from partlens.indexer.gallery.live_rows import LiveRows, Place
 from partlens.indexer.gallery.records import Candidate, FloatArray, StoredImage
 from partlens.indexer.gallery.search import others, search
-from partlens.indexer.gallery.truth import Committed
 from partlens.indexer.gallery.version import Version
 
 
