@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -204,18 +204,29 @@ class Catalogue:
         return cls(table)
 
     @classmethod
-    def of_truth(cls, table: pa.Table, row_ids: NDArray[np.int64]) -> "Catalogue":
+    def of_truth(
+        cls,
+        table: pa.Table,
+        row_ids: NDArray[np.int64],
+        attributes: Sequence[Mapping[str, str]] | None = None,
+    ) -> "Catalogue":
         """From rows of the truth that have the columns TRUTH_COLUMNS.
 
+        Args:
+            attributes: of each row; None to read them from the table, which holds JSON.
+
         Raises:
-            ValueError: attributes that are not JSON.
+            ValueError: attributes in the table are not JSON.
         """
         columns = {name: table[name] for name in TRUTH_COLUMNS if name != "attributes"}
         for name in ("uri", "media_digest", "camera", "track"):
             columns[name] = pc.fill_null(columns[name], "")
         columns["row_id"] = pa.array(row_ids, pa.int64())
-        texts = table["attributes"].to_pylist()
-        columns["attributes"] = pa.array([_pairs(text) for text in texts], SCHEMA.field(10).type)
+        if attributes is None:
+            pairs = [_pairs(text) for text in table["attributes"].to_pylist()]
+        else:
+            pairs = [list(each.items()) for each in attributes]
+        columns["attributes"] = pa.array(pairs, SCHEMA.field("attributes").type)
         return cls(pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA))
 
 

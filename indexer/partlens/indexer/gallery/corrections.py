@@ -48,4 +48,5 @@ def corrected(
         name: pa.array(changed[name], plan.field(name).type) if name in changed else table[name]
         for name in plan.names
     }
-    return Packed(pa.table(columns, schema=plan), *arrays(table, bound))
+    attributes = [one.metadata.attributes for one in mine]
+    return Packed(pa.table(columns, schema=plan), attributes, *arrays(table, bound))

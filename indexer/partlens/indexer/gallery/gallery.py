@@ -293,7 +293,7 @@ class Gallery:
         """Write rows that replace others; the caller holds the writing lock."""
         before = self._view.live
         row_ids = self._truth.upsert(rows.table, revision, replacing=bool(replaced))
-        catalogue = Catalogue.of_truth(rows.table, row_ids)
+        catalogue = Catalogue.of_truth(rows.table, row_ids, rows.attributes)
         fresh = write_or_keep(self.path, catalogue, rows.contributions, rows.bias)
         self._show(before.without(replaced).holding(fresh))
         self._compaction.after_commit()

@@ -1,7 +1,7 @@
 """The columns of the truth, and images to rows and back."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,11 +55,13 @@ class Packed:
 
     Attributes:
         table: of the schema.
+        attributes: of its rows, which the table holds as JSON.
         contributions: of its rows, [M, P, D].
         bias: of its rows, [M, D].
     """
 
     table: pa.Table
+    attributes: Sequence[Mapping[str, str]]
     contributions: Stored
     bias: FloatArray
 
@@ -89,7 +91,8 @@ def packed(images: Sequence[NewImage], revision: int, bound: Binding) -> Packed:
     }
     if kept.scales is not None:
         columns["scales"] = _fixed(kept.scales[:])
-    return Packed(pa.table(columns, schema=schema(bound)), kept, bias)
+    attributes = [image.metadata.attributes for image in images]
+    return Packed(pa.table(columns, schema=schema(bound)), attributes, kept, bias)
 
 
 def _fixed(rows: NDArray[np.floating] | NDArray[np.int8]) -> pa.Array:

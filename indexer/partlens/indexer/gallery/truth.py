@@ -164,21 +164,32 @@ class Truth:
                 merge.when_not_matched_insert_all().execute(table)
             else:
                 dataset.insert(table)
-        return self._row_ids_of(table["id"].to_pylist(), known)
+        fragments = [
+            one for one in self.current.dataset.get_fragments() if one.fragment_id not in known
+        ]
+        if replacing:
+            return self._row_ids_of(table["id"].to_pylist(), fragments)
+        # Rows that are only inserted keep their order, so no data is read.
+        return np.asarray(self._new_rows([], fragments)["_rowid"].to_numpy(), np.int64)
 
     def delete(self, row_ids: Iterable[int]) -> None:
         """Delete these rows; returns when that is on disk, and raises as upsert does."""
         with self._commit() as dataset:
             dataset.delete(any_of(row_ids))
 
-    def _row_ids_of(self, ids: Sequence[str], known: Set[int]) -> NDArray[np.int64]:
-        """Row ids of the ids in the current version's fragments that are not known."""
-        dataset = self.current.dataset
-        fragments = [one for one in dataset.get_fragments() if one.fragment_id not in known]
-        with damage("the rows that were just written cannot be read"):
-            new = dataset.scanner(["id"], with_row_id=True, fragments=fragments).to_table()
+    def _row_ids_of(
+        self, ids: Sequence[str], fragments: Sequence[lance.LanceFragment]
+    ) -> NDArray[np.int64]:
+        """Row ids of the ids in fragments that a merge wrote, in an order of its own."""
+        new = self._new_rows(["id"], fragments)
         row_ids = dict(zip(new["id"].to_pylist(), new["_rowid"].to_pylist(), strict=True))
         return np.array([row_ids[id] for id in ids], np.int64)
+
+    def _new_rows(self, columns: list[str], fragments: Sequence[lance.LanceFragment]) -> pa.Table:
+        """Columns and `_rowid` of the rows of fragments that were just written."""
+        with damage("the rows that were just written cannot be read"):
+            scanner = self.current.dataset.scanner(columns, with_row_id=True, fragments=fragments)
+            return scanner.to_table()
 
     @property
     def next_revision(self) -> int:
