@@ -45,8 +45,8 @@ def fit_smaller(
         ModelMismatchError: the gallery is bound to another model.
     """
     require_free(folder)
-    if gallery.model_digest != model.spec.digest:
-        raise ModelMismatchError(gallery.model_digest, model.spec.digest)
+    if gallery.spec.digest != model.spec.digest:
+        raise ModelMismatchError(gallery.spec.digest, model.spec.digest)
     projection = None
     if dimensions is not None:
         view = gallery.view

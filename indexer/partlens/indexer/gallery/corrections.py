@@ -1,7 +1,7 @@
 """Rows whose metadata changes while their picture, contributions and thumbnail stay."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery.binding import Binding
-from partlens.indexer.gallery.records import Correction
+from partlens.indexer.gallery.records import Correction, StoredImage
 from partlens.indexer.gallery.schema import Packed, arrays, schema
 from partlens.indexer.gallery.version import Version
 
@@ -50,3 +50,14 @@ def corrected(
     }
     attributes = [one.metadata.attributes for one in mine]
     return Packed(pa.table(columns, schema=plan), attributes, *arrays(table, bound))
+
+
+def same_pictures(
+    corrections: Sequence[Correction], there: Mapping[str, StoredImage]
+) -> dict[str, StoredImage]:
+    """The images that are there and still have the picture that a correction is about, by id."""
+    return {
+        one.id: there[one.id]
+        for one in corrections
+        if one.id in there and there[one.id].media_digest == one.media_digest
+    }

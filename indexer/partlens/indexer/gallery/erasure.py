@@ -110,7 +110,7 @@ def erase(path: Path, ids: Sequence[str]) -> Receipt:
         evidence = _evidence(markers, found_before, found_after, shared)
         return Receipt(
             gallery=path.name,
-            model_digest=gallery.model_digest,
+            model_digest=gallery.spec.digest,
             started_at=started,
             ended_at=_now(),
             erased=tuple(there),

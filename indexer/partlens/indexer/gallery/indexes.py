@@ -141,18 +141,19 @@ class Indexes:
             self._known.clear()
         self.keep_only(())
 
-    def build(self, segment: Segment, share: float = 1.0) -> None:
-        """Write a segment's index and use it from now on.
+    def build(self, segment: Segment, images: int) -> None:
+        """Write a segment's index and use it from now on; small segments get none.
 
         Args:
-            share: of the gallery that the segment is.
+            images: number of images in the gallery.
 
         Raises:
             OSError: the disk refused it.
         """
-        if segment.path is None:
+        if segment.path is None or len(segment) < INDEXED_ROWS:
             return
         rows, positions, dimensions = segment.contributions.shape
+        share = rows / max(images, rows)
         factory = positions_factory(self.choice, rows * positions, dimensions, share)
         place = self._folder / segment.path.name
         draft = place.with_name(f".{place.name}.draft")

@@ -1,6 +1,7 @@
 """The files that a gallery's newest version needs, and whether they are as they were written."""
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from partlens.indexer.gallery.view import GalleryView
 
 Digest = Callable[[Path], str]
 Identity = tuple[tuple[str, int, int, int], ...]
+_log = logging.getLogger(__name__)
 _GLANCE_BYTES = 32 * 2**20
 """Of files of rows that are read as a gallery is opened, when they are not more in all."""
 
@@ -232,6 +234,26 @@ def glance(path: Path, version: Version) -> Glance:
     if finding := checksums_note(path).examine(checksums.digest):
         findings.append(finding)
     return Glance(tuple(findings), fatal)
+
+
+def require_readable(path: Path, truth: Truth) -> Sequence[Finding]:
+    """Find damage that is cheap to detect, and log it.
+
+    Args:
+        path: of the gallery.
+        truth: of the gallery; refreshed if a writer removed files meanwhile.
+
+    Raises:
+        DamagedError: the gallery cannot be read.
+    """
+    seen = glance(path, truth.current)
+    while seen.findings and truth.refresh():
+        seen = glance(path, truth.current)
+    if seen.fatal:
+        raise DamagedError(str(seen.fatal))
+    for finding in seen.findings:
+        _log.error("gallery %s is damaged: %s", path.name, finding)
+    return seen.findings
 
 
 def identity(piece: Piece) -> Identity:

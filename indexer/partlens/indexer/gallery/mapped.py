@@ -36,9 +36,11 @@ class MappedArray:
 
     def __init__(self, path: Path) -> None:
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        if not (isinstance(array.base, mmap) and array.ndim and array.flags.c_contiguous):
+        mapping: Any = array.base
+        if not (isinstance(mapping, mmap) and array.ndim and array.flags.c_contiguous):
             raise ValueError(f"{path.name} does not hold rows")
-        self._array, self._mapping, self._size = np.asarray(array), array.base, len(array.base)
+        self._array: NDArray[Any] = np.asarray(array)
+        self._mapping, self._size = mapping, len(mapping)
         self._path, self.shape, self.dtype = path, self._array.shape, self._array.dtype
         self._row_bytes = self._array[:1].nbytes
         self.failed = False
