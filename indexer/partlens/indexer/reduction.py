@@ -86,9 +86,9 @@ def copy_images(
         GalleryError: the gallery cannot be written to.
     """
     reduction = model.spec.reduction
-    if source.model_digest not in (model.spec.digest, reduction.of if reduction else ""):
-        raise ModelMismatchError(source.model_digest, model.spec.digest)
-    same = source.model_digest == model.spec.digest
+    if source.spec.digest not in (model.spec.digest, reduction.of if reduction else ""):
+        raise ModelMismatchError(source.spec.digest, model.spec.digest)
+    same = source.spec.digest == model.spec.digest
     progress, held = Progress(len(source.view)), gallery.view.holdings()
     for page in _pages(source, held):
         contributions, bias = page.contributions, page.bias

@@ -22,8 +22,8 @@ from partlens.indexer.errors import (
     NewerFormatError,
     NotFoundError,
 )
-from partlens.indexer.gallery import Correction, Filter, Gallery, Metadata, version
-from partlens.indexer.gallery.binding import FORMAT
+from partlens.indexer.gallery import Correction, Filter, Gallery, Metadata, rows_version
+from partlens.indexer.gallery.gallery_spec import FORMAT
 from partlens.indexer.gallery.search import search
 
 
@@ -224,7 +224,7 @@ def test_a_writer_remembers_little_of_the_files_it_has_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most = 256 * 1024
-    monkeypatch.setattr(version, "_CACHE_BYTES", most)
+    monkeypatch.setattr(rows_version, "_CACHE_BYTES", most)
     with Gallery.create(tmp_path / "g", SPEC) as gallery:
         for number in range(30):  # each adds about 50 KB to it
             gallery.add([image(str(number))])

@@ -11,7 +11,7 @@ from partlens.common.files import read_file
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.durability import damage
-from partlens.indexer.gallery.version import later_manifests
+from partlens.indexer.gallery.rows_version import later_manifests
 
 DATASET, COMMITTED, SUMS = "truth.lance", "committed.json", "truth.sha256"
 _LARGEST = 2**63 - 1

@@ -10,9 +10,9 @@ from pathlib import Path
 from partlens.indexer.errors import DamagedError, StorageError
 from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.durability import refusals
+from partlens.indexer.gallery.lance_rows import LanceRows
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.truth import Truth
 
 _log = logging.getLogger(__name__)
 _FAN = 8
@@ -173,7 +173,7 @@ class Compaction:
 
 @contextmanager
 def rewritten(
-    truth: Truth, row_bytes: int, dead_share: float, writing: AbstractContextManager[object]
+    truth: LanceRows, row_bytes: int, dead_share: float, writing: AbstractContextManager[object]
 ) -> Iterator[None]:
     """Rewrite files of the truth; the block then runs under the writing lock.
 

@@ -8,18 +8,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from partlens.indexer.errors import DamagedError
-from partlens.indexer.gallery.binding import Binding
+from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.records import Correction, StoredImage
+from partlens.indexer.gallery.rows_version import RowsVersion
 from partlens.indexer.gallery.schema import Packed, arrays, schema
-from partlens.indexer.gallery.version import Version
 
 
 def corrected(
-    version: Version,
+    version: RowsVersion,
     row_ids: list[int],
     corrections: Mapping[str, Correction],
     revision: int,
-    bound: Binding,
+    bound: GallerySpec,
 ) -> Packed:
     """Rows of the truth as they are, but for what is corrected and their revision.
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from partlens.common.durable import move_into_place
 from partlens.indexer.errors import AlreadyExistsError
-from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.durability import refusals
-from partlens.indexer.gallery.truth import Truth
+from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.lance_rows import LanceRows
 
 
-def create_folder(path: Path, bound: Binding) -> None:
+def create_folder(path: Path, bound: GallerySpec) -> None:
     """Create an empty gallery, as a whole or not at all; on disk when this returns.
 
     Raises:
@@ -24,7 +24,7 @@ def create_folder(path: Path, bound: Binding) -> None:
     try:
         with refusals(path.name):
             draft.mkdir(parents=True)
-            Truth.create(draft, bound)
+            LanceRows.create(draft, bound)
             bound.write(draft)
             move_into_place(draft, path)
     finally:

@@ -27,8 +27,8 @@ _OTHERWISE = "see whether the disk is sound, and do it again"
 def sync_new(folder: Path, known: set[Path]) -> list[Path]:
     """Sync every file and folder below `folder` that is not known yet; gives the new files.
 
-    Files whose names are known never change; a folder is synced when a name in it is new. Names
-    that begin with a dot are of files that are still being written, by a compaction beside.
+    Known files never change; a folder is synced when a name in it is new. Names that begin with a
+    dot are skipped: a compaction is still writing these files.
     """
     found = []
     for place, _, names in os.walk(folder, topdown=False):
@@ -78,10 +78,10 @@ def _delete(path: Path) -> None:
 
 @contextmanager
 def refusals(name: str) -> Iterator[None]:
-    """Turns what the system or Lance say of a failed write into StorageError, with advice.
+    """Turn errors of the system and of Lance in a write into StorageError, with advice.
 
     Args:
-        name: of the gallery that is written to.
+        name: name of the gallery.
     """
     try:
         yield
@@ -93,10 +93,10 @@ def refusals(name: str) -> Iterator[None]:
 
 @contextmanager
 def damage(what: str) -> Iterator[None]:
-    """Turns what the system or Lance say of a failed read into DamagedError.
+    """Turn errors of the system and of Lance in a read into DamagedError.
 
     Args:
-        what: cannot be read.
+        what: what failed, as the beginning of the message.
     """
     try:
         yield
@@ -107,7 +107,7 @@ def damage(what: str) -> Iterator[None]:
 
 
 def is_lance_error(error: BaseException) -> bool:
-    """Whether it may come from Lance or a file; Lance's panics do not derive from Exception."""
+    """Whether an error may come from Lance or a file. Lance's panics are not Exceptions."""
     return isinstance(error, OSError | ValueError | RuntimeError) or (
         type(error).__name__ == "PanicException"
     )
@@ -127,7 +127,7 @@ def _advice(error: BaseException) -> str:
 
 
 class WriterLock:
-    """Held by the one process that may write; let go of by the system if that process dies.
+    """Lock of the one process that may write; the system releases it if that process dies.
 
     Raises:
         LockedError: another process, or another gallery object of this one, holds it.
@@ -147,7 +147,7 @@ class WriterLock:
             ) from error
 
     def release(self) -> None:
-        """Let the next writer in."""
+        """Release the lock."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1

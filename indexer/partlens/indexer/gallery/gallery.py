@@ -18,15 +18,16 @@ from partlens.indexer.errors import (
     SupersededError,
 )
 from partlens.indexer.gallery import segments
-from partlens.indexer.gallery.binding import Binding
-from partlens.indexer.gallery.catalogue import Catalogue
 from partlens.indexer.gallery.compaction import Compaction, rewritten
 from partlens.indexer.gallery.corrections import corrected, same_pictures
 from partlens.indexer.gallery.creation import create_folder
 from partlens.indexer.gallery.durability import WriterLock, refusals
 from partlens.indexer.gallery.findings import Finding
+from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.image_columns import ImageColumns
 from partlens.indexer.gallery.indexes import INDEXES, Indexes
 from partlens.indexer.gallery.integrity import require_readable
+from partlens.indexer.gallery.lance_rows import LanceRows
 from partlens.indexer.gallery.leftovers import remove_leftovers
 from partlens.indexer.gallery.live_rows import LiveRows, Place
 from partlens.indexer.gallery.loading import (
@@ -46,7 +47,6 @@ from partlens.indexer.gallery.records import (
 )
 from partlens.indexer.gallery.schema import Packed, packed
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.truth import Truth
 from partlens.indexer.gallery.view import GalleryView
 
 # Retries of a read. Each is needed only if another process purges the gallery meanwhile.
@@ -65,9 +65,9 @@ class Gallery(AbstractContextManager["Gallery", None]):
         damage: non-fatal damage of the truth found on opening; a Scrubber finds the rest.
     """
 
-    def __init__(self, path: Path, bound: Binding, device: Device = "cpu") -> None:
+    def __init__(self, path: Path, bound: GallerySpec, device: Device = "cpu") -> None:
         self.path, self.bound, self.spec = path, bound, bound.spec
-        self._truth = Truth(path)
+        self._truth = LanceRows(path)
         self._lock: WriterLock | None = None
         self._writing = threading.RLock()
         self._changed_at = 0.0
@@ -95,7 +95,7 @@ class Gallery(AbstractContextManager["Gallery", None]):
             AlreadyExistsError: the path already exists.
             StorageError: the disk refused the write.
         """
-        bound = Binding(spec, storage)
+        bound = GallerySpec(spec, storage)
         create_folder(path, bound)
         return cls(path, bound)
 
@@ -114,7 +114,7 @@ class Gallery(AbstractContextManager["Gallery", None]):
             DamagedError, NewerFormatError: its files are damaged, or written by a newer version.
             GpuError: the device is not available.
         """
-        bound = Binding.read(path)
+        bound = GallerySpec.read(path)
         if spec is not None and spec.digest != bound.spec.digest:
             raise ModelMismatchError(bound.spec.digest, spec.digest)
         return cls(path, bound, device)
@@ -251,8 +251,8 @@ class Gallery(AbstractContextManager["Gallery", None]):
         """Write rows that replace others; the caller holds the writing lock."""
         before = self._view.live
         row_ids = self._truth.upsert(rows.table, revision, replacing=bool(replaced))
-        catalogue = Catalogue.of_truth(rows.table, row_ids, rows.attributes)
-        fresh = write_or_keep(self.path, catalogue, rows.contributions, rows.bias)
+        columns = ImageColumns.of_truth(rows.table, row_ids, rows.attributes)
+        fresh = write_or_keep(self.path, columns, rows.contributions, rows.bias)
         self._show(before.without(replaced).holding(fresh))
         self._compaction.after_commit()
 

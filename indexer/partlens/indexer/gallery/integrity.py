@@ -8,7 +8,6 @@ from pathlib import Path
 
 from partlens.indexer.errors import DamagedError, IndexerError
 from partlens.indexer.gallery import checksums, indexes, segments
-from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.committed import (
     COMMITTED,
     DATASET,
@@ -18,11 +17,12 @@ from partlens.indexer.gallery.committed import (
     require_checksums,
 )
 from partlens.indexer.gallery.findings import Finding
+from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.indexes import INDEXES
+from partlens.indexer.gallery.lance_rows import LanceRows
 from partlens.indexer.gallery.loading import SEGMENTS
+from partlens.indexer.gallery.rows_version import RowsVersion
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.truth import Truth
-from partlens.indexer.gallery.version import Version
 from partlens.indexer.gallery.view import GalleryView
 
 Digest = Callable[[Path], str]
@@ -129,7 +129,7 @@ class Note:
 Piece = TruthFile | SealedFolder | Note
 
 
-def pieces(view: GalleryView, path: Path, bound: Binding) -> list[Piece]:
+def pieces(view: GalleryView, path: Path, bound: GallerySpec) -> list[Piece]:
     """Everything on disk that a view needs, the truth first.
 
     Args:
@@ -144,11 +144,11 @@ def pieces(view: GalleryView, path: Path, bound: Binding) -> list[Piece]:
     return found
 
 
-def notes(path: Path, bound: Binding) -> list[Note]:
+def notes(path: Path, bound: GallerySpec) -> list[Note]:
     """The small files: gallery.json, committed.json, truth.sha256 and indexes/choice.json."""
 
     def same_binding() -> None:
-        if Binding.read(path) != bound:
+        if GallerySpec.read(path) != bound:
             raise DamagedError("it names another model than when the gallery was opened")
 
     choice = f"{INDEXES}/{indexes.CHOICE}"
@@ -169,7 +169,7 @@ def checksums_note(path: Path) -> Note:
     return Note(path / SUMS, SUMS, lambda: require_checksums(path), advice)
 
 
-def truth_files(path: Path, version: Version) -> list[TruthFile]:
+def truth_files(path: Path, version: RowsVersion) -> list[TruthFile]:
     """The files that a version of the truth needs."""
     sums = recorded(path)
     found = []
@@ -209,7 +209,7 @@ class Glance:
     fatal: Finding | None
 
 
-def glance(path: Path, version: Version) -> Glance:
+def glance(path: Path, version: RowsVersion) -> Glance:
     """Look for damage of the truth as a gallery is opened.
 
     It looks at the presence and size of every file, and compares with their checksums those that
@@ -236,7 +236,7 @@ def glance(path: Path, version: Version) -> Glance:
     return Glance(tuple(findings), fatal)
 
 
-def require_readable(path: Path, truth: Truth) -> Sequence[Finding]:
+def require_readable(path: Path, truth: LanceRows) -> Sequence[Finding]:
     """Find damage that is cheap to detect, and log it.
 
     Args:
@@ -294,7 +294,7 @@ def _needed(file: Path) -> bool:
     """Whether the newest version on disk needs a file: a writer may have tidied it away."""
     folder = next(parent for parent in file.parents if parent.name == DATASET).parent
     try:
-        return file in Truth(folder).current.files()
+        return file in LanceRows(folder).current.files()
     except DamagedError:
         return True
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from partlens.indexer.gallery import segments
-from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.durability import refusals
 from partlens.indexer.gallery.findings import Finding
+from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.loading import SEGMENTS, not_held, stored
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.view import GalleryView
@@ -18,7 +18,7 @@ def segments_of(finding: Finding, view: GalleryView) -> Sequence[Segment]:
 
 
 def rebuilt(
-    view: GalleryView, damaged: Segment, bound: Binding, require_going: Callable[[], None]
+    view: GalleryView, damaged: Segment, bound: GallerySpec, require_going: Callable[[], None]
 ) -> Sequence[Segment]:
     """Write what a damaged segment should hold into new segments.
 

@@ -1,4 +1,4 @@
-"""Reads all of a gallery's files again and again, slowly, and tells of those that have changed."""
+"""Reads all files of a gallery repeatedly, at a bounded rate, and reports changed ones."""
 
 import logging
 import threading
@@ -43,10 +43,10 @@ class ScrubEvents(Protocol):
 class Scrubber:
     """Compares every file that a gallery's newest version needs with its checksum, on a thread.
 
-    The truth comes first, then segments, then indexes; what a writer tidies away meanwhile is no
-    damage. A damaged segment or index is made again from the truth, unless the truth is damaged
-    too or another process writes: then it is tried again later. The truth is never changed. A pass
-    that is stopped goes on from where it was when the next Scrubber begins.
+    The truth comes first, then segments, then indexes. Files that a writer removes meanwhile are
+    not damage. A damaged segment or index is rebuilt from the truth; if the truth is damaged too
+    or another process is writing, that is tried again later. The truth is never changed. The next
+    Scrubber resumes a pass that was stopped.
 
     Args:
         gallery: to read; something else must refresh it.
@@ -113,7 +113,7 @@ class Scrubber:
                     return
 
     def _look_at_suspects(self) -> None:
-        """Read first what was found damaged before."""
+        """Read first the files that were damaged before."""
         self._list(again=True)
         for piece in [one for one in self._pieces if one.place in self._suspects]:
             self._examine(piece)
@@ -176,7 +176,7 @@ class Scrubber:
                 self._clear(finding, mended=False)
 
     def _look_at_findings(self) -> None:
-        """See what was brought back meanwhile, and try again to mend what could not be mended."""
+        """Check what was restored meanwhile or failed in a search, and retry failed repairs."""
         self._list()
         failed = self._failed()
         for piece in [one for one in self._pieces if one.place in failed]:
@@ -220,7 +220,7 @@ class Scrubber:
         try:
             self._gallery.mend(finding, self._pace.require_going)
         except (LockedError, StorageError, DamagedError) as error:
-            _log.warning("%s cannot be made again now: %s", finding.place, error)
+            _log.warning("%s cannot be rebuilt now: %s", finding.place, error)
         else:
             self._clear(finding, mended=True)
 
@@ -249,5 +249,5 @@ class Scrubber:
 
 
 def _key(place: str) -> tuple[int, str]:
-    """Orders places: what cannot be made again comes first."""
+    """Order of places: what cannot be rebuilt comes first."""
     return KINDS.index(Finding(place, "", repairable=False).kind), place

@@ -1,4 +1,4 @@
-"""What a segment knows of its images besides their contributions, column by column."""
+"""The ids and metadata of a segment's images, column by column, in memory."""
 
 import json
 from bisect import bisect_left
@@ -60,12 +60,12 @@ class Codes(NamedTuple):
         return np.isin(self.numbers, wanted)
 
 
-class Catalogue:
-    """The columns SCHEMA of M images, in row order; never changes.
+class ImageColumns:
+    """The columns SCHEMA of M images, in row order; they never change.
 
     Args:
-        table: of that schema. Where earlier versions let in a time of capture that is out of
-            range, it counts as unknown.
+        table: table of that schema. Capture times out of range, which earlier versions allowed,
+            are treated as unknown.
     """
 
     def __init__(self, table: pa.Table) -> None:
@@ -86,9 +86,9 @@ class Catalogue:
         """Shape [M]."""
         return np.asarray(self.table["row_id"].to_numpy())
 
-    def take(self, rows: Rows) -> "Catalogue":
-        """Of these rows alone."""
-        return Catalogue(self.table.take(pa.array(rows)))
+    def take(self, rows: Rows) -> "ImageColumns":
+        """The columns of some rows."""
+        return ImageColumns(self.table.take(pa.array(rows)))
 
     def ids(self, rows: Rows) -> list[str]:
         """Ids of rows."""
@@ -96,7 +96,7 @@ class Catalogue:
         return found
 
     def find(self, ids: Iterable[str]) -> Sequence[tuple[str, int]]:
-        """Each of the ids that is there, and every row that has it."""
+        """(id, row) for every row that has one of the ids."""
         found = list[tuple[str, int]]()
         if not len(self):
             return found
@@ -109,7 +109,7 @@ class Catalogue:
         return found
 
     def prepare(self) -> None:
-        """Sort the ids now, so that threads need not all do so."""
+        """Sort the ids now, so that not every thread has to."""
         _ = self._by_id if len(self) else None
 
     @cached_property
@@ -129,11 +129,11 @@ class Catalogue:
         return ranks
 
     def stored(self, rows: Rows) -> list[StoredImage]:
-        """What is known of the images in rows."""
+        """The images in rows."""
         return [_stored(plain) for plain in self.table.take(pa.array(rows)).to_pylist()]
 
     def stored_one(self, row: int) -> StoredImage:
-        """The same of one image, without the overhead of a table."""
+        """The image in one row, without the overhead of a table."""
         names = self.table.column_names
         return _stored({name: self.table[name].chunk(0)[row].as_py() for name in names})
 
@@ -152,7 +152,7 @@ class Catalogue:
         return self._codes["attribute", name]
 
     def groups(self, by: GroupBy) -> Codes:
-        """The group of every row, -1 where it is one of its own."""
+        """The group of every row, -1 for rows without one."""
         codes = self.attribute_codes(by.attribute) if by.attribute else self.codes(by.column)
         unknown = [number for number, text in enumerate(codes.texts) if not text]
         return Codes(np.where(np.isin(codes.numbers, unknown), -1, codes.numbers), codes.texts)
@@ -186,16 +186,16 @@ class Catalogue:
         return np.asarray(pc.fill_null(column, _UNKNOWN_TIME).to_numpy())
 
     def write(self, path: Path) -> None:
-        """As an Arrow file of one batch."""
+        """Write an Arrow file of one batch."""
         with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, SCHEMA) as writer:
             writer.write_table(self.table)
 
     @classmethod
-    def read(cls, path: Path) -> "Catalogue":
-        """What write wrote; read into memory, so that the file may change afterwards.
+    def read(cls, path: Path) -> "ImageColumns":
+        """Read a file that write made, into memory, so that it may change afterwards.
 
         Raises:
-            ValueError, OSError: it is something else.
+            ValueError, OSError: the file cannot be read, or holds something else.
         """
         table = pa.ipc.open_file(pa.py_buffer(read_file(path))).read_all()
         if table.schema != SCHEMA or not len(table):
@@ -209,8 +209,8 @@ class Catalogue:
         table: pa.Table,
         row_ids: NDArray[np.int64],
         attributes: Sequence[Mapping[str, str]] | None = None,
-    ) -> "Catalogue":
-        """From rows of the truth that have the columns TRUTH_COLUMNS.
+    ) -> "ImageColumns":
+        """Columns of rows of the truth, which have the columns TRUTH_COLUMNS.
 
         Args:
             attributes: of each row; None to read them from the table, which holds JSON.
@@ -230,9 +230,9 @@ class Catalogue:
         return cls(pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA))
 
 
-def joined(parts: Sequence[Catalogue]) -> Catalogue:
-    """One after the other."""
-    return Catalogue(pa.concat_tables([part.table for part in parts]))
+def joined(parts: Sequence[ImageColumns]) -> ImageColumns:
+    """Concatenate columns."""
+    return ImageColumns(pa.concat_tables([part.table for part in parts]))
 
 
 def _pairs(text: str | None) -> list[tuple[str, str]]:

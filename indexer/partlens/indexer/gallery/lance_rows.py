@@ -1,4 +1,4 @@
-"""The truth: one Lance dataset, and the version of it that is safe on disk."""
+"""The truth: the rows of a Lance dataset, and the version of it that is safe on disk."""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from partlens.common.durable import sync
 from partlens.indexer.errors import DamagedError, StorageError
 from partlens.indexer.gallery import checksums
-from partlens.indexer.gallery.binding import Binding
 from partlens.indexer.gallery.committed import (
     COMMITTED,
     DATASET,
@@ -35,18 +34,19 @@ from partlens.indexer.gallery.durability import (
     refusals,
     sync_new,
 )
-from partlens.indexer.gallery.schema import schema
-from partlens.indexer.gallery.version import (
-    Version,
+from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.rows_version import (
+    RowsVersion,
     any_of,
     later_manifests,
     manifest_path,
     opened,
 )
+from partlens.indexer.gallery.schema import schema
 
-# Who reads a version that is older than this and not the newest must take a newer one.
+# Older versions are removed; their readers must take a newer one.
 _KEPT = timedelta(minutes=5)
-# A file that is rewritten again and again while it grows, so not much larger.
+# A file is rewritten several times while it grows, so it should not be much larger.
 _FILE_BYTES = 16 * 2**20
 # Bytes read at most to find out whether damage made a write fail.
 _EXAMINED_BYTES = 2**30
@@ -55,26 +55,29 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Rewritten:
-    """Files that hold the live rows of others, and are not used yet.
+    """Files that hold the live rows of other files, not committed yet.
 
     Attributes:
         results: what Lance needs to use them.
-        sources: fragment -> its deletions, of what they were copied from.
+        sources: number of each copied fragment -> its file of deleted rows.
     """
 
     results: Sequence[Any]
     sources: Mapping[int, str | None]
 
 
-class Truth:
-    """Rows of images that only ever change as a whole commit.
+class LanceRows:
+    """One row for each image, in a Lance dataset; changes one whole commit at a time.
 
-    Lance does not sync, so a commit counts from when its files are synced and committed.json
-    names its version. What lies after that version was never acknowledged: readers do not look
-    at it, and the next writer removes it. Reading is safe from threads, writing is for one.
+    Lance does not sync, so a commit counts once its files are synced and committed.json names its
+    version. Later versions were never acknowledged: readers ignore them, and the next writer
+    removes them. Any thread may read; only one may write.
+
+    Attributes:
+        current: the newest committed version that was read.
 
     Args:
-        folder: of the gallery.
+        folder: folder of the gallery.
 
     Raises:
         DamagedError: the committed version cannot be opened, or its manifest differs from its
@@ -90,8 +93,8 @@ class Truth:
         self.current = self._newest(first=True)
 
     @classmethod
-    def create(cls, folder: Path, bound: Binding) -> None:
-        """An empty one, on disk."""
+    def create(cls, folder: Path, bound: GallerySpec) -> None:
+        """Create an empty dataset; on disk when this returns."""
         empty, path = schema(bound).empty_table(), folder / DATASET
         dataset = lance.write_dataset(empty, str(path), enable_stable_row_ids=True)
         checksums.record(folder / SUMS, _unchanging(sync_new(path, set())))
@@ -99,17 +102,17 @@ class Truth:
         note_committed(folder)
 
     def refresh(self) -> bool:
-        """Go to the newest committed version; False if it is the one already read."""
+        """Read the newest committed version; False if that is the current one."""
         if Committed.read(self._folder).version == self.current.number:
             return False
         self.current = self._newest()
         return True
 
     def begin(self) -> lance.LanceDataset:
-        """Get ready to write; only for the holder of the writer's lock.
+        """Prepare to write; only for the holder of the writer's lock.
 
         Returns:
-            The committed version, to write through.
+            The dataset at the committed version, for writing.
 
         Raises:
             StorageError: what a killed writer left cannot be removed.
@@ -123,7 +126,7 @@ class Truth:
                 path.unlink()
             dataset = opened(self._path, self._committed.version)
             self._synced = everything_below(self._path)
-            self.current = Version(dataset.checkout_version(dataset.version))
+            self.current = RowsVersion(dataset.checkout_version(dataset.version))
             self._complete(sums)
         self._writer = dataset
         return dataset
@@ -148,8 +151,7 @@ class Truth:
         """Insert rows, or replace those of the same id; returns when they are on disk.
 
         Args:
-            replacing: whether some of the ids are there already. Looking for them reads the ids of
-                all rows, so it is done only then.
+            replacing: whether some of the ids exist. Lance then reads the ids of all rows.
 
         Returns:
             The row id of each row of the table.
@@ -173,7 +175,7 @@ class Truth:
         return np.asarray(self._new_rows([], fragments)["_rowid"].to_numpy(), np.int64)
 
     def delete(self, row_ids: Iterable[int]) -> None:
-        """Delete these rows; returns when that is on disk, and raises as upsert does."""
+        """Delete rows; on disk when this returns. Raises the errors of upsert."""
         with self._commit() as dataset:
             dataset.delete(any_of(row_ids))
 
@@ -193,16 +195,16 @@ class Truth:
 
     @property
     def next_revision(self) -> int:
-        """For the images of the next upsert."""
+        """Revision of the images of the next upsert."""
         return self._committed.revision + 1
 
     def rewrite(self, row_bytes: int, dead_share: float) -> Rewritten:
-        """Put small files together and leave out deleted rows, beside what is read; see replace.
+        """Merge small files and drop deleted rows into new files, for `replace`.
 
-        It takes long, and other commits may come meanwhile.
+        This takes long; other commits may happen meanwhile.
 
         Args:
-            row_bytes: about how large a row is.
+            row_bytes: approximate size of a row.
             dead_share: files with a larger share of deleted rows are rewritten too.
 
         Raises:
@@ -228,7 +230,7 @@ class Truth:
         return Rewritten(results, sources)
 
     def replace(self, rewritten: Rewritten) -> bool:
-        """Commit what rewrite made; False, and nothing is done, if its rows have changed since."""
+        """Commit rewritten files; False, and nothing changes, if their rows have changed since."""
         now = self.current.fragments()
         if any(id not in now or now[id] != file for id, file in rewritten.sources.items()):
             return False
@@ -238,10 +240,10 @@ class Truth:
         return True
 
     def forget_history(self, *, at_once: bool = False) -> None:
-        """Remove files that no version needs, nothing being in the midst of `rewrite`.
+        """Remove old versions and the files that only they need; never during `rewrite`.
 
         Args:
-            at_once: no version but the newest; otherwise none newer than five minutes.
+            at_once: remove all versions but the newest; otherwise those older than five minutes.
         """
         dataset = self._to_write()
         with self._refusals():
@@ -251,23 +253,23 @@ class Truth:
             checksums.forget_missing(self._folder / SUMS)
 
     def commit_nothing(self) -> None:
-        """A version like the one before, whose files name none of the rows that were changed."""
+        """Commit a version with the same rows, whose files no longer name changed rows."""
         with self._commit() as dataset:
             dataset.restore()  # type: ignore[no-untyped-call]
 
-    def _newest(self, *, first: bool = False) -> Version:
-        """The committed version, which another process may be about to tidy away.
+    def _newest(self, *, first: bool = False) -> RowsVersion:
+        """Open the committed version, which another process may be about to remove.
 
         Args:
-            first: compare its manifest with its checksum, as one that was changed must not be
-                parsed. Versions that come later have just been written.
+            first: compare the manifest with its checksum, since a changed one must not be
+                parsed. Later versions have just been written.
         """
         committed = Committed.newest(self._folder)
         while True:
             try:
                 if first:
                     self._require_manifest(committed.version)
-                return Version.open(self._path, committed.version)
+                return RowsVersion.open(self._path, committed.version)
             except DamagedError:
                 before, committed = committed, Committed.newest(self._folder)
                 if committed == before:
@@ -281,7 +283,7 @@ class Truth:
                 " differs from its checksum; bring the gallery back from a backup"
             )
 
-    def _require_whole(self, version: Version, numbers: Set[int]) -> None:
+    def _require_whole(self, version: RowsVersion, numbers: Set[int]) -> None:
         """Raise DamagedError if a file of these parts of a version differs from its checksum."""
         sums = recorded(self._folder)
         parts = [part for part in version.parts() if part.fragment_id in numbers]
@@ -335,7 +337,7 @@ class Truth:
 
     @contextmanager
     def _commit(self, revision: int | None = None) -> Iterator[lance.LanceDataset]:
-        """Makes what is done to the dataset in the block a commit, or nothing at all."""
+        """Commit all changes that the block makes to the dataset, or none of them."""
         dataset, before, known = self._to_write(), self._committed, set(self._synced)
         highest = before.revision if revision is None else revision
         try:
@@ -354,13 +356,13 @@ class Truth:
             _log.warning("%s cannot be written: %s", SUMS, error)
             self._writer = None
         self._committed = Committed(dataset.version, highest)
-        self.current = Version(dataset.checkout_version(dataset.version))
+        self.current = RowsVersion(dataset.checkout_version(dataset.version))
 
     def _undo(self, before: Committed, known: set[Path]) -> None:
-        """Remove what a failed commit wrote; unless committed.json names it: then it is there."""
+        """Remove what a failed commit wrote, unless committed.json already names it."""
         self._writer = None
         if Committed.read(self._folder) == before and not self._rewriting:
-            # A disk that is full must not be filled by what nothing refers to.
+            # Do not fill a full disk with files that nothing refers to.
             for path in everything_below(self._path) - known:
                 if path.is_file() and path.suffix != ".json":
                     path.unlink(missing_ok=True)
@@ -368,5 +370,5 @@ class Truth:
 
 
 def _unchanging(files: Sequence[Path]) -> list[Path]:
-    """Without Lance's note of the newest version, which it rewrites and does not rely on."""
+    """The files without Lance's hint of the newest version, which it rewrites."""
     return [file for file in files if file.suffix != ".json"]
