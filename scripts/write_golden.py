@@ -19,7 +19,7 @@ from partlens.explainer.reduction import Projection, smaller
 from partlens.explainer.scoring import Score, query_part
 from partlens.explainer.starter.pictures import Picture, generate
 from partlens.indexer.gallery import Filter, Gallery, Metadata, NewImage
-from partlens.indexer.gallery.binding import FORMAT
+from partlens.indexer.gallery.gallery_spec import FORMAT
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.picture import media_digest, thumbnail
 

@@ -1,15 +1,21 @@
 """A process that changes a gallery at random and reports each change before and after it."""
 
+import os
+import signal
+import sys
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from gallery_images import image
+from gallery_images import image, parts
 
-from partlens.indexer.gallery import Correction, Gallery, Metadata, compaction
+from partlens.indexer.errors import DamagedError
+from partlens.indexer.gallery import Correction, Filter, Gallery, Metadata, compaction
 
 IDS = 40
+_FILE_EVENTS = {"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "shutil.rmtree"}
 
 
 class Change(NamedTuple):
@@ -67,3 +73,54 @@ def write_for_ever(path: Path, seed: int, pipe: Connection) -> None:
             else:
                 gallery.compact()
             pipe.send((change, True))
+
+
+def tidy_and_die(path: Path, at: int, pipe: Connection) -> None:
+    """Merges, deletes and erases, and is killed before its file operation number `at`.
+
+    Sends True if it came to the end before that.
+    """
+    with Gallery.open(path) as gallery:
+        _die_before(at, path)
+        gallery.add([image("b"), image("c", 2)])
+        gallery.compact()
+        gallery.add([image("d")])
+        gallery.delete(["b"])
+        gallery.purge()
+    pipe.send(True)
+
+
+def read_what_is_cut_short(
+    path: Path, file: str, damage: Callable[[Path], None], pipe: Connection
+) -> None:
+    """Opens a gallery, damages an array of each segment, and sends which reads met damage."""
+    view, met = Gallery.open(path).view, list[str]()
+    for each in path.glob(f"segments/*/{file}"):
+        damage(each)
+    reads: dict[str, Callable[[], object]] = {
+        "search": lambda: view.search(parts(), "context", Filter(), 10),
+        "decompositions": lambda: view.decompositions([one.id for one in view.list()]),
+    }
+    for name, read in reads.items():
+        try:
+            read()
+        except DamagedError:
+            met.append(name)
+    pipe.send(met)
+
+
+def _die_before(at: int, path: Path) -> None:
+    """Have the system kill this process before its operation number `at` on a file of a folder."""
+    left = at
+
+    def count(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal left
+        # Deletions below an open folder give names only.
+        if event in _FILE_EVENTS and (
+            str(arguments[0]).startswith(str(path)) or "/" not in str(arguments[0])
+        ):
+            left -= 1
+            if not left:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(count)

@@ -4,6 +4,7 @@ Axis letters: M images, P positions, D dimensions.
 """
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +17,35 @@ Rows = int | slice | NDArray[np.integer]
 _LARGEST = 127
 
 
+class RowArray(Protocol):
+    """An array whose rows can be read: one of NumPy, or one in a file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of its numbers."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> Any: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """Contributions in storage form; may be memory-mapped.
+    """Contributions as they are kept, in memory or in files.
 
     Attributes:
         values: float16 or int8, shape [M, P, D].
         scales: factor for the int8 values of each position, float32 [M, P]; None for float16.
     """
 
-    values: NDArray[np.float16] | NDArray[np.int8]
-    scales: FloatArray | None = None
+    values: RowArray
+    scales: RowArray | None = None
 
     @classmethod
     def of(cls, contributions: FloatArray, storage: Storage) -> "Stored":

@@ -45,8 +45,8 @@ def fit_smaller(
         ModelMismatchError: the gallery is bound to another model.
     """
     require_free(folder)
-    if gallery.model_digest != model.spec.digest:
-        raise ModelMismatchError(gallery.model_digest, model.spec.digest)
+    if gallery.spec.digest != model.spec.digest:
+        raise ModelMismatchError(gallery.spec.digest, model.spec.digest)
     projection = None
     if dimensions is not None:
         view = gallery.view
@@ -86,9 +86,9 @@ def copy_images(
         GalleryError: the gallery cannot be written to.
     """
     reduction = model.spec.reduction
-    if source.model_digest not in (model.spec.digest, reduction.of if reduction else ""):
-        raise ModelMismatchError(source.model_digest, model.spec.digest)
-    same = source.model_digest == model.spec.digest
+    if source.spec.digest not in (model.spec.digest, reduction.of if reduction else ""):
+        raise ModelMismatchError(source.spec.digest, model.spec.digest)
+    same = source.spec.digest == model.spec.digest
     progress, held = Progress(len(source.view)), gallery.view.holdings()
     for page in _pages(source, held):
         contributions, bias = page.contributions, page.bias

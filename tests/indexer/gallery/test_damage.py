@@ -3,6 +3,7 @@
 import errno
 import itertools
 import json
+import multiprocessing
 import os
 import resource
 import shutil
@@ -14,15 +15,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from gallery_images import SPEC, image, parts
+from gallery_writer import read_what_is_cut_short
 
 from partlens.common.storage import Storage
 from partlens.explainer.stored import Stored
 from partlens.indexer.cli import index
 from partlens.indexer.errors import DamagedError, LockedError, NewerFormatError, StorageError
 from partlens.indexer.gallery import Filter, Gallery
+from partlens.indexer.gallery.mapped import MappedArray
 from partlens.indexer.gallery.scrub_record import ScrubRecord
 from partlens.indexer.gallery.verification import Verification, repair, verify
 
@@ -64,6 +68,12 @@ def empty(file: Path) -> None:
 DAMAGES = (flip, shorten, empty, Path.unlink)
 # A trained index of a segment goes here when there is one: its checksum is among the segment's.
 SEGMENT_FILES = ("contributions.npy", "bias.npy", "catalogue.arrow", "files.sha256")
+ARRAYS_OF = [
+    ("float16", "contributions.npy"),
+    ("float16", "bias.npy"),
+    ("int8", "contributions.npy"),
+    ("int8", "scales.npy"),
+]
 FILES_OF = [*itertools.product(get_args(Storage), SEGMENT_FILES), ("int8", "scales.npy")]
 
 
@@ -165,15 +175,114 @@ def test_a_row_whose_numbers_do_not_add_up_is_found_without_checksums(
     path: Path, storage: Storage
 ) -> None:
     (path / "truth.sha256").unlink()
-    assert verify(path).unchecked and not verify(path).findings
+    assert verify(path).unchecked
     largest = max((path / "truth.lance/data").iterdir(), key=lambda file: file.stat().st_size)
     content = bytearray(largest.read_bytes())
-    numbers = Stored.of(image("7").contributions[None], storage).values.tobytes()
+    numbers = Stored.of(image("7").contributions[None], storage).values[:].tobytes()
     at = content.index(numbers)
     content[at + 1] ^= 0x44  # the exponent of the first number, or the second
     largest.write_bytes(content)
-    (finding, *_) = verify(path).findings
+    (finding, of_sums) = verify(path).findings
     assert "'7'" in str(finding) and "backup" in str(finding)
+    assert of_sums.place == "truth.sha256" and repair(path).findings == (finding, of_sums)
+
+
+@pytest.mark.parametrize("damage", [empty, Path.unlink])
+def test_lost_checksums_are_damage_until_they_are_recorded_again(
+    path: Path, damage: Callable[[Path], object]
+) -> None:
+    damage(path / "truth.sha256")
+    (finding,) = verify(path).findings
+    assert finding.place == "truth.sha256" and "--repair" in str(finding)
+    with Gallery.open(path) as gallery:
+        assert gallery.damage == (finding,)
+        for change in (lambda: gallery.add([image("y")]), lambda: gallery.delete(["1"])):
+            with pytest.raises(DamagedError, match=r"truth\.sha256"):
+                change()
+    result = CliRunner().invoke(index, ["verify", str(path), "--repair"])
+    assert result.exit_code == 0, result.output
+    assert not verify(path).unchecked
+    with Gallery.open(path) as gallery:
+        gallery.add([image("y")])
+
+
+def test_lines_that_are_lost_from_the_checksums_are_damage(path: Path) -> None:
+    sums = path / "truth.sha256"
+    lines = sums.read_text().splitlines(keepends=True)
+    gone = next(line for line in lines if "/data/" in line)
+    sums.write_text("".join(line for line in lines if line != gone))
+    (finding,) = verify(path).findings
+    assert finding.place in gone and "checksum" in finding.problem
+
+
+def test_checksums_that_an_earlier_version_lost_are_recorded_by_the_next_writer(path: Path) -> None:
+    """It did not sync them, and recorded none of committed.json."""
+    sums = path / "truth.sha256"
+    lines = sums.read_text().splitlines(keepends=True)
+    gone = next(line for line in lines if "/data/" in line)
+    sums.write_text("".join(one for one in lines if one != gone and "committed.json" not in one))
+    assert verify(path).unchecked == 1 and not verify(path).findings
+    with Gallery.open(path) as gallery:
+        gallery.delete(["nobody"])
+    assert not verify(path).unchecked and not verify(path).findings
+
+
+@pytest.mark.parametrize(
+    "number", ["-1", "0", "1e3", "2.0", "true", '"2"', str(2**70), "9" * 5000, "null"]
+)
+@pytest.mark.parametrize("name", ["version", "revision"])
+def test_a_number_of_the_newest_version_that_cannot_be_is_reported(
+    path: Path, name: str, number: str
+) -> None:
+    plain = json.loads((path / "committed.json").read_text())
+    text = json.dumps(plain | {name: "?"}).replace('"?"', number)
+    if name == "revision" and number == "0":
+        return
+    with Gallery.open(path) as gallery:
+        (path / "committed.json").write_text(text)
+        for look in (lambda: verify(path), lambda: gallery.add([image("y")]), gallery.refresh):
+            with pytest.raises(DamagedError, match=r"committed\.json"):
+                look()
+    result = CliRunner().invoke(index, ["verify", str(path)])
+    assert result.exit_code == 1 and "committed.json" in result.output
+
+
+def test_an_older_note_of_the_newest_version_rolls_nothing_back(path: Path) -> None:
+    file = path / "committed.json"
+    with Gallery.open(path) as gallery:
+        older = file.read_bytes()
+        gallery.add([image("y")])
+        newest = file.read_bytes()
+        file.write_bytes(older)
+        for change in (lambda: gallery.add([image("z")]), gallery.refresh):
+            with pytest.raises(DamagedError, match="not the last that was committed"):
+                change()
+        assert "y" in gallery.view
+    with pytest.raises(DamagedError, match="not the last that was committed"):
+        Gallery.open(path)
+    (finding,) = [one for one in repair(path).findings if one.place == "committed.json"]
+    assert "backup" in str(finding)
+    file.write_bytes(newest)
+    assert "y" in Gallery.open(path).view and not verify(path).findings
+
+
+def test_a_lower_revision_is_not_given_again(path: Path) -> None:
+    file = path / "committed.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"revision": 1}))
+    with Gallery.open(path) as gallery, pytest.raises(DamagedError, match="revision 1"):
+        gallery.add([image("y")])
+
+
+@pytest.mark.parametrize("damage", [empty, Path.unlink])
+def test_damage_that_is_met_while_writing_is_damage(
+    path: Path, damage: Callable[[Path], object]
+) -> None:
+    with Gallery.open(path) as gallery:
+        gallery.delete(["0"])
+        for file in (path / "truth.lance/data").iterdir():
+            damage(file)
+        with pytest.raises(DamagedError, match="data/"):
+            gallery.add([image("1", 5)])  # replaces, for which Lance reads the ids
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"version": 2'])
@@ -359,23 +468,43 @@ def test_what_is_no_file_in_the_place_of_one_is_an_error(path: Path, name: str, 
             assert isinstance(found, Verification) and found.findings
 
 
-def test_a_list_of_images_that_changes_while_it_is_in_use_is_damage(path: Path) -> None:
-    """It is mapped into memory: what the disk gives back later may be no text any more."""
-    gallery = Gallery.open(path)
+def test_a_list_of_images_that_changes_while_it_is_in_use_changes_no_answer(path: Path) -> None:
+    view = Gallery.open(path).view
     for file in path.glob("segments/*/catalogue.arrow"):
-        content = file.read_bytes()
-        assert content.count(b"file:///") > 0
-        with open(file, "r+b") as out:  # the same file, as the mapping sees it
-            out.write(content.replace(b"file:///", 8 * b"\xff"))
-    view = gallery.view
-    for look in (
-        view.list,
-        lambda: view.stored(["1"]),
-        lambda: view.holdings().get("1"),
-        lambda: view.search(parts(), "context", Filter(), 10),
-    ):
-        with pytest.raises(DamagedError, match="changed while it was in use"):
-            look()
+        flip(file)
+        shorten(file)
+    stored = [view.stored([one.id]) for one in view.list()]
+    assert [id for one in stored for id in one] == sorted(view.digests())
+    assert view.search(parts(), "context", Filter(cameras=frozenset({""})), 10)
+
+
+@pytest.mark.usefixtures("preloaded")
+@pytest.mark.parametrize("damage", [shorten, empty])
+@pytest.mark.parametrize(("storage", "file"), ARRAYS_OF, indirect=["storage"])
+def test_an_array_that_is_cut_short_while_it_is_read_ends_no_process(
+    path: Path, file: str, damage: Callable[[Path], None]
+) -> None:
+    context = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=read_what_is_cut_short, args=(path, file, damage, theirs))
+    child.start()
+    theirs.close()
+    child.join(DEADLINE)
+    assert child.exitcode == 0, "a negative number is a signal"
+    assert ours.recv() == ["search", "decompositions"]
+
+
+def test_mapped_rows_equal_those_of_the_array(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).standard_normal((3000, 2, 3)).astype(np.float32)
+    np.save(tmp_path / "array.npy", array)
+    mapped = MappedArray(tmp_path / "array.npy")
+    assert (len(mapped), mapped.shape, mapped.dtype) == (3000, (3000, 2, 3), array.dtype)
+    some = np.random.default_rng(1).integers(0, 3000, 2500)
+    for rows in (7, slice(None), slice(5, 1500), slice(0, 0), some, some[:0]):
+        np.testing.assert_array_equal(mapped[rows], array[rows])
+    for beyond in (3000, -1, np.array([1, 3000])):
+        with pytest.raises(IndexError):
+            mapped[beyond]
 
 
 def test_a_scrub_record_that_is_no_file_is_begun_anew(tmp_path: Path) -> None:

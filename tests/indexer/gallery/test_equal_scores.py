@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from partlens.explainer.scoring import Score, score_images
 from partlens.indexer.gallery import Filter, Gallery, GroupBy, NewImage, segments
 from partlens.indexer.gallery import search as searching
-from partlens.indexer.gallery.binding import Binding
-from partlens.indexer.gallery.catalogue import Catalogue
+from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.gpu import GpuIndex, Owner
+from partlens.indexer.gallery.image_columns import ImageColumns
 from partlens.indexer.gallery.indexes import Indexes, SegmentIndex
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.plan import IndexChoice
@@ -51,9 +51,9 @@ def copy(name: int, content: int) -> NewImage:
 
 def segment(images: Sequence[NewImage]) -> Segment:
     """One in memory."""
-    rows = packed(images, 1, Binding(SPEC, "float16"))
-    catalogue = Catalogue.of_truth(rows.table, np.arange(len(images)))
-    return segments.in_memory(catalogue, rows.contributions, rows.bias)
+    rows = packed(images, 1, GallerySpec(SPEC, "float16"))
+    columns = ImageColumns.of_truth(rows.table, np.arange(len(images)))
+    return segments.in_memory(columns, rows.contributions, rows.bias)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def oracle(snapshot: LiveRows, score: Score, where: Filter, by: GroupBy | None) 
     """Every image that passes, or the best of each group, best first."""
     ranked, kept = list[Ranked](), list[Ranked]()
     for of, live in zip(snapshot.segments, snapshot.live, strict=True):
-        for row, stored in enumerate(of.catalogue.stored(np.arange(len(of)))):
+        for row, stored in enumerate(of.columns.stored(np.arange(len(of)))):
             known = stored.metadata
             if live[row] and (not where.cameras or known.camera in where.cameras):
                 content = of.contributions[row].tobytes(), of.bias[row].tobytes()

@@ -1,6 +1,8 @@
 """What was erased is in no byte of any file; what was not is as it was."""
 
 import json
+import shutil
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -35,9 +37,9 @@ def picture(id: str, seed: int = 0, **metadata: Any) -> NewImage:
 
 def traces(one: NewImage, storage: Storage) -> list[bytes]:
     kept = Stored.of(one.contributions[None], storage)
-    numbers = kept.values.tobytes() if kept.scales is None else kept.scales.tobytes()
+    numbers = kept.values[:].tobytes() if kept.scales is None else kept.scales[:].tobytes()
     texts = [one.id.encode(), one.uri.encode()]
-    return [*texts, one.thumbnail[200:260], kept.values.tobytes()[20:60], numbers[4:44]]
+    return [*texts, one.thumbnail[200:260], kept.values[:].tobytes()[20:60], numbers[4:44]]
 
 
 def files_with(path: Path, trace: bytes) -> list[str]:
@@ -95,6 +97,42 @@ def test_what_a_killed_writer_left_is_erased_too(filled: Gallery, storage: Stora
     assert erase(filled.path, [GONE]).gone
     for trace in traces(picture(GONE, 1), storage):
         assert not files_with(filled.path, trace)
+
+
+def left_without_checksums(segment: Path) -> None:
+    (segment / "files.sha256").unlink()
+
+
+def left_empty(segment: Path) -> None:
+    shutil.rmtree(segment)
+    segment.mkdir()
+
+
+def left_as_a_file(segment: Path) -> None:
+    shutil.rmtree(segment)
+    segment.write_bytes(b"?")
+
+
+@pytest.mark.parametrize("leave", [left_without_checksums, left_empty, left_as_a_file])
+def test_a_segment_that_was_removed_in_part_hinders_no_erasure(
+    filled: Gallery, leave: Callable[[Path], None], storage: Storage
+) -> None:
+    """Under its own name, as a version that renamed nothing or a power cut may leave it."""
+    copy = filled.path.parent / "copy"
+    used = next(segment.path for segment in filled.view.live.segments)
+    assert used
+    shutil.copytree(used, copy)
+    with Gallery.open(filled.path) as gallery:
+        gallery.compact()
+    shutil.move(copy, filled.path / "segments" / "left")
+    leave(filled.path / "segments" / "left")
+    (filled.path / "indexes" / ".left.draft").mkdir(parents=True)
+    assert erase(filled.path, [GONE]).gone
+    assert len(list((filled.path / "segments").iterdir())) == 1
+    assert not list((filled.path / "indexes").iterdir())
+    for trace in traces(picture(GONE, 1), storage):
+        assert not files_with(filled.path, trace)
+    assert not verify(filled.path).findings
 
 
 def test_a_copy_under_another_id_stays_and_is_no_trace(filled: Gallery) -> None:

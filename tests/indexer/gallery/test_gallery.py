@@ -1,6 +1,7 @@
 """A gallery behaves like a container, searches like a naive loop, and survives."""
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,8 +22,8 @@ from partlens.indexer.errors import (
     NewerFormatError,
     NotFoundError,
 )
-from partlens.indexer.gallery import Filter, Gallery, Metadata, version
-from partlens.indexer.gallery.binding import FORMAT
+from partlens.indexer.gallery import Correction, Filter, Gallery, Metadata, rows_version
+from partlens.indexer.gallery.gallery_spec import FORMAT
 from partlens.indexer.gallery.search import search
 
 
@@ -223,9 +224,31 @@ def test_a_writer_remembers_little_of_the_files_it_has_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most = 256 * 1024
-    monkeypatch.setattr(version, "_CACHE_BYTES", most)
+    monkeypatch.setattr(rows_version, "_CACHE_BYTES", most)
     with Gallery.create(tmp_path / "g", SPEC) as gallery:
         for number in range(30):  # each adds about 50 KB to it
             gallery.add([image(str(number))])
         dataset = gallery._truth.current.dataset
         assert len(gallery.view) == 30 and dataset.session().size_bytes() <= 1.1 * most
+
+
+def test_what_is_committed_equals_what_is_read_from_disk(gallery: Gallery) -> None:
+    """A commit derives its segment's list of images from what it was given; reading, from disk."""
+    rows = {"plate": "B-X 1", "note": 'tab\t, "quoted", \u00fc, \U0001f44d'}
+    gallery.add([image(id, attributes=rows | {"id": id}, camera=id) for id in ("z", "a", "m")])
+    gallery.add([image(id, 1, attributes={"again": id}) for id in ("b", "z", "c")])
+    there = gallery.view.get("a")
+    moved = Metadata("moved", attributes={"now": "here"})
+    gallery.correct([Correction("a", there.media_digest, "file:///moved", moved)])
+    gallery.close()
+    for segment in (gallery.path / "segments").iterdir():
+        shutil.rmtree(segment)
+    again, now = Gallery.open(gallery.path).view, gallery.view
+    assert [vars(one) for one in again.list()] == [vars(one) for one in now.list()]
+    assert len(now) == 5
+    ids = [one.id for one in now.list()]
+    assert again.live.revisions(ids) == now.live.revisions(ids)
+    places = [view.live.row_ids([view.live.find(ids)[id] for id in ids]) for view in (again, now)]
+    assert places[0] == places[1]
+    for mine, theirs in zip(again.decompositions(ids), now.decompositions(ids), strict=True):
+        np.testing.assert_array_equal(mine, theirs)

@@ -10,7 +10,7 @@ import pytest
 
 from partlens.explainer.scoring import Score, query_part
 from partlens.indexer.gallery import Filter, Gallery
-from partlens.indexer.gallery.binding import FORMAT
+from partlens.indexer.gallery.gallery_spec import FORMAT
 from partlens.indexer.gallery.verification import verify
 
 GOLDEN = Path(__file__).parents[2] / "golden"

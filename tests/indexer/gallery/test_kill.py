@@ -1,20 +1,26 @@
 """A writer that is killed at any moment loses nothing it had acknowledged and leaves no halves."""
 
+import itertools
 import multiprocessing
 import os
+import shutil
+import signal
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 import pytest
 from gallery_images import GRID, SPEC, image, parts
-from gallery_writer import Change, after, write_for_ever
+from gallery_writer import Change, after, tidy_and_die, write_for_ever
 
 from partlens.common.storage import Storage
 from partlens.explainer.scoring import score_images
 from partlens.explainer.stored import Stored
 from partlens.indexer.gallery import Filter, Gallery
+from partlens.indexer.gallery.erasure import erase
 from partlens.indexer.gallery.search import search
+from partlens.indexer.gallery.verification import verify
 
 ROUNDS = 100 if os.environ.get("PARTLENS_TEST_LONG") == "1" else 10
 DEADLINE = 60.0
@@ -65,6 +71,54 @@ def test_acknowledged_changes_survive_kill_9(tmp_path: Path, storage: Storage) -
         acknowledged += state != before
         state = require_whole(path, state, begun, f"PARTLENS_TEST_SEED={seed}")
     assert acknowledged > ROUNDS // 3  # else the writer was killed too early to test anything
+
+
+def killed_at(path: Path, at: int) -> bool:
+    """Whether a writer was killed before its file operation number `at`; else it has ended."""
+    context = multiprocessing.get_context("forkserver")
+    _ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=tidy_and_die, args=(path, at, theirs))
+    child.start()
+    theirs.close()
+    child.join(DEADLINE)
+    assert child.exitcode in (0, -signal.SIGKILL)
+    return child.exitcode != 0
+
+
+def operations(*, every: bool) -> Iterator[int]:
+    """All numbers from 1, or eight that the seed chooses."""
+    if every:
+        return itertools.count(1)
+    random = np.random.default_rng(int(os.environ.get("PARTLENS_TEST_SEED", "1")))
+    return iter(sorted(random.choice(np.arange(1, 120), 8, replace=False).tolist()))
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.usefixtures("preloaded")
+@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_the_next_writer_removes_what_a_killed_one_left_and_erases(
+    tmp_path: Path, storage: Storage, every: bool
+) -> None:
+    ends = 0
+    for at in operations(every=every):
+        path = tmp_path / str(at)
+        with Gallery.create(path, SPEC, storage) as made:
+            made.add([image("a"), image("c")])
+            made.add([image("e")])
+            made.delete(["e"])
+        ends += not killed_at(path, at)
+        with Gallery.open(path) as gallery:
+            gallery.delete(["nobody"])
+            used = {segment.path for segment in gallery.view.live.segments}
+        assert set((path / "segments").iterdir()) == used, at
+        assert not [file for file in path.rglob(".*") if file.parent.name != "truth.lance"], at
+        assert erase(path, ["a", "b", "e"]).gone, at
+        assert not verify(path).findings, at
+        assert set(Gallery.open(path).view.digests()) - {"d"} == {"c"}, at
+        shutil.rmtree(path)
+        if ends:
+            break
+    assert ends or not every
 
 
 def require_whole(path: Path, state: dict[str, int], begun: Change, where: str) -> dict[str, int]:

@@ -1,23 +1,26 @@
 """No answer mixes two commits, and no caller ever gets a byte of another one's camera."""
 
+import multiprocessing
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Set
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from moved_images import ID, move_between_cameras, revision
 
 from partlens.common.regions import Box
 from partlens.explainer.model import MetricModel
 from partlens.explainer.pair import maps_of_retrieved
-from partlens.explainer.scoring import QueryPart
-from partlens.indexer.errors import NotFoundError
-from partlens.indexer.gallery import Filter, Gallery, Metadata, NewImage
+from partlens.explainer.scoring import QueryPart, query_part
+from partlens.indexer.errors import LockedError, NotFoundError
+from partlens.indexer.gallery import Filter, Gallery
+from partlens.indexer.gallery.following import Follower
 from partlens.runtime.config.sections import LimitsSection
 from partlens.server.access.confined_gallery import ConfinedGallery
 from partlens.server.access.confined_view import ConfinedView
@@ -29,30 +32,7 @@ from partlens.server.requests.questions import RegionToFind, SearchQuestion
 
 MINE = Confinement(frozenset("a"))
 SECONDS = 60.0 if os.environ.get("PARTLENS_TEST_LONG") == "1" else 2.0
-ID = "x"
 DEADLINE = 60.0
-
-
-def exact(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Numbers that float16, as which they are stored, does not round."""
-    return numbers.astype(np.float16).astype(np.float32)
-
-
-def revision(model: MetricModel, number: int, camera: str = "") -> NewImage:
-    """The image ID as of one commit, of cameras a and b in turn: all of it tells which."""
-    camera = camera or "ab"[number % 2]
-    spec, random = model.spec, np.random.default_rng(number)
-    return NewImage(
-        id=ID,
-        uri=f"{number}",
-        media_digest=f"sha256:{number}",
-        width=number + 1,
-        height=1,
-        thumbnail=camera.encode() + str(number).encode(),
-        metadata=Metadata(camera, attributes={"number": str(number)}),
-        contributions=exact(random.standard_normal((spec.positions, spec.dimensions))),
-        bias=np.full(spec.dimensions, number, np.float32),
-    )
 
 
 @contextmanager
@@ -115,13 +95,13 @@ def query(model: MetricModel) -> Query:
 def test_a_confined_reader_never_sees_another_camera_nor_two_revisions_in_one_answer(
     gallery: Gallery, model: MetricModel, query: Query
 ) -> None:
-    gallery.add([revision(model, 0)])
+    gallery.add([revision(model.spec, 0)])
     number = count(1)
     reader = Gallery.open(gallery.path)
     engine = Engine(model, reader, LimitsSection())
     confined, seen = ConfinedGallery(reader, MINE), set[int]()
     part = engine.part(query, np.ones(model.spec.positions, np.float32), 1.0, "regions[0]")
-    with closing(engine), working(lambda: gallery.add([revision(model, next(number))])):
+    with closing(engine), working(lambda: gallery.add([revision(model.spec, next(number))])):
         for _ in until_many(seen):
             engine.refresh_soon()
             try:
@@ -136,7 +116,7 @@ def test_a_confined_reader_never_sees_another_camera_nor_two_revisions_in_one_an
 def test_a_search_and_its_maps_are_of_one_revision(
     gallery: Gallery, model: MetricModel, query: Query
 ) -> None:
-    gallery.add([revision(model, 0)])
+    gallery.add([revision(model.spec, 0)])
     number = count(1)
     reader = Gallery.open(gallery.path)
     engine = Engine(model, reader, LimitsSection())
@@ -146,13 +126,13 @@ def test_a_search_and_its_maps_are_of_one_revision(
         maps=frozenset({"score", "overall", "regions"}), thumbnails=True,
     )  # fmt: skip
     seen = set[int]()
-    with closing(engine), working(lambda: gallery.add([revision(model, next(number))])):
+    with closing(engine), working(lambda: gallery.add([revision(model.spec, next(number))])):
         mine = engine.within(MINE)
         for _ in until_many(seen):
             engine.refresh_soon()
             for match in mine.search(question, [query]).matches:
                 one = int(match.candidate.stored.uri)
-                expected = revision(model, one)
+                expected = revision(model.spec, one)
                 (overall,) = maps_of_retrieved(
                     query.embedding,
                     query.embedding,
@@ -175,7 +155,7 @@ def test_the_images_of_one_question_are_of_one_commit(gallery: Gallery, model: M
     numbers, ids = count(0), (ID, "y")
 
     def change() -> None:
-        new = revision(model, next(numbers), "a")
+        new = revision(model.spec, next(numbers), "a")
         gallery.add([replace(new, id=id) for id in ids])
 
     change()
@@ -193,21 +173,75 @@ def test_a_confined_writer_never_deletes_or_replaces_another_camera(
     number, refused = count(0), list[bool]()
 
     def change() -> None:
-        gallery.add([revision(model, next(number), "b")])
+        gallery.add([revision(model.spec, next(number), "b")])
         kept = gallery.view.get(ID)
         time.sleep(0.03)  # longer than a commit that was waiting for this one
         assert gallery.view.get(ID).uri == kept.uri and kept.metadata.camera == "b"
-        gallery.add([revision(model, next(number), "a")])
+        gallery.add([revision(model.spec, next(number), "a")])
 
     mine = ConfinedGallery(gallery, MINE)
     end = time.monotonic() + SECONDS
     with working(change):
         while time.monotonic() < end:
             with mine.writing() as writer:
-                added = writer.add([revision(model, next(number), "a")])
+                added = writer.add([revision(model.spec, next(number), "a")])
                 for error in added.refused.values():
                     assert "may not replace" in str(error) and "'b'" not in str(error)
                     refused.append(True)
                 if not added.refused:
                     writer.delete([ID])
     assert refused
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(
+    ("reads", "seconds"), [(1, 3.0), pytest.param(100_000, 10.0, marks=pytest.mark.long)]
+)
+def test_another_process_that_moves_images_shows_and_loses_nothing_of_the_other_camera(
+    gallery: Gallery, model: MetricModel, query: Query, reads: int, seconds: float
+) -> None:
+    """The other process checks that what it moved to camera b is there until it moves it back."""
+    gallery.add([revision(model.spec, 0)])
+    gallery.close()
+    mine, numbers = ConfinedGallery(gallery, MINE), count(1_000_000)
+    part = query_part(
+        query.contributions, query.bias, np.ones(model.spec.positions, np.float32), model.spec.grid
+    )
+    done, seen, written, refused = 0, set[int](), 0, 0
+    with closing(Follower(gallery, seconds=0.001)), moving(gallery.path) as is_moving:
+        end = time.monotonic() + seconds
+        while done < reads or time.monotonic() < end or not (len(seen) > 2 and written and refused):
+            assert is_moving()
+            with suppress(NotFoundError):
+                read = mine.read(lambda view: numbers_read(view, part))
+                assert len(read) == 1
+                seen |= read
+            done += 1
+            if done % 10:
+                continue
+            try:
+                with mine.writing() as writer:
+                    added = writer.add([revision(model.spec, next(numbers), "a")])
+                    assert "'b'" not in "".join(map(str, added.refused.values()))
+                    refused += len(added.refused)
+                    written += 1 if added.refused else writer.delete([ID])
+            except LockedError:
+                continue
+            finally:
+                gallery.close()
+    assert len(seen) > 2 and written and refused
+
+
+@contextmanager
+def moving(path: Path) -> Iterator[Callable[[], bool]]:
+    """Another process that moves the image; gives whether it still does."""
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    child = context.Process(target=move_between_cameras, args=(path, stop))
+    child.start()
+    try:
+        yield child.is_alive
+    finally:
+        stop.set()
+        child.join(60)
+    assert child.exitcode == 0

@@ -210,7 +210,7 @@ async def test_a_token_sees_its_own_queries_and_its_own_cameras(
         return (("authorization", f"Bearer {text}"),)
 
     whole, gate, admin = token(), token("cam1"), token(scope="admin")
-    sender = token(scope="ingest")
+    sender, local = token(scope="ingest"), token("cam1", scope="admin")
     used = settings(access={"tokens": tokens.path})
     async with serving(model, gallery, used) as (running, standing):
         await save(standing, metadata=whole, name="whole")
@@ -225,7 +225,16 @@ async def test_a_token_sees_its_own_queries_and_its_own_cameras(
         seen = await watch(standing, 2, 0, gate)
         assert {one.hit.image.metadata.camera for one in seen} == {"cam1"}
         assert len(await watch(standing, 6, 0, admin)) == 6
-        for metadata, code in ((whole, "NOT_FOUND"), (sender, "NOT_FOUND"), (admin, "OK")):
+        listed = await standing.ListStandingQueries(
+            pb.ListStandingQueriesRequest(), timeout=DEADLINE, metadata=local
+        )
+        assert not listed.standing_queries, "an admin of some cameras manages its own only"
+        for metadata, code in (
+            (whole, "NOT_FOUND"),
+            (sender, "NOT_FOUND"),
+            (local, "NOT_FOUND"),
+            (admin, "OK"),
+        ):
             try:
                 await standing.DeleteStandingQuery(
                     pb.DeleteStandingQueryRequest(id=mine.id), timeout=DEADLINE, metadata=metadata

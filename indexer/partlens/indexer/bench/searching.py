@@ -114,7 +114,7 @@ def arrays(gallery: Gallery) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     for segment, rows in gallery.view.live.matching():
         for start in range(0, len(rows), _CHUNK):
             some = rows[start : start + _CHUNK]
-            numbers = [int(id) for id in segment.catalogue.ids(some)]
+            numbers = [int(id) for id in segment.columns.ids(some)]
             contributions[numbers] = segment.contributions[some]
             bias[numbers] = segment.bias[some]
     return contributions, bias

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from partlens.explainer.halves import to_single
 from partlens.explainer.scoring import MIXTURES, QueryPart, Score, embedding_direction
 from partlens.explainer.scoring.part import reciprocal
-from partlens.indexer.gallery.catalogue import Rows
 from partlens.indexer.gallery.copies import Digests
 from partlens.indexer.gallery.gpu import MOST, GpuIndex
+from partlens.indexer.gallery.image_columns import Rows
 from partlens.indexer.gallery.indexes import SegmentIndex
 from partlens.indexer.gallery.plan import PROBES
 from partlens.indexer.gallery.records import FloatArray

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from partlens.common.durable import write_atomically
 from partlens.common.files import open_regular, read_file, require_regular
 
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
@@ -19,7 +20,7 @@ def digest(path: Path) -> str:
 def record(sums: Path, files: Iterable[Path]) -> None:
     """Add lines for files that are written in full; their names are those below sums' folder.
 
-    Not synced: a line that a crash takes away leaves its file unchecked, not damaged.
+    Not synced.
     """
     with sums.open("a", encoding="utf-8") as out:
         for file in files:
@@ -69,11 +70,6 @@ def difference(
 
 
 def forget_missing(sums: Path) -> None:
-    """Drop the lines of files that are gone."""
+    """Drop the lines of files that are gone; on disk when this returns."""
     kept = {name: value for name, value in recorded(sums).items() if (sums.parent / name).exists()}
-    draft = sums.with_name(f".{sums.name}")
-    draft.write_text(
-        "".join(f"{value}  {name}\n" for name, value in kept.items()),
-        encoding="utf-8",
-    )
-    draft.replace(sums)
+    write_atomically(sums, "".join(f"{value}  {name}\n" for name, value in kept.items()))

@@ -3,12 +3,14 @@
 import logging
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from partlens.indexer.errors import DamagedError, StorageError
 from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.durability import refusals
+from partlens.indexer.gallery.lance_rows import LanceRows
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.segments import Segment
 
@@ -21,6 +23,8 @@ _DEAD_SHARE = 0.3
 _DEAD_SHARE_OF_FILES = 0.1
 # Lance makes a manifest and a file or two of each commit.
 _COMMITS = 64
+# Estimate, used to choose the number of rows per file of the truth.
+_THUMBNAIL_BYTES = 8192
 
 
 def groups(sizes: Sequence[tuple[int, int]], *, everything: bool = False) -> list[list[int]]:
@@ -165,6 +169,26 @@ class Compaction:
             with refusals(self._folder.parent.name):
                 self._index(segment)
         self._segments = len(self._live().segments)
+
+
+@contextmanager
+def rewritten(
+    truth: LanceRows, row_bytes: int, dead_share: float, writing: AbstractContextManager[object]
+) -> Iterator[None]:
+    """Rewrite files of the truth; the block then runs under the writing lock.
+
+    Args:
+        row_bytes: bytes of a row without its thumbnail.
+        dead_share: files with a larger share of deleted rows are rewritten too.
+        writing: the writing lock, which is taken only to commit.
+    """
+    size = row_bytes + _THUMBNAIL_BYTES
+    made = truth.rewrite(size, dead_share)
+    with writing:
+        if not truth.replace(made):
+            # Rows changed meanwhile. Rewrite under the lock, in case they always do.
+            truth.replace(truth.rewrite(size, dead_share))
+        yield
 
 
 def _require_whole(segment: Segment) -> None:

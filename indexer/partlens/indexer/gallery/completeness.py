@@ -3,13 +3,13 @@
 import numpy as np
 import pyarrow as pa
 
-from partlens.indexer.gallery.binding import Binding
+from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.schema import arrays, embeddings
 
 _TOLERANCE = 1e-4
 
 
-def not_adding_up(rows: pa.Table, bound: Binding) -> list[int]:
+def not_adding_up(rows: pa.Table, bound: GallerySpec) -> list[int]:
     """Numbers of the rows in which embedding, contributions or bias are not as they were stored.
 
     Args:

@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.indexer.gallery.catalogue import Rows
+from partlens.indexer.gallery.image_columns import Rows
 
 Digests = NDArray[np.uint64]
 _CHUNK_ROWS = 4096

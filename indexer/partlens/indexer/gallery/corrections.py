@@ -1,25 +1,25 @@
 """Rows whose metadata changes while their picture, contributions and thumbnail stay."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from partlens.indexer.errors import DamagedError
-from partlens.indexer.gallery.binding import Binding
-from partlens.indexer.gallery.records import Correction
+from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.records import Correction, StoredImage
+from partlens.indexer.gallery.rows_version import RowsVersion
 from partlens.indexer.gallery.schema import Packed, arrays, schema
-from partlens.indexer.gallery.version import Version
 
 
 def corrected(
-    version: Version,
+    version: RowsVersion,
     row_ids: list[int],
     corrections: Mapping[str, Correction],
     revision: int,
-    bound: Binding,
+    bound: GallerySpec,
 ) -> Packed:
     """Rows of the truth as they are, but for what is corrected and their revision.
 
@@ -48,4 +48,16 @@ def corrected(
         name: pa.array(changed[name], plan.field(name).type) if name in changed else table[name]
         for name in plan.names
     }
-    return Packed(pa.table(columns, schema=plan), *arrays(table, bound))
+    attributes = [one.metadata.attributes for one in mine]
+    return Packed(pa.table(columns, schema=plan), attributes, *arrays(table, bound))
+
+
+def same_pictures(
+    corrections: Sequence[Correction], there: Mapping[str, StoredImage]
+) -> dict[str, StoredImage]:
+    """The images that are there and still have the picture that a correction is about, by id."""
+    return {
+        one.id: there[one.id]
+        for one in corrections
+        if one.id in there and there[one.id].media_digest == one.media_digest
+    }

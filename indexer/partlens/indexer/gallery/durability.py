@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -27,9 +27,9 @@ _OTHERWISE = "see whether the disk is sound, and do it again"
 def sync_new(folder: Path, known: set[Path]) -> list[Path]:
     """Sync every file and folder below `folder` that is not known yet; gives the new files.
 
-    Files whose names are known never change; a folder is synced when a name in it is new. Names
-    that begin with a dot are of files that are still being written, by a compaction beside. Names
-    of files that are gone are forgotten.
+    Known files never change; a folder is synced when a name in it is new. Names that begin with a
+    dot are skipped: a compaction is still writing these files. Names of files that are gone are
+    forgotten.
     """
     found, there = list[Path](), set[Path]()
     for place, _, names in os.walk(folder, topdown=False):
@@ -56,25 +56,33 @@ def everything_below(folder: Path) -> set[Path]:
     return below
 
 
-def remove_folder(path: Path) -> None:
-    """Delete a folder and what is in it; under its name it is there in full or not at all.
+def remove_entry(path: Path) -> None:
+    """Delete a folder and its content, or a file. Under its name it is there in full or not at all.
 
-    What is left where that fails has a name that begins with a dot, as drafts have.
+    What a kill or an error leaves has a name that begins with a dot, as drafts have.
     """
     doomed = path if path.name.startswith(".") else path.with_name(f".{path.name}")
-    try:
-        path.rename(doomed)
-    except OSError:
-        doomed = path
-    shutil.rmtree(doomed, ignore_errors=True)
+    if doomed != path:
+        _delete(doomed)
+        with suppress(OSError):
+            path.rename(doomed)
+    _delete(doomed)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
 
 
 @contextmanager
 def refusals(name: str) -> Iterator[None]:
-    """Turns what the system or Lance say of a failed write into StorageError, with advice.
+    """Turn errors of the system and of Lance in a write into StorageError, with advice.
 
     Args:
-        name: of the gallery that is written to.
+        name: name of the gallery.
     """
     try:
         yield
@@ -86,10 +94,10 @@ def refusals(name: str) -> Iterator[None]:
 
 @contextmanager
 def damage(what: str) -> Iterator[None]:
-    """Turns what the system or Lance say of a failed read into DamagedError.
+    """Turn errors of the system and of Lance in a read into DamagedError.
 
     Args:
-        what: cannot be read.
+        what: what failed, as the beginning of the message.
     """
     try:
         yield
@@ -100,10 +108,15 @@ def damage(what: str) -> Iterator[None]:
 
 
 def is_lance_error(error: BaseException) -> bool:
-    """Whether it may come from Lance or a file; Lance's panics do not derive from Exception."""
+    """Whether an error may come from Lance or a file. Lance's panics are not Exceptions."""
     return isinstance(error, OSError | ValueError | RuntimeError) or (
         type(error).__name__ == "PanicException"
     )
+
+
+def is_refusal(error: BaseException | None) -> bool:
+    """Whether the system refused a write for a known reason, such as a full disk."""
+    return error is not None and not _advice(error).endswith(_OTHERWISE)
 
 
 def _advice(error: BaseException) -> str:
@@ -115,7 +128,7 @@ def _advice(error: BaseException) -> str:
 
 
 class WriterLock:
-    """Held by the one process that may write; let go of by the system if that process dies.
+    """Lock of the one process that may write; the system releases it if that process dies.
 
     Raises:
         LockedError: another process, or another gallery object of this one, holds it.
@@ -135,7 +148,7 @@ class WriterLock:
             ) from error
 
     def release(self) -> None:
-        """Let the next writer in."""
+        """Release the lock."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1

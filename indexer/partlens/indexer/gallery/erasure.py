@@ -1,4 +1,4 @@
-"""Takes images out of every file of a gallery, looks whether they are gone, and says so."""
+"""Erase images from every file of a gallery, verify that they are gone, and write a receipt."""
 
 import json
 import os
@@ -10,33 +10,33 @@ from pathlib import Path
 import numpy as np
 
 from partlens.common.durable import write_atomically
-from partlens.indexer.errors import StorageError
+from partlens.indexer.errors import DamagedError, StorageError
 from partlens.indexer.gallery import checksums, segments
-from partlens.indexer.gallery.catalogue import TRUTH_COLUMNS
+from partlens.indexer.gallery.committed import DATASET
 from partlens.indexer.gallery.gallery import Gallery
+from partlens.indexer.gallery.image_columns import TRUTH_COLUMNS
 from partlens.indexer.gallery.loading import SEGMENTS
 from partlens.indexer.gallery.markers import Marker, MarkerSearch, data_markers, text_markers
+from partlens.indexer.gallery.rows_version import RowsVersion, later_manifests
 from partlens.indexer.gallery.schema import rows
-from partlens.indexer.gallery.truth import DATASET
-from partlens.indexer.gallery.version import Version, later_manifests
 from partlens.indexer.gallery.view import GalleryView
 
 KINDS = ("id", "uri", "media_digest", "thumbnail", "contributions", "embedding")
 _KIND_OF = {"contributions": "contributions", "scales": "contributions", "embedding": "embedding"}
-"""Columns of numbers that are looked for: a bias may be the same in every image."""
+"""Columns of numbers that are searched for, without the bias: it may be equal in all images."""
 _STORED = (*TRUTH_COLUMNS, "thumbnail")
 _AT_ONCE = 256
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was looked for in the bytes of every file, of one kind.
+    """Result of searching all files for one kind of pattern.
 
     Attributes:
-        looked_for: patterns of the erased images.
-        found_before: of these, in the files before.
-        shared: of these, those that an image which stays has too, as of a copy of the picture.
-        found_after: of these, in the files after, without those that are shared.
+        looked_for: number of patterns of the erased images.
+        found_before: number of these that the files held before.
+        shared: number of these that a remaining image has too, such as a copy of the picture.
+        found_after: number of these that the files hold now, without the shared ones.
     """
 
     looked_for: int
@@ -50,18 +50,18 @@ class Receipt:
     """What an erasure did and how that was verified.
 
     Attributes:
-        gallery, model_digest: of which.
+        gallery, model_digest: name of the gallery, and digest of its model.
         started_at, ended_at: ISO 8601, UTC.
         erased: ids that were in the gallery.
-        not_there: ids that were not, or not any more; what older files held of them is gone too.
-        images_left: in the gallery.
-        files_removed: file -> SHA-256 of what it held.
-        files_written: file -> SHA-256 of what it holds.
-        files_kept: files that were left as they were.
-        versions_left: of the truth, on disk; 1.
-        ids_left: ids of the erased that a row or a segment still names; none.
-        evidence: kind -> what was looked for in the bytes of every file.
-        gone: whether all that was verified says so.
+        not_there: ids that were not, or no longer; older files hold nothing of them either.
+        images_left: number of images in the gallery.
+        files_removed: file -> SHA-256 of its content.
+        files_written: file -> SHA-256 of its content.
+        files_kept: number of files left untouched.
+        versions_left: number of versions of the truth on disk: 1.
+        ids_left: erased ids that a row or a segment still names: none.
+        evidence: kind of pattern -> result of the search.
+        gone: whether all of this shows that the images are gone.
     """
 
     gallery: str
@@ -81,17 +81,17 @@ class Receipt:
 
 
 def erase(path: Path, ids: Sequence[str]) -> Receipt:
-    """Erase images from every file of a gallery; nothing of them is left when this returns.
+    """Erase images from every file of a gallery; none of their data is left when this returns.
 
-    Images that were deleted before leave the files too. Killed midway, do it again: it ends what
-    it began.
+    Images that were deleted earlier are erased too. If the process is killed, call it again.
 
     Args:
-        ids: what to erase; those that are not in the gallery are no error.
+        ids: images to erase; unknown ids are allowed.
 
     Raises:
-        LockedError: another process writes.
-        StorageError: the disk refused it; some files may still hold the images. Do it again.
+        LockedError: another process is writing.
+        StorageError: the disk refused a write; some files may still hold the images. Try again.
+        DamagedError: a file that would be copied is damaged.
     """
     started = _now()
     with Gallery.open(path) as gallery:
@@ -110,7 +110,7 @@ def erase(path: Path, ids: Sequence[str]) -> Receipt:
         evidence = _evidence(markers, found_before, found_after, shared)
         return Receipt(
             gallery=path.name,
-            model_digest=gallery.model_digest,
+            model_digest=gallery.spec.digest,
             started_at=started,
             ended_at=_now(),
             erased=tuple(there),
@@ -129,9 +129,9 @@ def erase(path: Path, ids: Sequence[str]) -> Receipt:
 
 
 def require_receipt_place(receipt: Path, gallery: Path) -> None:
-    """Raise StorageError where no receipt may be written: a file that is there, or the gallery."""
+    """Raise StorageError if the receipt exists already, or would lie in the gallery."""
     if os.path.lexists(receipt):
-        raise StorageError(f"{receipt} is there already; choose another name for the receipt")
+        raise StorageError(f"{receipt} already exists; choose another name for the receipt")
     if not os.path.isdir(receipt.resolve().parent):
         raise StorageError(f"there is no folder {receipt.parent}; make it, or choose another")
     if receipt.resolve().is_relative_to(gallery.resolve()):
@@ -142,7 +142,7 @@ def require_receipt_place(receipt: Path, gallery: Path) -> None:
 
 
 def write_receipt(receipt: Receipt, path: Path) -> None:
-    """As JSON; on disk when this returns."""
+    """Write a receipt as JSON; on disk when this returns."""
     write_atomically(path, (json.dumps(asdict(receipt), indent=1) + "\n").encode())
 
 
@@ -168,7 +168,7 @@ def _markers(view: GalleryView, there: Sequence[str], wanted: Sequence[str]) -> 
     return found
 
 
-def _arrays(version: Version) -> list[str]:
+def _arrays(version: RowsVersion) -> list[str]:
     return [name for name in _KIND_OF if name in version.dataset.schema.names]
 
 
@@ -177,7 +177,7 @@ Inventory = dict[str, tuple[tuple[int, int, int], str]]
 
 
 def _inventory(path: Path, known: Inventory | None = None) -> Inventory:
-    """Every file; those that are as they were known are not read again."""
+    """Every file of a gallery. Files with the identity in `known` are not read again."""
     found: Inventory = {}
     for file in _files(path):
         name, status = str(file.relative_to(path)), file.stat()
@@ -202,8 +202,8 @@ def _scan(path: Path, search: MarkerSearch) -> set[Marker]:
     return set[Marker]().union(*(search.found_in(file) for file in _files(path)))
 
 
-def _in_rows(version: Version, markers: set[Marker]) -> set[Marker]:
-    """The markers that images which stay have too."""
+def _in_rows(version: RowsVersion, markers: set[Marker]) -> set[Marker]:
+    """The markers that remaining images have too."""
     if not markers:
         return set()
     search, found, arrays = MarkerSearch(markers), set[Marker](), _arrays(version)
@@ -221,10 +221,17 @@ def _in_rows(version: Version, markers: set[Marker]) -> set[Marker]:
 
 
 def _ids_left(gallery: Gallery, ids: set[str]) -> tuple[str, ...]:
-    """Those that a row of the truth or a segment on disk names."""
+    """The ids that a row of the truth or a segment on disk names."""
     named = {str(id) for id in gallery.view.version.read(["id"])["id"].to_pylist()}
     for folder in segments.folders(gallery.path / SEGMENTS):
-        named.update(segments.load(folder, gallery.bound).catalogue.table["id"].to_pylist())
+        try:
+            segment = segments.load(folder, gallery.bound)
+        except DamagedError as error:  # the writer removes such folders, unless the disk refuses
+            raise StorageError(
+                f"{SEGMENTS}/{folder.name} can be neither read nor removed ({error}); remove the"
+                " folder, and erase the images again"
+            ) from error
+        named.update(segment.columns.table["id"].to_pylist())
     return tuple(sorted(named & ids))
 
 

@@ -4,8 +4,8 @@ import logging
 import threading
 from pathlib import Path
 
+from partlens.indexer.gallery.committed import COMMITTED
 from partlens.indexer.gallery.gallery import Gallery
-from partlens.indexer.gallery.truth import COMMITTED
 
 _log = logging.getLogger(__name__)
 

@@ -1,62 +1,60 @@
 """A gallery on disk: opening, refreshing and writing. Read it through a GalleryView."""
 
-import logging
-import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 
 from partlens.common.compute import Device
-from partlens.common.durable import move_into_place
 from partlens.common.storage import Storage
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import (
-    AlreadyExistsError,
     DamagedError,
     GalleryError,
-    InvalidImageError,
     ModelMismatchError,
     SupersededError,
 )
 from partlens.indexer.gallery import segments
-from partlens.indexer.gallery.binding import Binding
-from partlens.indexer.gallery.catalogue import Catalogue
-from partlens.indexer.gallery.compaction import Compaction
-from partlens.indexer.gallery.corrections import corrected
+from partlens.indexer.gallery.compaction import Compaction, rewritten
+from partlens.indexer.gallery.corrections import corrected, same_pictures
+from partlens.indexer.gallery.creation import create_folder
 from partlens.indexer.gallery.durability import WriterLock, refusals
 from partlens.indexer.gallery.findings import Finding
+from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.image_columns import ImageColumns
 from partlens.indexer.gallery.indexes import INDEXES, Indexes
-from partlens.indexer.gallery.integrity import glance
+from partlens.indexer.gallery.integrity import require_readable
+from partlens.indexer.gallery.lance_rows import LanceRows
+from partlens.indexer.gallery.leftovers import remove_leftovers
 from partlens.indexer.gallery.live_rows import LiveRows, Place
 from partlens.indexer.gallery.loading import (
     LOCK,
     SEGMENTS,
     load,
-    not_held,
-    stored,
     write_or_keep,
 )
-from partlens.indexer.gallery.plan import INDEXED_ROWS, IndexChoice
-from partlens.indexer.gallery.records import Correction, NewImage, StoredImage
+from partlens.indexer.gallery.mending import rebuilt, segments_of
+from partlens.indexer.gallery.plan import IndexChoice
+from partlens.indexer.gallery.records import (
+    Correction,
+    NewImage,
+    StoredImage,
+    require_correct,
+    require_storable,
+)
 from partlens.indexer.gallery.schema import Packed, packed
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.truth import Truth
 from partlens.indexer.gallery.view import GalleryView
 
-# Estimate, used to choose the number of rows per file of the truth.
-_THUMBNAIL_BYTES = 8192
 # Retries of a read. Each is needed only if another process purges the gallery meanwhile.
 _RETRIES = 5
 T = TypeVar("T")
-_log = logging.getLogger(__name__)
 
 
-class Gallery:
+class Gallery(AbstractContextManager["Gallery", None]):
     """A folder of images by id, with their contributions. One process writes, many can read.
 
     `view` is the gallery as of the last `refresh`, `add`, `correct` or `delete`; a Follower
@@ -67,16 +65,16 @@ class Gallery:
         damage: non-fatal damage of the truth found on opening; a Scrubber finds the rest.
     """
 
-    def __init__(self, path: Path, bound: Binding, device: Device = "cpu") -> None:
+    def __init__(self, path: Path, bound: GallerySpec, device: Device = "cpu") -> None:
         self.path, self.bound, self.spec = path, bound, bound.spec
-        self._truth = Truth(path)
+        self._truth = LanceRows(path)
         self._lock: WriterLock | None = None
         self._writing = threading.RLock()
         self._changed_at = 0.0
         self._mending = False
-        self.damage = self._glance()
+        self.damage = require_readable(path, self._truth)
         self.indexes = Indexes(path / INDEXES, self.spec.dimensions, device)
-        self._view = self._view_of(load(self._truth.current, path, bound))
+        self._view = self._load()
         self._compaction = Compaction(
             path / SEGMENTS,
             live=lambda: self._view.live,
@@ -97,18 +95,8 @@ class Gallery:
             AlreadyExistsError: the path already exists.
             StorageError: the disk refused the write.
         """
-        if os.path.lexists(path):
-            raise AlreadyExistsError(f"{path} already exists; choose another path")
-        bound = Binding(spec, storage)
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with refusals(path.name):
-                draft.mkdir(parents=True)
-                Truth.create(draft, bound)
-                bound.write(draft)
-                move_into_place(draft, path)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+        bound = GallerySpec(spec, storage)
+        create_folder(path, bound)
         return cls(path, bound)
 
     @classmethod
@@ -126,7 +114,7 @@ class Gallery:
             DamagedError, NewerFormatError: its files are damaged, or written by a newer version.
             GpuError: the device is not available.
         """
-        bound = Binding.read(path)
+        bound = GallerySpec.read(path)
         if spec is not None and spec.digest != bound.spec.digest:
             raise ModelMismatchError(bound.spec.digest, spec.digest)
         return cls(path, bound, device)
@@ -152,29 +140,16 @@ class Gallery:
                 self.refresh()
         return work(self._view)
 
-    @property
-    def model_digest(self) -> str:
-        """Digest of the model that the gallery is bound to."""
-        return self.spec.digest
-
-    def __enter__(self) -> "Gallery":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
         """Stop writing, so that another process can write."""
         self._compaction.stop()
         with self._writing:
-            self._let_go()
+            self._release()
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -185,7 +160,7 @@ class Gallery:
             return
         with self._writing:  # mending and compaction start under this lock
             if not self._mending and not self._compaction.is_running():
-                self._let_go()
+                self._release()
 
     def refresh(self) -> bool:
         """Load commits of other processes; return whether there were any.
@@ -198,13 +173,9 @@ class Gallery:
             self.indexes.see(self._view.live.segments)
             if self._truth.current.number == self._view.number:
                 return False
-            known = self._view.live.segments
             while True:
                 try:
-                    current = self._truth.current
-                    self._view = self._view_of(
-                        load(current, self.path, self.bound, known, self._lock)
-                    )
+                    self._view = self._load(self._view.live.segments, self._lock)
                     return True
                 except DamagedError:
                     # A writer may have cleaned it up meanwhile; then there is a newer one.
@@ -238,13 +209,7 @@ class Gallery:
         """
         if not images:
             return []
-        for image in images:
-            try:
-                image.require_storable(self.spec.positions, self.spec.dimensions)
-            except InvalidImageError as error:
-                error.id = image.id
-                raise
-        _require_each_once([image.id for image in images])
+        require_storable(images, self.spec.positions, self.spec.dimensions)
         with self.writing() as before:
             ids, revision = [image.id for image in images], self._truth.next_revision
             replaced = before.stored(ids)
@@ -270,18 +235,12 @@ class Gallery:
         """
         if not corrections:
             return []
-        for one in corrections:
-            one.require_storable()
-        _require_each_once([one.id for one in corrections])
-        by_id = {one.id: one for one in corrections}
+        require_correct(corrections)
         with self.writing() as before:
-            there = {
-                id: stored
-                for id, stored in before.stored(list(by_id)).items()
-                if stored.media_digest == by_id[id].media_digest
-            }
+            there = same_pictures(corrections, before.stored([one.id for one in corrections]))
             if there:
-                revision, mine = self._truth.next_revision, {id: by_id[id] for id in there}
+                revision = self._truth.next_revision
+                mine = {one.id: one for one in corrections if one.id in there}
                 places = list(before.live.find(list(there)).values())
                 row_ids = before.live.row_ids(places)
                 rows = corrected(before.version, row_ids, mine, revision, self.bound)
@@ -292,8 +251,8 @@ class Gallery:
         """Write rows that replace others; the caller holds the writing lock."""
         before = self._view.live
         row_ids = self._truth.upsert(rows.table, revision, replacing=bool(replaced))
-        catalogue = Catalogue.of_truth(rows.table, row_ids)
-        fresh = write_or_keep(self.path, catalogue, rows.contributions, rows.bias)
+        columns = ImageColumns.of_truth(rows.table, row_ids, rows.attributes)
+        fresh = write_or_keep(self.path, columns, rows.contributions, rows.bias)
         self._show(before.without(replaced).holding(fresh))
         self._compaction.after_commit()
 
@@ -353,14 +312,11 @@ class Gallery:
             LockedError, StorageError: see add.
             DamagedError: the truth is damaged too.
         """
-        name = finding.place.rpartition("/")[2]
-        used = self._view.live.segments
-        damaged = [one for one in used if one.path is not None and one.path.name == name]
+        damaged = segments_of(finding, self._view)
         if not damaged:
             return
-        if finding.kind == "indexes":  # its results can no longer be trusted
-            for segment in damaged:
-                self.indexes.forget(segment)
+        for segment in damaged if finding.kind == "indexes" else ():
+            self.indexes.forget(segment)  # its results can no longer be trusted
         with self._compaction.running:
             with self._writing:
                 self._become_writer()
@@ -380,26 +336,11 @@ class Gallery:
 
     def _replace(self, damaged: Segment, require_going: Callable[[], None]) -> None:
         """Replace a segment whose content cannot be trusted."""
-
-        def others() -> list[Segment]:
-            return [one for one in self._view.live.segments if one is not damaged]
-
-        version, made = self._view.version, list[Segment]()
-        try:
-            with refusals(self.path.name):
-                for part in stored(version, not_held(version, others()), self.bound):
-                    require_going()
-                    made.append(segments.write(self.path / SEGMENTS, *part))
-        except BaseException:
-            segments.remove(one.path for one in made if one.path)
-            raise
+        made = rebuilt(self._view, damaged, self.bound, require_going)
         with self._writing:
             segments.remove([damaged.path] if damaged.path else [])
-            known = [*others(), *made]
-            self._view = self._view_of(
-                load(self._truth.current, self.path, self.bound, known, self._lock)
-            )
-            self._changed_at = time.monotonic()
+            known = [*(one for one in self._view.live.segments if one is not damaged), *made]
+            self._view, self._changed_at = self._load(known, self._lock), time.monotonic()
             self.indexes.keep_only(self._view.live.segments)
 
     def announce(self) -> None:
@@ -413,37 +354,30 @@ class Gallery:
             self._truth.commit_nothing()
             self._show(self._view.live)
 
-    def _glance(self) -> Sequence[Finding]:
-        """Find damage that is cheap to detect; DamagedError if the gallery cannot be read."""
-        seen = glance(self.path, self._truth.current)
-        while seen.findings and self._truth.refresh():  # a writer removed the missing files
-            seen = glance(self.path, self._truth.current)
-        if seen.fatal:
-            raise DamagedError(str(seen.fatal))
-        for finding in seen.findings:
-            _log.error("gallery %s is damaged: %s", self.path.name, finding)
-        return seen.findings
-
     def _become_writer(self) -> None:
         if self._lock is None:
             lock = WriterLock(self.path / LOCK)
             try:
                 self._truth.begin()
+                self._view = self._load(self._view.live.segments, lock)
             except GalleryError:
                 lock.release()
                 raise
-            segments.remove_drafts(self.path / SEGMENTS)
+            # After loading, as the last writer may have replaced segments without a commit.
+            remove_leftovers(self.path, self._view.live.segments)
             self._lock = lock
         # Another process has written, or a commit of this one failed after it reached the disk.
         self.refresh()
 
-    def _view_of(self, live: LiveRows) -> GalleryView:
-        """The view of the truth's current version."""
-        return GalleryView(self.path, self.spec, self._truth.current, live, self.indexes)
+    def _load(self, known: Sequence[Segment] = (), lock: WriterLock | None = None) -> GalleryView:
+        """A view of the truth's current version; arguments as of loading.load."""
+        version = self._truth.current
+        live = load(version, self.path, self.bound, known, lock)
+        return GalleryView(self.path, self.spec, version, live, self.indexes)
 
     def _show(self, live: LiveRows) -> None:
         """Make the latest commit the current view."""
-        self._view = self._view_of(live)
+        self._view = replace(self._view, version=self._truth.current, live=live)
         self._changed_at = time.monotonic()
 
     def _swap(self, old: Sequence[Segment], new: Sequence[Segment]) -> None:
@@ -456,21 +390,10 @@ class Gallery:
         self.indexes.keep_only([*self._view.live.segments, *new])
 
     def _index(self, segment: Segment) -> None:
-        if len(segment) >= INDEXED_ROWS:
-            self.indexes.build(segment, len(segment) / max(len(self._view), len(segment)))
+        self.indexes.build(segment, len(self._view))
 
     def _tidy_truth(self, dead_share: float) -> None:
         """Rewrite files of the truth, and remove versions that are no longer read."""
-        size = self.bound.row_bytes + _THUMBNAIL_BYTES
-        rewritten = self._truth.rewrite(size, dead_share)
-        with self._writing:
-            if not self._truth.replace(rewritten):
-                # Rows changed meanwhile. Rewrite under the lock, in case they always do.
-                self._truth.replace(self._truth.rewrite(size, dead_share))
+        with rewritten(self._truth, self.bound.row_bytes, dead_share, self._writing):
             self._show(self._view.live)
             self._truth.forget_history()
-
-
-def _require_each_once(ids: Sequence[str]) -> None:
-    if len(set(ids)) < len(ids):
-        raise InvalidImageError("an id appears twice among the given images; give each id once")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.indexer.errors import IndexerError
-from partlens.indexer.gallery.catalogue import Rows
+from partlens.indexer.gallery.image_columns import Rows
 from partlens.indexer.gallery.plan import PROBES
 from partlens.indexer.gallery.records import FloatArray
 

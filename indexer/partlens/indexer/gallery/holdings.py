@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from partlens.indexer.gallery.catalogue import SCHEMA, Catalogue, joined
+from partlens.indexer.gallery.image_columns import SCHEMA, ImageColumns, joined
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.records import StoredImage
 
@@ -15,24 +15,24 @@ from partlens.indexer.gallery.records import StoredImage
 class Holdings:
     """Images without their contributions; never changes, safe to use from threads."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-        uris = catalogue.table["uri"]
+    def __init__(self, columns: ImageColumns) -> None:
+        self._columns = columns
+        uris = columns.table["uri"]
         self._uris = uris.chunk(0) if uris.num_chunks else pa.array([], pa.string())
-        order = pc.call_function("sort_indices", [catalogue.table["uri"]])
+        order = pc.call_function("sort_indices", [columns.table["uri"]])
         self._by_uri = np.asarray(order.to_numpy(), np.int64)
-        catalogue.prepare()
+        columns.prepare()
 
     @classmethod
     def of(cls, live: LiveRows) -> "Holdings":
         """The images of a commit."""
-        parts = [segment.catalogue.take(rows) for segment, rows in live.matching() if len(rows)]
-        return cls(joined(parts) if parts else Catalogue(SCHEMA.empty_table()))
+        parts = [segment.columns.take(rows) for segment, rows in live.matching() if len(rows)]
+        return cls(joined(parts) if parts else ImageColumns(SCHEMA.empty_table()))
 
     def get(self, id: str) -> StoredImage | None:
         """The image of this id; None if there is none."""
-        found = next(iter(self._catalogue.find([id])), None)
-        return None if found is None else self._catalogue.stored_one(found[1])
+        found = next(iter(self._columns.find([id])), None)
+        return None if found is None else self._columns.stored_one(found[1])
 
     def ids_at(self, uri: str) -> Sequence[str]:
         """Ids of the images that come from this place, in order; none for an empty one."""
@@ -43,7 +43,7 @@ class Holdings:
         while at < len(self._by_uri) and self._uris[self._by_uri[at]].as_py() == uri:
             found.append(int(self._by_uri[at]))
             at += 1
-        return sorted(self._catalogue.ids(np.array(found, np.int64)))
+        return sorted(self._columns.ids(np.array(found, np.int64)))
 
 
-EMPTY = Holdings(Catalogue(SCHEMA.empty_table()))
+EMPTY = Holdings(ImageColumns(SCHEMA.empty_table()))

@@ -21,7 +21,7 @@ from partlens.explainer.halves import to_half
 from partlens.indexer.errors import DamagedError, GalleryError, unreadable
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.copies import Copies
-from partlens.indexer.gallery.durability import remove_folder
+from partlens.indexer.gallery.durability import remove_entry
 from partlens.indexer.gallery.gpu import gpu_copy, require_gpu
 from partlens.indexer.gallery.plan import (
     AUTO,
@@ -47,9 +47,6 @@ _CHUNK_ROWS = 256
 _TRAINING_VECTORS = 64
 """For each inverted list."""
 _SEED = 0
-_MAPPED = faiss.IO_FLAG_MMAP_IFC
-"""Read where they lie: searched as fast as a copy in memory, which all processes share and which
-the system may drop."""
 
 
 class FactoryError(GalleryError, ValueError):
@@ -59,6 +56,9 @@ class FactoryError(GalleryError, ValueError):
 @dataclass(frozen=True, eq=False)
 class SegmentIndex:
     """Indexes of one segment; inner products with vectors of length 1.
+
+    FAISS would map its files, but a mapped file that is cut short ends the process, so they are
+    read into memory.
 
     Attributes:
         positions: contributions; a FAISS id is row * P + position. Positions that contribute
@@ -141,18 +141,19 @@ class Indexes:
             self._known.clear()
         self.keep_only(())
 
-    def build(self, segment: Segment, share: float = 1.0) -> None:
-        """Write a segment's index and use it from now on.
+    def build(self, segment: Segment, images: int) -> None:
+        """Write a segment's index and use it from now on; small segments get none.
 
         Args:
-            share: of the gallery that the segment is.
+            images: number of images in the gallery.
 
         Raises:
             OSError: the disk refused it.
         """
-        if segment.path is None:
+        if segment.path is None or len(segment) < INDEXED_ROWS:
             return
         rows, positions, dimensions = segment.contributions.shape
+        share = rows / max(images, rows)
         factory = positions_factory(self.choice, rows * positions, dimensions, share)
         place = self._folder / segment.path.name
         draft = place.with_name(f".{place.name}.draft")
@@ -160,7 +161,7 @@ class Indexes:
         draft.mkdir(parents=True)
         try:
             _write(draft, segment, factory)
-            remove_folder(place)
+            remove_entry(place)
             draft.rename(place)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
@@ -173,7 +174,7 @@ class Indexes:
         names = {segment.path.name for segment in segments if segment.path}
         for path in self._folder.iterdir() if self._folder.is_dir() else ():
             if path.name not in names and path.name != CHOICE:
-                remove_folder(path)
+                remove_entry(path)
 
     def forget(self, segment: Segment) -> None:
         """Let go of an index whose files were damaged while it was in use."""
@@ -245,9 +246,9 @@ def _open(path: Path, segment: Segment) -> SegmentIndex:
     try:
         facts = json.loads(read_file(path / _FACTS))
         found = SegmentIndex(
-            faiss.read_index(str(path / _POSITIONS), _MAPPED),
-            faiss.read_index(str(path / _EMBEDDINGS), _MAPPED),
-            np.asarray(np.load(path / _UNITS, mmap_mode="r", allow_pickle=False)),
+            faiss.read_index(str(path / _POSITIONS)),
+            faiss.read_index(str(path / _EMBEDDINGS)),
+            np.load(path / _UNITS, allow_pickle=False),
             on_disk=True,
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:

@@ -1,23 +1,33 @@
 """The files that a gallery's newest version needs, and whether they are as they were written."""
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from partlens.indexer.errors import DamagedError, IndexerError, OutOfFilesError, unreadable
 from partlens.indexer.gallery import checksums, indexes, segments
-from partlens.indexer.gallery.binding import Binding
+from partlens.indexer.gallery.committed import (
+    COMMITTED,
+    DATASET,
+    SUMS,
+    Committed,
+    recorded,
+    require_checksums,
+)
 from partlens.indexer.gallery.findings import Finding
+from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.indexes import INDEXES
+from partlens.indexer.gallery.lance_rows import LanceRows
 from partlens.indexer.gallery.loading import SEGMENTS
+from partlens.indexer.gallery.rows_version import RowsVersion
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.truth import COMMITTED, DATASET, Committed, Truth, recorded
-from partlens.indexer.gallery.version import Version
 from partlens.indexer.gallery.view import GalleryView
 
 Digest = Callable[[Path], str]
 Identity = tuple[tuple[str, int, int, int], ...]
+_log = logging.getLogger(__name__)
 _GLANCE_BYTES = 32 * 2**20
 """Of files of rows that are read as a gallery is opened, when they are not more in all."""
 
@@ -29,7 +39,9 @@ class TruthFile:
     Attributes:
         path: of the file.
         place: the same, relative to the gallery's folder.
-        digest: its SHA-256; None where none was recorded.
+        digest: its SHA-256; None if none is recorded.
+        lost: whether there is none although one was recorded. Versions before 0.2 could lose it
+            as the machine went down.
         images: how many depend on it.
         of_rows: whether it holds rows, or says which rows there are.
         size: in bytes, where that was written down.
@@ -38,6 +50,7 @@ class TruthFile:
     path: Path
     place: str
     digest: str | None
+    lost: bool
     images: int
     of_rows: bool
     size: int | None
@@ -45,7 +58,8 @@ class TruthFile:
     def examine(self, digest_of: Digest) -> Finding | None:
         """Read the file; None if it is whole, or no version needs it any more."""
         if self.digest is None:
-            problem = None if self.path.exists() else "is missing"
+            problem = "has no checksum any more" if self.lost else None
+            problem = problem if self.path.exists() else "is missing"
         else:
             problem = _difference(self.path, self.digest, digest_of)
         if problem is None or not _needed(self.path):
@@ -94,11 +108,13 @@ class Note:
         path: of the file.
         place: the same, relative to the gallery's folder.
         read: reads it, and raises IndexerError if it is damaged.
+        advice: see Finding.
     """
 
     path: Path
     place: str
     read: Callable[[], object]
+    advice: str = ""
 
     def examine(self, digest_of: Digest) -> Finding | None:
         """Read it; None if it can be read."""
@@ -107,14 +123,15 @@ class Note:
         except OutOfFilesError:
             raise
         except IndexerError as error:
-            return Finding(self.place, f"is damaged: {error}", repairable=False)
+            problem = f"is damaged: {error}"
+            return Finding(self.place, problem, repairable=False, advice=self.advice)
         return None
 
 
 Piece = TruthFile | SealedFolder | Note
 
 
-def pieces(view: GalleryView, path: Path, bound: Binding) -> list[Piece]:
+def pieces(view: GalleryView, path: Path, bound: GallerySpec) -> list[Piece]:
     """Everything on disk that a view needs, the truth first.
 
     Args:
@@ -129,29 +146,41 @@ def pieces(view: GalleryView, path: Path, bound: Binding) -> list[Piece]:
     return found
 
 
-def notes(path: Path, bound: Binding) -> list[Note]:
-    """The small files: gallery.json, committed.json and indexes/choice.json."""
+def notes(path: Path, bound: GallerySpec) -> list[Note]:
+    """The small files: gallery.json, committed.json, truth.sha256 and indexes/choice.json."""
 
     def same_binding() -> None:
-        if Binding.read(path) != bound:
+        if GallerySpec.read(path) != bound:
             raise DamagedError("it names another model than when the gallery was opened")
 
     choice = f"{INDEXES}/{indexes.CHOICE}"
     return [
         Note(path / "gallery.json", "gallery.json", same_binding),
-        Note(path / COMMITTED, COMMITTED, lambda: Committed.read(path)),
+        Note(path / COMMITTED, COMMITTED, lambda: Committed.newest(path)),
+        checksums_note(path),
         Note(path / choice, choice, lambda: indexes.read_choice(path / INDEXES)),
     ]
 
 
-def truth_files(path: Path, version: Version) -> list[TruthFile]:
+def checksums_note(path: Path) -> Note:
+    """The file of checksums, without which other damage of the truth cannot be found."""
+    advice = (
+        "restore this file from a backup; if there is none, `partlens index verify --repair`"
+        " records the checksums again, provided that every row can be read"
+    )
+    return Note(path / SUMS, SUMS, lambda: require_checksums(path), advice)
+
+
+def truth_files(path: Path, version: RowsVersion) -> list[TruthFile]:
     """The files that a version of the truth needs."""
     sums = recorded(path)
     found = []
     for file in version.needed():
         place = file.path.relative_to(path).as_posix()
+        digest = sums.get(place)
+        lost = digest is None and COMMITTED in sums
         found.append(
-            TruthFile(file.path, place, sums.get(place), file.images, file.of_rows, file.size)
+            TruthFile(file.path, place, digest, lost, file.images, file.of_rows, file.size)
         )
     return found
 
@@ -182,7 +211,7 @@ class Glance:
     fatal: Finding | None
 
 
-def glance(path: Path, version: Version) -> Glance:
+def glance(path: Path, version: RowsVersion) -> Glance:
     """Look for damage of the truth as a gallery is opened.
 
     It looks at the presence and size of every file, and compares with their checksums those that
@@ -202,8 +231,31 @@ def glance(path: Path, version: Version) -> Glance:
             finding = file.examine(checksums.digest)
         if finding:
             findings.append(finding)
-            fatal = finding if problem or not file.of_rows else fatal
+            lost = file.lost and not problem
+            fatal = finding if problem or not (file.of_rows or lost) else fatal
+    if finding := checksums_note(path).examine(checksums.digest):
+        findings.append(finding)
     return Glance(tuple(findings), fatal)
+
+
+def require_readable(path: Path, truth: LanceRows) -> Sequence[Finding]:
+    """Find damage that is cheap to detect, and log it.
+
+    Args:
+        path: of the gallery.
+        truth: of the gallery; refreshed if a writer removed files meanwhile.
+
+    Raises:
+        DamagedError: the gallery cannot be read.
+    """
+    seen = glance(path, truth.current)
+    while seen.findings and truth.refresh():
+        seen = glance(path, truth.current)
+    if seen.fatal:
+        raise DamagedError(str(seen.fatal))
+    for finding in seen.findings:
+        _log.error("gallery %s is damaged: %s", path.name, finding)
+    return seen.findings
 
 
 def identity(piece: Piece) -> Identity:
@@ -252,7 +304,7 @@ def _needed(file: Path) -> bool:
     """Whether the newest version on disk needs a file: a writer may have tidied it away."""
     folder = next(parent for parent in file.parents if parent.name == DATASET).parent
     try:
-        return file in Truth(folder).current.files()
+        return file in LanceRows(folder).current.files()
     except DamagedError:
         return True
 

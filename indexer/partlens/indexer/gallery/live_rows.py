@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from partlens.common.filters import Filter
-from partlens.indexer.gallery.catalogue import Mask, Rows
+from partlens.indexer.gallery.image_columns import Mask, Rows
 from partlens.indexer.gallery.segments import Segment
 
 
@@ -49,7 +49,7 @@ class LiveRows:
         there, wanted = row_ids[order], revisions[order]
         held, live = np.zeros(len(there), bool), []
         for segment in segments:
-            of = segment.catalogue
+            of = segment.columns
             at = np.searchsorted(there, of.row_ids).clip(max=max(len(there) - 1, 0))
             mask = np.zeros(len(of), bool)
             if len(there):
@@ -67,14 +67,14 @@ class LiveRows:
         """Where the images of these ids lie, those that are there."""
         found = {}
         for number, (segment, live) in enumerate(zip(self.segments, self.live, strict=True)):
-            for id, row in segment.catalogue.find(ids):
+            for id, row in segment.columns.find(ids):
                 if live[row]:
                     found[id] = Place(number, row)
         return found
 
     def revision(self, place: Place) -> int:
         """Of the image at a place."""
-        return int(self.segments[place.segment].catalogue.revisions[place.row])
+        return int(self.segments[place.segment].columns.revisions[place.row])
 
     def revisions(self, ids: Sequence[str]) -> dict[str, int]:
         """Of the images of these ids, those that are there: a replaced image has another."""
@@ -85,7 +85,7 @@ class LiveRows:
         """Highest revision of all images; 0 if there are none."""
         highest = 0
         for segment, live in zip(self.segments, self.live, strict=True):
-            of = segment.catalogue.revisions[live]
+            of = segment.columns.revisions[live]
             highest = max(highest, int(of.max()) if len(of) else 0)
         return highest
 
@@ -98,7 +98,7 @@ class LiveRows:
         last = self._last_of(revision, most) if most is not None else None
         found = list[tuple[int, str]]()
         for segment, live in zip(self.segments, self.live, strict=True):
-            of = segment.catalogue
+            of = segment.columns
             changed = live & (of.revisions > revision)
             rows = np.flatnonzero(changed if last is None else changed & (of.revisions <= last))
             found += zip(of.revisions[rows].tolist(), of.ids(rows), strict=True)
@@ -106,7 +106,7 @@ class LiveRows:
 
     def _last_of(self, revision: int, count: int) -> int | None:
         """The revision of the image of this number among the later ones; None if they are fewer."""
-        revisions = [segment.catalogue.revisions for segment in self.segments]
+        revisions = [segment.columns.revisions for segment in self.segments]
         later = [of[live & (of > revision)] for of, live in zip(revisions, self.live, strict=True)]
         together = np.concatenate([np.zeros(0, np.int64), *later])
         if len(together) <= count:
@@ -120,7 +120,7 @@ class LiveRows:
             rows.setdefault(number, []).append(row)
         found = set[str]()
         for number, some in rows.items():
-            of = self.segments[number].catalogue.take(np.array(some))
+            of = self.segments[number].columns.take(np.array(some))
             accepted = of.accepted(where)
             every = np.arange(len(of))
             found.update(of.ids(every if accepted is None else every[accepted]))
@@ -128,7 +128,7 @@ class LiveRows:
 
     def row_ids(self, places: Iterable[Place]) -> list[int]:
         """Which rows of the truth the images at these places are."""
-        return [int(self.segments[number].catalogue.row_ids[row]) for number, row in places]
+        return [int(self.segments[number].columns.row_ids[row]) for number, row in places]
 
     def page(
         self,
@@ -145,7 +145,7 @@ class LiveRows:
         found: list[tuple[str, Place]] = []
         options = pc.SelectKOptions(limit, [("id", "ascending")])
         for number, (segment, passing) in enumerate(self.matching(where, require_waiting)):
-            ids = segment.catalogue.table["id"].take(pa.array(passing))
+            ids = segment.columns.table["id"].take(pa.array(passing))
             above = pc.call_function("greater", [ids, pa.scalar(after)])
             some = pa.table({"id": ids, "row": passing}).filter(above)
             first = some.take(pc.call_function("select_k_unstable", [some], options))
@@ -163,7 +163,7 @@ class LiveRows:
         for segment, live in zip(self.segments, self.live, strict=True):
             passing = None
             if where is not None:
-                passing = segment.catalogue.accepted(where, require_waiting)
+                passing = segment.columns.accepted(where, require_waiting)
             yield segment, np.flatnonzero(live if passing is None else live & passing)
 
     def without(self, places: Sequence[Place]) -> "LiveRows":
@@ -185,7 +185,7 @@ class LiveRows:
         numbers = range(len(self.segments))
         kept = [number for number in numbers if self.segments[number] not in gone]
         moved = [number for number in numbers if self.segments[number] in gone]
-        of = [self.segments[number].catalogue for number in moved]
+        of = [self.segments[number].columns for number in moved]
         live = [self.live[number] for number in moved]
         none = np.zeros(0, np.int64)
         held, _ = LiveRows.of(

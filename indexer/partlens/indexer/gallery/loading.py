@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from partlens.explainer.stored import Stored
 from partlens.indexer.errors import DamagedError, LockedError, StorageError
 from partlens.indexer.gallery import segments
-from partlens.indexer.gallery.binding import Binding
-from partlens.indexer.gallery.catalogue import TRUTH_COLUMNS, Catalogue
 from partlens.indexer.gallery.completeness import not_adding_up
 from partlens.indexer.gallery.durability import WriterLock, damage
+from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.image_columns import TRUTH_COLUMNS, ImageColumns
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.records import FloatArray
+from partlens.indexer.gallery.rows_version import RowsVersion
 from partlens.indexer.gallery.schema import array_columns, arrays
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.version import Version
 
 _log = logging.getLogger(__name__)
 SEGMENTS, LOCK = "segments", "writer.lock"
@@ -26,9 +26,9 @@ _READ_ROWS = 1024
 
 
 def load(
-    version: Version,
+    version: RowsVersion,
     path: Path,
-    bound: Binding,
+    bound: GallerySpec,
     known: Sequence[Segment] = (),
     lock: WriterLock | None = None,
 ) -> LiveRows:
@@ -69,10 +69,10 @@ def load(
 
 
 def _rebuild(
-    version: Version,
+    version: RowsVersion,
     row_ids: NDArray[np.int64],
     path: Path,
-    bound: Binding,
+    bound: GallerySpec,
     lock: WriterLock | None,
     damaged: Sequence[Path],
 ) -> list[Segment]:
@@ -96,21 +96,21 @@ def _rebuild(
 
 
 def write_or_keep(
-    path: Path, catalogue: Catalogue, contributions: Stored, bias: FloatArray
+    path: Path, columns: ImageColumns, contributions: Stored, bias: FloatArray
 ) -> Segment:
     """A new segment of the gallery at path; in memory where the disk refuses it."""
     try:
-        return segments.write(path / SEGMENTS, catalogue, contributions, bias)
+        return segments.write(path / SEGMENTS, columns, contributions, bias)
     except OSError:
-        return segments.in_memory(catalogue, contributions, bias)
+        return segments.in_memory(columns, contributions, bias)
 
 
-def not_held(version: Version, some: Sequence[Segment]) -> NDArray[np.int64]:
+def not_held(version: RowsVersion, some: Sequence[Segment]) -> NDArray[np.int64]:
     """Row ids of a version that none of these segments holds; DamagedError as load."""
     return LiveRows.of(*_rows(version), some)[1]
 
 
-def _rows(version: Version) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _rows(version: RowsVersion) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Row ids and revisions of all rows, shape [M] each."""
     table = version.read(["revision"])
     return (
@@ -120,8 +120,8 @@ def _rows(version: Version) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def stored(
-    version: Version, row_ids: NDArray[np.int64], bound: Binding
-) -> Iterator[tuple[Catalogue, Stored, FloatArray]]:
+    version: RowsVersion, row_ids: NDArray[np.int64], bound: GallerySpec
+) -> Iterator[tuple[ImageColumns, Stored, FloatArray]]:
     """What segments of these rows of the truth hold, up to 1024 rows each.
 
     Raises:
@@ -134,5 +134,5 @@ def stored(
             id = table["id"][row].as_py()
             raise DamagedError(f"the embedding of image {id!r} is not the sum of its parts")
         with damage("rows of the gallery cannot be read"):
-            catalogue = Catalogue.of_truth(table, np.asarray(table["_rowid"], np.int64))
-        yield catalogue, *arrays(table, bound)
+            columns = ImageColumns.of_truth(table, np.asarray(table["_rowid"], np.int64))
+        yield columns, *arrays(table, bound)

@@ -79,9 +79,8 @@ class Plan:
             losers of max pooling do, take less.
         positions_factory, embeddings_factory: FAISS factory strings.
         index_bytes: of memory for each image.
-        memory_bytes: of all indexes. They are memory-mapped, one copy for all processes, and
-            searches are fast while they stay in memory; building one takes its size once more.
-            What else is mapped takes what the system can spare.
+        memory_bytes: memory of all indexes in each process that searches; building one takes its
+            size once more. Contributions are mapped and take what the system can spare.
         disk_bytes: of the truth, the segments and the indexes.
         recall_at_10: with such an index, about; None where none like it was measured.
         search_ms: of one search by one region in process, about; see _SEARCH_MS.

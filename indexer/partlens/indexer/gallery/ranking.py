@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from partlens.common.filters import GroupBy
 from partlens.explainer.scoring import QueryPart, Score, score_images
-from partlens.indexer.gallery.catalogue import Rows
+from partlens.indexer.gallery.image_columns import Rows
 from partlens.indexer.gallery.live_rows import Place
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
@@ -88,12 +88,12 @@ class Ranking:
 
     def add_equal(self, number: int, segment: Segment, rows: Rows, score: float) -> None:
         """Add rows, in order of id, of which only those of one score are wanted."""
-        (first,) = segment.catalogue.ids(rows[:1])
+        (first,) = segment.columns.ids(rows[:1])
         if score < self.cut or score >= self.below or self._is_full_before((-score, first)):
             return
         if self.asked.by is not None:
             before = {one.group for one in self.open if one.key < (-score, first)} - {""}
-            rows = rows[~segment.catalogue.groups(self.asked.by).are(before)[rows]]
+            rows = rows[~segment.columns.groups(self.asked.by).are(before)[rows]]
         if len(rows):
             self._add(number, segment, rows, score, np.nextafter(np.float32(score), np.inf))
 
@@ -115,7 +115,7 @@ class Ranking:
         contributions = segment.contributions[rows]
         scored = score_images(asked.score, asked.parts, contributions, bias, asked.grid)
         chosen = np.flatnonzero((scored.scores >= least) & (scored.scores < below))
-        groups = None if asked.by is None else segment.catalogue.groups(asked.by)
+        groups = None if asked.by is None else segment.columns.groups(asked.by)
         of = None if groups is None else groups.numbers[rows]
         if groups is not None and of is not None:
             chosen = chosen[~groups.are({one.group for one in self.settled} - {""})[rows[chosen]]]
@@ -132,7 +132,7 @@ class Ranking:
                 _window(scored.windows[i]),
                 "" if groups is None or of is None or of[i] < 0 else groups.texts[of[i]],
             )
-            for i, id in zip(chosen, segment.catalogue.ids(rows[chosen]), strict=True)
+            for i, id in zip(chosen, segment.columns.ids(rows[chosen]), strict=True)
         ]
         if fresh:
             self.open = _first([*self.open, *fresh], wanted)

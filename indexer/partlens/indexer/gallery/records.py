@@ -1,5 +1,6 @@
 """Records that a gallery stores and returns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +77,24 @@ class Correction:
         _require_metadata(self.id, self.metadata, self.uri)
 
 
+def require_storable(images: Sequence[NewImage], positions: int, dimensions: int) -> None:
+    """Raise InvalidImageError unless a gallery can store all images in one commit."""
+    for image in images:
+        try:
+            image.require_storable(positions, dimensions)
+        except InvalidImageError as error:
+            error.id = image.id
+            raise
+    _require_each_once([image.id for image in images])
+
+
+def require_correct(corrections: Sequence[Correction]) -> None:
+    """Raise InvalidImageError unless a gallery can store all corrections in one commit."""
+    for one in corrections:
+        one.require_storable()
+    _require_each_once([one.id for one in corrections])
+
+
 @dataclass(frozen=True, eq=False)
 class StoredImage:
     """An image in a gallery; attributes as in NewImage. See GalleryView.thumbnails."""
@@ -117,6 +136,11 @@ class Candidate:
     revision: int = 0
     group: str = ""
     others: int = 0
+
+
+def _require_each_once(ids: Sequence[str]) -> None:
+    if len(set(ids)) < len(ids):
+        raise InvalidImageError("an id appears twice among the given images; give each id once")
 
 
 def _require_id(id: str) -> None:

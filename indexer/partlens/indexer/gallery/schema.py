@@ -1,7 +1,7 @@
 """The columns of the truth, and images to rows and back."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from partlens.explainer.stored import Stored
-from partlens.indexer.gallery.binding import Binding
+from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.records import FloatArray, NewImage
 from partlens.indexer.gallery.times import readable
 
@@ -18,7 +18,7 @@ from partlens.indexer.gallery.times import readable
 _KEY = {b"lance-schema:unenforced-primary-key": b"true"}
 
 
-def schema(bound: Binding) -> pa.Schema:
+def schema(bound: GallerySpec) -> pa.Schema:
     """One row per image. `revision` tells a replaced image from the one before."""
     spec = bound.spec
     number = pa.int8() if bound.storage == "int8" else pa.float16()
@@ -44,7 +44,7 @@ def schema(bound: Binding) -> pa.Schema:
     )
 
 
-def array_columns(bound: Binding) -> tuple[str, ...]:
+def array_columns(bound: GallerySpec) -> tuple[str, ...]:
     """Those that `arrays` needs."""
     return ("bias", "contributions", *(("scales",) if bound.storage == "int8" else ()))
 
@@ -55,16 +55,18 @@ class Packed:
 
     Attributes:
         table: of the schema.
+        attributes: of its rows, which the table holds as JSON.
         contributions: of its rows, [M, P, D].
         bias: of its rows, [M, D].
     """
 
     table: pa.Table
+    attributes: Sequence[Mapping[str, str]]
     contributions: Stored
     bias: FloatArray
 
 
-def packed(images: Sequence[NewImage], revision: int, bound: Binding) -> Packed:
+def packed(images: Sequence[NewImage], revision: int, bound: GallerySpec) -> Packed:
     """Rows of new images, all of one revision."""
     bias = np.stack([image.bias for image in images]).astype(np.float32)
     contributions = np.stack([image.contributions for image in images]).astype(np.float32)
@@ -84,19 +86,20 @@ def packed(images: Sequence[NewImage], revision: int, bound: Binding) -> Packed:
         "attributes": [json.dumps(dict(image.metadata.attributes)) for image in images],
         "embedding": _fixed(embedding),
         "bias": _fixed(bias),
-        "contributions": _fixed(kept.values.reshape(len(images), -1)),
+        "contributions": _fixed(kept.values[:].reshape(len(images), -1)),
         "thumbnail": [image.thumbnail for image in images],
     }
     if kept.scales is not None:
-        columns["scales"] = _fixed(kept.scales)
-    return Packed(pa.table(columns, schema=schema(bound)), kept, bias)
+        columns["scales"] = _fixed(kept.scales[:])
+    attributes = [image.metadata.attributes for image in images]
+    return Packed(pa.table(columns, schema=schema(bound)), attributes, kept, bias)
 
 
 def _fixed(rows: NDArray[np.floating] | NDArray[np.int8]) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), rows.shape[1])
 
 
-def arrays(table: pa.Table, bound: Binding) -> tuple[Stored, FloatArray]:
+def arrays(table: pa.Table, bound: GallerySpec) -> tuple[Stored, FloatArray]:
     """Contributions [M, P, D] as stored and bias [M, D] of a table's rows."""
     spec = bound.spec
     values = _flat(table["contributions"]).reshape(-1, spec.positions, spec.dimensions)
@@ -105,7 +108,7 @@ def arrays(table: pa.Table, bound: Binding) -> tuple[Stored, FloatArray]:
     return Stored(values, scales), _flat(table["bias"]).reshape(-1, spec.dimensions)
 
 
-def embeddings(table: pa.Table, bound: Binding) -> FloatArray:
+def embeddings(table: pa.Table, bound: GallerySpec) -> FloatArray:
     """The embeddings as stored, [M, D]."""
     return np.asarray(_flat(table["embedding"]).reshape(-1, bound.spec.dimensions), np.float32)
 

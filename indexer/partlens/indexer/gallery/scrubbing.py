@@ -1,4 +1,4 @@
-"""Reads all of a gallery's files again and again, slowly, and tells of those that have changed."""
+"""Reads all files of a gallery repeatedly, at a bounded rate, and reports changed ones."""
 
 import logging
 import threading
@@ -13,6 +13,7 @@ from partlens.indexer.errors import DamagedError, LockedError, StorageError
 from partlens.indexer.gallery.findings import KINDS, Finding
 from partlens.indexer.gallery.gallery import Gallery
 from partlens.indexer.gallery.integrity import Identity, Piece, TruthFile, identity, pieces
+from partlens.indexer.gallery.loading import SEGMENTS
 from partlens.indexer.gallery.pace import Pace, StoppedError, lower_priority
 from partlens.indexer.gallery.scrub_record import Pass, ScrubRecord
 from partlens.indexer.gallery.view import GalleryView
@@ -42,10 +43,10 @@ class ScrubEvents(Protocol):
 class Scrubber:
     """Compares every file that a gallery's newest version needs with its checksum, on a thread.
 
-    The truth comes first, then segments, then indexes; what a writer tidies away meanwhile is no
-    damage. A damaged segment or index is made again from the truth, unless the truth is damaged
-    too or another process writes: then it is tried again later. The truth is never changed. A pass
-    that is stopped goes on from where it was when the next Scrubber begins.
+    The truth comes first, then segments, then indexes. Files that a writer removes meanwhile are
+    not damage. A damaged segment or index is rebuilt from the truth; if the truth is damaged too
+    or another process is writing, that is tried again later. The truth is never changed. The next
+    Scrubber resumes a pass that was stopped.
 
     Args:
         gallery: to read; something else must refresh it.
@@ -70,6 +71,7 @@ class Scrubber:
         self._record = ScrubRecord.read(file)
         self._suspects = {*self._record.findings, *(one.place for one in gallery.damage)}
         self._record = replace(self._record, findings={})
+        self._reported = set[str]()
         self._identities = dict[str, Identity]()
         self._listed: tuple[GalleryView, float] | None = None
         self._pieces, self._keys = list[Piece](), list[tuple[int, str]]()
@@ -116,7 +118,7 @@ class Scrubber:
                     return
 
     def _look_at_suspects(self) -> None:
-        """Read first what was found damaged before."""
+        """Read first the files that were damaged before."""
         self._list(again=True)
         for piece in [one for one in self._pieces if one.place in self._suspects]:
             self._examine(piece)
@@ -179,17 +181,27 @@ class Scrubber:
                 self._clear(finding, mended=False)
 
     def _look_at_findings(self) -> None:
-        """See what was brought back meanwhile, and try again to mend what could not be mended."""
+        """Check what was restored meanwhile or failed in a search, and retry failed repairs."""
+        self._list()
+        failed = self._failed()
+        for piece in [one for one in self._pieces if one.place in failed]:
+            self._examine(piece)
         found = self._record.findings
         if not found:
             return
-        self._list()
         retry = time.monotonic() > self._tried + _RETRY
         for piece in [one for one in self._pieces if one.place in found]:
             if identity(piece) != self._identities.get(piece.place):
                 self._examine(piece)
             elif retry and found[piece.place].repairable:
                 self._mend(found[piece.place])
+
+    def _failed(self) -> set[str]:
+        """Segments that a search could not read, each reported once."""
+        live = self._gallery.view.live.segments
+        failed = {f"{SEGMENTS}/{one.path.name}" for one in live if one.failed and one.path}
+        fresh, self._reported = failed - self._reported, failed
+        return fresh
 
     def _examine(self, piece: Piece) -> None:
         self._pace.require_going()
@@ -213,7 +225,7 @@ class Scrubber:
         try:
             self._gallery.mend(finding, self._pace.require_going)
         except (LockedError, StorageError, DamagedError) as error:
-            _log.warning("%s cannot be made again now: %s", finding.place, error)
+            _log.warning("%s cannot be rebuilt now: %s", finding.place, error)
         else:
             self._clear(finding, mended=True)
 
@@ -242,5 +254,5 @@ class Scrubber:
 
 
 def _key(place: str) -> tuple[int, str]:
-    """Orders places: what cannot be made again comes first."""
+    """Order of places: what cannot be rebuilt comes first."""
     return KINDS.index(Finding(place, "", repairable=False).kind), place

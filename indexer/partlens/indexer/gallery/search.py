@@ -9,7 +9,7 @@ import numpy as np
 from partlens.common.filters import Filter, GroupBy
 from partlens.explainer.scoring import QueryPart, Score
 from partlens.indexer.gallery.candidates import Chosen, candidate_rows
-from partlens.indexer.gallery.catalogue import Rows
+from partlens.indexer.gallery.image_columns import Rows
 from partlens.indexer.gallery.indexes import SegmentIndex
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.plan import growth
@@ -118,7 +118,7 @@ def _rank_candidates(
         between = max(least, ranking.cut), ranking.below
         for segment, rows, equal in _copies(scored, between, passing, index_of):
             copies = np.setdiff1d(rows, done[segment], assume_unique=True)
-            add([(segment, segment.catalogue.in_order(copies)[:MOST_RERANKED])], equal)
+            add([(segment, segment.columns.in_order(copies)[:MOST_RERANKED])], equal)
         ranking.settle(least)
         if last or len(ranking.settled) == ranking.top:
             return
@@ -181,7 +181,7 @@ def others(
     """How many more images that pass the filter are in the group of each found image."""
     sizes = dict.fromkeys((one.group for one in found if one.group), 0)
     for segment, rows in live.matching(where, require_waiting):
-        numbers, texts = segment.catalogue.groups(by)
+        numbers, texts = segment.columns.groups(by)
         counts = np.bincount(numbers[rows] + 1, minlength=len(texts) + 1)
         for number, text in enumerate(texts, start=1):
             if text in sizes:

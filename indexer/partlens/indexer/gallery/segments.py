@@ -7,19 +7,20 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common.durable import sync
 from partlens.common.storage import Storage
-from partlens.explainer.stored import Stored
+from partlens.explainer.stored import RowArray, Stored
 from partlens.indexer.errors import DamagedError, unreadable
 from partlens.indexer.gallery import checksums
-from partlens.indexer.gallery.binding import Binding
-from partlens.indexer.gallery.catalogue import Catalogue, joined
-from partlens.indexer.gallery.durability import remove_folder
+from partlens.indexer.gallery.durability import remove_entry
+from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.image_columns import ImageColumns, joined
+from partlens.indexer.gallery.mapped import MappedArray
 from partlens.indexer.gallery.records import FloatArray
 
 SUMS, CATALOGUE, SCALES = "files.sha256", "catalogue.arrow", "scales.npy"
@@ -33,35 +34,41 @@ _Chunks = Iterable[tuple[Stored, FloatArray]]
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """Some images' arrays, memory-mapped.
+    """Some images' arrays, in files or in memory.
 
     Attributes:
         path: its folder; None for one that is in memory only.
-        catalogue: which images, in row order; those replaced or deleted since are passed over.
+        columns: the images, in row order; those replaced or deleted since are skipped.
         contributions: c_p, shape [M, P, D].
         bias: b, float32, shape [M, D].
     """
 
     path: Path | None
-    catalogue: Catalogue
+    columns: ImageColumns
     contributions: Stored
-    bias: FloatArray
+    bias: RowArray
 
     def __len__(self) -> int:
-        return len(self.catalogue)
+        return len(self.columns)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a file was found truncated or unreadable while it was in use."""
+        arrays = (self.contributions.values, self.contributions.scales, self.bias)
+        return any(isinstance(each, MappedArray) and each.failed for each in arrays)
 
 
-def write(folder: Path, catalogue: Catalogue, contributions: Stored, bias: FloatArray) -> Segment:
-    """A new segment, there as a whole or not at all.
+def write(folder: Path, columns: ImageColumns, contributions: Stored, bias: FloatArray) -> Segment:
+    """Write a segment, as a whole or not at all.
 
-    A small one is not synced: after a crash its checksums tell, and the truth makes it again.
+    A small one is not synced: after a crash, its checksums show the damage and it is rebuilt.
     """
-    return _write(folder, catalogue, contributions, [(contributions, bias)])
+    return _write(folder, columns, contributions, [(contributions, bias)])
 
 
-def _write(folder: Path, catalogue: Catalogue, like: Stored, chunks: _Chunks) -> Segment:
+def _write(folder: Path, columns: ImageColumns, like: Stored, chunks: _Chunks) -> Segment:
     """A segment of chunks that are kept as one of them is."""
-    count, (_, positions, dimensions) = len(catalogue), like.shape
+    count, (_, positions, dimensions) = len(columns), like.shape
     name = uuid.uuid4().hex
     draft = folder / f".{name}"
     draft.mkdir(parents=True)
@@ -79,11 +86,11 @@ def _write(folder: Path, catalogue: Catalogue, like: Stored, chunks: _Chunks) ->
             if of_scales:
                 _write_header(of_scales, "<f4", (count, positions))
             for contributions, bias in chunks:
-                of_positions.write(contributions.values.astype(kind, copy=False).tobytes())
+                of_positions.write(contributions.values[:].astype(kind, copy=False).tobytes())
                 of_images.write(bias.astype("<f4", copy=False).tobytes())
                 if of_scales and contributions.scales is not None:
-                    of_scales.write(contributions.scales.astype("<f4", copy=False).tobytes())
-        catalogue.write(draft / CATALOGUE)
+                    of_scales.write(contributions.scales[:].astype("<f4", copy=False).tobytes())
+        columns.write(draft / CATALOGUE)
         seal(draft)
         return _map(draft.rename(folder / name))
     except OSError:
@@ -110,12 +117,12 @@ def seal(folder: Path) -> None:
             sync(path)
 
 
-def in_memory(catalogue: Catalogue, contributions: Stored, bias: FloatArray) -> Segment:
+def in_memory(columns: ImageColumns, contributions: Stored, bias: FloatArray) -> Segment:
     """A segment for as long as this process needs it."""
-    return Segment(None, catalogue, contributions, bias)
+    return Segment(None, columns, contributions, bias)
 
 
-def load(path: Path, bound: Binding) -> Segment:
+def load(path: Path, bound: GallerySpec) -> Segment:
     """A segment on disk.
 
     Raises:
@@ -131,7 +138,7 @@ def load(path: Path, bound: Binding) -> Segment:
     return segment
 
 
-def _require_fitting(segment: Segment, bound: Binding) -> None:
+def _require_fitting(segment: Segment, bound: GallerySpec) -> None:
     """Raise ValueError unless a segment's arrays are of its gallery's shapes and numbers."""
     kept, kind = segment.contributions, np.dtype(_KINDS[bound.storage])
     shape = (len(segment), bound.spec.positions, bound.spec.dimensions)
@@ -148,7 +155,7 @@ def require_whole(path: Path, *, contents: bool) -> None:
     """Compare a segment's files with its checksums.
 
     Args:
-        contents: all of their bytes; otherwise only those of its catalogue.
+        contents: all of their bytes; otherwise only those of its columns.
 
     Raises:
         DamagedError: they differ; the message names the file.
@@ -167,7 +174,7 @@ def folders(folder: Path) -> list[Path]:
 
 
 def load_others(
-    folder: Path, bound: Binding, known: Container[Path | None]
+    folder: Path, bound: GallerySpec, known: Container[Path | None]
 ) -> tuple[list[Segment], list[Path]]:
     """Segments whose folders are not known and that can be read; folders of damaged ones."""
     found, damaged = [], []
@@ -184,8 +191,8 @@ def load_others(
 def merge(folder: Path, parts: Sequence[tuple[Segment, NDArray[np.int64]]]) -> Segment:
     """One segment of the given rows of several, at least one; the several stay."""
     first, _ = parts[0]
-    catalogue = joined([segment.catalogue.take(rows) for segment, rows in parts])
-    return _write(folder, catalogue, first.contributions, _chunks(parts))
+    columns = joined([segment.columns.take(rows) for segment, rows in parts])
+    return _write(folder, columns, first.contributions, _chunks(parts))
 
 
 def _chunks(parts: Sequence[tuple[Segment, NDArray[np.int64]]]) -> _Chunks:
@@ -197,15 +204,9 @@ def _chunks(parts: Sequence[tuple[Segment, NDArray[np.int64]]]) -> _Chunks:
 
 
 def remove(paths: Iterable[Path]) -> None:
-    """Delete segments; processes that have them mapped keep them until they let go."""
+    """Delete segments; processes that have them open can still read them."""
     for path in paths:
-        remove_folder(path)
-
-
-def remove_drafts(folder: Path) -> None:
-    """Delete what writers that were killed left unfinished; only for the one writer."""
-    if folder.is_dir():
-        remove(path for path in folder.iterdir() if path.name.startswith("."))
+        remove_entry(path)
 
 
 def _size(path: Path) -> int:
@@ -215,11 +216,7 @@ def _size(path: Path) -> int:
 
 
 def _map(path: Path) -> Segment:
-    catalogue = Catalogue.read(path / CATALOGUE)
-    values, bias = _mapped(path / "contributions.npy"), _mapped(path / "bias.npy")
-    scales = _mapped(path / SCALES) if (path / SCALES).exists() else None
-    return Segment(path, catalogue, Stored(values, scales), bias)
-
-
-def _mapped(path: Path) -> NDArray[Any]:
-    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    columns = ImageColumns.read(path / CATALOGUE)
+    values, bias = MappedArray(path / "contributions.npy"), MappedArray(path / "bias.npy")
+    scales = MappedArray(path / SCALES) if (path / SCALES).exists() else None
+    return Segment(path, columns, Stored(values, scales), bias)

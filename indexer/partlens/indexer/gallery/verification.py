@@ -9,19 +9,26 @@ import pyarrow as pa
 
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import checksums, segments
-from partlens.indexer.gallery.binding import Binding
-from partlens.indexer.gallery.catalogue import TRUTH_COLUMNS, Catalogue
+from partlens.indexer.gallery.committed import (
+    DATASET,
+    SUMS,
+    Committed,
+    note_committed,
+    require_checksums,
+)
 from partlens.indexer.gallery.completeness import not_adding_up
 from partlens.indexer.gallery.durability import WriterLock, damage
 from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.gallery import Gallery
+from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.image_columns import TRUTH_COLUMNS, ImageColumns
 from partlens.indexer.gallery.integrity import notes, sealed_folder, sealed_folders, truth_files
+from partlens.indexer.gallery.lance_rows import LanceRows
 from partlens.indexer.gallery.loading import LOCK, SEGMENTS
+from partlens.indexer.gallery.rows_version import RowsVersion, manifest_path
 from partlens.indexer.gallery.schema import array_columns, arrays
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.times import out_of_range
-from partlens.indexer.gallery.truth import DATASET, Committed, Truth
-from partlens.indexer.gallery.version import Version, manifest_path
 
 Key = tuple[str, int]
 """An image's id and revision."""
@@ -63,7 +70,7 @@ def verify(path: Path) -> Verification:
         NotFoundError, NewerFormatError: it cannot be looked at.
         DamagedError: gallery.json or committed.json is damaged, and nothing can be read.
     """
-    bound = Binding.read(path)
+    bound = GallerySpec.read(path)
     while True:
         before = _state(path)
         outcome = _verify(path, bound, before[0])
@@ -83,6 +90,11 @@ def repair(path: Path) -> Verification:
     """
     with WriterLock(path / LOCK):
         outcome = verify(path)
+        if any(one.place == SUMS for one in outcome.findings):
+            if outcome.whole != outcome.images:
+                return outcome
+            _record_again(path)
+            outcome = verify(path)
         repairable = [one for one in outcome.findings if one.repairable]
         damaged = [one for one in outcome.findings if not (one.repairable or one.advice)]
         if not repairable or damaged:
@@ -94,16 +106,24 @@ def repair(path: Path) -> Verification:
     return verify(path)
 
 
+def _record_again(path: Path) -> None:
+    """Record the checksums of a truth that lost them; its rows have been read."""
+    (path / SUMS).unlink(missing_ok=True)
+    checksums.record(path / SUMS, LanceRows(path).current.files())
+    note_committed(path)
+    require_checksums(path)
+
+
 def _state(path: Path) -> tuple[int, list[Path]]:
     """The newest version, and the folders of segments: a new one follows the version it is for."""
     return Committed.read(path).version, segments.folders(path / SEGMENTS)
 
 
-def _verify(path: Path, bound: Binding, number: int) -> Verification:
+def _verify(path: Path, bound: GallerySpec, number: int) -> Verification:
     derived, whole = _derived(path, bound)
     derived += [found for note in notes(path, bound) if (found := note.examine(checksums.digest))]
     try:
-        version = Truth(path).current
+        version = LanceRows(path).current
     except DamagedError as error:
         place = manifest_path(path / DATASET, number).relative_to(path).as_posix()
         of_truth = Finding(place, f"cannot be opened: {error}", repairable=False)
@@ -117,7 +137,7 @@ def _verify(path: Path, bound: Binding, number: int) -> Verification:
     return Verification(images, sound, len(whole), unchecked, every)
 
 
-def _derived(path: Path, bound: Binding) -> tuple[list[Finding], list[Segment]]:
+def _derived(path: Path, bound: GallerySpec) -> tuple[list[Finding], list[Segment]]:
     """Damage of segments and indexes, and the segments that are whole."""
     findings, whole = list[Finding](), list[Segment]()
     for folder in segments.folders(path / SEGMENTS):
@@ -138,7 +158,7 @@ def _derived(path: Path, bound: Binding) -> tuple[list[Finding], list[Segment]]:
     return findings, whole
 
 
-def _damaged_files(path: Path, version: Version) -> tuple[list[Finding], int]:
+def _damaged_files(path: Path, version: RowsVersion) -> tuple[list[Finding], int]:
     """Files of the truth that are gone or differ; how many have no checksum."""
     files = truth_files(path, version)
     findings = [found for file in files if (found := file.examine(checksums.digest))]
@@ -146,7 +166,7 @@ def _damaged_files(path: Path, version: Version) -> tuple[list[Finding], int]:
 
 
 def _damaged_rows(
-    path: Path, bound: Binding, version: Version, whole: list[Segment]
+    path: Path, bound: GallerySpec, version: RowsVersion, whole: list[Segment]
 ) -> tuple[int | None, int, list[Finding]]:
     """How many images there are (None if that cannot be read), how many of them are whole; and
     damaged rows, such as are there twice, and such as are in no segment."""
@@ -180,7 +200,7 @@ def _damaged_rows(
     return images, sound, findings
 
 
-def _count(version: Version) -> int | None:
+def _count(version: RowsVersion) -> int | None:
     try:
         with damage("images cannot be counted"):
             return len(version)
@@ -200,14 +220,14 @@ def _combined(of_files: list[Finding], of_rows: list[Finding]) -> Iterator[Findi
 
 
 def _keys(segment: Segment) -> Iterator[Key]:
-    ids = segment.catalogue.table["id"].to_pylist()
-    return zip(ids, segment.catalogue.revisions.tolist(), strict=True)
+    ids = segment.columns.table["id"].to_pylist()
+    return zip(ids, segment.columns.revisions.tolist(), strict=True)
 
 
 def _require_rows(batch: pa.Table, seen: set[str]) -> list[Key]:
     """The keys of rows whose metadata can be read and whose ids were not seen before."""
     with damage("metadata of the gallery cannot be read"):
-        of = Catalogue.of_truth(batch, np.zeros(len(batch), np.int64))
+        of = ImageColumns.of_truth(batch, np.zeros(len(batch), np.int64))
     keys = list(zip(of.table["id"].to_pylist(), of.revisions.tolist(), strict=True))
     for id, _ in keys:
         if id in seen:
@@ -231,7 +251,7 @@ def _not_adding_up(key: Key) -> str:
 
 def _differing(
     batch: pa.Table,
-    bound: Binding,
+    bound: GallerySpec,
     keys: list[Key],
     places: dict[Key, tuple[Segment, int]],
     wrong: set[int],

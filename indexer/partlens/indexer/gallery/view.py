@@ -12,13 +12,13 @@ from partlens.common.metadata import Metadata
 from partlens.explainer.scoring import QueryPart, Score
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import DamagedError, NotFoundError, SupersededError
+from partlens.indexer.gallery.committed import Committed
 from partlens.indexer.gallery.holdings import Holdings
 from partlens.indexer.gallery.indexes import Indexes
 from partlens.indexer.gallery.live_rows import LiveRows, Place
 from partlens.indexer.gallery.records import Candidate, FloatArray, StoredImage
+from partlens.indexer.gallery.rows_version import RowsVersion
 from partlens.indexer.gallery.search import others, search
-from partlens.indexer.gallery.truth import Committed
-from partlens.indexer.gallery.version import Version
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class GalleryView:
 
     path: Path
     spec: ModelSpec
-    version: Version
+    version: RowsVersion
     live: LiveRows
     indexes: Indexes
 
@@ -207,7 +207,7 @@ class GalleryView:
         """Id -> media digest of every image."""
         found = dict[str, str]()
         for segment, chosen in self.live.matching():
-            table = segment.catalogue.table.select(["id", "media_digest"]).take(pa.array(chosen))
+            table = segment.columns.table.select(["id", "media_digest"]).take(pa.array(chosen))
             names = table["id"].to_pylist()
             found.update(zip(names, table["media_digest"].to_pylist(), strict=True))
         return found
@@ -225,7 +225,7 @@ class GalleryView:
         for number in {place.segment for place in places}:
             here = [place for place in places if place.segment == number]
             rows = np.array([place.row for place in here])
-            of_segment = self.live.segments[number].catalogue.stored(rows)
+            of_segment = self.live.segments[number].columns.stored(rows)
             found.update(zip(here, of_segment, strict=True))
         return [found[place] for place in places]
 

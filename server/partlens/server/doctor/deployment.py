@@ -85,7 +85,7 @@ def try_gallery(folder: Path, model: Path | None) -> Trial:
     with Gallery.open(folder, read_spec(model) if model else None) as gallery:
         finding = (
             f"{len(gallery.view)} images at version {gallery.view.number}, of model"
-            f" {gallery.model_digest}"
+            f" {gallery.spec.digest}"
         )
         return Trial(finding, "; ".join(f"gallery: {one}" for one in gallery.damage))
 

@@ -69,5 +69,9 @@ class StandingQuery:
         return found
 
     def owned_by(self, caller: Caller) -> bool:
-        """Whether a caller may see and delete it: the owner, or anyone with scope admin."""
-        return caller.token == self.token or "admin" in caller.scopes
+        """Whether a caller may see and delete it: the owner, or an admin of all cameras.
+
+        An admin of some cameras may not: a saved search may cover others, and its name may tell.
+        """
+        manages = "admin" in caller.scopes and caller.within.cameras is None
+        return manages or caller.token == self.token

@@ -1,23 +1,23 @@
-"""What a segment knows of its images besides their contributions, column by column."""
+"""The ids and metadata of a segment's images, column by column, in memory."""
 
 import json
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, wraps
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from partlens.common.files import read_file
 from partlens.common.filters import Filter, GroupBy, require_several
 from partlens.common.metadata import Metadata
-from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery.records import StoredImage
 from partlens.indexer.gallery.times import readable
 
@@ -46,25 +46,6 @@ ATTRIBUTES_KEPT = 8
 """Attributes of a segment whose values stay decoded; the least recently used are dropped."""
 _UNKNOWN_TIME = np.iinfo(np.int64).min
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def _told_of_damage(read: Callable[P, T]) -> Callable[P, T]:
-    """Raise DamagedError where texts are none any more: the file is mapped, and may have changed
-    since it was compared with its checksum."""
-
-    @wraps(read)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return read(*args, **kwargs)
-        except (UnicodeDecodeError, pa.ArrowException) as error:
-            raise DamagedError(
-                f"a segment's list of images was changed while it was in use ({error}); a server"
-                " makes it again, and so does `partlens index verify --repair`"
-            ) from error
-
-    return wrapped
 
 
 class Codes(NamedTuple):
@@ -85,12 +66,12 @@ class Codes(NamedTuple):
         return np.isin(self.numbers, wanted)
 
 
-class Catalogue:
-    """The columns SCHEMA of M images, in row order; never changes.
+class ImageColumns:
+    """The columns SCHEMA of M images, in row order; they never change.
 
     Args:
-        table: of that schema. Where earlier versions let in a time of capture that is out of
-            range, it counts as unknown.
+        table: table of that schema. Capture times out of range, which earlier versions allowed,
+            are treated as unknown.
     """
 
     def __init__(self, table: pa.Table) -> None:
@@ -113,19 +94,17 @@ class Catalogue:
         """Shape [M]."""
         return np.asarray(self.table["row_id"].to_numpy())
 
-    def take(self, rows: Rows) -> "Catalogue":
-        """Of these rows alone."""
-        return Catalogue(self.table.take(pa.array(rows)))
+    def take(self, rows: Rows) -> "ImageColumns":
+        """The columns of some rows."""
+        return ImageColumns(self.table.take(pa.array(rows)))
 
-    @_told_of_damage
     def ids(self, rows: Rows) -> list[str]:
         """Ids of rows."""
         found: list[str] = self.table["id"].take(pa.array(rows)).to_pylist()
         return found
 
-    @_told_of_damage
     def find(self, ids: Iterable[str]) -> Sequence[tuple[str, int]]:
-        """Each of the ids that is there, and every row that has it."""
+        """(id, row) for every row that has one of the ids."""
         found, wanted = list[tuple[str, int]](), list(dict.fromkeys(ids))
         if not len(self):
             return found
@@ -150,7 +129,7 @@ class Catalogue:
         return [(known[of[i]], int(rows[i])) for i in order]
 
     def prepare(self) -> None:
-        """Sort the ids now, so that threads need not all do so."""
+        """Sort the ids now, so that not every thread has to."""
         _ = self._by_id if len(self) else None
 
     @cached_property
@@ -169,25 +148,21 @@ class Catalogue:
         ranks[self._by_id] = np.arange(len(self))
         return ranks
 
-    @_told_of_damage
     def stored(self, rows: Rows) -> list[StoredImage]:
-        """What is known of the images in rows."""
+        """The images in rows."""
         return [_stored(plain) for plain in self.table.take(pa.array(rows)).to_pylist()]
 
-    @_told_of_damage
     def stored_one(self, row: int) -> StoredImage:
-        """The same of one image, without the overhead of a table."""
+        """The image in one row, without the overhead of a table."""
         names = self.table.column_names
         return _stored({name: self.table[name].chunk(0)[row].as_py() for name in names})
 
-    @_told_of_damage
     def codes(self, column: str) -> Codes:
         """The column "camera" or "track", where an empty text means unknown."""
         if column not in self._codes:
             self._codes[column] = _coded(self.table[column])
         return self._codes[column]
 
-    @_told_of_damage
     def attribute_codes(self, name: str) -> Codes:
         """The values of an attribute."""
         with self._lock:
@@ -204,7 +179,7 @@ class Catalogue:
         return codes
 
     def groups(self, by: GroupBy) -> Codes:
-        """The group of every row, -1 where it is one of its own."""
+        """The group of every row, -1 for rows without one."""
         codes = self.attribute_codes(by.attribute) if by.attribute else self.codes(by.column)
         unknown = [number for number, text in enumerate(codes.texts) if not text]
         return Codes(np.where(np.isin(codes.numbers, unknown), -1, codes.numbers), codes.texts)
@@ -250,42 +225,53 @@ class Catalogue:
         return np.asarray(pc.fill_null(column, _UNKNOWN_TIME).to_numpy())
 
     def write(self, path: Path) -> None:
-        """As an Arrow file of one batch."""
+        """Write an Arrow file of one batch."""
         with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, SCHEMA) as writer:
             writer.write_table(self.table)
 
     @classmethod
-    def read(cls, path: Path) -> "Catalogue":
-        """What write wrote, memory-mapped.
+    def read(cls, path: Path) -> "ImageColumns":
+        """Read a file that write made, into memory, so that it may change afterwards.
 
         Raises:
-            ValueError, OSError: it is something else.
+            ValueError, OSError: the file cannot be read, or holds something else.
         """
-        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        table = pa.ipc.open_file(pa.py_buffer(read_file(path))).read_all()
         if table.schema != SCHEMA or not len(table):
             raise ValueError(f"{path.name} has other columns, or no row")
         table.validate(full=True)
         return cls(table)
 
     @classmethod
-    def of_truth(cls, table: pa.Table, row_ids: NDArray[np.int64]) -> "Catalogue":
-        """From rows of the truth that have the columns TRUTH_COLUMNS.
+    def of_truth(
+        cls,
+        table: pa.Table,
+        row_ids: NDArray[np.int64],
+        attributes: Sequence[Mapping[str, str]] | None = None,
+    ) -> "ImageColumns":
+        """Columns of rows of the truth, which have the columns TRUTH_COLUMNS.
+
+        Args:
+            attributes: of each row; None to read them from the table, which holds JSON.
 
         Raises:
-            ValueError: attributes that are not JSON.
+            ValueError: attributes in the table are not JSON.
         """
         columns = {name: table[name] for name in TRUTH_COLUMNS if name != "attributes"}
         for name in ("uri", "media_digest", "camera", "track"):
             columns[name] = pc.fill_null(columns[name], "")
         columns["row_id"] = pa.array(row_ids, pa.int64())
-        texts = table["attributes"].to_pylist()
-        columns["attributes"] = pa.array([_pairs(text) for text in texts], SCHEMA.field(10).type)
+        if attributes is None:
+            pairs = [_pairs(text) for text in table["attributes"].to_pylist()]
+        else:
+            pairs = [list(each.items()) for each in attributes]
+        columns["attributes"] = pa.array(pairs, SCHEMA.field("attributes").type)
         return cls(pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA))
 
 
-def joined(parts: Sequence[Catalogue]) -> Catalogue:
-    """One after the other."""
-    return Catalogue(pa.concat_tables([part.table for part in parts]))
+def joined(parts: Sequence[ImageColumns]) -> ImageColumns:
+    """Concatenate columns."""
+    return ImageColumns(pa.concat_tables([part.table for part in parts]))
 
 
 def _pairs(text: str | None) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""One committed version of the truth, for reading; never changes."""
+"""The rows of the truth at one commit, for reading; they never change."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,24 +10,24 @@ import pyarrow as pa
 from partlens.indexer.gallery.durability import damage
 
 _LARGEST = 2**64 - 1
-# Lance keeps what it read of every version, up to 1 GiB if it is not told less.
+# Lance caches what it reads of every version, up to 1 GiB by default.
 _CACHE_BYTES = 16 * 2**20
 _BATCH_ROWS = 256
 
 
 def manifest_path(dataset: Path, version: int) -> Path:
-    """The file that makes a version; its name counts down, so that the newest sorts first."""
+    """The manifest of a version. Its name counts down, so that the newest sorts first."""
     return dataset / "_versions" / f"{_LARGEST - version:020}.manifest"
 
 
 def later_manifests(dataset: Path, version: int) -> list[Path]:
-    """The files that make versions after this one."""
+    """The manifests of later versions."""
     paths = (dataset / "_versions").glob("*.manifest")
     return [path for path in paths if path.stem.isdigit() and _LARGEST - int(path.stem) > version]
 
 
 def opened(dataset: Path, version: int) -> lance.LanceDataset:
-    """A version of a dataset, which remembers little of the versions that come after it."""
+    """Open a version of a dataset with a small cache."""
     return lance.dataset(str(dataset), version=version, metadata_cache_size_bytes=_CACHE_BYTES)
 
 
@@ -35,10 +35,10 @@ class NeededFile(NamedTuple):
     """A file that reading a version needs.
 
     Attributes:
-        path: of the file.
-        images: how many depend on it.
-        of_rows: whether it holds rows, or says which rows there are.
-        size: in bytes, where that was written down.
+        path: path of the file.
+        images: number of images that depend on it.
+        of_rows: whether it holds rows; otherwise it lists rows.
+        size: size in bytes, if that is recorded.
     """
 
     path: Path
@@ -47,11 +47,11 @@ class NeededFile(NamedTuple):
     size: int | None = None
 
 
-class Version:
-    """Rows of the truth as of one commit. Safe to use from threads.
+class RowsVersion:
+    """Rows of the truth at one commit. Thread-safe.
 
     Args:
-        dataset: opened at that version; it must not be written through.
+        dataset: dataset opened at that version; never used for writing.
     """
 
     def __init__(self, dataset: lance.LanceDataset) -> None:
@@ -59,8 +59,8 @@ class Version:
         self.number: int = dataset.version
 
     @classmethod
-    def open(cls, path: Path, number: int) -> "Version":
-        """A version on disk.
+    def open(cls, path: Path, number: int) -> "RowsVersion":
+        """Open a version on disk.
 
         Raises:
             DamagedError: it cannot be opened.
@@ -72,7 +72,7 @@ class Version:
         return int(self.dataset.count_rows())
 
     def read(self, columns: Sequence[str], row_ids: Iterable[int] | None = None) -> pa.Table:
-        """Columns and `_rowid` of all rows, or of these, in no particular order.
+        """Columns and `_rowid` of all rows, or of the given ones, in no particular order.
 
         Raises:
             DamagedError: the files of these rows cannot be read.
@@ -87,7 +87,7 @@ class Version:
     def batches(
         self, columns: Sequence[str], part: lance.LanceFragment | None = None
     ) -> Iterator[pa.Table]:
-        """Columns of all rows, or of one of the parts, some at a time; raises as read does."""
+        """Columns of all rows, or of one part, in batches; raises the errors of read."""
         with damage("rows of the gallery cannot be read"):
             scanner = self.dataset.scanner(
                 columns=list(columns),
@@ -98,15 +98,15 @@ class Version:
                 yield pa.Table.from_batches([batch])
 
     def parts(self) -> Sequence[lance.LanceFragment]:
-        """What Lance calls fragments: rows that were written together."""
+        """Lance's fragments: rows that were written together."""
         return self.dataset.get_fragments()
 
     def data_files(self, part: lance.LanceFragment) -> list[Path]:
-        """The files that hold the rows of a part, without the one that says which are dead."""
+        """The files with the rows of a part, without its file of deleted rows."""
         return [Path(self.dataset.uri) / "data" / file.path for file in part.data_files()]
 
     def fragments(self) -> dict[int, str | None]:
-        """Lance's number of each part -> the file that says which of its rows are dead."""
+        """Lance's number of each part -> its file of deleted rows."""
         return {each.fragment_id: each.deletion_file() for each in self.parts()}
 
     def needed(self) -> list[NeededFile]:
@@ -128,5 +128,5 @@ class Version:
 
 
 def any_of(row_ids: Iterable[int]) -> str:
-    """A filter that these rows pass; Lance looks them up, and does not scan for them."""
+    """A filter for rows by id; Lance looks them up without a scan."""
     return f"_rowid IN ({', '.join(str(int(row_id)) for row_id in row_ids)})"

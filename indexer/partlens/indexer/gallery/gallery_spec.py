@@ -1,4 +1,4 @@
-"""gallery.json: a gallery's format, the model that it is bound to, and how it keeps numbers."""
+"""gallery.json: a gallery's format, its model, and how it stores contributions."""
 
 import json
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ from partlens.indexer.errors import (
 )
 
 FORMAT = 2
-"""Of galleries that no version read before: of int8, or of a smaller model; of others it is 1."""
+"""Format of galleries of int8 or of a smaller model; all others have format 1."""
 _FILE = "gallery.json"
 
 
 @dataclass(frozen=True)
-class Binding:
+class GallerySpec:
     """What never changes about a gallery.
 
     Attributes:
-        spec: of the model.
-        storage: of the contributions.
+        spec: spec of the model that the gallery is bound to.
+        storage: storage type of the contributions.
     """
 
     spec: ModelSpec
@@ -38,12 +38,12 @@ class Binding:
 
     @property
     def row_bytes(self) -> int:
-        """Of an image's contributions, and of its bias and embedding in float32."""
+        """Bytes of an image's contributions, and of its bias and embedding in float32."""
         kept = kept_bytes(self.spec.positions, self.spec.dimensions, self.storage)
         return kept + 8 * self.spec.dimensions
 
     def write(self, folder: Path) -> None:
-        """Bind a gallery; on disk when this returns."""
+        """Write gallery.json; on disk when this returns."""
         older = self.storage == "float16" and self.spec.reduction is None
         plain = {"format": 1 if older else FORMAT, "model": self.spec.to_json()}
         if not older:
@@ -51,12 +51,12 @@ class Binding:
         write_atomically(folder / _FILE, json.dumps(plain, indent=1).encode())
 
     @classmethod
-    def read(cls, path: Path) -> "Binding":
-        """That of the gallery at a place.
+    def read(cls, path: Path) -> "GallerySpec":
+        """Read gallery.json of the gallery at a path.
 
         Raises:
-            NotFoundError: there is no gallery.
-            DamagedError, NewerFormatError: the file is broken, or of a newer version.
+            NotFoundError: there is no gallery at this path.
+            DamagedError, NewerFormatError: the file is damaged, or written by a newer version.
         """
         try:
             plain = json.loads(read_file(path / _FILE))
@@ -70,7 +70,7 @@ class Binding:
             return cls(ModelSpec.from_json(plain["model"]), cast(Storage, storage))
         except FileNotFoundError as error:
             raise NotFoundError(
-                f"there is no gallery at {path}; make one with `partlens index create`"
+                f"there is no gallery at {path}; create one with `partlens index create`"
             ) from error
         except (OSError, ValueError, KeyError, TypeError, ModelError, RecursionError) as error:
             if isinstance(error, GalleryError):

@@ -66,7 +66,7 @@ def test_a_filter_passes_what_its_conditions_say(
             chosen = [
                 id
                 for segment, rows in opened.view.live.matching(where)
-                for id in segment.catalogue.ids(rows)
+                for id in segment.columns.ids(rows)
             ]
             assert sorted(chosen) == [id for id, of in there.items() if passes(where, id, of)]
         assert {one.id: one.metadata for one in opened.view.list()} == there

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from partlens.common.filters import Filter
-from partlens.indexer.gallery.catalogue import ATTRIBUTES_KEPT, SCHEMA, Catalogue
+from partlens.indexer.gallery.image_columns import ATTRIBUTES_KEPT, SCHEMA, ImageColumns
 
 NAMES = st.text("ab/\u00e4\U0001f600\ud800", max_size=3)
 
 
-def catalogue(ids: list[str]) -> Catalogue:
+def catalogue(ids: list[str]) -> ImageColumns:
     """Of images with these ids, in this order."""
     count = len(ids)
     plain = {
@@ -21,7 +21,7 @@ def catalogue(ids: list[str]) -> Catalogue:
         "camera": [""] * count, "track": [""] * count, "captured_at": [None] * count,
         "attributes": [[("name", id)] for id in ids],
     }  # fmt: skip
-    return Catalogue(pa.table(plain, schema=SCHEMA))
+    return ImageColumns(pa.table(plain, schema=SCHEMA))
 
 
 @given(

@@ -1,0 +1,31 @@
+"""The folder of a new gallery."""
+
+import os
+import shutil
+from pathlib import Path
+
+from partlens.common.durable import move_into_place
+from partlens.indexer.errors import AlreadyExistsError
+from partlens.indexer.gallery.durability import refusals
+from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.lance_rows import LanceRows
+
+
+def create_folder(path: Path, bound: GallerySpec) -> None:
+    """Create an empty gallery, as a whole or not at all; on disk when this returns.
+
+    Raises:
+        AlreadyExistsError: the path already exists.
+        StorageError: the disk refused the write.
+    """
+    if os.path.lexists(path):
+        raise AlreadyExistsError(f"{path} already exists; choose another path")
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with refusals(path.name):
+            draft.mkdir(parents=True)
+            LanceRows.create(draft, bound)
+            bound.write(draft)
+            move_into_place(draft, path)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
