@@ -130,16 +130,6 @@ def test_examples_run(
     exec(example.replace("127.0.0.1:50051", served.target), {})
 
 
-PICTURES = {"picture.jpg": 300_000} | {
-    f"figures/{path.name}": 150_000 for path in (ROOT / "docs/figures").glob("*.jpg")
-}
-
-
-@pytest.mark.parametrize("picture", PICTURES)
-def test_pictures_are_small_enough_to_load_at_once(picture: str) -> None:
-    assert 20_000 < (ROOT / "docs" / picture).stat().st_size < PICTURES[picture]
-
-
 def test_every_figure_is_shown_and_is_what_the_script_draws(tmp_path: Path) -> None:
     figures = sorted((ROOT / "docs/figures").glob("*.jpg"))
     page = (ROOT / "docs/figures.md").read_text(encoding="utf-8")

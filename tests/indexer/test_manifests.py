@@ -1,6 +1,8 @@
 """Manifests mean what they say, in CSV and in Parquet; what they cannot mean names its place."""
 
 import math
+import os
+import socket
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta, timezone
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 from partlens.common.metadata import Metadata
 from partlens.common.moments import read_moment
 from partlens.indexer.errors import SourceError
-from partlens.indexer.sources import ImageFile, SourceImage, read_source
+from partlens.indexer.sources import ImageFile, SourceImage, manifest, read_source
 from partlens.indexer.stated import Stated
 
 STATED = Stated(True, True, True, True, frozenset({"hat"}))
@@ -286,3 +288,41 @@ def test_any_time_with_a_zone_is_read_as_it_is_written(data: st.DataObject) -> N
     at = data.draw(st.datetimes(timezones=st.just(zone)))
     assert read_moment(at.isoformat()) == at
     assert read_moment(str(at)) == at
+
+
+def test_a_date_as_exif_writes_it_is_refused_with_the_accepted_form(tmp_path: Path) -> None:
+    table = tmp_path / "m.csv"
+    table.write_text("path,captured_at\na.jpg,2026:11:28 10:00:00\n")
+    with pytest.raises(SourceError, match=r"row 2: captured_at .*EXIF.*2026-05-01T12:00:00"):
+        read_source(table)
+
+
+def test_more_images_than_fit_in_memory_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "MAX_IMAGES", 3)
+    table = tmp_path / "m.csv"
+    table.write_text("path\n" + "".join(f"{i}.jpg\n" for i in range(3)))
+    assert len(read_source(table)) == 3
+    with table.open("a") as more:
+        more.write("3.jpg\n")
+    with pytest.raises(SourceError, match="more than 3 images, up to row 5"):
+        read_source(table)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+@pytest.mark.parametrize("kind", ["fifo", "socket", "/dev/zero", "/proc/self/mem"])
+def test_a_manifest_that_is_not_a_file_is_refused(
+    tmp_path: Path, kind: str, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's path has little room
+    table = Path(f"m{ending}")
+    with socket.socket(socket.AF_UNIX) as bound:
+        if kind == "fifo":
+            os.mkfifo(table)
+        elif kind == "socket":
+            bound.bind(str(table))
+        else:
+            table.symlink_to(kind)
+        with pytest.raises(SourceError, match="cannot be read"):
+            read_source(table)

@@ -27,6 +27,10 @@ def read_moment(text: str) -> datetime:
             f"{text!r} may mean seconds, milliseconds or a date in any order; write it like"
             f" {_EXAMPLE}"
         )
+    if re.match(r"\d{4}:\d\d:\d\d", plain):
+        raise ValueError(
+            f"{text!r} has colons in its date, as EXIF writes it; write it like {_EXAMPLE}"
+        )
     if not _ISO.fullmatch(plain):
         raise ValueError(f"{text!r} is not a time; write it like {_EXAMPLE}")
     try:

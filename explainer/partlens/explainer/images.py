@@ -6,7 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common import pictures
-from partlens.common.pictures import DEFAULT_LIMITS, ImageLimits, PictureError
+from partlens.common.pictures import (
+    DEFAULT_LIMITS,
+    ImageLimits,
+    PictureError,
+    RequireWaiting,
+    wait_always,
+)
 from partlens.explainer.errors import ImageError
 from partlens.explainer.folders import contents
 
@@ -19,7 +25,11 @@ SUFFIXES = frozenset(
 """Files with these extensions count as images."""
 
 
-def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> NDArray[np.uint8]:
+def decode(
+    data: bytes,
+    limits: ImageLimits = DEFAULT_LIMITS,
+    require_waiting: RequireWaiting = wait_always,
+) -> NDArray[np.uint8]:
     """Decode an image to upright pixels, uint8 sRGB [height, width, 3].
 
     See partlens.common.pictures.decode.
@@ -28,7 +38,23 @@ def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> NDArray[np.uint
         ImageError: empty, not an image, of another format, damaged or over the limits.
     """
     try:
-        return pictures.decode(data, limits)
+        return pictures.decode(data, limits, require_waiting)
+    except PictureError as error:
+        raise ImageError(str(error)) from error
+
+
+def memory_of(
+    data: bytes,
+    limits: ImageLimits = DEFAULT_LIMITS,
+    require_waiting: RequireWaiting = wait_always,
+) -> int:
+    """Bytes of memory that decode takes at most; see partlens.common.pictures.memory_of.
+
+    Raises:
+        ImageError: see decode.
+    """
+    try:
+        return pictures.memory_of(data, limits, require_waiting)
     except PictureError as error:
         raise ImageError(str(error)) from error
 

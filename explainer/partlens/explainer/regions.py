@@ -12,6 +12,8 @@ from partlens.explainer.preprocessing import Preprocessing
 
 # Scan lines per row of cells; a slanted edge is off by about 1 / (12 * lines**2) of a cell.
 _LINES = 64
+_MASK_BLOCK = 2**20
+"""Pixels of a mask that are weighed at once."""
 Grid = tuple[int, int]
 
 
@@ -140,8 +142,13 @@ def _mask(
     frame, (rows, cols) = preprocessing.frame(width, height), grid
     x = (np.arange(width + 1) * frame.scale_x + frame.offset_x) * cols / preprocessing.width
     y = (np.arange(height + 1) * frame.scale_y + frame.offset_y) * rows / preprocessing.height
-    covered: NDArray[np.float64] = overlap(y, rows) @ mask.array @ overlap(x, cols).T
-    return covered
+    down, across = overlap(y, rows), overlap(x, cols)
+    # In blocks, as a product converts the mask to numbers of eight bytes.
+    step = max(1, _MASK_BLOCK // width)
+    covered = np.zeros((rows, width))
+    for top in range(0, height, step):
+        covered += down[:, top : top + step] @ mask.array[top : top + step]
+    return np.asarray(covered @ across.T, np.float64)
 
 
 def _box(

@@ -9,10 +9,12 @@ from itertools import islice
 
 import numpy as np
 
+from partlens.common.budget import Budget
 from partlens.common.ids import IdError, require_id
 from partlens.common.metadata import Metadata, MetadataError, require_metadata
 from partlens.common.pictures import DEFAULT_LIMITS, ImageLimits
 from partlens.explainer.errors import ImageError
+from partlens.explainer.images import memory_of
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.indexer.gallery import Correction, NewImage, StoredImage
@@ -23,6 +25,8 @@ from partlens.indexer.workers import Workers
 
 _AHEAD = 3
 """Batches decoded ahead of the model; bounds memory."""
+DECODING_BYTES = 1536 * 2**20
+"""Memory that pictures being decoded may take together, however many threads decode."""
 _LONGEST_SEARCH = 8
 """Yield a partial batch after this many batches of images that need no pass, to report progress."""
 
@@ -94,8 +98,10 @@ def extract(
         held: by the gallery; what it holds with the same bytes needs no pass. An image whose id is
             derived from its place keeps the id under which the gallery holds that place.
         limits: what may be decoded.
-        threads: that decode; as many as there are cores if None.
+        threads: that decode; as many as there are cores if None. Pictures that would take more
+            memory together than DECODING_BYTES wait for each other.
     """
+    memory, preprocessing = Budget(DECODING_BYTES), model.spec.preprocessing
     images = _each_once(source, held)
     # One thread a core: the model's own threads take turns with them, and more would only wait.
     with Workers(threads or os.cpu_count() or 1, "partlens-decode") as pool:
@@ -104,7 +110,7 @@ def extract(
         usable = 0
         while True:
             for one, id in islice(images, _AHEAD * batch_size - len(waiting)):
-                waiting.append(pool.submit(load, one, id, held, model.spec.preprocessing, limits))
+                waiting.append(pool.submit(load, one, id, held, preprocessing, limits, memory))
             if not waiting:
                 break
             taken.append(waiting.popleft().result())
@@ -121,12 +127,14 @@ def load(
     id: str | None,
     held: Holdings,
     preprocessing: Preprocessing,
-    limits: ImageLimits = DEFAULT_LIMITS,
+    limits: ImageLimits,
+    memory: Budget,
 ) -> Loaded:
     """An image file ready for the model, or why it needs or gets no pass; see extract.
 
     Args:
         id: that the gallery is to know it by; None if another image of the source has that one.
+        memory: shared by all images that are being decoded, in bytes.
     """
     if id is None:
         return BadImage(
@@ -142,7 +150,8 @@ def load(
             if before.metadata == metadata and before.uri == source.uri:
                 return None
             return Correction(id, digest, source.uri, metadata)
-        picture = decoded(data, digest, preprocessing, limits)
+        with memory.holding(min(memory_of(data, limits), memory.whole)):
+            picture = decoded(data, digest, preprocessing, limits)
     except OSError as error:
         return BadImage(id, error.strerror or str(error))
     except (ImageError, IdError, MetadataError) as error:

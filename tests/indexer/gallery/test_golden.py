@@ -57,7 +57,3 @@ def test_it_is_sound_and_takes_images(golden: Golden) -> None:
         before = len(gallery.view)
         assert gallery.delete([gallery.view.list(limit=1)[0].id]) == 1
     assert len(Gallery.open(path).view) == before - 1 and not verify(path).findings
-
-
-def test_golden_files_are_few_bytes() -> None:
-    assert sum(file.stat().st_size for file in GOLDEN.rglob("*") if file.is_file()) < 400_000

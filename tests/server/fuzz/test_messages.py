@@ -1,4 +1,4 @@
-"""10,000 requests of every method that a server has, most of them damaged or made up."""
+"""Thousands of requests of every method that a server has, most of them damaged or made up."""
 
 from functools import partial
 from typing import Any

@@ -1,4 +1,4 @@
-"""10,000 pictures of every format, most of them damaged, as uploads, queries and masks."""
+"""Thousands of pictures of every format, most of them damaged, as uploads, queries and masks."""
 
 import random
 from collections.abc import Mapping

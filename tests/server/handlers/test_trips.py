@@ -38,7 +38,7 @@ async def trips(monkeypatch: pytest.MonkeyPatch) -> Trips:
 
 def taken(trips: Trips) -> dict[str, int]:
     """The trips of the call that just ended, for its own work."""
-    found = {name: trips[name] for name in trips if name in ("partlens-work", "partlens-model")}
+    found = {name: trips[name] for name in trips if name.startswith("partlens-")}
     trips.clear()
     return found
 
@@ -57,7 +57,12 @@ async def test_a_search_takes_two_trips_and_a_new_picture_one_more(
     stored = await search(filled, STORED)
     assert taken(trips) == {"partlens-work": 2}
     new = await search(filled, NEW)
-    assert taken(trips) == {"partlens-work": 3, "partlens-model": 1}
+    assert taken(trips) == {
+        "partlens-work": 2,
+        "partlens-look": 1,
+        "partlens-decode": 1,
+        "partlens-model": 1,
+    }
     await search(filled, NEW)
     assert taken(trips) == {"partlens-work": 2}
     earlier = [image_pb.QueryImage(query_id=answer.queries[0].query_id) for answer in (stored, new)]

@@ -89,12 +89,11 @@ class ServerSection(Section):
     precision: Precision = "float32"
     """precision inside the backbone: float32, or float16 (for GPUs)"""
     workers: Count = 4
-    """number of threads for searches, explanations and query pictures; one token uses at most all
-    but one"""
+    """number of threads for searches and explanations; one token uses at most all but one"""
     read_workers: Count = 2
     """number of threads for GetImage, ListImages, GetGallery and other lists, shared likewise"""
-    upload_workers: Count = 2
-    """number of threads that decode uploaded pictures, shared likewise"""
+    decoding_workers: Count = 2
+    """number of threads that decode query pictures and uploads, shared likewise"""
     grace_seconds: Duration = 10.0
     """how long calls may take to finish when the server stops"""
     scrub_bytes_per_second: Duration = 20e6
@@ -112,6 +111,9 @@ class LimitsSection(Section):
     """largest response message, in bytes; choose page sizes that fit"""
     image_pixels: Count = 64_000_000
     """largest picture, in decoded pixels; larger ones are never decoded"""
+    decoding_bytes: Count = 1536 * 2**20
+    """memory that pictures being decoded may take together; others wait, and one token uses at most
+    half, or one picture; 12 to 20 bytes a pixel"""
     query_images: Count = 8
     """most pictures in one search"""
     regions: Count = 32

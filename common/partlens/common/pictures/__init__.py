@@ -4,6 +4,18 @@ from partlens.common.pictures.decoding import decode
 from partlens.common.pictures.errors import PictureError
 from partlens.common.pictures.limits import DEFAULT_LIMITS, ImageLimits
 from partlens.common.pictures.masks import inside
+from partlens.common.pictures.memory import memory_of
 from partlens.common.pictures.opening import FORMATS
+from partlens.common.pictures.watching import RequireWaiting, wait_always
 
-__all__ = ["DEFAULT_LIMITS", "FORMATS", "ImageLimits", "PictureError", "decode", "inside"]
+__all__ = [
+    "DEFAULT_LIMITS",
+    "FORMATS",
+    "ImageLimits",
+    "PictureError",
+    "RequireWaiting",
+    "decode",
+    "inside",
+    "memory_of",
+    "wait_always",
+]

@@ -4,65 +4,83 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from partlens.common.pictures import depths
+from partlens.common.pictures import depths, orientation
 from partlens.common.pictures.colours import to_srgb
-from partlens.common.pictures.errors import PictureError, TooLargeError
 from partlens.common.pictures.limits import DEFAULT_LIMITS, ImageLimits
-from partlens.common.pictures.opening import Stored, opened, refusals
+from partlens.common.pictures.opening import opened, refusals
+from partlens.common.pictures.stored import Strip
+from partlens.common.pictures.watching import RequireWaiting, wait_always, while_waiting
 
 
-def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> NDArray[np.uint8]:
+def decode(
+    data: bytes,
+    limits: ImageLimits = DEFAULT_LIMITS,
+    require_waiting: RequireWaiting = wait_always,
+) -> NDArray[np.uint8]:
     """Pixels of an encoded image, uint8 sRGB [height, width, 3], upright (EXIF rotation applied).
 
     CMYK, grey, palette and deeper images become 8-bit RGB, their whole range 0 to 255; an embedded
     ICC profile is applied; what is transparent is shown over white; of an animation the first
-    frame is taken.
+    frame is taken. See memory.memory_of for the memory that it takes.
+
+    Args:
+        require_waiting: called every few milliseconds; decoding ends with what it raises. Of WEBP,
+            AVIF, HEIC and compressed TIFF, the pixels are loaded first.
 
     Raises:
         PictureError: empty, not an image, of another format, damaged or over the limits.
     """
     limits.require_bytes(data)
-    try:
-        stored = opened(data, limits.require_size)
-    except TooLargeError as error:
-        raise PictureError(
-            f"the image would decode to more than {limits.max_pixels} pixels: save it smaller"
-        ) from error
-    depths.require_levels(stored.image)
-    with refusals():
-        rgb = to_srgb(colours(stored.image), stored.image.info.get("icc_profile"))
-        alpha = transparency(stored)
-        if alpha is not None:
-            rgb.putalpha(alpha)
-            rgb = Image.alpha_composite(Image.new("RGBA", rgb.size, "white"), rgb).convert("RGB")
-        return np.array(stored.upright(rgb))
+    return while_waiting(require_waiting, lambda check: _decoded(data, limits, check))
 
 
-def transparency(stored: Stored) -> Image.Image | None:
-    """How opaque each pixel is, mode L; None for an image without transparency."""
+def _decoded(data: bytes, limits: ImageLimits, check: RequireWaiting) -> NDArray[np.uint8]:
+    with limits.naming_limit():
+        stored = opened(data, limits.require_size, require_waiting=check)
     image = stored.image
+    depths.require_levels(image.mode, depths.tags_of(image))
+    with refusals():
+        shape = (image.height, image.width, 3)
+        shown, rows = orientation.upright(shape, np.uint8, orientation.of(image.info))
+        for strip in stored.strips(low="transparency" in image.info):
+            rows[strip.rows] = _shown(strip)
+        return shown
+
+
+def transparency(strip: Strip) -> Image.Image | None:
+    """How opaque each pixel is, mode L; None for an image without transparency."""
+    image = strip.image
     key = image.info.get("transparency")
-    low = None if key is None else stored.low_bytes()
-    if low is not None:
+    if key is not None and strip.low is not None:
         # Compared as they are encoded: of 16 bits, Pillow has kept 8.
-        samples = np.asarray(image).astype(np.uint16) << 8 | low
+        samples = np.asarray(image).astype(np.uint16) << 8 | strip.low
         return _opaque_but(np.all(samples == key, axis=2))
-    if depths.is_deep(image):
+    if depths.is_deep(image.mode):
         return None if key is None else _opaque_but(np.asarray(image) == key)
     return image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
 
 
-def _opaque_but(clear: NDArray[np.bool_]) -> Image.Image:
-    return Image.fromarray(np.where(clear, 0, 255).astype(np.uint8))
-
-
-def colours(image: Image.Image) -> Image.Image:
+def colours(strip: Strip) -> Image.Image:
     """The image without its alpha, in a mode that a colour profile can describe."""
-    if depths.is_deep(image):
-        return Image.fromarray(depths.levels(image))
+    image = strip.image
+    if depths.is_deep(image.mode):
+        return Image.fromarray(depths.levels(image, strip.tags))
     if image.mode in ("1", "L", "LA"):
         return image.getchannel(0).convert("L")
     if image.mode in ("RGB", "CMYK", "LAB"):
         return image
     # Not straight to RGB: Pillow warns that a palette with alpha loses it.
     return image.convert("RGBA" if image.has_transparency_data else "RGB").convert("RGB")
+
+
+def _shown(strip: Strip) -> NDArray[np.uint8]:
+    rgb = to_srgb(colours(strip), strip.image.info.get("icc_profile"))
+    alpha = transparency(strip)
+    if alpha is not None:
+        rgb.putalpha(alpha)
+        rgb = Image.alpha_composite(Image.new("RGBA", rgb.size, "white"), rgb).convert("RGB")
+    return np.asarray(rgb)
+
+
+def _opaque_but(clear: NDArray[np.bool_]) -> Image.Image:
+    return Image.fromarray(np.where(clear, 0, 255).astype(np.uint8))

@@ -1,5 +1,6 @@
 """Pictures of other depths than 8 bits: what their numbers mean."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,26 +15,34 @@ GREY_ALPHA = "LA;16B"
 """Pillow's raw mode of grey and alpha with 16 bits each, which it opens as RGBA."""
 
 
-def is_deep(image: Image.Image) -> bool:
-    """Whether an image holds one number a pixel that is no 8-bit level."""
-    return image.mode in ("F", "I") or image.mode.startswith("I;")
+Tags = Mapping[int, Any]
+"""The tags of a TIFF; none of any other image."""
 
 
-def require_levels(image: Image.Image) -> None:
+def tags_of(image: Image.Image) -> Tags:
+    """The tags of an image as Pillow opened it; a copy of it has lost them."""
+    return dict(getattr(image, "tag_v2", {}))
+
+
+def is_deep(mode: str) -> bool:
+    """Whether images of a mode hold one number a pixel that is not an 8-bit level."""
+    return mode in ("F", "I") or mode.startswith("I;")
+
+
+def require_levels(mode: str, tags: Tags) -> None:
     """Raise PictureError for floating-point or signed values, which have no black and no white."""
-    kinds = _all(_tags(image).get(_SAMPLE_FORMAT, _UNSIGNED))
-    if image.mode == "F" or _FLOAT in kinds:
+    kinds = _all(tags.get(_SAMPLE_FORMAT, _UNSIGNED))
+    if mode == "F" or _FLOAT in kinds:
         raise PictureError("the image holds floating-point values; save it with 8 or 16 bits")
     if any(kind != _UNSIGNED for kind in kinds):
         raise PictureError("the image holds signed values; save it with 8 or 16 unsigned bits")
 
 
-def require_interleaved(image: Image.Image) -> None:
+def require_interleaved(tags: Tags) -> None:
     """Raise PictureError for a TIFF of 16-bit channels one after the other.
 
     Pillow reads them as 8-bit ones, or only their upper bytes, without an error.
     """
-    tags = _tags(image)
     separate = tags.get(_PLANAR) == _SEPARATE and tags.get(_SAMPLES, 1) > 1
     if separate and max(_all(tags.get(_BITS, 1))) > 8:
         raise PictureError(
@@ -42,12 +51,11 @@ def require_interleaved(image: Image.Image) -> None:
         )
 
 
-def levels(image: Image.Image) -> NDArray[np.uint8]:
+def levels(image: Image.Image, tags: Tags) -> NDArray[np.uint8]:
     """Grey of 8 bits, shape [height, width], of a deep image that passes require_levels.
 
     The full range of its depth becomes 0 to 255.
     """
-    tags = _tags(image)
     # Pillow keeps unsigned 32 bits as if signed; 16-bit PNG and PNM of any maximum come as 16 bits.
     bits = _all(tags.get(_BITS, 16))[0]
     numbers = np.asarray(image)
@@ -60,10 +68,9 @@ def levels(image: Image.Image) -> NDArray[np.uint8]:
     return np.bitwise_not(grey) if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else grey
 
 
-def is_not_black(image: Image.Image) -> NDArray[np.bool_]:
+def is_not_black(image: Image.Image, tags: Tags) -> NDArray[np.bool_]:
     """Where a deep image is not black, bool [height, width]."""
     black = 0
-    tags = _tags(image)
     if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO and image.mode != "F":
         black = 2 ** _all(tags.get(_BITS, 16))[0] - 1
     return np.asarray(np.asarray(image) != black, np.bool_)
@@ -83,11 +90,6 @@ def low_bytes_of(rawmode: str) -> str | None:
     kind, _, order = rawmode.replace("RGBa", "RGBA").partition(";16")
     other = {"B": "L", "L": "B", "N": "B" if np.little_endian else "L"}.get(order)
     return f"{kind};16{other}" if kind in ("RGB", "RGBA") and other else None
-
-
-def _tags(image: Image.Image) -> dict[int, Any]:
-    """The tags of a TIFF; none of any other image."""
-    return dict(getattr(image, "tag_v2", {}))
 
 
 def _all(value: Any) -> tuple[int, ...]:

@@ -1,11 +1,13 @@
 """JPEGs that lack their end marker and nothing else, or pixels although they have one."""
 
 import hashlib
-import io
 import re
 from collections.abc import Iterator
 
 from PIL import Image
+
+from partlens.common.pictures.errors import PictureError
+from partlens.common.pictures.watching import RequireWaiting, WatchedFile
 
 START = b"\xff\xd8"
 _END = b"\xff\xd9"
@@ -18,11 +20,29 @@ _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _ARITHMETIC = frozenset({0xC9, 0xCA, 0xCB})
 _NEUTRAL = range(126, 130)
 """Levels of a block without any data, with what rounding adds."""
+_MAX_SCANS = 100
+"""Encoders write about ten."""
+_ROWS = 64
 _LONGER_THAN_A_BLOCK = 4096
 """Bytes that no minimum coded unit (10 blocks of 64 coefficients at most) takes up."""
 
 
-def completed(data: bytes) -> bytes | None:
+def require_few_scans(data: bytes) -> None:
+    """Raise PictureError if a JPEG codes its pixels in more passes than any encoder makes.
+
+    A scan of a few bytes takes as long as a pass over all pixels.
+    """
+    # Quick to count, but other bytes may look the same outside coded data.
+    if data.count(bytes((0xFF, _START_OF_SCAN))) <= _MAX_SCANS:
+        return
+    scans = sum(marker == _START_OF_SCAN for marker, _, _ in _segments(data))
+    if scans > _MAX_SCANS:
+        raise PictureError(
+            f"the JPEG has {scans} scans; at most {_MAX_SCANS} are allowed: save it again"
+        )
+
+
+def completed(data: bytes, require_waiting: RequireWaiting) -> bytes | None:
     """A JPEG with the end marker that it lacks; None if pixels are missing too.
 
     Pixels are missing if they depend on what follows the data: the decoder makes some up where
@@ -32,11 +52,12 @@ def completed(data: bytes) -> bytes | None:
         return None
     body = data.rstrip(b"\xff")
     others = (body + _continuation(body, fill) + _END for fill in (b"\x55", b"\xaa"))
-    pixels = _digest(body + _END)
-    return body + _END if all(_digest(other) == pixels for other in others) else None
+    pixels = _digest(body + _END, require_waiting)
+    same = all(_digest(other, require_waiting) == pixels for other in others)
+    return body + _END if same else None
 
 
-def ends_early(data: bytes, image: Image.Image) -> bool:
+def ends_early(data: bytes, image: Image.Image, require_waiting: RequireWaiting) -> bool:
     """Whether the end marker comes before the last pixels are coded.
 
     The decoder shows such pixels neutral grey, without an error. So only an image that ends in that
@@ -52,7 +73,7 @@ def ends_early(data: bytes, image: Image.Image) -> bool:
     markers = {marker: start for marker, start, _ in _segments(data)}
     if _ARITHMETIC & markers.keys() or _END_OF_IMAGE not in markers:
         return False
-    return completed(data[: markers[_END_OF_IMAGE] - 2]) is None
+    return completed(data[: markers[_END_OF_IMAGE] - 2], require_waiting) is None
 
 
 def _continuation(body: bytes, fill: bytes) -> bytes:
@@ -64,10 +85,16 @@ def _continuation(body: bytes, fill: bytes) -> bytes:
     return coded + b"".join(marker + coded for marker in markers)
 
 
-def _digest(data: bytes) -> bytes:
+def _digest(data: bytes, require_waiting: RequireWaiting) -> bytes:
     """Of the pixels of a JPEG."""
-    with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-        return hashlib.sha256(image.tobytes()).digest()
+    total = hashlib.sha256()
+    with Image.open(WatchedFile(data, require_waiting), formats=("JPEG",)) as image:
+        image.load()
+        for top in range(0, image.height, _ROWS):
+            require_waiting()
+            end = min(top + _ROWS, image.height)
+            total.update(image.crop((0, top, image.width, end)).tobytes())
+    return total.digest()
 
 
 def _has_every_scan(data: bytes) -> bool:

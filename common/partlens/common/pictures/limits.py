@@ -1,8 +1,10 @@
 """How large a picture may be."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from partlens.common.pictures.errors import PictureError
+from partlens.common.pictures.errors import PictureError, TooLargeError
 
 
 @dataclass(frozen=True)
@@ -12,10 +14,12 @@ class ImageLimits:
     Attributes:
         max_bytes: size of the encoded image, in bytes.
         max_pixels: width * height after decoding; refused before any memory is taken for it.
+        max_side: width and height, each; the most that a JPEG can have.
     """
 
     max_bytes: int = 64 * 2**20
     max_pixels: int = 64_000_000
+    max_side: int = 65_535
 
     def require_bytes(self, data: bytes) -> None:
         """Raise PictureError if the encoded image is empty or too large."""
@@ -27,8 +31,23 @@ class ImageLimits:
                 "save it smaller"
             )
 
+    @contextmanager
+    def naming_limit(self) -> Iterator[None]:
+        """Say what is allowed where a picture has more pixels than Pillow opens."""
+        try:
+            yield
+        except TooLargeError as error:
+            raise PictureError(
+                f"the image would decode to more than {self.max_pixels} pixels: save it smaller"
+            ) from error
+
     def require_size(self, width: int, height: int) -> None:
-        """Raise PictureError if the decoded image would be too large."""
+        """Raise PictureError if the decoded image would be too large, or too long for its width."""
+        if max(width, height) > self.max_side:
+            raise PictureError(
+                f"the image is {width}x{height}; a side may have at most {self.max_side} pixels:"
+                " cut it into pieces"
+            )
         if width * height > self.max_pixels:
             raise PictureError(
                 f"the image is {width}x{height}, {width * height} pixels; at most "

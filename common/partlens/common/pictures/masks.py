@@ -4,14 +4,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from partlens.common.pictures import depths
+from partlens.common.pictures import depths, orientation
 from partlens.common.pictures.colours import to_srgb
 from partlens.common.pictures.decoding import colours, transparency
-from partlens.common.pictures.opening import FORMATS, RequireSize, Stored, opened, refusals
+from partlens.common.pictures.opening import FORMATS, RequireSize, opened, refusals
+from partlens.common.pictures.stored import Stored, Strip
+from partlens.common.pictures.watching import RequireWaiting, wait_always, while_waiting
 
 
 def inside(
-    data: bytes, require_size: RequireSize, formats: tuple[str, ...] = FORMATS
+    data: bytes,
+    require_size: RequireSize,
+    formats: tuple[str, ...] = FORMATS,
+    require_waiting: RequireWaiting = wait_always,
 ) -> NDArray[np.bool_]:
     """The pixels that a mask marks, bool [height, width], upright.
 
@@ -22,34 +27,42 @@ def inside(
         data: an encoded picture.
         require_size: called with its (width, height) before memory is taken for it.
         formats: which to try.
+        require_waiting: see decode.
 
     Raises:
         PictureError: not an image, of another format, damaged.
     """
-    stored = opened(data, require_size, formats)
+    return while_waiting(
+        require_waiting, lambda check: _marked(opened(data, require_size, formats, check))
+    )
+
+
+def _marked(stored: Stored) -> NDArray[np.bool_]:
+    image = stored.image
+    shape, turn = (image.height, image.width), orientation.of(image.info)
+    by_alpha, opaque = orientation.upright(shape, np.bool_, turn)
+    by_colour, coloured = orientation.upright(shape, np.bool_, turn)
+    opaque[:] = True  # where there is no alpha
     with refusals():
-        low = stored.low_bytes()
-        marked = _not_clear(stored, low)
-        if marked is None:
-            marked = _not_black(stored.image, low)
-        return np.asarray(stored.upright(Image.fromarray(marked.astype(np.uint8)))) > 0
+        for strip in stored.strips(low=True):
+            alpha = transparency(strip)
+            if alpha is not None:
+                opaque[strip.rows] = _not_clear(alpha, strip)
+            coloured[strip.rows] = _not_black(strip)
+    return by_alpha if by_alpha.any() and not by_alpha.all() else by_colour
 
 
-def _not_clear(stored: Stored, low: NDArray[np.uint8] | None) -> NDArray[np.bool_] | None:
-    """None where alpha tells no pixels apart."""
-    alpha = transparency(stored)
-    if alpha is None:
-        return None
+def _not_clear(alpha: Image.Image, strip: Strip) -> NDArray[np.bool_]:
     marked = np.asarray(np.asarray(alpha) > 0)
-    if low is not None and low.shape[2] == 4:
-        marked |= low[:, :, 3] > 0
-    return None if marked.all() or not marked.any() else marked
+    if strip.low is not None and strip.low.shape[2] == 4:
+        marked |= strip.low[:, :, 3] > 0
+    return marked
 
 
-def _not_black(image: Image.Image, low: NDArray[np.uint8] | None) -> NDArray[np.bool_]:
-    if depths.is_deep(image):
-        return depths.is_not_black(image)
-    values = np.asarray(to_srgb(colours(image), None))
-    if low is not None:
-        values = values | low[:, :, :3]
+def _not_black(strip: Strip) -> NDArray[np.bool_]:
+    if depths.is_deep(strip.image.mode):
+        return depths.is_not_black(strip.image, strip.tags)
+    values = np.asarray(to_srgb(colours(strip), None))
+    if strip.low is not None:
+        values = values | strip.low[:, :, :3]
     return np.asarray(values.any(axis=2), np.bool_)

@@ -1,135 +1,85 @@
 """Encoded bytes to a loaded image, as it is stored."""
 
-import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from partlens.common.pictures import depths, gif, heic, jpeg, png
 from partlens.common.pictures.errors import PictureError, TooLargeError
+from partlens.common.pictures.stored import Stored
+from partlens.common.pictures.watching import RequireWaiting, WatchedFile, wait_always
 
 # Pillow would try every format it knows, some of which start other programs (EPS).
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", heic.FORMAT)
 """What is read; HEIC only where pillow-heif is installed."""
-_ORIENTATION = 0x0112
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_STRAIGHT = {"La": "LA", "RGBa": "RGBA"}
-"""Modes of colours that are multiplied by alpha, and the same without."""
 RequireSize = Callable[[int, int], None]
 """Takes a width and a height; raises if they are too large."""
 
 
-@dataclass(frozen=True, eq=False)
-class Stored:
-    """A loaded image as it is stored: the first one of several, not yet upright.
-
-    Attributes:
-        image: its pixels, in any mode of Pillow; its ICC profile is in info["icc_profile"].
-        data: what it was decoded from.
-        rawmode: how Pillow calls the layout of the encoded samples; "" where it does not say.
-    """
-
-    image: Image.Image
-    data: bytes
-    rawmode: str
-
-    def low_bytes(self) -> NDArray[np.uint8] | None:
-        """The lower byte of each sample of a colour image of 16 bits; Pillow keeps the upper.
-
-        Returns:
-            Shape [height, width, bands] of the image; None where samples have no lower byte.
-        """
-        other = depths.low_bytes_of(self.rawmode)
-        if other is None:
-            return None
-        with _recognised(self.data, FORMATS) as image, refusals():
-            image.tile = [_with_rawmode(tile, other) for tile in image.tile]
-            image.load()
-            low = np.asarray(image)
-        return low[:, :, [1, 1, 1, 3]] if self.rawmode == depths.GREY_ALPHA else low
-
-    def upright(self, image: Image.Image) -> Image.Image:
-        """An image of the stored size, turned as EXIF says.
-
-        What XMP alone says does not count: no viewer turns a picture by it. TIFF is turned when it
-        is loaded.
-        """
-        exif = Image.Exif()
-        try:
-            exif.load(self.image.info["exif"])
-            turn = _TURNS.get(exif.get(_ORIENTATION, 1))
-        except Exception:  # Pillow raises many types on EXIF that is damaged or not there.
-            return image
-        return image if turn is None else image.transpose(turn)
-
-
-def opened(data: bytes, require_size: RequireSize, formats: tuple[str, ...] = FORMATS) -> Stored:
+def opened(
+    data: bytes,
+    require_size: RequireSize,
+    formats: tuple[str, ...] = FORMATS,
+    require_waiting: RequireWaiting = wait_always,
+) -> Stored:
     """The image that bytes encode.
 
     Args:
         data: not empty.
         require_size: called with the image's size before memory is taken for it.
         formats: which to try, of FORMATS.
+        require_waiting: called wherever the decoder reads on. What it raises must not be an
+            Exception, which would mean damage here; see watching.while_waiting.
 
     Raises:
         PictureError: not an image, of another format, damaged.
     """
-    image = _recognised(data, formats)
-    rawmode = _rawmode(image)
-    require_size(*image.size)
-    depths.require_interleaved(image)
-    frame = gif.frame_of(image)
+    image = recognised(data, require_size, formats, require_waiting)
+    rawmode, frame = _rawmode(image), gif.frame_of(image)
+    depths.require_interleaved(depths.tags_of(image))
     with refusals():
         try:
             image.load()
         except OSError:
-            whole = jpeg.completed(data) if data.startswith(jpeg.START) else None
+            is_jpeg = data.startswith(jpeg.START)
+            whole = jpeg.completed(data, require_waiting) if is_jpeg else None
             if whole is None:
                 raise
-            image = _recognised(whole, formats)
+            image = recognised(whole, _any_size, formats, require_waiting)
             image.load()
-        if _lacks_pixels(data, image):
+        if _lacks_pixels(data, image, require_waiting):
             raise OSError("it ends before its last pixels")
-    if frame is not None:
-        return Stored(gif.only(image, frame), data, rawmode)
-    straight = _STRAIGHT.get(image.mode)
-    return Stored(image.convert(straight) if straight else image, data, rawmode)
+
+    def low(rawmode: str) -> Image.Image:
+        return _loaded_as(rawmode, recognised(data, _any_size, formats, require_waiting))
+
+    return Stored(image, rawmode, frame, low, require_waiting)
 
 
-def _lacks_pixels(data: bytes, image: Image.Image) -> bool:
-    """Whether Pillow made up the last pixels without an error."""
-    if data.startswith(jpeg.START):
-        return jpeg.ends_early(data, image)
-    return data.startswith(png.SIGNATURE) and png.lacks_rows(data, np.asarray(image)[-1])
-
-
-def _recognised(data: bytes, formats: tuple[str, ...]) -> ImageFile.ImageFile:
-    """An image whose pixels are still encoded."""
+def recognised(
+    data: bytes,
+    require_size: RequireSize,
+    formats: tuple[str, ...] = FORMATS,
+    require_waiting: RequireWaiting = wait_always,
+) -> ImageFile.ImageFile:
+    """An image whose pixels are still encoded; see opened."""
     if heic.FORMAT in formats and not (heic.is_heic(data) and heic.can_read()):
         formats = tuple(one for one in formats if one != heic.FORMAT)
-    profile = None
+    profile, whole = None, data
     if data.startswith(png.SIGNATURE):
-        data, profile = png.essentials(data)
+        whole, profile = png.essentials(data, require_waiting)
+    elif data.startswith(jpeg.START):
+        jpeg.require_few_scans(data)
     with refusals():
         try:
-            image = Image.open(io.BytesIO(data), formats=formats)
+            image = Image.open(WatchedFile(whole, require_waiting), formats=formats)
         except UnidentifiedImageError as error:
             raise PictureError(_unknown(data, formats)) from error
+    require_size(*image.size)
     if profile is not None:
         image.info["icc_profile"] = profile
-    image.info.pop("xmp", None)  # or TIFF would be turned by it, see Stored.upright
+    image.info.pop("xmp", None)  # or TIFF would be turned by it, see orientation.of
     return image
 
 
@@ -146,6 +96,28 @@ def refusals() -> Iterator[None]:
         ) from error
     except Exception as error:  # Pillow's decoders raise many types on damaged data.
         raise PictureError(f"the image is damaged or cut short: {str(error).strip()}") from error
+
+
+def _lacks_pixels(data: bytes, image: Image.Image, require_waiting: RequireWaiting) -> bool:
+    """Whether Pillow made up the last pixels without an error."""
+    if data.startswith(jpeg.START):
+        return jpeg.ends_early(data, image, require_waiting)
+    if not data.startswith(png.SIGNATURE):
+        return False
+    last_row = image.crop((0, image.height - 1, image.width, image.height))
+    return png.lacks_rows(data, last_row.tobytes(), require_waiting)
+
+
+def _any_size(width: int, height: int) -> None:
+    """A RequireSize for a picture that was measured before."""
+
+
+def _loaded_as(rawmode: str, image: ImageFile.ImageFile) -> Image.Image:
+    """The image, with its samples read by another raw mode."""
+    with refusals():
+        image.tile = [_with_rawmode(tile, rawmode) for tile in image.tile]
+        image.load()
+    return image
 
 
 def _unknown(data: bytes, formats: tuple[str, ...]) -> str:

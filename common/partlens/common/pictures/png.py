@@ -6,11 +6,10 @@ others are cut out first, as viewers skip them.
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from numpy.typing import NDArray
+from partlens.common.pictures.watching import RequireWaiting
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PROFILE = 4 * 2**20
@@ -18,6 +17,8 @@ MAX_PROFILE = 4 * 2**20
 _GREY, _TRUE_COLOUR = 0, 2
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PIECE = 2**16
+_OFTEN = 2**10
+"""Chunks between two questions whether anyone still waits."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class _Chunk:
         return self.whole[-4:] == struct.pack(">I", zlib.crc32(self.whole[4:-4]))
 
 
-def essentials(data: bytes) -> tuple[bytes, bytes | None]:
+def essentials(data: bytes, require_waiting: RequireWaiting) -> tuple[bytes, bytes | None]:
     """A PNG without the chunks that its pixels do not need, and its ICC profile.
 
     Text, times and all frames but the first are cut out, and EXIF behind the pixels, where browsers
@@ -49,7 +50,9 @@ def essentials(data: bytes) -> tuple[bytes, bytes | None]:
     kept, profile = [SIGNATURE], None
     depth = colour = -1
     pixels_seen = False
-    for chunk in _chunks(data):
+    for number, chunk in enumerate(_chunks(data)):
+        if number % _OFTEN == 0:
+            require_waiting()
         if chunk.kind == b"IHDR" and len(chunk.content) == 13:
             depth, colour = chunk.content[8:10]
         pixels_seen |= chunk.kind == b"IDAT"
@@ -66,31 +69,37 @@ def essentials(data: bytes) -> tuple[bytes, bytes | None]:
     return b"".join(kept), profile
 
 
-def lacks_rows(data: bytes, last_row: NDArray[Any]) -> bool:
+def lacks_rows(data: bytes, last_row: bytes, require_waiting: RequireWaiting) -> bool:
     """Whether the compressed pixels end before the last row, which the decoder shows as zeros.
 
     Args:
         last_row: of the decoded image; one that is not zero was there.
     """
     chunks = list(_chunks(data))
-    header = next(chunk.content for chunk in chunks if chunk.kind == b"IHDR")
+    header = next((chunk.content for chunk in chunks if chunk.kind == b"IHDR"), None)
+    if header is None:
+        return True
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
-    if last_row.any() or interlaced:  # of which the decoder wants every pass
+    if any(last_row) or interlaced:  # of which the decoder wants every pass
         return False
     row = 1 + (width * depth * _CHANNELS[colour] + 7) // 8
-    pixels = b"".join(chunk.content for chunk in chunks if chunk.kind == b"IDAT")
+    pixels = (chunk.content for chunk in chunks if chunk.kind == b"IDAT")
     needed: int = height * row
-    return _unpacked_size(pixels, needed) < needed
+    return _unpacked_size(pixels, needed, require_waiting) < needed
 
 
-def _unpacked_size(packed: bytes, enough: int) -> int:
-    """Bytes that a zlib stream unpacks to, counted up to where they are enough."""
+def _unpacked_size(packed: Iterable[bytes], enough: int, require_waiting: RequireWaiting) -> int:
+    """Bytes that a zlib stream in pieces unpacks to, counted up to where they are enough."""
     unpacker, size = zlib.decompressobj(), 0
-    while size < enough and not unpacker.eof:
-        piece = unpacker.decompress(packed, _PIECE)
-        if not piece and not unpacker.unconsumed_tail:
-            break
-        size, packed = size + len(piece), unpacker.unconsumed_tail
+    for content in packed:
+        for at in range(0, len(content), _PIECE):
+            require_waiting()
+            left = content[at : at + _PIECE]
+            while left:
+                size += len(unpacker.decompress(left, _PIECE))
+                if size >= enough or unpacker.eof:
+                    return size
+                left = unpacker.unconsumed_tail
     return size
 
 

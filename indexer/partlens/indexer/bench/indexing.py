@@ -13,7 +13,9 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.budget import Budget
 from partlens.common.compute import Compute
+from partlens.common.pictures import DEFAULT_LIMITS
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel
 from partlens.explainer.starter import model_folder
@@ -21,7 +23,7 @@ from partlens.explainer.starter.pictures import generate
 from partlens.explainer.starter.pictures.manifest import write_pictures
 from partlens.indexer.arguments import compute_options
 from partlens.indexer.errors import IndexerError, SourceError
-from partlens.indexer.extraction import DecodedImage, load
+from partlens.indexer.extraction import DECODING_BYTES, DecodedImage, Loaded, load
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.holdings import EMPTY
 from partlens.indexer.indexing import index_images
@@ -86,10 +88,7 @@ def measure(
         return len(images)
 
     def decoding() -> int:
-        some = images[:_MOST_PIXELS]
-        for one in some:
-            load(one, one.id, EMPTY, model.spec.preprocessing)
-        return len(some)
+        return sum(1 for _ in _loaded(model, images[:_MOST_PIXELS]))
 
     def indexing() -> int:
         with tempfile.TemporaryDirectory(prefix="partlens-bench-") as folder:
@@ -114,9 +113,15 @@ def measure(
     )
 
 
+def _loaded(model: MetricModel, images: Sequence[SourceImage]) -> Iterator[Loaded]:
+    memory = Budget(DECODING_BYTES)
+    for one in images:
+        yield load(one, one.id, EMPTY, model.spec.preprocessing, DEFAULT_LIMITS, memory)
+
+
 def _pixels(model: MetricModel, images: Sequence[SourceImage]) -> NDArray[np.float32]:
     """Inputs of the model, shape [n, 3, height, width], n at most _MOST_PIXELS."""
-    loaded = (load(one, one.id, EMPTY, model.spec.preprocessing) for one in images[:_MOST_PIXELS])
+    loaded = _loaded(model, images[:_MOST_PIXELS])
     pixels = [one.picture.pixels for one in loaded if isinstance(one, DecodedImage)]
     if not pixels:
         raise SourceError(f"none of the first {len(images[:_MOST_PIXELS])} images is usable")

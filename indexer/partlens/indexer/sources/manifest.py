@@ -22,6 +22,8 @@ _OTHER_FORMS = {
     "~/": "write the home folder out",
 }
 """What paths of other systems and programs have, and what to write instead."""
+MAX_IMAGES = 1_000_000
+"""All images of a manifest are in memory at once, with about a kilobyte each."""
 _COLUMNS = ("path", "id", "camera", "track", "captured_at")
 
 
@@ -34,13 +36,18 @@ def manifest_images(manifest: Path) -> Iterator[ImageFile]:
     around cells are removed. Without an `id`, the path as written is the id.
 
     Raises:
-        SourceError: a column is missing or appears twice, a row cannot be read, or an id appears
-            twice; names the row.
+        SourceError: a column is missing or appears twice, a row cannot be read, an id appears
+            twice, or there are more than MAX_IMAGES images; names the row.
     """
     read = csv_rows if manifest.suffix.lower() == ".csv" else parquet_rows
     seen: dict[str, int] = {}
     try:
         for number, row in read(manifest, _COLUMNS, ("path",)):
+            if len(seen) == MAX_IMAGES:
+                raise SourceError(
+                    f"{manifest.name} lists more than {MAX_IMAGES} images, up to row {number}:"
+                    " split it, and add one part after the other"
+                )
             image = _image(manifest, row, f"{manifest.name}, row {number}")
             if image.id in seen:
                 raise SourceError(

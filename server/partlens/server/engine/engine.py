@@ -6,6 +6,7 @@ from copy import copy
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.pictures import wait_always
 from partlens.common.regions import Region
 from partlens.explainer.errors import RegionError
 from partlens.explainer.model import MetricModel
@@ -57,12 +58,13 @@ class Engine:
     Attributes:
         whole: the whole gallery, for the server's own work.
         gallery: the gallery as the caller may see it.
+        require_waiting: raises when the caller is gone.
     """
 
     def __init__(self, model: MetricModel, gallery: Gallery, limits: LimitsSection) -> None:
         self.model, self.limits = model, limits
         self.whole, self.gallery = gallery, ConfinedGallery(gallery, Confinement())
-        self._require_waiting: Callable[[], None] = lambda: None
+        self.require_waiting: Callable[[], None] = wait_always
         self._follower = Follower(gallery)
         self._kept = KeptViews()
 
@@ -76,7 +78,7 @@ class Engine:
         self.whole.close()
 
     def within(
-        self, confinement: Confinement, require_waiting: Callable[[], None] = lambda: None
+        self, confinement: Confinement, require_waiting: Callable[[], None] = wait_always
     ) -> "Engine":
         """An engine for one caller, restricted to the images within a confinement.
 
@@ -84,7 +86,7 @@ class Engine:
             require_waiting: raises when the caller is gone, to end long work early.
         """
         confined = copy(self)
-        confined._require_waiting = require_waiting
+        confined.require_waiting = require_waiting
         confined.gallery = ConfinedGallery(self.whole, confinement, require_waiting)
         return confined
 
@@ -139,7 +141,7 @@ class Engine:
         with blamed_on(field):
             return position_weights(
                 region, query.image_size, self.spec.preprocessing, self.spec.grid,
-                self._require_waiting,
+                self.require_waiting,
             )  # fmt: skip
 
     def part(self, query: Query, covered: FloatArray, weight: float, field: str) -> QueryPart:

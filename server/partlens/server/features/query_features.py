@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.explainer.images import decode
+from partlens.explainer.images import decode, memory_of
 from partlens.server.calls import call as calls
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import UnknownQueryError
@@ -42,11 +42,20 @@ class Run(Protocol):
         ...
 
 
+class Decode(Protocol):
+    """Runs work that decodes a picture, when there is memory for it; see Host.decode."""
+
+    async def __call__(self, memory: Callable[[Engine], int], work: Callable[[Engine], T]) -> T:
+        """The result of the work."""
+        ...
+
+
 class QueryFeatures:
     """Finds, decodes, caches and batches query images.
 
     Args:
-        run: runs decoding, and reading of gallery images with the caller's access.
+        run: reads gallery images with the caller's access.
+        decode: decodes pictures.
         batcher: runs decoded pictures through the model.
         cache: keeps features of pictures for later calls.
     """
@@ -55,15 +64,18 @@ class QueryFeatures:
         self,
         model_digest: str,
         run: Run,
+        decode: Decode,
         batcher: Batcher,
         cache: QueryCache,
         metrics: QueryMetrics,
     ) -> None:
-        self._model_digest, self._run = model_digest, run
+        self._model_digest, self._run, self._decode = model_digest, run, decode
         self._batcher, self._cache = batcher, cache
         self._lookups = metrics.lookups
 
-    async def find(self, decode: Callable[[Engine], Q]) -> tuple[Q, Sequence[Query]]:
+    async def find(
+        self, decode: Callable[[Engine], Q], run: Run | None = None
+    ) -> tuple[Q, Sequence[Query]]:
         """A question and its query images, in order; new pictures go through the model.
 
         Every trip to a thread waits for a free one. So decoding the question and reading images
@@ -71,6 +83,7 @@ class QueryFeatures:
 
         Args:
             decode: decodes the question; called on a thread.
+            run: runs it; by default where searches run.
 
         Raises:
             RequestError: decode raised it, or a picture cannot be used.
@@ -85,7 +98,7 @@ class QueryFeatures:
             return question, engine.with_stored(question.images)
 
         with tracer.start_as_current_span("find the query images"):
-            question, sources = await self._run(begin)
+            question, sources = await (run or self._run)(begin)
             return question, await asyncio.gather(*map(self._query, sources))
 
     async def _query(self, source: Query | Picture | EarlierPicture) -> Query:
@@ -106,16 +119,24 @@ class QueryFeatures:
         query = await self._cache.find(id)
         self._lookups.labels("kept" if query else "unseen").inc()
         if query is None:
-            size, pixels = await self._run(lambda engine: _decoded(picture, engine))
+            with blamed_on(picture.field):
+                size, pixels = await self._decode(
+                    lambda engine: _memory(picture, engine),
+                    lambda engine: _decoded(picture, engine),
+                )
             seen = await self._batcher.decompose(pixels, holder=calls.current().caller.token)
             query = Query(id, size, seen.contributions, seen.bias)
             await self._cache.keep(query)
         return query
 
 
+def _memory(picture: Picture, engine: Engine) -> int:
+    return memory_of(picture.data, engine.limits.image_limits, engine.require_waiting)
+
+
 def _decoded(picture: Picture, engine: Engine) -> tuple[tuple[int, int], NDArray[np.float32]]:
     """Width and height of a picture, and the model's input [3, height, width]."""
-    with blamed_on(picture.field):
-        image = decode(picture.data, engine.limits.image_limits)
-        pixels = engine.spec.preprocessing.pixels(image)
+    image = decode(picture.data, engine.limits.image_limits, engine.require_waiting)
+    engine.require_waiting()
+    pixels = engine.spec.preprocessing.pixels(image)
     return (image.shape[1], image.shape[0]), pixels

@@ -3,6 +3,7 @@
 from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
 from partlens.server.engine.engine import Engine
+from partlens.server.handlers.region_requests import found
 from partlens.server.host import Host
 from partlens.server.messages import decoding
 from partlens.server.messages.encoding import Encoder
@@ -32,8 +33,10 @@ class PartSearchHandlers:
 
     async def search_regions(self, request: pb.SearchRegionsRequest) -> pb.SearchRegionsResponse:
         """The gallery's images that contain parts similar to the regions, best first."""
-        question, queries = await self._host.features.find(
-            lambda engine: decoding.search(request, engine.limits)
+        question, queries = await found(
+            self._host,
+            (region.region for region in request.regions),
+            lambda engine: decoding.search(request, engine.limits, engine.require_waiting),
         )
 
         def answer(engine: Engine) -> pb.SearchRegionsResponse:
@@ -53,8 +56,10 @@ class PartSearchHandlers:
 
     async def explain_pair(self, request: pb.ExplainPairRequest) -> pb.ExplainPairResponse:
         """The similarity of two images, decomposed by position."""
-        question, (query, retrieved) = await self._host.features.find(
-            lambda engine: decoding.pair(request, engine.limits)
+        question, (query, retrieved) = await found(
+            self._host,
+            (region.region for region in request.regions),
+            lambda engine: decoding.pair(request, engine.limits, engine.require_waiting),
         )
 
         def answer(engine: Engine) -> pb.ExplainPairResponse:
@@ -66,8 +71,10 @@ class PartSearchHandlers:
 
     async def describe_query(self, request: pb.DescribeQueryRequest) -> pb.DescribeQueryResponse:
         """Runs one image through the model and keeps it under a query id."""
-        question, (query,) = await self._host.features.find(
-            lambda engine: decoding.describe(request, engine.limits)
+        question, (query,) = await found(
+            self._host,
+            request.regions,
+            lambda engine: decoding.describe(request, engine.limits, engine.require_waiting),
         )
 
         def answer(engine: Engine) -> pb.DescribeQueryResponse:

@@ -11,6 +11,7 @@ from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import RequestError, UnknownStandingQueryError
+from partlens.server.handlers.region_requests import found
 from partlens.server.host import Host
 from partlens.server.messages import decoding
 from partlens.server.messages.encoding import Encoder
@@ -54,11 +55,12 @@ class StandingQueryHandlers:
         )  # fmt: skip
 
         def decode(engine: Engine) -> SearchQuestion:
-            question = decoding.search(asked, engine.limits)
+            question = decoding.search(asked, engine.limits, engine.require_waiting)
             _require_sound(request)
             return question
 
-        question, queries = await self._host.features.find(decode)
+        drawn = (region.region for region in asked.regions)
+        question, queries = await found(self._host, drawn, decode)
         caller = calls.current().caller
         where = caller.within.narrowed(question.where)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from partlens.explainer.errors import ImageError, ShapeError
+from partlens.explainer.images import memory_of
 from partlens.indexer.gallery import NewImage
 from partlens.indexer.picture import DecodedPicture, decoded, media_digest
 from partlens.server.access.confined_gallery import Added
@@ -30,11 +31,6 @@ class _Decoded:
 async def prepare(requests: Sequence[UpsertImagesRequest], host: Host) -> list[NewImage | Refused]:
     """Run each uploaded image through the model; return images or refusals, in order."""
     return await asyncio.gather(*(_prepared(request, host) for request in requests))
-
-
-async def _prepared(request: UpsertImagesRequest, host: Host) -> NewImage | Refused:
-    # One picture is one job, so that other callers' pictures come between those of a batch.
-    return await _seen(await host.decode(lambda engine: _read(request, engine)), host)
 
 
 def commit(prepared: Sequence[NewImage | Refused], engine: Engine) -> list[Receipt]:
@@ -71,21 +67,33 @@ def _added(images: Sequence[NewImage], engine: Engine) -> tuple[Added, int]:
         return writer.add(images), engine.gallery.view.number
 
 
-def _read(request: UpsertImagesRequest, engine: Engine) -> _Decoded | Refused:
+async def _prepared(request: UpsertImagesRequest, host: Host) -> NewImage | Refused:
+    # Each picture waits for its own turn, so that other callers' come between those of a batch.
     try:
-        upload = decoding.upload(request)
-        limits, preprocessing = engine.limits.image_limits, engine.spec.preprocessing
-        picture = decoded(upload.data, media_digest(upload.data), preprocessing, limits)
+        read = await host.decode(
+            lambda engine: _memory(request, engine), lambda engine: _read(request, engine)
+        )
     except RequestError as error:
         return Refused(error.violation.reason, str(error))
     except ImageError as error:
         return Refused("IMAGE_INVALID", str(error))
+    return await _seen(read, host)
+
+
+def _memory(request: UpsertImagesRequest, engine: Engine) -> int:
+    data = decoding.upload(request).data
+    return memory_of(data, engine.limits.image_limits, engine.require_waiting)
+
+
+def _read(request: UpsertImagesRequest, engine: Engine) -> _Decoded:
+    upload = decoding.upload(request)
+    digest = media_digest(upload.data)
+    limits, preprocessing = engine.limits.image_limits, engine.spec.preprocessing
+    picture = decoded(upload.data, digest, preprocessing, limits, engine.require_waiting)
     return _Decoded(upload, picture)
 
 
-async def _seen(one: _Decoded | Refused, host: Host) -> NewImage | Refused:
-    if isinstance(one, Refused):
-        return one
+async def _seen(one: _Decoded, host: Host) -> NewImage | Refused:
     try:
         seen = await host.batcher.decompose(
             one.picture.pixels, patient=True, holder=calls.current().caller.token

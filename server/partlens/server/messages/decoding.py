@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from partlens.common.filters import Filter, GroupBy
 from partlens.common.ids import IdError, require_id
 from partlens.common.metadata import Metadata, MetadataError, require_metadata
+from partlens.common.pictures import RequireWaiting, wait_always
 from partlens.explainer.scoring import BEST, Score
 from partlens.runtime.config.sections import LimitsSection
 from partlens.server.errors import RequestError
@@ -49,15 +50,22 @@ _SIDES: dict[int, Side] = {
 }
 
 
-def search(request: search_pb.SearchRegionsRequest, limits: LimitsSection) -> SearchQuestion:
+def search(
+    request: search_pb.SearchRegionsRequest,
+    limits: LimitsSection,
+    require_waiting: RequireWaiting = wait_always,
+) -> SearchQuestion:
     """Decode a search.
+
+    Args:
+        require_waiting: ends the decoding of masks with what it raises.
 
     Raises:
         RequestError: a field is invalid.
     """
     _require_some("images", len(request.images), limits.query_images)
     _require_some("regions", len(request.regions), limits.regions)
-    decoder = RegionDecoder(limits.image_pixels)
+    decoder = RegionDecoder(limits.image_pixels, require_waiting)
     regions = tuple(
         _region_to_find(decoder, region, f"regions[{i}]", len(request.images))
         for i, region in enumerate(request.regions)
@@ -81,9 +89,13 @@ def search(request: search_pb.SearchRegionsRequest, limits: LimitsSection) -> Se
     )
 
 
-def pair(request: search_pb.ExplainPairRequest, limits: LimitsSection) -> PairQuestion:
+def pair(
+    request: search_pb.ExplainPairRequest,
+    limits: LimitsSection,
+    require_waiting: RequireWaiting = wait_always,
+) -> PairQuestion:
     """Decode an explanation of a pair; raises RequestError as search does."""
-    decoder, regions = RegionDecoder(limits.image_pixels), []
+    decoder, regions = RegionDecoder(limits.image_pixels, require_waiting), []
     for i, region in enumerate(request.regions):
         field = f"regions[{i}]"
         if region.side not in _SIDES:
@@ -95,9 +107,13 @@ def pair(request: search_pb.ExplainPairRequest, limits: LimitsSection) -> PairQu
     return PairQuestion(query, retrieved, tuple(regions))
 
 
-def describe(request: search_pb.DescribeQueryRequest, limits: LimitsSection) -> DescribeQuestion:
+def describe(
+    request: search_pb.DescribeQueryRequest,
+    limits: LimitsSection,
+    require_waiting: RequireWaiting = wait_always,
+) -> DescribeQuestion:
     """Decode a description of a query; raises RequestError as search does."""
-    decoder = RegionDecoder(limits.image_pixels)
+    decoder = RegionDecoder(limits.image_pixels, require_waiting)
     fields = [f"regions[{i}]" for i in range(len(request.regions))]
     regions = [
         (decoder.region(region, field), field)

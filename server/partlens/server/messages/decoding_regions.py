@@ -1,9 +1,13 @@
 """Decodes the regions of a request."""
 
+import struct
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.common.pictures import PictureError, inside
+from partlens.common.pictures import PictureError, RequireWaiting, inside, wait_always
+from partlens.common.pictures.memory import BYTES_A_PIXEL
 from partlens.common.regions import Box, Mask, Point, Polygon, Region
 from partlens.server.errors import RequestError
 from partlens.v1 import region_pb2 as pb
@@ -11,15 +15,35 @@ from partlens.v1 import region_pb2 as pb
 _FURTHEST = 1e9
 
 
+_PNG_SIZE = struct.Struct(">16xII")
+
+
+def memory_of_masks(regions: Iterable[pb.Region], mask_pixels: int) -> int:
+    """Bytes of memory that decoding the PNG masks of a request takes at most.
+
+    Args:
+        regions: of the request.
+        mask_pixels: see RegionDecoder.
+    """
+    pixels = 0
+    for region in regions:
+        if region.WhichOneof("shape") == "mask" and len(region.mask.png) >= _PNG_SIZE.size:
+            width, height = _PNG_SIZE.unpack_from(region.mask.png)
+            pixels += width * height
+    return min(pixels, mask_pixels) * BYTES_A_PIXEL
+
+
 class RegionDecoder:
     """Decodes the regions of one request.
 
     Args:
         mask_pixels: most pixels of all masks in the request; larger masks are never unpacked.
+        require_waiting: ends the decoding with what it raises; see partlens.common.pictures.decode.
     """
 
-    def __init__(self, mask_pixels: int) -> None:
+    def __init__(self, mask_pixels: int, require_waiting: RequireWaiting = wait_always) -> None:
         self._mask_pixels = self._left = mask_pixels
+        self._require_waiting = require_waiting
 
     def region(self, message: pb.Region, field: str) -> Region:
         """The region of a message.
@@ -67,7 +91,12 @@ class RegionDecoder:
 
     def _png(self, data: bytes, field: str) -> NDArray[np.bool_]:
         try:
-            return inside(data, lambda width, height: self._take(width, height, field), ("PNG",))
+            return inside(
+                data,
+                lambda width, height: self._take(width, height, field),
+                ("PNG",),
+                self._require_waiting,
+            )
         except PictureError as error:
             raise RequestError(
                 field, f"these {len(data)} bytes are not a whole PNG: {error}", "REGION_INVALID"

@@ -1,0 +1,37 @@
+"""Decodes requests with regions, whose masks are pictures too."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from partlens.server.engine.engine import Engine
+from partlens.server.features.query_features import Question
+from partlens.server.host import Host
+from partlens.server.messages.decoding_regions import memory_of_masks
+from partlens.server.query_images.query import Query
+from partlens.server.requests.blame import blamed_on
+from partlens.v1.region_pb2 import Region
+
+Q = TypeVar("Q", bound=Question)
+T = TypeVar("T")
+
+
+async def found(
+    host: Host, regions: Iterable[Region], decode: Callable[[Engine], Q]
+) -> tuple[Q, Sequence[Query]]:
+    """A question and its query images; masks are decoded when there is memory for them.
+
+    Raises:
+        RequestError: see `decode`; or the masks need more memory than all pictures may take.
+        ServerError: see QueryFeatures.find.
+    """
+    masks = [region for region in regions if region.mask.png]
+    if not masks:
+        return await host.features.find(decode)
+
+    async def with_memory(work: Callable[[Engine], T]) -> T:
+        with blamed_on("regions"):
+            return await host.decode(
+                lambda engine: memory_of_masks(masks, engine.limits.image_pixels), work
+            )
+
+    return await host.features.find(decode, with_memory)
