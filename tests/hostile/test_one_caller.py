@@ -72,7 +72,7 @@ async def test_a_message_with_too_many_values_is_refused_at_once(server: Locked,
 
 async def test_the_largest_messages_allowed_leave_room_for_others(server: Locked) -> None:
     largest = [
-        (attacks.SEARCH, attacks.conditions(32)),
+        (attacks.SEARCH, attacks.conditions(256)),
         (attacks.SEARCH, attacks.corners(1, 8000)),
         (attacks.SEARCH, attacks.excluded(8000)),
         (attacks.DELETE, attacks.deleted(8000)),

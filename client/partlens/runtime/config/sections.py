@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from partlens.client import address as addresses
 from partlens.client.errors import AddressError
 from partlens.common.compute import Device, Precision
+from partlens.common.metadata import MAX_ATTRIBUTES
 from partlens.common.pictures import ImageLimits
 
 # Within what gRPC, Redis and the system's clocks can represent.
@@ -131,7 +132,7 @@ class LimitsSection(Section):
     """most corners of all polygons in one request"""
     filter_values: Count = 1000
     """most cameras, tracks or excluded cameras in one filter"""
-    filter_attributes: Count = 32
+    filter_attributes: Count = MAX_ATTRIBUTES
     """most attributes in one filter"""
     exclude_ids: Count = 10_000
     """most excluded images in one filter"""
