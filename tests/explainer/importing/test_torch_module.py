@@ -126,6 +126,11 @@ def test_the_digest_of_a_live_module_follows_its_weights() -> None:
         head_modules.make("gap", seed=5), feature_layer="stem", preprocessing=SIZE, name="gap"
     )
     assert other.spec.digest != again
+    # NumPy has no bfloat16.
+    half = head_modules.make("gap")
+    half.register_buffer("unused", torch.zeros(3, dtype=torch.bfloat16))
+    made = MetricModel.from_module(half, feature_layer="stem", preprocessing=SIZE, name="gap")
+    assert made.spec.digest != again
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])

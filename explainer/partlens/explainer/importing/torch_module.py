@@ -19,7 +19,7 @@ from partlens.explainer.errors import CompletenessError, ModelError
 from partlens.explainer.importing.fidelity import Original
 from partlens.explainer.model import MetricModel
 from partlens.explainer.splitting.assembly import sample_pixels
-from partlens.explainer.splitting.outputs import embedding_of
+from partlens.explainer.splitting.outputs import embeddings
 
 
 def original(module: nn.Module, embedding: str = "") -> Original:
@@ -30,10 +30,8 @@ def original(module: nn.Module, embedding: str = "") -> Original:
         embedding: as MetricModel.from_module.
     """
 
-    @torch.no_grad()
     def embed(pixels: FloatArray) -> FloatArray:
-        outputs = (module(torch.from_numpy(one[None])) for one in pixels)
-        rows: FloatArray = torch.cat([embedding_of(one, embedding) for one in outputs]).numpy()
+        rows: FloatArray = embeddings(module, pixels, embedding).numpy()
         return rows
 
     return embed
