@@ -5,16 +5,18 @@ import warnings
 from typing import Protocol
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from partlens.common.compute import CPU, Compute
 from partlens.explainer.errors import ModelError, ModelFileError, ShapeError
+from partlens.explainer.onnx_graphs import parsed, require_self_contained
 from partlens.explainer.onnx_runtime import run, session
 
 FloatArray = NDArray[np.float32]
+_SECONDS = 60.0
+"""For each image; large networks take up to 10 s on one slow core."""
 
 
 class Backbone(Protocol):
@@ -44,8 +46,7 @@ class OnnxBackbone:
     def __init__(self, data: bytes, compute: Compute = CPU) -> None:
         self._data = data
         try:
-            proto = onnx.load_model_from_string(data)
-            _require_self_contained(proto)
+            require_self_contained(parsed(data), "the backbone")
             self._session = session(data, compute)
         except ModelError:
             raise
@@ -66,9 +67,13 @@ class OnnxBackbone:
 
         Raises:
             ShapeError: pixels of another shape than the model takes.
+            ModelError: it takes more than a minute an image.
         """
+        seconds = _SECONDS * max(len(pixels), 1)
         try:
-            (feature,) = run(self._session, [self._output], {self._input: pixels})
+            (feature,) = run(self._session, [self._output], {self._input: pixels}, seconds)
+        except ModelError:
+            raise
         except Exception as error:  # ONNX Runtime's own classes
             raise ShapeError(
                 f"the backbone does not take pixels of shape {pixels.shape}: {error}"
@@ -140,13 +145,3 @@ def _export(backbone: nn.Module, height: int, width: int) -> bytes:
         raise
     except Exception as error:  # the exporter's many own classes
         raise ModelError(f"the backbone cannot be written as ONNX: {error}") from error
-
-
-def _require_self_contained(proto: onnx.ModelProto) -> None:
-    """No tensor may lie in another file: a model folder's files are named by us alone."""
-    for tensor in proto.graph.initializer:
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            raise ModelFileError(
-                f"weight {tensor.name!r} of the backbone lies in another file; save the ONNX model"
-                " with its weights inside"
-            )

@@ -64,7 +64,7 @@ def evaluate(
         raise UnsupportedOperatorError(operator.kind, operator.module_path, {**KINDS, **own})
     try:
         return function(*inputs, **operator.attributes)
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+    except (RuntimeError, TypeError, ValueError, IndexError, ArithmeticError) as error:
         given = [list(x.shape) if isinstance(x, Tensor) else x for x in inputs]
         raise ShapeError(
             f"the head's operator {operator.name!r} ({operator.kind}, {operator.module_path}) does"

@@ -12,13 +12,10 @@ from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
 
 from partlens.common import strict_json
-from partlens.common.files import read_file
 from partlens.explainer.errors import ModelError, ModelFileError
 from partlens.explainer.head.operators import Attribute, Head, Operator
 from partlens.explainer.head.rules import KINDS
-
-HEAD_FILE = "head.json"
-WEIGHTS_FILE = "head.safetensors"
+from partlens.explainer.parts_on_disk import HEAD_FILE, WEIGHTS_FILE
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "int": (int,),
@@ -59,22 +56,23 @@ def write(head: Head, folder: Path) -> None:
     (folder / WEIGHTS_FILE).write_bytes(save_weights(weights))
 
 
-def read(folder: Path) -> Head:
-    """The head that `write` put there.
+def read(text: bytes, weights_file: bytes) -> Head:
+    """The head that `write` wrote.
+
+    Args:
+        text: content of head.json.
+        weights_file: content of head.safetensors.
 
     Raises:
-        ModelFileError: a file is missing, damaged, or holds what this version does not know.
+        ModelFileError: a file is damaged, or holds what this version does not know.
     """
     try:
-        plain = strict_json.loads(read_file(folder / HEAD_FILE))
-        weights = load_weights(read_file(folder / WEIGHTS_FILE))
+        plain = strict_json.loads(text)
+        weights = load_weights(weights_file)
         operators = tuple(_operator(entry) for entry in plain["operators"])
         for operator in operators:
             _require_signature(operator)
         return Head(operators, weights, str(plain["output"]))
-    except FileNotFoundError as error:
-        name = Path(str(error.filename)).name
-        raise ModelFileError(f"the model folder has no {name}; import the model again") from error
     except (ValueError, KeyError, TypeError, SafetensorError, RecursionError) as error:
         if isinstance(error, ModelFileError):
             raise
