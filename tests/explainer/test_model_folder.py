@@ -156,7 +156,7 @@ def test_numbers_that_no_model_has_are_refused(
 
 
 def step(kind: str, attributes: dict[str, object]) -> list[dict[str, object]]:
-    about = {"kind": kind, "module_path": "", "attributes": attributes}
+    about: dict[str, object] = {"kind": kind, "module_path": "", "attributes": attributes}
     pool = {"axes": [2, 3], "keepdim": False}
     return [
         about | {"name": "x", "inputs": ["feature"]},

@@ -52,13 +52,14 @@ def bounds_within(memory: int, seconds: float) -> Bounds:
     return Bounds(memory if free is None else min(memory, int(free * _SHARE)), seconds)
 
 
-def run_confined(command: Sequence[str], given: bytes, bounds: Bounds) -> bytes:
+def run_confined(command: Sequence[str], given: bytes, bounds: Bounds, quiet: bool = True) -> bytes:
     """What a child writes to its standard output.
 
     Args:
         command: the child, which calls `Bounds.confine` before anything else.
         given: its standard input.
         bounds: what it confines itself to.
+        quiet: drop what it writes to its standard error.
 
     Raises:
         ConfinedError: it ran too long, crashed, or ended with another status than 0.
@@ -68,7 +69,7 @@ def run_confined(command: Sequence[str], given: bytes, bounds: Bounds) -> bytes:
             command,
             input=given,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL if quiet else None,
             timeout=bounds.seconds,
         )
     except subprocess.TimeoutExpired as error:

@@ -178,8 +178,9 @@ class ModelSpec:
 def _require_size(what: str, grid: tuple[int, int], dimensions: int) -> None:
     if (numbers := grid[0] * grid[1] * dimensions) > _MOST_NUMBERS:
         raise ModelFileError(
-            f"model.json: a {what} of grid {_short(grid[0])}x{_short(grid[1])} and dimensions {_short(dimensions)} has"
-            f" {_short(numbers)} numbers an image; at most {_MOST_NUMBERS:,} are allowed"
+            f"model.json: a {what} of grid {_short(grid[0])}x{_short(grid[1])} and dimensions"
+            f" {_short(dimensions)} has {_short(numbers)} numbers an image; at most"
+            f" {_MOST_NUMBERS:,} are allowed"
         )
 
 

@@ -1,0 +1,52 @@
+"""A child process that imports one network: what it runs may be a stranger's.
+
+On its standard input: JSON with `memory` and `seconds`, its bounds; `request`; `folder`, the model
+folder to write; and `path`, where Python looks for modules. On its standard output: JSON with
+`lines` to print, or `error` with `usage`, whether an option is missing.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from partlens.common.confined import Bounds
+
+
+def main() -> None:
+    """Confine this process and import."""
+    asked = json.load(sys.stdin)
+    bounds = Bounds(asked["memory"], asked["seconds"])
+    bounds.confine()
+    answers = os.dup(1)
+    os.dup2(2, 1)  # what a factory prints is no answer
+    sys.path += [place for place in asked["path"] if place not in sys.path]
+    with os.fdopen(answers, "w", encoding="utf-8") as file:
+        json.dump(_answer(asked), file)
+
+
+def _answer(asked: dict[str, object]) -> dict[str, object]:
+    from partlens.explainer.errors import ExplainerError
+    from partlens.explainer.importing.request import ImportRequest
+    from partlens.explainer.importing.source import MissingOptionError
+    from partlens.explainer.importing.writing import write
+
+    try:
+        request = ImportRequest.from_json(asked["request"])  # type: ignore[arg-type]
+        return {"lines": write(request, Path(str(asked["folder"])))}
+    except ExplainerError as error:
+        return {"error": str(error), "usage": isinstance(error, MissingOptionError)}
+    except (MemoryError, OverflowError) as error:
+        return {"error": _too_large(error), "usage": False}
+    except RuntimeError as error:
+        if "alloc" not in str(error) and "memory" not in str(error):
+            raise
+        return {"error": _too_large(error), "usage": False}
+
+
+def _too_large(error: Exception) -> str:
+    return f"the network is too large for the memory that an import may use: {error}"
+
+
+if __name__ == "__main__":
+    main()
