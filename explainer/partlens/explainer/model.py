@@ -156,7 +156,7 @@ class MetricModel:
         """The model in a folder that `save` wrote.
 
         The folder may come from a stranger. Its backbone is first tried on one image in a process
-        of its own, with bounds on time and memory; in each process once for each digest.
+        of its own, with bounds on time and memory; each process tries a backbone once.
 
         Args:
             compute: what the backbone runs on; the head is decomposed on the CPU.
@@ -306,7 +306,7 @@ def _require_fit(spec: ModelSpec, head: Head, backbone: bytes) -> None:
         ModelFileError: they do not.
     """
     size = spec.preprocessing
-    feature = feature_shape(backbone, spec.digest, size.height, size.width)
+    feature = feature_shape(backbone, size.height, size.width)
     rows, cols = spec.feature_grid
     tokens = (len(spec.extras) + rows * cols,)
     fits = len(feature) == 3 and feature[1:] == (rows, cols) and not spec.extras

@@ -34,6 +34,8 @@ def read_part(folder: Path, name: str) -> bytes:
     """
     most = MOST_BYTES[name]
     try:
+        if (folder / name).is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         with open(folder / name, "rb", opener=_no_link) as file:
             data = file.read(most + 1) if os.fstat(file.fileno()).st_size <= most else None
     except FileNotFoundError as error:
@@ -56,6 +58,4 @@ def read_part(folder: Path, name: str) -> bytes:
 
 
 def _no_link(path: str, flags: int) -> int:
-    if os.path.islink(path):  # of which open_regular would look at the target first
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
     return open_regular(path, flags | os.O_NOFOLLOW)

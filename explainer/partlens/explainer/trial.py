@@ -3,6 +3,7 @@
 A network can loop without end, ask for all memory, or crash ONNX Runtime itself.
 """
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -21,19 +22,20 @@ _REMEMBERED = 64
 _tried = dict[tuple[str, int, int], tuple[int, ...]]()
 
 
-def feature_shape(model: bytes, digest: str, height: int, width: int) -> tuple[int, ...]:
+def feature_shape(model: bytes, height: int, width: int) -> tuple[int, ...]:
     """Shape of what a backbone gives for one image, without the axis of images.
+
+    A model that has run in this process is not run again.
 
     Args:
         model: a serialised ONNX model.
-        digest: identifies the model: one that has run in this process is not run again.
         height, width: size of its input.
 
     Raises:
         ModelFileError: it reads other files, or does not run within 2 minutes and 4 GiB plus 4
             times its size.
     """
-    key = (digest, height, width)
+    key = (hashlib.sha256(model).hexdigest(), height, width)
     if key not in _tried:
         require_self_contained(parsed(model), "the backbone")
         shape = _run(model, height, width)

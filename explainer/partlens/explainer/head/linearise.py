@@ -12,7 +12,7 @@ from partlens.explainer.head.operators import FEATURE, Head, Operator
 from partlens.explainer.head.rules import KINDS, RULES, Rules
 from partlens.explainer.head.rules.freezing import Freeze
 from partlens.explainer.head.rules.kind import Function, Rule
-from partlens.explainer.head.run import evaluate
+from partlens.explainer.head.run import MISFITS, evaluate
 
 _TOKEN_BUDGET = 2**25
 """Numbers that one value of a token head may hold for all positions of the images done at once."""
@@ -121,7 +121,7 @@ def _decompose(
     except OversizeError as error:
         _require_several(error, operator.kind, operator.module_path)
         raise
-    except (RuntimeError, TypeError, ValueError, IndexError, ArithmeticError) as error:
+    except MISFITS as error:
         given = [
             list(x.value.shape if isinstance(x, Live) else x.shape)
             for x in inputs

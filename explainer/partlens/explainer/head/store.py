@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
@@ -90,13 +91,18 @@ def _operator(entry: Mapping[str, object]) -> Operator:
         raise ModelFileError(f"{HEAD_FILE}: inputs must be a list, attributes an object")
     if not all(isinstance(text, str) for text in texts):
         raise ModelFileError(f"{HEAD_FILE}: kind, name and module_path must be texts: {texts}")
-    if not all(type(name) in (str, int, float) for name in inputs):
-        raise ModelFileError(f"{HEAD_FILE}: inputs must be names or numbers: {inputs}")
+    if not all(type(name) is str or _is_number(name) for name in inputs):
+        raise ModelFileError(f"{HEAD_FILE}: inputs must be names or numbers: {str(inputs)[:300]}")
     values: dict[str, Attribute] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in attributes.items()
     }
     kind, name, module_path = map(str, texts)
     return Operator(kind, name, module_path, tuple(inputs), values)
+
+
+def _is_number(value: object) -> bool:
+    """Whether float32 holds it."""
+    return type(value) in (int, float) and abs(value) <= torch.finfo(torch.float32).max  # type: ignore[arg-type]
 
 
 def _require_signature(operator: Operator) -> None:
