@@ -15,7 +15,22 @@ from onnx import helper, numpy_helper
 BAIT = "bait"
 """A FIFO in the working folder: whoever opens it waits without end."""
 NUMBERS = (0, -1, 1, 2, 7, 2**31, 2**40, 2**62, 2**63 - 1, -(2**63))
-VALUES = (None, True, "", "x", [], {}, 0, -1, 1.5, 10**40, 10**400, 2**40, float("inf"), "\ud800")
+VALUES: tuple[Any, ...] = (
+    None,
+    True,
+    "",
+    "x",
+    [],
+    {},
+    0,
+    -1,
+    1.5,
+    10**40,
+    10**400,
+    2**40,
+    float("inf"),
+    "\ud800",
+)
 KINDS = ("Relu", "Conv", "Reshape", "Tile", "Expand", "Loop", "Identity", "Softmax", "Own", "Shape")
 
 

@@ -161,9 +161,9 @@ def import_model(
         raise click.UsageError("--embedding is only for --torch and --onnx")
     if factory is not None and weights is None:
         raise click.UsageError("--torch needs --weights")
-    from partlens.explainer.importing.confined import import_confined
-    from partlens.explainer.importing.request import ImportRequest
-    from partlens.explainer.importing.source import MissingOptionError
+    from partlens.explainer.import_command.confined import import_confined
+    from partlens.explainer.import_command.request import ImportRequest
+    from partlens.explainer.import_command.source import MissingOptionError
 
     request = ImportRequest(
         name=name or folder.name,
@@ -208,7 +208,7 @@ def show(folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(read_spec(folder).to_json()))
     else:
-        from partlens.explainer.importing.writing import described
+        from partlens.explainer.import_command.writing import described
 
         for line in described(loaded):
             click.echo(line)

@@ -8,6 +8,7 @@ folder to write; and `path`, where Python looks for modules. On its standard out
 import json
 import os
 import sys
+import traceback
 from pathlib import Path
 
 from partlens.common.confined import Bounds
@@ -27,25 +28,26 @@ def main() -> None:
 
 def _answer(asked: dict[str, object]) -> dict[str, object]:
     from partlens.explainer.errors import ExplainerError
-    from partlens.explainer.importing.request import ImportRequest
-    from partlens.explainer.importing.source import MissingOptionError
-    from partlens.explainer.importing.writing import write
+    from partlens.explainer.import_command.request import ImportRequest
+    from partlens.explainer.import_command.source import MissingOptionError
+    from partlens.explainer.import_command.writing import write
 
     try:
         request = ImportRequest.from_json(asked["request"])  # type: ignore[arg-type]
         return {"lines": write(request, Path(str(asked["folder"])))}
     except ExplainerError as error:
         return {"error": str(error), "usage": isinstance(error, MissingOptionError)}
-    except (MemoryError, OverflowError) as error:
-        return {"error": _too_large(error), "usage": False}
-    except RuntimeError as error:
-        if "alloc" not in str(error) and "memory" not in str(error):
-            raise
-        return {"error": _too_large(error), "usage": False}
+    except Exception as error:
+        return {"error": _unexpected(error), "usage": False}
 
 
-def _too_large(error: Exception) -> str:
-    return f"the network is too large for the memory that an import may use: {error}"
+def _unexpected(error: Exception) -> str:
+    said = str(error)[:1000]
+    if isinstance(error, MemoryError | OverflowError) or "allocate memory" in said:
+        return f"the network is too large for the memory that an import may use: {said}"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(last.filename).name}:{last.lineno}"
+    return f"unexpected {type(error).__name__} at {place}: {said}. Please report it"
 
 
 if __name__ == "__main__":

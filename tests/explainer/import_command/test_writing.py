@@ -8,8 +8,8 @@ from model_folders import convolution
 from onnx import helper
 
 from partlens.explainer.errors import ModelError
-from partlens.explainer.importing.request import ImportRequest
-from partlens.explainer.importing.writing import write
+from partlens.explainer.import_command.request import ImportRequest
+from partlens.explainer.import_command.writing import write
 
 
 def request(path: Path, *, feature: str, one_position: bool = False) -> ImportRequest:

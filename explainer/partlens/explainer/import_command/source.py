@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.explainer.errors import ModelError
+from partlens.explainer.import_command.request import ImportRequest
 from partlens.explainer.importing.fidelity import Imported
 from partlens.explainer.importing.onnx_file import from_onnx_file, read
 from partlens.explainer.importing.onnx_input import original as original_file
 from partlens.explainer.importing.onnx_input import pixel_input
-from partlens.explainer.importing.request import ImportRequest
 from partlens.explainer.importing.torch_module import (
     declared_size,
     load_module,

@@ -9,8 +9,8 @@ from pathlib import Path
 from partlens.common.confined import Bounds, ConfinedError, allowed, run_confined
 from partlens.common.durable import move_into_place
 from partlens.explainer.errors import ModelError
-from partlens.explainer.importing.request import ImportRequest
-from partlens.explainer.importing.source import MissingOptionError
+from partlens.explainer.import_command.request import ImportRequest
+from partlens.explainer.import_command.source import MissingOptionError
 from partlens.explainer.model import require_free
 
 
@@ -43,7 +43,7 @@ def _run(request: ImportRequest, folder: Path, bounds: Bounds) -> list[str]:
         "folder": str(folder),
         "path": sys.path,
     }
-    command = [sys.executable, "-P", "-m", "partlens.explainer.importing.child"]
+    command = [sys.executable, "-P", "-m", "partlens.explainer.import_command.child"]
     try:
         given = json.dumps(asked).encode()
         answer = json.loads(run_confined(command, given, bounds, quiet=False))

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from partlens.common.files import read_file
 from partlens.explainer.errors import ImageError, ModelError
 from partlens.explainer.images import SUFFIXES, decode, image_files
+from partlens.explainer.import_command.request import ImportRequest
+from partlens.explainer.import_command.source import sourced
 from partlens.explainer.importing.fidelity import save_checked
-from partlens.explainer.importing.request import ImportRequest
-from partlens.explainer.importing.source import sourced
 from partlens.explainer.model import MetricModel
 
 _CHECKED_IMAGES = 8

@@ -6,15 +6,16 @@ import sys
 from pathlib import Path
 
 import onnx
+import pretrained
 import pytest
 from model_folders import endless, greedy, model
 from onnx import helper
 
 from partlens.common.confined import GIB, Bounds, ConfinedError, run_confined
 from partlens.explainer.errors import ModelError
-from partlens.explainer.importing.confined import import_confined
-from partlens.explainer.importing.request import ImportRequest
-from partlens.explainer.importing.source import MissingOptionError
+from partlens.explainer.import_command.confined import import_confined
+from partlens.explainer.import_command.request import ImportRequest
+from partlens.explainer.import_command.source import MissingOptionError
 
 SECONDS = 100.0  # for what is expected to end by itself
 
@@ -31,8 +32,8 @@ def asked(path: Path, made: onnx.ModelProto) -> ImportRequest:
 
 def test_a_loop_without_end_is_stopped(tmp_path: Path) -> None:
     request = asked(tmp_path / "m.onnx", endless())
-    with pytest.raises(ModelError, match=r"did not end within 15 s.*--time-limit"):
-        import_confined(request, tmp_path / "out", Bounds(2 * GIB, 15))
+    with pytest.raises(ModelError, match=r"did not end within 10 s.*--time-limit"):
+        import_confined(request, tmp_path / "out", Bounds(2 * GIB, 10))
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
 
 
@@ -48,6 +49,18 @@ def test_a_missing_option_is_asked_for_with_what_there_is(tmp_path: Path) -> Non
     request = ImportRequest("m", onnx_file=str(tmp_path / "m.onnx"))
     with pytest.raises(MissingOptionError, match=r"the outputs of m\.onnx are embedding"):
         import_confined(request, tmp_path / "out", Bounds(2 * GIB, SECONDS))
+
+
+@pytest.mark.parametrize("change", [{"image_size": 10**9}, {"hidden_size": 10**40}])
+def test_a_huge_config_is_refused(change: dict[str, int], tmp_path: Path) -> None:
+    pretrained.make("vit").save_pretrained(tmp_path / "hf")
+    file = tmp_path / "hf" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    request = ImportRequest("m", pretrained=str(tmp_path / "hf"))
+    with pytest.raises(ModelError) as raised:
+        import_confined(request, tmp_path / "out", Bounds(2 * GIB, SECONDS))
+    assert "cannot be read by transformers" in str(raised.value)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_request_survives_the_way_to_another_process() -> None:
@@ -78,7 +91,8 @@ def test_a_child_that_goes_wrong_is_reported(code: str, message: str) -> None:
 
 def test_the_child_needs_no_part_of_a_server() -> None:
     code = (
-        "import sys, partlens.explainer.importing.child, partlens.explainer.importing.writing;"
+        "import sys, partlens.explainer.import_command.child;"
+        "import partlens.explainer.import_command.writing;"
         "print(sorted(n for n in sys.modules if n.split('.')[0] in ('grpc', 'faiss', 'lance')"
         " or n.startswith(('partlens.server', 'partlens.indexer', 'partlens.client'))))"
     )
