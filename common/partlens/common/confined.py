@@ -1,7 +1,7 @@
-"""Child processes that may use so much memory and time and no more.
+"""Child processes with bounds on memory and time.
 
-Code that runs what strangers wrote (a network, a file format's parser in C++) can loop without
-end, ask for all memory or crash. In a child process that costs nothing but an error message.
+Untrusted input (a network, a file for a parser in C++) can make a process loop without end, use
+all memory or crash. A child process turns that into an error message.
 """
 
 import os
@@ -14,21 +14,22 @@ from pathlib import Path
 
 GIB = 2**30
 _SHARE = 0.8
-"""Of the memory that is free now; the rest is for those who run already."""
+"""Fraction of the free memory; the rest is for running processes."""
 _CGROUP = Path("/sys/fs/cgroup")
 _MEMINFO = Path("/proc/meminfo")
 
 
 class ConfinedError(Exception):
-    """The child did not end well; the message says why, and begins with a verb."""
+    """The child failed; the message gives the reason and begins with a verb."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a child may use.
+    """Bounds on a child.
 
     Attributes:
-        memory: bytes that it may allocate, its threads' stacks included; only Linux counts them.
+        memory: bytes that it may allocate, including the stacks of its threads; enforced on Linux
+            only.
         seconds: from its start to its end.
     """
 
@@ -92,7 +93,7 @@ def allowed(bounds: Bounds) -> str:
 
 
 def free_memory() -> int | None:
-    """Bytes that the machine, or its container, has to spare; None where nothing tells."""
+    """Bytes that the machine, or its container, has to spare; None if unknown."""
     found = [free for free in (_machine_memory(), _container_memory()) if free is not None]
     return min(found, default=None)
 
@@ -115,7 +116,7 @@ def _container_memory() -> int | None:
         cached = 0
         for line in (_CGROUP / "memory.stat").read_text().splitlines():
             name, _, number = line.partition(" ")
-            if name in ("inactive_file", "active_file"):  # given back where memory is short
+            if name in ("inactive_file", "active_file"):  # freed when memory is short
                 cached += int(number)
         used = int((_CGROUP / "memory.current").read_text())
         return max(int(most) - used + cached, 0)

@@ -35,7 +35,7 @@ class OnnxBackbone:
     """An ONNX model of one input and one output, run by ONNX Runtime.
 
     Args:
-        data: the serialised model; weights inside, none in files beside it.
+        data: the serialised model, with all weights inside.
         compute: what it runs on.
 
     Raises:

@@ -115,7 +115,7 @@ def model() -> None:
     type=click.FloatRange(1),
     default=1800,
     show_default=True,
-    help="Seconds that the import may take.",
+    help="Seconds that the import may take, downloads included.",
 )
 @click.option(
     "--memory-limit",

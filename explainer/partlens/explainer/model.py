@@ -155,7 +155,7 @@ class MetricModel:
     def load(cls, folder: Path, compute: Compute = CPU) -> "MetricModel":
         """The model in a folder that `save` wrote.
 
-        The folder may come from a stranger. Its backbone is first tried on one image in a process
+        The folder may be untrusted. Its backbone is first tried on one image in a process
         of its own, with bounds on time and memory; each process tries a backbone once.
 
         Args:

@@ -1,4 +1,4 @@
-"""ONNX Runtime as it is used everywhere here: quiet, and telling nobody anything."""
+"""ONNX Runtime sessions without logs and without telemetry."""
 
 import os
 import threading
@@ -43,7 +43,7 @@ def session(data: bytes, compute: Compute = CPU) -> onnxruntime.InferenceSession
         data = _halved(data)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
-    # Else a file may be read in ONNX Runtime's own format, which onnx_graphs has not looked at.
+    # Otherwise ONNX Runtime could read the bytes in its own format, which was not checked.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     # Its threads would spin between two passes, on the cores that decode and decompose.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

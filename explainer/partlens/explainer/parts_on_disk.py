@@ -1,6 +1,6 @@
 """The files of a model folder, read once: what is checked is what is used.
 
-A folder may come from a stranger: a link in it could lead anywhere, and a file be of any size.
+A folder may be untrusted: a link in it could lead anywhere, and a file could have any size.
 """
 
 import errno

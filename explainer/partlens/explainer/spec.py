@@ -1,4 +1,4 @@
-"""What a model is, beside its weights: the contents of model.json."""
+"""The description of a model: the contents of model.json."""
 
 import math
 from collections.abc import Iterable, Mapping

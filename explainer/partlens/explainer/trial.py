@@ -1,4 +1,4 @@
-"""Whether a backbone of a stranger's can be run: tried once, in a process that it may ruin.
+"""Try an untrusted backbone once, in a child process that it may crash.
 
 A network can loop without end, ask for all memory, or crash ONNX Runtime itself.
 """
@@ -16,7 +16,7 @@ _CHILD = Path(__file__).with_name("trial_child.py")
 SECONDS = 120.0
 """For loading the backbone and running one image."""
 _MEMORY = 4 * GIB
-"""Beside the weights, of which ONNX Runtime may hold several copies."""
+"""In addition to the weights; ONNX Runtime may hold several copies of those."""
 _COPIES = 4
 _REMEMBERED = 64
 _tried = dict[tuple[str, int, int], tuple[int, ...]]()
@@ -48,7 +48,7 @@ def feature_shape(model: bytes, height: int, width: int) -> tuple[int, ...]:
 def _run(model: bytes, height: int, width: int) -> tuple[int, ...]:
     bounds = bounds_within(_MEMORY + _COPIES * len(model), SECONDS)
     asked = {"memory": bounds.memory, "seconds": SECONDS, "pixels": [1, 3, height, width]}
-    # -P: what lies beside the file must not take the place of an installed package.
+    # -P: a file next to the script must not replace an installed package.
     command = [sys.executable, "-P", str(_CHILD)]
     try:
         given = json.dumps(asked).encode() + b"\n" + model

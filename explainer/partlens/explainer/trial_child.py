@@ -30,7 +30,7 @@ def _shape(model: bytes, pixels: list[int]) -> list[int]:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    # Else a file may be read in ONNX Runtime's own format, which nobody here has looked at.
+    # Otherwise ONNX Runtime could read the bytes in its own format, which was not checked.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     (given,), (wanted,) = session.get_inputs(), session.get_outputs()

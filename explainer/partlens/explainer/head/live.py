@@ -155,7 +155,9 @@ def _require_room(positions: int, value: Tensor) -> None:
 
 
 def _one_by_one(live: Live, owner: Tensor, linear: Callable[[Tensor], Tensor]) -> Tensor:
-    """Every position alone through the map: right for any linear map, P times its cost."""
+    """Send each position through the map on its own: right for any linear map, P times its cost."""
+
+    _require_room(min(CHUNK, live.positions), live.value)
 
     def alone(position: Tensor) -> Tensor:
         return linear(torch.where(owner == position, live.contributions, 0))

@@ -19,14 +19,14 @@ _TOGETHER = frozenset(kind.name for kind in arithmetic.KINDS)
 
 
 def narrowed(head: Head, feature: Tensor) -> Head:
-    """The same head, its `select`s of one token moved up before what they throw away.
+    """The same head with its `select`s of one token moved up, so that less is computed.
 
     Args:
-        head: any head; one without tokens comes back as it is.
+        head: any head; one without tokens is returned unchanged.
         feature: some feature map, [N, C, rows, cols] or [N, T, C]; only shapes matter.
     """
     if any(operator.kind not in KINDS for operator in head.operators):
-        return head  # the caller's own kinds, whose shapes are not known here
+        return head  # kinds of the caller's own: their shapes are not known here
     values = run_all(head, feature)
     shapes = {name: tuple(value.shape) for name, value in values.items()}
     moved = _Narrowing({operator.name: operator for operator in head.operators}, shapes)
@@ -114,7 +114,7 @@ def _narrow_operator(
 
 
 def _take_broadcast(one: Input, axis: int, index: int, ndim: int, moved: _Narrowing) -> Input:
-    """An input of an operator that works element by element, whose axes align at the last."""
+    """An input of an element-wise operator; axes align at the last one."""
     if not isinstance(one, str):
         return one
     shape = moved.shapes[one]

@@ -9,7 +9,15 @@ from partlens.explainer.head.operators import FEATURE, Head, Operator
 from partlens.explainer.head.rules import KINDS
 from partlens.explainer.head.rules.kind import Function
 
-MISFITS = (RuntimeError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
+MISFITS = (
+    RuntimeError,
+    TypeError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    MemoryError,
+)
 """What PyTorch raises for shapes, numbers and types that do not fit an operator."""
 
 

@@ -4,10 +4,11 @@ import torch
 from torch import Tensor
 
 from partlens.explainer.errors import UnsupportedOperatorError
-from partlens.explainer.head.live import MOST_NUMBERS
 from partlens.explainer.head.operators import FEATURE, Head
 from partlens.explainer.head.run import evaluate
 
+_MOST_NUMBERS = 2**26
+"""Of one value of one image: 256 MiB as float32."""
 _IMAGES = 2
 """One could be mistaken for an axis that broadcasts."""
 
@@ -30,11 +31,11 @@ def output_shape(head: Head, feature: tuple[int, ...]) -> tuple[int, ...]:
     for operator in head.operators:
         inputs = [values[name] if isinstance(name, str) else name for name in operator.inputs]
         value = evaluate(operator, inputs)
-        if value.numel() > _IMAGES * MOST_NUMBERS:
+        if value.numel() > _IMAGES * _MOST_NUMBERS:
             raise UnsupportedOperatorError(
                 operator.kind,
                 operator.module_path,
-                why=f"its result {list(value.shape[1:])} has more than {MOST_NUMBERS:,} numbers",
+                why=f"its result {list(value.shape[1:])} has more than {_MOST_NUMBERS:,} numbers",
             )
         values[operator.name] = value
     return tuple(values[head.output].shape[1:])

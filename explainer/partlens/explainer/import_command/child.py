@@ -1,4 +1,4 @@
-"""A child process that imports one network: what it runs may be a stranger's.
+"""A child process that imports one network, which may be untrusted.
 
 On its standard input: JSON with `memory` and `seconds`, its bounds; `request`; `folder`, the model
 folder to write; and `path`, where Python looks for modules. On its standard output: JSON with
@@ -20,7 +20,7 @@ def main() -> None:
     bounds = Bounds(asked["memory"], asked["seconds"])
     bounds.confine()
     answers = os.dup(1)
-    os.dup2(2, 1)  # what a factory prints is no answer
+    os.dup2(2, 1)  # a factory's own output must not mix with the answer
     sys.path += [place for place in asked["path"] if place not in sys.path]
     with os.fdopen(answers, "w", encoding="utf-8") as file:
         json.dump(_answer(asked), file)

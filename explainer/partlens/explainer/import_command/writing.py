@@ -1,4 +1,4 @@
-"""An import from request to model folder, and what to tell whoever asked for it."""
+"""An import, from request to model folder, and the lines to print."""
 
 import json
 from pathlib import Path

@@ -23,7 +23,7 @@ _SAME = 1e-7
 
 
 def varied(preprocessing: Preprocessing) -> NDArray[np.float32]:
-    """Pixels of images whose means, deviations and extremes all differ, [4, 3, height, width]."""
+    """Pixels of images that differ in mean, deviation and extremes, [4, 3, height, width]."""
     random = np.random.default_rng(0)
     size = (preprocessing.height, preprocessing.width, 3)
     ranges = ((0, 256), (0, 64), (120, 136), (150, 251))
@@ -35,7 +35,7 @@ def require_independent(
     trace: Callable[[NDArray[np.float32]], Iterable[tuple[str, Array]]],
     pixels: NDArray[np.float32],
 ) -> None:
-    """Compare every image computed alone with the same image in a batch.
+    """Compare each image computed on its own with the same image in a batch.
 
     Args:
         outputs: pixels [N, 3, height, width] to what must not depend on the batch, [N, ...] each;

@@ -67,7 +67,7 @@ class SplitGraph:
         return [node for node in self.module.graph.nodes if _is_data(node)]
 
     def head_nodes(self) -> list[fx.Node]:
-        """What the embedding needs beside the feature map, in order.
+        """The nodes that compute the embedding from the feature map, in order.
 
         Raises:
             ModelError: a path from the pixels to the embedding goes round the feature map.

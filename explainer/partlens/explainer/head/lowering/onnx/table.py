@@ -25,4 +25,4 @@ LOWERINGS: Mapping[str, Lowering] = {
 """ONNX operator -> what it becomes. A ValueError from a lowering says why this use has none."""
 
 SAME = frozenset({"Identity", "Dropout", "Cast"})
-"""Operators whose result is their first input (a cast of a float map to float)."""
+"""Operators that return their first input (a cast of a float map to float)."""

@@ -9,7 +9,7 @@ from partlens.explainer.head.lowering.lowered import Lowered
 
 @dataclass(frozen=True)
 class Call:
-    """One ATen call whose inputs are named; what a lowering is given.
+    """One ATen call with named inputs, for a lowering.
 
     Attributes:
         arguments: by ATen's own argument names, defaults filled in; a live value is its name.
@@ -25,7 +25,7 @@ Lowering = Callable[[Call], Lowered]
 
 
 def pair(sizes: Any) -> tuple[int, int]:
-    """Rows and columns, of which ATen may give one number for both."""
+    """Rows and columns; ATen may give one number for both."""
     sizes = [sizes] if isinstance(sizes, int) else list(sizes)
     return (sizes[0], sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
 

@@ -21,7 +21,7 @@ Emit = Callable[[str, Lowered], str]
 
 
 class Moved(NamedTuple):
-    """A live value, images first, of which the graph has the images at `axis`."""
+    """A live value, images first; in the graph the images are at `axis`."""
 
     name: str
     axis: int
@@ -37,7 +37,7 @@ _WHY = "it moves or removes the axis of images, or works on a value of which tha
 
 
 def has_moved(name: str, named: Mapping[str, Any]) -> bool:
-    """Whether an operator reads a value of which the axis of images was moved."""
+    """Whether an operator reads a value that had its axis of images moved."""
     given = named["tensors"] if name == "aten.cat.default" else named.values()
     return any(isinstance(value, Moved) for value in given)
 

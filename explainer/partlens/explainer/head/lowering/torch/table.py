@@ -37,7 +37,7 @@ SAME = frozenset(
         "aten.to.dtype",
     }
 )
-"""Operators whose result is their first input."""
+"""Operators that return their first input."""
 
 
 def keeps_all(arguments: Mapping[str, Any]) -> bool:
