@@ -5,16 +5,18 @@ import warnings
 from typing import Protocol
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from partlens.common.compute import CPU, Compute
 from partlens.explainer.errors import ModelError, ModelFileError, ShapeError
+from partlens.explainer.onnx_graphs import parsed, require_self_contained
 from partlens.explainer.onnx_runtime import run, session
 
 FloatArray = NDArray[np.float32]
+_SECONDS = 60.0
+"""For each image; large networks take up to 10 s on one slow core."""
 
 
 class Backbone(Protocol):
@@ -33,7 +35,7 @@ class OnnxBackbone:
     """An ONNX model with one input and one output, run by ONNX Runtime.
 
     Args:
-        data: the serialised model, with its weights inside and none in external files.
+        data: the serialised model, with all weights inside.
         compute: the device and precision it runs on.
 
     Raises:
@@ -44,8 +46,7 @@ class OnnxBackbone:
     def __init__(self, data: bytes, compute: Compute = CPU) -> None:
         self._data = data
         try:
-            proto = onnx.load_model_from_string(data)
-            _require_self_contained(proto)
+            require_self_contained(parsed(data), "the backbone")
             self._session = session(data, compute)
         except ModelError:
             raise
@@ -66,9 +67,13 @@ class OnnxBackbone:
 
         Raises:
             ShapeError: the model does not take pixels of this shape.
+            ModelError: it takes more than a minute per image.
         """
+        seconds = _SECONDS * max(len(pixels), 1)
         try:
-            (feature,) = run(self._session, [self._output], {self._input: pixels})
+            (feature,) = run(self._session, [self._output], {self._input: pixels}, seconds)
+        except ModelError:
+            raise
         except Exception as error:  # ONNX Runtime raises classes of its own
             raise ShapeError(
                 f"the backbone does not take pixels of shape {pixels.shape}: {error}"
@@ -140,13 +145,3 @@ def _export(backbone: nn.Module, height: int, width: int) -> bytes:
         raise
     except Exception as error:  # the exporter raises many classes of its own
         raise ModelError(f"the backbone cannot be written as ONNX: {error}") from error
-
-
-def _require_self_contained(proto: onnx.ModelProto) -> None:
-    """Refuse tensors in external files: only partlens names the files of a model folder."""
-    for tensor in proto.graph.initializer:
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            raise ModelFileError(
-                f"weight {tensor.name!r} of the backbone is in another file; save the ONNX model"
-                " with its weights inside"
-            )

@@ -1,34 +1,16 @@
 """`partlens model`: create and inspect model folders."""
 
 import json
-import os
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 
-from partlens.common.files import read_file
+from partlens.common.confined import GIB, bounds_within
 from partlens.common.terminal import say
-from partlens.common.text import visible
-from partlens.explainer.errors import ExplainerError, ImageError, ModelError
-from partlens.explainer.images import SUFFIXES, decode, image_files
-from partlens.explainer.model import MetricModel, read_spec, require_free
-from partlens.explainer.preprocessing import Preprocessing
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from partlens.explainer.importing.fidelity import Imported
-    from partlens.explainer.importing.huggingface import Pooling
+from partlens.explainer.errors import ExplainerError
+from partlens.explainer.model import MetricModel, read_spec
 
 _PATH = click.Path(path_type=Path)
-_CHECKED_IMAGES = 8
-_USUAL = Preprocessing(224, 224)
 
 
 class Numbers(click.ParamType[tuple[float, float, float]]):
@@ -54,7 +36,7 @@ class Numbers(click.ParamType[tuple[float, float, float]]):
 
 
 def _otherwise(usual: str) -> str:
-    return f"Default: the value of the --hf folder or ONNX file, otherwise {usual}."
+    return f"Default: the value of the --hf folder, ONNX file or module, otherwise {usual}."
 
 
 @click.group()
@@ -124,6 +106,25 @@ def model() -> None:
     type=_PATH,
     help="Folder of real images for the checks; generated images by default.",
 )
+@click.option(
+    "--one-position",
+    is_flag=True,
+    help="Allow a feature map of 1x1, which no part can be searched in.",
+)
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(1),
+    default=1800,
+    show_default=True,
+    help="Seconds that the import may take, downloads included.",
+)
+@click.option(
+    "--memory-limit",
+    type=click.FloatRange(0.5),
+    default=16,
+    show_default=True,
+    help="Memory that the import may use, in GiB, and at most 80 % of what is free. Only on Linux.",
+)
 def import_model(
     folder: Path,
     factory: str | None,
@@ -134,11 +135,14 @@ def import_model(
     embedding: str,
     other_size: bool,
     pretrained: str | None,
-    pooling: "Pooling | None",
+    pooling: str | None,
     extras: tuple[str, ...],
     name: str,
     licence: str,
     images: Path | None,
+    one_position: bool,
+    time_limit: float,
+    memory_limit: float,
     **pixels: object,
 ) -> None:
     """Create the model folder FOLDER from --torch, --onnx or --hf.
@@ -146,7 +150,7 @@ def import_model(
     Checks that contributions and bias add up to the model's own embedding, that each position
     depends on its own area of the image, that no embedding depends on other images in the batch,
     and that the folder reproduces the original network. A model that fails a check is rejected.
-    Unsupported operators raise an error that names them.
+    Unsupported operators raise an error that names them. The import runs in a process of its own.
     """
     if [factory, onnx_file, pretrained].count(None) != 2:
         raise click.UsageError("give one of --torch, --onnx and --hf")
@@ -156,30 +160,41 @@ def import_model(
         raise click.UsageError("--other-size is only for --onnx")
     if pretrained is not None and embedding:
         raise click.UsageError("--embedding is only for --torch and --onnx")
-    from partlens.explainer.importing.fidelity import save_checked
+    if factory is not None and weights is None:
+        raise click.UsageError("--torch needs --weights")
+    from partlens.explainer.import_command.confined import import_confined
+    from partlens.explainer.import_command.request import ImportRequest
+    from partlens.explainer.import_command.source import MissingOptionError
 
+    request = ImportRequest(
+        name=name or folder.name,
+        licence=licence,
+        factory=factory,
+        weights=_text(weights),
+        feature_layer=feature_layer,
+        onnx_file=_text(onnx_file),
+        feature_tensor=feature_tensor,
+        embedding=embedding,
+        other_size=other_size,
+        pretrained=pretrained,
+        pooling=pooling,
+        extras=extras,
+        one_position=one_position,
+        images=_text(images),
+        pixels={key: value for key, value in pixels.items() if value is not None},
+    )
+    bounds = bounds_within(int(memory_limit * GIB), time_limit)
     try:
-        require_free(folder)
-        given = {key: value for key, value in pixels.items() if value is not None}
-        about = About(name or folder.name, licence, _some_images(images))
-        if onnx_file is not None:
-            if not feature_tensor or not embedding:
-                raise click.UsageError(_tensors_needed(onnx_file))
-            asked = OnnxQuestion(onnx_file, feature_tensor, embedding, other_size)
-            made = _from_onnx(asked, extras, given, about)
-        elif pretrained is not None:
-            made = _from_hub(pretrained, pooling, feature_layer, given, about)
-        elif factory is not None and weights is not None:
-            chosen = _chosen(_USUAL, given)
-            made = _from_torch(factory, weights, feature_layer, embedding, extras, chosen, about)
-        else:
-            raise click.UsageError("--torch needs --weights")
-        saved, cosine = save_checked(made, folder, about.images or _generated())
-        _print(saved)
-        kind = "real" if about.images else "generated"
-        say(f"on {kind} images: cosine with the original network at least {cosine:.6f}")
+        for line in import_confined(request, folder, bounds):
+            say(line)
+    except MissingOptionError as error:
+        raise click.UsageError(str(error)) from error
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 @model.command()
@@ -194,153 +209,7 @@ def show(folder: Path, as_json: bool) -> None:
     if as_json:
         say(json.dumps(read_spec(folder).to_json()))
     else:
-        _print(loaded)
+        from partlens.explainer.import_command.writing import described
 
-
-def _print(made: MetricModel) -> None:
-    for key, value in made.spec.to_json().items():
-        text = json.dumps(value) if isinstance(value, dict) else visible(str(value))
-        say(f"{visible(key)}: {text}")
-    for images, found in made.measured.items():
-        say(
-            f"on {images} images: completeness error {found.error:.2g}, bias share"
-            f" {found.bias_share:.4f}"
-        )
-
-
-@dataclass(frozen=True)
-class About:
-    """Common to all sources: the model's name and licence, and images for the checks."""
-
-    name: str
-    licence: str
-    images: list[NDArray[np.uint8]]
-
-
-@dataclass(frozen=True)
-class OnnxQuestion:
-    """An ONNX file, its two tensors, and whether a size other than the declared one is allowed."""
-
-    file: Path
-    feature_tensor: str
-    embedding: str
-    other_size: bool
-
-
-def _tensors_needed(file: Path) -> str:
-    from partlens.explainer.importing.onnx_file import read
-
-    outputs = ", ".join(output.name for output in read(file).graph.output)
-    return (
-        f"--onnx needs --feature-tensor and --embedding; the outputs of {file.name} are {outputs}"
-    )
-
-
-def _from_onnx(
-    asked: OnnxQuestion, extras: tuple[str, ...], given: Mapping[str, object], about: About
-) -> "Imported":
-    from partlens.explainer.importing.fidelity import Imported
-    from partlens.explainer.importing.onnx_file import from_onnx_file, read
-    from partlens.explainer.importing.onnx_input import original, pixel_input
-
-    whole = read(asked.file)
-    declared = pixel_input(whole)
-    made = from_onnx_file(
-        asked.file,
-        feature_tensor=asked.feature_tensor,
-        embedding=asked.embedding,
-        preprocessing=_chosen(declared.preprocessing(), given),
-        name=about.name,
-        licence=about.licence,
-        images=about.images,
-        extras=extras,
-        other_size=asked.other_size,
-    )
-    return Imported(made, original(whole, declared, asked.embedding, asked.other_size))
-
-
-def _from_torch(
-    factory: str,
-    weights: Path,
-    feature_layer: str,
-    embedding: str,
-    extras: tuple[str, ...],
-    preprocessing: Preprocessing,
-    about: About,
-) -> "Imported":
-    from partlens.explainer.importing.torch_module import load_module
-
-    sys.path.insert(0, os.getcwd())  # as `python -m` has it
-    try:
-        module = load_module(factory, weights)
-    finally:
-        sys.path.remove(os.getcwd())
-    return _from_module(module, feature_layer, embedding, extras, preprocessing, about)
-
-
-def _from_hub(
-    source: str,
-    pooling: "Pooling | None",
-    feature_layer: str,
-    given: Mapping[str, object],
-    about: About,
-) -> "Imported":
-    from partlens.explainer.importing.huggingface import load_pretrained
-
-    found = load_pretrained(source, pooling)
-    layer = feature_layer or found.feature_layer
-    preprocessing = _chosen(found.preprocessing, given)
-    return _from_module(found.module, layer, "", found.extras, preprocessing, about)
-
-
-def _from_module(
-    module: "nn.Module",
-    feature_layer: str,
-    embedding: str,
-    extras: tuple[str, ...],
-    preprocessing: Preprocessing,
-    about: About,
-) -> "Imported":
-    from partlens.explainer.importing.fidelity import Imported
-    from partlens.explainer.importing.torch_module import original, with_onnx_backbone
-
-    live = MetricModel.from_module(
-        module,
-        feature_layer=feature_layer,
-        embedding=embedding,
-        preprocessing=preprocessing,
-        name=about.name,
-        licence=about.licence,
-        images=about.images,
-        extras=extras,
-    )
-    return Imported(with_onnx_backbone(live, about.images), original(module, embedding))
-
-
-def _chosen(preprocessing: Preprocessing, given: Mapping[str, object]) -> Preprocessing:
-    """The preprocessing with the options from the command line."""
-    return replace(preprocessing, **given)  # type: ignore[arg-type]
-
-
-def _some_images(folder: Path | None) -> list[NDArray[np.uint8]]:
-    """The first few images of a folder."""
-    if folder is None:
-        return []
-    files = image_files(folder)
-    if not files:
-        raise ModelError(f"--images {folder} contains no images ({', '.join(sorted(SUFFIXES))})")
-    return [_picture(path) for path in files[:_CHECKED_IMAGES]]
-
-
-def _picture(path: Path) -> NDArray[np.uint8]:
-    try:
-        return decode(read_file(path))
-    except (OSError, ImageError) as error:
-        raise ImageError(f"--images: {path}: {error}") from error
-
-
-def _generated() -> list[NDArray[np.uint8]]:
-    """Generated images, used if none are given."""
-    from partlens.explainer.starter.pictures import generate
-
-    return [picture.image for picture in generate(_CHECKED_IMAGES, 0)]
+        for line in described(loaded):
+            say(line)

@@ -17,26 +17,38 @@ from torch import nn
 from partlens.common import strict_json
 from partlens.common.compute import CPU, Compute
 from partlens.common.durable import move_into_place
-from partlens.common.files import read_file
 from partlens.explainer.backbone import Backbone, FloatArray, OnnxBackbone
 from partlens.explainer.completeness import Completeness
 from partlens.explainer.decomposition import Decomposition
-from partlens.explainer.errors import ModelError, ModelFileError, ShapeError
+from partlens.explainer.errors import (
+    ModelError,
+    ModelFileError,
+    ShapeError,
+    UnsupportedOperatorError,
+)
 from partlens.explainer.halves import one_torch_thread
 from partlens.explainer.head import store
 from partlens.explainer.head.linearise import linearise
 from partlens.explainer.head.operators import Head
 from partlens.explainer.head.rules import Rules
+from partlens.explainer.head.size import output_shape
+from partlens.explainer.parts_on_disk import (
+    BACKBONE_FILE,
+    HEAD_FILE,
+    MODEL_FILE,
+    WEIGHTS_FILE,
+    read_part,
+)
 from partlens.explainer.pooling import pool
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.spec import ModelSpec
 from partlens.explainer.splitting.module import split_module
 from partlens.explainer.splitting.parts import ModelParts
+from partlens.explainer.trial import feature_shape
 
 FORMAT = 2
 """Of smaller models, which no version read before; of all others it is still 1."""
-MODEL_FILE = "model.json"
-BACKBONE_FILE = "backbone.onnx"
+_DIGESTED = (BACKBONE_FILE, HEAD_FILE, WEIGHTS_FILE)
 
 
 @dataclass(frozen=True)
@@ -143,21 +155,27 @@ class MetricModel:
     def load(cls, folder: Path, compute: Compute = CPU) -> "MetricModel":
         """The model in a folder that `save` wrote.
 
+        The folder may be untrusted. Its backbone is first tried on one image in a process
+        of its own, with bounds on time and memory; each process tries a backbone once.
+
         Args:
             compute: what the backbone runs on; the head is decomposed on the CPU.
 
         Raises:
-            ModelFileError: a file is missing, damaged, changed since, or of a newer format.
+            ModelFileError: a file is missing, a link, too large, damaged, changed since, or of a
+                newer format; or the model does not run, or not as its model.json says.
             ModelError: there is no such device.
         """
         spec = read_spec(folder)
-        if (found := _digest(folder, spec)) != spec.digest:
+        parts = {name: read_part(folder, name) for name in _DIGESTED}
+        if (found := _digest(spec, parts)) != spec.digest:
             raise ModelFileError(
                 f"the files of model {spec.name!r} have the digest {found}, its {MODEL_FILE} says"
                 f" {spec.digest}: a file was changed or cut short; import the model again"
             )
-        backbone = OnnxBackbone(read_file(folder / BACKBONE_FILE), compute)
-        return cls(spec, backbone, store.read(folder))
+        head = store.read(parts[HEAD_FILE], parts[WEIGHTS_FILE])
+        _require_fit(spec, head, parts[BACKBONE_FILE])
+        return cls(spec, OnnxBackbone(parts[BACKBONE_FILE], compute), head)
 
     def save(self, folder: Path) -> "MetricModel":
         """Write a model folder, all of it or nothing, and return the model with its digest.
@@ -178,7 +196,8 @@ class MetricModel:
         try:
             (draft / BACKBONE_FILE).write_bytes(self.backbone.to_onnx())
             store.write(self.head, draft)
-            spec = replace(self.spec, digest=_digest(draft, self.spec))
+            parts = {name: read_part(draft, name) for name in _DIGESTED}
+            spec = replace(self.spec, digest=_digest(self.spec, parts))
             number = 1 if spec.reduction is None else FORMAT
             text = json.dumps({"format": number} | spec.to_json(), indent=1)
             (draft / MODEL_FILE).write_text(text + "\n", encoding="utf-8")
@@ -251,13 +270,10 @@ def read_spec(folder: Path) -> ModelSpec:
         ModelFileError: missing, damaged, or of a newer format.
     """
     try:
-        plain = strict_json.loads(read_file(folder / MODEL_FILE))
-    except FileNotFoundError as error:
-        raise ModelFileError(
-            f"{folder} is no model folder: it has no {MODEL_FILE}; make one with"
-            " `partlens model import`"
-        ) from error
-    except (OSError, ValueError, RecursionError) as error:
+        plain = strict_json.loads(read_part(folder, MODEL_FILE))
+    except ModelFileError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{MODEL_FILE} cannot be read: {error}") from error
     if not isinstance(plain, dict) or type(plain.get("format")) is not int:
         raise ModelFileError(f"{MODEL_FILE} has no format number; it is not a partlens model")
@@ -274,19 +290,40 @@ def require_free(folder: Path) -> None:
         raise ModelFileError(f"{folder} already exists; choose another name or remove it")
 
 
-def _digest(folder: Path, spec: ModelSpec) -> str:
+def _digest(spec: ModelSpec, parts: Mapping[str, bytes]) -> str:
     """sha256 over the spec without its digest, and over each file with its length."""
     total = hashlib.sha256(json.dumps(replace(spec, digest="").to_json(), sort_keys=True).encode())
-    for name in (BACKBONE_FILE, store.HEAD_FILE, store.WEIGHTS_FILE):
-        try:
-            data = read_file(folder / name)
-        except OSError as error:
-            raise ModelFileError(
-                f"the model folder has no readable {name}; import again"
-            ) from error
-        total.update(f"\n{name} {len(data)}\n".encode())
-        total.update(data)
+    for name in _DIGESTED:
+        total.update(f"\n{name} {len(parts[name])}\n".encode())
+        total.update(parts[name])
     return f"sha256:{total.hexdigest()}"
+
+
+def _require_fit(spec: ModelSpec, head: Head, backbone: bytes) -> None:
+    """Try the backbone, and refuse parts that do not give what model.json says.
+
+    Raises:
+        ModelFileError: they do not.
+    """
+    size = spec.preprocessing
+    feature = feature_shape(backbone, size.height, size.width)
+    rows, cols = spec.feature_grid
+    tokens = (len(spec.extras) + rows * cols,)
+    fits = len(feature) == 3 and feature[1:] == (rows, cols) and not spec.extras
+    if not fits and not (len(feature) == 2 and feature[:1] == tokens):
+        raise ModelFileError(
+            f"the backbone gives a feature map of {list(feature)}; {MODEL_FILE} says"
+            f" {rows}x{cols} cells and {len(spec.extras)} extras"
+        )
+    try:
+        found = output_shape(head, feature)
+    except (ShapeError, UnsupportedOperatorError) as error:
+        raise ModelFileError(f"{HEAD_FILE} does not fit the backbone: {error}") from error
+    if found != (spec.dimensions,):
+        raise ModelFileError(
+            f"{HEAD_FILE} gives embeddings of {list(found)} numbers, {MODEL_FILE} says"
+            f" {spec.dimensions}"
+        )
 
 
 def _umask() -> int:

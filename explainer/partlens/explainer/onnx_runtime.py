@@ -2,7 +2,7 @@
 
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from partlens.common.compute import CPU, Compute
@@ -17,7 +17,8 @@ import onnxruntime
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 _ERRORS_ONLY = 3
-
+_GRACE = 5.0
+"""Seconds for the operator that is running to end, once the run is stopped."""
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
@@ -42,6 +43,8 @@ def session(data: bytes, compute: Compute = CPU) -> onnxruntime.InferenceSession
         data = _halved(data)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
+    # Otherwise ONNX Runtime could read the bytes in its own format, which was not checked.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     # Between two passes its threads would spin on the cores that decode and decompose.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     made = onnxruntime.InferenceSession(data, options, providers=wanted)
@@ -53,23 +56,51 @@ def session(data: bytes, compute: Compute = CPU) -> onnxruntime.InferenceSession
 
 
 def run(
-    session: onnxruntime.InferenceSession, outputs: list[str], inputs: dict[str, Any]
+    session: onnxruntime.InferenceSession,
+    outputs: list[str],
+    inputs: dict[str, Any],
+    seconds: float | None = None,
 ) -> list[Any]:
     """Run a session; on the main thread, a signal handler may end it by raising.
 
     Signal handlers run on the main thread, and only while no call into C is in progress there. So
     the session runs on another thread, and stops after its current operator if a handler raises.
+
+    Args:
+        seconds: most time that it may take; None for no limit.
+
+    Raises:
+        ModelError: it took longer.
+        Exception: ONNX Runtime raises classes of its own.
     """
-    if threading.current_thread() is not threading.main_thread():
-        return list(session.run(outputs, inputs))
-    options = onnxruntime.RunOptions()
-    with ThreadPoolExecutor(1, "partlens-onnx") as thread:
-        future = thread.submit(session.run, outputs, inputs, options)
+    options, ended = onnxruntime.RunOptions(), SimpleQueue[list[Any] | Exception]()
+
+    def work() -> None:
         try:
-            return list(future.result())
-        except BaseException:
-            options.terminate = True
-            raise
+            ended.put(list(session.run(outputs, inputs, options)))
+        except Exception as error:
+            ended.put(error)
+
+    # A daemon: one operator that never ends must not keep the program from ending.
+    thread = threading.Thread(target=work, name="partlens-onnx", daemon=True)
+    thread.start()
+    try:
+        found = ended.get(timeout=seconds)
+    except Empty as error:
+        options.terminate = True
+        thread.join(_GRACE)
+        raise ModelError(
+            f"the model did not end within {seconds:g} s and was stopped; a loop in it may never"
+            " end, or it is too large for this machine"
+        ) from error
+    except BaseException:
+        options.terminate = True
+        thread.join(_GRACE)
+        raise
+    thread.join()
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 def providers() -> list[str]:

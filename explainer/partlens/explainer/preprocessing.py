@@ -14,6 +14,10 @@ from partlens.explainer.errors import ImageError, ModelError
 ColourOrder = Literal["rgb", "bgr"]
 Resize = Literal["stretch", "shortest_side_crop"]
 Json = dict[str, object]
+MOST_PIXELS = 2**24
+"""Height x width of a model's input: 4096 x 4096, or 192 MiB as float32."""
+MOST_VALUE = 1e9
+"""Of a mean or std; float32 keeps the pixels that it is applied to."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +73,16 @@ class Preprocessing:
             raise ModelError(f"colour order {self.colour_order!r}: allowed are rgb and bgr")
         if self.resize not in get_args(Resize):
             raise ModelError(f"resize {self.resize!r}: allowed are {', '.join(get_args(Resize))}")
+        if self.height * self.width > MOST_PIXELS:
+            raise ModelError(
+                f"an input of {_size(self.height)}x{_size(self.width)} pixels is too large; at most"
+                f" {MOST_PIXELS:,} pixels are allowed"
+            )
         numbers = (*self.mean, *self.std)
         if len(self.mean) != 3 or len(self.std) != 3 or not all(map(math.isfinite, numbers)):
             raise ModelError("mean and std must be three finite numbers each, in units of 0..255")
+        if max(map(abs, numbers)) > MOST_VALUE or 0 < min(self.std) < 1 / MOST_VALUE:
+            raise ModelError(f"mean and std must be between {1 / MOST_VALUE:g} and {MOST_VALUE:g}")
         if min(self.std) <= 0:
             raise ModelError(f"std {self.std}: each must be above 0")
 
@@ -138,5 +149,11 @@ class Preprocessing:
                 if type(values[key]) is not int:
                     raise TypeError(f"{key} must be a whole number")
             return cls(**values)  # type: ignore[arg-type]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"preprocessing {dict(plain)!r} cannot be read: {error}") from error
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ModelError(
+                f"preprocessing {str(dict(plain))[:300]} cannot be read: {error}"
+            ) from error
+
+
+def _size(number: int) -> str:
+    return str(number) if number < 10**30 else "over 10^30"

@@ -1,11 +1,14 @@
 """The specification of a model: the contents of model.json."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 
 from partlens.explainer.errors import ModelFileError
 from partlens.explainer.preprocessing import Preprocessing
+
+_MOST_NUMBERS = 2**28
+"""P x D of one image: 1 GiB as float32."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Reduction:
     def __post_init__(self) -> None:
         if min(*self.grid, self.dimensions) < 1 or self.images < 0 or not 0 <= self.lost <= 1:
             raise ModelFileError(f"model.json: {self} is not a possible reduction")
+        _require_size("reduction", self.grid, self.dimensions)
 
     @classmethod
     def from_json(cls, plain: object) -> "Reduction":
@@ -46,7 +50,7 @@ class Reduction:
                 "images": int(images),
                 **unknown,
             } if not unknown:
-                return cls(of, (rows, cols), dimensions, float(lost), images)
+                return cls(of, (rows, cols), dimensions, _number("lost", lost), images)
         raise ModelFileError(
             f"model.json: reduction must have {[field.name for field in fields(cls)]}, each of the"
             f" right type; it is {plain!r}"
@@ -94,6 +98,12 @@ class ModelSpec:
         if min(*self.grid, self.dimensions) < 1:
             raise ModelFileError(
                 f"grid {self.grid} and dimensions {self.dimensions} must all be at least 1"
+            )
+        _require_size("model", self.grid, self.dimensions)
+        larger = self.reduction.grid if self.reduction else self.grid
+        if any(cells > most for cells, most in zip(self.grid, larger, strict=True)):
+            raise ModelFileError(
+                f"grid {self.grid} is finer than that of its feature map, {larger}"
             )
         if not (math.isfinite(self.bias_share) and self.bias_share >= 0):
             raise ModelFileError(f"bias share {self.bias_share} must be a number of at least 0")
@@ -153,12 +163,42 @@ class ModelSpec:
         for key, value in values.items():
             if not isinstance(value, str):
                 raise ModelFileError(f"model.json: {key} must be a text, got {value!r}")
+        if (word := _not_unicode((*extras, *values.values()))) is not None:
+            raise ModelFileError(f"model.json: {word!r} is not valid Unicode")
         return cls(
             preprocessing=Preprocessing.from_json(preprocessing),
             grid=(grid[0], grid[1]),
             extras=tuple(extras),
             dimensions=dimensions,
-            bias_share=float(share),
+            bias_share=_number("bias_share", share),
             reduction=None if reduction is None else Reduction.from_json(reduction),
             **{key: str(value) for key, value in values.items()},
         )
+
+
+def _require_size(what: str, grid: tuple[int, int], dimensions: int) -> None:
+    if (numbers := grid[0] * grid[1] * dimensions) > _MOST_NUMBERS:
+        raise ModelFileError(
+            f"model.json: a {what} of grid {_short(grid[0])}x{_short(grid[1])} and dimensions"
+            f" {_short(dimensions)} has {_short(numbers)} numbers an image; at most"
+            f" {_MOST_NUMBERS:,} are allowed"
+        )
+
+
+def _short(number: int) -> str:
+    return str(number) if number < 10**30 else "over 10^30"
+
+
+def _number(key: str, value: int | float) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ModelFileError(f"model.json: {key} is too large a number") from error
+
+
+def _not_unicode(words: Iterable[object]) -> str | None:
+    """The first text that no file and no terminal can hold: JSON can spell half a character."""
+    for word in words:
+        if isinstance(word, str) and any("\ud800" <= letter <= "\udfff" for letter in word):
+            return word
+    return None

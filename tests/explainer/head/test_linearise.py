@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from partlens.explainer.errors import ShapeError, UnsupportedOperatorError
-from partlens.explainer.head import rules
+from partlens.explainer.head import live, rules
 from partlens.explainer.head.linearise import linearise
 from partlens.explainer.head.operators import Attribute, Head, Operator
 from partlens.explainer.head.rules import KINDS, RULES
@@ -355,3 +355,34 @@ def test_a_feature_of_another_size_is_refused() -> None:
         linearise(HEADS["gap"], torch.zeros(C, ROWS))
     with pytest.raises(ShapeError, match="flatten"):
         linearise(chain(("relu", ("feature",), {})), torch.zeros(1, C, ROWS, COLS))
+
+
+MIXING = chain(
+    ("conv2d", ("feature", "w"), {**CONV, "padding": (1, 1)}),
+    ("mean", ("<",), SPACE),
+    w=weight(C, C, 3, 3),
+)
+
+
+def test_a_value_that_is_too_large_for_all_positions_is_refused_with_the_figure() -> None:
+    """It is never computed."""
+    feature = torch.zeros(1, C, 256, 96)
+    with pytest.raises(
+        UnsupportedOperatorError,
+        match=r"conv2d \(at head.conv2d0\).*one image would need 13.5 GiB: 24,576 positions x"
+        r" 6x256x96 = 147,456 outputs x 4 bytes; 1 GiB is allowed\. Choose a later feature layer",
+    ):
+        linearise(MIXING, feature)
+
+
+def test_images_that_are_too_large_together_are_done_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    feature = weight(5, C, ROWS, COLS)
+    expected = linearise(MIXING, feature)
+    monkeypatch.setattr(live, "MOST_NUMBERS", ROWS * COLS * C * ROWS * COLS)
+    for ours, theirs in zip(linearise(MIXING, feature), expected, strict=True):
+        torch.testing.assert_close(ours, theirs)
+    monkeypatch.setattr(live, "MOST_NUMBERS", ROWS * COLS * C * ROWS * COLS - 1)
+    with pytest.raises(UnsupportedOperatorError, match="one image would need"):
+        linearise(MIXING, feature)

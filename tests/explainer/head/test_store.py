@@ -11,6 +11,7 @@ from partlens.explainer.errors import ModelFileError
 from partlens.explainer.head import store
 from partlens.explainer.head.operators import Head, Operator
 from partlens.explainer.head.run import run
+from partlens.explainer.parts_on_disk import HEAD_FILE, WEIGHTS_FILE, read_part
 
 HEAD = Head(
     (
@@ -24,9 +25,13 @@ HEAD = Head(
 )
 
 
+def read(folder: Path) -> Head:
+    return store.read(read_part(folder, HEAD_FILE), read_part(folder, WEIGHTS_FILE))
+
+
 def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
     store.write(HEAD, tmp_path)
-    again = store.read(tmp_path)
+    again = read(tmp_path)
     assert again.operators == HEAD.operators and again.output == HEAD.output
     feature = torch.rand(2, 3, 4, 4)
     assert torch.equal(run(again, feature), run(HEAD, feature))
@@ -40,20 +45,20 @@ def test_weights_that_share_memory_are_stored(tmp_path: Path) -> None:
         Operator("linear", "c", "", ("b", "t"), {}),
     )
     store.write(Head(twice, {"w": weight, "t": weight.T}, "c"), tmp_path)
-    assert torch.equal(store.read(tmp_path).weights["t"], weight.T)
+    assert torch.equal(read(tmp_path).weights["t"], weight.T)
 
 
-@pytest.mark.parametrize("name", [store.HEAD_FILE, store.WEIGHTS_FILE])
+@pytest.mark.parametrize("name", [HEAD_FILE, WEIGHTS_FILE])
 def test_truncated_and_missing_files_are_refused(tmp_path: Path, name: str) -> None:
     store.write(HEAD, tmp_path)
     data = (tmp_path / name).read_bytes()
     for kept in range(0, len(data) - 2, max(1, len(data) // 50)):
         (tmp_path / name).write_bytes(data[:kept])
         with pytest.raises(ModelFileError):
-            store.read(tmp_path)
+            read(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(ModelFileError, match=name):
-        store.read(tmp_path)
+        read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -73,11 +78,11 @@ def test_foreign_operators_are_refused(
     tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     store.write(HEAD, tmp_path)
-    plain = json.loads((tmp_path / store.HEAD_FILE).read_text())
+    plain = json.loads((tmp_path / HEAD_FILE).read_text())
     plain["operators"][2].update(change)
-    (tmp_path / store.HEAD_FILE).write_text(json.dumps(plain))
+    (tmp_path / HEAD_FILE).write_text(json.dumps(plain))
     with pytest.raises(ModelFileError, match=message):
-        store.read(tmp_path)
+        read(tmp_path)
 
 
 def test_a_kind_of_the_callers_own_cannot_be_stored(tmp_path: Path) -> None:

@@ -199,6 +199,61 @@ def test_bad_files_and_names_are_refused(tmp_path: Path) -> None:
         imported(tmp_path / "nowhere.onnx")
 
 
+def test_weights_in_another_file_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = file(tmp_path / "model.onnx", CHAINS["gap"])
+    whole, apart = onnx.load(path), tmp_path / "apart.onnx"
+    onnx.save(whole, apart, save_as_external_data=True, location="weights", size_threshold=0)
+    with pytest.raises(ModelFileError, match="'stem' in another file; save the model in one"):
+        imported(apart)
+
+
+def test_a_function_of_the_files_own_is_read(tmp_path: Path) -> None:
+    path = file(tmp_path / "model.onnx", CHAINS["gap"])
+    expected, whole = imported(path), onnx.load(path)
+    stem, opsets = whole.graph.node[0], [helper.make_opsetid("", 20)]
+    body = helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])
+    whole.functions.append(helper.make_function("own", "Stem", ["x", "w"], ["y"], [body], opsets))
+    stem.CopyFrom(helper.make_node("Stem", stem.input, stem.output, domain="own"))
+    whole.opset_import.append(helper.make_opsetid("own", 1))
+    onnx.save(whole, path)
+    pixels = np.random.default_rng(0).random((2, 3, 6, 4), np.float32)
+    ours, theirs = (model.decompose_pixels(pixels) for model in (imported(path), expected))
+    np.testing.assert_allclose(ours.contributions, theirs.contributions, atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("feature", 10), ("embedding", 10), ("embedding", 7)])
+def test_tensors_of_other_numbers_than_float32_are_refused(
+    name: str, kind: int, tmp_path: Path
+) -> None:
+    path = file(tmp_path / "model.onnx", CHAINS["gap"])
+    whole = onnx.load(path)
+    at = next(i for i, node in enumerate(whole.graph.node) if name in node.output)
+    whole.graph.node[at].output[0] = "before"
+    cast = helper.make_node("Cast", ["before"], [name], to=kind)
+    whole.graph.node.insert(at + 1, cast)
+    if name == "embedding":
+        whole.graph.output[0].type.tensor_type.elem_type = kind
+    else:
+        back = helper.make_node("Cast", [name], ["after"], to=TensorProto.FLOAT)
+        whole.graph.node[at + 2].input[0] = "after"
+        whole.graph.node.insert(at + 2, back)
+    onnx.save(whole, path)
+    held = "float16" if kind == 10 else "int64"
+    with pytest.raises(ModelError, match=f"the tensor '{name}' holds {held}; float32 is needed"):
+        imported(path)
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_a_batch_of_one_that_is_built_in_is_refused(last: bool, tmp_path: Path) -> None:
+    after: list[Step] = [] if last else [("MatMul", [weight(C, 5)], {})]
+    path = file(tmp_path / "model.onnx", [POOL, ("Reshape", [ints(1, -1)], {}), *after])
+    whole = onnx.load(path)
+    whole.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    onnx.save(whole, path)
+    with pytest.raises(ModelError, match=r"export it for batches of any size \(a dynamic axis\)"):
+        imported(path)
+
+
 REAL = {
     "mobilenet_v2_inat_bird": (
         "feature_map",

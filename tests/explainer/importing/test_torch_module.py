@@ -1,5 +1,6 @@
 """PyTorch modules become models that compute the same and whose parts add up."""
 
+import sys
 from pathlib import Path
 
 import head_modules
@@ -13,7 +14,7 @@ from partlens.explainer.errors import ModelError, ModelFileError, UnsupportedOpe
 from partlens.explainer.head.live import Affine, Live, Statistic, apply
 from partlens.explainer.head.operators import Operator
 from partlens.explainer.head.rules import RULES
-from partlens.explainer.importing.torch_module import load_module, with_onnx_backbone
+from partlens.explainer.importing.torch_module import declared_size, load_module, with_onnx_backbone
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 
@@ -126,6 +127,11 @@ def test_the_digest_of_a_live_module_follows_its_weights() -> None:
         head_modules.make("gap", seed=5), feature_layer="stem", preprocessing=SIZE, name="gap"
     )
     assert other.spec.digest != again
+    # NumPy has no bfloat16.
+    half = head_modules.make("gap")
+    half.register_buffer("unused", torch.zeros(3, dtype=torch.bfloat16))
+    made = MetricModel.from_module(half, feature_layer="stem", preprocessing=SIZE, name="gap")
+    assert made.spec.digest != again
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
@@ -181,3 +187,48 @@ def test_a_newer_format_is_told_apart(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('"format": 1', '"format": 3'))
     with pytest.raises(ModelFileError, match="format 3, this version reads up to 2"):
         MetricModel.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("raise KeyError('no such size')", r"KeyError: 'no such size' \(raising\.py:3\)$"),
+        ("import sys; sys.exit(4)", r"SystemExit: 4 \(raising\.py:3\)$"),
+        ("1 / 0", r"ZeroDivisionError: division by zero \(raising\.py:3\)$"),
+    ],
+)
+def test_a_factory_that_raises_is_shown_by_its_own_error(
+    body: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "raising.py").write_text(f"def make():\n    _ = 1\n    {body}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "raising", raising=False)
+    with pytest.raises(ModelError, match=message):
+        load_module("raising:make", tmp_path / "weights.pth")
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "expected"),
+    [
+        (
+            "pretrained_cfg",
+            {"input_size": (3, 448, 336)},
+            (448, 336, "pretrained_cfg['input_size']"),
+        ),
+        ("default_cfg", {"input_size": [3, 96, 96]}, (96, 96, "default_cfg['input_size']")),
+        ("image_size", 384, (384, 384, "image_size")),
+        ("img_size", (256, 128), (256, 128, "img_size")),
+        ("img_size", (256, "128"), None),
+        ("image_size", True, None),
+        ("image_size", -1, None),
+        ("pretrained_cfg", {}, None),
+        ("width", 7, None),
+    ],
+)
+def test_the_input_size_that_a_module_names_is_read(
+    attribute: str, value: object, expected: tuple[int, int, str] | None
+) -> None:
+    module = nn.Identity()
+    setattr(module, attribute, value)
+    found = declared_size(module)
+    assert (found and (found.height, found.width, found.attribute)) == expected

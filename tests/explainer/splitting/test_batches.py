@@ -1,15 +1,17 @@
 """A model that gives an image another embedding in a batch than alone is refused."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import head_modules
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from partlens.explainer.errors import ModelError
+from partlens.explainer.errors import CompletenessError, ModelError
 from partlens.explainer.importing.onnx_file import from_onnx_file
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
@@ -82,6 +84,65 @@ def test_statistics_of_each_image_alone_are_no_dependence() -> None:
     together = model.decompose_pixels(pixels)
     alone = model.decompose_pixels(pixels[1:2])
     np.testing.assert_allclose(together.contributions[1], alone.contributions[0], atol=1e-5)
+
+
+class Ending(nn.Module):
+    """A mean of the map, and something done to it."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = x.mean((2, 3))
+        ends: dict[str, Callable[[], Tensor]] = {
+            "not a number": lambda: pooled * torch.tensor(torch.nan),
+            "infinite": lambda: pooled * torch.tensor(torch.inf),
+            "constant": lambda: pooled * 0 + 1,
+            "zero": lambda: pooled * 0,
+            "whole numbers": lambda: (pooled * 100).int(),
+            "half precision": pooled.half,
+            "bfloat16": pooled.bfloat16,
+            "a length in Python": lambda: pooled / len(x),
+        }
+        return ends[self.kind]()
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("not a number", r"NaN or infinity .* operator that does is aten\S+ \(at head\)"),
+        ("infinite", "gives NaN or infinity"),
+        ("constant", "embedding is the same whatever the picture shows"),
+        ("zero", "embedding is the same whatever the picture shows"),
+        ("whole numbers", "the embedding holds int32; float32 is needed"),
+        ("half precision", "the embedding holds float16; float32 is needed"),
+        ("bfloat16", "the embedding holds bfloat16; float32 is needed"),
+        ("a length in Python", r"as len\(x\) or a condition on it does; use x.shape\[0\]"),
+    ],
+)
+def test_an_embedding_that_finds_nothing_is_refused(kind: str, message: str) -> None:
+    net = head_modules.Net(Ending(kind)).eval()
+    with pytest.raises(ModelError, match=message):
+        MetricModel.from_module(net, feature_layer="stem", preprocessing=SIZE, name="x")
+
+
+class Undecided(nn.Module):
+    """Chooses its sign anew each time it is called from Python."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return x.mean((2, 3)) * (1 if self.calls < 3 else -1)
+
+
+def test_a_module_that_changes_from_call_to_call_is_refused() -> None:
+    net = head_modules.Net(Undecided()).eval()
+    with pytest.raises(CompletenessError, match="miss the model's embedding"):
+        MetricModel.from_module(net, feature_layer="stem", preprocessing=SIZE, name="x")
 
 
 def file(path: Path, axes: list[int] | None) -> Path:

@@ -1,17 +1,18 @@
 """Linearises a head: what each position and the constants add to the embedding."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from partlens.explainer.errors import ShapeError, UnsupportedOperatorError
-from partlens.explainer.head.live import Live, Statistic, start
+from partlens.explainer.head.live import MOST_NUMBERS, Live, OversizeError, Statistic, start
 from partlens.explainer.head.operators import FEATURE, Head, Operator
 from partlens.explainer.head.rules import KINDS, RULES, Rules
 from partlens.explainer.head.rules.freezing import Freeze
 from partlens.explainer.head.rules.kind import Function, Rule
-from partlens.explainer.head.run import evaluate
+from partlens.explainer.head.run import MISFITS, evaluate
 
 _TOKEN_BUDGET = 2**25
 """Maximum numbers in one value of a token head, over all positions of the images in a batch."""
@@ -53,9 +54,28 @@ def linearise(
     # After attention every token depends on every other: T * T * C numbers per image.
     share = max(1, _TOKEN_BUDGET // (feature[0].numel() * feature.shape[1])) if len(feature) else 1
     if feature.ndim == 3 and len(feature) > share:
-        starts = range(0, len(feature), share)
-        pieces = [linearise(head, feature[i : i + share], rules, functions) for i in starts]
-        return torch.cat([c for c, _ in pieces]), torch.cat([b for _, b in pieces])
+        return _in_pieces(head, feature, share, rules, functions)
+    try:
+        return _at_once(head, feature, rules, functions)
+    except OversizeError:  # of several images; of one it is refused
+        return _in_pieces(head, feature, len(feature) // 2, rules, functions)
+
+
+def _in_pieces(
+    head: Head,
+    feature: Tensor,
+    images: int,
+    rules: Rules,
+    functions: Mapping[str, Function] | None,
+) -> tuple[Tensor, Tensor]:
+    starts = range(0, len(feature), images)
+    pieces = [linearise(head, feature[i : i + images], rules, functions) for i in starts]
+    return torch.cat([c for c, _ in pieces]), torch.cat([b for _, b in pieces])
+
+
+def _at_once(
+    head: Head, feature: Tensor, rules: Rules, functions: Mapping[str, Function] | None
+) -> tuple[Tensor, Tensor]:
     table = dict(reversed((*rules, *RULES)))
     values: dict[str, Value] = {
         name: weight.to(feature.device, feature.dtype) for name, weight in head.weights.items()
@@ -98,7 +118,10 @@ def _decompose(
         return table[operator.kind](operator, *inputs)
     except UnsupportedOperatorError:
         raise
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+    except OversizeError as error:
+        _require_several(error, operator.kind, operator.module_path)
+        raise
+    except MISFITS as error:
         given = [
             list(x.value.shape if isinstance(x, Live) else x.shape)
             for x in inputs
@@ -127,5 +150,26 @@ def _embedding(output: Value, head: Head, feature: Tensor) -> tuple[Tensor, Tens
             f"the head's output has shape {list(output.value.shape)}; one embedding per image,"
             f" [{len(feature)}, D], is needed: end the model in a flatten"
         )
-    output = output.by_position()
+    try:
+        output = output.by_position()
+    except OversizeError as error:
+        _require_several(error, "that gives the embedding", head.output)
+        raise
     return output.contributions.transpose(0, 1), output.bias.expand_as(output.value)
+
+
+def _require_several(error: OversizeError, kind: str, module_path: str) -> None:
+    """Refuse a value that is too large for one image; several can be done one by one."""
+    images, *sizes = error.shape
+    if images > 1:
+        return
+    numbers = math.prod(sizes)
+    needed, most = (4 * count / 2**30 for count in (error.positions * numbers, MOST_NUMBERS))
+    raise UnsupportedOperatorError(
+        kind,
+        module_path,
+        why=(
+            f"one image would need {needed:.1f} GiB: {error.positions:,} positions x"
+            f" {'x'.join(map(str, sizes))} = {numbers:,} outputs x 4 bytes; {most:g} GiB is allowed"
+        ),
+    ) from error

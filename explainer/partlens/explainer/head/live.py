@@ -14,6 +14,21 @@ from partlens.explainer.head.operators import Operator
 
 CHUNK = 16
 """Positions that the slow path puts through an operator in one batch; bounds its memory."""
+MOST_NUMBERS = 2**28
+"""Numbers that one value may hold for all positions: 1 GiB as float32."""
+
+
+class OversizeError(Exception):
+    """A value would hold more than MOST_NUMBERS for all positions.
+
+    Attributes:
+        positions: P.
+        shape: shape of the value, [N, ...].
+    """
+
+    def __init__(self, positions: int, shape: torch.Size) -> None:
+        super().__init__(f"{positions} positions of {list(shape)}")
+        self.positions, self.shape = positions, shape
 
 
 @dataclass(frozen=True)
@@ -44,6 +59,7 @@ class Live:
         """The same value with one slice of contributions per position."""
         if self.owner is None:
             return self
+        _require_room(self.positions, self.value)
         numbers = torch.arange(self.positions, dtype=torch.int32, device=self.owner.device)
         mine = self.owner == numbers.view(-1, *[1] * self.owner.ndim)
         return replace(self, contributions=torch.where(mine, self.contributions, 0), owner=None)
@@ -114,23 +130,34 @@ def apply(live: Live, affine: Affine, value: Tensor | None = None) -> Live:
 
     Returns:
         The result, [N, ...]: linear(value) + constant, and for each position linear(contribution).
+
+    Raises:
+        OversizeError: before it is computed, if it is too large for all positions.
     """
     if value is None:
         value = affine.linear(live.value) + affine.constant
     bias = affine.linear(live.bias) + affine.constant
     if live.owner is None:
+        _require_room(live.positions, value)
         contributions = torch.vmap(affine.linear)(live.contributions)
         return Live(value, contributions, bias, None, live.grid)
     if affine.owner is not None and agrees(live.owner, affine.over):
         owner = affine.owner(live.owner).expand(value.shape)
         return Live(value, affine.linear(live.contributions), bias, owner, live.grid)
+    _require_room(live.positions, value)
     fast = affine.fast(live)
     contributions = _one_by_one(live, live.owner, affine.linear) if fast is None else fast
     return Live(value, contributions, bias, None, live.grid)
 
 
+def _require_room(positions: int, value: Tensor) -> None:
+    if positions * value.numel() > MOST_NUMBERS:
+        raise OversizeError(positions, value.shape)
+
+
 def _one_by_one(live: Live, owner: Tensor, linear: Callable[[Tensor], Tensor]) -> Tensor:
     """Put each position through the map separately; valid for any linear map, P times the cost."""
+    _require_room(min(CHUNK, live.positions), live.value)
 
     def alone(position: Tensor) -> Tensor:
         return linear(torch.where(owner == position, live.contributions, 0))

@@ -9,6 +9,17 @@ from partlens.explainer.head.operators import FEATURE, Head, Operator
 from partlens.explainer.head.rules import KINDS
 from partlens.explainer.head.rules.kind import Function
 
+MISFITS = (
+    RuntimeError,
+    TypeError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    MemoryError,
+)
+"""What PyTorch raises for shapes, numbers and types that do not fit an operator."""
+
 
 def run(head: Head, feature: Tensor, functions: Mapping[str, Function] | None = None) -> Tensor:
     """E = head(A), shape [N, D], in the feature's dtype and on its device.
@@ -64,7 +75,7 @@ def evaluate(
         raise UnsupportedOperatorError(operator.kind, operator.module_path, {**KINDS, **own})
     try:
         return function(*inputs, **operator.attributes)
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+    except MISFITS as error:
         given = [list(x.shape) if isinstance(x, Tensor) else x for x in inputs]
         raise ShapeError(
             f"the head's operator {operator.name!r} ({operator.kind}, {operator.module_path}) does"

@@ -7,18 +7,16 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
 
 from partlens.common import strict_json
-from partlens.common.files import read_file
 from partlens.explainer.errors import ModelError, ModelFileError
 from partlens.explainer.head.operators import Attribute, Head, Operator
 from partlens.explainer.head.rules import KINDS
-
-HEAD_FILE = "head.json"
-WEIGHTS_FILE = "head.safetensors"
+from partlens.explainer.parts_on_disk import HEAD_FILE, WEIGHTS_FILE
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "int": (int,),
@@ -59,22 +57,23 @@ def write(head: Head, folder: Path) -> None:
     (folder / WEIGHTS_FILE).write_bytes(save_weights(weights))
 
 
-def read(folder: Path) -> Head:
+def read(text: bytes, weights_file: bytes) -> Head:
     """Read a head that `write` wrote.
 
+    Args:
+        text: content of head.json.
+        weights_file: content of head.safetensors.
+
     Raises:
-        ModelFileError: a file is missing, damaged, or has contents unknown to this version.
+        ModelFileError: a file is damaged, or has contents unknown to this version.
     """
     try:
-        plain = strict_json.loads(read_file(folder / HEAD_FILE))
-        weights = load_weights(read_file(folder / WEIGHTS_FILE))
+        plain = strict_json.loads(text)
+        weights = load_weights(weights_file)
         operators = tuple(_operator(entry) for entry in plain["operators"])
         for operator in operators:
             _require_signature(operator)
         return Head(operators, weights, str(plain["output"]))
-    except FileNotFoundError as error:
-        name = Path(str(error.filename)).name
-        raise ModelFileError(f"the model folder has no {name}; import the model again") from error
     except (ValueError, KeyError, TypeError, SafetensorError, RecursionError) as error:
         if isinstance(error, ModelFileError):
             raise
@@ -92,13 +91,18 @@ def _operator(entry: Mapping[str, object]) -> Operator:
         raise ModelFileError(f"{HEAD_FILE}: inputs must be a list, attributes an object")
     if not all(isinstance(text, str) for text in texts):
         raise ModelFileError(f"{HEAD_FILE}: kind, name and module_path must be texts: {texts}")
-    if not all(type(name) in (str, int, float) for name in inputs):
-        raise ModelFileError(f"{HEAD_FILE}: inputs must be names or numbers: {inputs}")
+    if not all(type(name) is str or _is_number(name) for name in inputs):
+        raise ModelFileError(f"{HEAD_FILE}: inputs must be names or numbers: {str(inputs)[:300]}")
     values: dict[str, Attribute] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in attributes.items()
     }
     kind, name, module_path = map(str, texts)
     return Operator(kind, name, module_path, tuple(inputs), values)
+
+
+def _is_number(value: object) -> bool:
+    """Whether float32 holds it."""
+    return type(value) in (int, float) and abs(value) <= torch.finfo(torch.float32).max  # type: ignore[arg-type]
 
 
 def _require_signature(operator: Operator) -> None:

@@ -5,7 +5,6 @@ transformer is what goes into its last block, so that the block's attention says
 token adds to the embedding; class and register tokens are extras.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from partlens.common import strict_json
+from partlens.common.files import read_file
 from partlens.explainer.errors import ModelError
 from partlens.explainer.importing.huggingface_pixels import (
     CLIP,
@@ -26,6 +27,8 @@ from partlens.explainer.importing.huggingface_pixels import (
 from partlens.explainer.preprocessing import Preprocessing
 
 Pooling = Literal["cls", "mean"]
+_MOST_BYTES = 2**20
+"""Of a file that describes pixels; a longer one is cut and refused."""
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
@@ -112,7 +115,9 @@ def load_pretrained(source: str, pooling: Pooling | None = None) -> Pretrained:
         architecture = _architecture(source, config.model_type)
         model = _model(transformers, source, architecture, config)
         said = _preprocessor_config(transformers, source)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except ModelError:
+        raise
+    except Exception as error:  # whatever a config of any values makes transformers raise
         raise ModelError(f"{source} cannot be read by transformers: {error}") from error
     if not architecture.blocks:
         if pooling == "cls":
@@ -171,7 +176,7 @@ def _preprocessor_config(transformers: Any, source: str) -> Mapping[str, Any]:
             source, name, _raise_exceptions_for_missing_entries=False
         )
         if path is not None:
-            plain = json.loads(Path(path).read_text(encoding="utf-8"))
+            plain = strict_json.loads(read_file(Path(path), _MOST_BYTES))
             if not isinstance(plain, dict):
                 raise ModelError(f"{name} of {source} must be an object")
             inner = plain.get("image_processor", plain)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.external_data_helper
+import onnx.inliner
 import torch
 from numpy.typing import NDArray
 
@@ -19,7 +21,7 @@ from partlens.explainer.model import MetricModel
 from partlens.explainer.onnx_runtime import session
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.splitting.assembly import assemble, sample_pixels
-from partlens.explainer.splitting.batches import require_independent, varied
+from partlens.explainer.splitting.batches import require_float32, require_independent, varied
 
 _MAX_BYTES = 2**31 - 1  # what protobuf can hold
 
@@ -95,7 +97,18 @@ def _require_independent(
     few = cut(model, declared.name, embedding, list(dict.fromkeys(tensors)), kinds)
 
     def outputs(pixels: FloatArray) -> list[FloatArray]:
-        return list(_run(few, {declared.name: declared.given(pixels)}).values())
+        try:
+            found = _run(few, {declared.name: declared.given(pixels)})
+        except ModelError as error:
+            if declared.images in (None, len(pixels)):
+                raise
+            raise ModelError(
+                f"{error}. The file declares a batch of {declared.images}, which its layers may"
+                " have built in: export it for batches of any size (a dynamic axis)"
+            ) from error
+        for name, value in found.items():
+            require_float32(f"the tensor {name!r}", value.dtype)
+        return list(found.values())
 
     def trace(pixels: FloatArray) -> list[tuple[str, FloatArray]]:
         values = _run(whole, {declared.name: declared.given(pixels)})
@@ -109,7 +122,7 @@ def _described(node: onnx.NodeProto) -> str:
 
 
 def read(path: Path) -> onnx.ModelProto:
-    """An ONNX file, checked.
+    """An ONNX file, checked, with functions of its own written out.
 
     Raises:
         ModelFileError: missing, too large, damaged, or with weights in other files.
@@ -119,7 +132,10 @@ def read(path: Path) -> onnx.ModelProto:
         if path.stat().st_size > _MAX_BYTES:
             raise ModelFileError(f"{path.name} is larger than {_MAX_BYTES} bytes")
         model = onnx.load(path, load_external_data=False)
+        _require_weights_inside(model, path)
         onnx.checker.check_model(model)
+        if model.functions:
+            model = onnx.inliner.inline_local_functions(model)
     except (OSError, onnx.checker.ValidationError) as error:
         raise ModelFileError(f"{path.name} is no ONNX file that can be read: {error}") from error
     except ModelFileError:
@@ -127,6 +143,15 @@ def read(path: Path) -> onnx.ModelProto:
     except Exception as error:  # protobuf's DecodeError, whose home depends on its backend
         raise ModelFileError(f"{path.name} is damaged or no ONNX file: {error}") from error
     return model
+
+
+def _require_weights_inside(model: onnx.ModelProto, path: Path) -> None:
+    for one in model.graph.initializer:
+        if onnx.external_data_helper.uses_external_data(one):
+            raise ModelFileError(
+                f"{path.name} keeps the weight {one.name!r} in another file; save the model in one"
+                " (torch.onnx.export(..., external_data=False), or onnx.save(onnx.load(old), new))"
+            )
 
 
 def cut(

@@ -1,8 +1,9 @@
 """PyTorch modules to import: loaded with their weights, run by ONNX Runtime or as the original."""
 
 import importlib
-from collections.abc import Sequence
-from dataclasses import replace
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,16 @@ from partlens.explainer.errors import CompletenessError, ModelError
 from partlens.explainer.importing.fidelity import Original
 from partlens.explainer.model import MetricModel
 from partlens.explainer.splitting.assembly import sample_pixels
-from partlens.explainer.splitting.outputs import embedding_of
+from partlens.explainer.splitting.outputs import embeddings
+
+
+@dataclass(frozen=True)
+class DeclaredSize:
+    """An input size, and the attribute of a module that names it."""
+
+    height: int
+    width: int
+    attribute: str
 
 
 def original(module: nn.Module, embedding: str = "") -> Original:
@@ -30,10 +40,8 @@ def original(module: nn.Module, embedding: str = "") -> Original:
         embedding: as MetricModel.from_module.
     """
 
-    @torch.no_grad()
     def embed(pixels: FloatArray) -> FloatArray:
-        outputs = (module(torch.from_numpy(one[None])) for one in pixels)
-        rows: FloatArray = torch.cat([embedding_of(one, embedding) for one in outputs]).numpy()
+        rows: FloatArray = embeddings(module, pixels, embedding).numpy()
         return rows
 
     return embed
@@ -76,8 +84,11 @@ def load_module(factory: str, weights: Path) -> nn.Module:
     place, _, attribute = factory.partition(":")
     try:
         module = getattr(importlib.import_module(place), attribute)()
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        raise ModelError(f"--torch {factory!r} (package.module:factory): {error}") from error
+    except (Exception, SystemExit) as error:  # whatever the user's own code raises
+        raise ModelError(
+            f"--torch {factory!r} (package.module:factory): {type(error).__name__}: {error}"
+            f"{_where(error)}"
+        ) from error
     if not isinstance(module, nn.Module):
         raise ModelError(f"{factory} returns {type(module).__name__}, not a torch.nn.Module")
     try:
@@ -85,6 +96,35 @@ def load_module(factory: str, weights: Path) -> nn.Module:
     except RuntimeError as error:
         raise ModelError(f"the weights in {weights.name} do not fit {factory}: {error}") from error
     return module
+
+
+def declared_size(module: nn.Module) -> DeclaredSize | None:
+    """The input size that a module names itself, as those of timm and many transformers do."""
+    for name in ("pretrained_cfg", "default_cfg"):
+        given = getattr(module, name, None)
+        if isinstance(given, Mapping) and (found := _size(given.get("input_size"))) is not None:
+            return DeclaredSize(*found, f"{name}['input_size']")
+    for name in ("image_size", "img_size"):
+        if (found := _size(getattr(module, name, None))) is not None:
+            return DeclaredSize(*found, name)
+    return None
+
+
+def _size(given: object) -> tuple[int, int] | None:
+    """(height, width) of one number, two, or three of which the first are the channels."""
+    sizes = [given, given] if type(given) is int else given
+    if not isinstance(sizes, list | tuple) or not all(type(size) is int for size in sizes):
+        return None
+    if len(sizes) == 3 and sizes[0] == 3:
+        sizes = sizes[1:]
+    return (sizes[0], sizes[1]) if len(sizes) == 2 and min(sizes) > 0 else None
+
+
+def _where(error: BaseException) -> str:
+    """The last line of the user's own code, as " (net.py:12)"."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]
+    own = [frame for frame in frames if not frame.filename.startswith("<frozen")]
+    return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
 
 
 def _state_dict(weights: Path) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 _SIGNATURE = inspect.signature(F.multi_head_attention_forward)
 _OTHER = ("bias_k", "bias_v", "add_zero_attn", "static_k", "static_v")
-"""Arguments whose use is left to PyTorch, and which a head cannot have."""
+"""Arguments that PyTorch handles and that a head cannot have."""
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def attention_written_out() -> Iterator[None]:
     """While a module is exported: nn.MultiheadAttention and what is made of it, in the open.
 
     PyTorch's merges the images with attention heads, which no head may do; and its encoder layers
-    may call one fused operator, of which nothing can be read.
+    may call one fused operator, which shows nothing of its steps.
     """
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
@@ -106,7 +106,7 @@ def _mask(padding: Tensor | None, mask: Tensor | None, heads: int) -> Tensor | N
 
 
 def _added(mask: Tensor) -> Tensor:
-    """A mask of which True hides a key, as what is added to its logit."""
+    """A mask in which True hides a key, as a number to add to its logit."""
     if mask.dtype != torch.bool:
         return mask
     return torch.zeros(mask.shape, device=mask.device).masked_fill(mask, -torch.inf)

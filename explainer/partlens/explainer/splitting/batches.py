@@ -18,9 +18,12 @@ TOLERANCE = 1e-4
 """Largest |alone - in the batch| over the length of a tensor. Kernels that differ with the size of
 the batch cause about 1e-6."""
 
+_SAME = 1e-7
+"""Largest difference of embeddings, over their length, that is no more than rounding."""
+
 
 def varied(preprocessing: Preprocessing) -> NDArray[np.float32]:
-    """Pixels of images whose means, deviations and extremes all differ, [4, 3, height, width]."""
+    """Pixels of images that differ in mean, deviation and extremes, [4, 3, height, width]."""
     random = np.random.default_rng(0)
     size = (preprocessing.height, preprocessing.width, 3)
     ranges = ((0, 256), (0, 64), (120, 136), (150, 251))
@@ -32,22 +35,29 @@ def require_independent(
     trace: Callable[[NDArray[np.float32]], Iterable[tuple[str, Array]]],
     pixels: NDArray[np.float32],
 ) -> None:
-    """Compare every image computed alone with the same image in a batch.
+    """Compare each image computed on its own with the same image in a batch.
 
     Args:
-        outputs: pixels [N, 3, height, width] to what must not depend on the batch, [N, ...] each.
+        outputs: pixels [N, 3, height, width] to what must not depend on the batch, [N, ...] each;
+            the embedding is the last.
         trace: pixels to the name and value of every operator's result, in the order of computation.
         pixels: of at least two images that differ.
 
     Raises:
-        ModelError: one depends on the batch, and names the first operator that does; or the model
-            gives NaN or infinity.
+        ModelError: one depends on the batch, and names the first operator that does; or it is NaN
+            or infinite, or the same for every image.
     """
     together = outputs(pixels)
+    if len(together[-1]) != len(pixels):
+        raise ModelError(
+            f"{len(pixels)} images give an embedding of shape {list(together[-1].shape)}, so the"
+            " number of images is built into the model; export it for batches of any size (a"
+            " dynamic axis)"
+        )
     if not all(np.isfinite(one).all() for one in together):
         raise ModelError(
-            "the model gives NaN or infinity for an ordinary picture; check its weights, mean and"
-            " std"
+            "the model gives NaN or infinity for an ordinary picture; the first operator that does"
+            f" is {_first_not_finite(trace, pixels)}. Check its weights, and mean and std"
         )
     for number in range(len(pixels)):
         one = pixels[number : number + 1]
@@ -64,6 +74,26 @@ def require_independent(
                 f" {_first(trace, pixels, number)}. Use statistics that are stored in the model, or"
                 " of each image alone"
             )
+    if all(_difference(one, together[-1][0]) <= _SAME for one in together[-1]):
+        raise ModelError(
+            "the embedding is the same whatever the picture shows, so nothing can be found by it."
+            " Check the weights, and which tensor the embedding is (--embedding)"
+        )
+
+
+def require_float32(what: str, kind: object) -> None:
+    """Raise ModelError unless numbers are of the kind that galleries keep.
+
+    Args:
+        what: for the message, as "the embedding".
+        kind: type of its elements, as torch.float32 or a dtype of NumPy.
+    """
+    name = str(kind).removeprefix("torch.")
+    if name != "float32":
+        raise ModelError(
+            f"{what} holds {name}; float32 is needed: export the model in float32, or choose a"
+            " tensor behind a conversion to it"
+        )
 
 
 def _first(
@@ -79,6 +109,15 @@ def _first(
         if data and not _gap(one, several, number, len(pixels)) <= TOLERANCE:
             return name
     return "none that differs by as much"
+
+
+def _first_not_finite(
+    trace: Callable[[NDArray[np.float32]], Iterable[tuple[str, Array]]], pixels: NDArray[np.float32]
+) -> str:
+    for name, value in trace(pixels):
+        if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
+            return name
+    return "unknown"
 
 
 def _gap(alone: Array, together: Array, number: int, count: int) -> float:

@@ -19,9 +19,9 @@ _FEWEST_PATCHES = 9
 def last_local(
     candidates: Iterable[SplitGraph], preprocessing: Preprocessing, extras: int
 ) -> SplitGraph:
-    """The last cut whose positions look at the places that they stand for.
+    """The last cut in which each position depends on its own place in the picture.
 
-    The shape alone does not tell: a flattened map [N, C, rows * cols] has the shape of tokens, the
+    The shape is not enough: a flattened map [N, C, rows * cols] has the shape of tokens, the
     result of an attention [N, heads, T, C] that of a map.
 
     Args:
@@ -29,7 +29,7 @@ def last_local(
         extras: how many of the first tokens lie on no cell.
 
     Raises:
-        ModelError: there is none, or one has tokens that nobody named.
+        ModelError: there is none, or one has tokens that were not named as extras.
     """
     for cut in candidates:
         channels_or_tokens, *sizes = cut.feature_shape
@@ -58,6 +58,6 @@ def last_local(
 
 
 def _local(cut: SplitGraph, grid: Grid, preprocessing: Preprocessing, extras: int) -> bool:
-    """Whether this cut gives such a map; nobody vouches for its shape, so all axes need proof."""
+    """Whether this cut gives such a map. Its shape was not declared, so check all axes."""
     backbone = TorchBackbone(cut.backbone(), (preprocessing.height, preprocessing.width))
     return measure(backbone, preprocessing, grid, extras).usable(grid, known_layout=False)

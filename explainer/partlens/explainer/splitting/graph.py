@@ -17,6 +17,10 @@ from partlens.explainer.splitting.decompositions import DECOMPOSITIONS
 from partlens.explainer.splitting.outputs import chosen, output_names
 
 _BATCH = 2  # torch.export takes a batch of 0 or 1 for a constant
+_FIXED_BATCH = (
+    "its forward() turns the number of images into a fixed number, as len(x) or a condition on it"
+    " does; use x.shape[0], without a condition. "
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class SplitGraph:
         return [node for node in self.module.graph.nodes if _is_data(node)]
 
     def head_nodes(self) -> list[fx.Node]:
-        """What the embedding needs beside the feature map, in order.
+        """The nodes that compute the embedding from the feature map, in order.
 
         Raises:
             ModelError: a path from the pixels to the embedding goes round the feature map.
@@ -136,8 +140,10 @@ def export_graph(
             names = output_names(program.call_spec.out_spec)
             graph = program.run_decompositions(dict(DECOMPOSITIONS)).module(check_guards=False)
     except Exception as error:  # whatever the user's own forward() and torch.export raise
+        fixed = f"constant ({_BATCH})" in str(error)
         raise ModelError(
-            f"the module cannot be exported by torch.export at {input_size}: {error}"
+            f"the module cannot be exported by torch.export at {input_size}:"
+            f" {_FIXED_BATCH if fixed else ''}{error}"
         ) from error
     (returned,) = next(node for node in graph.graph.nodes if node.op == "output").args
     nodes = {

@@ -1,7 +1,7 @@
-"""Whether the positions of a feature map look at the places of the picture that they stand for.
+"""Whether each position of a feature map depends on its own place in the picture.
 
-Contributions add up whatever is called a position: channels, or tokens in another order, are
-complete as well, and their maps show nothing. So an import changes one cell's area of the picture
+Contributions add up whatever is taken as a position: channels or shuffled tokens are complete
+as well, and their maps show nothing. So an import changes one cell's area of the picture
 at a time and looks where the feature map changes: a change that moves by one cell in the picture
 must move by one cell in the map.
 """
@@ -48,11 +48,11 @@ class Locality:
     shifted: float = 0.0
 
     def usable(self, grid: Grid, known_layout: bool) -> bool:
-        """Whether positions lie where they say.
+        """Whether positions depend on their own places.
 
         Args:
             grid: (rows, cols) of the map.
-            known_layout: True for [N, C, rows, cols], whose axes say what they are, so that few
+            known_layout: True for [N, C, rows, cols], where the axes are known, so that few
                 cells need no proof; tokens need it on every axis.
         """
         fewest = _JUDGED if known_layout else 2
@@ -64,6 +64,7 @@ class Locality:
         )
 
 
+@np.errstate(all="ignore")  # numbers that overflow are refused, not warned about
 def measure(
     backbone: Callable[[FloatArray], FloatArray],
     preprocessing: Preprocessing,
@@ -81,7 +82,7 @@ def measure(
     changed = of_tokens[:, extras:]
     if not changed.any():
         return Locality(math.inf, math.inf, changes=False)
-    # A cell that changes at anything must not outweigh one that changes at its own place alone.
+    # A cell that always changes must not outweigh one that changes only at its own place.
     share = changed / np.maximum(changed.mean(0), 1e-12)
     # Large receptive fields and attention change every cell a little; what stands out counts.
     weights = np.maximum(share - np.median(share, 1, keepdims=True), 0) ** 2
@@ -125,7 +126,7 @@ def responses(
 
 
 def require_local(locality: Locality, grid: Grid, shape: tuple[int, ...], layer: str) -> None:
-    """Refuse a feature map whose positions look elsewhere.
+    """Refuse a feature map in which positions depend on other places.
 
     Args:
         shape: of the feature map without its batch axis, [C, rows, cols] or [T, C].

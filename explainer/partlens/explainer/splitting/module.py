@@ -14,7 +14,7 @@ from partlens.explainer.head.lowering.torch.lower import lower
 from partlens.explainer.head.rules import Rules
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.splitting.assembly import assemble, sample_pixels
-from partlens.explainer.splitting.batches import require_independent, varied
+from partlens.explainer.splitting.batches import require_float32, require_independent, varied
 from partlens.explainer.splitting.choice import last_local
 from partlens.explainer.splitting.graph import (
     ExportedGraph,
@@ -23,7 +23,7 @@ from partlens.explainer.splitting.graph import (
     module_path,
     operator_name,
 )
-from partlens.explainer.splitting.outputs import embedding_of
+from partlens.explainer.splitting.outputs import embeddings
 from partlens.explainer.splitting.parts import ModelParts
 
 
@@ -52,13 +52,11 @@ def split_module(
     backbone = TorchBackbone(graph.backbone(), size)
     layer = feature_layer or module_path(graph.feature) or graph.feature.name
     pixels = sample_pixels(preprocessing, images)
-    with torch.no_grad():
-        expected = embedding_of(module(torch.from_numpy(pixels)), embedding)
     parts = assemble(
         backbone,
         head,
         pixels,
-        expected,
+        embeddings(module, pixels, embedding),
         preprocessing,
         layer,
         name=name,
@@ -68,7 +66,8 @@ def split_module(
     )
     digest = hashlib.sha256(repr(parts.spec).encode())
     for key, value in sorted(module.state_dict().items()):
-        digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+        stored = value.detach().cpu().contiguous().flatten().view(torch.uint8)
+        digest.update(key.encode() + stored.numpy().tobytes())
     return replace(parts, spec=replace(parts.spec, digest=f"live:sha256:{digest.hexdigest()}"))
 
 
@@ -84,12 +83,17 @@ def _cut(graph: ExportedGraph, layer: str, preprocessing: Preprocessing, extras:
 
 
 def _require_independent(graph: SplitGraph, preprocessing: Preprocessing) -> None:
+    for what, node in (("the feature map", graph.feature), ("the embedding", graph.output)):
+        require_float32(what, node.meta["val"].dtype)
+
     def outputs(pixels: FloatArray) -> list[FloatArray]:
         found = graph.values(torch.from_numpy(pixels), [graph.feature, graph.output])
         return [value.numpy() for _, value in found]
 
     def trace(pixels: FloatArray) -> list[tuple[str, FloatArray]]:
         found = graph.values(torch.from_numpy(pixels), graph.data_nodes())
-        return [(operator_name(node), value.numpy()) for node, value in found]
+        # NumPy has no bfloat16.
+        numbers = ((n, x.float() if x.is_floating_point() else x) for n, x in found)
+        return [(operator_name(node), value.numpy()) for node, value in numbers]
 
     require_independent(outputs, trace, varied(preprocessing))

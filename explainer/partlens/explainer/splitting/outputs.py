@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 
-from torch import Tensor
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from partlens.explainer.errors import ModelError
@@ -30,6 +33,21 @@ def embedding_of(output: object, embedding: str) -> Tensor:
     """
     tensors = {name: leaf for name, leaf in _named(output).items() if isinstance(leaf, Tensor)}
     return tensors[chosen({name: tuple(one.shape) for name, one in tensors.items()}, embedding)]
+
+
+@torch.no_grad()
+def embeddings(module: nn.Module, pixels: NDArray[np.float32], embedding: str) -> Tensor:
+    """The embeddings [N, D] of pixels [N, 3, height, width], computed one image at a time.
+
+    Args:
+        module: in eval mode.
+        embedding: as for `chosen`.
+
+    Raises:
+        ModelError: as embedding_of.
+    """
+    outputs = (module(torch.from_numpy(one[None])) for one in pixels)
+    return torch.cat([embedding_of(one, embedding) for one in outputs])
 
 
 def chosen(shapes: Mapping[str, tuple[object, ...]], embedding: str) -> str:

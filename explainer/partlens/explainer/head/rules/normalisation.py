@@ -34,6 +34,8 @@ def _layer_norm(
     dims: int,
     epsilon: float,
 ) -> Tensor:
+    if not 1 <= dims < x.ndim:
+        raise ValueError(f"dims must be between 1 and {x.ndim - 1}, got {dims}")
     return F.layer_norm(x, x.shape[-dims:], weight, bias, epsilon)
 
 

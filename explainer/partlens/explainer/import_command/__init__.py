@@ -1,0 +1,1 @@
+"""`partlens model import`: an import in a child process, from request to model folder."""

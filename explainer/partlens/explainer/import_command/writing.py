@@ -1,0 +1,84 @@
+"""An import, from request to model folder, and the lines to print."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partlens.common.files import read_file
+from partlens.explainer.errors import ImageError, ModelError
+from partlens.explainer.images import SUFFIXES, decode, image_files
+from partlens.explainer.import_command.request import ImportRequest
+from partlens.explainer.import_command.source import sourced
+from partlens.explainer.importing.fidelity import save_checked
+from partlens.explainer.model import MetricModel
+
+_CHECKED_IMAGES = 8
+
+
+def write(request: ImportRequest, folder: Path) -> list[str]:
+    """Import a network into a model folder, all of it or nothing.
+
+    Returns:
+        Lines that describe the model and what was measured.
+
+    Raises:
+        ExplainerError: it cannot be imported, or its images cannot be read.
+    """
+    images = _some_images(request.images)
+    found = sourced(request, images)
+    spec = found.imported.model.spec
+    if spec.positions == 1 and not request.one_position:
+        raise ModelError(
+            f"the feature layer {spec.feature_layer!r} gives a map of one position (1x1): no map"
+            " can be drawn and no part be searched for. Choose an earlier layer, or add"
+            " --one-position to search by whole images only"
+        )
+    saved, cosine = save_checked(found.imported, folder, images or _generated())
+    plain = spec.preprocessing.to_json()
+    origins = ", ".join(f"{key} {plain[key]} ({found.origins[key]})" for key in plain)
+    kind = "real" if images else "generated"
+    return [
+        *described(saved),
+        f"source of each: {origins}",
+        f"on {kind} images: cosine with the original network at least {cosine:.6f}",
+    ]
+
+
+def described(made: MetricModel) -> list[str]:
+    """A model's spec, and what its import measured, one line each."""
+    lines = [
+        f"{key}: {json.dumps(value) if isinstance(value, dict) else value}"
+        for key, value in made.spec.to_json().items()
+    ]
+    for images, found in made.measured.items():
+        lines.append(
+            f"on {images} images: completeness error {found.error:.2g}, bias share"
+            f" {found.bias_share:.4f}"
+        )
+    return lines
+
+
+def _some_images(folder: str | None) -> list[NDArray[np.uint8]]:
+    """The first few images of a folder."""
+    if folder is None:
+        return []
+    files = image_files(Path(folder))
+    if not files:
+        raise ModelError(f"--images {folder} contains no images ({', '.join(sorted(SUFFIXES))})")
+    return [_picture(path) for path in files[:_CHECKED_IMAGES]]
+
+
+def _picture(path: Path) -> NDArray[np.uint8]:
+    try:
+        return decode(read_file(path))
+    except (OSError, ImageError) as error:
+        raise ImageError(f"--images: {path}: {error}") from error
+
+
+def _generated() -> list[NDArray[np.uint8]]:
+    """Generated images, used if none are given."""
+    from partlens.explainer.starter.pictures import generate
+
+    return [picture.image for picture in generate(_CHECKED_IMAGES, 0)]

@@ -1,0 +1,47 @@
+"""What an import prints and refuses, whichever source it comes from."""
+
+from pathlib import Path
+
+import onnx
+import pytest
+from model_folders import convolution
+from onnx import helper
+
+from partlens.explainer.errors import ModelError
+from partlens.explainer.import_command.request import ImportRequest
+from partlens.explainer.import_command.writing import write
+
+
+def request(path: Path, *, feature: str, one_position: bool = False) -> ImportRequest:
+    """An import of a convolution, an average and a flattening, cut at a tensor."""
+    made = convolution()
+    made.graph.node.append(helper.make_node("GlobalAveragePool", ["feature"], ["pooled"]))
+    made.graph.node.append(helper.make_node("Flatten", ["pooled"], ["embedding"]))
+    shown = helper.make_tensor_value_info("embedding", onnx.TensorProto.FLOAT, ["n", "d"])
+    made.graph.output[0].CopyFrom(shown)
+    onnx.save(made, path)
+    return ImportRequest(
+        "m",
+        onnx_file=str(path),
+        feature_tensor=feature,
+        embedding="embedding",
+        one_position=one_position,
+        pixels={"mean": (128.0, 128.0, 128.0)},
+    )
+
+
+def test_where_each_value_comes_from_is_printed(tmp_path: Path) -> None:
+    lines = write(request(tmp_path / "m.onnx", feature="feature"), tmp_path / "out")
+    (line,) = (line for line in lines if line.startswith("source of each: "))
+    assert "height 6 (ONNX file), width 4 (ONNX file)" in line
+    assert "mean [128.0, 128.0, 128.0] (--mean), std [255.0, 255.0, 255.0] (default)" in line
+
+
+def test_a_map_of_one_position_is_refused_unless_it_is_meant(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    with pytest.raises(ModelError, match=r"'pooled' gives a map of one position .*--one-position"):
+        write(request(path, feature="pooled"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert "grid: [1, 1]" in write(
+        request(path, feature="pooled", one_position=True), tmp_path / "out"
+    )
