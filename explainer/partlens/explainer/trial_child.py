@@ -21,7 +21,7 @@ def main() -> None:
         answer = {"error": "there is not enough memory to run it"}
     except Exception as error:  # ONNX Runtime's many own classes
         answer = {"error": str(error)[:2000]}
-    print(json.dumps(answer))
+    json.dump(answer, sys.stdout)
 
 
 def _shape(model: bytes, pixels: list[int]) -> list[int]:

@@ -168,7 +168,7 @@ def test_the_declared_size_is_kept_unless_another_is_asked_for(tmp_path: Path) -
         (("Softplus", [], {}), r"Softplus \(at /Softplus_2\).*no rule"),
         (("Mul", None, {}), "not a sum over positions"),
         (("HardSigmoid", [], {}), "alpha 1/6"),
-        (("Gather", [np.array([0, 1])], {"axis": 1}), "one place"),
+        (("Gather", [np.array([0, 1])], {"axis": 1}), "only one index"),
     ],
 )
 def test_what_cannot_be_decomposed_is_refused_by_name(

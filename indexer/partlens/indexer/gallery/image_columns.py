@@ -262,9 +262,11 @@ class ImageColumns:
             columns[name] = pc.fill_null(columns[name], "")
         columns["row_id"] = pa.array(row_ids, pa.int64())
         if attributes is None:
-            pairs = [_pairs(text) for text in table["attributes"].to_pylist()]
-        else:
-            pairs = [list(each.items()) for each in attributes]
+            attributes = [_attributes(text) for text in table["attributes"].to_pylist()]
+        pairs = [
+            [(_encodable(key), _encodable(value)) for key, value in each.items()]
+            for each in attributes
+        ]
         columns["attributes"] = pa.array(pairs, SCHEMA.field("attributes").type)
         return cls(pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA))
 
@@ -274,11 +276,11 @@ def joined(parts: Sequence[ImageColumns]) -> ImageColumns:
     return ImageColumns(pa.concat_tables([part.table for part in parts]))
 
 
-def _pairs(text: str | None) -> list[tuple[str, str]]:
+def _attributes(text: str | None) -> dict[str, str]:
     plain = json.loads(text or "{}")
     if not isinstance(plain, dict):
         raise ValueError(f"attributes {text!r} are no JSON object")
-    return [(_encodable(str(key)), _encodable(str(value))) for key, value in plain.items()]
+    return {str(key): str(value) for key, value in plain.items()}
 
 
 def _is_text(text: str) -> bool:

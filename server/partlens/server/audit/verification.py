@@ -1,5 +1,6 @@
 """Verifies an audit log over all its files."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,9 @@ from partlens.server.audit.chain import BEGUN, Head, Line, followed
 from partlens.server.audit.files import Part, earlier, end_of, start_of
 from partlens.server.audit.log_file import ROTATED
 from partlens.server.errors import AuditError
+
+_TRIES, _PAUSE = 30, 0.01
+"""Most tries if the log is rotated meanwhile, and seconds between them, longer each time."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +66,19 @@ def verify(path: Path, contains: tuple[int, str] | None = None) -> Verified:
     Raises:
         AuditError: the log cannot be read, or a line breaks the chain; names the line.
     """
-    while True:
+    for tries in range(1, _TRIES + 1):
         before = _identity(path)
         try:
-            return _verified(path, contains)
+            found = _verified(path, contains)
         except AuditError:
             if _identity(path) == before:
-                raise  # not rotated by a server meanwhile
+                raise
+        else:
+            if _identity(path) == before:
+                return found
+        # A server rotated the log meanwhile, so a file may have been missed.
+        time.sleep(_PAUSE * tries)
+    raise AuditError(f"{path} was rotated again while each of {_TRIES} tries to verify it ran")
 
 
 def _verified(path: Path, contains: tuple[int, str] | None) -> Verified:
