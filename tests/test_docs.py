@@ -73,12 +73,22 @@ def test_a_command_that_is_not_there_is_found() -> None:
             require_command(wrong)
 
 
+def anchors(page: Path) -> set[str]:
+    """What a link to a heading of a page may name, as GitHub derives it."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_links_lead_somewhere(page: Path) -> None:
     text = FENCE.sub("", page.read_text(encoding="utf-8"))
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if not target.startswith("https://"):
-            assert (page.parent / target.partition("#")[0]).exists(), target
+            file, _, heading = target.partition("#")
+            there = page.parent / file if file else page
+            assert there.exists(), target
+            assert not heading or heading in anchors(there), target
 
 
 def test_every_method_of_the_contract_has_its_heading() -> None:
