@@ -19,10 +19,11 @@ def write(
     frames: int = RATE * SECONDS,
     times: list[int] | None = None,
     matrix: list[int] | None = None,
+    codec: str = "mpeg4",
 ) -> Path:
     """Write frames of one grey each, with a white square of 16 pixels at (32, 16)."""
     with av.open(str(path), "w") as out:
-        stream: Any = out.add_stream("mpeg4", rate=RATE)
+        stream: Any = out.add_stream(codec, rate=RATE)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         if matrix is not None:
             stream.set_display_matrix(matrix)

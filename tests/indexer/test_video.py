@@ -113,6 +113,23 @@ def test_a_box_after_the_end_is_reported(video: Path) -> None:
     assert missing.id.endswith("/gate.mp4#t=99.000&xywh=0,0,9,9")
 
 
+@pytest.mark.parametrize("ending", ["mkv", "mp4", "webm"])
+def test_the_length_of_a_video_counts_from_its_first_frame(tmp_path: Path, ending: str) -> None:
+    """Frames at 5.0 to 5.9 seconds of the file: the last box lies 4.2 seconds after the end."""
+    path = write(
+        tmp_path / f"late.{ending}",
+        RATE,
+        list(range(50, 60)),
+        codec="libvpx" if ending == "webm" else "mpeg4",
+    )
+    first, missing = Video(
+        path, detections=[Detection(at, (0, 0, 9, 9), "", {}) for at in (0.5, 5.2)]
+    )
+    assert corner(first) == pytest.approx(grey(5), abs=4)
+    with pytest.raises(ImageError, match=r"the video ends after (0\.9|1\.0)00 s"):
+        missing.read()
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

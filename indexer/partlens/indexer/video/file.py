@@ -189,4 +189,8 @@ def _part(one: Detection) -> str:
 def _seconds(container: Any, stream: Any) -> float:
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
-    return 0.0 if container.duration is None else container.duration / 1e6
+    if container.duration is None:
+        return 0.0
+    # Matroska and WebM give the time at which the last frame ends, whenever the first one begins.
+    late = container.start_time or 0 if "matroska" in container.format.name else 0
+    return float((container.duration - late) / 1e6)
