@@ -18,7 +18,7 @@ from partlens.server.errors import OverloadedError, RateError
 from partlens.server.handlers.inbox import Inbox
 from partlens.server.limits.admission import Admission
 from partlens.server.limits.holders import Holders
-from partlens.server.limits.rate import Rate
+from partlens.server.limits.rate import Buckets, Rate
 from partlens.server.limits.shares import obtained
 from partlens.server.limits.turns import Turns
 from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
@@ -89,17 +89,21 @@ def test_holders_remember_only_those_that_hold_something() -> None:
     assert len(holders) == 0 and not holders.full("1")
 
 
-def test_the_rate_forgets_tokens_that_paused() -> None:
+async def test_the_rate_forgets_tokens_that_paused() -> None:
     now = SimpleNamespace(at=0.0)
-    rate = Rate(10, 2, clock=lambda: now.at)
+    buckets = Buckets(10, 2, clock=lambda: now.at)
     for n in range(20_000):
         now.at += 0.01
-        rate._take(f"token {n}")
-    assert len(rate) < 3000
+        buckets.take(f"token {n}")
+    assert len(buckets) < 3000
     for _ in range(2):
-        rate._take("again")
+        assert not buckets.empty("again") and not buckets.take("again")
+    assert buckets.empty("again")
     with pytest.raises(RateError):
-        rate._take("again")
+        async with Rate(buckets).around(call("again")):
+            pass
+    now.at += 0.11
+    assert not buckets.empty("again") and not buckets.take("again")
 
 
 async def test_a_holder_with_much_work_waits_for_itself() -> None:
