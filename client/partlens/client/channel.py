@@ -86,8 +86,8 @@ class Credentials:
                 raise CredentialsError(f"{name} is not PEM; give the bytes of a PEM file")
         if bool(self.certificate) != bool(self.key):
             raise CredentialsError(
-                "a client certificate (--client-certificate) needs its key (--client-key), and a key"
-                " its certificate"
+                "a client certificate (--client-certificate) needs its key (--client-key), and a"
+                " key its certificate"
             )
         if self.token and not self.uses_tls and not target.is_loopback:
             raise CredentialsError(
