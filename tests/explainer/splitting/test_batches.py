@@ -141,7 +141,7 @@ class Undecided(nn.Module):
 
 def test_a_module_that_changes_from_call_to_call_is_refused() -> None:
     net = head_modules.Net(Undecided()).eval()
-    with pytest.raises(CompletenessError, match="miss the model's embedding"):
+    with pytest.raises(CompletenessError, match="differ from the model's embedding"):
         MetricModel.from_module(net, feature_layer="stem", preprocessing=SIZE, name="x")
 
 
