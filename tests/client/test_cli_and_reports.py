@@ -85,6 +85,45 @@ def test_search_prints_a_table_json_and_a_page(served: Served, query: Path, tmp_
     )
     for hit in found["hits"]:
         assert f"<td>{hit['score']:.4f}</td>" in page.read_text()
+    assert "Query: query &lt;&amp;&gt;.png" in page.read_text()
+
+
+def test_a_report_of_a_pair_names_both_images(served: Served, query: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    result = partlens(served, "explain", query, "--gallery-id", "01", "--report", page)
+    assert result.exit_code == 0, result.output
+    assert "<b>Query</b>: query &lt;&amp;&gt;.png" in page.read_text()
+    assert "<b>Retrieved</b>: 01" in page.read_text()
+
+
+def test_a_name_that_is_not_utf8_can_be_reported(served: Served, tmp_path: Path) -> None:
+    file, page = tmp_path / os.fsdecode(b"caf\xe9.png"), tmp_path / "page.html"
+    file.write_bytes(picture(3))
+    result = partlens(served, "search", file, "--region", "7,5,15,11", "--report", page)
+    assert result.exit_code == 0, result.output
+    assert "Query: caf\ufffd.png" in page.read_text()
+
+
+def test_a_search_without_hits_says_why(served: Served, query: Path) -> None:
+    result = partlens(served, "search", query, "--region", "7,5,15,11", "--camera", "nowhere")
+    assert result.exit_code == 0
+    assert "nothing found: no image passes the filters" in result.stderr
+    found = partlens(served, "search", query, "--region", "7,5,15,11")
+    assert "nothing found" not in found.stderr
+
+
+def test_images_are_listed_in_order(served: Served) -> None:
+    listed = partlens(served, "images", "list")
+    assert listed.exit_code == 0, listed.output
+    ids = listed.stdout.splitlines()
+    plain = [
+        json.loads(line)
+        for line in partlens(served, "images", "list", "--json").stdout.splitlines()
+    ]
+    with Client(served.target) as client:
+        held = list(client.list_images(page_size=7))
+    assert ids == sorted(ids) == [one.id for one in held] == [one["id"] for one in plain]
+    assert [one["camera"] for one in plain] == [one.metadata.camera for one in held]
 
 
 def test_a_page_shows_sums_that_add_up_to_the_score(

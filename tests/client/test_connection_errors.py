@@ -103,25 +103,35 @@ FAILING = {
     "no host": (no_host, Credentials(), UnavailableError, "no host with this name"),
     "metrics": (metrics, Credentials(), UnavailableError, "a web server (HTTP/1.1) answers there"),
     "web": (http1, Credentials(), UnavailableError, "a web server (HTTP/1.1) answers there"),
-    "TLS to the metrics": (metrics, TLS, UnavailableError, "does not speak TLS"),
-    "TLS to none": (grpc_server, TLS, UnavailableError, "does not speak TLS"),
+    "TLS to the metrics": (
+        metrics,
+        TLS,
+        UnavailableError,
+        "does not speak TLS. Leave out --tls, --ca",
+    ),
+    "TLS to none": (
+        grpc_server,
+        TLS,
+        UnavailableError,
+        "does not speak TLS. Leave out --tls, --ca",
+    ),
     "none to TLS": (
         lambda: grpc_server(issued()),
         Credentials(),
         UnavailableError,
-        "If the server uses TLS, set tls, or ca",
+        "If the server uses TLS, give --tls, or --ca",
     ),
     "wrong authority": (
         lambda: grpc_server(issued()),
         Credentials(ca=OTHER.cert_pem.bytes()),
         UnavailableError,
-        "an authority that is not trusted here",
+        "an authority that is not trusted here. Give --ca",
     ),
     "usual authorities": (
         lambda: grpc_server(issued()),
         Credentials(tls=True),
         UnavailableError,
-        "an authority that is not trusted here",
+        "an authority that is not trusted here. Give --ca",
     ),
     "expired": (lambda: grpc_server(issued(days=-1)), TLS, UnavailableError, "has expired"),
     "other name": (
@@ -134,13 +144,13 @@ FAILING = {
         lambda: grpc_server(issued(), CA),
         TLS,
         UnavailableError,
-        "needs a client certificate",
+        "with --client-certificate",
     ),
     "client certificate of another": (
         lambda: grpc_server(issued(), CA),
         own(OTHER),
         UnavailableError,
-        "needs a client certificate",
+        "with --client-certificate",
     ),
     "damaged authority": (
         lambda: grpc_server(issued()),
@@ -183,10 +193,10 @@ def test_a_silent_server_is_told_from_one_that_is_not_there() -> None:
         (Credentials(token="line\nbreak"), "one word of ASCII"),
         (Credentials(token="sch\u00fcssel"), "one word of ASCII"),
         (Credentials(token=b"bytes"), "one word of ASCII"),  # type: ignore[arg-type]
-        (Credentials(ca=b"garbage"), "ca is not PEM"),
-        (Credentials(ca="text"), "ca is not PEM"),  # type: ignore[arg-type]
-        (Credentials(ca=CA, certificate=b"x", key=b"y"), "certificate is not PEM"),
-        (Credentials(ca=CA, certificate=CA), "needs its key"),
+        (Credentials(ca=b"garbage"), "--ca.* is not PEM"),
+        (Credentials(ca="text"), "--ca.* is not PEM"),  # type: ignore[arg-type]
+        (Credentials(ca=CA, certificate=b"x", key=b"y"), "--client-certificate.* is not PEM"),
+        (Credentials(ca=CA, certificate=CA), "needs its key .--client-key"),
     ],
 )
 def test_credentials_that_cannot_be_used_are_refused_at_once(

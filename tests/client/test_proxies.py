@@ -33,8 +33,8 @@ HERE = (
     "[::ffff:127.0.0.1]",
     "[0:0:0:0:0:0:0:1]",
 )
-VARIABLES = ("grpc_proxy", "https_proxy", "http_proxy")
-EXCEPTIONS = ("no_grpc_proxy", "no_proxy")
+VARIABLES = ("grpc_proxy", "https_proxy", "HTTPS_PROXY", "http_proxy")
+EXCEPTIONS = ("no_grpc_proxy", "no_proxy", "NO_PROXY")
 
 
 @pytest.fixture(autouse=True)

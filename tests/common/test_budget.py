@@ -16,8 +16,8 @@ ASKED = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, WHOLE)), min_s
 class Shared:
     """A budget, and what each request got."""
 
-    def __init__(self) -> None:
-        self.budget, self.shares, self.order = Budget(WHOLE), list[Share](), list[int]()
+    def __init__(self, part: int | None = None) -> None:
+        self.budget, self.shares, self.order = Budget(WHOLE, part), list[Share](), list[int]()
 
     def ask(self, owner: str, amount: int) -> None:
         number = len(self.shares)
@@ -27,18 +27,20 @@ class Shared:
         return [one.amount for one in self.shares if one.held and str(one.owner) in owner]
 
 
-@given(asked=ASKED, choose=st.randoms(use_true_random=False))
+@given(
+    asked=ASKED, part=st.none() | st.integers(1, WHOLE), choose=st.randoms(use_true_random=False)
+)
 def test_limits_hold_and_everyone_is_served_once(
-    asked: list[tuple[str, int]], choose: random.Random
+    asked: list[tuple[str, int]], part: int | None, choose: random.Random
 ) -> None:
-    shared = Shared()
+    shared = Shared(part)
     for owner, amount in asked:
         shared.ask(owner, amount)
     while True:
         assert sum(shared.held()) <= WHOLE
         for owner in "abc":
             held = shared.held(owner)
-            assert len(held) <= 1 or sum(held) <= WHOLE // 2
+            assert len(held) <= 1 or sum(held) <= (part or WHOLE // 2)
         holding = [one for one in shared.shares if one.held]
         if not holding:
             break
@@ -78,6 +80,21 @@ def test_who_leaves_the_queue_loses_its_place_alone() -> None:
     shared.budget.give_back(shared.shares[1])
     shared.budget.give_back(shared.shares[0])
     assert shared.order == [0, 2]
+
+
+def test_nobody_in_particular_may_hold_the_whole_and_takes_turns() -> None:
+    budget, order = Budget(WHOLE, 1), list[str]()
+
+    def ask(owner: str | None, amount: int) -> Share:
+        return budget.ask(owner, amount, lambda: order.append(owner or "nobody"))
+
+    nobody = [ask(None, WHOLE // 3) for _ in range(4)]
+    assert sum(one.amount for one in nobody if one.held) == WHOLE
+    ask(None, 1)
+    ask("a", 1)
+    budget.give_back(nobody[0])
+    budget.give_back(nobody[1])
+    assert order[3:] == ["nobody", "a", "nobody"]
 
 
 @pytest.mark.parametrize("amount", [0, -1, WHOLE + 1])

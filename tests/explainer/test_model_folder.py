@@ -185,6 +185,26 @@ def test_a_head_of_huge_values_is_refused_before_they_are_computed(
         MetricModel.load(change(folder, "head.json", {"operators": step(kind, attributes)}))
 
 
+def test_a_head_that_would_take_too_long_is_refused_when_it_is_loaded(folder: Path) -> None:
+    grown, last = step("adaptive_avg_pool2d", {"size": [2000, 2000]})
+    window = {"kernel": [801, 801], "stride": [1, 1], "padding": [400, 400], "ceil_mode": False}
+    slow = grown | {
+        "kind": "avg_pool2d",
+        "name": "slow",
+        "inputs": ["x"],
+        "attributes": window | {"count_include_pad": True},
+    }
+    operators = [grown, slow, last | {"inputs": ["slow"]}]
+    with pytest.raises(ModelFileError, match=r"head\.json: .*avg_pool2d.*operator 'slow' needs"):
+        MetricModel.load(change(folder, "head.json", {"operators": operators}))
+
+
+def test_a_head_of_very_many_operators_is_refused(folder: Path) -> None:
+    many = step("relu", {})[:1] * 10_001
+    with pytest.raises(ModelFileError, match="10,001 operators; at most 10,000 are allowed"):
+        MetricModel.load(change(folder, "head.json", {"operators": many}))
+
+
 def test_what_is_checked_is_what_is_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that changes between two reads would pass the digest and then be another."""
     opened, plain_open = list[str](), os.open

@@ -68,7 +68,13 @@ def test_create_add_status_delete(tmp_path: Path, model: Path, pictures: Path) -
     assert f"0 added, 1 replaced, 0 updated, {COUNT - 1} unchanged" in changed.stdout
     facts = json.loads(partlens("status", gallery, "--json").stdout)
     assert facts["images"] == COUNT and facts["model"] == "tiny" and facts["grid"] == [4, 2]
-    assert "1 of 2 deleted" in partlens("delete", gallery, "pictures/00.png", "nobody").stdout
+    listed = partlens("list", gallery).stdout.splitlines()
+    assert listed == [f"pictures/{n:02}.png" for n in range(COUNT)]
+    deleted = partlens("delete", gallery, "pictures/00.png", "nobody", "nobody")
+    assert "1 of 3 deleted" in deleted.stdout
+    assert deleted.stderr.count("no image has the id nobody") == 1
+    assert "pictures/00.png" not in deleted.stderr
+    assert partlens("list", gallery).stdout.splitlines() == listed[1:]
     assert len(Gallery.open(gallery).view) == COUNT - 1
     assert Gallery.open(gallery).view.get("pictures/03.png").width == 9
 

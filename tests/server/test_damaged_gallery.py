@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -143,6 +144,8 @@ async def test_a_damaged_segment_is_made_again_and_that_is_told(
         after = await client.search_regions([picture(100)], REGION)
         assert [hit.id for hit in after.hits] == [hit.id for hit in before.hits]
         assert value(server.metrics.registry, "partlens_damaged_files", kind="segments") == 0
+        mended = partial(value, server.metrics.registry, "partlens_mended_files_total")
+        assert (mended(kind="segments"), mended(kind="truth")) == (1, 0)
         assert await client.files_are_sound()
     assert ask_doctor(folder)[0] == 0
 

@@ -49,6 +49,10 @@ COMMANDS: Mapping[str, Row] = {
         "Exit 0 once the server is ready, 1 if it is not ready in time.",
         "partlens.client.cli.health:health",
     ),
+    "images": Row(
+        "List the images of a server's gallery.",
+        "partlens.client.cli.gallery_images:images",
+    ),
     "index": Row(
         "Create and fill galleries.",
         "partlens.indexer.cli:index",

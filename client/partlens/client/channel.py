@@ -77,11 +77,18 @@ class Credentials:
                 "the token is not one word of ASCII characters; use what `partlens token create`"
                 " prints"
             )
-        for name, pem in (("ca", self.ca), ("certificate", self.certificate), ("key", self.key)):
+        for name, pem in (
+            ("ca (--ca)", self.ca),
+            ("certificate (--client-certificate)", self.certificate),
+            ("key (--client-key)", self.key),
+        ):
             if not isinstance(pem, bytes) or (pem and b"-----BEGIN " not in pem):
                 raise CredentialsError(f"{name} is not PEM; give the bytes of a PEM file")
         if bool(self.certificate) != bool(self.key):
-            raise CredentialsError("a client certificate needs its key, and a key its certificate")
+            raise CredentialsError(
+                "a client certificate (--client-certificate) needs its key (--client-key), and a"
+                " key its certificate"
+            )
         if self.token and not self.uses_tls and not target.is_loopback:
             raise CredentialsError(
                 f"the token would be sent to {target} in the clear;"

@@ -6,8 +6,8 @@ from partlens.client.proxies import Proxy
 
 _NOT_CONNECTED = re.compile(r"failed to connect to all addresses|errors resolving|HTTP proxy")
 
-# What gRPC reports, and what it means. The options have the same names everywhere: --tls and --ca
-# in commands, Credentials(tls, ca) in Python, ingest.tls and ingest.ca in settings.
+# What gRPC reports, and what it means. Options are named as commands spell them; they are
+# Credentials(tls, ca, certificate, key) in Python, and ingest.tls and so on in settings.
 _CAUSES = (
     (
         r"http1\.x server|Expected SETTINGS frame",
@@ -16,8 +16,8 @@ _CAUSES = (
     ),
     (
         r"WRONG_VERSION_NUMBER",
-        "it does not speak TLS. Leave out tls, ca and certificate if the server has none, or give"
-        " the port that speaks TLS",
+        "it does not speak TLS. Leave out --tls, --ca and --client-certificate if the server has"
+        " none, or give the port that speaks TLS",
     ),
     (
         r"certificate has expired",
@@ -29,7 +29,7 @@ _CAUSES = (
     ),
     (
         r"CERTIFICATE_VERIFY_FAILED",
-        "its certificate is from an authority that is not trusted here. Set ca to the file of"
+        "its certificate is from an authority that is not trusted here. Give --ca the file of"
         " the authority that issued it",
     ),
     (
@@ -38,8 +38,8 @@ _CAUSES = (
     ),
     (
         r"Failed to create security handshaker",
-        "TLS cannot start: ca, certificate or key is not usable PEM, or the key does not match the"
-        " certificate",
+        "TLS cannot start: --ca, --client-certificate or --client-key is not usable PEM, or the key"
+        " does not match the certificate",
     ),
 )
 _OF_HOST = (
@@ -53,12 +53,12 @@ _OF_HOST = (
 )
 _CLOSED = r"Socket closed|Connection reset|Broken pipe|GOAWAY|Handshake read failed"
 _CLOSED_PLAIN = (
-    "it closed the connection immediately. If the server uses TLS, set tls, or ca to the file of"
-    " the authority of its certificate"
+    "it closed the connection immediately. If the server uses TLS, give --tls, or --ca with the"
+    " file of the authority of its certificate"
 )
 _CLOSED_TLS = (
     "it closed the connection immediately. If the server needs a client certificate, give one from"
-    " its authority, with the key"
+    " its authority with --client-certificate, and its key with --client-key"
 )
 
 

@@ -23,8 +23,12 @@ class Rule:
     exceptions: Sequence[str]
 
 
-GRPC = Rule(("grpc_proxy", "https_proxy", "http_proxy"), ("no_grpc_proxy", "no_proxy"))
-"""As documented by gRPC, which reads lower-case names only."""
+GRPC = Rule(
+    ("grpc_proxy", "https_proxy", "HTTPS_PROXY", "http_proxy"),
+    ("no_grpc_proxy", "no_proxy", "NO_PROXY"),
+)
+"""As documented by gRPC, and the names in capitals that other programs read. Not HTTP_PROXY: under
+CGI a caller's header would set it."""
 
 
 @dataclass(frozen=True)

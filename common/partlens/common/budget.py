@@ -12,7 +12,7 @@ class Share:
     """A part of a budget that an owner holds or waits for.
 
     Attributes:
-        owner: who gets it.
+        owner: who gets it; None for nobody in particular.
         amount: how much.
         granted: called once, when the owner gets it; must not block or use the budget.
         held: whether the owner has it.
@@ -27,17 +27,20 @@ class Share:
 class Budget:
     """Shares an amount among owners. Safe to use from threads.
 
-    Owners take turns, each with its own requests in order. An owner holds at most half of the
+    Owners take turns, each with its own requests in order. An owner holds at most its part of the
     amount, or one share of any size; its other requests wait without stopping anyone. The owner
     whose turn it is waits for the room that it needs, and the others wait behind it, so that small
-    requests cannot keep a large one waiting forever.
+    requests cannot keep a large one waiting forever. Requests of nobody in particular (None) take
+    turns as one owner, who may hold the whole.
 
     Args:
         whole: the amount; a request for more is never granted.
+        part: most that one owner holds in several shares; None for half.
     """
 
-    def __init__(self, whole: int) -> None:
+    def __init__(self, whole: int, part: int | None = None) -> None:
         self.whole = whole
+        self._part = whole // 2 if part is None else part
         self._free = whole
         self._held: dict[Hashable, int] = {}
         self._waiting: dict[Hashable, deque[Share]] = {}  # in order of turns
@@ -73,7 +76,7 @@ class Budget:
 
     @contextmanager
     def holding(self, amount: int) -> Iterator[None]:
-        """Hold a share, as one owner of many threads; waits until it is granted."""
+        """Hold a share, for nobody in particular; waits on this thread until it is granted."""
         turn = threading.Event()
         share = self.ask(None, amount, turn.set)
         try:
@@ -105,6 +108,6 @@ class Budget:
         """The first request, in order of turns, that is within what its owner may hold."""
         for owner, queue in self._waiting.items():
             held = self._held.get(owner, 0)
-            if not held or held + queue[0].amount <= self.whole // 2:
+            if owner is None or not held or held + queue[0].amount <= self._part:
                 return queue[0]
         return None

@@ -32,6 +32,7 @@ from partlens.explainer.head.linearise import linearise
 from partlens.explainer.head.operators import Head
 from partlens.explainer.head.rules import Rules
 from partlens.explainer.head.size import output_shape
+from partlens.explainer.head.work import require_bounded
 from partlens.explainer.parts_on_disk import (
     BACKBONE_FILE,
     HEAD_FILE,
@@ -319,6 +320,10 @@ def _require_fit(spec: ModelSpec, head: Head, backbone: bytes) -> None:
         found = output_shape(head, feature)
     except (ShapeError, UnsupportedOperatorError) as error:
         raise ModelFileError(f"{HEAD_FILE} does not fit the backbone: {error}") from error
+    try:
+        require_bounded(head, feature)
+    except UnsupportedOperatorError as error:
+        raise ModelFileError(f"{HEAD_FILE}: {error}") from error
     if found != (spec.dimensions,):
         raise ModelFileError(
             f"{HEAD_FILE} gives embeddings of {list(found)} numbers, {MODEL_FILE} says"

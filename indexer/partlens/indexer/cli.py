@@ -162,9 +162,24 @@ def copy(gallery: Path, to: Path, model: Path) -> None:
 @GALLERY
 @click.argument("ids", nargs=-1, required=True)
 def delete(gallery: Path, ids: tuple[str, ...]) -> None:
-    """Delete images by id."""
+    """Delete images by id; name the ids that no image has."""
     with clear_errors(), Gallery.open(gallery) as opened:
-        say(f"{opened.delete(ids)} of {len(ids)} deleted")
+        known = opened.view.live.find(ids)
+        deleted = opened.delete(ids)
+    for id in dict.fromkeys(ids):
+        if id not in known:
+            say(f"no image has the id {id}; see `partlens index list`", err=True)
+    say(f"{deleted} of {len(ids)} deleted")
+
+
+@index.command("list")
+@GALLERY
+def list_command(gallery: Path) -> None:
+    """List the ids of a gallery's images, one a line."""
+    with clear_errors(), Gallery.open(gallery) as opened:
+        ids = sorted(opened.view.digests())
+    for id in ids:
+        say(id)
 
 
 @index.command()

@@ -32,7 +32,8 @@ from partlens.server.errors import AuditError
 from partlens.server.handlers.table import SERVICES, methods
 from partlens.server.host import Host
 from partlens.server.limits.admission import Admission
-from partlens.server.limits.rate import Rate
+from partlens.server.limits.failed_logins import FailedLogins
+from partlens.server.limits.rate import Buckets, Rate
 from partlens.server.limits.rights import Rights
 from partlens.server.observe.health import AUDIT, CHAIN, FILES, ServerHealth
 from partlens.server.observe.logs import CallLog
@@ -45,6 +46,8 @@ from partlens.server.transport.options import options
 
 # Health of the server as a whole has the empty name.
 _HEALTH_NAMES = ("", *SERVICES)
+_FAILED_LOGINS = 20
+"""Failed logins of one network that are logged one by one after a pause."""
 _HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 
@@ -211,14 +214,17 @@ def _layers(
     tokens: TokenFile | None,
 ) -> tuple[Layer, ...]:
     """The layers around every call, outermost first."""
+    authentication = Authentication(tokens)
+    failed = Buckets(limits.failed_logins_per_second, _FAILED_LOGINS)
     return (
+        FailedLogins(authentication, failed, tally, metrics.calls.failed_logins),
         Tracing(),
         metrics.calls,
         CallLog(),
         Outcome(),
         RefusedCalls(log, tally),
-        Authentication(tokens),
-        Rate(limits.calls_per_second, limits.burst_calls),
+        authentication,
+        Rate(Buckets(limits.calls_per_second, limits.burst_calls)),
         admission,
         AuditTrail(log, tally),
         Authorisation(),

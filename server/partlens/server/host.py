@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from partlens.common.budget import Budget
 from partlens.explainer.errors import ImageError
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.scrub_record import beside
@@ -19,7 +20,6 @@ from partlens.server.errors import CallerGoneError, NotReadyError
 from partlens.server.features.batcher import Batcher
 from partlens.server.features.cache import KeptQueries, QueryCache
 from partlens.server.features.query_features import QueryFeatures
-from partlens.server.limits.budget import Budget
 from partlens.server.limits.decoding_memory import DecodingMemory
 from partlens.server.limits.holders import share_of
 from partlens.server.limits.turns import Turns

@@ -12,12 +12,15 @@ import pytest
 import torch
 from frozen import derivatives
 from torch import Tensor, fx, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from partlens.explainer.head.linearise import linearise
 from partlens.explainer.head.lowering.torch.lower import lower
 from partlens.explainer.head.narrow import narrowed
 from partlens.explainer.head.operators import Head
 from partlens.explainer.head.run import run, run_all
+from partlens.explainer.head.size import steps
+from partlens.explainer.head.work import MOST_WORK, work
 from partlens.explainer.importing.huggingface import Pooling, load_pretrained
 from partlens.explainer.importing.onnx_file import from_onnx_file
 from partlens.explainer.model import MetricModel
@@ -107,6 +110,19 @@ def test_rules_agree_with_the_derivatives_of_the_frozen_head(
     assert (contributions.sum(1) + bias - embedding).norm() < tolerance * embedding.norm()
     # Derivatives of a large positive and a large negative part cancel: measured against the parts.
     assert (contributions - expected).norm() < 10 * tolerance * contributions.norm()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_estimate_of_work_is_no_less_than_what_pytorch_counts(name: str, case: Any) -> None:
+    model = case(name).model
+    feature = feature_of(model, torch.float32)[:1]
+    rows, cols = feature.shape[2:] if feature.ndim == 4 else (feature.shape[1], 1)
+    once = sum(work(step) for step in steps(model.head, tuple(feature.shape[1:])))
+    with FlopCounterMode(display=False) as counted:
+        linearise(model.head, feature)
+    # The value and the bias go through once each; an addition counts too.
+    assert counted.get_total_flops() <= 2 * once * (rows * cols + 2)
+    assert once * rows * cols < MOST_WORK / 1000
 
 
 @pytest.mark.parametrize("name", ["vit, cls", "vit, mean", "clip_vision, cls"])

@@ -1,5 +1,6 @@
 """A token's rate: no more than it allows, and no less."""
 
+import json
 from typing import Any, cast
 
 import grpc
@@ -72,3 +73,41 @@ async def test_a_token_that_calls_too_often_is_told_when_to_come_back(
     async with AsyncClient(address, DEADLINE, calm) as client:
         await client.get_gallery()
     await server.stop(0)
+
+
+async def test_a_flood_of_wrong_tokens_is_counted_and_locks_nobody_out(
+    model: MetricModel, gallery: Gallery, tmp_path: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, log, sent = TokenFile(tmp_path / "tokens.json"), tmp_path / "audit.jsonl", 120
+    token, text = tokens.create("calm", frozenset({"search"}))
+    file.add(token)
+    server = create_server(
+        model,
+        gallery,
+        settings(
+            access={"tokens": file.path, "audit_log": log},
+            limits={"failed_logins_per_second": 0.001},
+        ),
+    )
+    caplog.set_level("INFO", "partlens.server.observe.logs")
+    address = f"127.0.0.1:{await server.start()}"
+    try:
+        async with grpc.aio.insecure_channel(address) as channel:
+            ask = GalleryServiceStub(channel).GetGallery
+            for n in range(sent):
+                wrong = Credentials(token=f"plt_{n:08x}_wrong")
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await ask(pb.GetGalleryRequest(), timeout=DEADLINE, metadata=wrong.metadata)
+                assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+                assert "unknown, revoked, expired or mistyped" in str(caught.value.details())
+            right = Credentials(token=text)
+            await ask(pb.GetGalleryRequest(), timeout=DEADLINE, metadata=right.metadata)
+    finally:
+        await server.stop(0)
+    logged = [one for one in caplog.records if vars(one).get("code") == "UNAUTHENTICATED"]
+    counted = server.metrics.registry.get_sample_value("partlens_failed_logins_counted_total")
+    assert counted is not None and 0 < len(logged) < sent and len(logged) + counted == sent
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    refused = [one for one in lines if one.get("outcome") == "UNAUTHENTICATED"]
+    assert sum(one.get("count", 1) for one in refused) == sent
+    assert len(refused) < sent

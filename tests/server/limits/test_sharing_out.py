@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
 from functools import partial
 from types import SimpleNamespace
 
@@ -9,15 +10,18 @@ import pytest
 from prometheus_client import Gauge
 from tests.server.conftest import DEADLINE
 
+from partlens.common.budget import Budget
 from partlens.runtime.config.sections import LimitsSection
 from partlens.server.caller.caller import Caller
 from partlens.server.calls.call import Call
 from partlens.server.errors import OverloadedError, RateError
+from partlens.server.handlers.inbox import Inbox
 from partlens.server.limits.admission import Admission
-from partlens.server.limits.budget import Budget
 from partlens.server.limits.holders import Holders
-from partlens.server.limits.rate import Rate
+from partlens.server.limits.rate import Buckets, Rate
+from partlens.server.limits.shares import obtained
 from partlens.server.limits.turns import Turns
+from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
 
 SEARCH = "/partlens.v1.PartSearchService/SearchRegions"
 
@@ -85,17 +89,21 @@ def test_holders_remember_only_those_that_hold_something() -> None:
     assert len(holders) == 0 and not holders.full("1")
 
 
-def test_the_rate_forgets_tokens_that_paused() -> None:
+async def test_the_rate_forgets_tokens_that_paused() -> None:
     now = SimpleNamespace(at=0.0)
-    rate = Rate(10, 2, clock=lambda: now.at)
+    buckets = Buckets(10, 2, clock=lambda: now.at)
     for n in range(20_000):
         now.at += 0.01
-        rate._take(f"token {n}")
-    assert len(rate) < 3000
+        buckets.take(f"token {n}")
+    assert len(buckets) < 3000
     for _ in range(2):
-        rate._take("again")
+        assert not buckets.empty("again") and not buckets.take("again")
+    assert buckets.empty("again")
     with pytest.raises(RateError):
-        rate._take("again")
+        async with Rate(buckets).around(call("again")):
+            pass
+    now.at += 0.11
+    assert not buckets.empty("again") and not buckets.take("again")
 
 
 async def test_a_holder_with_much_work_waits_for_itself() -> None:
@@ -162,19 +170,82 @@ async def test_cancelled_work_is_dropped_and_running_work_keeps_its_thread() -> 
 
 
 async def test_bytes_are_shared_and_one_holder_cannot_take_them_all() -> None:
-    budget = Budget(100, 50)
-    await budget.reserve("busy", 40)
-    waiting = asyncio.create_task(budget.reserve("busy", 20))
-    await asyncio.wait_for(budget.reserve("calm", 50), DEADLINE)
+    budget = Budget(100, 40)
+    first = await obtained(budget, "busy", 40)
+    waiting = asyncio.create_task(obtained(budget, "busy", 20))
+    calm = await asyncio.wait_for(obtained(budget, "calm", 60), DEADLINE)
     await asyncio.sleep(0)
-    assert not waiting.done() and budget.used == 90
-    await budget.release("busy", 40)
+    assert not waiting.done()
+    budget.give_back(first)
+    second = await asyncio.wait_for(waiting, DEADLINE)
+    budget.give_back(second)
+    budget.give_back(calm)
+    # One that needs it all waits until nothing else is held.
+    await asyncio.wait_for(obtained(budget, "large", 100), DEADLINE)
+
+
+async def test_callers_without_a_token_may_hold_all_bytes() -> None:
+    budget = Budget(100, 10)
+    held = [await asyncio.wait_for(obtained(budget, "", 30), DEADLINE) for _ in range(3)]
+    waiting = asyncio.create_task(obtained(budget, "", 11))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    budget.give_back(held[0])
     await asyncio.wait_for(waiting, DEADLINE)
-    await budget.release("busy", 20)
-    await budget.release("calm", 50)
-    assert budget.used == 0 and not budget._held
-    # What is larger than the whole is let in alone, so that no stream waits for ever.
-    await asyncio.wait_for(budget.reserve("large", 500), DEADLINE)
+
+
+async def test_a_caller_that_leaves_while_it_waits_for_bytes_holds_none() -> None:
+    budget = Budget(10)
+    held = await obtained(budget, "a", 10)
+    leaving = asyncio.create_task(obtained(budget, "b", 10))
+    await asyncio.sleep(0)
+    budget.give_back(held)  # granted, and cancelled before it runs again
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    await asyncio.wait_for(obtained(budget, "c", 10), DEADLINE)
+
+
+@pytest.mark.parametrize("most", [10, 2**20])
+async def test_an_inbox_holds_bytes_until_they_are_taken_again(most: int) -> None:
+    """The messages of a stream, of which each may be larger than all bytes together."""
+    budget = Budget(most)
+    sent = [UpsertImagesRequest(id=f"{n}" * (n + 1) * 10) for n in range(9)]
+
+    async def stream() -> AsyncIterator[UpsertImagesRequest]:
+        for one in sent:
+            yield one
+
+    inbox = Inbox(4, 2**20, budget, "a")
+    filling = asyncio.create_task(inbox.fill(stream()))
+    got = list[UpsertImagesRequest]()
+    while taken := await asyncio.wait_for(inbox.take(), DEADLINE):
+        assert len(taken) <= 4
+        other = asyncio.create_task(obtained(budget, "b", most))
+        await asyncio.sleep(0)
+        assert not other.done()
+        other.cancel()
+        got += taken
+    await asyncio.wait_for(filling, DEADLINE)
+    assert got == sent
+    await asyncio.wait_for(obtained(budget, "b", most), DEADLINE)
+
+
+async def test_a_closed_inbox_holds_nothing() -> None:
+    budget = Budget(2**20)
+
+    async def stream() -> AsyncIterator[UpsertImagesRequest]:
+        while True:
+            yield UpsertImagesRequest(id="a")
+
+    inbox = Inbox(4, 2**20, budget, "a")
+    filling = asyncio.create_task(inbox.fill(stream()))
+    assert await asyncio.wait_for(inbox.take(), DEADLINE)
+    await asyncio.sleep(0.05)
+    filling.cancel()
+    await asyncio.gather(filling, return_exceptions=True)
+    inbox.close()
+    await asyncio.wait_for(obtained(budget, "b", 2**20), DEADLINE)
 
 
 async def test_work_that_began_ends_though_its_caller_left() -> None:

@@ -59,13 +59,16 @@ async def serve(model: MetricModel, gallery: Gallery) -> AsyncGenerator[Serve]:
         await server.stop(0)
 
 
-async def test_a_broken_token_file_is_seen_without_a_call(serve: Serve, tmp_path: Path) -> None:
+@pytest.mark.parametrize("harm", [lambda path: path.write_text("{broken"), Path.unlink])
+async def test_a_broken_token_file_is_seen_without_a_call(
+    harm: Callable[[Path], object], serve: Serve, tmp_path: Path
+) -> None:
     path = tmp_path / "tokens.json"
     TokenFile(path).add(tokens.create("one", frozenset({"search"}))[0])
     whole = path.read_bytes()
     running = await serve(access={"tokens": path})
     await wait_for_health(running, True)
-    path.write_text("{broken")
+    harm(path)
     await wait_for_health(running, False)
     assert not await is_healthy(running, "partlens.tokens")
     unwell = running.server.metrics.registry.get_sample_value
@@ -76,6 +79,17 @@ async def test_a_broken_token_file_is_seen_without_a_call(serve: Serve, tmp_path
     path.write_bytes(whole)
     await wait_for_health(running, True)
     assert unwell("partlens_unwell", {"part": "partlens.tokens"}) == 0
+
+
+async def test_a_token_file_that_is_not_there_yet_is_no_fault(serve: Serve, tmp_path: Path) -> None:
+    path = tmp_path / "tokens.json"
+    running = await serve(access={"tokens": path})
+    await asyncio.sleep(1.5)  # the watch has looked
+    assert await is_healthy(running) and await is_healthy(running, "partlens.tokens")
+    made, text = tokens.create("first", frozenset({"search"}))
+    TokenFile(path).add(made)
+    async with AsyncClient(running.address, DEADLINE, Credentials(token=text)) as client:
+        await client.get_gallery()
 
 
 async def test_a_broken_chain_is_seen_at_the_start(serve: Serve, tmp_path: Path) -> None:

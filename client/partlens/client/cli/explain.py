@@ -57,7 +57,8 @@ def explain(
     else:
         say_table(_table(answer))
     if report is not None:
-        write_page(report, pair_page(answer, shown[0], shown[1], first, second))
+        names = (images.names[0], images.names[1])
+        write_page(report, pair_page(answer, shown[0], shown[1], first, second, names))
 
 
 def _plain(answer: PairAnswer) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Query images on the command line: picture files, ids of the gallery, ids of earlier calls."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -15,9 +16,16 @@ from partlens.common.files import read_file
 
 @dataclass(frozen=True)
 class QueryImages:
-    """Query images, in this order: pictures, gallery images, images of earlier calls."""
+    """Query images, in this order: pictures, gallery images, images of earlier calls.
+
+    Attributes:
+        pictures: encoded, from files.
+        files: the names of the files.
+        gallery_ids, query_ids: ids.
+    """
 
     pictures: Sequence[bytes]
+    files: Sequence[str]
     gallery_ids: Sequence[str]
     query_ids: Sequence[str]
 
@@ -29,6 +37,11 @@ class QueryImages:
         gallery = (GalleryImageId(id) for id in self.gallery_ids)
         earlier = (QueryId(id) for id in self.query_ids)
         return [*self.pictures, *gallery, *earlier]
+
+    @property
+    def names(self) -> list[str]:
+        """What a report calls the images."""
+        return [*self.files, *self.gallery_ids, *self.query_ids]
 
     def to_show(self, client: Client) -> list[bytes]:
         """Encoded pictures for a report; b"" for a query id, since its picture is not kept."""
@@ -50,7 +63,9 @@ def image_options(command: Callable[..., Any]) -> Callable[..., Any]:
         **given: Any,
     ) -> Any:
         read = [_read(path) for path in pictures]
-        return command(images=QueryImages(read, gallery_ids, query_ids), **given)
+        # A name need not be UTF-8, as a report is.
+        names = [os.fsencode(path.name).decode(errors="replace") for path in pictures]
+        return command(images=QueryImages(read, names, gallery_ids, query_ids), **given)
 
     for decorator in (
         click.option(

@@ -108,6 +108,8 @@ def search(
         )
         answer = _joined(list(pages))
         shown = [] if report is None else images.to_show(client)
+        if not answer.hits:
+            say(_why_none(where, client), err=True)
     if as_json:
         say(json.dumps(_plain(answer)))
     else:
@@ -115,7 +117,16 @@ def search(
         for number, query in enumerate(answer.queries, start=1):
             say(f"query image {number} is kept as --query-id {query.id}")
     if report is not None:
-        write_page(report, search_page(answer, shown, regions, score))
+        write_page(report, search_page(answer, shown, regions, score, images.names))
+
+
+def _why_none(where: Filter, client: Client) -> str:
+    """Why a search found nothing, in a sentence; a search leaves out nothing for its score."""
+    if not client.get_gallery().images:
+        return "nothing found: the gallery is empty, or the token may see none of its images"
+    if where != Filter():
+        return "nothing found: no image passes the filters (--camera, --attribute, ...)"
+    return "nothing found: the token may see none of the gallery's images"
 
 
 def _cameras(images: QueryImages, client: Client) -> set[str]:

@@ -24,6 +24,7 @@ def search_page(
     pictures: Sequence[bytes],
     regions: Sequence[QueryRegion],
     score: Score = "default",
+    names: Sequence[str] = (),
 ) -> str:
     """The report of a search.
 
@@ -32,12 +33,14 @@ def search_page(
         pictures: the query images, encoded; b"" if one is not available.
         regions: the regions that were searched for.
         score: the score that ranked the hits.
+        names: names of the query images, such as their files; empty for none.
     """
     scale = Scale.of(*(hit.map for hit in answer.hits))
     return _render(
         "search.html.j2",
         queries=[
             _query(query, data, [one for one in enumerate(regions, 1) if one[1].image == number])
+            | {"name": names[number] if names else ""}
             for number, (query, data) in enumerate(zip(answer.queries, pictures, strict=True))
         ],
         hits=[_hit(hit, scale) for hit in answer.hits],
@@ -70,12 +73,14 @@ def pair_page(
     retrieved: bytes,
     query_regions: Sequence[Region] = (),
     retrieved_regions: Sequence[Region] = (),
+    names: tuple[str, str] = ("", ""),
 ) -> str:
     """The report of an explained pair.
 
     Args:
         answer: the response; its partial maps follow query_regions, then retrieved_regions.
         query, retrieved: the pictures, encoded; b"" if one is not available.
+        names: names of the two images, such as their files; "" for none.
     """
     sides = {"query": _Side(answer.query, query), "retrieved": _Side(answer.retrieved, retrieved)}
     sources = [("query", one) for one in query_regions]
@@ -92,6 +97,7 @@ def pair_page(
         similarity=answer.similarity,
         terms=answer.terms,
         scale=scale,
+        names=dict(zip(sides, names, strict=True)),
         sides={
             "query": sides["query"].overall(answer.query_map_with_bias, scale),
             "retrieved": sides["retrieved"].overall(answer.retrieved_map_with_bias, scale),

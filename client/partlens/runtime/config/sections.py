@@ -189,6 +189,8 @@ class LimitsSection(Section):
     """sustained rate of calls per token; faster calls are refused"""
     burst_calls: Count = 200
     """calls that one token may make in a burst after a pause"""
+    failed_logins_per_second: Rate = 10.0
+    """failed logins per second of one network that are logged one by one; more are only counted"""
     pass_images: Count = 16
     """most images, from different calls, in one pass through the model"""
     pass_wait_ms: Duration = 2.0

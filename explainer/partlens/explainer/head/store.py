@@ -26,6 +26,8 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "int?": (int, type(None)),
     "float?": (float, int, type(None)),
 }
+_MOST_OPERATORS = 10_000
+"""Networks have a few hundred."""
 
 
 def write(head: Head, folder: Path) -> None:
@@ -70,6 +72,11 @@ def read(text: bytes, weights_file: bytes) -> Head:
     try:
         plain = strict_json.loads(text)
         weights = load_weights(weights_file)
+        if len(plain["operators"]) > _MOST_OPERATORS:
+            raise ModelFileError(
+                f"{HEAD_FILE} has {len(plain['operators']):,} operators; at most"
+                f" {_MOST_OPERATORS:,} are allowed"
+            )
         operators = tuple(_operator(entry) for entry in plain["operators"])
         for operator in operators:
             _require_signature(operator)

@@ -14,6 +14,7 @@ from partlens.explainer.errors import ModelError, ShapeError
 from partlens.explainer.head.narrow import narrowed
 from partlens.explainer.head.operators import Head
 from partlens.explainer.head.rules import Rules
+from partlens.explainer.head.work import require_bounded
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.spec import ModelSpec
 from partlens.explainer.splitting.layout import grid_of
@@ -72,7 +73,8 @@ def assemble(
 
     Raises:
         CompletenessError: they do not add up.
-        UnsupportedOperatorError: the head has an operator that cannot be decomposed.
+        UnsupportedOperatorError: the head has an operator that cannot be decomposed, or would take
+            too long to.
         ShapeError: the feature map is not spatial.
         ModelError: its positions do not look at the cells that they stand for.
     """
@@ -88,6 +90,8 @@ def assemble(
         measure_locality(backbone, preprocessing, grid, len(extras)), grid, shape, feature_layer
     )
     head = narrowed(head, feature)
+    if not rules:  # otherwise it may have operators that only the caller's own code knows
+        require_bounded(head, shape)
     kinds = {"random": slice(_RANDOM), "real": slice(_RANDOM, None)}
     measured = {
         called: measure(head, feature[part], embedding[part], len(extras), rules)

@@ -31,15 +31,16 @@ class Authentication:
             UnauthenticatedError: the token is missing or invalid.
             TokenFileError: the token file cannot be read; all calls are refused.
         """
-        call.caller = self._caller(call)
+        call.caller = self.caller_of(call)
 
         def require_allowed() -> None:
-            self._caller(call).require_scope(call.method)
+            self.caller_of(call).require_scope(call.method)
 
         call.require_allowed = require_allowed
         yield
 
-    def _caller(self, call: Call) -> Caller:
+    def caller_of(self, call: Call) -> Caller:
+        """Who makes a call; raises the errors of `around`."""
         if self._tokens is None:
             return ANYONE
         given = call.metadata.get(_HEADER, "")

@@ -16,7 +16,7 @@ _FORMAT = 1
 
 
 class TokenFile:
-    """Tokens by id. A missing file means no tokens.
+    """Tokens by id. A missing file means no tokens, unless it was there before.
 
     Reading an unchanged file costs one stat, so every call reads it and a revoked token is refused
     at the next call. If the file cannot be read, every call is refused.
@@ -31,12 +31,17 @@ class TokenFile:
         """The current tokens.
 
         Raises:
-            TokenFileError: the file is damaged or cannot be read.
+            TokenFileError: the file is damaged, cannot be read, or has disappeared.
         """
         try:
             state = self.path.stat()
         except FileNotFoundError:
-            return {}
+            if not self._stamp:
+                return {}
+            raise TokenFileError(
+                f"{self.path} has disappeared, so every token is refused; restore it, or make new"
+                " tokens with `partlens token create`"
+            ) from None
         except OSError as error:
             raise TokenFileError(f"{self.path} cannot be read: {error.strerror}") from error
         stamp = (state.st_mtime_ns, state.st_ino, state.st_size)

@@ -56,6 +56,12 @@ class Tally:
             count.more_peers = True
         return False
 
+    def count_only(self, call: Call, outcome: str) -> bool:
+        """Count a call that gets no line; False, and not counted, if it would get one."""
+        kind = _Kind(call.caller.token, call.caller.name, call.name, outcome)
+        known = self._counts.get(kind)
+        return known is not None and known.seen >= _LINES and not self.count(call, outcome)
+
     async def run(self) -> None:
         """Writes the counts every minute, until cancelled."""
         while True:

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from partlens.common.budget import Budget, Share
 from partlens.runtime.config.sections import LimitsSection
 from partlens.server.calls import call as calls
 from partlens.server.errors import StoppingError
-from partlens.server.limits.budget import Budget
+from partlens.server.limits.shares import obtained
 from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
 
 
@@ -26,8 +27,9 @@ class Inbox:
     def __init__(self, most: int, most_bytes: int, budget: Budget, holder: str) -> None:
         self._most, self._most_bytes = most, most_bytes
         self._budget, self._holder = budget, holder
-        self._waiting: list[UpsertImagesRequest] = []
-        self._bytes = self._taken = 0
+        self._waiting: list[tuple[UpsertImagesRequest, Share]] = []
+        self._bytes = 0
+        self._taken: list[Share] = []
         self._error: Exception | None = None
         self._ended = False
         self._changed = asyncio.Condition()
@@ -39,11 +41,17 @@ class Inbox:
                 size = request.ByteSize()
                 async with self._changed:
                     await self._changed.wait_for(self._has_room)
-                await self._budget.reserve(self._holder, size)
-                async with self._changed:
-                    self._waiting.append(request)
-                    self._bytes += size
-                    self._changed.notify_all()
+                # A message larger than the budget is let in when nothing else is.
+                amount = max(1, min(size, self._budget.whole))
+                share = await obtained(self._budget, self._holder, amount)
+                try:
+                    async with self._changed:
+                        self._waiting.append((request, share))
+                        self._bytes += size
+                        self._changed.notify_all()
+                except asyncio.CancelledError:
+                    self._budget.give_back(share)
+                    raise
             await self.end(None)
         except Exception as error:
             await self.end(error)
@@ -61,24 +69,27 @@ class Inbox:
         Raises:
             StoppingError: the server is stopping, and everything that arrived was taken.
         """
-        await self._release()
+        self._release()
         async with self._changed:
             await self._changed.wait_for(lambda: self._waiting or self._ended)
-            taken, self._waiting = self._waiting, []
-            self._taken, self._bytes = self._bytes, 0
+            taken = [request for request, _ in self._waiting]
+            self._taken = [share for _, share in self._waiting]
+            self._waiting, self._bytes = [], 0
             self._changed.notify_all()
         if not taken and self._error is not None:
             raise self._error
         return taken
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Drops what waits."""
-        self._taken, self._bytes = self._taken + self._bytes, 0
-        await self._release()
+        self._taken += [share for _, share in self._waiting]
+        self._waiting = []
+        self._release()
 
-    async def _release(self) -> None:
-        size, self._taken = self._taken, 0
-        await self._budget.release(self._holder, size)
+    def _release(self) -> None:
+        for share in self._taken:
+            self._budget.give_back(share)
+        self._taken = []
 
     def _has_room(self) -> bool:
         return len(self._waiting) < self._most and self._bytes < self._most_bytes
@@ -108,4 +119,4 @@ async def receiving(
         for task in (filling, watching):
             task.cancel()
         await asyncio.gather(filling, watching, return_exceptions=True)
-        await inbox.close()
+        inbox.close()

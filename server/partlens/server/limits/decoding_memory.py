@@ -1,6 +1,5 @@
 """The memory that pictures take while they are decoded, shared fairly by the callers."""
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -8,6 +7,7 @@ from typing import TypeVar
 
 from partlens.common.budget import Budget, Share
 from partlens.server.errors import CallerGoneError
+from partlens.server.limits.shares import obtained
 
 T = TypeVar("T")
 
@@ -67,23 +67,11 @@ class DecodingMemory:
         """Wait for memory; a caller that leaves meanwhile loses its place.
 
         Args:
-            token: whose turn it is.
+            token: whose turn it is; "" on a server without tokens, whose callers share one turn.
             memory: bytes, at least 1 and at most the whole.
         """
-        loop = asyncio.get_running_loop()
-        turn = loop.create_future()
-
-        def granted() -> None:  # on the thread that gave memory back
-            loop.call_soon_threadsafe(_set, turn)
-
-        hold = Hold(self._budget, self._budget.ask(token, memory, granted))
+        hold = Hold(self._budget, await obtained(self._budget, token, memory))
         try:
-            await turn
             yield hold
         finally:
             hold.leave()
-
-
-def _set(turn: "asyncio.Future[None]") -> None:
-    if not turn.done():
-        turn.set_result(None)

@@ -1,15 +1,15 @@
-"""Rate limit of each token."""
+"""Limits on rates: of calls by one token, or of anything else that has a key."""
 
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from partlens.server.calls.call import Call
 from partlens.server.errors import RateError
 
 _FEW = 1024
-"""Tokens below which none is forgotten."""
+"""Keys below which none is forgotten."""
 
 
 @dataclass
@@ -41,50 +41,66 @@ class Bucket:
         return 0.0
 
 
-class Rate:
-    """Refuses calls that exceed the token's rate. A server without tokens has no rate limit.
+class Buckets:
+    """A bucket for each key; keys that have paused long enough are forgotten.
 
     Args:
-        rate: calls per second of one token.
-        burst: calls that a token may make in a burst after a pause.
+        rate, burst: as for each bucket.
         clock: returns the time in seconds.
     """
 
     def __init__(
         self, rate: float, burst: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._rate, self._burst, self._clock = rate, burst, clock
+        self.rate, self.burst, self._clock = rate, burst, clock
         self._buckets: dict[str, Bucket] = {}
         self._look_at = _FEW
-
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
-        """Raises RateError if the call comes too soon."""
-        if call.caller.token:
-            self._take(call.caller.token)
-        yield
 
     def __len__(self) -> int:
         return len(self._buckets)
 
+    def take(self, key: str) -> float:
+        """Take one call; return 0, or the seconds until one is available."""
+        now = self._clock()
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            self._forget(now)
+            bucket = self._buckets[key] = Bucket(self.rate, self.burst, self.burst, now)
+        return bucket.take(now)
+
+    def empty(self, key: str) -> bool:
+        """Whether no call is available; takes none."""
+        bucket = self._buckets.get(key)
+        return bucket is not None and replace(bucket).take(self._clock()) > 0
+
     def _forget(self, now: float) -> None:
-        """Drops the tokens that have paused long enough to make a whole burst again."""
+        """Drops the keys that have paused long enough to make a whole burst again."""
         if len(self._buckets) >= self._look_at:
-            paused = self._burst / self._rate
+            paused = self.burst / self.rate
             self._buckets = {
-                token: one for token, one in self._buckets.items() if now - one.at < paused
+                key: one for key, one in self._buckets.items() if now - one.at < paused
             }
             self._look_at = max(_FEW, 2 * len(self._buckets))
 
-    def _take(self, token: str) -> None:
-        now = self._clock()
-        bucket = self._buckets.get(token)
-        if bucket is None:
-            self._forget(now)
-            bucket = self._buckets[token] = Bucket(self._rate, self._burst, self._burst, now)
-        if wait := bucket.take(now):
+
+class Rate:
+    """Refuses calls that exceed the token's rate. A server without tokens has no rate limit.
+
+    Args:
+        buckets: by token.
+    """
+
+    def __init__(self, buckets: Buckets) -> None:
+        self._buckets = buckets
+
+    @asynccontextmanager
+    async def around(self, call: Call) -> AsyncIterator[None]:
+        """Raises RateError if the call comes too soon."""
+        token = call.caller.token
+        if token and (wait := self._buckets.take(token)):
             raise RateError(
-                f"token {token} may make {self._rate:g} calls per second, in bursts of"
-                f" {self._burst:g}; try again in {wait:.2f} s",
+                f"token {token} may make {self._buckets.rate:g} calls per second, in bursts of"
+                f" {self._buckets.burst:g}; try again in {wait:.2f} s",
                 wait,
             )
+        yield

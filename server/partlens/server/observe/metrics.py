@@ -94,6 +94,11 @@ class CallMetrics:
             "kind",
         )
 
+        self.failed_logins = new.counter(
+            "partlens_failed_logins_counted_total",
+            "Failed logins of networks that send many; no other metric and no log line has them.",
+        )
+
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
         """Counts the call and its messages, and records its status and duration."""
@@ -181,8 +186,14 @@ class GalleryMetrics:
             "Damaged files and folders of the gallery, by kind: truth, segments or indexes.",
             "kind",
         )
+        self.mended_files = new.counter(
+            "partlens_mended_files_total",
+            "Damaged files and folders of the gallery that the server rebuilt, by kind.",
+            "kind",
+        )
         for kind in KINDS:
             self.damaged_files.labels(kind).set(0)
+            self.mended_files.labels(kind)
         self.scrubbed_bytes = new.counter(
             "partlens_scrubbed_bytes_total", "Bytes of the gallery read to find damage."
         )

@@ -41,6 +41,8 @@ class ScrubReport:
         """Damage is gone."""
         self._known.pop(finding.place, None)
         self._show()
+        if mended:
+            self._metrics.mended_files.labels(finding.kind).inc()
         what = "rebuilt from the truth" if mended else "no longer damaged"
         self._say(logging.WARNING, f"{what}: {finding.place}", finding)
 
