@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from partlens.common.durable import sync, write_atomically
+from partlens.common.durable import make_folder, sync, write_atomically
 from partlens.common.filters import Filter
 from partlens.explainer.errors import ShapeError
 from partlens.explainer.scoring import MIXTURES
@@ -57,7 +57,7 @@ class StandingStore:
             StandingQueryError: the disk refused it.
         """
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             write_atomically(self._path(query.id), _encoded(query), mode=0o600)
         except OSError as error:
             raise StandingQueryError(f"it cannot be saved: {error.strerror}") from error
