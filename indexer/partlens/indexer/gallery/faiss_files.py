@@ -43,13 +43,13 @@ def read_index(path: Path, dimensions: int, vectors: int) -> Any:
 
 def _ids(index: Any) -> NDArray[np.int64]:
     """The ids of all vectors."""
-    inverted = faiss.try_extract_index_ivf(index)
+    inverted: Any = faiss.try_extract_index_ivf(index)
     if inverted is None:
         if not isinstance(index, faiss.IndexIDMap):
             raise ValueError(f"an index of the kind {type(index).__name__} is not expected")
         return np.asarray(faiss.vector_to_array(index.id_map))
-    lists = faiss.downcast_InvertedLists(inverted.invlists)
-    packed = isinstance(lists, faiss.BlockInvertedLists)  # which have no code size
+    lists: Any = faiss.downcast_InvertedLists(inverted.invlists)
+    packed = type(lists).__name__ == "BlockInvertedLists"  # which have no code size
     fits = packed or lists.code_size == inverted.code_size
     if lists.nlist != inverted.nlist or not fits:
         raise ValueError("its lists are those of another index")
