@@ -188,7 +188,7 @@ WRONG: list[Any] = [
     {"type": "end"},
     {"type": ["end"], "after": GOOD["after"]},
     *(
-        message(1, **{name: value})
+        message(1, "end", **{name: value})
         for name, value in {
             "id": "../../etc/passwd",
             "camera": 200 * "../",

@@ -197,7 +197,7 @@ async def test_a_hook_that_never_answers_delays_neither_watchers_nor_redis(
 
     async def in_redis() -> bool:
         with redis_server.client as client:
-            return client.xlen(f"{tmp_path.name}:matches") == 4
+            return bool(client.xlen(f"{tmp_path.name}:matches") == 4)
 
     async with hook(silent) as (receiver, url):
         used = settings(redis=redis, standing={"webhook": url})
@@ -223,7 +223,7 @@ async def test_a_match_that_redis_refuses_is_written_later(
 
     async def written(count: int) -> bool:
         with redis_server.client as client:
-            return client.xlen(stream) == count
+            return bool(client.xlen(stream) == count)
 
     async with serving(model, gallery, used) as (running, standing):
         await save(standing)

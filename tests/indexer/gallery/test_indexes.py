@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -170,11 +171,12 @@ def test_an_index_of_wrong_numbers_with_right_checksums_is_not_used(
     (place,) = (one for one in (copy / INDEXES).iterdir() if one.is_dir())
     for file in ("positions.faiss", "embeddings.faiss"):
         whole = (place / file).read_bytes()
-        changed = faiss.read_index(str(place / file))
+        changed: Any = faiss.read_index(str(place / file))
         if faiss.try_extract_index_ivf(changed) is None:
             ids = faiss.rev_swig_ptr(changed.id_map.data(), changed.ntotal)
         else:
-            lists = faiss.try_extract_index_ivf(changed).invlists
+            inverted: Any = faiss.try_extract_index_ivf(changed)
+            lists = inverted.invlists
             ids = faiss.rev_swig_ptr(lists.get_ids(0), lists.list_size(0))
         ids += 10**9
         faiss.write_index(changed, str(place / file))
