@@ -49,7 +49,7 @@ def server_process(
     options += ["--address-file", file, *more]
     with log.open("wb") as opened:
         process = subprocess.Popen(
-            [sys.executable, "-m", "partlens.server.cli", *map(str, options)],
+            [sys.executable, "-m", "partlens.cli", "serve", *map(str, options)],
             stdout=opened,
             stderr=subprocess.STDOUT,
             env={**os.environ, "OMP_NUM_THREADS": "1"},

@@ -38,6 +38,7 @@ class Locked:
         attacker, victim: texts of two tokens that may do everything.
         file: the token file.
         attacker_id: id of the attacker's token.
+        credentials: with which to connect; None without TLS.
     """
 
     process: ServerProcess
@@ -45,6 +46,7 @@ class Locked:
     victim: str
     file: TokenFile
     attacker_id: str
+    credentials: grpc.ChannelCredentials | None = None
 
     @property
     def memory(self) -> int:
@@ -58,6 +60,8 @@ class Locked:
 
     def channel(self) -> grpc.aio.Channel:
         """A connection of its own."""
+        if self.credentials is not None:
+            return grpc.aio.secure_channel(self.process.address, self.credentials, options=_OPTIONS)
         return grpc.aio.insecure_channel(self.process.address, options=_OPTIONS)
 
 
@@ -68,11 +72,14 @@ def _status(pid: int, name: str) -> int:
 
 
 @contextmanager
-def locked(folder: Path, *more: str) -> Iterator[Locked]:
+def locked(
+    folder: Path, *more: str, credentials: grpc.ChannelCredentials | None = None
+) -> Iterator[Locked]:
     """A locked server over IMAGES synthetic images.
 
     Args:
         more: options of `partlens serve`.
+        credentials: with which to connect to a server with TLS.
     """
     net = head_modules.make("two branches")
     model = MetricModel.from_module(
@@ -108,7 +115,7 @@ def locked(folder: Path, *more: str) -> Iterator[Locked]:
         file.add(token)
     options = ["--set", f"access.tokens={file.path}", *more]
     with server_process(folder / "model", folder / "gallery", *options) as server:
-        yield Locked(server, made[0][1], made[1][1], file, made[0][0].id)
+        yield Locked(server, made[0][1], made[1][1], file, made[0][0].id, credentials)
 
 
 def metadata(token: str) -> tuple[tuple[str, str], ...]:

@@ -1,6 +1,7 @@
 """The program `partlens`. Its libraries are not part of the base install."""
 
 import io
+import os
 import sys
 
 _OF_THE_EXTRA = ("click", "jinja2", "PIL", "rich")
@@ -8,6 +9,9 @@ _OF_THE_EXTRA = ("click", "jinja2", "PIL", "rich")
 
 def main() -> None:
     """Run a command, or say how to install the command line."""
+    # gRPC's core reads this as it is imported. It would write a line for each TLS handshake that
+    # fails, and strangers can make those fail without end.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         from partlens.cli.main import main as command
     except ModuleNotFoundError as error:

@@ -22,6 +22,14 @@ def sync_all(folder: Path) -> None:
         sync(Path(place))
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, if they are missing; on disk when this returns."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in missing:
+        sync(one.parent)
+
+
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o666) -> None:
     """Replace a file so that readers, even after a crash, see the old content or the new.
 

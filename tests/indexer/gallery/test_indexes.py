@@ -6,7 +6,9 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import faiss
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -15,7 +17,7 @@ from indexed_gallery import COUNT, DIMENSIONS, SHARES, WIDE, fill, made, queries
 
 from partlens.explainer.scoring import Score
 from partlens.indexer.cli import index
-from partlens.indexer.gallery import Filter, Gallery
+from partlens.indexer.gallery import Filter, Gallery, checksums
 from partlens.indexer.gallery.erasure import erase
 from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.indexes import INDEXES, FactoryError
@@ -159,6 +161,36 @@ def test_an_index_that_is_damaged_in_use_is_made_again(folder: Path, file: str) 
         assert gallery.indexes.of(segment).on_disk
         assert recall(gallery, Filter()) >= before - 0.02
     assert not verify(folder).findings
+
+
+def test_an_index_of_wrong_numbers_with_right_checksums_is_not_used(
+    folder: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "gallery"
+    shutil.copytree(folder, copy)
+    (place,) = (one for one in (copy / INDEXES).iterdir() if one.is_dir())
+    for file in ("positions.faiss", "embeddings.faiss"):
+        whole = (place / file).read_bytes()
+        changed: Any = faiss.read_index(str(place / file))
+        if faiss.try_extract_index_ivf(changed) is None:
+            ids = faiss.rev_swig_ptr(changed.id_map.data(), changed.ntotal)
+        else:
+            inverted: Any = faiss.try_extract_index_ivf(changed)
+            lists = inverted.invlists
+            ids = faiss.rev_swig_ptr(lists.get_ids(0), lists.list_size(0))
+        ids += 10**9
+        faiss.write_index(changed, str(place / file))
+        checksums.record(place / "files.sha256", [place / file])
+        with Gallery.open(copy) as gallery:
+            (segment,) = gallery.view.live.segments
+            assert not gallery.indexes.of(segment).on_disk
+            assert recall(gallery, Filter()) >= 0.95
+            assert gallery.indexes.missing([segment]) == [segment], "to be made again"
+        (place / file).write_bytes(whole)
+        checksums.record(place / "files.sha256", [place / file])
+    with Gallery.open(copy) as gallery:
+        (segment,) = gallery.view.live.segments
+        assert gallery.indexes.of(segment).on_disk
 
 
 def test_memory_is_what_the_plan_says(gallery: Gallery) -> None:

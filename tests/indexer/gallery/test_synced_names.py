@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from partlens.indexer.gallery.durability import everything_below, sync_new
+from partlens.indexer.gallery.durability import files_below, sync_new
 
 
 def test_names_of_files_that_are_gone_are_forgotten(tmp_path: Path) -> None:
-    known = everything_below(tmp_path)
+    known = files_below(tmp_path)
     for number in range(50):
         file = tmp_path / "data" / f"{number}"
         file.parent.mkdir(exist_ok=True)

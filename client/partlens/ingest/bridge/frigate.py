@@ -15,6 +15,7 @@ from partlens.ingest.errors import EntryError, SnapshotError
 from partlens.ingest.event import IngestEvent
 from partlens.ingest.stream import IngestStream
 from partlens.runtime.config.sections import BridgeSection
+from partlens.runtime.sparse_log import SparseLog
 from partlens.runtime.tasks import end
 
 _log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class FrigateBridge:
         self._messages, self._api, self._stream = messages, api, stream
         self._settings, self._limits, self._metrics = settings, limits, metrics
         self._stopping = asyncio.Event()
+        self._malformed, self._missing = SparseLog(_log), SparseLog(_log)
 
     def stop(self) -> None:
         """Make run return; the broker sends an unfinished message again to the next run."""
@@ -79,17 +81,17 @@ class FrigateBridge:
         try:
             event = read(payload)
         except EntryError as error:
-            _log.warning("a message %s", error)
+            self._malformed.write("a message %s", error)
             return "malformed"
         if not self._wanted(event):
             return "passed"
         try:
             await self._push(event)
         except EntryError as error:
-            _log.warning("a message %s", error)
+            self._malformed.write("a message %s", error)
             return "malformed"
         except (SnapshotError, PictureError) as error:
-            _log.warning("object %s has no usable snapshot: %s", event.after.id, error)
+            self._missing.write("object %s has no usable snapshot: %s", event.after.id, error)
             return "missing"
         return "pushed"
 

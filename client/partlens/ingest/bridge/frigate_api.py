@@ -123,7 +123,9 @@ class FrigateApi:
                 if error.away:
                     raise
                 self._cameras = {}
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            except (
+                ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError,
+            ):  # fmt: skip
                 self._cameras = {}
             self._read_at = time.monotonic()
         return self._cameras.get(name, _Camera())
@@ -163,7 +165,9 @@ class FrigateApi:
         """Whether Frigate itself answers, not a proxy in front of it."""
         try:
             async with asyncio.timeout(_SILENCE):
-                return (await self._client.get(f"{self._base}/api/version")).status_code == 200
+                # The body is not read: whoever answers may send one without end.
+                async with self._client.stream("GET", f"{self._base}/api/version") as answer:
+                    return answer.status_code == 200
         except (httpx.HTTPError, TimeoutError):
             return False
 

@@ -10,6 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from partlens.ingest.errors import EntryError
 
+MOST_BYTES = 2**20
+"""Of a message. Frigate's have a few kilobytes."""
 _Pixel = Annotated[float, Field(ge=-1e6, le=1e6)]
 Box = tuple[_Pixel, _Pixel, _Pixel, _Pixel]
 """(left, top, right, bottom) in pixels of the frame that Frigate detects in."""
@@ -91,6 +93,8 @@ def read(payload: bytes) -> FrigateEvent:
     Raises:
         EntryError: the payload is not a valid event.
     """
+    if len(payload) > MOST_BYTES:
+        raise EntryError(f"has more than {MOST_BYTES} bytes, and is not read")
     try:
         return FrigateEvent.model_validate_json(payload)
     except ValidationError as error:

@@ -3,17 +3,21 @@
 import asyncio
 import logging
 import ssl
+import threading
 from dataclasses import dataclass
 from typing import Any
 
 from partlens.common.redaction import redacted
+from partlens.ingest.bridge.frigate_event import MOST_BYTES
 from partlens.runtime.config.sections import BridgeSection
 from partlens.runtime.errors import SettingsError
 from partlens.runtime.secret_files import read_secret
+from partlens.runtime.sparse_log import SparseLog
 
 _log = logging.getLogger(__name__)
-_WAITING = 10_000
-"""Maximum number of waiting messages. At QoS 1 the broker sends few ahead; at QoS 0, all."""
+_WAITING, _WAITING_BYTES = 10_000, 64 * 2**20
+"""Maximum number of waiting messages, and of their bytes. At QoS 1 the broker sends few ahead; at
+QoS 0, all."""
 _KEEP_ALIVE, _SLOWEST_RETRY = 30, 30
 """Seconds until a silent broker is pinged, and maximum seconds between attempts to reconnect."""
 
@@ -43,17 +47,20 @@ class MqttMessages:
 
     def __init__(self, settings: BridgeSection) -> None:
         try:
-            from paho.mqtt import client as mqtt
             from paho.mqtt.enums import CallbackAPIVersion
+
+            from partlens.ingest.bridge.mqtt_client import MqttClient
         except ImportError as error:
             raise SettingsError(
                 "the bridge needs an extra: pip install 'partlens[bridge]'"
             ) from error
         self._settings, self._topic = settings, f"{settings.topic_prefix}/events"
-        self._messages: asyncio.Queue[Message] = asyncio.Queue(_WAITING)
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._lock, self._waiting, self._waiting_bytes = threading.Lock(), 0, 0
+        self._lost = SparseLog(_log, logging.ERROR)
         self._connection = 0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._client = mqtt.Client(
+        self._client = MqttClient(
             CallbackAPIVersion.VERSION2,
             client_id=settings.client_id,
             clean_session=False,
@@ -86,7 +93,11 @@ class MqttMessages:
 
     async def next(self) -> Message:
         """Wait for the next message."""
-        return await self._messages.get()
+        message = await self._messages.get()
+        with self._lock:
+            self._waiting -= 1
+            self._waiting_bytes -= len(message.payload)
+        return message
 
     def done(self, message: Message) -> None:
         """Acknowledge a message; if its connection was lost, the broker sends it again."""
@@ -124,18 +135,24 @@ class MqttMessages:
             _log.warning("lost the connection to %s: %s", self._settings.mqtt, reason)
 
     def _arrived(self, client: object, data: object, message: Any) -> None:
-        """Runs on paho's thread."""
-        if self._loop is not None and not self._loop.is_closed():
-            told = Message(
-                bytes(message.payload), int(message.mid), int(message.qos), self._connection
+        """Runs on paho's thread, which must not fill the loop with more than may wait."""
+        if self._loop is None or self._loop.is_closed():
+            return
+        # One byte too many, so that the message is reported as too large.
+        payload = bytes(message.payload[: MOST_BYTES + 1])
+        with self._lock:
+            full = self._waiting >= _WAITING
+            full |= self._waiting_bytes + len(payload) > _WAITING_BYTES
+            if not full:
+                self._waiting += 1
+                self._waiting_bytes += len(payload)
+        if full:
+            self._lost.write(
+                "too many messages wait, and one was lost: make Frigate publish at qos 1"
             )
-            self._loop.call_soon_threadsafe(self._put, told)
-
-    def _put(self, message: Message) -> None:
-        try:
-            self._messages.put_nowait(message)
-        except asyncio.QueueFull:
-            _log.error("%d messages wait; one was lost: make Frigate publish at qos 1", _WAITING)
+            return
+        told = Message(payload, int(message.mid), int(message.qos), self._connection)
+        self._loop.call_soon_threadsafe(self._messages.put_nowait, told)
 
 
 def _context(settings: BridgeSection) -> ssl.SSLContext:

@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from partlens.common.durable import move_into_place
+from partlens.common.durable import make_folder, move_into_place
 from partlens.indexer.errors import AlreadyExistsError
 from partlens.indexer.gallery.durability import refusals
 from partlens.indexer.gallery.gallery_spec import GallerySpec
@@ -23,7 +23,8 @@ def create_folder(path: Path, bound: GallerySpec) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with refusals(path.name):
-            draft.mkdir(parents=True)
+            make_folder(path.parent)
+            draft.mkdir()
             LanceRows.create(draft, bound)
             bound.write(draft)
             move_into_place(draft, path)

@@ -27,12 +27,12 @@ _OTHERWISE = "see whether the disk is sound, and do it again"
 def sync_new(folder: Path, known: set[Path]) -> list[Path]:
     """Sync every file and folder below `folder` that is not known yet; gives the new files.
 
-    Known files never change; a folder is synced when a name in it is new. Names that begin with a
-    dot are skipped: a compaction is still writing these files. Names of files that are gone are
-    forgotten.
+    Known files never change; a folder is synced when the name of a file or folder in it is new.
+    Names that begin with a dot are skipped: a compaction is still writing these files. Names of
+    files that are gone are forgotten.
     """
-    found, there = list[Path](), set[Path]()
-    for place, _, names in os.walk(folder, topdown=False):
+    found, there, made = list[Path](), set[Path](), set[Path]()
+    for place, folders, names in os.walk(folder, topdown=False):
         here = [Path(place, name) for name in names]
         there.update(here)
         there.add(Path(place))
@@ -41,19 +41,18 @@ def sync_new(folder: Path, known: set[Path]) -> list[Path]:
             sync(path)
         known.update(new)
         found += new
-        if new or Path(place) not in known:
+        if Path(place) not in known:
+            made.add(Path(place))
+        if new or Path(place) in made or any(Path(place, name) in made for name in folders):
             sync(Path(place))
             known.add(Path(place))
     known &= there
     return found
 
 
-def everything_below(folder: Path) -> set[Path]:
-    """The files and folders below a folder, and it."""
-    below = {folder}
-    for place, folders, names in os.walk(folder):
-        below.update(Path(place, name) for name in (*folders, *names))
-    return below
+def files_below(folder: Path) -> set[Path]:
+    """The files below a folder."""
+    return {Path(place, name) for place, _, names in os.walk(folder) for name in names}
 
 
 def remove_entry(path: Path) -> None:

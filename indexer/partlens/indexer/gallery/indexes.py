@@ -22,6 +22,7 @@ from partlens.indexer.errors import DamagedError, GalleryError, unreadable
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.copies import Copies
 from partlens.indexer.gallery.durability import remove_entry
+from partlens.indexer.gallery.faiss_files import read_index
 from partlens.indexer.gallery.gpu import gpu_copy, require_gpu
 from partlens.indexer.gallery.plan import (
     AUTO,
@@ -243,21 +244,23 @@ def _load(path: Path, segment: Segment) -> SegmentIndex:
 
 
 def _open(path: Path, segment: Segment) -> SegmentIndex:
+    rows, positions, dimensions = segment.contributions.shape
     try:
         facts = json.loads(read_file(path / _FACTS))
+        fits = [facts["rows"], facts["positions"]] == [rows, positions]
         found = SegmentIndex(
-            faiss.read_index(str(path / _POSITIONS)),
-            faiss.read_index(str(path / _EMBEDDINGS)),
+            read_index(path / _POSITIONS, dimensions, rows * positions),
+            read_index(path / _EMBEDDINGS, dimensions, rows),
             np.load(path / _UNITS, allow_pickle=False),
             on_disk=True,
         )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (
+        # RecursionError is a RuntimeError.
+        OSError, ValueError, KeyError, TypeError, RuntimeError, MemoryError,
+    ) as error:  # fmt: skip
         raise unreadable(f"index {path.name} cannot be read: {error}", error) from error
-    rows, positions, dimensions = segment.contributions.shape
-    fits = [facts["rows"], facts["positions"]] == [rows, positions]
     fits &= found.units.shape == (rows, dimensions) and found.units.dtype == np.float16
-    of = (found.positions, found.embeddings)
-    if not fits or any(index.d != dimensions or index.ntotal > rows * positions for index in of):
+    if not fits:
         raise DamagedError(f"index {path.name} is not one of segment {path.name}")
     return found
 

@@ -29,7 +29,7 @@ from partlens.indexer.gallery.committed import (
 )
 from partlens.indexer.gallery.durability import (
     damage,
-    everything_below,
+    files_below,
     is_refusal,
     refusals,
     sync_new,
@@ -125,7 +125,8 @@ class LanceRows:
             for path in later_manifests(self._path, self._committed.version):
                 path.unlink()
             dataset = opened(self._path, self._committed.version)
-            self._synced = everything_below(self._path)
+            # Not the folders: a writer that was killed may have left their names unsynced.
+            self._synced = files_below(self._path)
             self.current = RowsVersion(dataset.checkout_version(dataset.version))
             self._complete(sums)
         self._writer = dataset
@@ -363,7 +364,7 @@ class LanceRows:
         self._writer = None
         if Committed.read(self._folder) == before and not self._rewriting:
             # Do not fill a full disk with files that nothing refers to.
-            for path in everything_below(self._path) - known:
+            for path in files_below(self._path) - known:
                 if path.is_file() and path.suffix != ".json":
                     path.unlink(missing_ok=True)
         self.begin()

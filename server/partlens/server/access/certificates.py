@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc
 
 from partlens.runtime.config.sections import AccessSection
+from partlens.runtime.sparse_log import SparseLog
 from partlens.server.errors import CertificateError
 
 _log = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ class Certificates:
         self._certificate, self._key, self._client_ca = certificate, key, client_ca
         self._stamp: _Stamp = ()
         self._lock = threading.Lock()
+        # Every connection looks at the files.
+        self._broken = SparseLog(_log, logging.ERROR)
 
     def credentials(self) -> grpc.ServerCredentials:
         """Credentials for a port; every new connection uses the files' current certificate.
@@ -46,7 +49,7 @@ class Certificates:
                 return None if self._stamp == self._now() else self._read()
             except (OSError, CertificateError) as error:
                 # The file may be half written: keep the certificate that works.
-                _log.error("cannot reload the certificate: %s", error)
+                self._broken.write("cannot reload the certificate: %s", error)
                 return None
 
     def _read(self) -> grpc.ServerCertificateConfiguration:

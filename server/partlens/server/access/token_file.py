@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from partlens.common import strict_json
-from partlens.common.durable import write_atomically
+from partlens.common.durable import make_folder, write_atomically
 from partlens.server.access.tokens import Token
 from partlens.server.errors import TokenFileError
 
@@ -77,7 +77,7 @@ class TokenFile:
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Token]]:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path.parent)
             lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX)

@@ -14,8 +14,8 @@ from partlens.server.observe.metrics import StandingMetrics
 from partlens.server.standing.matcher import Matcher, StandingMatch
 
 _LOOK_SECONDS = 0.25
-_WAITING = 256
-"""Notes that may wait for one watcher; bounds memory."""
+_WAITING, _WAITING_MATCHES = 256, 20_000
+"""Notes that may wait for one watcher, and matches in them if there are several; bounds memory."""
 _PART_IMAGES = 512
 """Earlier images scanned for one watcher before others have their turn."""
 
@@ -40,7 +40,8 @@ class Board:
         self._matcher, self._metrics = matcher, metrics
         self._thread = ThreadPoolExecutor(1, "partlens-standing")
         self._version, self._revision = matcher.version, matcher.newest
-        self._watching: set[asyncio.Queue[Note | None]] = set()
+        # With the number of matches that wait in each.
+        self._watching: dict[asyncio.Queue[Note | None], int] = {}
         self._stopped = False
         self._task = keep_running("matcher", self._look_on, report)
 
@@ -57,7 +58,7 @@ class Board:
             StoppingError: the server began to stop.
         """
         mine: asyncio.Queue[Note | None] = asyncio.Queue(_WAITING)
-        self._watching.add(mine)
+        self._watching[mine] = 0
         try:
             seen = self._revision
             if after is not None and after < seen:
@@ -76,10 +77,12 @@ class Board:
                         "the watcher is too slow for the rate of matches; watch again after the"
                         " last revision seen"
                     )
+                if mine in self._watching:
+                    self._watching[mine] -= len(note.matches)
                 # The scan above may have found some of these already.
                 yield replace(note, matches=[m for m in note.matches if m.revision > seen])
         finally:
-            self._watching.discard(mine)
+            self._watching.pop(mine, None)
 
     def end(self) -> None:
         """Ends all watching."""
@@ -98,10 +101,13 @@ class Board:
         # After an error, the same images are scanned again.
         while True:
             version = self._matcher.version
-            if version != self._version:
+            while version != self._version:
                 with self._metrics.seconds.time():
-                    note = await self._look(self._revision)
-                self._version, self._revision = version, note.revision
+                    note = await self._look(self._revision, _PART_IMAGES)
+                if note.revision == self._revision:
+                    self._version = version
+                    break
+                self._revision = note.revision
                 self._metrics.matches.inc(len(note.matches))
                 self._tell(note)
             await asyncio.sleep(_LOOK_SECONDS)
@@ -130,16 +136,21 @@ class Board:
             raise
 
     def _tell(self, note: Note) -> None:
-        for queue in list(self._watching):
-            try:
-                queue.put_nowait(note)
-            except asyncio.QueueFull:
-                self._watching.discard(queue)
+        for queue, waiting in list(self._watching.items()):
+            too_many = waiting > 0 and waiting + len(note.matches) > _WAITING_MATCHES
+            if queue.full() or too_many:
+                del self._watching[queue]
                 _force(queue)
+            else:
+                queue.put_nowait(note)
+                self._watching[queue] += len(note.matches)
 
 
 def _force(queue: "asyncio.Queue[Note | None]") -> None:
-    """Signals the end to a watcher, even if its queue is full."""
-    if queue.full():
+    """Signals the end to a watcher, after the last note that it took.
+
+    It must not get later notes without earlier ones: it resumes after the last that it saw.
+    """
+    while not queue.empty():
         queue.get_nowait()
     queue.put_nowait(None)

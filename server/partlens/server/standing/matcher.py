@@ -79,7 +79,10 @@ class Matcher:
         queries = self._store.read()
         if queries is not self._known:
             spec = self._gallery.spec
-            self._parts = {id: one.parts(spec) for id, one in queries.items()}
+            self._parts = {
+                id: self._parts[id] if one is self._known.get(id) else one.parts(spec)
+                for id, one in queries.items()
+            }
             searches: list[tuple[Score, Sequence[QueryPart]]] = [
                 (one.score, self._parts[id]) for id, one in queries.items()
             ]

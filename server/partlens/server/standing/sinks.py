@@ -23,7 +23,6 @@ from partlens.server.standing.matcher import StandingMatch
 
 _log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 60.0
-_SECONDS = 10.0
 _DAY = 86400
 
 Deliver = Callable[[StandingMatch], Awaitable[None]]
@@ -89,9 +88,11 @@ def _read(cursor: Path) -> int | None:
 
 
 # Atomic, so that exactly one of several servers writes a match, and none claims it and then dies.
+# Redis does not undo a script that fails halfway: the match is claimed only once it is written.
 _ONCE = """
-if redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[1]) then
+if redis.call('EXISTS', KEYS[1]) == 0 then
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*', 'match', ARGV[3])
+  redis.call('SET', KEYS[1], '1', 'EX', ARGV[1])
 end
 """
 
@@ -114,7 +115,7 @@ def redis_stream(redis: Redis, prefix: str, settings: StandingSection, encode: T
 
 def webhook(web: WebClient, settings: StandingSection, encode: ToJson) -> Deliver:
     """Delivers by HTTP POST to the address in the settings. A response of 4xx, except 408 and 429,
-    is final: the match is skipped.
+    is final: the match is skipped. A redirect is not followed; the match is retried.
 
     Raises:
         SettingsError: the file of the secret cannot be read.
@@ -127,22 +128,24 @@ def webhook(web: WebClient, settings: StandingSection, encode: ToJson) -> Delive
         if secret:
             headers["x-partlens-signature"] = f"sha256={hmac.digest(secret, body, 'sha256').hex()}"
         try:
-            answer = await web.client.post(
-                settings.webhook or "", content=body, headers=headers, timeout=_SECONDS
-            )
-        except httpx.HTTPError as error:
+            status = await web.post(settings.webhook or "", body, headers)
+        except (httpx.HTTPError, TimeoutError) as error:
             raise DeliveryError(
                 redacted(
                     f"the webhook does not answer at {web.way}: {type(error).__name__} {error}"
                 ).rstrip()
             ) from error
-        if answer.status_code in (408, 429) or answer.status_code >= 500:
-            raise DeliveryError(f"the webhook at {web.way} answers {answer.status_code}")
-        if answer.status_code >= 300:
+        if 300 <= status < 400:
+            raise DeliveryError(
+                f"the webhook at {web.way} redirects ({status}), and redirects are not followed;"
+                " set standing.webhook to the final address"
+            )
+        if status in (408, 429) or status >= 500:
+            raise DeliveryError(f"the webhook at {web.way} answers {status}")
+        if status >= 400:
             _log.error(
-                "the webhook at %s refuses a match of %s: %d",
-                web.way, match.query.id, answer.status_code,
-            )  # fmt: skip
+                "the webhook at %s refuses a match of %s: %d", web.way, match.query.id, status
+            )
 
     return deliver
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
+from partlens.common.durable import make_folder
 from partlens.indexer.gallery import Gallery
 from partlens.runtime.config.settings import Settings
 from partlens.runtime.redis_connection import connect
@@ -106,7 +107,7 @@ class Standing:
                 self._redis, settings.redis.prefix, settings.standing, encode
             )
         for name, deliver in sinks.items():
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             cursor = self._folder / f"{name}.json"
             work = partial(pump, self.board, cursor, deliver)
             self._pumps.append(keep_running(name, work, self._report))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from partlens.common.durable import sync, write_atomically
+from partlens.common.durable import make_folder, sync, write_atomically
 from partlens.common.filters import Filter
 from partlens.explainer.errors import ShapeError
 from partlens.explainer.scoring import MIXTURES
@@ -39,11 +39,12 @@ class StandingStore:
     def __init__(self, folder: Path, spec: ModelSpec) -> None:
         self._folder, self._spec = folder, spec
         self._stamp: object = None
+        self._read: dict[str, tuple[int, StandingQuery | None]] = {}
         self._queries: Mapping[str, StandingQuery] = {}
 
     def read(self) -> Mapping[str, StandingQuery]:
-        """All standing queries by id, in order of creation. If nothing has changed, returns the
-        same object as before and only scans the folder."""
+        """All standing queries by id, in order of creation. Scans the folder, and reads only files
+        that have changed; if none has, returns the same object as before."""
         stamp = self._look()
         if stamp != self._stamp:
             found = sorted(self._load(), key=lambda one: (one.created_at, one.id))
@@ -57,7 +58,7 @@ class StandingStore:
             StandingQueryError: the disk refused it.
         """
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             write_atomically(self._path(query.id), _encoded(query), mode=0o600)
         except OSError as error:
             raise StandingQueryError(f"it cannot be saved: {error.strerror}") from error
@@ -94,16 +95,26 @@ class StandingStore:
         )
 
     def _load(self) -> Iterator[StandingQuery]:
+        before, self._read = self._read, {}
         for entry in self._files():
-            try:
-                query = _decoded(Path(entry.path), self._spec)
-            except StandingQueryError as error:
-                _log.error("skipped standing query %s: %s", entry.name, error)
-                continue
-            if query.model_digest == self._spec.digest:
+            stamp = entry.stat().st_mtime_ns
+            known = before.get(entry.name)
+            query = known[1] if known and known[0] == stamp else self._load_one(entry)
+            self._read[entry.name] = stamp, query
+            if query is not None:
                 yield query
-            else:
-                _log.warning("skipped standing query %s: it belongs to another model", query.id)
+
+    def _load_one(self, entry: os.DirEntry[str]) -> StandingQuery | None:
+        """The query of a file; None if it is to be skipped."""
+        try:
+            query = _decoded(Path(entry.path), self._spec)
+        except StandingQueryError as error:
+            _log.error("skipped standing query %s: %s", entry.name, error)
+            return None
+        if query.model_digest != self._spec.digest:
+            _log.warning("skipped standing query %s: it belongs to another model", query.id)
+            return None
+        return query
 
 
 def _encoded(query: StandingQuery) -> bytes:
