@@ -85,6 +85,7 @@ class Rate:
         if wait := bucket.take(now):
             raise RateError(
                 f"token {token} may make {self._rate:g} calls per second, in bursts of"
-                f" {self._burst:g}; try again in {wait:.2f} s",
+                f" {self._burst:g} (limits.calls_per_second, limits.burst_calls); try again in"
+                f" {wait:.2f} s",
                 wait,
             )
