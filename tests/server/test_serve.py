@@ -125,6 +125,7 @@ def test_a_locked_server_is_searched_from_the_command_line(
         secure = ["--ca", str(files["ca"])]
         refused = run(search, [*search_it, *secure])
         assert refused.exit_code == 1 and "this server needs a token" in refused.stderr
+        assert "***" not in refused.stderr  # The advice is not taken for a secret.
         by_file = run(search, [*search_it, *secure, "--token-file", str(files["token"])])
         assert by_file.exit_code == 0, by_file.output
         assert json.loads(by_file.stdout)["hits"] == []

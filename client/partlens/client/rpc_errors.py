@@ -61,7 +61,7 @@ def _typed(error: grpc.Call | grpc.aio.AioRpcError, details: _Details, route: Ro
         case grpc.StatusCode.RESOURCE_EXHAUSTED if details.reason:
             return ExhaustedError(message)
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return ExhaustedError(f"over a limit of the server at {route}: {message}")
+            return ExhaustedError(f"over a limit of the server at {route}: {_explained(message)}")
         case grpc.StatusCode.UNAVAILABLE if details.reason:
             return UnavailableError(message)
         case grpc.StatusCode.UNAVAILABLE:
@@ -76,6 +76,13 @@ def _typed(error: grpc.Call | grpc.aio.AioRpcError, details: _Details, route: Ro
             )
         case _:
             return ServerError(f"{code.name}: {message}", code)
+
+
+def _explained(message: str) -> str:
+    """What gRPC says about a message that is too large, with what to do."""
+    if message.startswith("SERVER: Received message larger than max"):
+        return f"{message}. Send smaller pictures, or raise limits.request_bytes of the server"
+    return message
 
 
 def _details(error: grpc.Call | grpc.aio.AioRpcError) -> _Details:

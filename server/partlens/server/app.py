@@ -241,5 +241,6 @@ def _add_port(
         return server.add_insecure_port(listen)
     except RuntimeError as error:
         raise ListenError(
-            f"cannot listen on {listen}: give host:port of this machine, with a free port"
+            f"cannot listen on {listen}: give --listen an address of this machine and a port that"
+            " no other process uses"
         ) from error

@@ -47,7 +47,7 @@ async def test_more_streams_than_the_limit_are_refused_and_calls_are_not(
                 assert (await stream.read()).HasField("committed")
             upload = [Upload("late", picture(9))]
             with pytest.raises(
-                ExhaustedError, match="2 streams of uploads are in progress"
+                ExhaustedError, match=r"2 streams of uploads .* \(limits\.upload_streams\)"
             ) as caught:
                 await client.upsert_images(upload)
             assert caught.value.retry_seconds and "late" not in gallery.view

@@ -88,7 +88,7 @@ def choose_queries(
             known = sorted({name for image in images for name in image.parts})
             raise AnnotationError(
                 f"part {part!r} is visible in {len(visible)} images, but 2 are needed; annotated"
-                f" parts: {', '.join(known) or 'none'}"
+                f" parts: {', '.join(known) or 'none'} (choose with --part)"
             )
         random = np.random.default_rng([seed, number])
         some = random.choice(visible, min(count, len(visible)), replace=False)

@@ -46,8 +46,8 @@ class Authentication:
         given = call.metadata.get(_HEADER, "")
         if not given.lower().startswith(_SCHEME):
             raise UnauthenticatedError(
-                "this server needs a token: send the metadata `authorization: Bearer TOKEN`"
-                " (partlens: --token-file or PARTLENS_TOKEN)"
+                "this server needs a token: give --token-file or PARTLENS_TOKEN; from another"
+                " client, send the metadata `authorization` with the scheme `Bearer`"
             )
         id, secret = split(given[len(_SCHEME) :].strip())
         token = self._tokens.read().get(id)

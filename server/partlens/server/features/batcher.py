@@ -86,8 +86,8 @@ class Batcher:
                 return await self._enqueue(pixels, holder)
         if len(self._waiting) >= self._queue:
             raise OverloadedError(
-                f"{self._queue} images are waiting for the model, the most this server allows; try"
-                " again"
+                f"{self._queue} images are waiting for the model, the most this server allows"
+                " (limits.waiting_images); try again"
             )
         return await self._enqueue(pixels, holder)
 

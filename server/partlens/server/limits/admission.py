@@ -17,7 +17,12 @@ _KINDS = {
     "/partlens.v1.GalleryService/UpsertImages": "stream",
     "/partlens.v1.StandingQueryService/WatchMatches": "watch",
 }
-_NAMES = {"call": "calls", "stream": "streams of uploads", "watch": "watchers of matches"}
+_NAMES = {
+    "call": ("calls", "concurrent_calls"),
+    "stream": ("streams of uploads", "upload_streams"),
+    "watch": ("watchers of matches", "watch_streams"),
+}
+"""How messages name each kind of call, and the setting that bounds it."""
 
 
 @dataclass(eq=False)
@@ -26,39 +31,43 @@ class Places:
 
     Attributes:
         name: of such calls, in messages.
+        setting: name of the setting that bounds them, in messages.
         most: most calls in progress.
         tokens, networks: what each token and each network holds of them.
         now: calls in progress.
     """
 
     name: str
+    setting: str
     most: int
     tokens: Holders
     networks: Holders
     now: int = 0
 
     @classmethod
-    def of(cls, name: str, most: int, limits: LimitsSection) -> "Places":
-        """As the settings share them out."""
+    def of(cls, name: str, setting: str, limits: LimitsSection) -> "Places":
+        """As many as the setting says, as the settings share them out."""
+        most: int = getattr(limits, setting)
         tokens = Holders(share_of(most, limits.token_share))
-        return cls(name, most, tokens, Holders(share_of(most, limits.network_share)))
+        return cls(name, setting, most, tokens, Holders(share_of(most, limits.network_share)))
 
     def take(self, token: str, peer: str) -> None:
         """Takes a place; OverloadedError if there is none for this caller."""
         place = network(peer)
         if self.now >= self.most:
             raise OverloadedError(
-                f"{self.most} {self.name} are in progress, the most this server allows; try again"
+                f"{self.most} {self.name} are in progress, the most this server allows"
+                f" (limits.{self.setting}); try again"
             )
         if self.tokens.full(token):
             raise OverloadedError(
                 f"{self.tokens.most} {self.name} of token {token} are in progress, the most for"
-                " one token; try again"
+                f" one token (limits.token_share of limits.{self.setting}); try again"
             )
         if self.networks.full(place):
             raise OverloadedError(
                 f"{self.networks.most} {self.name} from {place} are in progress, the most for one"
-                " network; try again"
+                f" network (limits.network_share of limits.{self.setting}); try again"
             )
         self.now += 1
         self.tokens.take(token)
@@ -80,14 +89,7 @@ class Admission:
     """
 
     def __init__(self, limits: LimitsSection, gauge: Gauge) -> None:
-        most = {
-            "call": limits.concurrent_calls,
-            "stream": limits.upload_streams,
-            "watch": limits.watch_streams,
-        }
-        self._places = {
-            kind: Places.of(_NAMES[kind], count, limits) for kind, count in most.items()
-        }
+        self._places = {kind: Places.of(*names, limits) for kind, names in _NAMES.items()}
         self._gauge = gauge
         self._idle = asyncio.Event()
         self._idle.set()

@@ -70,13 +70,14 @@ class Standing:
         saved = self.read().values()
         if len(saved) >= most:
             raise OverloadedError(
-                f"{most} standing queries are saved, the most allowed; delete some"
+                f"{most} standing queries are saved, the most allowed (standing.queries);"
+                " delete some"
             )
         share = share_of(most, self._settings.limits.token_share)
         if query.token and sum(one.token == query.token for one in saved) >= share:
             raise OverloadedError(
                 f"{share} standing queries of token {query.token} are saved, the most for one"
-                " token; delete some"
+                " token (limits.token_share of standing.queries); delete some"
             )
         self._changing.add(query)
 

@@ -26,8 +26,8 @@ class OpenCalls(grpc.aio.ServerInterceptor):  # type: ignore[misc, unused-ignore
     def __init__(self, limits: LimitsSection) -> None:
         self._limits = limits
         # Health checks must find a place however many callers watch.
-        self._short = Places.of("health checks", limits.open_calls, limits)
-        self._long = Places.of("health and reflection streams", limits.open_calls, limits)
+        self._short = Places.of("health checks", "open_calls", limits)
+        self._long = Places.of("health and reflection streams", "open_calls", limits)
 
     async def intercept_service(
         self,
