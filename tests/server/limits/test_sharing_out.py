@@ -2,7 +2,9 @@
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
 from functools import partial
+from random import Random
 from types import SimpleNamespace
 
 import pytest
@@ -11,13 +13,16 @@ from tests.server.conftest import DEADLINE
 
 from partlens.runtime.config.sections import LimitsSection
 from partlens.server.caller.caller import Caller
+from partlens.server.calls import call as calls
 from partlens.server.calls.call import Call
 from partlens.server.errors import OverloadedError, RateError
+from partlens.server.handlers.inbox import receiving
 from partlens.server.limits.admission import Admission
 from partlens.server.limits.budget import Budget
 from partlens.server.limits.holders import Holders
 from partlens.server.limits.rate import Rate
 from partlens.server.limits.turns import Turns
+from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
 
 SEARCH = "/partlens.v1.PartSearchService/SearchRegions"
 
@@ -33,8 +38,9 @@ async def admitted(admission: Admission, *calls: Call) -> int:
     async def hold(one: Call) -> None:
         nonlocal count
         try:
-            async with admission.around(one):
-                count += 1
+            with one.held:
+                async with admission.around(one):
+                    count += 1
                 inside.release()
                 await may_go.wait()
         except OverloadedError:
@@ -56,8 +62,13 @@ def admission() -> Admission:
 
 
 async def test_one_token_leaves_places_for_others(admission: Admission) -> None:
-    assert await admitted(admission, *[call("busy")] * 9) == 4
-    assert await admitted(admission, *[call("busy")] * 9, *[call("calm")] * 9) == 8
+    assert await admitted(admission, *(call("busy") for _ in range(9))) == 4
+    assert (
+        await admitted(
+            admission, *(call("busy") for _ in range(9)), *(call("calm") for _ in range(9))
+        )
+        == 8
+    )
 
 
 async def test_one_network_leaves_places_for_others(admission: Admission) -> None:
@@ -79,7 +90,7 @@ async def test_places_come_back_and_callers_are_forgotten(admission: Admission) 
 
 def test_holders_remember_only_those_that_hold_something() -> None:
     holders = Holders(2)
-    for n in range(100):
+    for n in range(40):
         holders.take(f"{n}")
         holders.give(f"{n}")
     assert len(holders) == 0 and not holders.full("1")
@@ -175,6 +186,34 @@ async def test_bytes_are_shared_and_one_holder_cannot_take_them_all() -> None:
     assert budget.used == 0 and not budget._held
     # What is larger than the whole is let in alone, so that no stream waits for ever.
     await asyncio.wait_for(budget.reserve("large", 500), DEADLINE)
+
+
+async def test_streams_cancelled_at_any_instant_leave_no_bytes_behind() -> None:
+    """Each waits for room that the others free, and is cancelled after some steps of the loop."""
+    random, budget, limits = Random(3), Budget(2000, 1000), LimitsSection()
+    message = UpsertImagesRequest(id="x" * 300)
+
+    async def stream(n: int) -> None:
+        async def requests() -> AsyncIterator[UpsertImagesRequest]:
+            for _ in range(30):
+                await asyncio.sleep(0)
+                yield message
+
+        calls.enter(call(f"token {n % 5}"))
+        async with receiving(requests(), limits, budget, stopping) as inbox:
+            while await inbox.take():
+                await asyncio.sleep(0)
+
+    for _ in range(40):
+        stopping = asyncio.Event()
+        tasks = [asyncio.create_task(stream(n)) for n in range(20)]
+        for task in random.sample(tasks, len(tasks)):
+            for _ in range(random.randrange(12)):
+                await asyncio.sleep(0)
+            task.cancel()
+        stopping.set()
+        await asyncio.wait(tasks, timeout=DEADLINE)
+        assert budget.used == 0 and not budget._held
 
 
 async def test_work_that_began_ends_though_its_caller_left() -> None:
