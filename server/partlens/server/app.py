@@ -29,6 +29,7 @@ from partlens.server.calls.outcome import Outcome
 from partlens.server.calls.pipeline import Layer, Pipeline
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import AuditError
+from partlens.server.freed_memory import keep_returning
 from partlens.server.handlers.table import SERVICES, methods
 from partlens.server.host import Host
 from partlens.server.limits.admission import Admission
@@ -131,6 +132,7 @@ class PartlensServer:
         works: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "watch": partial(watch, health, log, tokens, host.ended_threads),
             "audit tally": tally.run,
+            "freed memory": keep_returning,
             "audit verification": partial(verify_log, self._audit_log, health),
         }
         self._tasks = [keep_running(name, of, health.report_task) for name, of in works.items()]

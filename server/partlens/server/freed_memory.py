@@ -1,5 +1,6 @@
 """Memory that is free goes back to the system, as far as the C library lets us ask for it."""
 
+import asyncio
 import ctypes
 import sys
 
@@ -7,6 +8,7 @@ _MMAP_THRESHOLD, _ARENA_MAX = -3, -8
 """Parameters of mallopt, as malloc.h of glibc names them."""
 _OWN_MAPPING = 4 * 2**20
 _ARENAS = 4
+_SECONDS, _MUCH = 5.0, 64 * 2**20
 
 
 def return_freed_memory() -> None:
@@ -21,3 +23,31 @@ def return_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, _OWN_MAPPING)
         mallopt(_ARENA_MAX, _ARENAS)
+
+
+class _Mallinfo2(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena", "ordblks", "smblks", "hblks", "hblkhd",
+            "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost",
+        )
+    ]  # fmt: skip
+
+
+async def keep_returning() -> None:
+    """Until cancelled: give back memory that is free, but lies between blocks in use.
+
+    gRPC cuts messages into small blocks, so after large ones gigabytes would stay.
+    """
+    libc = ctypes.CDLL(None)
+    if not (sys.platform.startswith("linux") and hasattr(libc, "mallinfo2")):
+        return
+    libc.mallinfo2.restype = _Mallinfo2
+    free = 0
+    while True:
+        await asyncio.sleep(_SECONDS)
+        now = int(libc.mallinfo2().fordblks)  # with what was given back and not used since
+        if abs(now - free) > _MUCH:
+            await asyncio.to_thread(libc.malloc_trim, 0)
+            free = now

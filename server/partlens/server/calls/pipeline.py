@@ -82,6 +82,7 @@ async def _counted(requests: AsyncGenerator[Message], call: Call) -> AsyncGenera
         async for request in requests:
             call.received()
             yield request
+            del request
 
 
 async def first(requests: AsyncIterator[Message]) -> Message:
