@@ -1,8 +1,11 @@
 """One caller's share leaves room for others, and nothing remembers callers that are gone."""
 
 import asyncio
+import gc
 import threading
-from collections.abc import AsyncIterator
+import weakref
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import suppress
 from functools import partial
 from random import Random
 from types import SimpleNamespace
@@ -18,6 +21,7 @@ from partlens.server.calls.call import Call
 from partlens.server.errors import OverloadedError, RateError
 from partlens.server.handlers.inbox import receiving
 from partlens.server.limits.admission import Admission
+from partlens.server.limits.arrivals import Arrivals
 from partlens.server.limits.budget import Budget
 from partlens.server.limits.holders import Holders
 from partlens.server.limits.rate import Rate
@@ -216,6 +220,48 @@ async def test_streams_cancelled_at_any_instant_leave_no_bytes_behind() -> None:
         assert budget.used == 0 and not budget._held
 
 
+class Picture:
+    """Something large that a failed call has in its hands."""
+
+
+async def failed(running: Awaitable[object]) -> None:
+    with suppress(ValueError):
+        async with asyncio.timeout(DEADLINE):
+            await running
+
+
+async def test_failed_work_leaves_nothing_for_the_collector() -> None:
+    """Which may not come for hours: gigabytes of refused pictures stayed until then."""
+    seen = list[weakref.ref[Picture]]()
+
+    def refuse() -> None:
+        picture = Picture()
+        seen.append(weakref.ref(picture))
+        raise ValueError(picture)
+
+    async def requests() -> AsyncIterator[UpsertImagesRequest]:
+        refuse()
+        yield UpsertImagesRequest()
+
+    async def stream() -> None:
+        async with receiving(requests(), LimitsSection(), Budget(1, 1), asyncio.Event()) as inbox:
+            await inbox.take()
+
+    turns = Turns("test", 1)
+    calls.enter(call("busy"))
+    gc.collect()
+    gc.disable()
+    try:
+        await failed(turns.run("", refuse))
+        await failed(turns.run_to_its_end("", refuse, lambda: None))
+        await failed(stream())
+        await asyncio.to_thread(turns.close)
+        assert len(seen) == 3
+        assert [one() for one in seen] == [None] * 3
+    finally:
+        gc.enable()
+
+
 async def test_work_that_began_ends_though_its_caller_left() -> None:
     began, may_end, done = threading.Event(), threading.Event(), list[str]()
 
@@ -243,3 +289,17 @@ async def test_work_that_began_ends_though_its_caller_left() -> None:
     assert first.cancelled() and second.cancelled()
     assert told == ["first", "second"]
     assert done == ["first"]
+
+
+def test_arrived_requests_are_bounded_and_forgotten() -> None:
+    arrivals = Arrivals(LimitsSection(arrived_bytes=100, token_share=0.5))
+    with arrivals.held("busy", 40):
+        with pytest.raises(OverloadedError, match="50 bytes"), arrivals.held("busy", 20):
+            pass
+        with arrivals.held("calm", 50):
+            with pytest.raises(OverloadedError, match="100 bytes"), arrivals.held("third", 20):
+                pass
+            assert arrivals.bytes == 90
+    with arrivals.held("large", 500):  # one of any size, or it could never be sent
+        assert arrivals.bytes == 500
+    assert arrivals.bytes == 0 and not arrivals._of

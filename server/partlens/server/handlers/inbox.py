@@ -67,13 +67,19 @@ class Inbox:
             taken, self._waiting = self._waiting, []
             self._taken, self._bytes = self._bytes, 0
             self._changed.notify_all()
-        if not taken and self._error is not None:
-            raise self._error
+        error = None if taken else self._error
+        try:
+            if error is not None:
+                raise error
+        finally:
+            # The traceback holds this frame and that of fill, with a message: no cycle may stay.
+            del error
         return taken
 
     async def close(self) -> None:
         """Drops what waits."""
         self._taken, self._bytes = self._taken + self._bytes, 0
+        self._waiting, self._error = [], None
         await self._release()
 
     async def _release(self) -> None:

@@ -55,6 +55,6 @@ class Arrivals:
         else:
             return
         raise OverloadedError(
-            f"requests{whose} of {most} bytes have arrived and are not handled yet, the most allowed"
-            " (limits.arrived_bytes); send this one again later, or fewer at a time"
+            f"requests{whose} of {most} bytes have arrived and are not handled yet, the most"
+            " allowed (limits.arrived_bytes); send this one again later, or fewer at a time"
         )

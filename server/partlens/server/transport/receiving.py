@@ -29,9 +29,7 @@ class Receiver:
         KeyError: a repeated field of the message has no limit.
     """
 
-    def __init__(
-        self, message: type[Message], limits: LimitsSection, arrivals: Arrivals
-    ) -> None:
+    def __init__(self, message: type[Message], limits: LimitsSection, arrivals: Arrivals) -> None:
         self._message, self._limits, self._arrivals = message, limits, arrivals
         self._shape = shape_of(message, limits)
 
