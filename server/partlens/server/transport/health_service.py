@@ -8,7 +8,6 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 _OF = health_pb2.HealthCheckResponse
-_Response = health_pb2.HealthCheckResponse
 
 
 class HealthService(health_pb2_grpc.HealthServicer):
@@ -37,23 +36,31 @@ class HealthService(health_pb2_grpc.HealthServicer):
             self.set(name, _OF.NOT_SERVING)
         self._stopping = True
 
-    async def Check(self, request: health_pb2.HealthCheckRequest, context: Any) -> _Response:
+    async def Check(
+        self, request: health_pb2.HealthCheckRequest, context: Any
+    ) -> health_pb2.HealthCheckResponse:
         """The status of a service; NOT_FOUND if there is none of this name."""
         status = self._status.get(request.service)
         if status is None:
             await context.abort(grpc.StatusCode.NOT_FOUND, "there is no service of this name")
-        return _OF(status=status)  # type: ignore[arg-type, unused-ignore]
+        return _answer(status)
 
     async def Watch(
         self, request: health_pb2.HealthCheckRequest, context: Any
-    ) -> AsyncGenerator[_Response]:
+    ) -> AsyncGenerator[health_pb2.HealthCheckResponse]:
         """The status of a service now and after each change, without those in between."""
         told: int | None = None
         while True:
             changed = self._changed
             status = self._status.get(request.service, _OF.SERVICE_UNKNOWN)
             if status != told:
-                yield _OF(status=status)  # type: ignore[arg-type, unused-ignore]
+                yield _answer(status)
                 told = status
             else:
                 await changed.wait()
+
+
+def _answer(status: Any) -> health_pb2.HealthCheckResponse:
+    answer = health_pb2.HealthCheckResponse()
+    answer.status = status
+    return answer
