@@ -29,7 +29,7 @@ from partlens.server.calls.outcome import Outcome
 from partlens.server.calls.pipeline import Layer, Pipeline
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import AuditError
-from partlens.server.freed_memory import keep_returning
+from partlens.server.freed_memory import keep_for_good, keep_returning
 from partlens.server.handlers.table import SERVICES, methods
 from partlens.server.host import Host
 from partlens.server.limits.admission import Admission
@@ -147,6 +147,7 @@ class PartlensServer:
         if self._host is None or self._health is None:
             raise RuntimeError("bind before load")
         await self._host.load(self._make)
+        keep_for_good()
         self._health.loaded()
 
     async def rotate_audit_log(self) -> None:

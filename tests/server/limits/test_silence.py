@@ -137,7 +137,7 @@ async def test_watchers_that_read_nothing_hide_no_change_from_others(
     model: MetricModel, gallery: Gallery, tmp_path: Path, file: TokenFile
 ) -> None:
     token(file)
-    limits = {"open_calls": 8, "send_seconds": 600.0}
+    limits: dict[str, object] = {"open_calls": 8, "send_seconds": 600.0}
     server = create_server(model, gallery, settings(access={"tokens": file.path}, limits=limits))
     address = f"127.0.0.1:{await server.start()}"
     names = ("", "partlens.tokens")
@@ -170,7 +170,7 @@ async def test_a_call_has_its_place_until_its_answer_is_sent(
 ) -> None:
     """Or answers that nobody reads would pile up in memory."""
     _, metadata = token(file)
-    limits = {"concurrent_calls": 4, "token_share": 0.5, "send_seconds": 600.0}
+    limits: dict[str, object] = {"concurrent_calls": 4, "token_share": 0.5, "send_seconds": 600.0}
     server = create_server(model, gallery, settings(access={"tokens": file.path}, limits=limits))
     address = f"127.0.0.1:{await server.start()}"
     asked = gallery_pb.ListImagesRequest(page_size=100)

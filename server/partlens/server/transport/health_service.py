@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 _OF = health_pb2.HealthCheckResponse
 
 
-class HealthService(health_pb2_grpc.HealthServicer):
+class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc, unused-ignore]
     """Answers Check and Watch.
 
     The servicer of grpcio-health-checking holds a lock while it writes to a watcher, so one that
