@@ -173,3 +173,21 @@ def test_a_long_text_is_redacted_in_time(text: str) -> None:
         redacted(text * (2**18 // len(text)))
     finally:
         signal.alarm(0)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("{'password': 'hunter2'}", "{'password': '***'}"),
+        ('{"client_secret":"a b","user":"x"}', '{"client_secret":"***","user":"x"}'),
+        ("secret='a b' retries=3", "secret='***' retries=3"),
+        (
+            "AWS_SECRET_ACCESS_KEY=abc access_token=xyz",
+            "AWS_SECRET_ACCESS_KEY=*** access_token=***",
+        ),
+        ("token=abc, page 2", "token=***, page 2"),
+        ("access.tokens=/etc/tokens.json, token a1 is revoked",) * 2,
+    ],
+)
+def test_secrets_with_a_name_are_hidden_and_the_rest_is_shown(text: str, shown: str) -> None:
+    assert redacted(text) == shown

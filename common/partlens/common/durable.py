@@ -1,6 +1,7 @@
 """Durable writes: once a function returns, the whole file survives a power cut."""
 
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -51,6 +52,15 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o666) -> Non
         raise
     # Flush the new name too, or a revoked token may come back after a power cut.
     sync(path.parent)
+
+
+def is_draft(path: Path, of: str) -> bool:
+    """Whether a file is a draft that write_atomically makes of a file of this name.
+
+    >>> is_draft(Path(".a.json.12-0123abcd"), "a.json"), is_draft(Path(".a.json.old"), "a.json")
+    (True, False)
+    """
+    return re.fullmatch(rf"\.{re.escape(of)}\.[0-9]+-[0-9a-f]{{8}}", path.name) is not None
 
 
 def move_into_place(draft: Path, path: Path) -> None:

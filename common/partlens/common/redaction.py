@@ -9,10 +9,12 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s'\"<>]+")
 _PARTS = re.compile(r"(?s)((?:[A-Za-z][A-Za-z0-9+.-]*://)?)(.*)")
 _VALUE = re.compile(r"(?s)=[^&;]+")
 _SCHEME = re.compile(r"(?i)\b(bearer|basic) +[^\s'\",]+")
-_PAIR = re.compile(
-    r"(?i)(password|passwd|secret|api[_-]?key|signature|authorization)(=|: b?['\"])"
-    r"[^\s'\",;&]+"
+_NAME = (
+    r"(?i)((?:password|passwd|passphrase|secret|(?:api|access)[_-]?key|signature|authorization"
+    r"|(?:access[_-]|\b)token)"
 )
+_PAIR = re.compile(rf"{_NAME}=)[^\s'\",;&]+")
+_QUOTED = re.compile(rf"{_NAME}['\"]?(?:=|: ?)b?)(['\"])(?:(?!\2)[^\n])+")
 _TOKEN = re.compile(r"\b(plt_[0-9A-Za-z]+_)[A-Za-z0-9_-]+")
 
 
@@ -44,5 +46,6 @@ def redacted(text: str) -> str:
     """
     text = _URL.sub(lambda url: redacted_url(url[0]), text)
     text = _SCHEME.sub(rf"\1 {HIDDEN}", text)
-    text = _PAIR.sub(rf"\1\2{HIDDEN}", text)
+    text = _PAIR.sub(rf"\1{HIDDEN}", text)
+    text = _QUOTED.sub(rf"\1\2{HIDDEN}", text)
     return _TOKEN.sub(rf"\1{HIDDEN}", text)

@@ -29,6 +29,7 @@ from partlens.server.calls.outcome import Outcome
 from partlens.server.calls.pipeline import Layer, Pipeline
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import AuditError
+from partlens.server.freed_memory import keep_for_good, keep_returning
 from partlens.server.handlers.table import SERVICES, methods
 from partlens.server.host import Host
 from partlens.server.limits.admission import Admission
@@ -116,7 +117,7 @@ class PartlensServer:
         pipeline = Pipeline(_layers(limits, self.metrics, self._admission, log, tally, tokens))
         server.add_generic_rpc_handlers((GrpcCalls(pipeline, methods(host), limits),))
         self._add_health(server, health)
-        await health.begin()
+        health.begin()
         try:
             port = _add_port(server, listen, credentials)
             log.open()
@@ -134,6 +135,7 @@ class PartlensServer:
         works: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "watch": partial(watch, health, log, tokens, host.ended_threads),
             "audit tally": tally.run,
+            "freed memory": keep_returning,
             "audit verification": partial(verify_log, self._audit_log, health),
         }
         self._tasks = [keep_running(name, of, health.report_task) for name, of in works.items()]
@@ -148,7 +150,8 @@ class PartlensServer:
         if self._host is None or self._health is None:
             raise RuntimeError("bind before load")
         await self._host.load(self._make)
-        await self._health.loaded()
+        keep_for_good()
+        self._health.loaded()
 
     async def rotate_audit_log(self) -> None:
         """Continues the audit log in a new file."""
@@ -165,7 +168,7 @@ class PartlensServer:
         if self._server is None or self._host is None or self._audit is None:
             return
         if self._health is not None:
-            await self._health.servicer.enter_graceful_shutdown()
+            self._health.service.stop()
         self._host.begin_to_stop()
         await self._server.stop(self._settings.server.grace_seconds if grace is None else grace)
         # Calls that were cut off still write their lines in the audit log.
@@ -186,7 +189,7 @@ class PartlensServer:
 
     def _add_health(self, server: grpc.aio.Server, health: ServerHealth) -> None:
         """Adds health, and reflection if the settings enable it."""
-        health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
+        health_pb2_grpc.add_HealthServicer_to_server(health.service, server)
         if self._settings.server.reflection:
             names = (*SERVICES, _HEALTH_SERVICE, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, server)

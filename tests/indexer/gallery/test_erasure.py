@@ -26,6 +26,8 @@ from partlens.indexer.gallery.markers import Marker, MarkerSearch
 from partlens.indexer.gallery.verification import verify
 
 GONE = "camera-7/person-0042.jpg"
+LEFT = "0123456789abcdef" * 2
+"""Name of a segment that a killed writer left."""
 
 
 def picture(id: str, seed: int = 0, **metadata: Any) -> NewImage:
@@ -91,7 +93,7 @@ def test_what_was_deleted_earlier_leaves_the_files_too(filled: Gallery, storage:
 def test_what_a_killed_writer_left_is_erased_too(filled: Gallery, storage: Storage) -> None:
     with Gallery.open(filled.path) as gallery:
         gallery._truth._to_write().delete(f"id = '{GONE}'")  # named by Lance, never acknowledged
-        draft = filled.path / "segments" / ".killed"
+        draft = filled.path / "segments" / f".{LEFT}"
         draft.mkdir()
         (draft / "contributions.npy").write_bytes(traces(picture(GONE, 1), storage)[3])
     assert erase(filled.path, [GONE]).gone
@@ -124,9 +126,9 @@ def test_a_segment_that_was_removed_in_part_hinders_no_erasure(
     shutil.copytree(used, copy)
     with Gallery.open(filled.path) as gallery:
         gallery.compact()
-    shutil.move(copy, filled.path / "segments" / "left")
-    leave(filled.path / "segments" / "left")
-    (filled.path / "indexes" / ".left.draft").mkdir(parents=True)
+    shutil.move(copy, filled.path / "segments" / LEFT)
+    leave(filled.path / "segments" / LEFT)
+    (filled.path / "indexes" / f".{LEFT}.draft").mkdir(parents=True)
     assert erase(filled.path, [GONE]).gone
     assert len(list((filled.path / "segments").iterdir())) == 1
     assert not list((filled.path / "indexes").iterdir())
@@ -226,3 +228,25 @@ def test_patterns_are_found_across_the_pieces_that_a_file_is_read_in(
     (tmp_path / "file").write_bytes(data)
     markers = {Marker("x", data[start : start + 32]) for start in range(0, 968, 7)}
     assert MarkerSearch(markers).found_in(tmp_path / "file") == markers
+
+
+def test_no_writer_removes_what_someone_else_put_into_the_folder(
+    filled: Gallery, tmp_path: Path
+) -> None:
+    names = ["README.txt", ".notes", "segments/README.txt", "segments/.notes", "indexes/notes"]
+    names += [".committed.json.backup", ".truth.sha256.old", "committed.json.bak"]
+    names += ["segments/old copy/a", f"segments/{LEFT}.old/a"]
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for name in names:
+        (filled.path / name).parent.mkdir(exist_ok=True)
+        (filled.path / name).write_text("mine")
+    (filled.path / "segments" / "link").symlink_to(outside)
+    drafts = [f".{LEFT}", LEFT, "../.committed.json.7-0123abcd", f"../indexes/.{LEFT}.draft"]
+    for name in drafts:
+        (filled.path / "segments" / name).write_text("left by a killed writer")
+    assert erase(filled.path, [GONE]).gone
+    assert all((filled.path / name).read_text() == "mine" for name in names)
+    assert (filled.path / "segments" / "link").is_symlink()
+    assert not any((filled.path / "segments" / name).exists() for name in drafts)
+    assert not verify(filled.path).findings

@@ -1,9 +1,13 @@
 """One caller's share leaves room for others, and nothing remembers callers that are gone."""
 
 import asyncio
+import gc
 import threading
-from collections.abc import AsyncIterator
+import weakref
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import suppress
 from functools import partial
+from random import Random
 from types import SimpleNamespace
 
 import pytest
@@ -13,10 +17,12 @@ from tests.server.conftest import DEADLINE
 from partlens.common.budget import Budget
 from partlens.runtime.config.sections import LimitsSection
 from partlens.server.caller.caller import Caller
+from partlens.server.calls import call as calls
 from partlens.server.calls.call import Call
 from partlens.server.errors import OverloadedError, RateError
-from partlens.server.handlers.inbox import Inbox
+from partlens.server.handlers.inbox import Inbox, receiving
 from partlens.server.limits.admission import Admission
+from partlens.server.limits.arrivals import Arrivals
 from partlens.server.limits.holders import Holders
 from partlens.server.limits.rate import Buckets, Rate
 from partlens.server.limits.shares import obtained
@@ -37,8 +43,9 @@ async def admitted(admission: Admission, *calls: Call) -> int:
     async def hold(one: Call) -> None:
         nonlocal count
         try:
-            async with admission.around(one):
-                count += 1
+            with one.held:
+                async with admission.around(one):
+                    count += 1
                 inside.release()
                 await may_go.wait()
         except OverloadedError:
@@ -60,8 +67,13 @@ def admission() -> Admission:
 
 
 async def test_one_token_leaves_places_for_others(admission: Admission) -> None:
-    assert await admitted(admission, *[call("busy")] * 9) == 4
-    assert await admitted(admission, *[call("busy")] * 9, *[call("calm")] * 9) == 8
+    assert await admitted(admission, *(call("busy") for _ in range(9))) == 4
+    assert (
+        await admitted(
+            admission, *(call("busy") for _ in range(9)), *(call("calm") for _ in range(9))
+        )
+        == 8
+    )
 
 
 async def test_one_network_leaves_places_for_others(admission: Admission) -> None:
@@ -83,7 +95,7 @@ async def test_places_come_back_and_callers_are_forgotten(admission: Admission) 
 
 def test_holders_remember_only_those_that_hold_something() -> None:
     holders = Holders(2)
-    for n in range(100):
+    for n in range(40):
         holders.take(f"{n}")
         holders.give(f"{n}")
     assert len(holders) == 0 and not holders.full("1")
@@ -248,6 +260,77 @@ async def test_a_closed_inbox_holds_nothing() -> None:
     await asyncio.wait_for(obtained(budget, "b", 2**20), DEADLINE)
 
 
+async def test_streams_cancelled_at_any_instant_leave_no_bytes_behind() -> None:
+    """Each waits for room that the others free, and is cancelled after some steps of the loop."""
+    random, budget, limits = Random(3), Budget(2000), LimitsSection()
+    message = UpsertImagesRequest(id="x" * 300)
+
+    async def stream(n: int) -> None:
+        async def requests() -> AsyncIterator[UpsertImagesRequest]:
+            for _ in range(30):
+                await asyncio.sleep(0)
+                yield message
+
+        calls.enter(call(f"token {n % 5}"))
+        async with receiving(requests(), limits, budget, stopping) as inbox:
+            while await inbox.take():
+                await asyncio.sleep(0)
+
+    for _ in range(40):
+        stopping = asyncio.Event()
+        tasks = [asyncio.create_task(stream(n)) for n in range(20)]
+        for task in random.sample(tasks, len(tasks)):
+            for _ in range(random.randrange(12)):
+                await asyncio.sleep(0)
+            task.cancel()
+        stopping.set()
+        await asyncio.wait(tasks, timeout=DEADLINE)
+        whole = await asyncio.wait_for(obtained(budget, "all", 2000), DEADLINE)
+        budget.give_back(whole)
+
+
+class Picture:
+    """Something large that a failed call has in its hands."""
+
+
+async def failed(running: Awaitable[object]) -> None:
+    with suppress(ValueError):
+        async with asyncio.timeout(DEADLINE):
+            await running
+
+
+async def test_failed_work_leaves_nothing_for_the_collector() -> None:
+    """Which may not come for hours: gigabytes of refused pictures stayed until then."""
+    seen = list[weakref.ref[Picture]]()
+
+    def refuse() -> None:
+        picture = Picture()
+        seen.append(weakref.ref(picture))
+        raise ValueError(picture)
+
+    async def requests() -> AsyncIterator[UpsertImagesRequest]:
+        refuse()
+        yield UpsertImagesRequest()
+
+    async def stream() -> None:
+        async with receiving(requests(), LimitsSection(), Budget(1), asyncio.Event()) as inbox:
+            await inbox.take()
+
+    turns = Turns("test", 1)
+    calls.enter(call("busy"))
+    gc.collect()
+    gc.disable()
+    try:
+        await failed(turns.run("", refuse))
+        await failed(turns.run_to_its_end("", refuse, lambda: None))
+        await failed(stream())
+        await asyncio.to_thread(turns.close)
+        assert len(seen) == 3
+        assert [one() for one in seen] == [None] * 3
+    finally:
+        gc.enable()
+
+
 async def test_work_that_began_ends_though_its_caller_left() -> None:
     began, may_end, done = threading.Event(), threading.Event(), list[str]()
 
@@ -275,3 +358,17 @@ async def test_work_that_began_ends_though_its_caller_left() -> None:
     assert first.cancelled() and second.cancelled()
     assert told == ["first", "second"]
     assert done == ["first"]
+
+
+def test_arrived_requests_are_bounded_and_forgotten() -> None:
+    arrivals = Arrivals(LimitsSection(arrived_bytes=100, token_share=0.5))
+    with arrivals.held("busy", 40):
+        with pytest.raises(OverloadedError, match="50 bytes"), arrivals.held("busy", 20):
+            pass
+        with arrivals.held("calm", 50):
+            with pytest.raises(OverloadedError, match="100 bytes"), arrivals.held("third", 20):
+                pass
+            assert arrivals.bytes == 90
+    with arrivals.held("large", 500):  # one of any size, or it could never be sent
+        assert arrivals.bytes == 500
+    assert arrivals.bytes == 0 and not arrivals._of

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from deaf_caller import deaf_caller
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.server.conftest import DEADLINE, settings, upserts
 
@@ -130,3 +131,71 @@ async def test_a_caller_that_reads_nothing_does_not_hold_its_stream(
     call.cancel()
     sending.cancel()
     await asyncio.wait({sending}, timeout=DEADLINE)
+
+
+async def test_watchers_that_read_nothing_hide_no_change_from_others(
+    model: MetricModel, gallery: Gallery, tmp_path: Path, file: TokenFile
+) -> None:
+    token(file)
+    limits: dict[str, object] = {"open_calls": 8, "send_seconds": 600.0}
+    server = create_server(model, gallery, settings(access={"tokens": file.path}, limits=limits))
+    address = f"127.0.0.1:{await server.start()}"
+    names = ("", "partlens.tokens")
+    async with grpc.aio.insecure_channel(address) as channel, deaf_caller(address) as deaf:
+        for name in names:
+            asked = health_pb2.HealthCheckRequest(service=name).SerializeToString()
+            await deaf.call("/grpc.health.v1.Health/Watch", asked, {})
+        watch: Any = health_pb2_grpc.HealthStub(channel).Watch
+        watches = [watch(health_pb2.HealthCheckRequest(service=name)) for name in names]
+        for one in watches:
+            assert (await one.read()).status == health_pb2.HealthCheckResponse.SERVING
+        text = file.path.read_text()
+        for content, status in (("{", "NOT_SERVING"), (text, "SERVING")):
+            file.path.write_text(content)
+            for one in watches:
+                told = await asyncio.wait_for(one.read(), DEADLINE / 4)  # before its keepalive
+                assert told == health_pb2.HealthCheckResponse(status=status)
+        for one in watches:
+            one.cancel()
+    await asyncio.wait_for(server.stop(0), DEADLINE)
+
+
+def replaced(one: gallery_pb.UpsertImagesRequest, uri: str) -> gallery_pb.UpsertImagesRequest:
+    one.uri = uri
+    return one
+
+
+async def test_a_call_has_its_place_until_its_answer_is_sent(
+    model: MetricModel, gallery: Gallery, file: TokenFile
+) -> None:
+    """Or answers that nobody reads would pile up in memory."""
+    _, metadata = token(file)
+    limits: dict[str, object] = {"concurrent_calls": 4, "token_share": 0.5, "send_seconds": 600.0}
+    server = create_server(model, gallery, settings(access={"tokens": file.path}, limits=limits))
+    address = f"127.0.0.1:{await server.start()}"
+    asked = gallery_pb.ListImagesRequest(page_size=100)
+
+    async def is_refused() -> bool:
+        try:
+            await stub.ListImages(asked, timeout=DEADLINE, metadata=metadata)
+        except grpc.aio.AioRpcError as error:
+            return error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        return False
+
+    async with grpc.aio.insecure_channel(address) as channel, asyncio.timeout(DEADLINE):
+        stub = GalleryServiceStub(channel)
+        long = [replaced(one, uri="u" * 4000) for one in upserts(40)]  # more than gRPC buffers
+        async for answer in stub.UpsertImages(iter(long), metadata=metadata):
+            assert answer.HasField("committed")
+        assert not await is_refused()
+        async with deaf_caller(address) as deaf:
+            for _ in range(2):
+                path = "/partlens.v1.GalleryService/ListImages"
+                await deaf.call(path, asked.SerializeToString(), dict(metadata))
+            while not await is_refused():
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(0.3)  # longer than these calls take
+            assert await is_refused()
+        while await is_refused():
+            await asyncio.sleep(0.05)
+    await asyncio.wait_for(server.stop(0), DEADLINE)

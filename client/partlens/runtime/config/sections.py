@@ -102,7 +102,7 @@ class ServerSection(Section):
     """number of threads for searches and explanations; one token uses at most all but one"""
     read_workers: Count = 2
     """number of threads for GetImage, ListImages, GetGallery and other lists, shared likewise"""
-    decoding_workers: Count = 2
+    decoding_workers: Count = 4
     """number of threads that decode query pictures and uploads, shared likewise"""
     grace_seconds: Duration = 10.0
     """how long calls may take to finish when the server stops"""
@@ -158,17 +158,20 @@ class LimitsSection(Section):
     """most bytes of upload messages in one commit"""
     upload_bytes: Count = 512 * 2**20
     """most bytes of upload messages waiting in memory, over all streams; streams wait for room"""
-    concurrent_calls: Count = 64
+    arrived_bytes: Count = 512 * 2**20
+    """most bytes of requests that have arrived and are not handled yet, over all calls; more are
+    refused immediately"""
+    concurrent_calls: Count = 128
     """most calls in progress, not counting upload streams; more are refused immediately"""
-    upload_streams: Count = 256
+    upload_streams: Count = 128
     """most upload streams in progress; more are refused immediately"""
     watch_streams: Count = 64
     """most WatchMatches streams in progress; more are refused immediately"""
     open_calls: Count = 64
     """most health checks in progress, and most health and reflection streams; they need no token"""
     token_share: Share = 0.5
-    """share of the calls, upload streams, watchers, uploaded bytes and standing queries that one
-    token may have"""
+    """share of the calls, upload streams, watchers, arrived and uploaded bytes and standing queries
+    that one token may have"""
     network_share: Share = 0.75
     """share of the calls, upload streams and watchers that one network (an IPv4 address, or an IPv6
     /64) may have; this machine is not limited. Set 1 if all callers come through one proxy"""

@@ -32,7 +32,7 @@ from partlens.indexer.gallery.plan import (
     positions_factory,
 )
 from partlens.indexer.gallery.records import FloatArray
-from partlens.indexer.gallery.segments import Segment
+from partlens.indexer.gallery.segments import Segment, entries
 
 INDEXES = "indexes"
 _POSITIONS, _EMBEDDINGS, _UNITS, _FACTS, SUMS = (
@@ -173,8 +173,8 @@ class Indexes:
     def keep_only(self, segments: Iterable[Segment]) -> None:
         """Delete the files of all other segments' indexes; only for the one writer."""
         names = {segment.path.name for segment in segments if segment.path}
-        for path in self._folder.iterdir() if self._folder.is_dir() else ():
-            if path.name not in names and path.name != CHOICE:
+        for path in entries(self._folder):
+            if path.name not in names:
                 remove_entry(path)
 
     def forget(self, segment: Segment) -> None:

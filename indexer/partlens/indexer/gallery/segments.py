@@ -1,6 +1,7 @@
 """Segments: contributions laid out for searching; derived from the truth, rebuildable any time."""
 
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -25,6 +26,8 @@ from partlens.indexer.gallery.records import FloatArray
 
 SUMS, CATALOGUE, SCALES = "files.sha256", "catalogue.arrow", "scales.npy"
 # Smaller ones are compared with their checksums on opening; larger ones are synced instead.
+# Names of segments; their drafts and their indexes' begin with a dot.
+_NAME = re.compile(r"\.?[0-9a-f]{32}(\.draft)?")
 _SMALL_BYTES = 32 * 2**20
 _CHUNK_BYTES = 16 * 2**20
 
@@ -169,8 +172,13 @@ def require_whole(path: Path, *, contents: bool) -> None:
 
 def folders(folder: Path) -> list[Path]:
     """Those of all segments, damaged ones too."""
+    return [path for path in entries(folder) if not path.name.startswith(".")]
+
+
+def entries(folder: Path) -> list[Path]:
+    """What is called like a segment, an index or a draft of one; the rest is someone else's."""
     paths = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [path for path in paths if not path.name.startswith(".")]
+    return [path for path in paths if _NAME.fullmatch(path.name)]
 
 
 def load_others(

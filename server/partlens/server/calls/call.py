@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -37,6 +38,7 @@ class Call:
         begin: writes to the audit log that a change begins; raises if it cannot.
         commit: writes the facts to the audit log now; for calls that acknowledge as they go.
         recorded: whether the call was let in, so that its own lines are in the audit log.
+        held: what it holds until its last response is sent or its caller is gone.
     """
 
     method: str
@@ -53,6 +55,7 @@ class Call:
     begin: Callable[[], Awaitable[None]] = _nothing
     commit: Callable[[], Awaitable[None]] = _nothing
     recorded: bool = False
+    held: ExitStack = field(default_factory=ExitStack)
 
     @property
     def name(self) -> str:

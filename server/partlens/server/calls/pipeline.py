@@ -42,24 +42,32 @@ class Pipeline:
 
         The layers are entered before the first request is read, so a caller that is refused cannot
         make the server receive a large message. The response of a unary method is sent after they
-        are left, so what it acknowledges is already in the audit log.
+        are left, so what it acknowledges is already in the audit log; what the call holds, such as
+        its place, it keeps until then, or unread responses would pile up in memory.
 
         Raises:
             Exception: whatever a layer or the handler raises; see calls.status.
         """
         calls.enter(call)
+        with call.held:
+            async with aclosing(self._answered(method, call, requests)) as responses:
+                async for response in responses:
+                    yield response
+                    call.sent()
+
+    async def _answered(
+        self, method: Method, call: Call, requests: AsyncGenerator[Message]
+    ) -> AsyncGenerator[Message]:
         if method.kind == "unary":
             async with self._around(call), aclosing(_counted(requests, call)) as counted:
                 response = await method.answer(await first(counted))
             yield response
-            call.sent()
             return
         async with self._around(call), aclosing(_counted(requests, call)) as counted:
             given = counted if method.kind == "bidi_stream" else await first(counted)
             async with aclosing(method.answer(given)) as responses:
                 async for response in responses:
                     yield response
-                    call.sent()
 
     @asynccontextmanager
     async def _around(self, call: Call) -> AsyncIterator[None]:
@@ -74,6 +82,7 @@ async def _counted(requests: AsyncGenerator[Message], call: Call) -> AsyncGenera
         async for request in requests:
             call.received()
             yield request
+            del request
 
 
 async def first(requests: AsyncIterator[Message]) -> Message:

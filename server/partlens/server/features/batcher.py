@@ -107,7 +107,10 @@ class Batcher:
         self._waiting.append(one)
         if self._task is None:
             self._task = asyncio.create_task(self._work())
-        return await one.seen
+        try:
+            return await one.seen
+        finally:
+            del one  # it holds the exception whose traceback holds this frame, with the pixels
 
     async def _work(self) -> None:
         try:

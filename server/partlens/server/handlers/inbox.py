@@ -76,14 +76,19 @@ class Inbox:
             self._taken = [share for _, share in self._waiting]
             self._waiting, self._bytes = [], 0
             self._changed.notify_all()
-        if not taken and self._error is not None:
-            raise self._error
+        error = None if taken else self._error
+        try:
+            if error is not None:
+                raise error
+        finally:
+            # The traceback holds this frame and that of fill, with a message: no cycle may stay.
+            del error
         return taken
 
     def close(self) -> None:
         """Drops what waits."""
         self._taken += [share for _, share in self._waiting]
-        self._waiting = []
+        self._waiting, self._error = [], None
         self._release()
 
     def _release(self) -> None:

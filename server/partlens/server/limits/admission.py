@@ -96,21 +96,21 @@ class Admission:
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
-        """Raises OverloadedError if the limit of the server, the token or the network is
-        reached."""
+        """Takes a place until the call's last response is sent. Raises OverloadedError if the limit
+        of the server, the token or the network is reached."""
         kind = _KINDS.get(call.method, "call")
         places, token, peer = self._places[kind], call.caller.token, call.peer
         places.take(token, peer)
-        gauge = self._gauge.labels(kind)
-        gauge.inc()
+        self._gauge.labels(kind).inc()
         self._idle.clear()
-        try:
-            yield
-        finally:
-            places.give(token, peer)
-            gauge.dec()
-            if not any(one.now for one in self._places.values()):
-                self._idle.set()
+        call.held.callback(self._give, kind, token, peer)
+        yield
+
+    def _give(self, kind: str, token: str, peer: str) -> None:
+        self._places[kind].give(token, peer)
+        self._gauge.labels(kind).dec()
+        if not any(one.now for one in self._places.values()):
+            self._idle.set()
 
     async def idle(self) -> None:
         """Returns when no call is in progress."""

@@ -100,8 +100,8 @@ class Rate:
         if token and (wait := self._buckets.take(token)):
             raise RateError(
                 f"token {token} may make {self._buckets.rate:g} calls per second, in bursts of"
-                f" {self._buckets.burst:g} (limits.calls_per_second, limits.burst_calls); try again in"
-                f" {wait:.2f} s",
+                f" {self._buckets.burst:g} (limits.calls_per_second, limits.burst_calls); try again"
+                f" in {wait:.2f} s",
                 wait,
             )
         yield

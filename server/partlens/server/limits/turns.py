@@ -52,7 +52,12 @@ class Turns:
             self._end(holder)
             raise
         running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._end, holder))
-        return await asyncio.wrap_future(running)
+        try:
+            return await asyncio.wrap_future(running)
+        finally:
+            # It holds the exception whose traceback holds this frame: a cycle that would keep the
+            # pictures of failed calls in memory until the collector comes, which may be never.
+            del running
 
     async def run_to_its_end(
         self, holder: str, work: Callable[[], T], cancelled: Callable[[], None]
@@ -80,6 +85,8 @@ class Turns:
             else:
                 running.cancel()
             raise
+        finally:
+            del running  # as in run
 
     def close(self) -> None:
         """Waits for running work, and drops the rest."""

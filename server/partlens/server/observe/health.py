@@ -4,8 +4,10 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from grpc_health.v1 import health, health_pb2
+from grpc_health.v1 import health_pb2
 from prometheus_client import Gauge
+
+from partlens.server.transport.health_service import HealthService
 
 _log = logging.getLogger(__name__)
 _OF = health_pb2.HealthCheckResponse
@@ -33,27 +35,27 @@ class ServerHealth:
         gauge: by part: 1 while something is wrong with it, 0 otherwise.
 
     Attributes:
-        servicer: for the server.
+        service: for the server.
     """
 
     def __init__(self, names: Sequence[str], gauge: Gauge) -> None:
-        self.servicer = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
+        self.service = HealthService()
         self._names, self._gauge = names, gauge
         self._loop = asyncio.get_running_loop()
         self._loaded = False
         self._wrong: dict[str, dict[str, str]] = {part: {} for part in PARTS}
 
-    async def begin(self) -> None:
+    def begin(self) -> None:
         """NOT_SERVING as a whole; every part is well until something else is reported."""
         for part in PARTS:
             self._gauge.labels(part).set(0)
-            await self.servicer.set(part, _OF.SERVING)
-        await self._set_whole()
+            self.service.set(part, _OF.SERVING)
+        self._set_whole()
 
-    async def loaded(self) -> None:
+    def loaded(self) -> None:
         """SERVING as a whole, unless something is wrong."""
         self._loaded = True
-        await self._set_whole()
+        self._set_whole()
 
     def report(self, part: str, reason: str | None, of: str = "") -> None:
         """Something is wrong with a part, or (None) no longer is. Callable from any thread.
@@ -62,13 +64,13 @@ class ServerHealth:
             of: what in the part is wrong, if it has several things that can be.
         """
         if not self._loop.is_closed():
-            asyncio.run_coroutine_threadsafe(self._report(part, reason, of), self._loop)
+            self._loop.call_soon_threadsafe(self._report, part, reason, of)
 
     def report_task(self, name: str, reason: str | None) -> None:
         """The same of a background task; see runtime.tasks.Report."""
         self.report(TASKS, reason, name)
 
-    async def _report(self, part: str, reason: str | None, of: str) -> None:
+    def _report(self, part: str, reason: str | None, of: str) -> None:
         wrong, name = self._wrong[part], f"{part} ({of})" if of else part
         if reason is None and wrong.pop(of, None) is not None:
             _log.warning("%s is well again", name)
@@ -76,10 +78,10 @@ class ServerHealth:
             wrong[of] = reason
             _log.error("%s is not well: %s", name, reason)
         self._gauge.labels(part).set(bool(wrong))
-        await self.servicer.set(part, _OF.NOT_SERVING if wrong else _OF.SERVING)
-        await self._set_whole()
+        self.service.set(part, _OF.NOT_SERVING if wrong else _OF.SERVING)
+        self._set_whole()
 
-    async def _set_whole(self) -> None:
+    def _set_whole(self) -> None:
         well = self._loaded and not any(self._wrong[part] for part in _NEEDED)
         for name in self._names:
-            await self.servicer.set(name, _OF.SERVING if well else _OF.NOT_SERVING)
+            self.service.set(name, _OF.SERVING if well else _OF.NOT_SERVING)

@@ -11,6 +11,7 @@ from partlens.server.calls import call as calls
 from partlens.server.calls.call import Call
 from partlens.server.calls.method import Method
 from partlens.server.calls.pipeline import Pipeline
+from partlens.server.limits.arrivals import Arrivals
 from partlens.server.transport.aborting import Context, abort
 from partlens.server.transport.receiving import Receiver
 from partlens.server.transport.sending import send
@@ -28,8 +29,9 @@ class GrpcCalls(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
         self, pipeline: Pipeline, methods: Mapping[str, Method], limits: LimitsSection
     ) -> None:
         self._pipeline, self._methods, self._limits = pipeline, methods, limits
+        arrivals = Arrivals(limits)
         self._receivers = {
-            path: Receiver(method.request, limits) for path, method in methods.items()
+            path: Receiver(method.request, limits, arrivals) for path, method in methods.items()
         }
 
     def service(self, handler_call_details: Any) -> Any:

@@ -58,11 +58,13 @@ class OpenCalls(grpc.aio.ServerInterceptor):  # type: ignore[misc, unused-ignore
             if handler.unary_unary:
                 response = await handler.unary_unary(await first(messages), context)
                 await send(context, response, self._limits.send_seconds)
-            elif handler.unary_stream:
-                await handler.unary_stream(await first(messages), context)
+                return
+            if handler.unary_stream:
+                responses = handler.unary_stream(await first(messages), context)
             else:
-                async for response in handler.stream_stream(messages, context):
-                    await send(context, response, self._limits.send_seconds)
+                responses = handler.stream_stream(messages, context)
+            async for response in responses:
+                await send(context, response, self._limits.send_seconds)
 
 
 async def _parsed(

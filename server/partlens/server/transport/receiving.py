@@ -8,7 +8,9 @@ from typing import Any
 from google.protobuf.message import DecodeError, Message
 
 from partlens.runtime.config.sections import LimitsSection
+from partlens.server.calls import call as calls
 from partlens.server.errors import RequestError, SilentCallerError
+from partlens.server.limits.arrivals import Arrivals
 from partlens.server.limits.message_scan import Scan
 from partlens.server.limits.message_shape import shape_of
 
@@ -21,13 +23,14 @@ class Receiver:
 
     Args:
         message: class of the requests.
+        arrivals: counts the requests of all methods until they are handled.
 
     Raises:
         KeyError: a repeated field of the message has no limit.
     """
 
-    def __init__(self, message: type[Message], limits: LimitsSection) -> None:
-        self._message, self._limits = message, limits
+    def __init__(self, message: type[Message], limits: LimitsSection, arrivals: Arrivals) -> None:
+        self._message, self._limits, self._arrivals = message, limits, arrivals
         self._shape = shape_of(message, limits)
 
     async def messages(self, requests: AsyncIterator[bytes]) -> AsyncGenerator[Any]:
@@ -35,14 +38,20 @@ class Receiver:
 
         Raises:
             RequestError: the bytes are not a message of the method, or exceed a limit.
+            OverloadedError: too much has arrived already.
             SilentCallerError: the next request did not come in time.
         """
+        token = calls.current().caller.token
         async with aclosing(timed(requests, self._limits)) as source:
             async for data in source:
-                if len(data) <= _SMALL_BYTES:
-                    yield self.parsed(data)
-                else:
-                    yield await asyncio.to_thread(self.parsed, data)
+                with self._arrivals.held(token, len(data)):
+                    if len(data) <= _SMALL_BYTES:
+                        message = self.parsed(data)
+                    else:
+                        message = await asyncio.to_thread(self.parsed, data)
+                    del data
+                    yield message
+                    del message
 
     def parsed(self, data: bytes) -> Message:
         """One request; raises RequestError as messages does."""
@@ -68,4 +77,5 @@ async def timed(requests: AsyncIterator[bytes], limits: LimitsSection) -> AsyncG
                 f"no request came for {seconds:g} s (limits.{name}); call again when there is one"
             ) from None
         yield data
+        del data  # or it stays in memory until the next one comes
         name, seconds = "idle_stream_seconds", limits.idle_stream_seconds
