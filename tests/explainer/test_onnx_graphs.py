@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.external_data_helper
 import pytest
 from model_folders import convolution, model
 from onnx import TensorProto, helper, numpy_helper

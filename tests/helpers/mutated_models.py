@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.external_data_helper
 from model_folders import convolution, endless, greedy, seal
 from onnx import helper, numpy_helper
 

@@ -145,8 +145,8 @@ async def test_watchers_that_read_nothing_hide_no_change_from_others(
         for name in names:
             asked = health_pb2.HealthCheckRequest(service=name).SerializeToString()
             await deaf.call("/grpc.health.v1.Health/Watch", asked, {})
-        watch: Any = health_pb2_grpc.HealthStub(channel).Watch
-        watches = [watch(health_pb2.HealthCheckRequest(service=name)) for name in names]
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        watches = [stub.Watch(health_pb2.HealthCheckRequest(service=name)) for name in names]
         for one in watches:
             assert (await one.read()).status == health_pb2.HealthCheckResponse.SERVING
         text = file.path.read_text()

@@ -105,7 +105,7 @@ def _from_torch(request: ImportRequest, images: list[NDArray[np.uint8]]) -> Sour
     usual, known = _USUAL, dict[str, str]()
     if (declared := declared_size(module)) is not None:
         usual = replace(usual, height=declared.height, width=declared.width)
-        known = dict.fromkeys(("height", "width"), f"the module's {declared.attribute}")
+        known = {side: f"the module's {declared.attribute}" for side in ("height", "width")}
     preprocessing = _chosen(usual, request)
     return Sourced(
         _from_module(module, request.feature_layer, request.extras, preprocessing, request, images),
