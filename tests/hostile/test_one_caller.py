@@ -98,8 +98,8 @@ async def test_names_of_attributes_leave_nothing_behind(server: Locked) -> None:
 
 async def test_calls_that_never_send_their_request_end(server: Locked) -> None:
     async with watched(server, "unsent") as figures, server.channel() as channel:
-        await _held(figures, channel, server, attacks.GET, 64)
-    assert figures.codes == {"ABORTED": 32, "RESOURCE_EXHAUSTED": 32}
+        await _held(figures, channel, server, attacks.GET, 96)
+    assert figures.codes == {"ABORTED": 64, "RESOURCE_EXHAUSTED": 32}
     require_unharmed(figures)
 
 
