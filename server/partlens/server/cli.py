@@ -22,7 +22,7 @@ from partlens.runtime.errors import ProgramError, SettingsError
 from partlens.server.app import PartlensServer
 from partlens.server.audit.log import beside
 from partlens.server.engine.engine import Engine
-from partlens.server.freed_memory import return_freed_memory
+from partlens.server.freed_memory import share_arenas
 from partlens.server.observe import tracing
 from partlens.server.observe.logs import with_request_id
 from partlens.server.transport.options import raise_open_files
@@ -67,7 +67,7 @@ def serve(
         )
         keep_one_blas_thread()
         raise_open_files()
-        return_freed_memory()
+        share_arenas()
         asyncio.run(_run(server, settings))
     except (ProgramError, ExplainerError, IndexerError) as error:
         raise click.ClickException(str(error)) from error

@@ -5,24 +5,21 @@ import ctypes
 import gc
 import sys
 
-_MMAP_THRESHOLD, _ARENA_MAX = -3, -8
-"""Parameters of mallopt, as malloc.h of glibc names them."""
-_OWN_MAPPING = 4 * 2**20
-_ARENAS = 4
+_ARENA_MAX, _ARENAS = -8, 4
+"""Parameter of mallopt, as malloc.h of glibc names it, and its value."""
 _SECONDS, _MUCH = 5.0, 64 * 2**20
 
 
-def return_freed_memory() -> None:
-    """Have large blocks mapped on their own, so that they are returned as soon as they are free.
+def share_arenas() -> None:
+    """Have threads share a few arenas of glibc, each of which keeps some free memory.
 
-    glibc raises its threshold to 32 MiB with the first large blocks that it frees, and Pillow's
-    blocks of 16 MiB then stay in the arena of each thread. Other C libraries are left as they are.
+    Large blocks are not mapped on their own: mapping them anew in each search costs a tenth of its
+    time, and keep_returning gives them back. Other C libraries are left as they are.
     """
     if not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_MMAP_THRESHOLD, _OWN_MAPPING)
         mallopt(_ARENA_MAX, _ARENAS)
 
 
