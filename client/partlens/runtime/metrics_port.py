@@ -64,7 +64,7 @@ class MetricsPort:
 
 
 class _BoundedServer(ThreadingWSGIServer):
-    """A thread for each connection, of which there are few and none lasts long.
+    """A thread for each connection; there are few connections, and none lasts long.
 
     Attributes:
         seconds: longest that a connection may last.

@@ -6,13 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common import pictures
-from partlens.common.pictures import (
-    DEFAULT_LIMITS,
-    ImageLimits,
-    PictureError,
-    RequireWaiting,
-    wait_always,
-)
+from partlens.common.pictures import DEFAULT_LIMITS, ImageLimits, PictureError
+from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.errors import ImageError
 from partlens.explainer.folders import contents
 

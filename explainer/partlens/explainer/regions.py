@@ -1,12 +1,12 @@
 """Converts regions to feature-map cells, by the fraction of each that they cover, and back."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common.regions import Box, Mask, Point, Polygon, Region
+from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.errors import RegionError
 from partlens.explainer.preprocessing import Preprocessing
 
@@ -22,7 +22,7 @@ def position_weights(
     image_size: tuple[int, int],
     preprocessing: Preprocessing,
     grid: Grid,
-    require_waiting: Callable[[], None] = lambda: None,
+    require_waiting: RequireWaiting = wait_always,
 ) -> NDArray[np.float32]:
     """The fraction of each position's cell that a region covers.
 
@@ -199,7 +199,7 @@ def _outline(
     image_size: tuple[int, int],
     preprocessing: Preprocessing,
     grid: Grid,
-    require_waiting: Callable[[], None],
+    require_waiting: RequireWaiting,
 ) -> NDArray[np.float64]:
     """Exact along x, _LINES midpoints along y in each row."""
     rows, cols = grid

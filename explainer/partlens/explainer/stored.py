@@ -37,7 +37,7 @@ class RowArray(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """Contributions as they are kept, in memory or in files.
+    """Contributions in storage form, in memory or in files.
 
     Attributes:
         values: float16 or int8, shape [M, P, D].

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from partlens.common.metadata import Metadata
-from partlens.common.pictures import ImageLimits, RequireWaiting, wait_always
+from partlens.common.pictures import ImageLimits
+from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.images import decode
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.indexer.gallery import NewImage

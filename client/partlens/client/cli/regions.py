@@ -121,6 +121,14 @@ _OPTIONS = {
     ),
 }
 
+exclude_option = click.option(
+    "--exclude",
+    "excluded",
+    multiple=True,
+    type=BOX,
+    help="A box to avoid: images with this part rank lower; repeatable.",
+)
+
 
 def region_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--region, --polygon, --point and --mask, repeatable; the command gets them as `marked`."""

@@ -16,7 +16,7 @@ from partlens.client.cli.arguments import (
 from partlens.client.cli.connection import connection_options
 from partlens.client.cli.filters import filter_options
 from partlens.client.cli.images import QueryImages, image_options
-from partlens.client.cli.regions import BOX, Marked, query_regions, region_options
+from partlens.client.cli.regions import Marked, exclude_option, query_regions, region_options
 from partlens.client.questions import GalleryImageId, MapKind, Score
 from partlens.client.report.pages import search_page
 from partlens.client.sync_client import Client
@@ -36,13 +36,7 @@ score_option = click.option(
 @click.command()
 @image_options
 @region_options
-@click.option(
-    "--exclude",
-    "excluded",
-    multiple=True,
-    type=BOX,
-    help="A box to avoid: images with this part rank lower; repeatable.",
-)
+@exclude_option
 @click.option(
     "--top", default=20, show_default=True, type=click.IntRange(1), help="Number of images to show."
 )

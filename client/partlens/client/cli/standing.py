@@ -13,7 +13,7 @@ from partlens.client.cli.arguments import Finite, clear_errors, write_page
 from partlens.client.cli.connection import connection_options
 from partlens.client.cli.filters import filter_options
 from partlens.client.cli.images import QueryImages, image_options
-from partlens.client.cli.regions import BOX, Marked, query_regions, region_options
+from partlens.client.cli.regions import Marked, exclude_option, query_regions, region_options
 from partlens.client.cli.search import plain_hit, score_option
 from partlens.client.errors import ClientError, NotFoundError
 from partlens.client.questions import Score
@@ -34,13 +34,7 @@ def standing() -> None:
 @standing.command()
 @image_options
 @region_options
-@click.option(
-    "--exclude",
-    "excluded",
-    multiple=True,
-    type=BOX,
-    help="A box to avoid: images with this part rank lower; repeatable.",
-)
+@exclude_option
 @click.option("--name", required=True, help="Name of the standing query.")
 @click.option(
     "--threshold",

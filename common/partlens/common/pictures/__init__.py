@@ -6,16 +6,13 @@ from partlens.common.pictures.limits import DEFAULT_LIMITS, ImageLimits
 from partlens.common.pictures.masks import inside
 from partlens.common.pictures.memory import memory_of
 from partlens.common.pictures.opening import FORMATS
-from partlens.common.pictures.watching import RequireWaiting, wait_always
 
 __all__ = [
     "DEFAULT_LIMITS",
     "FORMATS",
     "ImageLimits",
     "PictureError",
-    "RequireWaiting",
     "decode",
     "inside",
     "memory_of",
-    "wait_always",
 ]

@@ -9,7 +9,8 @@ from partlens.common.pictures.colours import to_srgb
 from partlens.common.pictures.limits import DEFAULT_LIMITS, ImageLimits
 from partlens.common.pictures.opening import opened, refusals
 from partlens.common.pictures.stored import Strip
-from partlens.common.pictures.watching import RequireWaiting, wait_always, while_waiting
+from partlens.common.pictures.watching import while_waiting
+from partlens.common.waiting import RequireWaiting, wait_always
 
 
 def decode(

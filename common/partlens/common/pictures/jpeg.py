@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from PIL import Image
 
 from partlens.common.pictures.errors import PictureError
-from partlens.common.pictures.watching import RequireWaiting, WatchedFile
+from partlens.common.pictures.watching import WatchedFile
+from partlens.common.waiting import RequireWaiting
 
 START = b"\xff\xd8"
 _END = b"\xff\xd9"

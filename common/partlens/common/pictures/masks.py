@@ -9,7 +9,8 @@ from partlens.common.pictures.colours import to_srgb
 from partlens.common.pictures.decoding import colours, transparency
 from partlens.common.pictures.opening import FORMATS, RequireSize, opened, refusals
 from partlens.common.pictures.stored import Stored, Strip
-from partlens.common.pictures.watching import RequireWaiting, wait_always, while_waiting
+from partlens.common.pictures.watching import while_waiting
+from partlens.common.waiting import RequireWaiting, wait_always
 
 
 def inside(

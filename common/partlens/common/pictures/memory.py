@@ -3,7 +3,8 @@
 from partlens.common.pictures import heic
 from partlens.common.pictures.limits import DEFAULT_LIMITS, ImageLimits
 from partlens.common.pictures.opening import recognised
-from partlens.common.pictures.watching import RequireWaiting, wait_always, while_waiting
+from partlens.common.pictures.watching import while_waiting
+from partlens.common.waiting import RequireWaiting, wait_always
 
 BYTES_A_PIXEL = 12
 """The image and what is made of it, or the image twice where 16 bits are compared."""

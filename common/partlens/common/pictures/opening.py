@@ -8,7 +8,8 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from partlens.common.pictures import depths, gif, heic, jpeg, png
 from partlens.common.pictures.errors import PictureError, TooLargeError
 from partlens.common.pictures.stored import Stored
-from partlens.common.pictures.watching import RequireWaiting, WatchedFile, wait_always
+from partlens.common.pictures.watching import WatchedFile
+from partlens.common.waiting import RequireWaiting, wait_always
 
 # Pillow would try every format it knows, some of which start other programs (EPS).
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", heic.FORMAT)

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from partlens.common.pictures.watching import RequireWaiting
+from partlens.common.waiting import RequireWaiting
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PROFILE = 4 * 2**20

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from partlens.common.pictures import depths, gif
-from partlens.common.pictures.watching import RequireWaiting
+from partlens.common.waiting import RequireWaiting
 
 _STRIP_PIXELS = 2**20
 _STRAIGHT = {"La": "LA", "RGBa": "RGBA"}

@@ -4,14 +4,9 @@ import io
 from collections.abc import Callable
 from typing import TypeVar
 
+from partlens.common.waiting import RequireWaiting
+
 T = TypeVar("T")
-
-RequireWaiting = Callable[[], None]
-"""Raises if nobody waits for the result any longer."""
-
-
-def wait_always() -> None:
-    """A RequireWaiting of callers that always wait."""
 
 
 class _Ended(BaseException):

@@ -4,7 +4,7 @@ import json
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from partlens.common.files import read_file
 from partlens.common.filters import Filter, GroupBy, require_several
 from partlens.common.metadata import Metadata
+from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.indexer.gallery.records import StoredImage
 from partlens.indexer.gallery.times import readable
 
@@ -184,9 +185,7 @@ class ImageColumns:
         unknown = [number for number, text in enumerate(codes.texts) if not text]
         return Codes(np.where(np.isin(codes.numbers, unknown), -1, codes.numbers), codes.texts)
 
-    def accepted(
-        self, where: Filter, require_waiting: Callable[[], None] = lambda: None
-    ) -> Mask | None:
+    def accepted(self, where: Filter, require_waiting: RequireWaiting = wait_always) -> Mask | None:
         """Which rows pass the filter, shape [M]; None if all do.
 
         Args:

@@ -1,6 +1,6 @@
 """Which rows of which segments are in a gallery at one commit."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from partlens.common.filters import Filter
+from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.indexer.gallery.image_columns import Mask, Rows
 from partlens.indexer.gallery.segments import Segment
 
@@ -135,7 +136,7 @@ class LiveRows:
         after: str,
         limit: int,
         where: Filter | None = None,
-        require_waiting: Callable[[], None] = lambda: None,
+        require_waiting: RequireWaiting = wait_always,
     ) -> list[Place]:
         """The first places in order of id, of the ids above `after` that pass the filter.
 
@@ -153,7 +154,7 @@ class LiveRows:
         return [place for _, place in sorted(found)[:limit]]
 
     def matching(
-        self, where: Filter | None = None, require_waiting: Callable[[], None] = lambda: None
+        self, where: Filter | None = None, require_waiting: RequireWaiting = wait_always
     ) -> Iterator[tuple[Segment, Rows]]:
         """Each segment's rows that are in the gallery and pass the filter, in order.
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from partlens.common.filters import Filter, GroupBy
+from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.scoring import QueryPart, Score
 from partlens.indexer.gallery.candidates import Chosen, candidate_rows
 from partlens.indexer.gallery.image_columns import Rows
@@ -42,7 +43,7 @@ def search(
     grid: tuple[int, int],
     index_of: Callable[[Segment], SegmentIndex],
     exact_bytes: int = EXACT_BYTES,
-    require_waiting: Callable[[], None] = lambda: None,
+    require_waiting: RequireWaiting = wait_always,
     by: GroupBy | None = None,
 ) -> list[Found]:
     """The best `top` images, or the best of `top` groups, best first; equal scores in order of id.
@@ -176,7 +177,7 @@ def others(
     where: Filter,
     by: GroupBy,
     found: Sequence[Found],
-    require_waiting: Callable[[], None] = lambda: None,
+    require_waiting: RequireWaiting = wait_always,
 ) -> list[int]:
     """How many more images that pass the filter are in the group of each found image."""
     sizes = dict.fromkeys((one.group for one in found if one.group), 0)

@@ -1,6 +1,6 @@
 """Reading a gallery at one commit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from partlens.common.filters import Filter, GroupBy
 from partlens.common.metadata import Metadata
+from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.scoring import QueryPart, Score
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import DamagedError, NotFoundError, SupersededError
@@ -62,7 +63,7 @@ class GalleryView:
         after: str = "",
         limit: int = 100,
         where: Filter | None = None,
-        require_waiting: Callable[[], None] = lambda: None,
+        require_waiting: RequireWaiting = wait_always,
     ) -> Sequence[StoredImage]:
         """Images that pass the filter, sorted by id, starting after the id `after`.
 
@@ -127,7 +128,7 @@ class GalleryView:
         score: Score,
         where: Filter,
         top: int,
-        require_waiting: Callable[[], None] = lambda: None,
+        require_waiting: RequireWaiting = wait_always,
         by: GroupBy | None = None,
     ) -> Sequence[Candidate]:
         """The best `top` images (or best image per group) that pass the filter; see search.search.

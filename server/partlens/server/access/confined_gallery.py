@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.indexer.errors import InvalidImageError
 from partlens.indexer.gallery import Gallery, NewImage
 from partlens.indexer.gallery.view import GalleryView
@@ -94,7 +95,7 @@ class ConfinedGallery:
         self,
         gallery: Gallery,
         within: Confinement,
-        require_waiting: Callable[[], None] = lambda: None,
+        require_waiting: RequireWaiting = wait_always,
     ) -> None:
         self._gallery, self._within = gallery, within
         self._require_waiting = require_waiting

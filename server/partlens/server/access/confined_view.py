@@ -1,9 +1,10 @@
 """What one caller may see of a gallery at one commit. All requests read images through this."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from partlens.common.filters import Filter, GroupBy
+from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.scoring import QueryPart, Score
 from partlens.indexer.errors import NotFoundError
 from partlens.indexer.gallery import Candidate, StoredImage
@@ -28,7 +29,7 @@ class ConfinedView:
 
     whole: GalleryView
     within: Confinement
-    require_waiting: Callable[[], None] = lambda: None
+    require_waiting: RequireWaiting = wait_always
 
     @property
     def number(self) -> int:

@@ -1,13 +1,13 @@
 """Answers the services' requests from one model and one gallery."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.common.pictures import wait_always
 from partlens.common.regions import Region
+from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.errors import RegionError
 from partlens.explainer.model import MetricModel
 from partlens.explainer.regions import position_weights
@@ -64,7 +64,7 @@ class Engine:
     def __init__(self, model: MetricModel, gallery: Gallery, limits: LimitsSection) -> None:
         self.model, self.limits = model, limits
         self.whole, self.gallery = gallery, ConfinedGallery(gallery, Confinement())
-        self.require_waiting: Callable[[], None] = wait_always
+        self.require_waiting: RequireWaiting = wait_always
         self._follower = Follower(gallery)
         self._kept = KeptViews()
 
@@ -83,7 +83,7 @@ class Engine:
         self.whole.close()
 
     def within(
-        self, confinement: Confinement, require_waiting: Callable[[], None] = wait_always
+        self, confinement: Confinement, require_waiting: RequireWaiting = wait_always
     ) -> "Engine":
         """An engine for one caller, restricted to the images within a confinement.
 

@@ -24,7 +24,7 @@ async def found(
         RequestError: see `decode`; or the masks need more memory than all pictures may take.
         ServerError: see QueryFeatures.find.
     """
-    masks = [region for region in regions if region.mask.png]
+    masks = [region for region in regions if region.mask.WhichOneof("form") == "png"]
     if not masks:
         return await host.features.find(decode)
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from partlens.explainer.errors import ImageError, ShapeError
 from partlens.explainer.images import memory_of
@@ -69,9 +70,10 @@ def _added(images: Sequence[NewImage], engine: Engine) -> tuple[Added, int]:
 
 async def _prepared(request: UpsertImagesRequest, host: Host) -> NewImage | Refused:
     # Each picture waits for its own turn, so that other callers' come between those of a batch.
+    upload = cache(lambda: decoding.upload(request))  # checked on the first thread that needs it
     try:
         read = await host.decode(
-            lambda engine: _memory(request, engine), lambda engine: _read(request, engine)
+            lambda engine: _memory(upload(), engine), lambda engine: _read(upload(), engine)
         )
     except RequestError as error:
         return Refused(error.violation.reason, str(error))
@@ -80,13 +82,11 @@ async def _prepared(request: UpsertImagesRequest, host: Host) -> NewImage | Refu
     return await _seen(read, host)
 
 
-def _memory(request: UpsertImagesRequest, engine: Engine) -> int:
-    data = decoding.upload(request).data
-    return memory_of(data, engine.limits.image_limits, engine.require_waiting)
+def _memory(upload: Upload, engine: Engine) -> int:
+    return memory_of(upload.data, engine.limits.image_limits, engine.require_waiting)
 
 
-def _read(request: UpsertImagesRequest, engine: Engine) -> _Decoded:
-    upload = decoding.upload(request)
+def _read(upload: Upload, engine: Engine) -> _Decoded:
     digest = media_digest(upload.data)
     limits, preprocessing = engine.limits.image_limits, engine.spec.preprocessing
     picture = decoded(upload.data, digest, preprocessing, limits, engine.require_waiting)

@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from partlens.common.filters import Filter, GroupBy
 from partlens.common.ids import IdError, require_id
 from partlens.common.metadata import Metadata, MetadataError, require_metadata
-from partlens.common.pictures import RequireWaiting, wait_always
+from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.scoring import BEST, Score
 from partlens.runtime.config.sections import LimitsSection
 from partlens.server.errors import RequestError

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.common.pictures import PictureError, RequireWaiting, inside, wait_always
+from partlens.common.pictures import PictureError, inside
 from partlens.common.pictures.memory import BYTES_A_PIXEL
 from partlens.common.regions import Box, Mask, Point, Polygon, Region
+from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.server.errors import RequestError
 from partlens.v1 import region_pb2 as pb
 
@@ -27,8 +28,8 @@ def memory_of_masks(regions: Iterable[pb.Region], mask_pixels: int) -> int:
     """
     pixels = 0
     for region in regions:
-        if region.WhichOneof("shape") == "mask" and len(region.mask.png) >= _PNG_SIZE.size:
-            width, height = _PNG_SIZE.unpack_from(region.mask.png)
+        if len(png := region.mask.png) >= _PNG_SIZE.size:
+            width, height = _PNG_SIZE.unpack_from(png)
             pixels += width * height
     return min(pixels, mask_pixels) * BYTES_A_PIXEL
 

@@ -1,10 +1,11 @@
 """Scores new images against all standing queries at once."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.scoring import ManySearches, QueryPart, Score, score_images
 from partlens.indexer.gallery import Candidate, Gallery, StoredImage
 from partlens.indexer.gallery.records import FloatArray
@@ -59,7 +60,7 @@ class Matcher:
         self,
         revision: int,
         most: int | None = None,
-        require_waiting: Callable[[], None] = lambda: None,
+        require_waiting: RequireWaiting = wait_always,
     ) -> tuple[int, list[StandingMatch]]:
         """Matches of images later than `revision`, in order of revision, and the revision of the
         last of these images; `revision` if there are none.
