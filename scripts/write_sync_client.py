@@ -19,6 +19,8 @@ WORDS = (
     ("import asyncio\n", ""),
     ("asyncio.sleep", "time.sleep"),
     ("Iterable[Upload] | AsyncIterable[Upload]", "Iterable[Upload]"),
+    ("from partlens.client.async_status import with_servers_status\n", ""),
+    ("with_servers_status(answers)", "answers"),
     ("open_aio_channel", "open_channel"),
     ("several_async", "several"),
     ("async_sending", "sync_sending"),

@@ -101,17 +101,21 @@ async def test_reflection_is_there_by_flag_only(
 ) -> None:
     server = create_server(model, gallery, settings(server={"reflection": on}))
     address = f"127.0.0.1:{await server.start()}"
-    async with grpc.aio.insecure_channel(address) as channel:
-        make_stub: Any = reflection_pb2_grpc.ServerReflectionStub
-        request = reflection_pb2.ServerReflectionRequest(list_services="")
-        call = make_stub(channel).ServerReflectionInfo(iter([request]), timeout=DEADLINE)
-        if on:
-            listed = (await call.read()).list_services_response.service
-            assert {*SERVICES} < {service.name for service in listed}
-        else:
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await call.read()
-            assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+    def ask() -> Any:
+        # grpc.aio may hide the status of a call that ends while it still sends (issue 36066).
+        with grpc.insecure_channel(address) as channel:
+            stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+            request = reflection_pb2.ServerReflectionRequest(list_services="")
+            return next(stub.ServerReflectionInfo(iter([request]), timeout=DEADLINE))
+
+    if on:
+        listed = (await asyncio.to_thread(ask)).list_services_response.service
+        assert {*SERVICES} < {service.name for service in listed}
+    else:
+        with pytest.raises(grpc.RpcError) as caught:
+            await asyncio.to_thread(ask)
+        assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
     await server.stop(0)
 
 

@@ -22,6 +22,7 @@ from partlens.client.answers import (
     UpsertAnswer,
 )
 from partlens.client.async_sending import Sending
+from partlens.client.async_status import with_servers_status
 from partlens.client.channel import (
     DEADLINE,
     FILES_HEALTH,
@@ -402,7 +403,7 @@ class AsyncClient:
             answers = self._gallery.UpsertImages(
                 sending.requests(), timeout=timeout, metadata=self._metadata
             )
-            async for response in answers:
+            async for response in with_servers_status(answers):
                 yield decoding.upsert(response)
         sending.require_all_sent()
 
