@@ -62,35 +62,51 @@ def box_weights(
 
 
 def places(search: Search, region: Array, image: int) -> list[tuple[float, float]]:
-    """(fit, PART) of every place of a region."""
+    """(fit, PART) of every place of a region, upright and mirrored.
+
+    For grids of so few cells that all of them are judged.
+    """
     rows, cols = search.grid
-    covered = [divmod(int(p), cols) for p in np.flatnonzero(region)]
-    anchor = covered[int(np.argmax([region[r * cols + c] for r, c in covered]))]
+    positions = [divmod(p, cols) for p in range(rows * cols)]
+    anchor = positions[int(np.argmax(region))]
     feature = sum((region[p] * search.query[p] for p in range(rows * cols)), np.zeros(()))
+    rest = sum((search.query[p] for p in range(rows * cols) if region[p] == 0), 0 * search.query[0])
+    around = blurred(search, region, 2.0)
+    shares = region / region.sum() + 3 * around / around.sum()
     found = []
-    for row, col in product(range(rows), range(cols)):
+    for turned, row, col in product((1, -1), range(rows), range(cols)):
         fit, laid = 0.0, np.zeros(search.query.shape[1])
-        for r, c in covered:
-            there = (r + row - anchor[0], c + col - anchor[1])
+        for p, (r, c) in enumerate(positions):
+            there = (row + r - anchor[0], col + turned * (c - anchor[1]))
             if 0 <= there[0] < rows and 0 <= there[1] < cols:
-                share = region[r * cols + c]
                 cell = search.images[image][there[0] * cols + there[1]]
-                fit += share * cosine(search.query[r * cols + c], cell)
-                laid = laid + share * cell
+                fit += shares[p] * cosine(without(search.query[p], rest), without(cell, rest))
+                laid = laid + region[p] * cell
         found.append((fit, cosine(feature, laid)))
+    return found
+
+
+def without(vector: Array, other: Array) -> Array:
+    """What a vector has beyond another; zero if that is only rounding."""
+    if not other.any():
+        return vector
+    apart = vector - (vector @ other) / (other @ other) * other
+    return apart if apart @ apart > 2.0**-16 * (vector @ vector) else 0 * vector
+
+
+def blurred(search: Search, region: Array, reach: float) -> Array:
+    """A region's weights blurred by a Gaussian of a number of its sides, shape [P]."""
+    cols, found = search.grid[1], np.zeros(len(region))
+    deviation = reach * float(np.sqrt(region.sum()))
+    for p, q in product(range(len(region)), np.flatnonzero(region)):
+        down, across = p // cols - q // cols, p % cols - q % cols
+        found[p] += region[q] * np.exp(-(down**2 + across**2) / (2 * deviation**2))
     return found
 
 
 def surrounded(search: Search, region: Array) -> Array:
     """The region's feature with its surroundings, shape [D]."""
-    cols = search.grid[1]
-    deviation = float(np.sqrt(region.sum()))
-    total = np.zeros(search.query.shape[1])
-    for p, q in product(range(len(region)), np.flatnonzero(region)):
-        down, across = p // cols - q // cols, p % cols - q % cols
-        bell = np.exp(-(down**2 + across**2) / (2 * deviation**2))
-        total += bell * region[q] * search.query[p]
-    return total
+    return np.asarray(blurred(search, region, 1.0) @ search.query)
 
 
 def score(search: Search, kind: Score, image: int) -> float | None:
@@ -106,8 +122,10 @@ def score(search: Search, kind: Score, image: int) -> float | None:
             around = cosine(surrounded(search, region), embedding)
             total += weight * shares.surroundings * around
         if shares.part:
-            *_, second, best = [(-np.inf, 0.0), *sorted(places(search, region, image))]
-            if best[0] - second[0] <= 1e-4:
+            found = places(search, region, image)
+            best = max(found)
+            near = [value for fit, value in found if best[0] - fit <= 1e-4]
+            if max(near) - min(near) > 1e-6:
                 return None
             total += weight * shares.part * best[1]
     return total

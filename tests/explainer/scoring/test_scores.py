@@ -209,15 +209,35 @@ def test_whole_is_found_where_its_map_is_largest() -> None:
 
 
 def test_a_place_between_cells_is_found_there() -> None:
-    """The same bump seen half a cell lower: the box moves by that half."""
-    heights = np.arange(8)
-    query = np.stack([np.exp(-((heights - 3.0) ** 2) / 4), 0.3 + 0 * heights], 1)
-    image = np.stack([np.exp(-((heights - 4.4) ** 2) / 4), 0.3 + 0 * heights], 1)
+    """The same smooth picture moved down by 1.4 cells: the box moves by as much."""
+    heights, knots = np.arange(8), np.arange(-3, 12)
+    contents = np.random.default_rng(0).standard_normal((len(knots), 16))
+
+    def seen(moved: float) -> NDArray[np.float32]:
+        near = np.exp(-((heights[:, None] - moved - knots) ** 2) / 2)
+        return np.asarray(near @ contents, np.float32)
+
     region = np.isin(heights, [2, 3, 4]).astype(np.float32)
-    part = query_part(query.astype(np.float32), np.zeros(2, np.float32), region, (8, 1))
-    bias = np.zeros((1, 2), np.float32)
-    found = score_images("part", [part], image[None].astype(np.float32), bias, (8, 1))
-    assert found.windows[0, 0] == pytest.approx(2 + 1.4, abs=0.15)
+    part = query_part(seen(0), np.zeros(16, np.float32), region, (8, 1))
+    bias = np.zeros((1, 16), np.float32)
+    found = score_images("part", [part], seen(1.4)[None], bias, (8, 1))
+    assert found.windows[0, 0] == pytest.approx(2 + 1.4, abs=0.25)
+
+
+def test_a_region_is_found_mirrored() -> None:
+    """The window is where the mirrored region lies, and the score is that of the region itself."""
+    random = np.random.default_rng(0)
+    query = random.standard_normal((5, 7, 16)).astype(np.float32)
+    region = np.zeros((5, 7), np.float32)
+    region[1:3, 1:4] = [[1, 1, 0.5], [1, 0.25, 0]]
+    bias = np.zeros((1, 16), np.float32)
+    part = query_part(query.reshape(35, 16), bias[0], region.reshape(35), (5, 7))
+    image = query[:, ::-1].reshape(1, 35, 16)
+    found = score_images("part", [part], image, bias, (5, 7))
+    assert found.scores == pytest.approx(1, abs=1e-5)
+    row0, col0, row1, col1 = part.extent
+    assert found.windows[0] == pytest.approx([row0, 7 - col1, row1, 7 - col0], abs=0.5)
+    assert (found.maps[0] != 0).tolist() == (region[:, ::-1] != 0).tolist()
 
 
 def test_the_extent_of_a_region_is_that_of_its_box() -> None:

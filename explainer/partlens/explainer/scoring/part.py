@@ -14,6 +14,34 @@ Extent = tuple[float, float, float, float]
 SURROUNDINGS = 1.0
 """Reach of a region's surroundings: the standard deviation of the Gaussian that blurs its weights,
 in sides of the region. Measured on birds and on generated people (decision 1)."""
+_PLACING_REACH, _PLACING_SHARE = 2.0, 3.0
+"""Reach of the surroundings that help to place a region, and how much they count, all together,
+for each 1 of the region. Measured on birds (decision 8)."""
+_NOTHING = 2.0**-16
+"""Share of a squared length that is rounding."""
+JUDGED = 32
+"""Maximum number of cells that decide a region's place; bounds the cost."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """K cells of a query image that decide where one of its regions is laid (decision 8).
+
+    Attributes:
+        cells: (row, col) of each, shape [K, 2]; the region's own first.
+        shares: how much each counts, shape [K].
+        directions: unit vectors along what each contribution has beyond `rest`, zero if it has
+            nothing, shape [K, D].
+        rest: unit vector along the sum of the contributions of all positions outside the region,
+            zero if they sum to zero, shape [D].
+        anchor: (row, col) of the cell that the region covers most.
+    """
+
+    cells: NDArray[np.int64]
+    shares: FloatArray
+    directions: FloatArray
+    rest: FloatArray
+    anchor: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +55,7 @@ class QueryPart:
         embedding_norm: |E_q| of the region's image.
         cells: (row, col) of each of the K positions that the region covers, shape [K, 2].
         shares: w_p of each, shape [K].
-        directions: c_p / |c_p| of each, zero if the position contributes nothing, shape [K, D].
+        judged: the cells that decide the region's place.
         extent: the extent of the region.
         weight: share in the score; negative for an excluded region.
     """
@@ -37,7 +65,7 @@ class QueryPart:
     embedding_norm: float
     cells: NDArray[np.int64]
     shares: FloatArray
-    directions: FloatArray
+    judged: Judged
     extent: Extent
     weight: float = 1.0
 
@@ -72,11 +100,11 @@ def query_part(
     covered = np.flatnonzero(weights)
     return QueryPart(
         feature=weights @ contributions,
-        surroundings=_blurred(weights.reshape(grid)) @ contributions,
+        surroundings=_blurred(weights.reshape(grid), SURROUNDINGS) @ contributions,
         embedding_norm=float(np.linalg.norm(contributions.sum(0) + bias)),
         cells=np.stack(np.divmod(covered, cols), axis=1),
         shares=weights[covered],
-        directions=contributions[covered] * reciprocal(_lengths(contributions[covered]))[:, None],
+        judged=_judged(contributions, weights, grid),
         extent=_extent(weights.reshape(grid)),
         weight=weight,
     )
@@ -88,13 +116,54 @@ def reciprocal(lengths: NDArray[np.floating]) -> FloatArray:
     return np.where(lengths > tiny, 1 / np.maximum(lengths, tiny), 0).astype(np.float32)
 
 
+def beyond(lengths: FloatArray, along: FloatArray) -> FloatArray:
+    """Length of what vectors have beyond a direction, 0 where rounding leaves none of it.
+
+    Args:
+        lengths: |c|, any shape [...].
+        along: c.u with a unit vector u, same shape.
+
+    Returns:
+        |c - (c.u) u|, same shape.
+    """
+    squares = lengths**2 - along**2
+    return np.sqrt(np.where(squares > _NOTHING * lengths**2, squares, 0), dtype=np.float32)
+
+
+def _judged(contributions: FloatArray, weights: FloatArray, grid: tuple[int, int]) -> Judged:
+    inside, outside = np.flatnonzero(weights), np.flatnonzero(weights == 0)
+    around = _blurred(weights.reshape(grid), _PLACING_REACH)
+    shares = weights / weights.sum() + _PLACING_SHARE * around / around.sum()
+    count = min(len(inside), max(JUDGED // 2, JUDGED - len(outside)))
+    some = inside[np.linspace(0, len(inside) - 1, count).round().astype(np.int64)]
+    heaviest = outside[np.argsort(-shares[outside], kind="stable")[: JUDGED - count]]
+    chosen = np.concatenate([some, heaviest])
+    counted = shares[chosen]
+    counted[:count] *= shares[inside].sum() / shares[some].sum()
+    rest = contributions[outside].sum(0)
+    rest = rest * reciprocal(_lengths(rest))
+    lengths, along = _lengths(contributions[chosen]), contributions[chosen] @ rest
+    apart = contributions[chosen] - along[:, None] * rest
+    return Judged(
+        np.stack(np.divmod(chosen, grid[1]), axis=1),
+        counted,
+        apart * reciprocal(beyond(lengths, along))[:, None],
+        rest,
+        np.array(divmod(int(some[weights[some].argmax()]), grid[1])),
+    )
+
+
 def _lengths(vectors: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.norm(vectors, axis=-1), np.float32)
 
 
-def _blurred(weights: FloatArray) -> FloatArray:
-    """Weights blurred by a Gaussian, shape [P]; their scale does not matter in a cosine."""
-    deviation = SURROUNDINGS * float(np.sqrt(weights.sum()))
+def _blurred(weights: FloatArray, reach: float) -> FloatArray:
+    """Weights blurred by a Gaussian, shape [P]; their scale does not matter in a cosine.
+
+    Args:
+        reach: standard deviation of the Gaussian, in sides of the region.
+    """
+    deviation = reach * float(np.sqrt(weights.sum()))
     down, across = (_bell(size, deviation) for size in weights.shape)
     return np.asarray(down @ weights @ across, np.float32).reshape(-1)
 

@@ -1,12 +1,12 @@
-"""Finds where in an image a region fits best."""
+"""Finds where in an image a region fits best, mirrored or not."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.explainer.scoring.part import FloatArray, reciprocal
-from partlens.explainer.scoring.stack import PartStack
+from partlens.explainer.scoring.part import FloatArray, beyond, reciprocal
+from partlens.explainer.scoring.stack import Along, PartStack
 
 _ROUNDING = 2.0**-16
 """Relative difference up to which values count as equal: float32 sums in another order differ by
@@ -18,34 +18,66 @@ class Placement:
     """The best places of Q regions in M images.
 
     Attributes:
-        shifts: (rows, cols) from each query's cells to those of the image, whole cells, [M, Q, 2].
+        anchors: (row, col) of each region's anchor in each image, [M, Q, 2].
         finer: the same to fractions of a cell, by a parabola through the neighbours, [M, Q, 2].
+        turned: -1 where the region is laid mirrored, left to right about its anchor, 1 elsewhere,
+            [M, Q].
     """
 
-    shifts: NDArray[np.int64]
+    anchors: NDArray[np.int64]
     finer: NDArray[np.float64]
+    turned: NDArray[np.int64]
+
+    def laid(self, offsets: NDArray[np.int64], owners: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The cells that cells of the query are laid on, (row, col), shape [M, K, 2].
+
+        Args:
+            offsets: (rows, cols) of each from its region's anchor, shape [K, 2].
+            owners: number of the region of each, shape [K].
+        """
+        signs = np.stack([np.ones_like(self.turned), self.turned], axis=2)
+        return np.asarray(self.anchors[:, owners] + signs[:, owners] * offsets, np.int64)
+
+    def windows(self, extents: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where regions lie, to fractions of a cell: (row0, col0, row1, col1), shape [M, Q, 4].
+
+        Args:
+            extents: of each region, from the upper left corner of its anchor, shape [Q, 4].
+        """
+        row0, col0, row1, col1 = extents.T
+        left = np.where(self.turned > 0, col0, 1 - col1)
+        row, col = self.finer[..., 0], self.finer[..., 1]
+        return np.stack([row + row0, col + left, row + row1, col + left + col1 - col0], axis=2)
 
 
-def place(stack: PartStack, along: FloatArray, lengths: FloatArray) -> Placement:
-    """The shift s with the largest sum_p w_p cos(c_p, c_(p+s)) for each part; see first_largest.
+def place(stack: PartStack, along: Along, lengths: FloatArray) -> Placement:
+    """Where, mirrored or not, the judged cells of each part fit best.
 
-    The region's heaviest cell stays inside the image; cells outside it count as 0.
+    Of all places of the region's anchor inside the image, the first with the largest sum of
+    v_p cos(c_p, c_q), q the position that p is laid on. v_p are the judged shares; the cosines are
+    of what contributions have beyond the rest of the query's image, so that what the whole object
+    has everywhere does not decide. Positions outside the image count as 0. See decision 8.
 
     Args:
-        along: c_q.d of each judged direction, shape [M, rows, cols, K].
+        along: the products with the images.
         lengths: |c_q|, shape [M, rows, cols].
     """
-    count, rows, cols, _ = along.shape
-    cosines = along * reciprocal(lengths)[..., None] * stack.judged.shares
-    fit = np.zeros((count, rows, cols, len(stack)), np.float32)
-    for row, col, cells, owners in stack.by_offset:
-        here, there = _both(row, rows), _both(col, cols)
-        fit[:, here[0], there[0], owners] += cosines[:, here[1], there[1], cells]
-    best = first_largest(fit.reshape(count, rows * cols, fit.shape[3]), axis=1)
-    row, col = best // cols, best % cols
-    between = np.stack([_vertex(fit, row, col, 1), _vertex(fit, row, col, 2)], axis=2)
-    shifts = np.stack([row, col], axis=2) - stack.anchors
-    return Placement(shifts, shifts + between)
+    count, rows, cols, _ = along.rests.shape
+    apart = reciprocal(beyond(lengths[..., None], along.rests))
+    cosines = along.directions * apart[..., stack.judged.owners] * stack.judged.shares
+    fit = np.zeros((count, 2, rows, cols, len(stack)), np.float32)
+    upright, mirrored = fit[:, 0], fit[:, 1]
+    for down, right, cells, owners in stack.by_offset:
+        here, there, back = _both(down, rows), _both(right, cols), _both(-right, cols)
+        upright[:, here[0], there[0], owners] += cosines[:, here[1], there[1], cells]
+        mirrored[:, here[0], back[0], owners] += cosines[:, here[1], back[1], cells]
+    best = first_largest(fit.reshape(count, 2 * rows * cols, fit.shape[4]), axis=1)
+    side, where = np.divmod(best, rows * cols)
+    row, col = np.divmod(where, cols)
+    laid = np.take_along_axis(fit, side[:, None, None, None], axis=1)[:, 0]
+    between = np.stack([_vertex(laid, row, col, 1), _vertex(laid, row, col, 2)], axis=2)
+    anchors = np.stack([row, col], axis=2)
+    return Placement(anchors, anchors + between, 1 - 2 * side)
 
 
 def first_largest(values: FloatArray, axis: int) -> NDArray[np.int64]:

@@ -63,10 +63,10 @@ def score_images(
     """Score M images against the parts of a query.
 
     WHOLE is f.E_r / (|E_q||E_r|), section 5.4 of Zhu, Yang, Chen (2021); its match is where its map
-    is largest. PART is cos(f, sum_p w_p c_(p+s)), the region laid over the retrieved image where it
-    fits best (see placement.place). SURROUNDINGS is cos(f', E_r), with f' of the region and what
-    lies around it. WHOLE and SURROUNDINGS are 0 for an image with a zero embedding, PART is 0 at a
-    place that sums to zero.
+    is largest. PART is cos(f, sum_p w_p c_s(p)), the region laid over the retrieved image, mirrored
+    or not, where it and its surroundings fit best (see placement.place). SURROUNDINGS is
+    cos(f', E_r), with f' of the region and what lies around it. WHOLE and SURROUNDINGS are 0 for an
+    image with a zero embedding, PART is 0 at a place that sums to zero.
 
     Args:
         score: the score to compute.
@@ -90,7 +90,7 @@ def score_images(
             maps += part.weight * share * term.maps[:, 0]
             constants += part.weight * share * term.constants[:, 0]
             if i == leading:
-                windows = _windows(part, term.moved[:, 0], grid)
+                windows = _clipped(term.windows[:, 0], grid)
     return Scored(maps.sum((1, 2)) + constants, maps, constants, windows)
 
 
@@ -169,12 +169,12 @@ class _Images:
 
 
 class _Term(NamedTuple):
-    """One term of the scores of Q parts: maps [M, Q, rows, cols], constants [M, Q], and the shift
-    of each region, [M, Q, 2]."""
+    """One term of the scores of Q parts: maps [M, Q, rows, cols], constants [M, Q], and where each
+    region lies, cells (row0, col0, row1, col1), [M, Q, 4]."""
 
     maps: FloatArray
     constants: FloatArray
-    moved: NDArray[np.float64]
+    windows: NDArray[np.float64]
 
 
 def _stack(score: Score, parts: Sequence[QueryPart]) -> PartStack:
@@ -223,17 +223,18 @@ def _linear(
     best = first_largest(maps.reshape(count, parts, rows * cols), axis=2)
     peak = np.stack(np.divmod(best, cols), axis=2)
     extents = np.array([part.extent for part in stack.parts])
-    middle = (extents[:, :2] + extents[:, 2:]) / 2
+    half = (extents[:, 2:] - extents[:, :2]) / 2
     # One product for each image, as in PartStack.along.
     constants = (features @ images.bias[:, :, None])[:, :, 0] * scale
-    return _Term(maps, constants, peak + 0.5 - middle)
+    windows = np.concatenate([peak + 0.5 - half, peak + 0.5 + half], axis=2)
+    return _Term(maps, constants, windows)
 
 
 def _placed(stack: PartStack, along: Along, images: _Images) -> _Term:
     """PART's map, zero outside the place of the region."""
     count, rows, cols, dimensions = images.contributions.shape
-    placement, covered = place(stack, along.directions, images.lengths), stack.covered
-    cells = covered.cells + placement.shifts[:, covered.owners]
+    placement, covered = place(stack, along, images.lengths), stack.covered
+    cells = placement.laid(covered.cells - stack.anchors[covered.owners], covered.owners)
     image, cell = np.nonzero(((cells >= 0) & (cells < (rows, cols))).all(2))
     row, col = cells[image, cell].T
     laid = np.zeros((count, len(stack), rows, cols), np.float32)
@@ -243,17 +244,15 @@ def _placed(stack: PartStack, along: Along, images: _Images) -> _Term:
     norms = np.array([np.linalg.norm(part.feature) for part in stack.parts])
     scale = reciprocal(norms * np.linalg.norm(sums, axis=2))
     maps = laid * np.moveaxis(along.features, 3, 1) * scale[..., None, None]
-    return _Term(maps, np.zeros(maps.shape[:2], np.float32), placement.finer)
+    extents = np.array([part.extent for part in stack.parts])
+    windows = placement.windows(extents - np.tile(stack.anchors, 2))
+    return _Term(maps, np.zeros(maps.shape[:2], np.float32), windows)
 
 
-def _windows(
-    part: QueryPart, moved: NDArray[np.float64], grid: tuple[int, int]
-) -> NDArray[np.float64]:
-    """The region's extent after its shift, clipped to the grid."""
-    windows: NDArray[np.float64] = np.clip(
-        np.array(part.extent) + np.tile(moved, 2), 0, np.tile(np.array(grid), 2)
-    )
-    return windows
+def _clipped(windows: NDArray[np.float64], grid: tuple[int, int]) -> NDArray[np.float64]:
+    """Windows of cells, shape [M, 4], clipped to the grid."""
+    clipped: NDArray[np.float64] = np.clip(windows, 0, np.tile(np.array(grid), 2))
+    return clipped
 
 
 def _require_fitting(

@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 
 from partlens.explainer.scoring.part import FloatArray, QueryPart
 
-JUDGED = 32
-"""Maximum number of a region's cells, evenly spaced, that decide its place; bounds the cost."""
-
 
 @dataclass(frozen=True, eq=False)
 class Cells:
@@ -29,12 +26,12 @@ class Cells:
     owners: NDArray[np.int64]
 
     @classmethod
-    def of(cls, parts: Sequence[QueryPart], chosen: Sequence[NDArray[np.int64]]) -> "Cells":
-        """The chosen cells of each part."""
+    def of(cls, each: Sequence[tuple[NDArray[np.int64], FloatArray]]) -> "Cells":
+        """The cells and shares of each part."""
         return cls(
-            np.concatenate([part.cells[i] for part, i in zip(parts, chosen, strict=True)]),
-            np.concatenate([part.shares[i] for part, i in zip(parts, chosen, strict=True)]),
-            np.repeat(np.arange(len(parts)), [len(i) for i in chosen]),
+            np.concatenate([cells for cells, _ in each]),
+            np.concatenate([shares for _, shares in each]),
+            np.repeat(np.arange(len(each)), [len(cells) for cells, _ in each]),
         )
 
 
@@ -44,10 +41,13 @@ class Along(NamedTuple):
     Attributes:
         directions: c_q.d for each judged direction d, shape [M, rows, cols, K]; K is 0 if parts
             are not placed.
+        rests: c_q.u with the rest u of each part's image, shape [M, rows, cols, Q]; Q is 0 if parts
+            are not placed.
         features, surroundings: c_q.f and c_q.f' of each part, shape [M, rows, cols, Q].
     """
 
     directions: FloatArray
+    rests: FloatArray
     features: FloatArray
     surroundings: FloatArray
 
@@ -62,24 +62,19 @@ class PartStack:
     Attributes:
         covered: all cells that the parts cover.
         judged: the cells that decide each part's place.
-        anchors: each part's heaviest judged cell, shape [Q, 2].
+        anchors: the cell that each part covers most, shape [Q, 2].
     """
 
     def __init__(self, parts: Sequence[QueryPart], *, placed: bool) -> None:
         self.parts = tuple(parts)
-        self.covered = Cells.of(parts, [np.arange(len(part.cells)) for part in parts])
-        chosen = [
-            np.unique(np.linspace(0, len(part.cells) - 1, JUDGED).round().astype(np.int64))
-            for part in parts
-        ]
-        self.judged = Cells.of(parts, chosen)
-        self.anchors = np.stack(
-            [part.cells[i[part.shares[i].argmax()]] for part, i in zip(parts, chosen, strict=True)]
-        )
-        directions = [part.directions[i] for part, i in zip(parts, chosen, strict=True)]
-        rows = [np.stack([part.feature for part in parts])]
-        rows += [np.stack([part.surroundings for part in parts])]
-        self._matrix = np.concatenate([*rows, *(directions if placed else ())])
+        self.covered = Cells.of([(part.cells, part.shares) for part in parts])
+        self.judged = Cells.of([(part.judged.cells, part.judged.shares) for part in parts])
+        self.anchors = np.stack([part.judged.anchor for part in parts])
+        rows = [[part.feature for part in parts], [part.surroundings for part in parts]]
+        if placed:
+            rows += [[part.judged.rest for part in parts]]
+            rows += [[*part.judged.directions] for part in parts]
+        self._matrix = np.stack([row for some in rows for row in some])
 
     def __len__(self) -> int:
         return len(self.parts)
@@ -98,9 +93,9 @@ class PartStack:
         count, rows, cols, dimensions = images.shape
         product = images.reshape(count, rows * cols, dimensions) @ self._matrix.T
         product = product.reshape(count, rows, cols, self.columns)
-        ends = len(self), 2 * len(self)
-        features, surroundings, directions = np.split(product, ends, axis=3)
-        return Along(directions, features, surroundings)
+        ends = len(self), 2 * len(self), 3 * len(self)
+        features, surroundings, rests, directions = np.split(product, ends, axis=3)
+        return Along(directions, rests, features, surroundings)
 
     @cached_property
     def by_offset(self) -> tuple[tuple[int, int, "Where", "Where"], ...]:
