@@ -91,7 +91,7 @@ def covered(model: MetricModel, picture: Picture, part: str) -> torch.Tensor:
     size = picture.image.shape[1], picture.image.shape[0]
     region = Region(box.x, box.y, box.width, box.height)
     spec = model.spec
-    return torch.from_numpy(position_weights(region, size, spec.preprocessing, spec.grid))
+    return torch.from_numpy(position_weights(region, size, spec.preprocessing, spec.registration))
 
 
 def overall() -> Image.Image:

@@ -125,6 +125,7 @@ def smaller(
         dimensions=dimensions,
         head=steps,
         reduction=reduction,
+        registered=spec.registered and spec.registered.pooled(grid),
     )
     return replace(model, spec=made, head=head, measured={})
 

@@ -1,4 +1,7 @@
-"""Converts regions to feature-map cells, by the fraction of each that they cover, and back."""
+"""Converts regions to feature-map cells, by the fraction of each that they cover, and back.
+
+The model's registration says which part of the picture each cell stands for.
+"""
 
 import math
 
@@ -6,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common.regions import Box, Mask, Point, Polygon, Region
+from partlens.common.registration import Registration, overlap
 from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.errors import RegionError
 from partlens.explainer.preprocessing import Preprocessing
@@ -14,14 +18,13 @@ from partlens.explainer.preprocessing import Preprocessing
 _LINES = 64
 _MASK_BLOCK = 2**20
 """Pixels of a mask that are weighed at once."""
-Grid = tuple[int, int]
 
 
 def position_weights(
     region: Region,
     image_size: tuple[int, int],
     preprocessing: Preprocessing,
-    grid: Grid,
+    registration: Registration,
     require_waiting: RequireWaiting = wait_always,
 ) -> NDArray[np.float32]:
     """The fraction of each position's cell that a region covers.
@@ -32,7 +35,7 @@ def position_weights(
         region: in pixels of the original upright image.
         image_size: (width, height) of that image.
         preprocessing: the model's preprocessing.
-        grid: (rows, cols) of the feature map.
+        registration: where the cells of the feature map look.
         require_waiting: called now and then; what it raises ends the work early.
 
     Returns:
@@ -44,13 +47,15 @@ def position_weights(
     """
     require_waiting()
     if isinstance(region, Point):
-        weights = _point(region, image_size, preprocessing, grid)
+        weights = _point(region, image_size, preprocessing, registration)
     elif isinstance(region, Mask):
-        weights = _mask(region, image_size, preprocessing, grid)
+        weights = _mask(region, image_size, preprocessing, registration)
     elif isinstance(region, Box):
-        weights = _box(region, image_size, preprocessing, grid)
+        weights = _box(region, image_size, preprocessing, registration)
     else:
-        weights = _outline(_corners(region), image_size, preprocessing, grid, require_waiting)
+        weights = _outline(
+            _corners(region), image_size, preprocessing, registration, require_waiting
+        )
     # Rounding leaves tiny weights along an outline without area.
     weights = np.where(weights > 1e-9, weights, 0.0)
     shares: NDArray[np.float32] = weights.clip(0, 1).astype(np.float32).reshape(-1)
@@ -70,18 +75,18 @@ def window_box(
     col1: float,
     image_size: tuple[int, int],
     preprocessing: Preprocessing,
-    grid: Grid,
+    registration: Registration,
 ) -> Box:
     """The pixels of the original image under a window of cells, clipped to the image.
 
     Args:
         row0, col0, row1, col1: edges of the window in cells; fractions are allowed.
-        image_size, preprocessing, grid: as in position_weights.
+        image_size, preprocessing, registration: as in position_weights.
 
     Raises:
         RegionError: the window is empty or leaves the grid.
     """
-    rows, cols = grid
+    rows, cols = registration.grid
     if not (0 <= row0 < row1 <= rows and 0 <= col0 < col1 <= cols):
         raise RegionError(
             f"the window of rows {row0:g} to {row1:g}, columns {col0:g} to {col1:g} is not inside"
@@ -89,28 +94,20 @@ def window_box(
         )
     width, height = image_size
     frame = preprocessing.frame(width, height)
-    cell_w, cell_h = preprocessing.width / cols, preprocessing.height / rows
-    left, top = frame.to_original(col0 * cell_w, row0 * cell_h)
-    right, bottom = frame.to_original(col1 * cell_w, row1 * cell_h)
+    x = registration.cols.to_places(np.array([col0, col1])) * preprocessing.width
+    y = registration.rows.to_places(np.array([row0, row1])) * preprocessing.height
+    left, top = frame.to_original(float(x[0]), float(y[0]))
+    right, bottom = frame.to_original(float(x[1]), float(y[1]))
     left, right = max(left, 0.0), min(right, float(width))
     top, bottom = max(top, 0.0), min(bottom, float(height))
     return Box(left, top, right - left, bottom - top)
 
 
-def overlap(edges: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
-    """Length of the overlap of each interval between edges with each cell, [cells, edges - 1].
-
-    Args:
-        edges: ascending, in units of cells.
-    """
-    cell = np.arange(cells, dtype=np.float64)[:, None]
-    inside = np.minimum(edges[1:], cell + 1) - np.maximum(edges[:-1], cell)
-    lengths: NDArray[np.float64] = np.maximum(inside, 0.0)
-    return lengths
-
-
 def _point(
-    point: Point, image_size: tuple[int, int], preprocessing: Preprocessing, grid: Grid
+    point: Point,
+    image_size: tuple[int, int],
+    preprocessing: Preprocessing,
+    registration: Registration,
 ) -> NDArray[np.float64]:
     width, height = image_size
     if not (0 <= point.x <= width and 0 <= point.y <= height):
@@ -118,20 +115,24 @@ def _point(
             f"point ({point.x:g}, {point.y:g}) lies outside the image; "
             f"x must lie in 0..{width} and y in 0..{height}"
         )
-    rows, cols = grid
+    rows, cols = registration.grid
     x, y = preprocessing.frame(width, height).to_input(point.x, point.y)
-    weights = np.zeros(grid)
+    weights = np.zeros(registration.grid)
     # The image's far edges belong to the last cell; the tolerance absorbs the frame's rounding.
     slack = 1e-6 * max(preprocessing.width, preprocessing.height)
     if -slack <= x <= preprocessing.width + slack and -slack <= y <= preprocessing.height + slack:
-        row = min(max(int(y * rows / preprocessing.height), 0), rows - 1)
-        col = min(max(int(x * cols / preprocessing.width), 0), cols - 1)
+        row = int(registration.rows.to_cells(np.array(y / preprocessing.height)))
+        col = int(registration.cols.to_cells(np.array(x / preprocessing.width)))
+        row, col = min(max(row, 0), rows - 1), min(max(col, 0), cols - 1)
         weights[row, col] = 1.0
     return weights
 
 
 def _mask(
-    mask: Mask, image_size: tuple[int, int], preprocessing: Preprocessing, grid: Grid
+    mask: Mask,
+    image_size: tuple[int, int],
+    preprocessing: Preprocessing,
+    registration: Registration,
 ) -> NDArray[np.float64]:
     width, height = image_size
     if mask.array.shape != (height, width) or mask.array.dtype != np.bool_:
@@ -139,10 +140,11 @@ def _mask(
             f"the mask is {mask.array.dtype} {mask.array.shape}; this image needs bool "
             f"({height}, {width})"
         )
-    frame, (rows, cols) = preprocessing.frame(width, height), grid
-    x = (np.arange(width + 1) * frame.scale_x + frame.offset_x) * cols / preprocessing.width
-    y = (np.arange(height + 1) * frame.scale_y + frame.offset_y) * rows / preprocessing.height
-    down, across = overlap(y, rows), overlap(x, cols)
+    frame, (rows, cols) = preprocessing.frame(width, height), registration.grid
+    x = (np.arange(width + 1) * frame.scale_x + frame.offset_x) / preprocessing.width
+    y = (np.arange(height + 1) * frame.scale_y + frame.offset_y) / preprocessing.height
+    down = overlap(registration.rows.to_cells(y), rows)
+    across = overlap(registration.cols.to_cells(x), cols)
     # In blocks, as a product converts the mask to numbers of eight bytes.
     step = max(1, _MASK_BLOCK // width)
     covered = np.zeros((rows, width))
@@ -152,24 +154,23 @@ def _mask(
 
 
 def _box(
-    box: Box, image_size: tuple[int, int], preprocessing: Preprocessing, grid: Grid
+    box: Box, image_size: tuple[int, int], preprocessing: Preprocessing, registration: Registration
 ) -> NDArray[np.float64]:
     if not all(map(math.isfinite, (box.x, box.y, box.width, box.height))):
         raise RegionError(f"box {box} must be made of finite numbers")
     if not (box.width > 0 and box.height > 0):
         raise RegionError(f"box {box} has no area; width and height must be above 0")
     corners = np.array([[box.x, box.y], [box.x + box.width, box.y + box.height]])
-    (x, y), (rows, cols) = _on_grid(corners, image_size, preprocessing, grid).T, grid
-    return overlap(y, rows) @ overlap(x, cols).T
+    x, y = _on_input(corners, image_size, preprocessing).T
+    rows, cols = registration.grid
+    down = overlap(registration.rows.to_cells(y), rows)
+    return down @ overlap(registration.cols.to_cells(x), cols).T
 
 
-def _on_grid(
-    corners: NDArray[np.float64],
-    image_size: tuple[int, int],
-    preprocessing: Preprocessing,
-    grid: Grid,
+def _on_input(
+    corners: NDArray[np.float64], image_size: tuple[int, int], preprocessing: Preprocessing
 ) -> NDArray[np.float64]:
-    """Corners (x, y) in pixels of the image, shape [n, 2], as (column, row) in cells.
+    """Corners (x, y) in pixels of the image, shape [n, 2], as fractions of the model's input.
 
     Raises:
         RegionError: the corners span no area inside the image.
@@ -181,9 +182,9 @@ def _on_grid(
             f"the region spans x {left:g}..{right:g}, y {top:g}..{bottom:g}, outside "
             f"the {width}x{height} image, or has no area; draw it inside"
         )
-    frame, (rows, cols) = preprocessing.frame(width, height), grid
+    frame = preprocessing.frame(width, height)
     at = np.array([frame.to_input(float(x), float(y)) for x, y in corners])
-    return np.asarray(at * [cols / preprocessing.width, rows / preprocessing.height])
+    return np.asarray(at / [preprocessing.width, preprocessing.height])
 
 
 def _corners(polygon: Polygon) -> list[tuple[float, float]]:
@@ -198,14 +199,21 @@ def _outline(
     corners: list[tuple[float, float]],
     image_size: tuple[int, int],
     preprocessing: Preprocessing,
-    grid: Grid,
+    registration: Registration,
     require_waiting: RequireWaiting,
 ) -> NDArray[np.float64]:
     """Exact along x, _LINES midpoints along y in each row."""
-    rows, cols = grid
-    at = _on_grid(np.array(corners), image_size, preprocessing, grid)
+    rows, cols = registration.grid
+    places = _on_input(np.array(corners), image_size, preprocessing)
+    # An edge that is straight in the picture has a bend in cells wherever their width changes.
+    for axis, side in enumerate((registration.cols, registration.rows)):
+        for bend in side.bends():
+            require_waiting()
+            places = _with_corners_at(places, axis, float(bend))
+    x, y = places.T
+    at = np.stack([registration.cols.to_cells(x), registration.rows.to_cells(y)], 1)
     following = np.roll(at, -1, axis=0)
-    covered = np.zeros(grid)
+    covered = np.zeros(registration.grid)
     for row in range(rows):
         top, bottom = max(float(row), at[:, 1].min()), min(row + 1.0, at[:, 1].max())
         if bottom <= top:
@@ -220,3 +228,13 @@ def _outline(
             if crossings.size:
                 covered[row] += step * overlap(crossings, cols)[:, ::2].sum(1)
     return covered
+
+
+def _with_corners_at(corners: NDArray[np.float64], axis: int, place: float) -> NDArray[np.float64]:
+    """A closed outline with a corner wherever one of its edges crosses a place on an axis."""
+    following = np.roll(corners, -1, axis=0)
+    crosses = (corners[:, axis] < place) != (following[:, axis] < place)
+    start, end = corners[crosses], following[crosses]
+    along = (place - start[:, axis]) / (end[:, axis] - start[:, axis])
+    added = start + along[:, None] * (end - start)
+    return np.insert(corners, np.flatnonzero(crosses) + 1, added, axis=0)

@@ -4,11 +4,14 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 
+from partlens.common.registration import Registration, RegistrationError
 from partlens.explainer.errors import ModelFileError
 from partlens.explainer.preprocessing import Preprocessing
 
 _MOST_NUMBERS = 2**28
 """P x D of one image: 1 GiB as float32."""
+_OPTIONAL = {"reduction", "registration"}
+"""Keys of model.json that only newer formats have."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,8 @@ class ModelSpec:
             pixels if it was given none.
         licence: licence of the weights; "" if unknown.
         reduction: how it was made from a larger model; None if it was imported.
+        registered: where the cells were measured to look; None if they were not measured. Use
+            `registration`, which is there in any case.
 
     Raises:
         ModelFileError: an impossible value.
@@ -93,6 +98,7 @@ class ModelSpec:
     licence: str = ""
     extras: tuple[str, ...] = ()
     reduction: Reduction | None = None
+    registered: Registration | None = None
 
     def __post_init__(self) -> None:
         if min(*self.grid, self.dimensions) < 1:
@@ -109,6 +115,10 @@ class ModelSpec:
             raise ModelFileError(f"bias share {self.bias_share} must be a number of at least 0")
         if len(set(self.extras)) != len(self.extras) or not all(self.extras):
             raise ModelFileError(f"extras {self.extras}: each needs a unique name")
+        if self.registered is not None and self.registered.grid != self.grid:
+            raise ModelFileError(
+                f"the registration is for a grid of {self.registered.grid}, not {self.grid}"
+            )
 
     @property
     def positions(self) -> int:
@@ -120,16 +130,30 @@ class ModelSpec:
         """(rows, cols) of the feature map."""
         return self.reduction.grid if self.reduction else self.grid
 
+    @property
+    def registration(self) -> Registration:
+        """Where the cells look: as measured, or evenly spread where nothing was measured."""
+        return self.registered or Registration.nominal(self.grid)
+
+    @property
+    def format(self) -> int:
+        """The oldest format of model.json that holds it: 1, 2 (reduced) or 3 (registered)."""
+        if self.registered is not None:
+            return 3
+        return 1 if self.reduction is None else 2
+
     def to_json(self) -> dict[str, object]:
-        """Plain values for model.json; without a reduction, those of format 1."""
+        """Plain values for model.json, with the keys of its format only."""
         plain: dict[str, object] = asdict(self) | {
             "preprocessing": self.preprocessing.to_json(),
             "grid": list(self.grid),
             "extras": list(self.extras),
         }
-        del plain["reduction"]
+        del plain["reduction"], plain["registered"]
         if self.reduction is not None:
             plain["reduction"] = asdict(self.reduction) | {"grid": list(self.reduction.grid)}
+        if self.registered is not None:
+            plain["registration"] = self.registered.to_json()
         return plain
 
     @classmethod
@@ -141,14 +165,15 @@ class ModelSpec:
                 impossible.
             ModelError: the same within its preprocessing.
         """
-        names = {field.name for field in fields(cls)} - {"reduction"}
-        if set(plain) - {"reduction"} != names:
+        names = {field.name for field in fields(cls)} - {"reduction", "registered"}
+        if set(plain) - _OPTIONAL != names:
             raise ModelFileError(
                 f"model.json: missing {sorted(names - set(plain))}, unknown"
-                f" {sorted(set(plain) - names - {'reduction'})}"
+                f" {sorted(set(plain) - names - _OPTIONAL)}"
             )
         values = dict(plain)
         reduction = values.pop("reduction", None)
+        registered = values.pop("registration", None)
         preprocessing, grid = values.pop("preprocessing"), values.pop("grid")
         extras = values.pop("extras")
         dimensions, share = values.pop("dimensions"), values.pop("bias_share")
@@ -172,8 +197,16 @@ class ModelSpec:
             dimensions=dimensions,
             bias_share=_number("bias_share", share),
             reduction=None if reduction is None else Reduction.from_json(reduction),
+            registered=None if registered is None else _registration(registered),
             **{key: str(value) for key, value in values.items()},
         )
+
+
+def _registration(plain: object) -> Registration:
+    try:
+        return Registration.from_json(plain)
+    except RegistrationError as error:
+        raise ModelFileError(f"model.json: registration: {error}") from error
 
 
 def _require_size(what: str, grid: tuple[int, int], dimensions: int) -> None:

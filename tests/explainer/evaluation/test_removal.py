@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from token_model import tokens_model
 from torch import Tensor
 
+from partlens.common.registration import Registration
 from partlens.explainer.comparators import COMPARATORS, Target
 from partlens.explainer.errors import ShapeError
 from partlens.explainer.evaluation.annotations import read_annotations, read_picture
@@ -89,7 +90,9 @@ def test_a_sample_explains_some_images_against_their_nearest_of_all(tmp_path: Pa
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
     other = 1 + int((unit[1:] @ unit[0]).argmax())
     size = (rectangles.SIDE, rectangles.SIDE)
-    weights = position_weights(images[other].box, size, model.spec.preprocessing, model.spec.grid)
+    weights = position_weights(
+        images[other].box, size, model.spec.preprocessing, model.spec.registration
+    )
     length = float(np.linalg.norm(embeddings[other]))
     expected = float(unit[0] @ (weights @ seen.contributions[other])) / length
     one, some, every = (
@@ -102,9 +105,9 @@ def test_a_sample_explains_some_images_against_their_nearest_of_all(tmp_path: Pa
 
 def test_cells_cover_the_pixels_as_a_loop_says() -> None:
     cells = np.random.default_rng(0).random((2, 3, 2)) < 0.5
-    pixels = cells_to_pixels(cells, (7, 5))
+    pixels = cells_to_pixels(cells, Registration.nominal((3, 2)), (7, 5))
     for image, y, x in np.ndindex(pixels.shape):
-        assert pixels[image, y, x] == cells[image, y * 3 // 7, x * 2 // 5]
+        assert pixels[image, y, x] == cells[image, (2 * y + 1) * 3 // 14, (2 * x + 1) * 2 // 10]
 
 
 def test_tokens_without_a_layout_have_no_cell_in_the_picture(tmp_path: Path) -> None:

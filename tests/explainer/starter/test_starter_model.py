@@ -131,7 +131,9 @@ def _ranking(
 ) -> NDArray[np.int64]:
     height, width = picture.image.shape[:2]
     grid = model.spec.grid
-    weights = position_weights(picture.parts[part], (width, height), model.spec.preprocessing, grid)
+    weights = position_weights(
+        picture.parts[part], (width, height), model.spec.preprocessing, model.spec.registration
+    )
     query = query_part(
         decompositions.contributions[number], decompositions.bias[number], weights, grid
     )

@@ -27,7 +27,7 @@ from partlens.explainer.evaluation.annotations import AnnotatedImage
 from partlens.explainer.evaluation.batches import Passes, embedded, nearest
 from partlens.explainer.maps import upsample
 from partlens.explainer.model import MetricModel
-from partlens.explainer.preprocessing import Preprocessing
+from partlens.explainer.spec import ModelSpec
 
 METHODS = ("cam", "grad_cam", "grad_cam_no_norm", "decomposition_bias", "decomposition")
 # Maps concentrated on few cells, such as max pooling's, do best at low thresholds.
@@ -85,7 +85,7 @@ def measure_localisation(
         for method in METHODS:
             target = (classes if method == "cam" else neighbours)[numbers]
             maps = model.on_grid(COMPARATORS[method](model.head, feature, target)).numpy()
-            right[method] += _right_boxes(images[numbers], maps, model.spec.preprocessing)
+            right[method] += _right_boxes(images[numbers], maps, model.spec)
     return {
         method: Localisation(dict(zip(THRESHOLDS, (count / len(images)).tolist(), strict=True)))
         for method, count in right.items()
@@ -131,12 +131,12 @@ def _class_means(embeddings: Tensor, labels: Sequence[str]) -> Tensor:
 
 
 def _right_boxes(
-    images: Sequence[AnnotatedImage], maps: NDArray[np.float32], preprocessing: Preprocessing
+    images: Sequence[AnnotatedImage], maps: NDArray[np.float32], spec: ModelSpec
 ) -> NDArray[np.float64]:
     """Number of images with a correct box, for each threshold."""
     right = np.zeros(len(THRESHOLDS))
     for values, image in zip(maps, images, strict=True):
-        full = upsample(values, (image.width, image.height), preprocessing)
+        full = upsample(values, (image.width, image.height), spec.preprocessing, spec.registration)
         boxes = [box_of_map(full, threshold) for threshold in THRESHOLDS]
         right += [box is not None and _is_right(box, image.box) for box in boxes]
     return right

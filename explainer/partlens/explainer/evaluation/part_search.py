@@ -175,7 +175,7 @@ def _region(
     square = Box(x - side / 2, y - side / 2, side, side)
     spec = model.spec
     size = (image.width, image.height)
-    weights = position_weights(square, size, spec.preprocessing, spec.grid)
+    weights = position_weights(square, size, spec.preprocessing, spec.registration)
     return query_part(seen.contributions[number], seen.bias[number], weights, spec.grid)
 
 
@@ -196,7 +196,7 @@ def _ranked(
     score: Score,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Scores [Q, N] and match points (x, y) in pixels of each image [Q, N, 2]."""
-    preprocessing, (rows, cols) = model.spec.preprocessing, model.spec.grid
+    preprocessing, registration = model.spec.preprocessing, model.spec.registration
     scores = np.empty((len(parts), len(images)))
     places = np.empty((len(parts), len(images), 2))
     frames = [preprocessing.frame(image.width, image.height) for image in images]
@@ -204,15 +204,15 @@ def _ranked(
         some = slice(start, min(start + _CHUNK, len(images)))
         contributions = seen.contributions[some]
         for q, part in enumerate(parts):
-            scored = score_images(score, [part], contributions, seen.bias[some], (rows, cols))
+            scored = score_images(score, [part], contributions, seen.bias[some], registration.grid)
             scores[q, some] = scored.scores
             row, col = scored.windows[:, [0, 2]].mean(1), scored.windows[:, [1, 3]].mean(1)
             places[q, some] = [
                 frame.to_original(x, y)
                 for frame, x, y in zip(
                     frames[some],
-                    col * preprocessing.width / cols,
-                    row * preprocessing.height / rows,
+                    registration.cols.to_places(col) * preprocessing.width,
+                    registration.rows.to_places(row) * preprocessing.height,
                     strict=True,
                 )
             ]

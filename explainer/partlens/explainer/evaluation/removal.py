@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
+from partlens.common.registration import Registration
 from partlens.explainer.backbone import FloatArray
 from partlens.explainer.comparators import COMPARATORS, Target
 from partlens.explainer.errors import ShapeError
@@ -158,7 +159,10 @@ def _targets(model: MetricModel, folder: Path, images: Sequence[AnnotatedImage])
         embeddings.append(contributions.sum(1) + torch.from_numpy(seen.bias))
         shares = [
             position_weights(
-                image.box, (image.width, image.height), model.spec.preprocessing, model.spec.grid
+                image.box,
+                (image.width, image.height),
+                model.spec.preprocessing,
+                model.spec.registration,
             )
             for image in batch.images
         ]
@@ -186,22 +190,26 @@ def _embedder(model: MetricModel, batch: Batch, removal: Removal) -> Embedder:
         seen = model.decompose_features(batch.feature)
         contributions, bias = torch.from_numpy(seen.contributions), torch.from_numpy(seen.bias)
         return lambda kept: bias + torch.einsum("np,npd->nd", kept.to(bias), contributions)
-    grid = model.spec.grid
+    grid, registration = model.spec.grid, model.spec.registration
     filled = _blurred(batch.pixels, grid) if removal == "blur" else _mean_colour(batch.pixels)
 
     def embed(kept: Tensor) -> Tensor:
-        shown = cells_to_pixels(kept.reshape(-1, *grid).numpy(), batch.pixels.shape[2:])
+        shown = cells_to_pixels(
+            kept.reshape(-1, *grid).numpy(), registration, batch.pixels.shape[2:]
+        )
         pixels = np.where(shown[:, None], batch.pixels, filled)
         return run(model.head, torch.from_numpy(model.backbone(pixels)))
 
     return embed
 
 
-def cells_to_pixels(cells: NDArray[np.bool_], size: Sequence[int]) -> NDArray[np.bool_]:
+def cells_to_pixels(
+    cells: NDArray[np.bool_], registration: Registration, size: Sequence[int]
+) -> NDArray[np.bool_]:
     """Each pixel's cell: [N, rows, cols] at the size (height, width) of the model's input."""
     rows, cols = (
-        np.arange(length) * count // length
-        for length, count in zip(size, cells.shape[1:], strict=True)
+        axis.to_cells((np.arange(length) + 0.5) / length).astype(int)
+        for length, axis in zip(size, (registration.rows, registration.cols), strict=True)
     )
     return cells[:, rows[:, None], cols]
 

@@ -145,7 +145,7 @@ class Engine:
         """Share of each position that a region covers, [P]; raises RequestError."""
         with blamed_on(field):
             return position_weights(
-                region, query.image_size, self.spec.preprocessing, self.spec.grid,
+                region, query.image_size, self.spec.preprocessing, self.spec.registration,
                 self.require_waiting,
             )  # fmt: skip
 

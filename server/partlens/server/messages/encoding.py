@@ -145,7 +145,9 @@ class Encoder:
     ) -> region_pb.Box:
         row0, col0, row1, col1 = cells
         spec = self._spec
-        return box(window_box(row0, col0, row1, col1, image_size, spec.preprocessing, spec.grid))
+        return box(
+            window_box(row0, col0, row1, col1, image_size, spec.preprocessing, spec.registration)
+        )
 
 
 def box(rectangle: Box) -> region_pb.Box:
