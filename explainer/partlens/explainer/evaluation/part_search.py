@@ -4,7 +4,7 @@ For each part, the queries are images where it is visible, the region is a squar
 gallery is all other images. Each score is compared with a random ranking.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -16,61 +16,29 @@ from partlens.common.regions import Box
 from partlens.common.storage import Storage
 from partlens.explainer.errors import AnnotationError
 from partlens.explainer.evaluation.annotations import AnnotatedImage, read_picture
+from partlens.explainer.evaluation.part_quality import (
+    PartEvaluation,
+    PartQuery,
+    best,
+    judge,
+    reach,
+)
+from partlens.explainer.evaluation.progress import Report, ignore
 from partlens.explainer.model import MetricModel
-from partlens.explainer.regions import position_weights
-from partlens.explainer.scoring import QueryPart, Score, query_part, score_images
+from partlens.explainer.regions import position_weights, window_box
+from partlens.explainer.scoring import (
+    ManySearches,
+    QueryPart,
+    Score,
+    query_part,
+    score_images,
+)
 from partlens.explainer.stored import Stored
 
 DEFAULT_PARTS = ("beak", "crown", "left wing", "tail", "belly", "left leg")
-TOP = 10
-REACH = 0.25
-"""Side of the square, and largest distance of a hit, in units of sqrt(box width * box height)."""
 _CHUNK = 64
 
 Ranking = Literal["random", "whole", "part", "context"]
-
-
-@dataclass(frozen=True)
-class PartQuery:
-    """A part of an image to search for.
-
-    Attributes:
-        image: number of the image among the annotated images.
-        part: name of the part.
-    """
-
-    image: int
-    part: str
-
-
-@dataclass(frozen=True)
-class PartScores:
-    """Quality of a ranking for one part, or the mean over parts.
-
-    Attributes:
-        precision_at_10: fraction of the first 10 images that show the query's label.
-        part_hit: of the first 10 images that show the part, the fraction with the match point
-            within REACH of it.
-    """
-
-    precision_at_10: float
-    part_hit: float
-
-
-@dataclass(frozen=True)
-class PartEvaluation:
-    """The mean over the parts, and the scores of each part."""
-
-    mean: PartScores
-    by_part: Mapping[str, PartScores]
-
-    def to_json(self) -> dict[str, object]:
-        """Plain values."""
-        return {
-            "precision_at_10": self.mean.precision_at_10,
-            "part_hit": self.mean.part_hit,
-            "by_part": {part: vars(scores) for part, scores in self.by_part.items()},
-        }
 
 
 def choose_queries(
@@ -115,6 +83,7 @@ def decompose_all(
     folder: Path,
     storage: Storage = "float16",
     batch: int = 16,
+    report: Report = ignore,
 ) -> Contributions:
     """Decompose every annotated image.
 
@@ -124,6 +93,7 @@ def decompose_all(
         folder: folder that the images' paths are relative to.
         storage: storage type of the contributions.
         batch: images per pass.
+        report: called with the number of images done.
 
     Raises:
         AnnotationError: an image is missing or unusable, or its size is not the annotated one.
@@ -136,6 +106,7 @@ def decompose_all(
         seen = model.decompose(some)
         contributions[start : start + len(some)] = seen.contributions
         bias[start : start + len(some)] = seen.bias
+        report(start + len(some))
     return Contributions(Stored.of(contributions, storage), bias)
 
 
@@ -145,6 +116,7 @@ def evaluate_parts(
     seen: Contributions,
     queries: Sequence[PartQuery],
     seed: int = 0,
+    report: Report = ignore,
 ) -> dict[Ranking, PartEvaluation]:
     """Measure how well each score finds parts.
 
@@ -154,24 +126,29 @@ def evaluate_parts(
         seen: their contributions.
         queries: the parts to search for.
         seed: seed of the random ranking.
+        report: called with the number of images searched.
     """
     parts = [_region(model, images[q.image], q.part, seen, q.image) for q in queries]
-    found: dict[Ranking, PartEvaluation] = {
-        "random": judge(images, queries, *_random(images, len(queries), seed))
-    }
-    for score in sorted(get_args(Score), key=("whole", "part", "context").index):
-        found[score] = judge(images, queries, *_ranked(model, images, seen, parts, score))
+    own = np.array([query.image for query in queries])
+    random = np.random.default_rng(seed)
+    points = random.random((len(queries), len(images), 2))
+    first = best(random.random((len(queries), len(images))), own)
+    sizes = np.array([(image.width, image.height) for image in images], np.float64)
+    places = np.take_along_axis(points, first[..., None], axis=1) * sizes[first]
+    found: dict[Ranking, PartEvaluation] = {"random": judge(images, queries, first, places)}
+    for score, scores in _scores(model, seen, parts, report).items():
+        first = best(scores, own)
+        places = np.stack(
+            [_places(model, images, seen, p, score, f) for p, f in zip(parts, first, strict=True)]
+        )
+        found[score] = judge(images, queries, first, places)
     return found
-
-
-def _reach(image: AnnotatedImage) -> float:
-    return REACH * float(np.sqrt(image.box.width * image.box.height))
 
 
 def _region(
     model: MetricModel, image: AnnotatedImage, part: str, seen: Contributions, number: int
 ) -> QueryPart:
-    (x, y), side = image.parts[part], _reach(image)
+    (x, y), side = image.parts[part], reach(image)
     square = Box(x - side / 2, y - side / 2, side, side)
     spec = model.spec
     size = (image.width, image.height)
@@ -179,73 +156,37 @@ def _region(
     return query_part(seen.contributions[number], seen.bias[number], weights, spec.grid)
 
 
-def _random(
-    images: Sequence[AnnotatedImage], queries: int, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    random = np.random.default_rng(seed)
-    sizes = np.array([(image.width, image.height) for image in images], np.float64)
-    places = random.random((queries, len(images), 2)) * sizes
-    return random.random((queries, len(images))), places
+def _scores(
+    model: MetricModel, seen: Contributions, parts: Sequence[QueryPart], report: Report
+) -> dict[Score, NDArray[np.float32]]:
+    """Each score of all N images for Q parts, shape [Q, N]."""
+    names = sorted(get_args(Score), key=("whole", "part", "context").index)
+    searches = ManySearches([(score, [part]) for score in names for part in parts])
+    count = len(seen.bias)
+    scores = np.empty((count, len(names), len(parts)), np.float32)
+    for start in range(0, count, _CHUNK):
+        some = slice(start, start + _CHUNK)
+        found = searches.scores(seen.contributions[some], seen.bias[some], model.spec.grid)
+        scores[some] = found.reshape(-1, *scores.shape[1:])
+        report(min(start + _CHUNK, count))
+    return {name: scores[:, number].T for number, name in enumerate(names)}
 
 
-def _ranked(
+def _places(
     model: MetricModel,
     images: Sequence[AnnotatedImage],
     seen: Contributions,
-    parts: Sequence[QueryPart],
+    part: QueryPart,
     score: Score,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Scores [Q, N] and match points (x, y) in pixels of each image [Q, N, 2]."""
-    preprocessing, (rows, cols) = model.spec.preprocessing, model.spec.grid
-    scores = np.empty((len(parts), len(images)))
-    places = np.empty((len(parts), len(images), 2))
-    frames = [preprocessing.frame(image.width, image.height) for image in images]
-    for start in range(0, len(images), _CHUNK):
-        some = slice(start, min(start + _CHUNK, len(images)))
-        contributions = seen.contributions[some]
-        for q, part in enumerate(parts):
-            scored = score_images(score, [part], contributions, seen.bias[some], (rows, cols))
-            scores[q, some] = scored.scores
-            row, col = scored.windows[:, [0, 2]].mean(1), scored.windows[:, [1, 3]].mean(1)
-            places[q, some] = [
-                frame.to_original(x, y)
-                for frame, x, y in zip(
-                    frames[some],
-                    col * preprocessing.width / cols,
-                    row * preprocessing.height / rows,
-                    strict=True,
-                )
-            ]
-    return scores, places
-
-
-def judge(
-    images: Sequence[AnnotatedImage],
-    queries: Sequence[PartQuery],
-    scores: NDArray[np.float64],
-    places: NDArray[np.float64],
-) -> PartEvaluation:
-    """Quality of rankings; a query's own image is skipped.
-
-    Args:
-        scores: of each image for each query, shape [Q, N]; equal ones in order of the images.
-        places: match points (x, y) in pixels of each image, shape [Q, N, 2].
-    """
-    by_part: dict[str, PartScores] = {}
-    for part in dict.fromkeys(query.part for query in queries):
-        right, near = list[bool](), list[bool]()
-        for q, query in enumerate(queries):
-            if query.part != part:
-                continue
-            order = np.argsort(-scores[q], kind="stable")
-            for i in order[order != query.image][:TOP]:
-                right.append(images[i].label == images[query.image].label)
-                if part in images[i].parts:
-                    away = np.hypot(*(places[q, i] - images[i].parts[part]))
-                    near.append(bool(away <= _reach(images[i])))
-        by_part[part] = PartScores(float(np.mean(right)), float(np.mean(near)) if near else 0.0)
-    means = [np.mean([getattr(s, name) for s in by_part.values()]) for name in vars(_ZERO)]
-    return PartEvaluation(PartScores(*map(float, means)), by_part)
-
-
-_ZERO = PartScores(0.0, 0.0)
+    found: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Middles (x, y) of the hits' boxes in K images by their numbers, in pixels, shape [K, 2]."""
+    preprocessing, grid = model.spec.preprocessing, model.spec.grid
+    contributions, bias = seen.contributions[found], seen.bias[found]
+    windows = score_images(score, [part], contributions, bias, grid).windows
+    middles = []
+    for number, (row0, col0, row1, col1) in zip(found, windows.tolist(), strict=True):
+        size = images[number].width, images[number].height
+        box = window_box(row0, col0, row1, col1, size, preprocessing, grid)
+        middles.append((box.x + box.width / 2, box.y + box.height / 2))
+    return np.array(middles)
