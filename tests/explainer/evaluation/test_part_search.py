@@ -13,8 +13,9 @@ from partlens.explainer.errors import AnnotationError
 from partlens.explainer.evaluation.annotations import AnnotatedImage, read_annotations
 from partlens.explainer.evaluation.commands.evaluate import evaluate
 from partlens.explainer.evaluation.commands.options import of_half
-from partlens.explainer.evaluation.part_quality import PartQuery, PartScores, best, judge
+from partlens.explainer.evaluation.part_quality import PartQuery, PartScores, judge
 from partlens.explainer.evaluation.part_search import choose_queries, decompose_all, evaluate_parts
+from partlens.explainer.evaluation.region_search import best
 from partlens.explainer.model import MetricModel, read_spec
 from partlens.explainer.regions import position_weights
 from partlens.explainer.scoring import Score, query_part, score_images
@@ -37,10 +38,10 @@ IMAGES = (
 
 
 def test_a_ranking_is_judged_as_worked_out_by_hand() -> None:
-    first = best(np.array([[9.0, 3.0, 2.0, 1.0]]), np.array([0]))
-    assert first.tolist() == [[1, 2, 3]]
+    first = best(np.array([[9.0, 3.0, 2.0, 1.0]]), np.array([[True, False, False, False]]))
+    assert first[0].tolist() == [1, 2, 3]
     places = np.array([[[26, 28], [30, 40.1], [0, 0]]], float)
-    found = judge(IMAGES, [PartQuery(0, "beak")], first, places)
+    found = judge(IMAGES, [PartQuery(0, "beak")], first, [*places])
     # Of 3 other images 1 is a wren; of 2 beaks 1 lies within 10 pixels.
     assert found.by_part == {"beak": PartScores(1 / 3, 0.5)}
     assert found.mean == found.by_part["beak"]
@@ -50,17 +51,17 @@ def test_only_the_first_ten_count() -> None:
     images = [image(str(i), "wren" if i < 12 else "lark", beak=(i, 0)) for i in range(24)]
     places = np.array([[i, 0.0] for i in range(24)])
     queries, scores = [PartQuery(0, "beak")], -np.arange(24.0)[None]
-    most, least = (best(one, np.array([0])) for one in (scores, -scores))
-    assert judge(images, queries, most, places[most]).mean == PartScores(1, 1)
-    assert judge(images, queries, least, places[least] + 50).mean == PartScores(0, 0)
+    (most,), (least,) = (best(one, np.eye(1, 24, dtype=bool)) for one in (scores, -scores))
+    assert judge(images, queries, [most], [places[most]]).mean == PartScores(1, 1)
+    assert judge(images, queries, [least], [places[least] + 50]).mean == PartScores(0, 0)
 
 
-def test_the_best_are_those_of_a_full_sort_without_the_query() -> None:
+def test_the_best_are_those_of_a_full_sort_without_the_skipped() -> None:
     random = np.random.default_rng(0)
     scores = random.integers(0, 6, (20, 15)).astype(float)  # many equal ones
-    own = random.integers(0, 15, 20)
-    for found, row, query in zip(best(scores, own), scores, own, strict=True):
-        others = [i for i in range(15) if i != query]
+    skipped = random.random((20, 15)) < 0.3
+    for found, row, out in zip(best(scores, skipped), scores, skipped, strict=True):
+        others = [i for i in range(15) if not out[i]]
         assert found.tolist() == sorted(others, key=lambda i: (-row[i], i))[:10]
 
 
@@ -160,7 +161,7 @@ def test_stacked_searches_rank_as_one_at_a_time(folder: Path) -> None:
                     for row0, col0, row1, col1 in [scored.windows[i]]
                 ]
             )
-        expected = judge(images, queries, np.array(first), np.array(places))
+        expected = judge(images, queries, [*map(np.array, first)], [*map(np.array, places)])
         assert found[score].by_part == expected.by_part
 
 

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.explainer.evaluation.annotations import AnnotatedImage
-from partlens.explainer.evaluation.sampling import Count, Interval, Tally
+from partlens.explainer.evaluation.sampling import Count, Interval, Tally, plain
 
-TOP = 10
 REACH = 0.25
 """Side of the square, and largest distance of a hit, in units of sqrt(box width * box height)."""
 
@@ -34,7 +33,7 @@ class PartScores:
     Attributes:
         precision_at_10: fraction of the first 10 images that show the query's label.
         part_hit: of the first 10 images that show the part, the fraction with the match point
-            within REACH of it.
+            within REACH of it; NaN if none of them shows it.
     """
 
     precision_at_10: float
@@ -64,15 +63,18 @@ class PartEvaluation:
         """95 % intervals of the means of precision_at_10 and part_hit; see Tally.interval."""
         return self.right.interval(), self.near.interval()
 
-    def to_json(self) -> dict[str, object]:
-        """Plain values."""
+    def to_json(self, groups: str = "by_part") -> dict[str, object]:
+        """Plain values, None for NaN; `groups` names the scores of each part."""
         precision, hit = self.intervals
         return {
-            "precision_at_10": self.mean.precision_at_10,
+            "precision_at_10": plain(self.mean.precision_at_10),
             "precision_at_10_interval": precision,
-            "part_hit": self.mean.part_hit,
+            "part_hit": plain(self.mean.part_hit),
             "part_hit_interval": hit,
-            "by_part": {part: vars(scores) for part, scores in self.by_part.items()},
+            groups: {
+                part: {name: plain(value) for name, value in vars(scores).items()}
+                for part, scores in self.by_part.items()
+            },
         }
 
 
@@ -81,36 +83,20 @@ def reach(image: AnnotatedImage) -> float:
     return REACH * float(np.sqrt(image.box.width * image.box.height))
 
 
-def best(scores: NDArray[np.floating], own: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Numbers of the TOP best images for each query, best first, without the query's own image.
-
-    Args:
-        scores: of each image for each query, shape [Q, N]; equal ones in order of the images.
-        own: number of each query's image, shape [Q].
-
-    Returns:
-        Shape [Q, min(TOP, N - 1)].
-    """
-    order = np.argsort(-scores, axis=1, kind="stable")
-    others = order[order != own[:, None]].reshape(len(order), -1)
-    first: NDArray[np.int64] = others[:, :TOP]
-    return first
-
-
 def judge(
     images: Sequence[AnnotatedImage],
     queries: Sequence[PartQuery],
-    found: NDArray[np.int64],
-    places: NDArray[np.float64],
+    found: Sequence[NDArray[np.int64]],
+    places: Sequence[NDArray[np.float64]],
 ) -> PartEvaluation:
     """Quality of rankings.
 
     Args:
-        found: numbers of the best K images for each query, shape [Q, K].
-        places: match points (x, y) in pixels of each of them, shape [Q, K, 2].
+        found: numbers of the best K images for each of Q queries, shape [K].
+        places: match points (x, y) in pixels of each of them, shape [K, 2].
     """
     right, near = list[Count](), list[Count]()
-    for query, ranked, points in zip(queries, found.tolist(), places, strict=True):
+    for query, ranked, points in zip(queries, found, places, strict=True):
         label = images[query.image].label
         same = [images[i].label == label for i in ranked]
         hits = list(_hits([images[i] for i in ranked], query.part, points))

@@ -5,9 +5,8 @@ gallery is all other images. Each score is compared with a random ranking.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,29 +15,20 @@ from partlens.common.regions import Box
 from partlens.common.storage import Storage
 from partlens.explainer.errors import AnnotationError
 from partlens.explainer.evaluation.annotations import AnnotatedImage, read_picture
-from partlens.explainer.evaluation.part_quality import (
-    PartEvaluation,
-    PartQuery,
-    best,
-    judge,
-    reach,
-)
+from partlens.explainer.evaluation.part_quality import PartEvaluation, PartQuery, judge, reach
 from partlens.explainer.evaluation.progress import Report, ignore
-from partlens.explainer.model import MetricModel
-from partlens.explainer.regions import position_weights, window_box
-from partlens.explainer.scoring import (
-    ManySearches,
-    QueryPart,
-    Score,
-    query_part,
-    score_images,
+from partlens.explainer.evaluation.region_search import (
+    Contributions,
+    best,
+    decompose_pictures,
+    match_points,
+    region_of,
+    score_all,
 )
-from partlens.explainer.stored import Stored
+from partlens.explainer.model import MetricModel
+from partlens.explainer.scoring import QueryPart
 
 DEFAULT_PARTS = ("beak", "crown", "left wing", "tail", "belly", "left leg")
-_CHUNK = 64
-
-Ranking = Literal["random", "whole", "part", "context"]
 
 
 def choose_queries(
@@ -64,50 +54,25 @@ def choose_queries(
     return chosen
 
 
-@dataclass(frozen=True, eq=False)
-class Contributions:
-    """What a gallery stores of N images: contributions [N, P, D] and bias [N, D]."""
-
-    contributions: Stored
-    bias: NDArray[np.float32]
-
-    @property
-    def bytes_per_image(self) -> int:
-        """Bytes of an image's contributions and bias."""
-        return self.contributions.bytes_per_image + self.bias[:1].nbytes
-
-
 def decompose_all(
     model: MetricModel,
     images: Sequence[AnnotatedImage],
     folder: Path,
     storage: Storage = "float16",
-    batch: int = 16,
     report: Report = ignore,
 ) -> Contributions:
     """Decompose every annotated image.
 
     Args:
-        model: the model.
+        model, storage, report: see decompose_pictures.
         images: the annotated images.
         folder: folder that the images' paths are relative to.
-        storage: storage type of the contributions.
-        batch: images per pass.
-        report: called with the number of images done.
 
     Raises:
         AnnotationError: an image is missing or unusable, or its size is not the annotated one.
     """
-    spec = model.spec
-    shape = (len(images), spec.positions, spec.dimensions)
-    contributions, bias = np.empty(shape, np.float32), np.empty(shape[::2], np.float32)
-    for start in range(0, len(images), batch):
-        some = [read_picture(folder, image) for image in images[start : start + batch]]
-        seen = model.decompose(some)
-        contributions[start : start + len(some)] = seen.contributions
-        bias[start : start + len(some)] = seen.bias
-        report(start + len(some))
-    return Contributions(Stored.of(contributions, storage), bias)
+    pictures = [partial(read_picture, folder, image) for image in images]
+    return decompose_pictures(model, pictures, storage, report=report)
 
 
 def evaluate_parts(
@@ -117,7 +82,7 @@ def evaluate_parts(
     queries: Sequence[PartQuery],
     seed: int = 0,
     report: Report = ignore,
-) -> dict[Ranking, PartEvaluation]:
+) -> dict[str, PartEvaluation]:
     """Measure how well each score finds parts.
 
     Args:
@@ -128,65 +93,33 @@ def evaluate_parts(
         seed: seed of the random ranking.
         report: called with the number of images searched.
     """
-    parts = [_region(model, images[q.image], q.part, seen, q.image) for q in queries]
-    own = np.array([query.image for query in queries])
-    random = np.random.default_rng(seed)
-    points = random.random((len(queries), len(images), 2))
-    first = best(random.random((len(queries), len(images))), own)
-    sizes = np.array([(image.width, image.height) for image in images], np.float64)
-    places = np.take_along_axis(points, first[..., None], axis=1) * sizes[first]
-    found: dict[Ranking, PartEvaluation] = {"random": judge(images, queries, first, places)}
-    for score, scores in _scores(model, seen, parts, report).items():
+    parts = [_region(model, images, seen, query) for query in queries]
+    own = np.array([query.image for query in queries])[:, None] == np.arange(len(images))
+    found: dict[str, PartEvaluation] = {"random": _random(images, queries, own, seed)}
+    for score, scores in score_all(model, seen, parts, report).items():
         first = best(scores, own)
-        places = np.stack(
-            [_places(model, images, seen, p, score, f) for p, f in zip(parts, first, strict=True)]
-        )
+        pairs = zip(parts, first, strict=True)
+        places = [match_points(model, seen, part, score, some) for part, some in pairs]
         found[score] = judge(images, queries, first, places)
     return found
 
 
 def _region(
-    model: MetricModel, image: AnnotatedImage, part: str, seen: Contributions, number: int
+    model: MetricModel, images: Sequence[AnnotatedImage], seen: Contributions, query: PartQuery
 ) -> QueryPart:
-    (x, y), side = image.parts[part], reach(image)
-    square = Box(x - side / 2, y - side / 2, side, side)
-    spec = model.spec
-    size = (image.width, image.height)
-    weights = position_weights(square, size, spec.preprocessing, spec.grid)
-    return query_part(seen.contributions[number], seen.bias[number], weights, spec.grid)
+    image = images[query.image]
+    (x, y), side = image.parts[query.part], reach(image)
+    return region_of(model, seen, query.image, Box(x - side / 2, y - side / 2, side, side))
 
 
-def _scores(
-    model: MetricModel, seen: Contributions, parts: Sequence[QueryPart], report: Report
-) -> dict[Score, NDArray[np.float32]]:
-    """Each score of all N images for Q parts, shape [Q, N]."""
-    names = sorted(get_args(Score), key=("whole", "part", "context").index)
-    searches = ManySearches([(score, [part]) for score in names for part in parts])
-    count = len(seen.bias)
-    scores = np.empty((count, len(names), len(parts)), np.float32)
-    for start in range(0, count, _CHUNK):
-        some = slice(start, start + _CHUNK)
-        found = searches.scores(seen.contributions[some], seen.bias[some], model.spec.grid)
-        scores[some] = found.reshape(-1, *scores.shape[1:])
-        report(min(start + _CHUNK, count))
-    return {name: scores[:, number].T for number, name in enumerate(names)}
-
-
-def _places(
-    model: MetricModel,
+def _random(
     images: Sequence[AnnotatedImage],
-    seen: Contributions,
-    part: QueryPart,
-    score: Score,
-    found: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    """Middles (x, y) of the hits' boxes in K images by their numbers, in pixels, shape [K, 2]."""
-    preprocessing, grid = model.spec.preprocessing, model.spec.grid
-    contributions, bias = seen.contributions[found], seen.bias[found]
-    windows = score_images(score, [part], contributions, bias, grid).windows
-    middles = []
-    for number, (row0, col0, row1, col1) in zip(found, windows.tolist(), strict=True):
-        size = images[number].width, images[number].height
-        box = window_box(row0, col0, row1, col1, size, preprocessing, grid)
-        middles.append((box.x + box.width / 2, box.y + box.height / 2))
-    return np.array(middles)
+    queries: Sequence[PartQuery],
+    own: NDArray[np.bool_],
+    seed: int,
+) -> PartEvaluation:
+    random = np.random.default_rng(seed)
+    sizes = np.array([(image.width, image.height) for image in images], np.float64)
+    points = random.random((len(queries), len(images), 2)) * sizes
+    first = best(random.random(own.shape), own)
+    return judge(images, queries, first, [at[some] for at, some in zip(points, first, strict=True)])

@@ -1,5 +1,6 @@
 """Halves of a set of labels, to choose on one and report on the other, and bootstrap intervals."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -44,6 +45,11 @@ def half_of(labels: Iterable[str], half: Half, seed: int = 0) -> frozenset[str]:
     return frozenset(distinct[i] for i in chosen)
 
 
+def plain(value: float) -> float | None:
+    """A value for JSON, which has no NaN."""
+    return None if math.isnan(value) else value
+
+
 class Count(NamedTuple):
     """Hits and tries of one query.
 
@@ -86,14 +92,15 @@ class Tally:
         return cls(groups, *sums)
 
     def by_group(self) -> Mapping[str, float]:
-        """Hits per try of each group; 0 for a group without tries."""
+        """Hits per try of each group; NaN for a group without tries."""
         hits, tries = self.hits.sum(1), self.tries.sum(1)
-        shares = np.divide(hits, tries, out=np.zeros_like(hits), where=tries > 0)
+        shares = np.divide(hits, tries, out=np.full_like(hits, np.nan), where=tries > 0)
         return dict(zip(self.groups, map(float, shares), strict=True))
 
     def mean(self) -> float:
-        """Mean over the groups of their hits per try."""
-        return float(np.mean(list(self.by_group().values())))
+        """Mean of hits per try over the groups with tries; NaN if there are none."""
+        shares = [share for share in self.by_group().values() if not np.isnan(share)]
+        return float(np.mean(shares)) if shares else np.nan
 
     def interval(self, seed: int = 0) -> Interval | None:
         """Bootstrap interval of the mean over groups; None for fewer than two labels.

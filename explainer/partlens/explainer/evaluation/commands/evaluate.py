@@ -2,6 +2,7 @@
 
 import click
 
+from partlens.explainer.evaluation.commands.attributes import attributes
 from partlens.explainer.evaluation.commands.diagnose import diagnose
 from partlens.explainer.evaluation.commands.faithfulness import faithfulness
 from partlens.explainer.evaluation.commands.localize import localize
@@ -15,6 +16,7 @@ def evaluate() -> None:
     """Measure models, scores and explanations on annotated images."""
 
 
+evaluate.add_command(attributes)
 evaluate.add_command(diagnose)
 evaluate.add_command(faithfulness)
 evaluate.add_command(localize)

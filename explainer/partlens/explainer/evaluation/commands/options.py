@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 
 from partlens.common.tables import progress_bar
 from partlens.explainer.evaluation.progress import Report, ignore
-from partlens.explainer.evaluation.sampling import Half, Interval, half_of
+from partlens.explainer.evaluation.sampling import Half, half_of
 
 
 class Labelled(Protocol):
@@ -53,11 +53,6 @@ def of_half(images: Sequence[Item], half: Half | None, seed: int) -> list[Item]:
         return list(images)
     labels = half_of((image.label for image in images), half, seed)
     return [image for image in images if image.label in labels]
-
-
-def written(interval: Interval | None) -> str:
-    """An interval for a table: "0.812-0.850", or "-" without one."""
-    return f"{interval.low:.3f}-{interval.high:.3f}" if interval else "-"
 
 
 @contextmanager

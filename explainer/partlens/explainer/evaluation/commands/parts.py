@@ -1,27 +1,20 @@
 """`partlens evaluate parts`: precision and hits of region searches."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
 import click
 
 from partlens.common.storage import Storage
-from partlens.common.tables import Table, say_table
+from partlens.common.tables import say_table
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.evaluation.annotations import read_annotations
-from partlens.explainer.evaluation.commands.options import (
-    half_options,
-    of_half,
-    progress,
-    written,
-)
-from partlens.explainer.evaluation.part_quality import PartEvaluation, PartScores
+from partlens.explainer.evaluation.commands.options import half_options, of_half, progress
+from partlens.explainer.evaluation.commands.scores import scores_table
 from partlens.explainer.evaluation.part_search import (
     DEFAULT_PARTS,
-    Ranking,
     choose_queries,
     decompose_all,
     evaluate_parts,
@@ -79,19 +72,5 @@ def parts(
     if as_json:
         say(json.dumps({name: one.to_json() for name, one in found.items()}))
     else:
-        say_table(_table(found, seen.bytes_per_image))
-
-
-def _table(found: Mapping[Ranking, PartEvaluation], bytes_per_image: int) -> Table:
-    table = Table("part", *(f"{name}\nprecision@10 / hit" for name in found))
-    for part in next(iter(found.values())).by_part:
-        table.add_row(part, *(_scores(one.by_part[part]) for one in found.values()))
-    table.add_row("mean", *(_scores(one.mean) for one in found.values()))
-    intervals = (map(written, one.intervals) for one in found.values())
-    table.add_row("95 %", *(" / ".join(pair) for pair in intervals))
-    table.caption = f"{bytes_per_image:,} bytes per image, contributions and bias"
-    return table
-
-
-def _scores(scores: PartScores) -> str:
-    return f"{scores.precision_at_10:.3f} / {scores.part_hit:.3f}"
+        bytes_each = f"{seen.bytes_per_image:,} bytes per image, contributions and bias"
+        say_table(scores_table("part", found, bytes_each))
