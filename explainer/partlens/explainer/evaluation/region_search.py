@@ -10,7 +10,7 @@ from partlens.common.regions import Box
 from partlens.common.storage import Storage
 from partlens.explainer.evaluation.progress import Report, ignore
 from partlens.explainer.model import MetricModel
-from partlens.explainer.regions import position_weights, window_box
+from partlens.explainer.regions import position_weights
 from partlens.explainer.scoring import (
     MIXTURES,
     ManySearches,
@@ -123,13 +123,23 @@ def match_points(
     score: Score,
     images: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """Middles (x, y) of the matches' boxes in K images, in pixels of each, shape [K, 2]."""
-    preprocessing, grid = model.spec.preprocessing, model.spec.grid
+    """Middles (x, y) of the matches in K images, in pixels of each, shape [K, 2]."""
     contributions, bias = seen.contributions[images], seen.bias[images]
-    windows = score_images(score, [part], contributions, bias, grid).windows
-    points = np.empty((len(images), 2))
-    for number, (row0, col0, row1, col1) in enumerate(windows.tolist()):
-        size = seen.sizes[images[number]]
-        box = window_box(row0, col0, row1, col1, size, preprocessing, grid)
-        points[number] = box.x + box.width / 2, box.y + box.height / 2
-    return points
+    windows = score_images(score, [part], contributions, bias, model.spec.grid).windows
+    return middles(model, windows, [seen.sizes[i] for i in images])
+
+
+def middles(
+    model: MetricModel, windows: NDArray[np.float64], sizes: Sequence[tuple[int, int]]
+) -> NDArray[np.float64]:
+    """Middles (x, y) of windows of K images, in pixels of each, shape [K, 2].
+
+    Args:
+        windows: (row0, col0, row1, col1) in cells of the grid, shape [K, 4].
+        sizes: (width, height) of each image.
+    """
+    preprocessing, (rows, cols) = model.spec.preprocessing, model.spec.grid
+    y = windows[:, [0, 2]].mean(1) * preprocessing.height / rows
+    x = windows[:, [1, 3]].mean(1) * preprocessing.width / cols
+    frames = [preprocessing.frame(*size) for size in sizes]
+    return np.array([f.to_original(*at) for f, *at in zip(frames, x, y, strict=True)])
