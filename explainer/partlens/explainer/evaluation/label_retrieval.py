@@ -123,7 +123,7 @@ def embed(model: MetricModel, images: Sequence[LabelledImage]) -> NDArray[np.flo
     embeddings = np.empty((len(images), model.spec.dimensions), np.float32)
     for start in range(0, len(images), _BATCH):
         some = slice(start, start + _BATCH)
-        seen = model.decompose([_pixels(image.path) for image in images[some]])
+        seen = model.decompose([read_pixels(image.path) for image in images[some]])
         embeddings[some] = seen.contributions.sum(1) + seen.bias
     return embeddings
 
@@ -160,7 +160,12 @@ def _ranking(
     return relevant
 
 
-def _pixels(path: Path) -> NDArray[np.uint8]:
+def read_pixels(path: Path) -> NDArray[np.uint8]:
+    """Pixels of a file, upright RGB, uint8 [height, width, 3].
+
+    Raises:
+        ImageError: the file is missing or not a usable image; names it.
+    """
     try:
         return decode(read_file(path))
     except (OSError, ImageError) as error:

@@ -156,7 +156,7 @@ class Engine:
             part = query_part(
                 query.contributions, query.bias, covered, self.spec.grid, weight=weight
             )
-            if not part.directions.any():
+            if not query.contributions[covered > 0].any():
                 raise RegionError(
                     f"the model sees nothing in this region: none of the {len(part.shares)}"
                     " positions that it covers contributes to the embedding; draw a larger one"

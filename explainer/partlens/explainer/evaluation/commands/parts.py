@@ -7,16 +7,19 @@ from typing import get_args
 import click
 
 from partlens.common.storage import Storage
-from partlens.common.tables import Table, say_table
+from partlens.common.tables import say_table
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.evaluation.annotations import read_annotations
+from partlens.explainer.evaluation.commands.options import half_options, of_half, progress
+from partlens.explainer.evaluation.commands.scores import scores_table
 from partlens.explainer.evaluation.part_search import (
     DEFAULT_PARTS,
     choose_queries,
     decompose_all,
     evaluate_parts,
 )
+from partlens.explainer.evaluation.sampling import Half
 from partlens.explainer.model import MetricModel
 
 _PATH = click.Path(path_type=Path)
@@ -32,6 +35,7 @@ _PATH = click.Path(path_type=Path)
     "--queries", default=60, show_default=True, type=click.IntRange(1), help="Queries per part."
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@half_options
 @click.option(
     "--storage", default="float16", show_default=True, type=click.Choice(get_args(Storage))
 )
@@ -44,30 +48,29 @@ def parts(
     names: tuple[str, ...],
     queries: int,
     seed: int,
+    half: Half | None,
+    half_seed: int,
     storage: Storage,
     as_json: bool,
 ) -> None:
     """Measure whether a region search finds the right images, and the right place in them.
 
     Default parts: beak, crown, left wing, tail, belly and left leg. --storage is the storage type
-    of a gallery. You can also measure a smaller model (`partlens index reduce`).
+    of a gallery. You can also measure a smaller model (`partlens index reduce`). The last row has
+    95 % bootstrap intervals of the means, from resampled labels.
     """
     try:
-        annotated = read_annotations(annotations, parts_file)
+        annotated = of_half(read_annotations(annotations, parts_file), half, half_seed)
         chosen = choose_queries(annotated, names or DEFAULT_PARTS, queries, seed)
         loaded = MetricModel.load(model)
-        seen = decompose_all(loaded, annotated, images, storage)
+        with progress("images decomposed", len(annotated)) as report:
+            seen = decompose_all(loaded, annotated, images, storage, report=report)
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
-    found = evaluate_parts(loaded, annotated, seen, chosen, seed)
+    with progress("images searched", len(annotated)) as report:
+        found = evaluate_parts(loaded, annotated, seen, chosen, seed, report)
     if as_json:
         say(json.dumps({name: one.to_json() for name, one in found.items()}))
-        return
-    table = Table("part", *(f"{name}\nprecision@10 / hit" for name in found))
-    for part in next(iter(found.values())).by_part:
-        cells = [one.by_part[part] for one in found.values()]
-        table.add_row(part, *(f"{s.precision_at_10:.3f} / {s.part_hit:.3f}" for s in cells))
-    means = [one.mean for one in found.values()]
-    table.add_row("mean", *(f"{s.precision_at_10:.3f} / {s.part_hit:.3f}" for s in means))
-    table.caption = f"{seen.bytes_per_image:,} bytes per image, contributions and bias"
-    say_table(table)
+    else:
+        bytes_each = f"{seen.bytes_per_image:,} bytes per image, contributions and bias"
+        say_table(scores_table("part", found, bytes_each))

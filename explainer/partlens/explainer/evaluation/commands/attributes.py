@@ -1,0 +1,126 @@
+"""`partlens evaluate attributes`: whether region searches find glasses, bags and the like."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import click
+
+from partlens.common.tables import say_table
+from partlens.common.terminal import say
+from partlens.explainer.errors import ExplainerError
+from partlens.explainer.evaluation.attribute_search import (
+    Shares,
+    choose_attribute_queries,
+    evaluate_attributes,
+)
+from partlens.explainer.evaluation.attributes import for_images, listed_images, read_attributes
+from partlens.explainer.evaluation.commands.options import (
+    half_options,
+    of_half,
+    progress,
+)
+from partlens.explainer.evaluation.commands.scores import scores_table
+from partlens.explainer.evaluation.label_retrieval import read_pixels
+from partlens.explainer.evaluation.labels import read_labels
+from partlens.explainer.evaluation.region_search import decompose_pictures
+from partlens.explainer.evaluation.sampling import Half
+from partlens.explainer.model import MetricModel
+
+_PATH = click.Path(path_type=Path)
+
+
+class _DefaultBox(click.ParamType[tuple[str, Shares]]):
+    name = "ATTRIBUTE=X,Y,W,H"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Shares]:
+        """An attribute and its box in shares of the image."""
+        attribute, _, box = value.rpartition("=")
+        try:
+            x, y, width, height = map(float, box.split(","))
+        except ValueError:
+            x, y, width, height = (-1.0,) * 4
+        inside = 0 <= x < x + width <= 1 and 0 <= y < y + height <= 1
+        if not attribute or not inside:
+            self.fail(
+                f"{value!r} is not a name and a box such as glasses=0.1,0.3,0.8,0.3 (left, top,"
+                " width and height as fractions of the image, within 0..1)",
+                param,
+                ctx,
+            )
+        return attribute, (x, y, width, height)
+
+
+@click.command()
+@click.option("--model", required=True, type=_PATH, help="Model folder.")
+@click.option("--images", required=True, type=_PATH, help="Folder of the images.")
+@click.option(
+    "--attributes",
+    "table",
+    required=True,
+    type=_PATH,
+    help="CSV: image, attribute, value[, box_x, box_y, box_w, box_h].",
+)
+@click.option("--labels", type=_PATH, help="CSV: image, label (the person).")
+@click.option(
+    "--label-pattern",
+    metavar="REGEX",
+    help="Without --labels: regular expression with a group label, matched against the path below"
+    " the folder.  [default: its folder]",
+)
+@click.option(
+    "--box",
+    "boxes",
+    multiple=True,
+    type=_DefaultBox(),
+    help="Region in images without a box of their own, in fractions of the image; repeatable.",
+)
+@click.option(
+    "--queries", default=120, show_default=True, type=click.IntRange(1), help="Queries per value."
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@half_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def attributes(
+    model: Path,
+    images: Path,
+    table: Path,
+    labels: Path | None,
+    label_pattern: str | None,
+    boxes: tuple[tuple[str, Shares], ...],
+    queries: int,
+    seed: int,
+    half: Half | None,
+    half_seed: int,
+    as_json: bool,
+) -> None:
+    """Measure whether a region search finds an attribute, such as glasses, in other people.
+
+    Each query is an image with the attribute, and the region is its box; images with the value "no"
+    are not queries. The gallery is all other people's images that the table lists for the
+    attribute. precision@10 is the fraction of the first 10 images with the query's value; a hit is
+    one of them with the middle of the match in its box. "image" ranks by whole images. The last row
+    has 95 % bootstrap intervals of the means, from resampled people.
+    """
+    if labels is not None and label_pattern is not None:
+        raise click.UsageError("give one of --labels and --label-pattern")
+    try:
+        people = read_labels(images, labels, label_pattern)
+        listed = read_attributes(table, images, people)
+        kept = of_half([people[i] for i in listed_images(listed)], half, half_seed)
+        of_kept = for_images(listed, people, kept)
+        chosen = choose_attribute_queries(of_kept, dict(boxes), queries, seed)
+        loaded = MetricModel.load(model)
+        with progress("images decomposed", len(kept)) as report:
+            pictures = [partial(read_pixels, person.path) for person in kept]
+            seen = decompose_pictures(loaded, pictures, report=report)
+        with progress("images searched", len(kept)) as report:
+            found = evaluate_attributes(loaded, kept, seen, of_kept, chosen, report)
+    except ExplainerError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        say(json.dumps({name: one.to_json("by_value") for name, one in found.items()}))
+    else:
+        say_table(scores_table("value", found, f"{len(chosen)} queries, {len(kept)} images"))
