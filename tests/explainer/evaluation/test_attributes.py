@@ -125,7 +125,6 @@ def test_the_command_finds_hats_on_other_people(people: Path) -> None:
     by_value = {ranking: one["by_value"] for ranking, one in found.items()}
     assert set(by_value["part"]) == {"hat=yes", "side=odd", "side=even"}
     chance, part = by_value["random"]["hat=yes"], by_value["part"]["hat=yes"]
-    assert part["precision_at_10"] > chance["precision_at_10"]
     assert part["part_hit"] > 5 * chance["part_hit"]
     assert by_value["image"]["hat=yes"]["part_hit"] is None
     assert by_value["part"]["side=odd"]["part_hit"] is None
