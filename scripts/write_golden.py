@@ -2,12 +2,15 @@
 
 Each format's gallery is written once, by the first version with that format, and kept: later
 versions must open it and give the same scores. The pictures are generated. Format 2 added int8 and
-reduced models; its gallery has both.
+reduced models; its gallery has both. Where a decision redefines a score, --record records the
+new results of every gallery that is there.
 """
 
+import argparse
 import json
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +19,7 @@ from PIL import Image
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.reduction import Projection, smaller
-from partlens.explainer.scoring import Score, query_part
+from partlens.explainer.scoring import MIXTURES, query_part
 from partlens.explainer.starter.pictures import Picture, generate
 from partlens.indexer.gallery import Filter, Gallery, Metadata, NewImage
 from partlens.indexer.gallery.gallery_spec import FORMAT
@@ -29,7 +32,6 @@ import head_modules  # noqa: E402
 
 PLACE = ROOT / "tests" / "golden" / f"gallery-{FORMAT}"
 COUNT, SEED, QUERY = 10, 7, 3
-SCORES: tuple[Score, ...] = ("whole", "part", "context")
 REGION = [1.0, 1.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.25]
 
 
@@ -74,20 +76,45 @@ def main() -> None:
         gallery.add(images)
         gallery.add(images[1:3])  # replaces them
         gallery.delete([images[0].id])
-        contributions, bias = gallery.view.decompositions([images[QUERY].id])
-        weights = np.array(REGION, np.float32)
-        part = query_part(contributions[0], bias[0], weights, model.spec.grid)
-        hits = {
-            score: [
-                {"id": hit.id, "score": hit.score, "map": hit.map.tolist()}
-                for hit in gallery.view.search([part], score, Filter(), 5)
-            ]
-            for score in SCORES
-        }
+        expected = results(gallery, images[QUERY].id)
     (PLACE / "writer.lock").unlink()
-    expected = {"query": images[QUERY].id, "region": REGION, "hits": hits}
-    (PLACE.parent / f"{PLACE.name}.json").write_text(json.dumps(expected, indent=1) + "\n")
+    write(PLACE, expected)
+
+
+def record() -> None:
+    """Search every gallery that is there, and record what it gives now as its results."""
+    for place in sorted(PLACE.parent.glob("gallery-*/")):
+        before = json.loads(place.with_suffix(".json").read_text())
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(shutil.copytree(place, Path(folder) / place.name))
+            with Gallery.open(copy) as gallery:
+                write(place, results(gallery, before["query"]))
+
+
+def results(gallery: Gallery, query: str) -> dict[str, object]:
+    """What searches of a gallery give."""
+    contributions, bias = gallery.view.decompositions([query])
+    part = query_part(contributions[0], bias[0], np.array(REGION, np.float32), gallery.spec.grid)
+    hits = {
+        score: [
+            {"id": hit.id, "score": hit.score, "map": hit.map.tolist()}
+            for hit in gallery.view.search([part], score, Filter(), 5)
+        ]
+        for score in MIXTURES
+    }
+    return {"query": query, "region": REGION, "hits": hits}
+
+
+def write(place: Path, expected: dict[str, object]) -> None:
+    """Write the results of searches next to their gallery."""
+    place.with_suffix(".json").write_text(json.dumps(expected, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="only record the results of the galleries that are there, after a score was redefined",
+    )
+    record() if parser.parse_args().record else main()

@@ -119,7 +119,7 @@ def score(search: Search, kind: Score, image: int) -> float | None:
             lengths = query_length * float(np.linalg.norm(embedding))
             total += weight * shares.whole * float(region @ search.query @ embedding) / lengths
         if shares.surroundings:
-            around = cosine(surrounded(search, region), embedding)
+            around = cosine(surrounded(search, region), search.images[image].sum(0))
             total += weight * shares.surroundings * around
         if shares.part:
             found = places(search, region, image)

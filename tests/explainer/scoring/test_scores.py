@@ -19,7 +19,7 @@ from partlens.explainer.scoring import (
     QueryPart,
     Score,
     Scored,
-    embedding_direction,
+    directions,
     query_part,
     score_images,
 )
@@ -64,17 +64,23 @@ def test_scores_equal_a_naive_search_and_the_sum_of_their_maps(
 
 
 @given(search=searches())
-def test_what_embeddings_add_is_a_product_with_one_direction(search: Search) -> None:
-    embeddings = search.images.sum(1) + search.biases
-    units = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-    of_embeddings: dict[Score, NDArray[np.floating]] = {
+def test_what_whole_images_add_is_a_product_with_two_directions(search: Search) -> None:
+    sums = search.images.sum(1)
+    embeddings = sums + search.biases
+    of_images: dict[Score, NDArray[np.floating]] = {
         "whole": scored(search, "whole").scores,
-        "part": np.zeros(len(units)),
+        "part": np.zeros(len(sums)),
         "context": scored(search, "context").scores - scored(search, "part").scores,
     }
     for score in get_args(Score):
-        products = units @ embedding_direction(score, search.parts())
-        np.testing.assert_allclose(products, of_embeddings[score], rtol=1e-4, atol=1e-4)
+        along = directions(score, search.parts())
+        products = units(sums) @ along.sums + units(embeddings) @ along.embeddings
+        np.testing.assert_allclose(products, of_images[score], rtol=1e-4, atol=1e-4)
+
+
+def units(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(lengths > 0, lengths, 1))
 
 
 def scored(search: Search, score: Score) -> Scored:

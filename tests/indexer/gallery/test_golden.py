@@ -39,8 +39,7 @@ def test_scores_are_those_of_the_version_that_wrote_it(
     weights = np.array(expected["region"], np.float32)
     part = query_part(contributions[0], bias[0], weights, gallery.spec.grid)
     hits = gallery.view.search([part], score, Filter(), 5)
-    # Version 0.1 called CONTEXT "default".
-    before = expected["hits"]["default" if score == "context" else score]
+    before = expected["hits"][score]
     assert [hit.id for hit in hits] == [hit["id"] for hit in before]
     for hit, then in zip(hits, before, strict=True):
         assert hit.score == pytest.approx(then["score"], abs=1e-6)

@@ -79,12 +79,13 @@ def test_fresh_segments_beside_an_indexed_one_do_not_hide_it(folder: Path, tmp_p
         assert recall(gallery, Filter()) >= before - 0.02
 
 
-def test_units_are_the_embeddings_at_length_1(gallery: Gallery) -> None:
+def test_an_index_knows_whole_images(gallery: Gallery) -> None:
     (segment,) = gallery.view.live.segments
-    embeddings = segment.contributions[:].sum(1) + segment.bias
-    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    units = gallery.indexes.of(segment).units
-    np.testing.assert_allclose(units, embeddings / lengths, atol=1e-3)
+    sums, index = segment.contributions[:].sum(1), gallery.indexes.of(segment)
+    lengths = np.linalg.norm(sums, axis=1)
+    np.testing.assert_allclose(index.units, sums / lengths[:, None], atol=1e-3)
+    embeddings = np.linalg.norm(sums + segment.bias, axis=1)
+    np.testing.assert_allclose(index.lengths, np.stack([lengths, embeddings], 1), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_what_is_no_factory_string_is_refused(gallery: Gallery) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["positions.faiss", "embeddings.faiss", "embeddings.npy", "index.json"]
+    "file", ["positions.faiss", "images.faiss", "images.npy", "lengths.npy", "index.json"]
 )
 def test_a_damaged_index_is_found_passed_over_and_made_again(folder: Path, file: str) -> None:
     (index,) = (path for path in (folder / INDEXES).iterdir() if path.is_dir())
@@ -142,7 +143,7 @@ class Heard:
         self.mended.append(finding.place)
 
 
-@pytest.mark.parametrize("file", ["positions.faiss", "embeddings.npy"])
+@pytest.mark.parametrize("file", ["positions.faiss", "images.npy"])
 def test_an_index_that_is_damaged_in_use_is_made_again(folder: Path, file: str) -> None:
     with Gallery.open(folder) as gallery:
         before, heard = recall(gallery, Filter()), Heard()
@@ -169,7 +170,7 @@ def test_an_index_of_wrong_numbers_with_right_checksums_is_not_used(
     copy = tmp_path / "gallery"
     shutil.copytree(folder, copy)
     (place,) = (one for one in (copy / INDEXES).iterdir() if one.is_dir())
-    for file in ("positions.faiss", "embeddings.faiss"):
+    for file in ("positions.faiss", "images.faiss"):
         whole = (place / file).read_bytes()
         changed: Any = faiss.read_index(str(place / file))
         if faiss.try_extract_index_ivf(changed) is None:

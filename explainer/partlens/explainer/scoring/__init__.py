@@ -4,23 +4,25 @@ from partlens.explainer.scoring.part import QueryPart, query_part
 from partlens.explainer.scoring.scores import (
     BEST,
     MIXTURES,
+    Directions,
     ManySearches,
     Score,
     Scored,
     Shares,
-    embedding_direction,
+    directions,
     score_images,
 )
 
 __all__ = [
     "BEST",
     "MIXTURES",
+    "Directions",
     "ManySearches",
     "QueryPart",
     "Score",
     "Scored",
     "Shares",
-    "embedding_direction",
+    "directions",
     "query_part",
     "score_images",
 ]

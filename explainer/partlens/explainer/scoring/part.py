@@ -16,7 +16,7 @@ SURROUNDINGS = 1.0
 in sides of the region. Measured on birds and on generated people (decision 1)."""
 _PLACING_REACH, _PLACING_SHARE = 2.0, 3.0
 """Reach of the surroundings that help to place a region, and how much they count, all together,
-for each 1 of the region. Measured on birds (decision 8)."""
+for each 1 of the region. Measured on birds (decision 9)."""
 _NOTHING = 2.0**-16
 """Share of a squared length that is rounding."""
 JUDGED = 32
@@ -25,7 +25,7 @@ JUDGED = 32
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """K cells of a query image that decide where one of its regions is laid (decision 8).
+    """K cells of a query image that decide where one of its regions is laid (decision 9).
 
     Attributes:
         cells: (row, col) of each, shape [K, 2]; the region's own first.

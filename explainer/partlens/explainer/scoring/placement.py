@@ -56,7 +56,7 @@ def place(stack: PartStack, along: Along, lengths: FloatArray) -> Placement:
     Of all places of the region's anchor inside the image, the first with the largest sum of
     v_p cos(c_p, c_q), q the position that p is laid on. v_p are the judged shares; the cosines are
     of what contributions have beyond the rest of the query's image, so that what the whole object
-    has everywhere does not decide. Positions outside the image count as 0. See decision 8.
+    has everywhere does not decide. Positions outside the image count as 0. See decision 9.
 
     Args:
         along: the products with the images.

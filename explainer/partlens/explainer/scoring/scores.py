@@ -65,8 +65,8 @@ def score_images(
     WHOLE is f.E_r / (|E_q||E_r|), section 5.4 of Zhu, Yang, Chen (2021); its match is where its map
     is largest. PART is cos(f, sum_p w_p c_s(p)), the region laid over the retrieved image, mirrored
     or not, where it and its surroundings fit best (see placement.place). SURROUNDINGS is
-    cos(f', E_r), with f' of the region and what lies around it. WHOLE and SURROUNDINGS are 0 for an
-    image with a zero embedding, PART is 0 at a place that sums to zero.
+    cos(f', sum_q c_q), with f' of the region and what lies around it; without the bias, which is
+    the same in nearly all images (decision 10). Each is 0 where the vector that it divides by is.
 
     Args:
         score: the score to compute.
@@ -94,13 +94,25 @@ def score_images(
     return Scored(maps.sum((1, 2)) + constants, maps, constants, windows)
 
 
-def embedding_direction(score: Score, parts: Sequence[QueryPart]) -> FloatArray:
-    """The vector v, shape [D], such that v.E_r / |E_r| is a score's WHOLE and SURROUNDINGS part."""
+class Directions(NamedTuple):
+    """What a score adds to PART: sums.S_r / |S_r| + embeddings.E_r / |E_r|, S_r = sum_p c_p.
+
+    Attributes:
+        sums, embeddings: of SURROUNDINGS and of WHOLE, shape [D]; zero where it has no share.
+    """
+
+    sums: FloatArray
+    embeddings: FloatArray
+
+
+def directions(score: Score, parts: Sequence[QueryPart]) -> Directions:
+    """The directions of a query's parts, with their weights."""
     shares, weights = MIXTURES[score], np.array([part.weight for part in parts])
     (features, norms), (blurred, lengths) = _whole(parts), _surroundings(parts)
-    whole = (weights * reciprocal(norms)) @ features
-    surroundings = (weights * reciprocal(lengths)) @ blurred
-    return np.asarray(shares.whole * whole + shares.surroundings * surroundings, np.float32)
+    return Directions(
+        np.asarray(shares.surroundings * (weights * reciprocal(lengths)) @ blurred, np.float32),
+        np.asarray(shares.whole * (weights * reciprocal(norms)) @ features, np.float32),
+    )
 
 
 class ManySearches:
@@ -149,6 +161,7 @@ class _Images:
     Attributes:
         contributions: shape [M, rows, cols, D].
         bias: shape [M, D].
+        sum_lengths: |sum_q c_q|, shape [M].
         embedding_lengths: |E_r|, shape [M].
     """
 
@@ -159,6 +172,7 @@ class _Images:
         # A product takes a third of the time of a sum.
         ones = np.ones((1, contributions.shape[1]), np.float32)
         sums = (ones @ self.contributions.reshape(contributions.shape))[:, 0]
+        self.sum_lengths = np.linalg.norm(sums, axis=1)
         self.embedding_lengths = np.linalg.norm(sums + self.bias, axis=1)
 
     @cached_property
@@ -199,10 +213,15 @@ def _terms(score: Score, stack: PartStack, images: _Images) -> list[tuple[float,
     shares, along = MIXTURES[score], stack.along(images.contributions)
     terms = []
     if shares.whole:
-        term = _linear(stack, along.features, *_whole(stack.parts), images)
-        terms.append((shares.whole, term))
+        features, norms = _whole(stack.parts)
+        term = _linear(stack, along.features, norms, images.embedding_lengths)
+        # One product for each image, as in PartStack.along.
+        constants = (features @ images.bias[:, :, None])[:, :, 0]
+        constants *= reciprocal(images.embedding_lengths[:, None] * norms)
+        terms.append((shares.whole, term._replace(constants=constants)))
     if shares.surroundings:
-        term = _linear(stack, along.surroundings, *_surroundings(stack.parts), images)
+        _, norms = _surroundings(stack.parts)
+        term = _linear(stack, along.surroundings, norms, images.sum_lengths)
         terms.append((shares.surroundings, term))
     if shares.part:
         terms.append((shares.part, _placed(stack, along, images)))
@@ -212,22 +231,18 @@ def _terms(score: Score, stack: PartStack, images: _Images) -> list[tuple[float,
 def _linear(
     stack: PartStack,
     along: FloatArray,
-    features: FloatArray,
     norms: NDArray[np.floating],
-    images: _Images,
+    lengths: NDArray[np.floating],
 ) -> _Term:
-    """feature.c_q and feature.b, divided by the norms and the length of the embedding."""
-    scale = reciprocal(images.embedding_lengths[:, None] * norms)
-    maps = np.moveaxis(along, 3, 1) * scale[..., None, None]
+    """feature.c_q, divided by the norms [Q] and the lengths [M]; nothing constant."""
+    maps = np.moveaxis(along, 3, 1) * reciprocal(lengths[:, None] * norms)[..., None, None]
     count, parts, rows, cols = maps.shape
     best = first_largest(maps.reshape(count, parts, rows * cols), axis=2)
     peak = np.stack(np.divmod(best, cols), axis=2)
     extents = np.array([part.extent for part in stack.parts])
     half = (extents[:, 2:] - extents[:, :2]) / 2
-    # One product for each image, as in PartStack.along.
-    constants = (features @ images.bias[:, :, None])[:, :, 0] * scale
     windows = np.concatenate([peak + 0.5 - half, peak + 0.5 + half], axis=2)
-    return _Term(maps, constants, windows)
+    return _Term(maps, np.zeros((count, parts), np.float32), windows)
 
 
 def _placed(stack: PartStack, along: Along, images: _Images) -> _Term:

@@ -1,4 +1,4 @@
-"""Candidates for galleries too large to score whole: the nearest positions and embeddings."""
+"""Candidates for galleries too large to score whole: the nearest positions and whole images."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.explainer.halves import to_single
-from partlens.explainer.scoring import MIXTURES, QueryPart, Score, embedding_direction
+from partlens.explainer.scoring import MIXTURES, Directions, QueryPart, Score, directions
 from partlens.explainer.scoring.part import reciprocal
 from partlens.indexer.gallery.copies import Digests
 from partlens.indexer.gallery.gpu import MOST, GpuIndex
@@ -24,15 +24,15 @@ Keys = NDArray[np.int64]
 """The number of a segment, shifted by _SEGMENT_SHIFT, plus a row."""
 _SEGMENT_SHIFT = 40
 _ROW = (1 << _SEGMENT_SHIFT) - 1
-_POSITIONS, _EMBEDDINGS = 20, 5
-"""Positions and embeddings that are asked for, for each candidate: the best of a sum are seldom the
-best of its terms, and some images have several positions that are near."""
+_POSITIONS, _WHOLES = 20, 5
+"""Positions and whole images that are asked for, for each candidate: the best of a sum are seldom
+the best of its terms, and some images have several positions that are near."""
 _MORE = (1, 4, 16)
 """How many times as many, where most of those that are named are of copies of few images."""
 _MOST_PROBES = 512
 """Lists of positions that are looked into at most, where a filter leaves few of each."""
 _EVERY = 2**31 - 1
-"""All lists of embeddings: whole images lie too far from each other to fall into groups."""
+"""All lists of whole images: these lie too far from each other to fall into groups."""
 _QUERY_BITS = 8
 """Of a query against RaBitQ codes: its default, no rounding, measured 10 times as slow."""
 
@@ -61,7 +61,7 @@ def candidate_rows(
 ) -> list[tuple[Segment, Rows]]:
     """The `count` rows that seem best, of those that indexes name for a term of the score.
 
-    What embeddings add to the score is known of every row; what PART adds is judged by the
+    What whole images add to the score is known of every row; what PART adds is judged by the
     positions that are named. One of several copies is enough: together they would take the places
     of other images.
 
@@ -104,22 +104,35 @@ def _judged(
 ) -> tuple[Keys, FloatArray]:
     """The rows that indexes name for `count` candidates, each once and in order, and how good each
     seems."""
-    share, direction = MIXTURES[score].part, embedding_direction(score, parts)
+    share, along = MIXTURES[score].part, directions(score, parts)
     placed = [part for part in parts if share and part.weight > 0]
     named = [_named_positions(chosen, part, _POSITIONS * count, index_of) for part in placed]
     listed = [one.keys for one in named]
-    if direction.any():
-        listed.append(_named(chosen, direction, _EMBEDDINGS * count, index_of).keys)
+    about_images = along.sums + along.embeddings
+    if about_images.any():
+        listed.append(_named(chosen, about_images, _WHOLES * count, index_of).keys)
     keys, inverse = np.unique(np.concatenate(listed), return_inverse=True)
     seem = np.zeros(len(keys), np.float32)
-    if direction.any():
+    if about_images.any():
         for segment, there, rows in _of_segments(chosen, keys):
-            # direction.E_r / |E_r|
-            seem[there] = to_single(index_of(segment).units[rows]) @ direction
+            seem[there] = _about_images(along, segment, index_of(segment), rows)
     ends = np.cumsum([len(one.keys) for one in named])
     for part, one, of in zip(placed, named, np.split(inverse, ends), strict=False):
         seem += np.float32(part.weight * share) * about_part(one, of, len(keys))
     return keys, seem
+
+
+def _about_images(
+    along: Directions, segment: Segment, index: SegmentIndex, rows: Rows
+) -> FloatArray:
+    """What whole images add to the score of rows: exact, apart from rounding to 16 bits."""
+    units = to_single(index.units[rows])
+    found = units @ along.sums
+    if along.embeddings.any():
+        sums, embeddings = index.lengths[rows].T
+        products = sums * (units @ along.embeddings) + segment.bias[rows] @ along.embeddings
+        found += products * reciprocal(embeddings)
+    return np.asarray(found, np.float32)
 
 
 def about_part(named: Named, rows: NDArray[np.integer], count: int) -> FloatArray:
@@ -172,7 +185,7 @@ def _named(
     for number, (segment, rows) in enumerate(chosen):
         index = index_of(segment)
         each = segment.contributions.shape[1] if of_positions else 1
-        searched = index.positions if of_positions else index.embeddings
+        searched = index.positions if of_positions else index.images
         found, ids = _nearest(searched, query[None], rows, len(segment), each, count)
         some.append((found, (number << _SEGMENT_SHIFT) + ids // each))
         asked += _held(searched, len(rows) / len(segment), count)

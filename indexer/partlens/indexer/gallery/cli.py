@@ -103,7 +103,7 @@ def plan_command(
         return
     recall = "not measured" if made.recall_at_10 is None else f"{made.recall_at_10:.3f}"
     say(
-        f"positions: {made.positions_factory}\nembeddings: {made.embeddings_factory}\n"
+        f"positions: {made.positions_factory}\nimages: {made.images_factory}\n"
         f"memory of the indexes: {made.memory_bytes / 2**30:.2f} GiB,"
         f" {made.index_bytes} bytes per image\n"
         f"disk: {made.disk_bytes / 2**30:.2f} GiB, plus the size of the segments during"

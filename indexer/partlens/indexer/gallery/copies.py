@@ -1,4 +1,4 @@
-"""Rows that may be copies of one image: those of equal embeddings."""
+"""Rows that may be copies of one image: those of equal sums of contributions."""
 
 from functools import cached_property
 
@@ -15,11 +15,11 @@ _SEED = 0
 class Copies:
     """Of the M images of a segment.
 
-    Images of equal contributions and biases have equal embeddings, bit by bit. The converse does
-    not hold, so who asks compares scores.
+    Images of equal contributions have equal sums, bit by bit. The converse does not hold, so who
+    asks compares scores.
 
     Args:
-        units: E_r / |E_r| of each row, float16 [M, D].
+        units: S_r / |S_r| of each row, S_r = sum_q c_q, float16 [M, D].
     """
 
     def __init__(self, units: NDArray[np.float16]) -> None:
@@ -27,7 +27,7 @@ class Copies:
 
     @cached_property
     def digests(self) -> Digests:
-        """Of each row's embedding, shape [M]."""
+        """Of each row's sum, shape [M]."""
         rows, dimensions = self._units.shape
         random = np.random.default_rng(_SEED)
         factors = random.integers(0, 2**63, dimensions, np.uint64) * np.uint64(2) + np.uint64(1)

@@ -28,21 +28,22 @@ from partlens.indexer.gallery.plan import (
     AUTO,
     INDEXED_ROWS,
     IndexChoice,
-    embeddings_factory,
+    images_factory,
     positions_factory,
 )
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment, entries
 
 INDEXES = "indexes"
-_POSITIONS, _EMBEDDINGS, _UNITS, _FACTS, SUMS = (
+_POSITIONS, _WHOLES, _UNITS, _LENGTHS, _FACTS, SUMS = (
     "positions.faiss",
-    "embeddings.faiss",
-    "embeddings.npy",
+    "images.faiss",
+    "images.npy",
+    "lengths.npy",
     "index.json",
     "files.sha256",
 )
-_FILES = (_POSITIONS, _EMBEDDINGS, _UNITS, _FACTS)
+_FILES = (_POSITIONS, _WHOLES, _UNITS, _LENGTHS, _FACTS)
 CHOICE = "choice.json"
 _CHUNK_ROWS = 256
 _TRAINING_VECTORS = 64
@@ -64,14 +65,16 @@ class SegmentIndex:
     Attributes:
         positions: contributions; a FAISS id is row * P + position. Positions that contribute
             nothing are left out.
-        embeddings: a FAISS id is the row.
-        units: E_r / |E_r| of each row, 0 where the embedding is, float16 [M, D].
+        images: S_r = sum_q c_q of each row; a FAISS id is the row.
+        units: S_r / |S_r| of each row, 0 where S_r is, float16 [M, D].
+        lengths: |S_r| and |E_r| of each row, float32 [M, 2].
         on_disk: whether it is in files; if not it is of a few images, or provisional.
     """
 
     positions: Any
-    embeddings: Any
+    images: Any
     units: NDArray[np.float16]
+    lengths: NDArray[np.float32]
     on_disk: bool
 
     @cached_property
@@ -219,10 +222,11 @@ def read_choice(folder: Path) -> IndexChoice:
 def _write(folder: Path, segment: Segment, factory: str) -> None:
     """The files of a segment's index, synced; what was built in memory is let go of."""
     rows, positions, dimensions = segment.contributions.shape
-    made = _made(segment, factory, embeddings_factory(rows, dimensions))
+    made = _made(segment, factory, images_factory(rows, dimensions))
     faiss.write_index(made.positions, str(folder / _POSITIONS))
-    faiss.write_index(made.embeddings, str(folder / _EMBEDDINGS))
+    faiss.write_index(made.images, str(folder / _WHOLES))
     np.save(folder / _UNITS, made.units)
+    np.save(folder / _LENGTHS, made.lengths)
     facts = {"factory": factory, "rows": rows, "positions": positions}
     (folder / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
     files = [folder / name for name in _FILES]
@@ -250,8 +254,9 @@ def _open(path: Path, segment: Segment) -> SegmentIndex:
         fits = [facts["rows"], facts["positions"]] == [rows, positions]
         found = SegmentIndex(
             read_index(path / _POSITIONS, dimensions, rows * positions),
-            read_index(path / _EMBEDDINGS, dimensions, rows),
+            read_index(path / _WHOLES, dimensions, rows),
             np.load(path / _UNITS, allow_pickle=False),
+            np.load(path / _LENGTHS, allow_pickle=False),
             on_disk=True,
         )
     except (
@@ -260,14 +265,15 @@ def _open(path: Path, segment: Segment) -> SegmentIndex:
     ) as error:  # fmt: skip
         raise unreadable(f"index {path.name} cannot be read: {error}", error) from error
     fits &= found.units.shape == (rows, dimensions) and found.units.dtype == np.float16
+    fits &= found.lengths.shape == (rows, 2) and found.lengths.dtype == np.float32
     if not fits:
         raise DamagedError(f"index {path.name} is not one of segment {path.name}")
     return found
 
 
-def _made(segment: Segment, factory: str, of_embeddings: str) -> SegmentIndex:
+def _made(segment: Segment, factory: str, of_images: str) -> SegmentIndex:
     rows, positions, dimensions = segment.contributions.shape
-    indexes = [_empty(dimensions, text) for text in (factory, of_embeddings)]
+    indexes = [_empty(dimensions, text) for text in (factory, of_images)]
     random = np.random.default_rng(_SEED)
     for index, vectors in zip(indexes, (rows * positions, rows), strict=True):
         if not index.is_trained:
@@ -275,19 +281,24 @@ def _made(segment: Segment, factory: str, of_embeddings: str) -> SegmentIndex:
             wanted = _TRAINING_VECTORS * (inverted.nlist if inverted else 1024)
             some = min(rows, -(-wanted * rows // vectors))
             chosen = np.sort(random.choice(rows, some, replace=False))
-            both = _vectors(segment, chosen)
-            training = both[0] if vectors > rows else both[1]
+            contributions = segment.contributions[chosen]
+            training = contributions.reshape(-1, dimensions)
+            if vectors == rows:
+                training = contributions.sum(1)
             index.train(_unit(training)[0])
-    units = np.zeros((rows, dimensions), "<f2")
+    units, lengths = np.zeros((rows, dimensions), "<f2"), np.zeros((rows, 2), "<f4")
     for start in range(0, rows, _CHUNK_ROWS):
-        chosen = np.arange(start, min(start + _CHUNK_ROWS, rows))
-        of_positions, embeddings = _vectors(segment, chosen)
-        unit, which = _unit(of_positions)
+        chunk = slice(start, min(start + _CHUNK_ROWS, rows))
+        contributions = segment.contributions[chunk]
+        unit, which = _unit(contributions.reshape(-1, dimensions))
         _add(indexes[0], unit, start * positions + which)
-        unit, which = _unit(embeddings)
+        sums = contributions.sum(1)
+        unit, which = _unit(sums)
         _add(indexes[1], unit, start + which)
         units[start + which] = to_half(unit)
-    return SegmentIndex(indexes[0], indexes[1], units, on_disk=False)
+        lengths[chunk, 0] = np.linalg.norm(sums, axis=1)
+        lengths[chunk, 1] = np.linalg.norm(sums + segment.bias[chunk], axis=1)
+    return SegmentIndex(indexes[0], indexes[1], units, lengths, on_disk=False)
 
 
 def _empty(dimensions: int, factory: str) -> Any:
@@ -302,13 +313,6 @@ def _empty(dimensions: int, factory: str) -> Any:
             f"{factory!r} refines what it finds, as exact re-ranking does: leave out its last part"
         )
     return index if faiss.try_extract_index_ivf(index) else faiss.IndexIDMap2(index)
-
-
-def _vectors(segment: Segment, rows: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
-    """Contributions [M * P, D] and embeddings [M, D] of rows."""
-    contributions = segment.contributions[rows]
-    embeddings = contributions.sum(1) + segment.bias[rows]
-    return contributions.reshape(-1, contributions.shape[2]), embeddings
 
 
 def _unit(vectors: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:

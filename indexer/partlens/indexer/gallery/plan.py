@@ -12,7 +12,7 @@ INDEXED_ROWS = 4096
 AUTO = "auto"
 _MOST_LISTS = 8192
 _ID_BYTES = 8
-_SQ8_ROWS, _EMBEDDING_LISTS = 20_000, 256
+_SQ8_ROWS, _IMAGE_LISTS = 20_000, 256
 PROBES = 16
 """Inverted lists of positions that a search looks into at least; more where they hold few, or a
 filter leaves few of each."""
@@ -20,7 +20,7 @@ _GROWS_FROM, _GROWTH = 100_000, 0.25
 """Images from which on candidates grow, and with what power of the images: a search of a million
 keeps within 15 ms, and loses some recall."""
 # Measured on two cores with 100,000 images of 32 positions x 128: what candidates take, each
-# position of the lists that are looked into, and each image's embedding.
+# position of the lists that are looked into, and one vector of each image.
 _SEARCH_MS, _VECTOR_MS, _IMAGE_MS = 3.6, 3.2e-5, 2e-6
 _RECALL_LOST = 0.03
 """Lost each time that images are ten times _GROWS_FROM: measured 0.990 and 0.958."""
@@ -77,7 +77,7 @@ class Plan:
     Attributes:
         images, positions, dimensions: of the gallery; positions that contribute nothing, as the
             losers of max pooling do, take less.
-        positions_factory, embeddings_factory: FAISS factory strings.
+        positions_factory, images_factory: FAISS factory strings.
         index_bytes: of memory for each image.
         memory_bytes: memory of all indexes in each process that searches; building one takes its
             size once more. Contributions are mapped and take what the system can spare.
@@ -92,7 +92,7 @@ class Plan:
     positions: int
     dimensions: int
     positions_factory: str
-    embeddings_factory: str
+    images_factory: str
     index_bytes: int
     memory_bytes: int
     disk_bytes: int
@@ -137,21 +137,21 @@ def positions_factory(
     return f"IVF{lists(vectors)},{(fitting or CODES[-1:])[0].factory}"
 
 
-def embeddings_factory(rows: int, dimensions: int) -> str:
-    """The same for an index of a segment's embeddings, all of which are looked at.
+def images_factory(rows: int, dimensions: int) -> str:
+    """The same for an index of a segment's whole images, all of which are looked at.
 
     Up to _SQ8_ROWS one byte a dimension, above two bits: measured 1.0 ms and 0.2 ms for 100,000
     images of 128 dimensions; the latter finds 0.99 of the 100 best among its first 1000.
     """
     if rows <= _SQ8_ROWS or dimensions % 2:
         return "SQ8"
-    return f"IVF{_EMBEDDING_LISTS},PQ{dimensions // 2}x4fs"
+    return f"IVF{_IMAGE_LISTS},PQ{dimensions // 2}x4fs"
 
 
-def _embedding_bytes(factory: str, dimensions: int) -> int:
-    """Of one embedding: its code with an id, and its numbers in float16."""
+def _image_bytes(factory: str, dimensions: int) -> int:
+    """Of one image: its code with an id, its numbers in float16, and two lengths."""
     code = dimensions if factory == "SQ8" else dimensions // 4
-    return _ID_BYTES + code + 2 * dimensions
+    return _ID_BYTES + code + 2 * dimensions + 8
 
 
 def plan(
@@ -167,21 +167,21 @@ def plan(
         storage: of the contributions.
     """
     vectors = images * positions
-    of_images = embeddings_factory(images, dimensions)
-    of_embeddings = images * _embedding_bytes(of_images, dimensions)
-    left = None if choice.memory_bytes is None else max(0, choice.memory_bytes - of_embeddings)
+    of_images = images_factory(images, dimensions)
+    for_images = images * _image_bytes(of_images, dimensions)
+    left = None if choice.memory_bytes is None else max(0, choice.memory_bytes - for_images)
     factory = positions_factory(IndexChoice(choice.factory, left), vectors, dimensions)
     codes = next((one for one in CODES if factory.endswith(one.factory)), None)
     vector_bytes = (codes or CODES[0]).vector_bytes(dimensions)
     centroids = 4 * dimensions * lists(vectors)
-    memory = vectors * vector_bytes + of_embeddings + centroids
+    memory = vectors * vector_bytes + for_images + centroids
     row_bytes = kept_bytes(positions, dimensions, storage) + 8 * dimensions
     return Plan(
         images=images,
         positions=positions,
         dimensions=dimensions,
         positions_factory=factory,
-        embeddings_factory=of_images,
+        images_factory=of_images,
         index_bytes=memory // max(images, 1),
         memory_bytes=memory,
         disk_bytes=2 * images * row_bytes + memory,
