@@ -48,6 +48,21 @@ def place(stack: PartStack, along: FloatArray, lengths: FloatArray) -> Placement
     return Placement(shifts, shifts + between)
 
 
+def laid(stack: PartStack, placement: Placement, grid: tuple[int, int]) -> FloatArray:
+    """The weight of each position under a region at its place, shape [M, Q, rows, cols].
+
+    Args:
+        grid: (rows, cols); cells outside are dropped.
+    """
+    covered, (rows, cols) = stack.covered, grid
+    cells = covered.cells + placement.shifts[:, covered.owners]
+    image, cell = np.nonzero(((cells >= 0) & (cells < (rows, cols))).all(2))
+    row, col = cells[image, cell].T
+    weights = np.zeros((len(cells), len(stack), rows, cols), np.float32)
+    weights[image, covered.owners[cell], row, col] = covered.shares[cell]
+    return weights
+
+
 def first_largest(values: FloatArray, axis: int) -> NDArray[np.int64]:
     """Index of the largest value along an axis; of equal values, the first.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from partlens.explainer.errors import ShapeError
 from partlens.explainer.scoring.part import FloatArray, QueryPart, reciprocal
-from partlens.explainer.scoring.placement import first_largest, place
+from partlens.explainer.scoring.placement import first_largest, laid, place
 from partlens.explainer.scoring.stack import Along, PartStack
 
 Score = Literal["whole", "part", "context"]
@@ -224,6 +224,8 @@ def _linear(
     peak = np.stack(np.divmod(best, cols), axis=2)
     extents = np.array([part.extent for part in stack.parts])
     middle = (extents[:, :2] + extents[:, 2:]) / 2
+    # A region as high or as wide as the image does not move along that side.
+    peak = np.where(extents[:, 2:] - extents[:, :2] < (rows, cols), peak, middle - 0.5)
     # One product for each image, as in PartStack.along.
     constants = (features @ images.bias[:, :, None])[:, :, 0] * scale
     return _Term(maps, constants, peak + 0.5 - middle)
@@ -232,17 +234,13 @@ def _linear(
 def _placed(stack: PartStack, along: Along, images: _Images) -> _Term:
     """PART's map, zero outside the place of the region."""
     count, rows, cols, dimensions = images.contributions.shape
-    placement, covered = place(stack, along.directions, images.lengths), stack.covered
-    cells = covered.cells + placement.shifts[:, covered.owners]
-    image, cell = np.nonzero(((cells >= 0) & (cells < (rows, cols))).all(2))
-    row, col = cells[image, cell].T
-    laid = np.zeros((count, len(stack), rows, cols), np.float32)
-    laid[image, covered.owners[cell], row, col] = covered.shares[cell]
-    flat = laid.reshape(count, len(stack), rows * cols)
+    placement = place(stack, along.directions, images.lengths)
+    weights = laid(stack, placement, (rows, cols))
+    flat = weights.reshape(count, len(stack), rows * cols)
     sums = flat @ images.contributions.reshape(count, rows * cols, dimensions)
     norms = np.array([np.linalg.norm(part.feature) for part in stack.parts])
     scale = reciprocal(norms * np.linalg.norm(sums, axis=2))
-    maps = laid * np.moveaxis(along.features, 3, 1) * scale[..., None, None]
+    maps = weights * np.moveaxis(along.features, 3, 1) * scale[..., None, None]
     return _Term(maps, np.zeros(maps.shape[:2], np.float32), placement.finer)
 
 
