@@ -7,11 +7,15 @@ from typing import Any
 
 import click
 
+from partlens.client import checks
 from partlens.client.cli.regions import BOX
+from partlens.client.errors import RequestError
 from partlens.client.questions import GalleryImageId, Mark
 
 _FORM = re.compile(
-    r"(?P<id>.+?)(?:#xywh=(?P<box>[^#@]*))?(?:@(?P<weight>\d+(?:\.\d*)?|\.\d+))?", re.DOTALL
+    r"(?P<id>.+?)(?:#xywh=(?P<box>[^#@]*))?"
+    r"(?:@(?P<weight>[-+]?(?:[.\d][-+.\deE]*|nan|inf(?:inity)?)))?",
+    re.DOTALL | re.IGNORECASE,
 )
 
 
@@ -32,11 +36,15 @@ class MarkType(click.ParamType[Any]):
         found = _FORM.fullmatch(value)
         if found is None:
             self.fail(f"{value!r} is not {self.name}", param, ctx)
-        box = found["box"]
+        box, weight = found["box"], found["weight"]
+        try:
+            number = None if weight is None else checks.not_negative("weight", float(weight))
+        except (ValueError, RequestError):
+            self.fail(f"{value!r} has a weight that is not a finite number, 0 or above", param, ctx)
         return Mark(
             GalleryImageId(found["id"]),
             region=None if box is None else BOX.convert(box, param, ctx).region,
-            weight=None if found["weight"] is None else float(found["weight"]),
+            weight=number,
             unlike=self._unlike,
         )
 
