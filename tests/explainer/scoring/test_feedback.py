@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from partlens.explainer.errors import RegionError
+from partlens.explainer.errors import RegionError, ShapeError
 from partlens.explainer.scoring import (
     ManySearches,
     Mark,
@@ -160,6 +160,8 @@ def test_marks_that_cancel_the_region_out_are_refused() -> None:
     start = part(3)
     with pytest.raises(RegionError, match="cancel the region out"):
         with_marks(start, [Mark(start, -1.0)])
+    with pytest.raises(ShapeError, match="give a finite number"):
+        Mark(start, float("nan"))
     assert with_marks(start, [Mark(start, -0.9)]).feature.any()
 
 

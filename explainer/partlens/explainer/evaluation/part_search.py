@@ -19,6 +19,7 @@ from partlens.explainer.evaluation.annotations import AnnotatedImage, read_pictu
 from partlens.explainer.model import MetricModel
 from partlens.explainer.regions import position_weights
 from partlens.explainer.scoring import QueryPart, Score, query_part, score_images
+from partlens.explainer.spec import ModelSpec
 from partlens.explainer.stored import Stored
 
 DEFAULT_PARTS = ("beak", "crown", "left wing", "tail", "belly", "left leg")
@@ -155,7 +156,7 @@ def evaluate_parts(
         queries: the parts to search for.
         seed: seed of the random ranking.
     """
-    parts = [_region(model, images[q.image], q.part, seen, q.image) for q in queries]
+    parts = [query_region(model.spec, images[q.image], q.part, seen, q.image) for q in queries]
     found: dict[Ranking, PartEvaluation] = {
         "random": judge(images, queries, *_random(images, len(queries), seed))
     }
@@ -168,12 +169,17 @@ def _reach(image: AnnotatedImage) -> float:
     return REACH * float(np.sqrt(image.box.width * image.box.height))
 
 
-def _region(
-    model: MetricModel, image: AnnotatedImage, part: str, seen: Contributions, number: int
+def query_region(
+    spec: ModelSpec, image: AnnotatedImage, part: str, seen: Contributions, number: int
 ) -> QueryPart:
+    """The square around a part, as a search sees it.
+
+    Args:
+        seen: contributions of the gallery.
+        number: number of the image in it.
+    """
     (x, y), side = image.parts[part], _reach(image)
     square = Box(x - side / 2, y - side / 2, side, side)
-    spec = model.spec
     size = (image.width, image.height)
     weights = position_weights(square, size, spec.preprocessing, spec.grid)
     return query_part(seen.contributions[number], seen.bias[number], weights, spec.grid)

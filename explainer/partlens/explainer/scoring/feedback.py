@@ -1,11 +1,12 @@
 """Relevance feedback: moves a region's features towards or away from marked images."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from partlens.explainer.errors import RegionError
+from partlens.explainer.errors import RegionError, ShapeError
 from partlens.explainer.scoring.part import FloatArray, QueryPart
 from partlens.explainer.scoring.placement import laid, place
 from partlens.explainer.scoring.stack import PartStack
@@ -24,10 +25,17 @@ class Mark:
     Attributes:
         part: the region of the marked image.
         weight: a; above 0 for more like this, below 0 for less, 0 for no effect.
+
+    Raises:
+        ShapeError: the weight is not finite.
     """
 
     part: QueryPart
     weight: float
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.weight):
+            raise ShapeError(f"a mark has weight {self.weight}; give a finite number")
 
 
 def with_marks(part: QueryPart, marks: Sequence[Mark]) -> QueryPart:

@@ -4,6 +4,7 @@ import click
 
 from partlens.explainer.evaluation.commands.diagnose import diagnose
 from partlens.explainer.evaluation.commands.faithfulness import faithfulness
+from partlens.explainer.evaluation.commands.feedback import feedback
 from partlens.explainer.evaluation.commands.localize import localize
 from partlens.explainer.evaluation.commands.orient import orient
 from partlens.explainer.evaluation.commands.parts import parts
@@ -17,6 +18,7 @@ def evaluate() -> None:
 
 evaluate.add_command(diagnose)
 evaluate.add_command(faithfulness)
+evaluate.add_command(feedback)
 evaluate.add_command(localize)
 evaluate.add_command(orient)
 evaluate.add_command(parts)
