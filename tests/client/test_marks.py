@@ -80,8 +80,8 @@ def test_the_command_line_asks_as_python_does(served: Served, query: Path, tmp_p
     rest = found(served, query, *region, "--exclude-identical")
     assert everything.keys() - rest.keys() == {"07"}
     page = tmp_path / "page.html"
-    words = (query, "--whole", "--unlike", "09@0.3", "--report", page)
-    assert run(served, "search", *words).exit_code == 0
+    reported = run(served, "search", query, "--whole", "--unlike", "09@0.3", "--report", page)
+    assert reported.exit_code == 0, reported.output
     assert "Feedback: less like 09, weight 0.3." in page.read_text()
     assert "the whole image" in page.read_text() and "(WHOLE)" in page.read_text()
 

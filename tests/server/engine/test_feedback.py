@@ -1,6 +1,7 @@
 """Feedback through gRPC: marks move a search, and reproduce, confine and save like its images."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import grpc
 import pytest
@@ -95,6 +96,7 @@ async def test_pages_of_a_search_with_marks_join_and_query_ids_stand_for_its_pic
 ) -> None:
     asked = {"images": QUERY, "regions": [find(HEAD)], "marks": MARKS["a picture"]}
     whole, ids, token = await search(filled, **asked), list[str](), ""
+    marks = MARKS["a picture"]
     for _ in range(3):
         page = await search(filled, **asked, page_size=5, page_token=token)
         ids, token = ids + [hit.id for hit in page.hits], page.next_page_token
@@ -175,7 +177,7 @@ async def test_a_mark_outside_the_cameras_of_a_token_is_as_unknown(locked: Locke
 async def test_a_standing_query_keeps_marks_snaps_and_whole_pictures_over_a_restart(
     model: MetricModel, gallery: Gallery
 ) -> None:
-    queries = {
+    queries: dict[str, dict[str, Any]] = {
         "marks": {"regions": [find(HEAD)], "marks": MARKS["a picture"]},
         "snap": {"regions": [find(SNAP)]},
         "whole": {"regions": [find(WHOLE)]},

@@ -8,6 +8,7 @@ were shown, so that a mark does not count as found.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,8 @@ from partlens.explainer.scoring import (
 from partlens.explainer.spec import ModelSpec
 
 TOP = 10
-_CHUNK = 64
+_CHUNK, _TOGETHER = 64, 32
+"""Images and regions that are scored together."""
 _SAMPLES = 2000
 """Bootstrap samples of an interval."""
 KINDS = ("like", "unlike", "both")
@@ -97,28 +99,43 @@ def evaluate_feedback(
         weights: weights of the marks.
         seed: seed of the bootstrap.
     """
-    measured: dict[str, list[tuple[float, ...]]] = {kind: [] for kind in KINDS}
     labels = np.array([image.label for image in images])
-    for query in queries:
-        part = query_region(spec, images[query.image], query.part, seen, query.image)
-        (first,) = _rankings([part], seen, spec.grid)
-        first = first[first != query.image]
-        same = labels == labels[query.image]
-        rest = first[shown:]
+    regions = [query_region(spec, images[q.image], q.part, seen, q.image) for q in queries]
+    second = list[_Second]()
+    for query, part, ranking in zip(
+        queries, regions, _rankings(regions, seen, spec.grid), strict=True
+    ):
+        first, same = ranking[ranking != query.image], labels == labels[query.image]
+        hits, rest = first[:shown], first[shown:]
         if not same[rest].any():
             continue
-        marked = {
-            kind: _marked(part, first[:shown], same, kind, seen, spec.grid, weights)
-            for kind in KINDS
-        }
-        parts = {kind: one for kind, one in marked.items() if one is not None}
-        for kind, ranking in zip(
-            parts, _rankings(list(parts.values()), seen, spec.grid), strict=True
-        ):
-            again = ranking[np.isin(ranking, rest)]
-            measured[kind].append((*_quality(same[rest]), *_quality(same[again])))
+        for kind in KINDS:
+            moved = _marked(part, hits, same, kind, seen, spec.grid, weights)
+            if moved is not None:
+                second.append(_Second(kind, moved, rest, same))
+    rows: dict[str, list[tuple[float, ...]]] = {kind: [] for kind in KINDS}
+    rankings = _rankings([one.part for one in second], seen, spec.grid)
+    for one, ranking in zip(second, rankings, strict=True):
+        again = ranking[np.isin(ranking, one.rest)]
+        rows[one.kind].append((*_quality(one.same[one.rest]), *_quality(one.same[again])))
     random = np.random.default_rng(seed)
-    return {kind: _gain(np.array(rows), random) for kind, rows in measured.items() if rows}
+    return {kind: _gain(np.array(some), random) for kind, some in rows.items() if some}
+
+
+class _Second(NamedTuple):
+    """The second round of a search.
+
+    Attributes:
+        kind: kind of its marks.
+        part: the region after them.
+        rest: the images that were not shown, in the order of the first round.
+        same: whether each image has the query's label.
+    """
+
+    kind: str
+    part: QueryPart
+    rest: NDArray[np.int64]
+    same: NDArray[np.bool_]
 
 
 def _marked(
@@ -154,10 +171,15 @@ def _rankings(
     parts: Sequence[QueryPart], seen: Contributions, grid: tuple[int, int]
 ) -> list[NDArray[np.int64]]:
     """All images, best first, for each region."""
-    together, scores = ManySearches([(BEST, [part]) for part in parts]), list[NDArray[np.float32]]()
+    searches = [
+        ManySearches([(BEST, [part]) for part in parts[start : start + _TOGETHER]])
+        for start in range(0, len(parts), _TOGETHER)
+    ]
+    scores = [np.zeros((0, len(parts)), np.float32)]
     for start in range(0, len(seen.bias), _CHUNK):
-        some = slice(start, start + _CHUNK)
-        scores.append(together.scores(seen.contributions[some], seen.bias[some], grid))
+        contributions = seen.contributions[start : start + _CHUNK]
+        bias = seen.bias[start : start + _CHUNK]
+        scores.append(np.hstack([one.scores(contributions, bias, grid) for one in searches]))
     return [np.argsort(-column, kind="stable") for column in np.concatenate(scores).T]
 
 

@@ -51,6 +51,8 @@ def with_marks(part: QueryPart, marks: Sequence[Mark]) -> QueryPart:
     Raises:
         RegionError: the marks cancel the region out.
     """
+    if not marks:
+        return part
     return replace(
         part,
         feature=_moved(part.feature, [(one.part.feature, one.weight) for one in marks]),

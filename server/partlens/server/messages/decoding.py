@@ -1,6 +1,5 @@
 """Decodes requests. All checks of request fields are here."""
 
-import hashlib
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,18 +8,17 @@ from typing import Literal, cast
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from partlens.common.filters import Filter, GroupBy
-from partlens.common.ids import IdError, require_id
 from partlens.common.metadata import Metadata, MetadataError, require_metadata
 from partlens.common.regions import Whole
 from partlens.common.waiting import RequireWaiting, wait_always
-from partlens.explainer.scoring import BEST, LIKE, UNLIKE, Score
+from partlens.explainer.scoring import BEST, Score
 from partlens.runtime.config.sections import LimitsSection
 from partlens.server.errors import RequestError
+from partlens.server.messages.decoding_images import image_id, source
+from partlens.server.messages.decoding_marks import HEAVIEST, marks_of
 from partlens.server.messages.decoding_regions import RegionDecoder
-from partlens.server.query_images.sources import EarlierPicture, Picture, Source, StoredPicture
 from partlens.server.requests.questions import (
     DescribeQuestion,
-    ImageMark,
     MapKind,
     PairQuestion,
     RegionToExplain,
@@ -34,7 +32,6 @@ from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 
 DEFAULT_SEARCH_PAGE, DEFAULT_LIST_PAGE = 20, 100
-_HEAVIEST = 1e6
 _MEDIA_DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 _SCORES: dict[int, Score] = {
@@ -92,7 +89,7 @@ def search(
         maps=_map_kinds(list(request.maps)),
         thumbnails=request.include_thumbnails,
         by=_group_by(request.group_by),
-        marks=_marks(decoder, request.marks, regions),
+        marks=marks_of(decoder, request.marks, regions),
         exclude_identical=request.exclude_identical,
     )
 
@@ -146,28 +143,6 @@ def upload(request: gallery_pb.UpsertImagesRequest) -> Upload:
     return Upload(image_id(request.id, "id"), request.data, request.uri, metadata)
 
 
-def source(image: image_pb.QueryImage, field: str) -> Source:
-    """Where a query image comes from.
-
-    Args:
-        field: the message's path in the request.
-
-    Raises:
-        RequestError: it names no source.
-    """
-    match image.WhichOneof("source"):
-        case "data":
-            digest = hashlib.sha256(image.data).digest()
-            return Picture(image.data, digest, f"{field}.data")
-        case "gallery_id":
-            field = f"{field}.gallery_id"
-            return StoredPicture(image_id(image.gallery_id, field), field)
-        case "query_id":
-            return EarlierPicture(image.query_id, f"{field}.query_id")
-        case _:
-            raise RequestError(field, "an image needs data, a gallery_id or a query_id")
-
-
 def where(message: image_pb.Filter) -> Filter:
     """The filter of a search; raises RequestError for an invalid time."""
     return Filter(
@@ -198,19 +173,6 @@ def page_size(given: int, default: int, most: int) -> int:
     return given or min(default, most)
 
 
-def image_id(id: str, field: str) -> str:
-    """An image's id in the gallery.
-
-    Raises:
-        RequestError: it is empty, too long, or not one line of text.
-    """
-    try:
-        require_id(id)
-    except IdError as error:
-        raise RequestError(field, str(error), "ID_INVALID") from error
-    return id
-
-
 def _region_to_find(
     decoder: RegionDecoder, region: search_pb.QueryRegion, field: str, images: int
 ) -> RegionToFind:
@@ -220,7 +182,7 @@ def _region_to_find(
             f"{region.image_index}; the request has {images} image{'s' * (images != 1)}",
         )
     weight = region.weight if region.HasField("weight") else 1.0
-    if not 0 < weight <= _HEAVIEST:
+    if not 0 < weight <= HEAVIEST:
         raise RequestError(
             f"{field}.weight",
             f"{weight:g}: must be above 0, at most 1e6; to exclude the region, set exclude",
@@ -242,57 +204,6 @@ def _score(given: int, regions: Sequence[RegionToFind]) -> Score:
             " score out",
         )
     return "whole"
-
-
-def _marks(
-    decoder: RegionDecoder, marks: Sequence[search_pb.Mark], regions: Sequence[RegionToFind]
-) -> tuple[ImageMark, ...]:
-    shared = sum(mark.unlike and not mark.HasField("weight") for mark in marks)
-    return tuple(
-        _mark(
-            decoder,
-            mark,
-            f"marks[{i}]",
-            regions,
-            usual=UNLIKE / max(shared, 1) if mark.unlike else LIKE,
-        )
-        for i, mark in enumerate(marks)
-    )
-
-
-def _mark(
-    decoder: RegionDecoder,
-    mark: search_pb.Mark,
-    field: str,
-    regions: Sequence[RegionToFind],
-    usual: float,
-) -> ImageMark:
-    weight = mark.weight if mark.HasField("weight") else usual
-    if not 0 <= weight <= _HEAVIEST:
-        raise RequestError(
-            f"{field}.weight", f"{weight:g}: must be 0 to 1e6; for less like this, set unlike"
-        )
-    about = tuple(i for i, region in enumerate(regions) if region.weight > 0)
-    if mark.HasField("region_index"):
-        if mark.region_index not in about:
-            raise RequestError(
-                f"{field}.region_index",
-                f"{mark.region_index}; the request's regions that are not excluded are"
-                f" {', '.join(map(str, about))}",
-            )
-        about = (mark.region_index,)
-    place = None
-    if mark.HasField("region"):
-        place = decoder.region(mark.region, f"{field}.region")
-        if len(about) > 1:
-            raise RequestError(
-                f"{field}.region_index",
-                "not given; the mark has a region of its own and the request has several: say"
-                " which of them it is about",
-            )
-    signed = -weight if mark.unlike else weight
-    image = source(mark.image, f"{field}.image")
-    return ImageMark(image, place, about, signed, field)
 
 
 def _media_digests(given: Sequence[str]) -> frozenset[str]:

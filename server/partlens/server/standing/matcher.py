@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from partlens.common.waiting import RequireWaiting, wait_always
-from partlens.explainer.scoring import ManySearches, score_images
+from partlens.explainer.scoring import ManySearches, QueryPart, Score, score_images
 from partlens.indexer.gallery import Candidate, Gallery, StoredImage
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.view import GalleryView
@@ -78,7 +78,9 @@ class Matcher:
     def _read(self) -> Sequence[StandingQuery]:
         queries = self._store.read()
         if queries is not self._known:
-            searches = [(one.score, one.search.parts) for one in queries.values()]
+            searches: list[tuple[Score, Sequence[QueryPart]]] = [
+                (one.score, one.search.parts) for one in queries.values()
+            ]
             self._together = ManySearches(searches) if searches else None
             self._known = queries
         return list(queries.values())
