@@ -1,10 +1,12 @@
 """Feedback through gRPC: marks move a search, and reproduce, confine and save like its images."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import grpc
 import pytest
+from safetensors import safe_open
 from tests.server.access.test_access import Locked, locked
 from tests.server.conftest import DEADLINE, LIMITS, Running, picture, upserts
 from tests.server.engine.test_search import FEET, HEAD, close, find, search, shown, values
@@ -16,6 +18,7 @@ from partlens.explainer.scoring import LIKE, UNLIKE
 from partlens.indexer.gallery import Gallery
 from partlens.server.errors import RequestError
 from partlens.server.messages import decoding
+from partlens.server.standing.standing import beside
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as pb
 from partlens.v1 import region_pb2 as region_pb
@@ -174,6 +177,16 @@ async def test_a_mark_outside_the_cameras_of_a_token_is_as_unknown(locked: Locke
         assert {hit.image.metadata.camera for hit in answer.hits} == {"a"}
 
 
+def formats(gallery: Gallery) -> dict[str, int]:
+    """Name and format of every standing query on disk."""
+    found = dict[str, int]()
+    for path in beside(gallery.path).glob("s-*.safetensors"):
+        with safe_open(path, framework="numpy") as file:
+            plain = json.loads(file.metadata()["partlens"])
+        found[plain["name"]] = plain["format"]
+    return found
+
+
 async def test_a_standing_query_keeps_marks_snaps_and_whole_pictures_over_a_restart(
     model: MetricModel, gallery: Gallery
 ) -> None:
@@ -192,6 +205,8 @@ async def test_a_standing_query_keeps_marks_snaps_and_whole_pictures_over_a_rest
                 name=name, images=QUERY, threshold=-10, **fields
             )
             await standing.CreateStandingQuery(request, timeout=DEADLINE)
+    # An earlier server must not read a query and leave out a part of it.
+    assert formats(gallery) == {"marks": 2, "snap": 1, "whole": 2, "new": 2}
     async with serving(model, gallery) as (running, standing):
         await running.upload(sent)
         matches = await watch(standing, 23, 0)
