@@ -22,6 +22,7 @@ from partlens.client import (
     Client,
     Filter,
     GalleryImageId,
+    Mark,
     Mask,
     Metadata,
     Point,
@@ -43,6 +44,7 @@ AnyMask: Any = Mask
 AnyId: Any = GalleryImageId
 AnyRegion: Any = QueryRegion
 AnyFilter: Any = Filter
+AnyMark: Any = Mark
 AnyMetadata: Any = Metadata
 AnyUpload: Any = Upload
 NAN, INF, HUGE = float("nan"), float("inf"), 10**400
@@ -72,6 +74,7 @@ NOT_REGIONS: list[Any] = [
     ),
     *(AnyPoint(bad, 1.0) for bad in NOT_NUMBERS),
     *(AnyPoint(1.0, bad) for bad in NOT_NUMBERS),
+    *(AnyPoint(1.0, 1.0, bad) for bad in (None, 1, "yes")),
     AnyPolygon(((0, 0), (1, NAN), (1, 1))),
     AnyPolygon(((0, 0), (1,), (1, 1))),
     AnyPolygon((0, 1, 2)),
@@ -87,6 +90,14 @@ NOT_QUERY_REGIONS: list[Any] = [
     *(AnyRegion(BOX, weight=bad) for bad in (*NOT_NUMBERS, 0, -1, None)),
     *(AnyRegion(BOX, exclude=bad) for bad in (None, 1, "yes")),
 ]
+NOT_MARKS: list[Any] = [
+    GalleryImageId("a"),
+    *(AnyMark(bad) for bad in NOT_PICTURES),
+    *(AnyMark(b"a", region=bad) for bad in NOT_REGIONS if bad is not None),
+    *(AnyMark(b"a", about=bad) for bad in (*NOT_COUNTS, 2**32) if bad is not None),
+    *(AnyMark(b"a", weight=bad) for bad in (*NOT_NUMBERS, -1) if bad is not None),
+    *(AnyMark(b"a", unlike=bad) for bad in (None, 1, "yes")),
+]
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 EARLY = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
 LATE = datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-14)))
@@ -96,7 +107,7 @@ NOT_FILTERS: list[Any] = [
     {"cameras": ["a"]},
     *(
         AnyFilter(**{name: bad})
-        for name in ("cameras", "tracks", "exclude_ids", "exclude_cameras")
+        for name in ("cameras", "tracks", "exclude_ids", "exclude_cameras", "exclude_media")
         for bad in NOT_LISTS_OF_TEXTS
     ),
     *(AnyFilter(attributes=bad) for bad in ("a=b", ["a"], {"a": 5}, {5: "a"}, None)),
@@ -116,6 +127,8 @@ HOSTILE: dict[str, list[Any]] = {
     "threshold": [*NOT_NUMBERS, None],
     "after_revision": [bad for bad in (*NOT_COUNTS, 2**64) if bad is not None],
     "thumbnails": [None, 1, "yes"],
+    "exclude_identical": [None, 1, "yes"],
+    "marks": ["a", 5, None, *([bad] for bad in NOT_MARKS)],
     "score": ["best", None, 5, ["whole"]],
     "maps": ["score", ["all"], [None], 5, None],
     "page_token": NOT_TEXTS,
@@ -313,7 +326,13 @@ USAGE = [
         "0,0,5,5@nan", "0,0,5,5@inf", "0,0,5,5@0", "0,0,5,5@-1", "0,0,5,5@1e999", "0,0,5,5@e",
         "0:0,0,5,5", "2:0,0,5,5", "9" * 5000 + ":0,0,5,5",
     )),
-    *([*FOUND, "--point", text] for text in ("nan,1", "1", "1,2,3", "1,-inf")),
+    *([*FOUND, option, text]
+      for option in ("--point", "--snap") for text in ("nan,1", "1", "1,2,3", "1,-inf")),
+    *([*FOUND, "--whole", option, text]
+      for option in ("--like", "--unlike")
+      for text in ("", "a@-1", "a@nan", "a@inf", "a@1e999", "a@1.2.3", "a#xywh=1,2,3", "a#xywh=",
+                   "a#xywh=0,0,0,5@1")),
+    FOUND,
     *([*FOUND, "--polygon", text] for text in ("0,0,1,1", "0,0,1,1,2", "0,0,1,1,nan,2")),
     *([*FOUND, "--region", "0,0,5,5", "--top", text] for text in ("0", "-1", "1.5")),
     *([*FOUND, "--region", "0,0,5,5", option, text]

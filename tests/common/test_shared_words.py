@@ -25,7 +25,7 @@ from partlens.v1 import image_pb2 as pb
     [
         *(
             (regions, name, (partlens.client, partlens.explainer))
-            for name in ("Box", "Point", "Polygon", "Mask")
+            for name in ("Box", "Point", "Polygon", "Mask", "Whole")
         ),
         (filters, "Filter", (partlens.client, partlens.indexer.gallery)),
         (metadata, "Metadata", (partlens.client, partlens.indexer.gallery)),
@@ -40,12 +40,25 @@ texts = st.sets(st.text(st.characters(codec="utf-8"), min_size=1), max_size=3)
 times = st.none() | st.datetimes(timezones=st.just(UTC))
 
 
-@given(texts, texts, times, st.dictionaries(st.text(max_size=3), st.text(max_size=3)))
+digests = st.sets(st.binary(min_size=32, max_size=32).map(lambda data: f"sha256:{data.hex()}"))
+
+
+@given(texts, texts, times, st.dictionaries(st.text(max_size=3), st.text(max_size=3)), digests)
 def test_a_filter_arrives_as_it_was_sent(
-    cameras: set[str], ids: set[str], after: datetime | None, attributes: dict[str, str]
+    cameras: set[str],
+    ids: set[str],
+    after: datetime | None,
+    attributes: dict[str, str],
+    media: set[str],
 ) -> None:
     """Whatever collections its texts are given in."""
-    sent = Filter(sorted(cameras), captured_after=after, attributes=attributes, exclude_ids=ids)
+    sent = Filter(
+        sorted(cameras),
+        captured_after=after,
+        attributes=attributes,
+        exclude_ids=ids,
+        exclude_media=media,
+    )
     request = encoding.search([], [], sent, "default", 0, "", (), False, "")
     arrived = decoding.where(pb.Filter.FromString(request.filter.SerializeToString()))
     assert arrived == Filter(
@@ -55,10 +68,13 @@ def test_a_filter_arrives_as_it_was_sent(
         attributes=attributes,
         exclude_ids=frozenset(ids),
         exclude_cameras=frozenset(),
+        exclude_media=frozenset(media),
     )
 
 
-@pytest.mark.parametrize("name", ["cameras", "tracks", "exclude_ids", "exclude_cameras"])
+@pytest.mark.parametrize(
+    "name", ["cameras", "tracks", "exclude_ids", "exclude_cameras", "exclude_media"]
+)
 def test_one_text_is_not_taken_for_its_letters(name: str) -> None:
     where = Filter(**{name: "north"})  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=f"{name} is the text 'north'"):

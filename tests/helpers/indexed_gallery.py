@@ -1,17 +1,18 @@
 """A gallery large enough for trained indexes, and their recall."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from gallery_images import GRID, SPEC, image
 
-from partlens.explainer.scoring import QueryPart, Score, query_part
+from partlens.explainer.scoring import Mark, QueryPart, Score, best_place, query_part, with_marks
 from partlens.indexer.gallery import Filter, Gallery, NewImage
 from partlens.indexer.gallery.search import search
 
 COUNT, DIMENSIONS = 6000, 32
+_MARKED = {0: 1.0, 1: 1.0, 4: -0.4}
 WIDE = replace(SPEC, dimensions=DIMENSIONS)
 # Every n-th image has this attribute.
 SHARES = {"all": 1, "tenth": 10, "hundredth": 100, "thousandth": 1000}
@@ -54,10 +55,29 @@ def queries() -> Iterator[list[QueryPart]]:
         yield [query_part(contributions(seed), np.zeros(DIMENSIONS, np.float32), region, GRID)]
 
 
-def recall(gallery: Gallery, where: Filter, score: Score = "context") -> float:
+def marked_queries(gallery: Gallery) -> Iterator[list[QueryPart]]:
+    """The same regions after feedback: more like the first and second hit, less like the fifth."""
+    for (part,) in queries():
+        hits = gallery.view.search([part], "context", Filter(), 5)
+        marks = [Mark(_laid(part, int(hits[i].id)), weight) for i, weight in _MARKED.items()]
+        yield [with_marks(part, marks)]
+
+
+def _laid(part: QueryPart, number: int) -> QueryPart:
+    there = contributions(number)
+    covered = best_place(part, there, GRID)
+    return query_part(there, np.zeros(DIMENSIONS, np.float32), covered, GRID)
+
+
+def recall(
+    gallery: Gallery,
+    where: Filter,
+    score: Score = "context",
+    searched: Iterable[list[QueryPart]] | None = None,
+) -> float:
     """Fraction of the exact ten best that the index finds."""
     found, wanted = 0, 0
-    for parts in queries():
+    for parts in queries() if searched is None else searched:
         exact, indexed = (
             search(gallery.view.live, parts, score, where, 10, GRID, gallery.indexes.of, size)
             for size in (2**40, 0)

@@ -33,6 +33,7 @@ from partlens.client.errors import (
 from partlens.client.questions import (
     GalleryImageId,
     MapKind,
+    Mark,
     QueryId,
     QueryImage,
     QueryRegion,
@@ -43,7 +44,7 @@ from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.client.sync_client import Client
 from partlens.common.filters import Filter
 from partlens.common.metadata import Metadata
-from partlens.common.regions import Box, Mask, Point, Polygon, Region
+from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole
 
 __all__ = [
     "AccessError",
@@ -65,6 +66,7 @@ __all__ = [
     "Hit",
     "Limits",
     "MapKind",
+    "Mark",
     "Mask",
     "Metadata",
     "Model",
@@ -89,4 +91,5 @@ __all__ = [
     "UnavailableError",
     "Upload",
     "UpsertAnswer",
+    "Whole",
 ]

@@ -89,12 +89,18 @@ class Hit:
 
 @dataclass(frozen=True, eq=False)
 class SearchAnswer:
-    """One page of hits, best first; next_page_token is "" on the last."""
+    """One page of hits, best first; next_page_token is "" on the last.
+
+    Attributes:
+        queries: the query images.
+        marks: the image of each mark.
+    """
 
     hits: Sequence[Hit]
     next_page_token: str
     queries: Sequence[Query]
     gallery_version: int
+    marks: Sequence[Query] = ()
 
 
 @dataclass(frozen=True)
@@ -193,6 +199,7 @@ class Limits:
     regions: int
     search_page_size: int
     list_page_size: int
+    marks: int
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -32,8 +33,14 @@ from partlens.client.channel import (
     open_aio_channel,
     route,
 )
-from partlens.client.errors import ClientError, DeadlineError, NotFoundError, UnavailableError
-from partlens.client.questions import MapKind, QueryId, QueryImage, QueryRegion, Score, Upload
+from partlens.client.errors import (
+    ClientError,
+    DeadlineError,
+    NotFoundError,
+    ServerError,
+    UnavailableError,
+)
+from partlens.client.questions import MapKind, Mark, QueryId, QueryImage, QueryRegion, Score, Upload
 from partlens.client.retries import READ_RETRIES
 from partlens.client.rpc_errors import from_rpc
 from partlens.client.standing import StandingMatch, StandingQuery
@@ -105,6 +112,8 @@ class AsyncClient:
         maps: Iterable[MapKind] = ("score",),
         thumbnails: bool = False,
         group_by: str = "",
+        marks: Sequence[Mark] = (),
+        exclude_identical: bool = False,
         deadline: float | None = None,
     ) -> SearchAnswer:
         """Find the gallery's images that contain parts similar to the regions, best first.
@@ -119,12 +128,21 @@ class AsyncClient:
             thumbnails: whether to return each hit's thumbnail.
             group_by: "track", "camera" or "attribute:NAME" returns only the best of all images
                 with the same value; "" returns every image.
+            marks: feedback on the hits of an earlier search: more, or less, like these.
+            exclude_identical: leave out images whose encoded picture is byte for byte that of one
+                of `images`.
             deadline: time limit of this call, in seconds; None for the client's.
         """
         request = encoding.search(
-            images, regions, where, score, page_size, page_token, maps, thumbnails, group_by
-        )
+            images, regions, where, score, page_size, page_token, maps, thumbnails, group_by,
+            marks, exclude_identical,
+        )  # fmt: skip
         response = await self._ask(self._search.SearchRegions, request, deadline)
+        if len(response.marks) != len(request.marks):
+            raise ServerError(
+                f"the server at {self._route} is too old for marks, and ignored them",
+                grpc.StatusCode.UNIMPLEMENTED,
+            )
         return decoding.search(response)
 
     async def search_pages(
@@ -139,6 +157,8 @@ class AsyncClient:
         maps: Iterable[MapKind] = ("score",),
         thumbnails: bool = False,
         group_by: str = "",
+        marks: Sequence[Mark] = (),
+        exclude_identical: bool = False,
         deadline: float | None = None,
     ) -> AsyncIterator[SearchAnswer]:
         """Yield the best `top` hits, one page per call; only the first call sends the pictures.
@@ -150,8 +170,12 @@ class AsyncClient:
         """
         left = checks.whole("top", top, least=1, bits=64)
         kinds = tuple(checks.several("maps", maps))
+        marks = tuple(checks.several("marks", marks))
         # Reject invalid arguments before asking the server for its page size.
-        encoding.search(images, regions, where, score, page_size, "", kinds, thumbnails, group_by)
+        encoding.search(
+            images, regions, where, score, page_size, "", kinds, thumbnails, group_by, marks,
+            exclude_identical,
+        )  # fmt: skip
         if not page_size:
             gallery = await self.get_gallery(deadline=deadline)
             page_size = gallery.limits.search_page_size
@@ -167,10 +191,14 @@ class AsyncClient:
                 maps=kinds,
                 thumbnails=thumbnails,
                 group_by=group_by,
+                marks=marks,
+                exclude_identical=exclude_identical,
                 deadline=deadline,
             )
             yield page
             asked, token = [QueryId(query.id) for query in page.queries], page.next_page_token
+            seen = zip(marks, page.marks, strict=True)
+            marks = tuple(replace(mark, image=QueryId(query.id)) for mark, query in seen)
             left = left - len(page.hits) if token else 0
 
     async def explain_pair(
@@ -280,14 +308,19 @@ class AsyncClient:
         *,
         where: Filter | None = None,
         score: Score = "default",
+        marks: Sequence[Mark] = (),
+        exclude_identical: bool = False,
         deadline: float | None = None,
     ) -> StandingQuery:
         """Save a search; the server scores every image that is added from now on against it.
 
         Args:
             threshold: the lowest score that matches.
+            marks, exclude_identical: as in search_regions.
         """
-        request = standing.to_create(name, images, regions, threshold, where, score)
+        request = standing.to_create(
+            name, images, regions, threshold, where, score, marks, exclude_identical
+        )
         response = await self._ask(self._standing.CreateStandingQuery, request, deadline)
         return standing.query(response.standing_query)
 

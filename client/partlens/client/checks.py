@@ -38,6 +38,13 @@ def above_zero(name: str, value: Any) -> float:
     return plain
 
 
+def not_negative(name: str, value: Any) -> float:
+    """A finite number, 0 or above."""
+    if (plain := number(name, value)) < 0:
+        raise _wrong(name, value, "a finite number, 0 or above")
+    return plain
+
+
 def seconds(name: str, value: Any) -> float:
     """A time limit in seconds."""
     allowed = f"a number of seconds above 0 and at most {LONGEST} (a year)"

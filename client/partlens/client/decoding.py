@@ -34,6 +34,7 @@ def search(message: search_pb.SearchRegionsResponse) -> SearchAnswer:
         message.next_page_token,
         [query(one) for one in message.queries],
         message.gallery_version,
+        [query(one) for one in message.marks],
     )
 
 
@@ -101,6 +102,7 @@ def gallery(message: gallery_pb.GetGalleryResponse) -> GalleryAnswer:
             limits.regions,
             limits.search_page_size,
             limits.list_page_size,
+            limits.marks,
         ),
     )
 

@@ -12,6 +12,7 @@ from partlens.client.errors import RequestError
 from partlens.client.questions import (
     GalleryImageId,
     MapKind,
+    Mark,
     QueryId,
     QueryImage,
     QueryRegion,
@@ -20,7 +21,7 @@ from partlens.client.questions import (
 )
 from partlens.common.filters import Filter
 from partlens.common.metadata import Metadata
-from partlens.common.regions import Box, Mask, Point, Polygon, Region
+from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
@@ -54,15 +55,20 @@ def region(value: Region, name: str = "region") -> region_pb.Region:
         case Box(x, y, width, height):
             x, y, width, height = _numbers(name, x=x, y=y, width=width, height=height)
             return region_pb.Region(box=region_pb.Box(x=x, y=y, width=width, height=height))
-        case Point(x, y):
-            return region_pb.Region(point=_point(name, (x, y)))
+        case Point(x, y, snap):
+            snap = checks.flag(f"{name}.snap", snap)
+            return region_pb.Region(point=_point(name, (x, y)), snap=snap)
         case Polygon(points):
             listed = enumerate(checks.several(f"{name}.points", points))
             corners = [_point(f"{name}.points[{i}]", point) for i, point in listed]
             return region_pb.Region(polygon=region_pb.Polygon(points=corners))
         case Mask(array):
             return region_pb.Region(mask=region_pb.Mask(bit_mask=_bits(name, array)))
-    raise RequestError(f"{name} must be a Box, Point, Polygon or Mask, not {value!r:.60}", name)
+        case Whole():
+            return region_pb.Region(whole=region_pb.Whole())
+    raise RequestError(
+        f"{name} must be a Box, Point, Polygon, Mask or Whole, not {value!r:.60}", name
+    )
 
 
 def query_image(value: QueryImage, name: str = "image") -> image_pb.QueryImage:
@@ -86,6 +92,8 @@ def search(
     maps: Iterable[MapKind],
     thumbnails: bool,
     group_by: str,
+    marks: Sequence[Mark] = (),
+    exclude_identical: bool = False,
 ) -> search_pb.SearchRegionsRequest:
     """A region search."""
     kinds = [checks.choice("maps", kind, MAPS) for kind in checks.several("maps", maps)]
@@ -105,6 +113,8 @@ def search(
         maps=[MAPS[kind] for kind in kinds],
         include_thumbnails=checks.flag("thumbnails", thumbnails),
         group_by=checks.text("group_by", group_by),
+        marks=[_mark(one, f"marks[{i}]") for i, one in enumerate(checks.several("marks", marks))],
+        exclude_identical=checks.flag("exclude_identical", exclude_identical),
     )
 
 
@@ -185,6 +195,19 @@ def _query_region(value: QueryRegion, name: str) -> search_pb.QueryRegion:
     )
 
 
+def _mark(value: Mark, name: str) -> search_pb.Mark:
+    if not isinstance(value, Mark):
+        raise RequestError(f"{name} must be a Mark, not {value!r:.60}", name)
+    about, weight, place = value.about, value.weight, value.region
+    return search_pb.Mark(
+        image=query_image(value.image, f"{name}.image"),
+        region=None if place is None else region(place, f"{name}.region"),
+        region_index=None if about is None else checks.whole(f"{name}.about", about),
+        weight=None if weight is None else checks.not_negative(f"{name}.weight", weight),
+        unlike=checks.flag(f"{name}.unlike", value.unlike),
+    )
+
+
 def _regions(name: str, given: Sequence[Region]) -> list[region_pb.Region]:
     return [region(one, f"{name}[{i}]") for i, one in enumerate(checks.several(name, given))]
 
@@ -232,6 +255,7 @@ def _filter(value: Filter) -> image_pb.Filter:
         attributes=checks.pairs("where.attributes", value.attributes),
         exclude_ids=checks.texts("where.exclude_ids", value.exclude_ids),
         exclude_cameras=checks.texts("where.exclude_cameras", value.exclude_cameras),
+        exclude_media_digests=checks.texts("where.exclude_media", value.exclude_media),
     )
 
 

@@ -47,6 +47,26 @@ class QueryRegion:
     exclude: bool = False
 
 
+@dataclass(frozen=True)
+class Mark:
+    """Feedback: hits should be more, or less, like this image.
+
+    Attributes:
+        image: the marked image, usually a hit: GalleryImageId(hit.id).
+        region: place on it; None for where the region of the search fits best.
+        about: number of the region of the search that it is about, from 0; None for all that are
+            not excluded.
+        weight: strength, 0 (no effect) or above; None for the one that measured best.
+        unlike: less like this.
+    """
+
+    image: QueryImage
+    region: Region | None = None
+    about: int | None = None
+    weight: float | None = None
+    unlike: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Upload:
     """A picture for the gallery.

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from partlens.client import checks, decoding, encoding
 from partlens.client.answers import Hit
-from partlens.client.questions import QueryImage, QueryRegion, Score
+from partlens.client.questions import Mark, QueryImage, QueryRegion, Score
 from partlens.common.filters import Filter
 from partlens.v1 import standing_query_service_pb2 as pb
 
@@ -53,15 +53,21 @@ def to_create(
     threshold: float,
     where: Filter | None,
     score: Score,
+    marks: Sequence[Mark],
+    exclude_identical: bool,
 ) -> pb.CreateStandingQueryRequest:
     """The message that saves a search."""
-    search = encoding.search(images, regions, where, score, 0, "", (), False, "")
+    search = encoding.search(
+        images, regions, where, score, 0, "", (), False, "", marks, exclude_identical
+    )
     return pb.CreateStandingQueryRequest(
         name=checks.text("name", name),
         images=search.images,
         regions=search.regions,
         filter=search.filter,
         score=search.score,
+        marks=search.marks,
+        exclude_identical=search.exclude_identical,
         threshold=checks.number("threshold", threshold),
     )
 

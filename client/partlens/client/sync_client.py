@@ -4,6 +4,7 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -30,8 +31,14 @@ from partlens.client.channel import (
     open_channel,
     route,
 )
-from partlens.client.errors import ClientError, DeadlineError, NotFoundError, UnavailableError
-from partlens.client.questions import MapKind, QueryId, QueryImage, QueryRegion, Score, Upload
+from partlens.client.errors import (
+    ClientError,
+    DeadlineError,
+    NotFoundError,
+    ServerError,
+    UnavailableError,
+)
+from partlens.client.questions import MapKind, Mark, QueryId, QueryImage, QueryRegion, Score, Upload
 from partlens.client.retries import READ_RETRIES
 from partlens.client.rpc_errors import from_rpc
 from partlens.client.standing import StandingMatch, StandingQuery
@@ -104,6 +111,8 @@ class Client:
         maps: Iterable[MapKind] = ("score",),
         thumbnails: bool = False,
         group_by: str = "",
+        marks: Sequence[Mark] = (),
+        exclude_identical: bool = False,
         deadline: float | None = None,
     ) -> SearchAnswer:
         """Find the gallery's images that contain parts similar to the regions, best first.
@@ -118,12 +127,21 @@ class Client:
             thumbnails: whether to return each hit's thumbnail.
             group_by: "track", "camera" or "attribute:NAME" returns only the best of all images
                 with the same value; "" returns every image.
+            marks: feedback on the hits of an earlier search: more, or less, like these.
+            exclude_identical: leave out images whose encoded picture is byte for byte that of one
+                of `images`.
             deadline: time limit of this call, in seconds; None for the client's.
         """
         request = encoding.search(
-            images, regions, where, score, page_size, page_token, maps, thumbnails, group_by
-        )
+            images, regions, where, score, page_size, page_token, maps, thumbnails, group_by,
+            marks, exclude_identical,
+        )  # fmt: skip
         response = self._ask(self._search.SearchRegions, request, deadline)
+        if len(response.marks) != len(request.marks):
+            raise ServerError(
+                f"the server at {self._route} is too old for marks, and ignored them",
+                grpc.StatusCode.UNIMPLEMENTED,
+            )
         return decoding.search(response)
 
     def search_pages(
@@ -138,6 +156,8 @@ class Client:
         maps: Iterable[MapKind] = ("score",),
         thumbnails: bool = False,
         group_by: str = "",
+        marks: Sequence[Mark] = (),
+        exclude_identical: bool = False,
         deadline: float | None = None,
     ) -> Iterator[SearchAnswer]:
         """Yield the best `top` hits, one page per call; only the first call sends the pictures.
@@ -149,8 +169,12 @@ class Client:
         """
         left = checks.whole("top", top, least=1, bits=64)
         kinds = tuple(checks.several("maps", maps))
+        marks = tuple(checks.several("marks", marks))
         # Reject invalid arguments before asking the server for its page size.
-        encoding.search(images, regions, where, score, page_size, "", kinds, thumbnails, group_by)
+        encoding.search(
+            images, regions, where, score, page_size, "", kinds, thumbnails, group_by, marks,
+            exclude_identical,
+        )  # fmt: skip
         if not page_size:
             gallery = self.get_gallery(deadline=deadline)
             page_size = gallery.limits.search_page_size
@@ -166,10 +190,14 @@ class Client:
                 maps=kinds,
                 thumbnails=thumbnails,
                 group_by=group_by,
+                marks=marks,
+                exclude_identical=exclude_identical,
                 deadline=deadline,
             )
             yield page
             asked, token = [QueryId(query.id) for query in page.queries], page.next_page_token
+            seen = zip(marks, page.marks, strict=True)
+            marks = tuple(replace(mark, image=QueryId(query.id)) for mark, query in seen)
             left = left - len(page.hits) if token else 0
 
     def explain_pair(
@@ -277,14 +305,19 @@ class Client:
         *,
         where: Filter | None = None,
         score: Score = "default",
+        marks: Sequence[Mark] = (),
+        exclude_identical: bool = False,
         deadline: float | None = None,
     ) -> StandingQuery:
         """Save a search; the server scores every image that is added from now on against it.
 
         Args:
             threshold: the lowest score that matches.
+            marks, exclude_identical: as in search_regions.
         """
-        request = standing.to_create(name, images, regions, threshold, where, score)
+        request = standing.to_create(
+            name, images, regions, threshold, where, score, marks, exclude_identical
+        )
         response = self._ask(self._standing.CreateStandingQuery, request, deadline)
         return standing.query(response.standing_query)
 

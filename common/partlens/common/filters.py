@@ -17,6 +17,7 @@ class Filter:
         attributes: all of these, each with exactly this value.
         exclude_ids: none of these.
         exclude_cameras: none of these; an image of an unknown camera passes.
+        exclude_media: no image with one of these media digests.
     """
 
     cameras: Collection[str] = ()
@@ -26,6 +27,7 @@ class Filter:
     attributes: Mapping[str, str] = field(default_factory=dict)
     exclude_ids: Collection[str] = ()
     exclude_cameras: Collection[str] = ()
+    exclude_media: Collection[str] = ()
 
 
 def require_several(where: Filter) -> None:
@@ -33,7 +35,7 @@ def require_several(where: Filter) -> None:
 
     Python would iterate over its letters.
     """
-    for name in ("cameras", "tracks", "exclude_ids", "exclude_cameras"):
+    for name in ("cameras", "tracks", "exclude_ids", "exclude_cameras", "exclude_media"):
         if isinstance(given := getattr(where, name), str):
             raise TypeError(f"{name} is the text {given[:80]!r}; give a list or set of texts")
 

@@ -18,10 +18,16 @@ class Box:
 
 @dataclass(frozen=True)
 class Point:
-    """One place; it stands for the whole feature-map cell that it lies in."""
+    """One place; it stands for the whole feature-map cell that it lies in.
+
+    Attributes:
+        snap: stand for the part that it lies on instead: the cells around it that the model sees
+            alike.
+    """
 
     x: float
     y: float
+    snap: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,4 +45,9 @@ class Mask:
     array: NDArray[np.bool_]
 
 
-Region = Box | Point | Polygon | Mask
+@dataclass(frozen=True)
+class Whole:
+    """The whole picture."""
+
+
+Region = Box | Point | Polygon | Mask | Whole

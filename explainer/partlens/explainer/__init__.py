@@ -1,6 +1,6 @@
 """Activation decomposition for metric-learning models (Zhu, Yang, Chen, 2021)."""
 
-from partlens.common.regions import Box, Mask, Point, Polygon
+from partlens.common.regions import Box, Mask, Point, Polygon, Whole
 from partlens.explainer.comparators import COMPARATORS, Comparator, Target
 from partlens.explainer.decomposition import Decomposition
 from partlens.explainer.errors import (
@@ -20,6 +20,7 @@ from partlens.explainer.pair import FourTerms, PairExplanation
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.regions import position_weights
 from partlens.explainer.report import PairReport, SignedMap, explain_pairs
+from partlens.explainer.snapping import region_weights
 from partlens.explainer.spec import ModelSpec
 
 __all__ = [
@@ -47,8 +48,10 @@ __all__ = [
     "SignedMap",
     "Target",
     "UnsupportedOperatorError",
+    "Whole",
     "decode",
     "explain_pairs",
     "position_weights",
+    "region_weights",
     "upsample",
 ]

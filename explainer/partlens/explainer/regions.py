@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.common.regions import Box, Mask, Point, Polygon, Region
+from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole
 from partlens.common.registration import Registration, overlap
 from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.errors import RegionError
@@ -29,7 +29,8 @@ def position_weights(
 ) -> NDArray[np.float32]:
     """The fraction of each position's cell that a region covers.
 
-    Regions are clipped to the image. A point covers the whole cell that contains it.
+    Regions are clipped to the image. A point covers the whole cell that contains it. Where a point
+    snaps to depends on the image's contributions: see snapping.region_weights.
 
     Args:
         region: in pixels of the original upright image.
@@ -43,7 +44,7 @@ def position_weights(
 
     Raises:
         RegionError: no area, not a number, outside the image, or only in the part that the model
-            crops away.
+            crops away; or a point that snaps.
     """
     require_waiting()
     if isinstance(region, Point):
@@ -52,6 +53,8 @@ def position_weights(
         weights = _mask(region, image_size, preprocessing, registration)
     elif isinstance(region, Box):
         weights = _box(region, image_size, preprocessing, registration)
+    elif isinstance(region, Whole):
+        weights = _box(Box(0, 0, *image_size), image_size, preprocessing, registration)
     else:
         weights = _outline(
             _corners(region), image_size, preprocessing, registration, require_waiting
@@ -109,6 +112,11 @@ def _point(
     preprocessing: Preprocessing,
     registration: Registration,
 ) -> NDArray[np.float64]:
+    if point.snap:
+        raise RegionError(
+            f"point ({point.x:g}, {point.y:g}) snaps to a part, which takes the contributions of"
+            " the image: call snapping.region_weights"
+        )
     width, height = image_size
     if not (0 <= point.x <= width and 0 <= point.y <= height):
         raise RegionError(

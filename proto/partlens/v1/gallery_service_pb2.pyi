@@ -130,17 +130,19 @@ class Model(_message.Message):
     def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., input_width: _Optional[int] = ..., input_height: _Optional[int] = ..., rows: _Optional[int] = ..., cols: _Optional[int] = ..., dimensions: _Optional[int] = ..., licence: _Optional[str] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("request_bytes", "image_pixels", "query_images", "regions", "search_page_size", "list_page_size")
+    __slots__ = ("request_bytes", "image_pixels", "query_images", "regions", "search_page_size", "list_page_size", "marks")
     REQUEST_BYTES_FIELD_NUMBER: _ClassVar[int]
     IMAGE_PIXELS_FIELD_NUMBER: _ClassVar[int]
     QUERY_IMAGES_FIELD_NUMBER: _ClassVar[int]
     REGIONS_FIELD_NUMBER: _ClassVar[int]
     SEARCH_PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     LIST_PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    MARKS_FIELD_NUMBER: _ClassVar[int]
     request_bytes: int
     image_pixels: int
     query_images: int
     regions: int
     search_page_size: int
     list_page_size: int
-    def __init__(self, request_bytes: _Optional[int] = ..., image_pixels: _Optional[int] = ..., query_images: _Optional[int] = ..., regions: _Optional[int] = ..., search_page_size: _Optional[int] = ..., list_page_size: _Optional[int] = ...) -> None: ...
+    marks: int
+    def __init__(self, request_bytes: _Optional[int] = ..., image_pixels: _Optional[int] = ..., query_images: _Optional[int] = ..., regions: _Optional[int] = ..., search_page_size: _Optional[int] = ..., list_page_size: _Optional[int] = ..., marks: _Optional[int] = ...) -> None: ...

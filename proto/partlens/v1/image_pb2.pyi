@@ -84,7 +84,7 @@ class GalleryImage(_message.Message):
     def __init__(self, id: _Optional[str] = ..., uri: _Optional[str] = ..., media_digest: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., metadata: _Optional[_Union[ImageMetadata, _Mapping]] = ...) -> None: ...
 
 class Filter(_message.Message):
-    __slots__ = ("cameras", "tracks", "captured_after", "captured_before", "attributes", "exclude_ids", "exclude_cameras")
+    __slots__ = ("cameras", "tracks", "captured_after", "captured_before", "attributes", "exclude_ids", "exclude_cameras", "exclude_media_digests")
     class AttributesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -99,6 +99,7 @@ class Filter(_message.Message):
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     EXCLUDE_IDS_FIELD_NUMBER: _ClassVar[int]
     EXCLUDE_CAMERAS_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_MEDIA_DIGESTS_FIELD_NUMBER: _ClassVar[int]
     cameras: _containers.RepeatedScalarFieldContainer[str]
     tracks: _containers.RepeatedScalarFieldContainer[str]
     captured_after: _timestamp_pb2.Timestamp
@@ -106,4 +107,5 @@ class Filter(_message.Message):
     attributes: _containers.ScalarMap[str, str]
     exclude_ids: _containers.RepeatedScalarFieldContainer[str]
     exclude_cameras: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, cameras: _Optional[_Iterable[str]] = ..., tracks: _Optional[_Iterable[str]] = ..., captured_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., captured_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attributes: _Optional[_Mapping[str, str]] = ..., exclude_ids: _Optional[_Iterable[str]] = ..., exclude_cameras: _Optional[_Iterable[str]] = ...) -> None: ...
+    exclude_media_digests: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, cameras: _Optional[_Iterable[str]] = ..., tracks: _Optional[_Iterable[str]] = ..., captured_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., captured_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attributes: _Optional[_Mapping[str, str]] = ..., exclude_ids: _Optional[_Iterable[str]] = ..., exclude_cameras: _Optional[_Iterable[str]] = ..., exclude_media_digests: _Optional[_Iterable[str]] = ...) -> None: ...

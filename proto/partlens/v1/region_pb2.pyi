@@ -50,14 +50,22 @@ class Mask(_message.Message):
     bit_mask: BitMask
     def __init__(self, png: _Optional[bytes] = ..., bit_mask: _Optional[_Union[BitMask, _Mapping]] = ...) -> None: ...
 
+class Whole(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class Region(_message.Message):
-    __slots__ = ("box", "polygon", "point", "mask")
+    __slots__ = ("box", "polygon", "point", "mask", "whole", "snap")
     BOX_FIELD_NUMBER: _ClassVar[int]
     POLYGON_FIELD_NUMBER: _ClassVar[int]
     POINT_FIELD_NUMBER: _ClassVar[int]
     MASK_FIELD_NUMBER: _ClassVar[int]
+    WHOLE_FIELD_NUMBER: _ClassVar[int]
+    SNAP_FIELD_NUMBER: _ClassVar[int]
     box: Box
     polygon: Polygon
     point: Point
     mask: Mask
-    def __init__(self, box: _Optional[_Union[Box, _Mapping]] = ..., polygon: _Optional[_Union[Polygon, _Mapping]] = ..., point: _Optional[_Union[Point, _Mapping]] = ..., mask: _Optional[_Union[Mask, _Mapping]] = ...) -> None: ...
+    whole: Whole
+    snap: bool
+    def __init__(self, box: _Optional[_Union[Box, _Mapping]] = ..., polygon: _Optional[_Union[Polygon, _Mapping]] = ..., point: _Optional[_Union[Point, _Mapping]] = ..., mask: _Optional[_Union[Mask, _Mapping]] = ..., whole: _Optional[_Union[Whole, _Mapping]] = ..., snap: _Optional[bool] = ...) -> None: ...

@@ -30,20 +30,24 @@ class StandingQuery(_message.Message):
     def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., threshold: _Optional[float] = ..., score: _Optional[_Union[_part_search_service_pb2.ScoreKind, str]] = ..., filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_revision: _Optional[int] = ...) -> None: ...
 
 class CreateStandingQueryRequest(_message.Message):
-    __slots__ = ("name", "images", "regions", "filter", "score", "threshold")
+    __slots__ = ("name", "images", "regions", "filter", "score", "threshold", "marks", "exclude_identical")
     NAME_FIELD_NUMBER: _ClassVar[int]
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     REGIONS_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    MARKS_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_IDENTICAL_FIELD_NUMBER: _ClassVar[int]
     name: str
     images: _containers.RepeatedCompositeFieldContainer[_image_pb2.QueryImage]
     regions: _containers.RepeatedCompositeFieldContainer[_part_search_service_pb2.QueryRegion]
     filter: _image_pb2.Filter
     score: _part_search_service_pb2.ScoreKind
     threshold: float
-    def __init__(self, name: _Optional[str] = ..., images: _Optional[_Iterable[_Union[_image_pb2.QueryImage, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[_part_search_service_pb2.QueryRegion, _Mapping]]] = ..., filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., score: _Optional[_Union[_part_search_service_pb2.ScoreKind, str]] = ..., threshold: _Optional[float] = ...) -> None: ...
+    marks: _containers.RepeatedCompositeFieldContainer[_part_search_service_pb2.Mark]
+    exclude_identical: bool
+    def __init__(self, name: _Optional[str] = ..., images: _Optional[_Iterable[_Union[_image_pb2.QueryImage, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[_part_search_service_pb2.QueryRegion, _Mapping]]] = ..., filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., score: _Optional[_Union[_part_search_service_pb2.ScoreKind, str]] = ..., threshold: _Optional[float] = ..., marks: _Optional[_Iterable[_Union[_part_search_service_pb2.Mark, _Mapping]]] = ..., exclude_identical: _Optional[bool] = ...) -> None: ...
 
 class CreateStandingQueryResponse(_message.Message):
     __slots__ = ("standing_query",)

@@ -13,7 +13,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from gallery_images import GRID
-from indexed_gallery import COUNT, DIMENSIONS, SHARES, WIDE, fill, made, queries, recall
+from indexed_gallery import (
+    COUNT,
+    DIMENSIONS,
+    SHARES,
+    WIDE,
+    fill,
+    made,
+    marked_queries,
+    queries,
+    recall,
+)
 
 from partlens.explainer.scoring import Score
 from partlens.indexer.cli import index
@@ -67,6 +77,13 @@ def test_deleted_images_are_not_found_through_an_index(folder: Path, tmp_path: P
 @pytest.mark.parametrize(("score", "least"), [("whole", 1), ("context", 0.95), ("part", 0.9)])
 def test_every_score_finds_its_best(gallery: Gallery, score: Score, least: float) -> None:
     assert recall(gallery, Filter(), score) >= least
+
+
+@pytest.mark.parametrize(("score", "least"), [("whole", 1), ("context", 0.95), ("part", 0.9)])
+def test_after_feedback_candidates_are_those_of_the_changed_region(
+    gallery: Gallery, score: Score, least: float
+) -> None:
+    assert recall(gallery, Filter(), score, marked_queries(gallery)) >= least
 
 
 def test_fresh_segments_beside_an_indexed_one_do_not_hide_it(folder: Path, tmp_path: Path) -> None:

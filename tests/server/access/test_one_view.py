@@ -26,6 +26,7 @@ from partlens.server.access.confined_gallery import ConfinedGallery
 from partlens.server.access.confined_view import ConfinedView
 from partlens.server.caller.confinement import Confinement
 from partlens.server.engine.engine import Engine
+from partlens.server.query_images.prepared import PreparedRegion
 from partlens.server.query_images.query import Query
 from partlens.server.query_images.sources import StoredPicture
 from partlens.server.requests.questions import RegionToFind, SearchQuestion
@@ -100,7 +101,8 @@ def test_a_confined_reader_never_sees_another_camera_nor_two_revisions_in_one_an
     reader = Gallery.open(gallery.path)
     engine = Engine(model, reader, LimitsSection())
     confined, seen = ConfinedGallery(reader, MINE), set[int]()
-    part = engine.part(query, np.ones(model.spec.positions, np.float32), 1.0, "regions[0]")
+    covered = np.ones(model.spec.positions, np.float32)
+    part = PreparedRegion(0, covered, 1.0).part([query], model.spec.grid)
     with closing(engine), working(lambda: gallery.add([revision(model.spec, next(number))])):
         for _ in until_many(seen):
             engine.refresh_soon()
@@ -122,7 +124,8 @@ def test_a_search_and_its_maps_are_of_one_revision(
     engine = Engine(model, reader, LimitsSection())
     region = RegionToFind(0, Box(0, 0, 8, 8), 1.0, "regions[0]")
     question = SearchQuestion(
-        images=(), regions=(region,), where=Filter(), score="whole", page_size=5, page_token="",
+        images=(StoredPicture(ID, "images[0].gallery_id"),), regions=(region,),
+        where=Filter(), score="whole", page_size=5, page_token="",
         maps=frozenset({"score", "overall", "regions"}), thumbnails=True,
     )  # fmt: skip
     seen = set[int]()

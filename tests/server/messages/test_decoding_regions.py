@@ -73,7 +73,7 @@ def test_every_form_of_a_mask_covers_the_same_pixels(mask: pb.Mask) -> None:
 @pytest.mark.parametrize(
     ("region", "field", "message"),
     [
-        (pb.Region(), "", "needs a box, polygon, point or mask"),
+        (pb.Region(), "", "needs a box, polygon, point, mask or whole"),
         (pb.Region(mask=pb.Mask()), ".mask", "needs a PNG or a bit mask"),
         (pb.Region(box=pb.Box(x=float("nan"))), ".box", "coordinates must be numbers"),
         (pb.Region(box=pb.Box(width=1e300)), ".box", "coordinates must be numbers"),

@@ -18,7 +18,7 @@ SPEC = tiny_model().spec
 def query(seed: int = 0) -> Query:
     random = np.random.default_rng(seed)
     contributions = random.standard_normal((SPEC.positions, SPEC.dimensions)).astype(np.float32)
-    return Query("q", (30, 44), contributions, contributions.sum(0))
+    return Query("q", (30, 44), contributions, contributions.sum(0), f"sha256:{'5a' * 32}")
 
 
 def test_a_query_image_comes_back_bit_for_bit() -> None:
@@ -27,6 +27,7 @@ def test_a_query_image_comes_back_bit_for_bit() -> None:
     assert (got.id, got.image_size) == (sent.id, sent.image_size)
     assert got.contributions.tobytes() == sent.contributions.tobytes()
     assert got.bias.tobytes() == sent.bias.tobytes()
+    assert got.media_digest == sent.media_digest
 
 
 @given(st.data())

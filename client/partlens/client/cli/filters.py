@@ -39,6 +39,12 @@ _OPTIONS = (
     ),
 )
 
+exclude_identical_option = click.option(
+    "--exclude-identical",
+    is_flag=True,
+    help="Exclude images whose file is byte for byte that of a query image.",
+)
+
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """One option per condition; the command gets them as one Filter, `where`."""

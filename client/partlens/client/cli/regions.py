@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from partlens.client.questions import QueryRegion
 from partlens.client.report.pictures import OWN_FILES
 from partlens.common.files import read_file
 from partlens.common.pictures import PictureError, inside
-from partlens.common.regions import Box, Mask, Point, Polygon, Region
+from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole
 
 _FORM = re.compile(
     r"(?:(?P<image>\d+):)?(?P<shape>.*?)(?:@(?P<weight>[-+.\deE]+|[-+]?(?:nan|inf(?:inity)?)))?",
@@ -82,7 +82,12 @@ def _point(text: str) -> Point:
     numbers = _numbers(text)
     if len(numbers) != 2:
         raise ValueError("is not x,y in pixels")
-    return Point(*numbers)
+    x, y = numbers
+    return Point(x, y)
+
+
+def _snap(text: str) -> Point:
+    return replace(_point(text), snap=True)
 
 
 def _polygon(text: str) -> Polygon:
@@ -115,6 +120,10 @@ _OPTIONS = {
     "--region": (BOX, "A box."),
     "--polygon": (RegionType("x,y,x,y,...", _polygon), "A polygon, given by its corners."),
     "--point": (RegionType("x,y", _point), "The map cell at a point."),
+    "--snap": (
+        RegionType("x,y", _snap),
+        "The part at a point: the map cells around it that the model sees alike.",
+    ),
     "--mask": (
         MASK,
         "A mask, as a picture of the image's size: black or transparent pixels are outside.",
@@ -129,9 +138,14 @@ exclude_option = click.option(
     help="A box to avoid: images with this part rank lower; repeatable.",
 )
 
+whole_option = click.option(
+    "--whole", is_flag=True, help="Search for the whole of each query image; ranks by WHOLE."
+)
+
 
 def region_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--region, --polygon, --point and --mask, repeatable; the command gets them as `marked`."""
+    """--region, --polygon, --point, --snap and --mask, repeatable; the command gets them as
+    `marked`."""
 
     @wraps(command)
     def gathered(**given: Any) -> Any:
@@ -155,17 +169,25 @@ def require_images(marked: Sequence[Marked], images: int) -> None:
 
 
 def query_regions(
-    included: Sequence[Marked], excluded: Sequence[Marked], images: int
+    included: Sequence[Marked], excluded: Sequence[Marked], images: int, *, whole: bool
 ) -> list[QueryRegion]:
     """Regions as the client takes them, excluded regions last.
+
+    Args:
+        images: number of query images.
+        whole: whether each query image as a whole is a region too.
 
     Raises:
         click.UsageError: no image or no region is given, or a region lies on a missing image.
     """
     if not images:
         raise click.UsageError("give a picture, a --gallery-id or a --query-id")
+    if whole:
+        included = [*included, *(Marked(Whole(), number) for number in range(1, images + 1))]
     if not included:
-        raise click.UsageError("give at least one --region x,y,w,h, --polygon, --point or --mask")
+        raise click.UsageError(
+            "give at least one --region x,y,w,h, --polygon, --point, --snap or --mask, or --whole"
+        )
     require_images([*included, *excluded], images)
     return [
         QueryRegion(one.region, one.image - 1, 1.0 if one.weight is None else one.weight, exclude)

@@ -14,10 +14,17 @@ from partlens.client.cli.arguments import (
     write_page,
 )
 from partlens.client.cli.connection import connection_options
-from partlens.client.cli.filters import filter_options
+from partlens.client.cli.filters import exclude_identical_option, filter_options
 from partlens.client.cli.images import QueryImages, image_options
-from partlens.client.cli.regions import Marked, exclude_option, query_regions, region_options
-from partlens.client.questions import GalleryImageId, MapKind, Score
+from partlens.client.cli.marks import mark_options
+from partlens.client.cli.regions import (
+    Marked,
+    exclude_option,
+    query_regions,
+    region_options,
+    whole_option,
+)
+from partlens.client.questions import GalleryImageId, MapKind, Mark, Score
 from partlens.client.report.pages import search_page
 from partlens.client.sync_client import Client
 from partlens.common.filters import Filter
@@ -36,7 +43,9 @@ score_option = click.option(
 @click.command()
 @image_options
 @region_options
+@whole_option
 @exclude_option
+@mark_options
 @click.option(
     "--top", default=20, show_default=True, type=click.IntRange(1), help="Number of images to show."
 )
@@ -51,6 +60,7 @@ score_option = click.option(
     help="Maps to return with each hit, for --json.",
 )
 @filter_options
+@exclude_identical_option
 @click.option(
     "--other-cameras",
     is_flag=True,
@@ -67,11 +77,14 @@ score_option = click.option(
 def search(
     images: QueryImages,
     marked: list[Marked],
+    whole: bool,
     excluded: tuple[Marked, ...],
+    marks: list[Mark],
     top: int,
     score: Score,
     maps: tuple[MapKind, ...],
     where: Filter,
+    exclude_identical: bool,
     other_cameras: bool,
     group_by: str,
     report: Path | None,
@@ -84,8 +97,12 @@ def search(
     [IMAGE:]SHAPE[@WEIGHT]. IMAGE is the number of its query image, 1 by default. SHAPE is in pixels
     of the upright image. WEIGHT is 1 by default. For example, `2:10,20,40,40@0.5` is a box on the
     second image with half the weight.
+
+    For a second round, mark hits with --like and --unlike. The region is laid on the image where it
+    fits best, or give a box there: `--like photos/7.jpg#xywh=10,20,40,40`. WEIGHT is how strongly
+    the mark counts, compared with 1 for the query; write it too if ID ends in @ and a number.
     """
-    regions = query_regions(marked, excluded, len(images))
+    regions = query_regions(marked, excluded, len(images), whole=whole)
     with clear_errors(), client:
         if other_cameras:
             theirs = _cameras(images, client)
@@ -99,11 +116,13 @@ def search(
             maps=maps if report is None else _with_score(maps),
             thumbnails=report is not None,
             group_by=group_by,
+            marks=marks,
+            exclude_identical=exclude_identical,
         )
         answer = _joined(list(pages))
         shown = [] if report is None else images.to_show(client)
         if not answer.hits:
-            say(_why_none(where, client), err=True)
+            say(_why_none(where, client, exclude_identical=exclude_identical), err=True)
     if as_json:
         say(json.dumps(_plain(answer)))
     else:
@@ -111,15 +130,18 @@ def search(
         for number, query in enumerate(answer.queries, start=1):
             say(f"query image {number} is kept as --query-id {query.id}")
     if report is not None:
-        write_page(report, search_page(answer, shown, regions, score, images.names))
+        write_page(report, search_page(answer, shown, regions, score, images.names, marks))
 
 
-def _why_none(where: Filter, client: Client) -> str:
+def _why_none(where: Filter, client: Client, *, exclude_identical: bool) -> str:
     """Why a search found nothing, in a sentence; a search leaves out nothing for its score."""
     if not client.get_gallery().images:
         return "nothing found: the gallery is empty, or the token may see none of its images"
-    if where != Filter():
-        return "nothing found: no image passes the filters (--camera, --attribute, ...)"
+    if where != Filter() or exclude_identical:
+        return (
+            "nothing found: no image passes the filters (--camera, --attribute,"
+            " --exclude-identical, ...)"
+        )
     return "nothing found: the token may see none of the gallery's images"
 
 

@@ -11,12 +11,19 @@ import click
 
 from partlens.client.cli.arguments import Finite, clear_errors, write_page
 from partlens.client.cli.connection import connection_options
-from partlens.client.cli.filters import filter_options
+from partlens.client.cli.filters import exclude_identical_option, filter_options
 from partlens.client.cli.images import QueryImages, image_options
-from partlens.client.cli.regions import Marked, exclude_option, query_regions, region_options
+from partlens.client.cli.marks import mark_options
+from partlens.client.cli.regions import (
+    Marked,
+    exclude_option,
+    query_regions,
+    region_options,
+    whole_option,
+)
 from partlens.client.cli.search import plain_hit, score_option
 from partlens.client.errors import ClientError, NotFoundError
-from partlens.client.questions import Score
+from partlens.client.questions import Mark, Score
 from partlens.client.report.pages import match_page
 from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.client.sync_client import Client
@@ -34,7 +41,9 @@ def standing() -> None:
 @standing.command()
 @image_options
 @region_options
+@whole_option
 @exclude_option
+@mark_options
 @click.option("--name", required=True, help="Name of the standing query.")
 @click.option(
     "--threshold",
@@ -44,25 +53,36 @@ def standing() -> None:
 )
 @score_option
 @filter_options
+@exclude_identical_option
 @connection_options
 def create(
     images: QueryImages,
     marked: list[Marked],
+    whole: bool,
     excluded: tuple[Marked, ...],
+    marks: list[Mark],
     name: str,
     threshold: float,
     score: Score,
     where: Filter,
+    exclude_identical: bool,
     client: Client,
 ) -> None:
     """Save a search and print its id.
 
-    Give images and regions as for `partlens search`; run that first to find a threshold.
+    Give images, regions and marks as for `partlens search`; run that first to find a threshold.
     """
-    regions = query_regions(marked, excluded, len(images))
+    regions = query_regions(marked, excluded, len(images), whole=whole)
     with clear_errors(), client:
         made = client.create_standing_query(
-            name, images.to_ask(), regions, threshold, where=where, score=score
+            name,
+            images.to_ask(),
+            regions,
+            threshold,
+            where=where,
+            score=score,
+            marks=marks,
+            exclude_identical=exclude_identical,
         )
     say(made.id)
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from partlens.client.answers import ActivationMap
-from partlens.common.regions import Box, Mask, Point, Polygon, Region
+from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole
 
 FloatArray = NDArray[np.float32]
 POSITIVE, NEGATIVE = (178, 24, 43), (33, 102, 172)
@@ -120,6 +120,8 @@ def outlined(
     drawn = picture.convert("RGB")
     if isinstance(region, Mask):
         return _covered(drawn, region, colour)
+    if isinstance(region, Whole):
+        region = Box(0, 0, *size)
     across, down = drawn.width / size[0], drawn.height / size[1]
     line = max(2, max(drawn.size) // 160)
     path = [(x * across, y * down) for x, y in _corners(region)]

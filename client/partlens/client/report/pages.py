@@ -9,11 +9,11 @@ import jinja2
 from PIL import Image
 
 from partlens.client.answers import ActivationMap, Hit, PairAnswer, Query, SearchAnswer
-from partlens.client.questions import QueryRegion, Score
+from partlens.client.questions import GalleryImageId, Mark, QueryId, QueryRegion, Score
 from partlens.client.report.overlay import EXCLUDED, MARKED, Scale, explained, outlined
 from partlens.client.report.pictures import data_uri, shown_or_blank
 from partlens.client.standing import StandingMatch
-from partlens.common.regions import Box, Mask, Point, Polygon, Region
+from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole
 
 _WIDE = 1.6
 """Aspect ratio (width / height) above which two pictures are stacked vertically."""
@@ -25,6 +25,7 @@ def search_page(
     regions: Sequence[QueryRegion],
     score: Score = "default",
     names: Sequence[str] = (),
+    marks: Sequence[Mark] = (),
 ) -> str:
     """The report of a search.
 
@@ -34,6 +35,7 @@ def search_page(
         regions: the regions that were searched for.
         score: the score that ranked the hits.
         names: names of the query images, such as their files; empty for none.
+        marks: the feedback that was given.
     """
     scale = Scale.of(*(hit.map for hit in answer.hits))
     return _render(
@@ -45,7 +47,8 @@ def search_page(
         ],
         hits=[_hit(hit, scale) for hit in answer.hits],
         scale=scale,
-        score=score,
+        score="whole" if any(isinstance(one.region, Whole) for one in regions) else score,
+        marks=[_mark(one) for one in marks],
         gallery_version=answer.gallery_version,
     )
 
@@ -170,6 +173,13 @@ def _query(
     }
 
 
+def _mark(mark: Mark) -> str:
+    image = mark.image.id if isinstance(mark.image, GalleryImageId | QueryId) else "a picture"
+    place = "" if mark.region is None else f", {_described(mark.region)}"
+    weight = "" if mark.weight is None else f", weight {mark.weight:g}"
+    return f"{'less' if mark.unlike else 'more'} like {image}{place}{weight}"
+
+
 def _hit(hit: Hit, scale: Scale) -> dict[str, object]:
     size = hit.image.width, hit.image.height
     picture, missing = shown_or_blank(hit.thumbnail, size)
@@ -205,12 +215,14 @@ def _described(region: Region) -> str:
     match region:
         case Box(x, y, width, height):
             return f"box at {x:g}, {y:g}, {width:g} wide and {height:g} high"
-        case Point(x, y):
-            return f"the cell at point {x:g}, {y:g}"
+        case Point(x, y, snap):
+            return f"the {'part' if snap else 'cell'} at point {x:g}, {y:g}"
         case Polygon(points):
             return f"polygon of {len(points)} corners"
         case Mask(array):
             return f"mask of {int(array.sum())} pixels"
+        case Whole():
+            return "the whole image"
 
 
 def _render(template: str, **values: object) -> str:

@@ -128,6 +128,8 @@ class LimitsSection(Section):
     """most pictures in one search"""
     regions: Count = 32
     """most regions in one request"""
+    marks: Count = 16
+    """most marked images (more or less like this) in one search"""
     corners: Count = 10_000
     """most corners of all polygons in one request"""
     filter_values: Count = 1000
@@ -135,7 +137,7 @@ class LimitsSection(Section):
     filter_attributes: Count = MAX_ATTRIBUTES
     """most attributes in one filter"""
     exclude_ids: Count = 10_000
-    """most excluded images in one filter"""
+    """most excluded ids, and most excluded media digests, in one filter"""
     delete_ids: Count = 10_000
     """most images in one deletion"""
     watched_queries: Count = 1000

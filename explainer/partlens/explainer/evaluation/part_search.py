@@ -93,7 +93,7 @@ def evaluate_parts(
         seed: seed of the random ranking.
         report: called with the number of images searched.
     """
-    parts = [_region(model, images, seen, query) for query in queries]
+    parts = [part_region(model, images, seen, query) for query in queries]
     own = np.array([query.image for query in queries])[:, None] == np.arange(len(images))
     found: dict[str, PartEvaluation] = {"random": _random(images, queries, own, seed)}
     for score, scores in score_all(model, seen, parts, report).items():
@@ -104,9 +104,10 @@ def evaluate_parts(
     return found
 
 
-def _region(
+def part_region(
     model: MetricModel, images: Sequence[AnnotatedImage], seen: Contributions, query: PartQuery
 ) -> QueryPart:
+    """The square around a part, as a search sees it."""
     image = images[query.image]
     (x, y), side = image.parts[query.part], reach(image)
     return region_of(model, seen, query.image, Box(x - side / 2, y - side / 2, side, side))

@@ -1,5 +1,6 @@
 """Scores for ranking a region search; every score is the sum of its map and its constant."""
 
+from partlens.explainer.scoring.feedback import LIKE, UNLIKE, Mark, best_place, with_marks
 from partlens.explainer.scoring.part import QueryPart, query_part
 from partlens.explainer.scoring.scores import (
     BEST,
@@ -12,17 +13,24 @@ from partlens.explainer.scoring.scores import (
     directions,
     score_images,
 )
+from partlens.explainer.scoring.whole import whole_part
 
 __all__ = [
     "BEST",
+    "LIKE",
     "MIXTURES",
+    "UNLIKE",
     "Directions",
     "ManySearches",
+    "Mark",
     "QueryPart",
     "Score",
     "Scored",
     "Shares",
+    "best_place",
     "directions",
     "query_part",
     "score_images",
+    "whole_part",
+    "with_marks",
 ]

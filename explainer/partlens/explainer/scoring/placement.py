@@ -28,7 +28,7 @@ class Placement:
     finer: NDArray[np.float64]
     turned: NDArray[np.int64]
 
-    def laid(self, offsets: NDArray[np.int64], owners: NDArray[np.int64]) -> NDArray[np.int64]:
+    def cells(self, offsets: NDArray[np.int64], owners: NDArray[np.int64]) -> NDArray[np.int64]:
         """The cells that cells of the query are laid on, (row, col), shape [M, K, 2].
 
         Args:
@@ -78,6 +78,21 @@ def place(stack: PartStack, along: Along, lengths: FloatArray) -> Placement:
     between = np.stack([_vertex(laid, row, col, 1), _vertex(laid, row, col, 2)], axis=2)
     anchors = np.stack([row, col], axis=2)
     return Placement(anchors, anchors + between, 1 - 2 * side)
+
+
+def laid(stack: PartStack, placement: Placement, grid: tuple[int, int]) -> FloatArray:
+    """The weight of each position under a region at its place, shape [M, Q, rows, cols].
+
+    Args:
+        grid: (rows, cols); cells outside are dropped.
+    """
+    covered, (rows, cols) = stack.covered, grid
+    cells = placement.cells(covered.cells - stack.anchors[covered.owners], covered.owners)
+    image, cell = np.nonzero(((cells >= 0) & (cells < (rows, cols))).all(2))
+    row, col = cells[image, cell].T
+    weights = np.zeros((len(cells), len(stack), rows, cols), np.float32)
+    weights[image, covered.owners[cell], row, col] = covered.shares[cell]
+    return weights
 
 
 def first_largest(values: FloatArray, axis: int) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from partlens.explainer.errors import ShapeError
 from partlens.explainer.scoring.part import FloatArray, QueryPart, reciprocal
-from partlens.explainer.scoring.placement import first_largest, place
+from partlens.explainer.scoring.placement import first_largest, laid, place
 from partlens.explainer.scoring.stack import Along, PartStack
 
 Score = Literal["whole", "part", "context"]
@@ -240,25 +240,23 @@ def _linear(
     best = first_largest(maps.reshape(count, parts, rows * cols), axis=2)
     peak = np.stack(np.divmod(best, cols), axis=2)
     extents = np.array([part.extent for part in stack.parts])
-    half = (extents[:, 2:] - extents[:, :2]) / 2
-    windows = np.concatenate([peak + 0.5 - half, peak + 0.5 + half], axis=2)
+    # A region as high or as wide as the image does not move along that side.
+    sides = extents[:, 2:] - extents[:, :2]
+    middle = np.where(sides < (rows, cols), peak + 0.5, (extents[:, :2] + extents[:, 2:]) / 2)
+    windows = np.concatenate([middle - sides / 2, middle + sides / 2], axis=2)
     return _Term(maps, np.zeros((count, parts), np.float32), windows)
 
 
 def _placed(stack: PartStack, along: Along, images: _Images) -> _Term:
     """PART's map, zero outside the place of the region."""
     count, rows, cols, dimensions = images.contributions.shape
-    placement, covered = place(stack, along, images.lengths), stack.covered
-    cells = placement.laid(covered.cells - stack.anchors[covered.owners], covered.owners)
-    image, cell = np.nonzero(((cells >= 0) & (cells < (rows, cols))).all(2))
-    row, col = cells[image, cell].T
-    laid = np.zeros((count, len(stack), rows, cols), np.float32)
-    laid[image, covered.owners[cell], row, col] = covered.shares[cell]
-    flat = laid.reshape(count, len(stack), rows * cols)
+    placement = place(stack, along, images.lengths)
+    weights = laid(stack, placement, (rows, cols))
+    flat = weights.reshape(count, len(stack), rows * cols)
     sums = flat @ images.contributions.reshape(count, rows * cols, dimensions)
     norms = np.array([np.linalg.norm(part.feature) for part in stack.parts])
     scale = reciprocal(norms * np.linalg.norm(sums, axis=2))
-    maps = laid * np.moveaxis(along.features, 3, 1) * scale[..., None, None]
+    maps = weights * np.moveaxis(along.features, 3, 1) * scale[..., None, None]
     extents = np.array([part.extent for part in stack.parts])
     windows = placement.windows(extents - np.tile(stack.anchors, 2))
     return _Term(maps, np.zeros(maps.shape[:2], np.float32), windows)

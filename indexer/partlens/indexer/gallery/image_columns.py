@@ -216,6 +216,11 @@ class ImageColumns:
             others = np.ones(len(self), bool)
             others[[row for _, row in self.find(where.exclude_ids)]] = False
             yield others
+        if where.exclude_media:
+            known = [digest for digest in where.exclude_media if _is_text(digest)]
+            options = pc.SetLookupOptions(value_set=pa.array(known, pa.string()))
+            same = pc.call_function("is_in", [self.table["media_digest"]], options)
+            yield ~np.asarray(same.to_numpy(), np.bool_)
 
     @cached_property
     def _captured_at(self) -> NDArray[np.int64]:

@@ -2,16 +2,12 @@
 
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from partlens.common.regions import Region
+from partlens.common.filters import Filter
+from partlens.common.regions import Whole
 from partlens.common.waiting import RequireWaiting, wait_always
-from partlens.explainer.errors import RegionError
 from partlens.explainer.model import MetricModel
-from partlens.explainer.regions import position_weights
-from partlens.explainer.scoring import QueryPart, query_part
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.following import Follower
@@ -20,13 +16,15 @@ from partlens.server.access.confined_gallery import ConfinedGallery
 from partlens.server.access.confined_view import ConfinedView
 from partlens.server.caller.confinement import Confinement
 from partlens.server.engine.hit_maps import with_maps
-from partlens.server.engine.pair_maps import explanation, partial_map
+from partlens.server.engine.pair_maps import explanation, partial_map, whole_map
+from partlens.server.engine.preparing import Preparation
 from partlens.server.engine.stored_images import resolved
 from partlens.server.errors import StalePageError
 from partlens.server.pages import page_tokens
 from partlens.server.pages.kept_views import SECONDS as KEPT_SECONDS
 from partlens.server.pages.kept_views import KeptViews
 from partlens.server.pages.page_tokens import SearchStart
+from partlens.server.query_images.prepared import PreparedRegion, PreparedSearch
 from partlens.server.query_images.query import Query
 from partlens.server.query_images.sources import EarlierPicture, Picture, Source
 from partlens.server.requests.answers import (
@@ -34,15 +32,12 @@ from partlens.server.requests.answers import (
     PairAnswer,
     SearchAnswer,
 )
-from partlens.server.requests.blame import blamed_on
 from partlens.server.requests.digest import digest
 from partlens.server.requests.questions import (
     DescribeQuestion,
     PairQuestion,
     SearchQuestion,
 )
-
-FloatArray = NDArray[np.float32]
 
 
 class Engine:
@@ -104,28 +99,43 @@ class Engine:
         """One page of images that contain parts similar to the question's regions.
 
         Args:
-            queries: the question's images.
+            queries: all images of the question, in the order of its sources.
 
         Raises:
-            RequestError: a region or page token cannot be used.
+            RequestError: a region, mark or page token cannot be used.
             ForbiddenError: the filter names a camera that the caller may not see.
             StalePageError: the snapshot of the first page is no longer kept.
         """
-        weights = [self.coverage(queries[r.image], r.region, r.field) for r in question.regions]
-        return self.gallery.read(lambda view: self._page(question, queries, weights, view))
+        prepared = self.prepare(question, queries)
+        return self.gallery.read(lambda view: self._page(question, prepared, view))
+
+    def prepare(self, question: SearchQuestion, queries: Sequence[Query]) -> PreparedSearch:
+        """What a search ranks by.
+
+        Args:
+            queries: all images of the question, in the order of its sources.
+
+        Raises:
+            RequestError: a region or mark cannot be used.
+        """
+        return self._preparation.search(question, queries)
 
     def explain(self, question: PairQuestion, query: Query, retrieved: Query) -> PairAnswer:
         """Why two images are similar; raises as search does."""
         why, partial = explanation(query, retrieved, self.spec.grid), []
         for one in question.regions:
             image = query if one.side == "query" else retrieved
-            partial.append(partial_map(why, one.side, self.coverage(image, one.region, one.field)))
+            covered = self._preparation.coverage(image, one.region, one.field)
+            if isinstance(one.region, Whole):
+                partial.append(whole_map(why, one.side))
+            else:
+                partial.append(partial_map(why, one.side, covered))
         return PairAnswer(query, retrieved, why, tuple(partial), digest(query.id, retrieved.id))
 
     def describe(self, question: DescribeQuestion, query: Query) -> DescribeAnswer:
         """How the model sees an image and regions of it; raises as search does."""
         coverage = tuple(
-            self.coverage(query, region, field).reshape(self.spec.grid)
+            self._preparation.coverage(query, region, field).reshape(self.spec.grid)
             for region, field in question.regions
         )
         return DescribeAnswer(query, coverage, self.spec.digest)
@@ -141,48 +151,26 @@ class Engine:
         """
         return self.gallery.read(lambda view: [resolved(one, view) for one in sources])
 
-    def coverage(self, query: Query, region: Region, field: str) -> FloatArray:
-        """Share of each position that a region covers, [P]; raises RequestError."""
-        with blamed_on(field):
-            return position_weights(
-                region, query.image_size, self.spec.preprocessing, self.spec.registration,
-                self.require_waiting,
-            )  # fmt: skip
-
-    def part(self, query: Query, covered: FloatArray, weight: float, field: str) -> QueryPart:
-        """A region as a search sees it; raises RequestError if it is unusable or contributes
-        nothing."""
-        with blamed_on(field):
-            part = query_part(
-                query.contributions, query.bias, covered, self.spec.grid, weight=weight
-            )
-            if not query.contributions[covered > 0].any():
-                raise RegionError(
-                    f"the model sees nothing in this region: none of the {len(part.shares)}"
-                    " positions that it covers contributes to the embedding; draw a larger one"
-                )
-            return part
+    @property
+    def _preparation(self) -> Preparation:
+        return Preparation(self.spec, self.require_waiting)
 
     def _page(
         self,
         question: SearchQuestion,
-        queries: Sequence[Query],
-        weights: Sequence[FloatArray],
+        prepared: PreparedSearch,
         now: ConfinedView,
     ) -> SearchAnswer:
         """A page of the first page's ranking, without images deleted or replaced since."""
-        asked, depth = _digest(question, queries, weights), self.limits.search_depth
+        where = where_of(question, prepared.images)
+        asked, depth = _digest(question, prepared, where), self.limits.search_depth
         start, ranked = 0, now
         if question.page_token:
             given = page_tokens.search_start(question.page_token, asked, depth)
             start, ranked = given.offset, self._ranked_by_first_page(given, now)
         end = min(start + question.page_size, depth)
-        parts = [
-            self.part(queries[region.image], covered, region.weight, region.field)
-            for region, covered in zip(question.regions, weights, strict=True)
-        ]
         more = end < depth
-        found = ranked.search(parts, question.score, question.where, end + more, question.by)
+        found = ranked.search(prepared.parts, question.score, where, end + more, question.by)
         token = ""
         if more and len(found) > end:
             rest = SearchStart(end, ranked.number, self._kept.keep(ranked.whole))
@@ -191,8 +179,10 @@ class Engine:
         page = now.unchanged(found[start:end])
         if question.thumbnails:
             page = now.with_thumbnails(page)
-        matches = with_maps(question, queries, weights, page, now)
-        return SearchAnswer(matches, token, queries, ranked.number, asked)
+        images = len(question.images)
+        queries, marked = prepared.images[:images], prepared.images[images:]
+        matches = with_maps(question.maps, prepared, queries, page, now)
+        return SearchAnswer(matches, token, queries, marked, ranked.number, asked)
 
     def _ranked_by_first_page(self, start: SearchStart, now: ConfinedView) -> ConfinedView:
         """The view that the first page of a search ranked."""
@@ -207,18 +197,30 @@ class Engine:
         )
 
 
-def _digest(
-    question: SearchQuestion, queries: Sequence[Query], weights: Sequence[FloatArray]
-) -> str:
+def where_of(question: SearchQuestion, images: Sequence[Query]) -> Filter:
+    """The filter of a search, which may leave out pictures identical to a query image.
+
+    Args:
+        images: all images of the question, in the order of its sources.
+    """
+    if not question.exclude_identical:
+        return question.where
+    identical = {image.media_digest for image in images[: len(question.images)]} - {""}
+    return replace(question.where, exclude_media={*question.where.exclude_media, *identical})
+
+
+def _digest(question: SearchQuestion, prepared: PreparedSearch, where: Filter) -> str:
     """Digest of everything that affects the ranking; a query id equals its picture."""
-    where = question.where
+
+    def plain(region: PreparedRegion) -> Sequence[object]:
+        return region.image, region.weight, region.whole, region.coverage.tobytes().hex()
+
     return digest(
-        [query.id for query in queries],
-        [
-            (region.image, region.weight, covered.tobytes().hex())
-            for region, covered in zip(question.regions, weights, strict=True)
-        ],
+        [image.id for image in prepared.images],
+        [plain(region) for region in prepared.regions],
+        [(mark.region, plain(mark.place)) for mark in prepared.marks],
         [sorted(where.cameras), sorted(where.tracks), sorted(where.exclude_ids)],
         [str(where.captured_after), str(where.captured_before), dict(where.attributes)],
         [question.score, str(question.by), sorted(where.exclude_cameras)],
+        sorted(where.exclude_media),
     )

@@ -1,6 +1,6 @@
 """The maps of hits that a search asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,43 +8,43 @@ from numpy.typing import NDArray
 from partlens.explainer.pair import maps_of_retrieved
 from partlens.indexer.gallery import Candidate
 from partlens.server.access.confined_view import ConfinedView
+from partlens.server.query_images.prepared import PreparedSearch
 from partlens.server.query_images.query import Query
 from partlens.server.requests.answers import Match
-from partlens.server.requests.questions import SearchQuestion
+from partlens.server.requests.questions import MapKind
 
 FloatArray = NDArray[np.float32]
 
 
 def with_maps(
-    question: SearchQuestion,
+    kinds: Set[MapKind],
+    search: PreparedSearch,
     queries: Sequence[Query],
-    weights: Sequence[FloatArray],
     found: Sequence[Candidate],
     view: ConfinedView,
 ) -> tuple[Match, ...]:
-    """The candidates, in order, with their overall and partial maps if the question asks for them.
+    """The candidates, in order, with their overall and partial maps if these kinds ask for them.
 
     Args:
-        queries: images of the question.
-        weights: for each region of the question, the share of each position that it covers, [P].
+        search: what was searched for; its marks do not change these maps.
+        queries: the images that its regions lie on.
         view: view with the candidates, from which their contributions are read.
     """
-    if not found or not question.maps & {"overall", "regions"}:
+    if not found or not kinds & {"overall", "regions"}:
         return tuple(Match(candidate) for candidate in found)
     contributions, bias = view.decompositions([c.id for c in found])
 
     def maps(query: Query, feature: FloatArray) -> FloatArray:
         view.require_waiting()
-        grid = view.whole.spec.grid
-        return maps_of_retrieved(feature, query.embedding, contributions, bias, grid)
+        return maps_of_retrieved(feature, query.embedding, contributions, bias, search.grid)
 
     overall, partial = [], []
-    if "overall" in question.maps:
+    if "overall" in kinds:
         overall = [maps(query, query.embedding) for query in queries]
-    if "regions" in question.maps:
-        for region, covered in zip(question.regions, weights, strict=True):
-            query = queries[region.image]
-            partial.append(maps(query, covered @ query.contributions))
+    if "regions" in kinds:
+        for region in search.regions:
+            feature = region.part(queries, search.grid).feature
+            partial.append(maps(queries[region.image], feature))
     return tuple(
         Match(candidate, tuple(m[i] for m in overall), tuple(m[i] for m in partial))
         for i, candidate in enumerate(found)

@@ -20,6 +20,19 @@ def explanation(query: Query, retrieved: Query, grid: tuple[int, int]) -> PairEx
     return PairExplanation(_decomposition(query, grid), _decomposition(retrieved, grid))
 
 
+def whole_map(why: PairExplanation, side: Side) -> PartialMap:
+    """What a whole image explains of the similarity, bias included: all of it, on the other image.
+
+    Args:
+        side: the whole image.
+    """
+    if side == "query":
+        map = why.retrieved_map(with_bias=True).numpy()
+        return PartialMap("retrieved", map, why.similarity - float(map.sum()))
+    map = why.query_map(with_bias=True).numpy()
+    return PartialMap("query", map, why.similarity - float(map.sum()))
+
+
 def partial_map(why: PairExplanation, side: Side, covered: NDArray[np.float32]) -> PartialMap:
     """What a region of one image explains of the similarity, on the other image.
 

@@ -29,4 +29,5 @@ def resolved(source: Source, view: ConfinedView) -> Query | Picture | EarlierPic
     if query_id not in ("", id):
         raise UnknownQueryError(query_id)
     contributions, bias = view.decompositions([image_id])
-    return Query(id, (stored.width, stored.height), contributions[0], bias[0])
+    size = stored.width, stored.height
+    return Query(id, size, contributions[0], bias[0], stored.media_digest)

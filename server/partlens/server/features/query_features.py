@@ -25,7 +25,7 @@ class Question(Protocol):
     """A request about query images."""
 
     @property
-    def images(self) -> Sequence[Source]:
+    def sources(self) -> Sequence[Source]:
         """Where the query images come from."""
         ...
 
@@ -95,7 +95,7 @@ class QueryFeatures:
 
         def begin(engine: Engine) -> tuple[Q, Sequence[Query | Picture | EarlierPicture]]:
             question = decode(engine)
-            return question, engine.with_stored(question.images)
+            return question, engine.with_stored(question.sources)
 
         with tracer.start_as_current_span("find the query images"):
             question, sources = await (run or self._run)(begin)
@@ -125,7 +125,7 @@ class QueryFeatures:
                     lambda engine: _decoded(picture, engine),
                 )
             seen = await self._batcher.decompose(pixels, holder=calls.current().caller.token)
-            query = Query(id, size, seen.contributions, seen.bias)
+            query = Query(id, size, seen.contributions, seen.bias, picture.media_digest)
             await self._cache.keep(query)
         return query
 

@@ -12,6 +12,7 @@ from partlens.server.handlers import uploads
 from partlens.server.handlers.inbox import receiving
 from partlens.server.host import Host
 from partlens.server.messages import decoding, encoding
+from partlens.server.messages.decoding_images import image_id
 from partlens.server.pages import page_tokens
 from partlens.server.requests.answers import Committed
 from partlens.server.requests.digest import digest
@@ -63,7 +64,7 @@ class GalleryHandlers:
         """One image of the gallery, with its thumbnail."""
 
         def answer(engine: Engine) -> pb.GetImageResponse:
-            id = decoding.image_id(request.id, "id")
+            id = image_id(request.id, "id")
 
             def look(view: ConfinedView) -> pb.GetImageResponse:
                 calls.current().note(query=digest([id]), gallery_version=view.number)
@@ -103,7 +104,7 @@ class GalleryHandlers:
             raise RequestError("ids", "none given; give at least one id")
 
         def decode(engine: Engine) -> list[str]:
-            ids = [decoding.image_id(id, f"ids[{i}]") for i, id in enumerate(request.ids)]
+            ids = [image_id(id, f"ids[{i}]") for i, id in enumerate(request.ids)]
             calls.current().note(query=digest(ids))
             return ids
 

@@ -3,7 +3,7 @@
 from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
 from partlens.server.engine.engine import Engine
-from partlens.server.handlers.region_requests import found
+from partlens.server.handlers.region_requests import drawn, found
 from partlens.server.host import Host
 from partlens.server.messages import decoding
 from partlens.server.messages.encoding import Encoder
@@ -35,7 +35,7 @@ class PartSearchHandlers:
         """The gallery's images that contain parts similar to the regions, best first."""
         question, queries = await found(
             self._host,
-            (region.region for region in request.regions),
+            drawn(request),
             lambda engine: decoding.search(request, engine.limits, engine.require_waiting),
         )
 

@@ -1,6 +1,6 @@
 """Decodes requests with regions, whose masks are pictures too."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from partlens.server.engine.engine import Engine
@@ -9,16 +9,23 @@ from partlens.server.host import Host
 from partlens.server.messages.decoding_regions import memory_of_masks
 from partlens.server.query_images.query import Query
 from partlens.server.requests.blame import blamed_on
+from partlens.v1.part_search_service_pb2 import SearchRegionsRequest
 from partlens.v1.region_pb2 import Region
 
 Q = TypeVar("Q", bound=Question)
 T = TypeVar("T")
 
 
+def drawn(request: SearchRegionsRequest) -> Iterator[Region]:
+    """Every region of a search, with those of its marks."""
+    yield from (region.region for region in request.regions)
+    yield from (mark.region for mark in request.marks)
+
+
 async def found(
     host: Host, regions: Iterable[Region], decode: Callable[[Engine], Q]
 ) -> tuple[Q, Sequence[Query]]:
-    """A question and its query images; masks are decoded when there is memory for them.
+    """A question and the images of its sources; masks are decoded when there is memory for them.
 
     Raises:
         RequestError: see `decode`; or the masks need more memory than all pictures may take.

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from partlens.server.caller.caller import Caller
 from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
-from partlens.server.engine.engine import Engine
+from partlens.server.engine.engine import Engine, where_of
 from partlens.server.errors import RequestError, UnknownStandingQueryError
-from partlens.server.handlers.region_requests import found
+from partlens.server.handlers.region_requests import drawn, found
 from partlens.server.host import Host
 from partlens.server.messages import decoding
 from partlens.server.messages.encoding import Encoder
@@ -19,7 +19,7 @@ from partlens.server.requests.digest import digest
 from partlens.server.requests.questions import SearchQuestion
 from partlens.server.standing import messages
 from partlens.server.standing.matcher import StandingMatch
-from partlens.server.standing.query import SavedRegion, StandingQuery
+from partlens.server.standing.query import StandingQuery
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import standing_query_service_pb2 as pb
 
@@ -51,7 +51,8 @@ class StandingQueryHandlers:
         """Saves a search; images added from now on are scored against it."""
         asked = search_pb.SearchRegionsRequest(
             images=request.images, regions=request.regions, filter=request.filter,
-            score=request.score,
+            score=request.score, marks=request.marks,
+            exclude_identical=request.exclude_identical,
         )  # fmt: skip
 
         def decode(engine: Engine) -> SearchQuestion:
@@ -59,20 +60,10 @@ class StandingQueryHandlers:
             _require_sound(request)
             return question
 
-        drawn = (region.region for region in asked.regions)
-        question, queries = await found(self._host, drawn, decode)
+        question, queries = await found(self._host, drawn(asked), decode)
         caller = calls.current().caller
-        where = caller.within.narrowed(question.where)
-
-        def cover(engine: Engine) -> tuple[SavedRegion, ...]:
-            regions = []
-            for region in question.regions:
-                covered = engine.coverage(queries[region.image], region.region, region.field)
-                engine.part(queries[region.image], covered, region.weight, region.field)
-                regions.append(SavedRegion(region.image, covered, region.weight))
-            return tuple(regions)
-
-        regions = await self._host.run(cover)
+        where = caller.within.narrowed(where_of(question, queries))
+        prepared = await self._host.run(lambda engine: engine.prepare(question, queries))
 
         def save(engine: Engine) -> StandingQuery:
             made = StandingQuery(
@@ -85,8 +76,7 @@ class StandingQueryHandlers:
                 created_at=datetime.now(UTC),
                 created_revision=self._host.standing.newest,
                 model_digest=engine.spec.digest,
-                images=tuple(queries),
-                regions=regions,
+                search=prepared,
             )
             self._host.standing.add(made)
             return made

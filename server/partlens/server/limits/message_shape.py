@@ -16,6 +16,7 @@ _UPLOAD_ATTRIBUTES = 4 * MAX_ATTRIBUTES
 
 MOST: dict[str, str | int] = {
     "CreateStandingQueryRequest.images": "query_images",
+    "CreateStandingQueryRequest.marks": "marks",
     "CreateStandingQueryRequest.regions": "regions",
     "DeleteImagesRequest.ids": "delete_ids",
     "DescribeQueryRequest.regions": "regions",
@@ -24,11 +25,13 @@ MOST: dict[str, str | int] = {
     "Filter.cameras": "filter_values",
     "Filter.exclude_cameras": "filter_values",
     "Filter.exclude_ids": "exclude_ids",
+    "Filter.exclude_media_digests": "exclude_ids",
     "Filter.tracks": "filter_values",
     "ImageMetadata.attributes": _UPLOAD_ATTRIBUTES,
     "Polygon.points": "corners",
     "SearchRegionsRequest.images": "query_images",
     "SearchRegionsRequest.maps": _MAP_KINDS,
+    "SearchRegionsRequest.marks": "marks",
     "SearchRegionsRequest.regions": "regions",
     "WatchMatchesRequest.standing_query_ids": "watched_queries",
 }

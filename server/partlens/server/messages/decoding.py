@@ -1,21 +1,22 @@
 """Decodes requests. All checks of request fields are here."""
 
-import hashlib
-import math
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal, cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from partlens.common.filters import Filter, GroupBy
-from partlens.common.ids import IdError, require_id
 from partlens.common.metadata import Metadata, MetadataError, require_metadata
+from partlens.common.regions import Whole
 from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.scoring import BEST, Score
 from partlens.runtime.config.sections import LimitsSection
 from partlens.server.errors import RequestError
+from partlens.server.messages.decoding_images import image_id, source
+from partlens.server.messages.decoding_marks import HEAVIEST, marks_of
 from partlens.server.messages.decoding_regions import RegionDecoder
-from partlens.server.query_images.sources import EarlierPicture, Picture, Source, StoredPicture
 from partlens.server.requests.questions import (
     DescribeQuestion,
     MapKind,
@@ -31,6 +32,7 @@ from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 
 DEFAULT_SEARCH_PAGE, DEFAULT_LIST_PAGE = 20, 100
+_MEDIA_DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 _SCORES: dict[int, Score] = {
     search_pb.SCORE_KIND_UNSPECIFIED: BEST,
@@ -39,6 +41,11 @@ _SCORES: dict[int, Score] = {
     search_pb.SCORE_KIND_WHOLE: "whole",
     search_pb.SCORE_KIND_PART: "part",
 }
+_SCORES_OF_WHOLE = (
+    search_pb.SCORE_KIND_UNSPECIFIED,
+    search_pb.SCORE_KIND_DEFAULT,
+    search_pb.SCORE_KIND_WHOLE,
+)
 _MAPS: dict[int, MapKind] = {
     search_pb.MAP_KIND_SCORE: "score",
     search_pb.MAP_KIND_OVERALL: "overall",
@@ -72,20 +79,18 @@ def search(
     )
     if all(region.weight < 0 for region in regions):
         raise RequestError("regions", "every region is excluded; include at least one")
-    if request.score not in _SCORES:
-        raise RequestError(
-            "score", f"{request.score} is not a ScoreKind; leave it out for the default"
-        )
     return SearchQuestion(
         images=tuple(source(image, f"images[{i}]") for i, image in enumerate(request.images)),
         regions=regions,
         where=where(request.filter),
-        score=_SCORES[request.score],
+        score=_score(request.score, regions),
         page_size=page_size(request.page_size, DEFAULT_SEARCH_PAGE, limits.search_page_size),
         page_token=request.page_token,
         maps=_map_kinds(list(request.maps)),
         thumbnails=request.include_thumbnails,
         by=_group_by(request.group_by),
+        marks=marks_of(decoder, request.marks, regions),
+        exclude_identical=request.exclude_identical,
     )
 
 
@@ -138,28 +143,6 @@ def upload(request: gallery_pb.UpsertImagesRequest) -> Upload:
     return Upload(image_id(request.id, "id"), request.data, request.uri, metadata)
 
 
-def source(image: image_pb.QueryImage, field: str) -> Source:
-    """Where a query image comes from.
-
-    Args:
-        field: the message's path in the request.
-
-    Raises:
-        RequestError: it names no source.
-    """
-    match image.WhichOneof("source"):
-        case "data":
-            digest = hashlib.sha256(image.data).digest()
-            return Picture(image.data, digest, f"{field}.data")
-        case "gallery_id":
-            field = f"{field}.gallery_id"
-            return StoredPicture(image_id(image.gallery_id, field), field)
-        case "query_id":
-            return EarlierPicture(image.query_id, f"{field}.query_id")
-        case _:
-            raise RequestError(field, "an image needs data, a gallery_id or a query_id")
-
-
 def where(message: image_pb.Filter) -> Filter:
     """The filter of a search; raises RequestError for an invalid time."""
     return Filter(
@@ -170,6 +153,7 @@ def where(message: image_pb.Filter) -> Filter:
         attributes=dict(message.attributes),
         exclude_ids=frozenset(message.exclude_ids),
         exclude_cameras=frozenset(message.exclude_cameras),
+        exclude_media=_media_digests(message.exclude_media_digests),
     )
 
 
@@ -189,19 +173,6 @@ def page_size(given: int, default: int, most: int) -> int:
     return given or min(default, most)
 
 
-def image_id(id: str, field: str) -> str:
-    """An image's id in the gallery.
-
-    Raises:
-        RequestError: it is empty, too long, or not one line of text.
-    """
-    try:
-        require_id(id)
-    except IdError as error:
-        raise RequestError(field, str(error), "ID_INVALID") from error
-    return id
-
-
 def _region_to_find(
     decoder: RegionDecoder, region: search_pb.QueryRegion, field: str, images: int
 ) -> RegionToFind:
@@ -211,7 +182,7 @@ def _region_to_find(
             f"{region.image_index}; the request has {images} image{'s' * (images != 1)}",
         )
     weight = region.weight if region.HasField("weight") else 1.0
-    if not (0 < weight <= 1e6 and math.isfinite(weight)):
+    if not 0 < weight <= HEAVIEST:
         raise RequestError(
             f"{field}.weight",
             f"{weight:g}: must be above 0, at most 1e6; to exclude the region, set exclude",
@@ -219,6 +190,31 @@ def _region_to_find(
     shape = decoder.region(region.region, f"{field}.region")
     signed = -weight if region.exclude else weight
     return RegionToFind(region.image_index, shape, signed, f"{field}.region")
+
+
+def _score(given: int, regions: Sequence[RegionToFind]) -> Score:
+    if given not in _SCORES:
+        raise RequestError("score", f"{given} is not a ScoreKind; leave it out for the default")
+    if not any(isinstance(one.region, Whole) for one in regions):
+        return _SCORES[given]
+    if given not in _SCORES_OF_WHOLE:
+        raise RequestError(
+            "score",
+            "a whole image is ranked by its cosine similarity; give SCORE_KIND_WHOLE, or leave the"
+            " score out",
+        )
+    return "whole"
+
+
+def _media_digests(given: Sequence[str]) -> frozenset[str]:
+    for i, digest in enumerate(given):
+        if not _MEDIA_DIGEST.fullmatch(digest):
+            raise RequestError(
+                f"filter.exclude_media_digests[{i}]",
+                f"{digest[:80]!r} is not a media digest: sha256: and 64 lower-case hexadecimal"
+                " digits",
+            )
+    return frozenset(given)
 
 
 def _map_kinds(kinds: list[int]) -> frozenset[MapKind]:

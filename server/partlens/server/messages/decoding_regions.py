@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from partlens.common.pictures import PictureError, inside
 from partlens.common.pictures.memory import BYTES_A_PIXEL
-from partlens.common.regions import Box, Mask, Point, Polygon, Region
+from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole
 from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.server.errors import RequestError
 from partlens.v1 import region_pb2 as pb
@@ -55,19 +55,29 @@ class RegionDecoder:
         Raises:
             RequestError: no shape, coordinates out of range, or an unreadable mask.
         """
-        match message.WhichOneof("shape"):
+        shape = message.WhichOneof("shape")
+        if message.snap and shape not in ("point", None):
+            raise RequestError(
+                f"{field}.snap", f"a {shape} cannot snap; give a point", "REGION_INVALID"
+            )
+        match shape:
             case "box":
                 box = message.box
                 return Box(*_numbers([box.x, box.y, box.width, box.height], f"{field}.box"))
             case "point":
-                return Point(*_numbers([message.point.x, message.point.y], f"{field}.point"))
+                x, y = _numbers([message.point.x, message.point.y], f"{field}.point")
+                return Point(x, y, message.snap)
             case "polygon":
                 return _polygon(message.polygon, f"{field}.polygon")
             case "mask":
                 return Mask(self._mask(message.mask, f"{field}.mask"))
+            case "whole":
+                return Whole()
             case _:
                 raise RequestError(
-                    field, "a region needs a box, polygon, point or mask", "REGION_INVALID"
+                    field,
+                    "a region needs a box, polygon, point, mask or whole",
+                    "REGION_INVALID",
                 )
 
     def _mask(self, mask: pb.Mask, field: str) -> NDArray[np.bool_]:

@@ -53,6 +53,7 @@ class Encoder:
             next_page_token=answer.next_page_token,
             queries=[self.described(query) for query in answer.queries],
             gallery_version=answer.gallery_version,
+            marks=[self.described(query) for query in answer.marked],
         )
 
     def pair(self, answer: PairAnswer) -> search_pb.ExplainPairResponse:
@@ -205,6 +206,7 @@ def gallery(
             regions=limits.regions,
             search_page_size=limits.search_page_size,
             list_page_size=limits.list_page_size,
+            marks=limits.marks,
         ),
     )
 

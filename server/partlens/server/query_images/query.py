@@ -16,12 +16,14 @@ class Query:
         image_size: (width, height) of the upright image, in pixels.
         contributions: float32 [P, D].
         bias: float32 [D].
+        media_digest: digest of its encoded picture, as the gallery stores it; "" if not known.
     """
 
     id: str
     image_size: tuple[int, int]
     contributions: NDArray[np.float32]
     bias: NDArray[np.float32]
+    media_digest: str = ""
 
     @cached_property
     def embedding(self) -> NDArray[np.float32]:

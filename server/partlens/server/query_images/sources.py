@@ -15,6 +15,11 @@ class Picture:
     digest: bytes
     field: str
 
+    @property
+    def media_digest(self) -> str:
+        """The digest as the gallery stores it."""
+        return f"sha256:{self.digest.hex()}"
+
 
 @dataclass(frozen=True)
 class StoredPicture:

@@ -34,12 +34,15 @@ class SearchAnswer:
     """One page of matches, best first.
 
     Attributes:
+        queries: the images that regions lie on.
+        marked: the images of the marks.
         asked: digest of the request.
     """
 
     matches: tuple[Match, ...]
     next_page_token: str
     queries: Sequence[Query]
+    marked: Sequence[Query]
     gallery_version: int
     asked: str
 

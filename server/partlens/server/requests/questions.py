@@ -1,5 +1,6 @@
 """Decoded and checked requests, as plain values without protobuf messages."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,8 +31,31 @@ class RegionToFind:
 
 
 @dataclass(frozen=True)
+class ImageMark:
+    """Feedback: hits should be more, or less, like this image.
+
+    Attributes:
+        image: the marked image.
+        place: the place on it; None where the region of the search fits best.
+        regions: positions in the question of the regions that it is about.
+        weight: strength, negative for "less like this".
+        field: its path in the request, for errors.
+    """
+
+    image: Source
+    place: Region | None
+    regions: tuple[int, ...]
+    weight: float
+    field: str
+
+
+@dataclass(frozen=True)
 class SearchQuestion:
-    """A search: which images contain parts like these?"""
+    """A search: which images contain parts like these?
+
+    Attributes:
+        exclude_identical: leave out images with the same encoded picture as one of `images`.
+    """
 
     images: tuple[Source, ...]
     regions: tuple[RegionToFind, ...]
@@ -42,6 +66,13 @@ class SearchQuestion:
     maps: frozenset[MapKind]
     thumbnails: bool
     by: GroupBy | None = None
+    marks: tuple[ImageMark, ...] = ()
+    exclude_identical: bool = False
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        """All images: those that regions lie on, then those of the marks."""
+        return [*self.images, *(mark.image for mark in self.marks)]
 
 
 @dataclass(frozen=True)
@@ -62,7 +93,7 @@ class PairQuestion:
     regions: tuple[RegionToExplain, ...]
 
     @property
-    def images(self) -> tuple[Source, Source]:
+    def sources(self) -> Sequence[Source]:
         """Both images."""
         return self.query, self.retrieved
 
@@ -75,7 +106,7 @@ class DescribeQuestion:
     regions: tuple[tuple[Region, str], ...]
 
     @property
-    def images(self) -> tuple[Source]:
+    def sources(self) -> Sequence[Source]:
         """The image, as the only one."""
         return (self.image,)
 

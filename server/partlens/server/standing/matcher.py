@@ -43,7 +43,6 @@ class Matcher:
     def __init__(self, gallery: Gallery, store: StandingStore) -> None:
         self._gallery, self._store = gallery, store
         self._known: Mapping[str, StandingQuery] = {}
-        self._parts: dict[str, list[QueryPart]] = {}
         self._together: ManySearches | None = None
 
     @property
@@ -79,13 +78,8 @@ class Matcher:
     def _read(self) -> Sequence[StandingQuery]:
         queries = self._store.read()
         if queries is not self._known:
-            spec = self._gallery.spec
-            self._parts = {
-                id: self._parts[id] if one is self._known.get(id) else one.parts(spec)
-                for id, one in queries.items()
-            }
             searches: list[tuple[Score, Sequence[QueryPart]]] = [
-                (one.score, self._parts[id]) for id, one in queries.items()
+                (one.score, one.search.parts) for one in queries.values()
             ]
             self._together = ManySearches(searches) if searches else None
             self._known = queries
@@ -123,7 +117,7 @@ class Matcher:
         bias: FloatArray,
     ) -> Candidate:
         """The image of one match, with its map."""
-        grid, parts = self._gallery.spec.grid, self._parts[query.id]
+        grid, parts = self._gallery.spec.grid, query.search.parts
         scored = score_images(query.score, parts, contributions, bias, grid)
         row0, col0, row1, col1 = (float(n) for n in scored.windows[0])
         return Candidate(

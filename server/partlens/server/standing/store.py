@@ -16,14 +16,15 @@ from safetensors.numpy import save
 
 from partlens.common.durable import make_folder, sync, write_atomically
 from partlens.common.filters import Filter
-from partlens.explainer.errors import ShapeError
+from partlens.explainer.errors import ExplainerError
 from partlens.explainer.scoring import MIXTURES
 from partlens.explainer.spec import ModelSpec
 from partlens.server.errors import StandingQueryError
+from partlens.server.query_images.prepared import PreparedMark, PreparedRegion, PreparedSearch
 from partlens.server.query_images.query import Query
-from partlens.server.standing.query import SavedRegion, StandingQuery
+from partlens.server.standing.query import StandingQuery
 
-_FORMAT, _SUFFIX = 1, ".safetensors"
+_FORMAT, _SUFFIX = 2, ".safetensors"
 _ID = re.compile(r"s-[0-9a-f]{16}")
 _log = logging.getLogger(__name__)
 
@@ -119,14 +120,16 @@ class StandingStore:
 
 def _encoded(query: StandingQuery) -> bytes:
     tensors: dict[str, NDArray[np.float32]] = {}
-    for i, image in enumerate(query.images):
+    search, where = query.search, query.where
+    places = [mark.place for mark in search.marks]
+    for i, image in enumerate(search.images):
         tensors[f"images.{i}.contributions"] = np.ascontiguousarray(image.contributions)
         tensors[f"images.{i}.bias"] = np.ascontiguousarray(image.bias)
-    for i, region in enumerate(query.regions):
-        tensors[f"regions.{i}.coverage"] = np.ascontiguousarray(region.coverage)
-    where = query.where
+    for name, some in (("regions", search.regions), ("marks", places)):
+        for i, region in enumerate(some):
+            tensors[f"{name}.{i}.coverage"] = np.ascontiguousarray(region.coverage)
     plain = {
-        "format": _FORMAT,
+        "format": _FORMAT if _needs_format_2(query) else 1,
         "id": query.id,
         "name": query.name,
         "token": query.token,
@@ -140,23 +143,38 @@ def _encoded(query: StandingQuery) -> bytes:
             "attributes": dict(where.attributes),
             "exclude_ids": sorted(where.exclude_ids),
             "exclude_cameras": sorted(where.exclude_cameras),
+            "exclude_media": sorted(where.exclude_media),
         },
         "created_at": query.created_at.isoformat(),
         "created_revision": query.created_revision,
         "model_digest": query.model_digest,
-        "images": [[image.id, *image.image_size] for image in query.images],
-        "regions": [[region.image, region.weight] for region in query.regions],
+        "images": [[image.id, *image.image_size] for image in search.images],
+        "regions": [_plain(region) for region in search.regions],
+        "marks": [[mark.region, *_plain(mark.place)] for mark in search.marks],
     }
     return save(tensors, metadata={"partlens": json.dumps(plain)})
+
+
+def _plain(region: PreparedRegion) -> list[object]:
+    # Format 1 has no third value.
+    return [region.image, region.weight, *([True] if region.whole else [])]
+
+
+def _needs_format_2(query: StandingQuery) -> bool:
+    """Whether earlier versions would read the query and leave out a part of it."""
+    regions = [*query.search.regions, *(mark.place for mark in query.search.marks)]
+    return bool(query.search.marks or query.where.exclude_media) or any(
+        region.whole for region in regions
+    )
 
 
 def _decoded(path: Path, spec: ModelSpec) -> StandingQuery:
     try:
         with safe_open(path, framework="numpy") as file:
             plain: Any = json.loads((file.metadata() or {})["partlens"])
-            if plain["format"] != _FORMAT:
+            if plain["format"] not in (1, _FORMAT):
                 raise StandingQueryError(
-                    f"format {plain['format']}; this version reads format {_FORMAT}"
+                    f"format {plain['format']}; this version reads formats 1 and {_FORMAT}"
                 )
             images = tuple(
                 Query(
@@ -168,15 +186,19 @@ def _decoded(path: Path, spec: ModelSpec) -> StandingQuery:
                 for i, (id, width, height) in enumerate(plain["images"])
             )
             regions = tuple(
-                SavedRegion(int(image), file.get_tensor(f"regions.{i}.coverage"), float(weight))
-                for i, (image, weight) in enumerate(plain["regions"])
+                _region(file.get_tensor(f"regions.{i}.coverage"), *one)
+                for i, one in enumerate(plain["regions"])
             )
-        query = _query(plain, images, regions)
+            marks = tuple(
+                PreparedMark(int(of), _region(file.get_tensor(f"marks.{i}.coverage"), *one))
+                for i, (of, *one) in enumerate(plain.get("marks", []))
+            )
+        query = _query(plain, PreparedSearch(images, regions, marks, spec.grid))
         if query.model_digest == spec.digest:
-            query.parts(spec)
+            query.search.check()
         return query
     except (
-        OSError, ValueError, KeyError, TypeError, IndexError, SafetensorError, ShapeError,
+        OSError, ValueError, KeyError, TypeError, IndexError, SafetensorError, ExplainerError,
         RecursionError,
     ) as error:  # fmt: skip
         if isinstance(error, StandingQueryError):
@@ -184,9 +206,13 @@ def _decoded(path: Path, spec: ModelSpec) -> StandingQuery:
         raise StandingQueryError(f"it cannot be read: {error}") from error
 
 
-def _query(
-    plain: Any, images: tuple[Query, ...], regions: tuple[SavedRegion, ...]
-) -> StandingQuery:
+def _region(
+    coverage: NDArray[np.float32], image: Any, weight: Any, whole: Any = False
+) -> PreparedRegion:
+    return PreparedRegion(int(image), coverage, float(weight), bool(whole))
+
+
+def _query(plain: Any, search: PreparedSearch) -> StandingQuery:
     where = plain["where"]
     # Version 0.1 wrote "default" for CONTEXT.
     score: Any = "context" if plain["score"] == "default" else plain["score"]
@@ -206,12 +232,12 @@ def _query(
             dict(where["attributes"]),
             frozenset(where["exclude_ids"]),
             frozenset(where["exclude_cameras"]),
+            frozenset(where.get("exclude_media", [])),
         ),
         created_at=datetime.fromisoformat(plain["created_at"]),
         created_revision=int(plain["created_revision"]),
         model_digest=str(plain["model_digest"]),
-        images=images,
-        regions=regions,
+        search=search,
     )
 
 
