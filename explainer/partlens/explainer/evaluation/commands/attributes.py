@@ -21,6 +21,7 @@ from partlens.explainer.evaluation.commands.options import (
     progress,
 )
 from partlens.explainer.evaluation.commands.scores import scores_table
+from partlens.explainer.evaluation.instre import read_instre
 from partlens.explainer.evaluation.label_retrieval import read_pixels
 from partlens.explainer.evaluation.labels import read_labels
 from partlens.explainer.evaluation.region_search import decompose_pictures
@@ -55,11 +56,10 @@ class _DefaultBox(click.ParamType[tuple[str, Shares]]):
 
 @click.command()
 @click.option("--model", required=True, type=_PATH, help="Model folder.")
-@click.option("--images", required=True, type=_PATH, help="Folder of the images.")
+@click.option("--images", type=_PATH, help="Folder of the images.")
 @click.option(
     "--attributes",
     "table",
-    required=True,
     type=_PATH,
     help="CSV: image, attribute, value[, box_x, box_y, box_w, box_h].",
 )
@@ -69,6 +69,12 @@ class _DefaultBox(click.ParamType[tuple[str, Shares]]):
     metavar="REGEX",
     help="Without --labels: regular expression with a group label, matched against the path below"
     " the folder.  [default: its folder]",
+)
+@click.option(
+    "--instre",
+    type=_PATH,
+    help="Instead of --images and --attributes: the folder with INSTRE-S1 and INSTRE-S2; objects"
+    " are searched for among all other pictures.",
 )
 @click.option(
     "--box",
@@ -85,10 +91,11 @@ class _DefaultBox(click.ParamType[tuple[str, Shares]]):
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def attributes(
     model: Path,
-    images: Path,
-    table: Path,
+    images: Path | None,
+    table: Path | None,
     labels: Path | None,
     label_pattern: str | None,
+    instre: Path | None,
     boxes: tuple[tuple[str, Shares], ...],
     queries: int,
     seed: int,
@@ -107,8 +114,15 @@ def attributes(
     if labels is not None and label_pattern is not None:
         raise click.UsageError("give one of --labels and --label-pattern")
     try:
-        people = read_labels(images, labels, label_pattern)
-        listed = read_attributes(table, images, people)
+        if instre is not None and not (images or table or labels or label_pattern):
+            people, listed = read_instre(instre)
+        elif instre is None and images and table:
+            people = read_labels(images, labels, label_pattern)
+            listed = read_attributes(table, images, people)
+        else:
+            raise click.UsageError(
+                "give --images and --attributes, or --instre without them and without labels"
+            )
         kept = of_half([people[i] for i in listed_images(listed)], half, half_seed)
         of_kept = for_images(listed, people, kept)
         chosen = choose_attribute_queries(of_kept, dict(boxes), queries, seed)

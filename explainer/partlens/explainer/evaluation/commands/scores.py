@@ -7,9 +7,12 @@ from partlens.common.tables import Table
 from partlens.explainer.evaluation.part_quality import PartEvaluation, PartScores
 from partlens.explainer.evaluation.sampling import Interval
 
+_MOST = 40
+"""Most groups that a table lists."""
+
 
 def scores_table(groups: str, found: Mapping[str, PartEvaluation], caption: str) -> Table:
-    """The scores of each ranking: by group, their means, and the intervals of the means.
+    """The scores of each ranking: by group unless there are many, and the means with intervals.
 
     Args:
         groups: what is searched for, such as "part".
@@ -17,7 +20,8 @@ def scores_table(groups: str, found: Mapping[str, PartEvaluation], caption: str)
         caption: a line below the table.
     """
     table = Table(groups, *found, title="precision@10 / hit", caption=caption)
-    for group in next(iter(found.values())).by_part:
+    rows = next(iter(found.values())).by_part
+    for group in rows if len(rows) <= _MOST else ():
         table.add_row(group, *(_scores(one.by_part[group]) for one in found.values()))
     table.add_row("mean", *(_scores(one.mean) for one in found.values()))
     intervals = (map(written, one.intervals) for one in found.values())
