@@ -56,8 +56,8 @@ def parts(
     """Measure whether a region search finds the right images, and the right place in them.
 
     Default parts: beak, crown, left wing, tail, belly and left leg. --storage is the storage type
-    of a gallery. You can also measure a smaller model (`partlens index reduce`). The last row has
-    95 % bootstrap intervals of the means, from resampled labels.
+    of a gallery. You can also measure a smaller model (`partlens index reduce`). The last rows
+    are 95 % bootstrap intervals of the means, from resampled labels.
     """
     try:
         annotated = of_half(read_annotations(annotations, parts_file), half, half_seed)

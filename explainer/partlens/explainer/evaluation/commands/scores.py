@@ -24,8 +24,10 @@ def scores_table(groups: str, found: Mapping[str, PartEvaluation], caption: str)
     for group in rows if len(rows) <= _MOST else ():
         table.add_row(group, *(_scores(one.by_part[group]) for one in found.values()))
     table.add_row("mean", *(_scores(one.mean) for one in found.values()))
-    intervals = (map(written, one.intervals) for one in found.values())
-    table.add_row("95 %", *("\n".join(pair) for pair in intervals))
+    intervals = [one.intervals for one in found.values()]
+    for name, end in (("95 % from", 0), ("to", 1)):
+        ends = ([both and both[end] for both in pair] for pair in intervals)
+        table.add_row(name, *(" / ".join(map(written, pair)) for pair in ends))
     return table
 
 
