@@ -69,12 +69,19 @@ class Transfers:
     mirrored: Share
     by_name: Mapping[str, float]
 
+    @property
+    def shares(self) -> Mapping[str, Share]:
+        """The first three by their names."""
+        return {
+            "per_image": self.per_image,
+            "per_point": self.per_point,
+            "mirrored": self.mirrored,
+        }
+
     def to_json(self) -> dict[str, object]:
         """Plain values."""
-        shares = {"per_image": self.per_image, "per_point": self.per_point}
-        shares["mirrored"] = self.mirrored
-        plain_shares = {name: share.to_json() for name, share in shares.items()}
-        return {**plain_shares, "by_name": self.by_name}
+        shares = {name: share.to_json() for name, share in self.shares.items()}
+        return {**shares, "by_name": self.by_name}
 
 
 def measure_keypoints(
@@ -98,7 +105,9 @@ def measure_keypoints(
     targets = dict[int, list[int]]()
     for source, target in given.pairs:
         targets.setdefault(source, []).append(target)
-    judges = {method: _Judge(given.images, mirrored, alpha) for method in METHODS}
+    judges: dict[Method, _Judge] = {
+        method: _Judge(given.images, mirrored, alpha) for method in METHODS
+    }
     done = 0
     for source, others in targets.items():
         placed = _transfer(model, features, given.images, source, others)

@@ -108,8 +108,8 @@ def attributes(
     Each query is an image with the attribute, and the region is its box; images with the value "no"
     are not queries. The gallery is all other people's images that the table lists for the
     attribute. precision@10 is the fraction of the first 10 images with the query's value; a hit is
-    one of them with the middle of the match in its box. "image" ranks by whole images. The last rows
-    are 95 % bootstrap intervals of the means, from resampled people.
+    one of them with the middle of the match in its box. "image" ranks by whole images. The last
+    rows are 95 % bootstrap intervals of the means, from resampled people.
     """
     if labels is not None and label_pattern is not None:
         raise click.UsageError("give one of --labels and --label-pattern")

@@ -134,8 +134,10 @@ def keypoints(
 def _table(found: Mapping[Method, Transfers], alpha: float) -> Table:
     table = Table("transfer by", "per image", "per point", "mirrored", title=f"PCK@{alpha:g}")
     for method, one in found.items():
-        shares = (one.per_image, one.per_point, one.mirrored)
+        shares = one.shares.values()
         table.add_row(method, *(f"{written(s.value)}\n{written(s.interval())}" for s in shares))
-    counts = [int(share.tries.sum()) for share in (one.per_image, one.per_point, one.mirrored)]
-    table.caption = f"{counts[0]:,} pairs, {counts[1]:,} points, {counts[2]:,} of them mirrored"
+    pairs, points, mirrored = (
+        int(share.tries.sum()) for share in next(iter(found.values())).shares.values()
+    )
+    table.caption = f"{pairs:,} pairs, {points:,} points, {mirrored:,} of them mirrored"
     return table
