@@ -100,7 +100,7 @@ def test_the_command_prints_the_documented_json_twice_alike(folder: Path) -> Non
     assert set(plain) == {"random", "whole", "part", "context"}
     for found in plain.values():
         names = {"precision_at_10", "part_hit"}
-        assert set(found) == {"by_part", *names, *(f"{name}_interval" for name in names)}
+        assert set(found) == {"by_part", "counts", *names, *(f"{name}_interval" for name in names)}
         for name in names:
             low, high = found[f"{name}_interval"]
             assert low <= found[name] <= high

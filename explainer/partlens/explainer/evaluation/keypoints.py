@@ -19,7 +19,13 @@ from partlens.explainer.evaluation.keypoint_features import METHODS, KeypointFea
 from partlens.explainer.evaluation.keypoint_pairs import KeypointPairs
 from partlens.explainer.evaluation.progress import Report, ignore
 from partlens.explainer.evaluation.region_search import middles
-from partlens.explainer.evaluation.sampling import Interval, interval, plain, resampled
+from partlens.explainer.evaluation.sampling import (
+    Interval,
+    interval,
+    means_of,
+    plain,
+    resampled,
+)
 from partlens.explainer.model import MetricModel
 from partlens.explainer.scoring import score_images
 
@@ -46,7 +52,7 @@ class Share:
         """Bootstrap interval; labels are resampled, those of source and target alike."""
         weights = resampled(len(self.hits), seed)
         sums = [np.vecdot(weights @ counts, weights)[:, None] for counts in (self.hits, self.tries)]
-        return interval(*sums)
+        return interval(means_of(*sums))
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""

@@ -16,11 +16,13 @@ from partlens.explainer.evaluation.attribute_search import (
 )
 from partlens.explainer.evaluation.attributes import for_images, listed_images, read_attributes
 from partlens.explainer.evaluation.commands.options import (
+    against_option,
     half_options,
     of_half,
     progress,
 )
-from partlens.explainer.evaluation.commands.scores import scores_table
+from partlens.explainer.evaluation.commands.scores import scores_json, scores_table
+from partlens.explainer.evaluation.comparison import changes, read_earlier
 from partlens.explainer.evaluation.instre import read_instre
 from partlens.explainer.evaluation.label_retrieval import read_pixels
 from partlens.explainer.evaluation.labels import read_labels
@@ -88,6 +90,7 @@ class _DefaultBox(click.ParamType[tuple[str, Shares]]):
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @half_options
+@against_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def attributes(
     model: Path,
@@ -101,6 +104,7 @@ def attributes(
     seed: int,
     half: Half | None,
     half_seed: int,
+    against: Path | None,
     as_json: bool,
 ) -> None:
     """Measure whether a region search finds an attribute, such as glasses, in other people.
@@ -114,6 +118,7 @@ def attributes(
     if labels is not None and label_pattern is not None:
         raise click.UsageError("give one of --labels and --label-pattern")
     try:
+        before = None if against is None else read_earlier(against)
         if instre is not None and not (images or table or labels or label_pattern):
             people, listed = read_instre(instre)
         elif instre is None and images and table:
@@ -132,9 +137,11 @@ def attributes(
             seen = decompose_pictures(loaded, pictures, report=report)
         with progress("images searched", len(kept)) as report:
             found = evaluate_attributes(loaded, kept, seen, of_kept, chosen, report)
+        changed = None if before is None else changes(found, before)
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        say(json.dumps({name: one.to_json("by_value") for name, one in found.items()}))
+        say(json.dumps(scores_json("by_value", found, changed)))
     else:
-        say_table(scores_table("value", found, f"{len(chosen)} queries, {len(kept)} images"))
+        caption = f"{len(chosen)} queries, {len(kept)} images"
+        say_table(scores_table("value", found, caption, changed))
