@@ -40,12 +40,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_pictures_have_labels_of_their_own_and_objects_in_common(made: Path) -> None:
+def test_the_object_is_label_and_attribute(made: Path) -> None:
     images, attributes = read_instre(made)
-    assert len({image.label for image in images}) == len(images) == 12
+    assert len(images) == 12
     first = next(i for i, image in enumerate(images) if image.path == made / FIRST)
     found = attributes["object"]
-    assert found.values[first] == "INSTRE-S1/01a_canada_book"
+    assert found.values[first] == images[first].label == "INSTRE-S1/01a_canada_book"
     x, y, width, height = map(int, (made / FIRST).with_suffix(".txt").read_text().split())
     assert found.boxes[first] == Box(x, y, width, height)
     assert sorted(found.values.values())[::3] == sorted(set(found.values.values()))
@@ -58,6 +58,10 @@ def test_the_command_searches_among_all_other_pictures(made: Path) -> None:
     # Of 11 other pictures, 2 show the object, and both are among the first 10 but for one.
     assert found["random"]["precision_at_10"] == pytest.approx(2 / 11)
     assert 0.1 <= found["part"]["precision_at_10"] <= 0.2
+    assert found["part"]["precision_at_10_interval"] is not None
+    half = json.loads(CliRunner().invoke(evaluate, [*given, "--half", "a"]).output)
+    # Two objects, of 5 other pictures 2 show the same.
+    assert half["random"]["precision_at_10"] == pytest.approx(2 / 5)
     objects = ("INSTRE-S1/01a_canada_book", "INSTRE-S1/01b_cup", "INSTRE-S2/02a", "INSTRE-S2/02b")
     assert set(found["part"]["by_value"]) == {f"object={name}" for name in objects}
 

@@ -20,7 +20,7 @@ ATTRIBUTE = "object"
 
 
 def read_instre(folder: Path) -> tuple[list[LabelledImage], dict[str, Attribute]]:
-    """The pictures, each with a label of its own, and the object in each.
+    """The pictures, and the object in each, which is their label and an attribute with a box.
 
     Args:
         folder: the folder that holds INSTRE-S1, INSTRE-S2 or both.
@@ -37,7 +37,7 @@ def read_instre(folder: Path) -> tuple[list[LabelledImage], dict[str, Attribute]
         )
     objects = {number: _object(path, folder) for number, path in enumerate(files)}
     boxes = {number: _box(path.with_suffix(".txt")) for number, path in enumerate(files)}
-    images = [LabelledImage(path, path.relative_to(folder).as_posix()) for path in files]
+    images = [LabelledImage(path, objects[number]) for number, path in enumerate(files)]
     return images, {ATTRIBUTE: Attribute(objects, boxes)}
 
 

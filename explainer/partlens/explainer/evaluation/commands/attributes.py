@@ -136,7 +136,9 @@ def attributes(
             pictures = [partial(read_pixels, person.path) for person in kept]
             seen = decompose_pictures(loaded, pictures, report=report)
         with progress("images searched", len(kept)) as report:
-            found = evaluate_attributes(loaded, kept, seen, of_kept, chosen, report)
+            found = evaluate_attributes(
+                loaded, kept, seen, of_kept, chosen, report, same_label=instre is not None
+            )
         changed = None if before is None else changes(found, before)
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
