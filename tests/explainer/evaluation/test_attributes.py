@@ -25,7 +25,7 @@ from partlens.explainer.evaluation.attributes import (
 )
 from partlens.explainer.evaluation.commands.evaluate import evaluate
 from partlens.explainer.evaluation.label_retrieval import read_pixels
-from partlens.explainer.evaluation.labels import LabelledImage
+from partlens.explainer.evaluation.labels import LabelledImage, read_labels
 from partlens.explainer.evaluation.region_search import decompose_pictures
 from partlens.explainer.model import MetricModel
 from partlens.explainer.regions import position_weights
@@ -33,6 +33,7 @@ from partlens.explainer.scoring import query_part, score_images
 from partlens.explainer.starter import model_folder
 from partlens.explainer.starter.pictures import generate
 
+LABELS = Path(__file__).parents[3] / "docs" / "labels"
 HEADER = "image,attribute,value,box_x,box_y,box_w,box_h\n"
 ROWS = "0.png,glasses,yes,1,2,3,4\n1.png,glasses,no,,,,\n2.png,glasses,yes,,,,\n"
 PEOPLE = [LabelledImage(Path(f"{i}.png"), "anna" if i < 2 else "ben") for i in range(4)]
@@ -129,7 +130,7 @@ def test_the_command_finds_hats_on_other_people(people: Path) -> None:
     assert by_value["image"]["hat=yes"]["part_hit"] is None
     assert by_value["part"]["side=odd"]["part_hit"] is None
     table = CliRunner().invoke(evaluate, arguments(people, *more[:-1])).output
-    assert "hat=yes" in table and "95 %" in table
+    assert "hat=yes" in table and "95 % from" in table
 
 
 def naive(
@@ -207,3 +208,25 @@ def test_a_box_outside_its_image_names_the_image(people: Path, tmp_path: Path) -
     box = ("--box", "side=0,0,1,1")
     run = CliRunner().invoke(evaluate, arguments(people, "--attributes", str(own), *box))
     assert run.exit_code == 1 and name in run.output and "outside" in run.output
+
+
+@pytest.mark.parametrize(
+    ("table", "images", "pattern"),
+    [
+        ("faces-orl.csv", "faces-orl", None),
+        ("reid-cuhk03.csv", "reid-cuhk03/images", r"(?P<label>\d+)_"),
+    ],
+)
+def test_our_labels_fit_their_pictures(
+    table: str, images: str, pattern: str | None, real_data: Path
+) -> None:
+    folder = real_data / images
+    listed = read_labels(folder, None, pattern)
+    found = read_attributes(LABELS / table, folder, listed)
+    for attribute in found.values():
+        values = attribute.values
+        assert attribute.boxes.keys() == {n for n, value in values.items() if value != "no"}
+        for number, box in attribute.boxes.items():
+            height, width = read_pixels(listed[number].path).shape[:2]
+            assert 0 <= box.x < box.x + box.width <= width
+            assert 0 <= box.y < box.y + box.height <= height

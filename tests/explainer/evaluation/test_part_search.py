@@ -100,13 +100,13 @@ def test_the_command_prints_the_documented_json_twice_alike(folder: Path) -> Non
     assert set(plain) == {"random", "whole", "part", "context"}
     for found in plain.values():
         names = {"precision_at_10", "part_hit"}
-        assert set(found) == {"by_part", *names, *(f"{name}_interval" for name in names)}
+        assert set(found) == {"by_part", "counts", *names, *(f"{name}_interval" for name in names)}
         for name in names:
             low, high = found[f"{name}_interval"]
             assert low <= found[name] <= high
         assert set(found["by_part"]["shoes"]) == {"precision_at_10", "part_hit"}
     table = CliRunner().invoke(evaluate, arguments[:-1]).output
-    assert "shoes" in table and "context" in table and "95 %" in table
+    assert "shoes" in table and "context" in table and "95 % from" in table
 
 
 def test_halves_of_the_labels_are_measured_apart(folder: Path) -> None:

@@ -105,6 +105,8 @@ def evaluate_attributes(
     attributes: Mapping[str, Attribute],
     queries: Sequence[AttributeQuery],
     report: Report = ignore,
+    *,
+    same_label: bool = False,
 ) -> dict[str, PartEvaluation]:
     """Measure how well rankings find attributes.
 
@@ -114,20 +116,21 @@ def evaluate_attributes(
 
     Args:
         model: the model that gave `seen`.
-        images: N images, with the person in each as label.
+        images: N images; the label of each is what must differ, such as the person.
         seen: their contributions.
         attributes: what they show.
         queries: what to search for.
         report: called with the number of images searched.
+        same_label: search other images of the query's label too; only its own is left out.
 
     Raises:
         AnnotationError: no image of another person has a query's value, or a box cannot be used.
     """
     labels = [image.label for image in images]
-    person = np.asarray(labels)
+    apart = np.arange(len(images)) if same_label else np.asarray(labels)
     skipped = np.stack(
         [
-            (person == person[query.image]) | ~_listed(attributes[query.attribute], len(labels))
+            (apart == apart[query.image]) | ~_listed(attributes[query.attribute], len(labels))
             for query in queries
         ]
     )

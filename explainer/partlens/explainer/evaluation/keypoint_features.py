@@ -14,6 +14,7 @@ from partlens.explainer.evaluation.annotations import AnnotatedImage
 from partlens.explainer.evaluation.batches import batches
 from partlens.explainer.evaluation.part_quality import reach
 from partlens.explainer.evaluation.progress import Report, ignore
+from partlens.explainer.evaluation.region_search import joined
 from partlens.explainer.model import MetricModel
 from partlens.explainer.pooling import pool
 from partlens.explainer.regions import position_weights
@@ -54,13 +55,13 @@ class KeypointFeatures:
         report: Report = ignore,
     ) -> None:
         self._model, self._images = model, images
-        features, contributions = list[FloatArray](), list[FloatArray]()
+        features, contributions = list[Stored](), list[Stored]()
         for batch in batches(model, folder, images):
-            features.append(_positions(model, batch.feature))
-            contributions.append(model.decompose_features(batch.feature).contributions)
+            seen = model.decompose_features(batch.feature)
+            features.append(Stored.of(_positions(model, batch.feature), "float16"))
+            contributions.append(Stored.of(seen.contributions, "float16"))
             report(batch.numbers.stop)
-        self._features = Stored.of(np.concatenate(features), "float16")
-        self._contributions = Stored.of(np.concatenate(contributions), "float16")
+        self._features, self._contributions = joined(features), joined(contributions)
 
     def of(self, images: Sequence[int]) -> Mapping[Method, FloatArray]:
         """Vectors of some of the images for each method, shape [M, P, dimensions]."""

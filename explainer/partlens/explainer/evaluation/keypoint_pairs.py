@@ -1,6 +1,6 @@
 """Pairs of annotated images for the transfer of keypoints from one to the other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +47,12 @@ def random_pairs(images: Sequence[AnnotatedImage], count: int, seed: int) -> Key
     return KeypointPairs(images, list(pairs))
 
 
+def of_labels(given: KeypointPairs, labels: Container[str]) -> KeypointPairs:
+    """The pairs whose images both have one of these labels."""
+    wanted = [image.label in labels for image in given.images]
+    return KeypointPairs(given.images, [(a, b) for a, b in given.pairs if wanted[a] and wanted[b]])
+
+
 def mirrored_names(names: Sequence[str]) -> dict[str, str]:
     """The mirrored part of each part that has one, by "left" and "right" in their names.
 
@@ -62,6 +68,7 @@ def mirrored_names(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def both_ways(pairs: Mapping[str, str]) -> dict[str, str]:
-    """A mapping of names to mirrored names, with its inverse."""
-    return dict(pairs) | {other: name for name, other in pairs.items()}
+def both_ways(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The other name of each name in pairs of names."""
+    listed = list(pairs)
+    return dict(listed) | {other: one for one, other in listed}

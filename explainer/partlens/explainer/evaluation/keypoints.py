@@ -19,7 +19,13 @@ from partlens.explainer.evaluation.keypoint_features import METHODS, KeypointFea
 from partlens.explainer.evaluation.keypoint_pairs import KeypointPairs
 from partlens.explainer.evaluation.progress import Report, ignore
 from partlens.explainer.evaluation.region_search import middles
-from partlens.explainer.evaluation.sampling import Interval, interval, plain, resampled
+from partlens.explainer.evaluation.sampling import (
+    Interval,
+    interval,
+    means_of,
+    plain,
+    resampled,
+)
 from partlens.explainer.model import MetricModel
 from partlens.explainer.scoring import score_images
 
@@ -46,7 +52,7 @@ class Share:
         """Bootstrap interval; labels are resampled, those of source and target alike."""
         weights = resampled(len(self.hits), seed)
         sums = [np.vecdot(weights @ counts, weights)[:, None] for counts in (self.hits, self.tries)]
-        return interval(*sums)
+        return interval(means_of(*sums))
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
@@ -69,12 +75,19 @@ class Transfers:
     mirrored: Share
     by_name: Mapping[str, float]
 
+    @property
+    def shares(self) -> Mapping[str, Share]:
+        """The first three by their names."""
+        return {
+            "per_image": self.per_image,
+            "per_point": self.per_point,
+            "mirrored": self.mirrored,
+        }
+
     def to_json(self) -> dict[str, object]:
         """Plain values."""
-        shares = {"per_image": self.per_image, "per_point": self.per_point}
-        shares["mirrored"] = self.mirrored
-        plain_shares = {name: share.to_json() for name, share in shares.items()}
-        return {**plain_shares, "by_name": self.by_name}
+        shares = {name: share.to_json() for name, share in self.shares.items()}
+        return {**shares, "by_name": self.by_name}
 
 
 def measure_keypoints(
@@ -98,7 +111,9 @@ def measure_keypoints(
     targets = dict[int, list[int]]()
     for source, target in given.pairs:
         targets.setdefault(source, []).append(target)
-    judges = {method: _Judge(given.images, mirrored, alpha) for method in METHODS}
+    judges: dict[Method, _Judge] = {
+        method: _Judge(given.images, mirrored, alpha) for method in METHODS
+    }
     done = 0
     for source, others in targets.items():
         placed = _transfer(model, features, given.images, source, others)

@@ -63,19 +63,23 @@ class PartEvaluation:
         """95 % intervals of the means of precision_at_10 and part_hit; see Tally.interval."""
         return self.right.interval(), self.near.interval()
 
+    @property
+    def tallies(self) -> Mapping[str, Tally]:
+        """Both tallies by the names of their means."""
+        return {"precision_at_10": self.right, "part_hit": self.near}
+
     def to_json(self, groups: str = "by_part") -> dict[str, object]:
         """Plain values, None for NaN; `groups` names the scores of each part."""
-        precision, hit = self.intervals
-        return {
-            "precision_at_10": plain(self.mean.precision_at_10),
-            "precision_at_10_interval": precision,
-            "part_hit": plain(self.mean.part_hit),
-            "part_hit_interval": hit,
-            groups: {
-                part: {name: plain(value) for name, value in vars(scores).items()}
-                for part, scores in self.by_part.items()
-            },
+        found = dict[str, object]()
+        for name, tally in self.tallies.items():
+            found[name] = plain(tally.mean())
+            found[f"{name}_interval"] = tally.interval()
+        found[groups] = {
+            part: {name: plain(value) for name, value in vars(scores).items()}
+            for part, scores in self.by_part.items()
         }
+        found["counts"] = {name: tally.to_json() for name, tally in self.tallies.items()}
+        return found
 
 
 def reach(image: AnnotatedImage) -> float:

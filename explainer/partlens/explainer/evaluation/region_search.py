@@ -62,18 +62,24 @@ def decompose_pictures(
         batch: images per pass.
         report: called with the number of images done.
     """
-    spec, count = model.spec, len(pictures)
-    contributions = np.empty((count, spec.positions, spec.dimensions), np.float32)
-    bias = np.empty((count, spec.dimensions), np.float32)
-    sizes = list[tuple[int, int]]()
+    count = len(pictures)
+    bias = np.empty((count, model.spec.dimensions), np.float32)
+    stored, sizes = list[Stored](), list[tuple[int, int]]()
     for start in range(0, count, batch):
         some = [read() for read in pictures[start : start + batch]]
         seen = model.decompose(some)
-        contributions[start : start + len(some)] = seen.contributions
+        stored.append(Stored.of(seen.contributions, storage))
         bias[start : start + len(some)] = seen.bias
         sizes += [(picture.shape[1], picture.shape[0]) for picture in some]
         report(len(sizes))
-    return Contributions(Stored.of(contributions, storage), bias, sizes)
+    return Contributions(joined(stored), bias, sizes)
+
+
+def joined(batches: Sequence[Stored]) -> Stored:
+    """Batches of images in storage form as one."""
+    values = np.concatenate([np.asarray(batch.values) for batch in batches])
+    scales = [np.asarray(batch.scales) for batch in batches if batch.scales is not None]
+    return Stored(values, np.concatenate(scales) if scales else None)
 
 
 def region_of(model: MetricModel, seen: Contributions, image: int, box: Box) -> QueryPart:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from partlens.explainer.errors import AnnotationError
 Half = Literal["a", "b"]
 RESAMPLES = 2000
 _TAILS = (2.5, 97.5)
+_KEYS = ("groups", "labels", "hits", "tries")
 
 
 class Interval(NamedTuple):
@@ -30,8 +31,9 @@ def half_of(labels: Iterable[str], half: Half, seed: int = 0) -> frozenset[str]:
     Raises:
         AnnotationError: fewer than two distinct labels.
 
-    >>> sorted(half_of("wren lark wren crow".split(), "a") | half_of(["lark", "wren"], "b"))
-    ['crow', 'lark', 'wren']
+    >>> a, b = (half_of("wren lark wren crow".split(), half) for half in ("a", "b"))
+    >>> len(a), len(b), sorted(a | b)
+    (2, 1, ['crow', 'lark', 'wren'])
     """
     distinct = sorted(set(labels))
     if len(distinct) < 2:
@@ -71,10 +73,12 @@ class Tally:
 
     Attributes:
         groups: names, G.
+        labels: names, L.
         hits, tries: shape [G, L].
     """
 
     groups: Sequence[str]
+    labels: Sequence[str]
     hits: NDArray[np.float64]
     tries: NDArray[np.float64]
 
@@ -89,7 +93,29 @@ class Tally:
             place = groups.index(count.group), labels.index(count.label)
             sums[0][place] += count.hits
             sums[1][place] += count.tries
-        return cls(groups, *sums)
+        return cls(groups, labels, *sums)
+
+    @classmethod
+    def from_json(cls, found: Any) -> "Tally":
+        """A tally as to_json gave it.
+
+        Raises:
+            AnnotationError: it is another thing.
+        """
+        try:
+            groups, labels, hits, tries = (found[key] for key in _KEYS)
+            counts = [np.array(rows, np.float64) for rows in (hits, tries)]
+            names = [[str(name) for name in some] for some in (groups, labels)]
+        except (KeyError, TypeError, ValueError) as error:
+            raise AnnotationError(f"these are not counts of a measurement: {error!r}") from error
+        if any(one.shape != (len(names[0]), len(names[1])) for one in counts):
+            raise AnnotationError("these are not counts of a measurement: their lengths differ")
+        return cls(names[0], names[1], counts[0], counts[1])
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values."""
+        values = self.groups, self.labels, self.hits.tolist(), self.tries.tolist()
+        return dict(zip(_KEYS, values, strict=True))
 
     def by_group(self) -> Mapping[str, float]:
         """Hits per try of each group; NaN for a group without tries."""
@@ -108,8 +134,38 @@ class Tally:
         Labels are resampled, not queries: searches for one species resemble each other, and the
         question is how other species would do. With few labels the interval is too narrow.
         """
-        weights = resampled(self.hits.shape[1], seed)
-        return interval(weights @ self.hits.T, weights @ self.tries.T)
+        means = self._resampled_means(seed)
+        return interval(means)
+
+    def change_from(self, before: "Tally", seed: int = 0) -> tuple[float, Interval | None]:
+        """The mean minus that of an earlier tally, and its bootstrap interval.
+
+        Both means are taken over the same resampled labels, so that the interval is that of the
+        change, which is narrower than those of the means.
+
+        Raises:
+            AnnotationError: the groups or labels are not the same.
+        """
+        for what, mine, theirs in (
+            ("groups", self.groups, before.groups),
+            ("labels", self.labels, before.labels),
+        ):
+            if set(mine) != set(theirs):
+                some = ", ".join(sorted(set(mine) ^ set(theirs))[:3])
+                raise AnnotationError(
+                    f"the two measurements have other {what}: {some} in one only; measure the same"
+                    " images and queries twice"
+                )
+        rows = [before.groups.index(group) for group in self.groups]
+        columns = [before.labels.index(label) for label in self.labels]
+        at = np.ix_(rows, columns)
+        aligned = Tally(self.groups, self.labels, before.hits[at], before.tries[at])
+        means = self._resampled_means(seed) - aligned._resampled_means(seed)
+        return self.mean() - before.mean(), interval(means)
+
+    def _resampled_means(self, seed: int) -> NDArray[np.float64]:
+        weights = resampled(len(self.labels), seed)
+        return means_of(weights @ self.hits.T, weights @ self.tries.T)
 
 
 def resampled(labels: int, seed: int = 0) -> NDArray[np.float64]:
@@ -122,18 +178,26 @@ def resampled(labels: int, seed: int = 0) -> NDArray[np.float64]:
     return drawn.astype(np.float64)
 
 
-def interval(hits: NDArray[np.float64], tries: NDArray[np.float64]) -> Interval | None:
-    """Interval of the mean over G groups of hits per try, from R resamples; None without any.
+def means_of(hits: NDArray[np.float64], tries: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over G groups of hits per try, in each of R resamples; shape [R].
 
-    A group without tries in a resample is left out of its mean.
+    A group without tries in a resample is left out of its mean, which is NaN if no group has any.
 
     Args:
         hits, tries: shape [R, G].
     """
     found = tries > 0
     shares = np.divide(hits, tries, out=np.zeros_like(hits), where=found)
-    usable = found.any(1)
-    if not usable.any():
+    count = found.sum(1)
+    means = np.full(len(hits), np.nan)
+    np.divide(shares.sum(1), count, out=means, where=count > 0)
+    return means
+
+
+def interval(means: NDArray[np.float64]) -> Interval | None:
+    """The 95 % interval of resampled means, shape [R]; None if all are NaN, or there are none."""
+    usable = means[~np.isnan(means)]
+    if not len(usable):
         return None
-    low, high = np.percentile(shares[usable].sum(1) / found[usable].sum(1), _TAILS)
+    low, high = np.percentile(usable, _TAILS)
     return Interval(float(low), float(high))

@@ -16,11 +16,14 @@ from partlens.explainer.evaluation.attribute_search import (
 )
 from partlens.explainer.evaluation.attributes import for_images, listed_images, read_attributes
 from partlens.explainer.evaluation.commands.options import (
+    against_option,
     half_options,
     of_half,
     progress,
 )
-from partlens.explainer.evaluation.commands.scores import scores_table
+from partlens.explainer.evaluation.commands.scores import scores_json, scores_table
+from partlens.explainer.evaluation.comparison import changes, read_earlier
+from partlens.explainer.evaluation.instre import read_instre
 from partlens.explainer.evaluation.label_retrieval import read_pixels
 from partlens.explainer.evaluation.labels import read_labels
 from partlens.explainer.evaluation.region_search import decompose_pictures
@@ -55,11 +58,10 @@ class _DefaultBox(click.ParamType[tuple[str, Shares]]):
 
 @click.command()
 @click.option("--model", required=True, type=_PATH, help="Model folder.")
-@click.option("--images", required=True, type=_PATH, help="Folder of the images.")
+@click.option("--images", type=_PATH, help="Folder of the images.")
 @click.option(
     "--attributes",
     "table",
-    required=True,
     type=_PATH,
     help="CSV: image, attribute, value[, box_x, box_y, box_w, box_h].",
 )
@@ -69,6 +71,12 @@ class _DefaultBox(click.ParamType[tuple[str, Shares]]):
     metavar="REGEX",
     help="Without --labels: regular expression with a group label, matched against the path below"
     " the folder.  [default: its folder]",
+)
+@click.option(
+    "--instre",
+    type=_PATH,
+    help="Instead of --images and --attributes: the folder with INSTRE-S1 and INSTRE-S2; objects"
+    " are searched for among all other pictures.",
 )
 @click.option(
     "--box",
@@ -82,18 +90,21 @@ class _DefaultBox(click.ParamType[tuple[str, Shares]]):
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @half_options
+@against_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def attributes(
     model: Path,
-    images: Path,
-    table: Path,
+    images: Path | None,
+    table: Path | None,
     labels: Path | None,
     label_pattern: str | None,
+    instre: Path | None,
     boxes: tuple[tuple[str, Shares], ...],
     queries: int,
     seed: int,
     half: Half | None,
     half_seed: int,
+    against: Path | None,
     as_json: bool,
 ) -> None:
     """Measure whether a region search finds an attribute, such as glasses, in other people.
@@ -101,14 +112,22 @@ def attributes(
     Each query is an image with the attribute, and the region is its box; images with the value "no"
     are not queries. The gallery is all other people's images that the table lists for the
     attribute. precision@10 is the fraction of the first 10 images with the query's value; a hit is
-    one of them with the middle of the match in its box. "image" ranks by whole images. The last row
-    has 95 % bootstrap intervals of the means, from resampled people.
+    one of them with the middle of the match in its box. "image" ranks by whole images. The last
+    rows are 95 % bootstrap intervals of the means, from resampled people.
     """
     if labels is not None and label_pattern is not None:
         raise click.UsageError("give one of --labels and --label-pattern")
     try:
-        people = read_labels(images, labels, label_pattern)
-        listed = read_attributes(table, images, people)
+        before = None if against is None else read_earlier(against)
+        if instre is not None and not (images or table or labels or label_pattern):
+            people, listed = read_instre(instre)
+        elif instre is None and images and table:
+            people = read_labels(images, labels, label_pattern)
+            listed = read_attributes(table, images, people)
+        else:
+            raise click.UsageError(
+                "give --images and --attributes, or --instre without them and without labels"
+            )
         kept = of_half([people[i] for i in listed_images(listed)], half, half_seed)
         of_kept = for_images(listed, people, kept)
         chosen = choose_attribute_queries(of_kept, dict(boxes), queries, seed)
@@ -117,10 +136,14 @@ def attributes(
             pictures = [partial(read_pixels, person.path) for person in kept]
             seen = decompose_pictures(loaded, pictures, report=report)
         with progress("images searched", len(kept)) as report:
-            found = evaluate_attributes(loaded, kept, seen, of_kept, chosen, report)
+            found = evaluate_attributes(
+                loaded, kept, seen, of_kept, chosen, report, same_label=instre is not None
+            )
+        changed = None if before is None else changes(found, before)
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        say(json.dumps({name: one.to_json("by_value") for name, one in found.items()}))
+        say(json.dumps(scores_json("by_value", found, changed)))
     else:
-        say_table(scores_table("value", found, f"{len(chosen)} queries, {len(kept)} images"))
+        caption = f"{len(chosen)} queries, {len(kept)} images"
+        say_table(scores_table("value", found, caption, changed))

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol, TypeVar, get_args
 
 import click
@@ -41,6 +42,16 @@ def half_options(command: _Command) -> _Command:
         help="Use the images of one half of the labels only: choose on a, report on b.",
     )
     return half(seed(command))
+
+
+def against_option(command: _Command) -> _Command:
+    """Add --against to a command."""
+    return click.option(
+        "--against",
+        type=click.Path(path_type=Path),
+        help="What an earlier run printed with --json: shows how the means changed, with intervals"
+        " of the change.",
+    )(command)
 
 
 def of_half(images: Sequence[Item], half: Half | None, seed: int) -> list[Item]:

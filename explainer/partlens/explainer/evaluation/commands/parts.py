@@ -11,8 +11,14 @@ from partlens.common.tables import say_table
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.evaluation.annotations import read_annotations
-from partlens.explainer.evaluation.commands.options import half_options, of_half, progress
-from partlens.explainer.evaluation.commands.scores import scores_table
+from partlens.explainer.evaluation.commands.options import (
+    against_option,
+    half_options,
+    of_half,
+    progress,
+)
+from partlens.explainer.evaluation.commands.scores import scores_json, scores_table
+from partlens.explainer.evaluation.comparison import changes, read_earlier
 from partlens.explainer.evaluation.part_search import (
     DEFAULT_PARTS,
     choose_queries,
@@ -36,6 +42,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @half_options
+@against_option
 @click.option(
     "--storage", default="float16", show_default=True, type=click.Choice(get_args(Storage))
 )
@@ -50,27 +57,30 @@ def parts(
     seed: int,
     half: Half | None,
     half_seed: int,
+    against: Path | None,
     storage: Storage,
     as_json: bool,
 ) -> None:
     """Measure whether a region search finds the right images, and the right place in them.
 
     Default parts: beak, crown, left wing, tail, belly and left leg. --storage is the storage type
-    of a gallery. You can also measure a smaller model (`partlens index reduce`). The last row has
-    95 % bootstrap intervals of the means, from resampled labels.
+    of a gallery. You can also measure a smaller model (`partlens index reduce`). The last rows
+    are 95 % bootstrap intervals of the means, from resampled labels.
     """
     try:
+        before = None if against is None else read_earlier(against)
         annotated = of_half(read_annotations(annotations, parts_file), half, half_seed)
         chosen = choose_queries(annotated, names or DEFAULT_PARTS, queries, seed)
         loaded = MetricModel.load(model)
         with progress("images decomposed", len(annotated)) as report:
             seen = decompose_all(loaded, annotated, images, storage, report=report)
+        with progress("images searched", len(annotated)) as report:
+            found = evaluate_parts(loaded, annotated, seen, chosen, seed, report)
+        changed = None if before is None else changes(found, before)
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
-    with progress("images searched", len(annotated)) as report:
-        found = evaluate_parts(loaded, annotated, seen, chosen, seed, report)
     if as_json:
-        say(json.dumps({name: one.to_json() for name, one in found.items()}))
+        say(json.dumps(scores_json("by_part", found, changed)))
     else:
         bytes_each = f"{seen.bytes_per_image:,} bytes per image, contributions and bias"
-        say_table(scores_table("part", found, bytes_each))
+        say_table(scores_table("part", found, bytes_each, changed))
