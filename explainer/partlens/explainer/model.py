@@ -47,8 +47,8 @@ from partlens.explainer.splitting.module import split_module
 from partlens.explainer.splitting.parts import ModelParts
 from partlens.explainer.trial import feature_shape
 
-FORMAT = 2
-"""Of smaller models, which no version read before; of all others it is still 1."""
+FORMAT = 3
+"""The newest; a folder is written in the oldest that holds it, see ModelSpec.format."""
 _DIGESTED = (BACKBONE_FILE, HEAD_FILE, WEIGHTS_FILE)
 
 
@@ -199,8 +199,7 @@ class MetricModel:
             store.write(self.head, draft)
             parts = {name: read_part(draft, name) for name in _DIGESTED}
             spec = replace(self.spec, digest=_digest(self.spec, parts))
-            number = 1 if spec.reduction is None else FORMAT
-            text = json.dumps({"format": number} | spec.to_json(), indent=1)
+            text = json.dumps({"format": spec.format} | spec.to_json(), indent=1)
             (draft / MODEL_FILE).write_text(text + "\n", encoding="utf-8")
             draft.chmod(0o777 & ~_umask())
             move_into_place(draft, folder)

@@ -19,8 +19,8 @@ from partlens.indexer.errors import (
     unreadable,
 )
 
-FORMAT = 2
-"""Format of galleries of int8 or of a smaller model; all others have format 1."""
+FORMAT = 3
+"""The newest. A gallery has the format of its model.json, and at least 2 for int8."""
 _FILE = "gallery.json"
 
 
@@ -44,9 +44,9 @@ class GallerySpec:
 
     def write(self, folder: Path) -> None:
         """Write gallery.json; on disk when this returns."""
-        older = self.storage == "float16" and self.spec.reduction is None
-        plain = {"format": 1 if older else FORMAT, "model": self.spec.to_json()}
-        if not older:
+        number = max(self.spec.format, 1 if self.storage == "float16" else 2)
+        plain = {"format": number, "model": self.spec.to_json()}
+        if number > 1:
             plain["storage"] = self.storage
         write_atomically(folder / _FILE, json.dumps(plain, indent=1).encode())
 
