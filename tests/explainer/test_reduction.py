@@ -3,11 +3,13 @@
 import itertools
 import json
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from token_model import positioned_model
 
 from partlens.explainer.errors import ModelError, ShapeError
 from partlens.explainer.halves import to_single
@@ -110,6 +112,95 @@ def test_no_projection_to_more_dimensions_or_none(
         Projection.fit([made], DIMENSIONS, dimensions)
 
 
+@pytest.mark.parametrize("whitening", [0, 0.5, 1])
+def test_whitening_divides_each_direction_by_a_power_of_its_eigenvalue(
+    made: tuple[FloatArray, FloatArray], whitening: float
+) -> None:
+    onto = Projection.fit(halves(made), DIMENSIONS, 12, whitening=whitening)
+    every = np.concatenate([made[0].reshape(-1, DIMENSIONS), made[1]]).astype(np.float64)
+    eigenvalues = np.linalg.svd(every, compute_uv=False)[:12] ** 2
+    projected = every @ onto.basis
+    expected = np.diag(eigenvalues * (eigenvalues[0] / eigenvalues) ** whitening)
+    np.testing.assert_allclose(projected.T @ projected, expected, atol=1e-4 * eigenvalues[0])
+    embeddings = onto(made[0].sum(1) + made[1])
+    np.testing.assert_allclose(onto(made[0]).sum(1) + onto(made[1]), embeddings, atol=1e-3)
+    plain = Projection.fit(halves(made), DIMENSIONS, 12)
+    assert onto.lost == pytest.approx(plain.lost, abs=1e-9)  # lengths before whitening
+
+
+def test_products_of_whitened_vectors_are_those_of_mahalanobis(
+    made: tuple[FloatArray, FloatArray],
+) -> None:
+    onto = Projection.fit([made], DIMENSIONS, whitening=1)
+    every = np.concatenate([made[0].reshape(-1, DIMENSIONS), made[1]]).astype(np.float64)
+    expected = made[1] @ np.linalg.solve(every.T @ every, made[1].T.astype(np.float64))
+    largest = np.linalg.eigvalsh(every.T @ every)[-1]
+    found = onto(made[1]) @ onto(made[1]).T / largest
+    np.testing.assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max())
+
+
+def test_directions_that_no_image_has_stay_small_when_whitened() -> None:
+    flat = np.zeros((6, 4, 5), np.float32)
+    flat[..., :2] = np.random.default_rng(0).normal(size=(6, 4, 2))
+    onto = Projection.fit([(flat, flat[:, 0])], 5, whitening=1)
+    assert np.isfinite(onto.basis).all() and np.abs(onto.basis).max() <= 1000
+    nothing = np.zeros((2, 4, 5), np.float32)
+    onto = Projection.fit([(nothing, nothing[:, 0])], 5, whitening=1)
+    np.testing.assert_allclose(onto.basis.T @ onto.basis, np.eye(5), atol=1e-6)
+
+
+@pytest.mark.parametrize("whitening", [-0.1, 1.1, float("nan")])
+def test_whitening_is_a_fraction(made: tuple[FloatArray, FloatArray], whitening: float) -> None:
+    with pytest.raises(ShapeError, match="0 to 1 is allowed"):
+        Projection.fit([made], DIMENSIONS, 8, whitening=whitening)
+
+
+def rolled(images: NDArray[np.uint8], down: int, right: int) -> NDArray[np.uint8]:
+    """Pictures [N, 16, 16, 3] with their patches of 4x4 moved, round the edges."""
+    return np.roll(images, (4 * down, 4 * right), (1, 2))
+
+
+def test_without_directions_of_position_contributions_do_not_depend_on_it(tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    encodings = random.normal(size=(16, 3)) @ random.normal(size=(3, 12))
+    model = positioned_model(torch.tensor(encodings, dtype=torch.float32))
+    images = random.integers(0, 256, (3, 16, 16, 3), np.uint8)
+    # Each patch is at each position once, so that the positions differ by their encodings only.
+    places = itertools.product(range(4), range(4))
+    seen = model.decompose([one for place in places for one in rolled(images, *place)])
+    given = ([(seen.contributions, seen.bias)], model.spec.dimensions)
+    fewer = Projection.fit(*given, removed=2)
+    onto = Projection.fit(*given, removed=3, whitening=0.5)
+    made = smaller(model, "anywhere", projection=onto).save(tmp_path / "anywhere")
+    assert made.spec.dimensions == model.spec.dimensions - 3
+    assert made.spec.reduction and made.spec.reduction.removed == 3
+    loaded = MetricModel.load(tmp_path / "anywhere")
+
+    new = random.integers(0, 256, (2, 16, 16, 3), np.uint8)
+    for one, independent in (
+        (model, False),
+        (smaller(model, "2", None, fewer), False),
+        (loaded, True),
+    ):
+        here, there = one.decompose(list(new)), one.decompose(list(rolled(new, 1, 2)))
+        cells = here.contributions.reshape(2, 4, 4, -1)
+        expected = np.roll(cells, (1, 2), (1, 2)).reshape(here.contributions.shape)
+        scale = np.abs(expected).max()
+        away = np.abs(there.contributions - expected).max() / scale
+        assert away < 1e-4 if independent else away > 0.01, (one.spec.name, away)
+        embeddings = there.contributions.sum(1) + there.bias
+        pixels = np.stack([one.spec.preprocessing.pixels(i) for i in rolled(new, 1, 2)])
+        head = run(one.head, torch.from_numpy(one.backbone(pixels))).numpy()
+        np.testing.assert_allclose(embeddings, head, atol=1e-4 * np.abs(head).max())
+
+
+@pytest.mark.parametrize("removed", [-1, 2])
+def test_positions_differ_along_fewer_directions_than_there_are(removed: int) -> None:
+    two = np.ones((5, 2, 8), np.float32)
+    with pytest.raises(ShapeError, match="2 positions differ along at most 1 directions"):
+        Projection.fit([(two, two[:, 0])], 8, removed=removed)
+
+
 def test_int8_is_off_by_half_a_scale_at_most(made: tuple[FloatArray, FloatArray]) -> None:
     contributions = made[0].copy()
     contributions[3, 4] = 0
@@ -128,12 +219,15 @@ def test_float16_is_rounded_once(made: tuple[FloatArray, FloatArray]) -> None:
     assert kept.bytes_per_image == 42 * DIMENSIONS * 2
 
 
+@pytest.mark.parametrize(
+    "refined", [{}, {"whitening": 0.5, "removed": 2}], ids=["plain", "refined"]
+)
 @pytest.mark.parametrize("score", get_args(Score))
 def test_scores_of_reduced_images_are_the_sums_of_their_maps(
-    made: tuple[FloatArray, FloatArray], score: Score
+    made: tuple[FloatArray, FloatArray], score: Score, refined: dict[str, Any]
 ) -> None:
     to = (4, 3)
-    onto = Projection.fit([made], DIMENSIONS, 8)
+    onto = Projection.fit([made], DIMENSIONS, 8, **refined)
     kept, bias = Stored.of(onto(pool(made[0], GRID, to)), "int8"), onto(made[1])
     weights = np.zeros(12, np.float32)
     weights[4:6] = 1, 0.5

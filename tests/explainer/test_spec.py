@@ -17,11 +17,19 @@ REGISTERED = replace(
     SPEC, registered=Registration(Axis((0.2, 0.3, 0.6, 0.7)), Axis((0.1, 0.8), (0.05, 0.05)))
 )
 SMALLER = replace(SPEC, reduction=Reduction("sha256:1", (8, 2), 16, 0.125, 40))
+WHITENED = replace(SPEC, reduction=Reduction("sha256:1", (8, 2), 16, 0.125, 40, 0.5, 3))
+REDUCTION = {"of": "", "grid": [8, 2], "dimensions": 16, "lost": 0.1, "images": 40}
 
 
-@pytest.mark.parametrize("spec", [SPEC, SMALLER, REGISTERED])
+@pytest.mark.parametrize("spec", [SPEC, SMALLER, WHITENED, REGISTERED])
 def test_what_is_read_is_what_was_written(spec: ModelSpec) -> None:
     assert ModelSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+
+
+def test_a_spec_has_the_oldest_format_that_holds_it() -> None:
+    assert [spec.format for spec in (SPEC, SMALLER, WHITENED)] == [1, 2, 3]
+    # Keys of format 3 would change the digests of folders of format 2.
+    assert SMALLER.reduction and set(SMALLER.reduction.to_json()) == set(REDUCTION)
 
 
 def test_the_feature_map_of_a_smaller_model_is_the_larger_ones() -> None:
@@ -58,8 +66,15 @@ def test_each_spec_has_the_oldest_format_that_holds_it() -> None:
         {"registration": {"rows": {"centres": [0.5], "spreads": []}}},
         {"registration": [1]},
         {"reduction": {}},
-        {"reduction": {"of": "", "grid": [8, 2], "dimensions": 16, "lost": 2, "images": 40}},
-        {"reduction": {"of": "", "grid": [8], "dimensions": 16, "lost": 0.1, "images": 40}},
+        {"reduction": REDUCTION | {"lost": 2}},
+        {"reduction": REDUCTION | {"grid": [8]}},
+        {"reduction": REDUCTION | {"images": True}},
+        {"reduction": REDUCTION | {"whitening": 1.5}},
+        {"reduction": REDUCTION | {"whitening": float("nan")}},
+        {"reduction": REDUCTION | {"whitening": "half"}},
+        {"reduction": REDUCTION | {"removed": 16}},
+        {"reduction": REDUCTION | {"removed": -1}},
+        {"reduction": REDUCTION | {"removed": 1.5}},
     ],
 )
 def test_what_no_model_can_have_is_refused(change: dict[str, object]) -> None:

@@ -102,6 +102,27 @@ def test_a_copied_gallery_scores_as_the_smaller_model_does(
     assert status["bytes_per_image"] == each
 
 
+def test_a_refined_gallery_is_copied_and_says_how_it_was_refined(
+    model: MetricModel, full: Gallery, tmp_path: Path
+) -> None:
+    folder, small = tmp_path / "model", tmp_path / "small"
+    given = ("reduce", full.path, folder, "--model", model_folder())
+    assert run(*given, "--whiten", 0.5, "--remove-position", 3).exit_code == 0
+    assert run("create", small, "--model", folder).exit_code == 0
+    assert f"{COUNT} added" in run("copy", full.path, small, "--model", folder).output
+    status = json.loads(run("status", small, "--json").output)
+    assert (status["whitening"], status["positional_removed"]) == (0.5, 3)
+    assert status["dimensions"] == model.spec.dimensions - 3
+    direct = new_images(MetricModel.load(folder))
+    with Gallery.open(small) as gallery:
+        contributions, bias = gallery.view.decompositions([one.id for one in direct])
+    for kept, made in ((contributions, "contributions"), (bias, "bias")):
+        expected = np.stack([getattr(one, made) for one in direct])
+        np.testing.assert_allclose(kept, expected, atol=np.abs(expected).max() / 500)
+    # An earlier version must say that it is too old, not that the gallery is damaged.
+    assert json.loads((small / "gallery.json").read_text())["format"] == 3
+
+
 def test_a_copy_of_the_same_model_changes_how_numbers_are_kept(
     model: MetricModel, full: Gallery, tmp_path: Path
 ) -> None:
@@ -138,9 +159,13 @@ def test_models_that_do_not_belong_together_are_refused(
 
 def test_bad_arguments_say_what_is_allowed(full: Gallery, tmp_path: Path) -> None:
     given = ("reduce", full.path, tmp_path / "model", "--model", model_folder())
-    assert "--dimensions, --grid or both" in run(*given).output
+    assert "--dimensions, --grid, --whiten or --remove" in run(*given).output
     assert "is allowed" in run(*given, "--dimensions", 100_000).output
     assert "is allowed" in run(*given, "--grid", 1000, 1).output
+    assert "0<=x<=1" in run(*given, "--whiten", 1.5).output
+    assert "cannot be projected" in run(*given, "--remove-position", 100_000).output
+    removed = run(*given, "--grid", 1, 2, "--remove-position", 2).output
+    assert "2 positions differ along at most 1 directions" in removed
     assert not (tmp_path / "model").exists()
     (tmp_path / "model").mkdir()
     assert "already exists" in run(*given, "--dimensions", 8).output

@@ -17,6 +17,7 @@ from torch import nn
 from partlens.common import strict_json
 from partlens.common.compute import CPU, Compute
 from partlens.common.durable import move_into_place
+from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.backbone import Backbone, FloatArray, OnnxBackbone
 from partlens.explainer.completeness import Completeness
 from partlens.explainer.decomposition import Decomposition
@@ -207,8 +208,13 @@ class MetricModel:
             shutil.rmtree(draft, ignore_errors=True)
         return replace(self, spec=spec)
 
-    def decompose_pixels(self, pixels: FloatArray) -> Decompositions:
+    def decompose_pixels(
+        self, pixels: FloatArray, require_waiting: RequireWaiting = wait_always
+    ) -> Decompositions:
         """Decompositions of preprocessed pixels, float32 [N, 3, height, width].
+
+        Args:
+            require_waiting: called before each part of the work; what it raises ends it early.
 
         Raises:
             ShapeError: pixels of another shape, or the model gives NaN or infinity.
@@ -216,17 +222,25 @@ class MetricModel:
         shape = (3, self.spec.preprocessing.height, self.spec.preprocessing.width)
         if pixels.ndim != 4 or pixels.shape[1:] != shape:
             raise ShapeError(f"pixels have shape {pixels.shape}; this model needs [N, {shape}]")
-        return self.decompose_features(torch.from_numpy(self.backbone(pixels)))
+        require_waiting()
+        return self.decompose_features(torch.from_numpy(self.backbone(pixels)), require_waiting)
 
-    def decompose_features(self, feature: torch.Tensor) -> Decompositions:
+    def decompose_features(
+        self, feature: torch.Tensor, require_waiting: RequireWaiting = wait_always
+    ) -> Decompositions:
         """Decompositions of what the backbone gave, [N, C, rows, cols] or tokens [N, T, C].
+
+        Args:
+            require_waiting: as of decompose_pixels.
 
         Raises:
             ShapeError: another shape, or the model gives NaN or infinity.
         """
         names = self.spec.extras
         with one_torch_thread():
-            contributions, bias = linearise(self.head, feature, self.rules)
+            contributions, bias = linearise(
+                self.head, feature, self.rules, require_waiting=require_waiting
+            )
             # Whatever is not finite makes the sum so.
             if not (contributions.sum(1) + bias).isfinite().all():
                 raise ShapeError("the model gave NaN or infinity for these images")

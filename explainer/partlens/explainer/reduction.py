@@ -1,8 +1,9 @@
 """Smaller models: the same backbone and head, with fewer positions or fewer dimensions.
 
-Pooling neighbouring positions and projecting are linear, so the result is again a model:
-contributions and bias sum to its embedding, and every score and map is exact for it. Fitting
-measures what the smaller model loses against the larger one.
+Pooling neighbouring positions and any linear map of contributions give a model again: contributions
+and bias sum to its embedding, and every score and map is exact for it. Besides dropping dimensions,
+a projection may whiten the others and remove directions of position; the similarity of the model
+is then that of the new space. Fitting measures what is dropped.
 Axis letters: N images, P positions, D dimensions, K of them kept.
 """
 
@@ -21,61 +22,131 @@ from partlens.explainer.spec import Reduction
 
 FloatArray = NDArray[np.float32]
 _CHUNK = 64
+_LEAST_SHARE = 1e-6
+"""Whitening takes an eigenvalue for at least this share of the largest: smaller ones are rounding
+errors of stored contributions."""
 _NAME, _WEIGHT = "projection", "projection.weight"
 
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """Projection onto the K orthonormal directions that keep most of the squared length.
+    """A linear map of contributions and bias from D to K dimensions.
 
-    It is not centred, since subtracting a mean from every position would break the sum.
+    Its directions are those that keep most of the squared length. It is not centred, since
+    subtracting a mean from every position would break the sum.
 
     Attributes:
-        basis: orthonormal columns, float32 [D, K].
+        basis: float32 [D, K]; its columns are orthogonal, and of length 1 unless whitened.
         lost: fraction of the sum of |c_p|^2 and |b|^2 that it drops, on the images it was fitted
             to; similarities are made of such products c_p.c_p.
         images: number of images it was fitted to.
+        whitening: exponent t; direction k is divided by its (eigenvalue k / eigenvalue 1)^(t/2).
+        removed: number of positional directions, to which all columns are orthogonal.
     """
 
     basis: FloatArray
     lost: float
     images: int
+    whitening: float = 0.0
+    removed: int = 0
 
     @classmethod
     def fit(
-        cls, images: Iterable[tuple[FloatArray, FloatArray]], width: int, dimensions: int
+        cls,
+        images: Iterable[tuple[FloatArray, FloatArray]],
+        width: int,
+        dimensions: int | None = None,
+        *,
+        whitening: float = 0.0,
+        removed: int = 0,
     ) -> "Projection":
         """Fit a projection to images.
 
         Args:
             images: batches of contributions [N, P, D] and bias [N, D].
             width: D.
-            dimensions: K.
+            dimensions: K; None keeps all that `removed` leaves.
+            whitening: 0 keeps all lengths; 1 makes all K directions equally long on these images.
+            removed: how many positional directions to project out first: those along which the
+                mean contributions of the P positions differ most (see _positional).
 
         Raises:
-            ShapeError: K is not in 1..D, or there is no image.
+            ShapeError: K is not in 1..D - removed, whitening is not in 0..1, fewer than
+                removed + 1 positions, or no image.
         """
-        if not 1 <= dimensions <= width:
+        most = width - removed
+        if dimensions is None:
+            dimensions = most
+        if not 1 <= dimensions <= most:
             raise ShapeError(
-                f"{width} dimensions cannot be projected to {dimensions}; 1 to {width} is allowed"
+                f"{width} dimensions less {removed} positional ones cannot be projected to"
+                f" {dimensions}; 1 to {most} is allowed"
             )
-        moment, count = np.zeros((width, width)), 0
-        for contributions, bias in images:
-            moment += bias.T @ bias
-            for start in range(0, len(contributions), _CHUNK):
-                some = contributions[start : start + _CHUNK].reshape(-1, width)
-                moment += some.T @ some
-            count += len(contributions)
-        if not count:
-            raise ShapeError("a projection is fitted to images, and there are none; add some first")
-        values, vectors = np.linalg.eigh(moment)
-        kept, total = values[::-1][:dimensions].sum(), values.sum()
-        basis = np.ascontiguousarray(vectors[:, ::-1][:, :dimensions], np.float32)
-        return cls(basis, float(1 - kept / total) if total > 0 else 0.0, count)
+        if not 0 <= whitening <= 1:
+            raise ShapeError(f"a whitening of {whitening} is not possible; 0 to 1 is allowed")
+        moment, mean, count = _moments(images, width)
+        kept_directions = _others(_positional(mean, removed))
+        values, vectors = np.linalg.eigh(kept_directions.T @ moment @ kept_directions)
+        values, vectors = values[::-1][:dimensions], vectors[:, ::-1][:, :dimensions]
+        kept, total = values.sum(), np.trace(moment)
+        basis = kept_directions @ vectors * _scales(values, whitening)
+        return cls(
+            np.ascontiguousarray(basis, np.float32),
+            float(np.clip(1 - kept / total, 0, 1)) if total > 0 else 0.0,
+            count,
+            whitening,
+            removed,
+        )
 
     def __call__(self, vectors: FloatArray) -> FloatArray:
         """Project contributions or bias from [..., D] to [..., K]."""
         return vectors @ self.basis
+
+
+def _moments(
+    images: Iterable[tuple[FloatArray, FloatArray]], width: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Sum of c_p c_p^T and b b^T [D, D], mean contributions [P, D], and the number of images."""
+    moment, total, count = np.zeros((width, width)), np.zeros((1, width)), 0
+    for contributions, bias in images:
+        moment += bias.T @ bias
+        for start in range(0, len(contributions), _CHUNK):
+            some = contributions[start : start + _CHUNK].reshape(-1, width)
+            moment += some.T @ some
+        total = total + contributions.sum(0, dtype=np.float64)
+        count += len(contributions)
+    if not count:
+        raise ShapeError("a projection is fitted to images, and there are none; add some first")
+    return moment, total / count, count
+
+
+def _positional(mean: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Orthonormal directions [D, count] along which mean contributions [P, D] differ most.
+
+    What an image shows at a position changes from image to image; what its position adds does not,
+    and remains in the mean.
+    """
+    if not 0 <= count < len(mean):
+        raise ShapeError(
+            f"{len(mean)} positions differ along at most {len(mean) - 1} directions, so {count}"
+            " positional directions cannot be removed"
+        )
+    _, _, directions = np.linalg.svd(mean - mean.mean(0), full_matrices=False)
+    return np.asarray(directions[:count].T, np.float64)
+
+
+def _others(directions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Orthonormal directions [D, D - R] that complete R orthonormal ones [D, R]."""
+    complete, _ = np.linalg.qr(directions, mode="complete")
+    return np.asarray(complete[:, directions.shape[1] :], np.float64)
+
+
+def _scales(values: NDArray[np.float64], whitening: float) -> NDArray[np.float64]:
+    """Factor of each direction with an eigenvalue, largest first [K]; 1 for the first."""
+    if values[0] <= 0:
+        return np.ones(len(values))
+    shares = np.maximum(values / values[0], _LEAST_SHARE)
+    return np.asarray(shares ** (-whitening / 2), np.float64)
 
 
 def smaller(
@@ -112,6 +183,8 @@ def smaller(
         dimensions=spec.dimensions,
         lost=round(projection.lost, 6) if projection else 0.0,
         images=projection.images if projection else 0,
+        whitening=projection.whitening if projection else 0.0,
+        removed=projection.removed if projection else 0,
     )
     head, dimensions, steps = model.head, spec.dimensions, spec.head
     if projection is not None:

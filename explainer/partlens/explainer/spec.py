@@ -12,6 +12,8 @@ _MOST_NUMBERS = 2**28
 """P x D of one image: 1 GiB as float32."""
 _OPTIONAL = {"reduction", "registration"}
 """Keys of model.json that only newer formats have."""
+_UNREFINED = {"whitening": 0.0, "removed": 0}
+"""What a reduction of format 2 leaves out."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Reduction:
         lost: fraction of the squared length of contributions and bias that the projection drops,
             on the images it was fitted to; 0 if all dimensions are kept.
         images: number of these images.
+        whitening: exponent t: the projection divides each direction by its eigenvalue^(t/2).
+        removed: number of positional directions that are projected out.
 
     Raises:
         ModelFileError: an impossible value.
@@ -35,28 +39,46 @@ class Reduction:
     dimensions: int
     lost: float
     images: int
+    whitening: float = 0.0
+    removed: int = 0
 
     def __post_init__(self) -> None:
-        if min(*self.grid, self.dimensions) < 1 or self.images < 0 or not 0 <= self.lost <= 1:
+        fractions = 0 <= self.lost <= 1 and 0 <= self.whitening <= 1
+        counts = self.images >= 0 and 0 <= self.removed < self.dimensions
+        if min(*self.grid, self.dimensions) < 1 or not fractions or not counts:
             raise ModelFileError(f"model.json: {self} is not a possible reduction")
         _require_size("reduction", self.grid, self.dimensions)
 
+    @property
+    def refined(self) -> bool:
+        """Whether it does more than drop dimensions and positions, which needs format 3."""
+        return self.whitening > 0 or self.removed > 0
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values for model.json; unless it is refined, those of format 2."""
+        plain = asdict(self) | {"grid": list(self.grid)}
+        return plain if self.refined else {k: v for k, v in plain.items() if k not in _UNREFINED}
+
     @classmethod
     def from_json(cls, plain: object) -> "Reduction":
-        """Inverse of ModelSpec.to_json for this part; raises ModelFileError."""
-        match plain:
+        """Inverse of to_json; raises ModelFileError."""
+        given = _UNREFINED | plain if isinstance(plain, dict) else {}
+        match given:
             case {
                 "of": str(of),
                 "grid": [int(rows), int(cols)],
                 "dimensions": int(dimensions),
                 "lost": int(lost) | float(lost),
                 "images": int(images),
+                "whitening": int(whitening) | float(whitening),
+                "removed": int(removed),
                 **unknown,
-            } if not unknown:
-                return cls(of, (rows, cols), dimensions, _number("lost", lost), images)
+            } if not unknown and not any(isinstance(value, bool) for value in given.values()):
+                lost, whitening = _number("lost", lost), _number("whitening", whitening)
+                return cls(of, (rows, cols), dimensions, lost, images, whitening, removed)
         raise ModelFileError(
-            f"model.json: reduction must have {[field.name for field in fields(cls)]}, each of the"
-            f" right type; it is {plain!r}"
+            f"model.json: reduction must have {[field.name for field in fields(cls)]}, of which"
+            f" {list(_UNREFINED)} may be left out, each of the right type; it is {plain!r}"
         )
 
 
@@ -137,8 +159,10 @@ class ModelSpec:
 
     @property
     def format(self) -> int:
-        """The oldest format of model.json that holds it: 1, 2 (reduced) or 3 (registered)."""
-        if self.registered is not None:
+        """The oldest format of model.json that holds it: 1, 2 (reduced) or 3 (registered, or
+        refined)."""
+        refined = self.reduction is not None and self.reduction.refined
+        if refined or self.registered is not None:
             return 3
         return 1 if self.reduction is None else 2
 
@@ -151,7 +175,7 @@ class ModelSpec:
         }
         del plain["reduction"], plain["registered"]
         if self.reduction is not None:
-            plain["reduction"] = asdict(self.reduction) | {"grid": list(self.reduction.grid)}
+            plain["reduction"] = self.reduction.to_json()
         if self.registered is not None:
             plain["registration"] = self.registered.to_json()
         return plain

@@ -109,25 +109,53 @@ def add(
     type=click.IntRange(1),
     help="Rows and columns to keep; neighbouring cells are summed.",
 )
+@click.option(
+    "--whiten",
+    "whitening",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="How far to even out the lengths of the dimensions: 0 keeps them, 1 makes them equal.",
+)
+@click.option(
+    "--remove-position",
+    "removed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Dimensions that say where a cell is, to remove first; for transformers.",
+)
 def reduce(
     gallery: Path,
     smaller_model: Path,
     model: Path,
     dimensions: int | None,
     grid: tuple[int, int] | None,
+    whitening: float,
+    removed: int,
 ) -> None:
     """Create the model folder SMALLER_MODEL with fewer dimensions or positions, fitted to GALLERY.
 
     A gallery made with it (`index create`, then `index add` or `index copy`) takes less space, and
     every score and map is exact for that model. The loss is printed; measure its effect with
-    `evaluate parts`.
+    `evaluate parts`. --whiten and --remove-position change which images are similar: measure them
+    first.
     """
-    if dimensions is None and grid is None:
-        raise click.UsageError("give --dimensions, --grid or both")
+    if dimensions is None and grid is None and not whitening and not removed:
+        raise click.UsageError("give --dimensions, --grid, --whiten or --remove-position")
     with clear_errors():
         loaded = MetricModel.load(model)
         with Gallery.open(gallery, loaded.spec) as opened:
-            spec = fit_smaller(opened, loaded, smaller_model, grid, dimensions).spec
+            made = fit_smaller(
+                opened,
+                loaded,
+                smaller_model,
+                grid,
+                dimensions,
+                whitening=whitening,
+                removed=removed,
+            )
+    spec = made.spec
     lost = spec.reduction.lost if spec.reduction else 0.0
     say(
         f"{smaller_model}: {spec.positions} positions of {spec.dimensions} dimensions, reduced from"
@@ -202,6 +230,8 @@ def status(gallery: Path, as_json: bool) -> None:
         if spec.reduction is not None:
             facts["lost_share"] = spec.reduction.lost
             facts["reduced_from"] = spec.reduction.of
+            facts["whitening"] = spec.reduction.whitening
+            facts["positional_removed"] = spec.reduction.removed
     if as_json:
         say(json.dumps(facts))
     else:

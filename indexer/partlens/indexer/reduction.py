@@ -30,6 +30,9 @@ def fit_smaller(
     folder: Path,
     grid: tuple[int, int] | None = None,
     dimensions: int | None = None,
+    *,
+    whitening: float = 0.0,
+    removed: int = 0,
 ) -> MetricModel:
     """Save a smaller model, its projection fitted to a gallery's images on its own grid.
 
@@ -37,6 +40,7 @@ def fit_smaller(
         model: the one that the gallery is bound to.
         folder: of the smaller model.
         grid, dimensions: to keep; None for all.
+        whitening, removed: of the projection; see Projection.fit.
 
     Raises:
         ShapeError: more than the model has, or a projection is to be fitted to no image.
@@ -48,7 +52,7 @@ def fit_smaller(
     if gallery.spec.digest != model.spec.digest:
         raise ModelMismatchError(gallery.spec.digest, model.spec.digest)
     projection = None
-    if dimensions is not None:
+    if dimensions is not None or whitening or removed:
         view = gallery.view
         ids = sorted(view.digests())
         some = np.unique(np.linspace(0, len(ids) - 1, min(len(ids), FITTED_IMAGES)).astype(int))
@@ -58,7 +62,9 @@ def fit_smaller(
         )
         to = grid or model.spec.grid
         pooled = ((pool(c, model.spec.grid, to), bias) for c, bias in read)
-        projection = Projection.fit(pooled, model.spec.dimensions, dimensions)
+        projection = Projection.fit(
+            pooled, model.spec.dimensions, dimensions, whitening=whitening, removed=removed
+        )
     return smaller(model, folder.name, grid, projection).save(folder)
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import weakref
 from collections.abc import Mapping
 
 import pytest
@@ -14,7 +15,7 @@ from torch import Tensor
 from partlens.explainer.errors import ShapeError, UnsupportedOperatorError
 from partlens.explainer.head import live, rules
 from partlens.explainer.head.linearise import linearise
-from partlens.explainer.head.operators import Attribute, Head, Operator
+from partlens.explainer.head.operators import Attribute, Head, Operator, last_reads
 from partlens.explainer.head.rules import KINDS, RULES
 from partlens.explainer.head.run import run
 
@@ -355,6 +356,68 @@ def test_a_feature_of_another_size_is_refused() -> None:
         linearise(HEADS["gap"], torch.zeros(C, ROWS))
     with pytest.raises(ShapeError, match="flatten"):
         linearise(chain(("relu", ("feature",), {})), torch.zeros(1, C, ROWS, COLS))
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_value_is_dropped_after_its_last_reader_and_no_earlier(name: str) -> None:
+    head, dropped = HEADS[name], last_reads(HEADS[name])
+    order = [operator.name for operator in head.operators]
+    for value in {*order, *head.weights, "feature"} - {head.output}:
+        readers = [at for at, each in enumerate(head.operators) if value in each.inputs]
+        # What nothing reads is dropped as soon as it is written; an unused weight stays.
+        after = order[max(readers)] if readers else value
+        assert readers or value in order or not any(value in names for names in dropped.values())
+        if readers or value in order:
+            assert [at for at, names in dropped.items() if value in names] == [after]
+    assert not any(head.output in names for names in dropped.values())
+
+
+def test_a_long_head_keeps_only_the_values_that_are_still_to_be_read() -> None:
+    """Of 8 steps each doubles the one before; the sixth adds the first to it instead."""
+    kinds = dict(RULES)
+    alive, seen = list[int](), list[weakref.ref[Tensor]]()
+
+    def rule(_: Operator, x: live.Live, *more: live.Live) -> live.Live:
+        alive.append(sum(one() is not None for one in seen))
+        kind, other = ("add", more[0]) if more else ("mul", 2.0)
+        result = kinds[kind](Operator(kind, "", "", (), {}), x, other)
+        assert isinstance(result, live.Live)
+        seen.append(weakref.ref(result.contributions))
+        return result
+
+    chained = tuple(
+        Operator("probe", str(i), "", (str(i - 1) if i else "feature", *(["0"] if i == 5 else [])))
+        for i in range(8)
+    )
+    head = Head((*chained, Operator("mean", "e", "", ("7",), SPACE)), {}, "e")
+    contributions, bias = linearise(head, features(0, 2), [("probe", rule)])
+    expected = features(0, 2) * (2**5 + 2) * 4
+    torch.testing.assert_close(contributions, expected.flatten(2).mT / (ROWS * COLS))
+    assert bias.shape == (2, C)
+    assert alive == [0, 1, 2, 2, 2, 2, 1, 1]
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_the_work_ends_before_the_next_operator_when_nobody_waits(name: str) -> None:
+    class GoneError(Exception):
+        pass
+
+    asked = 0
+
+    def require_waiting() -> None:
+        nonlocal asked
+        asked += 1
+        if asked > allowed:
+            raise GoneError
+
+    for allowed in range(len(HEADS[name].operators)):
+        asked = 0
+        with pytest.raises(GoneError):
+            linearise(HEADS[name], features(1, 2), require_waiting=require_waiting)
+        assert asked == allowed + 1
+    asked, allowed = 0, len(HEADS[name].operators)
+    linearise(HEADS[name], features(1, 2), require_waiting=require_waiting)
+    assert asked == allowed
 
 
 MIXING = chain(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from partlens.common.waiting import RequireWaiting
 from partlens.explainer.errors import ShapeError
 from partlens.explainer.model import Decompositions
 from partlens.server.errors import OverloadedError
@@ -27,8 +28,9 @@ class Recorder:
         self.may_go = threading.Event()
         self.may_go.set()
 
-    def __call__(self, pixels: Array) -> Decompositions:
+    def __call__(self, pixels: Array, require_waiting: RequireWaiting) -> Decompositions:
         assert self.may_go.wait(DEADLINE)
+        require_waiting()
         self.sizes.append(len(pixels))
         if np.isnan(pixels).any():
             raise ShapeError("NaN")
@@ -42,7 +44,7 @@ def image(value: float) -> Array:
 
 @asynccontextmanager
 async def batcher(
-    model: Callable[[Array], Decompositions], **options: float
+    model: Callable[[Array, RequireWaiting], Decompositions], **options: float
 ) -> AsyncIterator[Batcher]:
     made = Batcher(model, Metrics().model, **({"most": 4, "wait": 0.01, "queue": 8} | options))  # type: ignore[arg-type]
     yield made
@@ -109,3 +111,20 @@ async def test_an_image_whose_caller_is_gone_is_left_out() -> None:
         model.may_go.set()
         await asyncio.wait_for(asyncio.gather(first, others[0]), DEADLINE)
     assert model.sizes == [1, 1]
+
+
+@pytest.mark.parametrize("left", [1, 2])
+async def test_a_pass_ends_early_when_all_of_its_callers_are_gone(left: int) -> None:
+    model = Recorder()
+    model.may_go.clear()
+    async with batcher(model, most=2) as queue:
+        tasks = [asyncio.create_task(queue.decompose(image(i))) for i in range(2)]
+        await asyncio.sleep(0.05)  # the pass runs
+        for task in tasks[:left]:
+            task.cancel()
+        await asyncio.sleep(0)
+        model.may_go.set()
+        seen = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), DEADLINE)
+        assert (await asyncio.wait_for(queue.decompose(image(7)), DEADLINE)).bias[0] == 7
+    assert model.sizes == ([2, 1] if left == 1 else [1])
+    assert sum(isinstance(one, Decomposed) for one in seen) == 2 - left

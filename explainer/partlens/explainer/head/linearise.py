@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.errors import ShapeError, UnsupportedOperatorError
 from partlens.explainer.head.live import MOST_NUMBERS, Live, OversizeError, Statistic, start
-from partlens.explainer.head.operators import FEATURE, Head, Operator
+from partlens.explainer.head.operators import FEATURE, Head, Operator, last_reads
 from partlens.explainer.head.rules import KINDS, RULES, Rules
 from partlens.explainer.head.rules.freezing import Freeze
 from partlens.explainer.head.rules.kind import Function, Rule
@@ -26,6 +27,7 @@ def linearise(
     feature: Tensor,
     rules: Rules = (),
     functions: Mapping[str, Function] | None = None,
+    require_waiting: RequireWaiting = wait_always,
 ) -> tuple[Tensor, Tensor]:
     """c_p and b with E = sum_p c_p + b (completeness), for a batch of feature maps.
 
@@ -37,6 +39,7 @@ def linearise(
         feature: A, shape [N, C, rows, cols] or tokens [N, T, C]; every token is a position.
         rules: (kind, rule) pairs that take precedence over RULES.
         functions: kind -> function, to evaluate kinds that KINDS lacks.
+        require_waiting: called before each operator; what it raises ends the work early.
 
     Returns:
         Contributions [N, P, D] and bias [N, D], in the feature's dtype and on its device.
@@ -54,11 +57,11 @@ def linearise(
     # After attention every token depends on every other: T * T * C numbers per image.
     share = max(1, _TOKEN_BUDGET // (feature[0].numel() * feature.shape[1])) if len(feature) else 1
     if feature.ndim == 3 and len(feature) > share:
-        return _in_pieces(head, feature, share, rules, functions)
+        return _in_pieces(head, feature, share, rules, functions, require_waiting)
     try:
-        return _at_once(head, feature, rules, functions)
+        return _at_once(head, feature, rules, functions, require_waiting)
     except OversizeError:  # of several images; of one it is refused
-        return _in_pieces(head, feature, len(feature) // 2, rules, functions)
+        return _in_pieces(head, feature, len(feature) // 2, rules, functions, require_waiting)
 
 
 def _in_pieces(
@@ -67,23 +70,33 @@ def _in_pieces(
     images: int,
     rules: Rules,
     functions: Mapping[str, Function] | None,
+    require_waiting: RequireWaiting,
 ) -> tuple[Tensor, Tensor]:
-    starts = range(0, len(feature), images)
-    pieces = [linearise(head, feature[i : i + images], rules, functions) for i in starts]
+    pieces = [
+        linearise(head, feature[i : i + images], rules, functions, require_waiting)
+        for i in range(0, len(feature), images)
+    ]
     return torch.cat([c for c, _ in pieces]), torch.cat([b for _, b in pieces])
 
 
 def _at_once(
-    head: Head, feature: Tensor, rules: Rules, functions: Mapping[str, Function] | None
+    head: Head,
+    feature: Tensor,
+    rules: Rules,
+    functions: Mapping[str, Function] | None,
+    require_waiting: RequireWaiting,
 ) -> tuple[Tensor, Tensor]:
-    table = dict(reversed((*rules, *RULES)))
+    table, unread = dict(reversed((*rules, *RULES))), last_reads(head)
     values: dict[str, Value] = {
         name: weight.to(feature.device, feature.dtype) for name, weight in head.weights.items()
     }
     values[FEATURE] = start(feature)
     for operator in head.operators:
+        require_waiting()
         inputs = [values[name] if isinstance(name, str) else name for name in operator.inputs]
         values[operator.name] = _step(operator, inputs, table, functions)
+        for name in unread.get(operator.name, ()):
+            del values[name]
     return _embedding(values[head.output], head, feature)
 
 

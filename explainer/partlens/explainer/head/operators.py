@@ -129,6 +129,23 @@ def pruned(head: Head) -> Head:
     )
 
 
+def last_reads(head: Head) -> Mapping[str, tuple[str, ...]]:
+    """Operator -> the values and weights that no later operator reads, so that memory can be freed.
+
+    Includes the operator's own result if nothing reads it; never the head's output.
+    """
+    last = {name: operator.name for operator in head.operators for name in _reads(operator)}
+    last.pop(head.output, None)
+    reads: dict[str, tuple[str, ...]] = {}
+    for name, reader in last.items():
+        reads[reader] = (*reads.get(reader, ()), name)
+    return reads
+
+
+def _reads(operator: Operator) -> tuple[str, ...]:
+    return operator.name, *(name for name in operator.inputs if isinstance(name, str))
+
+
 def _normalised(operator: Operator, written: Mapping[str, Operator]) -> str | None:
     """The name of x if the operator is x / |x|, in one step or several; else None."""
     axes = operator.attributes.get("axes")

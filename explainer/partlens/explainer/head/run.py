@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from partlens.explainer.errors import ShapeError, UnsupportedOperatorError
-from partlens.explainer.head.operators import FEATURE, Head, Operator
+from partlens.explainer.head.operators import FEATURE, Head, Operator, last_reads
 from partlens.explainer.head.rules import KINDS
 from partlens.explainer.head.rules.kind import Function
 
@@ -33,13 +33,23 @@ def run(head: Head, feature: Tensor, functions: Mapping[str, Function] | None = 
         UnsupportedOperatorError: neither the functions nor KINDS have a kind.
         ShapeError: an operator does not take inputs of the given shape.
     """
-    return run_all(head, feature, functions)[head.output]
+    return _values(head, feature, functions, last_reads(head))[head.output]
 
 
 def run_all(
     head: Head, feature: Tensor, functions: Mapping[str, Function] | None = None
 ) -> dict[str, Tensor]:
     """Every value [N, ...] and weight of the head by name; arguments and errors as in run."""
+    return _values(head, feature, functions, {})
+
+
+def _values(
+    head: Head,
+    feature: Tensor,
+    functions: Mapping[str, Function] | None,
+    unread: Mapping[str, Sequence[str]],
+) -> dict[str, Tensor]:
+    """Values and weights by name, less those that are unread after an operator."""
     values: dict[str, Tensor] = {
         name: weight.to(feature.device, feature.dtype) for name, weight in head.weights.items()
     }
@@ -47,6 +57,8 @@ def run_all(
     for operator in head.operators:
         inputs = [values[name] if isinstance(name, str) else name for name in operator.inputs]
         values[operator.name] = evaluate(operator, inputs, functions)
+        for name in unread.get(operator.name, ()):
+            del values[name]
     return values
 
 

@@ -5,17 +5,19 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.waiting import RequireWaiting
 from partlens.explainer.errors import ShapeError
 from partlens.explainer.model import Decompositions
-from partlens.server.errors import OverloadedError, StoppingError
+from partlens.server.errors import CallerGoneError, OverloadedError, StoppingError
 from partlens.server.observe.metrics import ModelMetrics
 
 FloatArray = NDArray[np.float32]
-Model = Callable[[FloatArray], Decompositions]
+Model = Callable[[FloatArray, RequireWaiting], Decompositions]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +43,12 @@ class _Waiting:
 class Batcher:
     """Runs batches of images through the model on one thread.
 
-    While a pass runs, images gather for the next. Images of callers that are gone are dropped.
+    While a pass runs, images gather for the next. Images of callers that are gone are dropped. A
+    pass ends early when all of its callers are gone.
 
     Args:
-        model: maps preprocessed pixels [N, 3, height, width] to decompositions.
+        model: maps preprocessed pixels [N, 3, height, width] to decompositions; calls its second
+            argument now and then, and lets through what that raises.
         metrics: records passes and waiting images.
         most: most images in one pass.
         wait: seconds that the first image of a pass waits for more.
@@ -118,7 +122,7 @@ class Batcher:
                 if len(self._waiting) < self._most:
                     await asyncio.sleep(self._wait)
                 if batch := self._next():
-                    results = await self._run([one.pixels for one in batch])
+                    results = await self._run(batch)
                     for one, result in zip(batch, results, strict=True):
                         _tell(one.seen, result)
         finally:
@@ -127,12 +131,13 @@ class Batcher:
                 _tell(one.seen, StoppingError("the server is stopping; try again later"))
             self._waiting = []
 
-    async def _run(self, images: Sequence[FloatArray]) -> Sequence[Decomposed | Exception]:
-        loop = asyncio.get_running_loop()
+    async def _run(self, batch: Sequence[_Waiting]) -> Sequence[Decomposed | Exception]:
+        images, waiting = [one.pixels for one in batch], partial(_require_waiting, batch)
+        work, loop = partial(_pass, self._model, images, waiting), asyncio.get_running_loop()
         try:
             self._metrics.pass_images.observe(len(images))
             with self._metrics.pass_seconds.time():
-                return await loop.run_in_executor(self._thread, _pass, self._model, images)
+                return await loop.run_in_executor(self._thread, work)
         except RuntimeError as error:  # the thread was shut down
             return [StoppingError(f"the server is stopping: {error}") for _ in images]
         except Exception as error:  # its callers must not wait for ever
@@ -154,6 +159,11 @@ def _in_turn(waiting: Sequence[_Waiting]) -> list[_Waiting]:
     return [waiting[i] for i in sorted(range(len(waiting)), key=turns.__getitem__)]
 
 
+def _require_waiting(batch: Sequence[_Waiting]) -> None:
+    if all(one.seen.cancelled() for one in batch):
+        raise CallerGoneError("the callers of all images of this pass are gone")
+
+
 def _tell(seen: "asyncio.Future[Decomposed]", result: Decomposed | Exception) -> None:
     if seen.done():
         return  # cancelled while the pass ran
@@ -163,12 +173,14 @@ def _tell(seen: "asyncio.Future[Decomposed]", result: Decomposed | Exception) ->
         seen.set_result(result)
 
 
-def _pass(model: Model, images: Sequence[FloatArray]) -> list[Decomposed | Exception]:
+def _pass(
+    model: Model, images: Sequence[FloatArray], require_waiting: RequireWaiting
+) -> list[Decomposed | Exception]:
     try:
-        made = model(np.stack(images))
+        made = model(np.stack(images), require_waiting)
     except Exception as error:
         # One image may be the cause; do not fail the others.
         if len(images) > 1 and isinstance(error, ShapeError):
-            return [result for one in images for result in _pass(model, [one])]
+            return [result for one in images for result in _pass(model, [one], require_waiting)]
         return [error for _ in images]
     return [Decomposed(made.contributions[i], made.bias[i]) for i in range(len(images))]
