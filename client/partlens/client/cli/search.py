@@ -102,6 +102,7 @@ def search(
         )
         answer = _joined(list(pages))
         shown = [] if report is None else images.to_show(client)
+        bias_share = 0.0 if report is None else client.get_gallery().model.bias_share
         if not answer.hits:
             say(_why_none(where, client), err=True)
     if as_json:
@@ -111,7 +112,7 @@ def search(
         for number, query in enumerate(answer.queries, start=1):
             say(f"query image {number} is kept as --query-id {query.id}")
     if report is not None:
-        write_page(report, search_page(answer, shown, regions, score, images.names))
+        write_page(report, search_page(answer, shown, regions, score, images.names, bias_share))
 
 
 def _why_none(where: Filter, client: Client) -> str:

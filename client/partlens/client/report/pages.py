@@ -13,6 +13,7 @@ from partlens.client.questions import QueryRegion, Score
 from partlens.client.report.overlay import EXCLUDED, MARKED, Scale, explained, outlined
 from partlens.client.report.pictures import data_uri, shown_or_blank
 from partlens.client.standing import StandingMatch
+from partlens.common.bias import bias_warning
 from partlens.common.regions import Box, Mask, Point, Polygon, Region
 
 _WIDE = 1.6
@@ -25,6 +26,7 @@ def search_page(
     regions: Sequence[QueryRegion],
     score: Score = "default",
     names: Sequence[str] = (),
+    bias_share: float = 0.0,
 ) -> str:
     """The report of a search.
 
@@ -34,10 +36,12 @@ def search_page(
         regions: the regions that were searched for.
         score: the score that ranked the hits.
         names: names of the query images, such as their files; empty for none.
+        bias_share: of the gallery's model; a large one is warned of.
     """
     scale = Scale.of(*(hit.map for hit in answer.hits))
     return _render(
         "search.html.j2",
+        bias_share,
         queries=[
             _query(query, data, [one for one in enumerate(regions, 1) if one[1].image == number])
             | {"name": names[number] if names else ""}
@@ -50,15 +54,17 @@ def search_page(
     )
 
 
-def match_page(match: StandingMatch, thumbnail: bytes) -> str:
+def match_page(match: StandingMatch, thumbnail: bytes, bias_share: float = 0.0) -> str:
     """The report of a match of a standing query.
 
     Args:
         thumbnail: thumbnail of the image, encoded; b"" if it is not available.
+        bias_share: of the gallery's model; a large one is warned of.
     """
     scale = Scale.of(match.hit.map)
     return _render(
         "match.html.j2",
+        bias_share,
         name=match.query_name or match.query_id,
         query_id=match.query_id,
         revision=match.revision,
@@ -74,6 +80,7 @@ def pair_page(
     query_regions: Sequence[Region] = (),
     retrieved_regions: Sequence[Region] = (),
     names: tuple[str, str] = ("", ""),
+    bias_share: float = 0.0,
 ) -> str:
     """The report of an explained pair.
 
@@ -81,6 +88,7 @@ def pair_page(
         answer: the response; its partial maps follow query_regions, then retrieved_regions.
         query, retrieved: the pictures, encoded; b"" if one is not available.
         names: names of the two images, such as their files; "" for none.
+        bias_share: of the gallery's model; a large one is warned of.
     """
     sides = {"query": _Side(answer.query, query), "retrieved": _Side(answer.retrieved, retrieved)}
     sources = [("query", one) for one in query_regions]
@@ -94,6 +102,7 @@ def pair_page(
     partial_scale = Scale.of(*(one.map for one in answer.partial_maps))
     return _render(
         "pair.html.j2",
+        bias_share,
         similarity=answer.similarity,
         terms=answer.terms,
         scale=scale,
@@ -213,7 +222,7 @@ def _described(region: Region) -> str:
             return f"mask of {int(array.sum())} pixels"
 
 
-def _render(template: str, **values: object) -> str:
+def _render(template: str, bias_share: float, **values: object) -> str:
     def load(name: str) -> str:
         return (files("partlens.client.report") / "templates" / name).read_text(encoding="utf-8")
 
@@ -224,4 +233,5 @@ def _render(template: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(**values)
+    warning = bias_warning(bias_share)
+    return environment.get_template(template).render(warning=warning, **values)
