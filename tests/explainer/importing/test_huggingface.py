@@ -28,11 +28,11 @@ PREPROCESSOR = {
 }
 REGISTERS = ("class", "register_1", "register_2", "register_3")
 CASES: dict[str, tuple[Pooling | None, tuple[str, ...], tuple[int, int], int]] = {
-    "vit": (None, ("class",), (8, 8), 24),
+    "vit": ("cls", ("class",), (8, 8), 24),
     "vit_with_classifier": ("mean", ("class",), (8, 8), 24),
     "dinov2": ("cls", ("class",), (8, 8), 24),
     "dinov2_with_registers": ("mean", REGISTERS, (8, 8), 24),
-    "clip_vision": (None, ("class",), (8, 8), 10),
+    "clip_vision": ("cls", ("class",), (8, 8), 10),
     "clip": ("mean", ("class",), (8, 8), 10),
     "resnet": (None, (), (8, 8), 16),
     "convnext": ("mean", (), (2, 2), 20),
