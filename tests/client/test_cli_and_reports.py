@@ -25,12 +25,14 @@ from served import Served, picture, serving
 from partlens.cli.main import main
 from partlens.client import Client, Upload
 from partlens.client.answers import ActivationMap, GalleryImage, Hit, Query, SearchAnswer
+from partlens.client.cli.arguments import warn_of_bias
 from partlens.client.questions import QueryRegion
 from partlens.client.report.overlay import NEGATIVE, POSITIVE, Scale, colours, upsample
 from partlens.client.report.pages import search_page
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box, Mask, Point, Polygon
 from partlens.explainer.images import decode
+from partlens.explainer.model import read_spec
 
 
 @pytest.fixture
@@ -209,7 +211,27 @@ def test_explain_prints_terms_and_a_page(served: Served, query: Path, tmp_path: 
     assert len(found["partial_maps"]) == 2
     parsed = Page(page.read_text())
     assert len(parsed.pictures) == 2 + 4 + 2 * 2 and not parsed.without_text and not parsed.links
-    assert "cosine similarity" in partlens(served, *both).stdout
+    share = read_spec(served.model).bias_share
+    assert found["bias_share"] == share
+    shown = partlens(served, *both)
+    assert "cosine similarity" in shown.stdout
+    assert ("warning" in shown.stderr) == (share > 0.5)
+
+
+@pytest.mark.parametrize(
+    ("share", "warned"), [(0.0, False), (0.5, False), (0.51, True), (3.5, True)]
+)
+def test_a_model_that_is_mostly_bias_is_warned_of(
+    share: float, warned: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the terminal and on the page, with what it means and what to do."""
+    warn_of_bias(share)
+    printed = capsys.readouterr().err
+    answer = SearchAnswer([], "", [Query("q", 30, 44, (2, 2), Box(0, 0, 30, 44))], 1)
+    page = search_page(answer, [picture(1)], [], bias_share=share)
+    for text in (printed, page):
+        assert ("maps explain only the rest of a similarity" in text) == warned
+        assert ("partlens model suggest" in text) == warned
 
 
 def test_regions_of_either_image_are_explained(served: Served, tmp_path: Path) -> None:

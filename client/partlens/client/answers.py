@@ -179,7 +179,7 @@ class UpsertAnswer:
 
 @dataclass(frozen=True)
 class Model:
-    """The model that a gallery is bound to."""
+    """The model that a gallery is bound to; see Model in the .proto files."""
 
     name: str
     digest: str
@@ -187,6 +187,7 @@ class Model:
     grid: tuple[int, int]
     dimensions: int
     licence: str
+    bias_share: float
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,7 @@ def gallery(message: gallery_pb.GetGalleryResponse) -> GalleryAnswer:
             (model.rows, model.cols),
             model.dimensions,
             model.licence,
+            model.bias_share,
         ),
         Limits(
             limits.request_bytes,

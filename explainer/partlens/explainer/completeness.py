@@ -43,10 +43,12 @@ def measure(
         CompletenessError: the error is above TOLERANCE, or not a number.
         UnsupportedOperatorError: as linearise.
     """
-    contributions, bias = linearise(head, feature, rules)
-    bias = bias + contributions[:, :extras].sum(1)
-    contributions = contributions[:, extras:]
-    added = contributions.sum(1) + bias
+    biases, sums = list[Tensor](), list[Tensor]()
+    for i in range(len(feature)):  # contributions of many images at once may not fit in memory
+        contributions, constant = linearise(head, feature[i : i + 1], rules)
+        biases.append(constant + contributions[:, :extras].sum(1))
+        sums.append(contributions[:, extras:].sum(1) + biases[-1])
+    bias, added = torch.cat(biases), torch.cat(sums)
     if added.shape != embedding.shape:
         raise CompletenessError(
             f"the head gives embeddings of shape {list(added.shape)}, the model"

@@ -110,7 +110,7 @@ class GetGalleryResponse(_message.Message):
     def __init__(self, version: _Optional[int] = ..., images: _Optional[int] = ..., model: _Optional[_Union[Model, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "digest", "input_width", "input_height", "rows", "cols", "dimensions", "licence")
+    __slots__ = ("name", "digest", "input_width", "input_height", "rows", "cols", "dimensions", "licence", "bias_share")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     INPUT_WIDTH_FIELD_NUMBER: _ClassVar[int]
@@ -119,6 +119,7 @@ class Model(_message.Message):
     COLS_FIELD_NUMBER: _ClassVar[int]
     DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
     LICENCE_FIELD_NUMBER: _ClassVar[int]
+    BIAS_SHARE_FIELD_NUMBER: _ClassVar[int]
     name: str
     digest: str
     input_width: int
@@ -127,7 +128,8 @@ class Model(_message.Message):
     cols: int
     dimensions: int
     licence: str
-    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., input_width: _Optional[int] = ..., input_height: _Optional[int] = ..., rows: _Optional[int] = ..., cols: _Optional[int] = ..., dimensions: _Optional[int] = ..., licence: _Optional[str] = ...) -> None: ...
+    bias_share: float
+    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., input_width: _Optional[int] = ..., input_height: _Optional[int] = ..., rows: _Optional[int] = ..., cols: _Optional[int] = ..., dimensions: _Optional[int] = ..., licence: _Optional[str] = ..., bias_share: _Optional[float] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("request_bytes", "image_pixels", "query_images", "regions", "search_page_size", "list_page_size", "marks")

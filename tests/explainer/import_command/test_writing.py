@@ -1,5 +1,6 @@
 """What an import prints and refuses, whichever source it comes from."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -45,3 +46,18 @@ def test_a_map_of_one_position_is_refused_unless_it_is_meant(tmp_path: Path) -> 
     assert "grid: [1, 1]" in write(
         request(path, feature="pooled", one_position=True), tmp_path / "out"
     )
+
+
+def test_an_import_warns_of_a_model_that_is_mostly_bias(tmp_path: Path) -> None:
+    """The mean of a map plus a constant that is longer than it."""
+    path = tmp_path / "m.onnx"
+    asked = request(path, feature="feature")
+    assert not any("warning" in line for line in write(asked, tmp_path / "plain"))
+    made = onnx.load(path)
+    made.graph.initializer.append(helper.make_tensor("c", onnx.TensorProto.FLOAT, [1], [1000.0]))
+    made.graph.node.append(helper.make_node("Add", ["embedding", "c"], ["shifted"]))
+    made.graph.output[0].name = "shifted"
+    onnx.save(made, path)
+    lines = write(replace(asked, embedding="shifted"), tmp_path / "shifted")
+    (warning,) = (line for line in lines if line.startswith("warning: "))
+    assert "the bias of this model is 1.0" in warning and "partlens model suggest" in warning

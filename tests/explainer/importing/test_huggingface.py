@@ -13,10 +13,13 @@ from PIL import Image
 
 from partlens.explainer.cli import model as model_command
 from partlens.explainer.errors import ModelError
+from partlens.explainer.import_command.request import ImportRequest
+from partlens.explainer.import_command.writing import write
 from partlens.explainer.importing.huggingface import Pooling, load_pretrained
 from partlens.explainer.importing.huggingface_pixels import CLIP, HALF, preprocessing_from
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
+from partlens.explainer.starter.pictures import generate
 
 PREPROCESSOR = {
     "do_center_crop": True,
@@ -28,11 +31,11 @@ PREPROCESSOR = {
 }
 REGISTERS = ("class", "register_1", "register_2", "register_3")
 CASES: dict[str, tuple[Pooling | None, tuple[str, ...], tuple[int, int], int]] = {
-    "vit": (None, ("class",), (8, 8), 24),
+    "vit": ("cls", ("class",), (8, 8), 24),
     "vit_with_classifier": ("mean", ("class",), (8, 8), 24),
     "dinov2": ("cls", ("class",), (8, 8), 24),
     "dinov2_with_registers": ("mean", REGISTERS, (8, 8), 24),
-    "clip_vision": (None, ("class",), (8, 8), 10),
+    "clip_vision": ("cls", ("class",), (8, 8), 10),
     "clip": ("mean", ("class",), (8, 8), 10),
     "resnet": (None, (), (8, 8), 16),
     "convnext": ("mean", (), (2, 2), 20),
@@ -86,6 +89,33 @@ def test_a_folder_becomes_a_model_whose_parts_add_up(name: str, tmp_path: Path) 
     assert found.extras.shape == (3, len(extras), dimensions)
     assert np.abs(found.contributions).max(2).min() > 0  # every patch has its say
     assert set(found[0].extras) == set(extras)
+
+
+def test_the_pooling_that_leaves_less_to_the_bias_is_taken(tmp_path: Path) -> None:
+    pretrained.make("vit").save_pretrained(tmp_path / "hf")
+    shares = {}
+    found = load_pretrained(str(tmp_path / "hf"))
+    for pooling, module in found.modules.items():
+        live = MetricModel.from_module(
+            module,
+            feature_layer=found.feature_layer,
+            preprocessing=found.preprocessing,
+            name="x",
+            images=[picture.image for picture in generate(8, 0)],
+            extras=found.extras,
+        )
+        shares[pooling] = live.spec.bias_share
+    assert set(shares) == {"cls", "mean"}
+    best = min(shares, key=shares.__getitem__)
+    lines = write(ImportRequest("m", pretrained=str(tmp_path / "hf")), tmp_path / "made")
+    (said,) = (line for line in lines if line.startswith("pooling: "))
+    assert said.startswith(f"pooling: {best},")
+    assert all(f"{pooling} {share:.2f}" in said for pooling, share in shares.items())
+    made = MetricModel.load(tmp_path / "made")
+    pixels = np.random.default_rng(1).standard_normal((2, 3, 32, 32)).astype(np.float32)
+    seen = made.decompose_pixels(pixels)
+    expected = reference("vit", best, torch.from_numpy(pixels)).numpy()
+    np.testing.assert_allclose(seen.contributions.sum(1) + seen.bias, expected, atol=1e-4)
 
 
 def test_flags_override_the_folder(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import click
 
 from partlens.client import checks
 from partlens.client.errors import ClientError
+from partlens.common.bias import bias_warning
 from partlens.common.moments import in_utc, read_moment
 from partlens.common.terminal import say
 
@@ -86,6 +87,12 @@ def write_page(path: Path, page: str) -> None:
     except OSError as error:
         raise click.ClickException(f"{path}: {error.strerror}") from error
     say(f"report: {path.absolute().as_uri()}", err=True)
+
+
+def warn_of_bias(share: float) -> None:
+    """Print a warning if maps of a model with this bias share explain little."""
+    if (warning := bias_warning(share)) is not None:
+        say(f"warning: {warning}", err=True)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from partlens.client.answers import PairAnswer
 from partlens.client.cli.arguments import (
     clear_errors,
     output_options,
+    warn_of_bias,
     write_page,
 )
 from partlens.client.cli.connection import connection_options
@@ -52,13 +53,15 @@ def explain(
             query, retrieved, query_regions=first, retrieved_regions=second
         )
         shown = [] if report is None else images.to_show(client)
+        bias_share = client.get_gallery().model.bias_share
     if as_json:
-        say(json.dumps(_plain(answer)))
+        say(json.dumps(_plain(answer) | {"bias_share": bias_share}))
     else:
         say_table(_table(answer))
+        warn_of_bias(bias_share)
     if report is not None:
         names = (images.names[0], images.names[1])
-        write_page(report, pair_page(answer, shown[0], shown[1], first, second, names))
+        write_page(report, pair_page(answer, shown[0], shown[1], first, second, names, bias_share))
 
 
 def _plain(answer: PairAnswer) -> dict[str, object]:

@@ -121,6 +121,7 @@ def search(
         )
         answer = _joined(list(pages))
         shown = [] if report is None else images.to_show(client)
+        bias_share = 0.0 if report is None else client.get_gallery().model.bias_share
         if not answer.hits:
             say(_why_none(where, client, exclude_identical=exclude_identical), err=True)
     if as_json:
@@ -130,7 +131,8 @@ def search(
         for number, query in enumerate(answer.queries, start=1):
             say(f"query image {number} is kept as --query-id {query.id}")
     if report is not None:
-        write_page(report, search_page(answer, shown, regions, score, images.names, marks))
+        page = search_page(answer, shown, regions, score, images.names, marks, bias_share)
+        write_page(report, page)
 
 
 def _why_none(where: Filter, client: Client, *, exclude_identical: bool) -> str:

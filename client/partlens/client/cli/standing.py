@@ -175,7 +175,7 @@ def _report(folder: Path, match: StandingMatch, client: Client) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise click.ClickException(f"{folder}: {error.strerror}") from error
-    page = match_page(match, thumbnail)
+    page = match_page(match, thumbnail, client.get_gallery().model.bias_share)
     write_page(folder / f"{match.revision:09}-{name}.html", page)
 
 

@@ -13,6 +13,7 @@ from partlens.client.questions import GalleryImageId, Mark, QueryId, QueryRegion
 from partlens.client.report.overlay import EXCLUDED, MARKED, Scale, explained, outlined
 from partlens.client.report.pictures import data_uri, shown_or_blank
 from partlens.client.standing import StandingMatch
+from partlens.common.bias import bias_warning
 from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole
 
 _WIDE = 1.6
@@ -26,6 +27,7 @@ def search_page(
     score: Score = "default",
     names: Sequence[str] = (),
     marks: Sequence[Mark] = (),
+    bias_share: float = 0.0,
 ) -> str:
     """The report of a search.
 
@@ -36,10 +38,12 @@ def search_page(
         score: the score that ranked the hits.
         names: names of the query images, such as their files; empty for none.
         marks: the feedback that was given.
+        bias_share: of the gallery's model; a large one is warned of.
     """
     scale = Scale.of(*(hit.map for hit in answer.hits))
     return _render(
         "search.html.j2",
+        bias_share,
         queries=[
             _query(query, data, [one for one in enumerate(regions, 1) if one[1].image == number])
             | {"name": names[number] if names else ""}
@@ -53,15 +57,17 @@ def search_page(
     )
 
 
-def match_page(match: StandingMatch, thumbnail: bytes) -> str:
+def match_page(match: StandingMatch, thumbnail: bytes, bias_share: float = 0.0) -> str:
     """The report of a match of a standing query.
 
     Args:
         thumbnail: thumbnail of the image, encoded; b"" if it is not available.
+        bias_share: of the gallery's model; a large one is warned of.
     """
     scale = Scale.of(match.hit.map)
     return _render(
         "match.html.j2",
+        bias_share,
         name=match.query_name or match.query_id,
         query_id=match.query_id,
         revision=match.revision,
@@ -77,6 +83,7 @@ def pair_page(
     query_regions: Sequence[Region] = (),
     retrieved_regions: Sequence[Region] = (),
     names: tuple[str, str] = ("", ""),
+    bias_share: float = 0.0,
 ) -> str:
     """The report of an explained pair.
 
@@ -84,6 +91,7 @@ def pair_page(
         answer: the response; its partial maps follow query_regions, then retrieved_regions.
         query, retrieved: the pictures, encoded; b"" if one is not available.
         names: names of the two images, such as their files; "" for none.
+        bias_share: of the gallery's model; a large one is warned of.
     """
     sides = {"query": _Side(answer.query, query), "retrieved": _Side(answer.retrieved, retrieved)}
     sources = [("query", one) for one in query_regions]
@@ -97,6 +105,7 @@ def pair_page(
     partial_scale = Scale.of(*(one.map for one in answer.partial_maps))
     return _render(
         "pair.html.j2",
+        bias_share,
         similarity=answer.similarity,
         terms=answer.terms,
         scale=scale,
@@ -225,7 +234,7 @@ def _described(region: Region) -> str:
             return "the whole image"
 
 
-def _render(template: str, **values: object) -> str:
+def _render(template: str, bias_share: float, **values: object) -> str:
     def load(name: str) -> str:
         return (files("partlens.client.report") / "templates" / name).read_text(encoding="utf-8")
 
@@ -236,4 +245,5 @@ def _render(template: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(**values)
+    warning = bias_warning(bias_share)
+    return environment.get_template(template).render(warning=warning, **values)

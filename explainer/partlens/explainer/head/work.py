@@ -17,12 +17,13 @@ _CALL = 2**16
 """What it costs to call an operator, however small its inputs."""
 
 
-def require_bounded(head: Head, feature: tuple[int, ...]) -> None:
-    """Refuse a head that would need more than MOST_WORK for one image.
+def require_bounded(head: Head, feature: tuple[int, ...], allowed: int = MOST_WORK) -> None:
+    """Refuse a head that would need too much work for one image.
 
     Args:
         head: of kinds in KINDS.
         feature: shape of a feature map, [C, rows, cols] or [T, C].
+        allowed: multiplications.
 
     Raises:
         UnsupportedOperatorError: it would; names the operator that needs most.
@@ -36,7 +37,7 @@ def require_bounded(head: Head, feature: tuple[int, ...]) -> None:
         total += needed
         if needed >= most:
             most, worst = needed, step
-        if total > MOST_WORK and worst is not None:
+        if total > allowed and worst is not None:
             where = worst.operator
             raise UnsupportedOperatorError(
                 where.kind,
@@ -44,7 +45,7 @@ def require_bounded(head: Head, feature: tuple[int, ...]) -> None:
                 why=(
                     f"decomposing one image would need over {total:.1e} multiplications, of which"
                     f" operator {where.name!r} needs {most:.1e} ({positions:,} positions x"
-                    f" {most // max(1, positions):,}); {MOST_WORK:.1e} are allowed"
+                    f" {most // max(1, positions):,}); {allowed:.1e} are allowed"
                 ),
             )
 

@@ -1,8 +1,9 @@
 """A child process that imports one network, which may be untrusted.
 
 On its standard input: JSON with `memory` and `seconds`, its bounds; `request`; `folder`, the model
-folder to write; and `path`, where Python looks for modules. On its standard output: JSON with
-`lines` to print, or `error` with `usage`, whether an option is missing.
+folder to write, or `most`, the number of layers to measure for a suggestion; and `path`, where
+Python looks for modules. On its standard output: JSON with `lines` to print or a `suggestion`, or
+`error` with `usage`, whether an option is missing.
 """
 
 import json
@@ -30,11 +31,15 @@ def _answer(asked: dict[str, object]) -> dict[str, object]:
     from partlens.explainer.errors import ExplainerError
     from partlens.explainer.import_command.request import ImportRequest
     from partlens.explainer.import_command.source import MissingOptionError
-    from partlens.explainer.import_command.writing import write
+    from partlens.explainer.import_command.writing import suggested, write
 
     try:
         request = ImportRequest.from_json(asked["request"])  # type: ignore[arg-type]
-        return {"lines": write(request, Path(str(asked["folder"])))}
+        seconds = float(str(asked["seconds"]))
+        if "most" in asked:
+            found = suggested(request, seconds, int(str(asked["most"])))
+            return {"suggestion": found.to_json()}
+        return {"lines": write(request, Path(str(asked["folder"])), seconds)}
     except ExplainerError as error:
         return {"error": str(error), "usage": isinstance(error, MissingOptionError)}
     except Exception as error:

@@ -4,13 +4,16 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from partlens.common.confined import Bounds, ConfinedError, allowed, run_confined
 from partlens.common.durable import move_into_place
 from partlens.explainer.errors import ModelError
 from partlens.explainer.import_command.request import ImportRequest
 from partlens.explainer.import_command.source import MissingOptionError
+from partlens.explainer.import_command.suggestion import Suggestion
 from partlens.explainer.model import require_free
 
 
@@ -28,20 +31,34 @@ def import_confined(request: ImportRequest, folder: Path, bounds: Bounds) -> lis
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        lines = _run(request, draft / "model", bounds)
+        answer = _run(request, {"folder": str(draft / "model")}, bounds)
         move_into_place(draft / "model", folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return lines
+    return [str(line) for line in answer["lines"]]
 
 
-def _run(request: ImportRequest, folder: Path, bounds: Bounds) -> list[str]:
+def suggest_confined(request: ImportRequest, most: int, bounds: Bounds) -> Suggestion:
+    """What an import of a network would give at its last layers, measured in a child process.
+
+    Args:
+        most: layers to measure.
+
+    Raises:
+        MissingOptionError: the request lacks an option.
+        ModelError: it cannot be read or run, needs more memory or time, or crashes.
+    """
+    return Suggestion.from_json(_run(request, {"most": most}, bounds)["suggestion"])
+
+
+def _run(request: ImportRequest, task: Mapping[str, object], bounds: Bounds) -> dict[str, Any]:
+    """The child's answer, with `lines` or a `suggestion`."""
     asked = {
         "memory": bounds.memory,
         "seconds": bounds.seconds,
         "request": request.to_json(),
-        "folder": str(folder),
         "path": sys.path,
+        **task,
     }
     command = [sys.executable, "-P", "-m", "partlens.explainer.import_command.child"]
     try:
@@ -52,8 +69,8 @@ def _run(request: ImportRequest, folder: Path, bounds: Bounds) -> list[str]:
             f"the import {error}. If the network is sound, raise --time-limit or --memory-limit"
         ) from error
     match answer:
-        case {"lines": [*lines]}:
-            return [str(line) for line in lines]
+        case {"lines": [*_]} | {"suggestion": {}}:
+            return dict(answer)
         case {"error": str(why), "usage": True}:
             raise MissingOptionError(why)
         case {"error": str(why)} if "memory" in why:

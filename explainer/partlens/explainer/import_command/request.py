@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+AUTO = "auto"
+"""A feature layer that is chosen by measuring several."""
+
 
 @dataclass(frozen=True)
 class ImportRequest:
@@ -11,9 +14,11 @@ class ImportRequest:
 
     Attributes:
         name, licence: for model.json.
-        factory, weights, feature_layer: of --torch; feature_layer of --hf too.
+        factory, weights, feature_layer: of --torch; feature_layer of --hf too. A feature layer or
+            tensor may be AUTO.
         onnx_file, feature_tensor, other_size: of --onnx.
         embedding: of --torch and --onnx.
+        stride: most pixels between neighbours of the feature map; None for the network's own.
         pretrained, pooling: of --hf.
         extras: names of the first tokens that lie on no cell.
         one_position: allow a feature map of one position, which explains nothing.
@@ -30,6 +35,7 @@ class ImportRequest:
     feature_tensor: str = ""
     embedding: str = ""
     other_size: bool = False
+    stride: int | None = None
     pretrained: str | None = None
     pooling: str | None = None
     extras: tuple[str, ...] = ()

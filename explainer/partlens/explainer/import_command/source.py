@@ -2,99 +2,78 @@
 
 import os
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
 from partlens.explainer.errors import ModelError
-from partlens.explainer.import_command.request import ImportRequest
-from partlens.explainer.importing.fidelity import Imported
-from partlens.explainer.importing.onnx_file import from_onnx_file, read
-from partlens.explainer.importing.onnx_input import original as original_file
-from partlens.explainer.importing.onnx_input import pixel_input
-from partlens.explainer.importing.torch_module import (
-    declared_size,
-    load_module,
-    original,
-    with_onnx_backbone,
+from partlens.explainer.import_command.network import (
+    Described,
+    Images,
+    Network,
+    OnnxNetwork,
+    TorchNetwork,
 )
-from partlens.explainer.model import MetricModel
+from partlens.explainer.import_command.request import ImportRequest
+from partlens.explainer.importing.onnx_file import read
+from partlens.explainer.importing.onnx_input import pixel_input
+from partlens.explainer.importing.torch_module import declared_size, load_module
 from partlens.explainer.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from partlens.explainer.importing.huggingface import Pooling
+    from partlens.explainer.importing.huggingface import Pooling, Pretrained
 
 _USUAL = Preprocessing(224, 224)
 _OPTIONS = {"colour_order": "--colours"}
-
-
-@dataclass(frozen=True)
-class Sourced:
-    """What was imported.
-
-    Attributes:
-        imported: the model and the original.
-        origins: where each field of its preprocessing comes from, as "--height".
-    """
-
-    imported: Imported
-    origins: dict[str, str]
 
 
 class MissingOptionError(ModelError):
     """An option is missing; the message names it and what to choose from."""
 
 
-def sourced(request: ImportRequest, images: list[NDArray[np.uint8]]) -> Sourced:
-    """The network of a request, cut, decomposed and checked.
+def opened(request: ImportRequest, images: Images) -> Network:
+    """The network of a request, not yet cut.
 
     Args:
-        images: RGB, for the checks; may be empty.
+        images: RGB, to choose the pooling of --hf by.
 
     Raises:
-        ModelError: it cannot be imported; see its subclasses.
+        ModelError: it cannot be read; see its subclasses.
     """
     if request.onnx_file is not None:
-        return _from_onnx(request, Path(request.onnx_file), images)
+        return _from_onnx(request, Path(request.onnx_file))
     if request.pretrained is not None:
         return _from_hub(request, request.pretrained, images)
-    return _from_torch(request, images)
+    return _from_torch(request)
 
 
-def _from_onnx(request: ImportRequest, file: Path, images: list[NDArray[np.uint8]]) -> Sourced:
-    whole = read(file)
-    if not request.feature_tensor or not request.embedding:
-        outputs = ", ".join(output.name for output in whole.graph.output)
+def _from_onnx(request: ImportRequest, path: Path) -> Network:
+    whole = read(path)
+    outputs = [output.name for output in whole.graph.output]
+    embedding = request.embedding or (outputs[0] if len(outputs) == 1 else "")
+    if not request.feature_tensor or not embedding:
+        missing = "--embedding" if request.feature_tensor else "--feature-tensor and --embedding"
         raise MissingOptionError(
-            f"--onnx needs --feature-tensor and --embedding; the outputs of {file.name} are"
-            f" {outputs}"
+            f"--onnx needs {missing}; the outputs of {path.name} are {', '.join(outputs)}."
+            " --feature-tensor auto chooses by measuring; `partlens model suggest` lists tensors"
         )
     declared = pixel_input(whole)
     preprocessing = _chosen(declared.preprocessing(), request)
-    made = from_onnx_file(
-        file,
-        feature_tensor=request.feature_tensor,
-        embedding=request.embedding,
-        preprocessing=preprocessing,
-        name=request.name,
-        licence=request.licence,
-        images=images,
-        extras=request.extras,
-        other_size=request.other_size,
-    )
     known = {key: "ONNX file" for key in ("height", "width") if getattr(declared, key)}
     if declared.raw:
         known |= {"mean": "ONNX file", "std": "ONNX file"}
-    first = original_file(whole, declared, request.embedding, request.other_size)
-    return Sourced(Imported(made, first), _origins(request, known))
+    return OnnxNetwork(
+        file=whole,
+        embedding=embedding,
+        other_size=request.other_size,
+        described=Described(request.name, request.licence, request.extras),
+        preprocessing=preprocessing,
+        origins=_origins(request, known),
+    )
 
 
-def _from_torch(request: ImportRequest, images: list[NDArray[np.uint8]]) -> Sourced:
+def _from_torch(request: ImportRequest) -> Network:
     if request.factory is None or request.weights is None:
         raise MissingOptionError("--torch needs --weights")
     sys.path.insert(0, os.getcwd())  # as `python -m` has it
@@ -106,43 +85,47 @@ def _from_torch(request: ImportRequest, images: list[NDArray[np.uint8]]) -> Sour
     if (declared := declared_size(module)) is not None:
         usual = replace(usual, height=declared.height, width=declared.width)
         known = {side: f"the module's {declared.attribute}" for side in ("height", "width")}
-    preprocessing = _chosen(usual, request)
-    return Sourced(
-        _from_module(module, request.feature_layer, request.extras, preprocessing, request, images),
-        _origins(request, known),
+    return TorchNetwork(
+        module=module.eval(),
+        embedding=request.embedding,
+        described=Described(request.name, request.licence, request.extras),
+        preprocessing=_chosen(usual, request),
+        origins=_origins(request, known),
     )
 
 
-def _from_hub(request: ImportRequest, source: str, images: list[NDArray[np.uint8]]) -> Sourced:
+def _from_hub(request: ImportRequest, source: str, images: Images) -> Network:
     from partlens.explainer.importing.huggingface import load_pretrained
 
     found = load_pretrained(source, cast("Pooling | None", request.pooling))
-    layer = request.feature_layer or found.feature_layer
-    preprocessing = _chosen(found.preprocessing, request)
     known = dict.fromkeys(found.preprocessing.to_json(), "--hf")
-    made = _from_module(found.module, layer, found.extras, preprocessing, request, images)
-    return Sourced(made, _origins(request, known))
+    networks = {
+        pooling: TorchNetwork(
+            module=module,
+            embedding="",
+            described=Described(request.name, request.licence, found.extras),
+            preprocessing=_chosen(found.preprocessing, request),
+            origins=_origins(request, known),
+            preferred=found.feature_layer,
+        )
+        for pooling, module in found.modules.items()
+    }
+    return next(iter(networks.values())) if len(networks) == 1 else _pooled(networks, found, images)
 
 
-def _from_module(
-    module: "nn.Module",
-    layer: str,
-    extras: tuple[str, ...],
-    preprocessing: Preprocessing,
-    request: ImportRequest,
-    images: list[NDArray[np.uint8]],
-) -> Imported:
-    live = MetricModel.from_module(
-        module,
-        feature_layer=layer,
-        embedding=request.embedding,
-        preprocessing=preprocessing,
-        name=request.name,
-        licence=request.licence,
-        images=images,
-        extras=extras,
-    )
-    return Imported(with_onnx_backbone(live, images), original(module, request.embedding))
+def _pooled(
+    networks: "Mapping[Pooling, TorchNetwork]", found: "Pretrained", images: Images
+) -> Network:
+    """The network with the pooling that leaves least of the embedding to the bias."""
+    shares = {
+        pooling: network.model(found.feature_layer, images).spec.bias_share
+        for pooling, network in networks.items()
+    }
+    best = min(shares, key=shares.__getitem__)
+    measured = ", ".join(f"{pooling} {share:.2f}" for pooling, share in shares.items())
+    note = f"pooling: {best}, which leaves the smaller share of the embedding to the bias"
+    note += f" ({measured}); --pooling chooses another"
+    return replace(networks[best], notes=(note,))
 
 
 def _chosen(preprocessing: Preprocessing, request: ImportRequest) -> Preprocessing:
@@ -150,7 +133,7 @@ def _chosen(preprocessing: Preprocessing, request: ImportRequest) -> Preprocessi
     return replace(preprocessing, **request.pixels)
 
 
-def _origins(request: ImportRequest, known: dict[str, str]) -> dict[str, str]:
+def _origins(request: ImportRequest, known: Mapping[str, str]) -> dict[str, str]:
     """Where each field comes from: an option, the source, or the default."""
     given = {key: _OPTIONS.get(key, f"--{key}") for key in request.pixels}
-    return dict.fromkeys(_USUAL.to_json(), "default") | known | given
+    return dict.fromkeys(_USUAL.to_json(), "default") | dict(known) | given

@@ -1,24 +1,33 @@
 """An import, from request to model folder, and the lines to print."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.bias import bias_warning
 from partlens.common.files import read_file
 from partlens.explainer.errors import ImageError, ModelError
 from partlens.explainer.images import SUFFIXES, decode, image_files
-from partlens.explainer.import_command.request import ImportRequest
-from partlens.explainer.import_command.source import sourced
-from partlens.explainer.importing.fidelity import save_checked
+from partlens.explainer.import_command.network import Images, Network
+from partlens.explainer.import_command.request import AUTO, ImportRequest
+from partlens.explainer.import_command.source import opened
+from partlens.explainer.import_command.suggestion import Suggestion, chosen, suggest
+from partlens.explainer.importing.fidelity import Imported, save_checked
 from partlens.explainer.model import MetricModel
 
 _CHECKED_IMAGES = 8
+SECONDS = 1800.0
+"""That an import may take unless told otherwise."""
 
 
-def write(request: ImportRequest, folder: Path) -> list[str]:
+def write(request: ImportRequest, folder: Path, seconds: float = SECONDS) -> list[str]:
     """Import a network into a model folder, all of it or nothing.
+
+    Args:
+        seconds: time that the import may take, of which a choice of the layer uses a part.
 
     Returns:
         Lines that describe the model and what was measured.
@@ -26,24 +35,81 @@ def write(request: ImportRequest, folder: Path) -> list[str]:
     Raises:
         ExplainerError: it cannot be imported, or its images cannot be read.
     """
-    images = _some_images(request.images)
-    found = sourced(request, images)
-    spec = found.imported.model.spec
+    images = some_images(request.images)
+    pictures = images or generated()
+    network = opened(request, pictures)
+    layer, notes = _layer(request, network, pictures, seconds)
+    if request.stride is not None:
+        coarse, network = network, network.finer(layer, request.stride)
+    found = network.imported(layer, images)
+    if request.stride is not None:
+        notes.append(_of_finer(coarse, found, layer, pictures))
+        found = replace(found, model=_named(found.model, f"{layer} at stride {request.stride}"))
+    spec = found.model.spec
     if spec.positions == 1 and not request.one_position:
         raise ModelError(
             f"the feature layer {spec.feature_layer!r} gives a map of one position (1x1): no map"
             " can be drawn and no part be searched for. Choose an earlier layer, or add"
             " --one-position to search by whole images only"
         )
-    saved, cosine = save_checked(found.imported, folder, images or _generated())
+    saved, cosine = save_checked(found, folder, pictures)
     plain = spec.preprocessing.to_json()
-    origins = ", ".join(f"{key} {plain[key]} ({found.origins[key]})" for key in plain)
+    origins = ", ".join(f"{key} {plain[key]} ({network.origins[key]})" for key in plain)
     kind = "real" if images else "generated"
     return [
         *described(saved),
         f"source of each: {origins}",
         f"on {kind} images: cosine with the original network at least {cosine:.6f}",
+        *network.notes,
+        *notes,
     ]
+
+
+def suggested(request: ImportRequest, seconds: float, most: int) -> Suggestion:
+    """What an import of a network would give at its last layers.
+
+    Args:
+        seconds: time that this may take.
+        most: layers to measure.
+
+    Raises:
+        ExplainerError: the network cannot be read, exported or run, or its images cannot be read.
+    """
+    pictures = some_images(request.images) or generated()
+    network = opened(request, pictures)
+    return suggest(network, pictures, seconds, most)
+
+
+def _layer(
+    request: ImportRequest, network: Network, pictures: Images, seconds: float
+) -> tuple[str, list[str]]:
+    """The layer to cut at, and why if it was chosen here."""
+    given = request.feature_tensor or request.feature_layer or network.preferred or AUTO
+    if given != AUTO:
+        return given, []
+    found = chosen(network, pictures, seconds)
+    if found.recommended is None:
+        raise ModelError(found.reason)
+    return found.recommended.layer, [f"feature layer {found.reason}"]
+
+
+def _of_finer(coarse: Network, found: Imported, layer: str, pictures: Images) -> str:
+    """What a finer map changes."""
+    size = coarse.preprocessing
+    pixels = np.stack([size.pixels(picture) for picture in pictures])
+    before = coarse.original(pixels)
+    after = found.original(pixels)
+    lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
+    cosine = float(((before * after).sum(1) / np.maximum(lengths, 1e-12)).mean())
+    rows, cols = found.model.spec.grid
+    return (
+        f"finer map: {rows}x{cols} positions at {layer!r}, which hold those of the original map;"
+        f" their embeddings have a mean cosine of {cosine:.4f} with the original's"
+    )
+
+
+def _named(made: MetricModel, layer: str) -> MetricModel:
+    return replace(made, spec=replace(made.spec, feature_layer=layer))
 
 
 def described(made: MetricModel) -> list[str]:
@@ -57,10 +123,11 @@ def described(made: MetricModel) -> list[str]:
             f"on {images} images: completeness error {found.error:.2g}, bias share"
             f" {found.bias_share:.4f}"
         )
-    return lines
+    warning = bias_warning(made.spec.bias_share)
+    return lines if warning is None else [*lines, f"warning: {warning}"]
 
 
-def _some_images(folder: str | None) -> list[NDArray[np.uint8]]:
+def some_images(folder: str | None) -> list[NDArray[np.uint8]]:
     """The first few images of a folder."""
     if folder is None:
         return []
@@ -77,7 +144,7 @@ def _picture(path: Path) -> NDArray[np.uint8]:
         raise ImageError(f"--images: {path}: {error}") from error
 
 
-def _generated() -> list[NDArray[np.uint8]]:
+def generated() -> list[NDArray[np.uint8]]:
     """Generated images, used if none are given."""
     from partlens.explainer.starter.pictures import generate
 

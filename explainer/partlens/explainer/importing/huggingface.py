@@ -79,17 +79,23 @@ class Pretrained:
     """What MetricModel.from_module needs of a pretrained model.
 
     Attributes:
-        module: pixels [N, 3, height, width] to an embedding [N, D], in eval mode.
+        modules: for each pooling that it can have, its own first: pixels [N, 3, height, width] to
+            an embedding [N, D], in eval mode. They share their weights.
         feature_layer: dotted name of the layer to cut at.
         extras: names of the tokens that lie on no cell, which come first.
         preprocessing: as the folder says; another size may be chosen, since position encodings
             are interpolated.
     """
 
-    module: nn.Module
+    modules: Mapping[Pooling, nn.Module]
     feature_layer: str
     extras: tuple[str, ...]
     preprocessing: Preprocessing
+
+    @property
+    def module(self) -> nn.Module:
+        """The module with its own pooling."""
+        return next(iter(self.modules.values()))
 
 
 def load_pretrained(source: str, pooling: Pooling | None = None) -> Pretrained:
@@ -98,8 +104,8 @@ def load_pretrained(source: str, pooling: Pooling | None = None) -> Pretrained:
     Args:
         source: a folder that `save_pretrained` wrote, or the id of a model on the hub.
         pooling: for transformers, the class token or the mean of the patch tokens, both after
-            the last layer norm; the class token where nothing is said. CLIP's visual projection
-            follows. Convolutional families have their own average and take "mean" only.
+            the last layer norm; None for both. CLIP's visual projection follows. Convolutional
+            families have their own average and take "mean" only.
 
     Raises:
         ModelError: no such model, of another family, without safetensors, or with weights missing.
@@ -122,18 +128,23 @@ def load_pretrained(source: str, pooling: Pooling | None = None) -> Pretrained:
     if not architecture.blocks:
         if pooling == "cls":
             raise ModelError(f"a {config.model_type} has no class token; its pooling is mean")
-        module: nn.Module = _Convolutional(model)
+        modules: dict[Pooling, nn.Module] = {"mean": _Convolutional(model)}
         layer, extras = f"model.{architecture.stem}", tuple[str, ...]()
     else:
         registers = int(getattr(model.config, "num_register_tokens", 0))
         extras = ("class", *(f"register_{i + 1}" for i in range(registers)))
-        module = _transformer(model, config.model_type, pooling or "cls", len(extras))
+        poolings: tuple[Pooling, ...] = ("cls", "mean") if pooling is None else (pooling,)
+        modules = {
+            one: _transformer(model, config.model_type, one, len(extras)) for one in poolings
+        }
         count = int(model.config.num_hidden_layers)
         before = f"{architecture.blocks}.{count - 2}" if count > 1 else architecture.stem
         layer = f"model.{before}"
     size = getattr(model.config, "image_size", 224) or 224
     preprocessing = preprocessing_from(said, size, architecture.normalisation)
-    return Pretrained(module.eval(), layer, extras, preprocessing)
+    for module in modules.values():
+        module.eval()
+    return Pretrained(modules, layer, extras, preprocessing)
 
 
 def _architecture(source: str, model_type: str) -> Architecture:

@@ -1,6 +1,7 @@
 """An ONNX file as a model: cut at a tensor, its head lowered."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from partlens.common.files import require_regular
 from partlens.explainer.backbone import FloatArray, OnnxBackbone
 from partlens.explainer.errors import ModelError, ModelFileError
 from partlens.explainer.head.lowering.onnx.lower import SHAPES, constants, lower
+from partlens.explainer.head.operators import Head
 from partlens.explainer.importing.fidelity import require_same
 from partlens.explainer.importing.onnx_input import PixelInput, original, pixel_input
 from partlens.explainer.model import MetricModel
@@ -26,8 +28,27 @@ from partlens.explainer.splitting.batches import require_float32, require_indepe
 _MAX_BYTES = 2**31 - 1  # what protobuf can hold
 
 
+@dataclass(frozen=True)
+class OnnxParts:
+    """An ONNX model cut at a tensor.
+
+    Attributes:
+        backbone: pixels to the feature map.
+        head: the feature map to the embedding.
+        pixels: what it was run on, [N, 3, height, width].
+        feature: the feature maps of these.
+        embedding: their embeddings, computed by the file's own operators, [N, D].
+    """
+
+    backbone: OnnxBackbone
+    head: Head
+    pixels: FloatArray
+    feature: FloatArray
+    embedding: FloatArray
+
+
 def from_onnx_file(
-    path: Path,
+    file: Path | onnx.ModelProto,
     *,
     feature_tensor: str,
     embedding: str,
@@ -41,7 +62,7 @@ def from_onnx_file(
     """A model from an ONNX file.
 
     Args:
-        path: of the file; its weights must be inside.
+        file: its path, or what `read` gave of it; its weights must be inside.
         feature_tensor: name of the tensor that is the feature map.
         embedding: name of the tensor that is the embedding.
         preprocessing: how it wants its pixels; `onnx_input.PixelInput.preprocessing` is what the
@@ -54,25 +75,18 @@ def from_onnx_file(
         ModelError: a tensor is not there, the preprocessing contradicts the file, or the model
             depends on the batch, looks elsewhere or cannot be decomposed; see its subclasses.
     """
-    model = read(path)
-    _require_tensors(model, (feature_tensor, embedding))
-    declared, start = pixel_input(model), _original(model, feature_tensor)
+    model = read(file) if isinstance(file, Path) else file
+    require_tensors(model, (feature_tensor, embedding))
+    declared = pixel_input(model)
     declared.require(preprocessing, other_size)
-    _require_independent(model, declared, (start, embedding), preprocessing)
-    part = cut(model, declared.name, start, [start], {declared.name: declared.kind})
-    backbone = OnnxBackbone(declared.adapted(part).SerializeToString())
-    pixels = sample_pixels(preprocessing, images)
-    feature = backbone(pixels)
-    after = cut(model, start, embedding, None, {declared.name: declared.kind})
-    values = _run(after, {declared.name: declared.given(pixels), start: feature})
-    nodes = list(after.graph.node)
-    head = lower(nodes, values | constants(model), len(feature), start, embedding)
-    expected = values[embedding] if embedding != start else feature
+    tensors = source_of(model, feature_tensor), embedding
+    _require_independent(model, declared, tensors, preprocessing)
+    found = split_file(model, tensors, sample_pixels(preprocessing, images))
     parts = assemble(
-        backbone,
-        head,
-        pixels,
-        torch.from_numpy(expected),
+        found.backbone,
+        found.head,
+        found.pixels,
+        torch.from_numpy(found.embedding),
         preprocessing,
         feature_tensor,
         name=name,
@@ -80,8 +94,31 @@ def from_onnx_file(
         extras=extras,
     )
     made = MetricModel.of(parts)
-    require_same(made, original(model, declared, embedding, other_size), pixels)
+    require_same(made, original(model, declared, embedding, other_size), found.pixels)
     return made
+
+
+def split_file(model: onnx.ModelProto, tensors: tuple[str, str], pixels: FloatArray) -> OnnxParts:
+    """A model cut at its feature map, its head lowered.
+
+    Args:
+        tensors: names of the feature map, as source_of gives it, and of the embedding.
+        pixels: to run it on, [N, 3, height, width].
+
+    Raises:
+        ModelError: the embedding depends on the pixels by another way, or cannot be decomposed.
+    """
+    declared, (start, embedding) = pixel_input(model), tensors
+    kinds = {declared.name: declared.kind}
+    part = cut(model, declared.name, start, [start], kinds)
+    backbone = OnnxBackbone(declared.adapted(part).SerializeToString())
+    feature = backbone(pixels)
+    after = cut(model, start, embedding, None, kinds)
+    values = run_part(after, {declared.name: declared.given(pixels), start: feature})
+    nodes = list(after.graph.node)
+    head = lower(nodes, values | constants(model), len(feature), start, embedding)
+    expected = values[embedding] if embedding != start else feature
+    return OnnxParts(backbone, head, pixels, feature, expected)
 
 
 def _require_independent(
@@ -98,7 +135,7 @@ def _require_independent(
 
     def outputs(pixels: FloatArray) -> list[FloatArray]:
         try:
-            found = _run(few, {declared.name: declared.given(pixels)})
+            found = run_part(few, {declared.name: declared.given(pixels)})
         except ModelError as error:
             if declared.images in (None, len(pixels)):
                 raise
@@ -111,7 +148,7 @@ def _require_independent(
         return list(found.values())
 
     def trace(pixels: FloatArray) -> list[tuple[str, FloatArray]]:
-        values = _run(whole, {declared.name: declared.given(pixels)})
+        values = run_part(whole, {declared.name: declared.given(pixels)})
         return [(names[name], value) for name, value in values.items()]
 
     require_independent(outputs, trace, varied(preprocessing))
@@ -225,7 +262,8 @@ def _open(name: str, kinds: Mapping[str, int]) -> onnx.ValueInfoProto:
     return onnx.helper.make_tensor_value_info(name, kind, None)
 
 
-def _require_tensors(model: onnx.ModelProto, names: Iterable[str]) -> None:
+def require_tensors(model: onnx.ModelProto, names: Iterable[str]) -> None:
+    """Raise ModelError where no node of a model gives a tensor of one of these names."""
     known = [name for node in model.graph.node for name in node.output]
     for name in names:
         if name not in known:
@@ -234,7 +272,7 @@ def _require_tensors(model: onnx.ModelProto, names: Iterable[str]) -> None:
             )
 
 
-def _original(model: onnx.ModelProto, name: str) -> str:
+def source_of(model: onnx.ModelProto, name: str) -> str:
     """The tensor that this name is only another name of: exporters name outputs by an Identity."""
     copied = {
         node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Identity"
@@ -244,7 +282,7 @@ def _original(model: onnx.ModelProto, name: str) -> str:
     return name
 
 
-def _run(part: onnx.ModelProto, inputs: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
+def run_part(part: onnx.ModelProto, inputs: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
     """What the outputs of a part are. Types are the part's own, so its outputs carry none."""
     written = {name for node in part.graph.node for name in node.output}
     wanted = [one.name for one in part.graph.output if one.name in written]

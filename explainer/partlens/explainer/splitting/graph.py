@@ -100,12 +100,22 @@ class ExportedGraph:
     output: fx.Node
 
     def at(self, layer: str) -> SplitGraph:
-        """Cut at the output of the submodule of this dotted name.
+        """Cut at the output of the submodule of this dotted name, or at the node of this name.
 
         Raises:
             ModelError: there is no such layer, or it gives several tensors.
         """
         return SplitGraph(self.module, _named(self.module, layer), self.output)
+
+    def name_of(self, feature: fx.Node) -> str:
+        """What `at` calls a node: the submodule whose only output it is, otherwise its own name."""
+        for path in reversed(_module_paths(feature)):
+            try:
+                if path and _named(self.module, path) is feature:
+                    return path
+            except ModelError:
+                continue
+        return feature.name
 
     def spatial(self) -> Iterator[SplitGraph]:
         """Cuts at each tensor [N, C, rows, cols] or [N, T, C] on every path, the last one first."""
@@ -118,10 +128,27 @@ class ExportedGraph:
                 yield SplitGraph(self.module, node, self.output)
 
 
+class ExportedModule(nn.Module):
+    """A graph as a module: pixels [N, 3, height, width] to the embedding [N, D].
+
+    Its layers keep their names, and `export_graph` gives back the graph.
+    """
+
+    def __init__(self, graph: ExportedGraph) -> None:
+        super().__init__()
+        self.graph = graph
+        self.module = SplitGraph(graph.module, graph.output, graph.output).backbone()
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """The embeddings."""
+        embedding: Tensor = self.module(pixels)
+        return embedding
+
+
 def export_graph(
     module: nn.Module, input_size: tuple[int, int], embedding: str = ""
 ) -> ExportedGraph:
-    """Export a module by torch.export.
+    """Export a module by torch.export, unless it is exported already.
 
     Args:
         module: in eval mode; pixels [N, 3, height, width] to an embedding [N, D], or to several
@@ -132,6 +159,8 @@ def export_graph(
     Raises:
         ModelError: the module cannot be exported, or its embedding is not clear.
     """
+    if isinstance(module, ExportedModule):
+        return module.graph
     try:
         with warnings.catch_warnings(), attention_written_out():
             warnings.simplefilter("ignore")  # the exporter's own, about its future
@@ -215,6 +244,9 @@ def _named(graph: fx.GraphModule, layer: str) -> fx.Node:
     if len(leaving) == 1:
         return leaving[0]
     if not inside:
+        for node in graph.graph.nodes:
+            if isinstance(node, fx.Node) and node.name == layer and _is_data(node):
+                return node
         known = dict.fromkeys(
             path
             for node in graph.graph.nodes

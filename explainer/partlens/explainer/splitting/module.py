@@ -46,11 +46,12 @@ def split_module(
     """
     module = module.eval()
     size = (preprocessing.height, preprocessing.width)
-    graph = _cut(export_graph(module, size, embedding), feature_layer, preprocessing, len(extras))
+    whole = export_graph(module, size, embedding)
+    graph = _cut(whole, feature_layer, preprocessing, len(extras))
     own = [kind for kind, _ in rules]
     head = lower(graph.head_nodes(), graph.feature, graph.output, graph.module, module_path, own)
     backbone = TorchBackbone(graph.backbone(), size)
-    layer = feature_layer or module_path(graph.feature) or graph.feature.name
+    layer = feature_layer or whole.name_of(graph.feature)
     pixels = sample_pixels(preprocessing, images)
     parts = assemble(
         backbone,

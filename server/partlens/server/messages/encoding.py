@@ -198,6 +198,7 @@ def gallery(
             cols=spec.grid[1],
             dimensions=spec.dimensions,
             licence=spec.licence,
+            bias_share=spec.bias_share,
         ),
         limits=gallery_pb.Limits(
             request_bytes=limits.request_bytes,

@@ -1,6 +1,9 @@
 """Lowers ONNX activations."""
 
 from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 
 from partlens.explainer.head.lowering.lowered import Lowered
 from partlens.explainer.head.lowering.onnx.call import Lowering, OnnxCall
@@ -26,8 +29,16 @@ def _clip(call: OnnxCall) -> Lowered:
     for index, name in ((1, "min"), (2, "max")):
         value = call.attributes.get(name)
         value = call.constant(index) if value is None else value
-        limits.append(None if value is None else float(value))
+        limits.append(None if value is None else _one_number(name, value))
     return "clamp", (call.x,), {"min": limits[0], "max": limits[1]}
+
+
+def _one_number(name: str, value: Any) -> float:
+    """A limit; converters write it as a scalar or as an array of one number."""
+    numbers = np.asarray(value)
+    if numbers.size != 1:
+        raise ValueError(f"its {name} must be one number, not {numbers.size}")
+    return float(numbers.item())
 
 
 def _hard_sigmoid(call: OnnxCall) -> Lowered:
