@@ -29,16 +29,14 @@ class Judged:
 
     Attributes:
         cells: (row, col) of each, shape [K, 2]; the region's own first.
-        shares: how much each counts, shape [K].
-        directions: unit vectors along what each contribution has beyond `rest`, zero if it has
-            nothing, shape [K, D].
+        directions: along what each contribution has beyond `rest`, as long as the cell counts;
+            zero if it has nothing, shape [K, D].
         rest: unit vector along the sum of the contributions of all positions outside the region,
             zero if they sum to zero, shape [D].
         anchor: (row, col) of the cell that the region covers most.
     """
 
     cells: NDArray[np.int64]
-    shares: FloatArray
     directions: FloatArray
     rest: FloatArray
     anchor: NDArray[np.int64]
@@ -146,8 +144,7 @@ def _judged(contributions: FloatArray, weights: FloatArray, grid: tuple[int, int
     apart = contributions[chosen] - along[:, None] * rest
     return Judged(
         np.stack(np.divmod(chosen, grid[1]), axis=1),
-        counted,
-        apart * reciprocal(beyond(lengths, along))[:, None],
+        apart * (counted * reciprocal(beyond(lengths, along)))[:, None],
         rest,
         np.array(divmod(int(some[weights[some].argmax()]), grid[1])),
     )

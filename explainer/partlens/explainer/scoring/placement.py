@@ -1,5 +1,6 @@
 """Finds where in an image a region fits best, mirrored or not."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from partlens.explainer.scoring.stack import Along, PartStack
 _ROUNDING = 2.0**-16
 """Relative difference up to which values count as equal: float32 sums in another order differ by
 some 2**-20."""
+_BLOCK = 32
+"""Images that are transposed at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,20 +65,21 @@ def place(stack: PartStack, along: Along, lengths: FloatArray) -> Placement:
         along: the products with the images.
         lengths: |c_q|, shape [M, rows, cols].
     """
-    count, rows, cols, _ = along.rests.shape
-    apart = reciprocal(beyond(lengths[..., None], along.rests))
-    cosines = along.directions * apart[..., stack.judged.owners] * stack.judged.shares
-    fit = np.zeros((count, 2, rows, cols, len(stack)), np.float32)
+    count, parts, rows, cols = along.rests.shape
+    apart = reciprocal(beyond(lengths[:, None], along.rests))
+    cosines = _images_last(along.directions * apart[:, stack.judges])
+    fit = np.zeros((parts, 2, rows, cols, count), np.float32)
     upright, mirrored = fit[:, 0], fit[:, 1]
     for down, right, cells, owners in stack.by_offset:
         here, there, back = _both(down, rows), _both(right, cols), _both(-right, cols)
-        upright[:, here[0], there[0], owners] += cosines[:, here[1], there[1], cells]
-        mirrored[:, here[0], back[0], owners] += cosines[:, here[1], back[1], cells]
-    best = first_largest(fit.reshape(count, 2 * rows * cols, fit.shape[4]), axis=1)
+        upright[owners, here[0], there[0]] += cosines[cells, here[1], there[1]]
+        mirrored[owners, here[0], back[0]] += cosines[cells, here[1], back[1]]
+    best = first_largest(fit.reshape(parts, 2 * rows * cols, count), axis=1).T
     side, where = np.divmod(best, rows * cols)
     row, col = np.divmod(where, cols)
-    laid = np.take_along_axis(fit, side[:, None, None, None], axis=1)[:, 0]
-    between = np.stack([_vertex(laid, row, col, 1), _vertex(laid, row, col, 2)], axis=2)
+    image, part = np.ogrid[:count, :parts]
+    laid = fit[part, side, :, :, image]
+    between = np.stack([_vertex(laid, row, col, 2), _vertex(laid, row, col, 3)], axis=2)
     anchors = np.stack([row, col], axis=2)
     return Placement(anchors, anchors + between, 1 - 2 * side)
 
@@ -109,6 +113,16 @@ def first_largest(values: FloatArray, axis: int) -> NDArray[np.int64]:
     return np.asarray(nearly.argmax(axis), np.int64)
 
 
+def _images_last(values: FloatArray) -> FloatArray:
+    """[M, ...] as [..., M], in blocks that fit a cache; sums over other axes are then fast."""
+    count, shape = len(values), values.shape[1:]
+    flat = values.reshape(count, math.prod(shape))
+    turned = np.empty(flat.shape[::-1], np.float32)
+    for start in range(0, count, _BLOCK):
+        turned[:, start : start + _BLOCK] = flat[start : start + _BLOCK].T
+    return turned.reshape(*shape, count)
+
+
 def _both(offset: int, size: int) -> tuple[slice, slice]:
     """Along one axis: the anchors with a cell at this offset inside the image, and those cells."""
     return (
@@ -122,11 +136,11 @@ def _vertex(
 ) -> NDArray[np.float64]:
     """Offset of the parabola's vertex from the best cell along an axis, -0.5..0.5; 0 at an edge."""
     at = np.stack([row, col])
-    inside = (at[axis - 1] > 0) & (at[axis - 1] < fit.shape[axis] - 1)
-    step = np.where(inside, 1, 0) * (np.arange(2) == axis - 1)[:, None, None]
-    image, part = np.ogrid[: fit.shape[0], : fit.shape[3]]
+    inside = (at[axis - 2] > 0) & (at[axis - 2] < fit.shape[axis] - 1)
+    step = np.where(inside, 1, 0) * (np.arange(2) == axis - 2)[:, None, None]
+    image, part = np.ogrid[: fit.shape[0], : fit.shape[1]]
     before, top, after = (
-        fit[image, r, c, part].astype(np.float64) for r, c in (at - step, at, at + step)
+        fit[image, part, r, c].astype(np.float64) for r, c in (at - step, at, at + step)
     )
     bend = before - 2 * top + after
     shift = np.divide(0.5 * (before - after), bend, out=np.zeros_like(bend), where=bend < 0)

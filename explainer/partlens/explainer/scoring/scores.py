@@ -235,7 +235,7 @@ def _linear(
     lengths: NDArray[np.floating],
 ) -> _Term:
     """feature.c_q, divided by the norms [Q] and the lengths [M]; nothing constant."""
-    maps = np.moveaxis(along, 3, 1) * reciprocal(lengths[:, None] * norms)[..., None, None]
+    maps = along * reciprocal(lengths[:, None] * norms)[..., None, None]
     count, parts, rows, cols = maps.shape
     best = first_largest(maps.reshape(count, parts, rows * cols), axis=2)
     peak = np.stack(np.divmod(best, cols), axis=2)
@@ -256,7 +256,7 @@ def _placed(stack: PartStack, along: Along, images: _Images) -> _Term:
     sums = flat @ images.contributions.reshape(count, rows * cols, dimensions)
     norms = np.array([np.linalg.norm(part.feature) for part in stack.parts])
     scale = reciprocal(norms * np.linalg.norm(sums, axis=2))
-    maps = weights * np.moveaxis(along.features, 3, 1) * scale[..., None, None]
+    maps = weights * along.features * scale[..., None, None]
     extents = np.array([part.extent for part in stack.parts])
     windows = placement.windows(extents - np.tile(stack.anchors, 2))
     return _Term(maps, np.zeros(maps.shape[:2], np.float32), windows)

@@ -39,11 +39,11 @@ class Along(NamedTuple):
     """Products of the positions of M images with Q parts.
 
     Attributes:
-        directions: c_q.d for each judged direction d, shape [M, rows, cols, K]; K is 0 if parts
+        directions: c_q.d for each judged direction d, shape [M, K, rows, cols]; K is 0 if parts
             are not placed.
-        rests: c_q.u with the rest u of each part's image, shape [M, rows, cols, Q]; Q is 0 if parts
+        rests: c_q.u with the rest u of each part's image, shape [M, Q, rows, cols]; Q is 0 if parts
             are not placed.
-        features, surroundings: c_q.f and c_q.f' of each part, shape [M, rows, cols, Q].
+        features, surroundings: c_q.f and c_q.f' of each part, shape [M, Q, rows, cols].
     """
 
     directions: FloatArray
@@ -61,14 +61,17 @@ class PartStack:
 
     Attributes:
         covered: all cells that the parts cover.
-        judged: the cells that decide each part's place.
+        judged: (row, col) of the K cells that decide each part's place, shape [K, 2].
+        judges: number of the part that each of them decides for, shape [K].
         anchors: the cell that each part covers most, shape [Q, 2].
     """
 
     def __init__(self, parts: Sequence[QueryPart], *, placed: bool) -> None:
         self.parts = tuple(parts)
         self.covered = Cells.of([(part.cells, part.shares) for part in parts])
-        self.judged = Cells.of([(part.judged.cells, part.judged.shares) for part in parts])
+        judged = [part.judged.cells for part in parts]
+        self.judged = np.concatenate(judged)
+        self.judges = np.repeat(np.arange(len(parts)), [len(cells) for cells in judged])
         self.anchors = np.stack([part.judged.anchor for part in parts])
         rows = [[part.feature for part in parts], [part.surroundings for part in parts]]
         if placed:
@@ -91,22 +94,22 @@ class PartStack:
         depend on its row, and copies of an image would score differently.
         """
         count, rows, cols, dimensions = images.shape
-        product = images.reshape(count, rows * cols, dimensions) @ self._matrix.T
-        product = product.reshape(count, rows, cols, self.columns)
+        product = self._matrix @ images.reshape(count, rows * cols, dimensions).transpose(0, 2, 1)
+        product = product.reshape(count, self.columns, rows, cols)
         ends = len(self), 2 * len(self), 3 * len(self)
-        features, surroundings, rests, directions = np.split(product, ends, axis=3)
+        features, surroundings, rests, directions = np.split(product, ends, axis=1)
         return Along(directions, rests, features, surroundings)
 
     @cached_property
     def by_offset(self) -> tuple[tuple[int, int, "Where", "Where"], ...]:
         """For each offset (row, col) from the anchor at which parts have a judged cell (at most one
         each): row, col, the indices of these cells, and their parts."""
-        offsets = self.judged.cells - self.anchors[self.judged.owners]
+        offsets = self.judged - self.anchors[self.judges]
         apart, which = np.unique(offsets, axis=0, return_inverse=True)
         order = np.argsort(which.reshape(-1), kind="stable")
         groups = np.split(order, np.bincount(which.reshape(-1)).cumsum()[:-1])
         return tuple(
-            (int(row), int(col), _where(cells), _where(self.judged.owners[cells]))
+            (int(row), int(col), _where(cells), _where(self.judges[cells]))
             for (row, col), cells in zip(apart.tolist(), groups, strict=True)
         )
 
@@ -115,7 +118,8 @@ Where = NDArray[np.int64] | slice
 
 
 def _where(indices: NDArray[np.int64]) -> Where:
-    """The same indices as a slice if they are consecutive, which is faster."""
-    if (np.diff(indices) == 1).all():
-        return slice(int(indices[0]), int(indices[-1]) + 1)
+    """Ascending indices as a slice if they are consecutive, which is faster."""
+    first, last = int(indices[0]), int(indices[-1])
+    if last - first + 1 == len(indices):
+        return slice(first, last + 1)
     return indices
