@@ -114,7 +114,7 @@ def test_a_standing_query_takes_marks(served: Served, query: Path) -> None:
 def test_a_server_that_ignores_marks_is_an_error() -> None:
     """A server that knows no marks answers as if there were none."""
     server = grpc.server(ThreadPoolExecutor(1))
-    add_PartSearchServiceServicer_to_server(_Earlier(), server)  # type: ignore[no-untyped-call]
+    add_PartSearchServiceServicer_to_server(_Earlier(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
