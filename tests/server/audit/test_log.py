@@ -169,3 +169,16 @@ async def test_every_call_is_written_down_before_it_is_answered(
     assert not verify(path).unfinished
     # What was looked for is named by digest alone.
     assert "p001" not in path.read_text()
+
+
+async def test_marked_images_are_part_of_what_is_written_down(
+    filled: Running, tmp_path: Path
+) -> None:
+    path = tmp_path / "gallery.audit.jsonl"
+    before = len(entries(path))
+    for ids in ([], ["p001"], ["p002"], ["p001"]):
+        marks = [search_pb.Mark(image=image_pb.QueryImage(gallery_id=id)) for id in ids]
+        await filled.search.SearchRegions(asked(marks=marks), timeout=DEADLINE)
+    none, first, other, again = (entry["query"] for entry in entries(path)[before:])
+    assert len({none, first, other}) == 3 and first == again
+    assert "p001" not in path.read_text()

@@ -41,7 +41,7 @@ def taken(trips: Trips) -> dict[str, int]:
     found = {
         name: trips[name]
         for name in trips
-        if name.startswith("partlens-") and name != "partlens-audit"
+        if name.startswith("partlens-") and name not in ("partlens-audit", "partlens-standing")
     }
     trips.clear()
     return found
