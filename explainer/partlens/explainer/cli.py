@@ -8,7 +8,7 @@ import click
 from partlens.common.confined import GIB, bounds_within
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
-from partlens.explainer.model import MetricModel, read_spec
+from partlens.explainer.model import MetricModel, read_spec, require_free
 
 _PATH = click.Path(path_type=Path)
 
@@ -195,6 +195,30 @@ def import_model(
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
+
+
+@model.command()
+@click.argument("source", type=_PATH)
+@click.argument("folder", type=_PATH)
+def register(source: Path, folder: Path) -> None:
+    """Copy the model folder SOURCE to FOLDER, and measure where its cells look.
+
+    For folders of earlier versions: an import measures it. Regions, boxes and maps are then laid
+    over the right part of the picture. The copy has a digest of its own; contributions stay the
+    same, so `index copy` fills a gallery for it from one of SOURCE.
+    """
+    from partlens.explainer.import_command.writing import described, not_measured
+    from partlens.explainer.registering import register as measured
+    from partlens.explainer.starter.pictures import probes
+
+    try:
+        require_free(folder)
+        made, found = measured(MetricModel.load(source), probes())
+        lines = [*described(made.save(folder)), *not_measured(found)]
+    except ExplainerError as error:
+        raise click.ClickException(str(error)) from error
+    for line in lines:
+        say(line)
 
 
 @model.command()
