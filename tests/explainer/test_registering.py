@@ -12,13 +12,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from partlens.common.registration import Axis, Registration
-from partlens.explainer import registering
+from partlens.explainer import patches as changing
 from partlens.explainer.backbone import FloatArray
 from partlens.explainer.errors import ModelFileError
 from partlens.explainer.model import MetricModel
+from partlens.explainer.patches import PASSES
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.reduction import smaller
-from partlens.explainer.registering import PASSES, Registered, measure, register
+from partlens.explainer.registering import Registered, measure, register
 from partlens.explainer.starter.pictures import generate
 
 Backbone = Callable[[FloatArray], FloatArray]
@@ -165,7 +166,7 @@ def test_the_work_is_bounded_and_the_result_is_always_the_same(grid: tuple[int, 
 
 
 def test_a_slow_network_runs_few_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registering, "SECONDS", 0.0)
+    monkeypatch.setattr(changing, "SECONDS", 0.0)
     seen = 0
 
     def counted(pixels: FloatArray) -> FloatArray:

@@ -16,7 +16,8 @@ from partlens.explainer.import_command.request import ImportRequest
 from partlens.explainer.import_command.source import sourced
 from partlens.explainer.importing.fidelity import save_checked
 from partlens.explainer.model import MetricModel
-from partlens.explainer.registering import PASSES, SECONDS, Registered, register
+from partlens.explainer.patches import PASSES, SECONDS
+from partlens.explainer.registering import Registered, register
 from partlens.explainer.spec import ModelSpec
 
 _CHECKED_IMAGES = 8
