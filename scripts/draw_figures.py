@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 from partlens.client import ActivationMap, Box, Point
 from partlens.client.report.overlay import Scale, colours, explained, outlined
 from partlens.common.regions import Box as Region
+from partlens.common.registration import Registration
 from partlens.explainer import COMPARATORS, MetricModel, PairReport, Target, explain_pairs
 from partlens.explainer.evaluation.orientation.network import StreamTraining, train
 from partlens.explainer.evaluation.orientation.reading import (
@@ -54,14 +55,21 @@ def enlarged(pixels: Pixels) -> Image.Image:
     return picture.resize(size, Image.Resampling.BICUBIC)
 
 
-def as_map(values: torch.Tensor, pixels: Pixels) -> ActivationMap:
+def as_map(values: torch.Tensor, pixels: Pixels, looks: Registration) -> ActivationMap:
     """A map that covers a whole picture."""
-    return ActivationMap(values.numpy(), Box(0, 0, pixels.shape[1], pixels.shape[0]))
+    return ActivationMap(values.numpy(), Box(0, 0, pixels.shape[1], pixels.shape[0]), looks)
 
 
-def under_maps(pixels: Pixels, maps: Mapping[str, torch.Tensor]) -> list[Image.Image]:
+def starter() -> MetricModel:
+    """The starter model."""
+    return MetricModel.load(model_folder())
+
+
+def under_maps(
+    pixels: Pixels, maps: Mapping[str, torch.Tensor], looks: Registration
+) -> list[Image.Image]:
     """One column per map, all on the same colour scale, with the sums of red and blue."""
-    drawn = {title: as_map(values, pixels) for title, values in maps.items()}
+    drawn = {title: as_map(values, pixels, looks) for title, values in maps.items()}
     scale = Scale.of(*drawn.values())
     size = pixels.shape[1], pixels.shape[0]
     columns = []
@@ -79,7 +87,7 @@ def plain(title: str, pixels: Pixels, *lines: str) -> Image.Image:
 
 def people() -> tuple[MetricModel, Picture, Picture, PairReport]:
     """The starter model, two pictures of a person by two cameras, and their explanation."""
-    model, known = MetricModel.load(model_folder()), pictures()
+    model, known = starter(), pictures()
     query, retrieved = known[QUERY], known[RETRIEVED]
     (report,) = explain_pairs(model, query.image, [retrieved.image])
     return model, query, retrieved, report
@@ -96,11 +104,14 @@ def covered(model: MetricModel, picture: Picture, part: str) -> torch.Tensor:
 
 def overall() -> Image.Image:
     """Both overall maps of a pair of the same person."""
-    _, query, retrieved, report = people()
+    model, query, retrieved, report = people()
+    looks = model.spec.registration
     columns = [plain("query", query.image, f"similarity {report.model_similarity:.3f}")]
-    columns += under_maps(query.image, {"its map": report.pair.query_map(with_bias=False)})
+    columns += under_maps(query.image, {"its map": report.pair.query_map(with_bias=False)}, looks)
     columns.append(plain("retrieved", retrieved.image))
-    columns += under_maps(retrieved.image, {"its map": report.pair.retrieved_map(with_bias=False)})
+    columns += under_maps(
+        retrieved.image, {"its map": report.pair.retrieved_map(with_bias=False)}, looks
+    )
     return side_by_side(columns)
 
 
@@ -116,12 +127,31 @@ def partial() -> Image.Image:
     maps = {
         part: report.pair.partial_map_of_retrieved(covered(model, query, part)) for part in shared
     }
-    return side_by_side([column("query", [], [asked]), *under_maps(retrieved.image, maps)])
+    drawn = under_maps(retrieved.image, maps, model.spec.registration)
+    return side_by_side([column("query", [], [asked]), *drawn])
+
+
+def registration() -> Image.Image:
+    """The same map with evenly spread centres and with measured ones."""
+    model, query, retrieved, report = people()
+    part = "hat"
+    box, size = query.parts[part], (query.image.shape[1], query.image.shape[0])
+    asked = outlined(enlarged(query.image), Box(box.x, box.y, box.width, box.height), size, part)
+    values = report.pair.partial_map_of_retrieved(covered(model, query, part))
+    even = Registration.nominal(model.spec.grid)
+    return side_by_side(
+        [
+            column("query", [], [asked]),
+            plain("retrieved", retrieved.image),
+            *under_maps(retrieved.image, {"evenly spread": values}, even),
+            *under_maps(retrieved.image, {"as measured": values}, model.spec.registration),
+        ]
+    )
 
 
 def by_sign() -> Image.Image:
     """What makes two different people similar, and what makes them differ."""
-    model, known = MetricModel.load(model_folder()), pictures()
+    model, known = starter(), pictures()
     query, other = known[QUERY], known[STRANGER]
     (report,) = explain_pairs(model, query.image, [other.image])
     without = report.retrieved_map.similarity_without_lowering
@@ -132,6 +162,7 @@ def by_sign() -> Image.Image:
             *under_maps(
                 other.image,
                 {"raises": report.retrieved_map.raises, "lowers": report.retrieved_map.lowers},
+                model.spec.registration,
             ),
         ]
     )
@@ -145,7 +176,8 @@ def comparators() -> Image.Image:
     target = Target.images(model.decompose([query.image]))
     columns = [plain("retrieved", retrieved.image)]
     for name, method in COMPARATORS.items():
-        columns += under_maps(retrieved.image, {name: method(model.head, feature, target)[0]})
+        maps = {name: method(model.head, feature, target)[0]}
+        columns += under_maps(retrieved.image, maps, model.spec.registration)
     return stacked([side_by_side(columns[:4]), side_by_side(columns[4:])])
 
 
@@ -224,13 +256,15 @@ def _aerial(pair: Pair, values: torch.Tensor) -> Image.Image:
 
 
 def _with_peak(pixels: Pixels, values: torch.Tensor, peak: Point) -> Image.Image:
-    one, size = as_map(values, pixels), (pixels.shape[1], pixels.shape[0])
+    looks = Registration.nominal((values.shape[0], values.shape[1]))
+    one, size = as_map(values, pixels, looks), (pixels.shape[1], pixels.shape[0])
     return outlined(explained(enlarged(pixels), one, size, Scale.of(one)), peak, size)
 
 
 DRAWN: Mapping[str, Callable[[], Image.Image]] = {
     "overall": overall,
     "partial": partial,
+    "registration": registration,
     "by_sign": by_sign,
     "comparators": comparators,
     "regions": regions,

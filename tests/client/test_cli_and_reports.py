@@ -31,6 +31,7 @@ from partlens.client.report.overlay import NEGATIVE, POSITIVE, Scale, colours, u
 from partlens.client.report.pages import search_page
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box, Mask, Point, Polygon
+from partlens.common.registration import Axis, Registration
 from partlens.explainer.images import decode
 from partlens.explainer.model import read_spec
 
@@ -447,16 +448,36 @@ def test_colours_say_the_sign_and_are_clear_at_zero(
 
 @given(arrays.arrays(np.float32, (3, 2), elements=numbers))
 def test_upsampling_keeps_limits_and_cell_centres(values: NDArray[np.float32]) -> None:
-    large = upsample(ActivationMap(values, Box(0, 0, 20, 30)), 20, 30)
+    even = Registration.nominal((3, 2))
+    large = upsample(ActivationMap(values, Box(0, 0, 20, 30), even), 20, 30)
     assert large.min() >= values.min() - 1e-6 and large.max() <= values.max() + 1e-6
-    beside = upsample(ActivationMap(values, Box(20, 0, 20, 30)), 40, 30)
+    beside = upsample(ActivationMap(values, Box(20, 0, 20, 30), even), 40, 30)
     assert not beside[:, :20].any()
     np.testing.assert_allclose(beside[:, 20:], large, atol=1e-6)
 
 
+@given(arrays.arrays(np.float32, (3, 2), elements=numbers))
+def test_a_map_is_drawn_at_the_centres_of_its_cells(values: NDArray[np.float32]) -> None:
+    looks = Registration(Axis((0.25, 0.35, 0.75)), Axis((0.125, 0.625)))
+    large = upsample(ActivationMap(values, Box(100, 50, 400, 200), looks), 600, 300)
+    at = np.ix_([50 + 50, 50 + 70, 50 + 150], [100 + 50, 100 + 250])
+    # Centres lie between two pixels.
+    np.testing.assert_allclose(large[at], values, atol=0.06)
+    halfway = large[50 + 50, 100 + 150]
+    assert halfway == pytest.approx(values[0].mean(), abs=0.06)
+
+
+def test_a_map_without_a_centre_for_each_row_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"\(3, 2\) needs a centre"):
+        ActivationMap(np.zeros((3, 2), np.float32), Box(0, 0, 1, 1), Registration.nominal((2, 3)))
+
+
 @given(arrays.arrays(np.float32, (4, 4), elements=numbers))
 def test_one_scale_holds_all_maps(values: NDArray[np.float32]) -> None:
-    a, b = (ActivationMap(part, Box(0, 0, 4, 2)) for part in (values[:2], values[2:]))
+    a, b = (
+        ActivationMap(part, Box(0, 0, 4, 2), Registration.nominal((2, 4)))
+        for part in (values[:2], values[2:])
+    )
     scale = Scale.of(a, None, b)
     assert scale.largest == np.abs(values).max()
     assert 0 <= scale.strongest <= scale.largest
@@ -472,7 +493,7 @@ def test_a_page_shows_any_shape_with_any_thumbnail(size: tuple[int, int], thumbn
     width, height = size
     box = Box(0, 0, width, height)
     image = GalleryImage("<i>" + "a/" * 200, "", "", width, height, Metadata("<b>"))
-    map = ActivationMap(np.full((2, 2), -0.5, np.float32), box)
+    map = ActivationMap(np.full((2, 2), -0.5, np.float32), box, Registration.nominal((2, 2)))
     hits = [
         Hit("<i>", -1.9, map, 0.1, box, image, thumbnail),
         Hit("bare", 0.2, None, 0.0, box, image, thumbnail),

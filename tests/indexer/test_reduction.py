@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from partlens.explainer.cli import model as commands
 from partlens.explainer.model import MetricModel
 from partlens.explainer.scoring import query_part, score_images
 from partlens.explainer.starter import model_folder
@@ -175,3 +176,34 @@ def test_no_projection_is_fitted_to_an_empty_gallery(model: MetricModel, tmp_pat
     Gallery.create(tmp_path / "empty", model.spec).close()
     given = ("reduce", tmp_path / "empty", tmp_path / "model", "--model", model_folder())
     assert "add some first" in run(*given, "--dimensions", 8).output
+
+
+def test_a_gallery_of_an_older_folder_is_copied_for_its_registered_copy(
+    model: MetricModel, tmp_path: Path
+) -> None:
+    folders = {name: tmp_path / name for name in ("old", "new", "of old", "of new", "strange")}
+    old = replace(model, spec=replace(model.spec, registered=None)).save(folders["old"])
+    with Gallery.create(folders["of old"], old.spec) as gallery:
+        gallery.add(new_images(old))
+    made = CliRunner().invoke(commands, ["register", str(folders["old"]), str(folders["new"])])
+    assert made.exit_code == 0 and "rows at" in made.output, made.output
+    assert run("create", folders["of new"], "--model", folders["new"]).exit_code == 0
+    copied = run("copy", folders["of old"], folders["of new"], "--model", folders["new"])
+    assert f"{COUNT} added" in copied.output, copied.output
+    formats = [
+        json.loads((folders[of] / "gallery.json").read_text())["format"]
+        for of in ("of old", "of new")
+    ]
+    assert formats == [1, 3]
+    with (
+        Gallery.open(folders["of old"], old.spec) as before,
+        Gallery.open(folders["of new"], MetricModel.load(folders["new"]).spec) as after,
+    ):
+        ids = sorted(before.view.digests())
+        for kept, moved in zip(
+            before.view.decompositions(ids), after.view.decompositions(ids), strict=True
+        ):
+            np.testing.assert_array_equal(kept, moved)
+    replace(old, spec=replace(old.spec, name="strange")).save(folders["strange"])
+    refused = run("copy", folders["of new"], folders["of old"], "--model", folders["strange"])
+    assert refused.exit_code != 0

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box
+from partlens.common.registration import Registration
 
 FloatArray = NDArray[np.float32]
 
@@ -20,10 +21,19 @@ class ActivationMap:
     Attributes:
         values: shape [rows, cols].
         extent: the rectangle of the image, in its pixels, that the map covers.
+        registration: where the map's cells look, as fractions of the extent.
     """
 
     values: FloatArray
     extent: Box
+    registration: Registration
+
+    def __post_init__(self) -> None:
+        if self.values.shape != self.registration.grid:
+            raise ValueError(
+                f"a map of shape {self.values.shape} needs a centre for each row and column, got"
+                f" {self.registration.grid}"
+            )
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Converts protobuf messages to plain values."""
 
+from collections.abc import Sequence
 from datetime import UTC
 
 import numpy as np
@@ -21,6 +22,7 @@ from partlens.client.answers import (
 )
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box
+from partlens.common.registration import Axis, Registration
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
@@ -136,7 +138,14 @@ def query(message: image_pb.DescribedQuery) -> Query:
 def activation_map(message: image_pb.ActivationMap) -> ActivationMap:
     """A map; values float32 [rows, cols]."""
     values = np.array(message.values, np.float32).reshape(message.rows, message.cols)
-    return ActivationMap(values, box(message.extent))
+    looks = Registration(
+        _axis(message.rows, message.row_centres), _axis(message.cols, message.col_centres)
+    )
+    return ActivationMap(values, box(message.extent), looks)
+
+
+def _axis(cells: int, centres: Sequence[float]) -> Axis:
+    return Axis(tuple(centres)) if centres else Axis.nominal(cells)
 
 
 def box(message: region_pb.Box) -> Box:

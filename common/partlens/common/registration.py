@@ -66,12 +66,12 @@ class Axis:
     def __len__(self) -> int:
         return len(self.centres)
 
-    def to_cells(self, places: FloatArray) -> FloatArray:
+    def to_cells(self, places: NDArray[np.floating]) -> FloatArray:
         """Fractions of the input as units of cells; places outside continue the outermost slope."""
         at, cells = self._knots()
         return _continued(np.asarray(places, np.float64), at, cells)
 
-    def to_places(self, cells: FloatArray) -> FloatArray:
+    def to_places(self, cells: NDArray[np.floating]) -> FloatArray:
         """Inverse of to_cells."""
         at, knots = self._knots()
         return _continued(np.asarray(cells, np.float64), knots, at)
@@ -83,7 +83,7 @@ class Axis:
         changes: FloatArray = at[1:-1][np.abs(np.diff(slopes)) > 1e-9 * len(self)]
         return changes
 
-    def interpolation(self, places: FloatArray) -> FloatArray:
+    def interpolation(self, places: NDArray[np.floating]) -> FloatArray:
         """Weights of the cells at each place, linear between neighbouring centres.
 
         Beyond the outermost centres the outermost cell weighs 1; outside 0..1 none does.

@@ -16,7 +16,7 @@ from partlens.explainer.import_command.options import (
     read_request,
 )
 from partlens.explainer.import_command.request import AUTO
-from partlens.explainer.model import MetricModel, read_spec
+from partlens.explainer.model import MetricModel, read_spec, require_free
 
 _PATH = click.Path(path_type=Path)
 
@@ -143,6 +143,30 @@ def suggest(
     if found.unmeasured:
         say(f"{found.unmeasured} earlier layers were not measured (--most, --time-limit)")
     say(f"recommended: {found.reason}")
+
+
+@model.command()
+@click.argument("source", type=_PATH)
+@click.argument("folder", type=_PATH)
+def register(source: Path, folder: Path) -> None:
+    """Copy the model folder SOURCE to FOLDER, and measure where its cells look.
+
+    For folders of earlier versions: an import measures it. Regions, boxes and maps are then laid
+    over the right part of the picture. The copy has a digest of its own; contributions stay the
+    same, so `index copy` fills a gallery for it from one of SOURCE.
+    """
+    from partlens.explainer.import_command.writing import described, not_measured
+    from partlens.explainer.registering import register as measured
+    from partlens.explainer.starter.pictures import probes
+
+    try:
+        require_free(folder)
+        made, found = measured(MetricModel.load(source), probes())
+        lines = [*described(made.save(folder)), *not_measured(found)]
+    except ExplainerError as error:
+        raise click.ClickException(str(error)) from error
+    for line in lines:
+        say(line)
 
 
 @model.command()

@@ -298,6 +298,19 @@ def read_spec(folder: Path) -> ModelSpec:
     return ModelSpec.from_json(plain)
 
 
+def unregistered_digest(folder: Path) -> str:
+    """Digest that a model folder would have without measured centres.
+
+    That is the digest of the folder that it is a registered copy of; both give the same
+    contributions.
+
+    Raises:
+        ModelFileError: a file is missing, damaged or too large.
+    """
+    parts = {name: read_part(folder, name) for name in _DIGESTED}
+    return _digest(replace(read_spec(folder), registered=None), parts)
+
+
 def require_free(folder: Path) -> None:
     """Raise ModelFileError where a model would replace what is there."""
     if os.path.lexists(folder):

@@ -16,7 +16,7 @@ from partlens.common.storage import Storage
 from partlens.common.tables import progress_bar
 from partlens.common.terminal import say
 from partlens.common.text import visible
-from partlens.explainer.model import MetricModel, read_spec
+from partlens.explainer.model import MetricModel, read_spec, unregistered_digest
 from partlens.indexer.arguments import GALLERY, MODEL, STORAGE, clear_errors, compute_options
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery import cli as upkeep
@@ -171,8 +171,8 @@ def reduce(
 def copy(gallery: Path, to: Path, model: Path) -> None:
     """Copy the images of GALLERY to the gallery TO; the originals are not needed.
 
-    Run it again to resume. Give the model of TO: the same as that of GALLERY, or a smaller one
-    made from it (`index reduce`).
+    Run it again to resume. Give the model of TO: the same as that of GALLERY, a registered copy of
+    it (`model register`), or a smaller one made from it (`index reduce`).
     """
     with clear_errors():
         loaded = MetricModel.load(model)
@@ -181,7 +181,8 @@ def copy(gallery: Path, to: Path, model: Path) -> None:
             Gallery.open(to, loaded.spec) as opened,
             _reporting(len(source.view)) as report,
         ):
-            progress = copy_images(source, opened, loaded, report)
+            alike = unregistered_digest(model)
+            progress = copy_images(source, opened, loaded, report, alike)
     _warn(progress)
     say(_counts(progress))
 

@@ -73,15 +73,18 @@ def copy_images(
     gallery: Gallery,
     model: MetricModel,
     report: Callable[[Progress], None] = lambda progress: None,
+    alike: str = "",
 ) -> Progress:
     """Add all images of a gallery to another, without their pictures; run it again to resume.
 
     Args:
-        source: of the same model, or of the one that the smaller model was made of.
+        source: of the same model, of one that gives the same contributions, or of the one that the
+            smaller model was made of.
         gallery: what they are added to. Of images that are there with the same media only uri and
             metadata are written, where they differ.
         model: the one that `gallery` is bound to.
         report: called after each commit.
+        alike: digest of a model that gives the same contributions; see `unregistered_digest`.
 
     Returns:
         How many were added, replaced, updated and left unchanged. Images with metadata that only
@@ -92,9 +95,9 @@ def copy_images(
         GalleryError: the gallery cannot be written to.
     """
     reduction = model.spec.reduction
-    if source.spec.digest not in (model.spec.digest, reduction.of if reduction else ""):
+    same = source.spec.digest in (model.spec.digest, alike)
+    if not same and (reduction is None or source.spec.digest != reduction.of):
         raise ModelMismatchError(source.spec.digest, model.spec.digest)
-    same = source.spec.digest == model.spec.digest
     progress, held = Progress(len(source.view)), gallery.view.holdings()
     for page in _pages(source, held):
         contributions, bias = page.contributions, page.bias

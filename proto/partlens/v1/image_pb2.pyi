@@ -37,16 +37,20 @@ class DescribedQuery(_message.Message):
     def __init__(self, query_id: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., rows: _Optional[int] = ..., cols: _Optional[int] = ..., extent: _Optional[_Union[_region_pb2.Box, _Mapping]] = ...) -> None: ...
 
 class ActivationMap(_message.Message):
-    __slots__ = ("rows", "cols", "values", "extent")
+    __slots__ = ("rows", "cols", "values", "extent", "row_centres", "col_centres")
     ROWS_FIELD_NUMBER: _ClassVar[int]
     COLS_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
     EXTENT_FIELD_NUMBER: _ClassVar[int]
+    ROW_CENTRES_FIELD_NUMBER: _ClassVar[int]
+    COL_CENTRES_FIELD_NUMBER: _ClassVar[int]
     rows: int
     cols: int
     values: _containers.RepeatedScalarFieldContainer[float]
     extent: _region_pb2.Box
-    def __init__(self, rows: _Optional[int] = ..., cols: _Optional[int] = ..., values: _Optional[_Iterable[float]] = ..., extent: _Optional[_Union[_region_pb2.Box, _Mapping]] = ...) -> None: ...
+    row_centres: _containers.RepeatedScalarFieldContainer[float]
+    col_centres: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, rows: _Optional[int] = ..., cols: _Optional[int] = ..., values: _Optional[_Iterable[float]] = ..., extent: _Optional[_Union[_region_pb2.Box, _Mapping]] = ..., row_centres: _Optional[_Iterable[float]] = ..., col_centres: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class ImageMetadata(_message.Message):
     __slots__ = ("camera", "track", "captured_at", "attributes")

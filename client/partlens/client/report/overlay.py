@@ -1,7 +1,7 @@
 """Signed maps as colours over a picture, and regions as outlines."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,11 +56,10 @@ def upsample(map: ActivationMap, width: int, height: int) -> FloatArray:
     Returns:
         Float32, shape [height, width]; 0 outside the map's extent.
     """
-    rows, cols = map.values.shape
-    extent = map.extent
+    extent, looks = map.extent, map.registration
     x = (np.arange(width) + 0.5 - extent.x) / max(extent.width, 1e-9)
     y = (np.arange(height) + 0.5 - extent.y) / max(extent.height, 1e-9)
-    down, across = _between_centres(y, rows), _between_centres(x, cols)
+    down, across = looks.rows.interpolation(y), looks.cols.interpolation(x)
     return (down @ map.values.astype(np.float64) @ across.T).astype(np.float32)
 
 
@@ -94,7 +93,7 @@ def explained(
     across, down = picture.width / size[0], picture.height / size[1]
     extent = map.extent
     shown = Box(extent.x * across, extent.y * down, extent.width * across, extent.height * down)
-    values = upsample(ActivationMap(map.values, shown), picture.width, picture.height)
+    values = upsample(replace(map, extent=shown), picture.width, picture.height)
     grey = picture.convert("L")
     under = Image.blend(grey, Image.new("L", grey.size, 255), _PALE).convert("RGBA")
     heat = Image.fromarray(colours(values, scale.strongest))
@@ -159,9 +158,3 @@ def _write(
     corner = max(at[0], 0) + 5, max(at[1], 0) + 3
     font = ImageFont.load_default(20)
     pen.text(corner, label, fill=colour, font=font, stroke_width=2, stroke_fill=_CASING)
-
-
-def _between_centres(at: NDArray[np.floating], cells: int) -> NDArray[np.float64]:
-    centre = np.clip(at * cells - 0.5, 0, cells - 1)
-    weights = np.maximum(0.0, 1 - np.abs(centre[:, None] - np.arange(cells)))
-    return np.where(((at >= 0) & (at <= 1))[:, None], weights, 0.0)

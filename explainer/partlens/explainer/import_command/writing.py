@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from partlens.common.bias import bias_warning
 from partlens.common.files import read_file
+from partlens.common.registration import Axis
+from partlens.common.terminal import say
 from partlens.explainer.errors import ImageError, ModelError
 from partlens.explainer.images import SUFFIXES, decode, image_files
 from partlens.explainer.import_command.network import Images, Network
@@ -17,6 +19,10 @@ from partlens.explainer.import_command.source import opened
 from partlens.explainer.import_command.suggestion import Suggestion, chosen, suggest
 from partlens.explainer.importing.fidelity import Imported, save_checked
 from partlens.explainer.model import MetricModel
+from partlens.explainer.patches import PASSES
+from partlens.explainer.patches import SECONDS as PASSES_SECONDS
+from partlens.explainer.registering import Registered, register
+from partlens.explainer.spec import ModelSpec
 
 _CHECKED_IMAGES = 8
 SECONDS = 1800.0
@@ -35,6 +41,8 @@ def write(request: ImportRequest, folder: Path, seconds: float = SECONDS) -> lis
     Raises:
         ExplainerError: it cannot be imported, or its images cannot be read.
     """
+    from partlens.explainer.starter.pictures import probes
+
     images = some_images(request.images)
     pictures = images or generated()
     network = opened(request, pictures)
@@ -52,12 +60,15 @@ def write(request: ImportRequest, folder: Path, seconds: float = SECONDS) -> lis
             " can be drawn and no part be searched for. Choose an earlier layer, or add"
             " --one-position to search by whole images only"
         )
-    saved, cosine = save_checked(found, folder, pictures)
+    say(f"measuring where each cell looks: up to {PASSES} images or {PASSES_SECONDS:g} s", err=True)
+    registered, measured = register(found.model, probes())
+    saved, cosine = save_checked(replace(found, model=registered), folder, pictures)
     plain = spec.preprocessing.to_json()
     origins = ", ".join(f"{key} {plain[key]} ({network.origins[key]})" for key in plain)
     kind = "real" if images else "generated"
     return [
         *described(saved),
+        *not_measured(measured),
         f"source of each: {origins}",
         f"on {kind} images: cosine with the original network at least {cosine:.6f}",
         *network.notes,
@@ -114,9 +125,11 @@ def _named(made: MetricModel, layer: str) -> MetricModel:
 
 def described(made: MetricModel) -> list[str]:
     """A model's spec, and what its import measured, one line each."""
+    plain = made.spec.to_json()
+    plain["registration"] = _registration(made.spec)
     lines = [
         f"{key}: {json.dumps(value) if isinstance(value, dict) else value}"
-        for key, value in made.spec.to_json().items()
+        for key, value in plain.items()
     ]
     for images, found in made.measured.items():
         lines.append(
@@ -125,6 +138,39 @@ def described(made: MetricModel) -> list[str]:
         )
     warning = bias_warning(made.spec.bias_share)
     return lines if warning is None else [*lines, f"warning: {warning}"]
+
+
+def not_measured(found: Registered) -> list[str]:
+    """Why rows or columns keep evenly spread centres, one line each."""
+    return [
+        f"registration: {name} keep evenly spread centres: {why}"
+        for name, why in found.kept_nominal.items()
+    ]
+
+
+def _registration(spec: ModelSpec) -> str:
+    """Where the cells look, in pixels of the model's input."""
+    if spec.registered is None:
+        return "not measured; cells are taken to be evenly spread (see `partlens model register`)"
+    size = spec.preprocessing
+    return "; ".join(
+        (
+            _axis("rows", spec.registered.rows, size.height),
+            _axis("columns", spec.registered.cols, size.width),
+        )
+    )
+
+
+def _axis(name: str, axis: Axis, side: int) -> str:
+    if not axis.spreads:
+        return f"{name} evenly spread"
+    centres = " ".join(f"{centre * side:.0f}" for centre in axis.centres)
+    shift = axis.shift()
+    return (
+        f"{name} at {centres} of {side} pixels, seen with a standard deviation of"
+        f" {sum(axis.spreads) / len(axis) * side:.0f}, shifted by up to {shift * side:+.1f} pixels"
+        f" ({shift * len(axis):+.2f} cells)"
+    )
 
 
 def some_images(folder: str | None) -> list[NDArray[np.uint8]]:
@@ -146,6 +192,6 @@ def _picture(path: Path) -> NDArray[np.uint8]:
 
 def generated() -> list[NDArray[np.uint8]]:
     """Generated images, used if none are given."""
-    from partlens.explainer.starter.pictures import generate
+    from partlens.explainer.starter.pictures import probes
 
-    return [picture.image for picture in generate(_CHECKED_IMAGES, 0)]
+    return probes()[:_CHECKED_IMAGES]

@@ -110,7 +110,7 @@ def responses(
     random = np.random.default_rng(0)
     for _ in range(_PAIRS):
         picture, other = (_picture(random, preprocessing, grid) for _ in range(2))
-        before = _cells(backbone(preprocessing.pixels(picture)[None]))
+        before = positions_of(backbone(preprocessing.pixels(picture)[None]))
         total = total if total.size else np.zeros((len(probes), before.shape[1]))
         for start in range(0, len(probes), _BATCH):
             some = probes[start : start + _BATCH]
@@ -120,7 +120,7 @@ def responses(
                     for row, col in some
                 ]
             )
-            after = _cells(backbone(pixels))
+            after = positions_of(backbone(pixels))
             total[start : start + len(some)] += np.linalg.norm(after - before, axis=2)
     return probes, total
 
@@ -235,7 +235,7 @@ def _changed(
     return mixed
 
 
-def _cells(feature: FloatArray) -> FloatArray:
+def positions_of(feature: FloatArray) -> FloatArray:
     """A as [N, P, C]."""
     if feature.ndim == 4:
         return feature.reshape(*feature.shape[:2], -1).transpose(0, 2, 1)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from partlens.explainer.importing.torch_module import with_onnx_backbone
 from partlens.explainer.model import MetricModel
+from partlens.explainer.registering import register
 from partlens.explainer.starter.network import FEATURE_LAYER, PREPROCESSING, StarterNetwork
-from partlens.explainer.starter.pictures.picture import generate
+from partlens.explainer.starter.pictures.picture import generate, probes
 from partlens.explainer.starter.training import HELD_OUT_SEED, Report
 
 REPORT_FILE = "training.json"
@@ -36,7 +37,7 @@ def save(network: StarterNetwork, report: Report, folder: Path) -> MetricModel:
         ModelFileError: the folder already exists.
         CompletenessError: the ONNX backbone differs from the network.
     """
-    model = with_onnx_backbone(as_model(network)).save(folder)
+    model = register(with_onnx_backbone(as_model(network)), probes())[0].save(folder)
     text = json.dumps(report.to_json(), indent=1)
     (folder / REPORT_FILE).write_text(text + "\n", encoding="utf-8")
     return model

@@ -108,8 +108,14 @@ class Encoder:
     ) -> image_pb.ActivationMap:
         """A map [rows, cols] that lies on an image of this (width, height)."""
         rows, cols = values.shape
+        looks = self._spec.registered
         return image_pb.ActivationMap(
-            rows=rows, cols=cols, values=values.ravel().tolist(), extent=self._extent(image_size)
+            rows=rows,
+            cols=cols,
+            values=values.ravel().tolist(),
+            extent=self._extent(image_size),
+            row_centres=looks.rows.centres if looks else (),
+            col_centres=looks.cols.centres if looks else (),
         )
 
     def hit(self, match: Match, maps: Set[MapKind], *, thumbnails: bool) -> search_pb.Hit:

@@ -82,6 +82,11 @@ def generate(
             yield draw(person, camera, rng, name=name, id=f"{name}-{camera}{shot}")
 
 
+def probes() -> list[NDArray[np.uint8]]:
+    """Pictures that models are measured with where nobody gives any: always the same ones."""
+    return [picture.image for picture in generate(40, 0)]
+
+
 def draw(person: Person, camera: str, rng: Generator, *, name: str, id: str) -> Picture:
     """One picture of a person; the pose and the scene are drawn at random from rng."""
     canvas = Canvas(WIDTH, HEIGHT)
