@@ -39,11 +39,11 @@ def write(request: ImportRequest, folder: Path, seconds: float = SECONDS) -> lis
     pictures = images or generated()
     network = opened(request, pictures)
     layer, notes = _layer(request, network, pictures, seconds)
-    if request.stride is not None:
-        coarse, network = network, network.finer(layer, request.stride)
-    found = network.imported(layer, images)
-    if request.stride is not None:
-        notes.append(_of_finer(coarse, found, layer, pictures))
+    if request.stride is None:
+        found = network.imported(layer, images)
+    else:
+        found = network.finer(layer, request.stride).imported(layer, images)
+        notes.append(_of_finer(network, found, layer, pictures))
         found = replace(found, model=_named(found.model, f"{layer} at stride {request.stride}"))
     spec = found.model.spec
     if spec.positions == 1 and not request.one_position:
