@@ -118,13 +118,14 @@ def described(made: MetricModel) -> list[str]:
         f"{key}: {json.dumps(value) if isinstance(value, dict) else value}"
         for key, value in made.spec.to_json().items()
     ]
+    if (warning := bias_warning(made.spec.bias_share)) is not None:
+        lines.append(f"warning: {warning}")
     for images, found in made.measured.items():
         lines.append(
             f"on {images} images: completeness error {found.error:.2g}, bias share"
             f" {found.bias_share:.4f}"
         )
-    warning = bias_warning(made.spec.bias_share)
-    return lines if warning is None else [*lines, f"warning: {warning}"]
+    return lines
 
 
 def some_images(folder: str | None) -> list[NDArray[np.uint8]]:
