@@ -1,6 +1,7 @@
 """A finer map holds the original one at every nth position, from either door."""
 
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,10 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from partlens.explainer.errors import ModelError
+from partlens.explainer.import_command.network import Described, TorchNetwork
 from partlens.explainer.importing.onnx_finer import finer_file
+from partlens.explainer.model import MetricModel
+from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.splitting.finer_graph import finer_module
 from partlens.explainer.splitting.graph import export_graph
 from partlens.explainer.splitting.strides import Window
@@ -273,6 +277,7 @@ def test_every_nth_position_of_a_module_keeps_its_values(name: str, most: int) -
     factor = 4 // most
     assert gap(coarse, fine.numpy(), (factor, factor)) < 1e-5
     assert tuple(fine.shape[1:]) == cut.feature_shape
+    assert not isinstance(cut.output.meta["val"].shape[0], int)  # any number of images
     torch.testing.assert_close(embedding, fine.mean((2, 3)))
 
 
@@ -296,3 +301,22 @@ def test_a_map_that_cannot_be_made_finer_is_refused_with_the_reason() -> None:
     flat = pooled(conv)
     flat.pool, flat.flat = nn.Flatten(), nn.Linear(4 * 6 * 8, 5)
     refused(flat, 2, "takes maps of one size only")
+
+
+def test_a_finer_module_becomes_a_model_that_adds_up_for_any_number_of_images(
+    tmp_path: Path,
+) -> None:
+    """Saved and loaded, it gives what the finer module gives, one image or three at a time."""
+    size = Preprocessing(32, 24)
+    net = pooled(*MODULES["uneven"])
+    network = TorchNetwork(net, "", Described("x", ""), size, {}).finer("map", 2)
+    found = network.imported("map", [])
+    found.model.save(tmp_path / "made")
+    made = MetricModel.load(tmp_path / "made")
+    assert made.spec.grid == (16, 12)
+    pixels = np.random.default_rng(1).standard_normal((3, 3, 32, 24)).astype(np.float32)
+    expected = found.original(pixels)
+    for some in (pixels, pixels[:1]):
+        seen = made.decompose_pixels(some)
+        added = seen.contributions.sum(1) + seen.bias
+        np.testing.assert_allclose(added, expected[: len(some)], rtol=1e-4, atol=1e-5)

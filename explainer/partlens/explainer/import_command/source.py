@@ -99,7 +99,7 @@ def _from_hub(request: ImportRequest, source: str, images: Images) -> Network:
 
     found = load_pretrained(source, cast("Pooling | None", request.pooling))
     known = dict.fromkeys(found.preprocessing.to_json(), "--hf")
-    networks = {
+    networks: dict[Pooling, TorchNetwork] = {
         pooling: TorchNetwork(
             module=module,
             embedding="",
@@ -117,11 +117,11 @@ def _pooled(
     networks: "Mapping[Pooling, TorchNetwork]", found: "Pretrained", images: Images
 ) -> Network:
     """The network with the pooling that leaves least of the embedding to the bias."""
-    shares = {
+    shares: dict[Pooling, float] = {
         pooling: network.model(found.feature_layer, images).spec.bias_share
         for pooling, network in networks.items()
     }
-    best = min(shares, key=shares.__getitem__)
+    best = min(networks, key=lambda pooling: shares[pooling])
     measured = ", ".join(f"{pooling} {share:.2f}" for pooling, share in shares.items())
     note = f"pooling: {best}, which leaves the smaller share of the embedding to the bias"
     note += f" ({measured}); --pooling chooses another"

@@ -47,11 +47,11 @@ def write(request: ImportRequest, folder: Path, seconds: float = SECONDS) -> lis
     pictures = images or generated()
     network = opened(request, pictures)
     layer, notes = _layer(request, network, pictures, seconds)
-    if request.stride is not None:
-        coarse, network = network, network.finer(layer, request.stride)
-    found = network.imported(layer, images)
-    if request.stride is not None:
-        notes.append(_of_finer(coarse, found, layer, pictures))
+    if request.stride is None:
+        found = network.imported(layer, images)
+    else:
+        found = network.finer(layer, request.stride).imported(layer, images)
+        notes.append(_of_finer(network, found, layer, pictures))
         found = replace(found, model=_named(found.model, f"{layer} at stride {request.stride}"))
     spec = found.model.spec
     if spec.positions == 1 and not request.one_position:
@@ -131,13 +131,14 @@ def described(made: MetricModel) -> list[str]:
         f"{key}: {json.dumps(value) if isinstance(value, dict) else value}"
         for key, value in plain.items()
     ]
+    if (warning := bias_warning(made.spec.bias_share)) is not None:
+        lines.append(f"warning: {warning}")
     for images, found in made.measured.items():
         lines.append(
             f"on {images} images: completeness error {found.error:.2g}, bias share"
             f" {found.bias_share:.4f}"
         )
-    warning = bias_warning(made.spec.bias_share)
-    return lines if warning is None else [*lines, f"warning: {warning}"]
+    return lines
 
 
 def not_measured(found: Registered) -> list[str]:

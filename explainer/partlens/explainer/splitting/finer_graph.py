@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import fx
+from torch._dispatch.python import enable_python_dispatcher
 from torch.fx.passes.fake_tensor_prop import FakeTensorProp
 
 from partlens.explainer.backbone import FloatArray
@@ -117,11 +118,11 @@ class _Walk:
         """Pad as many positions more as they are denser."""
         given = _arguments(node)
         factors = [max(1, stride // self.most) for stride in reversed(strides)]  # columns first
-        spread = list(given["pad"])
+        spread: list[int] = list(given["pad"])
         for index in range(min(4, len(spread))):
             spread[index] *= factors[index // 2]
         if spread != list(given["pad"]):
-            node.args, node.kwargs = (), dict(given) | {"pad": spread}
+            node.args, node.kwargs = (), {**given, "pad": spread}
 
 
 def finer_module(graph: ExportedGraph, layer: str, most: int, pixels: FloatArray) -> ExportedModule:
@@ -180,7 +181,8 @@ def _infer_shapes(module: fx.GraphModule, most: int) -> None:
     """
     (pixels,) = (one.meta["val"] for one in module.graph.nodes if one.op == "placeholder")
     try:
-        with pixels.fake_mode as mode:
+        # Without the dispatcher, padding would fix the number of images.
+        with pixels.fake_mode as mode, enable_python_dispatcher():
             mode.allow_non_fake_inputs = True
             FakeTensorProp(module, mode).propagate_dont_convert_inputs(pixels)
     except Exception as error:  # whatever an operator raises that takes maps of one size only
