@@ -42,7 +42,8 @@ class Positioned(nn.Module):
         self.encodings = nn.Parameter(encodings)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.patches(pixels).flatten(2).transpose(1, 2) + self.encodings
+        tokens: Tensor = self.patches(pixels).flatten(2).transpose(1, 2)
+        return tokens + self.encodings
 
 
 class EvenAttention(nn.Module):
@@ -57,7 +58,8 @@ class EvenAttention(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         q, k, v = self.qkv(tokens).chunk(3, 2)
         mixed = tokens + self.out(F.scaled_dot_product_attention(q, k, v))
-        return self.embed(mixed).mean(1)
+        embedding: Tensor = self.embed(mixed).mean(1)
+        return embedding
 
 
 def positioned_model(encodings: Tensor) -> MetricModel:

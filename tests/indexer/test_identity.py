@@ -15,6 +15,7 @@ from drawn_video import write
 from numpy.typing import NDArray
 from PIL import Image
 
+from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.model import Decompositions, MetricModel
 from partlens.explainer.starter import model_folder
 from partlens.indexer.cli import index
@@ -33,9 +34,11 @@ NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 class CountingModel(MetricModel):
     """A real model that notes how many images it was given."""
 
-    def decompose_pixels(self, pixels: NDArray[np.float32]) -> Decompositions:
+    def decompose_pixels(
+        self, pixels: NDArray[np.float32], require_waiting: RequireWaiting = wait_always
+    ) -> Decompositions:
         PASSES.append(len(pixels))
-        return super().decompose_pixels(pixels)
+        return super().decompose_pixels(pixels, require_waiting)
 
 
 PASSES: list[int] = []
