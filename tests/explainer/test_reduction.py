@@ -124,6 +124,8 @@ def test_whitening_divides_each_direction_by_a_power_of_its_eigenvalue(
     np.testing.assert_allclose(projected.T @ projected, expected, atol=1e-4 * eigenvalues[0])
     embeddings = onto(made[0].sum(1) + made[1])
     np.testing.assert_allclose(onto(made[0]).sum(1) + onto(made[1]), embeddings, atol=1e-3)
+    lengths = [np.linalg.norm(onto(v), axis=1) for v in (made[1], made[0].sum(1) + made[1])]
+    assert onto.bias_share == pytest.approx((lengths[0] / lengths[1]).mean(), rel=1e-4)
     plain = Projection.fit(halves(made), DIMENSIONS, 12)
     assert onto.lost == pytest.approx(plain.lost, abs=1e-9)  # lengths before whitening
 
@@ -174,6 +176,7 @@ def test_without_directions_of_position_contributions_do_not_depend_on_it(tmp_pa
     made = smaller(model, "anywhere", projection=onto).save(tmp_path / "anywhere")
     assert made.spec.dimensions == model.spec.dimensions - 3
     assert made.spec.reduction and made.spec.reduction.removed == 3
+    assert made.spec.bias_share == onto.bias_share != model.spec.bias_share
     loaded = MetricModel.load(tmp_path / "anywhere")
 
     new = random.integers(0, 256, (2, 16, 16, 3), np.uint8)

@@ -58,8 +58,8 @@ class EvenAttention(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         q, k, v = self.qkv(tokens).chunk(3, 2)
         mixed = tokens + self.out(F.scaled_dot_product_attention(q, k, v))
-        embedded: Tensor = self.embed(mixed)
-        return embedded.mean(1)
+        embedding: Tensor = self.embed(mixed).mean(1)
+        return embedding
 
 
 def positioned_model(encodings: Tensor) -> MetricModel:

@@ -40,6 +40,7 @@ class Projection:
         lost: fraction of the sum of |c_p|^2 and |b|^2 that it drops, on the images it was fitted
             to; similarities are made of such products c_p.c_p.
         images: number of images it was fitted to.
+        bias_share: mean |b| / |E| of these images after the projection.
         whitening: exponent t; direction k is divided by its (eigenvalue k / eigenvalue 1)^(t/2).
         removed: number of positional directions, to which all columns are orthogonal.
     """
@@ -47,6 +48,7 @@ class Projection:
     basis: FloatArray
     lost: float
     images: int
+    bias_share: float
     whitening: float = 0.0
     removed: int = 0
 
@@ -84,40 +86,60 @@ class Projection:
             )
         if not 0 <= whitening <= 1:
             raise ShapeError(f"a whitening of {whitening} is not possible; 0 to 1 is allowed")
-        moment, mean, count = _moments(images, width)
-        kept_directions = _others(_positional(mean, removed))
-        values, vectors = np.linalg.eigh(kept_directions.T @ moment @ kept_directions)
+        seen = _Moments.of(images, width)
+        others = _others(_positional(seen.mean, removed))
+        values, vectors = np.linalg.eigh(others.T @ seen.moment @ others)
         values, vectors = values[::-1][:dimensions], vectors[:, ::-1][:, :dimensions]
-        kept, total = values.sum(), np.trace(moment)
-        basis = kept_directions @ vectors * _scales(values, whitening)
-        return cls(
-            np.ascontiguousarray(basis, np.float32),
-            float(np.clip(1 - kept / total, 0, 1)) if total > 0 else 0.0,
-            count,
-            whitening,
-            removed,
-        )
+        kept, total = values.sum(), np.trace(seen.moment)
+        basis = np.ascontiguousarray(others @ vectors * _scales(values, whitening), np.float32)
+        lost = float(np.clip(1 - kept / total, 0, 1)) if total > 0 else 0.0
+        share = seen.bias_share(basis)
+        return cls(basis, lost, len(seen.embeddings), share, whitening, removed)
 
     def __call__(self, vectors: FloatArray) -> FloatArray:
         """Project contributions or bias from [..., D] to [..., K]."""
         return vectors @ self.basis
 
 
-def _moments(
-    images: Iterable[tuple[FloatArray, FloatArray]], width: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
-    """Sum of c_p c_p^T and b b^T [D, D], mean contributions [P, D], and the number of images."""
-    moment, total, count = np.zeros((width, width)), np.zeros((1, width)), 0
-    for contributions, bias in images:
-        moment += bias.T @ bias
-        for start in range(0, len(contributions), _CHUNK):
-            some = contributions[start : start + _CHUNK].reshape(-1, width)
-            moment += some.T @ some
-        total = total + contributions.sum(0, dtype=np.float64)
-        count += len(contributions)
-    if not count:
-        raise ShapeError("a projection is fitted to images, and there are none; add some first")
-    return moment, total / count, count
+@dataclass(frozen=True, eq=False)
+class _Moments:
+    """What a projection is fitted to, of N images.
+
+    Attributes:
+        moment: sum of c_p c_p^T and b b^T, shape [D, D].
+        mean: mean contributions of each position, shape [P, D].
+        embeddings, biases: E and b of each image, shape [N, D].
+    """
+
+    moment: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    embeddings: FloatArray
+    biases: FloatArray
+
+    @classmethod
+    def of(cls, images: Iterable[tuple[FloatArray, FloatArray]], width: int) -> "_Moments":
+        """Read batches of contributions [N, P, D] and bias [N, D]; ShapeError if none."""
+        moment, total = np.zeros((width, width)), np.zeros((1, width))
+        embeddings, biases = list[FloatArray](), list[FloatArray]()
+        for contributions, bias in images:
+            moment += bias.T @ bias
+            for start in range(0, len(contributions), _CHUNK):
+                some = contributions[start : start + _CHUNK].reshape(-1, width)
+                moment += some.T @ some
+            total = total + contributions.sum(0, dtype=np.float64)
+            embeddings.append(contributions.sum(1) + bias)
+            biases.append(bias)
+        if not sum(map(len, biases)):
+            raise ShapeError("a projection is fitted to images, and there are none; add some first")
+        together = np.concatenate(embeddings)
+        return cls(moment, total / len(together), together, np.concatenate(biases))
+
+    def bias_share(self, basis: FloatArray) -> float:
+        """Mean |b| / |E| after a map [D, K]."""
+        lengths, of_bias = (
+            np.linalg.norm(vectors @ basis, axis=1) for vectors in (self.embeddings, self.biases)
+        )
+        return float((of_bias / np.maximum(lengths, 1e-12)).mean())
 
 
 def _positional(mean: NDArray[np.float64], count: int) -> NDArray[np.float64]:
@@ -157,7 +179,7 @@ def smaller(
 ) -> MetricModel:
     """A model with fewer positions, fewer dimensions or both; save it to give it a digest.
 
-    It keeps the bias share of the larger model.
+    Without a projection it keeps the bias share of the larger model.
 
     Args:
         model: the larger model.
@@ -197,6 +219,7 @@ def smaller(
         grid=grid,
         dimensions=dimensions,
         head=steps,
+        bias_share=spec.bias_share if projection is None else projection.bias_share,
         reduction=reduction,
         registered=spec.registered and spec.registered.pooled(grid),
     )

@@ -56,7 +56,7 @@ class Reduction:
 
     def to_json(self) -> dict[str, object]:
         """Plain values for model.json; unless it is refined, those of format 2."""
-        plain = asdict(self) | {"grid": list(self.grid)}
+        plain: dict[str, object] = {**asdict(self), "grid": list(self.grid)}
         return plain if self.refined else {k: v for k, v in plain.items() if k not in _UNREFINED}
 
     @classmethod
@@ -99,7 +99,7 @@ class ModelSpec:
         dimensions: D, the length of its embeddings.
         head: the head in one line, operator by operator.
         bias_share: mean |b| / |E| over the real images that the import measured, or over random
-            pixels if it was given none.
+            pixels if it was given none; after a projection, over the images it was fitted to.
         licence: licence of the weights; "" if unknown.
         reduction: how it was made from a larger model; None if it was imported.
         registered: where the cells were measured to look; None if they were not measured. Use
