@@ -19,6 +19,7 @@ from PIL import Image
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.reduction import Projection, smaller
+from partlens.explainer.registering import register
 from partlens.explainer.scoring import MIXTURES, query_part
 from partlens.explainer.starter.pictures import Picture, generate
 from partlens.indexer.gallery import Filter, Gallery, Metadata, NewImage
@@ -62,6 +63,7 @@ def main() -> None:
         licence="MIT",
     )
     pictures = list(generate(COUNT, SEED, 4))
+    model, _ = register(model, [picture.image for picture in pictures])
     seen = model.decompose([picture.image for picture in pictures])
     width = model.spec.dimensions
     onto = Projection.fit(
