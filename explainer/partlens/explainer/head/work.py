@@ -17,19 +17,20 @@ _CALL = 2**16
 """What it costs to call an operator, however small its inputs."""
 
 
-def require_bounded(head: Head, feature: tuple[int, ...], allowed: int = MOST_WORK) -> None:
+def require_bounded(head: Head, feature: tuple[int, ...], allowed: int | None = None) -> None:
     """Refuse a head that would need too much work for one image.
 
     Args:
         head: of kinds in KINDS.
         feature: shape of a feature map, [C, rows, cols] or [T, C].
-        allowed: multiplications.
+        allowed: multiplications; MOST_WORK by default.
 
     Raises:
         UnsupportedOperatorError: it would; names the operator that needs most.
         ShapeError: an operator does not take what it is given.
     """
     positions = math.prod(feature[1:]) if len(feature) == 3 else feature[0]
+    allowed = MOST_WORK if allowed is None else allowed
     total, most = 0, 0
     worst: Step | None = None
     for step in steps(head, feature):
