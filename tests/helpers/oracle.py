@@ -70,7 +70,7 @@ def places(search: Search, region: Array, image: int) -> list[tuple[float, float
     positions = [divmod(p, cols) for p in range(rows * cols)]
     anchor = positions[int(np.argmax(region))]
     feature = sum((region[p] * search.query[p] for p in range(rows * cols)), np.zeros(()))
-    rest = sum((search.query[p] for p in range(rows * cols) if region[p] == 0), 0 * search.query[0])
+    rest = search.query[region == 0].sum(0)
     around = blurred(search, region, 2.0)
     shares = region / region.sum() + 3 * around / around.sum()
     found = []

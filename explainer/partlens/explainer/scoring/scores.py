@@ -258,7 +258,7 @@ def _placed(stack: PartStack, along: Along, images: _Images) -> _Term:
     scale = reciprocal(norms * np.linalg.norm(sums, axis=2))
     maps = weights * along.features * scale[..., None, None]
     extents = np.array([part.extent for part in stack.parts])
-    windows = placement.windows(extents - np.tile(stack.anchors, 2))
+    windows = placement.windows(extents - np.tile(stack.anchors, 2).astype(np.float64))
     return _Term(maps, np.zeros(maps.shape[:2], np.float32), windows)
 
 
