@@ -56,6 +56,21 @@ def test_a_table_does_not_style_what_it_shows() -> None:
     assert "[b]head" in output and r"[bold]\x1b]0;x\x07[/]" in output
 
 
+def test_a_table_in_a_file_wraps_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    name = "photos/" + 100 * "a" + ".jpg"
+
+    @click.command()
+    def prints() -> None:
+        table = Table("image", "score")
+        table.add_row(name, "0.5")
+        say_table(table)
+
+    assert name in CliRunner().invoke(prints, []).output
+    monkeypatch.setenv("COLUMNS", "80")
+    assert name not in CliRunner().invoke(prints, []).output
+
+
 @given(ANY_TEXT)
 def test_no_error_of_a_command_commands_a_terminal(text: str) -> None:
     def fail() -> None:

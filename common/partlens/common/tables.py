@@ -1,5 +1,6 @@
 """Tables on a terminal, and progress bars; see `terminal`."""
 
+import os
 from typing import Any
 
 from rich.console import Console
@@ -11,6 +12,8 @@ from rich.text import Text
 from partlens.common.terminal import safe
 
 __all__ = ["Column", "Table", "progress_bar", "say_table"]
+
+_WIDEST = 10_000  # characters of a line in a file
 
 
 class Table(RichTable):
@@ -26,8 +29,12 @@ class Table(RichTable):
 
 
 def say_table(table: Table) -> None:
-    """Print a table to standard output, as wide as the terminal."""
-    Console().print(table)
+    """Print a table to standard output: as wide as the terminal, or in a file as wide as it is."""
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        wide = console.options.update(max_width=_WIDEST)
+        console.width = max(console.width, console.measure(table, options=wide).maximum)
+    console.print(table)
 
 
 def progress_bar(*columns: Any) -> Progress:

@@ -48,7 +48,9 @@ class ModelMismatchError(GalleryError, ValueError):
         self.gallery_digest, self.model_digest = gallery_digest, model_digest
         super().__init__(
             f"this gallery was made with model {gallery_digest}, but the model given is"
-            f" {model_digest}; use the gallery's model, or index the images into a new gallery"
+            f" {model_digest}; use the gallery's model, or make a new gallery for the one given:"
+            " `partlens index copy` fills it if that one was made from the gallery's (by"
+            " `model register` or `index reduce`), `partlens index add` from the images"
         )
 
 

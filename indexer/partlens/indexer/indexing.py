@@ -61,7 +61,7 @@ class Progress:
 
     @property
     def images_per_second(self) -> float:
-        """Of the images that went through the model."""
+        """Of the images that were added or replaced."""
         return (self.added + self.replaced) / self.seconds if self.seconds > 0 else 0.0
 
     def add(self, gallery: Gallery, images: Sequence[NewImage]) -> None:

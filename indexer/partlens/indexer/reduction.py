@@ -1,5 +1,6 @@
 """Smaller entries: a smaller model fitted to a gallery, and a gallery's images for another."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -98,7 +99,7 @@ def copy_images(
     same = source.spec.digest in (model.spec.digest, alike)
     if not same and (reduction is None or source.spec.digest != reduction.of):
         raise ModelMismatchError(source.spec.digest, model.spec.digest)
-    progress, held = Progress(len(source.view)), gallery.view.holdings()
+    start, progress, held = time.monotonic(), Progress(len(source.view)), gallery.view.holdings()
     for page in _pages(source, held):
         contributions, bias = page.contributions, page.bias
         if not same:
@@ -113,6 +114,7 @@ def copy_images(
         progress.correct(gallery, page.corrections)
         progress.bad += page.bad
         progress.unchanged += page.unchanged
+        progress.seconds = time.monotonic() - start
         report(progress)
     return progress
 

@@ -207,7 +207,12 @@ def _rows(map: ActivationMap) -> list[list[float]]:
 def _table(answer: SearchAnswer) -> Table:
     # In a narrow terminal, wrap names but never numbers.
     place, score, where = (Column(name, no_wrap=True) for name in ("", "score", "box x,y,w,h"))
-    table = Table(place, "image", score, where, "camera", "track")
+    table = Table(place, "image", score, where)
+    # A column that no hit has a value for would only make names wrap.
+    known = [hit.image.metadata for hit in answer.hits]
+    more = [name for name in ("camera", "track") if any(getattr(one, name) for one in known)]
+    for name in more:
+        table.add_column(name)
     grouped = any(hit.group for hit in answer.hits)
     if grouped:
         table.add_column("others", justify="right", no_wrap=True)
@@ -218,8 +223,7 @@ def _table(answer: SearchAnswer) -> Table:
             hit.id,
             f"{hit.score:.4f}",
             f"{box.x:.0f},{box.y:.0f},{box.width:.0f},{box.height:.0f}",
-            hit.image.metadata.camera,
-            hit.image.metadata.track,
+            *(getattr(hit.image.metadata, name) for name in more),
             *([str(hit.others_in_group)] if grouped else []),
         )
     return table

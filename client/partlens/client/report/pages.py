@@ -52,6 +52,7 @@ def search_page(
         hits=[_hit(hit, scale) for hit in answer.hits],
         scale=scale,
         score="whole" if any(isinstance(one.region, Whole) for one in regions) else score,
+        whole=len(regions) == 1 and isinstance(regions[0].region, Whole) and not marks,
         marks=[_mark(one) for one in marks],
         gallery_version=answer.gallery_version,
     )

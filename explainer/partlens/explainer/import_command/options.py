@@ -33,8 +33,13 @@ class Numbers(click.ParamType[tuple[float, float, float]]):
         if len(numbers) == 1:
             numbers *= 3
         if len(numbers) != 3:
-            self.fail(f"{value!r} is not three numbers, such as 123.7,116.3,103.5", param, ctx)
+            self.fail(
+                f"{value!r} is neither one number nor three, such as 123.7,116.3,103.5", param, ctx
+            )
         return numbers[0], numbers[1], numbers[2]
+
+
+_IN_UNITS = "In units of 0..255; one number counts for all three. "
 
 
 def _otherwise(usual: str) -> str:
@@ -83,8 +88,8 @@ _NETWORK = (
     ),
     click.option("--height", type=click.IntRange(1), help=_otherwise("224")),
     click.option("--width", type=click.IntRange(1), help=_otherwise("224")),
-    click.option("--mean", type=Numbers(), help="In units of 0..255. " + _otherwise("0")),
-    click.option("--std", type=Numbers(), help="In units of 0..255. " + _otherwise("255")),
+    click.option("--mean", type=Numbers(), help=_IN_UNITS + _otherwise("0")),
+    click.option("--std", type=Numbers(), help=_IN_UNITS + _otherwise("255")),
     click.option(
         "--colours", "colour_order", type=click.Choice(["rgb", "bgr"]), help=_otherwise("rgb")
     ),
