@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,9 @@ from indexed_gallery import (
     recall,
 )
 
-from partlens.explainer.scoring import Score
+from partlens.explainer.scoring import MIXTURES, Score
 from partlens.indexer.cli import index
-from partlens.indexer.gallery import Filter, Gallery, checksums
+from partlens.indexer.gallery import Filter, Gallery, NewImage, checksums
 from partlens.indexer.gallery.erasure import erase
 from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.indexes import INDEXES, FactoryError
@@ -274,3 +275,18 @@ def nearest(path: Path, vectors: np.ndarray) -> np.ndarray:
             index.nprobe = index.nlist
             found.append(index.search(unit, 1)[0][:, 0])
     return np.asarray(np.max(found, axis=0))
+
+
+def nothing(number: int) -> NewImage:
+    """An image that contributes nothing: its embedding is its bias."""
+    return replace(made(number), contributions=np.zeros((12, DIMENSIONS), np.float32))
+
+
+@pytest.mark.parametrize("score", MIXTURES)
+def test_a_segment_of_images_that_contribute_nothing_does_not_hinder_a_search(
+    folder: Path, tmp_path: Path, score: Score
+) -> None:
+    shutil.copytree(folder, tmp_path / "gallery")
+    with Gallery.open(tmp_path / "gallery") as gallery:
+        gallery.add([nothing(COUNT)])
+        assert recall(gallery, Filter(), score) >= 0.7

@@ -213,6 +213,8 @@ def _nearest(
         if there is not None:
             return there
         index = index.host
+    if not index.ntotal:  # none of its images contributes anything
+        return np.zeros(0, np.float32), np.zeros(0, np.int64)
     share = len(rows) / total
     bits = _bitmap(rows, total, each) if share < 1 else None
     selector = None if bits is None else faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
