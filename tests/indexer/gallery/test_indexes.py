@@ -290,3 +290,11 @@ def test_a_segment_of_images_that_contribute_nothing_does_not_hinder_a_search(
     with Gallery.open(tmp_path / "gallery") as gallery:
         gallery.add([nothing(COUNT)])
         assert recall(gallery, Filter(), score) >= 0.7
+
+
+def test_regions_that_cancel_out_find_images_all_the_same(gallery: Gallery) -> None:
+    ((part,), *_) = queries()
+    parts = [part, replace(part, weight=-1.0)]
+    for score in MIXTURES:
+        found = search(gallery.view.live, parts, score, Filter(), 10, GRID, gallery.indexes.of, 0)
+        assert [one.score for one in found] == pytest.approx([0.0] * 10, abs=1e-6)

@@ -109,7 +109,7 @@ def _judged(
     named = [_named_positions(chosen, part, _POSITIONS * count, index_of) for part in placed]
     listed = [one.keys for one in named]
     about_images = along.sums + along.embeddings
-    if about_images.any():
+    if about_images.any() or not placed:  # regions that cancel out name any images
         listed.append(_named(chosen, about_images, _WHOLES * count, index_of).keys)
     keys, inverse = np.unique(np.concatenate(listed), return_inverse=True)
     seem = np.zeros(len(keys), np.float32)
