@@ -298,3 +298,22 @@ def test_regions_that_cancel_out_find_images_all_the_same(gallery: Gallery) -> N
     for score in MIXTURES:
         found = search(gallery.view.live, parts, score, Filter(), 10, GRID, gallery.indexes.of, 0)
         assert [one.score for one in found] == pytest.approx([0.0] * 10, abs=1e-6)
+
+
+@pytest.mark.parametrize("seen", [0, 3])
+@pytest.mark.parametrize("factory", ["auto", "SQ8"])
+def test_a_gallery_of_images_that_contribute_nothing_is_indexed(
+    tmp_path: Path, factory: str, seen: int
+) -> None:
+    with Gallery.create(tmp_path / "gallery", WIDE) as gallery:
+        gallery.compact(IndexChoice(factory))
+        gallery.add([nothing(number) for number in range(INDEXED_ROWS)])
+        gallery.add([made(INDEXED_ROWS + number) for number in range(seen)])
+        gallery.compact()
+        assert not gallery.indexes.missing(gallery.view.live.segments)
+        (parts, *_) = queries()
+        for score in MIXTURES:
+            found = search(
+                gallery.view.live, parts, score, Filter(), 3, GRID, gallery.indexes.of, 0
+            )
+            assert len(found) == 3

@@ -48,6 +48,8 @@ CHOICE = "choice.json"
 _CHUNK_ROWS = 256
 _TRAINING_VECTORS = 64
 """For each inverted list."""
+_FEWEST_TRAINING = 256
+"""In all, as one byte of a product code has so many values."""
 _SEED = 0
 
 
@@ -285,7 +287,7 @@ def _made(segment: Segment, factory: str, of_images: str) -> SegmentIndex:
             training = contributions.reshape(-1, dimensions)
             if vectors == rows:
                 training = contributions.sum(1)
-            index.train(_unit(training)[0])
+            index.train(_enough(_unit(training)[0], inverted, random))
     units, lengths = np.zeros((rows, dimensions), "<f2"), np.zeros((rows, 2), "<f4")
     for start in range(0, rows, _CHUNK_ROWS):
         chunk = slice(start, min(start + _CHUNK_ROWS, rows))
@@ -313,6 +315,19 @@ def _empty(dimensions: int, factory: str) -> Any:
             f"{factory!r} refines what it finds, as exact re-ranking does: leave out its last part"
         )
     return index if faiss.try_extract_index_ivf(index) else faiss.IndexIDMap2(index)
+
+
+def _enough(vectors: FloatArray, inverted: Any, random: np.random.Generator) -> FloatArray:
+    """The vectors, with random ones where FAISS would refuse to train with so few.
+
+    Args:
+        vectors: of length 1.
+        inverted: the inverted lists that are trained, or None.
+    """
+    fewest = max(_FEWEST_TRAINING, inverted.nlist if inverted else 0)
+    missing = max(0, fewest - len(vectors))
+    added = random.standard_normal((missing, vectors.shape[1])).astype(np.float32)
+    return np.concatenate([vectors, _unit(added)[0]])
 
 
 def _unit(vectors: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:
