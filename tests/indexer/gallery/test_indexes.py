@@ -317,3 +317,25 @@ def test_a_gallery_of_images_that_contribute_nothing_is_indexed(
                 gallery.view.live, parts, score, Filter(), 3, GRID, gallery.indexes.of, 0
             )
             assert len(found) == 3
+
+
+@pytest.mark.parametrize("kept", [["positions.faiss", "index.json"], []])
+def test_an_index_of_an_earlier_version_is_made_again_with_the_next_commit(
+    folder: Path, tmp_path: Path, kept: list[str]
+) -> None:
+    shutil.copytree(folder, tmp_path / "gallery")
+    (place,) = (path for path in (tmp_path / "gallery" / INDEXES).iterdir() if path.is_dir())
+    for path in place.iterdir():
+        if path.name not in kept:
+            path.unlink()
+    if kept:
+        checksums.record(place / "files.sha256", [place / name for name in kept])
+    else:
+        place.rmdir()
+    with Gallery.open(tmp_path / "gallery") as gallery:
+        gallery.add([made(COUNT)])
+        until = time.monotonic() + 20
+        while gallery.indexes.lacks_files(gallery.view.live.segments):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert not gallery.indexes.missing(gallery.view.live.segments)

@@ -122,6 +122,16 @@ class Indexes:
         """Segments that should have files of an index and have none that can be read."""
         return [segment for segment in segments if self._is_missing(segment)]
 
+    def lacks_files(self, segments: Iterable[Segment]) -> bool:
+        """Whether files of an index that a segment should have are not there, as after an earlier
+        version; what is in the others is not looked at."""
+        return any(
+            segment.path is not None
+            and len(segment) >= INDEXED_ROWS
+            and not all((self._folder / segment.path.name / name).exists() for name in _FILES)
+            for segment in segments
+        )
+
     def _is_missing(self, segment: Segment) -> bool:
         with self._lock:
             known = self._known.get(segment)
