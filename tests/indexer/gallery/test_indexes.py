@@ -26,7 +26,7 @@ from indexed_gallery import (
     recall,
 )
 
-from partlens.explainer.scoring import MIXTURES, Score
+from partlens.explainer.scoring import MIXTURES, Score, whole_part
 from partlens.indexer.cli import index
 from partlens.indexer.gallery import Filter, Gallery, NewImage, checksums
 from partlens.indexer.gallery.erasure import erase
@@ -126,7 +126,15 @@ def test_what_is_no_factory_string_is_refused(gallery: Gallery) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["positions.faiss", "images.faiss", "images.npy", "lengths.npy", "index.json"]
+    "file",
+    [
+        "positions.faiss",
+        "images.faiss",
+        "embeddings.faiss",
+        "images.npy",
+        "lengths.npy",
+        "index.json",
+    ],
 )
 def test_a_damaged_index_is_found_passed_over_and_made_again(folder: Path, file: str) -> None:
     (index,) = (path for path in (folder / INDEXES).iterdir() if path.is_dir())
@@ -339,3 +347,20 @@ def test_an_index_of_an_earlier_version_is_made_again_with_the_next_commit(
             assert time.monotonic() < until
             time.sleep(0.05)
         assert not gallery.indexes.missing(gallery.view.live.segments)
+
+
+def test_whole_pictures_are_found_where_the_bias_differs(tmp_path: Path) -> None:
+    """As in models whose class token is part of the bias, and may be most of the embedding."""
+
+    def with_bias(number: int) -> NewImage:
+        bias = np.random.default_rng([2, number]).standard_normal(DIMENSIONS) * 12
+        return replace(made(number), bias=np.asarray(bias, np.float32))
+
+    with Gallery.create(tmp_path / "gallery", WIDE) as gallery:
+        gallery.add([with_bias(number) for number in range(INDEXED_ROWS)])
+        gallery.compact()
+        searched = [
+            [whole_part(one.contributions, one.bias, np.ones(12, np.float32), GRID)]
+            for one in map(with_bias, range(COUNT, COUNT + 6))
+        ]
+        assert recall(gallery, Filter(), "whole", searched) >= 0.95
