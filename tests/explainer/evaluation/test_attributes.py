@@ -91,6 +91,8 @@ def test_queries_have_a_box_and_never_the_value_no() -> None:
         choose_attribute_queries({"glasses": glasses}, {}, 5, seed=0)
     with pytest.raises(AnnotationError, match="no attribute 'hat'; there are glasses"):
         choose_attribute_queries({"glasses": glasses}, {"hat": whole}, 5, seed=0)
+    with pytest.raises(AnnotationError, match="every value is 'no'"):
+        choose_attribute_queries({"glasses": Attribute({0: "no", 1: "no"}, {})}, {}, 5, seed=0)
 
 
 @pytest.fixture(scope="module")
