@@ -128,3 +128,10 @@ def test_damaged_registrations_are_refused(plain: object) -> None:
 def test_more_cells_cannot_be_pooled_from_fewer() -> None:
     with pytest.raises(RegistrationError, match="2 cells cannot be pooled to 3"):
         HALF.pooled(3)
+
+
+@pytest.mark.parametrize("centres", [[0.3, 0.3 + 1e-8], [0.3, 1 - 2e-9], [1e-8, 0.5]])
+def test_centres_of_a_file_are_as_far_apart_as_an_answer_can_tell(centres: list[float]) -> None:
+    even = {"centres": [0.5], "spreads": []}
+    with pytest.raises(RegistrationError, match="cols must be at least 2e-07 from each other"):
+        Registration.from_json({"rows": even, "cols": {"centres": centres, "spreads": []}})

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 _CLOSEST = 1e-9
 """Centres that are closer would make slopes that overflow."""
+_CLOSEST_SENT = 2e-7
+"""Centres of a file are sent as float32, in which closer ones may be equal."""
 _SHOWN = 200
 """Characters of a wrong value in an error."""
 
@@ -169,7 +171,8 @@ class Registration:
         """Inverse of to_json.
 
         Raises:
-            RegistrationError: a key is missing or unknown, or its value is impossible.
+            RegistrationError: a key is missing or unknown, or its value is impossible, or centres
+                are closer than an answer of a server can tell.
         """
         match plain:
             case {"rows": rows, "cols": cols, **unknown} if not unknown:
@@ -192,7 +195,13 @@ def overlap(edges: FloatArray, cells: int) -> FloatArray:
 def _axis(name: str, plain: object) -> Axis:
     match plain:
         case {"centres": [*centres], "spreads": [*spreads], **unknown} if not unknown:
-            return Axis(_numbers(name, centres), _numbers(name, spreads))
+            axis = Axis(_numbers(name, centres), _numbers(name, spreads))
+            if np.diff([0.0, *axis.centres, 1.0]).min() < _CLOSEST_SENT:
+                raise RegistrationError(
+                    f"the centres of {name} must be at least {_CLOSEST_SENT:g} from each other and"
+                    f" from 0 and 1; they are {_some(axis.centres)}"
+                )
+            return axis
     raise RegistrationError(
         f"{name} must have lists of centres and spreads, but is {str(plain)[:_SHOWN]}"
     )

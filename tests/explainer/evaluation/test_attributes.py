@@ -91,6 +91,8 @@ def test_queries_have_a_box_and_never_the_value_no() -> None:
         choose_attribute_queries({"glasses": glasses}, {}, 5, seed=0)
     with pytest.raises(AnnotationError, match="no attribute 'hat'; there are glasses"):
         choose_attribute_queries({"glasses": glasses}, {"hat": whole}, 5, seed=0)
+    with pytest.raises(AnnotationError, match="every value is 'no'"):
+        choose_attribute_queries({"glasses": Attribute({0: "no", 1: "no"}, {})}, {}, 5, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +154,9 @@ def naive(
             one = seen.contributions[i][None], seen.bias[i][None]
             scored = score_images("part", [part], *one, spec.grid)
             row0, col0, row1, col1 = scored.windows[0]
-            x = (col0 + col1) / 2 / spec.grid[1] * seen.sizes[i][0]
-            y = (row0 + row1) / 2 / spec.grid[0] * seen.sizes[i][1]
+            looks = spec.registration
+            x = looks.cols.to_places(np.array([col0, col1])).mean() * seen.sizes[i][0]
+            y = looks.rows.to_places(np.array([row0, row1])).mean() * seen.sizes[i][1]
             ranked.append((-scored.scores[0], i, x, y))
         for _, i, x, y in sorted(ranked)[:10]:
             right.append(hats.values[i] == "yes")

@@ -88,3 +88,5 @@ def test_the_command_prints_the_same_json_twice_and_refuses_wrong_weights(folder
     for weight in ("nan", "-1", "inf"):
         wrong = CliRunner().invoke(evaluate, [*arguments, "--unlike", weight])
         assert wrong.exit_code == 1 and "give a finite number" in wrong.output
+    nothing = CliRunner().invoke(evaluate, [*arguments, "--shown", "1000"])
+    assert nothing.exit_code == 1 and "Error: after the first 1000 hits, no image" in nothing.output

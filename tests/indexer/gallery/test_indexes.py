@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,9 @@ from indexed_gallery import (
     recall,
 )
 
-from partlens.explainer.scoring import Score
+from partlens.explainer.scoring import MIXTURES, Score, whole_part
 from partlens.indexer.cli import index
-from partlens.indexer.gallery import Filter, Gallery, checksums
+from partlens.indexer.gallery import Filter, Gallery, NewImage, checksums
 from partlens.indexer.gallery.erasure import erase
 from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.indexes import INDEXES, FactoryError
@@ -125,7 +126,15 @@ def test_what_is_no_factory_string_is_refused(gallery: Gallery) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["positions.faiss", "images.faiss", "images.npy", "lengths.npy", "index.json"]
+    "file",
+    [
+        "positions.faiss",
+        "images.faiss",
+        "embeddings.faiss",
+        "images.npy",
+        "lengths.npy",
+        "index.json",
+    ],
 )
 def test_a_damaged_index_is_found_passed_over_and_made_again(folder: Path, file: str) -> None:
     (index,) = (path for path in (folder / INDEXES).iterdir() if path.is_dir())
@@ -274,3 +283,84 @@ def nearest(path: Path, vectors: np.ndarray) -> np.ndarray:
             index.nprobe = index.nlist
             found.append(index.search(unit, 1)[0][:, 0])
     return np.asarray(np.max(found, axis=0))
+
+
+def nothing(number: int) -> NewImage:
+    """An image that contributes nothing: its embedding is its bias."""
+    return replace(made(number), contributions=np.zeros((12, DIMENSIONS), np.float32))
+
+
+@pytest.mark.parametrize("score", MIXTURES)
+def test_a_segment_of_images_that_contribute_nothing_does_not_hinder_a_search(
+    folder: Path, tmp_path: Path, score: Score
+) -> None:
+    shutil.copytree(folder, tmp_path / "gallery")
+    with Gallery.open(tmp_path / "gallery") as gallery:
+        gallery.add([nothing(COUNT)])
+        assert recall(gallery, Filter(), score) >= 0.7
+
+
+def test_regions_that_cancel_out_find_images_all_the_same(gallery: Gallery) -> None:
+    ((part,), *_) = queries()
+    parts = [part, replace(part, weight=-1.0)]
+    for score in MIXTURES:
+        found = search(gallery.view.live, parts, score, Filter(), 10, GRID, gallery.indexes.of, 0)
+        assert [one.score for one in found] == pytest.approx([0.0] * 10, abs=1e-6)
+
+
+@pytest.mark.parametrize("seen", [0, 3])
+@pytest.mark.parametrize("factory", ["auto", "SQ8"])
+def test_a_gallery_of_images_that_contribute_nothing_is_indexed(
+    tmp_path: Path, factory: str, seen: int
+) -> None:
+    with Gallery.create(tmp_path / "gallery", WIDE) as gallery:
+        gallery.compact(IndexChoice(factory))
+        gallery.add([nothing(number) for number in range(INDEXED_ROWS)])
+        gallery.add([made(INDEXED_ROWS + number) for number in range(seen)])
+        gallery.compact()
+        assert not gallery.indexes.missing(gallery.view.live.segments)
+        (parts, *_) = queries()
+        for score in MIXTURES:
+            found = search(
+                gallery.view.live, parts, score, Filter(), 3, GRID, gallery.indexes.of, 0
+            )
+            assert len(found) == 3
+
+
+@pytest.mark.parametrize("kept", [["positions.faiss", "index.json"], []])
+def test_an_index_of_an_earlier_version_is_made_again_with_the_next_commit(
+    folder: Path, tmp_path: Path, kept: list[str]
+) -> None:
+    shutil.copytree(folder, tmp_path / "gallery")
+    (place,) = (path for path in (tmp_path / "gallery" / INDEXES).iterdir() if path.is_dir())
+    for path in place.iterdir():
+        if path.name not in kept:
+            path.unlink()
+    if kept:
+        checksums.record(place / "files.sha256", [place / name for name in kept])
+    else:
+        place.rmdir()
+    with Gallery.open(tmp_path / "gallery") as gallery:
+        gallery.add([made(COUNT)])
+        until = time.monotonic() + 20
+        while gallery.indexes.lacks_files(gallery.view.live.segments):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert not gallery.indexes.missing(gallery.view.live.segments)
+
+
+def test_whole_pictures_are_found_where_the_bias_differs(tmp_path: Path) -> None:
+    """As in models whose class token is part of the bias, and may be most of the embedding."""
+
+    def with_bias(number: int) -> NewImage:
+        bias = np.random.default_rng([2, number]).standard_normal(DIMENSIONS) * 12
+        return replace(made(number), bias=np.asarray(bias, np.float32))
+
+    with Gallery.create(tmp_path / "gallery", WIDE) as gallery:
+        gallery.add([with_bias(number) for number in range(INDEXED_ROWS)])
+        gallery.compact()
+        searched = [
+            [whole_part(one.contributions, one.bias, np.ones(12, np.float32), GRID)]
+            for one in map(with_bias, range(COUNT, COUNT + 6))
+        ]
+        assert recall(gallery, Filter(), "whole", searched) >= 0.95

@@ -114,7 +114,7 @@ async def test_pages_of_a_search_with_marks_join_and_query_ids_stand_for_its_pic
     assert token == "" and ids == [hit.id for hit in whole.hits]
     first = await search(filled, **asked, page_size=5)
     for other in ([], MARKS["like"], [mark(one.image, weight=2) for one in marks]):
-        with pytest.raises(grpc.aio.AioRpcError, match="belongs to another search"):
+        with pytest.raises(grpc.aio.AioRpcError, match="belongs to another search.* marks"):
             changed = {**asked, "marks": other}
             await search(filled, **changed, page_token=first.next_page_token)
 
@@ -159,6 +159,9 @@ async def test_marks_that_cancel_and_unknown_ones_are_refused(filled: Running) -
         await search(filled, **asked, marks=[mark("p002", unlike=True, weight=1)])
     with pytest.raises(grpc.aio.AioRpcError, match="no image 'p999'"):
         await search(filled, **asked, marks=[mark("p999")])
+    outside = region_pb.Region(point=region_pb.Point(x=-3, y=3))
+    with pytest.raises(grpc.aio.AioRpcError, match=r"marks\[1\]\.region: .* outside the image"):
+        await search(filled, **asked, marks=[mark("p003"), mark("p003", region=outside)])
 
 
 async def test_a_mark_outside_the_cameras_of_a_token_is_as_unknown(locked: Locked) -> None:

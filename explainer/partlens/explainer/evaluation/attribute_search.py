@@ -69,8 +69,8 @@ def choose_attribute_queries(
         seed: the same seed gives the same queries.
 
     Raises:
-        AnnotationError: a default box is for an unknown attribute, or a value is in no image with
-            a box.
+        AnnotationError: a default box is for an unknown attribute, a value is in no image with a
+            box, or all values are "no".
     """
     if unknown := default_boxes.keys() - attributes.keys():
         raise AnnotationError(
@@ -95,6 +95,8 @@ def choose_attribute_queries(
             random = np.random.default_rng([seed, len(chosen)])
             some = random.choice(len(usable), min(count, len(usable)), replace=False)
             chosen += [usable[i] for i in some]
+    if not chosen:
+        raise AnnotationError(f"every value is {ABSENT!r}, so there is nothing to search for")
     return chosen
 
 

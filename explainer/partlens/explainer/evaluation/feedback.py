@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.explainer.errors import ShapeError
+from partlens.explainer.errors import AnnotationError, ShapeError
 from partlens.explainer.evaluation.annotations import AnnotatedImage
 from partlens.explainer.evaluation.label_retrieval import average_precision
 from partlens.explainer.evaluation.part_quality import PartQuery
@@ -100,6 +100,9 @@ def evaluate_feedback(
         shown: number of first hits that are marked.
         weights: weights of the marks.
         seed: seed of the bootstrap.
+
+    Raises:
+        AnnotationError: after the first hits of every query, no image of its label is left to find.
     """
     labels = np.array([image.label for image in images])
     grid = model.spec.grid
@@ -114,6 +117,11 @@ def evaluate_feedback(
             moved = _marked(part, hits, same, kind, seen, grid, weights)
             if moved is not None:
                 second.append(_Second(kind, moved, rest, same))
+    if not second:
+        raise AnnotationError(
+            f"after the first {shown} hits, no image of the query's label is left to find; show"
+            " fewer, or give more images of each label"
+        )
     rows: dict[str, list[tuple[float, ...]]] = {kind: [] for kind in KINDS}
     rankings = _rankings([one.part for one in second], seen, grid)
     for one, ranking in zip(second, rankings, strict=True):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import faiss
 import numpy as np
@@ -108,12 +108,14 @@ def _judged(
     placed = [part for part in parts if share and part.weight > 0]
     named = [_named_positions(chosen, part, _POSITIONS * count, index_of) for part in placed]
     listed = [one.keys for one in named]
-    about_images = along.sums + along.embeddings
-    if about_images.any():
-        listed.append(_named(chosen, about_images, _WHOLES * count, index_of).keys)
+    if along.sums.any():
+        listed.append(_named(chosen, along.sums, _WHOLES * count, index_of, "images").keys)
+    if along.embeddings.any() or not placed:  # regions that cancel out name any images
+        named_by = _named(chosen, along.embeddings, _WHOLES * count, index_of, "embeddings")
+        listed.append(named_by.keys)
     keys, inverse = np.unique(np.concatenate(listed), return_inverse=True)
     seem = np.zeros(len(keys), np.float32)
-    if about_images.any():
+    if along.sums.any() or along.embeddings.any():
         for segment, there, rows in _of_segments(chosen, keys):
             seem[there] = _about_images(along, segment, index_of(segment), rows)
     ends = np.cumsum([len(one.keys) for one in named])
@@ -169,7 +171,7 @@ def _named_positions(
     chosen: Chosen, part: QueryPart, count: int, index_of: Callable[[Segment], SegmentIndex]
 ) -> Named:
     length = reciprocal(np.asarray(np.linalg.norm(part.feature)))
-    return _named(chosen, length * part.feature, count, index_of, of_positions=True)
+    return _named(chosen, length * part.feature, count, index_of, "positions")
 
 
 def _named(
@@ -177,15 +179,14 @@ def _named(
     query: FloatArray,
     count: int,
     index_of: Callable[[Segment], SegmentIndex],
-    *,
-    of_positions: bool = False,
+    of: Literal["positions", "images", "embeddings"],
 ) -> Named:
-    """The nearest `count` of all segments."""
+    """The nearest `count` of all segments, of what an index of SegmentIndex is over."""
     some, asked = list[tuple[FloatArray, Keys]](), 0
     for number, (segment, rows) in enumerate(chosen):
         index = index_of(segment)
-        each = segment.contributions.shape[1] if of_positions else 1
-        searched = index.positions if of_positions else index.images
+        each = segment.contributions.shape[1] if of == "positions" else 1
+        searched = getattr(index, of)
         found, ids = _nearest(searched, query[None], rows, len(segment), each, count)
         some.append((found, (number << _SEGMENT_SHIFT) + ids // each))
         asked += _held(searched, len(rows) / len(segment), count)
@@ -213,6 +214,8 @@ def _nearest(
         if there is not None:
             return there
         index = index.host
+    if not index.ntotal:  # none of its images contributes anything
+        return np.zeros(0, np.float32), np.zeros(0, np.int64)
     share = len(rows) / total
     bits = _bitmap(rows, total, each) if share < 1 else None
     selector = None if bits is None else faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))

@@ -88,6 +88,7 @@ class Compaction:
         swap: puts new segments in the place of others, which are removed.
         index: writes the index of a segment, if it is large enough to have one.
         unindexed: segments that lack an index they should have.
+        lacks_index: whether files of such an index are not there.
         tidy: rewrites files of the truth with a larger share of deleted rows than it is given.
     """
 
@@ -98,10 +99,11 @@ class Compaction:
         swap: Callable[[Sequence[Segment], Sequence[Segment]], None],
         index: Callable[[Segment], None],
         unindexed: Callable[[], Sequence[Segment]],
+        lacks_index: Callable[[], bool],
         tidy: Callable[[float], None],
     ) -> None:
         self._folder, self._live, self._swap, self._tidy = folder, live, swap, tidy
-        self._index, self._unindexed = index, unindexed
+        self._index, self._unindexed, self._lacks_index = index, unindexed, lacks_index
         self.running, self._stop = threading.RLock(), threading.Event()
         self._thread: threading.Thread | None = None
         self._segments, self._commits = len(live().segments), 0
@@ -110,7 +112,9 @@ class Compaction:
         """Start the thread if there is work for it; the caller holds the writing lock."""
         self._commits += 1
         grown = len(self._live().segments) - self._segments
-        if (grown >= _FAN or self._commits >= _COMMITS) and not self.is_running():
+        due = grown >= _FAN or self._commits >= _COMMITS
+        # Once, since the disk may refuse it each time.
+        if (due or (self._commits == 1 and self._lacks_index())) and not self.is_running():
             self._stop.clear()
             self._thread = threading.Thread(target=self._in_background, name="partlens-compact")
             self._thread.start()

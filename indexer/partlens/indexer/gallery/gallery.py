@@ -81,6 +81,7 @@ class Gallery(AbstractContextManager["Gallery", None]):
             swap=self._swap,
             index=self._index,
             unindexed=lambda: self.indexes.missing(self._view.live.segments),
+            lacks_index=lambda: self.indexes.lacks_files(self._view.live.segments),
             tidy=self._tidy_truth,
         )
 

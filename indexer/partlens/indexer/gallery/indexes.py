@@ -35,19 +35,22 @@ from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment, entries
 
 INDEXES = "indexes"
-_POSITIONS, _WHOLES, _UNITS, _LENGTHS, _FACTS, SUMS = (
+_POSITIONS, _WHOLES, _EMBEDDINGS, _UNITS, _LENGTHS, _FACTS, SUMS = (
     "positions.faiss",
     "images.faiss",
+    "embeddings.faiss",
     "images.npy",
     "lengths.npy",
     "index.json",
     "files.sha256",
 )
-_FILES = (_POSITIONS, _WHOLES, _UNITS, _LENGTHS, _FACTS)
+_FILES = (_POSITIONS, _WHOLES, _EMBEDDINGS, _UNITS, _LENGTHS, _FACTS)
 CHOICE = "choice.json"
 _CHUNK_ROWS = 256
 _TRAINING_VECTORS = 64
 """For each inverted list."""
+_FEWEST_TRAINING = 256
+"""In all, as one byte of a product code has so many values."""
 _SEED = 0
 
 
@@ -66,6 +69,7 @@ class SegmentIndex:
         positions: contributions; a FAISS id is row * P + position. Positions that contribute
             nothing are left out.
         images: S_r = sum_q c_q of each row; a FAISS id is the row.
+        embeddings: E_r = S_r + b_r of each row, likewise.
         units: S_r / |S_r| of each row, 0 where S_r is, float16 [M, D].
         lengths: |S_r| and |E_r| of each row, float32 [M, 2].
         on_disk: whether it is in files; if not it is of a few images, or provisional.
@@ -73,6 +77,7 @@ class SegmentIndex:
 
     positions: Any
     images: Any
+    embeddings: Any
     units: NDArray[np.float16]
     lengths: NDArray[np.float32]
     on_disk: bool
@@ -119,6 +124,16 @@ class Indexes:
     def missing(self, segments: Iterable[Segment]) -> list[Segment]:
         """Segments that should have files of an index and have none that can be read."""
         return [segment for segment in segments if self._is_missing(segment)]
+
+    def lacks_files(self, segments: Iterable[Segment]) -> bool:
+        """Whether files of an index that a segment should have are not there, as after an earlier
+        version; what is in the others is not looked at."""
+        return any(
+            segment.path is not None
+            and len(segment) >= INDEXED_ROWS
+            and not all((self._folder / segment.path.name / name).exists() for name in _FILES)
+            for segment in segments
+        )
 
     def _is_missing(self, segment: Segment) -> bool:
         with self._lock:
@@ -225,6 +240,7 @@ def _write(folder: Path, segment: Segment, factory: str) -> None:
     made = _made(segment, factory, images_factory(rows, dimensions))
     faiss.write_index(made.positions, str(folder / _POSITIONS))
     faiss.write_index(made.images, str(folder / _WHOLES))
+    faiss.write_index(made.embeddings, str(folder / _EMBEDDINGS))
     np.save(folder / _UNITS, made.units)
     np.save(folder / _LENGTHS, made.lengths)
     facts = {"factory": factory, "rows": rows, "positions": positions}
@@ -255,6 +271,7 @@ def _open(path: Path, segment: Segment) -> SegmentIndex:
         found = SegmentIndex(
             read_index(path / _POSITIONS, dimensions, rows * positions),
             read_index(path / _WHOLES, dimensions, rows),
+            read_index(path / _EMBEDDINGS, dimensions, rows),
             np.load(path / _UNITS, allow_pickle=False),
             np.load(path / _LENGTHS, allow_pickle=False),
             on_disk=True,
@@ -273,9 +290,10 @@ def _open(path: Path, segment: Segment) -> SegmentIndex:
 
 def _made(segment: Segment, factory: str, of_images: str) -> SegmentIndex:
     rows, positions, dimensions = segment.contributions.shape
-    indexes = [_empty(dimensions, text) for text in (factory, of_images)]
+    indexes = [_empty(dimensions, text) for text in (factory, of_images, of_images)]
     random = np.random.default_rng(_SEED)
-    for index, vectors in zip(indexes, (rows * positions, rows), strict=True):
+    for number, index in enumerate(indexes):
+        vectors = rows if number else rows * positions
         if not index.is_trained:
             inverted = faiss.try_extract_index_ivf(index)
             wanted = _TRAINING_VECTORS * (inverted.nlist if inverted else 1024)
@@ -283,9 +301,11 @@ def _made(segment: Segment, factory: str, of_images: str) -> SegmentIndex:
             chosen = np.sort(random.choice(rows, some, replace=False))
             contributions = segment.contributions[chosen]
             training = contributions.reshape(-1, dimensions)
-            if vectors == rows:
+            if number:
                 training = contributions.sum(1)
-            index.train(_unit(training)[0])
+            if number == 2:
+                training = training + segment.bias[chosen]
+            index.train(_enough(_unit(training)[0], inverted, random))
     units, lengths = np.zeros((rows, dimensions), "<f2"), np.zeros((rows, 2), "<f4")
     for start in range(0, rows, _CHUNK_ROWS):
         chunk = slice(start, min(start + _CHUNK_ROWS, rows))
@@ -297,8 +317,11 @@ def _made(segment: Segment, factory: str, of_images: str) -> SegmentIndex:
         _add(indexes[1], unit, start + which)
         units[start + which] = to_half(unit)
         lengths[chunk, 0] = np.linalg.norm(sums, axis=1)
-        lengths[chunk, 1] = np.linalg.norm(sums + segment.bias[chunk], axis=1)
-    return SegmentIndex(indexes[0], indexes[1], units, lengths, on_disk=False)
+        embeddings = sums + segment.bias[chunk]
+        unit, which = _unit(embeddings)
+        _add(indexes[2], unit, start + which)
+        lengths[chunk, 1] = np.linalg.norm(embeddings, axis=1)
+    return SegmentIndex(indexes[0], indexes[1], indexes[2], units, lengths, on_disk=False)
 
 
 def _empty(dimensions: int, factory: str) -> Any:
@@ -313,6 +336,19 @@ def _empty(dimensions: int, factory: str) -> Any:
             f"{factory!r} refines what it finds, as exact re-ranking does: leave out its last part"
         )
     return index if faiss.try_extract_index_ivf(index) else faiss.IndexIDMap2(index)
+
+
+def _enough(vectors: FloatArray, inverted: Any, random: np.random.Generator) -> FloatArray:
+    """The vectors, with random ones where FAISS would refuse to train with so few.
+
+    Args:
+        vectors: of length 1.
+        inverted: the inverted lists that are trained, or None.
+    """
+    fewest = max(_FEWEST_TRAINING, inverted.nlist if inverted else 0)
+    missing = max(0, fewest - len(vectors))
+    added = random.standard_normal((missing, vectors.shape[1])).astype(np.float32)
+    return np.concatenate([vectors, _unit(added)[0]])
 
 
 def _unit(vectors: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:

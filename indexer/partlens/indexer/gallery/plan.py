@@ -149,9 +149,9 @@ def images_factory(rows: int, dimensions: int) -> str:
 
 
 def _image_bytes(factory: str, dimensions: int) -> int:
-    """Of one image: its code with an id, its numbers in float16, and two lengths."""
+    """Of one image: two codes with ids, its numbers in float16, and two lengths."""
     code = dimensions if factory == "SQ8" else dimensions // 4
-    return _ID_BYTES + code + 2 * dimensions + 8
+    return 2 * (_ID_BYTES + code) + 2 * dimensions + 8
 
 
 def plan(

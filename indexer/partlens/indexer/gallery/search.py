@@ -136,10 +136,11 @@ def _without(named: Chosen, done: Mapping[Segment, Rows]) -> Chosen:
 
 
 def _nth_best(scored: Sequence[_Part], count: int) -> float:
-    """The score that so many different ones reach; the lowest, where there are fewer."""
-    if not scored:
-        return -math.inf
-    different = np.unique(np.concatenate([part.scores for part in scored]))
+    """The score that so many different ones reach; the lowest, where there are fewer, and infinite
+    where there is none."""
+    different = np.unique(np.concatenate([np.zeros(0, np.float32), *(p.scores for p in scored)]))
+    if not len(different):
+        return math.inf
     return float(different[-min(max(count, 1), len(different))])
 
 

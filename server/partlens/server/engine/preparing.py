@@ -79,7 +79,8 @@ class Preparation:
             self._require_waiting()
             of = regions[number]
             if mark.place is not None:
-                yield number, self._region(images, image, mark.place, mark.weight, mark.field)
+                field = f"{mark.field}.region"
+                yield number, self._region(images, image, mark.place, mark.weight, field)
                 continue
             covered = of.coverage
             if not of.whole:

@@ -49,8 +49,9 @@ def search_start(token: str, question: str, depth: int) -> SearchStart:
     start = SearchStart(*numbers)
     if given_question != question:
         raise PageTokenError(
-            "this page token belongs to another search; give the same regions, filter, score,"
-            " groups and images as for the first page, or leave the token out"
+            "this page token belongs to another search; give the same regions, marks, filter,"
+            " score, groups, images and exclude_identical as for the first page, or leave the token"
+            " out"
         )
     if not 0 < start.offset < depth:
         raise PageTokenError(f"a page must start within the first {depth} hits")
