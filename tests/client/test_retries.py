@@ -16,11 +16,18 @@ from partlens.client import (
     DeadlineError,
     GalleryImageId,
     QueryRegion,
+    ServerError,
     UnavailableError,
     Upload,
 )
+from partlens.client.decoding import activation_map
 from partlens.client.retries import READS
-from partlens.v1 import gallery_service_pb2, part_search_service_pb2, standing_query_service_pb2
+from partlens.v1 import (
+    gallery_service_pb2,
+    image_pb2,
+    part_search_service_pb2,
+    standing_query_service_pb2,
+)
 
 DEADLINE = 20.0
 ATTEMPTS = 4
@@ -44,6 +51,11 @@ ONCE: dict[str, Call] = {
     "WatchMatches": lambda client: client.watch_matches(),
     "Check": lambda client: client.files_are_sound(),
 }
+# Of maps with one cell; answers to other methods may be empty.
+MAP = image_pb2.ActivationMap(rows=1, cols=1, values=[0.0])
+PAIR = part_search_service_pb2.ExplainPairResponse(
+    query_map=MAP, retrieved_map=MAP, query_map_with_bias=MAP, retrieved_map_with_bias=MAP
+).SerializeToString()
 SERVICES = [
     service
     for module in (part_search_service_pb2, gallery_service_pb2, standing_query_service_pb2)
@@ -78,7 +90,7 @@ class Failing(grpc.GenericRpcHandler):
                 context.abort(grpc.StatusCode.UNAVAILABLE, "lost")
             for _ in requests:
                 pass
-            yield b""
+            yield PAIR if name == "ExplainPair" else b""
 
         return grpc.stream_stream_rpc_method_handler(answer)
 
@@ -195,3 +207,16 @@ def test_a_server_that_is_not_there_is_named(ask: Ask, method: str) -> None:
     # The deadline is many times what all attempts take together, and no DeadlineError comes.
     with pytest.raises(UnavailableError, match=f"{address}: .*nothing listens on this port"):
         ask(address, {**READING, **ONCE}[method], 4.0)
+
+
+def test_a_map_that_cannot_be_read_is_the_servers_error() -> None:
+    whole = image_pb2.ActivationMap(rows=2, cols=1, values=[0, 0])
+    assert activation_map(whole).values.shape == (2, 1)
+    for wrong in (
+        image_pb2.ActivationMap(),
+        image_pb2.ActivationMap(rows=2, cols=2, values=[0]),
+        image_pb2.ActivationMap(rows=2, cols=1, values=[0, 0], row_centres=[0.7, 0.2]),
+        image_pb2.ActivationMap(rows=2, cols=1, values=[0, 0], row_centres=[0.2, float("nan")]),
+    ):
+        with pytest.raises(ServerError, match="a map that cannot be read"):
+            activation_map(wrong)

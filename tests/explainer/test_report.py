@@ -186,9 +186,11 @@ def test_the_public_names_are_these() -> None:
         "SignedMap",
         "Target",
         "UnsupportedOperatorError",
+        "Whole",
         "decode",
         "explain_pairs",
         "position_weights",
+        "region_weights",
         "upsample",
     ]
     assert all(hasattr(partlens.explainer, name) for name in partlens.explainer.__all__)

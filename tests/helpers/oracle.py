@@ -3,8 +3,9 @@
 Follows the definitions in the docstrings of partlens.explainer.scoring; slow on purpose.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,32 +49,43 @@ def cosine(one: Array, two: Array) -> float:
 
 
 def box_weights(
-    box: tuple[float, float, float, float], image_size: tuple[int, int], grid: Grid
+    box: tuple[float, float, float, float],
+    image_size: tuple[int, int],
+    rows: Sequence[float],
+    cols: Sequence[float],
 ) -> Array:
-    """Fraction of each cell that the box (x, y, width, height) covers, with resize "stretch"."""
+    """Fraction of each cell that the box (x, y, width, height) covers, with resize "stretch".
+
+    Args:
+        rows, cols: where each row and column of cells looks, as fractions of the image.
+    """
     x, y, width, height = box
-    cell_width, cell_height = image_size[0] / grid[1], image_size[1] / grid[0]
-    weights = np.zeros(grid)
-    for row, col in product(range(grid[0]), range(grid[1])):
-        across = min(x + width, (col + 1) * cell_width) - max(x, col * cell_width)
-        down = min(y + height, (row + 1) * cell_height) - max(y, row * cell_height)
-        weights[row, col] = max(across, 0) / cell_width * max(down, 0) / cell_height
+    left, right = (in_cells(at / image_size[0], cols) for at in (x, x + width))
+    top, bottom = (in_cells(at / image_size[1], rows) for at in (y, y + height))
+    weights = np.zeros((len(rows), len(cols)))
+    for row, col in product(range(len(rows)), range(len(cols))):
+        across, down = min(right, col + 1) - max(left, col), min(bottom, row + 1) - max(top, row)
+        weights[row, col] = max(across, 0) * max(down, 0)
     return weights.reshape(-1)
 
 
-def places(search: Search, region: Array, image: int) -> list[tuple[float, float]]:
-    """(fit, PART) of every place of a region, upright and mirrored.
+def in_cells(place: float, centres: Sequence[float]) -> float:
+    """A fraction of an image's side in units of cells: cell i has its centre at i + 0.5."""
+    knots = [(0.0, 0.0), *((at, i + 0.5) for i, at in enumerate(centres)), (1.0, len(centres))]
+    for (at, cells), (later, more) in pairwise(knots):
+        if place <= later:
+            return cells + (place - at) / (later - at) * (more - cells)
+    return float(len(centres))
 
-    For grids of so few cells that all of them are judged.
-    """
+
+def places(search: Search, region: Array, image: int) -> list[tuple[float, float]]:
+    """(fit, PART) of every place of a region, upright and mirrored."""
     rows, cols = search.grid
     positions = [divmod(p, cols) for p in range(rows * cols)]
     anchor = positions[int(np.argmax(region))]
     feature = sum((region[p] * search.query[p] for p in range(rows * cols)), np.zeros(()))
     rest = search.query[region == 0].sum(0)
-    around = blurred(search, region, 2.0)
-    shares = region / region.sum() + 3 * around / around.sum()
-    found = []
+    shares, found = judged(search, region), []
     for turned, row, col in product((1, -1), range(rows), range(cols)):
         fit, laid = 0.0, np.zeros(search.query.shape[1])
         for p, (r, c) in enumerate(positions):
@@ -84,6 +96,22 @@ def places(search: Search, region: Array, image: int) -> list[tuple[float, float
                 laid = laid + region[p] * cell
         found.append((fit, cosine(feature, laid)))
     return found
+
+
+def judged(search: Search, region: Array) -> Array:
+    """How much each position counts for the place of a region, 0 for most of a large grid: at most
+    32 count, of the region's own at most 16 unless there are few others."""
+    around = blurred(search, region, 2.0)
+    shares = region / region.sum() + 3 * around / around.sum()
+    own = [p for p in range(len(region)) if region[p] > 0]
+    others = [p for p in range(len(region)) if region[p] == 0]
+    count = min(len(own), max(16, 32 - len(others)))
+    chosen = [own[round(i * (len(own) - 1) / max(count - 1, 1))] for i in range(count)]
+    heaviest = sorted(others, key=lambda p: (-round(shares[p], 5), p))[: 32 - count]
+    scale = shares[own].sum() / shares[chosen].sum()
+    counted = np.zeros(len(region))
+    counted[chosen], counted[heaviest] = scale * shares[chosen], shares[heaviest]
+    return counted
 
 
 def without(vector: Array, other: Array) -> Array:

@@ -40,17 +40,18 @@ def boxes(path: Path) -> list[Box]:
 def naive(real: Real, query: Path, regions: Sequence[tuple[Box, float]]) -> oracle.Search:
     """The same search for the oracle, over what the gallery keeps: contributions in float16."""
     stored = real.model.decompose([decode(path.read_bytes()) for path in real.files.values()])
-    seen, grid = real.model.decompose([decode(query.read_bytes())]), real.source.grid
+    seen, looks = real.model.decompose([decode(query.read_bytes())]), real.model.spec.registration
+    centres = looks.rows.centres, looks.cols.centres
     return oracle.Search(
         seen.contributions[0].astype(np.float64),
         seen.bias[0].astype(np.float64),
         [
-            (oracle.box_weights((b.x, b.y, b.width, b.height), size(query), grid), weight)
+            (oracle.box_weights((b.x, b.y, b.width, b.height), size(query), *centres), weight)
             for b, weight in regions
         ],
         stored.contributions.astype(np.float16).astype(np.float64),
         stored.bias.astype(np.float64),
-        grid,
+        real.source.grid,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC
 
+import grpc
 import numpy as np
 
 from partlens.client.answers import (
@@ -20,6 +21,7 @@ from partlens.client.answers import (
     SimilarityTerms,
     UpsertAnswer,
 )
+from partlens.client.errors import ServerError
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box
 from partlens.common.registration import Axis, Registration
@@ -136,11 +138,20 @@ def query(message: image_pb.DescribedQuery) -> Query:
 
 
 def activation_map(message: image_pb.ActivationMap) -> ActivationMap:
-    """A map; values float32 [rows, cols]."""
-    values = np.array(message.values, np.float32).reshape(message.rows, message.cols)
-    looks = Registration(
-        _axis(message.rows, message.row_centres), _axis(message.cols, message.col_centres)
-    )
+    """A map; values float32 [rows, cols].
+
+    Raises:
+        ServerError: the message is not a map.
+    """
+    try:
+        values = np.array(message.values, np.float32).reshape(message.rows, message.cols)
+        looks = Registration(
+            _axis(message.rows, message.row_centres), _axis(message.cols, message.col_centres)
+        )
+    except ValueError as error:
+        raise ServerError(
+            f"the server sent a map that cannot be read: {error}", grpc.StatusCode.INTERNAL
+        ) from error
     return ActivationMap(values, box(message.extent), looks)
 
 

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from partlens.common.regions import Box
+from partlens.common.registration import Axis, Registration
 from partlens.explainer.errors import AnnotationError
 from partlens.explainer.evaluation.annotations import (
     AnnotatedImage,
@@ -97,21 +98,35 @@ def parabola(values: NDArray[np.float64], at: int) -> float:
     return float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) if bend < 0 else 0.0
 
 
-def peak(values: NDArray[np.float64], size: tuple[int, int]) -> tuple[float, float]:
+def knots(axis: Axis) -> tuple[list[float], list[float]]:
+    """Fractions of the input, and the same places in cells."""
+    count = len(axis.centres)
+    return [0, *axis.centres, 1], [0, *(i + 0.5 for i in range(count)), count]
+
+
+def peak(
+    values: NDArray[np.float64], size: tuple[int, int], looks: Registration
+) -> tuple[float, float]:
     """Where a map of cells is largest, in pixels of an image that is stretched to the input."""
-    rows, cols = values.shape
     row, col = np.unravel_index(values.argmax(), values.shape)
     y = row + 0.5 + parabola(values[:, col], int(row))
     x = col + 0.5 + parabola(values[row], int(col))
-    return x / cols * size[0], y / rows * size[1]
+    (across, in_cols), (down, in_rows) = knots(looks.cols), knots(looks.rows)
+    return float(np.interp(x, in_cols, across)) * size[0], float(
+        np.interp(y, in_rows, down)
+    ) * size[1]
 
 
 def interpolated(
-    vectors: NDArray[np.float64], size: tuple[int, int], point: tuple[float, float]
+    vectors: NDArray[np.float64],
+    size: tuple[int, int],
+    point: tuple[float, float],
+    looks: Registration,
 ) -> NDArray[np.float64]:
-    """Bilinear between the cells' centres; beyond the last ones towards zero."""
+    """Bilinear between the cells' centres; beyond the last ones that of the last."""
     rows, cols, _ = vectors.shape
-    x, y = point[0] / size[0] * cols - 0.5, point[1] / size[1] * rows - 0.5
+    x = np.clip(np.interp(point[0] / size[0], *knots(looks.cols)) - 0.5, 0, cols - 1)
+    y = np.clip(np.interp(point[1] / size[1], *knots(looks.rows)) - 0.5, 0, rows - 1)
     total = np.zeros(vectors.shape[2])
     for row in range(rows):
         for col in range(cols):
@@ -124,7 +139,7 @@ def test_transfers_are_those_of_a_naive_loop(folder: Path) -> None:
     model = MetricModel.load(model_folder())
     images = read_annotations(folder / "images.csv", folder / "parts.csv")[:8]
     given = random_pairs(images, 20, seed=1)
-    grid = model.spec.grid
+    grid, looks = model.spec.grid, model.spec.registration
     seen = model.decompose([read_picture(folder, one) for one in images]).contributions
     vectors = seen.astype(np.float16).astype(np.float64).reshape(len(images), *grid, -1)
     right: dict[str, list[list[bool]]] = {"contributions": [], "map": []}
@@ -134,11 +149,11 @@ def test_transfers_are_those_of_a_naive_loop(folder: Path) -> None:
         sizes = [(one.width, one.height) for one in (first, second)]
         hits: dict[str, list[bool]] = {"contributions": [], "map": []}
         for name in first.parts.keys() & second.parts.keys():
-            query = interpolated(vectors[source], sizes[0], first.parts[name])
+            query = interpolated(vectors[source], sizes[0], first.parts[name], looks)
             product = vectors[target] @ query
             lengths = np.maximum(np.linalg.norm(vectors[target], axis=2), 1e-30)
             for method, values in (("map", product), ("contributions", product / lengths)):
-                away = np.hypot(*(np.array(peak(values, sizes[1])) - second.parts[name]))
+                away = np.hypot(*(np.array(peak(values, sizes[1], looks)) - second.parts[name]))
                 reach = 0.1 * max(second.box.width, second.box.height)
                 near_edge += abs(away - reach) < 0.02 * reach
                 hits[method].append(away < reach)

@@ -152,12 +152,12 @@ def test_stacked_searches_rank_as_one_at_a_time(folder: Path) -> None:
             order = sorted(range(len(images)), key=lambda i: -scored.scores[i])
             first.append([i for i in order if i != query.image][:10])
             # This preprocessing stretches each picture to the model's input.
-            rows, cols = spec.grid
+            looks = spec.registration
             places.append(
                 [
                     (
-                        images[i].width * (col0 + col1) / 2 / cols,
-                        images[i].height * (row0 + row1) / 2 / rows,
+                        images[i].width * looks.cols.to_places(np.array((col0 + col1) / 2)),
+                        images[i].height * looks.rows.to_places(np.array((row0 + row1) / 2)),
                     )
                     for i in first[-1]
                     for row0, col0, row1, col1 in [scored.windows[i]]

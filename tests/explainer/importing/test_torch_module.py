@@ -184,8 +184,8 @@ def test_a_changed_or_truncated_folder_is_refused(name: str, tmp_path: Path) -> 
 def test_a_newer_format_is_told_apart(tmp_path: Path) -> None:
     imported("gap").save(tmp_path / "model")
     path = tmp_path / "model" / "model.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 3'))
-    with pytest.raises(ModelFileError, match="format 3, this version reads up to 2"):
+    path.write_text(path.read_text().replace('"format": 1', '"format": 4'))
+    with pytest.raises(ModelFileError, match="format 4, this version reads up to 3"):
         MetricModel.load(tmp_path / "model")
 
 

@@ -114,7 +114,7 @@ async def test_pages_of_a_search_with_marks_join_and_query_ids_stand_for_its_pic
     assert token == "" and ids == [hit.id for hit in whole.hits]
     first = await search(filled, **asked, page_size=5)
     for other in ([], MARKS["like"], [mark(one.image, weight=2) for one in marks]):
-        with pytest.raises(grpc.aio.AioRpcError, match="belongs to another search.* marks"):
+        with pytest.raises(grpc.aio.AioRpcError, match=r"belongs to another search.* marks"):
             changed = {**asked, "marks": other}
             await search(filled, **changed, page_token=first.next_page_token)
 

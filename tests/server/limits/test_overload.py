@@ -61,9 +61,9 @@ async def test_more_calls_than_the_limit_are_refused_and_health_is_not(
 ) -> None:
     may_go, decompose = threading.Event(), MetricModel.decompose_pixels
 
-    def slowly(self: MetricModel, pixels: Any) -> Any:
+    def slowly(self: MetricModel, *arguments: Any) -> Any:
         assert may_go.wait(DEADLINE)
-        return decompose(self, pixels)
+        return decompose(self, *arguments)
 
     monkeypatch.setattr(MetricModel, "decompose_pixels", slowly)
     async with served(model, gallery, limits={"concurrent_calls": 2}) as address:
@@ -95,9 +95,9 @@ async def test_pictures_of_many_callers_share_passes(
     sizes: list[int] = []
     decompose = MetricModel.decompose_pixels
 
-    def counted(self: MetricModel, pixels: Any) -> Any:
+    def counted(self: MetricModel, pixels: Any, *arguments: Any) -> Any:
         sizes.append(len(pixels))
-        return decompose(self, pixels)
+        return decompose(self, pixels, *arguments)
 
     monkeypatch.setattr(MetricModel, "decompose_pixels", counted)
     limits: dict[str, object] = {"pass_wait_ms": 20, "kept_queries": 100}

@@ -19,6 +19,7 @@ from partlens.explainer.model import MetricModel
 from partlens.explainer.pooling import pool
 from partlens.explainer.regions import position_weights
 from partlens.explainer.scoring import QueryPart, query_part
+from partlens.explainer.spec import ModelSpec
 from partlens.explainer.stored import Stored
 
 Method = Literal["features", "contributions", "map", "region"]
@@ -88,18 +89,16 @@ class KeypointFeatures:
         spec, annotated = self._model.spec, self._images[image]
         size = annotated.width, annotated.height
         if method == "region":
-            width = height = reach(annotated)
+            side = reach(annotated)
+            box = Box(point[0] - side / 2, point[1] - side / 2, side, side)
+            try:
+                weights = position_weights(box, size, spec.preprocessing, spec.registration)
+            except RegionError:
+                return None
         else:
-            # A cell is covered by a box of its size as bilinear interpolation weights it.
-            frame = spec.preprocessing.frame(*size)
-            width = spec.preprocessing.width / spec.grid[1] / frame.scale_x
-            height = spec.preprocessing.height / spec.grid[0] / frame.scale_y
-        box = Box(point[0] - width / 2, point[1] - height / 2, width, height)
-        try:
-            weights = position_weights(box, size, spec.preprocessing, spec.registration)
-        except RegionError:
-            return None
-        if method != "region":
+            weights = _interpolation(spec, size, point)
+            if not weights.any():
+                return None
             nearest = int(weights.argmax())
             feature = weights @ vectors
             if method == "map":
@@ -108,6 +107,16 @@ class KeypointFeatures:
             vectors, weights = np.zeros_like(vectors), np.zeros_like(weights)
             vectors[nearest], weights[nearest] = feature, 1
         return query_part(vectors, np.zeros(vectors.shape[1], np.float32), weights, spec.grid)
+
+
+def _interpolation(
+    spec: ModelSpec, size: tuple[int, int], point: tuple[float, float]
+) -> FloatArray:
+    """Weight of each position at a point, bilinear between the centres of the cells, shape [P]."""
+    x, y = spec.preprocessing.frame(*size).to_input(*point)
+    down = spec.registration.rows.interpolation(np.array([y / spec.preprocessing.height]))
+    across = spec.registration.cols.interpolation(np.array([x / spec.preprocessing.width]))
+    return (down.T @ across).astype(np.float32).reshape(-1)
 
 
 def _positions(model: MetricModel, feature: torch.Tensor) -> FloatArray:

@@ -134,7 +134,9 @@ def _judged(contributions: FloatArray, weights: FloatArray, grid: tuple[int, int
     shares = weights / weights.sum() + _PLACING_SHARE * around / around.sum()
     count = min(len(inside), max(JUDGED // 2, JUDGED - len(outside)))
     some = inside[np.linspace(0, len(inside) - 1, count).round().astype(np.int64)]
-    heaviest = outside[np.argsort(-shares[outside], kind="stable")[: JUDGED - count]]
+    # Of shares that differ by rounding, the first.
+    order = np.argsort(-shares[outside].round(5), kind="stable")
+    heaviest = outside[order[: JUDGED - count]]
     chosen = np.concatenate([some, heaviest])
     counted = shares[chosen]
     counted[:count] *= shares[inside].sum() / shares[some].sum()
