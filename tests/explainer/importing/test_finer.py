@@ -168,6 +168,19 @@ def test_every_nth_position_of_a_file_keeps_its_values(
     )
 
 
+def test_a_file_that_takes_every_second_value_is_refused() -> None:
+    given = {"starts": [0, 0], "ends": [16, 16], "axes": [2, 3], "steps": [2, 2]}
+    nodes: list[Node] = [
+        ("Constant", [], {"value": numpy_helper.from_array(np.array(values, np.int64), name)})
+        for name, values in given.items()
+    ]
+    nodes += [("Slice", ["pixels", "0", "1", "2", "3"], {})]
+    nodes += [("Conv", ["4"], {"kernel": (3, 3), "strides": [2, 2], "pads": [1, 1, 1, 1]})]
+    pixels = np.random.default_rng(1).standard_normal((2, 3, 16, 16)).astype(np.float32)
+    with pytest.raises(ModelError, match=r"Slice .* changes the size of a map"):
+        finer_file(file(nodes, (16, 16), "5"), ("5", "embedding"), 2, pixels)
+
+
 def test_uneven_padding_is_evened_out_so_that_cells_look_at_their_own_places() -> None:
     """A row of pixels that is lit answers at its own row of the finer map, not one later."""
     ones = [("AveragePool", ["pixels"], {"kernel_shape": [3, 3], "strides": [2, 2]})]
@@ -195,13 +208,17 @@ def test_uneven_padding_is_evened_out_so_that_cells_look_at_their_own_places() -
 def test_a_finer_window_gives_the_old_results_and_more(
     size: int, windows: list[tuple[int, int, int, int]], uneven: bool, centred: bool
 ) -> None:
-    """Along one axis, by torch: chains of windows of any size, down to a stride of 1."""
+    """Along one axis, by torch: chains of windows of any size, down to a stride of 1.
+
+    Uneven padding is evened out. Otherwise results are added at the end, where later windows may
+    have padded with zeros: an import checks that.
+    """
     x = y = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 1, size)))
     stride = 1
     for kernel, step, dilation, pad in windows:
         after = pad + (1 if uneven and step == 2 else 0)
         old = Window(kernel, step, dilation, pad, after)
-        new = old.finer(stride, 1, centred)
+        new = old.finer(stride, 1, centred or uneven)
         if x.shape[2] + pad + after <= (kernel - 1) * dilation:
             break
         weight = torch.arange(1.0, kernel + 1, dtype=torch.float64)[None, None]
@@ -281,6 +298,13 @@ def test_every_nth_position_of_a_module_keeps_its_values(name: str, most: int) -
     torch.testing.assert_close(embedding, fine.mean((2, 3)))
 
 
+class EverySecond(nn.Module):
+    """Halves a map without a window."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return pixels[:, :, ::2, ::2]
+
+
 def test_a_map_that_cannot_be_made_finer_is_refused_with_the_reason() -> None:
     size = (24, 32)
     pixels = np.random.default_rng(1).standard_normal((2, 3, *size)).astype(np.float32)
@@ -294,6 +318,7 @@ def test_a_map_that_cannot_be_made_finer_is_refused_with_the_reason() -> None:
     refused(pooled(conv, Gate()), 2, "no positions of the finer map keep their values")
     refused(pooled(conv, nn.AvgPool2d(3, 1, 1)), 2, r"avg_pool2d.* cannot be dilated")
     refused(pooled(conv, nn.Upsample(scale_factor=2)), 2, "changes the size of a map")
+    refused(pooled(conv, EverySecond()), 2, "changes the size of a map")
     refused(pooled(nn.Conv2d(4, 4, 3, 3, 1)), 4, "a stride of 4 cannot be reached")
     fixed = pooled(conv)
     fixed.pool, fixed.flat = nn.Conv2d(4, 4, (6, 8)), nn.Flatten()

@@ -78,6 +78,15 @@ async def test_marks_of_weight_0_and_of_the_query_itself_change_nothing(filled: 
     assert scores(own) == pytest.approx(scores(plain), abs=1e-5)
 
 
+async def test_a_mark_of_a_whole_picture_is_one_of_a_box_around_it(filled: Running) -> None:
+    """Its bias counts only where the search is for a whole picture too."""
+    asked = {"images": QUERY, "regions": [find(HEAD)]}
+    everything = region_pb.Region(box=region_pb.Box(x=0, y=0, width=9999, height=9999))
+    box = await search(filled, **asked, marks=[mark("p003", region=everything)])
+    whole = await search(filled, **asked, marks=[mark("p003", region=WHOLE)])
+    assert scores(whole) == pytest.approx(scores(box), abs=1e-5)
+
+
 async def test_the_order_of_marks_does_not_matter_and_several_unlike_share_a_weight(
     filled: Running,
 ) -> None:

@@ -155,7 +155,7 @@ def _visit(node: onnx.NodeProto, walk: _Walk) -> Iterator[onnx.TensorProto]:
     if not known:
         return
     strides = max(one[0] for one in known), max(one[1] for one in known)
-    if node.op_type in _RESIZED:
+    if node.op_type in _RESIZED or _is_stepped(node, walk.weights):
         raise ModelError(
             f"--stride: the operator {node.op_type} (at {node.name or node.output[0]}) changes the"
             " size of a map in a way that cannot be followed; leave --stride out"
@@ -240,6 +240,14 @@ def _keeping(windows: tuple[Window, Window], *, upper: bool) -> list[int]:
     totals = [(one.kernel - 1) * one.dilation for one in windows]
     less, more = [total // 2 for total in totals], [total - total // 2 for total in totals]
     return [*less, *more] if upper else [*more, *less]
+
+
+def _is_stepped(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto]) -> bool:
+    """Whether a Slice takes every second value or the like, or may do so."""
+    if node.op_type != "Slice" or len(node.input) < 5 or not node.input[4]:
+        return False
+    steps = weights.get(node.input[4])
+    return steps is None or bool((numpy_helper.to_array(steps) != 1).any())
 
 
 def _pads_of(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto]) -> Pads | None:

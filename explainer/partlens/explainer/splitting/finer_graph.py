@@ -46,7 +46,8 @@ class _Walk:
             return
         strides = max(one[0] for one in known), max(one[1] for one in known)
         name = str(node.target)
-        if node.op == "call_function" and any(word in name for word in _RESIZED):
+        stepped = name.startswith("aten.slice") and _arguments(node).get("step", 1) != 1
+        if node.op == "call_function" and (stepped or any(word in name for word in _RESIZED)):
             raise ModelError(
                 f"--stride: the operator {name} changes the size of a map in a way that cannot be"
                 " followed; leave --stride out"

@@ -1,6 +1,7 @@
 """Turns the regions and marks of a search into weights of positions."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,9 @@ class Preparation:
             of = regions[number]
             if mark.place is not None:
                 field = f"{mark.field}.region"
-                yield number, self._region(images, image, mark.place, mark.weight, field)
+                place = self._region(images, image, mark.place, mark.weight, field)
+                # The bias counts only in a search for a whole picture.
+                yield number, replace(place, whole=place.whole and of.whole)
                 continue
             covered = of.coverage
             if not of.whole:
