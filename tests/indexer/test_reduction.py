@@ -187,6 +187,9 @@ def test_a_gallery_of_an_older_folder_is_copied_for_its_registered_copy(
         gallery.add(new_images(old))
     made = CliRunner().invoke(commands, ["register", str(folders["old"]), str(folders["new"])])
     assert made.exit_code == 0 and "rows at" in made.output, made.output
+    again = CliRunner().invoke(commands, ["register", str(folders["new"]), str(tmp_path / "again")])
+    assert again.exit_code == 1 and "says where its cells look already" in again.output
+    assert not (tmp_path / "again").exists()
     assert run("create", folders["of new"], "--model", folders["new"]).exit_code == 0
     copied = run("copy", folders["of old"], folders["of new"], "--model", folders["new"])
     assert f"{COUNT} added" in copied.output, copied.output

@@ -9,7 +9,7 @@ import click
 from partlens.common.confined import GIB, bounds_within
 from partlens.common.tables import Column, Table, say_table
 from partlens.common.terminal import say
-from partlens.explainer.errors import ExplainerError
+from partlens.explainer.errors import ExplainerError, ModelError
 from partlens.explainer.import_command.options import (
     limit_options,
     network_options,
@@ -161,7 +161,10 @@ def register(source: Path, folder: Path) -> None:
 
     try:
         require_free(folder)
-        made, found = measured(MetricModel.load(source), probes())
+        old = MetricModel.load(source)
+        if old.spec.registered is not None:
+            raise ModelError(f"{source} says where its cells look already; use it as it is")
+        made, found = measured(old, probes())
         lines = [*described(made.save(folder)), *not_measured(found)]
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error

@@ -200,8 +200,8 @@ def _score(given: int, regions: Sequence[RegionToFind]) -> Score:
     if given not in _SCORES_OF_WHOLE:
         raise RequestError(
             "score",
-            "a whole image is ranked by its cosine similarity; give SCORE_KIND_WHOLE, or leave the"
-            " score out",
+            "a whole image is ranked by its cosine similarity: leave the score out, or give WHOLE"
+            " (SCORE_KIND_WHOLE; --score whole)",
         )
     return "whole"
 
