@@ -216,6 +216,7 @@ def test_a_map_that_cannot_be_read_is_the_servers_error() -> None:
         image_pb2.ActivationMap(),
         image_pb2.ActivationMap(rows=2, cols=2, values=[0]),
         image_pb2.ActivationMap(rows=2, cols=1, values=[0, 0], row_centres=[0.7, 0.2]),
+        image_pb2.ActivationMap(rows=2, cols=1, values=[0, 0], row_centres=[0.5]),
         image_pb2.ActivationMap(rows=2, cols=1, values=[0, 0], row_centres=[0.2, float("nan")]),
     ):
         with pytest.raises(ServerError, match="a map that cannot be read"):

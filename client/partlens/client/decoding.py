@@ -148,11 +148,11 @@ def activation_map(message: image_pb.ActivationMap) -> ActivationMap:
         looks = Registration(
             _axis(message.rows, message.row_centres), _axis(message.cols, message.col_centres)
         )
+        return ActivationMap(values, box(message.extent), looks)
     except ValueError as error:
         raise ServerError(
             f"the server sent a map that cannot be read: {error}", grpc.StatusCode.INTERNAL
         ) from error
-    return ActivationMap(values, box(message.extent), looks)
 
 
 def _axis(cells: int, centres: Sequence[float]) -> Axis:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from partlens.client import decoding
+from partlens.client.errors import ServerError
 from partlens.client.report.overlay import upsample as client_upsample
 from partlens.common.registration import Axis, Registration
 from partlens.explainer.maps import upsample
@@ -45,5 +46,5 @@ def test_impossible_centres_of_a_server_are_refused(centres: list[float]) -> Non
     sent = Encoder(STRETCHED).map(VALUES, (60, 40))
     damaged = image_pb.ActivationMap.FromString(sent.SerializeToString())
     damaged.row_centres.extend(centres)
-    with pytest.raises(ValueError, match="centre"):
+    with pytest.raises(ServerError, match="centre"):
         decoding.activation_map(damaged)
