@@ -47,17 +47,17 @@ def uploads() -> list[Upload]:
     return [Upload(str(one), b"a" * 50_000) for one in range(PICTURES)]
 
 
-def upload(address: str) -> None:
+def upload(address: str) -> int:
     with Client(address, DEADLINE) as client:
-        client.upsert_images(uploads(), deadline=DEADLINE)
+        return len(client.upsert_images(uploads(), deadline=DEADLINE))
 
 
-def upload_in_asyncio(address: str) -> None:
-    async def run() -> None:
+def upload_in_asyncio(address: str) -> int:
+    async def run() -> int:
         async with AsyncClient(address, DEADLINE) as client:
-            await client.upsert_images(uploads(), deadline=DEADLINE)
+            return len(await client.upsert_images(uploads(), deadline=DEADLINE))
 
-    asyncio.run(run())
+    return asyncio.run(run())
 
 
 BOTH = pytest.mark.parametrize("send", [upload, upload_in_asyncio], ids=["blocking", "asyncio"])
@@ -66,7 +66,7 @@ BOTH = pytest.mark.parametrize("send", [upload, upload_in_asyncio], ids=["blocki
 @BOTH
 @pytest.mark.parametrize("code", [grpc.StatusCode.PERMISSION_DENIED])
 def test_the_servers_reason_for_ending_uploads_is_told(
-    address: str, send: Callable[[str], None]
+    address: str, send: Callable[[str], int]
 ) -> None:
     for _ in range(TIMES):
         with pytest.raises(AccessError, match="not yours"):
@@ -76,7 +76,7 @@ def test_the_servers_reason_for_ending_uploads_is_told(
 @BOTH
 @pytest.mark.parametrize("code", [grpc.StatusCode.OK])
 def test_a_stream_that_the_server_ends_without_an_error_has_none(
-    address: str, send: Callable[[str], None]
+    address: str, send: Callable[[str], int]
 ) -> None:
     for _ in range(TIMES):
-        send(address)
+        assert send(address) == 1

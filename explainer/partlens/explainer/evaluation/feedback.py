@@ -18,7 +18,8 @@ from partlens.explainer.evaluation.annotations import AnnotatedImage
 from partlens.explainer.evaluation.label_retrieval import average_precision
 from partlens.explainer.evaluation.part_quality import PartQuery
 from partlens.explainer.evaluation.part_search import part_region
-from partlens.explainer.evaluation.region_search import Contributions
+from partlens.explainer.evaluation.region_search import TOP, Contributions
+from partlens.explainer.evaluation.sampling import RESAMPLES, Interval, middle_of
 from partlens.explainer.model import MetricModel
 from partlens.explainer.scoring import (
     BEST,
@@ -32,11 +33,8 @@ from partlens.explainer.scoring import (
     with_marks,
 )
 
-TOP = 10
 _CHUNK, _TOGETHER = 64, 32
 """Images and regions that are scored together."""
-_SAMPLES = 2000
-"""Bootstrap samples of an interval."""
 KINDS = ("like", "unlike", "both")
 
 
@@ -78,7 +76,7 @@ class FeedbackGain:
     precision_after: float
     average_before: float
     average_after: float
-    interval: tuple[float, float]
+    interval: Interval
 
 
 def evaluate_feedback(
@@ -200,8 +198,8 @@ def _quality(relevant: NDArray[np.bool_]) -> tuple[float, float]:
 def _gain(rows: NDArray[np.float64], random: np.random.Generator) -> FeedbackGain:
     precision_before, average_before, precision_after, average_after = map(float, rows.mean(0))
     gains = rows[:, 3] - rows[:, 1]
-    means = random.choice(gains, (_SAMPLES, len(gains))).mean(1)
-    low, high = map(float, np.percentile(means, [2.5, 97.5]))
+    means = random.choice(gains, (RESAMPLES, len(gains))).mean(1)
     return FeedbackGain(
-        len(rows), precision_before, precision_after, average_before, average_after, (low, high)
-    )
+        len(rows), precision_before, precision_after, average_before, average_after,
+        middle_of(means),
+    )  # fmt: skip

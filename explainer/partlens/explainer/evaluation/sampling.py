@@ -197,7 +197,10 @@ def means_of(hits: NDArray[np.float64], tries: NDArray[np.float64]) -> NDArray[n
 def interval(means: NDArray[np.float64]) -> Interval | None:
     """The 95 % interval of resampled means, shape [R]; None if all are NaN, or there are none."""
     usable = means[~np.isnan(means)]
-    if not len(usable):
-        return None
-    low, high = np.percentile(usable, _TAILS)
+    return middle_of(usable) if len(usable) else None
+
+
+def middle_of(means: NDArray[np.float64]) -> Interval:
+    """The 95 % interval of resampled means, shape [R], R at least 1 and none of them NaN."""
+    low, high = np.percentile(means, _TAILS)
     return Interval(float(low), float(high))

@@ -33,7 +33,7 @@ def write(request: ImportRequest, folder: Path, seconds: float = SECONDS) -> lis
     """Import a network into a model folder, all of it or nothing.
 
     Args:
-        seconds: time that the import may take, of which a choice of the layer uses a part.
+        seconds: time limit of the import; choosing the layer uses part of it.
 
     Returns:
         Lines that describe the model and what was measured.

@@ -265,7 +265,7 @@ def _pads_of(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto]) -> P
 def _spread_padding(
     node: onnx.NodeProto, strides: Strides, walk: _Walk
 ) -> Iterator[onnx.TensorProto]:
-    """Pad as many positions more as they are denser; gives the weight that says so."""
+    """Scale a padding with the density of the positions; yields the weight that holds it."""
     factors = [max(1, stride // walk.most) for stride in strides]
     if max(factors) == 1:
         return

@@ -239,7 +239,7 @@ def _linear(
     count, parts, rows, cols = maps.shape
     best = first_largest(maps.reshape(count, parts, rows * cols), axis=2)
     peak = np.stack(np.divmod(best, cols), axis=2)
-    extents = np.array([part.extent for part in stack.parts])
+    extents = stack.extents
     # A region as high or as wide as the image does not move along that side.
     sides = extents[:, 2:] - extents[:, :2]
     middle = np.where(sides < (rows, cols), peak + 0.5, (extents[:, :2] + extents[:, 2:]) / 2)
@@ -257,8 +257,7 @@ def _placed(stack: PartStack, along: Along, images: _Images) -> _Term:
     norms = np.array([np.linalg.norm(part.feature) for part in stack.parts])
     scale = reciprocal(norms * np.linalg.norm(sums, axis=2))
     maps = weights * along.features * scale[..., None, None]
-    extents = np.array([part.extent for part in stack.parts])
-    windows = placement.windows(extents - np.tile(stack.anchors, 2).astype(np.float64))
+    windows = placement.windows(stack.extents - np.tile(stack.anchors, 2).astype(np.float64))
     return _Term(maps, np.zeros(maps.shape[:2], np.float32), windows)
 
 

@@ -64,6 +64,7 @@ class PartStack:
         judged: (row, col) of the K cells that decide each part's place, shape [K, 2].
         judges: number of the part that each of them decides for, shape [K].
         anchors: the cell that each part covers most, shape [Q, 2].
+        extents: of each part, shape [Q, 4].
     """
 
     def __init__(self, parts: Sequence[QueryPart], *, placed: bool) -> None:
@@ -73,6 +74,7 @@ class PartStack:
         self.judged = np.concatenate(judged)
         self.judges = np.repeat(np.arange(len(parts)), [len(cells) for cells in judged])
         self.anchors = np.stack([part.judged.anchor for part in parts])
+        self.extents = np.array([part.extent for part in parts])
         rows = [[part.feature for part in parts], [part.surroundings for part in parts]]
         if placed:
             rows += [[part.judged.rest for part in parts]]

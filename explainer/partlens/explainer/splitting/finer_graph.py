@@ -116,7 +116,7 @@ class _Walk:
         node.args, node.kwargs = (), dict(given) | changed | {first: x}
 
     def _spread_padding(self, node: fx.Node, strides: Strides) -> None:
-        """Pad as many positions more as they are denser."""
+        """Scale a padding with the density of the positions."""
         given = _arguments(node)
         factors = [max(1, stride // self.most) for stride in reversed(strides)]  # columns first
         spread: list[int] = list(given["pad"])

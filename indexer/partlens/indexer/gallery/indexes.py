@@ -293,35 +293,37 @@ def _made(segment: Segment, factory: str, of_images: str) -> SegmentIndex:
     indexes = [_empty(dimensions, text) for text in (factory, of_images, of_images)]
     random = np.random.default_rng(_SEED)
     for number, index in enumerate(indexes):
-        vectors = rows if number else rows * positions
+        held = rows if number else rows * positions
         if not index.is_trained:
             inverted = faiss.try_extract_index_ivf(index)
             wanted = _TRAINING_VECTORS * (inverted.nlist if inverted else 1024)
-            some = min(rows, -(-wanted * rows // vectors))
+            some = min(rows, -(-wanted * rows // held))
             chosen = np.sort(random.choice(rows, some, replace=False))
-            contributions = segment.contributions[chosen]
-            training = contributions.reshape(-1, dimensions)
-            if number:
-                training = contributions.sum(1)
-            if number == 2:
-                training = training + segment.bias[chosen]
-            index.train(_enough(_unit(training)[0], inverted, random))
+            training, _ = _unit(_vectors(segment, chosen)[number])
+            index.train(_enough(training, inverted, random))
     units, lengths = np.zeros((rows, dimensions), "<f2"), np.zeros((rows, 2), "<f4")
     for start in range(0, rows, _CHUNK_ROWS):
         chunk = slice(start, min(start + _CHUNK_ROWS, rows))
-        contributions = segment.contributions[chunk]
-        unit, which = _unit(contributions.reshape(-1, dimensions))
+        contributions, *wholes = _vectors(segment, chunk)
+        unit, which = _unit(contributions)
         _add(indexes[0], unit, start * positions + which)
-        sums = contributions.sum(1)
-        unit, which = _unit(sums)
-        _add(indexes[1], unit, start + which)
-        units[start + which] = to_half(unit)
-        lengths[chunk, 0] = np.linalg.norm(sums, axis=1)
-        embeddings = sums + segment.bias[chunk]
-        unit, which = _unit(embeddings)
-        _add(indexes[2], unit, start + which)
-        lengths[chunk, 1] = np.linalg.norm(embeddings, axis=1)
+        for column, vectors in enumerate(wholes):
+            unit, which = _unit(vectors)
+            _add(indexes[1 + column], unit, start + which)
+            lengths[chunk, column] = np.linalg.norm(vectors, axis=1)
+            if column == 0:
+                units[start + which] = to_half(unit)
     return SegmentIndex(indexes[0], indexes[1], indexes[2], units, lengths, on_disk=False)
+
+
+def _vectors(
+    segment: Segment, rows: NDArray[np.int64] | slice
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """What the indexes of SegmentIndex hold of rows, at any length: contributions [M * P, D], sums
+    [M, D] and embeddings [M, D]."""
+    contributions = segment.contributions[rows]
+    sums = contributions.sum(1)
+    return contributions.reshape(-1, contributions.shape[2]), sums, sums + segment.bias[rows]
 
 
 def _empty(dimensions: int, factory: str) -> Any:

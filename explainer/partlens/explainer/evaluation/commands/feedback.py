@@ -10,24 +10,17 @@ from partlens.common.tables import Table, say_table
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.evaluation.annotations import read_annotations
+from partlens.explainer.evaluation.commands.options import part_options
 from partlens.explainer.evaluation.feedback import Weights, evaluate_feedback
 from partlens.explainer.evaluation.part_search import DEFAULT_PARTS, choose_queries, decompose_all
 from partlens.explainer.model import MetricModel
 from partlens.explainer.scoring import LIKE, UNLIKE
 
-_PATH = click.Path(path_type=Path)
 _NAMES = {"like": "more like this", "unlike": "less like this", "both": "both"}
 
 
 @click.command()
-@click.option("--model", required=True, type=_PATH, help="Model folder.")
-@click.option("--images", required=True, type=_PATH, help="Folder of the images.")
-@click.option("--annotations", required=True, type=_PATH, help="CSV: labels, sizes and boxes.")
-@click.option("--parts", "parts_file", required=True, type=_PATH, help="CSV: visible parts.")
-@click.option("--part", "names", multiple=True, help="Part to search for; repeatable.")
-@click.option(
-    "--queries", default=60, show_default=True, type=click.IntRange(1), help="Queries per part."
-)
+@part_options
 @click.option(
     "--shown", default=10, show_default=True, type=click.IntRange(1), help="First hits to mark."
 )

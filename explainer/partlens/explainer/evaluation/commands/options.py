@@ -27,6 +27,30 @@ Item = TypeVar("Item", bound=Labelled)
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
+def part_options(command: _Command) -> _Command:
+    """Add a model, annotated images, and the parts to search for to a command."""
+    path = click.Path(path_type=Path)
+    options = (
+        click.option("--model", required=True, type=path, help="Model folder."),
+        click.option("--images", required=True, type=path, help="Folder of the images."),
+        click.option(
+            "--annotations", required=True, type=path, help="CSV: labels, sizes and boxes."
+        ),
+        click.option("--parts", "parts_file", required=True, type=path, help="CSV: visible parts."),
+        click.option("--part", "names", multiple=True, help="Part to search for; repeatable."),
+        click.option(
+            "--queries",
+            default=60,
+            show_default=True,
+            type=click.IntRange(1),
+            help="Queries per part.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def half_options(command: _Command) -> _Command:
     """Add --half and --half-seed to a command."""
     seed = click.option(

@@ -15,6 +15,7 @@ from partlens.explainer.evaluation.commands.options import (
     against_option,
     half_options,
     of_half,
+    part_options,
     progress,
 )
 from partlens.explainer.evaluation.commands.scores import scores_json, scores_table
@@ -28,18 +29,9 @@ from partlens.explainer.evaluation.part_search import (
 from partlens.explainer.evaluation.sampling import Half
 from partlens.explainer.model import MetricModel
 
-_PATH = click.Path(path_type=Path)
-
 
 @click.command()
-@click.option("--model", required=True, type=_PATH, help="Model folder.")
-@click.option("--images", required=True, type=_PATH, help="Folder of the images.")
-@click.option("--annotations", required=True, type=_PATH, help="CSV: labels, sizes and boxes.")
-@click.option("--parts", "parts_file", required=True, type=_PATH, help="CSV: visible parts.")
-@click.option("--part", "names", multiple=True, help="Part to search for; repeatable.")
-@click.option(
-    "--queries", default=60, show_default=True, type=click.IntRange(1), help="Queries per part."
-)
+@part_options
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @half_options
 @against_option
