@@ -1,3 +1,6 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from partlens.v1 import image_pb2 as _image_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -51,6 +54,24 @@ class UpsertRefused(_message.Message):
     message: str
     def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
+class UpsertImageRequest(_message.Message):
+    __slots__ = ("id", "data", "uri", "metadata")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    URI_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    data: bytes
+    uri: str
+    metadata: _image_pb2.ImageMetadata
+    def __init__(self, id: _Optional[str] = ..., data: _Optional[bytes] = ..., uri: _Optional[str] = ..., metadata: _Optional[_Union[_image_pb2.ImageMetadata, _Mapping]] = ...) -> None: ...
+
+class UpsertImageResponse(_message.Message):
+    __slots__ = ("committed",)
+    COMMITTED_FIELD_NUMBER: _ClassVar[int]
+    committed: UpsertCommitted
+    def __init__(self, committed: _Optional[_Union[UpsertCommitted, _Mapping]] = ...) -> None: ...
+
 class GetImageRequest(_message.Message):
     __slots__ = ("id",)
     ID_FIELD_NUMBER: _ClassVar[int]
@@ -65,21 +86,89 @@ class GetImageResponse(_message.Message):
     thumbnail: bytes
     def __init__(self, image: _Optional[_Union[_image_pb2.GalleryImage, _Mapping]] = ..., thumbnail: _Optional[bytes] = ...) -> None: ...
 
+class GetPictureRequest(_message.Message):
+    __slots__ = ("image", "max_side")
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    MAX_SIDE_FIELD_NUMBER: _ClassVar[int]
+    image: _image_pb2.QueryImage
+    max_side: int
+    def __init__(self, image: _Optional[_Union[_image_pb2.QueryImage, _Mapping]] = ..., max_side: _Optional[int] = ...) -> None: ...
+
+class GetPictureResponse(_message.Message):
+    __slots__ = ("data", "media_type")
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    media_type: str
+    def __init__(self, data: _Optional[bytes] = ..., media_type: _Optional[str] = ...) -> None: ...
+
 class ListImagesRequest(_message.Message):
-    __slots__ = ("page_size", "page_token")
+    __slots__ = ("page_size", "page_token", "filter", "include_thumbnails")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_THUMBNAILS_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    filter: _image_pb2.Filter
+    include_thumbnails: bool
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., include_thumbnails: _Optional[bool] = ...) -> None: ...
 
 class ListImagesResponse(_message.Message):
-    __slots__ = ("images", "next_page_token")
+    __slots__ = ("images", "next_page_token", "thumbnails")
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    THUMBNAILS_FIELD_NUMBER: _ClassVar[int]
     images: _containers.RepeatedCompositeFieldContainer[_image_pb2.GalleryImage]
     next_page_token: str
-    def __init__(self, images: _Optional[_Iterable[_Union[_image_pb2.GalleryImage, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    thumbnails: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, images: _Optional[_Iterable[_Union[_image_pb2.GalleryImage, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., thumbnails: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class GetFacetsRequest(_message.Message):
+    __slots__ = ("filter", "values")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    filter: _image_pb2.Filter
+    values: int
+    def __init__(self, filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., values: _Optional[int] = ...) -> None: ...
+
+class GetFacetsResponse(_message.Message):
+    __slots__ = ("images", "cameras", "tracks", "attributes", "captured_first", "captured_last", "gallery_version")
+    IMAGES_FIELD_NUMBER: _ClassVar[int]
+    CAMERAS_FIELD_NUMBER: _ClassVar[int]
+    TRACKS_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    CAPTURED_FIRST_FIELD_NUMBER: _ClassVar[int]
+    CAPTURED_LAST_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    images: int
+    cameras: Facet
+    tracks: Facet
+    attributes: _containers.RepeatedCompositeFieldContainer[Facet]
+    captured_first: _timestamp_pb2.Timestamp
+    captured_last: _timestamp_pb2.Timestamp
+    gallery_version: int
+    def __init__(self, images: _Optional[int] = ..., cameras: _Optional[_Union[Facet, _Mapping]] = ..., tracks: _Optional[_Union[Facet, _Mapping]] = ..., attributes: _Optional[_Iterable[_Union[Facet, _Mapping]]] = ..., captured_first: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., captured_last: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., gallery_version: _Optional[int] = ...) -> None: ...
+
+class Facet(_message.Message):
+    __slots__ = ("name", "values", "distinct", "unknown")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    DISTINCT_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    values: _containers.RepeatedCompositeFieldContainer[FacetValue]
+    distinct: int
+    unknown: int
+    def __init__(self, name: _Optional[str] = ..., values: _Optional[_Iterable[_Union[FacetValue, _Mapping]]] = ..., distinct: _Optional[int] = ..., unknown: _Optional[int] = ...) -> None: ...
+
+class FacetValue(_message.Message):
+    __slots__ = ("value", "images")
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    IMAGES_FIELD_NUMBER: _ClassVar[int]
+    value: str
+    images: int
+    def __init__(self, value: _Optional[str] = ..., images: _Optional[int] = ...) -> None: ...
 
 class DeleteImagesRequest(_message.Message):
     __slots__ = ("ids",)
@@ -98,16 +187,46 @@ class GetGalleryRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetGalleryResponse(_message.Message):
-    __slots__ = ("version", "images", "model", "limits")
+    __slots__ = ("version", "images", "model", "limits", "caller", "server_version", "indexing")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
+    CALLER_FIELD_NUMBER: _ClassVar[int]
+    SERVER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    INDEXING_FIELD_NUMBER: _ClassVar[int]
     version: int
     images: int
     model: Model
     limits: Limits
-    def __init__(self, version: _Optional[int] = ..., images: _Optional[int] = ..., model: _Optional[_Union[Model, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
+    caller: Caller
+    server_version: str
+    indexing: Indexing
+    def __init__(self, version: _Optional[int] = ..., images: _Optional[int] = ..., model: _Optional[_Union[Model, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., caller: _Optional[_Union[Caller, _Mapping]] = ..., server_version: _Optional[str] = ..., indexing: _Optional[_Union[Indexing, _Mapping]] = ...) -> None: ...
+
+class Caller(_message.Message):
+    __slots__ = ("name", "scopes", "cameras")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SCOPES_FIELD_NUMBER: _ClassVar[int]
+    CAMERAS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    scopes: _containers.RepeatedScalarFieldContainer[str]
+    cameras: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., cameras: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Indexing(_message.Message):
+    __slots__ = ("done", "total", "skipped", "finished", "problem")
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    FINISHED_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    done: int
+    total: int
+    skipped: int
+    finished: bool
+    problem: str
+    def __init__(self, done: _Optional[int] = ..., total: _Optional[int] = ..., skipped: _Optional[int] = ..., finished: _Optional[bool] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class Model(_message.Message):
     __slots__ = ("name", "digest", "input_width", "input_height", "rows", "cols", "dimensions", "licence", "bias_share")

@@ -40,15 +40,30 @@ class GalleryServiceStub:
                 request_serializer=partlens_dot_v1_dot_gallery__service__pb2.UpsertImagesRequest.SerializeToString,
                 response_deserializer=partlens_dot_v1_dot_gallery__service__pb2.UpsertImagesResponse.FromString,
                 _registered_method=True)
+        self.UpsertImage = channel.unary_unary(
+                '/partlens.v1.GalleryService/UpsertImage',
+                request_serializer=partlens_dot_v1_dot_gallery__service__pb2.UpsertImageRequest.SerializeToString,
+                response_deserializer=partlens_dot_v1_dot_gallery__service__pb2.UpsertImageResponse.FromString,
+                _registered_method=True)
         self.GetImage = channel.unary_unary(
                 '/partlens.v1.GalleryService/GetImage',
                 request_serializer=partlens_dot_v1_dot_gallery__service__pb2.GetImageRequest.SerializeToString,
                 response_deserializer=partlens_dot_v1_dot_gallery__service__pb2.GetImageResponse.FromString,
                 _registered_method=True)
+        self.GetPicture = channel.unary_unary(
+                '/partlens.v1.GalleryService/GetPicture',
+                request_serializer=partlens_dot_v1_dot_gallery__service__pb2.GetPictureRequest.SerializeToString,
+                response_deserializer=partlens_dot_v1_dot_gallery__service__pb2.GetPictureResponse.FromString,
+                _registered_method=True)
         self.ListImages = channel.unary_unary(
                 '/partlens.v1.GalleryService/ListImages',
                 request_serializer=partlens_dot_v1_dot_gallery__service__pb2.ListImagesRequest.SerializeToString,
                 response_deserializer=partlens_dot_v1_dot_gallery__service__pb2.ListImagesResponse.FromString,
+                _registered_method=True)
+        self.GetFacets = channel.unary_unary(
+                '/partlens.v1.GalleryService/GetFacets',
+                request_serializer=partlens_dot_v1_dot_gallery__service__pb2.GetFacetsRequest.SerializeToString,
+                response_deserializer=partlens_dot_v1_dot_gallery__service__pb2.GetFacetsResponse.FromString,
                 _registered_method=True)
         self.DeleteImages = channel.unary_unary(
                 '/partlens.v1.GalleryService/DeleteImages',
@@ -74,14 +89,37 @@ class GalleryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpsertImage(self, request, context):
+        """Adds one image, or replaces the image with the same id, for callers that cannot send a stream, such as browsers. Responds
+        once the image is safe on disk; fails if it is refused.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetImage(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPicture(self, request, context):
+        """Returns the picture of a gallery image, from the location of its original, or of a query image. NOT_FOUND with reason
+        PICTURE_UNAVAILABLE if the server cannot read the original, or no longer keeps the picture of the query image.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListImages(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFacets(self, request, context):
+        """Counts the values of each property of the images that pass a filter.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -107,15 +145,30 @@ def add_GalleryServiceServicer_to_server(servicer, server):
                     request_deserializer=partlens_dot_v1_dot_gallery__service__pb2.UpsertImagesRequest.FromString,
                     response_serializer=partlens_dot_v1_dot_gallery__service__pb2.UpsertImagesResponse.SerializeToString,
             ),
+            'UpsertImage': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpsertImage,
+                    request_deserializer=partlens_dot_v1_dot_gallery__service__pb2.UpsertImageRequest.FromString,
+                    response_serializer=partlens_dot_v1_dot_gallery__service__pb2.UpsertImageResponse.SerializeToString,
+            ),
             'GetImage': grpc.unary_unary_rpc_method_handler(
                     servicer.GetImage,
                     request_deserializer=partlens_dot_v1_dot_gallery__service__pb2.GetImageRequest.FromString,
                     response_serializer=partlens_dot_v1_dot_gallery__service__pb2.GetImageResponse.SerializeToString,
             ),
+            'GetPicture': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPicture,
+                    request_deserializer=partlens_dot_v1_dot_gallery__service__pb2.GetPictureRequest.FromString,
+                    response_serializer=partlens_dot_v1_dot_gallery__service__pb2.GetPictureResponse.SerializeToString,
+            ),
             'ListImages': grpc.unary_unary_rpc_method_handler(
                     servicer.ListImages,
                     request_deserializer=partlens_dot_v1_dot_gallery__service__pb2.ListImagesRequest.FromString,
                     response_serializer=partlens_dot_v1_dot_gallery__service__pb2.ListImagesResponse.SerializeToString,
+            ),
+            'GetFacets': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFacets,
+                    request_deserializer=partlens_dot_v1_dot_gallery__service__pb2.GetFacetsRequest.FromString,
+                    response_serializer=partlens_dot_v1_dot_gallery__service__pb2.GetFacetsResponse.SerializeToString,
             ),
             'DeleteImages': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteImages,
@@ -167,6 +220,33 @@ class GalleryService:
             _registered_method=True)
 
     @staticmethod
+    def UpsertImage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/partlens.v1.GalleryService/UpsertImage',
+            partlens_dot_v1_dot_gallery__service__pb2.UpsertImageRequest.SerializeToString,
+            partlens_dot_v1_dot_gallery__service__pb2.UpsertImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetImage(request,
             target,
             options=(),
@@ -194,6 +274,33 @@ class GalleryService:
             _registered_method=True)
 
     @staticmethod
+    def GetPicture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/partlens.v1.GalleryService/GetPicture',
+            partlens_dot_v1_dot_gallery__service__pb2.GetPictureRequest.SerializeToString,
+            partlens_dot_v1_dot_gallery__service__pb2.GetPictureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListImages(request,
             target,
             options=(),
@@ -210,6 +317,33 @@ class GalleryService:
             '/partlens.v1.GalleryService/ListImages',
             partlens_dot_v1_dot_gallery__service__pb2.ListImagesRequest.SerializeToString,
             partlens_dot_v1_dot_gallery__service__pb2.ListImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFacets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/partlens.v1.GalleryService/GetFacets',
+            partlens_dot_v1_dot_gallery__service__pb2.GetFacetsRequest.SerializeToString,
+            partlens_dot_v1_dot_gallery__service__pb2.GetFacetsResponse.FromString,
             options,
             channel_credentials,
             insecure,

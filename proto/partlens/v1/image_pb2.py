@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from partlens.v1 import region_pb2 as partlens_dot_v1_dot_region__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17partlens/v1/image.proto\x12\x0bpartlens.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18partlens/v1/region.proto\"P\n\nQueryImage\x12\x0e\n\x04\x64\x61ta\x18\x01 \x01(\x0cH\x00\x12\x14\n\ngallery_id\x18\x02 \x01(\tH\x00\x12\x12\n\x08query_id\x18\x03 \x01(\tH\x00\x42\x08\n\x06source\"\x7f\n\x0e\x44\x65scribedQuery\x12\x10\n\x08query_id\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x0c\n\x04rows\x18\x04 \x01(\r\x12\x0c\n\x04\x63ols\x18\x05 \x01(\r\x12 \n\x06\x65xtent\x18\x06 \x01(\x0b\x32\x10.partlens.v1.Box\"\x87\x01\n\rActivationMap\x12\x0c\n\x04rows\x18\x01 \x01(\r\x12\x0c\n\x04\x63ols\x18\x02 \x01(\r\x12\x0e\n\x06values\x18\x03 \x03(\x02\x12 \n\x06\x65xtent\x18\x04 \x01(\x0b\x32\x10.partlens.v1.Box\x12\x13\n\x0brow_centres\x18\x05 \x03(\x02\x12\x13\n\x0b\x63ol_centres\x18\x06 \x03(\x02\"\xd2\x01\n\rImageMetadata\x12\x0e\n\x06\x63\x61mera\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12/\n\x0b\x63\x61ptured_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12>\n\nattributes\x18\x04 \x03(\x0b\x32*.partlens.v1.ImageMetadata.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8a\x01\n\x0cGalleryImage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\x12\x14\n\x0cmedia_digest\x18\x03 \x01(\t\x12\r\n\x05width\x18\x04 \x01(\r\x12\x0e\n\x06height\x18\x05 \x01(\r\x12,\n\x08metadata\x18\x06 \x01(\x0b\x32\x1a.partlens.v1.ImageMetadata\"\xcb\x02\n\x06\x46ilter\x12\x0f\n\x07\x63\x61meras\x18\x01 \x03(\t\x12\x0e\n\x06tracks\x18\x02 \x03(\t\x12\x32\n\x0e\x63\x61ptured_after\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x63\x61ptured_before\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\nattributes\x18\x05 \x03(\x0b\x32#.partlens.v1.Filter.AttributesEntry\x12\x13\n\x0b\x65xclude_ids\x18\x06 \x03(\t\x12\x17\n\x0f\x65xclude_cameras\x18\x07 \x03(\t\x12\x1d\n\x15\x65xclude_media_digests\x18\x08 \x03(\t\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17partlens/v1/image.proto\x12\x0bpartlens.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18partlens/v1/region.proto\"P\n\nQueryImage\x12\x0e\n\x04\x64\x61ta\x18\x01 \x01(\x0cH\x00\x12\x14\n\ngallery_id\x18\x02 \x01(\tH\x00\x12\x12\n\x08query_id\x18\x03 \x01(\tH\x00\x42\x08\n\x06source\"\xa9\x01\n\x0e\x44\x65scribedQuery\x12\x10\n\x08query_id\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x0c\n\x04rows\x18\x04 \x01(\r\x12\x0c\n\x04\x63ols\x18\x05 \x01(\r\x12 \n\x06\x65xtent\x18\x06 \x01(\x0b\x32\x10.partlens.v1.Box\x12\x13\n\x0brow_centres\x18\x07 \x03(\x02\x12\x13\n\x0b\x63ol_centres\x18\x08 \x03(\x02\"\x87\x01\n\rActivationMap\x12\x0c\n\x04rows\x18\x01 \x01(\r\x12\x0c\n\x04\x63ols\x18\x02 \x01(\r\x12\x0e\n\x06values\x18\x03 \x03(\x02\x12 \n\x06\x65xtent\x18\x04 \x01(\x0b\x32\x10.partlens.v1.Box\x12\x13\n\x0brow_centres\x18\x05 \x03(\x02\x12\x13\n\x0b\x63ol_centres\x18\x06 \x03(\x02\"\xd2\x01\n\rImageMetadata\x12\x0e\n\x06\x63\x61mera\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12/\n\x0b\x63\x61ptured_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12>\n\nattributes\x18\x04 \x03(\x0b\x32*.partlens.v1.ImageMetadata.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8a\x01\n\x0cGalleryImage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\x12\x14\n\x0cmedia_digest\x18\x03 \x01(\t\x12\r\n\x05width\x18\x04 \x01(\r\x12\x0e\n\x06height\x18\x05 \x01(\r\x12,\n\x08metadata\x18\x06 \x01(\x0b\x32\x1a.partlens.v1.ImageMetadata\"\xd8\x02\n\x06\x46ilter\x12\x0f\n\x07\x63\x61meras\x18\x01 \x03(\t\x12\x0e\n\x06tracks\x18\x02 \x03(\t\x12\x32\n\x0e\x63\x61ptured_after\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x63\x61ptured_before\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\nattributes\x18\x05 \x03(\x0b\x32#.partlens.v1.Filter.AttributesEntry\x12\x13\n\x0b\x65xclude_ids\x18\x06 \x03(\t\x12\x17\n\x0f\x65xclude_cameras\x18\x07 \x03(\t\x12\x1d\n\x15\x65xclude_media_digests\x18\x08 \x03(\t\x12\x0b\n\x03ids\x18\t \x03(\t\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,18 +39,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FILTER_ATTRIBUTESENTRY']._serialized_options = b'8\001'
   _globals['_QUERYIMAGE']._serialized_start=99
   _globals['_QUERYIMAGE']._serialized_end=179
-  _globals['_DESCRIBEDQUERY']._serialized_start=181
-  _globals['_DESCRIBEDQUERY']._serialized_end=308
-  _globals['_ACTIVATIONMAP']._serialized_start=311
-  _globals['_ACTIVATIONMAP']._serialized_end=446
-  _globals['_IMAGEMETADATA']._serialized_start=449
-  _globals['_IMAGEMETADATA']._serialized_end=659
-  _globals['_IMAGEMETADATA_ATTRIBUTESENTRY']._serialized_start=610
-  _globals['_IMAGEMETADATA_ATTRIBUTESENTRY']._serialized_end=659
-  _globals['_GALLERYIMAGE']._serialized_start=662
-  _globals['_GALLERYIMAGE']._serialized_end=800
-  _globals['_FILTER']._serialized_start=803
-  _globals['_FILTER']._serialized_end=1134
-  _globals['_FILTER_ATTRIBUTESENTRY']._serialized_start=610
-  _globals['_FILTER_ATTRIBUTESENTRY']._serialized_end=659
+  _globals['_DESCRIBEDQUERY']._serialized_start=182
+  _globals['_DESCRIBEDQUERY']._serialized_end=351
+  _globals['_ACTIVATIONMAP']._serialized_start=354
+  _globals['_ACTIVATIONMAP']._serialized_end=489
+  _globals['_IMAGEMETADATA']._serialized_start=492
+  _globals['_IMAGEMETADATA']._serialized_end=702
+  _globals['_IMAGEMETADATA_ATTRIBUTESENTRY']._serialized_start=653
+  _globals['_IMAGEMETADATA_ATTRIBUTESENTRY']._serialized_end=702
+  _globals['_GALLERYIMAGE']._serialized_start=705
+  _globals['_GALLERYIMAGE']._serialized_end=843
+  _globals['_FILTER']._serialized_start=846
+  _globals['_FILTER']._serialized_end=1190
+  _globals['_FILTER_ATTRIBUTESENTRY']._serialized_start=653
+  _globals['_FILTER_ATTRIBUTESENTRY']._serialized_end=702
 # @@protoc_insertion_point(module_scope)

@@ -21,20 +21,24 @@ class QueryImage(_message.Message):
     def __init__(self, data: _Optional[bytes] = ..., gallery_id: _Optional[str] = ..., query_id: _Optional[str] = ...) -> None: ...
 
 class DescribedQuery(_message.Message):
-    __slots__ = ("query_id", "width", "height", "rows", "cols", "extent")
+    __slots__ = ("query_id", "width", "height", "rows", "cols", "extent", "row_centres", "col_centres")
     QUERY_ID_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     COLS_FIELD_NUMBER: _ClassVar[int]
     EXTENT_FIELD_NUMBER: _ClassVar[int]
+    ROW_CENTRES_FIELD_NUMBER: _ClassVar[int]
+    COL_CENTRES_FIELD_NUMBER: _ClassVar[int]
     query_id: str
     width: int
     height: int
     rows: int
     cols: int
     extent: _region_pb2.Box
-    def __init__(self, query_id: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., rows: _Optional[int] = ..., cols: _Optional[int] = ..., extent: _Optional[_Union[_region_pb2.Box, _Mapping]] = ...) -> None: ...
+    row_centres: _containers.RepeatedScalarFieldContainer[float]
+    col_centres: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, query_id: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., rows: _Optional[int] = ..., cols: _Optional[int] = ..., extent: _Optional[_Union[_region_pb2.Box, _Mapping]] = ..., row_centres: _Optional[_Iterable[float]] = ..., col_centres: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class ActivationMap(_message.Message):
     __slots__ = ("rows", "cols", "values", "extent", "row_centres", "col_centres")
@@ -88,7 +92,7 @@ class GalleryImage(_message.Message):
     def __init__(self, id: _Optional[str] = ..., uri: _Optional[str] = ..., media_digest: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., metadata: _Optional[_Union[ImageMetadata, _Mapping]] = ...) -> None: ...
 
 class Filter(_message.Message):
-    __slots__ = ("cameras", "tracks", "captured_after", "captured_before", "attributes", "exclude_ids", "exclude_cameras", "exclude_media_digests")
+    __slots__ = ("cameras", "tracks", "captured_after", "captured_before", "attributes", "exclude_ids", "exclude_cameras", "exclude_media_digests", "ids")
     class AttributesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -104,6 +108,7 @@ class Filter(_message.Message):
     EXCLUDE_IDS_FIELD_NUMBER: _ClassVar[int]
     EXCLUDE_CAMERAS_FIELD_NUMBER: _ClassVar[int]
     EXCLUDE_MEDIA_DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
     cameras: _containers.RepeatedScalarFieldContainer[str]
     tracks: _containers.RepeatedScalarFieldContainer[str]
     captured_after: _timestamp_pb2.Timestamp
@@ -112,4 +117,5 @@ class Filter(_message.Message):
     exclude_ids: _containers.RepeatedScalarFieldContainer[str]
     exclude_cameras: _containers.RepeatedScalarFieldContainer[str]
     exclude_media_digests: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, cameras: _Optional[_Iterable[str]] = ..., tracks: _Optional[_Iterable[str]] = ..., captured_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., captured_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attributes: _Optional[_Mapping[str, str]] = ..., exclude_ids: _Optional[_Iterable[str]] = ..., exclude_cameras: _Optional[_Iterable[str]] = ..., exclude_media_digests: _Optional[_Iterable[str]] = ...) -> None: ...
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, cameras: _Optional[_Iterable[str]] = ..., tracks: _Optional[_Iterable[str]] = ..., captured_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., captured_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attributes: _Optional[_Mapping[str, str]] = ..., exclude_ids: _Optional[_Iterable[str]] = ..., exclude_cameras: _Optional[_Iterable[str]] = ..., exclude_media_digests: _Optional[_Iterable[str]] = ..., ids: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -145,14 +145,40 @@ class PairRegion(_message.Message):
     def __init__(self, side: _Optional[_Union[PairSide, str]] = ..., region: _Optional[_Union[_region_pb2.Region, _Mapping]] = ...) -> None: ...
 
 class ExplainPairRequest(_message.Message):
-    __slots__ = ("query", "retrieved", "regions")
+    __slots__ = ("query", "retrieved", "regions", "pairs")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     RETRIEVED_FIELD_NUMBER: _ClassVar[int]
     REGIONS_FIELD_NUMBER: _ClassVar[int]
+    PAIRS_FIELD_NUMBER: _ClassVar[int]
     query: _image_pb2.QueryImage
     retrieved: _image_pb2.QueryImage
     regions: _containers.RepeatedCompositeFieldContainer[PairRegion]
-    def __init__(self, query: _Optional[_Union[_image_pb2.QueryImage, _Mapping]] = ..., retrieved: _Optional[_Union[_image_pb2.QueryImage, _Mapping]] = ..., regions: _Optional[_Iterable[_Union[PairRegion, _Mapping]]] = ...) -> None: ...
+    pairs: PairSelection
+    def __init__(self, query: _Optional[_Union[_image_pb2.QueryImage, _Mapping]] = ..., retrieved: _Optional[_Union[_image_pb2.QueryImage, _Mapping]] = ..., regions: _Optional[_Iterable[_Union[PairRegion, _Mapping]]] = ..., pairs: _Optional[_Union[PairSelection, _Mapping]] = ...) -> None: ...
+
+class PairSelection(_message.Message):
+    __slots__ = ("side", "positions")
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    POSITIONS_FIELD_NUMBER: _ClassVar[int]
+    side: PairSide
+    positions: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, side: _Optional[_Union[PairSide, str]] = ..., positions: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class PairMatrix(_message.Message):
+    __slots__ = ("side", "positions", "values", "scale", "bias", "other_bias")
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    POSITIONS_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    BIAS_FIELD_NUMBER: _ClassVar[int]
+    OTHER_BIAS_FIELD_NUMBER: _ClassVar[int]
+    side: PairSide
+    positions: _containers.RepeatedScalarFieldContainer[int]
+    values: bytes
+    scale: float
+    bias: _containers.RepeatedScalarFieldContainer[float]
+    other_bias: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, side: _Optional[_Union[PairSide, str]] = ..., positions: _Optional[_Iterable[int]] = ..., values: _Optional[bytes] = ..., scale: _Optional[float] = ..., bias: _Optional[_Iterable[float]] = ..., other_bias: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class SimilarityTerms(_message.Message):
     __slots__ = ("position_position", "position_bias", "bias_position", "bias_bias")
@@ -177,7 +203,7 @@ class PartialMap(_message.Message):
     def __init__(self, side: _Optional[_Union[PairSide, str]] = ..., map: _Optional[_Union[_image_pb2.ActivationMap, _Mapping]] = ..., constant: _Optional[float] = ...) -> None: ...
 
 class ExplainPairResponse(_message.Message):
-    __slots__ = ("similarity", "terms", "query_map", "query_map_with_bias", "retrieved_map", "retrieved_map_with_bias", "partial_maps", "query", "retrieved")
+    __slots__ = ("similarity", "terms", "query_map", "query_map_with_bias", "retrieved_map", "retrieved_map_with_bias", "partial_maps", "query", "retrieved", "pairs")
     SIMILARITY_FIELD_NUMBER: _ClassVar[int]
     TERMS_FIELD_NUMBER: _ClassVar[int]
     QUERY_MAP_FIELD_NUMBER: _ClassVar[int]
@@ -187,6 +213,7 @@ class ExplainPairResponse(_message.Message):
     PARTIAL_MAPS_FIELD_NUMBER: _ClassVar[int]
     QUERY_FIELD_NUMBER: _ClassVar[int]
     RETRIEVED_FIELD_NUMBER: _ClassVar[int]
+    PAIRS_FIELD_NUMBER: _ClassVar[int]
     similarity: float
     terms: SimilarityTerms
     query_map: _image_pb2.ActivationMap
@@ -196,7 +223,8 @@ class ExplainPairResponse(_message.Message):
     partial_maps: _containers.RepeatedCompositeFieldContainer[PartialMap]
     query: _image_pb2.DescribedQuery
     retrieved: _image_pb2.DescribedQuery
-    def __init__(self, similarity: _Optional[float] = ..., terms: _Optional[_Union[SimilarityTerms, _Mapping]] = ..., query_map: _Optional[_Union[_image_pb2.ActivationMap, _Mapping]] = ..., query_map_with_bias: _Optional[_Union[_image_pb2.ActivationMap, _Mapping]] = ..., retrieved_map: _Optional[_Union[_image_pb2.ActivationMap, _Mapping]] = ..., retrieved_map_with_bias: _Optional[_Union[_image_pb2.ActivationMap, _Mapping]] = ..., partial_maps: _Optional[_Iterable[_Union[PartialMap, _Mapping]]] = ..., query: _Optional[_Union[_image_pb2.DescribedQuery, _Mapping]] = ..., retrieved: _Optional[_Union[_image_pb2.DescribedQuery, _Mapping]] = ...) -> None: ...
+    pairs: PairMatrix
+    def __init__(self, similarity: _Optional[float] = ..., terms: _Optional[_Union[SimilarityTerms, _Mapping]] = ..., query_map: _Optional[_Union[_image_pb2.ActivationMap, _Mapping]] = ..., query_map_with_bias: _Optional[_Union[_image_pb2.ActivationMap, _Mapping]] = ..., retrieved_map: _Optional[_Union[_image_pb2.ActivationMap, _Mapping]] = ..., retrieved_map_with_bias: _Optional[_Union[_image_pb2.ActivationMap, _Mapping]] = ..., partial_maps: _Optional[_Iterable[_Union[PartialMap, _Mapping]]] = ..., query: _Optional[_Union[_image_pb2.DescribedQuery, _Mapping]] = ..., retrieved: _Optional[_Union[_image_pb2.DescribedQuery, _Mapping]] = ..., pairs: _Optional[_Union[PairMatrix, _Mapping]] = ...) -> None: ...
 
 class DescribeQueryRequest(_message.Message):
     __slots__ = ("image", "regions")

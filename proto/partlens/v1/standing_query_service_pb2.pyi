@@ -12,7 +12,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class StandingQuery(_message.Message):
-    __slots__ = ("id", "name", "threshold", "score", "filter", "created_at", "created_revision")
+    __slots__ = ("id", "name", "threshold", "score", "filter", "created_at", "created_revision", "paused")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_FIELD_NUMBER: _ClassVar[int]
@@ -20,6 +20,7 @@ class StandingQuery(_message.Message):
     FILTER_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     CREATED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     threshold: float
@@ -27,7 +28,8 @@ class StandingQuery(_message.Message):
     filter: _image_pb2.Filter
     created_at: _timestamp_pb2.Timestamp
     created_revision: int
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., threshold: _Optional[float] = ..., score: _Optional[_Union[_part_search_service_pb2.ScoreKind, str]] = ..., filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_revision: _Optional[int] = ...) -> None: ...
+    paused: bool
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., threshold: _Optional[float] = ..., score: _Optional[_Union[_part_search_service_pb2.ScoreKind, str]] = ..., filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_revision: _Optional[int] = ..., paused: _Optional[bool] = ...) -> None: ...
 
 class CreateStandingQueryRequest(_message.Message):
     __slots__ = ("name", "images", "regions", "filter", "score", "threshold", "marks", "exclude_identical")
@@ -64,6 +66,24 @@ class ListStandingQueriesResponse(_message.Message):
     STANDING_QUERIES_FIELD_NUMBER: _ClassVar[int]
     standing_queries: _containers.RepeatedCompositeFieldContainer[StandingQuery]
     def __init__(self, standing_queries: _Optional[_Iterable[_Union[StandingQuery, _Mapping]]] = ...) -> None: ...
+
+class UpdateStandingQueryRequest(_message.Message):
+    __slots__ = ("id", "name", "threshold", "paused")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    name: str
+    threshold: float
+    paused: bool
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., threshold: _Optional[float] = ..., paused: _Optional[bool] = ...) -> None: ...
+
+class UpdateStandingQueryResponse(_message.Message):
+    __slots__ = ("standing_query",)
+    STANDING_QUERY_FIELD_NUMBER: _ClassVar[int]
+    standing_query: StandingQuery
+    def __init__(self, standing_query: _Optional[_Union[StandingQuery, _Mapping]] = ...) -> None: ...
 
 class DeleteStandingQueryRequest(_message.Message):
     __slots__ = ("id",)

@@ -45,6 +45,11 @@ class StandingQueryServiceStub:
                 request_serializer=partlens_dot_v1_dot_standing__query__service__pb2.ListStandingQueriesRequest.SerializeToString,
                 response_deserializer=partlens_dot_v1_dot_standing__query__service__pb2.ListStandingQueriesResponse.FromString,
                 _registered_method=True)
+        self.UpdateStandingQuery = channel.unary_unary(
+                '/partlens.v1.StandingQueryService/UpdateStandingQuery',
+                request_serializer=partlens_dot_v1_dot_standing__query__service__pb2.UpdateStandingQueryRequest.SerializeToString,
+                response_deserializer=partlens_dot_v1_dot_standing__query__service__pb2.UpdateStandingQueryResponse.FromString,
+                _registered_method=True)
         self.DeleteStandingQuery = channel.unary_unary(
                 '/partlens.v1.StandingQueryService/DeleteStandingQuery',
                 request_serializer=partlens_dot_v1_dot_standing__query__service__pb2.DeleteStandingQueryRequest.SerializeToString,
@@ -69,6 +74,13 @@ class StandingQueryServiceServicer:
 
     def ListStandingQueries(self, request, context):
         """Returns the standing queries of the caller's token, or all with scope admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateStandingQuery(self, request, context):
+        """Changes a standing query's name or threshold, pauses or resumes it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,6 +111,11 @@ def add_StandingQueryServiceServicer_to_server(servicer, server):
                     servicer.ListStandingQueries,
                     request_deserializer=partlens_dot_v1_dot_standing__query__service__pb2.ListStandingQueriesRequest.FromString,
                     response_serializer=partlens_dot_v1_dot_standing__query__service__pb2.ListStandingQueriesResponse.SerializeToString,
+            ),
+            'UpdateStandingQuery': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateStandingQuery,
+                    request_deserializer=partlens_dot_v1_dot_standing__query__service__pb2.UpdateStandingQueryRequest.FromString,
+                    response_serializer=partlens_dot_v1_dot_standing__query__service__pb2.UpdateStandingQueryResponse.SerializeToString,
             ),
             'DeleteStandingQuery': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteStandingQuery,
@@ -166,6 +183,33 @@ class StandingQueryService:
             '/partlens.v1.StandingQueryService/ListStandingQueries',
             partlens_dot_v1_dot_standing__query__service__pb2.ListStandingQueriesRequest.SerializeToString,
             partlens_dot_v1_dot_standing__query__service__pb2.ListStandingQueriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateStandingQuery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/partlens.v1.StandingQueryService/UpdateStandingQuery',
+            partlens_dot_v1_dot_standing__query__service__pb2.UpdateStandingQueryRequest.SerializeToString,
+            partlens_dot_v1_dot_standing__query__service__pb2.UpdateStandingQueryResponse.FromString,
             options,
             channel_credentials,
             insecure,

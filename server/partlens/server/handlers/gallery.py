@@ -34,6 +34,9 @@ class GalleryHandlers:
             {
                 "UpsertImages": self.upsert_images,
                 "GetImage": self.get_image,
+                "UpsertImage": self.upsert_image,
+                "GetPicture": self.get_picture,
+                "GetFacets": self.get_facets,
                 "ListImages": self.list_images,
                 "DeleteImages": self.delete_images,
                 "GetGallery": self.get_gallery,
@@ -59,6 +62,18 @@ class GalleryHandlers:
                 for request, receipt in zip(batch, receipts, strict=True):
                     yield encoding.receipt(request.id, index, receipt)
                     index += 1
+
+    async def upsert_image(self, request: pb.UpsertImageRequest) -> pb.UpsertImageResponse:
+        """Placeholder."""
+        raise NotImplementedError
+
+    async def get_picture(self, request: pb.GetPictureRequest) -> pb.GetPictureResponse:
+        """Placeholder."""
+        raise NotImplementedError
+
+    async def get_facets(self, request: pb.GetFacetsRequest) -> pb.GetFacetsResponse:
+        """Placeholder."""
+        raise NotImplementedError
 
     async def get_image(self, request: pb.GetImageRequest) -> pb.GetImageResponse:
         """One image of the gallery, with its thumbnail."""

@@ -41,6 +41,7 @@ class StandingQueryHandlers:
                 "CreateStandingQuery": self.create_standing_query,
                 "ListStandingQueries": self.list_standing_queries,
                 "DeleteStandingQuery": self.delete_standing_query,
+                "UpdateStandingQuery": self.update_standing_query,
                 "WatchMatches": self.watch_matches,
             },
         )
@@ -109,6 +110,12 @@ class StandingQueryHandlers:
         await self._host.write(delete)
         calls.current().note(standing=request.id)
         return pb.DeleteStandingQueryResponse()
+
+    async def update_standing_query(
+        self, request: pb.UpdateStandingQueryRequest
+    ) -> pb.UpdateStandingQueryResponse:
+        """Placeholder."""
+        raise NotImplementedError
 
     async def watch_matches(
         self, request: pb.WatchMatchesRequest
