@@ -8,7 +8,7 @@ from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import RequestError
-from partlens.server.handlers import uploads
+from partlens.server.handlers import pictures, uploads
 from partlens.server.handlers.inbox import receiving
 from partlens.server.host import Host
 from partlens.server.messages import decoding, encoding
@@ -68,8 +68,8 @@ class GalleryHandlers:
         raise NotImplementedError
 
     async def get_picture(self, request: pb.GetPictureRequest) -> pb.GetPictureResponse:
-        """Placeholder."""
-        raise NotImplementedError
+        """The original of an image of the gallery, or the picture of a query image."""
+        return await pictures.picture(request, self._host)
 
     async def get_facets(self, request: pb.GetFacetsRequest) -> pb.GetFacetsResponse:
         """Placeholder."""
@@ -135,10 +135,12 @@ class GalleryHandlers:
         return await self._host.write(answer)
 
     async def get_gallery(self, request: pb.GetGalleryRequest) -> pb.GetGalleryResponse:
-        """The gallery's size, its model, and the server's limits."""
+        """The gallery's size, its model, the server's limits, and who is calling."""
 
         def answer(engine: Engine) -> pb.GetGalleryResponse:
-            view = engine.gallery.view
-            return encoding.gallery(view.number, len(view), engine.spec, engine.limits)
+            view, caller = engine.gallery.view, calls.current().caller
+            return encoding.gallery(
+                view.number, len(view), engine.spec, engine.limits, caller, self._host.indexing.now
+            )
 
         return await self._host.look(answer)
