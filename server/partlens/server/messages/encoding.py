@@ -16,8 +16,8 @@ from partlens.indexer.gallery import StoredImage
 from partlens.runtime.config.sections import LimitsSection
 from partlens.server.caller.caller import Caller
 from partlens.server.caller.scopes import SCOPES
-from partlens.server.observe.indexing import IndexingProgress
 from partlens.server.messages.encoding_pairs import SIDES, pair_matrix
+from partlens.server.observe.indexing import IndexingProgress
 from partlens.server.query_images.query import Query
 from partlens.server.requests.answers import (
     Committed,
