@@ -65,6 +65,10 @@ COMMANDS: Mapping[str, Row] = {
         "Create and inspect model folders.",
         "partlens.explainer.cli:model",
     ),
+    "open": Row(
+        "Index the folder PHOTOS, and search it in a browser on this machine, until Ctrl-C.",
+        "partlens.server.opening.cli:open_command",
+    ),
     "search": Row(
         "Find the images that contain the marked parts of the query images.",
         "partlens.client.cli.search:search",
