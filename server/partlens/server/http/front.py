@@ -16,9 +16,9 @@ from partlens.client import address as addresses
 from partlens.runtime.config.sections import LimitsSection
 from partlens.runtime.tasks import end
 from partlens.server.http.connection import Connection
+from partlens.server.http.guard import MOST_HEADER_BYTES
 from partlens.server.http.listener import listener
 
-_MOST_HEADER_BYTES = 16 * 2**10
 _HANDSHAKE_SECONDS = 10.0
 _SWEEPS = 5
 """Sweeps within the shortest time that a caller may be silent."""
@@ -83,7 +83,7 @@ class HttpFront:
             server_header=False,
             # A header may say anything.
             proxy_headers=False,
-            h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
+            h11_max_incomplete_event_size=MOST_HEADER_BYTES,
             timeout_keep_alive=cast("int", limits.idle_connection_seconds),
         )
         config.load()

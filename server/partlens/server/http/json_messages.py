@@ -1,12 +1,15 @@
 """Protobuf messages as JSON, bounded like binary ones."""
 
 import re
+from typing import cast
 
 from google.protobuf import json_format
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from partlens.runtime.config.sections import LimitsSection
 from partlens.server.errors import MessageSizeError, RequestError
+from partlens.server.http import strict_json
 from partlens.server.limits.receiving import ENVELOPE_BYTES, BinaryParser
 
 _DEEPEST = 32
@@ -59,7 +62,9 @@ class JsonParser:
     def _parsed(self, data: bytes) -> Message:
         message = self._message()
         try:
-            json_format.Parse(data.decode("utf-8", "strict"), message)
+            values = strict_json.loads(data.decode("utf-8", "strict"))
+            strict_json.require_fitting(cast("Descriptor", message.DESCRIPTOR), values)
+            json_format.ParseDict(values, message)
         except UnicodeDecodeError as error:
             raise RequestError("", f"the request is not UTF-8: {error.reason}") from error
         except (json_format.Error, ValueError, TypeError, RecursionError) as error:
