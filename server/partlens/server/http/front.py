@@ -22,6 +22,8 @@ from partlens.server.http.listener import listener
 _HANDSHAKE_SECONDS = 10.0
 _SWEEPS = 5
 """Sweeps within the shortest time that a caller may be silent."""
+_LAST_WORDS_SECONDS = 1.0
+"""How long calls that were cut off may take to say so."""
 JSON_THREADS = 2
 """Threads that parse and encode large messages: a JSON message takes several times its size."""
 
@@ -103,7 +105,9 @@ class HttpFront:
             self._server.config.timeout_graceful_shutdown = cast("int", grace)
             self._server.should_exit = True
             await serving
-            await end(sweeping, *self._server.server_state.tasks)
+            if cut_off := list(self._server.server_state.tasks):
+                await asyncio.wait(cut_off, timeout=_LAST_WORDS_SECONDS)
+            await end(sweeping, *cut_off)
             for connection in list(self._server.server_state.connections):
                 connection.transport.abort()
         self._socket.close()

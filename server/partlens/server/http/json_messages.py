@@ -8,8 +8,9 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from partlens.runtime.config.sections import LimitsSection
-from partlens.server.errors import MessageSizeError, RequestError
+from partlens.server.errors import RequestError
 from partlens.server.http import strict_json
+from partlens.server.http.bodies import require_size
 from partlens.server.limits.receiving import ENVELOPE_BYTES, BinaryParser
 
 _DEEPEST = 32
@@ -51,11 +52,7 @@ class JsonParser:
         message = self._parsed(data)
         del data
         binary = message.SerializeToString()
-        if len(binary) > self._most:
-            raise MessageSizeError(
-                f"the request has {len(binary)} bytes besides JSON and base64; at most"
-                f" {self._most} are allowed (limits.request_bytes)"
-            )
+        require_size(len(binary), self._most)
         self._binary.require_within(binary)
         return message
 
