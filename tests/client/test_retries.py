@@ -48,6 +48,7 @@ ONCE: dict[str, Call] = {
     "UpsertImages": lambda client: client.upsert_images([Upload("a", b"a"), Upload("b", b"b")]),
     "DeleteImages": lambda client: client.delete_images(["a"]),
     "CreateStandingQuery": lambda client: client.create_standing_query("", [IMAGE], REGIONS, 1),
+    "UpdateStandingQuery": lambda client: client.update_standing_query("a", paused=True),
     "DeleteStandingQuery": lambda client: client.delete_standing_query("a"),
     "WatchMatches": lambda client: client.watch_matches(),
     "Check": lambda client: client.files_are_sound(),

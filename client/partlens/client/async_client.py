@@ -345,6 +345,26 @@ class AsyncClient:
         response = await self._ask(self._standing.ListStandingQueries, request, deadline)
         return [standing.query(one) for one in response.standing_queries]
 
+    async def update_standing_query(
+        self,
+        id: str,
+        *,
+        name: str | None = None,
+        threshold: float | None = None,
+        paused: bool | None = None,
+        deadline: float | None = None,
+    ) -> StandingQuery:
+        """Change one of your standing queries, and return it; None leaves a value unchanged.
+
+        Args:
+            threshold: the lowest score that matches from now on.
+            paused: True pauses it: images added until it is resumed are never scored against it.
+                False resumes it.
+        """
+        request = standing.to_update(id, name, threshold, paused)
+        response = await self._ask(self._standing.UpdateStandingQuery, request, deadline)
+        return standing.query(response.standing_query)
+
     async def delete_standing_query(self, id: str, *, deadline: float | None = None) -> None:
         """Delete one of your standing queries."""
         request = standing.to_delete(id)

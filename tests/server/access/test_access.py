@@ -74,6 +74,11 @@ async def made_and_deleted(client: AsyncClient) -> None:
     await client.delete_standing_query(made.id)
 
 
+async def made_and_paused(client: AsyncClient) -> None:
+    made = await client.create_standing_query("", [picture(0)], REGION, 1)
+    assert (await client.update_standing_query(made.id, paused=True)).paused
+
+
 async def watched(client: AsyncClient) -> None:
     with suppress(DeadlineError):
         async for match in client.watch_matches(deadline=0.3):
@@ -95,6 +100,7 @@ ASKS: dict[str, tuple[Ask, set[Scope]]] = {
         {"search"},
     ),
     "ListStandingQueries": (lambda c: c.list_standing_queries(), {"search"}),
+    "UpdateStandingQuery": (lambda c: made_and_paused(c), {"search"}),
     "DeleteStandingQuery": (lambda c: made_and_deleted(c), {"search"}),
     "WatchMatches": (lambda c: watched(c), {"search"}),
 }
