@@ -1,6 +1,6 @@
 """GalleryService: the images that searches look through."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
 from partlens.server.access.confined_view import ConfinedView
@@ -11,10 +11,11 @@ from partlens.server.errors import RequestError
 from partlens.server.handlers import pictures, uploads
 from partlens.server.handlers.inbox import receiving
 from partlens.server.host import Host
+from partlens.server.limits.shares import holding
 from partlens.server.messages import decoding, encoding
 from partlens.server.messages.decoding_images import image_id
 from partlens.server.pages import page_tokens
-from partlens.server.requests.answers import Committed
+from partlens.server.requests.answers import Committed, Receipt, Refused
 from partlens.server.requests.digest import digest
 from partlens.v1 import gallery_service_pb2 as pb
 
@@ -51,21 +52,20 @@ class GalleryHandlers:
         limits = host.settings.limits
         async with receiving(requests, limits, host.uploading, host.stopping) as inbox:
             while batch := await inbox.take():
-                prepared = await uploads.prepare(batch, self._host)
-                calls.current().note(images=len(batch))
-                receipts = await self._host.write(partial(uploads.commit, prepared))
+                receipts = await self._upserted(batch)
                 await calls.current().commit()
-                for receipt in receipts:
-                    committed = isinstance(receipt, Committed)
-                    result = "committed" if committed else "refused"
-                    self._host.metrics.gallery.uploads.labels(result).inc()
                 for request, receipt in zip(batch, receipts, strict=True):
                     yield encoding.receipt(request.id, index, receipt)
                     index += 1
 
     async def upsert_image(self, request: pb.UpsertImageRequest) -> pb.UpsertImageResponse:
-        """Placeholder."""
-        raise NotImplementedError
+        """Answers when the image is on disk; raises why it was refused."""
+        budget, holder = self._host.uploading, calls.current().caller.token
+        async with holding(budget, holder, max(1, min(request.ByteSize(), budget.whole))):
+            (receipt,) = await self._upserted([request])
+        if isinstance(receipt, Refused):
+            raise receipt.error
+        return pb.UpsertImageResponse(committed=encoding.committed(receipt))
 
     async def get_picture(self, request: pb.GetPictureRequest) -> pb.GetPictureResponse:
         """The original of an image of the gallery, or the picture of a query image."""
@@ -74,6 +74,15 @@ class GalleryHandlers:
     async def get_facets(self, request: pb.GetFacetsRequest) -> pb.GetFacetsResponse:
         """Placeholder."""
         raise NotImplementedError
+
+    async def _upserted(self, batch: Sequence[uploads.UploadRequest]) -> list[Receipt]:
+        prepared = await uploads.prepare(batch, self._host)
+        calls.current().note(images=len(batch))
+        receipts = await self._host.write(partial(uploads.commit, prepared))
+        for receipt in receipts:
+            result = "committed" if isinstance(receipt, Committed) else "refused"
+            self._host.metrics.gallery.uploads.labels(result).inc()
+        return receipts
 
     async def get_image(self, request: pb.GetImageRequest) -> pb.GetImageResponse:
         """One image of the gallery, with its thumbnail."""
