@@ -154,6 +154,7 @@ def where(message: image_pb.Filter) -> Filter:
         exclude_ids=frozenset(message.exclude_ids),
         exclude_cameras=frozenset(message.exclude_cameras),
         exclude_media=_media_digests(message.exclude_media_digests),
+        ids=frozenset(message.ids),
     )
 
 
