@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from partlens.common.durable import locked, make_folder, sync, write_atomically
-from partlens.common.filters import Filter
+from partlens.common.filters import from_plain, to_plain
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.scoring import MIXTURES
 from partlens.explainer.spec import ModelSpec
@@ -28,6 +28,8 @@ from partlens.server.standing.pauses import Pause, Pauses
 from partlens.server.standing.query import StandingQuery
 
 _FORMATS, _SUFFIX, _LOCK = (1, 2, 3), ".safetensors", ".lock"
+# Conditions that no query of an earlier format has.
+_LATER_CONDITIONS = {"exclude_media": (), "ids": ()}
 _ID = re.compile(r"s-[0-9a-f]{16}")
 _log = logging.getLogger(__name__)
 _Stamp = tuple[int, int, int]
@@ -145,7 +147,7 @@ class StandingStore:
 
 def _encoded(query: StandingQuery) -> bytes:
     tensors: dict[str, NDArray[np.float32]] = {}
-    search, where = query.search, query.where
+    search = query.search
     places = [mark.place for mark in search.marks]
     for i, image in enumerate(search.images):
         tensors[f"images.{i}.contributions"] = np.ascontiguousarray(image.contributions)
@@ -160,16 +162,7 @@ def _encoded(query: StandingQuery) -> bytes:
         "token": query.token,
         "score": query.score,
         "threshold": query.threshold,
-        "where": {
-            "cameras": sorted(where.cameras),
-            "tracks": sorted(where.tracks),
-            "captured_after": _iso(where.captured_after),
-            "captured_before": _iso(where.captured_before),
-            "attributes": dict(where.attributes),
-            "exclude_ids": sorted(where.exclude_ids),
-            "exclude_cameras": sorted(where.exclude_cameras),
-            "exclude_media": sorted(where.exclude_media),
-        },
+        "where": to_plain(query.where),
         "created_at": query.created_at.isoformat(),
         "created_revision": query.created_revision,
         "pauses": [[pause.after, pause.until] for pause in query.pauses.each],
@@ -188,12 +181,11 @@ def _plain(region: PreparedRegion) -> list[object]:
 
 def _format_of(query: StandingQuery) -> int:
     """The oldest format whose readers leave out no part of the query."""
-    if query.pauses.each:
+    if query.pauses.each or query.where.ids:
         return 3
-    search = query.search
-    regions = [*search.regions, *(mark.place for mark in search.marks)]
-    newer = search.marks or query.where.exclude_media or any(region.whole for region in regions)
-    return 2 if newer else 1
+    regions = [*query.search.regions, *(mark.place for mark in query.search.marks)]
+    whole = any(region.whole for region in regions)
+    return 2 if query.search.marks or query.where.exclude_media or whole else 1
 
 
 def _decoded(path: Path, spec: ModelSpec) -> StandingQuery:
@@ -241,7 +233,6 @@ def _region(
 
 
 def _query(plain: Any, search: PreparedSearch) -> StandingQuery:
-    where = plain["where"]
     # Version 0.1 wrote "default" for CONTEXT.
     score: Any = "context" if plain["score"] == "default" else plain["score"]
     if score not in MIXTURES:
@@ -252,16 +243,7 @@ def _query(plain: Any, search: PreparedSearch) -> StandingQuery:
         token=str(plain["token"]),
         score=score,
         threshold=float(plain["threshold"]),
-        where=Filter(
-            frozenset(where["cameras"]),
-            frozenset(where["tracks"]),
-            _time(where["captured_after"]),
-            _time(where["captured_before"]),
-            dict(where["attributes"]),
-            frozenset(where["exclude_ids"]),
-            frozenset(where["exclude_cameras"]),
-            frozenset(where.get("exclude_media", [])),
-        ),
+        where=from_plain({**_LATER_CONDITIONS, **plain["where"]}),
         created_at=datetime.fromisoformat(plain["created_at"]),
         created_revision=int(plain["created_revision"]),
         model_digest=str(plain["model_digest"]),
@@ -284,11 +266,3 @@ def _pauses(plain: Any) -> Pauses:
 def _stamp(status: os.stat_result) -> _Stamp:
     # The time alone may be equal for two changes within a few milliseconds.
     return status.st_mtime_ns, status.st_ino, status.st_size
-
-
-def _iso(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
