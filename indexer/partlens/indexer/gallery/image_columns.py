@@ -212,6 +212,10 @@ class ImageColumns:
         if where.captured_before is not None:
             before = self._captured_at < _microseconds(where.captured_before)
             yield before & (self._captured_at != _UNKNOWN_TIME)
+        if where.ids:
+            named = np.zeros(len(self), bool)
+            named[[row for _, row in self.find(where.ids)]] = True
+            yield named
         if where.exclude_ids:
             others = np.ones(len(self), bool)
             others[[row for _, row in self.find(where.exclude_ids)]] = False

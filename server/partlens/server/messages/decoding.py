@@ -127,8 +127,8 @@ def describe(
     return DescribeQuestion(source(request.image, "image"), tuple(regions))
 
 
-def upload(request: gallery_pb.UpsertImagesRequest) -> Upload:
-    """The image that a message of UpsertImages adds; raises RequestError as search does."""
+def upload(request: gallery_pb.UpsertImagesRequest | gallery_pb.UpsertImageRequest) -> Upload:
+    """The image that a request adds; raises RequestError as search does."""
     metadata = Metadata(
         camera=request.metadata.camera,
         track=request.metadata.track,
@@ -154,6 +154,7 @@ def where(message: image_pb.Filter) -> Filter:
         exclude_ids=frozenset(message.exclude_ids),
         exclude_cameras=frozenset(message.exclude_cameras),
         exclude_media=_media_digests(message.exclude_media_digests),
+        ids=frozenset(message.ids),
     )
 
 
