@@ -32,6 +32,7 @@ export const hits = computed<readonly Hit[]>(() => [...(first.state.value.answer
 export const answered = computed(() => first.state.value.answer?.question);
 export const more = computed(() => token.value !== "");
 export const moreProblem = computed(() => laterProblem.value);
+export const morePending = computed(() => loadingMore.value);
 
 /** Searches whenever what is shown changes, until the returned function is called. */
 export function startSearching(): () => void {

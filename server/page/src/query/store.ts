@@ -1,7 +1,7 @@
 // The search that the page is at: its question, which is also its address, with undo and redo; and its images.
 import { computed, signal } from "@preact/signals";
 import { searchService } from "../api/clients.ts";
-import { href, replace, route } from "../app/route.ts";
+import { go, href, replace, route } from "../app/route.ts";
 import type { DescribedQuery } from "../gen/partlens/v1/image_pb.ts";
 import { Grid } from "../geometry/grid.ts";
 import { fromParameters, refText, toParameters } from "./address.ts";
@@ -58,21 +58,34 @@ export function addressOf(asked: Question): string {
   return href("search", "", toParameters(asked));
 }
 
+/** Makes another question the current one, as one step of undo and of the back button. */
+export function branch(next: Question): void {
+  past.value = [...past.value.slice(-MOST_STEPS), current.value];
+  future.value = [];
+  show(next);
+  go(addressOf(next));
+}
+
 /** Takes the question of the address, where a link or the back button led to another one. */
 export function followAddress(): void {
-  if (route.value.view !== "search" || location.hash === shownAt) return;
-  shownAt = location.hash;
+  if (route.value.view !== "search") return;
+  const named = fromParameters(route.value.parameters);
+  // An address may say more than its question, such as which hit is open.
+  if (addressOf(named) === shownAt) return;
   past.value = [];
   future.value = [];
-  previewed.value = undefined;
-  current.value = fromParameters(route.value.parameters);
+  show(named);
 }
 
 function set(next: Question): void {
+  show(next);
+  replace(addressOf(next));
+}
+
+function show(next: Question): void {
   previewed.value = undefined;
   current.value = next;
   shownAt = addressOf(next);
-  replace(shownAt);
 }
 
 const known = signal<ReadonlyMap<string, DescribedQuery>>(new Map());
