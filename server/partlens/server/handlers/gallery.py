@@ -8,13 +8,12 @@ from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import RequestError
-from partlens.server.handlers import pictures, uploads
+from partlens.server.handlers import listings, pictures, uploads
 from partlens.server.handlers.inbox import receiving
 from partlens.server.host import Host
 from partlens.server.limits.shares import holding
-from partlens.server.messages import decoding, encoding
+from partlens.server.messages import encoding
 from partlens.server.messages.decoding_images import image_id
-from partlens.server.pages import page_tokens
 from partlens.server.requests.answers import Committed, Receipt, Refused
 from partlens.server.requests.digest import digest
 from partlens.v1 import gallery_service_pb2 as pb
@@ -72,8 +71,8 @@ class GalleryHandlers:
         return await pictures.picture(request, self._host)
 
     async def get_facets(self, request: pb.GetFacetsRequest) -> pb.GetFacetsResponse:
-        """Placeholder."""
-        raise NotImplementedError
+        """How many of the images that pass a filter have each value."""
+        return await self._host.look(lambda engine: listings.facets(request, engine))
 
     async def _upserted(self, batch: Sequence[uploads.UploadRequest]) -> list[Receipt]:
         prepared = await uploads.prepare(batch, self._host)
@@ -100,27 +99,9 @@ class GalleryHandlers:
         return await self._host.look(answer)
 
     async def list_images(self, request: pb.ListImagesRequest) -> pb.ListImagesResponse:
-        """A page of the gallery's images, ordered by id."""
-
-        def answer(engine: Engine) -> pb.ListImagesResponse:
-            most = engine.limits.list_page_size
-            size = decoding.page_size(request.page_size, decoding.DEFAULT_LIST_PAGE, most)
-            after = page_tokens.list_after(request.page_token)
-            view = engine.gallery.view
-            images = view.list(after, size + 1)
-            calls.current().note(
-                query=digest(after),
-                gallery_version=view.number,
-                hits=len(images[:size]),
-            )
-            return pb.ListImagesResponse(
-                images=[encoding.image(stored) for stored in images[:size]],
-                next_page_token=page_tokens.list_token(images[size - 1].id)
-                if images[size:]
-                else "",
-            )
-
-        return await self._host.look(answer)
+        """A page of the images that pass a filter, ordered by id."""
+        metrics = self._host.metrics.queries
+        return await self._host.look(lambda engine: listings.page(request, engine, metrics))
 
     async def delete_images(self, request: pb.DeleteImagesRequest) -> pb.DeleteImagesResponse:
         """Deletes images by id; returns how many existed."""

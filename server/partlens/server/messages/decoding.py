@@ -32,6 +32,7 @@ from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 
 DEFAULT_SEARCH_PAGE, DEFAULT_LIST_PAGE = 20, 100
+DEFAULT_FACET_VALUES, MOST_FACET_VALUES = 50, 1000
 _MEDIA_DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 _SCORES: dict[int, Score] = {
@@ -172,6 +173,17 @@ def page_size(given: int, default: int, most: int) -> int:
             "page_size", f"{given}; at most {most} are allowed: request more pages instead"
         )
     return given or min(default, most)
+
+
+def facet_values(given: int) -> int:
+    """The number of values per facet.
+
+    Raises:
+        RequestError: more than the maximum.
+    """
+    if given > MOST_FACET_VALUES:
+        raise RequestError("values", f"{given}; at most {MOST_FACET_VALUES} are allowed")
+    return given or DEFAULT_FACET_VALUES
 
 
 def _region_to_find(

@@ -223,4 +223,3 @@ def _query(plain: Any, search: PreparedSearch) -> StandingQuery:
         model_digest=str(plain["model_digest"]),
         search=search,
     )
-
