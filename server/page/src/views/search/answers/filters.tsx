@@ -12,10 +12,10 @@ import { useFacets } from "./use-facets.ts";
 import { counted, timeWords } from "./words.ts";
 
 const SCORES: readonly (readonly [Score, string])[] = [
-  ["default", "Best measured (recommended)"],
-  ["context", "The part and what is around it"],
-  ["part", "Only the part"],
-  ["whole", "Share of the whole picture’s similarity"],
+  ["default", "Recommended"],
+  ["context", "Part and surroundings"],
+  ["part", "Part only"],
+  ["whole", "Share of the whole"],
 ];
 
 export function Filters() {

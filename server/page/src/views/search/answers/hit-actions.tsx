@@ -69,7 +69,7 @@ function Original({ id }: { readonly id: string }) {
   };
   if (state.problem) {
     const gone = state.problem.reason === "PICTURE_UNAVAILABLE";
-    return <span class="hit-problem" role="alert" title={state.problem.text}>{gone ? "Original not available" : state.problem.title}</span>;
+    return <span class="hit-problem" role="alert" title={state.problem.text}>{gone ? "No original" : state.problem.title}</span>;
   }
-  return <Button kind="plain" disabled={state.pending ?? false} onClick={() => void open()}>Open original</Button>;
+  return <Button kind="plain" label="Open original" disabled={state.pending ?? false} onClick={() => void open()}>Original ↗</Button>;
 }

@@ -24,7 +24,8 @@ export function HitCard({ hit, rank, scale }: Props) {
   const grid = useMemo(() => gridOn(hit, hit.map), [hit]);
   // Maps are drawn only where they are seen: a page may hold hundreds.
   const heat = visible && scale && grid && hit.map ? { values: hit.map.values, grid, scale } : undefined;
-  const score = scoreText(hit.score);
+  const score = scoreText(hit.score), group = groupWords(hit.group, hit.othersInGroup);
+  const { camera, capturedAt } = hit.image?.metadata ?? {};
   return (
     <li ref={card} class="hit sheet">
       <button class="hit-picture" aria-label={`Why result ${rank}, score ${score}? ${hit.id}`} onClick={() => openHit(hit.id)}>
@@ -32,24 +33,15 @@ export function HitCard({ hit, rank, scale }: Props) {
         <span class="hit-why" aria-hidden="true">Why?</span>
       </button>
       <div class="hit-words">
-        <p class="hit-head"><span class="quiet">{rank}</span><strong class="number">{score}</strong></p>
+        <p class="hit-head">
+          <span class="quiet">{rank}{camera && ` · Camera ${camera}`}</span><strong class="number">{score}</strong>
+        </p>
         <p class="hit-id" title={hit.id}>{shortened(hit.id, 26)}</p>
-        <Known hit={hit} />
+        {capturedAt && <p class="quiet">{timeWords(timestampDate(capturedAt))}</p>}
+        {group && <p class="quiet">{group}</p>}
       </div>
       <HitActions hit={hit} />
     </li>
-  );
-}
-
-function Known({ hit }: { readonly hit: Hit }) {
-  const { camera, capturedAt } = hit.image?.metadata ?? {};
-  const group = groupWords(hit.group, hit.othersInGroup);
-  const taken = [camera && `Camera ${camera}`, capturedAt && timeWords(timestampDate(capturedAt))].filter(Boolean).join(", ");
-  return (
-    <>
-      {taken && <p class="quiet">{taken}</p>}
-      {group && <p class="quiet">{group}</p>}
-    </>
   );
 }
 

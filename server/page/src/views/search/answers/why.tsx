@@ -43,17 +43,17 @@ export function Why({ id, asked, hits }: Props) {
   }, [id]);
   return (
     <Dialog title={`${index >= 0 ? `Result ${index + 1}: ` : ""}${shortened(id, 40)}`} onClose={closeHit} wide>
+      <p class="row">
+        <Button disabled={previous === undefined} onClick={() => previous !== undefined && showHit(previous)}>← Previous</Button>
+        <Button disabled={next === undefined} onClick={() => next !== undefined && showHit(next)}>Next →</Button>
+        <span class="quiet wide-only">or the left and right arrow keys</span>
+      </p>
       {hit
         ? <Reasons hit={hit} complete={details !== undefined} asked={asked} />
         : pending
           ? <Loading text="Adding up the score" />
           : !problem && <p class="notice">This search does not find the image. It may be deleted, or left out by a filter.</p>}
       {problem && <ProblemNotice problem={problem} />}
-      <p class="row">
-        <Button disabled={previous === undefined} onClick={() => previous !== undefined && showHit(previous)}>← Previous</Button>
-        <Button disabled={next === undefined} onClick={() => next !== undefined && showHit(next)}>Next →</Button>
-        <span class="quiet wide-only">The left and right arrow keys do the same.</span>
-      </p>
     </Dialog>
   );
 }
