@@ -130,8 +130,8 @@ class LimitsSection(Section):
     """most regions in one request"""
     marks: Count = 16
     """most marked images (more or less like this) in one search"""
-    pair_positions: Count = 1024
-    """most positions named in one request for pairs of positions"""
+    pairs: Count = 65_536
+    """most pairs of positions in one explanation"""
     corners: Count = 10_000
     """most corners of all polygons in one request"""
     filter_values: Count = 1000

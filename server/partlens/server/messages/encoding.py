@@ -12,6 +12,7 @@ from partlens.explainer.regions import window_box
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.gallery import StoredImage
 from partlens.runtime.config.sections import LimitsSection
+from partlens.server.messages.encoding_pairs import SIDES, pair_matrix
 from partlens.server.query_images.query import Query
 from partlens.server.requests.answers import (
     Committed,
@@ -27,8 +28,6 @@ from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import region_pb2 as region_pb
-
-_SIDES = {"query": search_pb.PAIR_SIDE_QUERY, "retrieved": search_pb.PAIR_SIDE_RETRIEVED}
 
 
 class Encoder:
@@ -79,6 +78,7 @@ class Encoder:
             partial_maps=[self._partial(answer, partial) for partial in answer.partial_maps],
             query=self.described(query),
             retrieved=self.described(retrieved),
+            pairs=pair_matrix(answer.pairs) if answer.pairs else None,
         )
 
     def describe(self, answer: DescribeAnswer) -> search_pb.DescribeQueryResponse:
@@ -93,7 +93,7 @@ class Encoder:
     def described(self, query: Query) -> image_pb.DescribedQuery:
         """What the server keeps of a query image."""
         width, height = query.image_size
-        rows, cols = self._spec.grid
+        (rows, cols), looks = self._spec.grid, self._spec.registered
         return image_pb.DescribedQuery(
             query_id=query.id,
             width=width,
@@ -101,6 +101,8 @@ class Encoder:
             rows=rows,
             cols=cols,
             extent=self._extent(query.image_size),
+            row_centres=looks.rows.centres if looks else (),
+            col_centres=looks.cols.centres if looks else (),
         )
 
     def map(
@@ -139,7 +141,7 @@ class Encoder:
     def _partial(self, answer: PairAnswer, partial: PartialMap) -> search_pb.PartialMap:
         lies_on = answer.query if partial.side == "query" else answer.retrieved
         return search_pb.PartialMap(
-            side=_SIDES[partial.side],
+            side=SIDES[partial.side],
             map=self.map(partial.map, lies_on.image_size),
             constant=partial.constant,
         )
@@ -214,6 +216,7 @@ def gallery(
             search_page_size=limits.search_page_size,
             list_page_size=limits.list_page_size,
             marks=limits.marks,
+            pairs=limits.pairs,
         ),
     )
 
