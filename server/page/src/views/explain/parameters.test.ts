@@ -7,7 +7,7 @@ const box = { kind: "box", x: 1, y: -2.5, width: 30, height: 4 } as const;
 const point = { kind: "point", x: 3, y: 4, snap: false } as const;
 const everything: Explanation = {
   a: { kind: "query", id: "q-1" }, b: { kind: "gallery", id: "a b/ü=1&2.jpg" },
-  pins: [{ side: "a", region: box }, { side: "b", region: point }, { side: "a", region: { kind: "whole" } }],
+  pins: [{ side: "a", region: box }, { side: "b", region: point }, { side: "a", region: point }],
   selected: 1, map: "overall", bias: false, sign: "negative",
 };
 
@@ -22,6 +22,11 @@ test("what is not well formed is left out", () => {
   const odd = "a=file:/etc&b=&region=c:box:1,2,3,4&region=a:box:1,2,0,4&region=a:circle:1&pin=1&map=all&bias=1&sign=red";
   const read = fromParameters(new URLSearchParams(odd));
   assert.deepEqual(read, { ...UNEXPLAINED, a: undefined, b: undefined, selected: undefined });
+});
+
+test("a whole image as a region is the whole similarity", () => {
+  const read = fromParameters(new URLSearchParams("region=b:whole:&region=a:point:3,4"));
+  assert.deepEqual([read.map, read.pins], ["overall", [{ side: "a", region: point }]]);
 });
 
 test("the selection stays with its pin", () => {

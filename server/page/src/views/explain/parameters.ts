@@ -21,14 +21,16 @@ export function toParameters({ a, b, pins, selected, map, bias, sign }: Explanat
 /** The explanation of parameters. */
 export function fromParameters(parameters: URLSearchParams): Explanation {
   const ref = (name: string) => refOf(parameters.get(name) ?? "");
-  const pins = parameters.getAll("region").flatMap((text) => pinOf(text) ?? []);
+  const regions = parameters.getAll("region").flatMap((text) => pinOf(text) ?? []);
+  // What a whole image explains is the whole similarity, which is another map.
+  const pins = regions.filter(({ region }) => region.kind !== "whole"), whole = pins.length < regions.length;
   const selected = Number(parameters.get("pin") ?? NaN) - 1;
   return {
     a: ref("a"),
     b: ref("b"),
     pins,
     selected: pins[selected] && selected,
-    map: parameters.get("map") === "overall" ? "overall" : "partial",
+    map: whole || parameters.get("map") === "overall" ? "overall" : "partial",
     bias: parameters.get("bias") !== "no",
     sign: SIGNS.find((sign) => sign === parameters.get("sign")) ?? UNEXPLAINED.sign,
   };

@@ -394,7 +394,8 @@ export type PairSelection = Message<"partlens.v1.PairSelection"> & {
   side: PairSide;
 
   /**
-   * Their numbers, row by row, counted from 0. Empty means all, which is refused if there would be more than 65,536 pairs.
+   * Their numbers, row by row, counted from 0, each once. Empty means all. See Limits for the most pairs; of a finer grid, ask for
+   * the positions that you need.
    *
    * @generated from field: repeated uint32 positions = 2;
    */
