@@ -109,7 +109,7 @@ NOT_FILTERS: list[Any] = [
     {"cameras": ["a"]},
     *(
         AnyFilter(**{name: bad})
-        for name in ("cameras", "tracks", "exclude_ids", "exclude_cameras", "exclude_media")
+        for name in ("cameras", "tracks", "exclude_ids", "exclude_cameras", "exclude_media", "ids")
         for bad in NOT_LISTS_OF_TEXTS
     ),
     *(AnyFilter(attributes=bad) for bad in ("a=b", ["a"], {"a": 5}, {5: "a"}, None)),

@@ -269,6 +269,7 @@ def _filter(value: Filter) -> image_pb.Filter:
         exclude_ids=checks.texts("where.exclude_ids", value.exclude_ids),
         exclude_cameras=checks.texts("where.exclude_cameras", value.exclude_cameras),
         exclude_media_digests=checks.texts("where.exclude_media", value.exclude_media),
+        ids=checks.texts("where.ids", value.ids),
     )
 
 

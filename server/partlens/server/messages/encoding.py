@@ -1,6 +1,8 @@
 """Encodes responses."""
 
 from collections.abc import Set
+from dataclasses import asdict
+from importlib.metadata import version as version_of
 
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -12,7 +14,10 @@ from partlens.explainer.regions import window_box
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.gallery import StoredImage
 from partlens.runtime.config.sections import LimitsSection
+from partlens.server.caller.caller import Caller
+from partlens.server.caller.scopes import SCOPES
 from partlens.server.messages.encoding_pairs import SIDES, pair_matrix
+from partlens.server.observe.indexing import IndexingProgress
 from partlens.server.query_images.query import Query
 from partlens.server.requests.answers import (
     Committed,
@@ -182,18 +187,26 @@ def receipt(id: str, index: int, result: Receipt) -> gallery_pb.UpsertImagesResp
     """Result of the image at a position of an upload."""
     answer = gallery_pb.UpsertImagesResponse(id=id, index=index)
     if isinstance(result, Committed):
-        answer.committed.gallery_version = result.gallery_version
-        answer.committed.width, answer.committed.height = result.width, result.height
-        answer.committed.replaced = result.replaced
+        answer.committed.CopyFrom(committed(result))
     else:
         answer.refused.reason, answer.refused.message = result.reason, result.message
     return answer
 
 
+def committed(result: Committed) -> gallery_pb.UpsertCommitted:
+    """An uploaded image that is on disk."""
+    return gallery_pb.UpsertCommitted(**asdict(result))
+
+
 def gallery(
-    version: int, images: int, spec: ModelSpec, limits: LimitsSection
+    version: int,
+    images: int,
+    spec: ModelSpec,
+    limits: LimitsSection,
+    caller: Caller,
+    indexing: IndexingProgress | None,
 ) -> gallery_pb.GetGalleryResponse:
-    """The gallery's size, its model, and the server's limits."""
+    """The gallery's size, its model, the server's limits, and who is calling."""
     return gallery_pb.GetGalleryResponse(
         version=version,
         images=images,
@@ -218,6 +231,13 @@ def gallery(
             marks=limits.marks,
             pairs=limits.pairs,
         ),
+        caller=gallery_pb.Caller(
+            name=caller.name,
+            scopes=[scope for scope in SCOPES if scope in caller.scopes],
+            cameras=sorted(caller.within.cameras or ()),
+        ),
+        server_version=version_of("partlens"),
+        indexing=None if indexing is None else gallery_pb.Indexing(**asdict(indexing)),
     )
 
 
