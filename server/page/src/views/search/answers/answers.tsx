@@ -1,0 +1,3 @@
+export function Answers() {
+  return <p>Answers</p>;
+}
