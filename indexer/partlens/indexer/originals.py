@@ -7,7 +7,7 @@ from partlens.common.files import read_below
 from partlens.indexer.errors import OriginalError
 from partlens.indexer.gallery import StoredImage
 from partlens.indexer.picture import media_digest
-from partlens.indexer.places import path_of
+from partlens.indexer.places import path_of, straight
 
 
 class Originals:
@@ -47,7 +47,7 @@ class Originals:
     def _place(self, path: PurePosixPath) -> tuple[Path, PurePosixPath]:
         """The folder that a path lies in, and the path below it."""
         for folder in self._folders:
-            for root in (folder.absolute(), folder.resolve()):
+            for root in (straight(folder), folder.resolve()):
                 if path.is_relative_to(root):
                     return folder, path.relative_to(root)
         raise OriginalError(f"{path} is not in a folder of originals")
