@@ -6,11 +6,10 @@ import io
 from dataclasses import asdict
 from pathlib import Path
 
-import grpc
 import numpy as np
 import pytest
 from PIL import Image
-from tests.server.conftest import DEADLINE, LIMITS, SETTINGS, Running, picture, upserts
+from tests.server.conftest import DEADLINE, LIMITS, SETTINGS, Running, picture, reached, upserts
 
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery, Metadata, NewImage
@@ -21,7 +20,6 @@ from partlens.v1 import gallery_service_pb2 as pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import region_pb2 as region_pb
-from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
 
 
 async def state(running: Running) -> pb.GetGalleryResponse:
@@ -138,9 +136,8 @@ async def test_the_progress_of_indexing_is_what_was_reported_last(
         audit_log=tmp_path / "audit.jsonl",
         indexing=report,
     )
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{await server.start()}") as channel:
-        stub = GalleryServiceStub(channel)
-        answer = await stub.GetGallery(pb.GetGalleryRequest(), timeout=DEADLINE)
+    async with reached(server) as running:
+        answer = await state(running)
         assert not answer.HasField("indexing")
         for progress in (
             IndexingProgress(),
@@ -149,10 +146,9 @@ async def test_the_progress_of_indexing_is_what_was_reported_last(
             IndexingProgress(3, 9, finished=True, problem="the disk is full"),
         ):
             report.now = progress
-            answer = await stub.GetGallery(pb.GetGalleryRequest(), timeout=DEADLINE)
+            answer = await state(running)
             assert answer.HasField("indexing")
             assert answer.indexing == pb.Indexing(**asdict(progress))
-    await server.stop(0)
 
 
 async def test_searches_add_up_while_images_come_and_go(filled: Running) -> None:
