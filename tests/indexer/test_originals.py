@@ -99,9 +99,11 @@ def test_nothing_else_is_read(folder: Path) -> None:
         *("http://127.0.0.1/a.jpg", "s3://bucket/a.jpg", "ftp://host/a.jpg", "data:,x"),
         *("file://[/a", f"FILE+x://{secret}/a.jpg", f"file://{folder}/2024/a b.jpg?x#y"),
     ]
+    uris.append(f"file://{folder}/a%0aERROR%1b.jpg")
     for uri in uris:
-        with pytest.raises(OriginalError):
+        with pytest.raises(OriginalError) as caught:
             Originals([folder]).read(stored(uri), MOST)
+        assert str(caught.value).isprintable()
     with pytest.raises(OriginalError, match="not in a folder"):
         Originals([]).read(stored(f"{folder}/2024/a b#%.jpg"), MOST)
 

@@ -34,14 +34,15 @@ class Originals:
         if path is None:
             raise OriginalError(f"{image.uri[:200]!r} is not a file of this machine")
         folder, below = self._place(path)
+        shown = repr(str(path))  # a name may have line breaks
         try:
             data = read_below(folder, below, max_bytes + 1)
         except OSError as error:
-            raise OriginalError(f"{path}: {error.strerror or error}") from error
+            raise OriginalError(f"{shown}: {error.strerror or error}") from error
         if len(data) > max_bytes:
-            raise OriginalError(f"{path} has more than {max_bytes} bytes")
+            raise OriginalError(f"{shown} has more than {max_bytes} bytes")
         if media_digest(data) != image.media_digest:
-            raise OriginalError(f"{path} has changed since it was indexed")
+            raise OriginalError(f"{shown} has changed since it was indexed")
         return data
 
     def _place(self, path: PurePosixPath) -> tuple[Path, PurePosixPath]:
@@ -50,4 +51,4 @@ class Originals:
             for root in (straight(folder), folder.resolve()):
                 if path.is_relative_to(root):
                     return folder, path.relative_to(root)
-        raise OriginalError(f"{path} is not in a folder of originals")
+        raise OriginalError(f"{str(path)!r} is not in a folder of originals")
