@@ -13,7 +13,9 @@ IndexerError
 │   ├── StorageError          the disk refused a write: full, read-only, failing
 │   └── InvalidImageError     the gallery cannot store this image
 │       └── InvalidMetadataError  a metadata field is not allowed
-└── SourceError               a folder or manifest cannot be read
+├── SourceError               a folder or manifest cannot be read
+├── OriginalError             the original of an image cannot be read, or has changed
+└── ExtractionError           a process that extracts images ended early
 """
 
 from partlens.common.files import lacks_descriptors
@@ -117,3 +119,11 @@ class InvalidMetadataError(InvalidImageError, MetadataError):
 
 class SourceError(IndexerError):
     """A folder or manifest cannot be read."""
+
+
+class OriginalError(IndexerError):
+    """The original of an image cannot be read, or has changed since it was indexed."""
+
+
+class ExtractionError(IndexerError):
+    """A process that extracts images ended early; the message says why."""

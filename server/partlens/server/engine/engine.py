@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 
-from partlens.common.filters import Filter
+from partlens.common.filters import Filter, to_plain
 from partlens.common.regions import Whole
 from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.model import MetricModel
@@ -16,7 +16,7 @@ from partlens.server.access.confined_gallery import ConfinedGallery
 from partlens.server.access.confined_view import ConfinedView
 from partlens.server.caller.confinement import Confinement
 from partlens.server.engine.hit_maps import with_maps
-from partlens.server.engine.pair_maps import explanation, partial_map, whole_map
+from partlens.server.engine.pair_maps import explained_pairs, explanation, partial_map, whole_map
 from partlens.server.engine.preparing import Preparation
 from partlens.server.engine.stored_images import resolved
 from partlens.server.errors import StalePageError
@@ -130,7 +130,9 @@ class Engine:
                 partial.append(whole_map(why, one.side))
             else:
                 partial.append(partial_map(why, one.side, covered))
-        return PairAnswer(query, retrieved, why, tuple(partial), digest(query.id, retrieved.id))
+        pairs = explained_pairs(why, question.pairs) if question.pairs else None
+        asked = digest(query.id, retrieved.id)
+        return PairAnswer(query, retrieved, why, tuple(partial), asked, pairs)
 
     def describe(self, question: DescribeQuestion, query: Query) -> DescribeAnswer:
         """How the model sees an image and regions of it; raises as search does."""
@@ -219,8 +221,6 @@ def _digest(question: SearchQuestion, prepared: PreparedSearch, where: Filter) -
         [image.id for image in prepared.images],
         [plain(region) for region in prepared.regions],
         [(mark.region, plain(mark.place)) for mark in prepared.marks],
-        [sorted(where.cameras), sorted(where.tracks), sorted(where.exclude_ids)],
-        [str(where.captured_after), str(where.captured_before), dict(where.attributes)],
-        [question.score, str(question.by), sorted(where.exclude_cameras)],
-        sorted(where.exclude_media),
+        to_plain(where),
+        [question.score, str(question.by)],
     )

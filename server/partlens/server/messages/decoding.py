@@ -16,6 +16,7 @@ from partlens.runtime.config.sections import LimitsSection
 from partlens.server.errors import RequestError
 from partlens.server.messages.decoding_images import image_id, source
 from partlens.server.messages.decoding_marks import HEAVIEST, marks_of
+from partlens.server.messages.decoding_pairs import SIDES, pairs_of
 from partlens.server.messages.decoding_regions import RegionDecoder
 from partlens.server.requests.questions import (
     DescribeQuestion,
@@ -24,7 +25,6 @@ from partlens.server.requests.questions import (
     RegionToExplain,
     RegionToFind,
     SearchQuestion,
-    Side,
     Upload,
 )
 from partlens.v1 import gallery_service_pb2 as gallery_pb
@@ -32,6 +32,7 @@ from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 
 DEFAULT_SEARCH_PAGE, DEFAULT_LIST_PAGE = 20, 100
+DEFAULT_FACET_VALUES, MOST_FACET_VALUES = 50, 1000
 _MEDIA_DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 _SCORES: dict[int, Score] = {
@@ -50,10 +51,6 @@ _MAPS: dict[int, MapKind] = {
     search_pb.MAP_KIND_SCORE: "score",
     search_pb.MAP_KIND_OVERALL: "overall",
     search_pb.MAP_KIND_REGIONS: "regions",
-}
-_SIDES: dict[int, Side] = {
-    search_pb.PAIR_SIDE_QUERY: "query",
-    search_pb.PAIR_SIDE_RETRIEVED: "retrieved",
 }
 
 
@@ -97,19 +94,25 @@ def search(
 def pair(
     request: search_pb.ExplainPairRequest,
     limits: LimitsSection,
+    grid: tuple[int, int],
     require_waiting: RequireWaiting = wait_always,
 ) -> PairQuestion:
-    """Decode an explanation of a pair; raises RequestError as search does."""
+    """Decode an explanation of a pair; raises RequestError as search does.
+
+    Args:
+        grid: (rows, cols) of the model.
+    """
     decoder, regions = RegionDecoder(limits.image_pixels, require_waiting), []
     for i, region in enumerate(request.regions):
         field = f"regions[{i}]"
-        if region.side not in _SIDES:
+        if region.side not in SIDES:
             raise RequestError(f"{field}.side", "allowed are PAIR_SIDE_QUERY, PAIR_SIDE_RETRIEVED")
         field = f"{field}.region"
         shape = decoder.region(region.region, field)
-        regions.append(RegionToExplain(_SIDES[region.side], shape, field))
+        regions.append(RegionToExplain(SIDES[region.side], shape, field))
     query, retrieved = source(request.query, "query"), source(request.retrieved, "retrieved")
-    return PairQuestion(query, retrieved, tuple(regions))
+    pairs = pairs_of(request.pairs, limits, grid) if request.HasField("pairs") else None
+    return PairQuestion(query, retrieved, tuple(regions), pairs)
 
 
 def describe(
@@ -127,8 +130,8 @@ def describe(
     return DescribeQuestion(source(request.image, "image"), tuple(regions))
 
 
-def upload(request: gallery_pb.UpsertImagesRequest) -> Upload:
-    """The image that a message of UpsertImages adds; raises RequestError as search does."""
+def upload(request: gallery_pb.UpsertImagesRequest | gallery_pb.UpsertImageRequest) -> Upload:
+    """The image that a request adds; raises RequestError as search does."""
     metadata = Metadata(
         camera=request.metadata.camera,
         track=request.metadata.track,
@@ -154,6 +157,7 @@ def where(message: image_pb.Filter) -> Filter:
         exclude_ids=frozenset(message.exclude_ids),
         exclude_cameras=frozenset(message.exclude_cameras),
         exclude_media=_media_digests(message.exclude_media_digests),
+        ids=frozenset(message.ids),
     )
 
 
@@ -171,6 +175,17 @@ def page_size(given: int, default: int, most: int) -> int:
             "page_size", f"{given}; at most {most} are allowed: request more pages instead"
         )
     return given or min(default, most)
+
+
+def facet_values(given: int) -> int:
+    """The number of values per facet.
+
+    Raises:
+        RequestError: more than the maximum.
+    """
+    if given > MOST_FACET_VALUES:
+        raise RequestError("values", f"{given}; at most {MOST_FACET_VALUES} are allowed")
+    return given or DEFAULT_FACET_VALUES
 
 
 def _region_to_find(

@@ -1,6 +1,8 @@
 """Encodes responses."""
 
 from collections.abc import Set
+from dataclasses import asdict
+from importlib.metadata import version as version_of
 
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -12,6 +14,10 @@ from partlens.explainer.regions import window_box
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.gallery import StoredImage
 from partlens.runtime.config.sections import LimitsSection
+from partlens.server.caller.caller import Caller
+from partlens.server.caller.scopes import SCOPES
+from partlens.server.messages.encoding_pairs import SIDES, pair_matrix
+from partlens.server.observe.indexing import IndexingProgress
 from partlens.server.query_images.query import Query
 from partlens.server.requests.answers import (
     Committed,
@@ -27,8 +33,6 @@ from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import region_pb2 as region_pb
-
-_SIDES = {"query": search_pb.PAIR_SIDE_QUERY, "retrieved": search_pb.PAIR_SIDE_RETRIEVED}
 
 
 class Encoder:
@@ -79,6 +83,7 @@ class Encoder:
             partial_maps=[self._partial(answer, partial) for partial in answer.partial_maps],
             query=self.described(query),
             retrieved=self.described(retrieved),
+            pairs=pair_matrix(answer.pairs) if answer.pairs else None,
         )
 
     def describe(self, answer: DescribeAnswer) -> search_pb.DescribeQueryResponse:
@@ -93,7 +98,7 @@ class Encoder:
     def described(self, query: Query) -> image_pb.DescribedQuery:
         """What the server keeps of a query image."""
         width, height = query.image_size
-        rows, cols = self._spec.grid
+        (rows, cols), looks = self._spec.grid, self._spec.registered
         return image_pb.DescribedQuery(
             query_id=query.id,
             width=width,
@@ -101,6 +106,8 @@ class Encoder:
             rows=rows,
             cols=cols,
             extent=self._extent(query.image_size),
+            row_centres=looks.rows.centres if looks else (),
+            col_centres=looks.cols.centres if looks else (),
         )
 
     def map(
@@ -139,7 +146,7 @@ class Encoder:
     def _partial(self, answer: PairAnswer, partial: PartialMap) -> search_pb.PartialMap:
         lies_on = answer.query if partial.side == "query" else answer.retrieved
         return search_pb.PartialMap(
-            side=_SIDES[partial.side],
+            side=SIDES[partial.side],
             map=self.map(partial.map, lies_on.image_size),
             constant=partial.constant,
         )
@@ -180,18 +187,26 @@ def receipt(id: str, index: int, result: Receipt) -> gallery_pb.UpsertImagesResp
     """Result of the image at a position of an upload."""
     answer = gallery_pb.UpsertImagesResponse(id=id, index=index)
     if isinstance(result, Committed):
-        answer.committed.gallery_version = result.gallery_version
-        answer.committed.width, answer.committed.height = result.width, result.height
-        answer.committed.replaced = result.replaced
+        answer.committed.CopyFrom(committed(result))
     else:
         answer.refused.reason, answer.refused.message = result.reason, result.message
     return answer
 
 
+def committed(result: Committed) -> gallery_pb.UpsertCommitted:
+    """An uploaded image that is on disk."""
+    return gallery_pb.UpsertCommitted(**asdict(result))
+
+
 def gallery(
-    version: int, images: int, spec: ModelSpec, limits: LimitsSection
+    version: int,
+    images: int,
+    spec: ModelSpec,
+    limits: LimitsSection,
+    caller: Caller,
+    indexing: IndexingProgress | None,
 ) -> gallery_pb.GetGalleryResponse:
-    """The gallery's size, its model, and the server's limits."""
+    """The gallery's size, its model, the server's limits, and who is calling."""
     return gallery_pb.GetGalleryResponse(
         version=version,
         images=images,
@@ -214,7 +229,15 @@ def gallery(
             search_page_size=limits.search_page_size,
             list_page_size=limits.list_page_size,
             marks=limits.marks,
+            pairs=limits.pairs,
         ),
+        caller=gallery_pb.Caller(
+            name=caller.name,
+            scopes=[scope for scope in SCOPES if scope in caller.scopes],
+            cameras=sorted(caller.within.cameras or ()),
+        ),
+        server_version=version_of("partlens"),
+        indexing=None if indexing is None else gallery_pb.Indexing(**asdict(indexing)),
     )
 
 
