@@ -31,7 +31,7 @@ const scale = computed(() => scaleOf((searching.value.answer?.response.hits ?? [
 export function Answers() {
   const { pending, problem } = searching.value;
   const [filtersOpen, openFilters] = useState(false);
-  const narrow = useMedia(NARROW), left = useRetry(problem, searchAgain), asked = answered.value;
+  const narrow = useMedia(NARROW), left = useRetry(problem, pending, searchAgain), asked = answered.value;
   const section = useRef<HTMLElement>(null);
   useAnnouncements();
   useKeptFocus(section);
