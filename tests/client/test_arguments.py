@@ -25,6 +25,7 @@ from partlens.client import (
     Mark,
     Mask,
     Metadata,
+    PairSelection,
     Point,
     Polygon,
     QueryId,
@@ -47,6 +48,7 @@ AnyFilter: Any = Filter
 AnyMark: Any = Mark
 AnyMetadata: Any = Metadata
 AnyUpload: Any = Upload
+AnyPairs: Any = PairSelection
 NAN, INF, HUGE = float("nan"), float("inf"), 10**400
 NOT_NUMBERS: list[Any] = ["5", b"5", True, [1], object(), 1j, NAN, INF, -INF, HUGE]
 NOT_SECONDS: list[Any] = [*NOT_NUMBERS, 0, -1, -1e-9, 1e300, np.float32("nan")]
@@ -123,6 +125,8 @@ HOSTILE: dict[str, list[Any]] = {
     "deadline": NOT_SECONDS,
     "timeout": [*NOT_SECONDS, None],
     "page_size": [*NOT_COUNTS, 2**32],
+    "max_side": [*NOT_COUNTS, 2**32],
+    "values": [*NOT_COUNTS, 2**32],
     "top": [*NOT_COUNTS, 0],
     "threshold": [*NOT_NUMBERS, None],
     "after_revision": [bad for bad in (*NOT_COUNTS, 2**64) if bad is not None],
@@ -145,6 +149,14 @@ HOSTILE: dict[str, list[Any]] = {
     "regions": ["0,0,5,5", 5, None, *([bad] for bad in NOT_REGIONS)],
     "query_regions": ["0,0,5,5", 5, None, *([bad] for bad in NOT_REGIONS)],
     "retrieved_regions": ["0,0,5,5", 5, None, *([bad] for bad in NOT_REGIONS)],
+    "paused": [1, "yes", 0],
+    "pairs": [
+        5,
+        "query",
+        *(AnyPairs(side=bad) for bad in ("left", None, 1, ["query"])),
+        *(AnyPairs(positions=bad) for bad in ("12", 5, None, {1: 2})),
+        *(AnyPairs(positions=[bad]) for bad in (*NOT_COUNTS, 2**32)),
+    ],
     "regions_to_find": [[bad] for bad in NOT_QUERY_REGIONS],
 }
 USUAL: dict[str, Any] = {
@@ -162,6 +174,11 @@ USUAL: dict[str, Any] = {
 # Regions of these have neither image nor weight.
 PLAIN = ("describe_query", "explain_pair")
 UPLOADING = ("upsert_images", "upsert_stream")
+# The one image that these take.
+IMAGES: dict[str, Any] = {
+    "upsert_image": Upload("a", b"picture"),
+    "get_picture": GalleryImageId("a"),
+}
 
 
 def methods() -> Iterator[tuple[str, list[str]]]:
@@ -177,6 +194,8 @@ CASES = [(name, parameter) for name, parameters in methods() for parameter in pa
 def refused(method: str, parameter: str) -> list[Any]:
     """Values of an argument that cannot be sent."""
     found = list(HOSTILE[parameter])
+    if method == "update_standing_query":  # what is not given stays as it is
+        found = [bad for bad in found if bad is not None or parameter == "id"]
     if parameter == "images" and method not in UPLOADING:
         found += HOSTILE["query_images"]
     if parameter == "regions" and method not in PLAIN:
@@ -191,6 +210,8 @@ def arguments(method: str, **given: Any) -> dict[str, Any]:
         usual.pop("regions", None)
     if method in UPLOADING:
         usual["images"] = [Upload("a", b"picture")]
+    if method in IMAGES:
+        usual["image"] = IMAGES[method]
     return {**usual, **given}
 
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -34,6 +35,14 @@ from partlens.common.regions import Box, Mask, Point, Polygon
 from partlens.common.registration import Axis, Registration
 from partlens.explainer.images import decode
 from partlens.explainer.model import read_spec
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def seen(width: int, height: int) -> Query:
+    """A query image that a model with a 2x2 grid sees whole."""
+    extent = Box(0, 0, width, height)
+    return Query("q", width, height, (2, 2), extent, Registration.nominal((2, 2)))
 
 
 @pytest.fixture
@@ -127,6 +136,33 @@ def test_images_are_listed_in_order(served: Served) -> None:
         held = list(client.list_images(page_size=7))
     assert ids == sorted(ids) == [one.id for one in held] == [one["id"] for one in plain]
     assert [one["camera"] for one in plain] == [one.metadata.camera for one in held]
+    some = partlens(served, "images", "list", "--id", "03", "--id", "01", "--id", "nobody")
+    assert some.stdout.splitlines() == ["01", "03"]
+    one = partlens(served, "search", "--gallery-id", "05", "--whole", "--id", "07", "--json")
+    assert [hit["id"] for hit in json.loads(one.stdout)["hits"]] == ["07"]
+
+
+def test_images_are_counted_and_their_pictures_saved(served: Served, tmp_path: Path) -> None:
+    counted = partlens(served, "images", "count", "--exclude-id", "00")
+    assert counted.exit_code == 0 and counted.stdout.startswith("29 images\n"), counted.output
+    with Client(served.target) as client:
+        for i, label in enumerate(["ab", "a", "ab", "c"]):
+            known = Metadata("gate", captured_at=NOON, attributes={"label": label})
+            client.upsert_image(Upload(f"new{i}", picture(i), metadata=known))
+        try:
+            shown = partlens(served, "images", "count", "--camera", "gate", "--values", "1")
+            plain = partlens(served, "images", "count", "--camera", "gate", "--json")
+        finally:
+            client.delete_images([f"new{i}" for i in range(4)])
+    assert f"4 images, {NOON.isoformat()} to {NOON.isoformat()}" in shown.stdout
+    assert re.search(r"ab +│ +2 │\n.*2 more values\) │ +2 ", shown.stdout), shown.stdout
+    found = json.loads(plain.stdout)
+    assert found["attributes"] == [
+        {"name": "label", "values": {"ab": 2, "a": 1, "c": 1}, "distinct": 3, "unknown": 0}
+    ]
+    saved = partlens(served, "images", "picture", "01", tmp_path / "a.jpg")
+    assert saved.exit_code == 1 and "server.originals" in saved.output
+    assert not (tmp_path / "a.jpg").exists()
 
 
 def test_a_page_shows_sums_that_add_up_to_the_score(
@@ -228,7 +264,7 @@ def test_a_model_that_is_mostly_bias_is_warned_of(
     """On the terminal and on the page, with what it means and what to do."""
     warn_of_bias(share)
     printed = capsys.readouterr().err
-    answer = SearchAnswer([], "", [Query("q", 30, 44, (2, 2), Box(0, 0, 30, 44))], 1)
+    answer = SearchAnswer([], "", [seen(30, 44)], 1)
     page = search_page(answer, [picture(1)], [], bias_share=share)
     for text in (printed, page):
         assert ("maps explain only the rest of a similarity" in text) == warned
@@ -387,6 +423,23 @@ def test_a_search_is_saved_listed_watched_and_deleted(
     assert len(shown.pictures) == 2 and not shown.without_text and not shown.links
     assert f"<td>{hit['score']:.4f}</td>" in page.read_text()
     assert page.absolute().as_uri() in watched.stderr
+    assert partlens(served, "standing", "pause", id, other).exit_code == 0
+    assert partlens(served, "standing", "resume", other).exit_code == 0
+    words = ("--name", "shoes", "--threshold", "-0.25")
+    assert partlens(served, "standing", "update", other, *words).exit_code == 0
+    listed = json.loads(partlens(served, "standing", "list", "--json").stdout)
+    assert [(one["name"], one["threshold"], one["paused"]) for one in listed] == [
+        ("hats", 0.5, True),
+        ("shoes", -0.25, False),
+    ]
+    states = partlens(served, "standing", "list").stdout.splitlines()
+    assert [word in line for line in states for word in ("paused", "active") if "s-" in line] == [
+        True, False, False, True,
+    ]  # fmt: skip
+    nothing = partlens(served, "standing", "update", id)
+    assert nothing.exit_code == 2 and "give --name or --threshold" in nothing.output
+    unknown = partlens(served, "standing", "pause", "s-0123456789abcdef")
+    assert unknown.exit_code == 1 and "no standing query" in unknown.output
     assert partlens(served, "standing", "delete", id, other).exit_code == 0
     assert json.loads(partlens(served, "standing", "list", "--json").stdout) == []
     gone = partlens(served, "standing", "watch", id)
@@ -503,9 +556,7 @@ def test_a_page_shows_any_shape_with_any_thumbnail(size: tuple[int, int], thumbn
         QueryRegion(Point(1, 1), exclude=True),
         QueryRegion(Mask(np.ones((height, width), np.bool_)), weight=2),
     ]
-    page = search_page(
-        SearchAnswer(hits, "", [Query("q", width, height, (2, 2), box)], 1), [thumbnail], regions
-    )
+    page = search_page(SearchAnswer(hits, "", [seen(width, height)], 1), [thumbnail], regions)
     assert len(Page(page).pictures) == 1 + 2 + 1
     assert page.count("(no thumbnail)") == (0 if thumbnail == picture(1) else 2)
     assert "<i>" not in page.replace('<i role="img"', "")
@@ -529,8 +580,7 @@ def half_transparent() -> bytes:
 
 @pytest.mark.parametrize("data", [deep_ramp(), half_transparent(), picture(1)])
 def test_a_page_shows_a_query_as_the_server_decodes_it(data: bytes) -> None:
-    box = Box(0, 0, 30, 44)
-    answer = SearchAnswer([], "", [Query("q", 30, 44, (2, 2), box)], 1)
+    answer = SearchAnswer([], "", [seen(30, 44)], 1)
     (shown,) = Page(search_page(answer, [data], [])).pictures
     wanted = Image.fromarray(decode(data)).resize(shown.size, Image.Resampling.BICUBIC)
     # JPEG, in which the page holds it, changes a level here and there.
@@ -538,7 +588,7 @@ def test_a_page_shows_a_query_as_the_server_decodes_it(data: bytes) -> None:
 
 
 def test_a_page_says_why_a_query_is_not_shown() -> None:
-    answer = SearchAnswer([], "", [Query("q", 30, 44, (2, 2), Box(0, 0, 30, 44))], 1)
+    answer = SearchAnswer([], "", [seen(30, 44)], 1)
     assert "(picture not available)" in search_page(answer, [b""], [])
     assert "(not shown: the image is damaged" in search_page(answer, [picture(1)[:99]], [])
 

@@ -1,12 +1,13 @@
 """Responses of a server, as plain values with numpy maps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.client.questions import Side
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box
 from partlens.common.registration import Registration
@@ -45,6 +46,7 @@ class Query:
         width, height: size of the upright image, in pixels.
         grid: (rows, cols) of its maps.
         extent: rectangle of the image that the model sees.
+        registration: where the cells of its maps look, as fractions of the extent.
     """
 
     id: str
@@ -52,11 +54,19 @@ class Query:
     height: int
     grid: tuple[int, int]
     extent: Box
+    registration: Registration
 
 
 @dataclass(frozen=True)
 class GalleryImage:
-    """An image that the gallery holds; width and height in pixels of the upright original."""
+    """An image that the gallery holds.
+
+    Attributes:
+        uri: location of the original; "" if unknown.
+        media_digest: "sha256:" and the digest of the encoded original.
+        width, height: size of the upright original, in pixels.
+        thumbnail: a JPEG, if list_images was asked for it; b"" where it is damaged.
+    """
 
     id: str
     uri: str
@@ -64,6 +74,55 @@ class GalleryImage:
     width: int
     height: int
     metadata: Metadata
+    thumbnail: bytes = b""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An encoded picture.
+
+    Attributes:
+        media_type: such as "image/jpeg"; "application/octet-stream" for an original that browsers
+            do not show.
+    """
+
+    data: bytes
+    media_type: str
+
+
+@dataclass(frozen=True)
+class Facet:
+    """The values of one property.
+
+    Attributes:
+        values: value -> number of images, the most frequent first.
+        distinct: number of different values, of which `values` may hold only the most frequent.
+        unknown: number of images without a value.
+    """
+
+    name: str
+    values: Mapping[str, int]
+    distinct: int
+    unknown: int
+
+
+@dataclass(frozen=True)
+class Facets:
+    """The values that some images have.
+
+    Attributes:
+        images: number of images.
+        attributes: one for each attribute, ordered by name.
+        captured_first, captured_last: times of the first and the last image; None if unknown.
+    """
+
+    images: int
+    cameras: Facet
+    tracks: Facet
+    attributes: Sequence[Facet]
+    captured_first: datetime | None
+    captured_last: datetime | None
+    gallery_version: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,14 +192,43 @@ class PartialMap:
         constant: what that image's bias adds.
     """
 
-    side: Literal["query", "retrieved"]
+    side: Side
     map: ActivationMap
     constant: float
 
 
 @dataclass(frozen=True, eq=False)
+class PairMatrix:
+    """What pairs of positions add to the similarity: I positions of one image, the rows, with all
+    P positions of the other.
+
+    For a region of the rows' image that covers only these positions, `weights @ values` is the
+    partial map and `weights @ bias` its constant. For that whole image, if the rows are all its
+    positions, the map is `values.sum(0) + other_bias`.
+
+    Attributes:
+        side: image that the rows belong to.
+        positions: position of each row, row-major over the grid, from 0.
+        values: shape [I, P]; sent in half precision: each is off by at most 2**-11 of itself, or
+            2**-39 of the largest.
+        bias: what the other image's bias adds to each row, shape [I].
+        other_bias: what the bias of the rows' image adds at each position of the other, shape [P].
+    """
+
+    side: Side
+    positions: tuple[int, ...]
+    values: FloatArray
+    bias: FloatArray
+    other_bias: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class PairAnswer:
-    """Why two images are similar; see ExplainPairResponse in the .proto files."""
+    """Why two images are similar; see ExplainPairResponse in the .proto files.
+
+    Attributes:
+        pairs: None if they were not requested.
+    """
 
     similarity: float
     terms: SimilarityTerms
@@ -151,6 +239,7 @@ class PairAnswer:
     partial_maps: Sequence[PartialMap]
     query: Query
     retrieved: Query
+    pairs: PairMatrix | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,13 +300,49 @@ class Limits:
     search_page_size: int
     list_page_size: int
     marks: int
+    pairs: int
+
+
+@dataclass(frozen=True)
+class Caller:
+    """What your token allows.
+
+    Attributes:
+        name: of the token; "anyone" on a server without tokens.
+        scopes: of "search", "ingest" and "admin".
+        cameras: the only ones whose images you may see and add; empty for all.
+    """
+
+    name: str
+    scopes: Sequence[str]
+    cameras: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Indexing:
+    """Progress of indexing a folder; see Indexing in the .proto files."""
+
+    done: int
+    total: int
+    skipped: int
+    finished: bool
+    problem: str
 
 
 @dataclass(frozen=True)
 class GalleryAnswer:
-    """A gallery's size, its model and the server's limits."""
+    """A gallery's size, its model and the server's limits.
+
+    Attributes:
+        caller: what your token allows; None if the server is too old to say.
+        server_version: version of partlens that the server runs; "" likewise.
+        indexing: progress of indexing a folder; None if the server has indexed none.
+    """
 
     version: int
     images: int
     model: Model
     limits: Limits
+    caller: Caller | None = None
+    server_version: str = ""
+    indexing: Indexing | None = None

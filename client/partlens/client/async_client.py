@@ -16,9 +16,11 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from partlens.client import checks, decoding, encoding, standing
 from partlens.client.answers import (
     DescribeAnswer,
+    Facets,
     GalleryAnswer,
     GalleryImage,
     PairAnswer,
+    Picture,
     SearchAnswer,
     UpsertAnswer,
 )
@@ -40,7 +42,17 @@ from partlens.client.errors import (
     ServerError,
     UnavailableError,
 )
-from partlens.client.questions import MapKind, Mark, QueryId, QueryImage, QueryRegion, Score, Upload
+from partlens.client.questions import (
+    GalleryImageId,
+    MapKind,
+    Mark,
+    PairSelection,
+    QueryId,
+    QueryImage,
+    QueryRegion,
+    Score,
+    Upload,
+)
 from partlens.client.retries import READ_RETRIES
 from partlens.client.rpc_errors import from_rpc
 from partlens.client.standing import StandingMatch, StandingQuery
@@ -139,10 +151,7 @@ class AsyncClient:
         )  # fmt: skip
         response = await self._ask(self._search.SearchRegions, request, deadline)
         if len(response.marks) != len(request.marks):
-            raise ServerError(
-                f"the server at {self._route} is too old for marks, and ignored them",
-                grpc.StatusCode.UNIMPLEMENTED,
-            )
+            raise self._too_old("marks")
         return decoding.search(response)
 
     async def search_pages(
@@ -208,14 +217,21 @@ class AsyncClient:
         *,
         query_regions: Sequence[Region] = (),
         retrieved_regions: Sequence[Region] = (),
+        pairs: PairSelection | None = None,
         deadline: float | None = None,
     ) -> PairAnswer:
         """Decompose the similarity of two images by position.
 
         The partial maps are those of query_regions, then those of retrieved_regions.
+
+        Args:
+            pairs: also return what these pairs of positions add; None for none. The partial map of
+                any region follows from them without another call.
         """
-        request = encoding.pair(query, retrieved, query_regions, retrieved_regions)
+        request = encoding.pair(query, retrieved, query_regions, retrieved_regions, pairs)
         response = await self._ask(self._search.ExplainPair, request, deadline)
+        if request.HasField("pairs") and not response.HasField("pairs"):
+            raise self._too_old("pairs of positions")
         return decoding.pair(response)
 
     async def describe_query(
@@ -265,6 +281,16 @@ class AsyncClient:
         sending = Sending(checks.several_async("images", images))
         return self._upserted(sending, timeout)
 
+    async def upsert_image(self, image: Upload, *, deadline: float | None = None) -> UpsertAnswer:
+        """Add one picture, or replace the one with the same id; return once it is on disk.
+
+        Raises:
+            RequestError, AccessError: the server refuses the picture.
+        """
+        request = encoding.upsert_image(image)
+        response = await self._ask(self._gallery.UpsertImage, request, deadline)
+        return decoding.committed(image.id, response.committed)
+
     async def get_image(
         self, id: str, *, deadline: float | None = None
     ) -> tuple[GalleryImage, bytes]:
@@ -273,16 +299,54 @@ class AsyncClient:
         response = await self._ask(self._gallery.GetImage, request, deadline)
         return decoding.image(response.image), response.thumbnail
 
+    async def get_picture(
+        self, image: GalleryImageId | QueryId, max_side: int = 0, *, deadline: float | None = None
+    ) -> Picture:
+        """Return the original of a gallery image, or the picture of an earlier query image.
+
+        Args:
+            max_side: longest side of a JPEG, in pixels; it is never enlarged. 0 for the original
+                file, byte for byte.
+
+        Raises:
+            NotFoundError: with reason PICTURE_UNAVAILABLE if the server cannot read the original,
+                or no longer keeps the picture.
+        """
+        request = encoding.get_picture(image, max_side)
+        return decoding.picture(await self._ask(self._gallery.GetPicture, request, deadline))
+
+    async def get_facets(
+        self, where: Filter | None = None, values: int = 0, *, deadline: float | None = None
+    ) -> Facets:
+        """Count the values of each property of the images.
+
+        Args:
+            where: which images of the gallery to count; None for all.
+            values: most values of each property to return; 0 for the server's default.
+        """
+        request = encoding.get_facets(where, values)
+        return decoding.facets(await self._ask(self._gallery.GetFacets, request, deadline))
+
     async def list_images(
-        self, page_size: int = 0, *, deadline: float | None = None
+        self,
+        page_size: int = 0,
+        *,
+        where: Filter | None = None,
+        thumbnails: bool = False,
+        deadline: float | None = None,
     ) -> AsyncIterator[GalleryImage]:
-        """Yield every image of the gallery in order of id; each page is one call."""
+        """Yield the images of the gallery in order of id; each page is one call.
+
+        Args:
+            where: which images to list; None for all.
+            thumbnails: whether to return each image's thumbnail.
+        """
         token = ""
         while True:
-            request = encoding.list_images(page_size, token)
+            request = encoding.list_images(page_size, token, where, thumbnails)
             response = await self._ask(self._gallery.ListImages, request, deadline)
-            for one in response.images:
-                yield decoding.image(one)
+            for one, thumbnail in decoding.listed(response, thumbnails=thumbnails):
+                yield decoding.image(one, thumbnail)
             token = response.next_page_token
             if not token:
                 return
@@ -294,7 +358,7 @@ class AsyncClient:
         return int(response.deleted)
 
     async def get_gallery(self, *, deadline: float | None = None) -> GalleryAnswer:
-        """Return the gallery's size, its model, and the server's limits."""
+        """Return the gallery's size, its model, the server's limits, and what your token allows."""
         request = gallery_pb.GetGalleryRequest()
         response = await self._ask(self._gallery.GetGallery, request, deadline)
         return decoding.gallery(response)
@@ -331,6 +395,26 @@ class AsyncClient:
         request = standing_pb.ListStandingQueriesRequest()
         response = await self._ask(self._standing.ListStandingQueries, request, deadline)
         return [standing.query(one) for one in response.standing_queries]
+
+    async def update_standing_query(
+        self,
+        id: str,
+        *,
+        name: str | None = None,
+        threshold: float | None = None,
+        paused: bool | None = None,
+        deadline: float | None = None,
+    ) -> StandingQuery:
+        """Change one of your standing queries, and return it; None leaves a value unchanged.
+
+        Args:
+            threshold: the lowest score that matches from now on.
+            paused: True pauses it: images added until it is resumed are never scored against it.
+                False resumes it.
+        """
+        request = standing.to_update(id, name, threshold, paused)
+        response = await self._ask(self._standing.UpdateStandingQuery, request, deadline)
+        return standing.query(response.standing_query)
 
     async def delete_standing_query(self, id: str, *, deadline: float | None = None) -> None:
         """Delete one of your standing queries."""
@@ -425,6 +509,12 @@ class AsyncClient:
     async def _ask(self, method: Any, request: Message, deadline: float | None) -> Any:
         with self._errors():
             return await method(request, timeout=self._within(deadline), metadata=self._metadata)
+
+    def _too_old(self, what: str) -> ServerError:
+        return ServerError(
+            f"the server at {self._route} is too old for {what}, and ignored them",
+            grpc.StatusCode.UNIMPLEMENTED,
+        )
 
     def _within(self, deadline: float | None) -> float:
         return self.deadline if deadline is None else checks.seconds("deadline", deadline)

@@ -13,6 +13,7 @@ from partlens.client.questions import (
     GalleryImageId,
     MapKind,
     Mark,
+    PairSelection,
     QueryId,
     QueryImage,
     QueryRegion,
@@ -123,8 +124,9 @@ def pair(
     retrieved: QueryImage,
     of_query: Sequence[Region],
     of_retrieved: Sequence[Region],
+    pairs: PairSelection | None = None,
 ) -> search_pb.ExplainPairRequest:
-    """A pair to explain, with regions of either image."""
+    """A pair to explain, with regions of either image and pairs of positions."""
     return search_pb.ExplainPairRequest(
         query=query_image(query, "query"),
         retrieved=query_image(retrieved, "retrieved"),
@@ -133,6 +135,7 @@ def pair(
             for side, given in (("query", of_query), ("retrieved", of_retrieved))
             for one in _regions(f"{side}_regions", given)
         ],
+        pairs=None if pairs is None else _pairs(pairs),
     )
 
 
@@ -172,10 +175,39 @@ def get_image(id: str) -> gallery_pb.GetImageRequest:
     return gallery_pb.GetImageRequest(id=checks.text("id", id))
 
 
-def list_images(page_size: int, page_token: str) -> gallery_pb.ListImagesRequest:
+def upsert_image(value: Upload) -> gallery_pb.UpsertImageRequest:
+    """A picture for the gallery, by itself."""
+    one = upload(value)
+    return gallery_pb.UpsertImageRequest(
+        id=one.id, data=one.data, uri=one.uri, metadata=one.metadata
+    )
+
+
+def get_picture(image: GalleryImageId | QueryId, max_side: int) -> gallery_pb.GetPictureRequest:
+    """A picture to fetch."""
+    if not isinstance(image, GalleryImageId | QueryId):
+        raise RequestError(f"image must be a GalleryImageId or QueryId, not {image!r:.60}", "image")
+    return gallery_pb.GetPictureRequest(
+        image=query_image(image), max_side=checks.whole("max_side", max_side)
+    )
+
+
+def get_facets(where: Filter | None, values: int) -> gallery_pb.GetFacetsRequest:
+    """Images to count."""
+    return gallery_pb.GetFacetsRequest(
+        filter=None if where is None else _filter(where), values=checks.whole("values", values)
+    )
+
+
+def list_images(
+    page_size: int, page_token: str, where: Filter | None, thumbnails: bool
+) -> gallery_pb.ListImagesRequest:
     """A page of a listing."""
     return gallery_pb.ListImagesRequest(
-        page_size=checks.whole("page_size", page_size), page_token=page_token
+        page_size=checks.whole("page_size", page_size),
+        page_token=page_token,
+        filter=None if where is None else _filter(where),
+        include_thumbnails=checks.flag("thumbnails", thumbnails),
     )
 
 
@@ -205,6 +237,16 @@ def _mark(value: Mark, name: str) -> search_pb.Mark:
         region_index=None if about is None else checks.whole(f"{name}.about", about),
         weight=None if weight is None else checks.not_negative(f"{name}.weight", weight),
         unlike=checks.flag(f"{name}.unlike", value.unlike),
+    )
+
+
+def _pairs(value: PairSelection) -> search_pb.PairSelection:
+    if not isinstance(value, PairSelection):
+        raise RequestError(f"pairs must be a PairSelection, not {value!r:.60}", "pairs")
+    given = checks.several("pairs.positions", value.positions)
+    return search_pb.PairSelection(
+        side=SIDES[checks.choice("pairs.side", value.side, SIDES)],
+        positions=[checks.whole(f"pairs.positions[{i}]", one) for i, one in enumerate(given)],
     )
 
 

@@ -71,7 +71,8 @@ export function regionText(one: MarkedRegion): string {
   return `${one.image}:${shapeText(one.region)}${one.weight === 1 ? "" : `@${one.weight}`}${one.exclude ? "-" : ""}`;
 }
 
-function shapeText(region: Region): string {
+/** "KIND:NUMBERS": the shape of a region. */
+export function shapeText(region: Region): string {
   const short = (value: number) => String(Math.round(value * 100) / 100);
   switch (region.kind) {
     case "box":
@@ -96,7 +97,8 @@ export function regionOf(text: string): MarkedRegion | undefined {
   return { image: Number(image), region, weight: amount, exclude: minus === "-" };
 }
 
-function shapeOf(kind: string, body: string): Region | undefined {
+/** The region of such a shape, taken apart at its first colon; undefined if it is none. */
+export function shapeOf(kind: string, body: string): Region | undefined {
   if (kind === "whole") return body ? undefined : { kind };
   if (kind === "mask") {
     const mask = fromText(body);

@@ -1,17 +1,14 @@
-// The address of an explanation of two images.
+// Links to explanations.
 import { href } from "../../app/route.ts";
-import type { Region } from "../../geometry/region.ts";
-import { refText, regionText } from "../../query/address.ts";
 import type { ImageRef } from "../../query/question.ts";
+import { UNEXPLAINED, type Explanation, type Pin } from "./explanation.ts";
+import { toParameters } from "./parameters.ts";
 
-/** A link to the explanation of two images, and of regions on them. */
-export function explainHref(
-  a: ImageRef, b: ImageRef, regions: readonly { readonly side: "a" | "b"; readonly region: Region }[] = [],
-): string {
-  const parameters = new URLSearchParams({ a: refText(a), b: refText(b) });
-  for (const { side, region } of regions) {
-    const text = regionText({ image: 0, region, weight: 1, exclude: false });
-    parameters.append("region", side + text.slice(text.indexOf(":")));
-  }
-  return href("explain", "", parameters);
+/** The address that explains the similarity of two images, and the parts of it that regions add. */
+export function explainHref(a: ImageRef, b: ImageRef, regions: readonly Pin[] = []): string {
+  return addressOf({ ...UNEXPLAINED, a, b, pins: regions, selected: regions.length ? 0 : undefined });
+}
+
+export function addressOf(explanation: Explanation): string {
+  return href("explain", "", toParameters(explanation));
 }

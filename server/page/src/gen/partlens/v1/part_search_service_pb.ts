@@ -394,7 +394,8 @@ export type PairSelection = Message<"partlens.v1.PairSelection"> & {
   side: PairSide;
 
   /**
-   * Their numbers, row by row, counted from 0. Empty means all, which is refused if there would be more than 65,536 pairs.
+   * Their numbers, row by row, counted from 0, each once. Empty means all. See Limits for the most pairs; of a finer grid, ask for
+   * the positions that you need.
    *
    * @generated from field: repeated uint32 positions = 2;
    */
@@ -410,7 +411,8 @@ export const PairSelectionSchema: GenMessage<PairSelection> = /*@__PURE__*/
 
 /**
  * What pairs of positions add to the similarity, from which a region's partial map can be computed without another call: the
- * map of a region on `side` that covers its positions p by w_p is sum_p w_p values[p], and its constant is sum_p w_p bias[p].
+ * map of a region on `side` that covers its positions p by w_p is sum_p w_p values[p], and its constant is sum_p w_p bias[p]. The
+ * map of the whole image, with its bias, is sum_p values[p] + other_bias, and its constant sum_p bias[p] + terms.bias_bias.
  *
  * @generated from message partlens.v1.PairMatrix
  */
