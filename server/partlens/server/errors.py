@@ -12,6 +12,7 @@ ServerError
 ├── RefusedError           a call that may succeed if retried later
 │   ├── RateError          the token exceeded its rate limit
 │   └── OverloadedError    the server is overloaded
+├── MessageSizeError       a request or a response that is too large
 ├── SilentCallerError      the caller sends or reads nothing for too long
 ├── CallerGoneError        the caller no longer waits for the response
 ├── NotReadyError          model and gallery are not loaded yet
@@ -114,6 +115,10 @@ class RateError(RefusedError):
 
 class OverloadedError(RefusedError):
     """The server is overloaded."""
+
+
+class MessageSizeError(ServerError):
+    """A request or a response that is too large to be sent at all."""
 
 
 class SilentCallerError(ServerError):

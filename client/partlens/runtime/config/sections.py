@@ -34,6 +34,12 @@ def _listening_address(text: str) -> str:
     return _checked(lambda: str(addresses.parse(text, listening=True)))
 
 
+def _host_name(text: str) -> str:
+    if text != text.strip() or re.search(r"[\s/@]|:\d+$|^\[", text) or not text:
+        raise ValueError("must be a name or an IP address, without scheme, brackets and port")
+    return text
+
+
 def _web_address(text: str) -> str:
     return _url(text, {"http": 80, "https": 443})
 
@@ -62,6 +68,8 @@ ServerAddress = Annotated[str, AfterValidator(_server_address)]
 """HOST:PORT to connect to."""
 ListeningAddress = Annotated[str, AfterValidator(_listening_address)]
 """HOST:PORT to listen on; port 0 picks a free port."""
+HostName = Annotated[str, AfterValidator(_host_name)]
+"""A name or IP address without a port."""
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 """http:// or https:// address."""
 
@@ -92,6 +100,14 @@ class ServerSection(Section):
     """HOST:PORT to listen on; port 0 picks a free port"""
     address_file: Path | None = None
     """file to write HOST:PORT to once the server is ready; removed on stop"""
+    http_listen: ListeningAddress | None = None
+    """HOST:PORT to serve the page and the methods on over HTTP; port 0 picks a free port; none
+    disables it"""
+    http_address_file: Path | None = None
+    """file to write the address of the page to once the server is ready; removed on stop"""
+    http_hosts: tuple[HostName, ...] = ()
+    """names by which browsers may call the server over HTTP, such as search.example.org; loopback
+    names always may. Empty: any name if callers need tokens, otherwise only IP addresses"""
     reflection: bool = False
     """enable gRPC server reflection, which grpcurl uses"""
     device: Device = "cpu"
