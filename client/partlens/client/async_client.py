@@ -40,7 +40,16 @@ from partlens.client.errors import (
     ServerError,
     UnavailableError,
 )
-from partlens.client.questions import MapKind, Mark, QueryId, QueryImage, QueryRegion, Score, Upload
+from partlens.client.questions import (
+    MapKind,
+    Mark,
+    PairSelection,
+    QueryId,
+    QueryImage,
+    QueryRegion,
+    Score,
+    Upload,
+)
 from partlens.client.retries import READ_RETRIES
 from partlens.client.rpc_errors import from_rpc
 from partlens.client.standing import StandingMatch, StandingQuery
@@ -139,10 +148,7 @@ class AsyncClient:
         )  # fmt: skip
         response = await self._ask(self._search.SearchRegions, request, deadline)
         if len(response.marks) != len(request.marks):
-            raise ServerError(
-                f"the server at {self._route} is too old for marks, and ignored them",
-                grpc.StatusCode.UNIMPLEMENTED,
-            )
+            raise self._too_old("marks")
         return decoding.search(response)
 
     async def search_pages(
@@ -208,14 +214,21 @@ class AsyncClient:
         *,
         query_regions: Sequence[Region] = (),
         retrieved_regions: Sequence[Region] = (),
+        pairs: PairSelection | None = None,
         deadline: float | None = None,
     ) -> PairAnswer:
         """Decompose the similarity of two images by position.
 
         The partial maps are those of query_regions, then those of retrieved_regions.
+
+        Args:
+            pairs: also return what these pairs of positions add; None for none. The partial map of
+                any region follows from them without another call.
         """
-        request = encoding.pair(query, retrieved, query_regions, retrieved_regions)
+        request = encoding.pair(query, retrieved, query_regions, retrieved_regions, pairs)
         response = await self._ask(self._search.ExplainPair, request, deadline)
+        if request.HasField("pairs") and not response.HasField("pairs"):
+            raise self._too_old("pairs of positions")
         return decoding.pair(response)
 
     async def describe_query(
@@ -425,6 +438,12 @@ class AsyncClient:
     async def _ask(self, method: Any, request: Message, deadline: float | None) -> Any:
         with self._errors():
             return await method(request, timeout=self._within(deadline), metadata=self._metadata)
+
+    def _too_old(self, what: str) -> ServerError:
+        return ServerError(
+            f"the server at {self._route} is too old for {what}, and ignored them",
+            grpc.StatusCode.UNIMPLEMENTED,
+        )
 
     def _within(self, deadline: float | None) -> float:
         return self.deadline if deadline is None else checks.seconds("deadline", deadline)

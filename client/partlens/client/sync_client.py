@@ -38,7 +38,16 @@ from partlens.client.errors import (
     ServerError,
     UnavailableError,
 )
-from partlens.client.questions import MapKind, Mark, QueryId, QueryImage, QueryRegion, Score, Upload
+from partlens.client.questions import (
+    MapKind,
+    Mark,
+    PairSelection,
+    QueryId,
+    QueryImage,
+    QueryRegion,
+    Score,
+    Upload,
+)
 from partlens.client.retries import READ_RETRIES
 from partlens.client.rpc_errors import from_rpc
 from partlens.client.standing import StandingMatch, StandingQuery
@@ -138,10 +147,7 @@ class Client:
         )  # fmt: skip
         response = self._ask(self._search.SearchRegions, request, deadline)
         if len(response.marks) != len(request.marks):
-            raise ServerError(
-                f"the server at {self._route} is too old for marks, and ignored them",
-                grpc.StatusCode.UNIMPLEMENTED,
-            )
+            raise self._too_old("marks")
         return decoding.search(response)
 
     def search_pages(
@@ -207,14 +213,21 @@ class Client:
         *,
         query_regions: Sequence[Region] = (),
         retrieved_regions: Sequence[Region] = (),
+        pairs: PairSelection | None = None,
         deadline: float | None = None,
     ) -> PairAnswer:
         """Decompose the similarity of two images by position.
 
         The partial maps are those of query_regions, then those of retrieved_regions.
+
+        Args:
+            pairs: also return what these pairs of positions add; None for none. The partial map of
+                any region follows from them without another call.
         """
-        request = encoding.pair(query, retrieved, query_regions, retrieved_regions)
+        request = encoding.pair(query, retrieved, query_regions, retrieved_regions, pairs)
         response = self._ask(self._search.ExplainPair, request, deadline)
+        if request.HasField("pairs") and not response.HasField("pairs"):
+            raise self._too_old("pairs of positions")
         return decoding.pair(response)
 
     def describe_query(
@@ -417,6 +430,12 @@ class Client:
     def _ask(self, method: Any, request: Message, deadline: float | None) -> Any:
         with self._errors():
             return method(request, timeout=self._within(deadline), metadata=self._metadata)
+
+    def _too_old(self, what: str) -> ServerError:
+        return ServerError(
+            f"the server at {self._route} is too old for {what}, and ignored them",
+            grpc.StatusCode.UNIMPLEMENTED,
+        )
 
     def _within(self, deadline: float | None) -> float:
         return self.deadline if deadline is None else checks.seconds("deadline", deadline)

@@ -14,6 +14,7 @@ IndexerError
 │   └── InvalidImageError     the gallery cannot store this image
 │       └── InvalidMetadataError  a metadata field is not allowed
 ├── SourceError               a folder or manifest cannot be read
+├── OriginalError             the original of an image cannot be read, or has changed
 └── ExtractionError           a process that extracts images ended early
 """
 
@@ -118,6 +119,10 @@ class InvalidMetadataError(InvalidImageError, MetadataError):
 
 class SourceError(IndexerError):
     """A folder or manifest cannot be read."""
+
+
+class OriginalError(IndexerError):
+    """The original of an image cannot be read, or has changed since it was indexed."""
 
 
 class ExtractionError(IndexerError):
