@@ -78,7 +78,7 @@ async def serve(
 
     server = PartlensServer(make, settings, audit_log=beside(gallery), indexing=report)
     port = await server.bind()
-    bound(f"http://{LOOPBACK}:{server.http_port}/", f"{LOOPBACK}:{port}")
+    bound(f"{server.http_url}", f"{LOOPBACK}:{port}")
     try:
         loading, stopping = asyncio.create_task(server.load()), asyncio.create_task(stop.wait())
         await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
