@@ -35,7 +35,7 @@ export function App() {
       <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); heading.current?.focus(); }}>
         Skip to the content
       </a>
-      <Header current={locked ? "" : view.name} />
+      <Header current={locked ? "" : view.within ?? view.name} />
       <ServerState />
       <main id="main" ref={heading} tabIndex={-1} aria-label={title}>
         {locked

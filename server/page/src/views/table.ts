@@ -15,6 +15,8 @@ export interface ViewRow {
   readonly title: string;
   /** Whether the navigation lists it. */
   readonly listed: boolean;
+  /** The listed view that it belongs to; itself by default. */
+  readonly within?: string;
   /** Scopes of which a token needs one to see it. */
   readonly scopes: readonly Scope[];
   /** How much in it is new. */
@@ -27,7 +29,7 @@ export const VIEWS: readonly [ViewRow, ...ViewRow[]] = [
   { name: "explain", title: "Explain", listed: true, scopes: ["search"], View: ExplainView },
   { name: "watch", title: "Watch", listed: true, scopes: ["search"], unseen, View: WatchView },
   { name: "gallery", title: "Gallery", listed: true, scopes: ["search", "ingest"], View: GalleryView },
-  { name: "image", title: "Image", listed: false, scopes: ["search"], View: ImageView },
+  { name: "image", title: "Image", listed: false, within: "gallery", scopes: ["search"], View: ImageView },
 ];
 
 /** Whether the caller's token may see a view. */

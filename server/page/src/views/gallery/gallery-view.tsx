@@ -19,6 +19,7 @@ import { More } from "./more.tsx";
 import { Tile } from "./tile.tsx";
 import { AddPictures } from "./upload/add-pictures.tsx";
 import { finished } from "./upload/queue.ts";
+import { keepListing } from "./listing.ts";
 import { usePages } from "./use-pages.ts";
 import { useSelection } from "./use-selection.ts";
 
@@ -44,7 +45,9 @@ function Browse() {
   const uploaded = finished.value;
   const pages = usePages(useMemo(() => ({ where, turn: turn + uploaded }), [where, turn, uploaded]));
   const { thumbnails, next, pending, problem, more } = pages;
-  const selection = useSelection(useMemo(() => thumbnails.map(({ id }) => id), [thumbnails]));
+  const ids = useMemo(() => thumbnails.map(({ id }) => id), [thumbnails]);
+  const selection = useSelection(ids);
+  useEffect(() => keepListing(where, ids), [where, ids]);
   const conditions = conditionsOf(where).length, narrow = useMedia(NARROW);
   useFirstPictures(thumbnails.length === 0 && !pending, () => setTurn(turn + 1));
   const filters = (
@@ -57,14 +60,14 @@ function Browse() {
   return (
     <div class="gallery stack">
       <div class="row">
-        <h1 class="grow">Gallery</h1>
+        <h1>Gallery</h1>
+        <p class="quiet grow" role="status">{countWords(counts.answer?.images, conditions > 0)}</p>
         <Button pressed={open === "filters"} onClick={() => setOpen(open === "filters" ? "" : "filters")}>
           Filters{conditions > 0 && ` (${conditions})`}
         </Button>
         <Button onClick={() => setTurn(turn + 1)} disabled={pending}>Refresh</Button>
         {may("ingest") && <AddPictures />}
       </div>
-      <p class="quiet" role="status">{countWords(counts.answer?.images, conditions > 0)}</p>
       {may("admin") && <SelectionBar selection={selection} listed={thumbnails.length} onDelete={() => setOpen("delete")} />}
       <div class={open === "filters" && !narrow ? "gallery-body filtered" : "gallery-body"}>
         {open === "filters" && !narrow && <aside class="sheet filters-side" aria-label="Filters">{filters}</aside>}
@@ -136,8 +139,9 @@ function SelectionBar({ selection, listed, onDelete }: SelectionBarProps) {
   return (
     <div class="row selection" role="group" aria-label="Selection">
       <span class="quiet" role="status">{number === 0 ? "Nothing selected" : `${number.toLocaleString()} selected`}</span>
-      <Button disabled={listed === 0 || number === listed} onClick={selection.all}>Select all {listed > 0 && listed.toLocaleString()} shown</Button>
-      <Button disabled={number === 0} onClick={selection.clear}>Select none</Button>
+      {number > 0 && number === listed
+        ? <Button onClick={selection.clear}>Select none</Button>
+        : <Button disabled={listed === 0} onClick={selection.all}>Select all {listed.toLocaleString()} shown</Button>}
       <Button kind="danger" disabled={number === 0} onClick={onDelete}>Delete…</Button>
     </div>
   );

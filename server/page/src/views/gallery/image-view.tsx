@@ -17,7 +17,9 @@ import { CopyId } from "../search/answers/copy-id.tsx";
 import { HitPicture } from "../search/answers/hit-picture.tsx";
 import { Original } from "../search/answers/original-button.tsx";
 import { timeWords } from "../search/answers/words.ts";
+import { galleryHref, imageHref } from "./address.ts";
 import { DeleteImages } from "./delete-images.tsx";
+import { listing, neighboursOf } from "./listing.ts";
 import { Picker } from "./picker.tsx";
 
 const SIDE = 1024;
@@ -63,11 +65,24 @@ function Image({ image }: { readonly image: GalleryImage }) {
         <p class="quiet" role="status">{pictureWords(shown?.reduced, problem?.text)}</p>
       </div>
       <div class="stack">
+        <Ways id={id} />
         <h1 class="image-id">{id}</h1>
         <Actions image={image} />
         <RecordTable image={image} />
       </div>
     </article>
+  );
+}
+
+/** Back to the gallery, and on to its next image. */
+function Ways({ id }: { readonly id: string }) {
+  const { before, after } = neighboursOf(id);
+  return (
+    <nav class="row" aria-label="Gallery">
+      <a class="button" href={galleryHref(listing.value.where)}>Gallery</a>
+      {before !== undefined && <a class="button" href={imageHref(before)}>‹ Previous</a>}
+      {after !== undefined && <a class="button" href={imageHref(after)}>Next ›</a>}
+    </nav>
   );
 }
 
@@ -86,7 +101,7 @@ function Actions({ image: { id } }: { readonly image: GalleryImage }) {
       <CopyId id={id} />
       {may("admin") && <Button kind="danger" onClick={() => setOpen("delete")}>Delete…</Button>}
       {open === "explain" && <Picker onClose={() => setOpen("")} onPick={(other) => go(explainHref(ref, other))} />}
-      {open === "delete" && <DeleteImages ids={[id]} onClose={() => setOpen("")} onDeleted={() => go(href("gallery"))} />}
+      {open === "delete" && <DeleteImages ids={[id]} onClose={() => setOpen("")} onDeleted={() => go(galleryHref(listing.peek().where))} />}
     </div>
   );
 }
