@@ -78,32 +78,37 @@ function localName(ref: ImageRef): string {
  * The picture of an image at about this size: the original where the server can read it, the thumbnail otherwise.
  *
  * @param side longest side, in pixels of the screen; rounded up, so that few sizes are fetched.
+ * @param original whether the original is wanted; false for a gallery image whose thumbnail is enough, or that has no original.
  * @throws ConnectError there is neither.
  */
-export function picture(ref: ImageRef, side: number): Promise<Shown> {
+export function picture(ref: ImageRef, side: number, original = true): Promise<Shown> {
   const local = keptPicture(localName(ref));
   if (local !== undefined) return Promise.resolve({ url: local, reduced: false });
   const rounded = Math.min(2048, 512 * Math.ceil(side / 512));
-  const name = `${ref.kind}:${ref.id}:${rounded}`;
+  const name = `${ref.kind}:${ref.id}:${original ? rounded : 0}`;
   const url = keptPicture(name) ?? keptPicture(`${name}:reduced`);
   if (url !== undefined) return Promise.resolve({ url, reduced: !kept.has(name) });
   let asked = waiting.get(name);
   if (!asked) {
-    asked = fetched(ref, rounded, name).finally(() => waiting.delete(name));
+    asked = fetched(ref, original ? rounded : 0, name).finally(() => waiting.delete(name));
     waiting.set(name, asked);
   }
   return asked;
 }
 
 async function fetched(ref: ImageRef, side: number, name: string): Promise<Shown> {
+  const thumbnail = async () => {
+    const answer = await galleryService.getImage({ id: ref.id });
+    return { url: keepPicture(`${name}:reduced`, owned(answer.thumbnail)), reduced: true };
+  };
+  if (side === 0) return thumbnail();
   const source = ref.kind === "gallery" ? { case: "galleryId" as const, value: ref.id } : { case: "queryId" as const, value: ref.id };
   try {
     const answer = await galleryService.getPicture({ image: { source }, maxSide: side });
     return { url: keepPicture(name, owned(answer.data), answer.mediaType), reduced: false };
   } catch (error) {
     if (ref.kind !== "gallery" || ConnectError.from(error).code !== Code.NotFound) throw error;
-    const { thumbnail } = await galleryService.getImage({ id: ref.id });
-    return { url: keepPicture(`${name}:reduced`, owned(thumbnail)), reduced: true };
+    return thumbnail();
   }
 }
 
