@@ -1,6 +1,7 @@
 """A server with its page, over a gallery of generated people."""
 
 import csv
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 from playwright.sync_api import Page
-from server_process import ServerProcess, server_process
+from server_process import START, ServerProcess, server_process
 
 from partlens.cli.main import main
 from partlens.explainer.starter import model_folder
@@ -71,6 +72,7 @@ def page_server(
         port: of the page; 0 picks a free one.
     """
     file = gallery.parent / f"{name}.url"
+    file.unlink(missing_ok=True)
     options: Sequence[str | Path] = (
         *("--http", f"127.0.0.1:{port}"),
         *("--set", f"server.http_address_file={file}"),
@@ -78,4 +80,8 @@ def page_server(
         *more,
     )
     with server_process(model_folder(), gallery, *options, name=name) as server:
+        end = time.monotonic() + START
+        while not file.exists():
+            assert time.monotonic() < end, server.log.read_text()
+            time.sleep(0.05)
         yield PageServer(file.read_text().strip().rstrip("/"), server, pictures)
