@@ -12,7 +12,14 @@ from pathlib import Path
 
 import pytest
 from page_server import OpenPage, PageServer, page_server, people
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 CHROMIUM = shutil.which("chromium")
 DEADLINE_MS = 20_000
@@ -51,7 +58,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def open_page(browser: Browser, served_page: PageServer) -> Iterator[OpenPage]:
     """Opens pages; called with a fragment, such as "#/gallery", and options of the browser's
-    context. `url` names another server, `expect` is a regular expression for the errors that a test causes."""
+    context. `url` names another server; `expect` is a regular expression for the errors that a
+    test causes."""
     contexts, problems = list[BrowserContext](), list[str]()
 
     def opened(
