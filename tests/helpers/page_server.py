@@ -77,6 +77,7 @@ def page_server(
         *("--http", f"127.0.0.1:{port}"),
         *("--set", f"server.http_address_file={file}"),
         *("--set", f"server.originals={pictures}"),
+        *("--set", f"access.audit_log={gallery.parent / name}.audit.jsonl"),
         *more,
     )
     with server_process(model_folder(), gallery, *options, name=name) as server:
