@@ -104,6 +104,10 @@ BENCH: Mapping[str, Row] = {
         "Compare the speed of indexing with the bare backbone's.",
         "partlens.indexer.bench.indexing:index",
     ),
+    "page": Row(
+        "Drag a region in a real browser, and measure how soon the results follow.",
+        "partlens.server.bench.page:page",
+    ),
     "search": Row(
         "Search a generated gallery by regions, and compare the time of each contender.",
         "partlens.server.bench.search:search",

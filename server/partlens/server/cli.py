@@ -112,10 +112,11 @@ async def _run(server: PartlensServer, settings: Settings) -> None:
         await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if loading.done():
             loading.result()
-            if server_settings.address_file:
-                write_atomically(server_settings.address_file, f"{address}\n")
             if server_settings.http_address_file and server.http_url:
                 write_atomically(server_settings.http_address_file, f"{server.http_url}\n")
+            # Last, so that who waits for this file finds the other one too.
+            if server_settings.address_file:
+                write_atomically(server_settings.address_file, f"{address}\n")
             _log.info("serving on %s", shown)
         await stopping
         _log.info("stopping")
