@@ -12,7 +12,8 @@ export function toParameters(question: Question): URLSearchParams {
   const parameters = new URLSearchParams();
   for (const image of images) parameters.append("image", refText(image));
   for (const region of regions) parameters.append("region", regionText(region));
-  for (const mark of marks) parameters.append(mark.unlike ? "unlike" : "like", refText(mark.image));
+  for (const { image } of marks.filter((mark) => !mark.unlike)) parameters.append("like", refText(image));
+  for (const { image } of marks.filter((mark) => mark.unlike)) parameters.append("unlike", refText(image));
   for (const camera of where.cameras) parameters.append("camera", camera);
   for (const camera of where.excludeCameras) parameters.append("other-camera", camera);
   for (const [name, value] of where.attributes) parameters.append("attribute", `${encodeURIComponent(name)}=${value}`);
@@ -70,7 +71,8 @@ export function regionText(one: MarkedRegion): string {
   return `${one.image}:${shapeText(one.region)}${one.weight === 1 ? "" : `@${one.weight}`}${one.exclude ? "-" : ""}`;
 }
 
-function shapeText(region: Region): string {
+/** "KIND:NUMBERS": the shape of a region. */
+export function shapeText(region: Region): string {
   const short = (value: number) => String(Math.round(value * 100) / 100);
   switch (region.kind) {
     case "box":
@@ -95,7 +97,8 @@ export function regionOf(text: string): MarkedRegion | undefined {
   return { image: Number(image), region, weight: amount, exclude: minus === "-" };
 }
 
-function shapeOf(kind: string, body: string): Region | undefined {
+/** The region of such a shape, taken apart at its first colon; undefined if it is none. */
+export function shapeOf(kind: string, body: string): Region | undefined {
   if (kind === "whole") return body ? undefined : { kind };
   if (kind === "mask") {
     const mask = fromText(body);

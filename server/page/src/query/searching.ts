@@ -4,9 +4,10 @@ import { LatestCall } from "../api/call.ts";
 import { searchService } from "../api/clients.ts";
 import { problemOf, type Problem } from "../api/problem.ts";
 import { MapKind, type Hit, type SearchRegionsResponse } from "../gen/partlens/v1/part_search_service_pb.ts";
+import { InTurn } from "./in-turn.ts";
 import { searchable, type Question } from "./question.ts";
 import { toRequest } from "./request.ts";
-import { keepDescribed, shown } from "./store.ts";
+import { keepDescribed, previewing, shown } from "./store.ts";
 
 const PAGE = 24;
 
@@ -32,12 +33,22 @@ export const hits = computed<readonly Hit[]>(() => [...(first.state.value.answer
 export const answered = computed(() => first.state.value.answer?.question);
 export const more = computed(() => token.value !== "");
 export const moreProblem = computed(() => laterProblem.value);
+export const morePending = computed(() => loadingMore.value);
+
+// While a mouse drags, at most so often; the last of it is searched at once.
+const PREVIEW_MS = 40;
+const previews = new InTurn<Question>(search, PREVIEW_MS);
 
 /** Searches whenever what is shown changes, until the returned function is called. */
 export function startSearching(): () => void {
   return effect(() => {
     const asked = shown.value;
     forgetMore();
+    if (searchable(asked) && previewing.peek()) {
+      previews.ask(asked);
+      return;
+    }
+    previews.drop();
     if (searchable(asked)) void search(asked);
     else first.clear();
   });

@@ -28,6 +28,7 @@ def standing_query(query: StandingQuery) -> pb.StandingQuery:
         score=_SCORES[query.score],
         filter=_filter(query.where),
         created_revision=query.created_revision,
+        paused=query.paused,
     )
     message.created_at.FromDatetime(query.created_at)
     return message
@@ -56,6 +57,7 @@ def _filter(where: Filter) -> image_pb.Filter:
         exclude_ids=sorted(where.exclude_ids),
         exclude_cameras=sorted(where.exclude_cameras),
         exclude_media_digests=sorted(where.exclude_media),
+        ids=sorted(where.ids),
     )
     for name in ("captured_after", "captured_before"):
         if (at := getattr(where, name)) is not None:

@@ -1,0 +1,50 @@
+// The tools, undo and redo, and what the model sees.
+import { canRedo, canUndo, redo, undo } from "../query/store.ts";
+import { Button } from "../ui/button.tsx";
+import { Help } from "./help.tsx";
+import { ToolIcon } from "./icons.tsx";
+import { active, brushRadius, erasing, helping, markWhole, showingModel, take, tool, TOOLS } from "./state.ts";
+
+export function Toolbar() {
+  const row = TOOLS.find((one) => one.tool === tool.value);
+  return (
+    <div class="toolbar stack">
+      <div class="row" role="toolbar" aria-label="Mark a part">
+        {TOOLS.map((one) => (
+          <button
+            key={one.tool} class="button tool" type="button" aria-pressed={one.tool === "whole" ? undefined : one.tool === tool.value}
+            title={`${one.label}: ${one.hint} (${one.key.toUpperCase()})`}
+            onClick={() => { if (one.tool === "whole") markWhole(active.peek()); else take(one.tool); }}
+          >
+            <ToolIcon tool={one.tool} />
+            <span>{one.label}</span>
+          </button>
+        ))}
+      </div>
+      {tool.value === "brush" ? <BrushSettings /> : <p class="quiet hint">{row?.hint}.</p>}
+      <div class="row">
+        <Button label="Undo (Ctrl+Z)" disabled={!canUndo.value} onClick={undo}>↶</Button>
+        <Button label="Redo (Ctrl+Shift+Z)" disabled={!canRedo.value} onClick={redo}>↷</Button>
+        <Button pressed={showingModel.value} onClick={() => { showingModel.value = !showingModel.peek(); }}>Show what the model sees</Button>
+        <Button kind="plain" label="Keys (?)" onClick={() => { helping.value = true; }}>?</Button>
+      </div>
+      {helping.value && <Help onClose={() => { helping.value = false; }} />}
+    </div>
+  );
+}
+
+function BrushSettings() {
+  return (
+    <div class="row hint">
+      <label class="row">
+        <span class="quiet">Size</span>
+        <input
+          type="range" min={3} max={80} value={brushRadius.value}
+          onInput={(event) => { brushRadius.value = event.currentTarget.valueAsNumber; }}
+        />
+      </label>
+      <Button pressed={erasing.value} label="Erase (E)" onClick={() => { erasing.value = !erasing.peek(); }}>Erase</Button>
+      <Button kind="primary" onClick={() => take("select")}>Done</Button>
+    </div>
+  );
+}
