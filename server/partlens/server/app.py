@@ -37,6 +37,7 @@ from partlens.server.limits.failed_logins import FailedLogins
 from partlens.server.limits.rate import Buckets, Rate
 from partlens.server.limits.rights import Rights
 from partlens.server.observe.health import AUDIT, CHAIN, FILES, ServerHealth
+from partlens.server.observe.indexing import IndexingReport
 from partlens.server.observe.logs import CallLog
 from partlens.server.observe.metrics import Metrics
 from partlens.server.observe.tracing import Tracing
@@ -59,6 +60,7 @@ class PartlensServer:
         make: creates the engine; called once, on a thread.
         audit_log: path of the audit log.
         insecure: allow serving other machines without TLS or tokens.
+        indexing: progress of indexing a folder meanwhile, which GetGallery returns.
     """
 
     def __init__(
@@ -68,9 +70,11 @@ class PartlensServer:
         *,
         audit_log: Path,
         insecure: bool = False,
+        indexing: IndexingReport | None = None,
     ) -> None:
         self._make, self._settings = make, settings
         self._audit_log, self._insecure = audit_log, insecure
+        self._indexing = indexing or IndexingReport()
         limits, self.metrics = settings.limits, Metrics()
         self._admission = Admission(limits, self.metrics.calls.in_progress)
         self._metrics_port: MetricsPort | None = None
@@ -104,7 +108,13 @@ class PartlensServer:
         tls = certificates(access)
         credentials = tls.credentials() if tls else None
         health = ServerHealth(_HEALTH_NAMES, self.metrics.unwell)
-        host = Host(self._settings, self.metrics, partial(_tell_sound, health), health.report_task)
+        host = Host(
+            self._settings,
+            self.metrics,
+            partial(_tell_sound, health),
+            health.report_task,
+            self._indexing,
+        )
         log = AuditLog(
             self._audit_log,
             access.audit_log_bytes,

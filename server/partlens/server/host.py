@@ -23,6 +23,7 @@ from partlens.server.features.query_features import QueryFeatures
 from partlens.server.limits.decoding_memory import DecodingMemory
 from partlens.server.limits.holders import share_of
 from partlens.server.limits.turns import Turns
+from partlens.server.observe.indexing import IndexingReport
 from partlens.server.observe.metrics import Metrics
 from partlens.server.observe.scrub_report import ScrubReport
 from partlens.server.sharing.peers import Peers
@@ -51,6 +52,7 @@ class Host:
         metrics: metrics of the server.
         uploading: bytes of uploads in memory.
         stopping: set when the server begins to stop; long calls then end early.
+        indexing: progress of indexing a folder while the server runs.
 
     Args:
         tell_sound: called from any thread with True if the gallery has no known damage.
@@ -63,9 +65,10 @@ class Host:
         metrics: Metrics,
         tell_sound: Callable[[bool], None],
         report: Report,
+        indexing: IndexingReport,
     ) -> None:
         self.settings, self.metrics, self._tell_sound = settings, metrics, tell_sound
-        self._report = report
+        self._report, self.indexing = report, indexing
         self.stopping = asyncio.Event()
         server, limits = settings.server, settings.limits
         # Threads of their own for short reads, searches and pictures: none waits for the others.

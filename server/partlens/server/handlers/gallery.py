@@ -135,10 +135,12 @@ class GalleryHandlers:
         return await self._host.write(answer)
 
     async def get_gallery(self, request: pb.GetGalleryRequest) -> pb.GetGalleryResponse:
-        """The gallery's size, its model, and the server's limits."""
+        """The gallery's size, its model, the server's limits, and who is calling."""
 
         def answer(engine: Engine) -> pb.GetGalleryResponse:
-            view = engine.gallery.view
-            return encoding.gallery(view.number, len(view), engine.spec, engine.limits)
+            view, caller = engine.gallery.view, calls.current().caller
+            return encoding.gallery(
+                view.number, len(view), engine.spec, engine.limits, caller, self._host.indexing.now
+            )
 
         return await self._host.look(answer)

@@ -1,6 +1,8 @@
 """Encodes responses."""
 
 from collections.abc import Set
+from dataclasses import asdict
+from importlib.metadata import version as version_of
 
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -12,6 +14,9 @@ from partlens.explainer.regions import window_box
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.gallery import StoredImage
 from partlens.runtime.config.sections import LimitsSection
+from partlens.server.caller.caller import Caller
+from partlens.server.caller.scopes import SCOPES
+from partlens.server.observe.indexing import IndexingProgress
 from partlens.server.query_images.query import Query
 from partlens.server.requests.answers import (
     Committed,
@@ -189,9 +194,14 @@ def receipt(id: str, index: int, result: Receipt) -> gallery_pb.UpsertImagesResp
 
 
 def gallery(
-    version: int, images: int, spec: ModelSpec, limits: LimitsSection
+    version: int,
+    images: int,
+    spec: ModelSpec,
+    limits: LimitsSection,
+    caller: Caller,
+    indexing: IndexingProgress | None,
 ) -> gallery_pb.GetGalleryResponse:
-    """The gallery's size, its model, and the server's limits."""
+    """The gallery's size, its model, the server's limits, and who is calling."""
     return gallery_pb.GetGalleryResponse(
         version=version,
         images=images,
@@ -215,6 +225,13 @@ def gallery(
             list_page_size=limits.list_page_size,
             marks=limits.marks,
         ),
+        caller=gallery_pb.Caller(
+            name=caller.name,
+            scopes=[scope for scope in SCOPES if scope in caller.scopes],
+            cameras=sorted(caller.within.cameras or ()),
+        ),
+        server_version=version_of("partlens"),
+        indexing=None if indexing is None else gallery_pb.Indexing(**asdict(indexing)),
     )
 
 
