@@ -65,6 +65,10 @@ COMMANDS: Mapping[str, Row] = {
         "Create and inspect model folders.",
         "partlens.explainer.cli:model",
     ),
+    "report": Row(
+        "Write reports of searches and comparisons for a case file, and verify them.",
+        "partlens.client.cli.report:report",
+    ),
     "search": Row(
         "Find the images that contain the marked parts of the query images.",
         "partlens.client.cli.search:search",

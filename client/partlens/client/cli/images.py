@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from partlens.client.questions import GalleryImageId, QueryId, QueryImage
+from partlens.client.report.sources import QueryPicture
 from partlens.client.sync_client import Client
 from partlens.common.files import read_file
 
@@ -38,15 +39,24 @@ class QueryImages:
         earlier = (QueryId(id) for id in self.query_ids)
         return [*self.pictures, *gallery, *earlier]
 
-    @property
-    def names(self) -> list[str]:
-        """What a report calls the images."""
-        return [*self.files, *self.gallery_ids, *self.query_ids]
+    def to_show(self, client: Client) -> list[QueryPicture]:
+        """The images as a report shows them."""
+        given = map(QueryPicture.given, self.pictures, self.files)
+        stored = (picture_of(GalleryImageId(id), client) for id in self.gallery_ids)
+        earlier = (picture_of(QueryId(id), client) for id in self.query_ids)
+        return [*given, *stored, *earlier]
 
-    def to_show(self, client: Client) -> list[bytes]:
-        """Encoded pictures for a report; b"" for a query id, since its picture is not kept."""
-        thumbnails = [client.get_image(id)[1] for id in self.gallery_ids]
-        return [*self.pictures, *thumbnails, *[b""] * len(self.query_ids)]
+
+def picture_of(image: QueryImage, client: Client) -> QueryPicture:
+    """An image as a report shows it."""
+    match image:
+        case GalleryImageId(id):
+            known, thumbnail = client.get_image(id)
+            return QueryPicture(id, thumbnail, digest=known.media_digest)
+        case QueryId(id):
+            return QueryPicture(id)
+        case data:
+            return QueryPicture.given(data)
 
 
 def image_options(command: Callable[..., Any]) -> Callable[..., Any]:
