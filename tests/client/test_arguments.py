@@ -25,6 +25,7 @@ from partlens.client import (
     Mark,
     Mask,
     Metadata,
+    PairSelection,
     Point,
     Polygon,
     QueryId,
@@ -47,6 +48,7 @@ AnyFilter: Any = Filter
 AnyMark: Any = Mark
 AnyMetadata: Any = Metadata
 AnyUpload: Any = Upload
+AnyPairs: Any = PairSelection
 NAN, INF, HUGE = float("nan"), float("inf"), 10**400
 NOT_NUMBERS: list[Any] = ["5", b"5", True, [1], object(), 1j, NAN, INF, -INF, HUGE]
 NOT_SECONDS: list[Any] = [*NOT_NUMBERS, 0, -1, -1e-9, 1e300, np.float32("nan")]
@@ -145,6 +147,13 @@ HOSTILE: dict[str, list[Any]] = {
     "regions": ["0,0,5,5", 5, None, *([bad] for bad in NOT_REGIONS)],
     "query_regions": ["0,0,5,5", 5, None, *([bad] for bad in NOT_REGIONS)],
     "retrieved_regions": ["0,0,5,5", 5, None, *([bad] for bad in NOT_REGIONS)],
+    "pairs": [
+        5,
+        "query",
+        *(AnyPairs(side=bad) for bad in ("left", None, 1, ["query"])),
+        *(AnyPairs(positions=bad) for bad in ("12", 5, None, {1: 2})),
+        *(AnyPairs(positions=[bad]) for bad in (*NOT_COUNTS, 2**32)),
+    ],
     "regions_to_find": [[bad] for bad in NOT_QUERY_REGIONS],
 }
 USUAL: dict[str, Any] = {

@@ -36,6 +36,12 @@ from partlens.explainer.images import decode
 from partlens.explainer.model import read_spec
 
 
+def seen(width: int, height: int) -> Query:
+    """A query image that a model with a 2x2 grid sees whole."""
+    extent = Box(0, 0, width, height)
+    return Query("q", width, height, (2, 2), extent, Registration.nominal((2, 2)))
+
+
 @pytest.fixture
 def query(tmp_path: Path) -> Path:
     path = tmp_path / "query <&>.png"
@@ -228,7 +234,7 @@ def test_a_model_that_is_mostly_bias_is_warned_of(
     """On the terminal and on the page, with what it means and what to do."""
     warn_of_bias(share)
     printed = capsys.readouterr().err
-    answer = SearchAnswer([], "", [Query("q", 30, 44, (2, 2), Box(0, 0, 30, 44))], 1)
+    answer = SearchAnswer([], "", [seen(30, 44)], 1)
     page = search_page(answer, [picture(1)], [], bias_share=share)
     for text in (printed, page):
         assert ("maps explain only the rest of a similarity" in text) == warned
@@ -503,9 +509,7 @@ def test_a_page_shows_any_shape_with_any_thumbnail(size: tuple[int, int], thumbn
         QueryRegion(Point(1, 1), exclude=True),
         QueryRegion(Mask(np.ones((height, width), np.bool_)), weight=2),
     ]
-    page = search_page(
-        SearchAnswer(hits, "", [Query("q", width, height, (2, 2), box)], 1), [thumbnail], regions
-    )
+    page = search_page(SearchAnswer(hits, "", [seen(width, height)], 1), [thumbnail], regions)
     assert len(Page(page).pictures) == 1 + 2 + 1
     assert page.count("(no thumbnail)") == (0 if thumbnail == picture(1) else 2)
     assert "<i>" not in page.replace('<i role="img"', "")
@@ -529,8 +533,7 @@ def half_transparent() -> bytes:
 
 @pytest.mark.parametrize("data", [deep_ramp(), half_transparent(), picture(1)])
 def test_a_page_shows_a_query_as_the_server_decodes_it(data: bytes) -> None:
-    box = Box(0, 0, 30, 44)
-    answer = SearchAnswer([], "", [Query("q", 30, 44, (2, 2), box)], 1)
+    answer = SearchAnswer([], "", [seen(30, 44)], 1)
     (shown,) = Page(search_page(answer, [data], [])).pictures
     wanted = Image.fromarray(decode(data)).resize(shown.size, Image.Resampling.BICUBIC)
     # JPEG, in which the page holds it, changes a level here and there.
@@ -538,7 +541,7 @@ def test_a_page_shows_a_query_as_the_server_decodes_it(data: bytes) -> None:
 
 
 def test_a_page_says_why_a_query_is_not_shown() -> None:
-    answer = SearchAnswer([], "", [Query("q", 30, 44, (2, 2), Box(0, 0, 30, 44))], 1)
+    answer = SearchAnswer([], "", [seen(30, 44)], 1)
     assert "(picture not available)" in search_page(answer, [b""], [])
     assert "(not shown: the image is damaged" in search_page(answer, [picture(1)[:99]], [])
 

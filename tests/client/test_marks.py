@@ -15,6 +15,7 @@ from partlens.client import (
     Client,
     GalleryImageId,
     Mark,
+    PairSelection,
     Point,
     QueryRegion,
     ServerError,
@@ -22,6 +23,7 @@ from partlens.client import (
 )
 from partlens.client.cli.marks import MarkType
 from partlens.client.questions import QueryImage
+from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as pb
 from partlens.v1.part_search_service_pb2_grpc import (
     PartSearchServiceServicer,
@@ -111,8 +113,8 @@ def test_a_standing_query_takes_marks(served: Served, query: Path) -> None:
         client.delete_standing_query(one.id)
 
 
-def test_a_server_that_ignores_marks_is_an_error() -> None:
-    """A server that knows no marks answers as if there were none."""
+def test_a_server_that_ignores_marks_or_pairs_is_an_error() -> None:
+    """An earlier server answers as if there were none."""
     server = grpc.server(ThreadPoolExecutor(1))
     add_PartSearchServiceServicer_to_server(_Earlier(), server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -123,6 +125,9 @@ def test_a_server_that_ignores_marks_is_an_error() -> None:
             assert client.search_regions([b"picture"], [QueryRegion(BOX)]).hits == []
             with pytest.raises(ServerError, match="too old for marks"):
                 client.search_regions([b"picture"], [QueryRegion(BOX)], marks=marks)
+            assert client.explain_pair(b"a", b"b").pairs is None
+            with pytest.raises(ServerError, match="too old for pairs of positions"):
+                client.explain_pair(b"a", b"b", pairs=PairSelection())
     finally:
         server.stop(0).wait(20)
 
@@ -132,3 +137,15 @@ class _Earlier(PartSearchServiceServicer):
         self, request: pb.SearchRegionsRequest, context: grpc.ServicerContext
     ) -> pb.SearchRegionsResponse:
         return pb.SearchRegionsResponse(gallery_version=1)
+
+    def ExplainPair(
+        self, request: pb.ExplainPairRequest, context: grpc.ServicerContext
+    ) -> pb.ExplainPairResponse:
+        map, query = (
+            image_pb.ActivationMap(rows=1, cols=1, values=[0]),
+            image_pb.DescribedQuery(rows=1, cols=1),
+        )
+        return pb.ExplainPairResponse(
+            query_map=map, query_map_with_bias=map, retrieved_map=map, retrieved_map_with_bias=map,
+            query=query, retrieved=query,
+        )  # fmt: skip

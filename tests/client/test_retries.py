@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 
 from partlens.client import (
@@ -20,7 +21,7 @@ from partlens.client import (
     UnavailableError,
     Upload,
 )
-from partlens.client.decoding import activation_map
+from partlens.client.decoding import activation_map, pair_matrix, query
 from partlens.client.retries import READS
 from partlens.v1 import (
     gallery_service_pb2,
@@ -53,9 +54,18 @@ ONCE: dict[str, Call] = {
 }
 # Of maps with one cell; answers to other methods may be empty.
 MAP = image_pb2.ActivationMap(rows=1, cols=1, values=[0.0])
-PAIR = part_search_service_pb2.ExplainPairResponse(
-    query_map=MAP, retrieved_map=MAP, query_map_with_bias=MAP, retrieved_map_with_bias=MAP
-).SerializeToString()
+QUERY = image_pb2.DescribedQuery(rows=1, cols=1)
+ANSWERS = {
+    "ExplainPair": part_search_service_pb2.ExplainPairResponse(
+        query_map=MAP,
+        retrieved_map=MAP,
+        query_map_with_bias=MAP,
+        retrieved_map_with_bias=MAP,
+        query=QUERY,
+        retrieved=QUERY,
+    ).SerializeToString(),
+    "DescribeQuery": part_search_service_pb2.DescribeQueryResponse(query=QUERY).SerializeToString(),
+}
 SERVICES = [
     service
     for module in (part_search_service_pb2, gallery_service_pb2, standing_query_service_pb2)
@@ -90,7 +100,7 @@ class Failing(grpc.GenericRpcHandler):
                 context.abort(grpc.StatusCode.UNAVAILABLE, "lost")
             for _ in requests:
                 pass
-            yield PAIR if name == "ExplainPair" else b""
+            yield ANSWERS.get(name, b"")
 
         return grpc.stream_stream_rpc_method_handler(answer)
 
@@ -221,3 +231,47 @@ def test_a_map_that_cannot_be_read_is_the_servers_error() -> None:
     ):
         with pytest.raises(ServerError, match="a map that cannot be read"):
             activation_map(wrong)
+
+
+def test_a_query_image_that_cannot_be_read_is_the_servers_error() -> None:
+    spread = image_pb2.DescribedQuery(rows=2, cols=1, row_centres=[0.2, 0.9])
+    assert query(spread).registration.rows.centres == pytest.approx((0.2, 0.9))
+    assert query(spread).registration.cols.centres == (0.5,)
+    for wrong in (
+        image_pb2.DescribedQuery(),
+        image_pb2.DescribedQuery(rows=2),
+        image_pb2.DescribedQuery(rows=2**32 - 1, cols=1),
+        image_pb2.DescribedQuery(rows=1, cols=2**31),
+        image_pb2.DescribedQuery(rows=2, cols=1, row_centres=[0.7, 0.2]),
+        image_pb2.DescribedQuery(rows=2, cols=1, row_centres=[0.5]),
+        image_pb2.DescribedQuery(rows=2, cols=1, col_centres=[float("nan")]),
+    ):
+        with pytest.raises(ServerError, match="a query image that cannot be read"):
+            query(wrong)
+
+
+def test_pairs_that_cannot_be_read_are_the_servers_error() -> None:
+    usual: dict[str, Any] = {
+        "positions": [3, 0],
+        "values": np.array([1, 2, 3, 4, 5, -6], "<f2").tobytes(),
+        "scale": 0.5,
+        "bias": [7, 8],
+        "other_bias": [1, 2, 3],
+    }
+    found = pair_matrix(part_search_service_pb2.PairMatrix(**usual))
+    assert (found.side, found.positions) == ("retrieved", (3, 0))
+    np.testing.assert_array_equal(found.values, [[0.5, 1, 1.5], [2, 2.5, -3]])
+    wrong: list[dict[str, Any]] = [
+        {"values": b""},
+        {"values": usual["values"][:-1]},
+        {"values": usual["values"] + b"ab"},
+        {"values": np.array([1, 2, 3, 4, 5, np.inf], "<f2").tobytes()},
+        {"scale": float("nan")},
+        {"scale": 1e300},
+        {"bias": [7]},
+        {"positions": [3]},
+        {"other_bias": [1, 2]},
+    ]
+    for change in wrong:
+        with pytest.raises(ServerError, match="pairs of positions that cannot be read"):
+            pair_matrix(part_search_service_pb2.PairMatrix(**usual | change))

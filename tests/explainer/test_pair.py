@@ -177,3 +177,70 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ShapeError, match="zero length"):
         zero = Decomposition(torch.zeros(1, 5), torch.zeros(5), (1, 1))
         PairExplanation(zero, decomposition((1, 1), 5, 0))
+
+
+@given(pairs(), st.data())
+def test_pairs_of_positions_equal_a_loop_and_give_every_partial_map(
+    pair: PairExplanation, data: st.DataObject
+) -> None:
+    for side, other, of, partial, constant in (
+        (
+            pair.query,
+            pair.retrieved,
+            pair.pairs_of_query,
+            pair.partial_map_of_retrieved,
+            pair.partial_constant_of_retrieved,
+        ),
+        (
+            pair.retrieved,
+            pair.query,
+            pair.pairs_of_retrieved,
+            pair.partial_map_of_query,
+            pair.partial_constant_of_query,
+        ),
+    ):
+        count = len(side.contributions)
+        rows = data.draw(st.lists(st.integers(0, count - 1), min_size=1, unique=True))
+        found = of(rows)
+        naive = [
+            [float(side.contributions[p] @ c) / pair.normaliser for c in other.contributions]
+            for p in rows
+        ]
+        np.testing.assert_allclose(found.values, naive, atol=1e-12)
+        # A region of these positions only.
+        shares = torch.linspace(1, 0.1, len(rows), dtype=torch.float64)
+        weights = torch.zeros(count, dtype=torch.float64)
+        weights[rows] = shares
+        torch.testing.assert_close(shares @ found.values, partial(weights).flatten())
+        assert float(shares @ found.bias) == pytest.approx(constant(weights), abs=1e-12)
+
+
+@given(pairs())
+def test_all_pairs_and_both_biases_are_the_four_terms_and_the_overall_maps(
+    pair: PairExplanation,
+) -> None:
+    ours, theirs, terms = (
+        pair.pairs_of_query(range(len(pair.query.contributions))),
+        pair.pairs_of_retrieved(range(len(pair.retrieved.contributions))),
+        pair.four_terms,
+    )
+    torch.testing.assert_close(ours.values, theirs.values.T)
+    for one, other in ((ours, theirs), (theirs, ours)):
+        torch.testing.assert_close(one.bias, other.other_bias)
+        assert float(one.values.sum()) == pytest.approx(terms.positions, abs=1e-12)
+    assert float(ours.bias.sum()) == pytest.approx(terms.query_positions_retrieved_bias, abs=1e-12)
+    assert float(theirs.bias.sum()) == pytest.approx(
+        terms.query_bias_retrieved_positions, abs=1e-12
+    )
+    # The whole query: its bias counts, and with the constant the map is the whole similarity.
+    whole = ours.values.sum(0) + ours.other_bias
+    torch.testing.assert_close(whole, pair.retrieved_map(with_bias=True).flatten())
+    constant = float(ours.bias.sum()) + terms.biases
+    assert float(whole.sum()) + constant == pytest.approx(pair.similarity, abs=1e-12)
+
+
+@pytest.mark.parametrize("position", [-1, 2])
+def test_a_position_outside_the_grid_is_refused(position: int) -> None:
+    pair = PairExplanation(decomposition((1, 2), 5, 0), decomposition((1, 3), 5, 1))
+    with pytest.raises(ShapeError, match=f"position {position} is not one of 0 to 1"):
+        pair.pairs_of_query([0, position])

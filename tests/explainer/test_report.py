@@ -180,6 +180,7 @@ def test_the_public_names_are_these() -> None:
         "PairReport",
         "Point",
         "Polygon",
+        "PositionPairs",
         "Preprocessing",
         "RegionError",
         "ShapeError",

@@ -62,10 +62,14 @@ class TinyNet(nn.Module):
         return embedded
 
 
-def tiny_model(name: str = "tiny", seed: int = 0) -> MetricModel:
-    """A live model with a 8x4 grid; another seed gives other weights."""
+def tiny_model(name: str = "tiny", seed: int = 0, size: tuple[int, int] = (32, 16)) -> MetricModel:
+    """A live model; another seed gives other weights.
+
+    Args:
+        size: (height, width) of its input; its grid has a fourth of them, usually 8x4.
+    """
     torch.manual_seed(seed)
-    preprocessing = Preprocessing(height=32, width=16)
+    preprocessing = Preprocessing(*size)
     return MetricModel.from_module(
         TinyNet().eval(), feature_layer="features", preprocessing=preprocessing, name=name
     )

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.client.questions import Side
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box
 from partlens.common.registration import Registration
@@ -45,6 +45,7 @@ class Query:
         width, height: size of the upright image, in pixels.
         grid: (rows, cols) of its maps.
         extent: rectangle of the image that the model sees.
+        registration: where the cells of its maps look, as fractions of the extent.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Query:
     height: int
     grid: tuple[int, int]
     extent: Box
+    registration: Registration
 
 
 @dataclass(frozen=True)
@@ -135,14 +137,43 @@ class PartialMap:
         constant: what that image's bias adds.
     """
 
-    side: Literal["query", "retrieved"]
+    side: Side
     map: ActivationMap
     constant: float
 
 
 @dataclass(frozen=True, eq=False)
+class PairMatrix:
+    """What pairs of positions add to the similarity: I positions of one image, the rows, with all
+    P positions of the other.
+
+    For a region of the rows' image that covers only these positions, `weights @ values` is the
+    partial map and `weights @ bias` its constant. For that whole image, if the rows are all its
+    positions, the map is `values.sum(0) + other_bias`.
+
+    Attributes:
+        side: image that the rows belong to.
+        positions: position of each row, row-major over the grid, from 0.
+        values: shape [I, P]; sent in half precision: each is off by at most 2**-11 of itself, or
+            2**-39 of the largest.
+        bias: what the other image's bias adds to each row, shape [I].
+        other_bias: what the bias of the rows' image adds at each position of the other, shape [P].
+    """
+
+    side: Side
+    positions: tuple[int, ...]
+    values: FloatArray
+    bias: FloatArray
+    other_bias: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class PairAnswer:
-    """Why two images are similar; see ExplainPairResponse in the .proto files."""
+    """Why two images are similar; see ExplainPairResponse in the .proto files.
+
+    Attributes:
+        pairs: None if they were not requested.
+    """
 
     similarity: float
     terms: SimilarityTerms
@@ -153,6 +184,7 @@ class PairAnswer:
     partial_maps: Sequence[PartialMap]
     query: Query
     retrieved: Query
+    pairs: PairMatrix | None = None
     request_id: str = ""
 
 
@@ -229,6 +261,7 @@ class Limits:
     search_page_size: int
     list_page_size: int
     marks: int
+    pairs: int
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ from partlens.client.errors import (
 from partlens.client.questions import (
     MapKind,
     Mark,
+    PairSelection,
     QueryId,
     QueryImage,
     QueryRegion,
@@ -159,10 +160,7 @@ class AsyncClient:
         """Send a search that exists as a message, such as that of a report."""
         response, id = await self._ask_with_id(self._search.SearchRegions, request, deadline)
         if len(response.marks) != len(request.marks):
-            raise ServerError(
-                f"the server at {self._route} is too old for marks, and ignored them",
-                grpc.StatusCode.UNIMPLEMENTED,
-            )
+            raise self._too_old("marks")
         return replace(decoding.search(response), request_id=id)
 
     async def search_pages(
@@ -228,13 +226,18 @@ class AsyncClient:
         *,
         query_regions: Sequence[Region] = (),
         retrieved_regions: Sequence[Region] = (),
+        pairs: PairSelection | None = None,
         deadline: float | None = None,
     ) -> PairAnswer:
         """Decompose the similarity of two images by position.
 
         The partial maps are those of query_regions, then those of retrieved_regions.
+
+        Args:
+            pairs: also return what these pairs of positions add; None for none. The partial map of
+                any region follows from them without another call.
         """
-        request = encoding.pair(query, retrieved, query_regions, retrieved_regions)
+        request = encoding.pair(query, retrieved, query_regions, retrieved_regions, pairs)
         return await self.send_pair(request, deadline=deadline)
 
     async def send_pair(
@@ -242,6 +245,8 @@ class AsyncClient:
     ) -> PairAnswer:
         """Send a pair that exists as a message, such as that of a report."""
         response, id = await self._ask_with_id(self._search.ExplainPair, request, deadline)
+        if request.HasField("pairs") and not response.HasField("pairs"):
+            raise self._too_old("pairs of positions")
         return replace(decoding.pair(response), request_id=id)
 
     async def report_search(
@@ -513,6 +518,12 @@ class AsyncClient:
     ) -> tuple[Any, str]:
         with self._errors():
             return await answered_async(method, request, self._within(deadline), self._metadata)
+
+    def _too_old(self, what: str) -> ServerError:
+        return ServerError(
+            f"the server at {self._route} is too old for {what}, and ignored them",
+            grpc.StatusCode.UNIMPLEMENTED,
+        )
 
     def _within(self, deadline: float | None) -> float:
         return self.deadline if deadline is None else checks.seconds("deadline", deadline)

@@ -15,6 +15,7 @@ from partlens.client.answers import (
     Limits,
     Model,
     PairAnswer,
+    PairMatrix,
     PartialMap,
     Query,
     ReportFile,
@@ -23,6 +24,7 @@ from partlens.client.answers import (
     UpsertAnswer,
 )
 from partlens.client.errors import ServerError
+from partlens.client.questions import Side
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box
 from partlens.common.registration import Axis, Registration
@@ -31,6 +33,9 @@ from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import region_pb2 as region_pb
 from partlens.v1 import report_service_pb2 as report_pb
+
+_MOST_CELLS = 65_536
+"""Most rows or columns of a map: the length of an axis is allocated before its values are seen."""
 
 
 def search(message: search_pb.SearchRegionsResponse) -> SearchAnswer:
@@ -58,7 +63,7 @@ def pair(message: search_pb.ExplainPairResponse) -> PairAnswer:
         retrieved_map_with_bias=activation_map(message.retrieved_map_with_bias),
         partial_maps=[
             PartialMap(
-                "query" if one.side == search_pb.PAIR_SIDE_QUERY else "retrieved",
+                _side(one.side),
                 activation_map(one.map),
                 one.constant,
             )
@@ -66,6 +71,33 @@ def pair(message: search_pb.ExplainPairResponse) -> PairAnswer:
         ],
         query=query(message.query),
         retrieved=query(message.retrieved),
+        pairs=pair_matrix(message.pairs) if message.HasField("pairs") else None,
+    )
+
+
+def pair_matrix(message: search_pb.PairMatrix) -> PairMatrix:
+    """Pairs of positions; values float32 [I, P].
+
+    Raises:
+        ServerError: the message is not such a matrix.
+    """
+    rows, cols = len(message.positions), len(message.other_bias)
+    try:
+        if len(message.bias) != rows:
+            raise ValueError(f"{len(message.bias)} values of bias for {rows} rows")
+        sent = np.frombuffer(message.values, "<f2").reshape(rows, cols)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = np.asarray(sent * np.float64(message.scale), np.float32)
+        if not np.isfinite(values).all():
+            raise ValueError("a value that is not a finite number")
+    except ValueError as error:
+        raise _unreadable("pairs of positions", error) from error
+    return PairMatrix(
+        _side(message.side),
+        tuple(message.positions),
+        values,
+        np.array(message.bias, np.float32),
+        np.array(message.other_bias, np.float32),
     )
 
 
@@ -115,6 +147,7 @@ def gallery(message: gallery_pb.GetGalleryResponse) -> GalleryAnswer:
             limits.search_page_size,
             limits.list_page_size,
             limits.marks,
+            limits.pairs,
         ),
     )
 
@@ -134,13 +167,22 @@ def image(message: image_pb.GalleryImage) -> GalleryImage:
 
 
 def query(message: image_pb.DescribedQuery) -> Query:
-    """A query image as the server keeps it."""
+    """A query image as the server keeps it.
+
+    Raises:
+        ServerError: its maps would have an impossible grid.
+    """
+    try:
+        looks = _registration(message)
+    except ValueError as error:
+        raise _unreadable("a query image", error) from error
     return Query(
         message.query_id,
         message.width,
         message.height,
         (message.rows, message.cols),
         box(message.extent),
+        looks,
     )
 
 
@@ -152,18 +194,33 @@ def activation_map(message: image_pb.ActivationMap) -> ActivationMap:
     """
     try:
         values = np.array(message.values, np.float32).reshape(message.rows, message.cols)
-        looks = Registration(
-            _axis(message.rows, message.row_centres), _axis(message.cols, message.col_centres)
-        )
-        return ActivationMap(values, box(message.extent), looks)
+        return ActivationMap(values, box(message.extent), _registration(message))
     except ValueError as error:
-        raise ServerError(
-            f"the server sent a map that cannot be read: {error}", grpc.StatusCode.INTERNAL
-        ) from error
+        raise _unreadable("a map", error) from error
+
+
+def _registration(message: image_pb.ActivationMap | image_pb.DescribedQuery) -> Registration:
+    return Registration(
+        _axis(message.rows, message.row_centres), _axis(message.cols, message.col_centres)
+    )
 
 
 def _axis(cells: int, centres: Sequence[float]) -> Axis:
+    if not 0 < cells <= _MOST_CELLS:
+        raise ValueError(f"a grid with a side of {cells} cells; expected 1 to {_MOST_CELLS}")
+    if centres and len(centres) != cells:
+        raise ValueError(f"{len(centres)} centres for {cells} cells")
     return Axis(tuple(centres)) if centres else Axis.nominal(cells)
+
+
+def _side(given: int) -> Side:
+    return "query" if given == search_pb.PAIR_SIDE_QUERY else "retrieved"
+
+
+def _unreadable(what: str, error: ValueError) -> ServerError:
+    return ServerError(
+        f"the server sent {what} that cannot be read: {error}", grpc.StatusCode.INTERNAL
+    )
 
 
 def box(message: region_pb.Box) -> Box:

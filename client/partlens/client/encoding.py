@@ -13,6 +13,7 @@ from partlens.client.questions import (
     GalleryImageId,
     MapKind,
     Mark,
+    PairSelection,
     QueryId,
     QueryImage,
     QueryRegion,
@@ -126,8 +127,9 @@ def pair(
     retrieved: QueryImage,
     of_query: Sequence[Region],
     of_retrieved: Sequence[Region],
+    pairs: PairSelection | None = None,
 ) -> search_pb.ExplainPairRequest:
-    """A pair to explain, with regions of either image."""
+    """A pair to explain, with regions of either image and pairs of positions."""
     return search_pb.ExplainPairRequest(
         query=query_image(query, "query"),
         retrieved=query_image(retrieved, "retrieved"),
@@ -136,6 +138,7 @@ def pair(
             for side, given in (("query", of_query), ("retrieved", of_retrieved))
             for one in _regions(f"{side}_regions", given)
         ],
+        pairs=None if pairs is None else _pairs(pairs),
     )
 
 
@@ -230,6 +233,16 @@ def _mark(value: Mark, name: str) -> search_pb.Mark:
         region_index=None if about is None else checks.whole(f"{name}.about", about),
         weight=None if weight is None else checks.not_negative(f"{name}.weight", weight),
         unlike=checks.flag(f"{name}.unlike", value.unlike),
+    )
+
+
+def _pairs(value: PairSelection) -> search_pb.PairSelection:
+    if not isinstance(value, PairSelection):
+        raise RequestError(f"pairs must be a PairSelection, not {value!r:.60}", "pairs")
+    given = checks.several("pairs.positions", value.positions)
+    return search_pb.PairSelection(
+        side=SIDES[checks.choice("pairs.side", value.side, SIDES)],
+        positions=[checks.whole(f"pairs.positions[{i}]", one) for i, one in enumerate(given)],
     )
 
 

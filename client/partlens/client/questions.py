@@ -1,5 +1,6 @@
 """Inputs of a server's methods: images, regions and conditions, as plain values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,6 +12,7 @@ Score = Literal["default", "context", "whole", "part"]
 similar the whole image is to the region with its surroundings."""
 MapKind = Literal["none", "score", "overall", "regions"]
 ReportFormat = Literal["html", "pdf"]
+Side = Literal["query", "retrieved"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,20 @@ class Mark:
     about: int | None = None
     weight: float | None = None
     unlike: bool = False
+
+
+@dataclass(frozen=True)
+class PairSelection:
+    """Which pairs of positions to explain: some positions of one image, each with all of the other.
+
+    Attributes:
+        side: the image whose positions are given.
+        positions: their numbers, row-major over the grid, from 0, each once; empty for all. See
+            Limits.pairs for the most pairs.
+    """
+
+    side: Side = "query"
+    positions: Sequence[int] = ()
 
 
 @dataclass(frozen=True, eq=False)

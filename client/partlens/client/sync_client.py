@@ -42,6 +42,7 @@ from partlens.client.errors import (
 from partlens.client.questions import (
     MapKind,
     Mark,
+    PairSelection,
     QueryId,
     QueryImage,
     QueryRegion,
@@ -158,10 +159,7 @@ class Client:
         """Send a search that exists as a message, such as that of a report."""
         response, id = self._ask_with_id(self._search.SearchRegions, request, deadline)
         if len(response.marks) != len(request.marks):
-            raise ServerError(
-                f"the server at {self._route} is too old for marks, and ignored them",
-                grpc.StatusCode.UNIMPLEMENTED,
-            )
+            raise self._too_old("marks")
         return replace(decoding.search(response), request_id=id)
 
     def search_pages(
@@ -227,13 +225,18 @@ class Client:
         *,
         query_regions: Sequence[Region] = (),
         retrieved_regions: Sequence[Region] = (),
+        pairs: PairSelection | None = None,
         deadline: float | None = None,
     ) -> PairAnswer:
         """Decompose the similarity of two images by position.
 
         The partial maps are those of query_regions, then those of retrieved_regions.
+
+        Args:
+            pairs: also return what these pairs of positions add; None for none. The partial map of
+                any region follows from them without another call.
         """
-        request = encoding.pair(query, retrieved, query_regions, retrieved_regions)
+        request = encoding.pair(query, retrieved, query_regions, retrieved_regions, pairs)
         return self.send_pair(request, deadline=deadline)
 
     def send_pair(
@@ -241,6 +244,8 @@ class Client:
     ) -> PairAnswer:
         """Send a pair that exists as a message, such as that of a report."""
         response, id = self._ask_with_id(self._search.ExplainPair, request, deadline)
+        if request.HasField("pairs") and not response.HasField("pairs"):
+            raise self._too_old("pairs of positions")
         return replace(decoding.pair(response), request_id=id)
 
     def report_search(
@@ -505,6 +510,12 @@ class Client:
     ) -> tuple[Any, str]:
         with self._errors():
             return answered(method, request, self._within(deadline), self._metadata)
+
+    def _too_old(self, what: str) -> ServerError:
+        return ServerError(
+            f"the server at {self._route} is too old for {what}, and ignored them",
+            grpc.StatusCode.UNIMPLEMENTED,
+        )
 
     def _within(self, deadline: float | None) -> float:
         return self.deadline if deadline is None else checks.seconds("deadline", deadline)

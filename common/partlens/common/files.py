@@ -4,7 +4,7 @@ import errno
 import os
 import re
 import stat
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 # Arrow and Lance give only the number, FAISS only the text.
 _NO_DESCRIPTOR = re.compile(
@@ -12,6 +12,8 @@ _NO_DESCRIPTOR = re.compile(
     rf"|{re.escape(os.strerror(errno.EMFILE))}|{re.escape(os.strerror(errno.ENFILE))}"
 )
 
+# Needs no right to list the folder.
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 _KINDS = (
     (stat.S_ISFIFO, "a FIFO"),
     (stat.S_ISSOCK, "a socket"),
@@ -54,6 +56,43 @@ def read_file(path: Path, max_bytes: int = -1) -> bytes:
         data: bytes | None = file.read(max_bytes)
     if data is None:  # some files in /proc would block
         raise BlockingIOError(errno.EAGAIN, "has nothing to read yet", str(path))
+    return data
+
+
+def read_below(folder: Path, path: PurePosixPath, max_bytes: int) -> bytes:
+    """The bytes of a regular file below a folder, at most max_bytes of them.
+
+    Links are followed only to places below the folder, even if others change the path meanwhile.
+
+    Args:
+        path: relative to the folder, without "..".
+
+    Raises:
+        OSError: it is missing, not readable, not below the folder, or not a regular file.
+    """
+    root = os.path.realpath(folder)
+    real = os.path.realpath(os.path.join(root, path))
+    if ".." in path.parts or path.is_absolute() or not PurePosixPath(real).is_relative_to(root):
+        raise PermissionError(errno.EACCES, f"is not below {root}", real)
+    parts = PurePosixPath(real).relative_to(root).parts
+    # From here on no link is followed: what was resolved is opened, or nothing.
+    held = os.open(root, _FOLDER)
+    try:
+        for part in parts[:-1]:
+            inner = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=held)
+            os.close(held)
+            held = inner
+        name = parts[-1] if parts else "."
+        _require(os.stat(name, dir_fd=held, follow_symlinks=False), real)
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+        handle = os.open(name, flags, dir_fd=held)
+    finally:
+        os.close(held)
+    with open(handle, "rb") as file:
+        _require(os.fstat(handle), real)
+        data: bytes | None = file.read(max_bytes)
+    if data is None:
+        raise BlockingIOError(errno.EAGAIN, "has nothing to read yet", real)
     return data
 
 

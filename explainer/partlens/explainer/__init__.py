@@ -16,7 +16,7 @@ from partlens.explainer.errors import (
 from partlens.explainer.images import decode
 from partlens.explainer.maps import upsample
 from partlens.explainer.model import Decompositions, MetricModel
-from partlens.explainer.pair import FourTerms, PairExplanation
+from partlens.explainer.pair import FourTerms, PairExplanation, PositionPairs
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.regions import position_weights
 from partlens.explainer.report import PairReport, SignedMap, explain_pairs
@@ -42,6 +42,7 @@ __all__ = [
     "PairReport",
     "Point",
     "Polygon",
+    "PositionPairs",
     "Preprocessing",
     "RegionError",
     "ShapeError",

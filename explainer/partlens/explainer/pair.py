@@ -1,5 +1,6 @@
 """Explains why two images are similar: Eq. 3 of Zhu, Yang, Chen (2021), split over positions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -21,6 +22,26 @@ class FourTerms(NamedTuple):
     query_positions_retrieved_bias: float
     query_bias_retrieved_positions: float
     biases: float
+
+
+class PositionPairs(NamedTuple):
+    """What pairs of positions add to the similarity: I positions of one image, the rows, with all
+    P positions of the other.
+
+    The partial map of a region of the rows' image that covers only these positions is
+    weights @ values, and its constant weights @ bias. For the whole of that image, if the rows are
+    all its positions, the map is values.sum(0) + other_bias and the constant the rest of the
+    similarity.
+
+    Attributes:
+        values: c_i . c_p / Z, signed, shape [I, P].
+        bias: c_i . b / Z, b the bias of the other image, shape [I].
+        other_bias: b . c_p / Z, b the bias of the rows' image, shape [P].
+    """
+
+    values: torch.Tensor
+    bias: torch.Tensor
+    other_bias: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -117,13 +138,31 @@ class PairExplanation:
         feature = self.retrieved.partial_feature(retrieved_weights)
         return float(feature @ self.query.bias) / self.normaliser
 
+    def pairs_of_query(self, positions: Sequence[int]) -> PositionPairs:
+        """Pairs of some positions of the query, the rows, with all of the retrieved image.
+
+        Args:
+            positions: numbers of the rows' positions, row-major over the grid, from 0.
+
+        Raises:
+            ShapeError: a position outside the grid.
+        """
+        return self._pairs(self.query, self.retrieved, positions)
+
+    def pairs_of_retrieved(self, positions: Sequence[int]) -> PositionPairs:
+        """Pairs of some positions of the retrieved image, the rows, with all of the query.
+
+        Arguments and errors as in pairs_of_query.
+        """
+        return self._pairs(self.retrieved, self.query, positions)
+
     def region_matrix(
         self, query_weights: torch.Tensor, retrieved_weights: torch.Tensor
     ) -> torch.Tensor:
         """f_i . f_j / Z for each region i of the query and j of the retrieved image.
 
         If the regions of each image cover every position once, the matrix adds up to the first of
-        the four terms. With one region per position it is the point-to-point map.
+        the four terms. pairs_of_query gives the matrix of single positions.
 
         Args:
             query_weights: fraction of each query position that region i covers, 0..1, shape [I, P].
@@ -149,6 +188,20 @@ class PairExplanation:
             name: float(extra @ other.embedding) / self.normaliser
             for name, extra in side.extras.items()
         }
+
+    def _pairs(
+        self, side: Decomposition, other: Decomposition, positions: Sequence[int]
+    ) -> PositionPairs:
+        count = len(side.contributions)
+        for position in positions:
+            if not 0 <= position < count:
+                raise ShapeError(f"position {position} is not one of 0 to {count - 1}")
+        rows = side.contributions[torch.tensor(positions, dtype=torch.long)]
+        return PositionPairs(
+            rows @ other.contributions.T / self.normaliser,
+            rows @ other.bias / self.normaliser,
+            other.contributions @ side.bias / self.normaliser,
+        )
 
     def _against(self, feature: torch.Tensor, side: Decomposition) -> torch.Tensor:
         return (side.contributions @ feature).reshape(side.grid) / self.normaliser

@@ -13,7 +13,8 @@ IndexerError
 │   ├── StorageError          the disk refused a write: full, read-only, failing
 │   └── InvalidImageError     the gallery cannot store this image
 │       └── InvalidMetadataError  a metadata field is not allowed
-└── SourceError               a folder or manifest cannot be read
+├── SourceError               a folder or manifest cannot be read
+└── OriginalError             the original of an image cannot be read, or has changed
 """
 
 from partlens.common.files import lacks_descriptors
@@ -117,3 +118,7 @@ class InvalidMetadataError(InvalidImageError, MetadataError):
 
 class SourceError(IndexerError):
     """A folder or manifest cannot be read."""
+
+
+class OriginalError(IndexerError):
+    """The original of an image cannot be read, or has changed since it was indexed."""

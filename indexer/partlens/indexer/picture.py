@@ -17,6 +17,8 @@ from partlens.indexer.gallery import NewImage
 from partlens.indexer.gallery.records import FloatArray
 
 THUMBNAIL_SIDE = 160
+_LONGEST_JPEG = 65_500
+"""Pixels of a side; beyond it, libjpeg refuses to write."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +85,17 @@ def media_digest(data: bytes) -> str:
 
 def thumbnail(image: NDArray[np.uint8]) -> bytes:
     """A JPEG of an image [height, width, 3]; its longest side has at most THUMBNAIL_SIDE pixels."""
+    return reduced(image, THUMBNAIL_SIDE, quality=85)
+
+
+def reduced(image: NDArray[np.uint8], max_side: int, quality: int) -> bytes:
+    """A JPEG of an image [height, width, 3], without EXIF.
+
+    Args:
+        max_side: most pixels of its longest side, at least 1; it is never enlarged.
+    """
     small, out = Image.fromarray(image), io.BytesIO()
-    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    small.save(out, "JPEG", quality=85)
+    side = min(max_side, _LONGEST_JPEG)
+    small.thumbnail((side, side))
+    small.save(out, "JPEG", quality=quality)
     return out.getvalue()

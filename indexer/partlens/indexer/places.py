@@ -1,7 +1,8 @@
 """Files as a gallery names them: their uri, and the folder that starts a derived id."""
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote_to_bytes, urlsplit
 
 
 def file_uri(path: Path) -> str:
@@ -14,6 +15,32 @@ def file_uri(path: Path) -> str:
     # Links behind the last ".." stay, as they do in a path without one.
     last = max((at for at, part in enumerate(parts, start=1) if part == ".."), default=0)
     return Path(os.path.realpath(Path("/", *parts[:last])), *parts[last:]).as_uri()
+
+
+def path_of(uri: str) -> PurePosixPath | None:
+    """The absolute path that a uri names on this machine; None if it names none.
+
+    That is a file: URI without a host, or a path. Looks at no file.
+
+    >>> path_of("file:///data/a%20b.jpg"), path_of("/data/a%20b.jpg")
+    (PurePosixPath('/data/a b.jpg'), PurePosixPath('/data/a%20b.jpg'))
+    >>> path_of("file://host/a.jpg"), path_of("https://a/b.jpg"), path_of("/data/../etc/x")
+    (None, None, None)
+    """
+    text = uri
+    if not uri.startswith("/"):
+        try:
+            parts = urlsplit(uri)
+        except ValueError:
+            return None
+        beyond = parts.netloc not in ("", "localhost") or "?" in uri or "#" in uri
+        if parts.scheme != "file" or beyond:
+            return None
+        text = os.fsdecode(unquote_to_bytes(parts.path))
+    path = PurePosixPath(text)
+    if not path.is_absolute() or ".." in path.parts or "\0" in text:
+        return None
+    return path
 
 
 def id_below(folder: Path, name: str) -> str:

@@ -251,7 +251,7 @@ class Model(_message.Message):
     def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., input_width: _Optional[int] = ..., input_height: _Optional[int] = ..., rows: _Optional[int] = ..., cols: _Optional[int] = ..., dimensions: _Optional[int] = ..., licence: _Optional[str] = ..., bias_share: _Optional[float] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("request_bytes", "image_pixels", "query_images", "regions", "search_page_size", "list_page_size", "marks")
+    __slots__ = ("request_bytes", "image_pixels", "query_images", "regions", "search_page_size", "list_page_size", "marks", "pairs")
     REQUEST_BYTES_FIELD_NUMBER: _ClassVar[int]
     IMAGE_PIXELS_FIELD_NUMBER: _ClassVar[int]
     QUERY_IMAGES_FIELD_NUMBER: _ClassVar[int]
@@ -259,6 +259,7 @@ class Limits(_message.Message):
     SEARCH_PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     LIST_PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     MARKS_FIELD_NUMBER: _ClassVar[int]
+    PAIRS_FIELD_NUMBER: _ClassVar[int]
     request_bytes: int
     image_pixels: int
     query_images: int
@@ -266,4 +267,5 @@ class Limits(_message.Message):
     search_page_size: int
     list_page_size: int
     marks: int
-    def __init__(self, request_bytes: _Optional[int] = ..., image_pixels: _Optional[int] = ..., query_images: _Optional[int] = ..., regions: _Optional[int] = ..., search_page_size: _Optional[int] = ..., list_page_size: _Optional[int] = ..., marks: _Optional[int] = ...) -> None: ...
+    pairs: int
+    def __init__(self, request_bytes: _Optional[int] = ..., image_pixels: _Optional[int] = ..., query_images: _Optional[int] = ..., regions: _Optional[int] = ..., search_page_size: _Optional[int] = ..., list_page_size: _Optional[int] = ..., marks: _Optional[int] = ..., pairs: _Optional[int] = ...) -> None: ...

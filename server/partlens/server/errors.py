@@ -5,6 +5,7 @@ ServerError
 │   └── PageTokenError     a page token that is invalid, or belongs to another request
 ├── StalePageError         the snapshot of a search's first page is no longer kept
 ├── UnknownQueryError      a query id that has been dropped or never existed
+├── PictureUnavailableError  a picture that the server cannot read or no longer keeps
 ├── UnknownStandingQueryError  the caller has no standing query with this id
 ├── StandingQueryError     a standing query that cannot be saved or read
 ├── UnauthenticatedError   a missing or invalid token
@@ -76,6 +77,10 @@ class UnknownQueryError(ServerError, LookupError):
             f"query id {id[:64]!r} is not known: the server keeps only the most recently used"
             " query images; send the picture again"
         )
+
+
+class PictureUnavailableError(ServerError, LookupError):
+    """A picture that the server cannot read, or no longer keeps."""
 
 
 class UnknownStandingQueryError(ServerError, LookupError):

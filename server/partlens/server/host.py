@@ -18,7 +18,12 @@ from partlens.server.calls import call as calls
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import CallerGoneError, NotReadyError
 from partlens.server.features.batcher import Batcher
-from partlens.server.features.cache import KeptQueries, QueryCache
+from partlens.server.features.cache import (
+    KeptPictures,
+    KeptQueries,
+    PictureCache,
+    QueryCache,
+)
 from partlens.server.features.query_features import QueryFeatures
 from partlens.server.limits.decoding_memory import DecodingMemory
 from partlens.server.limits.holders import share_of
@@ -90,14 +95,17 @@ class Host:
         batcher = Batcher(
             model, self.metrics.model, limits.pass_images, wait, limits.waiting_images
         )
-        cache: QueryCache = KeptQueries(limits.kept_queries)
+        cache: QueryCache = KeptQueries(limits.kept_queries, limits.kept_query_bytes)
+        pictures: PictureCache = KeptPictures(limits.kept_picture_bytes)
         peers = None
         if self.settings.redis.url:
             peers = Peers(self.settings.redis, engine.refresh_soon, self._report)
             cache = peers.share(cache, engine.spec, self.metrics.queries)
+            pictures = peers.share_pictures(pictures, engine.spec)
         features = QueryFeatures(
-            engine.spec.digest, self.run, self.decode, batcher, cache, self.metrics.queries
-        )
+            engine.spec.digest, self.run, self.decode, batcher, cache, pictures,
+            self.metrics.queries,
+        )  # fmt: skip
         standing = Standing(engine.whole, self.settings, self.metrics.standing, self._report)
         scrubber = self._scrub(engine.whole)
         self._loaded = _Loaded(engine, batcher, features, standing, peers, scrubber)

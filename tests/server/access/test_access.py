@@ -21,6 +21,7 @@ from partlens.client import (
     GalleryImageId,
     Metadata,
     NotFoundError,
+    PairSelection,
     QueryId,
     QueryRegion,
     UnavailableError,
@@ -141,6 +142,7 @@ async def test_an_image_of_another_camera_is_as_one_that_is_not_there(locked: Lo
                 client.get_image(image.id),
                 client.describe_query(image),
                 client.explain_pair(picture(0), image),
+                client.explain_pair(image, picture(0), pairs=PairSelection("retrieved")),
                 client.search_regions([image], REGION),
             ):
                 with pytest.raises(NotFoundError, match=f"has no image '{image.id}'"):

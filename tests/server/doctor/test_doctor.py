@@ -65,6 +65,14 @@ def ask(*texts: str) -> Result:
     return CliRunner().invoke(doctor, [part for text in texts for part in ("--set", text)])
 
 
+def test_folders_of_originals_that_are_not_there_are_complained_of(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    result = ask(f"server.originals={tmp_path}:{tmp_path / 'file'}:/nowhere")
+    assert result.exit_code == 1 and "originals: 1 of 3 folders" in result.stdout
+    for folder in (tmp_path / "file", "/nowhere"):
+        assert f"originals: {folder} is not a folder that can be entered" in result.stderr
+
+
 def test_what_the_settings_name_is_tried(tmp_path: Path) -> None:
     model, folder = model_folder(), tmp_path / "gallery"
     Gallery.create(folder, read_spec(model)).close()

@@ -46,6 +46,11 @@ REQUESTS = [
     pb.ExplainPairRequest(
         query=SHOWN, retrieved=STORED, regions=[pb.PairRegion(side="PAIR_SIDE_QUERY", region=BOX)]
     ),
+    pb.ExplainPairRequest(
+        query=STORED,
+        retrieved=SHOWN,
+        pairs=pb.PairSelection(side="PAIR_SIDE_RETRIEVED", positions=[5, 0, 31]),
+    ),
     pb.DescribeQueryRequest(image=STORED, regions=[BOX]),
     *upserts(12),
     STANDING,

@@ -13,6 +13,7 @@ from partlens.explainer.maps import upsample
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.spec import ModelSpec
 from partlens.server.messages.encoding import Encoder
+from partlens.server.query_images.query import Query
 from partlens.v1 import image_pb2 as image_pb
 
 LOOKS = Registration(Axis((0.2, 0.3, 0.6, 0.9)), Axis((0.1, 0.7)))
@@ -33,6 +34,19 @@ def test_a_client_draws_a_map_as_the_explainer_does(
         upsample(VALUES, size, spec.preprocessing, spec.registration),
         atol=1e-5,
     )
+
+
+@pytest.mark.parametrize("spec", [STRETCHED, CROPPED])
+@pytest.mark.parametrize("looks", [None, LOOKS])
+def test_a_query_image_has_the_place_of_its_maps(
+    spec: ModelSpec, looks: Registration | None
+) -> None:
+    encoder, size = Encoder(replace(spec, registered=looks)), (60, 40)
+    numbers = np.zeros((8, 8), np.float32)
+    sent = encoder.described(Query("q", size, numbers, numbers[0]))
+    query, map = decoding.query(sent), decoding.activation_map(encoder.map(VALUES, size))
+    assert (query.registration, query.extent) == (map.registration, map.extent)
+    assert query.grid == query.registration.grid == (4, 2)
 
 
 def test_a_map_of_an_older_server_is_drawn_evenly_spread() -> None:

@@ -1,6 +1,6 @@
 """Servers that share a Redis."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -17,14 +17,19 @@ from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceStub
 
 @asynccontextmanager
 async def replicas(
-    model: MetricModel, gallery: Gallery, folder: Path, redis: RedisServer, count: int = 2
+    model: MetricModel,
+    gallery: Gallery,
+    folder: Path,
+    store: RedisServer,
+    count: int = 2,
+    redis: Mapping[str, object] = {},
 ) -> AsyncIterator[list[Running]]:
     """Servers of one gallery that share a Redis; the first is the one over the given object."""
     async with AsyncExitStack() as stack:
         made = []
         for number in range(count):
             used = settings(
-                redis={**redis.values, "prefix": folder.name},
+                redis={**store.values, "prefix": folder.name, **redis},
                 access={"audit_log": folder / f"{number}.jsonl"},
             )
             opened = gallery if number == 0 else Gallery.open(gallery.path, model.spec)

@@ -73,6 +73,8 @@ def _query(query: Query) -> image_pb.DescribedQuery:
         rows=rows,
         cols=cols,
         extent=_box(query.extent),
+        row_centres=query.registration.rows.centres,
+        col_centres=query.registration.cols.centres,
     )
 
 

@@ -23,8 +23,10 @@ def rendered(template: str, bias_share: float, **values: object) -> str:
         bias_share: of the gallery's model; a large one is warned of.
     """
     warning = bias_warning(bias_share)
-    return _environment().get_template(template).render(
-        warning=warning, bias_share=bias_share, **values
+    return (
+        _environment()
+        .get_template(template)
+        .render(warning=warning, bias_share=bias_share, **values)
     )
 
 

@@ -1,5 +1,6 @@
 """The sections of the configuration: every setting, its default and its help text."""
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,8 +9,17 @@ from typing import Annotated, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from annotated_types import Ge, Gt, Le
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
+from pydantic_settings import NoDecode
 
 from partlens.client import address as addresses
 from partlens.client.errors import AddressError
@@ -20,6 +30,7 @@ from partlens.common.pictures import ImageLimits
 # Within what gRPC, Redis and the system's clocks can represent.
 _MOST = 2_000_000_000
 Count = Annotated[int, Ge(1), Le(_MOST)]
+Size = Annotated[int, Ge(0), Le(_MOST)]
 Rate = Annotated[float, Gt(0), Le(_MOST), Field(allow_inf_nan=False)]
 Timeout = Annotated[float, Gt(0), Le(2_000_000), Field(allow_inf_nan=False)]
 Share = Annotated[float, Gt(0), Le(1), Field(allow_inf_nan=False)]
@@ -51,6 +62,10 @@ def _url(text: str, ports: Mapping[str, int]) -> str:
         raise PydanticCustomError("password", "{problem}", {"problem": error.problem}) from error
 
 
+def _folders(given: object) -> object:
+    return [one for one in given.split(os.pathsep) if one] if isinstance(given, str) else given
+
+
 def _checked(check: Callable[[], str]) -> str:
     try:
         return check()
@@ -62,6 +77,8 @@ ServerAddress = Annotated[str, AfterValidator(_server_address)]
 """HOST:PORT to connect to."""
 ListeningAddress = Annotated[str, AfterValidator(_listening_address)]
 """HOST:PORT to listen on; port 0 picks a free port."""
+Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_folders)]
+"""Folders; a text names several like PATH does."""
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 """http:// or https:// address."""
 
@@ -88,6 +105,8 @@ class ServerSection(Section):
     """model folder; required"""
     gallery: Path | None = None
     """gallery folder; required"""
+    originals: Folders = ()
+    """folders of the originals that GetPicture may read, as the images' uris name them"""
     listen: ListeningAddress = "127.0.0.1:50051"
     """HOST:PORT to listen on; port 0 picks a free port"""
     address_file: Path | None = None
@@ -130,8 +149,8 @@ class LimitsSection(Section):
     """most regions in one request"""
     marks: Count = 16
     """most marked images (more or less like this) in one search"""
-    pair_positions: Count = 1024
-    """most positions named in one request for pairs of positions"""
+    pairs: Count = 65_536
+    """most pairs of positions in one explanation"""
     corners: Count = 10_000
     """most corners of all polygons in one request"""
     filter_values: Count = 1000
@@ -154,8 +173,12 @@ class LimitsSection(Section):
     """most hits over all pages of a search"""
     list_page_size: Count = 1000
     """most images on one page of a listing"""
-    kept_queries: Count = 256
-    """query images kept for later calls, each rows * cols * dimensions * 4 bytes"""
+    kept_queries: Count = 4096
+    """most query images kept for later calls, each rows * cols * dimensions * 4 bytes"""
+    kept_query_bytes: Count = 256 * 2**20
+    """most bytes of the features of kept query images"""
+    kept_picture_bytes: Size = 256 * 2**20
+    """most bytes of kept pictures of query images, which GetPicture returns; 0 keeps none"""
     upsert_batch: Count = 32
     """most uploaded images in one commit; they wait for it in memory"""
     upsert_batch_bytes: Count = 64 * 2**20
@@ -265,7 +288,9 @@ class RedisSection(Section):
     prefix: str = "partlens"
     """prefix of every key, stream and channel name; use a different one for each gallery"""
     query_seconds: Count = 3600
-    """how long a query picture's features are kept in Redis after their last use"""
+    """how long a query picture and its features are kept in Redis after their last use"""
+    picture_bytes: Size = 8 * 2**20
+    """largest query picture that is kept in Redis, in bytes; 0 keeps none there"""
 
     @field_validator("url")
     @classmethod

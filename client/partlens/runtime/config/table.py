@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
 from annotated_types import Ge, Gt
@@ -57,11 +56,12 @@ def rows() -> Iterator[Row]:
 def toml(value: Any) -> str:
     """A setting's value in TOML.
 
+    >>> from pathlib import Path
     >>> toml(Path("a b")), toml(True), toml(2.5)
     ('"a b"', 'true', '2.5')
     """
     # JSON strings, numbers and booleans are valid TOML.
-    return json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False, default=str)  # a path as its text
 
 
 def shown(loaded: Loaded) -> str:
@@ -125,5 +125,7 @@ def _kind(field: FieldInfo) -> str:
         bounds = [f", at least {m.ge}" for m in field.metadata if isinstance(m, Ge)]
         bounds += [f", above {m.gt}" for m in field.metadata if isinstance(m, Gt)]
         return _KINDS[type] + "".join(bounds)
+    if get_origin(type) is tuple:
+        return "list of paths"
     members = {get_args(one)[0] if get_origin(one) is Annotated else one for one in get_args(type)}
     return "text" if str in members else "path"

@@ -50,6 +50,7 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
     (server.RequestError, Rule(Code.INVALID_ARGUMENT, "")),
     (server.StalePageError, Rule(Code.FAILED_PRECONDITION, "PAGE_TOKEN_STALE")),
     (server.UnknownQueryError, Rule(Code.NOT_FOUND, "QUERY_UNKNOWN")),
+    (server.PictureUnavailableError, Rule(Code.NOT_FOUND, "PICTURE_UNAVAILABLE")),
     (
         server.UnknownStandingQueryError,
         Rule(Code.NOT_FOUND, "STANDING_QUERY_UNKNOWN"),

@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import redis
@@ -59,6 +59,8 @@ def _wanted(settings: Settings) -> Iterator[tuple[str, Callable[[], Trial]]]:
         yield "disk", lambda: try_disk(folder)
         log = settings.access.audit_log or beside(folder.resolve())
         yield "audit log", lambda: try_audit_log(log)
+    if settings.server.originals:
+        yield "originals", lambda: try_originals(settings.server.originals)
     if tls:
         yield "certificate", lambda: Trial("can be used" if tls.credentials() else "")
     if token_file:
@@ -112,6 +114,13 @@ def try_disk(folder: Path) -> Trial:
     if usage.free >= _LEAST_FREE:
         return Trial(finding)
     return Trial(finding, f"less than 1 GiB is free on the disk of {folder}; free some space")
+
+
+def try_originals(folders: Sequence[Path]) -> Trial:
+    """Whether the folders of the originals can be entered."""
+    closed = [one for one in folders if not (one.is_dir() and os.access(one, os.X_OK))]
+    problems = [f"originals: {folder} is not a folder that can be entered" for folder in closed]
+    return Trial(f"{len(folders) - len(closed)} of {len(folders)} folders", "; ".join(problems))
 
 
 def try_audit_log(log: Path) -> Trial:

@@ -16,7 +16,7 @@ from partlens.server.access.confined_gallery import ConfinedGallery
 from partlens.server.access.confined_view import ConfinedView
 from partlens.server.caller.confinement import Confinement
 from partlens.server.engine.hit_maps import with_maps
-from partlens.server.engine.pair_maps import explanation, partial_map, whole_map
+from partlens.server.engine.pair_maps import explained_pairs, explanation, partial_map, whole_map
 from partlens.server.engine.preparing import Preparation
 from partlens.server.engine.stored_images import resolved
 from partlens.server.errors import StalePageError
@@ -130,7 +130,9 @@ class Engine:
                 partial.append(whole_map(why, one.side))
             else:
                 partial.append(partial_map(why, one.side, covered))
-        return PairAnswer(query, retrieved, why, tuple(partial), digest(query.id, retrieved.id))
+        pairs = explained_pairs(why, question.pairs) if question.pairs else None
+        asked = digest(query.id, retrieved.id)
+        return PairAnswer(query, retrieved, why, tuple(partial), asked, pairs)
 
     def describe(self, question: DescribeQuestion, query: Query) -> DescribeAnswer:
         """How the model sees an image and regions of it; raises as search does."""

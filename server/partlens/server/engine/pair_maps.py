@@ -1,4 +1,4 @@
-"""The explanation of a pair of query images, and the partial maps of its regions."""
+"""The explanation of a pair of query images, its partial maps and its pairs of positions."""
 
 import numpy as np
 import torch
@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from partlens.explainer.decomposition import Decomposition
 from partlens.explainer.pair import PairExplanation
 from partlens.server.query_images.query import Query
-from partlens.server.requests.answers import PartialMap
-from partlens.server.requests.questions import Side
+from partlens.server.requests.answers import ExplainedPairs, PartialMap
+from partlens.server.requests.questions import PairsToExplain, Side
 
 
 def explanation(query: Query, retrieved: Query, grid: tuple[int, int]) -> PairExplanation:
@@ -46,6 +46,12 @@ def partial_map(why: PairExplanation, side: Side, covered: NDArray[np.float32]) 
         return PartialMap("retrieved", map.numpy(), why.partial_constant_of_retrieved(weights))
     map = why.partial_map_of_query(weights)
     return PartialMap("query", map.numpy(), why.partial_constant_of_query(weights))
+
+
+def explained_pairs(why: PairExplanation, wanted: PairsToExplain) -> ExplainedPairs:
+    """What pairs of positions add to the similarity."""
+    of = why.pairs_of_query if wanted.side == "query" else why.pairs_of_retrieved
+    return ExplainedPairs(wanted, of(wanted.positions))
 
 
 def _decomposition(query: Query, grid: tuple[int, int]) -> Decomposition:

@@ -1,5 +1,6 @@
 """Images of the gallery as query images."""
 
+from partlens.indexer.gallery import StoredImage
 from partlens.server.access.confined_view import ConfinedView
 from partlens.server.errors import UnknownQueryError
 from partlens.server.query_images.query import Query
@@ -7,8 +8,8 @@ from partlens.server.query_images.query_id import image_of, stored_query_id
 from partlens.server.query_images.sources import EarlierPicture, Picture, Source, StoredPicture
 
 
-def resolved(source: Source, view: ConfinedView) -> Query | Picture | EarlierPicture:
-    """The query image if the gallery has it; else the source, which must be found elsewhere.
+def stored_image(source: Source, view: ConfinedView) -> StoredImage | Picture | EarlierPicture:
+    """The gallery image that a source means; else the source, which must be found elsewhere.
 
     Raises:
         NotFoundError: the caller sees no image with this id.
@@ -18,16 +19,26 @@ def resolved(source: Source, view: ConfinedView) -> Query | Picture | EarlierPic
         case Picture():
             return source
         case StoredPicture(image_id):
-            query_id = ""
+            return view.get(image_id)
         case EarlierPicture(query_id):
             found = image_of(query_id)
             if found is None:
                 return source
-            image_id = found
-    stored = view.get(image_id)
-    id = stored_query_id(view.whole.spec.digest, stored.id, stored.media_digest)
-    if query_id not in ("", id):
-        raise UnknownQueryError(query_id)
-    contributions, bias = view.decompositions([image_id])
+            stored = view.get(found)
+            if query_id != _query_id(stored, view):
+                raise UnknownQueryError(query_id)
+            return stored
+
+
+def resolved(source: Source, view: ConfinedView) -> Query | Picture | EarlierPicture:
+    """The query image if the gallery has it; else the source. Raises as stored_image does."""
+    stored = stored_image(source, view)
+    if not isinstance(stored, StoredImage):
+        return stored
+    contributions, bias = view.decompositions([stored.id])
     size = stored.width, stored.height
-    return Query(id, size, contributions[0], bias[0], stored.media_digest)
+    return Query(_query_id(stored, view), size, contributions[0], bias[0], stored.media_digest)
+
+
+def _query_id(stored: StoredImage, view: ConfinedView) -> str:
+    return stored_query_id(view.whole.spec.digest, stored.id, stored.media_digest)

@@ -1,8 +1,10 @@
-"""Caches the features of query images, so that another region needs no pass through the model."""
+"""Caches the features of query images, so that another region needs no pass through the model, and
+their pictures, so that they can be shown again."""
 
-from collections import OrderedDict
+import sys
 from typing import Protocol
 
+from partlens.server.features.recent import Recent
 from partlens.server.query_images.query import Query
 
 
@@ -18,29 +20,66 @@ class QueryCache(Protocol):
         ...
 
 
+class PictureCache(Protocol):
+    """Keeps encoded pictures for later calls, by query id."""
+
+    async def find(self, id: str) -> bytes | None:
+        """The picture of a query id, marked as just used; None if it is not kept."""
+        ...
+
+    async def keep(self, id: str, picture: bytes) -> None:
+        """Keeps a picture, or marks it as just used."""
+        ...
+
+
 class KeptQueries:
     """A QueryCache in this process: the most recently used query images.
 
     Args:
-        capacity: most images kept; beyond it, the least recently used is dropped.
+        capacity, most_bytes: most images kept, and most bytes of their features.
     """
 
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._queries: OrderedDict[str, Query] = OrderedDict()
+    def __init__(self, capacity: int, most_bytes: int) -> None:
+        self._queries = Recent[Query](capacity, most_bytes, _bytes_of)
 
     def __len__(self) -> int:
         return len(self._queries)
 
     async def find(self, id: str) -> Query | None:
         """The query image with this id, marked as just used; None if it is not kept."""
-        if query := self._queries.get(id):
-            self._queries.move_to_end(id)
-        return query
+        return self._queries.find(id)
 
     async def keep(self, query: Query) -> None:
         """Keeps a query image, or marks it as just used."""
-        self._queries.setdefault(query.id, query)
-        self._queries.move_to_end(query.id)
-        while len(self._queries) > self._capacity:
-            self._queries.popitem(last=False)
+        self._queries.keep(query.id, query)
+
+
+class KeptPictures:
+    """A PictureCache in this process: the most recently used pictures.
+
+    Args:
+        most_bytes: most bytes of all pictures together; a larger picture is not kept.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._pictures = Recent[bytes](sys.maxsize, most_bytes, len)
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    @property
+    def total(self) -> int:
+        """Bytes of all pictures together."""
+        return self._pictures.total
+
+    async def find(self, id: str) -> bytes | None:
+        """The picture of a query id, marked as just used; None if it is not kept."""
+        return self._pictures.find(id)
+
+    async def keep(self, id: str, picture: bytes) -> None:
+        """Keeps a picture, or marks it as just used."""
+        self._pictures.keep(id, picture)
+
+
+def _bytes_of(query: Query) -> int:
+    return int(query.contributions.nbytes + query.bias.nbytes)

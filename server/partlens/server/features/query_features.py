@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from partlens.explainer.images import decode, memory_of
 from partlens.server.calls import call as calls
 from partlens.server.engine.engine import Engine
-from partlens.server.errors import UnknownQueryError
+from partlens.server.errors import PictureUnavailableError, UnknownQueryError
 from partlens.server.features.batcher import Batcher
-from partlens.server.features.cache import QueryCache
+from partlens.server.features.cache import PictureCache, QueryCache
 from partlens.server.observe.metrics import QueryMetrics
 from partlens.server.observe.tracing import tracer
 from partlens.server.query_images.query import Query
@@ -58,6 +58,7 @@ class QueryFeatures:
         decode: decodes pictures.
         batcher: runs decoded pictures through the model.
         cache: keeps features of pictures for later calls.
+        pictures: keeps the pictures themselves.
     """
 
     def __init__(
@@ -67,10 +68,11 @@ class QueryFeatures:
         decode: Decode,
         batcher: Batcher,
         cache: QueryCache,
+        pictures: PictureCache,
         metrics: QueryMetrics,
     ) -> None:
         self._model_digest, self._run, self._decode = model_digest, run, decode
-        self._batcher, self._cache = batcher, cache
+        self._batcher, self._cache, self._pictures = batcher, cache, pictures
         self._lookups = metrics.lookups
 
     async def find(
@@ -101,6 +103,23 @@ class QueryFeatures:
             question, sources = await (run or self._run)(begin)
             return question, await asyncio.gather(*map(self._query, sources))
 
+    async def picture(self, query_id: str) -> bytes:
+        """The encoded picture of a query id.
+
+        Raises:
+            PictureUnavailableError: only its features are kept.
+            UnknownQueryError: the query id is not known.
+        """
+        picture = await self._pictures.find(query_id)
+        if picture is not None:
+            return picture
+        if await self._cache.find(query_id) is None:
+            raise UnknownQueryError(query_id)
+        raise PictureUnavailableError(
+            f"the server no longer keeps the picture of query id {query_id[:64]!r}, only its"
+            " features (limits.kept_picture_bytes); send the picture again in a search"
+        )
+
     async def _query(self, source: Query | Picture | EarlierPicture) -> Query:
         match source:
             case Picture():
@@ -127,6 +146,7 @@ class QueryFeatures:
             seen = await self._batcher.decompose(pixels, holder=calls.current().caller.token)
             query = Query(id, size, seen.contributions, seen.bias, picture.media_digest)
             await self._cache.keep(query)
+        await self._pictures.keep(id, picture.data)
         return query
 
 

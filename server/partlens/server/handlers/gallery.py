@@ -8,7 +8,7 @@ from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import RequestError
-from partlens.server.handlers import uploads
+from partlens.server.handlers import pictures, uploads
 from partlens.server.handlers.inbox import receiving
 from partlens.server.host import Host
 from partlens.server.messages import decoding, encoding
@@ -68,8 +68,8 @@ class GalleryHandlers:
         raise NotImplementedError
 
     async def get_picture(self, request: pb.GetPictureRequest) -> pb.GetPictureResponse:
-        """Placeholder."""
-        raise NotImplementedError
+        """The original of an image of the gallery, or the picture of a query image."""
+        return await pictures.picture(request, self._host)
 
     async def get_facets(self, request: pb.GetFacetsRequest) -> pb.GetFacetsResponse:
         """Placeholder."""

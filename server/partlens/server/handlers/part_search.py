@@ -59,7 +59,9 @@ class PartSearchHandlers:
         question, (query, retrieved) = await found(
             self._host,
             (region.region for region in request.regions),
-            lambda engine: decoding.pair(request, engine.limits, engine.require_waiting),
+            lambda engine: decoding.pair(
+                request, engine.limits, engine.spec.grid, engine.require_waiting
+            ),
         )
 
         def answer(engine: Engine) -> pb.ExplainPairResponse:

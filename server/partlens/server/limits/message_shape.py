@@ -29,7 +29,7 @@ MOST: dict[str, str | int] = {
     "Filter.ids": "exclude_ids",
     "Filter.tracks": "filter_values",
     "ImageMetadata.attributes": _UPLOAD_ATTRIBUTES,
-    "PairSelection.positions": "pair_positions",
+    "PairSelection.positions": "pairs",
     "Polygon.points": "corners",
     "SearchRegionsRequest.images": "query_images",
     "SearchRegionsRequest.maps": _MAP_KINDS,

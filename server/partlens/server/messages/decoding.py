@@ -16,6 +16,7 @@ from partlens.runtime.config.sections import LimitsSection
 from partlens.server.errors import RequestError
 from partlens.server.messages.decoding_images import image_id, source
 from partlens.server.messages.decoding_marks import HEAVIEST, marks_of
+from partlens.server.messages.decoding_pairs import SIDES, pairs_of
 from partlens.server.messages.decoding_regions import RegionDecoder
 from partlens.server.requests.questions import (
     DescribeQuestion,
@@ -24,7 +25,6 @@ from partlens.server.requests.questions import (
     RegionToExplain,
     RegionToFind,
     SearchQuestion,
-    Side,
     Upload,
 )
 from partlens.v1 import gallery_service_pb2 as gallery_pb
@@ -50,10 +50,6 @@ _MAPS: dict[int, MapKind] = {
     search_pb.MAP_KIND_SCORE: "score",
     search_pb.MAP_KIND_OVERALL: "overall",
     search_pb.MAP_KIND_REGIONS: "regions",
-}
-_SIDES: dict[int, Side] = {
-    search_pb.PAIR_SIDE_QUERY: "query",
-    search_pb.PAIR_SIDE_RETRIEVED: "retrieved",
 }
 
 
@@ -97,19 +93,25 @@ def search(
 def pair(
     request: search_pb.ExplainPairRequest,
     limits: LimitsSection,
+    grid: tuple[int, int],
     require_waiting: RequireWaiting = wait_always,
 ) -> PairQuestion:
-    """Decode an explanation of a pair; raises RequestError as search does."""
+    """Decode an explanation of a pair; raises RequestError as search does.
+
+    Args:
+        grid: (rows, cols) of the model.
+    """
     decoder, regions = RegionDecoder(limits.image_pixels, require_waiting), []
     for i, region in enumerate(request.regions):
         field = f"regions[{i}]"
-        if region.side not in _SIDES:
+        if region.side not in SIDES:
             raise RequestError(f"{field}.side", "allowed are PAIR_SIDE_QUERY, PAIR_SIDE_RETRIEVED")
         field = f"{field}.region"
         shape = decoder.region(region.region, field)
-        regions.append(RegionToExplain(_SIDES[region.side], shape, field))
+        regions.append(RegionToExplain(SIDES[region.side], shape, field))
     query, retrieved = source(request.query, "query"), source(request.retrieved, "retrieved")
-    return PairQuestion(query, retrieved, tuple(regions))
+    pairs = pairs_of(request.pairs, limits, grid) if request.HasField("pairs") else None
+    return PairQuestion(query, retrieved, tuple(regions), pairs)
 
 
 def describe(

@@ -16,6 +16,7 @@ from partlens.indexer.gallery import StoredImage
 from partlens.runtime.config.sections import LimitsSection
 from partlens.server.caller.caller import Caller
 from partlens.server.caller.scopes import SCOPES
+from partlens.server.messages.encoding_pairs import SIDES, pair_matrix
 from partlens.server.observe.indexing import IndexingProgress
 from partlens.server.query_images.query import Query
 from partlens.server.requests.answers import (
@@ -32,8 +33,6 @@ from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import region_pb2 as region_pb
-
-_SIDES = {"query": search_pb.PAIR_SIDE_QUERY, "retrieved": search_pb.PAIR_SIDE_RETRIEVED}
 
 
 class Encoder:
@@ -84,6 +83,7 @@ class Encoder:
             partial_maps=[self._partial(answer, partial) for partial in answer.partial_maps],
             query=self.described(query),
             retrieved=self.described(retrieved),
+            pairs=pair_matrix(answer.pairs) if answer.pairs else None,
         )
 
     def describe(self, answer: DescribeAnswer) -> search_pb.DescribeQueryResponse:
@@ -98,7 +98,7 @@ class Encoder:
     def described(self, query: Query) -> image_pb.DescribedQuery:
         """What the server keeps of a query image."""
         width, height = query.image_size
-        rows, cols = self._spec.grid
+        (rows, cols), looks = self._spec.grid, self._spec.registered
         return image_pb.DescribedQuery(
             query_id=query.id,
             width=width,
@@ -106,6 +106,8 @@ class Encoder:
             rows=rows,
             cols=cols,
             extent=self._extent(query.image_size),
+            row_centres=looks.rows.centres if looks else (),
+            col_centres=looks.cols.centres if looks else (),
         )
 
     def map(
@@ -144,7 +146,7 @@ class Encoder:
     def _partial(self, answer: PairAnswer, partial: PartialMap) -> search_pb.PartialMap:
         lies_on = answer.query if partial.side == "query" else answer.retrieved
         return search_pb.PartialMap(
-            side=_SIDES[partial.side],
+            side=SIDES[partial.side],
             map=self.map(partial.map, lies_on.image_size),
             constant=partial.constant,
         )
@@ -224,6 +226,7 @@ def gallery(
             search_page_size=limits.search_page_size,
             list_page_size=limits.list_page_size,
             marks=limits.marks,
+            pairs=limits.pairs,
         ),
         caller=gallery_pb.Caller(
             name=caller.name,

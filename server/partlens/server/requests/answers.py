@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.explainer.pair import PairExplanation
+from partlens.explainer.pair import PairExplanation, PositionPairs
 from partlens.indexer.gallery import Candidate
 from partlens.server.query_images.query import Query
-from partlens.server.requests.questions import Side
+from partlens.server.requests.questions import PairsToExplain, Side
 
 Map = NDArray[np.float32]
 
@@ -61,11 +61,24 @@ class PartialMap:
 
 
 @dataclass(frozen=True, eq=False)
+class ExplainedPairs:
+    """What pairs of positions add to a similarity.
+
+    Attributes:
+        rows: the image and the positions that the rows belong to.
+    """
+
+    rows: PairsToExplain
+    pairs: PositionPairs
+
+
+@dataclass(frozen=True, eq=False)
 class PairAnswer:
     """Why two images are similar.
 
     Attributes:
         asked: digest of the two images.
+        pairs: None if they were not requested.
     """
 
     query: Query
@@ -73,6 +86,7 @@ class PairAnswer:
     explanation: PairExplanation
     partial_maps: tuple[PartialMap, ...]
     asked: str
+    pairs: ExplainedPairs | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,12 +85,29 @@ class RegionToExplain:
 
 
 @dataclass(frozen=True)
+class PairsToExplain:
+    """Positions of one side of a pair, whose pairs with all positions of the other are wanted.
+
+    Attributes:
+        positions: their numbers, row-major over the grid, from 0; each once.
+    """
+
+    side: Side
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class PairQuestion:
-    """Why are these two images similar?"""
+    """Why are these two images similar?
+
+    Attributes:
+        pairs: None if no pairs of positions are wanted.
+    """
 
     query: Source
     retrieved: Source
     regions: tuple[RegionToExplain, ...]
+    pairs: PairsToExplain | None = None
 
     @property
     def sources(self) -> Sequence[Source]:

@@ -8,9 +8,10 @@ from partlens.explainer.spec import ModelSpec
 from partlens.runtime.config.sections import RedisSection
 from partlens.runtime.redis_connection import connect
 from partlens.runtime.tasks import Report, end, keep_running
-from partlens.server.features.cache import QueryCache
+from partlens.server.features.cache import PictureCache, QueryCache
 from partlens.server.observe.metrics import QueryMetrics
 from partlens.server.sharing.notices import GalleryNotices
+from partlens.server.sharing.shared_pictures import SharedPictures
 from partlens.server.sharing.shared_queries import SharedQueries
 
 _log = logging.getLogger(__name__)
@@ -36,6 +37,10 @@ class Peers:
     def share(self, near: QueryCache, spec: ModelSpec, metrics: QueryMetrics) -> QueryCache:
         """A cache shared by all servers, on top of this process's own."""
         return SharedQueries(near, self._redis, self._settings, spec, metrics)
+
+    def share_pictures(self, near: PictureCache, spec: ModelSpec) -> PictureCache:
+        """The same for the pictures of query images."""
+        return SharedPictures(near, self._redis, self._settings, spec)
 
     def tell(self, version: int) -> None:
         """Announces a version to the other servers, without waiting."""

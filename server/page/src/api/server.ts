@@ -1,0 +1,57 @@
+// What the page knows of the server: its gallery, model and limits, and what the caller may do.
+import { computed, signal } from "@preact/signals";
+import type { GetGalleryResponse } from "../gen/partlens/v1/gallery_service_pb.ts";
+import { galleryService } from "./clients.ts";
+import { problemOf, type Problem } from "./problem.ts";
+import { token } from "./session.ts";
+
+const INDEXING_MS = 1000, STEADY_MS = 15_000;
+
+/** The newest answer of GetGallery; undefined until there is one. */
+export const gallery = signal<GetGalleryResponse | undefined>(undefined);
+
+/** Why the server cannot be asked now; undefined while it answers. */
+export const serverProblem = signal<Problem | undefined>(undefined);
+
+/** Whether the caller's token has a scope. */
+export function may(scope: "search" | "ingest" | "admin"): boolean {
+  return gallery.value?.caller?.scopes.includes(scope) ?? false;
+}
+
+/** Whether a folder is being indexed. */
+export const indexing = computed(() => {
+  const now = gallery.value?.indexing;
+  return now !== undefined && !now.finished;
+});
+
+let timer: ReturnType<typeof setTimeout> | undefined;
+let asked = 0;
+
+/** Asks for the gallery now, and then again and again: often while it changes or the server is away. */
+export async function follow(): Promise<void> {
+  const number = ++asked;
+  clearTimeout(timer);
+  let wait = STEADY_MS;
+  try {
+    const answer = await galleryService.getGallery({}, { timeoutMs: 10_000 });
+    if (number !== asked) return;
+    gallery.value = answer;
+    serverProblem.value = undefined;
+    if (indexing.peek()) wait = INDEXING_MS;
+  } catch (error) {
+    if (number !== asked) return;
+    const problem = problemOf(error);
+    serverProblem.value = problem;
+    if (problem?.way === "sign-in") {
+      gallery.value = undefined;
+      return;
+    }
+    wait = 1000 * (problem?.retrySeconds ?? 2);
+  }
+  timer = setTimeout(() => void follow(), wait);
+}
+
+/** Follows the server, from the start again whenever the token changes. */
+export function start(): void {
+  token.subscribe(() => void follow());
+}

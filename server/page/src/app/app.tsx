@@ -1,0 +1,39 @@
+// The frame around every view: header, navigation, what the server is doing, and what screen readers are told.
+import { useEffect, useRef } from "preact/hooks";
+import { gallery, serverProblem } from "../api/server.ts";
+import { Announcer } from "../ui/announcer.tsx";
+import { Loading } from "../ui/notice.tsx";
+import { SignIn } from "../views/sign-in/sign-in.tsx";
+import { VIEWS } from "../views/table.ts";
+import { Header } from "./header.tsx";
+import { route } from "./route.ts";
+import { ServerState } from "./server-state.tsx";
+
+export function App() {
+  const view = VIEWS.find((one) => one.name === route.value.view) ?? VIEWS[0];
+  const heading = useRef<HTMLElement>(null);
+  const locked = serverProblem.value?.way === "sign-in";
+  const title = locked ? "Sign in" : view.title;
+  useEffect(() => {
+    document.title = `${title} · partlens`;
+  }, [title]);
+  const shown = useRef(view.name);
+  useEffect(() => {
+    // After a change of view, keyboard and screen reader go on from its start.
+    if (shown.current !== view.name) heading.current?.focus();
+    shown.current = view.name;
+  }, [view.name]);
+  return (
+    <>
+      <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); heading.current?.focus(); }}>
+        Skip to the content
+      </a>
+      <Header current={view.name} />
+      <ServerState />
+      <main id="main" ref={heading} tabIndex={-1} aria-label={title}>
+        {locked ? <SignIn /> : gallery.value ? <view.View key={view.name} /> : <Loading text="Connecting to the server" />}
+      </main>
+      <Announcer />
+    </>
+  );
+}

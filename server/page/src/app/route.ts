@@ -1,0 +1,55 @@
+// Where the page is. The whole state is in the fragment, which browsers never send to a server.
+import { signal } from "@preact/signals";
+
+export interface Route {
+  /** Name of the view, such as "search". */
+  readonly view: string;
+  /** What follows the view, such as the id of an image; "" if nothing does. */
+  readonly rest: string;
+  readonly parameters: URLSearchParams;
+}
+
+/** A route of a fragment such as "#/image/a%2F1.jpg?at=2". */
+export function parse(fragment: string): Route {
+  const [path, query] = split(fragment.replace(/^#?\/?/, ""), "?");
+  const [view, rest] = split(path, "/");
+  return { view: view || "search", rest: decoded(rest), parameters: new URLSearchParams(query) };
+}
+
+/** The fragment of a route, for links. */
+export function href(view: string, rest = "", parameters: URLSearchParams = new URLSearchParams()): string {
+  const query = parameters.toString();
+  return `#/${view}${rest && `/${encodeURIComponent(rest)}`}${query && `?${query}`}`;
+}
+
+/** The current route. */
+export const route = signal(parse(location.hash));
+
+/** Goes to a place that the back button returns from. */
+export function go(fragment: string): void {
+  location.hash = fragment;
+}
+
+/** Changes the address of the place where the page is, without a step for the back button. */
+export function replace(fragment: string): void {
+  if (location.hash === fragment) return;
+  history.replaceState(null, "", fragment);
+  route.value = parse(fragment);
+}
+
+export function follow(): void {
+  addEventListener("hashchange", () => (route.value = parse(location.hash)));
+}
+
+function split(text: string, by: string): [string, string] {
+  const at = text.indexOf(by);
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

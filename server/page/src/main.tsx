@@ -1,0 +1,15 @@
+import { render } from "preact";
+import { start } from "./api/server.ts";
+import { App } from "./app/app.tsx";
+import { follow } from "./app/route.ts";
+import { applyTheme } from "./app/theme.ts";
+import "./styles/page.css";
+
+const root = document.getElementById("app");
+if (root) {
+  root.replaceChildren();
+  applyTheme();
+  follow();
+  start();
+  render(<App />, root);
+}

@@ -1,0 +1,93 @@
+// Searches for what is shown: again after every change, page by page as a person scrolls on.
+import { computed, effect, signal } from "@preact/signals";
+import { LatestCall } from "../api/call.ts";
+import { searchService } from "../api/clients.ts";
+import { problemOf, type Problem } from "../api/problem.ts";
+import { MapKind, type Hit, type SearchRegionsResponse } from "../gen/partlens/v1/part_search_service_pb.ts";
+import { searchable, type Question } from "./question.ts";
+import { toRequest } from "./request.ts";
+import { keepDescribed, shown } from "./store.ts";
+
+const PAGE = 24;
+
+interface Answered {
+  readonly question: Question;
+  readonly response: SearchRegionsResponse;
+}
+
+const first = new LatestCall<Answered>();
+const later = signal<readonly Hit[]>([]);
+const token = signal("");
+const laterProblem = signal<Problem | undefined>(undefined);
+const loadingMore = signal(false);
+let controller: AbortController | undefined;
+
+/** The state of the search: pending, answered or failed. */
+export const searching = first.state;
+
+/** All hits so far, best first. */
+export const hits = computed<readonly Hit[]>(() => [...(first.state.value.answer?.response.hits ?? []), ...later.value]);
+
+/** The question that the hits answer. */
+export const answered = computed(() => first.state.value.answer?.question);
+export const more = computed(() => token.value !== "");
+export const moreProblem = computed(() => laterProblem.value);
+
+/** Searches whenever what is shown changes, until the returned function is called. */
+export function startSearching(): () => void {
+  return effect(() => {
+    const asked = shown.value;
+    forgetMore();
+    if (searchable(asked)) void search(asked);
+    else first.clear();
+  });
+}
+
+/** Searches again; for a person who wants to try once more. */
+export function searchAgain(): void {
+  forgetMore();
+  void search(shown.peek());
+}
+
+async function search(asked: Question): Promise<void> {
+  const answer = await first.run(async (signal) => ({ question: asked, response: await call(asked, "", signal) }));
+  if (!answer) return;
+  later.value = [];
+  token.value = answer.response.nextPageToken;
+  answer.response.queries.forEach((query, i) => {
+    const ref = asked.images[i];
+    if (ref) keepDescribed(ref, query);
+  });
+}
+
+/** Fetches the next page, if there is one and it is not on its way. */
+export async function loadMore(): Promise<void> {
+  const asked = answered.peek();
+  if (!asked || !token.peek() || loadingMore.peek()) return;
+  loadingMore.value = true;
+  const mine = (controller = new AbortController());
+  try {
+    const response = await call(asked, token.peek(), mine.signal);
+    if (controller !== mine) return;
+    later.value = [...later.value, ...response.hits];
+    token.value = response.nextPageToken;
+    laterProblem.value = undefined;
+  } catch (error) {
+    if (controller === mine) laterProblem.value = problemOf(error);
+  } finally {
+    if (controller === mine) loadingMore.value = false;
+  }
+}
+
+function forgetMore(): void {
+  controller?.abort();
+  controller = undefined;
+  loadingMore.value = false;
+  laterProblem.value = undefined;
+  token.value = "";
+}
+
+function call(asked: Question, pageToken: string, signal: AbortSignal): Promise<SearchRegionsResponse> {
+  const request = { ...toRequest(asked), groupBy: asked.groupBy, maps: [MapKind.SCORE], includeThumbnails: true };
+  return searchService.searchRegions({ ...request, pageSize: PAGE, pageToken }, { signal });
+}

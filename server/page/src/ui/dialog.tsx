@@ -1,0 +1,36 @@
+// A modal dialog; the browser keeps the focus inside, and gives it back.
+import type { ComponentChildren } from "preact";
+import { useEffect, useId, useRef } from "preact/hooks";
+import { Button } from "./button.tsx";
+
+interface Props {
+  readonly title: string;
+  readonly onClose: () => void;
+  readonly children: ComponentChildren;
+  /** Whether it takes most of the window. */
+  readonly wide?: boolean;
+}
+
+export function Dialog({ title, onClose, children, wide = false }: Props) {
+  const dialog = useRef<HTMLDialogElement>(null), id = useId();
+  useEffect(() => {
+    const shown = dialog.current;
+    shown?.showModal();
+    return () => shown?.close();
+  }, []);
+  return (
+    <dialog
+      ref={dialog} class={wide ? "dialog wide" : "dialog"} aria-labelledby={id}
+      onCancel={(event) => { event.preventDefault(); onClose(); }}
+      onClick={(event) => { if (event.target === dialog.current) onClose(); }}
+    >
+      <div class="stack">
+        <header class="row">
+          <h2 id={id} class="grow">{title}</h2>
+          <Button kind="plain" label="Close" onClick={onClose}>✕</Button>
+        </header>
+        {children}
+      </div>
+    </dialog>
+  );
+}
