@@ -209,9 +209,12 @@ def _line(drawn: Image.Image) -> int:
 def _write(
     pen: ImageDraw.ImageDraw, at: tuple[float, float], label: str, colour: tuple[int, int, int]
 ) -> None:
-    """A label on a black field, legible on any picture."""
+    """A label on a black field, above a region where there is room."""
     font = ImageFont.load_default(18)
-    x, y = max(at[0], 0) + 4, max(at[1], 0) + 4
-    left, top, right, bottom = pen.textbbox((x + 4, y), label, font=font)
-    pen.rectangle((left - 4, top - 3, right + 4, bottom + 3), fill=_CASING)
-    pen.text((x + 4, y), label, fill=colour, font=font)
+    left, top, right, bottom = pen.textbbox((0, 0), label, font=font)
+    width, height = right - left + 8, bottom - top + 6
+    x, y = max(at[0], 0), at[1] - height - 2
+    if y < 0:
+        x, y = x + 4, max(at[1], 0) + 4
+    pen.rectangle((x, y, x + width, y + height), fill=_CASING)
+    pen.text((x + 4 - left, y + 3 - top), label, fill=colour, font=font)

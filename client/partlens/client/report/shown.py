@@ -9,7 +9,7 @@ from partlens.client.report.overlay import EXCLUDED, MARKED, Scale, covered, exp
 from partlens.client.report.pictures import data_uri, shown_or_blank
 from partlens.client.report.regions import described, region
 from partlens.client.report.sources import QueryPicture
-from partlens.common.regions import Region
+from partlens.common.regions import Box, Region
 from partlens.v1 import part_search_service_pb2 as pb
 
 NumberedRegion = tuple[int, pb.QueryRegion, ActivationMap | None]
@@ -92,7 +92,7 @@ def hit(found: Hit, scale: Scale) -> dict[str, Any]:
         "picture": marked(picture),
         "missing": missing,
         "map": None if found.map is None else marked(explained(picture, found.map, size, scale)),
-        "box": described(found.box),
+        "box": described(_rounded(found.box)),
         "size": size,
         "metadata": found.image.metadata,
         "uri": found.image.uri,
@@ -110,6 +110,10 @@ def sums(map: ActivationMap) -> dict[str, float]:
         "red": float(values[values > 0].sum()),
         "blue": float(values[values < 0].sum()),
     }
+
+
+def _rounded(box: Box) -> Box:
+    return Box(*(round(one, 1) for one in (box.x, box.y, box.width, box.height)))
 
 
 def _outlined(
