@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from partlens.client.report.errors import RecordError, ReportError
+from partlens.client.report.errors import RecordError, UnavailableFormatError
 from partlens.client.report.record import MOST_BYTES, from_json
 from partlens.common.files import read_file
 from partlens.common.pdf import MissingPdfError, PdfError, attached_file
@@ -22,7 +22,7 @@ def read_record(path: Path) -> ReportRecord:
     Raises:
         OSError: the file cannot be read.
         RecordError: it is not a report, or its record is damaged.
-        ReportError: a library that reads PDF is not installed.
+        UnavailableFormatError: a library that reads PDF is not installed.
     """
     data = read_file(path, _MOST_FILE_BYTES + 1)
     if len(data) > _MOST_FILE_BYTES:
@@ -50,6 +50,6 @@ def _attached(pdf: bytes) -> bytes:
     try:
         return attached_file(pdf, ATTACHMENT)
     except MissingPdfError as error:
-        raise ReportError(str(error)) from error
+        raise UnavailableFormatError(str(error)) from error
     except PdfError as error:
         raise RecordError(str(error)) from error

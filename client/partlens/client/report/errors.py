@@ -1,12 +1,17 @@
 """Errors of reports.
 
 ReportError
-└── RecordError  a file without a usable record
+├── UnavailableFormatError  a library or font that PDF needs is not installed
+└── RecordError             a file without a usable record
 """
 
 
 class ReportError(Exception):
     """A report cannot be written; the message says why and what to do."""
+
+
+class UnavailableFormatError(ReportError):
+    """A library or font that PDF needs is not installed."""
 
 
 class RecordError(ReportError):

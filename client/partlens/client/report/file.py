@@ -7,16 +7,16 @@ from typing import Protocol
 from partlens.client.answers import ReportFile
 from partlens.client.questions import ReportFormat
 from partlens.client.report.embedding import ATTACHMENT
-from partlens.client.report.errors import ReportError
+from partlens.client.report.errors import ReportError, UnavailableFormatError
 from partlens.client.report.record import MOST_BYTES, to_json
-from partlens.common.pdf import PdfError, pdf_of
+from partlens.common.pdf import MissingPdfError, PdfError, pdf_of
 from partlens.common.pdf.files import WRITE_SECONDS
 from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.v1.report_pb2 import ReportRecord
 
 MEDIA_TYPES: dict[ReportFormat, str] = {"html": "text/html", "pdf": "application/pdf"}
 MOST_PDF_HITS = 200
-"""Most hits of a PDF: layout takes about a tenth of a second for each."""
+"""Most hits of a PDF, which is laid out in about a tenth of a second for each on one core."""
 _LONGEST_NAME = 60
 
 
@@ -93,6 +93,8 @@ def _content(
     page = report.page("")
     try:
         return pdf_of(page, record, ATTACHMENT, seconds=seconds, require_waiting=require_waiting)
+    except MissingPdfError as error:
+        raise UnavailableFormatError(str(error)) from error
     except PdfError as error:
         raise ReportError(str(error)) from error
 

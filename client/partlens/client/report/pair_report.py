@@ -11,7 +11,7 @@ from partlens.client.report import messages, record
 from partlens.client.report.overlay import Scale
 from partlens.client.report.regions import described, region
 from partlens.client.report.rendering import rendered
-from partlens.client.report.shown import Picture, sums
+from partlens.client.report.shown import Picture, is_tall, sums
 from partlens.client.report.sources import QueryPicture
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import report_pb2 as pb
@@ -90,6 +90,7 @@ class PairReport:
                     "digest": known[side].digest,
                     "id": images[side].id,
                     "size": (images[side].width, images[side].height),
+                    "tall": is_tall((images[side].width, images[side].height)),
                     "picture": pictures[side].plain,
                     "missing": pictures[side].missing,
                     "map": pictures[side].under(with_bias, scale),

@@ -12,6 +12,8 @@ from partlens.client.report.sources import QueryPicture
 from partlens.common.regions import Box, Region
 from partlens.v1 import part_search_service_pb2 as pb
 
+_TALL = 0.53
+"""Largest width / height of an image in a narrow column of a printed page: 31 by 58 mm."""
 NumberedRegion = tuple[int, pb.QueryRegion, ActivationMap | None]
 """Number of a region, from 1, the region, and the cells that it covers, if they are known."""
 
@@ -94,12 +96,18 @@ def hit(found: Hit, scale: Scale) -> dict[str, Any]:
         "map": None if found.map is None else marked(explained(picture, found.map, size, scale)),
         "box": described(_rounded(found.box)),
         "size": size,
+        "tall": is_tall(size),
         "metadata": found.image.metadata,
         "uri": found.image.uri,
         "digest": found.image.media_digest,
         "group": found.group,
         "others": found.others_in_group,
     }
+
+
+def is_tall(size: tuple[int, int]) -> bool:
+    """Whether an image is narrow enough for a narrow column."""
+    return size[0] <= _TALL * size[1]
 
 
 def sums(map: ActivationMap) -> dict[str, float]:

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 
 from partlens.common.pdf.errors import MissingPdfError, PdfError
 from partlens.common.waiting import RequireWaiting, wait_always
@@ -74,26 +75,27 @@ def _child(
     environment = {key: one for key, one in os.environ.items() if not key.startswith("PARTLENS_")}
     command = [sys.executable, "-P", "-m", "partlens.common.pdf.child", job, name, str(seconds)]
     end = time.monotonic() + seconds
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-    ) as child:
+    with (
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+        ) as child,
+        # communicate with a time limit loses what it has not written when the time is over.
+        ThreadPoolExecutor(1, "partlens-pdf") as talking,
+    ):
+        answer = talking.submit(child.communicate, data)
         try:
-            given: bytes | None = data
-            while True:
-                try:
-                    out, said = child.communicate(given, timeout=_POLL_SECONDS)
-                    break
-                except subprocess.TimeoutExpired:
-                    given = None
+            while not answer.done():
+                wait([answer], timeout=_POLL_SECONDS)
                 require_waiting()
                 if time.monotonic() > end:
                     raise PdfError(_too_long(job, seconds))
         finally:
             child.kill()
+        out, said = answer.result()
     return _result(job, child.returncode, out, said.decode(errors="replace"), seconds)
 
 
