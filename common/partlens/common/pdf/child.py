@@ -10,13 +10,13 @@ import sys
 from partlens.common.pdf.errors import MissingPdfError, PdfError
 from partlens.common.pdf.files import MISSING, REFUSED, split
 
-_MEMORY_BYTES = {"write": 4 * 2**30, "read": 2 * 2**30}
+_MEMORY_BYTES = 2 * 2**30
 
 
 def main() -> int:
     """Do the job; returns the exit status."""
     job, name, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
-    _limit(_MEMORY_BYTES[job], round(seconds) + 5)
+    _limit(_MEMORY_BYTES, round(seconds) + 5)
     logging.disable()  # standard error is for the one message
     data = sys.stdin.buffer.read()
     try:

@@ -28,7 +28,7 @@ from partlens.v1.report_pb2 import ReportOrigin
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ReportService"]
 _LONGEST_TITLE = 256
-_PDF_SECONDS = 60.0
+_PDF_SECONDS = 120.0
 _ENVELOPE_BYTES = 256
 """Most bytes of a response besides the file."""
 _FORMATS: dict[int, ReportFormat] = {
