@@ -109,7 +109,7 @@ NOT_FILTERS: list[Any] = [
     {"cameras": ["a"]},
     *(
         AnyFilter(**{name: bad})
-        for name in ("cameras", "tracks", "exclude_ids", "exclude_cameras", "exclude_media")
+        for name in ("cameras", "tracks", "exclude_ids", "exclude_cameras", "exclude_media", "ids")
         for bad in NOT_LISTS_OF_TEXTS
     ),
     *(AnyFilter(attributes=bad) for bad in ("a=b", ["a"], {"a": 5}, {5: "a"}, None)),
@@ -125,6 +125,8 @@ HOSTILE: dict[str, list[Any]] = {
     "deadline": NOT_SECONDS,
     "timeout": [*NOT_SECONDS, None],
     "page_size": [*NOT_COUNTS, 2**32],
+    "max_side": [*NOT_COUNTS, 2**32],
+    "values": [*NOT_COUNTS, 2**32],
     "top": [*NOT_COUNTS, 0],
     "threshold": [*NOT_NUMBERS, None],
     "after_revision": [bad for bad in (*NOT_COUNTS, 2**64) if bad is not None],
@@ -171,6 +173,11 @@ USUAL: dict[str, Any] = {
 # Regions of these have neither image nor weight.
 PLAIN = ("describe_query", "explain_pair")
 UPLOADING = ("upsert_images", "upsert_stream")
+# The one image that these take.
+IMAGES: dict[str, Any] = {
+    "upsert_image": Upload("a", b"picture"),
+    "get_picture": GalleryImageId("a"),
+}
 
 
 def methods() -> Iterator[tuple[str, list[str]]]:
@@ -200,6 +207,8 @@ def arguments(method: str, **given: Any) -> dict[str, Any]:
         usual.pop("regions", None)
     if method in UPLOADING:
         usual["images"] = [Upload("a", b"picture")]
+    if method in IMAGES:
+        usual["image"] = IMAGES[method]
     return {**usual, **given}
 
 

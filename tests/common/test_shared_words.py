@@ -1,5 +1,6 @@
 """Words that several parts share: one class each, wherever it is imported from."""
 
+import json
 from datetime import UTC, datetime
 
 import numpy as np
@@ -13,7 +14,7 @@ import partlens.indexer.gallery
 from partlens.client import encoding
 from partlens.client.errors import RequestError
 from partlens.common import filters, metadata, regions
-from partlens.common.filters import Filter, require_several
+from partlens.common.filters import Filter, from_plain, require_several, to_plain
 from partlens.common.metadata import Metadata, MetadataError, require_metadata
 from partlens.common.regions import Box, Mask, Point, Polygon
 from partlens.server.messages import decoding
@@ -58,6 +59,7 @@ def test_a_filter_arrives_as_it_was_sent(
         attributes=attributes,
         exclude_ids=ids,
         exclude_media=media,
+        ids=cameras,
     )
     request = encoding.search([], [], sent, "default", 0, "", (), False, "")
     arrived = decoding.where(pb.Filter.FromString(request.filter.SerializeToString()))
@@ -69,11 +71,13 @@ def test_a_filter_arrives_as_it_was_sent(
         exclude_ids=frozenset(ids),
         exclude_cameras=frozenset(),
         exclude_media=frozenset(media),
+        ids=frozenset(cameras),
     )
+    assert from_plain(json.loads(json.dumps(to_plain(sent)))) == arrived
 
 
 @pytest.mark.parametrize(
-    "name", ["cameras", "tracks", "exclude_ids", "exclude_cameras", "exclude_media"]
+    "name", ["cameras", "tracks", "exclude_ids", "exclude_cameras", "exclude_media", "ids"]
 )
 def test_one_text_is_not_taken_for_its_letters(name: str) -> None:
     where = Filter(**{name: "north"})  # type: ignore[arg-type]

@@ -68,6 +68,7 @@ def require_read_back(gallery: Gallery, known: Known) -> None:
 def conditions(known: Known) -> Iterator[Filter]:
     """Those that the image meets, and the other image does not."""
     yield Filter(exclude_cameras={"elsewhere"})
+    yield Filter(ids={"x", "nobody"})
     if known.camera:
         yield Filter(cameras={known.camera}, exclude_ids={"other"})
     if known.track:

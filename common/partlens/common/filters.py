@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Filter:
         exclude_ids: none of these.
         exclude_cameras: none of these; an image of an unknown camera passes.
         exclude_media: no image with one of these media digests.
+        ids: any of these images.
     """
 
     cameras: Collection[str] = ()
@@ -28,6 +29,38 @@ class Filter:
     exclude_ids: Collection[str] = ()
     exclude_cameras: Collection[str] = ()
     exclude_media: Collection[str] = ()
+    ids: Collection[str] = ()
+
+
+SEVERAL = ("cameras", "tracks", "exclude_ids", "exclude_cameras", "exclude_media", "ids")
+"""The conditions that take several texts."""
+TIMES = ("captured_after", "captured_before")
+
+
+def to_plain(where: Filter) -> dict[str, Any]:
+    """The filter as plain JSON values; equal filters give equal values.
+
+    >>> to_plain(Filter(cameras={"b", "a"}))["cameras"]
+    ['a', 'b']
+    """
+    times = {name: getattr(where, name) for name in TIMES}
+    return {
+        **{name: sorted(set(getattr(where, name))) for name in SEVERAL},
+        **{name: at and at.isoformat() for name, at in times.items()},
+        "attributes": dict(where.attributes),
+    }
+
+
+def from_plain(plain: Mapping[str, Any]) -> Filter:
+    """The filter of to_plain.
+
+    Raises:
+        KeyError, ValueError, TypeError: the values are not those of a filter.
+    """
+    conditions: dict[str, Any] = {name: frozenset(plain[name]) for name in SEVERAL}
+    for name in TIMES:
+        conditions[name] = datetime.fromisoformat(plain[name]) if plain[name] else None
+    return Filter(**conditions, attributes=dict(plain["attributes"]))
 
 
 def require_several(where: Filter) -> None:
@@ -35,7 +68,7 @@ def require_several(where: Filter) -> None:
 
     Python would iterate over its letters.
     """
-    for name in ("cameras", "tracks", "exclude_ids", "exclude_cameras", "exclude_media"):
+    for name in SEVERAL:
         if isinstance(given := getattr(where, name), str):
             raise TypeError(f"{name} is the text {given[:80]!r}; give a list or set of texts")
 

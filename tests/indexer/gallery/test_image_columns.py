@@ -29,6 +29,7 @@ filters = st.builds(
     st.dictionaries(st.sampled_from(["hat", "top"]), st.sampled_from(HATS)),
     st.frozensets(st.sampled_from(["0", "1", "5", "nobody"])),
     exclude_media=st.frozensets(st.sampled_from(["sha256:0", "sha256:2", "", "\ud800"])),
+    ids=st.frozensets(st.sampled_from(["0", "1", "2", "3", "nobody", "\ud800"])),
 )
 
 
@@ -37,6 +38,7 @@ def passes(where: Filter, id: str, of: Metadata) -> bool:
     at = of.captured_at
     return (
         id not in where.exclude_ids
+        and (not where.ids or id in where.ids)
         and f"sha256:{int(id) % 3}" not in where.exclude_media
         and (not where.cameras or of.camera in where.cameras)
         and (not where.tracks or of.track in where.tracks)

@@ -207,6 +207,7 @@ async def test_a_standing_query_keeps_marks_snaps_and_whole_pictures_over_a_rest
         "snap": {"regions": [find(SNAP)]},
         "whole": {"regions": [find(WHOLE)]},
         "new": {"regions": [find(HEAD)], "exclude_identical": True},
+        "ids": {"regions": [find(HEAD)], "filter": image_pb.Filter(ids=["p002", "p004"])},
     }
     sent = upserts(6)
     sent[2].data = picture(100)
@@ -218,10 +219,10 @@ async def test_a_standing_query_keeps_marks_snaps_and_whole_pictures_over_a_rest
             )
             await standing.CreateStandingQuery(request, timeout=DEADLINE)
     # An earlier server must not read a query and leave out a part of it.
-    assert formats(gallery) == {"marks": 2, "snap": 1, "whole": 2, "new": 2}
+    assert formats(gallery) == {"marks": 2, "snap": 1, "whole": 2, "new": 2, "ids": 3}
     async with serving(model, gallery) as (running, standing):
         await running.upload(sent)
-        matches = await watch(standing, 23, 0)
+        matches = await watch(standing, 25, 0)
         for name, fields in queries.items():
             found = {
                 one.hit.id: one.hit.score for one in matches if one.standing_query_name == name

@@ -118,6 +118,9 @@ async def test_a_filter_chooses_among_the_images(filled: Running) -> None:
     answer = await search(filled, images=[shown(picture(1))], regions=REGIONS["one"], filter=where)
     assert {hit.id for hit in answer.hits} == {"p005", "p007", "p009", "p011"}
     assert {hit.image.metadata.camera for hit in answer.hits} == {"cam1"}
+    named = image_pb.Filter(ids=["p003", "p005", "nobody"], exclude_ids=["p003"])
+    answer = await search(filled, images=[shown(picture(1))], regions=REGIONS["one"], filter=named)
+    assert {hit.id for hit in answer.hits} == {"p005"}
     by_attribute = image_pb.Filter(attributes={"parity": "0"})
     answer = await search(
         filled, images=[shown(picture(1))], regions=REGIONS["one"], filter=by_attribute

@@ -57,7 +57,14 @@ REQUESTS = [
     standing_pb.ListStandingQueriesRequest(),
     standing_pb.WatchMatchesRequest(),
     gallery_pb.GetImageRequest(id="p001"),
+    gallery_pb.UpsertImageRequest(id="p004", data=PICTURES[0], uri="file:///etc/passwd"),
+    gallery_pb.GetPictureRequest(image=STORED, max_side=20),
+    gallery_pb.GetPictureRequest(image=image_pb.QueryImage(query_id="q")),
+    gallery_pb.GetFacetsRequest(filter=image_pb.Filter(cameras=["cam1"]), values=3),
     gallery_pb.ListImagesRequest(page_size=3),
+    gallery_pb.ListImagesRequest(
+        filter=image_pb.Filter(ids=["p001"], attributes={"parity": "1"}), include_thumbnails=True
+    ),
     gallery_pb.DeleteImagesRequest(ids=["p003"]),
     health_pb2.HealthCheckRequest(service="partlens.v1.GalleryService"),
     reflection_pb2.ServerReflectionRequest(list_services=""),

@@ -88,6 +88,7 @@ def searches(draw: st.DrawFn) -> search_pb.SearchRegionsRequest:
         asked.regions.add(region=region_pb.Region(polygon=region_pb.Polygon(points=points)))
     asked.filter.cameras.extend(["gate"] * draw(some))
     asked.filter.exclude_ids.extend(["a"] * draw(some))
+    asked.filter.ids.extend(["a"] * draw(some))
     asked.filter.attributes.update({str(n): "" for n in range(draw(some))})
     asked.page_token = "t" * draw(st.sampled_from([0, 10, 3000]))
     return asked

@@ -24,17 +24,20 @@ def test_a_search_token_gives_its_start_back(offset: int, version: int, view: in
 
 @given(after=st.text(max_size=500))
 def test_a_list_token_gives_its_id_back(after: str) -> None:
-    assert page_tokens.list_after(page_tokens.list_token(after)) == after
+    assert page_tokens.list_after(page_tokens.list_token(after, QUESTION), QUESTION) == after
 
 
 def test_no_token_is_the_first_page() -> None:
-    assert page_tokens.list_after("") == ""
+    assert page_tokens.list_after("", QUESTION) == ""
 
 
 def test_a_token_of_another_question_is_refused() -> None:
     token = page_tokens.search_token(page_tokens.SearchStart(20, 3, 4), digest("part", [1, 2]))
     with pytest.raises(PageTokenError, match="another search"):
         page_tokens.search_start(token, QUESTION, DEPTH)
+    token = page_tokens.list_token("a", digest("other"))
+    with pytest.raises(PageTokenError, match="another listing"):
+        page_tokens.list_after(token, QUESTION)
 
 
 def forged(*fields: object) -> str:
@@ -58,7 +61,7 @@ def forged(*fields: object) -> str:
         forged(2, "search", QUESTION, 20, "3", 4),
         forged(1, "search", QUESTION, 20, 3, 4),
         forged(2, "search", QUESTION, 20, 3),
-        page_tokens.list_token("a"),
+        page_tokens.list_token("a", QUESTION),
         base64.urlsafe_b64encode(b"[" * 3000).decode(),
     ],
 )
@@ -69,7 +72,7 @@ def test_what_is_not_our_token_is_refused(token: str) -> None:
 
 def test_a_forged_id_that_is_no_text_is_refused() -> None:
     with pytest.raises(PageTokenError):
-        page_tokens.list_after(forged(2, "list", "\ud800"))
+        page_tokens.list_after(forged(2, "list", QUESTION, "\ud800"), QUESTION)
 
 
 @given(st.text() | st.binary().map(lambda b: base64.urlsafe_b64encode(b).decode()))

@@ -11,6 +11,7 @@ from partlens.client.cli.arguments import TimeType
 from partlens.common.filters import Filter
 
 _OPTIONS = (
+    click.option("--id", "ids", multiple=True, help="Only this image; repeatable."),
     click.option(
         "--camera", "cameras", multiple=True, help="Only images from this camera; repeatable."
     ),
@@ -51,6 +52,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def gathered(
+        ids: tuple[str, ...],
         cameras: tuple[str, ...],
         tracks: tuple[str, ...],
         captured_after: datetime | None,
@@ -68,6 +70,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
             _pairs(attributes),
             exclude_ids,
             exclude_cameras,
+            ids=ids,
         )
         return command(where=where, **given)
 

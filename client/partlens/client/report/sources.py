@@ -57,7 +57,9 @@ def origin_of(
     """
     origin = pb.ReportOrigin(
         request_id=request_id,
+        caller="" if gallery.caller is None else gallery.caller.name,
         server=server,
+        server_version=gallery.server_version,
         client_version=version("partlens"),
         gallery_version=gallery.version if gallery_version is None else gallery_version,
         model_name=gallery.model.name,

@@ -158,7 +158,7 @@ class LimitsSection(Section):
     filter_attributes: Count = MAX_ATTRIBUTES
     """most attributes in one filter"""
     exclude_ids: Count = 10_000
-    """most excluded ids, and most excluded media digests, in one filter"""
+    """most ids, excluded ids, and excluded media digests in one filter"""
     delete_ids: Count = 10_000
     """most images in one deletion"""
     watched_queries: Count = 1000

@@ -179,6 +179,15 @@ class ImageColumns:
                 self._attributes.popitem(last=False)
         return codes
 
+    def captured(self, rows: Rows) -> tuple[datetime, datetime] | None:
+        """When the first and the last of the rows was captured; None if no time is known."""
+        times = self._captured_at[rows]
+        known = times[times != _UNKNOWN_TIME]
+        if not len(known):
+            return None
+        first, last = (timedelta(microseconds=int(of)) for of in (known.min(), known.max()))
+        return _EPOCH + first, _EPOCH + last
+
     def groups(self, by: GroupBy) -> Codes:
         """The group of every row, -1 for rows without one."""
         codes = self.attribute_codes(by.attribute) if by.attribute else self.codes(by.column)
@@ -212,6 +221,10 @@ class ImageColumns:
         if where.captured_before is not None:
             before = self._captured_at < _microseconds(where.captured_before)
             yield before & (self._captured_at != _UNKNOWN_TIME)
+        if where.ids:
+            named = np.zeros(len(self), bool)
+            named[[row for _, row in self.find(where.ids)]] = True
+            yield named
         if where.exclude_ids:
             others = np.ones(len(self), bool)
             others[[row for _, row in self.find(where.exclude_ids)]] = False

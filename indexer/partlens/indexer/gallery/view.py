@@ -14,6 +14,7 @@ from partlens.explainer.scoring import QueryPart, Score
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import DamagedError, NotFoundError, SupersededError
 from partlens.indexer.gallery.committed import Committed
+from partlens.indexer.gallery.facets import Facets, facets
 from partlens.indexer.gallery.holdings import Holdings
 from partlens.indexer.gallery.indexes import Indexes
 from partlens.indexer.gallery.live_rows import LiveRows, Place
@@ -76,6 +77,12 @@ class GalleryView:
         """How many images pass the filter."""
         return sum(len(rows) for _, rows in self.live.matching(where))
 
+    def facets(
+        self, where: Filter, values: int, require_waiting: RequireWaiting = wait_always
+    ) -> Facets:
+        """Count the values of the images that pass the filter; see facets.facets."""
+        return facets(self.live, where, values, require_waiting)
+
     def stored(self, ids: Sequence[str]) -> dict[str, StoredImage]:
         """Id -> image, for the ids that exist."""
         return {one.id: one for one in self._stored(list(self.live.find(ids).values()))}
@@ -107,6 +114,19 @@ class GalleryView:
             raise
         found = dict(zip(table["_rowid"].to_pylist(), table["thumbnail"].to_pylist(), strict=True))
         return [found.get(row_id) or b"" for row_id in row_ids]
+
+    def readable_thumbnails(self, ids: Sequence[str]) -> Sequence[bytes | None]:
+        """The thumbnails of these images; None where one is damaged.
+
+        Raises:
+            NotFoundError, SupersededError: see thumbnails.
+        """
+        try:
+            return self.thumbnails(ids)
+        except SupersededError:
+            raise
+        except DamagedError:
+            return [self._readable_thumbnail(id) for id in ids]
 
     def decompositions(self, ids: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """Contributions float32 [M, P, D] and bias [M, D]; NotFoundError for an unknown id."""
@@ -176,14 +196,9 @@ class GalleryView:
             NotFoundError: a candidate is not in this view.
             SupersededError: see thumbnails.
         """
-        try:
-            thumbnails = self.thumbnails([one.id for one in found])
-        except SupersededError:
-            raise
-        except DamagedError:
-            return [self._with_thumbnail(one) for one in found]
+        thumbnails = self.readable_thumbnails([one.id for one in found])
         return [
-            replace(one, thumbnail=thumbnail)
+            replace(one, thumbnail=thumbnail or b"", unreadable=thumbnail is None)
             for one, thumbnail in zip(found, thumbnails, strict=True)
         ]
 
@@ -213,13 +228,13 @@ class GalleryView:
             found.update(zip(names, table["media_digest"].to_pylist(), strict=True))
         return found
 
-    def _with_thumbnail(self, one: Candidate) -> Candidate:
+    def _readable_thumbnail(self, id: str) -> bytes | None:
         try:
-            return replace(one, thumbnail=self.thumbnails([one.id])[0])
+            return self.thumbnails([id])[0]
         except SupersededError:
             raise
         except DamagedError:
-            return replace(one, unreadable=True)
+            return None
 
     def _stored(self, places: Sequence[Place]) -> Sequence[StoredImage]:
         found = dict[Place, StoredImage]()

@@ -8,6 +8,7 @@ from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.scoring import QueryPart, Score
 from partlens.indexer.errors import NotFoundError
 from partlens.indexer.gallery import Candidate, StoredImage
+from partlens.indexer.gallery.facets import Facets
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.view import GalleryView
 from partlens.server.caller.confinement import Confinement
@@ -46,15 +47,28 @@ class ConfinedView:
         self._require([id])
         return self.whole.get(id)
 
-    def list(self, after: str, limit: int) -> Sequence[StoredImage]:
-        """Images ordered by id, starting with the first id above `after`."""
-        narrowed = self.within.narrowed(_EVERYTHING)
+    def list(self, after: str, limit: int, where: Filter) -> Sequence[StoredImage]:
+        """Images that pass the filter, ordered by id, starting with the first id above `after`.
+
+        Raises:
+            ForbiddenError: the filter names a camera outside the confinement.
+        """
+        narrowed = self.within.narrowed(where)
         return self.whole.list(after, limit, narrowed, self.require_waiting)
+
+    def facets(self, where: Filter, values: int) -> Facets:
+        """See GalleryView.facets; raises as list does."""
+        return self.whole.facets(self.within.narrowed(where), values, self.require_waiting)
 
     def thumbnails(self, ids: Sequence[str]) -> Sequence[bytes]:
         """See GalleryView.thumbnails."""
         self._require(ids)
         return self.whole.thumbnails(ids)
+
+    def readable_thumbnails(self, ids: Sequence[str]) -> Sequence[bytes | None]:
+        """See GalleryView.readable_thumbnails."""
+        self._require(ids)
+        return self.whole.readable_thumbnails(ids)
 
     def with_thumbnails(self, found: Sequence[Candidate]) -> Sequence[Candidate]:
         """See GalleryView.with_thumbnails."""

@@ -151,6 +151,13 @@ def rule_for(error: Exception) -> Rule:
     return _OUT_OF_FILES if rule is _INTERNAL and lacks_descriptors(error) else rule
 
 
+def reason_of(error: Exception) -> str:
+    """The reason to report for an error, for programs."""
+    if isinstance(error, server.RequestError):
+        return error.violation.reason
+    return rule_for(error).reason
+
+
 def code_of(error: BaseException) -> Code:
     """The status code of a call whose method raises this error."""
     if isinstance(error, Exception):
@@ -161,10 +168,9 @@ def code_of(error: BaseException) -> Code:
 def status_of(error: Exception, request_id: str) -> status_pb2.Status:
     """The status, with details, to report for an error. Logs what the caller must not see."""
     rule = rule_for(error)
-    reason, text = rule.reason, rule.text if rule.text is not None else str(error)
+    text = rule.text if rule.text is not None else str(error)
     details: list[Message] = []
     if isinstance(error, server.RequestError):
-        reason = error.violation.reason
         details.append(_bad_request(error.violation))
     if rule is _INTERNAL:
         text = f"internal server error; see the server's log for request {request_id}"
@@ -177,7 +183,7 @@ def status_of(error: Exception, request_id: str) -> status_pb2.Status:
         delay = Duration()
         delay.FromMilliseconds(math.ceil(retry_seconds * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    details.insert(0, error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN))
+    details.insert(0, error_details_pb2.ErrorInfo(reason=reason_of(error), domain=DOMAIN))
     return status_pb2.Status(
         code=code_pb2.Code.ValueType(rule.code), message=text, details=[_packed(d) for d in details]
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 
-from partlens.common.filters import Filter
+from partlens.common.filters import Filter, to_plain
 from partlens.common.regions import Whole
 from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.model import MetricModel
@@ -221,8 +221,6 @@ def _digest(question: SearchQuestion, prepared: PreparedSearch, where: Filter) -
         [image.id for image in prepared.images],
         [plain(region) for region in prepared.regions],
         [(mark.region, plain(mark.place)) for mark in prepared.marks],
-        [sorted(where.cameras), sorted(where.tracks), sorted(where.exclude_ids)],
-        [str(where.captured_after), str(where.captured_before), dict(where.attributes)],
-        [question.score, str(question.by), sorted(where.exclude_cameras)],
-        sorted(where.exclude_media),
+        to_plain(where),
+        [question.score, str(question.by)],
     )

@@ -1,6 +1,6 @@
 """GalleryService: the images that searches look through."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
 from partlens.server.access.confined_view import ConfinedView
@@ -8,13 +8,13 @@ from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import RequestError
-from partlens.server.handlers import pictures, uploads
+from partlens.server.handlers import listings, pictures, uploads
 from partlens.server.handlers.inbox import receiving
 from partlens.server.host import Host
-from partlens.server.messages import decoding, encoding
+from partlens.server.limits.shares import holding
+from partlens.server.messages import encoding
 from partlens.server.messages.decoding_images import image_id
-from partlens.server.pages import page_tokens
-from partlens.server.requests.answers import Committed
+from partlens.server.requests.answers import Committed, Receipt, Refused
 from partlens.server.requests.digest import digest
 from partlens.v1 import gallery_service_pb2 as pb
 
@@ -51,29 +51,37 @@ class GalleryHandlers:
         limits = host.settings.limits
         async with receiving(requests, limits, host.uploading, host.stopping) as inbox:
             while batch := await inbox.take():
-                prepared = await uploads.prepare(batch, self._host)
-                calls.current().note(images=len(batch))
-                receipts = await self._host.write(partial(uploads.commit, prepared))
+                receipts = await self._upserted(batch)
                 await calls.current().commit()
-                for receipt in receipts:
-                    committed = isinstance(receipt, Committed)
-                    result = "committed" if committed else "refused"
-                    self._host.metrics.gallery.uploads.labels(result).inc()
                 for request, receipt in zip(batch, receipts, strict=True):
                     yield encoding.receipt(request.id, index, receipt)
                     index += 1
 
     async def upsert_image(self, request: pb.UpsertImageRequest) -> pb.UpsertImageResponse:
-        """Placeholder."""
-        raise NotImplementedError
+        """Answers when the image is on disk; raises why it was refused."""
+        budget, holder = self._host.uploading, calls.current().caller.token
+        async with holding(budget, holder, max(1, min(request.ByteSize(), budget.whole))):
+            (receipt,) = await self._upserted([request])
+        if isinstance(receipt, Refused):
+            raise receipt.error
+        return pb.UpsertImageResponse(committed=encoding.committed(receipt))
 
     async def get_picture(self, request: pb.GetPictureRequest) -> pb.GetPictureResponse:
         """The original of an image of the gallery, or the picture of a query image."""
         return await pictures.picture(request, self._host)
 
     async def get_facets(self, request: pb.GetFacetsRequest) -> pb.GetFacetsResponse:
-        """Placeholder."""
-        raise NotImplementedError
+        """How many of the images that pass a filter have each value."""
+        return await self._host.look(lambda engine: listings.facets(request, engine))
+
+    async def _upserted(self, batch: Sequence[uploads.UploadRequest]) -> list[Receipt]:
+        prepared = await uploads.prepare(batch, self._host)
+        calls.current().note(images=len(batch))
+        receipts = await self._host.write(partial(uploads.commit, prepared))
+        for receipt in receipts:
+            result = "committed" if isinstance(receipt, Committed) else "refused"
+            self._host.metrics.gallery.uploads.labels(result).inc()
+        return receipts
 
     async def get_image(self, request: pb.GetImageRequest) -> pb.GetImageResponse:
         """One image of the gallery, with its thumbnail."""
@@ -91,27 +99,9 @@ class GalleryHandlers:
         return await self._host.look(answer)
 
     async def list_images(self, request: pb.ListImagesRequest) -> pb.ListImagesResponse:
-        """A page of the gallery's images, ordered by id."""
-
-        def answer(engine: Engine) -> pb.ListImagesResponse:
-            most = engine.limits.list_page_size
-            size = decoding.page_size(request.page_size, decoding.DEFAULT_LIST_PAGE, most)
-            after = page_tokens.list_after(request.page_token)
-            view = engine.gallery.view
-            images = view.list(after, size + 1)
-            calls.current().note(
-                query=digest(after),
-                gallery_version=view.number,
-                hits=len(images[:size]),
-            )
-            return pb.ListImagesResponse(
-                images=[encoding.image(stored) for stored in images[:size]],
-                next_page_token=page_tokens.list_token(images[size - 1].id)
-                if images[size:]
-                else "",
-            )
-
-        return await self._host.look(answer)
+        """A page of the images that pass a filter, ordered by id."""
+        metrics = self._host.metrics.queries
+        return await self._host.look(lambda engine: listings.page(request, engine, metrics))
 
     async def delete_images(self, request: pb.DeleteImagesRequest) -> pb.DeleteImagesResponse:
         """Deletes images by id; returns how many existed."""

@@ -7,10 +7,12 @@ from functools import cache
 
 from partlens.explainer.errors import ImageError, ShapeError
 from partlens.explainer.images import memory_of
+from partlens.indexer.errors import InvalidImageError
 from partlens.indexer.gallery import NewImage
 from partlens.indexer.picture import DecodedPicture, decoded, media_digest
 from partlens.server.access.confined_gallery import Added
 from partlens.server.calls import call as calls
+from partlens.server.calls.status import reason_of
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import ForbiddenError, RequestError
 from partlens.server.host import Host
@@ -18,7 +20,9 @@ from partlens.server.messages import decoding
 from partlens.server.requests.answers import Committed, Receipt, Refused
 from partlens.server.requests.digest import digest
 from partlens.server.requests.questions import Upload
-from partlens.v1.gallery_service_pb2 import UpsertImagesRequest
+from partlens.v1.gallery_service_pb2 import UpsertImageRequest, UpsertImagesRequest
+
+UploadRequest = UpsertImagesRequest | UpsertImageRequest
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +33,7 @@ class _Decoded:
     picture: DecodedPicture
 
 
-async def prepare(requests: Sequence[UpsertImagesRequest], host: Host) -> list[NewImage | Refused]:
+async def prepare(requests: Sequence[UploadRequest], host: Host) -> list[NewImage | Refused]:
     """Run each uploaded image through the model; return images or refusals, in order."""
     return await asyncio.gather(*(_prepared(request, host) for request in requests))
 
@@ -44,8 +48,7 @@ def commit(prepared: Sequence[NewImage | Refused], engine: Engine) -> list[Recei
             receipts.append(one)
             continue
         if (error := added.refused.get(number)) is not None:
-            reason = "FORBIDDEN" if isinstance(error, ForbiddenError) else "NOT_STORABLE"
-            receipts.append(Refused(reason, str(error)))
+            receipts.append(_refused(error))
         else:
             receipts.append(Committed(version, one.width, one.height, one.id in there))
             there.add(one.id)
@@ -68,18 +71,26 @@ def _added(images: Sequence[NewImage], engine: Engine) -> tuple[Added, int]:
         return writer.add(images), engine.gallery.view.number
 
 
-async def _prepared(request: UpsertImagesRequest, host: Host) -> NewImage | Refused:
+async def _prepared(request: UploadRequest, host: Host) -> NewImage | Refused:
     # Each picture waits for its own turn, so that other callers' come between those of a batch.
     upload = cache(lambda: decoding.upload(request))  # checked on the first thread that needs it
     try:
         read = await host.decode(
             lambda engine: _memory(upload(), engine), lambda engine: _read(upload(), engine)
         )
-    except RequestError as error:
-        return Refused(error.violation.reason, str(error))
-    except ImageError as error:
-        return Refused("IMAGE_INVALID", str(error))
+    except (RequestError, ImageError) as error:
+        return _refused(error)
     return await _seen(read, host)
+
+
+def _refused(
+    error: RequestError | ForbiddenError | ImageError | ShapeError | InvalidImageError,
+) -> Refused:
+    reason = reason_of(error)
+    blamed = error.with_traceback(None)  # which would keep the picture
+    if not isinstance(error, RequestError | ForbiddenError):
+        blamed = RequestError("data", str(error), reason)
+    return Refused(reason, str(error), blamed)
 
 
 def _memory(upload: Upload, engine: Engine) -> int:
@@ -99,6 +110,6 @@ async def _seen(one: _Decoded, host: Host) -> NewImage | Refused:
             one.picture.pixels, patient=True, holder=calls.current().caller.token
         )
     except ShapeError as error:
-        return Refused("NOT_EXPLAINABLE", str(error))
+        return _refused(error)
     of = one.upload
     return one.picture.image(of.id, of.uri, of.metadata, seen.contributions, seen.bias)

@@ -1,6 +1,8 @@
 """Waiting on the event loop for a share of a budget."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from partlens.common.budget import Budget, Share
 
@@ -28,6 +30,16 @@ async def obtained(budget: Budget, owner: str, amount: int) -> Share:
         budget.give_back(share)
         raise
     return share
+
+
+@asynccontextmanager
+async def holding(budget: Budget, owner: str, amount: int) -> AsyncIterator[None]:
+    """Holds a share of a budget for the block; see obtained."""
+    share = await obtained(budget, owner, amount)
+    try:
+        yield
+    finally:
+        budget.give_back(share)
 
 
 def _set(turn: "asyncio.Future[None]") -> None:

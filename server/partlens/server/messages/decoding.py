@@ -32,6 +32,7 @@ from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 
 DEFAULT_SEARCH_PAGE, DEFAULT_LIST_PAGE = 20, 100
+DEFAULT_FACET_VALUES, MOST_FACET_VALUES = 50, 1000
 _MEDIA_DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 _SCORES: dict[int, Score] = {
@@ -129,8 +130,8 @@ def describe(
     return DescribeQuestion(source(request.image, "image"), tuple(regions))
 
 
-def upload(request: gallery_pb.UpsertImagesRequest) -> Upload:
-    """The image that a message of UpsertImages adds; raises RequestError as search does."""
+def upload(request: gallery_pb.UpsertImagesRequest | gallery_pb.UpsertImageRequest) -> Upload:
+    """The image that a request adds; raises RequestError as search does."""
     metadata = Metadata(
         camera=request.metadata.camera,
         track=request.metadata.track,
@@ -156,6 +157,7 @@ def where(message: image_pb.Filter) -> Filter:
         exclude_ids=frozenset(message.exclude_ids),
         exclude_cameras=frozenset(message.exclude_cameras),
         exclude_media=_media_digests(message.exclude_media_digests),
+        ids=frozenset(message.ids),
     )
 
 
@@ -173,6 +175,17 @@ def page_size(given: int, default: int, most: int) -> int:
             "page_size", f"{given}; at most {most} are allowed: request more pages instead"
         )
     return given or min(default, most)
+
+
+def facet_values(given: int) -> int:
+    """The number of values per facet.
+
+    Raises:
+        RequestError: more than the maximum.
+    """
+    if given > MOST_FACET_VALUES:
+        raise RequestError("values", f"{given}; at most {MOST_FACET_VALUES} are allowed")
+    return given or DEFAULT_FACET_VALUES
 
 
 def _region_to_find(

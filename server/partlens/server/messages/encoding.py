@@ -187,12 +187,15 @@ def receipt(id: str, index: int, result: Receipt) -> gallery_pb.UpsertImagesResp
     """Result of the image at a position of an upload."""
     answer = gallery_pb.UpsertImagesResponse(id=id, index=index)
     if isinstance(result, Committed):
-        answer.committed.gallery_version = result.gallery_version
-        answer.committed.width, answer.committed.height = result.width, result.height
-        answer.committed.replaced = result.replaced
+        answer.committed.CopyFrom(committed(result))
     else:
         answer.refused.reason, answer.refused.message = result.reason, result.message
     return answer
+
+
+def committed(result: Committed) -> gallery_pb.UpsertCommitted:
+    """An uploaded image that is on disk."""
+    return gallery_pb.UpsertCommitted(**asdict(result))
 
 
 def gallery(

@@ -58,21 +58,32 @@ def search_start(token: str, question: str, depth: int) -> SearchStart:
     return start
 
 
-def list_token(after: str) -> str:
+def list_token(after: str, question: str) -> str:
     """The token for the page that starts after the image with this id.
 
     Not bound to the gallery's version: a listing by id can continue whatever is added meanwhile.
+
+    Args:
+        question: digest of the filter.
     """
-    return _pack(["list", after])
+    return _pack(["list", question, after])
 
 
-def list_after(token: str) -> str:
+def list_after(token: str, question: str) -> str:
     """The id after which the page of a token starts; "" for the empty token.
 
     Raises:
-        PageTokenError: not a token of a listing.
+        PageTokenError: not a token of a listing with this filter.
     """
-    return str(_unpack(token, "list", (str,))[0]) if token else ""
+    if not token:
+        return ""
+    given_question, after = _unpack(token, "list", (str, str))
+    if given_question != question:
+        raise PageTokenError(
+            "this page token belongs to another listing; give the same filter as for the first"
+            " page, or leave the token out"
+        )
+    return str(after)
 
 
 def _pack(fields: Sequence[str | int]) -> str:

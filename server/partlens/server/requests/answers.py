@@ -120,10 +120,15 @@ class Committed:
 
 @dataclass(frozen=True)
 class Refused:
-    """An uploaded image that was refused, and why."""
+    """An uploaded image that was refused, and why.
+
+    Attributes:
+        error: what a call with this image alone ends with.
+    """
 
     reason: str
     message: str
+    error: Exception
 
 
 Receipt = Committed | Refused

@@ -56,6 +56,7 @@ def _filter(where: Filter) -> image_pb.Filter:
         exclude_ids=sorted(where.exclude_ids),
         exclude_cameras=sorted(where.exclude_cameras),
         exclude_media_digests=sorted(where.exclude_media),
+        ids=sorted(where.ids),
     )
     for name in ("captured_after", "captured_before"):
         if (at := getattr(where, name)) is not None:

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from partlens.common.durable import make_folder, sync, write_atomically
-from partlens.common.filters import Filter
+from partlens.common.filters import from_plain, to_plain
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.scoring import MIXTURES
 from partlens.explainer.spec import ModelSpec
@@ -24,7 +24,9 @@ from partlens.server.query_images.prepared import PreparedMark, PreparedRegion, 
 from partlens.server.query_images.query import Query
 from partlens.server.standing.query import StandingQuery
 
-_FORMAT, _SUFFIX = 2, ".safetensors"
+_FORMATS, _SUFFIX = (1, 2, 3), ".safetensors"
+# Conditions that no query of an earlier format has.
+_LATER_CONDITIONS = {"exclude_media": (), "ids": ()}
 _ID = re.compile(r"s-[0-9a-f]{16}")
 _log = logging.getLogger(__name__)
 
@@ -120,7 +122,7 @@ class StandingStore:
 
 def _encoded(query: StandingQuery) -> bytes:
     tensors: dict[str, NDArray[np.float32]] = {}
-    search, where = query.search, query.where
+    search = query.search
     places = [mark.place for mark in search.marks]
     for i, image in enumerate(search.images):
         tensors[f"images.{i}.contributions"] = np.ascontiguousarray(image.contributions)
@@ -129,22 +131,13 @@ def _encoded(query: StandingQuery) -> bytes:
         for i, region in enumerate(some):
             tensors[f"{name}.{i}.coverage"] = np.ascontiguousarray(region.coverage)
     plain = {
-        "format": _FORMAT if _needs_format_2(query) else 1,
+        "format": _format_of(query),
         "id": query.id,
         "name": query.name,
         "token": query.token,
         "score": query.score,
         "threshold": query.threshold,
-        "where": {
-            "cameras": sorted(where.cameras),
-            "tracks": sorted(where.tracks),
-            "captured_after": _iso(where.captured_after),
-            "captured_before": _iso(where.captured_before),
-            "attributes": dict(where.attributes),
-            "exclude_ids": sorted(where.exclude_ids),
-            "exclude_cameras": sorted(where.exclude_cameras),
-            "exclude_media": sorted(where.exclude_media),
-        },
+        "where": to_plain(query.where),
         "created_at": query.created_at.isoformat(),
         "created_revision": query.created_revision,
         "model_digest": query.model_digest,
@@ -160,21 +153,22 @@ def _plain(region: PreparedRegion) -> list[object]:
     return [region.image, region.weight, *([True] if region.whole else [])]
 
 
-def _needs_format_2(query: StandingQuery) -> bool:
-    """Whether earlier versions would read the query and leave out a part of it."""
+def _format_of(query: StandingQuery) -> int:
+    """The oldest format whose readers leave out no part of the query."""
+    if query.where.ids:
+        return 3
     regions = [*query.search.regions, *(mark.place for mark in query.search.marks)]
-    return bool(query.search.marks or query.where.exclude_media) or any(
-        region.whole for region in regions
-    )
+    whole = any(region.whole for region in regions)
+    return 2 if query.search.marks or query.where.exclude_media or whole else 1
 
 
 def _decoded(path: Path, spec: ModelSpec) -> StandingQuery:
     try:
         with safe_open(path, framework="numpy") as file:
             plain: Any = json.loads((file.metadata() or {})["partlens"])
-            if plain["format"] not in (1, _FORMAT):
+            if plain["format"] not in _FORMATS:
                 raise StandingQueryError(
-                    f"format {plain['format']}; this version reads formats 1 and {_FORMAT}"
+                    f"format {plain['format']}; this version reads formats 1 to {_FORMATS[-1]}"
                 )
             images = tuple(
                 Query(
@@ -213,7 +207,6 @@ def _region(
 
 
 def _query(plain: Any, search: PreparedSearch) -> StandingQuery:
-    where = plain["where"]
     # Version 0.1 wrote "default" for CONTEXT.
     score: Any = "context" if plain["score"] == "default" else plain["score"]
     if score not in MIXTURES:
@@ -224,26 +217,9 @@ def _query(plain: Any, search: PreparedSearch) -> StandingQuery:
         token=str(plain["token"]),
         score=score,
         threshold=float(plain["threshold"]),
-        where=Filter(
-            frozenset(where["cameras"]),
-            frozenset(where["tracks"]),
-            _time(where["captured_after"]),
-            _time(where["captured_before"]),
-            dict(where["attributes"]),
-            frozenset(where["exclude_ids"]),
-            frozenset(where["exclude_cameras"]),
-            frozenset(where.get("exclude_media", [])),
-        ),
+        where=from_plain({**_LATER_CONDITIONS, **plain["where"]}),
         created_at=datetime.fromisoformat(plain["created_at"]),
         created_revision=int(plain["created_revision"]),
         model_digest=str(plain["model_digest"]),
         search=search,
     )
-
-
-def _iso(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
