@@ -69,6 +69,10 @@ COMMANDS: Mapping[str, Row] = {
         "Index the folder PHOTOS, and search it in a browser on this machine, until Ctrl-C.",
         "partlens.server.opening.cli:open_command",
     ),
+    "report": Row(
+        "Write reports of searches and comparisons for a case file, and verify them.",
+        "partlens.client.cli.report:report",
+    ),
     "search": Row(
         "Find the images that contain the marked parts of the query images.",
         "partlens.client.cli.search:search",
