@@ -34,8 +34,9 @@ export function ExplainView() {
         </h1>
         <Button label="Swap A and B" disabled={!now.a && !now.b} onClick={() => change(swapped(now))}>⇄ Swap</Button>
       </header>
-      {now.a && now.b ? <><Switches /><Toolbar /></> : <p>Choose two pictures to see which parts of one match which parts of the other.</p>}
+      {now.a && now.b ? <Toolbar /> : <p>Choose two pictures to see which parts of one match which parts of the other.</p>}
       <div class="explain-pair">{SIDES.map((side) => <SidePanel key={side} side={side} />)}</div>
+      {now.a && now.b && <Switches />}
       <Problems />
       {pair && (
         <div class="explain-numbers">

@@ -30,7 +30,9 @@ export function SidePanel({ side }: { readonly side: Side }) {
       <header class="row">
         <strong class="explain-letter" aria-hidden="true">{sideName(side)}</strong>
         <span class="grow explain-name">{ref ? <Name imageRef={ref} /> : "No picture yet"}</span>
-        {ref && <a class="button plain" href={searchAddress({ ...NOTHING, images: [ref] })}>Search with it</a>}
+        {ref && (
+          <a class="button plain" href={searchAddress({ ...NOTHING, images: [ref] })} aria-label={`Search with picture ${sideName(side)}`}>Search</a>
+        )}
         {ref && <Button kind="plain" label={`Change picture ${sideName(side)}`} onClick={() => chooseImage(side, undefined)}>Change</Button>}
       </header>
       <Refused side={side} />
