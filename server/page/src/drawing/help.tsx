@@ -4,7 +4,7 @@ import { singleKeys, switchSingleKeys } from "./shortcuts.ts";
 import { TOOLS } from "./state.ts";
 
 const KEYS: readonly (readonly [keys: string, meaning: string])[] = [
-  ...TOOLS.map(({ key, label, hint }) => [key.toUpperCase(), `${label}: ${hint.charAt(0).toLowerCase()}${hint.slice(1)}`] as const),
+  ...TOOLS.map(({ key, label, hint }) => [key.toUpperCase(), hint.startsWith(label) ? hint : `${label}: ${hint.toLowerCase()}`] as const),
   ["N", "The last tool again"],
   ["E", "Brush: paint or erase"],
   ["[ ]", "Brush: smaller, larger"],
@@ -15,7 +15,7 @@ const KEYS: readonly (readonly [keys: string, meaning: string])[] = [
   ["Delete", "Delete the region or the corner"],
   ["Escape", "Stop drawing, deselect"],
   ["Ctrl + Z", "Undo"],
-  ["Ctrl + Shift + Z, Ctrl + Y", "Redo"],
+  ["Ctrl + Y", "Redo; also Ctrl + Shift + Z"],
   ["Ctrl + V", "Paste a picture"],
   ["+ − 0", "Zoom in, out, whole picture; also Ctrl + wheel"],
   ["?", "These keys"],

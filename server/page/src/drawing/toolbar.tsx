@@ -8,7 +8,7 @@ import { active, brushRadius, erasing, helping, markWhole, take, tool, TOOLS } f
 export function Toolbar() {
   const row = TOOLS.find((one) => one.tool === tool.value);
   return (
-    <div class="toolbar stack">
+    <div class="drawing-tools stack">
       <div class="tools" role="toolbar" aria-label="Mark a part">
         {TOOLS.map((one) => (
           <button
