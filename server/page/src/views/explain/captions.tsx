@@ -2,6 +2,7 @@
 import { sums } from "../../heat/colours.ts";
 import { other, sideName, type Side } from "./explanation.ts";
 import { explained, explanation, rows } from "./pair-store.ts";
+import { current, drawing } from "./pin-sheet.ts";
 import { adds, maps, pinned, pointed, source } from "./shown.ts";
 import { cellName, shareOf, signed } from "./words.ts";
 
@@ -21,7 +22,7 @@ function pointedWords(side: Side): string {
     if (map === "partial" && !from) return `Point at ${sideName(side)} to see what matches in ${sideName(other(side))}`;
     return "\u00a0";
   }
-  const at = pointed.value, added = adds(from), share = shareOf(added, now.pair.similarity);
+  const at = drawing.value ? undefined : pointed.value, added = adds(from), share = shareOf(added, now.pair.similarity);
   const cell = at && cellName(at.position, now.pair.grids[side].cols.length);
   const place = cell ? cell.charAt(0).toUpperCase() + cell.slice(1) : from.name || "This region";
   return `${place} adds ${signed(added)}${share && ` (${share})`}${withSelected(side)}`;
@@ -29,8 +30,8 @@ function pointedWords(side: Side): string {
 
 /** What the cell that is pointed at and the selected pin of the other image add together. */
 function withSelected(side: Side): string {
-  const at = pointed.value, now = explanation.value;
-  const selected = pinned.value.find(({ index }) => index === now.selected);
+  const at = drawing.value ? undefined : pointed.value;
+  const selected = pinned.value.find(({ index }) => index === current.value.selected);
   if (at?.side !== side || selected?.side !== other(side)) return "";
   const together = rows.value?.partial(selected)?.values[at.position];
   return together === undefined ? "" : `, with ${selected.name} ${signed(together)}`;
@@ -39,7 +40,7 @@ function withSelected(side: Side): string {
 function mapWords(side: Side): string {
   const map = maps[side].value;
   if (!map) return explanation.value.map === "partial" && source.value?.side === other(side) ? "Fetching this map…" : "\u00a0";
-  const { sum, red, blue } = sums(map.values);
+  const { red, blue } = sums(map.values), sum = map.sum;
   const parts = `Map: red ${signed(red)}, blue ${signed(blue)}`;
   if (map.constant === undefined) return `${parts}, sum ${signed(sum)}`;
   return `${parts}, bias ${signed(map.constant)}, sum ${signed(sum + map.constant)}`;

@@ -1,20 +1,24 @@
 // Why two pictures are similar: point at one, and see what matches in the other.
 import { useEffect } from "preact/hooks";
 import { gallery } from "../../api/server.ts";
+import { useShortcuts } from "../../drawing/shortcuts.ts";
+import { Toolbar } from "../../drawing/toolbar.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Loading, ProblemNotice } from "../../ui/notice.tsx";
 import { SIDES, swapped } from "./explanation.ts";
 import { change, explainAgain, explained, explanation, pairState, rowsProblem, startExplaining } from "./pair-store.ts";
+import { startPinning } from "./pin-sheet.ts";
 import { Pins } from "./pins.tsx";
 import { pointAway } from "./shown.ts";
 import { SidePanel } from "./side-panel.tsx";
-import { snapProblem } from "./snapped.ts";
 import { Sum } from "./sum.tsx";
 import { Switches } from "./switches.tsx";
 import { chooseFile, fileOf } from "./uploads.ts";
 
 export function ExplainView() {
   useEffect(startExplaining, []);
+  useEffect(startPinning, []);
+  useShortcuts();
   useEffect(() => pointAway, []);
   useEffect(() => {
     addEventListener("paste", paste);
@@ -30,8 +34,9 @@ export function ExplainView() {
         </h1>
         <Button label="Swap A and B" disabled={!now.a && !now.b} onClick={() => change(swapped(now))}>⇄ Swap</Button>
       </header>
-      {now.a && now.b ? <Switches /> : <p>Choose two pictures to see which parts of one match which parts of the other.</p>}
+      {now.a && now.b ? <Toolbar /> : <p>Choose two pictures to see which parts of one match which parts of the other.</p>}
       <div class="explain-pair">{SIDES.map((side) => <SidePanel key={side} side={side} />)}</div>
+      {now.a && now.b && <Switches />}
       <Problems />
       {pair && (
         <div class="explain-numbers">
@@ -45,7 +50,7 @@ export function ExplainView() {
 }
 
 function Problems() {
-  const problem = pairState.value.problem, more = rowsProblem.value ?? snapProblem.value;
+  const problem = pairState.value.problem, more = rowsProblem.value;
   const bias = gallery.value?.model?.biasShare ?? 0;
   return (
     <>

@@ -30,7 +30,7 @@ export const explanation = computed<Explanation>(() =>
 
 /** Shows another state of the same pair; the back button skips it. */
 export function change(next: Explanation): void {
-  replace(addressOf(next));
+  if (route.peek().view === "explain") replace(addressOf(next));
 }
 
 interface Described {

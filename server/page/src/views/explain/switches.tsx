@@ -40,7 +40,7 @@ export function Switches() {
         <input type="checkbox" checked={now.bias} onChange={() => change({ ...now, bias: !now.bias })} />
         <span>Include the bias</span>
       </label>
-      <div class="explain-legend"><Legend scale={scaleNow.value} unit="of the similarity" /></div>
+      <div class="explain-legend"><Legend scale={scaleNow.value} unit="" /></div>
     </div>
   );
 }
