@@ -45,7 +45,7 @@ export function Answers() {
       <div class="answer-body">
         {filtersOpen && !narrow && <aside class="filters-side sheet" aria-label="Filters"><Filters /></aside>}
         <div class="answer-hits">
-          {heatShown.value && all.length > 0 && <Legend scale={scale.value} />}
+          {heatShown.value && (all.length > 0 ? <Legend scale={scale.value} /> : pending && <p class="legend">&nbsp;</p>)}
           {all.length > 0
             ? <div class={pending ? "older" : ""}><HitList hits={all} scale={heatShown.value ? scale.value : undefined} /></div>
             : pending
