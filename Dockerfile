@@ -18,6 +18,10 @@ COPY . .
 RUN /opt/partlens/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.11-slim-bookworm AS runtime
+# What WeasyPrint lays PDF reports out with; a font comes with it.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 \
+    && rm -rf /var/lib/apt/lists/*
 # A fixed user id, so that files in a volume keep their owner after an upgrade.
 RUN groupadd --gid 10001 partlens \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin partlens \
@@ -29,7 +33,7 @@ ENV PATH=/opt/partlens/bin:$PATH \
 USER 10001:10001
 WORKDIR /var/lib/partlens
 VOLUME /var/lib/partlens
-EXPOSE 50051
+EXPOSE 50051 8443
 HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 \
     CMD ["partlens", "health", "--server", "localhost:50051", "--ca", "/var/lib/partlens/clients/ca.pem"]
 ENTRYPOINT ["partlens"]

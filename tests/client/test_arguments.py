@@ -125,6 +125,8 @@ HOSTILE: dict[str, list[Any]] = {
     "deadline": NOT_SECONDS,
     "timeout": [*NOT_SECONDS, None],
     "page_size": [*NOT_COUNTS, 2**32],
+    "max_side": [*NOT_COUNTS, 2**32],
+    "values": [*NOT_COUNTS, 2**32],
     "top": [*NOT_COUNTS, 0],
     "threshold": [*NOT_NUMBERS, None],
     "after_revision": [bad for bad in (*NOT_COUNTS, 2**64) if bad is not None],
@@ -147,6 +149,7 @@ HOSTILE: dict[str, list[Any]] = {
     "regions": ["0,0,5,5", 5, None, *([bad] for bad in NOT_REGIONS)],
     "query_regions": ["0,0,5,5", 5, None, *([bad] for bad in NOT_REGIONS)],
     "retrieved_regions": ["0,0,5,5", 5, None, *([bad] for bad in NOT_REGIONS)],
+    "paused": [1, "yes", 0],
     "pairs": [
         5,
         "query",
@@ -171,6 +174,11 @@ USUAL: dict[str, Any] = {
 # Regions of these have neither image nor weight.
 PLAIN = ("describe_query", "explain_pair")
 UPLOADING = ("upsert_images", "upsert_stream")
+# The one image that these take.
+IMAGES: dict[str, Any] = {
+    "upsert_image": Upload("a", b"picture"),
+    "get_picture": GalleryImageId("a"),
+}
 
 
 def methods() -> Iterator[tuple[str, list[str]]]:
@@ -186,6 +194,8 @@ CASES = [(name, parameter) for name, parameters in methods() for parameter in pa
 def refused(method: str, parameter: str) -> list[Any]:
     """Values of an argument that cannot be sent."""
     found = list(HOSTILE[parameter])
+    if method == "update_standing_query":  # what is not given stays as it is
+        found = [bad for bad in found if bad is not None or parameter == "id"]
     if parameter == "images" and method not in UPLOADING:
         found += HOSTILE["query_images"]
     if parameter == "regions" and method not in PLAIN:
@@ -200,6 +210,8 @@ def arguments(method: str, **given: Any) -> dict[str, Any]:
         usual.pop("regions", None)
     if method in UPLOADING:
         usual["images"] = [Upload("a", b"picture")]
+    if method in IMAGES:
+        usual["image"] = IMAGES[method]
     return {**usual, **given}
 
 

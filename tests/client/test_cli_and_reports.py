@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -34,6 +35,8 @@ from partlens.common.regions import Box, Mask, Point, Polygon
 from partlens.common.registration import Axis, Registration
 from partlens.explainer.images import decode
 from partlens.explainer.model import read_spec
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 def seen(width: int, height: int) -> Query:
@@ -133,6 +136,33 @@ def test_images_are_listed_in_order(served: Served) -> None:
         held = list(client.list_images(page_size=7))
     assert ids == sorted(ids) == [one.id for one in held] == [one["id"] for one in plain]
     assert [one["camera"] for one in plain] == [one.metadata.camera for one in held]
+    some = partlens(served, "images", "list", "--id", "03", "--id", "01", "--id", "nobody")
+    assert some.stdout.splitlines() == ["01", "03"]
+    one = partlens(served, "search", "--gallery-id", "05", "--whole", "--id", "07", "--json")
+    assert [hit["id"] for hit in json.loads(one.stdout)["hits"]] == ["07"]
+
+
+def test_images_are_counted_and_their_pictures_saved(served: Served, tmp_path: Path) -> None:
+    counted = partlens(served, "images", "count", "--exclude-id", "00")
+    assert counted.exit_code == 0 and counted.stdout.startswith("29 images\n"), counted.output
+    with Client(served.target) as client:
+        for i, label in enumerate(["ab", "a", "ab", "c"]):
+            known = Metadata("gate", captured_at=NOON, attributes={"label": label})
+            client.upsert_image(Upload(f"new{i}", picture(i), metadata=known))
+        try:
+            shown = partlens(served, "images", "count", "--camera", "gate", "--values", "1")
+            plain = partlens(served, "images", "count", "--camera", "gate", "--json")
+        finally:
+            client.delete_images([f"new{i}" for i in range(4)])
+    assert f"4 images, {NOON.isoformat()} to {NOON.isoformat()}" in shown.stdout
+    assert re.search(r"ab +│ +2 │\n.*2 more values\) │ +2 ", shown.stdout), shown.stdout
+    found = json.loads(plain.stdout)
+    assert found["attributes"] == [
+        {"name": "label", "values": {"ab": 2, "a": 1, "c": 1}, "distinct": 3, "unknown": 0}
+    ]
+    saved = partlens(served, "images", "picture", "01", tmp_path / "a.jpg")
+    assert saved.exit_code == 1 and "server.originals" in saved.output
+    assert not (tmp_path / "a.jpg").exists()
 
 
 def test_a_page_shows_sums_that_add_up_to_the_score(
@@ -393,6 +423,23 @@ def test_a_search_is_saved_listed_watched_and_deleted(
     assert len(shown.pictures) == 2 and not shown.without_text and not shown.links
     assert f"<td>{hit['score']:.4f}</td>" in page.read_text()
     assert page.absolute().as_uri() in watched.stderr
+    assert partlens(served, "standing", "pause", id, other).exit_code == 0
+    assert partlens(served, "standing", "resume", other).exit_code == 0
+    words = ("--name", "shoes", "--threshold", "-0.25")
+    assert partlens(served, "standing", "update", other, *words).exit_code == 0
+    listed = json.loads(partlens(served, "standing", "list", "--json").stdout)
+    assert [(one["name"], one["threshold"], one["paused"]) for one in listed] == [
+        ("hats", 0.5, True),
+        ("shoes", -0.25, False),
+    ]
+    states = partlens(served, "standing", "list").stdout.splitlines()
+    assert [word in line for line in states for word in ("paused", "active") if "s-" in line] == [
+        True, False, False, True,
+    ]  # fmt: skip
+    nothing = partlens(served, "standing", "update", id)
+    assert nothing.exit_code == 2 and "give --name or --threshold" in nothing.output
+    unknown = partlens(served, "standing", "pause", "s-0123456789abcdef")
+    assert unknown.exit_code == 1 and "no standing query" in unknown.output
     assert partlens(served, "standing", "delete", id, other).exit_code == 0
     assert json.loads(partlens(served, "standing", "list", "--json").stdout) == []
     gone = partlens(served, "standing", "watch", id)

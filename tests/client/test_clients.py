@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -11,14 +13,17 @@ from served import Served, picture
 from partlens.client import (
     AsyncClient,
     Box,
+    Caller,
     Client,
     DeadlineError,
     ExhaustedError,
+    Facet,
     Filter,
     GalleryImageId,
     Mask,
     Metadata,
     NotFoundError,
+    Picture,
     Point,
     Polygon,
     QueryId,
@@ -96,6 +101,39 @@ def test_an_explained_pair_adds_up(served: Served) -> None:
     assert (whole.side, point.side) == ("retrieved", "query")
     share = terms.position_position + terms.position_bias
     assert whole.map.values.sum() + whole.constant == pytest.approx(share, abs=1e-4)
+
+
+def test_what_is_listed_is_counted_and_shown(served: Served) -> None:
+    known = Metadata("cam", "t", datetime(2026, 5, 1, tzinfo=UTC), {"hat": "red"})
+    with Client(served.target) as client:
+        added = client.upsert_image(Upload("one", picture(99), "/x", known))
+        assert added.committed and not added.replaced
+        with pytest.raises(RequestError, match="not an image") as caught:
+            client.upsert_image(Upload("bad", b"no picture"))
+        assert (caught.value.reason, caught.value.field) == ("IMAGE_INVALID", "data")
+        where = Filter(cameras=["cam"])
+        (image,) = client.list_images(where=where, thumbnails=True)
+        assert image == replace(client.get_image("one")[0], thumbnail=client.get_image("one")[1])
+        counts, rest = client.get_facets(where), client.get_facets(Filter(exclude_ids=["one"]))
+        assert (counts.images, counts.cameras) == (1, Facet("camera", {"cam": 1}, 1, 0))
+        assert counts.attributes == [Facet("hat", {"red": 1}, 1, 0)]
+        assert counts.captured_first == counts.captured_last == known.captured_at
+        assert (rest.images, rest.tracks, rest.captured_first) == (
+            30,
+            Facet("track", {}, 0, 30),
+            None,
+        )
+        described = client.describe_query(picture(98))
+        shown = client.get_picture(QueryId(described.query.id))
+        assert shown == Picture(picture(98), "image/png")
+        assert client.get_picture(QueryId(described.query.id), 9).media_type == "image/jpeg"
+        with pytest.raises(NotFoundError) as refused:
+            client.get_picture(GalleryImageId("one"))
+        assert refused.value.reason == "PICTURE_UNAVAILABLE"
+        gallery = client.get_gallery()
+        assert gallery.caller == Caller("anyone", ("search", "ingest", "admin"), ())
+        assert gallery.server_version == version("partlens") and gallery.indexing is None
+        assert client.delete_images(["one"]) == 1
 
 
 def test_images_come_and_go(served: Served) -> None:

@@ -40,14 +40,18 @@ READING: dict[str, Call] = {
     "ExplainPair": lambda client: client.explain_pair(IMAGE, IMAGE),
     "DescribeQuery": lambda client: client.describe_query(IMAGE),
     "GetImage": lambda client: client.get_image("a"),
+    "GetPicture": lambda client: client.get_picture(IMAGE),
+    "GetFacets": lambda client: client.get_facets(),
     "ListImages": lambda client: client.list_images(),
     "GetGallery": lambda client: client.get_gallery(),
     "ListStandingQueries": lambda client: client.list_standing_queries(),
 }
 ONCE: dict[str, Call] = {
     "UpsertImages": lambda client: client.upsert_images([Upload("a", b"a"), Upload("b", b"b")]),
+    "UpsertImage": lambda client: client.upsert_image(Upload("a", b"a")),
     "DeleteImages": lambda client: client.delete_images(["a"]),
     "CreateStandingQuery": lambda client: client.create_standing_query("", [IMAGE], REGIONS, 1),
+    "UpdateStandingQuery": lambda client: client.update_standing_query("a", paused=True),
     "DeleteStandingQuery": lambda client: client.delete_standing_query("a"),
     "WatchMatches": lambda client: client.watch_matches(),
     "Check": lambda client: client.files_are_sound(),

@@ -50,7 +50,7 @@ COMMANDS: Mapping[str, Row] = {
         "partlens.client.cli.health:health",
     ),
     "images": Row(
-        "List the images of a server's gallery.",
+        "List and count the images of a server's gallery, and save their pictures.",
         "partlens.client.cli.gallery_images:images",
     ),
     "index": Row(
@@ -64,6 +64,10 @@ COMMANDS: Mapping[str, Row] = {
     "model": Row(
         "Create and inspect model folders.",
         "partlens.explainer.cli:model",
+    ),
+    "open": Row(
+        "Index the folder PHOTOS, and search it in a browser on this machine, until Ctrl-C.",
+        "partlens.server.opening.cli:open_command",
     ),
     "search": Row(
         "Find the images that contain the marked parts of the query images.",

@@ -1,7 +1,8 @@
 """Responses of a server, as plain values with numpy maps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +59,14 @@ class Query:
 
 @dataclass(frozen=True)
 class GalleryImage:
-    """An image that the gallery holds; width and height in pixels of the upright original."""
+    """An image that the gallery holds.
+
+    Attributes:
+        uri: location of the original; "" if unknown.
+        media_digest: "sha256:" and the digest of the encoded original.
+        width, height: size of the upright original, in pixels.
+        thumbnail: a JPEG, if list_images was asked for it; b"" where it is damaged.
+    """
 
     id: str
     uri: str
@@ -66,6 +74,55 @@ class GalleryImage:
     width: int
     height: int
     metadata: Metadata
+    thumbnail: bytes = b""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An encoded picture.
+
+    Attributes:
+        media_type: such as "image/jpeg"; "application/octet-stream" for an original that browsers
+            do not show.
+    """
+
+    data: bytes
+    media_type: str
+
+
+@dataclass(frozen=True)
+class Facet:
+    """The values of one property.
+
+    Attributes:
+        values: value -> number of images, the most frequent first.
+        distinct: number of different values, of which `values` may hold only the most frequent.
+        unknown: number of images without a value.
+    """
+
+    name: str
+    values: Mapping[str, int]
+    distinct: int
+    unknown: int
+
+
+@dataclass(frozen=True)
+class Facets:
+    """The values that some images have.
+
+    Attributes:
+        images: number of images.
+        attributes: one for each attribute, ordered by name.
+        captured_first, captured_last: times of the first and the last image; None if unknown.
+    """
+
+    images: int
+    cameras: Facet
+    tracks: Facet
+    attributes: Sequence[Facet]
+    captured_first: datetime | None
+    captured_last: datetime | None
+    gallery_version: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,10 +304,45 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Caller:
+    """What your token allows.
+
+    Attributes:
+        name: of the token; "anyone" on a server without tokens.
+        scopes: of "search", "ingest" and "admin".
+        cameras: the only ones whose images you may see and add; empty for all.
+    """
+
+    name: str
+    scopes: Sequence[str]
+    cameras: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Indexing:
+    """Progress of indexing a folder; see Indexing in the .proto files."""
+
+    done: int
+    total: int
+    skipped: int
+    finished: bool
+    problem: str
+
+
+@dataclass(frozen=True)
 class GalleryAnswer:
-    """A gallery's size, its model and the server's limits."""
+    """A gallery's size, its model and the server's limits.
+
+    Attributes:
+        caller: what your token allows; None if the server is too old to say.
+        server_version: version of partlens that the server runs; "" likewise.
+        indexing: progress of indexing a folder; None if the server has indexed none.
+    """
 
     version: int
     images: int
     model: Model
     limits: Limits
+    caller: Caller | None = None
+    server_version: str = ""
+    indexing: Indexing | None = None

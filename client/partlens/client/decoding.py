@@ -8,15 +8,20 @@ import numpy as np
 
 from partlens.client.answers import (
     ActivationMap,
+    Caller,
     DescribeAnswer,
+    Facet,
+    Facets,
     GalleryAnswer,
     GalleryImage,
     Hit,
+    Indexing,
     Limits,
     Model,
     PairAnswer,
     PairMatrix,
     PartialMap,
+    Picture,
     Query,
     SearchAnswer,
     SimilarityTerms,
@@ -119,7 +124,9 @@ def upsert(message: gallery_pb.UpsertImagesResponse) -> UpsertAnswer:
 
 def gallery(message: gallery_pb.GetGalleryResponse) -> GalleryAnswer:
     """A gallery's size, its model and the server's limits."""
-    model, limits = message.model, message.limits
+    model, limits, caller, indexing = (
+        message.model, message.limits, message.caller, message.indexing
+    )  # fmt: skip
     return GalleryAnswer(
         message.version,
         message.images,
@@ -142,10 +149,72 @@ def gallery(message: gallery_pb.GetGalleryResponse) -> GalleryAnswer:
             limits.marks,
             limits.pairs,
         ),
+        Caller(caller.name, tuple(caller.scopes), tuple(caller.cameras))
+        if message.HasField("caller")
+        else None,
+        message.server_version,
+        Indexing(
+            indexing.done, indexing.total, indexing.skipped, indexing.finished, indexing.problem
+        )
+        if message.HasField("indexing")
+        else None,
     )
 
 
-def image(message: image_pb.GalleryImage) -> GalleryImage:
+def committed(id: str, message: gallery_pb.UpsertCommitted) -> UpsertAnswer:
+    """An image that was uploaded by itself."""
+    return UpsertAnswer(id, 0, message.gallery_version, replaced=message.replaced)
+
+
+def picture(message: gallery_pb.GetPictureResponse) -> Picture:
+    """An encoded picture."""
+    return Picture(message.data, message.media_type)
+
+
+def facets(message: gallery_pb.GetFacetsResponse) -> Facets:
+    """The values that some images have."""
+    first, last = (
+        getattr(message, name).ToDatetime(UTC) if message.HasField(name) else None
+        for name in ("captured_first", "captured_last")
+    )
+    return Facets(
+        message.images,
+        _facet(message.cameras),
+        _facet(message.tracks),
+        [_facet(one) for one in message.attributes],
+        first,
+        last,
+        message.gallery_version,
+    )
+
+
+def _facet(message: gallery_pb.Facet) -> Facet:
+    values = {one.value: one.images for one in message.values}
+    return Facet(message.name, values, message.distinct, message.unknown)
+
+
+def listed(
+    message: gallery_pb.ListImagesResponse, *, thumbnails: bool
+) -> list[tuple[image_pb.GalleryImage, bytes]]:
+    """The images of a page of a listing, with their thumbnails.
+
+    Args:
+        thumbnails: whether they were requested.
+
+    Raises:
+        ServerError: there is not one for each image.
+    """
+    if not thumbnails:
+        return [(one, b"") for one in message.images]
+    if len(message.thumbnails) != len(message.images):
+        raise ServerError(
+            "the server is too old for thumbnails in a listing, and ignored them",
+            grpc.StatusCode.UNIMPLEMENTED,
+        )
+    return list(zip(message.images, message.thumbnails, strict=True))
+
+
+def image(message: image_pb.GalleryImage, thumbnail: bytes = b"") -> GalleryImage:
     """An image that the gallery holds."""
     known = message.metadata
     at = known.captured_at.ToDatetime(UTC) if known.HasField("captured_at") else None
@@ -156,6 +225,7 @@ def image(message: image_pb.GalleryImage) -> GalleryImage:
         message.width,
         message.height,
         Metadata(known.camera, known.track, at, dict(known.attributes)),
+        thumbnail,
     )
 
 

@@ -175,10 +175,39 @@ def get_image(id: str) -> gallery_pb.GetImageRequest:
     return gallery_pb.GetImageRequest(id=checks.text("id", id))
 
 
-def list_images(page_size: int, page_token: str) -> gallery_pb.ListImagesRequest:
+def upsert_image(value: Upload) -> gallery_pb.UpsertImageRequest:
+    """A picture for the gallery, by itself."""
+    one = upload(value)
+    return gallery_pb.UpsertImageRequest(
+        id=one.id, data=one.data, uri=one.uri, metadata=one.metadata
+    )
+
+
+def get_picture(image: GalleryImageId | QueryId, max_side: int) -> gallery_pb.GetPictureRequest:
+    """A picture to fetch."""
+    if not isinstance(image, GalleryImageId | QueryId):
+        raise RequestError(f"image must be a GalleryImageId or QueryId, not {image!r:.60}", "image")
+    return gallery_pb.GetPictureRequest(
+        image=query_image(image), max_side=checks.whole("max_side", max_side)
+    )
+
+
+def get_facets(where: Filter | None, values: int) -> gallery_pb.GetFacetsRequest:
+    """Images to count."""
+    return gallery_pb.GetFacetsRequest(
+        filter=None if where is None else _filter(where), values=checks.whole("values", values)
+    )
+
+
+def list_images(
+    page_size: int, page_token: str, where: Filter | None, thumbnails: bool
+) -> gallery_pb.ListImagesRequest:
     """A page of a listing."""
     return gallery_pb.ListImagesRequest(
-        page_size=checks.whole("page_size", page_size), page_token=page_token
+        page_size=checks.whole("page_size", page_size),
+        page_token=page_token,
+        filter=None if where is None else _filter(where),
+        include_thumbnails=checks.flag("thumbnails", thumbnails),
     )
 
 

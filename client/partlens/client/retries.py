@@ -20,6 +20,8 @@ READS = (
     (_SEARCH, "ExplainPair"),
     (_SEARCH, "DescribeQuery"),
     (_GALLERY, "GetImage"),
+    (_GALLERY, "GetPicture"),
+    (_GALLERY, "GetFacets"),
     (_GALLERY, "ListImages"),
     (_GALLERY, "GetGallery"),
     (_STANDING, "ListStandingQueries"),

@@ -16,9 +16,11 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from partlens.client import checks, decoding, encoding, standing
 from partlens.client.answers import (
     DescribeAnswer,
+    Facets,
     GalleryAnswer,
     GalleryImage,
     PairAnswer,
+    Picture,
     SearchAnswer,
     UpsertAnswer,
 )
@@ -39,6 +41,7 @@ from partlens.client.errors import (
     UnavailableError,
 )
 from partlens.client.questions import (
+    GalleryImageId,
     MapKind,
     Mark,
     PairSelection,
@@ -277,22 +280,70 @@ class Client:
         sending = Sending(checks.several("images", images))
         return self._upserted(sending, timeout)
 
+    def upsert_image(self, image: Upload, *, deadline: float | None = None) -> UpsertAnswer:
+        """Add one picture, or replace the one with the same id; return once it is on disk.
+
+        Raises:
+            RequestError, AccessError: the server refuses the picture.
+        """
+        request = encoding.upsert_image(image)
+        response = self._ask(self._gallery.UpsertImage, request, deadline)
+        return decoding.committed(image.id, response.committed)
+
     def get_image(self, id: str, *, deadline: float | None = None) -> tuple[GalleryImage, bytes]:
         """Return an image of the gallery, and its thumbnail (a JPEG)."""
         request = encoding.get_image(id)
         response = self._ask(self._gallery.GetImage, request, deadline)
         return decoding.image(response.image), response.thumbnail
 
+    def get_picture(
+        self, image: GalleryImageId | QueryId, max_side: int = 0, *, deadline: float | None = None
+    ) -> Picture:
+        """Return the original of a gallery image, or the picture of an earlier query image.
+
+        Args:
+            max_side: longest side of a JPEG, in pixels; it is never enlarged. 0 for the original
+                file, byte for byte.
+
+        Raises:
+            NotFoundError: with reason PICTURE_UNAVAILABLE if the server cannot read the original,
+                or no longer keeps the picture.
+        """
+        request = encoding.get_picture(image, max_side)
+        return decoding.picture(self._ask(self._gallery.GetPicture, request, deadline))
+
+    def get_facets(
+        self, where: Filter | None = None, values: int = 0, *, deadline: float | None = None
+    ) -> Facets:
+        """Count the values of each property of the images.
+
+        Args:
+            where: which images of the gallery to count; None for all.
+            values: most values of each property to return; 0 for the server's default.
+        """
+        request = encoding.get_facets(where, values)
+        return decoding.facets(self._ask(self._gallery.GetFacets, request, deadline))
+
     def list_images(
-        self, page_size: int = 0, *, deadline: float | None = None
+        self,
+        page_size: int = 0,
+        *,
+        where: Filter | None = None,
+        thumbnails: bool = False,
+        deadline: float | None = None,
     ) -> Iterator[GalleryImage]:
-        """Yield every image of the gallery in order of id; each page is one call."""
+        """Yield the images of the gallery in order of id; each page is one call.
+
+        Args:
+            where: which images to list; None for all.
+            thumbnails: whether to return each image's thumbnail.
+        """
         token = ""
         while True:
-            request = encoding.list_images(page_size, token)
+            request = encoding.list_images(page_size, token, where, thumbnails)
             response = self._ask(self._gallery.ListImages, request, deadline)
-            for one in response.images:
-                yield decoding.image(one)
+            for one, thumbnail in decoding.listed(response, thumbnails=thumbnails):
+                yield decoding.image(one, thumbnail)
             token = response.next_page_token
             if not token:
                 return
@@ -304,7 +355,7 @@ class Client:
         return int(response.deleted)
 
     def get_gallery(self, *, deadline: float | None = None) -> GalleryAnswer:
-        """Return the gallery's size, its model, and the server's limits."""
+        """Return the gallery's size, its model, the server's limits, and what your token allows."""
         request = gallery_pb.GetGalleryRequest()
         response = self._ask(self._gallery.GetGallery, request, deadline)
         return decoding.gallery(response)
@@ -339,6 +390,26 @@ class Client:
         request = standing_pb.ListStandingQueriesRequest()
         response = self._ask(self._standing.ListStandingQueries, request, deadline)
         return [standing.query(one) for one in response.standing_queries]
+
+    def update_standing_query(
+        self,
+        id: str,
+        *,
+        name: str | None = None,
+        threshold: float | None = None,
+        paused: bool | None = None,
+        deadline: float | None = None,
+    ) -> StandingQuery:
+        """Change one of your standing queries, and return it; None leaves a value unchanged.
+
+        Args:
+            threshold: the lowest score that matches from now on.
+            paused: True pauses it: images added until it is resumed are never scored against it.
+                False resumes it.
+        """
+        request = standing.to_update(id, name, threshold, paused)
+        response = self._ask(self._standing.UpdateStandingQuery, request, deadline)
+        return standing.query(response.standing_query)
 
     def delete_standing_query(self, id: str, *, deadline: float | None = None) -> None:
         """Delete one of your standing queries."""

@@ -13,6 +13,7 @@ from partlens.client import (
     AccessError,
     AsyncClient,
     Box,
+    Caller,
     Client,
     Credentials,
     CredentialsError,
@@ -74,6 +75,16 @@ async def made_and_deleted(client: AsyncClient) -> None:
     await client.delete_standing_query(made.id)
 
 
+async def made_and_paused(client: AsyncClient) -> None:
+    made = await client.create_standing_query("", [picture(0)], REGION, 1)
+    assert (await client.update_standing_query(made.id, paused=True)).paused
+
+
+async def shown_again(client: AsyncClient) -> None:
+    described = await client.describe_query(picture(0))
+    assert (await client.get_picture(QueryId(described.query.id))).data == picture(0)
+
+
 async def watched(client: AsyncClient) -> None:
     with suppress(DeadlineError):
         async for match in client.watch_matches(deadline=0.3):
@@ -86,15 +97,19 @@ ASKS: dict[str, tuple[Ask, set[Scope]]] = {
     "ExplainPair": (lambda c: c.explain_pair(picture(0), picture(1)), {"search"}),
     "DescribeQuery": (lambda c: c.describe_query(picture(0)), {"search"}),
     "GetImage": (lambda c: c.get_image("p0"), {"search"}),
+    "GetPicture": (lambda c: shown_again(c), {"search"}),
+    "GetFacets": (lambda c: c.get_facets(), {"search"}),
     "ListImages": (lambda c: anext(c.list_images()), {"search"}),
     "GetGallery": (lambda c: c.get_gallery(), {"search", "ingest", "admin"}),
     "UpsertImages": (lambda c: c.upsert_images([upload(0)]), {"ingest"}),
+    "UpsertImage": (lambda c: c.upsert_image(upload(0)), {"ingest"}),
     "DeleteImages": (lambda c: c.delete_images(["nobody"]), {"admin"}),
     "CreateStandingQuery": (
         lambda c: c.create_standing_query("", [picture(0)], REGION, 1),
         {"search"},
     ),
     "ListStandingQueries": (lambda c: c.list_standing_queries(), {"search"}),
+    "UpdateStandingQuery": (lambda c: made_and_paused(c), {"search"}),
     "DeleteStandingQuery": (lambda c: made_and_deleted(c), {"search"}),
     "WatchMatches": (lambda c: watched(c), {"search"}),
 }
@@ -132,6 +147,28 @@ async def test_a_confined_token_finds_only_its_cameras(locked: Locked) -> None:
         listed = [image.id async for image in client.list_images(page_size=3)]
         assert listed == ["p0", "p2", "p4", "p6"]
         assert (await client.get_gallery()).images == 4
+        counts = await client.get_facets()
+        assert (counts.images, counts.cameras.values) == (4, {"a": 4})
+        for where in (Filter(cameras=["b"]), Filter(cameras=["a", "b"], ids=["p1"])):
+            with pytest.raises(AccessError, match="the filter names b"):
+                await client.get_facets(where)
+            with pytest.raises(AccessError, match="the filter names b"):
+                await anext(client.list_images(where=where))
+        # Naming an image does not make it visible.
+        where = Filter(ids=["p0", "p1", "p3"])
+        listed = [one.id async for one in client.list_images(where=where, thumbnails=True)]
+        found = await client.search_regions([picture(0)], REGION, where=where)
+        assert listed == [hit.id for hit in found.hits] == ["p0"]
+        assert (await client.get_facets(where)).images == 1
+
+
+async def test_a_token_learns_what_it_may_do(locked: Locked) -> None:
+    async with locked.client("admin", "search", cameras="ba") as client:
+        caller = (await client.get_gallery()).caller
+        assert caller == Caller("test", ("search", "admin"), ("a", "b"))
+    async with locked.client("ingest") as client:
+        caller = (await client.get_gallery()).caller
+        assert caller == Caller("test", ("ingest",), ())
 
 
 async def test_an_image_of_another_camera_is_as_one_that_is_not_there(locked: Locked) -> None:
@@ -140,6 +177,7 @@ async def test_an_image_of_another_camera_is_as_one_that_is_not_there(locked: Lo
         for image in (outside, nobody):
             for call in (
                 client.get_image(image.id),
+                client.get_picture(image),
                 client.describe_query(image),
                 client.explain_pair(picture(0), image),
                 client.explain_pair(image, picture(0), pairs=PairSelection("retrieved")),
@@ -156,6 +194,8 @@ async def test_a_query_id_opens_no_image_to_another_token(locked: Locked) -> Non
         mine = (await all_of_it.describe_query(GalleryImageId("p1"))).query.id
         with pytest.raises(NotFoundError):
             await some.describe_query(QueryId(mine))
+        with pytest.raises(NotFoundError, match="has no image 'p1'"):
+            await some.get_picture(QueryId(mine))
         brought = (await all_of_it.describe_query(picture(9))).query.id
         assert (await some.describe_query(QueryId(brought))).query.id == brought
 
@@ -181,6 +221,11 @@ async def test_a_confined_token_changes_only_its_cameras(locked: Locked) -> None
             locked.gallery.view.get("p1").metadata.camera == "b"
             and "p21" not in locked.gallery.view
         )
+        for i, camera in ((21, "b"), (1, "a"), (0, "b")):
+            with pytest.raises(AccessError) as caught:
+                await client.upsert_image(upload(i, camera))
+            assert caught.value.reason == "FORBIDDEN"
+        assert (await client.upsert_image(upload(22, "a"))).committed
         assert await client.delete_images(["p0", "p1", "p20"]) == 2
 
 

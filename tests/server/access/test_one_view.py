@@ -69,8 +69,9 @@ def until_many(seen: Set[object]) -> Iterator[None]:
 
 def numbers_read(view: ConfinedView, part: QueryPart) -> set[int]:
     """Which revision every method of a view, and a search that shows everything, says it reads."""
-    stored, (listed,) = view.get(ID), view.list("", 5)
-    (thumbnail,) = view.thumbnails([ID])
+    stored, (listed,) = view.get(ID), view.list("", 5, Filter())
+    ((thumbnail,), (again,)) = view.thumbnails([ID]), view.readable_thumbnails([ID])
+    assert again == thumbnail and view.facets(Filter(), 5).cameras.values == [("a", 1)]
     _, bias = view.decompositions([ID])
     (hit,) = view.with_thumbnails(view.search([part], "whole", Filter(), 5, None))
     cameras = {one.metadata.camera for one in (stored, listed, hit.stored)}

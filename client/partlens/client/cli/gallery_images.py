@@ -1,29 +1,113 @@
 """`partlens images`: the images that a server's gallery holds."""
 
 import json
+from dataclasses import asdict
+from pathlib import Path
 
 import click
 
-from partlens.client.answers import GalleryImage
+from partlens.client.answers import Facet, Facets, GalleryImage
 from partlens.client.cli.arguments import clear_errors
 from partlens.client.cli.connection import connection_options
+from partlens.client.cli.filters import filter_options
+from partlens.client.questions import GalleryImageId
 from partlens.client.sync_client import Client
+from partlens.common.durable import write_atomically
+from partlens.common.filters import Filter
+from partlens.common.tables import Column, Table, say_table
 from partlens.common.terminal import say
 
 
 @click.group()
 def images() -> None:
-    """List the images of a server's gallery."""
+    """List and count the images of a server's gallery, and save their pictures."""
 
 
 @images.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each image.")
+@filter_options
 @connection_options
-def list_command(as_json: bool, client: Client) -> None:
-    """List the ids of all images that the token may see, in order, one a line."""
+def list_command(as_json: bool, where: Filter, client: Client) -> None:
+    """List the ids of the images that the token may see, in order, one a line."""
     with clear_errors(), client:
-        for one in client.list_images():
+        for one in client.list_images(where=where):
             say(json.dumps(_plain(one)) if as_json else one.id)
+
+
+@images.command("count")
+@click.option(
+    "--values",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Most values to show for each property.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@filter_options
+@connection_options
+def count_command(values: int, as_json: bool, where: Filter, client: Client) -> None:
+    """Count the images that the token may see, by camera, track and attribute."""
+    with clear_errors(), client:
+        found = client.get_facets(where, values)
+    if as_json:
+        say(json.dumps(_plain_facets(found)))
+        return
+    say(f"{found.images} images{_span(found)}")
+    for facet in (found.cameras, found.tracks, *found.attributes):
+        if facet.values:
+            say("")
+            say_table(_table(facet, found.images))
+
+
+@images.command("picture")
+@click.argument("id")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--max-side",
+    default=0,
+    type=click.IntRange(0, 65535),
+    help="Save a JPEG whose longest side has at most this many pixels; 0 for the original file.",
+)
+@connection_options
+def picture_command(id: str, file: Path, max_side: int, client: Client) -> None:
+    """Save the picture of image ID to FILE, if the server can read its original."""
+    with clear_errors(), client:
+        picture = client.get_picture(GalleryImageId(id), max_side)
+    try:
+        write_atomically(file, picture.data)
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror}") from error
+    say(f"{file}: {len(picture.data)} bytes, {picture.media_type}")
+
+
+def _span(found: Facets) -> str:
+    if not (found.captured_first and found.captured_last):
+        return ""
+    return f", {found.captured_first.isoformat()} to {found.captured_last.isoformat()}"
+
+
+def _table(facet: Facet, images: int) -> Table:
+    table = Table(facet.name, Column("images", justify="right", no_wrap=True))
+    for value, count in facet.values.items():
+        table.add_row(value, str(count))
+    if others := facet.distinct - len(facet.values):
+        left = images - facet.unknown - sum(facet.values.values())
+        table.add_row(f"({others} more values)", str(left))
+    if facet.unknown:
+        table.add_row("(unknown)", str(facet.unknown))
+    return table
+
+
+def _plain_facets(found: Facets) -> dict[str, object]:
+    times = {"captured_first": found.captured_first, "captured_last": found.captured_last}
+    return {
+        "images": found.images,
+        "cameras": asdict(found.cameras),
+        "tracks": asdict(found.tracks),
+        "attributes": [asdict(one) for one in found.attributes],
+        **{name: at.isoformat() if at else None for name, at in times.items()},
+        "gallery_version": found.gallery_version,
+    }
 
 
 def _plain(image: GalleryImage) -> dict[str, object]:

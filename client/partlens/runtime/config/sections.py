@@ -45,9 +45,10 @@ def _listening_address(text: str) -> str:
     return _checked(lambda: str(addresses.parse(text, listening=True)))
 
 
-def _host_name(text: str) -> str:
-    if text != text.strip() or re.search(r"[\s/@]|:\d+$|^\[", text) or not text:
-        raise ValueError("must be a name or an IP address, without scheme, brackets and port")
+def _host_names(text: str) -> str:
+    for name in text.split():
+        if re.search(r"[,/@\[\]]|:\d+$", name) and name.count(":") < 2:
+            raise ValueError("must be names or IP addresses, with spaces between them, no ports")
     return text
 
 
@@ -83,10 +84,10 @@ ServerAddress = Annotated[str, AfterValidator(_server_address)]
 """HOST:PORT to connect to."""
 ListeningAddress = Annotated[str, AfterValidator(_listening_address)]
 """HOST:PORT to listen on; port 0 picks a free port."""
-HostName = Annotated[str, AfterValidator(_host_name)]
-"""A name or IP address without a port."""
 Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_folders)]
 """Folders; a text names several like PATH does."""
+HostNames = Annotated[str, AfterValidator(_host_names)]
+"""Names or IP addresses without ports, with spaces between them."""
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 """http:// or https:// address."""
 
@@ -124,9 +125,9 @@ class ServerSection(Section):
     disables it"""
     http_address_file: Path | None = None
     """file to write the address of the page to once the server is ready; removed on stop"""
-    http_hosts: tuple[HostName, ...] = ()
-    """names by which browsers may call the server over HTTP, such as search.example.org; loopback
-    names always may. Empty: any name if callers need tokens, otherwise only IP addresses"""
+    http_hosts: HostNames = ""
+    """names by which the server may be called over HTTP, with spaces between them; localhost always
+    may. Empty: any name if callers need tokens, otherwise only its address"""
     reflection: bool = False
     """enable gRPC server reflection, which grpcurl uses"""
     device: Device = "cpu"

@@ -45,7 +45,7 @@ export function problemOf(error: unknown): Problem | undefined {
   const failed = ConnectError.from(error);
   if (failed.code === Code.Canceled) return undefined;
   const { reason, retrySeconds } = details(failed);
-  const text = TEXTS[reason] ?? failed.rawMessage;
+  const text = TEXTS[reason] ?? named(failed.rawMessage);
   if (failed.code === Code.Unauthenticated) {
     return { title: "This server needs a token", text, way: "sign-in", reason: reason || "UNAUTHENTICATED" };
   }
@@ -57,6 +57,11 @@ export function problemOf(error: unknown): Problem | undefined {
   const busy = failed.code === Code.Unavailable || failed.code === Code.ResourceExhausted;
   const way = busy || failed.code === Code.DeadlineExceeded ? "retry" : reason === "INTERNAL" ? "none" : "change";
   return { title, text, way, reason, retrySeconds: retrySeconds ?? (busy ? 2 : undefined) };
+}
+
+// The server names fields of the request; a person sees numbers, counted from 1.
+function named(message: string): string {
+  return message.replace(/^regions\[(\d+)\](?:\.\w+)*: /, (_, index: string) => `Region ${Number(index) + 1}: `);
 }
 
 // Connect sends errors as JSON, with a readable form of each detail.

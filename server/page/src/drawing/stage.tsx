@@ -43,7 +43,7 @@ export function Stage({ image, imageRef, name = `Picture ${image + 1}`, size, gr
   return (
     <svg
       ref={svg} class={`stage${armed ? " armed" : ""}${zoomOf(view, frame) > 1.001 ? " zoomed" : ""}`} role="application"
-      aria-label={label} tabIndex={0} viewBox={`${view.x} ${view.y} ${view.width} ${view.height}`} data-picture={image}
+      aria-label={label} tabindex={0} viewBox={`${view.x} ${view.y} ${view.width} ${view.height}`} data-picture={image}
       style={{ "--aspect": frame.width / frame.height }}
       {...pointer}
       onKeyDown={(event) => {

@@ -12,7 +12,8 @@ export function toParameters(question: Question): URLSearchParams {
   const parameters = new URLSearchParams();
   for (const image of images) parameters.append("image", refText(image));
   for (const region of regions) parameters.append("region", regionText(region));
-  for (const mark of marks) parameters.append(mark.unlike ? "unlike" : "like", refText(mark.image));
+  for (const { image } of marks.filter((mark) => !mark.unlike)) parameters.append("like", refText(image));
+  for (const { image } of marks.filter((mark) => mark.unlike)) parameters.append("unlike", refText(image));
   for (const camera of where.cameras) parameters.append("camera", camera);
   for (const camera of where.excludeCameras) parameters.append("other-camera", camera);
   for (const [name, value] of where.attributes) parameters.append("attribute", `${encodeURIComponent(name)}=${value}`);

@@ -33,6 +33,7 @@ export const hits = computed<readonly Hit[]>(() => [...(first.state.value.answer
 export const answered = computed(() => first.state.value.answer?.question);
 export const more = computed(() => token.value !== "");
 export const moreProblem = computed(() => laterProblem.value);
+export const morePending = computed(() => loadingMore.value);
 
 // While a mouse drags, at most so often; the last of it is searched at once.
 const PREVIEW_MS = 40;

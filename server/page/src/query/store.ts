@@ -2,7 +2,7 @@
 import { equals } from "@bufbuild/protobuf";
 import { batch, computed, signal } from "@preact/signals";
 import { searchService } from "../api/clients.ts";
-import { href, replace, route } from "../app/route.ts";
+import { go, href, replace, route } from "../app/route.ts";
 import { DescribedQuerySchema, type DescribedQuery } from "../gen/partlens/v1/image_pb.ts";
 import { Grid } from "../geometry/grid.ts";
 import { fromParameters, refText, toParameters } from "./address.ts";
@@ -56,24 +56,32 @@ export function addressOf(asked: Question): string {
   return href("search", "", toParameters(asked));
 }
 
+/** Makes another question the current one, as one step of undo and of the back button. */
+export function branch(next: Question): void {
+  show(stepped(steps.peek(), next));
+  go(addressOf(next));
+}
+
 /** Takes the question of the address, where a link or the back button led to another one: a step that can be undone. */
 export function followAddress(): void {
-  if (route.value.view !== "search" || location.hash === shownAt) return;
-  shownAt = location.hash;
+  if (route.value.view !== "search") return;
   const next = fromParameters(route.value.parameters), before = steps.peek();
-  batch(() => {
-    previewed.value = undefined;
-    steps.value = before.present === NOTHING ? startOf(next) : stepped(before, next);
-  });
+  // An address may say more than its question, such as which hit is open.
+  if (addressOf(next) === shownAt) return;
+  show(before.present === NOTHING ? startOf(next) : stepped(before, next));
 }
 
 function set(next: History<Question>): void {
+  show(next);
+  replace(addressOf(next.present));
+}
+
+function show(next: History<Question>): void {
   batch(() => {
     previewed.value = undefined;
     steps.value = next;
   });
   shownAt = addressOf(next.present);
-  replace(shownAt);
 }
 
 const known = signal<ReadonlyMap<string, DescribedQuery>>(new Map());

@@ -9,9 +9,11 @@ interface Props {
   readonly children: ComponentChildren;
   /** Whether it takes most of the window. */
   readonly wide?: boolean;
+  /** Whether it rises from the lower edge of the window, for phones. */
+  readonly drawer?: boolean;
 }
 
-export function Dialog({ title, onClose, children, wide = false }: Props) {
+export function Dialog({ title, onClose, children, wide = false, drawer = false }: Props) {
   const dialog = useRef<HTMLDialogElement>(null), id = useId();
   useEffect(() => {
     const shown = dialog.current;
@@ -20,7 +22,7 @@ export function Dialog({ title, onClose, children, wide = false }: Props) {
   }, []);
   return (
     <dialog
-      ref={dialog} class={wide ? "dialog wide" : "dialog"} aria-labelledby={id}
+      ref={dialog} class={`dialog${wide ? " wide" : ""}${drawer ? " drawer" : ""}`} aria-labelledby={id}
       onCancel={(event) => { event.preventDefault(); onClose(); }}
       onClick={(event) => { if (event.target === dialog.current) onClose(); }}
     >

@@ -3,6 +3,7 @@
 import asyncio
 import struct
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from partlens.server.errors import MessageSizeError, RequestError
 from partlens.server.http.exchange import Incoming
@@ -68,6 +69,18 @@ async def enveloped(
             del data
     if buffer:
         raise RequestError("", "the stream ends within a message")
+
+
+async def only(messages: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """The only message of a stream, once the stream has ended; RequestError if there are more."""
+    found: bytes | None = None
+    async with aclosing(messages):
+        async for message in messages:
+            if found is not None:
+                raise RequestError("", "the call has several requests; this method takes one")
+            found = message
+    if found is not None:
+        yield found
 
 
 def envelope(flags: int, data: bytes) -> bytes:

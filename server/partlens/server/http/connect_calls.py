@@ -136,11 +136,13 @@ class ConnectMethod:
 
     async def _answers(self, call: Call, form: Form, incoming: Incoming) -> AsyncGenerator[bytes]:
         """The encoded responses; the call keeps its place until each is sent."""
-        read = bodies.unary if self._method.kind == "unary" else bodies.enveloped
-        most = self._most(form)
+        kind, most = self._method.kind, self._most(form)
+        read = bodies.unary if kind == "unary" else bodies.enveloped
 
         def arriving(held: Held) -> AsyncGenerator[bytes]:
-            return read(incoming, held, most, gzip=form.gzip)
+            messages = read(incoming, held, most, gzip=form.gzip)
+            # The body is read to its end, or nobody would notice that the caller leaves.
+            return bodies.only(messages) if kind == "server_stream" else messages
 
         received = self._receivers[form.json].messages(arriving)
         async with aclosing(self._pipeline.answer(self._method, call, received)) as responses:

@@ -16,12 +16,14 @@ from partlens.client import address as addresses
 from partlens.runtime.config.sections import LimitsSection
 from partlens.runtime.tasks import end
 from partlens.server.http.connection import Connection
+from partlens.server.http.guard import MOST_HEADER_BYTES
 from partlens.server.http.listener import listener
 
-_MOST_HEADER_BYTES = 16 * 2**10
 _HANDSHAKE_SECONDS = 10.0
 _SWEEPS = 5
 """Sweeps within the shortest time that a caller may be silent."""
+_LAST_WORDS_SECONDS = 1.0
+"""How long calls that were cut off may take to say so."""
 JSON_THREADS = 2
 """Threads that parse and encode large messages: a JSON message takes several times its size."""
 
@@ -83,7 +85,7 @@ class HttpFront:
             server_header=False,
             # A header may say anything.
             proxy_headers=False,
-            h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
+            h11_max_incomplete_event_size=MOST_HEADER_BYTES,
             timeout_keep_alive=cast("int", limits.idle_connection_seconds),
         )
         config.load()
@@ -103,7 +105,9 @@ class HttpFront:
             self._server.config.timeout_graceful_shutdown = cast("int", grace)
             self._server.should_exit = True
             await serving
-            await end(sweeping, *self._server.server_state.tasks)
+            if cut_off := list(self._server.server_state.tasks):
+                await asyncio.wait(cut_off, timeout=_LAST_WORDS_SECONDS)
+            await end(sweeping, *cut_off)
             for connection in list(self._server.server_state.connections):
                 connection.transport.abort()
         self._socket.close()

@@ -42,6 +42,8 @@ HEADERS: Mapping[str, str] = {
     "Permissions-Policy": ", ".join(f"{one}=()" for one in _UNUSED),
 }
 """Headers of every response."""
+MOST_HEADER_BYTES = 16 * 2**10
+"""uvicorn applies it only to a head that comes in several pieces."""
 _STRICT_TRANSPORT = "max-age=31536000"
 _READING = ("GET", "HEAD")
 _SEND_SECONDS = 10.0
@@ -87,6 +89,12 @@ class Guard:
             )
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, Code, str] | None:
+        if (size := _size(scope)) > MOST_HEADER_BYTES:
+            return (
+                431,
+                Code.RESOURCE_EXHAUSTED,
+                f"the headers have {size} bytes; at most {MOST_HEADER_BYTES} are allowed",
+            )
         host = headers.get("host", "")
         if not self._hosts.allows(host):
             return (
@@ -121,6 +129,11 @@ class Guard:
             headers["Strict-Transport-Security"] = _STRICT_TRANSPORT
         message["headers"] = headers.raw
         self._metrics.responses.labels(f"{message['status'] // 100}xx").inc()
+
+
+def _size(scope: Scope) -> int:
+    head = sum(len(name) + len(value) for name, value in scope["headers"])
+    return head + len(scope["raw_path"]) + len(scope["query_string"])
 
 
 async def _respond(outgoing: Outgoing, status: int, code: Code, text: str) -> None:

@@ -4,7 +4,6 @@ A page of another site can let its own name mean 127.0.0.1 (DNS rebinding). The 
 server on this machine for a part of that site. The Host header still has the site's name.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -61,9 +60,9 @@ def same_origin(origin: str, host: str) -> bool:
     return _split(parts.netloc, port) == _split(host, port)
 
 
-def hosts(names: Sequence[str], *, locked: bool, loopback: bool) -> Hosts:
-    """The allowed hosts from the settings."""
-    return Hosts(frozenset(name.lower() for name in names), locked, loopback)
+def hosts(names: str, *, locked: bool, loopback: bool) -> Hosts:
+    """The allowed hosts from the settings: names with spaces between them."""
+    return Hosts(frozenset(names.lower().split()), locked, loopback)
 
 
 def _split(host: str, port: int) -> tuple[str, str]:

@@ -1,12 +1,16 @@
 """Protobuf messages as JSON, bounded like binary ones."""
 
 import re
+from typing import cast
 
 from google.protobuf import json_format
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from partlens.runtime.config.sections import LimitsSection
-from partlens.server.errors import MessageSizeError, RequestError
+from partlens.server.errors import RequestError
+from partlens.server.http import strict_json
+from partlens.server.http.bodies import require_size
 from partlens.server.limits.receiving import ENVELOPE_BYTES, BinaryParser
 
 _DEEPEST = 32
@@ -48,18 +52,16 @@ class JsonParser:
         message = self._parsed(data)
         del data
         binary = message.SerializeToString()
-        if len(binary) > self._most:
-            raise MessageSizeError(
-                f"the request has {len(binary)} bytes besides JSON and base64; at most"
-                f" {self._most} are allowed (limits.request_bytes)"
-            )
+        require_size(len(binary), self._most)
         self._binary.require_within(binary)
         return message
 
     def _parsed(self, data: bytes) -> Message:
         message = self._message()
         try:
-            json_format.Parse(data.decode("utf-8", "strict"), message)
+            values = strict_json.loads(data.decode("utf-8", "strict"))
+            strict_json.require_fitting(cast("Descriptor", message.DESCRIPTOR), values)
+            json_format.ParseDict(values, message)
         except UnicodeDecodeError as error:
             raise RequestError("", f"the request is not UTF-8: {error.reason}") from error
         except (json_format.Error, ValueError, TypeError, RecursionError) as error:

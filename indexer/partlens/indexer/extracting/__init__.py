@@ -1,0 +1,5 @@
+"""Extraction in a child process, so that a server can index a folder and stay responsive."""
+
+from partlens.indexer.extracting.process import ExtractionProcess, Listed
+
+__all__ = ["ExtractionProcess", "Listed"]

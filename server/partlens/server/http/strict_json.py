@@ -1,0 +1,71 @@
+"""Reads JSON without guessing.
+
+Protobuf's own parser drops what is not base64 from a picture, and takes "" for a filter.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
+
+
+def loads(text: str) -> Any:
+    """The values of a JSON text.
+
+    Raises:
+        ValueError: it is not JSON, or an object has a key twice.
+    """
+    return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_refused)
+
+
+def require_fitting(message: Descriptor, value: Any, name: str = "the request") -> None:
+    """ValueError unless messages are objects, and bytes are base64.
+
+    Everything else is left to protobuf's parser, which takes an empty list or text for a message.
+
+    Args:
+        value: the JSON values of the message.
+        name: what the message is called.
+    """
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} must be an object, {{...}}")
+    for field, given in _given(message, value):
+        inner = field.message_type
+        if field.type == FieldDescriptor.TYPE_BYTES:
+            if isinstance(given, str) and not _BASE64.fullmatch(given):
+                raise ValueError(f"{field.json_name} is not base64; encode the bytes with it")
+        elif inner is not None and not _has_own_form(inner):
+            require_fitting(inner, given, field.json_name)
+
+
+def _given(message: Descriptor, value: dict[str, Any]) -> Iterator[tuple[FieldDescriptor, Any]]:
+    """Every field that is given, with each of its values."""
+    for field in message.fields:
+        for name in {field.json_name, field.name}:
+            given = value.get(name)
+            if isinstance(given, list) and field.is_repeated:
+                yield from ((field, one) for one in given)
+            elif given is not None:
+                yield field, given
+
+
+def _has_own_form(message: Descriptor) -> bool:
+    """Whether a message is not an object of its fields in JSON: a time, or an entry of a map."""
+    return message.file.package == "google.protobuf" or message.GetOptions().map_entry
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice[:80]!r} is given twice in one object")
+    return values
+
+
+def _refused(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON; quote it")

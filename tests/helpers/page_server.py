@@ -1,0 +1,77 @@
+"""A server with its page, over a gallery of generated people."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from click.testing import CliRunner
+from server_process import ServerProcess, server_process
+
+from partlens.cli.main import main
+from partlens.explainer.starter import model_folder
+
+
+@dataclass(frozen=True)
+class PageServer:
+    """A running server.
+
+    Attributes:
+        url: address of its page, without a slash at the end.
+        pictures: folder of the pictures in its gallery, with their manifest.
+    """
+
+    url: str
+    server: ServerProcess
+    pictures: Path
+
+    @property
+    def target(self) -> str:
+        """HOST:PORT of its gRPC services."""
+        return self.server.address
+
+    def picture(self, number: int = 0) -> Path:
+        """The file of a picture of its gallery."""
+        with (self.pictures / "manifest.csv").open(newline="") as opened:
+            rows = list(csv.DictReader(opened))
+        return self.pictures / rows[number]["path"]
+
+
+def people(folder: Path, count: int) -> tuple[Path, Path]:
+    """(pictures, gallery): generated people, indexed with the starter model."""
+    pictures, gallery = folder / "people", folder / "gallery"
+    run("starter", "pictures", "--count", count, "--seed", 1, "--out", pictures)
+    model = model_folder()
+    run("index", "create", gallery, "--model", model)
+    run("index", "add", gallery, pictures / "manifest.csv", "--model", model)
+    return pictures, gallery
+
+
+def run(*words: object) -> str:
+    """What a command of ours prints."""
+    done = CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@contextmanager
+def page_server(
+    pictures: Path, gallery: Path, *more: str | Path, name: str = "page", port: int = 0
+) -> Iterator[PageServer]:
+    """`partlens serve` with its page.
+
+    Args:
+        more: more options.
+        name: name of its files, unique for each server of one gallery.
+        port: of the page; 0 picks a free one.
+    """
+    file = gallery.parent / f"{name}.url"
+    options: Sequence[str | Path] = (
+        *("--http", f"127.0.0.1:{port}"),
+        *("--set", f"server.http_address_file={file}"),
+        *("--set", f'server.originals=["{pictures}"]'),
+        *more,
+    )
+    with server_process(model_folder(), gallery, *options, name=name) as server:
+        yield PageServer(file.read_text().strip().rstrip("/"), server, pictures)

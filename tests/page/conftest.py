@@ -1,0 +1,81 @@
+"""A real browser, and a real server whose page it opens.
+
+Everything that a page prints as an error fails the test, and so does every breach of its content
+security policy, which browsers print.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from page_server import PageServer, page_server, people
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+CHROMIUM = shutil.which("chromium")
+DEADLINE_MS = 20_000
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="package")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """(pictures, gallery) of 60 generated people; tests undo what they change."""
+    return people(tmp_path_factory.mktemp("page"), 60)
+
+
+@pytest.fixture(scope="package")
+def served_page(gallery: tuple[Path, Path]) -> Iterator[PageServer]:
+    """A server without tokens."""
+    with page_server(*gallery) as running:
+        yield running
+
+
+# Until the tests of this folder are over: no other event loop can run while Playwright's does.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, without a window."""
+    if CHROMIUM is None:
+        if os.environ.get("PARTLENS_TEST_ALL"):
+            pytest.fail("no chromium: apt-get install chromium")
+        pytest.skip("no chromium")
+    with sync_playwright() as playwright:
+        # A container's root has no user namespace for the sandbox.
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, served_page: PageServer) -> Iterator[OpenPage]:
+    """Opens pages; called with a fragment, such as "#/gallery", and options of the browser's
+    context. `url` names another server, `expect` a part of each error that a test causes."""
+    contexts, problems = list[BrowserContext](), list[str]()
+
+    def opened(
+        fragment: str = "", *, url: str = served_page.url, expect: str = "", **options: object
+    ) -> Page:
+        context = browser.new_context(**{"viewport": DESKTOP, **options})  # type: ignore[arg-type]
+        contexts.append(context)
+        context.set_default_timeout(DEADLINE_MS)
+        page = context.new_page()
+
+        def note(text: str) -> None:
+            if not (expect and expect in text):
+                problems.append(text)
+
+        def on_console(message: ConsoleMessage) -> None:
+            if message.type in ("error", "warning"):
+                note(f"console {message.type}: {message.text}")
+
+        page.on("console", on_console)
+        page.on("pageerror", lambda error: note(f"error: {error}"))
+        page.goto(f"{url}/{fragment}")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not problems, "\n".join(problems)
