@@ -43,6 +43,7 @@ function moreLikePart(hit: Hit): void {
   if (!box) return;
   branch(partOf(question.peek(), hit.id, box));
   announce("Searching for the matched part of this picture");
+  document.getElementById("main")?.focus();
   scrollTo({ top: 0 });
 }
 
