@@ -6,7 +6,7 @@ import { Toolbar } from "../../drawing/toolbar.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Loading, ProblemNotice } from "../../ui/notice.tsx";
 import { SIDES, swapped } from "./explanation.ts";
-import { change, explainAgain, explained, explanation, pairState, rowsProblem, startExplaining } from "./pair-store.ts";
+import { change, explainAgain, explained, explanation, imageProblem, pairState, rowsProblem, startExplaining } from "./pair-store.ts";
 import { PairReport } from "./pair-report.tsx";
 import { startPinning } from "./pin-sheet.ts";
 import { Pins } from "./pins.tsx";
@@ -27,6 +27,7 @@ export function ExplainView() {
   }, []);
   const [reporting, setReporting] = useState(false);
   const now = explanation.value, pair = explained.value?.pair;
+  const comparable = now.a && now.b && SIDES.every((side) => !imageProblem(side));
   return (
     <div class="explain stack">
       <header class="row">
@@ -37,9 +38,9 @@ export function ExplainView() {
         {pair && <Button onClick={() => setReporting(true)}>Report</Button>}
         <Button label="Swap A and B" disabled={!now.a && !now.b} onClick={() => change(swapped(now))}>⇄ Swap</Button>
       </header>
-      {now.a && now.b ? <Toolbar /> : <p>Choose two pictures to see which parts of one match which parts of the other.</p>}
+      {comparable ? <Toolbar /> : <p>Choose two pictures to see which parts of one match which parts of the other.</p>}
       <div class="explain-pair">{SIDES.map((side) => <SidePanel key={side} side={side} />)}</div>
-      {now.a && now.b && <Switches />}
+      {comparable && <Switches />}
       <Problems />
       {pair && (
         <div class="explain-numbers">
