@@ -181,7 +181,7 @@ def test_filters_groups_and_feedback(open_page: OpenPage, served_page: PageServe
     assert shown(page) != everything
     expect(page.locator(".hit-head", has_text="Camera a")).to_have_count(0)
     assert cameras
-    page.get_by_label("Show", exact=True).select_option("Best of each track")
+    page.get_by_role("combobox", name=re.compile("^Show")).select_option("Best of each track")
     expect(page.get_by_text(re.compile("others? in this group")).first).to_be_visible()
     page.get_by_role("button", name="Clear all").click()
     before = shown(page)

@@ -376,12 +376,13 @@ class Client:
         """Return the original of a gallery image, or the picture of an earlier query image.
 
         Args:
-            max_side: longest side of a JPEG, in pixels; it is never enlarged. 0 for the original
-                file, byte for byte.
+            max_side: longest side of a JPEG, in pixels; it is never enlarged. It shows the
+                thumbnail if the server cannot read the original. 0 for the original file, byte for
+                byte.
 
         Raises:
-            NotFoundError: with reason PICTURE_UNAVAILABLE if the server cannot read the original,
-                or no longer keeps the picture.
+            NotFoundError: with reason PICTURE_UNAVAILABLE if the server cannot read the original
+                file, or no longer keeps the picture.
         """
         request = encoding.get_picture(image, max_side)
         return decoding.picture(self._ask(self._gallery.GetPicture, request, deadline))
