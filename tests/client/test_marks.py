@@ -1,10 +1,8 @@
 """Feedback, snapping, whole and identical pictures, from the command line to a real server."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import grpc
 import pytest
 from click.testing import CliRunner, Result
 from served import Served, picture
@@ -17,16 +15,10 @@ from partlens.client import (
     Mark,
     Point,
     QueryRegion,
-    ServerError,
     Whole,
 )
 from partlens.client.cli.marks import MarkType
 from partlens.client.questions import QueryImage
-from partlens.v1 import part_search_service_pb2 as pb
-from partlens.v1.part_search_service_pb2_grpc import (
-    PartSearchServiceServicer,
-    add_PartSearchServiceServicer_to_server,
-)
 
 BOX = Box(3, 5, 12, 20)
 
@@ -109,26 +101,3 @@ def test_a_standing_query_takes_marks(served: Served, query: Path) -> None:
     with Client(served.target) as client:
         (one,) = [one for one in client.list_standing_queries() if one.id == made.stdout.strip()]
         client.delete_standing_query(one.id)
-
-
-def test_a_server_that_ignores_marks_is_an_error() -> None:
-    """A server that knows no marks answers as if there were none."""
-    server = grpc.server(ThreadPoolExecutor(1))
-    add_PartSearchServiceServicer_to_server(_Earlier(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    try:
-        with Client(f"127.0.0.1:{port}", deadline=20) as client:
-            marks = [Mark(GalleryImageId("03"))]
-            assert client.search_regions([b"picture"], [QueryRegion(BOX)]).hits == []
-            with pytest.raises(ServerError, match="too old for marks"):
-                client.search_regions([b"picture"], [QueryRegion(BOX)], marks=marks)
-    finally:
-        server.stop(0).wait(20)
-
-
-class _Earlier(PartSearchServiceServicer):
-    def SearchRegions(
-        self, request: pb.SearchRegionsRequest, context: grpc.ServicerContext
-    ) -> pb.SearchRegionsResponse:
-        return pb.SearchRegionsResponse(gallery_version=1)
