@@ -163,6 +163,8 @@ class Client:
         response, id = self._ask_with_id(self._search.SearchRegions, request, deadline)
         if len(response.marks) != len(request.marks):
             raise self._too_old("marks")
+        if request.filter.ids and not {hit.id for hit in response.hits} <= set(request.filter.ids):
+            raise self._too_old("ids in a filter")
         return replace(decoding.search(response), request_id=id)
 
     def search_pages(
@@ -413,6 +415,11 @@ class Client:
             where: which images to list; None for all.
             thumbnails: whether to return each image's thumbnail.
         """
+        if encoding.list_images(page_size, "", where, thumbnails).filter.ByteSize():
+            # A server that ignores the filter would list images that do not pass.
+            gallery = self.get_gallery(deadline=deadline)
+            if not gallery.server_version:
+                raise self._too_old("the filter of a list")
         token = ""
         while True:
             request = encoding.list_images(page_size, token, where, thumbnails)
@@ -591,6 +598,13 @@ class Client:
 
     def _within(self, deadline: float | None) -> float:
         return self.deadline if deadline is None else checks.seconds("deadline", deadline)
+
+    def _too_old(self, for_what: str) -> ServerError:
+        return ServerError(
+            f"the server at {self._route} is too old for {for_what}, and would ignore it: update"
+            " the server",
+            grpc.StatusCode.UNIMPLEMENTED,
+        )
 
     def _upserted(self, sending: Sending, timeout: float | None) -> Iterator[UpsertAnswer]:
         with self._errors():

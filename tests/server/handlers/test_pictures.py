@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -255,6 +256,28 @@ async def test_servers_share_pictures_that_are_not_too_large(
             for made_up in (picture(4), b"<script>", bytes(2 * most)):
                 client.set(f"{tmp_path.name}:picture:{other}", made_up)
                 await require_unavailable(second, asked(query_id=other), "no longer keeps")
+
+
+async def test_reads_are_audited_without_ids_and_paths(
+    model: MetricModel, gallery: Gallery, photos: Path
+) -> None:
+    async with serving(model, gallery, server={"originals": [str(photos)]}) as running:
+        await running.gallery.GetPicture(asked(gallery_id="photos/a.png"))
+        (photos / "a.png").unlink()
+        await require_unavailable(running, asked(gallery_id="photos/a.png"), "is missing")
+        where = image_pb.Filter(ids=["photos/a.png"])
+        await running.gallery.ListImages(pb.ListImagesRequest(filter=where))
+        await running.gallery.GetFacets(pb.GetFacetsRequest(filter=where))
+        version = gallery.view.number
+    text = (photos.parent / "gallery.audit.jsonl").read_text()
+    lines = [one for one in map(json.loads, text.splitlines()) if "method" in one]
+    assert [(one["method"], one["outcome"], one["gallery_version"]) for one in lines] == [
+        ("GetPicture", "OK", version),
+        ("GetPicture", "NOT_FOUND", version),
+        ("ListImages", "OK", version),
+        ("GetFacets", "OK", version),
+    ]
+    assert all(len(one["query"]) == 32 for one in lines) and "a.png" not in text
 
 
 async def test_many_who_want_pictures_at_once_are_all_answered(
