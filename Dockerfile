@@ -18,6 +18,10 @@ COPY . .
 RUN /opt/partlens/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.11-slim-bookworm AS runtime
+# What WeasyPrint writes PDF with, and a font.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core \
+    && rm -rf /var/lib/apt/lists/*
 # A fixed user id, so that files in a volume keep their owner after an upgrade.
 RUN groupadd --gid 10001 partlens \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin partlens \
