@@ -2,8 +2,8 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import grpc
@@ -12,7 +12,7 @@ import pytest
 from google.rpc import error_details_pb2
 from PIL import Image
 from redis_server import RedisServer
-from tests.server.conftest import DEADLINE, Running, picture, settings
+from tests.server.conftest import DEADLINE, Running, picture, reached, settings
 from tests.server.sharing.conftest import replicas
 from tests.server.test_bad_input import failure, reason
 
@@ -25,8 +25,6 @@ from partlens.server.app import create_server
 from partlens.v1 import gallery_service_pb2 as pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
-from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
-from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceStub
 
 KINDS = {
     "a.png": ("PNG", "image/png"),
@@ -37,16 +35,10 @@ KINDS = {
 }
 
 
-@asynccontextmanager
-async def serving(
+def serving(
     model: MetricModel, gallery: Gallery, **sections: dict[str, object]
-) -> AsyncIterator[Running]:
-    server = create_server(model, gallery, settings(**sections))
-    address = f"127.0.0.1:{await server.start()}"
-    async with grpc.aio.insecure_channel(address) as channel:
-        stubs = PartSearchServiceStub(channel), GalleryServiceStub(channel)
-        yield Running(server, address, channel, *stubs)
-    await server.stop(0)
+) -> AbstractAsyncContextManager[Running]:
+    return reached(create_server(model, gallery, settings(**sections)))
 
 
 @pytest.fixture

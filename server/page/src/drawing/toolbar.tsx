@@ -1,16 +1,16 @@
 // The tools, undo and redo.
-import { canRedo, canUndo, question, redo, undo } from "../query/store.ts";
+import { canRedo, canUndo, home, question, redo, undo } from "./sheet.ts";
 import { Button } from "../ui/button.tsx";
 import { Help } from "./help.tsx";
 import { ToolIcon } from "./icons.tsx";
-import { active, brushRadius, erasing, helping, markWhole, take, tool, TOOLS } from "./state.ts";
+import { active, brushRadius, erasing, helping, markWhole, offered, take, tool } from "./state.ts";
 
 export function Toolbar() {
-  const row = TOOLS.find((one) => one.tool === tool.value);
+  const row = offered.value.find((one) => one.tool === tool.value);
   return (
     <div class="drawing-tools stack">
       <div class="tools" role="toolbar" aria-label="Mark a part">
-        {TOOLS.map((one) => (
+        {offered.value.map((one) => (
           <button
             key={one.tool} class="button tool" type="button" aria-pressed={one.tool === "whole" ? undefined : one.tool === tool.value}
             title={`${one.label}: ${one.hint} (${one.key.toUpperCase()})`}
@@ -43,7 +43,7 @@ function BrushSettings() {
         />
       </label>
       <Button pressed={erasing.value} label="Erase (E)" onClick={() => { erasing.value = !erasing.peek(); }}>Erase</Button>
-      <Button onClick={() => take("select")}>Done</Button>
+      <Button onClick={() => take(home.peek())}>Done</Button>
     </>
   );
 }

@@ -54,10 +54,16 @@ async def picture(request: pb.GetPictureRequest, host: Host) -> pb.GetPictureRes
     found = await host.look(lambda engine: _found(request.image, engine))
     if isinstance(found, StoredImage):
         return await _original(found, request.max_side, host)
-    kept = await host.features.picture(found.query_id)
+    return await reduced_picture(
+        await host.features.picture(found.query_id), request.max_side, host
+    )
+
+
+async def reduced_picture(data: bytes, max_side: int, host: Host) -> pb.GetPictureResponse:
+    """A picture, reduced unless max_side is 0; raises RequestError if it is too large to send."""
     return await host.decode(
-        lambda engine: _memory(kept, request.max_side, engine),
-        lambda engine: _encoded(kept, request.max_side, engine),
+        lambda engine: _memory(data, max_side, engine),
+        lambda engine: _encoded(data, max_side, engine),
     )
 
 

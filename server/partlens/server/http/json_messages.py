@@ -7,15 +7,16 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
+from partlens.common import strict_json
 from partlens.runtime.config.sections import LimitsSection
 from partlens.server.errors import RequestError
-from partlens.server.http import strict_json
 from partlens.server.http.bodies import require_size
+from partlens.server.http.json_fit import require_fitting
 from partlens.server.limits.receiving import ENVELOPE_BYTES, BinaryParser
 
-_DEEPEST = 32
+DEEPEST = 32
 """Most objects and lists inside each other; the deepest request has fewer than ten."""
-_TOKENS_A_FIELD = 4
+TOKENS_A_FIELD = 4
 """A field of a message has at most a colon, a comma and a bracket of JSON."""
 # Takes an unterminated string up to the end, or it would be looked at again from every quote.
 _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
@@ -60,7 +61,7 @@ class JsonParser:
         message = self._message()
         try:
             values = strict_json.loads(data.decode("utf-8", "strict"))
-            strict_json.require_fitting(cast("Descriptor", message.DESCRIPTOR), values)
+            require_fitting(cast("Descriptor", message.DESCRIPTOR), values)
             json_format.ParseDict(values, message)
         except UnicodeDecodeError as error:
             raise RequestError("", f"the request is not UTF-8: {error.reason}") from error
@@ -85,15 +86,15 @@ def _require_shape(data: bytes, limits: LimitsSection) -> None:
             f"the request has {len(frame)} bytes of JSON besides its texts; at most"
             f" {limits.text_bytes} are allowed (limits.text_bytes); split it",
         )
-    most = _TOKENS_A_FIELD * limits.message_fields
+    most = TOKENS_A_FIELD * limits.message_fields
     if sum(frame.count(token) for token in (b",", b":", b"[", b"{")) > most:
         raise RequestError(
             "",
             f"the request has more than {most} values, the most allowed in JSON"
-            f" ({_TOKENS_A_FIELD} times limits.message_fields); split it",
+            f" ({TOKENS_A_FIELD} times limits.message_fields); split it",
         )
     depth = 0
     for bracket in re.findall(rb"[\[\]{}]", frame):
         depth += 1 if bracket in b"[{" else -1
-        if depth > _DEEPEST:
-            raise RequestError("", f"the request is nested more than {_DEEPEST} deep")
+        if depth > DEEPEST:
+            raise RequestError("", f"the request is nested more than {DEEPEST} deep")

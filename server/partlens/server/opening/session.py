@@ -16,13 +16,13 @@ from partlens.indexer.indexing import Progress
 from partlens.runtime import logs
 from partlens.server.errors import OpenError
 from partlens.server.freed_memory import share_arenas
+from partlens.server.limits.connections import raise_open_files
 from partlens.server.observe.indexing import IndexingReport
 from partlens.server.observe.logs import with_request_id
 from partlens.server.opening import browser, choosing, serving
 from partlens.server.opening.indexing import SourceIndexing
 from partlens.server.opening.instance import Instance
 from partlens.server.opening.places import Cache, private_folder, require_outside
-from partlens.server.transport.options import raise_open_files
 
 _NAMED = 10
 """Skipped images that are listed."""
