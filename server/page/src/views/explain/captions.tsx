@@ -1,4 +1,4 @@
-// The numbers under a picture. Their lines are always there, so that nothing jumps while the mouse moves.
+// The numbers under a picture. Their place is kept, so that nothing jumps while the mouse moves.
 import { sums } from "../../heat/colours.ts";
 import { other, sideName, type Side } from "./explanation.ts";
 import { explained, explanation, rows } from "./pair-store.ts";
@@ -9,18 +9,18 @@ import { cellName, shareOf, signed } from "./words.ts";
 export function Caption({ side }: { readonly side: Side }) {
   return (
     <div class="explain-caption number">
-      <p>{pointedWords(side)}</p>
-      <p class="quiet">{mapWords(side)}</p>
+      {pointedWords(side) && <p>{pointedWords(side)}</p>}
+      {mapWords(side) && <p class="quiet">{mapWords(side)}</p>}
     </div>
   );
 }
 
 function pointedWords(side: Side): string {
   const now = explained.value, from = source.value, { map } = explanation.value;
-  if (!now) return "\u00a0";
+  if (!now) return "";
   if (from?.side !== side) {
     if (map === "partial" && !from) return `Point at ${sideName(side)} to see what matches in ${sideName(other(side))}`;
-    return "\u00a0";
+    return "";
   }
   const at = drawing.value ? undefined : pointed.value, added = adds(from), share = shareOf(added, now.pair.similarity);
   const cell = at && cellName(at.position, now.pair.grids[side].cols.length);
@@ -39,7 +39,7 @@ function withSelected(side: Side): string {
 
 function mapWords(side: Side): string {
   const map = maps[side].value;
-  if (!map) return explanation.value.map === "partial" && source.value?.side === other(side) ? "Fetching this map…" : "\u00a0";
+  if (!map) return explanation.value.map === "partial" && source.value?.side === other(side) ? "Fetching this map…" : "";
   const { red, blue } = sums(map.values), sum = map.sum;
   const parts = `Map: red ${signed(red)}, blue ${signed(blue)}`;
   if (map.constant === undefined) return `${parts}, sum ${signed(sum)}`;

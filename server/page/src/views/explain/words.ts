@@ -12,7 +12,9 @@ export function signed(value: number): string {
 
 /** The same with four decimals, for columns of numbers. */
 export function fixed(value: number): string {
-  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}`;
+  const text = Math.abs(value).toFixed(4);
+  if (Number(text) === 0) return text;
+  return `${value < 0 ? "−" : "+"}${text}`;
 }
 
 /** What share of the similarity a number is, as "12%"; "" where that would mislead. */

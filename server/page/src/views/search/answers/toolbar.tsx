@@ -8,8 +8,8 @@ import { Button } from "../../../ui/button.tsx";
 import { SaveDialog } from "../../watch/save-dialog.tsx";
 import { conditionsOf } from "./conditions.ts";
 import { heatShown, showHeat } from "./heat-choice.ts";
-import { ReportDialog } from "./report-dialog.tsx";
 import { ScoreSlider } from "./score-slider.tsx";
+import { SearchReport } from "./search-report.tsx";
 import { counted } from "./words.ts";
 
 interface Props {
@@ -32,7 +32,7 @@ export function Toolbar({ hits, asked, filtersOpen, onFilters }: Props) {
       {may("search") && <Button disabled={!asked} onClick={() => setOpen("report")}>Report</Button>}
       {may("search") && <Button disabled={!asked} onClick={() => setOpen("watch")}>Watch for this</Button>}
       <ScoreSlider scores={hits.map(({ score }) => score)} />
-      {asked && open === "report" && <ReportDialog question={asked} results={hits.length} onClose={close} />}
+      {asked && open === "report" && <SearchReport question={asked} results={hits.length} onClose={close} />}
       {asked && open === "watch" && <SaveDialog question={asked} onClose={close} />}
     </div>
   );
