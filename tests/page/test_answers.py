@@ -3,18 +3,18 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from urllib.parse import parse_qs
 
 import pytest
+from browsing import PHONE, OpenPage
 from page_server import PageServer
 from playwright.sync_api import Locator, Page, expect
 
 from partlens.client import Client, Filter, GalleryImageId, Hit, Mark, QueryRegion
 from partlens.common.regions import Box
 
-OpenPage = Callable[..., Page]
-PHONE = {"width": 360, "height": 740}
+MINUS = "\N{MINUS SIGN}"
 QUERY, BOX = "1-0000-a0", Box(26, 62, 52, 50)
 SEARCH = f"#/search?image=gallery:{QUERY}&region=0:box:26,62,52,50"
 
@@ -44,7 +44,10 @@ def cards(page: Page) -> Locator:
 def shown(page: Page) -> list[tuple[str, str]]:
     """(id, score) of every hit on the page."""
     return [
-        (card.locator(".hit-id").get_attribute("title") or "", card.locator("strong").inner_text())
+        (
+            card.locator(".hit-id").get_attribute("title") or "",
+            card.locator("strong").text_content() or "",
+        )
         for card in cards(page).all()
     ]
 
@@ -54,7 +57,7 @@ def words(hits: list[Hit]) -> list[tuple[str, str]]:
 
 
 def number(value: float) -> str:
-    return f"{value:.3f}".replace("-", "−")
+    return f"{value:.3f}".replace("-", MINUS)
 
 
 def parameters(page: Page) -> dict[str, list[str]]:
@@ -74,10 +77,10 @@ def test_hits_are_those_of_the_service_page_by_page_to_the_end(
 ) -> None:
     page, hits = open_page(SEARCH), asked(client)
     wait_for(page, hits[:24])
-    while (more := page.get_by_role("button", name="Show more results")).count():
-        more.scroll_into_view_if_needed()
+    end = page.get_by_text(f"These are all {len(hits)} results.")
+    while not end.count():
+        cards(page).last.scroll_into_view_if_needed()
         page.wait_for_timeout(50)
-    expect(page.get_by_text(f"These are all {len(hits)} results.")).to_be_visible()
     assert shown(page) == words(hits)
 
 
@@ -90,7 +93,7 @@ def test_the_sum_of_a_hit_is_its_score(open_page: OpenPage, client: Client) -> N
     terms = dialog.locator(".term strong").all_inner_texts()
     values = hit.map.values
     expected = [values[values > 0].sum(), values[values < 0].sum(), hit.constant, hit.score]
-    assert [float(term.replace("−", "-")) for term in terms] == pytest.approx(expected, abs=6e-4)
+    assert [float(term.replace(MINUS, "-")) for term in terms] == pytest.approx(expected, abs=6e-4)
     for name in ("Score", "Region 1", "Whole picture"):
         expect(dialog.get_by_role("button", name=name)).to_be_visible()
 
@@ -145,7 +148,7 @@ def test_a_matched_box_becomes_the_query_and_the_back_button_returns(
 def test_feedback_is_searched_with_and_removed(open_page: OpenPage, client: Client) -> None:
     page, hits = open_page(SEARCH), asked(client)
     wait_for(page, hits[:24])
-    cards(page).nth(4).get_by_role("button", name="− Less").click()
+    cards(page).nth(4).get_by_role("button", name=f"{MINUS} Less").click()
     wait_for(page, asked(client, marks=(Mark(GalleryImageId(hits[4].id), unlike=True),))[:24])
     assert parameters(page)["unlike"] == [f"gallery:{hits[4].id}"]
     page.get_by_role("button", name="Remove feedback").click()
@@ -170,7 +173,7 @@ def test_filters_count_what_the_manifest_holds_and_narrow_the_search(
     page.get_by_role("checkbox", name=f"b {cameras['b']}", exact=True).check()
     narrowed = asked(client, where=Filter(cameras=("b",), attributes={"bag": value}))
     wait_for(page, narrowed[:24])
-    # A facet is counted without its own condition: the other camera stays to choose, with its count.
+    # A facet is counted without its own condition: the other camera keeps its count.
     expect(page.get_by_role("checkbox", name=f"a {cameras['a']}", exact=True)).to_be_visible()
     expect(page.get_by_text(f"{cameras['b']} pictures of {len(rows)}")).to_be_visible()
     page.get_by_role("button", name="Clear all").click()
