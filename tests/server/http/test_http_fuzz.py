@@ -1,6 +1,7 @@
 """Whatever arrives over HTTP is parsed as over gRPC, or refused in words."""
 
 import asyncio
+import json
 import random
 from typing import Any, cast
 
@@ -41,7 +42,7 @@ values = st.recursive(
 
 @given(st.sampled_from(sorted(PARSERS)), values)
 def test_any_json_is_a_request_or_refused(path: str, value: object) -> None:
-    text = json_format.json.dumps(value).encode()
+    text = json.dumps(value).encode()
     try:
         message = PARSERS[path](text)
     except (RequestError, MessageSizeError) as error:

@@ -14,7 +14,7 @@ const KEYS: readonly (readonly [keys: string, meaning: string])[] = [
   ["Delete", "Delete the region or the corner"],
   ["Escape", "Stop drawing, deselect"],
   ["Ctrl + Z", "Undo"],
-  ["Ctrl + Shift + Z, Ctrl + Y", "Redo"],
+  ["Ctrl + Y", "Redo; also Ctrl + Shift + Z"],
   ["Ctrl + V", "Paste a picture"],
   ["+ − 0", "Zoom in, out, whole picture; also Ctrl + wheel"],
   ["?", "These keys"],
@@ -26,7 +26,7 @@ export function Help({ onClose }: { readonly onClose: () => void }) {
       <table class="keys">
         <tbody>
           {offered.value.map(({ key, label, hint }) => (
-            <tr key={key}><th scope="row"><kbd>{key.toUpperCase()}</kbd></th><td>{label}: {hint.charAt(0).toLowerCase()}{hint.slice(1)}</td></tr>
+            <tr key={key}><th scope="row"><kbd>{key.toUpperCase()}</kbd></th><td>{hint.startsWith(label) ? hint : `${label}: ${hint.charAt(0).toLowerCase()}${hint.slice(1)}`}</td></tr>
           ))}
           {KEYS.map(([keys, meaning]) => <tr key={keys}><th scope="row"><kbd>{keys}</kbd></th><td>{meaning}</td></tr>)}
         </tbody>

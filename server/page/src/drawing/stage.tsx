@@ -48,7 +48,10 @@ export function Stage({ image, imageRef, name = `Picture ${image + 1}`, size, gr
       {...pointer}
       onKeyDown={(event) => {
         active.value = image;
+        const before = shown.peek().regions.length;
         if (onStageKey(event, { image, size, frame, view, unit, cursor, setCursor, setView })) event.preventDefault();
+        // A deleted shape must not take the focus along.
+        if (shown.peek().regions.length < before) svg.current?.focus({ preventScroll: true });
       }}
       onKeyUp={(event) => {
         if (event.key.startsWith("Arrow")) settle(focusedOf(event.target)?.index ?? -1);

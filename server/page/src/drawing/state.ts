@@ -17,9 +17,9 @@ export interface ToolRow {
 export const TOOLS: readonly ToolRow[] = [
   { tool: "select", label: "Select", key: "v", hint: "Select, move and resize" },
   { tool: "box", label: "Box", key: "b", hint: "Drag a box" },
-  { tool: "polygon", label: "Polygon", key: "p", hint: "Click the corners; Enter or a double click closes it" },
+  { tool: "polygon", label: "Polygon", key: "p", hint: "Click the corners; a double click or Enter closes it" },
   { tool: "brush", label: "Brush", key: "r", hint: "Paint the part" },
-  { tool: "snap", label: "Part", key: "s", hint: "Click once: the region grows over the part" },
+  { tool: "snap", label: "Part", key: "s", hint: "Click once, and the region grows over the part" },
   { tool: "point", label: "Point", key: "o", hint: "Click one spot" },
   { tool: "whole", label: "Whole", key: "w", hint: "The whole picture" },
 ];

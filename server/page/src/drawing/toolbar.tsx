@@ -8,7 +8,7 @@ import { active, brushRadius, erasing, helping, markWhole, offered, take, tool }
 export function Toolbar() {
   const row = offered.value.find((one) => one.tool === tool.value);
   return (
-    <div class="toolbar stack">
+    <div class="drawing-tools stack">
       <div class="tools" role="toolbar" aria-label="Mark a part">
         {offered.value.map((one) => (
           <button

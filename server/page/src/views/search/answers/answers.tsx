@@ -35,17 +35,17 @@ export function Answers() {
   const area = useRef<HTMLDivElement>(null);
   useAnnouncements();
   useKeptFocus(area);
-  if (!searchable(shown.value)) return <div ref={area} class="answer" tabIndex={-1}><NotAsked /></div>;
+  if (!searchable(shown.value)) return <div ref={area} id="answer" class="answer" tabIndex={-1}><NotAsked /></div>;
   const least = lowest.value, all = hits.value;
   const inSight = least === undefined ? all : all.filter(({ score }) => score >= least);
   return (
-    <div ref={area} class="answer" tabIndex={-1} aria-busy={pending}>
+    <div ref={area} id="answer" class="answer" tabIndex={-1} aria-busy={pending}>
       <Toolbar hits={all} asked={asked} filtersOpen={filtersOpen} onFilters={() => openFilters(!filtersOpen)} />
       <Chips />
       <div class="answer-body">
         {filtersOpen && !narrow && <aside class="filters-side sheet" aria-label="Filters"><Filters /></aside>}
         <div class="answer-hits">
-          {heatShown.value && all.length > 0 && <Legend scale={scale.value} />}
+          {heatShown.value && (all.length > 0 ? <Legend scale={scale.value} /> : pending && <p class="legend">&nbsp;</p>)}
           {all.length > 0
             ? <div class={pending ? "older" : ""}><HitList hits={all} scale={heatShown.value ? scale.value : undefined} /></div>
             : pending

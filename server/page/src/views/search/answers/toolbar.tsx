@@ -29,8 +29,8 @@ export function Toolbar({ hits, asked, filtersOpen, onFilters }: Props) {
       <h2 class="grow">{resultWords(hits.length)}</h2>
       <Button pressed={filtersOpen} onClick={onFilters}>Filters{conditions > 0 && ` (${conditions})`}</Button>
       <Button pressed={heatShown.value} onClick={() => showHeat(!heatShown.peek())}>Heat maps</Button>
-      {asked && may("search") && <Button onClick={() => setOpen("report")}>Report</Button>}
-      {asked && may("search") && <Button onClick={() => setOpen("watch")}>Watch for this</Button>}
+      {may("search") && <Button disabled={!asked} onClick={() => setOpen("report")}>Report</Button>}
+      {may("search") && <Button disabled={!asked} onClick={() => setOpen("watch")}>Watch for this</Button>}
       <ScoreSlider scores={hits.map(({ score }) => score)} />
       {asked && open === "report" && <SearchReport question={asked} results={hits.length} onClose={close} />}
       {asked && open === "watch" && <SaveDialog question={asked} onClose={close} />}
