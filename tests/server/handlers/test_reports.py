@@ -39,7 +39,7 @@ def test_a_search_is_reported_with_the_numbers_of_a_search(
     form: ReportFormat, client: Client, tmp_path: Path
 ) -> None:
     file = client.report_search(
-        [picture(3)], REGIONS, format=form, title="Case 7: <b>", top=4, score="part"
+        [picture(3)], REGIONS, format=form, title="Case 7: <b>", page_size=4, score="part"
     )
     kinds = {"html": "text/html", "pdf": "application/pdf"}
     assert (file.media_type, file.name) == (kinds[form], f"case-7-b.{form}")
@@ -87,7 +87,7 @@ def test_what_cannot_be_reported_is_named(client: Client) -> None:
     with pytest.raises(RequestError, match="title: 257 characters"):
         client.report_search([picture(3)], REGIONS, title="x" * 257)
     with pytest.raises(RequestError, match=r"search\.page_size"):
-        client.report_search([picture(3)], REGIONS, top=201, format="pdf")
+        client.report_search([picture(3)], REGIONS, page_size=201, format="pdf")
     with pytest.raises(RequestError, match="format must be one of"):
         client.report_search([picture(3)], REGIONS, format="odt")  # type: ignore[arg-type]
 
