@@ -26,8 +26,9 @@ from partlens.v1 import standing_query_service_pb2 as standing_pb
 
 METHODS: dict[str, Method] = methods(cast("Any", None))
 UNARY = sorted(path for path, method in METHODS.items() if method.kind == "unary")
-# Methods that have no handler yet. Delete this line when there are none, and its use below.
-PLACEHOLDERS = {"UpsertImage", "GetPicture", "GetFacets", "UpdateStandingQuery"}
+PLACEHOLDERS: set[str] = set()
+# Methods that have no handler yet; delete this line when there are none.
+PLACEHOLDERS |= {"UpsertImage", "GetPicture", "GetFacets", "UpdateStandingQuery"}
 BOX = region_pb.Region(box=region_pb.Box(x=3, y=2, width=12, height=20))
 SHOWN = image_pb.QueryImage(data=picture(77))
 STORED = image_pb.QueryImage(gallery_id="p001")
