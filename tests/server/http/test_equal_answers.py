@@ -53,15 +53,23 @@ CHANGING = {"version", "revision", "createdAt", "createdRevision", "report", "ht
 Call = Callable[[Fronts, Method, Message], Awaitable[Message | status_pb2.Status]]
 
 
-def sensible(name: str, number: int, standing: list[str]) -> Message:
-    """A request for a method that changes nothing the next one needs."""
+def sensible(name: str, number: int, standing: list[str], query_id: str) -> Message:
+    """A request for a method that changes nothing the next one needs.
+
+    Args:
+        number: of the way that it goes.
+        standing: ids of standing queries, one for each way.
+        query_id: of a query image that was a picture.
+    """
     requests: dict[str, Message] = {
         "SearchRegions": SEARCH,
         "ExplainPair": PAIR,
         "DescribeQuery": search_pb.DescribeQueryRequest(image=STORED, regions=[BOX]),
         "UpsertImage": gallery_pb.UpsertImageRequest(id=f"new{number}", data=picture(number)),
         "GetImage": gallery_pb.GetImageRequest(id="p001"),
-        "GetPicture": gallery_pb.GetPictureRequest(image=STORED, max_side=30),
+        "GetPicture": gallery_pb.GetPictureRequest(
+            image=image_pb.QueryImage(query_id=query_id), max_side=30
+        ),
         "ListImages": gallery_pb.ListImagesRequest(page_size=3),
         "GetFacets": gallery_pb.GetFacetsRequest(values=2),
         "DeleteImages": gallery_pb.DeleteImagesRequest(ids=[f"p{8 + number:03}"]),
@@ -166,8 +174,11 @@ async def test_every_method_answers_alike(filled_fronts: Fronts, path: str) -> N
     create = METHODS["/partlens.v1.StandingQueryService/CreateStandingQuery"]
     made = [await over_grpc(filled_fronts, create, STANDING) for _ in WAYS]
     standing = [cast("Any", one).standing_query.id for one in made]
+    describe = METHODS["/partlens.v1.PartSearchService/DescribeQuery"]
+    shown = search_pb.DescribeQueryRequest(image=SHOWN)
+    described: Any = await over_grpc(filled_fronts, describe, shown)
     good = [
-        await way(filled_fronts, method, sensible(name, number, standing))
+        await way(filled_fronts, method, sensible(name, number, standing, described.query.query_id))
         for number, way in enumerate(WAYS)
     ]
     assert isinstance(good[0], method.response)
