@@ -48,7 +48,16 @@ STANDING = standing_pb.CreateStandingQueryRequest(
     name="n", images=[SHOWN], regions=[search_pb.QueryRegion(region=BOX)], threshold=0.9
 )
 WRONG = search_pb.SearchRegionsRequest(images=[SHOWN], regions=[search_pb.QueryRegion()] * 7)
-CHANGING = {"version", "revision", "createdAt", "createdRevision", "report", "html", "pdf"}
+CHANGING = {
+    "version",
+    "galleryVersion",
+    "revision",
+    "createdAt",
+    "createdRevision",
+    "report",
+    "html",
+    "pdf",
+}
 """Fields that differ from call to call."""
 Call = Callable[[Fronts, Method, Message], Awaitable[Message | status_pb2.Status]]
 
