@@ -33,7 +33,7 @@ ENV PATH=/opt/partlens/bin:$PATH \
 USER 10001:10001
 WORKDIR /var/lib/partlens
 VOLUME /var/lib/partlens
-EXPOSE 50051
+EXPOSE 50051 8443
 HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 \
     CMD ["partlens", "health", "--server", "localhost:50051", "--ca", "/var/lib/partlens/clients/ca.pem"]
 ENTRYPOINT ["partlens"]

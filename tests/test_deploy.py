@@ -117,6 +117,20 @@ def test_nothing_is_open_or_runs_as_root(services: Mapping[str, Any]) -> None:
     assert "USER 10001:10001" in DOCKERFILE.read_text()
 
 
+def test_the_page_is_served_from_a_published_port(services: Mapping[str, Any]) -> None:
+    made = words(services["setup"]["command"])
+    listening = {made[made.index(option) + 1] for option in ("--listen", "--http-listen")}
+    assert listening == {"0.0.0.0:50051", "0.0.0.0:8443"}
+    ports = {address.rpartition(":")[2] for address in listening}
+    published = [one.split(":") for one in services["server"]["ports"]]
+    assert {host for host, _, _ in published} == {"127.0.0.1"}
+    assert (
+        {inside for _, _, inside in published} == {outside for _, outside, _ in published} == ports
+    )
+    (exposed,) = re.findall(r"^EXPOSE (.*)$", DOCKERFILE.read_text(), re.MULTILINE)
+    assert set(exposed.split()) == ports
+
+
 def test_every_volume_has_a_name_and_only_the_server_sees_its_keys(
     services: Mapping[str, Any],
 ) -> None:

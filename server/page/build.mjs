@@ -13,7 +13,7 @@ rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 const built = await build({
   absWorkingDir: here,
-  entryPoints: ["src/main.tsx"],
+  entryPoints: ["src/main.tsx", "src/icon.svg"],
   outdir: out,
   entryNames: "assets/[name]-[hash]",
   chunkNames: "assets/[name]-[hash]",
@@ -24,7 +24,7 @@ const built = await build({
   minify: true,
   metafile: true,
   legalComments: "linked",
-  loader: { ".svg": "file" },
+  loader: { ".svg": "copy" },
 });
 
 const files = Object.keys(built.metafile.outputs).map((name) => relative(out, join(here, name)));
@@ -35,7 +35,8 @@ const only = (end) => {
 };
 const page = readFileSync(join(here, "index.html"), "utf8")
   .replace("%SCRIPT%", only(".js"))
-  .replace("%STYLE%", only(".css"));
+  .replace("%STYLE%", only(".css"))
+  .replace("%ICON%", only(".svg"));
 writeFileSync(join(out, "index.html"), page);
 
 const bytes = files

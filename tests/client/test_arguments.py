@@ -149,6 +149,7 @@ HOSTILE: dict[str, list[Any]] = {
     "regions": ["0,0,5,5", 5, None, *([bad] for bad in NOT_REGIONS)],
     "query_regions": ["0,0,5,5", 5, None, *([bad] for bad in NOT_REGIONS)],
     "retrieved_regions": ["0,0,5,5", 5, None, *([bad] for bad in NOT_REGIONS)],
+    "paused": [1, "yes", 0],
     "pairs": [
         5,
         "query",
@@ -193,6 +194,8 @@ CASES = [(name, parameter) for name, parameters in methods() for parameter in pa
 def refused(method: str, parameter: str) -> list[Any]:
     """Values of an argument that cannot be sent."""
     found = list(HOSTILE[parameter])
+    if method == "update_standing_query":  # what is not given stays as it is
+        found = [bad for bad in found if bad is not None or parameter == "id"]
     if parameter == "images" and method not in UPLOADING:
         found += HOSTILE["query_images"]
     if parameter == "regions" and method not in PLAIN:

@@ -399,6 +399,23 @@ def test_a_search_is_saved_listed_watched_and_deleted(
     assert len(shown.pictures) == 2 and not shown.without_text and not shown.links
     assert f"<td>{hit['score']:.4f}</td>" in page.read_text()
     assert page.absolute().as_uri() in watched.stderr
+    assert partlens(served, "standing", "pause", id, other).exit_code == 0
+    assert partlens(served, "standing", "resume", other).exit_code == 0
+    words = ("--name", "shoes", "--threshold", "-0.25")
+    assert partlens(served, "standing", "update", other, *words).exit_code == 0
+    listed = json.loads(partlens(served, "standing", "list", "--json").stdout)
+    assert [(one["name"], one["threshold"], one["paused"]) for one in listed] == [
+        ("hats", 0.5, True),
+        ("shoes", -0.25, False),
+    ]
+    states = partlens(served, "standing", "list").stdout.splitlines()
+    assert [word in line for line in states for word in ("paused", "active") if "s-" in line] == [
+        True, False, False, True,
+    ]  # fmt: skip
+    nothing = partlens(served, "standing", "update", id)
+    assert nothing.exit_code == 2 and "give --name or --threshold" in nothing.output
+    unknown = partlens(served, "standing", "pause", "s-0123456789abcdef")
+    assert unknown.exit_code == 1 and "no standing query" in unknown.output
     assert partlens(served, "standing", "delete", id, other).exit_code == 0
     assert json.loads(partlens(served, "standing", "list", "--json").stdout) == []
     gone = partlens(served, "standing", "watch", id)

@@ -54,6 +54,7 @@ ONCE: dict[str, Call] = {
     "UpsertImage": lambda client: client.upsert_image(Upload("a", b"a")),
     "DeleteImages": lambda client: client.delete_images(["a"]),
     "CreateStandingQuery": lambda client: client.create_standing_query("", [IMAGE], REGIONS, 1),
+    "UpdateStandingQuery": lambda client: client.update_standing_query("a", paused=True),
     "DeleteStandingQuery": lambda client: client.delete_standing_query("a"),
     "WatchMatches": lambda client: client.watch_matches(),
     "Check": lambda client: client.files_are_sound(),

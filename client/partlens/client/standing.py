@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from partlens.client import checks, decoding, encoding
 from partlens.client.answers import Hit
+from partlens.client.errors import RequestError
 from partlens.client.questions import Mark, QueryImage, QueryRegion, Score
 from partlens.common.filters import Filter
 from partlens.v1 import standing_query_service_pb2 as pb
@@ -21,6 +22,7 @@ class StandingQuery:
         threshold: lowest score that matches.
         created_at: when it was saved.
         created_revision: only images with a later revision are scored.
+        paused: whether new images are not scored now; those added meanwhile never will be.
     """
 
     id: str
@@ -28,6 +30,7 @@ class StandingQuery:
     threshold: float
     created_at: datetime
     created_revision: int
+    paused: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +75,20 @@ def to_create(
     )
 
 
+def to_update(
+    id: str, name: str | None, threshold: float | None, paused: bool | None
+) -> pb.UpdateStandingQueryRequest:
+    """The message that changes one."""
+    if name is None and threshold is None and paused is None:
+        raise RequestError("nothing to change: give name, threshold or paused")
+    return pb.UpdateStandingQueryRequest(
+        id=checks.text("id", id),
+        name=None if name is None else checks.text("name", name),
+        threshold=None if threshold is None else checks.number("threshold", threshold),
+        paused=None if paused is None else checks.flag("paused", paused),
+    )
+
+
 def to_delete(id: str) -> pb.DeleteStandingQueryRequest:
     """The message that deletes one."""
     return pb.DeleteStandingQueryRequest(id=checks.text("id", id))
@@ -89,7 +106,9 @@ def to_watch(ids: Sequence[str], after_revision: int | None) -> pb.WatchMatchesR
 def query(message: pb.StandingQuery) -> StandingQuery:
     """A saved search."""
     at = message.created_at.ToDatetime(UTC)
-    return StandingQuery(message.id, message.name, message.threshold, at, message.created_revision)
+    return StandingQuery(
+        message.id, message.name, message.threshold, at, message.created_revision, message.paused
+    )
 
 
 def match(message: pb.WatchMatchesResponse) -> StandingMatch:

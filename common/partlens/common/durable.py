@@ -1,8 +1,11 @@
 """Durable writes: once a function returns, the whole file survives a power cut."""
 
+import fcntl
 import os
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -52,6 +55,24 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o666) -> Non
         raise
     # Flush the new name too, or a revoked token may come back after a power cut.
     sync(path.parent)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a file within the block; other processes and threads wait.
+
+    The file is created next to what it protects, and stays. The system releases the lock of a
+    process that dies.
+
+    Raises:
+        OSError: the file cannot be opened or locked.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def is_draft(path: Path, of: str) -> bool:

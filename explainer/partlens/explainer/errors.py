@@ -9,6 +9,7 @@ ExplainerError
 └── ModelError                    a model cannot be used
     ├── UnsupportedOperatorError  the head has an operator without a rule
     ├── ModelFileError            a model folder is damaged, incomplete or not ours
+    ├── HubError                  a model of the Hugging Face hub cannot be had
     └── CompletenessError         contributions and bias do not add up to the embedding
 """
 
@@ -67,6 +68,10 @@ class UnsupportedOperatorError(ModelError, NotImplementedError):
 
 class ModelFileError(ModelError, ValueError):
     """A model folder is damaged, incomplete, or in a format that this version cannot read."""
+
+
+class HubError(ModelError):
+    """A model of the Hugging Face hub cannot be had."""
 
 
 class CompletenessError(ModelError):

@@ -14,7 +14,8 @@ IndexerError
 │   └── InvalidImageError     the gallery cannot store this image
 │       └── InvalidMetadataError  a metadata field is not allowed
 ├── SourceError               a folder or manifest cannot be read
-└── OriginalError             the original of an image cannot be read, or has changed
+├── OriginalError             the original of an image cannot be read, or has changed
+└── ExtractionError           a process that extracts images ended early
 """
 
 from partlens.common.files import lacks_descriptors
@@ -122,3 +123,7 @@ class SourceError(IndexerError):
 
 class OriginalError(IndexerError):
     """The original of an image cannot be read, or has changed since it was indexed."""
+
+
+class ExtractionError(IndexerError):
+    """A process that extracts images ended early; the message says why."""

@@ -116,7 +116,7 @@ def index_images(
         GalleryError: the gallery cannot be written to.
     """
     batches = extract(model, images, gallery.view.holdings(), batch_size)
-    return _commit(gallery, batches, len(images), strict, report)
+    return index_batches(gallery, batches, len(images), strict=strict, report=report)
 
 
 def index_groups(
@@ -133,16 +133,22 @@ def index_groups(
     those of index_images, and those of `groups`.
     """
     batches = (batch for group in groups for batch in extract(model, group, batch_size=len(group)))
-    return _commit(gallery, batches, 0, strict, report)
+    return index_batches(gallery, batches, 0, strict=strict, report=report)
 
 
-def _commit(
+def index_batches(
     gallery: Gallery,
     batches: Generator[Batch, None, None],
     total: int,
-    strict: bool,
-    report: Callable[[Progress], None],
+    *,
+    strict: bool = False,
+    report: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
+    """Add images that were extracted elsewhere; arguments and errors are those of index_images.
+
+    Args:
+        total: images of the source; 0 where nobody knows.
+    """
     start, progress = time.monotonic(), Progress(total)
 
     def write(batches: Sequence[Batch]) -> None:

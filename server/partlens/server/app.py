@@ -1,7 +1,7 @@
 """The server: its services, their health, and how it starts and stops."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from partlens.client import address as addresses
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery
 from partlens.runtime.config.sections import LimitsSection
@@ -25,6 +26,7 @@ from partlens.server.access.token_file import TokenFile
 from partlens.server.audit.log import AuditLog, beside
 from partlens.server.audit.tally import Tally
 from partlens.server.audit.trail import AuditTrail, RefusedCalls
+from partlens.server.calls.method import Method
 from partlens.server.calls.outcome import Outcome
 from partlens.server.calls.pipeline import Layer, Pipeline
 from partlens.server.engine.engine import Engine
@@ -32,7 +34,13 @@ from partlens.server.errors import AuditError
 from partlens.server.freed_memory import keep_for_good, keep_returning
 from partlens.server.handlers.table import SERVICES, methods
 from partlens.server.host import Host
+from partlens.server.http.application import application
+from partlens.server.http.front import HttpFront
+from partlens.server.http.hosts import hosts
+from partlens.server.http.page import Page
 from partlens.server.limits.admission import Admission
+from partlens.server.limits.arrivals import Arrivals
+from partlens.server.limits.connections import connections
 from partlens.server.limits.failed_logins import FailedLogins
 from partlens.server.limits.rate import Buckets, Rate
 from partlens.server.limits.rights import Rights
@@ -54,7 +62,7 @@ _HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 
 class PartlensServer:
-    """A gRPC server of one model and one gallery.
+    """A server of one model and one gallery, over gRPC and, if the settings say so, HTTP.
 
     Args:
         make: creates the engine; called once, on a thread.
@@ -80,6 +88,7 @@ class PartlensServer:
         self._metrics_port: MetricsPort | None = None
         self._host: Host | None = None
         self._server: grpc.aio.Server | None = None
+        self._http: HttpFront | None = None
         self._audit: AuditLog | None = None
         self._tally: Tally | None = None
         self._health: ServerHealth | None = None
@@ -103,8 +112,11 @@ class PartlensServer:
             CertificateError, AuditError: a file cannot be used.
         """
         access, listen = self._settings.access, self._settings.server.listen
-        limits = self._settings.limits
-        require_locked(listen, access, insecure=self._insecure)
+        limits, http_listen = self._settings.limits, self._settings.server.http_listen
+        for address in (listen, http_listen):
+            if address is not None:
+                require_locked(address, access, insecure=self._insecure)
+        fronts = 1 if http_listen is None else 2
         tls = certificates(access)
         credentials = tls.credentials() if tls else None
         health = ServerHealth(_HEALTH_NAMES, self.metrics.unwell)
@@ -123,23 +135,31 @@ class PartlensServer:
         )
         tally = Tally(log)
         tokens = TokenFile(access.tokens) if access.tokens else None
-        server = grpc.aio.server(interceptors=[OpenCalls(limits)], options=options(limits))
+        server = grpc.aio.server(interceptors=[OpenCalls(limits)], options=options(limits, fronts))
         pipeline = Pipeline(_layers(limits, self.metrics, self._admission, log, tally, tokens))
-        server.add_generic_rpc_handlers((GrpcCalls(pipeline, methods(host), limits),))
+        arrivals, served = Arrivals(limits), methods(host)
+        server.add_generic_rpc_handlers((GrpcCalls(pipeline, served, limits, arrivals),))
         self._add_health(server, health)
         health.begin()
         try:
             port = _add_port(server, listen, credentials)
+            if http_listen is not None:
+                most, context = connections(limits, fronts), tls.context() if tls else None
+                self._http = HttpFront(http_listen, limits, most, context)
             log.open()
             if self._settings.observe.metrics_listen:
                 self._metrics_port = MetricsPort(
                     self.metrics.registry, self._settings.observe.metrics_listen
                 )
         except ProgramError:
+            if self._http is not None:
+                await self._http.stop(0)
             await log.close()
             await host.close()
             raise
         await server.start()
+        if self._http is not None:
+            self._start_http(self._http, pipeline, served, arrivals, health)
         self._server, self._host, self._audit, self._tally = server, host, log, tally
         self._health = health
         works: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
@@ -180,7 +200,11 @@ class PartlensServer:
         if self._health is not None:
             self._health.service.stop()
         self._host.begin_to_stop()
-        await self._server.stop(self._settings.server.grace_seconds if grace is None else grace)
+        seconds = self._settings.server.grace_seconds if grace is None else grace
+        fronts = [self._server.stop(seconds)]
+        if self._http is not None:
+            fronts.append(self._http.stop(seconds))
+        await asyncio.gather(*fronts)
         # Calls that were cut off still write their lines in the audit log.
         await self._admission.idle()
         await end(*self._tasks)
@@ -196,6 +220,37 @@ class PartlensServer:
     def metrics_port(self) -> int:
         """Port of the metrics; 0 if they are not served."""
         return self._metrics_port.port if self._metrics_port else 0
+
+    @property
+    def http_url(self) -> str | None:
+        """Address of the page; None if HTTP is not served."""
+        return self._http.url if self._http else None
+
+    def _start_http(
+        self,
+        front: HttpFront,
+        pipeline: Pipeline,
+        served: Mapping[str, Method],
+        arrivals: Arrivals,
+        health: ServerHealth,
+    ) -> None:
+        server, metrics = self._settings.server, self.metrics.http
+        loopback = addresses.parse(server.http_listen, listening=True).is_loopback
+        locked = self._settings.access.tokens is not None
+        metrics.connections.set_function(lambda: front.connections)
+        front.start(
+            application(
+                pipeline,
+                served,
+                self._settings.limits,
+                arrivals,
+                front.threads,
+                hosts=hosts(server.http_hosts, locked=locked, loopback=loopback),
+                page=Page(),
+                trouble=lambda: health.trouble,
+                metrics=metrics,
+            )
+        )
 
     def _add_health(self, server: grpc.aio.Server, health: ServerHealth) -> None:
         """Adds health, and reflection if the settings enable it."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -23,9 +24,10 @@ from partlens.server.app import PartlensServer
 from partlens.server.audit.log import beside
 from partlens.server.engine.engine import Engine
 from partlens.server.freed_memory import share_arenas
+from partlens.server.limits.connections import raise_open_files
 from partlens.server.observe import tracing
 from partlens.server.observe.logs import with_request_id
-from partlens.server.transport.options import raise_open_files
+from partlens.server.running import run
 
 _log = logging.getLogger("partlens.server.cli")  # also where it runs as __main__
 
@@ -39,6 +41,12 @@ _log = logging.getLogger("partlens.server.cli")  # also where it runs as __main_
     help="Write HOST:PORT to FILE once the server is ready; removed on stop.",
     metavar="FILE",
 )
+@click.option(
+    "--http",
+    "http_listen",
+    help="Also serve the page, and every method as HTTP with JSON, on HOST:PORT; off by default.",
+    metavar="HOST:PORT",
+)
 @click.option("--reflection", is_flag=True, default=None, help="Enable gRPC server reflection.")
 @click.option(
     "--insecure",
@@ -49,7 +57,7 @@ _log = logging.getLogger("partlens.server.cli")  # also where it runs as __main_
 def serve(
     file: Path | None, texts: tuple[str, ...], insecure: bool, **flags: str | bool | None
 ) -> None:
-    """Serve region searches over gRPC until SIGINT or SIGTERM.
+    """Serve region searches until SIGINT or SIGTERM: over gRPC, and with --http in browsers.
 
     SIGHUP continues the audit log in a new file. You can also set every option except --insecure in
     partlens.toml or the environment; see `partlens config docs`.
@@ -88,29 +96,37 @@ def _load(model: Path, gallery: Path, settings: Settings) -> Engine:
 
 
 async def _run(server: PartlensServer, settings: Settings) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _rotate, server)
-    address_file = settings.server.address_file
-    if address_file:
-        address_file.unlink(missing_ok=True)  # of a server that was killed
-    address = f"{settings.server.listen.rpartition(':')[0]}:{await server.bind()}"
-    _log.info("listening on %s, loading", address)
-    try:
-        loading, stopping = asyncio.create_task(server.load()), asyncio.create_task(stop.wait())
-        await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if loading.done():
-            loading.result()
-            if address_file:
-                write_atomically(address_file, f"{address}\n")
-            _log.info("serving on %s", address)
-        await stopping
-        _log.info("stopping")
-    finally:
+    host = settings.server.listen.rpartition(":")[0]
+    address_file, http_file = settings.server.address_file, settings.server.http_address_file
+    files = [file for file in (address_file, http_file) if file]
+    _remove(files)  # of a server that was killed
+    address = shown = ""
+
+    def bound(port: int) -> None:
+        nonlocal address, shown
+        address = f"{host}:{port}"
+        shown = f"{address} and {server.http_url}" if server.http_url else address
+        _log.info("listening on %s, loading", shown)
+
+    def loaded() -> None:
+        if http_file and server.http_url:
+            write_atomically(http_file, f"{server.http_url}\n")
+        # Last, so that who waits for this file finds the other one too.
         if address_file:
-            address_file.unlink(missing_ok=True)
-        await server.stop()
+            write_atomically(address_file, f"{address}\n")
+        _log.info("serving on %s", shown)
+
+    def ending() -> None:
+        _log.info("stopping")
+        _remove(files)
+
+    await run(server, bound, loaded, ending)
+
+
+def _remove(files: Sequence[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
 
 
 _rotating = set[asyncio.Task[None]]()  # asyncio keeps no reference to a task

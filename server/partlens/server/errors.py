@@ -13,6 +13,7 @@ ServerError
 ├── RefusedError           a call that may succeed if retried later
 │   ├── RateError          the token exceeded its rate limit
 │   └── OverloadedError    the server is overloaded
+├── MessageSizeError       a request or a response that is too large
 ├── SilentCallerError      the caller sends or reads nothing for too long
 ├── CallerGoneError        the caller no longer waits for the response
 ├── NotReadyError          model and gallery are not loaded yet
@@ -20,6 +21,8 @@ ServerError
 ├── CertificateError       a certificate or key that cannot be used
 ├── TokenFileError         a token file that cannot be used
 ├── AuditError             an audit log that cannot be written, or has been altered
+├── OpenError              a folder of pictures that `partlens open` cannot open
+│   └── AlreadyOpenError   another process has it open
 └── EntryError             an entry of Redis that holds no query image of this model
 
 The table in calls/status.py gives the status for each. Settings and addresses to listen on have
@@ -119,6 +122,10 @@ class OverloadedError(RefusedError):
     """The server is overloaded."""
 
 
+class MessageSizeError(ServerError):
+    """A request or a response that is too large to be sent at all."""
+
+
 class SilentCallerError(ServerError):
     """The caller sends no request, or reads no response, for too long."""
 
@@ -149,3 +156,19 @@ class AuditError(ServerError):
 
 class EntryError(ServerError, ValueError):
     """An entry of Redis that holds no query image of this model."""
+
+
+class OpenError(ServerError):
+    """A folder of pictures that `partlens open` cannot open."""
+
+
+class AlreadyOpenError(OpenError):
+    """Another process has the folder open.
+
+    Attributes:
+        address: of its page.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        super().__init__(f"it is open already, at {address}")

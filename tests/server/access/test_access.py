@@ -75,6 +75,11 @@ async def made_and_deleted(client: AsyncClient) -> None:
     await client.delete_standing_query(made.id)
 
 
+async def made_and_paused(client: AsyncClient) -> None:
+    made = await client.create_standing_query("", [picture(0)], REGION, 1)
+    assert (await client.update_standing_query(made.id, paused=True)).paused
+
+
 async def shown_again(client: AsyncClient) -> None:
     described = await client.describe_query(picture(0))
     assert (await client.get_picture(QueryId(described.query.id))).data == picture(0)
@@ -106,6 +111,7 @@ ASKS: dict[str, tuple[Ask, set[Scope]]] = {
         {"search"},
     ),
     "ListStandingQueries": (lambda c: c.list_standing_queries(), {"search"}),
+    "UpdateStandingQuery": (lambda c: made_and_paused(c), {"search"}),
     "DeleteStandingQuery": (lambda c: made_and_deleted(c), {"search"}),
     "WatchMatches": (lambda c: watched(c), {"search"}),
 }

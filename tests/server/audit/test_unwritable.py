@@ -85,6 +85,9 @@ async def test_nothing_is_changed_without_its_record(
         with refused():
             request = standing_pb.DeleteStandingQueryRequest(id=kept)
             await standing.DeleteStandingQuery(request, timeout=DEADLINE)
+        with refused():
+            change = standing_pb.UpdateStandingQueryRequest(id=kept, paused=True)
+            await standing.UpdateStandingQuery(change, timeout=DEADLINE)
         await wait_for_health(filled, False)
         assert not await is_healthy(filled, "partlens.audit")
     # It recovers without a call, so that a load balancer may send calls again.
@@ -96,7 +99,7 @@ async def test_nothing_is_changed_without_its_record(
     listed = await standing.ListStandingQueries(
         standing_pb.ListStandingQueriesRequest(), timeout=DEADLINE
     )
-    assert [one.id for one in listed.standing_queries] == [kept]
+    assert [(one.id, one.paused) for one in listed.standing_queries] == [(kept, False)]
     assert not verify(path).unfinished
 
 

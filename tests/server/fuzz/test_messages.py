@@ -56,6 +56,7 @@ REQUESTS = [
     STANDING,
     standing_pb.ListStandingQueriesRequest(),
     standing_pb.WatchMatchesRequest(),
+    standing_pb.UpdateStandingQueryRequest(id="s-0", name="n", threshold=0.5, paused=True),
     gallery_pb.GetImageRequest(id="p001"),
     gallery_pb.UpsertImageRequest(id="p004", data=PICTURES[0], uri="file:///etc/passwd"),
     gallery_pb.GetPictureRequest(image=STORED, max_side=20),
@@ -89,13 +90,14 @@ def good(address: str) -> Values:
     with grpc.insecure_channel(address) as channel:
         list(GalleryServiceStub(channel).UpsertImages(iter(upserts(12)), timeout=DEADLINE))
         page = PartSearchServiceStub(channel).SearchRegions(SEARCH, timeout=DEADLINE)
-        made = StandingQueryServiceStub(channel).CreateStandingQuery(STANDING, timeout=DEADLINE)
+        create = StandingQueryServiceStub(channel).CreateStandingQuery
+        made = [create(STANDING, timeout=DEADLINE) for _ in range(4)]  # some will be deleted
     assert page.next_page_token
-    standing = made.standing_query.id.encode()
+    standing = [one.standing_query.id.encode() for one in made]
     cameras, queries = [b"cam0", b"cam1"], [page.queries[0].query_id.encode()]
     return {
-        "id": [*IDS, standing],
-        "standing_query_ids": [standing],
+        "id": [*IDS, *standing],
+        "standing_query_ids": standing,
         "ids": IDS,
         "gallery_id": IDS,
         "exclude_ids": IDS,

@@ -362,13 +362,20 @@ async def test_work_that_began_ends_though_its_caller_left() -> None:
 
 def test_arrived_requests_are_bounded_and_forgotten() -> None:
     arrivals = Arrivals(LimitsSection(arrived_bytes=100, token_share=0.5))
-    with arrivals.held("busy", 40):
-        with pytest.raises(OverloadedError, match="50 bytes"), arrivals.held("busy", 20):
-            pass
-        with arrivals.held("calm", 50):
-            with pytest.raises(OverloadedError, match="100 bytes"), arrivals.held("third", 20):
-                pass
+    with arrivals.held("busy") as busy, arrivals.held("busy") as more:
+        busy.add(40)
+        with pytest.raises(OverloadedError, match="50 bytes"):
+            more.add(20)
+        with arrivals.held("calm") as calm, arrivals.held("third") as third:
+            calm.add(30)
+            calm.add(20)
+            with pytest.raises(OverloadedError, match="100 bytes"):
+                third.add(20)
             assert arrivals.bytes == 90
-    with arrivals.held("large", 500):  # one of any size, or it could never be sent
+            busy.drop(30)
+            third.add(20)
+    with arrivals.held("large") as large:  # one of any size, or it could never be sent
+        large.add(300)
+        large.add(200)
         assert arrivals.bytes == 500
     assert arrivals.bytes == 0 and not arrivals._of

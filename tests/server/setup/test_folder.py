@@ -167,3 +167,27 @@ def test_another_listen_is_applied_or_it_says_that_it_was_not(tmp_path: Path) ->
     output = prepare(folder, "--redis", "redis:6379", "--listen", "0.0.0.0:8000")
     assert "warning: --listen 0.0.0.0:8000 was not applied" in output and "7000" in output
     assert settings.read_text() == edited
+
+
+def test_the_page_is_served_where_it_is_said_and_keeps_the_other_address(tmp_path: Path) -> None:
+    folder = tmp_path / "server"
+    settings = folder / "partlens.toml"
+    assert "The page is at" not in prepare(folder, "--listen", "0.0.0.0:7000")
+    for listen, page in (("0.0.0.0:8443", "localhost:8443"), ("10.0.0.5:9000", "10.0.0.5:9000")):
+        output = prepare(folder, "--http-listen", listen)
+        assert f"made {settings} again, for --http-listen {listen}" in output
+        assert f"https://{page}/" in output and "token create NAME --scope search" in output
+        server = load(file=settings).settings.server
+        assert (server.listen, server.http_listen) == ("0.0.0.0:7000", listen)
+    assert "10.0.0.5:9000" in prepare(folder)
+    settings.write_text(settings.read_text() + "\n# mine\n")
+    output = prepare(folder, "--http-listen", "127.0.0.1:1234")
+    assert "warning: --http-listen 127.0.0.1:1234 was not applied" in output
+    assert "server.http_listen is 10.0.0.5:9000" in output
+
+
+def test_an_address_that_is_none_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    for option in ("--listen", "--http-listen"):
+        result = CliRunner().invoke(setup, [str(tmp_path / "a"), option, "localhost"])
+        assert result.exit_code == 1 and "has no port" in result.output
+    assert not (tmp_path / "a").exists()

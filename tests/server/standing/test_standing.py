@@ -235,13 +235,18 @@ async def test_a_token_sees_its_own_queries_and_its_own_cameras(
             (local, "NOT_FOUND"),
             (admin, "OK"),
         ):
-            try:
-                await standing.DeleteStandingQuery(
-                    pb.DeleteStandingQueryRequest(id=mine.id), timeout=DEADLINE, metadata=metadata
-                )
-                assert code == "OK"
-            except grpc.aio.AioRpcError as error:
-                assert error.code().name == code
+            ask = {"timeout": DEADLINE, "metadata": metadata}
+            for call in (
+                standing.UpdateStandingQuery(
+                    pb.UpdateStandingQueryRequest(id=mine.id, name="mine", paused=True), **ask
+                ),
+                standing.DeleteStandingQuery(pb.DeleteStandingQueryRequest(id=mine.id), **ask),
+            ):
+                try:
+                    await call
+                    assert code == "OK"
+                except grpc.aio.AioRpcError as error:
+                    assert error.code().name == code
 
 
 async def test_what_cannot_be_saved_says_why(model: MetricModel, gallery: Gallery) -> None:

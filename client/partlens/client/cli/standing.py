@@ -99,11 +99,45 @@ def list_(as_json: bool, client: Client) -> None:
         say(json.dumps([_plain(one) for one in found]))
         return
     id, threshold = (Column(title, no_wrap=True) for title in ("id", "threshold"))
-    table = Table(id, "name", threshold, "saved")
+    table = Table(id, "name", threshold, "saved", "state")
     for one in found:
         at = one.created_at.isoformat(timespec="seconds")
-        table.add_row(one.id, one.name, f"{one.threshold:g}", at)
+        state = "paused" if one.paused else "active"
+        table.add_row(one.id, one.name, f"{one.threshold:g}", at, state)
     say_table(table)
+
+
+@standing.command()
+@click.argument("id")
+@click.option("--name", help="New name.")
+@click.option("--threshold", type=Finite(), help="New lowest score that matches.")
+@connection_options
+def update(id: str, name: str | None, threshold: float | None, client: Client) -> None:
+    """Change the name or the threshold of a standing query."""
+    if name is None and threshold is None:
+        raise click.UsageError("nothing to change; give --name or --threshold")
+    with clear_errors(), client:
+        client.update_standing_query(id, name=name, threshold=threshold)
+
+
+@standing.command()
+@click.argument("ids", nargs=-1, required=True)
+@connection_options
+def pause(ids: tuple[str, ...], client: Client) -> None:
+    """Pause standing queries. Images added until you resume them are never scored against them."""
+    with clear_errors(), client:
+        for id in ids:
+            client.update_standing_query(id, paused=True)
+
+
+@standing.command()
+@click.argument("ids", nargs=-1, required=True)
+@connection_options
+def resume(ids: tuple[str, ...], client: Client) -> None:
+    """Resume paused standing queries: score images added from now on."""
+    with clear_errors(), client:
+        for id in ids:
+            client.update_standing_query(id, paused=False)
 
 
 @standing.command()
@@ -204,4 +238,5 @@ def _plain(query: StandingQuery) -> dict[str, object]:
         "threshold": query.threshold,
         "created_at": query.created_at.isoformat(),
         "created_revision": query.created_revision,
+        "paused": query.paused,
     }

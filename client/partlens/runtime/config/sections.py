@@ -45,6 +45,13 @@ def _listening_address(text: str) -> str:
     return _checked(lambda: str(addresses.parse(text, listening=True)))
 
 
+def _host_names(text: str) -> str:
+    for name in text.split():
+        if re.search(r"[,/@\[\]]|:\d+$", name) and name.count(":") < 2:
+            raise ValueError("must be names or IP addresses, with spaces between them, no ports")
+    return text
+
+
 def _web_address(text: str) -> str:
     return _url(text, {"http": 80, "https": 443})
 
@@ -79,6 +86,8 @@ ListeningAddress = Annotated[str, AfterValidator(_listening_address)]
 """HOST:PORT to listen on; port 0 picks a free port."""
 Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_folders)]
 """Folders; a text names several like PATH does."""
+HostNames = Annotated[str, AfterValidator(_host_names)]
+"""Names or IP addresses without ports, with spaces between them."""
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 """http:// or https:// address."""
 
@@ -111,6 +120,14 @@ class ServerSection(Section):
     """HOST:PORT to listen on; port 0 picks a free port"""
     address_file: Path | None = None
     """file to write HOST:PORT to once the server is ready; removed on stop"""
+    http_listen: ListeningAddress | None = None
+    """HOST:PORT to serve the page and the methods on over HTTP; port 0 picks a free port; none
+    disables it"""
+    http_address_file: Path | None = None
+    """file to write the address of the page to once the server is ready; removed on stop"""
+    http_hosts: HostNames = ""
+    """names by which the server may be called over HTTP, with spaces between them; localhost always
+    may. Empty: any name if callers need tokens, otherwise only its address"""
     reflection: bool = False
     """enable gRPC server reflection, which grpcurl uses"""
     device: Device = "cpu"
@@ -203,14 +220,14 @@ class LimitsSection(Section):
     """share of the calls, upload streams and watchers that one network (an IPv4 address, or an IPv6
     /64) may have; this machine is not limited. Set 1 if all callers come through one proxy"""
     connections: Count = 1000
-    """most connections, and never more than half of the file descriptors that the server may open;
-    more are closed at once"""
+    """most connections over gRPC, and as many over HTTP, together never more than half of the file
+    descriptors that the server may open; more are closed at once"""
     connection_streams: Count = 100
     """most calls in progress on one connection; more wait in the client"""
     idle_connection_seconds: Timeout = 300.0
     """how long a connection without calls is kept"""
     first_message_seconds: Timeout = 10.0
-    """how long a call may take to send its first request"""
+    """how long a call may take to send its first request, and over HTTP its head"""
     idle_stream_seconds: Timeout = 300.0
     """how long an upload stream may send nothing"""
     send_seconds: Timeout = 60.0

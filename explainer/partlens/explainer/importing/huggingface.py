@@ -5,7 +5,6 @@ transformer is what goes into its last block, so that the block's attention says
 token adds to the embedding; class and register tokens are extras.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from partlens.common import strict_json
 from partlens.common.files import read_file
 from partlens.explainer.errors import ModelError
+from partlens.explainer.importing.hub import HUB_ID
 from partlens.explainer.importing.huggingface_pixels import (
     CLIP,
     HALF,
@@ -29,7 +29,6 @@ from partlens.explainer.preprocessing import Preprocessing
 Pooling = Literal["cls", "mean"]
 _MOST_BYTES = 2**20
 """Of a file that describes pixels; a longer one is cut and refused."""
-_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def load_pretrained(source: str, pooling: Pooling | None = None) -> Pretrained:
     Raises:
         ModelError: no such model, of another family, without safetensors, or with weights missing.
     """
-    if not Path(source).is_dir() and not _HUB_ID.fullmatch(source):
+    if not Path(source).is_dir() and not HUB_ID.fullmatch(source):
         raise ModelError(f"--hf {source!r} is neither a folder nor a hub id like owner/name")
     try:
         import transformers

@@ -1,7 +1,7 @@
 // The share of each cell that a region covers, as the server computes it (explainer/regions.py).
 import { add, at } from "./axis.ts";
 import type { Grid } from "./grid.ts";
-import { insideRuns } from "./mask.ts";
+import { rowRuns } from "./mask.ts";
 import type { Box, Mask, Point, Region } from "./region.ts";
 
 // Scan lines per row of cells; a slanted edge is off by about 1 / (12 * lines**2) of a cell.
@@ -104,12 +104,8 @@ function addMask(mask: Mask, grid: Grid, covered: Float64Array): void {
   // Cells to the left of each pixel's left edge: differences give what a run of pixels covers of each cell.
   const edges = Array.from({ length: width + 1 }, (_, x) => grid.cols.toCells(grid.toPlace({ x, y: 0 }).x));
   const rows = Array.from({ length: height + 1 }, (_, y) => grid.rows.toCells(grid.toPlace({ x: 0, y }).y));
-  for (const { start, end } of insideRuns(mask)) {
-    for (let pixel = start; pixel < end; ) {
-      const y = Math.floor(pixel / width), x = pixel - y * width, until = Math.min(end - y * width, width);
-      const down = overlap(at(rows, y), at(rows, y + 1), grid.rows.length);
-      addProduct(down, overlap(at(edges, x), at(edges, until), grid.cols.length), covered);
-      pixel = y * width + until;
-    }
+  for (const { y, start, end } of rowRuns(mask)) {
+    const down = overlap(at(rows, y), at(rows, y + 1), grid.rows.length);
+    addProduct(down, overlap(at(edges, start), at(edges, end), grid.cols.length), covered);
   }
 }

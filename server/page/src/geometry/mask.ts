@@ -20,13 +20,42 @@ export function maskOf(pixels: ArrayLike<number>, size: Size): Mask {
   return { ...size, runs: Uint32Array.from(inside ? [...runs, length] : runs) };
 }
 
-/** Its inside runs, as numbers of pixels from `start` up to but not including `end`. */
-export function* insideRuns(mask: Mask): Generator<{ readonly start: number; readonly end: number }> {
+/** Pixels from `start` up to but not including `end`, counted row by row. */
+export interface Run {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The mask of inside runs, which are ascending and neither overlap nor touch. */
+export function ofRuns(inside: readonly Run[], { width, height }: Size): Mask {
+  const runs = new Uint32Array(2 * inside.length);
+  let pixel = 0;
+  inside.forEach(({ start, end }, i) => {
+    runs[2 * i] = start - pixel;
+    runs[2 * i + 1] = end - start;
+    pixel = end;
+  });
+  return { width, height, runs };
+}
+
+/** Its inside runs. */
+export function* insideRuns(mask: Mask): Generator<Run> {
   let pixel = 0;
   for (let i = 0; i < mask.runs.length; i++) {
     const end = Math.min(pixel + at(mask.runs, i), mask.width * mask.height);
     if (i % 2 === 1 && end > pixel) yield { start: pixel, end };
     pixel = end;
+  }
+}
+
+/** Its inside runs cut at the ends of rows: columns from `start` up to but not including `end` of row `y`. */
+export function* rowRuns(mask: Mask): Generator<Run & { readonly y: number }> {
+  for (const { start, end } of insideRuns(mask)) {
+    for (let pixel = start; pixel < end; ) {
+      const y = Math.floor(pixel / mask.width), x = pixel - y * mask.width, until = Math.min(end - y * mask.width, mask.width);
+      yield { y, start: x, end: until };
+      pixel = y * mask.width + until;
+    }
   }
 }
 
@@ -40,8 +69,14 @@ export function pixelsOf(mask: Mask): Uint8Array {
 /** Its pixels as the contract's BitMask: one bit each, the most significant first. */
 export function toBits(mask: Mask): Uint8Array<ArrayBuffer> {
   const bits = new Uint8Array(Math.ceil((mask.width * mask.height) / 8));
+  const set = (from: number, until: number) => {
+    for (let i = from; i < until; i++) bits[i >> 3] = at(bits, i >> 3) | (0x80 >> (i & 7));
+  };
   for (const { start, end } of insideRuns(mask)) {
-    for (let i = start; i < end; i++) bits[i >> 3] = at(bits, i >> 3) | (0x80 >> (i & 7));
+    const first = Math.min(end, 8 * Math.ceil(start / 8)), last = Math.max(first, 8 * Math.floor(end / 8));
+    set(start, first);
+    bits.fill(0xff, first / 8, last / 8);
+    set(last, end);
   }
   return bits;
 }

@@ -30,6 +30,11 @@ test("a question survives its address", () => {
   assert.deepEqual(fromParameters(new URLSearchParams()), NOTHING);
 });
 
+test("a question has one address, whatever order its marks were given in", () => {
+  const reversed = { ...everything, marks: [...everything.marks].reverse() };
+  assert.equal(toParameters(reversed).toString(), toParameters(everything).toString());
+});
+
 test("what is not well formed is left out", () => {
   for (const text of [
     "", "0", "0:box", "0:box:1,2,3", "0:box:1,2,0,4", "0:box:1,2,3,x", "x:box:1,2,3,4", "0:point:1", "0:polygon:1,2,3,4",

@@ -1,12 +1,13 @@
 // Searches for what is shown: again after every change, page by page as a person scrolls on.
 import { computed, effect, signal } from "@preact/signals";
-import { LatestCall } from "../api/call.ts";
+import { LatestCall, type CallState } from "../api/call.ts";
 import { searchService } from "../api/clients.ts";
 import { problemOf, type Problem } from "../api/problem.ts";
 import { MapKind, type Hit, type SearchRegionsResponse } from "../gen/partlens/v1/part_search_service_pb.ts";
+import { InTurn } from "./in-turn.ts";
 import { searchable, type Question } from "./question.ts";
 import { toRequest } from "./request.ts";
-import { keepDescribed, shown } from "./store.ts";
+import { keepDescribed, previewing, shown } from "./store.ts";
 
 const PAGE = 24;
 
@@ -22,8 +23,11 @@ const laterProblem = signal<Problem | undefined>(undefined);
 const loadingMore = signal(false);
 let controller: AbortController | undefined;
 
-/** The state of the search: pending, answered or failed. */
-export const searching = first.state;
+/** The state of the search: pending, answered or failed. A shape that is still being drawn may be refused on its way; that is not shown. */
+export const searching = computed<CallState<Answered>>(() => {
+  const state = first.state.value;
+  return state.problem && previewing.value ? { pending: true, answer: state.answer } : state;
+});
 
 /** All hits so far, best first. */
 export const hits = computed<readonly Hit[]>(() => [...(first.state.value.answer?.response.hits ?? []), ...later.value]);
@@ -32,12 +36,22 @@ export const hits = computed<readonly Hit[]>(() => [...(first.state.value.answer
 export const answered = computed(() => first.state.value.answer?.question);
 export const more = computed(() => token.value !== "");
 export const moreProblem = computed(() => laterProblem.value);
+export const morePending = computed(() => loadingMore.value);
+
+// While a mouse drags, at most so often; the last of it is searched at once.
+const PREVIEW_MS = 40;
+const previews = new InTurn<Question>(search, PREVIEW_MS);
 
 /** Searches whenever what is shown changes, until the returned function is called. */
 export function startSearching(): () => void {
   return effect(() => {
     const asked = shown.value;
     forgetMore();
+    if (searchable(asked) && previewing.peek()) {
+      previews.ask(asked);
+      return;
+    }
+    previews.drop();
     if (searchable(asked)) void search(asked);
     else first.clear();
   });

@@ -1,4 +1,4 @@
-// A modal dialog; the browser keeps the focus inside, and gives it back.
+// A modal dialog. The browser keeps the focus inside; afterwards it returns to where it was.
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 import { Button } from "./button.tsx";
@@ -9,18 +9,23 @@ interface Props {
   readonly children: ComponentChildren;
   /** Whether it takes most of the window. */
   readonly wide?: boolean;
+  /** Whether it rises from the lower edge of the window, for phones. */
+  readonly drawer?: boolean;
 }
 
-export function Dialog({ title, onClose, children, wide = false }: Props) {
+export function Dialog({ title, onClose, children, wide = false, drawer = false }: Props) {
   const dialog = useRef<HTMLDialogElement>(null), id = useId();
   useEffect(() => {
-    const shown = dialog.current;
+    const shown = dialog.current, before = document.activeElement;
     shown?.showModal();
-    return () => shown?.close();
+    return () => {
+      shown?.close();
+      if (before instanceof HTMLElement) before.focus();
+    };
   }, []);
   return (
     <dialog
-      ref={dialog} class={wide ? "dialog wide" : "dialog"} aria-labelledby={id}
+      ref={dialog} class={`dialog${wide ? " wide" : ""}${drawer ? " drawer" : ""}`} aria-labelledby={id}
       onCancel={(event) => { event.preventDefault(); onClose(); }}
       onClick={(event) => { if (event.target === dialog.current) onClose(); }}
     >

@@ -1,14 +1,12 @@
 """The token file: written by `partlens token`, read by a running server."""
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from partlens.common import strict_json
-from partlens.common.durable import make_folder, write_atomically
+from partlens.common.durable import locked, make_folder, write_atomically
 from partlens.server.access.tokens import Token
 from partlens.server.errors import TokenFileError
 
@@ -78,15 +76,11 @@ class TokenFile:
     def _changing(self) -> Iterator[dict[str, Token]]:
         try:
             make_folder(self.path.parent)
-            lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with locked(Path(f"{self.path}.lock")):
                 tokens = dict(self.read())
                 yield tokens
                 plain = {"format": _FORMAT, "tokens": [t.to_json() for t in tokens.values()]}
                 write_atomically(self.path, json.dumps(plain, indent=1) + "\n", mode=0o600)
-            finally:
-                os.close(lock)
         except OSError as error:
             raise TokenFileError(f"{self.path} cannot be changed: {error.strerror}") from error
 

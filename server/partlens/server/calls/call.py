@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Literal
 
 from partlens.server.caller.caller import Caller
 from partlens.server.calls.code import Code
 from partlens.server.calls.method import Kind
 
+Transport = Literal["grpc", "http"]
 REQUEST_ID = "x-request-id"
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _current: ContextVar["Call"] = ContextVar("partlens-call")
@@ -31,6 +33,7 @@ class Call:
         peer: the caller's address.
         request_id: id in the log, the audit log and the response metadata.
         caller: who is calling; set by authentication.
+        transport: what carries the call.
         require_allowed: raises if the caller is no longer allowed; a call can outlive a token.
         code: status code; OK until something is raised, see Outcome.
         facts: facts to record in the audit log.
@@ -47,6 +50,7 @@ class Call:
     peer: str
     request_id: str
     caller: Caller = field(default_factory=Caller)
+    transport: Transport = "grpc"
     require_allowed: Callable[[], None] = lambda: None
     code: Code = Code.OK
     facts: dict[str, str | int] = field(default_factory=dict)

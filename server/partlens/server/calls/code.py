@@ -29,6 +29,15 @@ class Code(IntEnum):
     UNAUTHENTICATED = 16
 
     @property
+    def snake(self) -> str:
+        """The name as Connect sends it.
+
+        >>> Code.NOT_FOUND.snake, Code.CANCELLED.snake
+        ('not_found', 'canceled')
+        """
+        return "canceled" if self is Code.CANCELLED else self.name.lower()
+
+    @property
     def camel(self) -> str:
         """The name as gRPC server metrics label it."""
         if self is Code.CANCELLED:

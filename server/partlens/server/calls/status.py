@@ -87,6 +87,7 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
     ),
     (server.RateError, Rule(Code.RESOURCE_EXHAUSTED, "RATE_EXCEEDED")),
     (server.OverloadedError, Rule(Code.RESOURCE_EXHAUSTED, "OVERLOADED")),
+    (server.MessageSizeError, Rule(Code.RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE")),
     (server.SilentCallerError, Rule(Code.ABORTED, "CALLER_SILENT")),
     (server.CallerGoneError, Rule(Code.CANCELLED, "CALLER_GONE")),
     (server.NotReadyError, Rule(Code.UNAVAILABLE, "NOT_READY", None, 1.0)),

@@ -2,7 +2,7 @@
 
 import math
 import secrets
-from collections.abc import AsyncGenerator, Set
+from collections.abc import AsyncGenerator, Iterator, Set
 from contextlib import aclosing
 from datetime import UTC, datetime
 
@@ -19,7 +19,7 @@ from partlens.server.requests.digest import digest
 from partlens.server.requests.questions import SearchQuestion
 from partlens.server.standing import messages
 from partlens.server.standing.matcher import StandingMatch
-from partlens.server.standing.query import StandingQuery
+from partlens.server.standing.query import Change, StandingQuery
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import standing_query_service_pb2 as pb
 
@@ -28,7 +28,7 @@ _LONGEST_NAME = 256
 
 
 class StandingQueryHandlers:
-    """Saves, lists and deletes standing queries, and streams their matches.
+    """Saves, lists, changes and deletes standing queries, and streams their matches.
 
     The errors of the methods reach the caller through calls/.
     """
@@ -40,8 +40,8 @@ class StandingQueryHandlers:
             {
                 "CreateStandingQuery": self.create_standing_query,
                 "ListStandingQueries": self.list_standing_queries,
-                "DeleteStandingQuery": self.delete_standing_query,
                 "UpdateStandingQuery": self.update_standing_query,
+                "DeleteStandingQuery": self.delete_standing_query,
                 "WatchMatches": self.watch_matches,
             },
         )
@@ -58,7 +58,8 @@ class StandingQueryHandlers:
 
         def decode(engine: Engine) -> SearchQuestion:
             question = decoding.search(asked, engine.limits, engine.require_waiting)
-            _require_sound(request)
+            _require_threshold(request.threshold)
+            _require_name(request.name)
             return question
 
         question, queries = await found(self._host, drawn(asked), decode)
@@ -75,7 +76,7 @@ class StandingQueryHandlers:
                 threshold=request.threshold,
                 where=where,
                 created_at=datetime.now(UTC),
-                created_revision=self._host.standing.newest,
+                created_revision=self._host.standing.newest(),
                 model_digest=engine.spec.digest,
                 search=prepared,
             )
@@ -97,6 +98,22 @@ class StandingQueryHandlers:
             standing_queries=[messages.standing_query(one) for one in mine.values()]
         )
 
+    async def update_standing_query(
+        self, request: pb.UpdateStandingQueryRequest
+    ) -> pb.UpdateStandingQueryResponse:
+        """Renames, pauses or resumes one of the caller's standing queries, or changes its
+        threshold."""
+        change = _change(request)
+
+        def update(engine: Engine) -> StandingQuery:
+            self._require_mine([request.id])
+            return self._host.standing.update(request.id, change)
+
+        calls.current().note(query=digest(request.id), changed=",".join(_words(change)))
+        updated = await self._host.write(update)
+        calls.current().note(standing=updated.id)
+        return pb.UpdateStandingQueryResponse(standing_query=messages.standing_query(updated))
+
     async def delete_standing_query(
         self, request: pb.DeleteStandingQueryRequest
     ) -> pb.DeleteStandingQueryResponse:
@@ -110,12 +127,6 @@ class StandingQueryHandlers:
         await self._host.write(delete)
         calls.current().note(standing=request.id)
         return pb.DeleteStandingQueryResponse()
-
-    async def update_standing_query(
-        self, request: pb.UpdateStandingQueryRequest
-    ) -> pb.UpdateStandingQueryResponse:
-        """Placeholder."""
-        raise NotImplementedError
 
     async def watch_matches(
         self, request: pb.WatchMatchesRequest
@@ -161,10 +172,36 @@ def _sees(caller: Caller, wanted: Set[str], match: StandingMatch) -> bool:
     )
 
 
-def _require_sound(request: pb.CreateStandingQueryRequest) -> None:
-    if not math.isfinite(request.threshold):
-        raise RequestError("threshold", f"{request.threshold}: give a number, say 1.5")
-    if len(request.name) > _LONGEST_NAME:
-        raise RequestError(
-            "name", f"{len(request.name)} characters; at most {_LONGEST_NAME} are allowed"
-        )
+def _change(request: pb.UpdateStandingQueryRequest) -> Change:
+    change = Change(
+        request.name if request.HasField("name") else None,
+        request.threshold if request.HasField("threshold") else None,
+        request.paused if request.HasField("paused") else None,
+    )
+    if change == Change():
+        raise RequestError("", "nothing to change: set name, threshold or paused")
+    if change.threshold is not None:
+        _require_threshold(change.threshold)
+    if change.name is not None:
+        _require_name(change.name)
+    return change
+
+
+def _words(change: Change) -> Iterator[str]:
+    """What a change changes, for the audit log."""
+    if change.name is not None:
+        yield "name"
+    if change.threshold is not None:
+        yield "threshold"
+    if change.paused is not None:
+        yield "paused" if change.paused else "resumed"
+
+
+def _require_threshold(threshold: float) -> None:
+    if not math.isfinite(threshold):
+        raise RequestError("threshold", f"{threshold}: give a number, say 1.5")
+
+
+def _require_name(name: str) -> None:
+    if len(name) > _LONGEST_NAME:
+        raise RequestError("name", f"{len(name)} characters; at most {_LONGEST_NAME} are allowed")

@@ -57,6 +57,16 @@ class ServerHealth:
         self._loaded = True
         self._set_whole()
 
+    @property
+    def trouble(self) -> str | None:
+        """Why the server as a whole is NOT_SERVING, for anyone to see; None while it is SERVING."""
+        if self.service.stopping:
+            return "the server is stopping"
+        if not self._loaded:
+            return "the server is loading its model and gallery"
+        wrong = sorted(part for part in _NEEDED if self._wrong[part])
+        return f"{', '.join(wrong)}: not well; see the server's log" if wrong else None
+
     def report(self, part: str, reason: str | None, of: str = "") -> None:
         """Something is wrong with a part, or (None) no longer is. Callable from any thread.
 

@@ -33,6 +33,7 @@ class CallLog:
                     "milliseconds": milliseconds,
                     "token": call.caller.token,
                     "peer": call.peer,
+                    "transport": call.transport,
                 },
             )
 

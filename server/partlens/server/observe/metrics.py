@@ -22,6 +22,7 @@ class Metrics:
     Attributes:
         registry: registry of all metrics.
         calls: the calls.
+        http: the HTTP front.
         model: passes through the model.
         queries: query images and searches.
         standing: standing queries.
@@ -33,6 +34,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         new = _Factory(self.registry)
         self.calls = CallMetrics(new)
+        self.http = HttpMetrics(new)
         self.model = ModelMetrics(new)
         self.queries = QueryMetrics(new)
         self.standing = StandingMetrics(new)
@@ -113,6 +115,20 @@ class CallMetrics:
         finally:
             self._handled.labels(*method, call.code.camel).inc()
             self._handling.labels(*method).observe(time.perf_counter() - begun)
+
+
+class HttpMetrics:
+    """Metrics of the HTTP front. Its calls are in CallMetrics too, like those over gRPC."""
+
+    def __init__(self, new: _Factory) -> None:
+        self.responses = new.counter(
+            "partlens_http_responses_total",
+            "Responses over HTTP, of calls, of the page and of /health, by class of status.",
+            "status",
+        )
+        for status in ("2xx", "3xx", "4xx", "5xx"):
+            self.responses.labels(status)
+        self.connections = new.gauge("partlens_http_connections", "Open HTTP connections.")
 
 
 class ModelMetrics:

@@ -25,6 +25,8 @@ _DEFAULT_ENDPOINT, _PORT = "http://localhost:4317", 443
 """gRPC's default port."""
 # By OpenTelemetry's conventions, a caller's mistake is not an error of the server's span.
 _SERVER_FAULTS = frozenset({Code.INTERNAL, Code.UNAVAILABLE, Code.DATA_LOSS})
+# OpenTelemetry's names.
+_SYSTEMS = {"grpc": "grpc", "http": "connect_rpc"}
 
 tracer = trace.get_tracer("partlens")
 _log = logging.getLogger(__name__)
@@ -41,7 +43,7 @@ class Tracing:
             context=propagate.extract(call.metadata),
             kind=trace.SpanKind.SERVER,
             attributes={
-                "rpc.system": "grpc",
+                "rpc.system": _SYSTEMS[call.transport],
                 "rpc.service": call.service,
                 "rpc.method": call.name,
                 "partlens.request_id": call.request_id,

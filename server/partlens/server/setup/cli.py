@@ -19,6 +19,11 @@ from partlens.common.terminal import complain, say
     help="Name or address by which clients reach the server, besides localhost; repeatable.",
 )
 @click.option("--listen", help="HOST:PORT, by default 127.0.0.1:50051.")
+@click.option(
+    "--http-listen",
+    metavar="HOST:PORT",
+    help="Serve the page and HTTP calls there, such as 127.0.0.1:8443; by default not at all.",
+)
 @click.option("--redis", default="", help="HOST:PORT of a Redis server, if you use one.")
 @click.option(
     "--run",
@@ -31,38 +36,48 @@ def setup(
     model: Path | None,
     hosts: tuple[str, ...],
     listen: str | None,
+    http_listen: str | None,
     redis: str,
     run: str,
 ) -> None:
     """Prepare FOLDER for a server with TLS and tokens: model, gallery, certificates, settings.
 
     Existing files are kept, so you can run this before every start. A certificate that expires
-    within 30 days, or lacks a host, is renewed with all its hosts. Another --listen is written to
-    settings that nobody has edited. Then run:
+    within 30 days, or lacks a host, is renewed with all its hosts. Other addresses to listen on are
+    written to settings that nobody has edited. Then run:
     partlens serve --config FOLDER/partlens.toml
     """
     # Imported here because they load torch, which --help need not wait for.
+    from partlens.client.errors import AddressError
     from partlens.explainer.errors import ExplainerError
     from partlens.indexer.errors import IndexerError
     from partlens.runtime.errors import ProgramError
     from partlens.server.setup import certificates
     from partlens.server.setup.folder import Place, ServerFolder
 
-    place = Place(hosts, listen, redis)
+    place = Place(hosts, listen, http_listen, redis)
     ready = ServerFolder(folder.resolve())
     try:
+        place.require_addresses()
         for made in ready.prepare(place, model):
             say(f"made {made}")
         for kept in ready.differing(place):
             complain(f"warning: {kept}")
         fingerprint = certificates.fingerprint(ready.tls.authority)
-    except (ExplainerError, IndexerError, ProgramError) as error:
+    except (AddressError, ExplainerError, IndexerError, ProgramError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{folder} cannot be written: {error}") from error
     say(
-        f"{ready.path} is ready. The server refuses callers without a token; to create one:\n"
+        f"{ready.path} is ready. The server refuses callers without a token; to create one for a"
+        f" person:\n"
         f"  {run} token create NAME --scope search --tokens {ready.tokens}\n"
         f"Give clients the certificate authority, {ready.tls.authority} (--ca).\n"
         f"Compare its SHA-256 fingerprint there: {fingerprint}"
     )
+    if (page := ready.page()) is not None:
+        say(
+            f"The page is at {page} and asks for a token. A browser warns of the certificate until"
+            " you import the same authority in the browser's certificate settings, under"
+            " Authorities."
+        )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from partlens.client import address as addresses
 from partlens.common.durable import move_into_place, write_atomically
 from partlens.explainer.model import MetricModel
 from partlens.explainer.starter import model_folder
@@ -27,11 +28,13 @@ class Place:
     Attributes:
         given_hosts: names and addresses for the server's certificate, besides HOSTS.
         given_listen: HOST:PORT to listen on; None for what is set, or else LISTEN.
+        http_listen: HOST:PORT to serve the page on; None for what is set, or else not at all.
         redis: HOST:PORT of Redis; "" for none.
     """
 
     given_hosts: Sequence[str] = ()
     given_listen: str | None = None
+    http_listen: str | None = None
     redis: str = ""
 
     @property
@@ -43,6 +46,20 @@ class Place:
     def listen(self) -> str:
         """HOST:PORT to listen on."""
         return self.given_listen or LISTEN
+
+    @property
+    def addresses(self) -> Sequence[tuple[str, str, str]]:
+        """The given addresses to listen on: option, key of its setting in [server], address."""
+        given = (
+            ("--listen", "listen", self.given_listen),
+            ("--http-listen", "http_listen", self.http_listen),
+        )
+        return [(option, key, text) for option, key, text in given if text]
+
+    def require_addresses(self) -> None:
+        """Raise AddressError if a given address cannot be listened on."""
+        for _, _, text in self.addresses:
+            addresses.parse(text, listening=True)
 
     @property
     def reached_at(self) -> str:
@@ -137,37 +154,61 @@ class ServerFolder:
             TokenFile(self.tokens).add(made)
             _write(self.ingest_token, text)
             yield f"a token for ingest workers, {self.ingest_token}"
-        place = self._reached_as_before(place)
+        given = " ".join(f"{option} {text}" for option, _, text in place.addresses)
+        place = self._with_earlier(place)
         for path, content in self._contents(place):
             if not path.exists():
                 _write(path, content())
                 yield str(path)
-            elif place.given_listen and (now := self._unedited(path, place)) is not None:
+            elif given and (now := self._unedited(path, place)) is not None:
                 if now != content():
                     _write(path, content())
-                    yield f"{path} again, for --listen {place.listen}"
+                    yield f"{path} again, for {given}"
 
     def differing(self, place: Place) -> Iterator[str]:
         """What the settings say otherwise than asked, since someone has edited them."""
-        listen = _setting(self.settings, "server", "listen")
-        if place.given_listen and listen != place.given_listen:
-            yield (
-                f"--listen {place.given_listen} was not applied: {self.settings} was edited, and"
-                f" its server.listen is {listen or 'not set'}; change it there"
-            )
+        for option, key, text in place.addresses:
+            now = _setting(self.settings, "server", key)
+            if now != text:
+                yield (
+                    f"{option} {text} was not applied: {self.settings} was edited, and its"
+                    f" server.{key} is {now or 'not set'}; change it there"
+                )
 
-    def _reached_as_before(self, place: Place) -> Place:
-        """With the host that workers connect to already, unless hosts are given."""
+    def page(self) -> str | None:
+        """Address of the page, as seen from this machine; None if it is not served.
+
+        Raises:
+            AddressError: the settings name an address that cannot be listened on.
+        """
+        listen = _setting(self.settings, "server", "http_listen")
+        if listen is None:
+            return None
+        address = addresses.parse(listen, listening=True)
+        return (
+            f"https://{replace(address, host='localhost') if address.is_this_machine else address}/"
+        )
+
+    def _with_earlier(self, place: Place) -> Place:
+        """With what was given to an earlier run, for whatever is not given now."""
         server = _setting(self.ingest_settings, "ingest", "server")
-        if place.given_hosts or server is None:
-            return place
-        return replace(place, given_hosts=(server.rpartition(":")[0],))
+        hosts = (server.rpartition(":")[0],) if server else ()
+        return replace(
+            place,
+            given_hosts=place.given_hosts or hosts,
+            given_listen=place.given_listen or _setting(self.settings, "server", "listen"),
+            http_listen=place.http_listen or _setting(self.settings, "server", "http_listen"),
+        )
 
     def _unedited(self, path: Path, place: Place) -> str | None:
-        """The text of a settings file, if it is what this wrote for another --listen."""
+        """The text of a settings file, if it is what this wrote for other addresses."""
         if path not in (self.settings, self.ingest_settings):
             return None
-        before = replace(place, given_listen=_setting(self.settings, "server", "listen"))
+        before = replace(
+            place,
+            given_listen=_setting(self.settings, "server", "listen"),
+            http_listen=_setting(self.settings, "server", "http_listen"),
+        )
         text = path.read_text(encoding="utf-8").removesuffix("\n")
         written = {file: content for file, content in self._contents(before)}
         return text if path in written and written[path]() == text else None
@@ -187,7 +228,10 @@ class ServerFolder:
                 "token_file": self.ingest_token,
             }
             yield self.ingest_settings, lambda: _toml({"ingest": ingest, **redis})
-        server = {"model": self.model, "gallery": self.gallery, "listen": place.listen}
+        server: dict[str, object] = {"model": self.model, "gallery": self.gallery}
+        server["listen"] = place.listen
+        if place.http_listen:
+            server["http_listen"] = place.http_listen
         access = {
             "tls_certificate": self.tls.certificate,
             "tls_key": self.tls.key,

@@ -1,6 +1,6 @@
 """Scores new images against all standing queries at once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +42,7 @@ class Matcher:
 
     def __init__(self, gallery: Gallery, store: StandingStore) -> None:
         self._gallery, self._store = gallery, store
-        self._known: Mapping[str, StandingQuery] = {}
+        self._known: Sequence[StandingQuery] = []
         self._together: ManySearches | None = None
 
     @property
@@ -68,22 +68,26 @@ class Matcher:
             most: only about this many images, the earliest.
             require_waiting: called between batches; what it raises ends the scan.
         """
-        view, queries = self._gallery.view, self._read()
+        # The view first: a pause that was saved before an image was committed holds for it.
+        view = self._gallery.view
+        queries = self._scoring(revision)
         changed, matches = view.changed_since(revision, most), list[StandingMatch]()
         for start in range(0, len(changed), _IMAGES):
             require_waiting()
             matches += self._matches(view, changed[start : start + _IMAGES], queries)
         return changed[-1][0] if changed else revision, matches
 
-    def _read(self) -> Sequence[StandingQuery]:
-        queries = self._store.read()
-        if queries is not self._known:
+    def _scoring(self, revision: int) -> Sequence[StandingQuery]:
+        """The standing queries that score images later than `revision`."""
+        every = self._store.read().values()
+        queries = [one for one in every if not one.scores_none_after(revision)]
+        if queries != self._known:
             searches: list[tuple[Score, Sequence[QueryPart]]] = [
-                (one.score, one.search.parts) for one in queries.values()
+                (one.score, one.search.parts) for one in queries
             ]
             self._together = ManySearches(searches) if searches else None
             self._known = queries
-        return list(queries.values())
+        return queries
 
     def _matches(
         self,
@@ -100,7 +104,7 @@ class Matcher:
         thresholds = np.array([query.threshold - _ROUNDING for query in queries])
         for i, number in np.argwhere(scores >= thresholds).tolist():
             query, (revision, id) = queries[number], changed[i]
-            if revision > query.created_revision and view.passing([id], query.where):
+            if query.scores(revision) and view.passing([id], query.where):
                 one = slice(i, i + 1)
                 found = self._candidate(
                     query, view.get(id), revision, contributions[one], bias[one]

@@ -28,6 +28,7 @@ def standing_query(query: StandingQuery) -> pb.StandingQuery:
         score=_SCORES[query.score],
         filter=_filter(query.where),
         created_revision=query.created_revision,
+        paused=query.paused,
     )
     message.created_at.FromDatetime(query.created_at)
     return message

@@ -1,12 +1,22 @@
 """A saved region search that every new image is scored against."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from partlens.common.filters import Filter
 from partlens.explainer.scoring import Score
 from partlens.server.caller.caller import Caller
 from partlens.server.query_images.prepared import PreparedSearch
+from partlens.server.standing.pauses import Pauses
+
+
+@dataclass(frozen=True)
+class Change:
+    """What to change of a standing query; None leaves a value unchanged."""
+
+    name: str | None = None
+    threshold: float | None = None
+    paused: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +32,7 @@ class StandingQuery:
         created_at, created_revision: only images with a later revision are scored.
         model_digest: digest of the model that produced its features.
         search: its regions and marks, with the features of their images, without pixels.
+        pauses: when it was paused; images committed then are never scored.
     """
 
     id: str
@@ -34,9 +45,43 @@ class StandingQuery:
     created_revision: int
     model_digest: str
     search: PreparedSearch
+    pauses: Pauses = field(default_factory=Pauses)
+
+    @property
+    def paused(self) -> bool:
+        """Whether new images are not scored now."""
+        return self.pauses.since is not None
+
+    def scores(self, revision: int) -> bool:
+        """Whether an image with this revision is scored."""
+        return revision > self.created_revision and not self.pauses.cover(revision)
+
+    def scores_none_after(self, revision: int) -> bool:
+        """Whether it is paused and scores no image with a later revision."""
+        since = self.pauses.since
+        return since is not None and since <= revision
+
+    def changed(self, change: Change, newest: int) -> "StandingQuery":
+        """The query after a change.
+
+        Args:
+            newest: revision of the newest image; a pause begins or ends after it.
+
+        Raises:
+            RequestError: too many pauses.
+        """
+        pauses = self.pauses
+        if change.paused is not None:
+            pauses = pauses.begun(newest) if change.paused else pauses.ended(newest)
+        return replace(
+            self,
+            name=self.name if change.name is None else change.name,
+            threshold=self.threshold if change.threshold is None else change.threshold,
+            pauses=pauses,
+        )
 
     def owned_by(self, caller: Caller) -> bool:
-        """Whether a caller may see and delete it: the owner, or an admin of all cameras.
+        """Whether a caller may see, change and delete it: the owner, or an admin of all cameras.
 
         An admin of some cameras may not: a saved search may cover others, and its name may tell.
         """

@@ -20,7 +20,7 @@ from partlens.server.standing import messages
 from partlens.server.standing.board import Board
 from partlens.server.standing.http_client import connect as connect_web
 from partlens.server.standing.matcher import Matcher, StandingMatch
-from partlens.server.standing.query import StandingQuery
+from partlens.server.standing.query import Change, StandingQuery
 from partlens.server.standing.sinks import pump, redis_stream, webhook
 from partlens.server.standing.store import StandingStore
 
@@ -50,9 +50,13 @@ class Standing:
         self._pumps: list[asyncio.Task[None]] = []
         self._start_pumps(Encoder(gallery.spec))
 
-    @property
     def newest(self) -> int:
-        """Revision of the newest image."""
+        """Revision of the newest image that any process has committed.
+
+        Raises:
+            DamagedError: a commit of another process cannot be read.
+        """
+        self._gallery.refresh()
         return self._gallery.view.newest_revision
 
     def read(self) -> Mapping[str, StandingQuery]:
@@ -80,6 +84,21 @@ class Standing:
                 " token (limits.token_share of standing.queries); delete some"
             )
         self._changing.add(query)
+
+    def update(self, id: str, change: Change) -> StandingQuery:
+        """Changes one, and returns it; on disk when this returns.
+
+        Raises:
+            UnknownStandingQueryError: there is none with this id.
+            RequestError: it cannot be paused again.
+            DamagedError: a commit of another process cannot be read; nothing is changed.
+            StandingQueryError: the disk refused it.
+        """
+
+        def changed(query: StandingQuery) -> StandingQuery:
+            return query.changed(change, 0 if change.paused is None else self.newest())
+
+        return self._changing.update(id, changed)
 
     def remove(self, id: str) -> None:
         """Deletes one; raises StandingQueryError as add does."""

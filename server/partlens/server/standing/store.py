@@ -2,9 +2,11 @@
 
 import json
 import logging
+import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,21 +16,24 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from partlens.common.durable import make_folder, sync, write_atomically
+from partlens.common.durable import locked, make_folder, sync, write_atomically
 from partlens.common.filters import from_plain, to_plain
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.scoring import MIXTURES
 from partlens.explainer.spec import ModelSpec
-from partlens.server.errors import StandingQueryError
+from partlens.server.errors import StandingQueryError, UnknownStandingQueryError
 from partlens.server.query_images.prepared import PreparedMark, PreparedRegion, PreparedSearch
 from partlens.server.query_images.query import Query
+from partlens.server.standing.pauses import Pause, Pauses
 from partlens.server.standing.query import StandingQuery
 
-_FORMATS, _SUFFIX = (1, 2, 3), ".safetensors"
+_FORMATS, _SUFFIX, _LOCK = (1, 2, 3), ".safetensors", ".lock"
 # Conditions that no query of an earlier format has.
 _LATER_CONDITIONS = {"exclude_media": (), "ids": ()}
 _ID = re.compile(r"s-[0-9a-f]{16}")
 _log = logging.getLogger(__name__)
+_Stamp = tuple[int, int, int]
+"""What differs after every change of a file."""
 
 
 class StandingStore:
@@ -41,17 +46,17 @@ class StandingStore:
 
     def __init__(self, folder: Path, spec: ModelSpec) -> None:
         self._folder, self._spec = folder, spec
-        self._stamp: object = None
-        self._read: dict[str, tuple[int, StandingQuery | None]] = {}
+        self._stamps: Mapping[str, _Stamp] = {}
+        self._read: dict[str, tuple[_Stamp, StandingQuery | None]] = {}
         self._queries: Mapping[str, StandingQuery] = {}
 
     def read(self) -> Mapping[str, StandingQuery]:
         """All standing queries by id, in order of creation. Scans the folder, and reads only files
         that have changed; if none has, returns the same object as before."""
-        stamp = self._look()
-        if stamp != self._stamp:
-            found = sorted(self._load(), key=lambda one: (one.created_at, one.id))
-            self._queries, self._stamp = {one.id: one for one in found}, stamp
+        stamps = self._look()
+        if stamps != self._stamps:
+            found = sorted(self._load(stamps), key=lambda one: (one.created_at, one.id))
+            self._queries, self._stamps = {one.id: one for one in found}, stamps
         return self._queries
 
     def add(self, query: StandingQuery) -> None:
@@ -62,9 +67,30 @@ class StandingStore:
         """
         try:
             make_folder(self._folder)
-            write_atomically(self._path(query.id), _encoded(query), mode=0o600)
+            with locked(self._folder / _LOCK):
+                write_atomically(self._path(query.id), _encoded(query), mode=0o600)
         except OSError as error:
             raise StandingQueryError(f"it cannot be saved: {error.strerror}") from error
+
+    def update(self, id: str, change: Callable[[StandingQuery], StandingQuery]) -> StandingQuery:
+        """Replaces one by what `change` makes of it, and returns that; on disk when this returns.
+
+        Raises:
+            UnknownStandingQueryError: there is none with this id.
+            StandingQueryError: the disk refused it.
+        """
+        path = self._path(id)
+        try:
+            # Of two servers that change it at once, the second changes what the first has saved.
+            with locked(self._folder / _LOCK):
+                before = self.read().get(id)
+                if before is None:
+                    raise UnknownStandingQueryError(f"there is no standing query {id!r}")
+                after = change(before)
+                write_atomically(path, _encoded(after), mode=0o600)
+                return after
+        except OSError as error:
+            raise StandingQueryError(f"it cannot be changed: {error.strerror}") from error
 
     def remove(self, id: str) -> None:
         """Deletes one, with its features; on disk when this returns.
@@ -72,9 +98,12 @@ class StandingStore:
         Raises:
             StandingQueryError: the disk refused it.
         """
+        path = self._path(id)
         try:
-            self._path(id).unlink(missing_ok=True)
-            sync(self._folder)
+            # An update at the same moment would bring it back.
+            with locked(self._folder / _LOCK):
+                path.unlink(missing_ok=True)
+                sync(self._folder)
         except OSError as error:
             raise StandingQueryError(f"it cannot be deleted: {error.strerror}") from error
 
@@ -83,36 +112,32 @@ class StandingStore:
             raise StandingQueryError(f"{id!r} is not the id of a standing query")
         return self._folder / f"{id}{_SUFFIX}"
 
-    def _look(self) -> object:
-        try:
-            return [(entry.name, entry.stat().st_mtime_ns) for entry in self._files()]
-        except OSError:
-            return None
-
-    def _files(self) -> list[os.DirEntry[str]]:
+    def _look(self) -> Mapping[str, "_Stamp"]:
+        """The stamp of each file, by name, in order of name."""
         if not self._folder.is_dir():
-            return []
-        found = (entry for entry in os.scandir(self._folder) if entry.name.endswith(_SUFFIX))
-        return sorted(
-            (one for one in found if not one.name.startswith(".")), key=lambda one: one.name
-        )
+            return {}
+        found = dict[str, _Stamp]()
+        for entry in os.scandir(self._folder):
+            if entry.name.endswith(_SUFFIX) and not entry.name.startswith("."):
+                with suppress(FileNotFoundError):  # deleted since
+                    found[entry.name] = _stamp(entry.stat())
+        return dict(sorted(found.items()))
 
-    def _load(self) -> Iterator[StandingQuery]:
+    def _load(self, stamps: Mapping[str, "_Stamp"]) -> Iterator[StandingQuery]:
         before, self._read = self._read, {}
-        for entry in self._files():
-            stamp = entry.stat().st_mtime_ns
-            known = before.get(entry.name)
-            query = known[1] if known and known[0] == stamp else self._load_one(entry)
-            self._read[entry.name] = stamp, query
+        for name, stamp in stamps.items():
+            known = before.get(name)
+            query = known[1] if known and known[0] == stamp else self._load_one(name)
+            self._read[name] = stamp, query
             if query is not None:
                 yield query
 
-    def _load_one(self, entry: os.DirEntry[str]) -> StandingQuery | None:
+    def _load_one(self, name: str) -> StandingQuery | None:
         """The query of a file; None if it is to be skipped."""
         try:
-            query = _decoded(Path(entry.path), self._spec)
+            query = _decoded(self._folder / name, self._spec)
         except StandingQueryError as error:
-            _log.error("skipped standing query %s: %s", entry.name, error)
+            _log.error("skipped standing query %s: %s", name, error)
             return None
         if query.model_digest != self._spec.digest:
             _log.warning("skipped standing query %s: it belongs to another model", query.id)
@@ -140,6 +165,7 @@ def _encoded(query: StandingQuery) -> bytes:
         "where": to_plain(query.where),
         "created_at": query.created_at.isoformat(),
         "created_revision": query.created_revision,
+        "pauses": [[pause.after, pause.until] for pause in query.pauses.each],
         "model_digest": query.model_digest,
         "images": [[image.id, *image.image_size] for image in search.images],
         "regions": [_plain(region) for region in search.regions],
@@ -155,7 +181,7 @@ def _plain(region: PreparedRegion) -> list[object]:
 
 def _format_of(query: StandingQuery) -> int:
     """The oldest format whose readers leave out no part of the query."""
-    if query.where.ids:
+    if query.pauses.each or query.where.ids:
         return 3
     regions = [*query.search.regions, *(mark.place for mark in query.search.marks)]
     whole = any(region.whole for region in regions)
@@ -222,4 +248,21 @@ def _query(plain: Any, search: PreparedSearch) -> StandingQuery:
         created_revision=int(plain["created_revision"]),
         model_digest=str(plain["model_digest"]),
         search=search,
+        pauses=_pauses(plain.get("pauses", [])),
     )
+
+
+def _pauses(plain: Any) -> Pauses:
+    pauses, last = list[Pause](), 0.0
+    for after, until in plain:
+        pauses.append(Pause(int(after), None if until is None else int(until)))
+        end = math.inf if until is None else int(until)
+        if not last <= int(after) <= end:
+            raise StandingQueryError(f"its pauses are out of order: {plain!r:.200}")
+        last = end
+    return Pauses(tuple(pauses))
+
+
+def _stamp(status: os.stat_result) -> _Stamp:
+    # The time alone may be equal for two changes within a few milliseconds.
+    return status.st_mtime_ns, status.st_ino, status.st_size

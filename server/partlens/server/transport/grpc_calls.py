@@ -1,6 +1,6 @@
 """A thin adapter between gRPC's handlers and the pipeline."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -11,10 +11,10 @@ from partlens.server.calls import call as calls
 from partlens.server.calls.call import Call
 from partlens.server.calls.method import Method
 from partlens.server.calls.pipeline import Pipeline
-from partlens.server.limits.arrivals import Arrivals
+from partlens.server.limits.arrivals import Arrivals, Held
+from partlens.server.limits.receiving import BinaryParser, Receiver
+from partlens.server.limits.sending import sent
 from partlens.server.transport.aborting import Context, abort
-from partlens.server.transport.receiving import Receiver
-from partlens.server.transport.sending import send
 
 
 class GrpcCalls(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
@@ -23,15 +23,20 @@ class GrpcCalls(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
     Args:
         methods: by path.
         limits: limits on requests, and on how long callers may be silent.
+        arrivals: counts the requests of all transports until they are handled.
     """
 
     def __init__(
-        self, pipeline: Pipeline, methods: Mapping[str, Method], limits: LimitsSection
+        self,
+        pipeline: Pipeline,
+        methods: Mapping[str, Method],
+        limits: LimitsSection,
+        arrivals: Arrivals,
     ) -> None:
         self._pipeline, self._methods, self._limits = pipeline, methods, limits
-        arrivals = Arrivals(limits)
         self._receivers = {
-            path: Receiver(method.request, limits, arrivals) for path, method in methods.items()
+            path: Receiver(BinaryParser(method.request, limits), limits, arrivals)
+            for path, method in methods.items()
         }
 
     def service(self, handler_call_details: Any) -> Any:
@@ -60,13 +65,20 @@ class GrpcCalls(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
         call = Call(method.path, method.kind, metadata, context.peer(), id)
         await context.send_initial_metadata(((calls.REQUEST_ID, id),))
         try:
-            received = self._receivers[method.path].messages(requests)
+            received = self._receivers[method.path].messages(lambda held: _counted(requests, held))
             answers = self._pipeline.answer(method, call, received)
             async with aclosing(answers) as responses:
                 async for response in responses:
-                    await send(context, response, self._limits.send_seconds)
+                    await sent(context.write(response), self._limits.send_seconds)
         except Exception as error:
             await abort(context, error, id)
+
+
+async def _counted(requests: AsyncIterator[bytes], held: Held) -> AsyncGenerator[bytes]:
+    async for data in requests:
+        held.add(len(data))
+        yield data
+        del data
 
 
 def _texts(metadata: Any) -> dict[str, str]:

@@ -16,16 +16,19 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc, unuse
     The servicer of grpcio-health-checking holds a lock while it writes to a watcher, so one that
     reads nothing would keep every later status from everyone. Here no watcher holds up a change.
     For use on the event loop.
+
+    Attributes:
+        stopping: whether the server is stopping.
     """
 
     def __init__(self) -> None:
         self._status: dict[str, int] = {}
         self._changed = asyncio.Event()
-        self._stopping = False
+        self.stopping = False
 
     def set(self, name: str, status: int) -> None:
         """Sets the status of a service, unless the server is stopping."""
-        if not self._stopping and self._status.get(name) != status:
+        if not self.stopping and self._status.get(name) != status:
             self._status[name] = status
             self._changed.set()
             self._changed = asyncio.Event()
@@ -34,7 +37,7 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc, unuse
         """Sets every service to NOT_SERVING for good."""
         for name in self._status:
             self.set(name, _OF.NOT_SERVING)
-        self._stopping = True
+        self.stopping = True
 
     async def Check(
         self, request: health_pb2.HealthCheckRequest, context: Any

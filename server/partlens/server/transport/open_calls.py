@@ -11,9 +11,9 @@ from partlens.runtime.config.sections import LimitsSection
 from partlens.server.calls.pipeline import first
 from partlens.server.errors import OverloadedError, RequestError, SilentCallerError
 from partlens.server.limits.admission import Places
+from partlens.server.limits.receiving import timed
+from partlens.server.limits.sending import sent
 from partlens.server.transport.aborting import Context, abort
-from partlens.server.transport.receiving import timed
-from partlens.server.transport.sending import send
 
 _OURS = "/partlens."
 _MOST_BYTES = 64 * 2**10
@@ -57,14 +57,14 @@ class OpenCalls(grpc.aio.ServerInterceptor):  # type: ignore[misc, unused-ignore
         async with aclosing(received) as messages:
             if handler.unary_unary:
                 response = await handler.unary_unary(await first(messages), context)
-                await send(context, response, self._limits.send_seconds)
+                await sent(context.write(response), self._limits.send_seconds)
                 return
             if handler.unary_stream:
                 responses = handler.unary_stream(await first(messages), context)
             else:
                 responses = handler.stream_stream(messages, context)
             async for response in responses:
-                await send(context, response, self._limits.send_seconds)
+                await sent(context.write(response), self._limits.send_seconds)
 
 
 async def _parsed(

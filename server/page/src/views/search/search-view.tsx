@@ -1,3 +1,44 @@
+// The search: the query on one side, the answers on the other; below each other on a phone.
+import { useEffect, useRef } from "preact/hooks";
+import { route } from "../../app/route.ts";
+import { Ask } from "../../drawing/ask.tsx";
+import { useDroppedPictures } from "../../drawing/drop.ts";
+import { useShortcuts } from "../../drawing/shortcuts.ts";
+import { Start } from "../../drawing/start.tsx";
+import { hits, startSearching } from "../../query/searching.ts";
+import { followAddress, shown } from "../../query/store.ts";
+import { addFiles, startKeeping } from "../../query/uploads.ts";
+import { Button } from "../../ui/button.tsx";
+import { Answers } from "./answers/answers.tsx";
+
 export function SearchView() {
-  return <h1>Search</h1>;
+  const at = route.value;
+  useEffect(() => followAddress(), [at]);
+  useEffect(() => startSearching(), []);
+  useEffect(() => startKeeping(), []);
+  useShortcuts();
+  const over = useDroppedPictures(addFiles);
+  const query = useRef<HTMLElement>(null), answers = useRef<HTMLElement>(null);
+  if (shown.value.images.length === 0) return <Start over={over} />;
+  return (
+    <div class={over ? "search over" : "search"}>
+      <section ref={query} class="query stack" aria-label="Query" tabIndex={-1}>
+        <h1 class="unseen">Search</h1>
+        <Ask />
+      </section>
+      <section ref={answers} class="answers" aria-label="Answers" tabIndex={-1}>
+        <Answers />
+      </section>
+      <nav class="between" aria-label="Parts of this page">
+        <Button onClick={() => show(query.current)}>Query</Button>
+        <Button onClick={() => show(answers.current)}>{hits.value.length ? `Answers (${hits.value.length})` : "Answers"}</Button>
+      </nav>
+      {over && <p class="drop-note" role="status">Drop to add to this search</p>}
+    </div>
+  );
+}
+
+function show(section: HTMLElement | null): void {
+  section?.scrollIntoView({ block: "start" });
+  section?.focus({ preventScroll: true });
 }

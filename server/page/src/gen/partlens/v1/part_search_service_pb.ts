@@ -411,7 +411,8 @@ export const PairSelectionSchema: GenMessage<PairSelection> = /*@__PURE__*/
 
 /**
  * What pairs of positions add to the similarity, from which a region's partial map can be computed without another call: the
- * map of a region on `side` that covers its positions p by w_p is sum_p w_p values[p], and its constant is sum_p w_p bias[p].
+ * map of a region on `side` that covers its positions p by w_p is sum_p w_p values[p], and its constant is sum_p w_p bias[p]. The
+ * map of the whole image, with its bias, is sum_p values[p] + other_bias, and its constant sum_p bias[p] + terms.bias_bias.
  *
  * @generated from message partlens.v1.PairMatrix
  */

@@ -1,21 +1,20 @@
 """Sends responses to callers that read them."""
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable
 
 from partlens.server.errors import SilentCallerError
-from partlens.server.transport.aborting import Context
 
 
-async def send(context: Context, response: Any, seconds: float) -> None:
-    """Sends a response.
+async def sent(writing: Awaitable[None], seconds: float) -> None:
+    """Waits until a response is written.
 
     Raises:
         SilentCallerError: the caller has not read enough to make room for it for this long.
     """
     try:
         async with asyncio.timeout(seconds):
-            await context.write(response)
+            await writing
     except TimeoutError:
         raise SilentCallerError(
             f"the caller has read no response for {seconds:g} s (limits.send_seconds)"

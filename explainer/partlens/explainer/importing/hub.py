@@ -1,0 +1,64 @@
+"""Models of the Hugging Face hub: whether they can be had, and their licence."""
+
+import queue
+import re
+import threading
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from partlens.explainer.errors import HubError
+
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+
+@dataclass(frozen=True)
+class HubModel:
+    """A model of the hub that can be read.
+
+    Attributes:
+        id: owner/name.
+        licence: as its page states it; "" if it does not.
+        downloaded: whether its weights are on this machine already.
+    """
+
+    id: str
+    licence: str
+    downloaded: bool
+
+
+def look_up(id: str, seconds: float) -> HubModel:
+    """A model of the hub.
+
+    Args:
+        id: owner/name.
+        seconds: to wait for the hub. A model that was downloaded before needs no hub.
+
+    Raises:
+        HubError: it cannot be had; the message says why.
+    """
+    if find_spec("transformers") is None:
+        raise HubError("partlens[huggingface] is not installed")
+    import huggingface_hub as hub
+
+    stored = isinstance(hub.try_to_load_from_cache(id, "model.safetensors"), str)
+    # On a thread, since looking up a host name can take longer than any time limit allows.
+    found = queue.SimpleQueue[str | None]()
+    thread = threading.Thread(target=lambda: found.put(_licence(hub, id, seconds)), daemon=True)
+    thread.start()
+    try:
+        licence = found.get(timeout=seconds)
+    except queue.Empty:
+        licence = None
+    if licence is None and not stored:
+        raise HubError(f"the Hugging Face hub does not give {id}, or cannot be reached")
+    return HubModel(id, licence or "", stored)
+
+
+def _licence(hub: Any, id: str, seconds: float) -> str | None:
+    """The licence of a model, "" if it states none; None if the hub does not answer."""
+    try:
+        info = hub.HfApi().model_info(id, timeout=seconds)
+    except Exception:  # whatever the libraries below raise: offline, refused, unknown, damaged
+        return None
+    return str(getattr(info.card_data, "license", None) or "")

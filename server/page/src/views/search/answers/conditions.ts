@@ -1,0 +1,63 @@
+// The conditions of a filter, one by one, as people read and remove them.
+import { EVERYWHERE, type Where } from "../../../query/question.ts";
+
+/** What a condition is about: "camera", "time" or "attribute:NAME", as in the names of groups. */
+export type Property = "camera" | "time" | `attribute:${string}`;
+
+export interface Condition {
+  readonly property: Property;
+  readonly words: string;
+  /** The filter without this condition. */
+  readonly without: Where;
+}
+
+/** The name of an attribute in words. */
+export function attributeWords(name: string): string {
+  const words = name.replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** Every condition of a filter. */
+export function conditionsOf(where: Where, timeWords: (time: string) => string = (time) => time): Condition[] {
+  const { cameras, excludeCameras, after, before, attributes } = where;
+  const time = (words: string, without: Where): Condition => ({ property: "time", words, without });
+  return [
+    ...cameras.map((camera): Condition => ({ property: "camera", words: `Camera: ${camera}`, without: withCameraToggled(where, camera) })),
+    ...excludeCameras.map((camera): Condition => ({
+      property: "camera", words: `Not camera: ${camera}`,
+      without: { ...where, excludeCameras: excludeCameras.filter((one) => one !== camera) },
+    })),
+    ...(after ? [time(`From ${timeWords(after)}`, { ...where, after: "" })] : []),
+    ...(before ? [time(`Before ${timeWords(before)}`, { ...where, before: "" })] : []),
+    ...[...attributes].map(([name, value]): Condition => ({
+      property: `attribute:${name}`, words: `${attributeWords(name)}: ${value || "empty"}`, without: withAttribute(where, name, undefined),
+    })),
+  ];
+}
+
+/** The filter without any condition on a property. */
+export function withoutProperty(where: Where, property: Property): Where {
+  if (property === "camera") return { ...where, cameras: EVERYWHERE.cameras, excludeCameras: EVERYWHERE.excludeCameras };
+  if (property === "time") return { ...where, after: "", before: "" };
+  return withAttribute(where, property.slice("attribute:".length), undefined);
+}
+
+/** The filter with one camera more to choose from, or without it if it was one. */
+export function withCameraToggled(where: Where, camera: string): Where {
+  const { cameras } = where;
+  return { ...where, cameras: cameras.includes(camera) ? cameras.filter((one) => one !== camera) : [...cameras, camera] };
+}
+
+/** The filter that asks an attribute for a value, or for none. */
+export function withAttribute(where: Where, name: string, value: string | undefined): Where {
+  const attributes = new Map(where.attributes);
+  if (value === undefined) attributes.delete(name);
+  else attributes.set(name, value);
+  return { ...where, attributes };
+}
+
+/** The filter that leaves these cameras out, or lets them in again. */
+export function withCamerasLeftOut(where: Where, cameras: readonly string[], out: boolean): Where {
+  const others = where.excludeCameras.filter((camera) => !cameras.includes(camera));
+  return { ...where, excludeCameras: out ? [...others, ...cameras] : others };
+}

@@ -1,0 +1,74 @@
+// Which images are searched, and how hits are ordered.
+import type { Score } from "../../../query/question.ts";
+import { change, question } from "../../../query/store.ts";
+import { ProblemNotice } from "../../../ui/notice.tsx";
+import { refine } from "./address-place.ts";
+import { Check, Conditions, Group } from "./condition-fields.tsx";
+import { attributeWords, withCamerasLeftOut } from "./conditions.ts";
+import type { Facet } from "./facets.ts";
+import { useQueryCameras } from "./query-cameras.ts";
+import { useFacets } from "./use-facets.ts";
+
+const SCORES: readonly (readonly [Score, string])[] = [
+  ["default", "Recommended"],
+  ["context", "Part and surroundings"],
+  ["part", "Part only"],
+  ["whole", "Share of the whole"],
+];
+
+export function Filters() {
+  const { answer: counts, pending, problem } = useFacets(question.value.where);
+  return (
+    <div class="filters" aria-busy={pending}>
+      <Order attributes={counts?.attributes ?? []} />
+      <LeaveOut />
+      {problem && !counts && <ProblemNotice problem={problem} />}
+      <Conditions where={question.value.where} counts={counts} onChange={(where) => refine({ where })} />
+    </div>
+  );
+}
+
+function Order({ attributes }: { readonly attributes: readonly Facet[] }) {
+  const { score, groupBy } = question.value;
+  const groups = new Map([["", "Every picture"], ["track", "Best of each track"], ["camera", "Best of each camera"]]);
+  for (const { name } of attributes) groups.set(`attribute:${name}`, `Best of each ${attributeWords(name).toLowerCase()}`);
+  if (!groups.has(groupBy)) groups.set(groupBy, `Best of each ${groupBy.replace("attribute:", "")}`);
+  return (
+    <Group title="Results">
+      <label class="field">
+        <span>Rank by</span>
+        <select value={score} onChange={(event) => setScore(event.currentTarget.value)}>
+          {SCORES.map(([value, words]) => <option key={value} value={value}>{words}</option>)}
+        </select>
+      </label>
+      <label class="field">
+        <span>Show</span>
+        <select value={groupBy} onChange={(event) => refine({ groupBy: event.currentTarget.value })}>
+          {[...groups].map(([value, words]) => <option key={value} value={value}>{words}</option>)}
+        </select>
+      </label>
+    </Group>
+  );
+}
+
+function setScore(chosen: string): void {
+  const score = SCORES.find(([value]) => value === chosen)?.[0];
+  // Scores of another kind are other numbers: the slider starts anew.
+  if (score) change({ ...question.peek(), score });
+}
+
+function LeaveOut() {
+  const { images, where, excludeIdentical } = question.value;
+  const cameras = useQueryCameras(images);
+  const out = cameras.length > 0 && cameras.every((camera) => where.excludeCameras.includes(camera));
+  return (
+    <Group title="Leave out">
+      <Check checked={excludeIdentical} onChange={(checked) => refine({ excludeIdentical: checked })}>Files identical to the query</Check>
+      {cameras.length > 0 && (
+        <Check checked={out} onChange={(checked) => refine({ where: withCamerasLeftOut(where, cameras, checked) })}>
+          Camera {cameras.join(", ")}: other cameras only
+        </Check>
+      )}
+    </Group>
+  );
+}

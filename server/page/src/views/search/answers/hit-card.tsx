@@ -1,0 +1,60 @@
+// One hit of the grid.
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { useMemo, useRef } from "preact/hooks";
+import type { Hit } from "../../../gen/partlens/v1/part_search_service_pb.ts";
+import type { Scale } from "../../../heat/colours.ts";
+import { openHit } from "./address-place.ts";
+import { HitActions } from "./hit-actions.tsx";
+import { gridOn, sizeOf, thumbnailOf } from "./hit-parts.ts";
+import { HitPicture } from "./hit-picture.tsx";
+import { scoreText } from "./scores.ts";
+import { useVisible } from "./use-visible.ts";
+import { groupWords, shortened, timeWords } from "./words.ts";
+
+// Pixels of a map's canvas: results follow the mouse, and every one of them is drawn anew.
+const HEAT_SIDE = 96;
+
+interface Props {
+  readonly hit: Hit;
+  readonly rank: number;
+  /** The scale of all maps; undefined to show none. */
+  readonly scale: Scale | undefined;
+}
+
+export function HitCard({ hit, rank, scale }: Props) {
+  const card = useRef<HTMLLIElement>(null), visible = useVisible(card);
+  const url = useMemo(() => thumbnailOf(hit), [hit]);
+  const grid = useMemo(() => gridOn(hit, hit.map), [hit]);
+  // Maps are drawn only where they are seen: a page may hold hundreds.
+  const heat = visible && scale && grid && hit.map ? { values: hit.map.values, grid, scale, side: HEAT_SIDE } : undefined;
+  const score = scoreText(hit.score), group = groupWords(hit.group, hit.othersInGroup);
+  const { camera, capturedAt } = hit.image?.metadata ?? {};
+  return (
+    <li ref={card} class="hit sheet">
+      <button class="hit-picture" aria-label={`Why result ${rank}, score ${score}? ${hit.id}`} onClick={() => openHit(hit.id)}>
+        <HitPicture url={url} size={sizeOf(hit)} box={hit.box} heat={heat} />
+        <span class="hit-why" aria-hidden="true">Why?</span>
+      </button>
+      <div class="hit-words">
+        <p class="hit-head">
+          <span class="quiet">{rank}{camera && ` · Camera ${camera}`}</span><strong class="number">{score}</strong>
+        </p>
+        <p class="hit-id" title={hit.id}>{shortened(hit.id, 26)}</p>
+        {capturedAt && <p class="quiet">{timeWords(timestampDate(capturedAt))}</p>}
+        {group && <p class="quiet">{group}</p>}
+      </div>
+      <HitActions hit={hit} />
+    </li>
+  );
+}
+
+/** A place for a hit that is on its way. */
+export function HitSkeleton() {
+  return (
+    <li class="hit sheet skeleton" aria-hidden="true">
+      <div class="hit-picture"><div class="frame" /></div>
+      <div class="hit-words"><p class="bar" /><p class="bar" /></div>
+      <div class="hit-actions"><p class="bar tall" /><p class="bar tall" /></div>
+    </li>
+  );
+}

@@ -1,0 +1,19 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bars, matching, suggested } from "./histogram.ts";
+
+test("every score is in one bar", () => {
+  for (const scores of [[], [0.5], [1, 1, 1], [-1, 0, 0.25, 2, 2], Array.from({ length: 1000 }, (_, i) => Math.sin(i))]) {
+    const found = bars(scores, 7);
+    assert.equal(found.reduce((sum, bar) => sum + bar.count, 0), scores.length);
+    for (const bar of found) assert.ok(bar.to > bar.from);
+  }
+});
+
+test("the suggested threshold matches at most about ten of today's images", () => {
+  const scores = Array.from({ length: 300 }, (_, i) => i / 300);
+  const matched = matching(scores, suggested(scores));
+  assert.ok(matched >= 10 && matched <= 12, `${matched}`);
+  assert.equal(matching([0.1234, 0.2], suggested([0.1234, 0.2])), 2);
+  assert.equal(suggested([]), 0);
+});

@@ -1,0 +1,125 @@
+// Saves a search as a standing query, with a threshold chosen on a histogram of today's scores.
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { LatestCall } from "../../api/call.ts";
+import { searchService, standingService } from "../../api/clients.ts";
+import { problemOf, type Problem } from "../../api/problem.ts";
+import { gallery } from "../../api/server.ts";
+import { go, href } from "../../app/route.ts";
+import { MapKind } from "../../gen/partlens/v1/part_search_service_pb.ts";
+import type { Question } from "../../query/question.ts";
+import { toRequest } from "../../query/request.ts";
+import { announce } from "../../ui/announcer.tsx";
+import { Button } from "../../ui/button.tsx";
+import { Dialog } from "../../ui/dialog.tsx";
+import { Loading, ProblemNotice } from "../../ui/notice.tsx";
+import { matching, suggested } from "./histogram.ts";
+import { Histogram } from "./histogram-bars.tsx";
+
+const MOST_SCORES = 1000;
+
+interface Props {
+  readonly question: Question;
+  readonly onClose: () => void;
+}
+
+export function SaveDialog({ question, onClose }: Props) {
+  const call = useMemo(() => new LatestCall<readonly number[]>(), []);
+  useEffect(() => {
+    void call.run((signal) => todaysScores(question, signal));
+    return () => call.clear();
+  }, [call, question]);
+  const { answer: scores, problem } = call.state.value;
+  return (
+    <Dialog title="Watch for this" onClose={onClose}>
+      {scores
+        ? <Form question={question} scores={scores} onClose={onClose} />
+        : problem
+          ? <ProblemNotice problem={problem} />
+          : <Loading text="Looking at the scores of today's images" />}
+    </Dialog>
+  );
+}
+
+function Form({ question, scores, onClose }: Props & { readonly scores: readonly number[] }) {
+  const [name, setName] = useState("");
+  const [threshold, setThreshold] = useState(() => suggested(scores));
+  const [problem, setProblem] = useState<Problem | undefined>();
+  const [saving, setSaving] = useState(false);
+  const save = async () => {
+    setSaving(true);
+    try {
+      await standingService.createStandingQuery({ ...toRequest(question), name: name.trim(), threshold });
+      announce("Saved. You will see new matches under Watch.");
+      onClose();
+      go(href("watch"));
+    } catch (error) {
+      setProblem(problemOf(error));
+      setSaving(false);
+    }
+  };
+  return (
+    <form class="stack" onSubmit={(event) => { event.preventDefault(); void save(); }}>
+      <p>Every image that is added from now on is compared with this search. You see it under Watch if its score is high enough.</p>
+      <label class="field">
+        <span>Name</span>
+        <input required maxLength={256} value={name} autofocus onInput={(event) => setName(event.currentTarget.value)} />
+      </label>
+      <Threshold scores={scores} value={threshold} onChange={setThreshold} />
+      {problem && <p class="problem" role="alert"><strong>{problem.title}.</strong> {problem.text}</p>}
+      <p class="row">
+        <Button kind="primary" type="submit" disabled={saving}>{saving ? "Saving…" : "Save"}</Button>
+        <Button onClick={onClose}>Cancel</Button>
+      </p>
+    </form>
+  );
+}
+
+interface ThresholdProps {
+  readonly scores: readonly number[];
+  readonly value: number;
+  readonly onChange: (threshold: number) => void;
+}
+
+function Threshold({ scores, value, onChange }: ThresholdProps) {
+  const low = Math.min(value, ...scores), high = Math.max(value, ...scores);
+  const margin = Math.max(0.1 * (high - low), 0.01), matched = matching(scores, value);
+  const looked = scores.length === Number(gallery.value?.images) ? "" : ` of the ${scores.length.toLocaleString()} that were looked at`;
+  return (
+    <fieldset class="stack threshold">
+      <legend>Lowest score</legend>
+      <Histogram scores={scores} threshold={value} low={low - margin} high={high + margin} />
+      <div class="row">
+        <input
+          class="grow" type="range" min={low - margin} max={high + margin} step={0.001} value={value} aria-label="Lowest score"
+          onInput={(event) => onChange(Number(event.currentTarget.value))}
+        />
+        <input
+          type="number" step={0.001} value={value} required aria-label="Lowest score, as a number"
+          onInput={(event) => { if (event.currentTarget.value) onChange(Number(event.currentTarget.value)); }}
+        />
+      </div>
+      <p>
+        {scores.length === 0
+          ? "There is no image to compare with yet."
+          : `${matched.toLocaleString()} of today's images${looked} would have matched.`}
+      </p>
+    </fieldset>
+  );
+}
+
+/** The best scores of today's images: pages without maps or pictures, so that they cost little. */
+async function todaysScores(question: Question, signal: AbortSignal): Promise<readonly number[]> {
+  const scores: number[] = [];
+  let pageToken = "";
+  do {
+    const request = { ...toRequest(question), maps: [MapKind.NONE], pageSize: pageSizeOf(), pageToken };
+    const page = await searchService.searchRegions(request, { signal });
+    scores.push(...page.hits.map(({ score }) => score));
+    pageToken = page.nextPageToken;
+  } while (pageToken && scores.length < MOST_SCORES);
+  return scores;
+}
+
+function pageSizeOf(): number {
+  return gallery.peek()?.limits?.searchPageSize ?? 20;
+}

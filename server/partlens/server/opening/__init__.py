@@ -1,0 +1,1 @@
+"""`partlens open`: a folder of pictures, indexed and served to a browser on this machine."""

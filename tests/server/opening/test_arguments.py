@@ -1,0 +1,167 @@
+"""What `partlens open` refuses, and how it chooses a model."""
+
+import os
+import shutil
+import socket
+import time
+from pathlib import Path
+
+import pretrained
+import pytest
+from click.testing import CliRunner, Result
+from gallery_images import SPEC
+from served import picture
+
+from partlens.explainer.errors import HubError
+from partlens.explainer.importing.hub import look_up
+from partlens.explainer.model import read_spec
+from partlens.explainer.starter import model_folder
+from partlens.indexer.gallery import Gallery
+from partlens.server.errors import AlreadyOpenError, OpenError
+from partlens.server.opening import choosing
+from partlens.server.opening.cli import open_command
+from partlens.server.opening.instance import Instance
+from partlens.server.opening.places import Cache, remember_model, require_outside
+
+DEADLINE = 20.0
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    (tmp_path / "photos" / "2024").mkdir(parents=True)
+    (tmp_path / "photos" / "2024" / "a.png").write_bytes(picture(1))
+    return tmp_path / "photos"
+
+
+def opened(*arguments: object) -> Result:
+    return CliRunner().invoke(open_command, [*map(str, arguments), "--no-browser"])
+
+
+def test_a_source_that_is_none_is_refused_with_a_way_on(tmp_path: Path) -> None:
+    (tmp_path / "empty" / "below").mkdir(parents=True)
+    (tmp_path / "empty" / "film.mov").write_bytes(b"")
+    (tmp_path / "a.jpg").write_bytes(picture(1))
+    for name, words in {
+        "nothing": "does not exist; give a folder",
+        "empty": "contains no pictures",
+        "a.jpg": "is a file; give the folder",
+    }.items():
+        result = opened(tmp_path / name)
+        assert result.exit_code == 1 and words in result.output, result.output
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_cannot_be_read_is_refused(photos: Path) -> None:
+    photos.chmod(0)
+    result = opened(photos)
+    photos.chmod(0o700)
+    assert result.exit_code == 1 and "cannot be read" in result.output
+
+
+def test_nothing_is_ever_written_to_the_pictures(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = opened(photos, "--gallery", photos / "2024" / "gallery")
+    assert result.exit_code == 1 and "--gallery" in result.output
+    monkeypatch.setenv("XDG_CACHE_HOME", str(photos / "cache"))
+    result = opened(photos)
+    assert result.exit_code == 1 and "would lie inside" in result.output
+    link = tmp_path / "link"
+    link.symlink_to(photos)
+    with pytest.raises(OpenError, match="would lie inside"):
+        require_outside(photos, link / "gallery")
+    assert sorted(path.name for path in photos.rglob("*")) == ["2024", "a.png"]
+
+
+@pytest.mark.parametrize("model", ["nothing/here/at-all", "./nothing", "no such model"])
+def test_a_model_that_is_none_is_refused(photos: Path, model: str) -> None:
+    result = opened(photos, "--model", model)
+    assert result.exit_code == 1 and f"--model {model}" in result.output
+
+
+def test_a_hub_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{port}")
+        start = time.monotonic()
+        with pytest.raises(HubError, match="cannot be reached"):
+            look_up("nobody/no-such-model", 1.0)
+        assert 0.9 < time.monotonic() - start < DEADLINE
+
+
+def test_a_model_that_was_prepared_once_needs_no_hub(tmp_path: Path, photos: Path) -> None:
+    cache, lines = Cache(tmp_path / "cache"), list[str]()
+    usual = cache.models / "facebook--dinov2-small"
+    shutil.copytree(model_folder(), usual)
+    memory = cache.memory(photos)
+    assert choosing.usual_model(photos, memory, cache, lines.append).folder == usual
+    assert choosing.given_model(choosing.USUAL, cache, lines.append).folder == usual
+    assert lines[0] == lines[1] and "licence: Apache-2.0" in lines[0]
+    remember_model(memory, model_folder())
+    assert choosing.usual_model(photos, memory, cache, lines.append).folder == model_folder()
+    assert "only drawn pedestrians" in lines[2]
+
+
+@pytest.mark.long
+def test_a_hugging_face_folder_is_imported_once_and_remembered(
+    tmp_path: Path, photos: Path
+) -> None:
+    cache, lines = Cache(tmp_path / "cache"), list[str]()
+    folder = tmp_path / "hf"
+    pretrained.make("dinov2").save_pretrained(folder)
+    first = choosing.given_model(str(folder), cache, lines.append)
+    assert first.folder.parent == cache.models and "Preparing" in lines[-1]
+    files = {path: path.stat().st_mtime_ns for path in first.folder.iterdir()}
+    again = choosing.given_model(str(folder), cache, lines.append)
+    assert again.spec.digest == first.spec.digest
+    assert files == {path: path.stat().st_mtime_ns for path in first.folder.iterdir()}
+    memory = cache.memory(photos)
+    remember_model(memory, first.folder)
+    assert choosing.usual_model(photos, memory, cache, lines.append).folder == first.folder
+    gallery = cache.gallery(photos, first.spec.digest)
+    assert gallery.is_relative_to(cache.root)
+    starter = read_spec(model_folder())
+    assert gallery != cache.gallery(photos, starter.digest)
+    assert gallery != cache.gallery(photos / "2024", first.spec.digest)
+
+
+def test_a_gallery_of_another_model_and_a_damaged_one_are_refused(
+    tmp_path: Path, photos: Path
+) -> None:
+    gallery = tmp_path / "gallery"
+    Gallery.create(gallery, SPEC).close()
+    result = opened(photos, "--gallery", gallery, "--model", model_folder())
+    assert result.exit_code == 1 and "this gallery was made with model" in result.output
+    assert sorted(path.name for path in tmp_path.iterdir() if "model" in path.name) == []
+    (gallery / "gallery.json").write_bytes(b"{")
+    result = opened(photos, "--gallery", gallery, "--model", model_folder())
+    assert result.exit_code == 1 and f"To start over, remove {gallery}" in result.output
+
+
+def test_a_cache_that_cannot_be_written_is_told(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    result = opened(photos, "--model", model_folder())
+    assert result.exit_code == 1 and "XDG_CACHE_HOME" in result.output
+
+
+def test_one_gallery_is_open_for_one_source_at_a_time(tmp_path: Path) -> None:
+    gallery = tmp_path / "gallery"
+    with Instance(gallery, tmp_path / "a") as first:
+        assert first.last_port == 0
+        first.announce("http://127.0.0.1:4321/")
+        with pytest.raises(AlreadyOpenError) as refused:
+            Instance(gallery, tmp_path / "a")
+        assert refused.value.address == "http://127.0.0.1:4321/"
+        with pytest.raises(OpenError, match=r"is open for .*/a, at http://127\.0\.0\.1:4321/"):
+            Instance(gallery, tmp_path / "b")
+    with Instance(gallery, tmp_path / "b") as second:
+        assert second.last_port == 4321
