@@ -1,11 +1,13 @@
 """ReportService: what the server writes, limits and refusals."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from made_reports import Page
+from PIL import Image
 from served import Served, picture
 
 from partlens.client import (
@@ -22,7 +24,9 @@ from partlens.client import (
 )
 from partlens.client.report.embedding import read_record
 from partlens.client.report.verification import verified
+from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
+from partlens.v1 import region_pb2 as region_pb
 from partlens.v1 import report_service_pb2 as pb
 
 REGIONS = [QueryRegion(Box(7.5, 5.5, 15, 11)), QueryRegion(Point(5, 5, snap=True), exclude=True)]
@@ -70,6 +74,28 @@ def test_a_pair_is_reported_with_its_regions(client: Client, tmp_path: Path) -> 
     record = read_record(path)
     assert all(one.verdict == "agrees" for one in verified(record, client))
     assert [one.digest for one in record.pictures][1] == client.get_image("04")[0].media_digest
+
+
+async def test_a_mask_may_be_a_png(served: Served, tmp_path: Path) -> None:
+    covered = np.zeros((44, 30), np.uint8)
+    covered[11:33, 8:23] = 255
+    out = io.BytesIO()
+    Image.fromarray(covered).save(out, "PNG")
+    png = region_pb.Region(mask=region_pb.Mask(png=out.getvalue()))
+    async with AsyncClient(served.target) as client:
+        request = pb.ReportSearchRequest(
+            search=search_pb.SearchRegionsRequest(
+                images=[image_pb.QueryImage(data=picture(3))],
+                regions=[search_pb.QueryRegion(region=png)],
+            )
+        )
+        answer = await client._ask(client._report.ReportSearch, request, 20)
+        by_box = await client.search_regions([picture(3)], [QueryRegion(Box(8, 11, 15, 22))])
+    (tmp_path / "a.html").write_bytes(answer.report.data)
+    record = read_record(tmp_path / "a.html")
+    scores = [hit.score for hit in record.search.response.hits]
+    np.testing.assert_allclose(scores, [hit.score for hit in by_box.hits], atol=1e-6)
+    assert f"mask of {22 * 15} pixels" in answer.report.data.decode()
 
 
 def test_a_query_id_is_shown_and_embedded(client: Client, tmp_path: Path) -> None:
