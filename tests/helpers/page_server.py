@@ -70,7 +70,7 @@ def page_server(
     options: Sequence[str | Path] = (
         *("--http", f"127.0.0.1:{port}"),
         *("--set", f"server.http_address_file={file}"),
-        *("--set", f'server.originals=["{pictures}"]'),
+        *("--set", f"server.originals={pictures}"),
         *more,
     )
     with server_process(model_folder(), gallery, *options, name=name) as server:

@@ -70,7 +70,9 @@ def test_a_folder_may_be_named_through_a_link(folder: Path) -> None:
     linked.symlink_to(folder)
     for name in (linked, folder):
         uri = file_uri(name / "2024" / "a b#%.jpg")
-        assert Originals([linked]).read(stored(uri), MOST) == DATA
+        for named in (linked, Path(os.path.relpath(linked)), folder / ".." / "album"):
+            assert Originals([named]).read(stored(uri), MOST) == DATA
+            uri = file_uri(named / "2024" / "a b#%.jpg")
     inside = folder / "newest.jpg"
     inside.symlink_to(Path("2024", "a b#%.jpg"))
     assert Originals([folder]).read(stored(file_uri(inside)), MOST) == DATA
@@ -97,9 +99,11 @@ def test_nothing_else_is_read(folder: Path) -> None:
         *("http://127.0.0.1/a.jpg", "s3://bucket/a.jpg", "ftp://host/a.jpg", "data:,x"),
         *("file://[/a", f"FILE+x://{secret}/a.jpg", f"file://{folder}/2024/a b.jpg?x#y"),
     ]
+    uris.append(f"file://{folder}/a%0aERROR%1b.jpg")
     for uri in uris:
-        with pytest.raises(OriginalError):
+        with pytest.raises(OriginalError) as caught:
             Originals([folder]).read(stored(uri), MOST)
+        assert str(caught.value).isprintable()
     with pytest.raises(OriginalError, match="not in a folder"):
         Originals([]).read(stored(f"{folder}/2024/a b#%.jpg"), MOST)
 

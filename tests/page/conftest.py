@@ -6,18 +6,16 @@ security policy, which browsers print.
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browsing import DESKTOP, OpenPage
 from page_server import PageServer, page_server, people
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
 DEADLINE_MS = 20_000
-DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
-
-OpenPage = Callable[..., Page]
 
 
 @pytest.fixture(scope="package")

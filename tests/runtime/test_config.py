@@ -40,6 +40,19 @@ def test_a_flag_beats_the_environment_which_beats_the_file_which_beats_the_defau
     }
 
 
+def test_folders_are_named_in_every_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "partlens.toml").write_text('[server]\noriginals = ["/a:b", "c d"]\n')
+    assert load().settings.server.originals == (Path("/a:b"), Path("c d"))
+    shown = table.shown(load())
+    assert 'originals = ["/a:b", "c d"]' in shown
+    monkeypatch.setenv("PARTLENS__SERVER__ORIGINALS", "/x:y")
+    assert load().settings.server.originals == (Path("/x"), Path("y"))
+    flags = from_texts(["server.originals=/one folder"])
+    assert load(flags).settings.server.originals == (Path("/one folder"),)
+    monkeypatch.setenv("PARTLENS__SERVER__ORIGINALS", "")
+    assert load(from_texts(["server.originals="])).settings.server.originals == ()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,15 +124,21 @@ def upserts(count: int) -> list[gallery_pb.UpsertImagesRequest]:
     return requests
 
 
-@pytest.fixture
-async def running(model: MetricModel, gallery: Gallery) -> AsyncIterator[Running]:
-    """A server over an empty gallery."""
-    server = create_server(model, gallery, SETTINGS)
+@asynccontextmanager
+async def reached(server: PartlensServer) -> AsyncIterator[Running]:
+    """Starts a server, and stops it at the end."""
     address = f"127.0.0.1:{await server.start()}"
     async with grpc.aio.insecure_channel(address) as channel:
         stubs = PartSearchServiceStub(channel), GalleryServiceStub(channel)
         yield Running(server, address, channel, *stubs)
     await server.stop(0)
+
+
+@pytest.fixture
+async def running(model: MetricModel, gallery: Gallery) -> AsyncIterator[Running]:
+    """A server over an empty gallery."""
+    async with reached(create_server(model, gallery, SETTINGS)) as one:
+        yield one
 
 
 @pytest.fixture

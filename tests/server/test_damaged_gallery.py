@@ -162,8 +162,10 @@ async def test_thumbnails_that_cannot_be_read_are_left_out_and_counted(
         found = await client.search_regions([picture(100)], REGION, thumbnails=True)
         assert len(found.hits) > 0
         assert all(not hit.thumbnail for hit in found.hits)
+        listed = [one async for one in client.list_images(thumbnails=True)]
+        assert len(listed) == 12 and not any(one.thumbnail for one in listed)
         counted = value(server.metrics.registry, "partlens_unreadable_thumbnails_total")
-        assert counted == len(found.hits)
+        assert counted == len(found.hits) + len(listed)
         with pytest.raises(ServerError, match="DATA_LOSS: the gallery's files are damaged"):
             await client.get_image(found.hits[0].id)
 

@@ -3,14 +3,19 @@
 import asyncio
 import hashlib
 import io
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from tests.server.conftest import DEADLINE, LIMITS, Running, picture, upserts
+from tests.server.conftest import DEADLINE, LIMITS, SETTINGS, Running, picture, reached, upserts
 
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery, Metadata, NewImage
+from partlens.server.app import PartlensServer
+from partlens.server.engine.engine import Engine
+from partlens.server.observe.indexing import IndexingProgress, IndexingReport
 from partlens.v1 import gallery_service_pb2 as pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
@@ -119,6 +124,34 @@ async def test_the_gallery_states_its_model_and_limits(running: Running) -> None
     assert (limits.query_images, limits.regions) == (LIMITS.query_images, LIMITS.regions)
     assert limits.search_page_size == LIMITS.search_page_size
     assert limits.list_page_size == LIMITS.list_page_size
+
+
+async def test_the_progress_of_indexing_is_what_was_reported_last(
+    model: MetricModel, gallery: Gallery, tmp_path: Path
+) -> None:
+    report = IndexingReport()
+    server = PartlensServer(
+        lambda: Engine(model, gallery, LIMITS),
+        SETTINGS,
+        audit_log=tmp_path / "audit.jsonl",
+        indexing=report,
+    )
+    async with reached(server) as running:
+        answer = await state(running)
+        assert not answer.HasField("indexing")
+        for progress in (
+            IndexingProgress(),
+            IndexingProgress(5, 9, 1),
+            IndexingProgress(9, 9, 1, finished=True),
+            IndexingProgress(3, 9, finished=True, problem="the disk is full"),
+        ):
+            report.now = progress
+            answer = await state(running)
+            assert answer.HasField("indexing")
+            assert answer.indexing == pb.Indexing(**asdict(progress))
+        # As of a file whose name is not UTF-8.
+        report.now = IndexingProgress(1, 9, finished=True, problem="caf\udce9.jpg")
+        assert (await state(running)).indexing.problem.startswith("caf")
 
 
 async def test_searches_add_up_while_images_come_and_go(filled: Running) -> None:

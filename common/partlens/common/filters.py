@@ -57,12 +57,10 @@ def from_plain(plain: Mapping[str, Any]) -> Filter:
     Raises:
         KeyError, ValueError, TypeError: the values are not those of a filter.
     """
-    times = {name: plain[name] for name in TIMES}
-    return Filter(
-        **{name: frozenset(plain[name]) for name in SEVERAL},
-        **{name: datetime.fromisoformat(text) if text else None for name, text in times.items()},
-        attributes=dict(plain["attributes"]),
-    )
+    conditions: dict[str, Any] = {name: frozenset(plain[name]) for name in SEVERAL}
+    for name in TIMES:
+        conditions[name] = datetime.fromisoformat(plain[name]) if plain[name] else None
+    return Filter(**conditions, attributes=dict(plain["attributes"]))
 
 
 def require_several(where: Filter) -> None:

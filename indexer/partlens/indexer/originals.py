@@ -7,7 +7,7 @@ from partlens.common.files import read_below
 from partlens.indexer.errors import OriginalError
 from partlens.indexer.gallery import StoredImage
 from partlens.indexer.picture import media_digest
-from partlens.indexer.places import path_of
+from partlens.indexer.places import path_of, straight
 
 
 class Originals:
@@ -34,20 +34,21 @@ class Originals:
         if path is None:
             raise OriginalError(f"{image.uri[:200]!r} is not a file of this machine")
         folder, below = self._place(path)
+        shown = repr(str(path))  # a name may have line breaks
         try:
             data = read_below(folder, below, max_bytes + 1)
         except OSError as error:
-            raise OriginalError(f"{path}: {error.strerror or error}") from error
+            raise OriginalError(f"{shown}: {error.strerror or error}") from error
         if len(data) > max_bytes:
-            raise OriginalError(f"{path} has more than {max_bytes} bytes")
+            raise OriginalError(f"{shown} has more than {max_bytes} bytes")
         if media_digest(data) != image.media_digest:
-            raise OriginalError(f"{path} has changed since it was indexed")
+            raise OriginalError(f"{shown} has changed since it was indexed")
         return data
 
     def _place(self, path: PurePosixPath) -> tuple[Path, PurePosixPath]:
         """The folder that a path lies in, and the path below it."""
         for folder in self._folders:
-            for root in (folder.absolute(), folder.resolve()):
+            for root in (straight(folder), folder.resolve()):
                 if path.is_relative_to(root):
                     return folder, path.relative_to(root)
-        raise OriginalError(f"{path} is not in a folder of originals")
+        raise OriginalError(f"{str(path)!r} is not in a folder of originals")

@@ -11,10 +11,14 @@ def file_uri(path: Path) -> str:
     >>> file_uri(Path("/data/gate/../yard/a.jpg"))
     'file:///data/yard/a.jpg'
     """
+    return straight(path).as_uri()
+
+
+def straight(path: Path) -> Path:
+    """The absolute path without "..". Links behind the last ".." stay, as in a path without one."""
     _, *parts = path.absolute().parts
-    # Links behind the last ".." stay, as they do in a path without one.
     last = max((at for at, part in enumerate(parts, start=1) if part == ".."), default=0)
-    return Path(os.path.realpath(Path("/", *parts[:last])), *parts[last:]).as_uri()
+    return Path(os.path.realpath(Path("/", *parts[:last])), *parts[last:])
 
 
 def path_of(uri: str) -> PurePosixPath | None:

@@ -110,10 +110,11 @@ async def _run(server: PartlensServer, settings: Settings) -> None:
         _log.info("listening on %s, loading", shown)
 
     def loaded() -> None:
-        if address_file:
-            write_atomically(address_file, f"{address}\n")
         if http_file and server.http_url:
             write_atomically(http_file, f"{server.http_url}\n")
+        # Last, so that who waits for this file finds the other one too.
+        if address_file:
+            write_atomically(address_file, f"{address}\n")
         _log.info("serving on %s", shown)
 
     def ending() -> None:

@@ -8,7 +8,7 @@ from functools import partial
 import grpc
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.server.conftest import DEADLINE, Running, upserts
+from tests.server.conftest import DEADLINE, Running, reached, upserts
 from tests.server.conftest import settings as server_settings
 from tests.server.test_bad_input import failure, reason
 
@@ -126,17 +126,15 @@ async def test_a_page_is_cut_where_its_response_would_be_too_large(
 ) -> None:
     most = 8192
     server = create_server(model, gallery, server_settings(limits={"response_bytes": most}))
-    address = f"127.0.0.1:{await server.start()}"
-    async with grpc.aio.insecure_channel(address) as channel:
-        running = Running(server, address, channel, None, GalleryServiceStub(channel))  # type: ignore[arg-type]
+    async with reached(server) as running:
         sent = upserts(12)
         for request in sent:
             request.metadata.attributes["long"] = "x" * 1500
         await running.upload(sent)
 
         def pages() -> list[pb.ListImagesResponse]:
-            with grpc.insecure_channel(address) as plain:
-                stub = GalleryServiceStub(plain)
+            with grpc.insecure_channel(running.address) as channel:
+                stub = GalleryServiceStub(channel)
                 return listed(stub, image_pb.Filter(), 100, thumbnails=True)
 
         found = await asyncio.to_thread(pages)
@@ -145,7 +143,6 @@ async def test_a_page_is_cut_where_its_response_would_be_too_large(
         assert all(len(page.thumbnails) == len(page.images) for page in found)
         counts = await running.gallery.GetFacets(pb.GetFacetsRequest(), timeout=DEADLINE)
         assert counts.ByteSize() <= most and counts.attributes[0].distinct == 1
-    await server.stop(0)
 
 
 async def test_a_page_token_belongs_to_its_filter(filled: Running) -> None:

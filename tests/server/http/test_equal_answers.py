@@ -126,7 +126,7 @@ def status(error: dict[str, Any], http_status: int) -> status_pb2.Status:
     code = next(code for code in Code if code.snake == error["code"])
     assert HTTP_STATUS[code] == http_status
     made = status_pb2.Status(message=error["message"])
-    made.code = int(code)  # type: ignore[assignment]
+    made.code = int(code)
     for detail in error.get("details", ()):
         value = base64.b64decode(detail["value"] + "=" * (-len(detail["value"]) % 4))
         made.details.add(type_url=f"type.googleapis.com/{detail['type']}", value=value)

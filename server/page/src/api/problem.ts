@@ -36,6 +36,7 @@ const TITLES: Readonly<Record<string, string>> = {
 };
 
 const TEXTS: Readonly<Record<string, string>> = {
+  PAGE_TOKEN_STALE: "Search again to go on with the pictures that it holds now.",
   QUERY_UNKNOWN: "The server keeps pictures for a limited time and number. Choose the picture again to search with it.",
 };
 
@@ -45,7 +46,7 @@ export function problemOf(error: unknown): Problem | undefined {
   const failed = ConnectError.from(error);
   if (failed.code === Code.Canceled) return undefined;
   const { reason, retrySeconds } = details(failed);
-  const text = TEXTS[reason] ?? failed.rawMessage;
+  const text = TEXTS[reason] ?? named(failed.rawMessage);
   if (failed.code === Code.Unauthenticated) {
     return { title: "This server needs a token", text, way: "sign-in", reason: reason || "UNAUTHENTICATED" };
   }
@@ -57,6 +58,11 @@ export function problemOf(error: unknown): Problem | undefined {
   const busy = failed.code === Code.Unavailable || failed.code === Code.ResourceExhausted;
   const way = busy || failed.code === Code.DeadlineExceeded ? "retry" : reason === "INTERNAL" ? "none" : "change";
   return { title, text, way, reason, retrySeconds: retrySeconds ?? (busy ? 2 : undefined) };
+}
+
+// The server names fields of the request; a person sees numbers, counted from 1.
+function named(message: string): string {
+  return message.replace(/^regions\[(\d+)\](?:\.\w+)*: /, (_, index: string) => `Region ${Number(index) + 1}: `);
 }
 
 // Connect sends errors as JSON, with a readable form of each detail.

@@ -13,11 +13,10 @@ import { Toolbar } from "./toolbar.tsx";
 import { UploadList } from "./upload-list.tsx";
 
 export function Ask() {
-  const { images, regions } = shown.value;
+  const { images } = shown.value;
   return (
     <>
       <Toolbar />
-      {regions.length === 0 && <p class="lead">Mark the part to look for.</p>}
       {images.map((ref, image) => <PictureCard key={`${image} ${refText(ref)}`} image={image} imageRef={ref} />)}
       <UploadList />
       <RegionList />

@@ -1,7 +1,7 @@
 // Moving and resizing by keys. A key that is held is one step of undo: what it does is a preview until it is let go.
 import type { Size } from "../geometry/region.ts";
 import { withRegionChanged } from "../query/edits.ts";
-import { change, preview, previewing, shown } from "../query/store.ts";
+import { change, preview, previewing, shown } from "./sheet.ts";
 import { announce } from "../ui/announcer.tsx";
 import { dragged, handlesOf, moved, resized, type Handle } from "./shapes.ts";
 import { kindOf, placeOf } from "./words.ts";

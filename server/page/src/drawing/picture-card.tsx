@@ -12,7 +12,7 @@ import { Button } from "../ui/button.tsx";
 import { Loading } from "../ui/notice.tsx";
 import { FileButton } from "./file-button.tsx";
 import { Stage } from "./stage.tsx";
-import { active, draft, selected } from "./state.ts";
+import { active, draft, selected, showingModel } from "./state.ts";
 import { frameOf, zoomed, zoomOf } from "./zoom.ts";
 
 interface Props {
@@ -70,15 +70,20 @@ function Drawn({ image, imageRef, described, name }: Props & { readonly describe
     <>
       <CardHeader image={image} name={name}>
         <span class="quiet number">{size.width} × {size.height}</span>
-        <span class="zoom row" role="group" aria-label="Zoom">
-          <Button kind="plain" label="Smaller (−)" disabled={zoom <= 1.001} onClick={by(1 / 1.5)}>−</Button>
-          <Button kind="plain" label="Whole picture in view (0)" onClick={() => setView(undefined)}>{Math.round(zoom * 100)} %</Button>
-          <Button kind="plain" label="Larger (+)" onClick={by(1.5)}>+</Button>
-        </span>
       </CardHeader>
       <Stage
         image={image} imageRef={imageRef} size={size} grid={grid} picture={shown?.url} frame={frame} view={view} setView={setView}
       />
+      <div class="row picture-footer">
+        <Button pressed={showingModel.value} onClick={() => { showingModel.value = !showingModel.peek(); }}>Show what the model sees</Button>
+        <span class="zoom row" role="group" aria-label="Zoom">
+          <Button kind="plain" label="Zoom out (−)" disabled={zoom <= 1.001} onClick={by(1 / 1.5)}>−</Button>
+          <Button kind="plain" label="Show the whole picture (0)" onClick={() => setView(undefined)}>
+            <span class="number">{Math.round(zoom * 100)} %</span>
+          </Button>
+          <Button kind="plain" label="Zoom in (+)" onClick={by(1.5)}>+</Button>
+        </span>
+      </div>
       {shown?.reduced && <p class="quiet">The original is not available here; this is its thumbnail.</p>}
       {problem && <p class="problem" role="alert">{problem.title}. {problem.text}</p>}
     </>

@@ -1,6 +1,7 @@
 // The regions of the question: what each is, whether it is wanted, and how much it counts.
 import { withRegionChanged } from "../query/edits.ts";
 import type { MarkedRegion } from "../query/question.ts";
+import { searching } from "../query/searching.ts";
 import { change, gridOf, preview, question, shown } from "../query/store.ts";
 import { Button } from "../ui/button.tsx";
 import { coveredBy, warningOf } from "./covered.ts";
@@ -23,6 +24,12 @@ export function RegionList() {
   );
 }
 
+/** What the server says against a region, without its number. */
+function refusalOf(number: number): string | undefined {
+  const text = searching.value.problem?.text ?? "", start = `Region ${number}: `;
+  return text.startsWith(start) ? text.charAt(start.length).toUpperCase() + text.slice(start.length + 1) : undefined;
+}
+
 interface RowProps {
   readonly one: MarkedRegion;
   readonly index: number;
@@ -33,7 +40,7 @@ interface RowProps {
 function Row({ one, index, several, alone }: RowProps) {
   const { region, weight, exclude, image } = one, number = index + 1;
   const ref = shown.value.images[image], grid = ref && gridOf(ref);
-  const warning = grid && warningOf(coveredBy(region, grid, ref));
+  const warning = refusalOf(number) ?? (grid && warningOf(coveredBy(region, grid, ref)));
   const point = (on: boolean) => () => { hovered.value = on ? index : undefined; };
   const weighed = (value: number) => withRegionChanged(question.peek(), index, { weight: value });
   return (

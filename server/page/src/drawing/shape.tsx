@@ -1,7 +1,8 @@
 // One region on the picture: an outline that can be seen on any picture, its number, and its handles while it is selected.
-import type { Box, Mask, Point, Size } from "../geometry/region.ts";
-import { rowRuns } from "../geometry/mask.ts";
+import type { Box, Point, Size } from "../geometry/region.ts";
+import { pathsOf } from "./mask-path.ts";
 import type { Placed } from "./regions-on.ts";
+import { regionName } from "./sheet.ts";
 import { boundsOf, handlesOf, type PlacedHandle } from "./shapes.ts";
 import { kindOf, placeOf } from "./words.ts";
 
@@ -17,15 +18,16 @@ interface Props {
 
 export function Shape({ placed, size, unit, selected, hovered, hatch }: Props) {
   const { index, region, exclude } = placed;
-  const name = `Region ${index + 1}: ${kindOf(region)}${exclude ? ", excluded" : ""}, ${placeOf(region)}`;
-  const path = pathOf(placed, unit, size);
+  const number = regionName(index), name = `Region ${number}: ${kindOf(region)}${exclude ? ", excluded" : ""}, ${placeOf(region)}`;
+  const area = pathOf(placed, unit, size), edge = region.kind === "mask" ? pathsOf(region.mask).edge : area;
   const classes = ["shape", exclude && "excluded", selected && "selected", hovered && "hovered", region.kind];
   return (
     <g class={classes.filter(Boolean).join(" ")}>
-      <g class="body" tabIndex={0} role="button" aria-pressed={selected} aria-label={name} data-region={index}>
-        <path class="halo" d={path} />
-        <path class="line" d={path} fill={exclude ? `url(#${hatch})` : undefined} shape-rendering={region.kind === "mask" ? "crispEdges" : undefined} />
-        <Badge number={index + 1} exclude={exclude} bounds={boundsOf(region, size)} size={size} unit={unit} />
+      <g class="body" tabindex={0} role="button" aria-pressed={selected} aria-label={name} data-region={index}>
+        <path class="area" d={area} fill={exclude ? `url(#${hatch})` : undefined} shape-rendering={region.kind === "mask" ? "crispEdges" : undefined} />
+        <path class="halo" d={edge} />
+        <path class="line" d={edge} />
+        <Badge name={number} exclude={exclude} bounds={boundsOf(region, size)} size={size} unit={unit} />
       </g>
       {selected && handlesOf(region).map((one) => (
         <HandleDot key={JSON.stringify(one.handle)} placed={one} index={index} unit={unit} />
@@ -45,7 +47,7 @@ function pathOf({ region }: Placed, unit: number, size: Size): string {
     case "point":
       return circlePath(region, 8 * unit) + (region.snap ? circlePath(region, 3 * unit) : crossPath(region, 12 * unit));
     case "mask":
-      return maskPath(region.mask);
+      return pathsOf(region.mask).area;
   }
 }
 
@@ -61,28 +63,16 @@ function crossPath({ x, y }: Point, arm: number): string {
   return `M${x - arm} ${y}H${x + arm}M${x} ${y - arm}V${y + arm}`;
 }
 
-// More rows than this are not told apart on a screen.
-const MOST_ROWS = 512;
-
-function maskPath(mask: Mask): string {
-  const step = Math.ceil(mask.height / MOST_ROWS);
-  let path = "";
-  for (const { y, start, end } of rowRuns(mask)) {
-    if (y % step === 0) path += `M${start} ${y}h${end - start}v${step}h${start - end}Z`;
-  }
-  return path;
-}
-
 interface BadgeProps {
-  readonly number: number;
+  readonly name: string;
   readonly exclude: boolean;
   readonly bounds: Box;
   readonly size: Size;
   readonly unit: number;
 }
 
-function Badge({ number, exclude, bounds, size, unit }: BadgeProps) {
-  const text = exclude ? `−${number}` : String(number);
+function Badge({ name, exclude, bounds, size, unit }: BadgeProps) {
+  const text = exclude ? `−${name}` : name;
   const width = (9 + 8 * text.length) * unit, height = 18 * unit;
   const x = Math.max(0, Math.min(bounds.x, size.width - width));
   const above = bounds.y - height - 4 * unit;
@@ -100,7 +90,7 @@ function HandleDot({ placed, index, unit }: { readonly placed: PlacedHandle; rea
   const radius = (handle.kind === "edge" ? 4 : 6) * unit;
   return (
     <g
-      class={`handle ${handle.kind}`} tabIndex={0} role="button" aria-label={`${handleName(placed)}, region ${index + 1}`}
+      class={`handle ${handle.kind}`} tabindex={0} role="button" aria-label={`${handleName(placed)}, region ${regionName(index)}`}
       data-region={index} data-handle={JSON.stringify(handle)}
     >
       <circle class="reach" cx={at.x} cy={at.y} r={14 * unit} />

@@ -61,7 +61,7 @@ function Samples() {
         {samples.map((one) => (
           <li key={one.id}>
             <button class="thumbnail" type="button" title={one.id} onClick={() => addImage({ kind: "gallery", id: one.id })}>
-              <img src={one.url} alt={one.id} />
+              {one.url ? <img src={one.url} alt={one.id} /> : <span class="quiet">{one.id}</span>}
             </button>
           </li>
         ))}

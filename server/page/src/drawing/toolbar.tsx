@@ -1,16 +1,16 @@
-// The tools, undo and redo, and what the model sees.
-import { canRedo, canUndo, redo, undo } from "../query/store.ts";
+// The tools, undo and redo.
+import { canRedo, canUndo, home, redo, undo } from "./sheet.ts";
 import { Button } from "../ui/button.tsx";
 import { Help } from "./help.tsx";
 import { ToolIcon } from "./icons.tsx";
-import { active, brushRadius, erasing, helping, markWhole, showingModel, take, tool, TOOLS } from "./state.ts";
+import { active, brushRadius, erasing, helping, markWhole, offered, take, tool } from "./state.ts";
 
 export function Toolbar() {
-  const row = TOOLS.find((one) => one.tool === tool.value);
+  const row = offered.value.find((one) => one.tool === tool.value);
   return (
-    <div class="toolbar stack">
-      <div class="row" role="toolbar" aria-label="Mark a part">
-        {TOOLS.map((one) => (
+    <div class="drawing-tools stack">
+      <div class="tools" role="toolbar" aria-label="Mark a part">
+        {offered.value.map((one) => (
           <button
             key={one.tool} class="button tool" type="button" aria-pressed={one.tool === "whole" ? undefined : one.tool === tool.value}
             title={`${one.label}: ${one.hint} (${one.key.toUpperCase()})`}
@@ -21,11 +21,10 @@ export function Toolbar() {
           </button>
         ))}
       </div>
-      {tool.value === "brush" ? <BrushSettings /> : <p class="quiet hint">{row?.hint}.</p>}
-      <div class="row">
-        <Button label="Undo (Ctrl+Z)" disabled={!canUndo.value} onClick={undo}>↶</Button>
-        <Button label="Redo (Ctrl+Shift+Z)" disabled={!canRedo.value} onClick={redo}>↷</Button>
-        <Button pressed={showingModel.value} onClick={() => { showingModel.value = !showingModel.peek(); }}>Show what the model sees</Button>
+      <div class="row settings">
+        {tool.value === "brush" ? <BrushSettings /> : <p class="quiet grow">{row?.hint}</p>}
+        <Button kind="plain" label="Undo (Ctrl+Z)" disabled={!canUndo.value} onClick={undo}>↶</Button>
+        <Button kind="plain" label="Redo (Ctrl+Shift+Z)" disabled={!canRedo.value} onClick={redo}>↷</Button>
         <Button kind="plain" label="Keys (?)" onClick={() => { helping.value = true; }}>?</Button>
       </div>
       {helping.value && <Help onClose={() => { helping.value = false; }} />}
@@ -35,8 +34,8 @@ export function Toolbar() {
 
 function BrushSettings() {
   return (
-    <div class="row hint">
-      <label class="row">
+    <>
+      <label class="row grow settings">
         <span class="quiet">Size</span>
         <input
           type="range" min={3} max={80} value={brushRadius.value}
@@ -44,7 +43,7 @@ function BrushSettings() {
         />
       </label>
       <Button pressed={erasing.value} label="Erase (E)" onClick={() => { erasing.value = !erasing.peek(); }}>Erase</Button>
-      <Button kind="primary" onClick={() => take("select")}>Done</Button>
-    </div>
+      <Button onClick={() => take(home.peek())}>Done</Button>
+    </>
   );
 }

@@ -2,7 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { Box, Point, Size } from "../geometry/region.ts";
 import type { Question } from "../query/question.ts";
-import { change, preview, question } from "../query/store.ts";
+import { change, preview, question } from "./sheet.ts";
 import { boxFrom, handleOf, moveOf, pointAt, strokeOn, type Gesture } from "./gestures.ts";
 import { addCorner } from "./polygon.ts";
 import { hit, regionsOn, type Hit } from "./regions-on.ts";
@@ -167,6 +167,8 @@ function begin(event: PointerEvent, start: Point, { image, size, unit, view, fra
     case "polygon":
       return { ...doing, on: undefined, corner: true };
     case "point":
+      // A region that was just drawn is still selected, where this tool is the one that drawing goes back to.
+      if (on?.handle) return { ...doing, gesture: handleOf(canvas, on.index, on.handle) };
       return { ...doing, on: undefined, gesture: pointAt(canvas, start, false) };
     case "snap":
       return { ...doing, on: undefined, gesture: pointAt(canvas, start, true) };

@@ -1,4 +1,4 @@
-// A modal dialog; the browser keeps the focus inside, and gives it back.
+// A modal dialog. The browser keeps the focus inside; afterwards it returns to where it was.
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 import { Button } from "./button.tsx";
@@ -16,9 +16,12 @@ interface Props {
 export function Dialog({ title, onClose, children, wide = false, drawer = false }: Props) {
   const dialog = useRef<HTMLDialogElement>(null), id = useId();
   useEffect(() => {
-    const shown = dialog.current;
+    const shown = dialog.current, before = document.activeElement;
     shown?.showModal();
-    return () => shown?.close();
+    return () => {
+      shown?.close();
+      if (before instanceof HTMLElement) before.focus();
+    };
   }, []);
   return (
     <dialog

@@ -241,8 +241,9 @@ async def _while_there(serving: Coroutine[Any, Any, None], incoming: Incoming) -
 @asynccontextmanager
 async def _deadline(seconds: float | None) -> AsyncIterator[None]:
     """Turns a deadline that has passed into Connect's error."""
+    timeout = asyncio.timeout(seconds)
     try:
-        async with asyncio.timeout(seconds) as timeout:
+        async with timeout:
             yield
     except TimeoutError:
         if not timeout.expired():

@@ -19,7 +19,7 @@ from partlens.server.http.connection import Connection
 from partlens.server.http.guard import MOST_HEADER_BYTES
 from partlens.server.http.listener import listener
 
-_HANDSHAKE_SECONDS = 10.0
+HANDSHAKE_SECONDS = 10.0
 _SWEEPS = 5
 """Sweeps within the shortest time that a caller may be silent."""
 _LAST_WORDS_SECONDS = 1.0
@@ -140,7 +140,7 @@ class _Server(uvicorn.Server):
             )
             return made
 
-        seconds = _HANDSHAKE_SECONDS if config.ssl else None
+        seconds = HANDSHAKE_SECONDS if config.ssl else None
         self.servers = [
             await asyncio.get_running_loop().create_server(
                 protocol, sock=one, ssl=config.ssl, ssl_handshake_timeout=seconds

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import time
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -11,10 +10,9 @@ from partlens.explainer.spec import ModelSpec
 from partlens.runtime.config.sections import RedisSection
 from partlens.server.features.cache import PictureCache
 from partlens.server.query_images.query_id import query_id
+from partlens.server.sharing.pausing import Pausing
 
 _log = logging.getLogger(__name__)
-_PAUSE = 1.0
-"""Seconds without requests to Redis after a failure, so that callers do not wait in vain."""
 
 
 class SharedPictures:
@@ -32,12 +30,12 @@ class SharedPictures:
         self, near: PictureCache, redis: Redis, settings: RedisSection, spec: ModelSpec
     ) -> None:
         self._near, self._redis, self._settings, self._spec = near, redis, settings, spec
-        self._again_at = 0.0
+        self._redis_use = Pausing("pictures of query images")
 
     async def find(self, id: str) -> bytes | None:
         """The picture of a query id; None if no server has it."""
         picture = await self._near.find(id)
-        if picture is not None or not self._answers():
+        if picture is not None or not self._redis_use.answers:
             return picture
         key, most = self._key(id), self._settings.picture_bytes
         try:
@@ -45,7 +43,7 @@ class SharedPictures:
             if entry:
                 await self._redis.expire(key, self._settings.query_seconds)
         except (RedisError, OSError) as error:
-            self._failed(error)
+            self._redis_use.failed(error)
             return None
         if not isinstance(entry, bytes) or not entry:
             return None
@@ -58,21 +56,14 @@ class SharedPictures:
     async def keep(self, id: str, picture: bytes) -> None:
         """Keeps a picture here and, unless it is too large, for the other servers."""
         await self._near.keep(id, picture)
-        if len(picture) > self._settings.picture_bytes or not self._answers():
+        if len(picture) > self._settings.picture_bytes or not self._redis_use.answers:
             return
         try:
             # Sent only if Redis does not have it.
             if not await self._redis.expire(self._key(id), self._settings.query_seconds):
                 await self._redis.set(self._key(id), picture, ex=self._settings.query_seconds)
         except (RedisError, OSError) as error:
-            self._failed(error)
+            self._redis_use.failed(error)
 
     def _key(self, id: str) -> str:
         return f"{self._settings.prefix}:picture:{id}"
-
-    def _answers(self) -> bool:
-        return time.monotonic() >= self._again_at
-
-    def _failed(self, error: Exception) -> None:
-        _log.warning("cannot use Redis for pictures of query images: %s", error)
-        self._again_at = time.monotonic() + _PAUSE

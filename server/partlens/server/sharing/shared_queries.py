@@ -1,7 +1,6 @@
 """Query images that all servers of a gallery share through Redis."""
 
 import logging
-import time
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -12,11 +11,10 @@ from partlens.server.errors import EntryError
 from partlens.server.features.cache import QueryCache
 from partlens.server.observe.metrics import QueryMetrics
 from partlens.server.query_images.query import Query
+from partlens.server.sharing.pausing import Pausing
 from partlens.server.sharing.query_codec import decode, encode
 
 _log = logging.getLogger(__name__)
-_PAUSE = 1.0
-"""Seconds without requests to Redis after a failure, so that callers do not wait in vain."""
 
 
 class SharedQueries:
@@ -39,11 +37,11 @@ class SharedQueries:
     ) -> None:
         self._near, self._redis, self._settings, self._spec = near, redis, settings, spec
         self._results = metrics.shared_lookups
-        self._again_at = 0.0
+        self._redis_use = Pausing("query images")
 
     async def find(self, id: str) -> Query | None:
         """The query image with this id; None if no server has it."""
-        if (query := await self._near.find(id)) or not self._answers():
+        if (query := await self._near.find(id)) or not self._redis_use.answers:
             return query
         key = self._key(id)
         try:
@@ -66,7 +64,7 @@ class SharedQueries:
     async def keep(self, query: Query) -> None:
         """Keeps a query image here and for the other servers."""
         await self._near.keep(query)
-        if not self._answers():
+        if not self._redis_use.answers:
             return
         try:
             await self._redis.set(
@@ -78,10 +76,6 @@ class SharedQueries:
     def _key(self, id: str) -> str:
         return f"{self._settings.prefix}:query:{id}"
 
-    def _answers(self) -> bool:
-        return time.monotonic() >= self._again_at
-
     def _failed(self, error: Exception) -> None:
-        _log.warning("cannot use Redis for query images: %s", error)
         self._results.labels("failed").inc()
-        self._again_at = time.monotonic() + _PAUSE
+        self._redis_use.failed(error)

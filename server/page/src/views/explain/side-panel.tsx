@@ -11,7 +11,7 @@ import { ChooseImage } from "./choose-image.tsx";
 import { sideName, type Side } from "./explanation.ts";
 import { describe, described, explained, imageProblem, refs } from "./pair-store.ts";
 import { Stage } from "./stage.tsx";
-import { chooseFile, chooseImage, fileOf } from "./uploads.ts";
+import { chooseFile, chooseImage, fileOf, refused } from "./uploads.ts";
 
 export function SidePanel({ side }: { readonly side: Side }) {
   const ref = refs[side].value, [over, setOver] = useState(false);
@@ -30,12 +30,21 @@ export function SidePanel({ side }: { readonly side: Side }) {
       <header class="row">
         <strong class="explain-letter" aria-hidden="true">{sideName(side)}</strong>
         <span class="grow explain-name">{ref ? <Name imageRef={ref} /> : "No picture yet"}</span>
-        {ref && <a class="button plain" href={searchAddress({ ...NOTHING, images: [ref] })}>Search with it</a>}
+        {ref && (
+          <a class="button plain" href={searchAddress({ ...NOTHING, images: [ref] })} aria-label={`Search with picture ${sideName(side)}`}>Search</a>
+        )}
         {ref && <Button kind="plain" label={`Change picture ${sideName(side)}`} onClick={() => chooseImage(side, undefined)}>Change</Button>}
       </header>
+      <Refused side={side} />
       {ref ? <Shown side={side} imageRef={ref} /> : <ChooseImage side={side} />}
     </section>
   );
+}
+
+/** A picture that could not be sent; what was there before stays. */
+function Refused({ side }: { readonly side: Side }) {
+  const problem = refused[side].value;
+  return problem ? <p class="problem" role="alert"><strong>{problem.title}.</strong> {problem.text}</p> : null;
 }
 
 function Name({ imageRef }: { readonly imageRef: ImageRef }) {

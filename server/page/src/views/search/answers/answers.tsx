@@ -1,6 +1,6 @@
 // The answer to a search: hits, best first, and what can be done with them.
 import { computed } from "@preact/signals";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { scaleOf } from "../../../heat/colours.ts";
 import { Legend } from "../../../heat/heat.tsx";
 import { searchable } from "../../../query/question.ts";
@@ -15,6 +15,7 @@ import { heatShown } from "./heat-choice.ts";
 import { HitList, Skeletons } from "./hit-list.tsx";
 import { NotAsked, NothingFound, Trouble } from "./nothing.tsx";
 import { Toolbar } from "./toolbar.tsx";
+import { useKeptFocus } from "./use-kept-focus.ts";
 import { useMedia } from "./use-media.ts";
 import { useRetry } from "./use-retry.ts";
 import { Why } from "./why.tsx";
@@ -30,30 +31,32 @@ const scale = computed(() => scaleOf((searching.value.answer?.response.hits ?? [
 export function Answers() {
   const { pending, problem } = searching.value;
   const [filtersOpen, openFilters] = useState(false);
-  const narrow = useMedia(NARROW), left = useRetry(problem, searchAgain), asked = answered.value;
+  const narrow = useMedia(NARROW), left = useRetry(problem, pending, searchAgain), asked = answered.value;
+  const area = useRef<HTMLDivElement>(null);
   useAnnouncements();
-  if (!searchable(shown.value)) return <section class="answers" aria-label="Results"><NotAsked /></section>;
+  useKeptFocus(area);
+  if (!searchable(shown.value)) return <div ref={area} id="answer" class="answer" tabIndex={-1}><NotAsked /></div>;
   const least = lowest.value, all = hits.value;
   const inSight = least === undefined ? all : all.filter(({ score }) => score >= least);
   return (
-    <section class="answers" aria-label="Results" aria-busy={pending}>
+    <div ref={area} id="answer" class="answer" tabIndex={-1} aria-busy={pending}>
       <Toolbar hits={all} asked={asked} filtersOpen={filtersOpen} onFilters={() => openFilters(!filtersOpen)} />
       <Chips />
-      <div class="answers-body">
+      <div class="answer-body">
         {filtersOpen && !narrow && <aside class="filters-side sheet" aria-label="Filters"><Filters /></aside>}
-        <div class="answers-hits">
-          {problem && <Trouble problem={problem} left={left} hitsStay={all.length > 0} />}
-          {heatShown.value && all.length > 0 && <Legend scale={scale.value} />}
+        <div class="answer-hits">
+          {heatShown.value && (all.length > 0 ? <Legend scale={scale.value} /> : pending && <p class="legend">&nbsp;</p>)}
           {all.length > 0
             ? <div class={pending ? "older" : ""}><HitList hits={all} scale={heatShown.value ? scale.value : undefined} /></div>
             : pending
               ? <Skeletons />
               : asked && !problem && <NothingFound asked={asked} />}
+          {problem && <Trouble problem={problem} left={left} hitsStay={all.length > 0} />}
         </div>
       </div>
       {filtersOpen && narrow && <Dialog title="Filters" onClose={() => openFilters(false)} drawer><Filters /></Dialog>}
       {place.value.hit && asked && <Why id={place.value.hit} asked={asked} hits={inSight} />}
-    </section>
+    </div>
   );
 }
 

@@ -43,7 +43,9 @@ function moreLikePart(hit: Hit): void {
   if (!box) return;
   branch(partOf(question.peek(), hit.id, box));
   announce("Searching for the matched part of this picture");
-  scrollTo({ top: 0 });
+  const area = document.getElementById("answer");
+  area?.scrollIntoView({ block: "start" });
+  area?.focus({ preventScroll: true });
 }
 
 /** The explanation of a hit: with the image that the first included region lies on, that image's regions, and the matched box. */

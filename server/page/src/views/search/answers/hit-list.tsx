@@ -9,7 +9,7 @@ import { HitCard, HitSkeleton } from "./hit-card.tsx";
 import { hiddenBelow } from "./scores.ts";
 import { useRetry } from "./use-retry.ts";
 import { useVisible } from "./use-visible.ts";
-import { counted } from "./words.ts";
+import { againWords, counted } from "./words.ts";
 
 const SKELETONS = 12;
 
@@ -49,13 +49,13 @@ function More({ loaded }: { readonly loaded: number }) {
   useEffect(() => {
     if (wanted) void loadMore();
   }, [wanted, loaded]);
-  const left = useRetry(stale ? undefined : problem, loadOn);
+  const left = useRetry(stale ? undefined : problem, morePending.value, loadOn);
   return (
     <div ref={end} class="after-hits">
       {problem && (
         <div role="alert">
           <p class="problem"><strong>{problem.title}.</strong> {problem.text}</p>
-          {left !== undefined && <p class="quiet">Trying again in {left} s.</p>}
+          {left !== undefined && <p class="quiet">{againWords(left)}</p>}
         </div>
       )}
       {stale

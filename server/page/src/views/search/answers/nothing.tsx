@@ -10,6 +10,7 @@ import { Button } from "../../../ui/button.tsx";
 import { Empty, ProblemNotice } from "../../../ui/notice.tsx";
 import { refine } from "./address-place.ts";
 import { conditionsOf } from "./conditions.ts";
+import { againWords } from "./words.ts";
 
 /** What to do before there is anything to search for. */
 export function NotAsked() {
@@ -68,20 +69,20 @@ interface TroubleProps {
   readonly hitsStay: boolean;
 }
 
-/** Why a search has failed: in place of hits, or as a line above those of an earlier search. */
+/** Why a search has failed: in place of hits, or as a line over those of an earlier search, which stay where they are. */
 export function Trouble({ problem, left, hitsStay }: TroubleProps) {
-  const again = left === undefined ? "" : ` Trying again in ${left} s.`;
+  const again = againWords(left);
   const signing = problem.way === "sign-in" && <Button kind="primary" onClick={() => signIn("")}>Use another token</Button>;
   if (!hitsStay) {
     return (
-      <ProblemNotice problem={{ ...problem, text: problem.text + again }} {...(problem.way === "retry" && { onRetry: searchAgain })}>
+      <ProblemNotice problem={{ ...problem, text: `${problem.text} ${again}`.trimEnd() }} {...(problem.way === "retry" && { onRetry: searchAgain })}>
         {signing || undefined}
       </ProblemNotice>
     );
   }
   return (
     <div class="trouble" role="alert">
-      <p class="grow"><strong>{problem.title}.</strong> {problem.text} <span class="quiet">The results below are those of the search before.{again}</span></p>
+      <p class="grow"><strong>{problem.title}.</strong> {problem.text} <span class="quiet">The results are still those of the search before. {again}</span></p>
       {problem.way === "retry" && <Button onClick={searchAgain}>Try again</Button>}
       {signing}
     </div>

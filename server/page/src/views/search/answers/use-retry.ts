@@ -1,8 +1,12 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Problem } from "../../../api/problem.ts";
 
-/** Retries by itself once a problem may be over; returns the whole seconds until then, or undefined if it will not. */
-export function useRetry(problem: Problem | undefined, retry: () => void): number | undefined {
+/**
+ * Retries by itself once a problem may be over; returns the whole seconds until then, or undefined if it will not.
+ *
+ * @param pending whether it is being retried now.
+ */
+export function useRetry(problem: Problem | undefined, pending: boolean, retry: () => void): number | undefined {
   const [left, setLeft] = useState<number | undefined>(undefined);
   useEffect(() => {
     const seconds = problem?.retrySeconds;
@@ -10,6 +14,7 @@ export function useRetry(problem: Problem | undefined, retry: () => void): numbe
       setLeft(undefined);
       return;
     }
+    if (pending) return;
     const due = Date.now() + 1000 * Math.max(seconds, 1);
     const show = () => setLeft(Math.max(0, Math.ceil((due - Date.now()) / 1000)));
     show();
@@ -18,6 +23,6 @@ export function useRetry(problem: Problem | undefined, retry: () => void): numbe
       clearInterval(ticking);
       clearTimeout(retrying);
     };
-  }, [problem, retry]);
+  }, [problem, pending, retry]);
   return left;
 }

@@ -14,8 +14,8 @@ export function WhySum({ hit }: { readonly hit: Hit }) {
   return (
     <section class="stack" aria-label="The sum that makes the score">
       <p class="equation">
-        <Term value={signedText(sum.red)} words="red: for" kind="red" />
-        <Term value={signedText(sum.blue)} words="blue: against" kind="blue" />
+        <Term value={signedText(sum.red)} words="red" kind="red" />
+        <Term value={signedText(sum.blue)} words="blue" kind="blue" />
         <Term value={signedText(sum.constant)} words="constant" kind="constant" />
         <span class="equals">=</span>
         <Term value={scoreText(sum.total)} words="score" kind="total" />

@@ -22,3 +22,9 @@ export function groupWords(group: string, others: number): string {
 export function timeWords(time: Date): string {
   return time.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
+
+/** When something is tried again by itself; "" if it is not. */
+export function againWords(seconds: number | undefined): string {
+  if (seconds === undefined) return "";
+  return seconds > 0 ? `Trying again in ${seconds} s.` : "Trying again now.";
+}
