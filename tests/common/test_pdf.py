@@ -4,6 +4,7 @@ import io
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 import pypdf
 import pytest
@@ -20,10 +21,12 @@ def test_a_pdf_has_text_pages_bookmarks_tags_and_its_file() -> None:
     assert len(read.pages) == 2
     assert "text of the page" in read.pages[0].extract_text()
     assert read.metadata is not None and read.metadata.title == "A & B"
-    first, second = read.outline
+    outline: Any = read.outline
+    root: Any = read.root_object
+    first, second = outline
     assert first["/Title"] == "Heading" and second[0]["/Title"] == "Second"
-    assert read.root_object["/MarkInfo"]["/Marked"] and read.root_object["/Lang"] == "en"
-    assert b"pdfaid" in read.root_object["/Metadata"].get_data()
+    assert root["/MarkInfo"]["/Marked"] and root["/Lang"] == "en"
+    assert b"pdfaid" in root["/Metadata"].get_data()
     assert attached_file(data, "data.json") == b'{"a": 1}'
 
 

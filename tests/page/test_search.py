@@ -27,8 +27,9 @@ def drawn(page: Page) -> QueryRegion:
     if kind == "box":
         return QueryRegion(Box(*values))
     if kind == "polygon":
-        return QueryRegion(Polygon(list(zip(values[::2], values[1::2], strict=True))))
-    return QueryRegion(Point(*values, snap=kind == "snap"))
+        return QueryRegion(Polygon(tuple(zip(values[::2], values[1::2], strict=True))))
+    x, y = values
+    return QueryRegion(Point(x, y, snap=kind == "snap"))
 
 
 def shown(page: Page) -> list[tuple[str, str]]:

@@ -590,12 +590,6 @@ class Client:
         with self._errors():
             return answered(method, request, self._within(deadline), self._metadata)
 
-    def _too_old(self, what: str) -> ServerError:
-        return ServerError(
-            f"the server at {self._route} is too old for {what}, and ignored them",
-            grpc.StatusCode.UNIMPLEMENTED,
-        )
-
     def _within(self, deadline: float | None) -> float:
         return self.deadline if deadline is None else checks.seconds("deadline", deadline)
 

@@ -144,7 +144,7 @@ def _encoded(data: bytes, max_side: int, engine: Engine) -> pb.GetPictureRespons
             memory = memory_of(data, limits.image_limits, engine.require_waiting)
             if memory > limits.decoding_bytes:
                 raise ImageError(f"decoding it takes {memory} bytes (limits.decoding_bytes)")
-            pixels = decode(data, limits.image_limits, engine.require_waiting)
+            pixels = decode(data, limits.image_limits, engine.require_waiting, max_side)
         except ImageError as error:
             raise PictureUnavailableError(f"the picture cannot be reduced: {error}") from error
         engine.require_waiting()
