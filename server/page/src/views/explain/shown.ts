@@ -93,6 +93,11 @@ function mapOn(side: Side): SideMap | undefined {
   return { values: partial.values, sum: places, scale: scaleNow.value, constant: bias ? constant : undefined };
 }
 
+/** Whether a map of an image is on its way. */
+export function isAwaited(side: Side): boolean {
+  return explanation.value.map === "partial" && source.value !== undefined && source.value.side !== side && !maps[side].value;
+}
+
 const NO_SCALE: Scale = { strongest: 0, largest: 0 };
 
 /** The scale of the maps that are shown, or would be if something were pointed at. */
