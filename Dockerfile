@@ -18,9 +18,9 @@ COPY . .
 RUN /opt/partlens/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.11-slim-bookworm AS runtime
-# What WeasyPrint lays PDF reports out with; a font comes with it.
+# What WeasyPrint writes PDF with, and a font.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 \
+    && apt-get install --yes --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core \
     && rm -rf /var/lib/apt/lists/*
 # A fixed user id, so that files in a volume keep their owner after an upgrade.
 RUN groupadd --gid 10001 partlens \

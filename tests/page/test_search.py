@@ -27,8 +27,9 @@ def drawn(page: Page) -> QueryRegion:
     if kind == "box":
         return QueryRegion(Box(*values))
     if kind == "polygon":
-        return QueryRegion(Polygon(list(zip(values[::2], values[1::2], strict=True))))
-    return QueryRegion(Point(*values, snap=kind == "snap"))
+        return QueryRegion(Polygon(tuple(zip(values[::2], values[1::2], strict=True))))
+    x, y = values
+    return QueryRegion(Point(x, y, snap=kind == "snap"))
 
 
 def shown(page: Page) -> list[tuple[str, str]]:
@@ -181,7 +182,7 @@ def test_filters_groups_and_feedback(open_page: OpenPage, served_page: PageServe
     assert shown(page) != everything
     expect(page.locator(".hit-head", has_text="Camera a")).to_have_count(0)
     assert cameras
-    page.get_by_label("Show", exact=True).select_option("Best of each track")
+    page.get_by_role("combobox", name=re.compile("^Show")).select_option("Best of each track")
     expect(page.get_by_text(re.compile("others? in this group")).first).to_be_visible()
     page.get_by_role("button", name="Clear all").click()
     before = shown(page)

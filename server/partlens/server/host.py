@@ -95,7 +95,10 @@ class Host:
         batcher = Batcher(
             model, self.metrics.model, limits.pass_images, wait, limits.waiting_images
         )
-        cache: QueryCache = KeptQueries(limits.kept_queries, limits.kept_query_bytes)
+        # One image at least, or its query id would be unknown in the next call.
+        one = 4 * engine.spec.dimensions * (engine.spec.positions + 1)
+        most_bytes = max(limits.kept_query_bytes, one)
+        cache: QueryCache = KeptQueries(limits.kept_queries, most_bytes)
         pictures: PictureCache = KeptPictures(limits.kept_picture_bytes)
         peers = None
         if self.settings.redis.url:

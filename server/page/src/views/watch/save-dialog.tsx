@@ -85,7 +85,7 @@ function Threshold({ scores, value, onChange }: ThresholdProps) {
   const margin = Math.max(0.1 * (high - low), 0.01), matched = matching(scores, value);
   const looked = scores.length === Number(gallery.value?.images) ? "" : ` of the ${scores.length.toLocaleString()} that were looked at`;
   return (
-    <fieldset class="stack">
+    <fieldset class="stack threshold">
       <legend>Lowest score</legend>
       <Histogram scores={scores} threshold={value} low={low - margin} high={high + margin} />
       <div class="row">
