@@ -9,7 +9,7 @@ from browsing import PHONE, OpenPage, add_picture, choose_tool, drag, press_and_
 from page_server import PageServer, run
 from playwright.sync_api import Page, expect
 
-from partlens.client import Box, Client, Point, Polygon, QueryRegion, SearchAnswer
+from partlens.client import Box, Client, QueryRegion, SearchAnswer
 
 START, END = (0.25, 0.3), (0.75, 0.55)
 
@@ -20,16 +20,10 @@ def parameters(page: Page) -> dict[str, list[str]]:
 
 
 def drawn(page: Page) -> QueryRegion:
-    """The only region, from the page's address."""
+    """The only region, a box, from the page's address."""
     (text,) = parameters(page)["region"]
-    kind, numbers = text.removesuffix("-").split(":")[1:3]
-    values = [float(number) for number in numbers.split("@")[0].split(",")]
-    if kind == "box":
-        return QueryRegion(Box(*values))
-    if kind == "polygon":
-        return QueryRegion(Polygon(tuple(zip(values[::2], values[1::2], strict=True))))
-    x, y = values
-    return QueryRegion(Point(x, y, snap=kind == "snap"))
+    assert text.startswith("0:box:")
+    return QueryRegion(Box(*map(float, text.removeprefix("0:box:").split(","))))
 
 
 def shown(page: Page) -> list[tuple[str, str]]:
