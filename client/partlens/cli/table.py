@@ -50,7 +50,7 @@ COMMANDS: Mapping[str, Row] = {
         "partlens.client.cli.health:health",
     ),
     "images": Row(
-        "List and count the images of a server's gallery, and save their pictures.",
+        "List the images of a server's gallery.",
         "partlens.client.cli.gallery_images:images",
     ),
     "index": Row(
@@ -65,20 +65,12 @@ COMMANDS: Mapping[str, Row] = {
         "Create and inspect model folders.",
         "partlens.explainer.cli:model",
     ),
-    "open": Row(
-        "Index the folder PHOTOS, and search it in a browser on this machine, until Ctrl-C.",
-        "partlens.server.opening.cli:open_command",
-    ),
-    "report": Row(
-        "Write reports of searches and comparisons for a case file, and verify them.",
-        "partlens.client.cli.report:report",
-    ),
     "search": Row(
         "Find the images that contain the marked parts of the query images.",
         "partlens.client.cli.search:search",
     ),
     "serve": Row(
-        "Serve region searches until SIGINT or SIGTERM: over gRPC, and with --http in browsers.",
+        "Serve region searches over gRPC, and with --http in browsers, until SIGINT or SIGTERM.",
         "partlens.server.cli:serve",
     ),
     "setup": Row(
@@ -107,10 +99,6 @@ BENCH: Mapping[str, Row] = {
     "index": Row(
         "Compare the speed of indexing with the bare backbone's.",
         "partlens.indexer.bench.indexing:index",
-    ),
-    "page": Row(
-        "Drag a region in a real browser, and measure how soon the results follow.",
-        "partlens.server.bench.page:page",
     ),
     "search": Row(
         "Search a generated gallery by regions, and compare the time of each contender.",
