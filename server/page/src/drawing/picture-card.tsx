@@ -12,7 +12,7 @@ import { Button } from "../ui/button.tsx";
 import { Loading } from "../ui/notice.tsx";
 import { FileButton } from "./file-button.tsx";
 import { Stage } from "./stage.tsx";
-import { active, draft, selected, showingModel } from "./state.ts";
+import { active, draft, roomy, selected, showingModel } from "./state.ts";
 import { frameOf, zoomed, zoomOf } from "./zoom.ts";
 
 interface Props {
@@ -70,6 +70,7 @@ function Drawn({ image, imageRef, described, name }: Props & { readonly describe
     <>
       <CardHeader image={image} name={name}>
         <span class="quiet number">{size.width} × {size.height}</span>
+        <span class="roomy"><Button kind="plain" label="More room for the picture" pressed={roomy.value} onClick={() => { roomy.value = !roomy.peek(); }}>⛶</Button></span>
       </CardHeader>
       <Stage
         image={image} imageRef={imageRef} size={size} grid={grid} picture={shown?.url} frame={frame} view={view} setView={setView}
