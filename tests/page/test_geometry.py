@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from partlens.client.report import overlay
 from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole
 from partlens.common.registration import Axis, Registration
 from partlens.explainer.errors import RegionError
-from partlens.explainer.preprocessing import Preprocessing
+from partlens.explainer.preprocessing import Preprocessing, Resize
 from partlens.explainer.regions import position_weights, window_box
 
 
@@ -34,14 +34,14 @@ def axes(draw: st.DrawFn) -> Axis:
     steps = draw(st.lists(st.floats(0.2, 3), min_size=cells + 1, max_size=cells + 1))
     places = np.cumsum(steps)[:-1] / sum(steps)
     # Centres are sent as 32-bit floats.
-    return Axis(tuple(map(float, np.float32(places))))
+    return Axis(tuple(places.astype(np.float32).tolist()))
 
 
 @st.composite
 def scenes(draw: st.DrawFn) -> tuple[Preprocessing, Registration, tuple[int, int]]:
     """A model's preprocessing and grid, and the size of an image."""
     sides = st.integers(2, 60)
-    resize = draw(st.sampled_from(["stretch", "shortest_side_crop"]))
+    resize: Resize = draw(st.sampled_from(get_args(Resize)))
     preprocessing = Preprocessing(draw(sides), draw(sides), resize=resize)
     return preprocessing, Registration(draw(axes()), draw(axes())), (draw(sides), draw(sides))
 

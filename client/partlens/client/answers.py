@@ -84,10 +84,12 @@ class Picture:
     Attributes:
         media_type: such as "image/jpeg"; "application/octet-stream" for an original that browsers
             do not show.
+        from_thumbnail: whether it shows the thumbnail, as the server cannot read the original.
     """
 
     data: bytes
     media_type: str
+    from_thumbnail: bool = False
 
 
 @dataclass(frozen=True)

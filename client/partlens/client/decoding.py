@@ -175,7 +175,7 @@ def committed(id: str, message: gallery_pb.UpsertCommitted) -> UpsertAnswer:
 
 def picture(message: gallery_pb.GetPictureResponse) -> Picture:
     """An encoded picture."""
-    return Picture(message.data, message.media_type)
+    return Picture(message.data, message.media_type, message.from_thumbnail)
 
 
 def facets(message: gallery_pb.GetFacetsResponse) -> Facets:

@@ -163,6 +163,8 @@ class Client:
         response, id = self._ask_with_id(self._search.SearchRegions, request, deadline)
         if len(response.marks) != len(request.marks):
             raise self._too_old("marks")
+        if request.filter.ids and not {hit.id for hit in response.hits} <= set(request.filter.ids):
+            raise self._too_old("ids in a filter")
         return replace(decoding.search(response), request_id=id)
 
     def search_pages(
@@ -258,7 +260,7 @@ class Client:
         *,
         format: ReportFormat = "html",
         title: str = "",
-        top: int = 0,
+        page_size: int = 0,
         where: Filter | None = None,
         score: Score = "default",
         group_by: str = "",
@@ -270,13 +272,12 @@ class Client:
 
         Args:
             title: heading of the report, such as the number of a case.
-            top: number of hits; 0 for the server's default.
-            images, regions, where, score, group_by, marks, exclude_identical, deadline: as in
-                search_regions.
+            images, regions, page_size, where, score, group_by, marks, exclude_identical, deadline:
+                as in search_regions.
         """
         request = encoding.report_search(
             encoding.search(
-                images, regions, where, score, top, "", (), False, group_by, marks,
+                images, regions, where, score, page_size, "", (), False, group_by, marks,
                 exclude_identical,
             ),
             format,
@@ -376,12 +377,13 @@ class Client:
         """Return the original of a gallery image, or the picture of an earlier query image.
 
         Args:
-            max_side: longest side of a JPEG, in pixels; it is never enlarged. 0 for the original
-                file, byte for byte.
+            max_side: longest side of a JPEG, in pixels; it is never enlarged. It shows the
+                thumbnail if the server cannot read the original. 0 for the original file, byte for
+                byte.
 
         Raises:
-            NotFoundError: with reason PICTURE_UNAVAILABLE if the server cannot read the original,
-                or no longer keeps the picture.
+            NotFoundError: with reason PICTURE_UNAVAILABLE if the server cannot read the original
+                file, or no longer keeps the picture.
         """
         request = encoding.get_picture(image, max_side)
         return decoding.picture(self._ask(self._gallery.GetPicture, request, deadline))
@@ -412,6 +414,11 @@ class Client:
             where: which images to list; None for all.
             thumbnails: whether to return each image's thumbnail.
         """
+        if encoding.list_images(page_size, "", where, thumbnails).filter.ByteSize():
+            # A server that ignores the filter would list images that do not pass.
+            gallery = self.get_gallery(deadline=deadline)
+            if not gallery.server_version:
+                raise self._too_old("the filter of a list")
         token = ""
         while True:
             request = encoding.list_images(page_size, token, where, thumbnails)
@@ -582,14 +589,15 @@ class Client:
         with self._errors():
             return answered(method, request, self._within(deadline), self._metadata)
 
-    def _too_old(self, what: str) -> ServerError:
-        return ServerError(
-            f"the server at {self._route} is too old for {what}, and ignored them",
-            grpc.StatusCode.UNIMPLEMENTED,
-        )
-
     def _within(self, deadline: float | None) -> float:
         return self.deadline if deadline is None else checks.seconds("deadline", deadline)
+
+    def _too_old(self, for_what: str) -> ServerError:
+        return ServerError(
+            f"the server at {self._route} is too old for {for_what}, and would ignore it: update"
+            " the server",
+            grpc.StatusCode.UNIMPLEMENTED,
+        )
 
     def _upserted(self, sending: Sending, timeout: float | None) -> Iterator[UpsertAnswer]:
         with self._errors():

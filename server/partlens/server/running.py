@@ -30,8 +30,8 @@ async def run(
     for number in signals:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     bound(await server.bind())
+    loading, stopping = asyncio.create_task(server.load()), asyncio.create_task(stop.wait())
     try:
-        loading, stopping = asyncio.create_task(server.load()), asyncio.create_task(stop.wait())
         await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if loading.done():
             loading.result()
@@ -40,3 +40,6 @@ async def run(
     finally:
         await asyncio.to_thread(ending)
         await server.stop()
+        stopping.cancel()
+        # If it was stopped while loading, nobody else looks at how that ended.
+        await asyncio.gather(loading, stopping, return_exceptions=True)

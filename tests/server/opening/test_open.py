@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 from served import picture
 from tests.server.opening.conftest import PEOPLE, Home, Opened, snapshot, until
 
 from partlens.client import Client, Upload
 
+pytestmark = pytest.mark.timeout(400)  # each starts a few processes that load torch
 DEADLINE = 60.0
 PICTURES = PEOPLE + 1  # one of them cannot be read
 
@@ -71,30 +73,24 @@ def whole_of(query: Path) -> object:
     }
 
 
-def test_a_second_one_finds_the_page_of_the_first(home: Home, photos: Path) -> None:
+def test_a_second_one_finds_the_first_and_a_third_continues_what_was_killed(
+    home: Home, photos: Path
+) -> None:
     with home.open(photos, "--no-browser") as first:
-        page = first.page
+        page, child = first.page, child_of(first)
         with home.open(photos, display=True) as second:
             said = second.finish()
             assert second.process.returncode == 0
             assert f"{photos} is open already: {page}" in said
-        assert until(home.shown.exists, lambda: "no browser was opened")
+        until(home.shown.exists, lambda: "no browser was opened")
         assert home.shown.read_text().split() == [page]
-        first.process.send_signal(signal.SIGTERM)
-        first.finish()
-        assert first.process.returncode == 0
-
-
-def test_what_a_killed_one_leaves_does_not_hinder_the_next(home: Home, photos: Path) -> None:
-    with home.open(photos, "--no-browser") as opened:
-        child = child_of(opened)
-        assert opened.page
-        opened.process.kill()
+        first.process.kill()
         until(lambda: gone(child), lambda: "the child has outlived its parent")
-    with home.open(photos, "--no-browser") as again:
-        again.indexed()
-        with Client(again.server) as client:
-            assert client.get_gallery().images == PEOPLE
+    with home.open(photos, "--no-browser") as third:
+        assert third.page == page
+        third.process.send_signal(signal.SIGTERM)  # while it is loading
+        said = third.finish()
+        assert third.process.returncode == 0 and not any("Traceback" in line for line in said)
 
 
 def test_pictures_come_and_go_while_indexing_does_and_its_death_is_told(
@@ -130,11 +126,3 @@ def test_a_disk_that_refuses_is_told_and_the_page_stays(home: Home, photos: Path
         assert "ulimit -f" in opened.indexed()["problem"]
         assert opened.said("^indexing stopped: .*ulimit -f")
         assert opened.process.poll() is None
-
-
-def test_it_ends_while_it_is_still_loading(home: Home, photos: Path) -> None:
-    with home.open(photos, "--no-browser") as opened:
-        assert opened.page
-        opened.process.send_signal(signal.SIGINT)
-        said = opened.finish()
-        assert opened.process.returncode == 0 and not any("Traceback" in line for line in said)

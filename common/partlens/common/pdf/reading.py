@@ -32,7 +32,7 @@ def read(pdf: bytes, name: str) -> bytes:
 def _pypdf() -> Any:
     try:
         import pypdf
-    except ImportError as error:
+    except (ImportError, OSError) as error:
         raise MissingPdfError(
             f"reading PDF needs pypdf ({error}): pip install 'partlens[report]'"
         ) from error

@@ -1,15 +1,23 @@
 // The server's services, called over Connect.
-import { createClient, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { GalleryService } from "../gen/partlens/v1/gallery_service_pb.ts";
 import { PartSearchService } from "../gen/partlens/v1/part_search_service_pb.ts";
 import { ReportService } from "../gen/partlens/v1/report_service_pb.ts";
 import { StandingQueryService } from "../gen/partlens/v1/standing_query_service_pb.ts";
-import { token } from "./session.ts";
+import { refusedCalls, token } from "./session.ts";
 
-const withToken: Interceptor = (next) => (request) => {
-  if (token.peek()) request.header.set("Authorization", `Bearer ${token.peek()}`);
-  return next(request);
+const withToken: Interceptor = (next) => async (request) => {
+  const sent = token.peek();
+  if (sent) request.header.set("Authorization", `Bearer ${sent}`);
+  try {
+    return await next(request);
+  } catch (error) {
+    // The call that follows the server sees its own refusals.
+    const follows = request.method === GalleryService.method.getGallery;
+    if (!follows && sent === token.peek() && ConnectError.from(error).code === Code.Unauthenticated) refusedCalls.value++;
+    throw error;
+  }
 };
 
 const transport = createConnectTransport({

@@ -3,7 +3,7 @@ import { computed, signal } from "@preact/signals";
 import type { GetGalleryResponse } from "../gen/partlens/v1/gallery_service_pb.ts";
 import { galleryService } from "./clients.ts";
 import { problemOf, type Problem } from "./problem.ts";
-import { token } from "./session.ts";
+import { refusedCalls, token } from "./session.ts";
 
 const INDEXING_MS = 1000, STEADY_MS = 15_000;
 
@@ -13,8 +13,10 @@ export const gallery = signal<GetGalleryResponse | undefined>(undefined);
 /** Why the server cannot be asked now; undefined while it answers. */
 export const serverProblem = signal<Problem | undefined>(undefined);
 
+export type Scope = "search" | "ingest" | "admin";
+
 /** Whether the caller's token has a scope. */
-export function may(scope: "search" | "ingest" | "admin"): boolean {
+export function may(scope: Scope): boolean {
   return gallery.value?.caller?.scopes.includes(scope) ?? false;
 }
 
@@ -26,6 +28,7 @@ export const indexing = computed(() => {
 
 let timer: ReturnType<typeof setTimeout> | undefined;
 let asked = 0;
+let caller: string | undefined;
 
 /** Asks for the gallery now, and then again and again: often while it changes or the server is away. */
 export async function follow(): Promise<void> {
@@ -35,6 +38,12 @@ export async function follow(): Promise<void> {
   try {
     const answer = await galleryService.getGallery({}, { timeoutMs: 10_000 });
     if (number !== asked) return;
+    if (caller !== undefined && caller !== answer.caller?.name) {
+      // Somebody else has signed in: nothing that this page holds is theirs.
+      location.reload();
+      return;
+    }
+    caller = answer.caller?.name;
     gallery.value = answer;
     serverProblem.value = undefined;
     if (indexing.peek()) wait = INDEXING_MS;
@@ -51,7 +60,8 @@ export async function follow(): Promise<void> {
   timer = setTimeout(() => void follow(), wait);
 }
 
-/** Follows the server, from the start again whenever the token changes. */
+/** Follows the server, from the start again whenever the token changes or a call is refused for it. */
 export function start(): void {
-  token.subscribe(() => void follow());
+  const cause = computed(() => `${refusedCalls.value} ${token.value}`);
+  cause.subscribe(() => void follow());
 }

@@ -6,9 +6,19 @@ const KEY = "partlens-token";
 /** The token, or "" without one. */
 export const token = signal(sessionStorage.getItem(KEY) ?? "");
 
+/** Number of calls that were refused for their token: it may have been revoked or have expired while the page was open. */
+export const refusedCalls = signal(0);
+
 /** Uses a token from now on; "" forgets it. */
 export function signIn(given: string): void {
   token.value = given.trim();
   if (token.value) sessionStorage.setItem(KEY, token.value);
   else sessionStorage.removeItem(KEY);
+}
+
+/** Forgets the token, and everything that this page has fetched or been given. */
+export function signOut(): void {
+  sessionStorage.removeItem(KEY);
+  history.replaceState(null, "", "#/");
+  location.reload();
 }

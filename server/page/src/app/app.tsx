@@ -4,9 +4,10 @@ import { gallery, serverProblem } from "../api/server.ts";
 import { Announcer } from "../ui/announcer.tsx";
 import { Loading } from "../ui/notice.tsx";
 import { SignIn } from "../views/sign-in/sign-in.tsx";
-import { VIEWS } from "../views/table.ts";
+import { maySee, VIEWS } from "../views/table.ts";
 import { Header } from "./header.tsx";
-import { route } from "./route.ts";
+import { NotAllowed } from "./not-allowed.tsx";
+import { href, replace, route } from "./route.ts";
 import { ServerState } from "./server-state.tsx";
 
 export function App() {
@@ -14,9 +15,15 @@ export function App() {
   const heading = useRef<HTMLElement>(null);
   const locked = serverProblem.value?.way === "sign-in";
   const title = locked ? "Sign in" : view.title;
+  const news = VIEWS.reduce((sum, { unseen }) => sum + (unseen?.value ?? 0), 0);
   useEffect(() => {
-    document.title = `${title} · partlens`;
-  }, [title]);
+    document.title = `${news > 0 ? `(${news}) ` : ""}${title} · partlens`;
+  }, [title, news]);
+  const allowed = maySee(view), first = VIEWS.find((one) => one.listed && maySee(one));
+  useEffect(() => {
+    // Who names no view starts at one that they may see.
+    if (gallery.peek() && !allowed && first && /^(#\/?)?$/.test(location.hash)) replace(href(first.name));
+  }, [allowed, first]);
   const shown = useRef(view.name);
   useEffect(() => {
     // After a change of view, keyboard and screen reader go on from its start.
@@ -28,10 +35,14 @@ export function App() {
       <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); heading.current?.focus(); }}>
         Skip to the content
       </a>
-      <Header current={view.name} />
+      <Header current={locked ? "" : view.within ?? view.name} />
       <ServerState />
       <main id="main" ref={heading} tabIndex={-1} aria-label={title}>
-        {locked ? <SignIn /> : gallery.value ? <view.View key={view.name} /> : <Loading text="Connecting to the server" />}
+        {locked
+          ? <SignIn />
+          : !gallery.value
+            ? <Loading text="Connecting to the server" />
+            : allowed ? <view.View key={view.name} /> : <NotAllowed view={view} />}
       </main>
       <Announcer />
     </>

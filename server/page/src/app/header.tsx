@@ -1,7 +1,8 @@
 import { gallery } from "../api/server.ts";
-import { signIn, token } from "../api/session.ts";
+import { signOut, token } from "../api/session.ts";
 import { Button } from "../ui/button.tsx";
-import { VIEWS } from "../views/table.ts";
+import { counted } from "../views/search/answers/words.ts";
+import { maySee, VIEWS, type ViewRow } from "../views/table.ts";
 import { href } from "./route.ts";
 import { choose, theme, type Theme } from "./theme.ts";
 
@@ -11,24 +12,31 @@ const THEMES: Readonly<Record<Theme, { readonly next: Theme; readonly label: str
   dark: { next: "system", label: "Colours: dark", sign: "☾" },
 };
 
+/** @param current name of the view that is shown; "" for none. */
 export function Header({ current }: { readonly current: string }) {
-  const colours = THEMES[theme.value];
-  const size = gallery.value?.images;
+  const colours = THEMES[theme.value], { images, caller } = gallery.value ?? {};
   return (
     <header class="header">
       <a class="brand" href={href("search")}>partlens</a>
       <nav aria-label="Views">
         <ul class="tabs">
-          {VIEWS.filter((view) => view.listed).map((view) => (
+          {VIEWS.filter((view) => view.listed && maySee(view)).map((view) => (
             <li key={view.name}>
-              <a href={href(view.name)} aria-current={view.name === current ? "page" : undefined}>{view.title}</a>
+              <a href={href(view.name)} aria-current={view.name === current ? "page" : undefined}>{view.title}<New view={view} /></a>
             </li>
           ))}
         </ul>
       </nav>
-      <p class="quiet grow end">{size !== undefined && `${size.toLocaleString()} images`}</p>
+      <p class="quiet grow end">{images !== undefined && counted(Number(images), "image")}</p>
       <Button kind="plain" label={colours.label} onClick={() => choose(colours.next)}>{colours.sign}</Button>
-      {token.value && <Button kind="plain" onClick={() => signIn("")}>Sign out</Button>}
+      {token.value && <Button kind="plain" label={caller ? `Sign out: ${caller.name}` : "Sign out"} onClick={signOut}>Sign out</Button>}
     </header>
   );
+}
+
+/** How much of a view a person has not seen yet. */
+function New({ view }: { readonly view: ViewRow }) {
+  const number = view.unseen?.value ?? 0;
+  if (number === 0) return null;
+  return <>{" "}<span class="new-count">{number > 99 ? "99+" : number}<span class="unseen"> new</span></span></>;
 }

@@ -4,8 +4,10 @@ import { gallery, serverProblem } from "../api/server.ts";
 export function ServerState() {
   const problem = serverProblem.value;
   if (problem && problem.way !== "sign-in") {
+    // A server that is loading is no fault.
+    const calm = problem.reason === "NOT_READY";
     return (
-      <div class="server-state problem" role="status">
+      <div class={calm ? "server-state" : "server-state problem"} role="status">
         <strong>{problem.title}.</strong> {problem.text}
       </div>
     );

@@ -1,14 +1,17 @@
 // Pictures that are dropped or pasted.
 import { useEffect, useState } from "preact/hooks";
-import { addFiles } from "../query/uploads.ts";
 import { announce } from "../ui/announcer.tsx";
 
 function hasFiles(event: DragEvent): boolean {
   return event.dataTransfer?.types.includes("Files") ?? false;
 }
 
-/** Takes pictures that are dropped anywhere or pasted; returns whether some are held over the page now. */
-export function useDroppedPictures(): boolean {
+/**
+ * Takes pictures that are dropped anywhere or pasted; returns whether some are held over the page now.
+ *
+ * @param onFiles takes them; the same function every time.
+ */
+export function useDroppedPictures(onFiles: (files: readonly File[]) => void): boolean {
   const [over, setOver] = useState(false);
   useEffect(() => {
     const onOver = (event: DragEvent) => {
@@ -24,12 +27,12 @@ export function useDroppedPictures(): boolean {
       setOver(false);
       if (!hasFiles(event)) return;
       event.preventDefault();
-      take(event.dataTransfer);
+      take(event.dataTransfer, onFiles);
     };
     const onPaste = (event: ClipboardEvent) => {
       if ((event.clipboardData?.files.length ?? 0) === 0) return;
       event.preventDefault();
-      take(event.clipboardData);
+      take(event.clipboardData, onFiles);
     };
     addEventListener("dragover", onOver);
     addEventListener("dragleave", onLeave);
@@ -41,13 +44,13 @@ export function useDroppedPictures(): boolean {
       removeEventListener("drop", onDrop);
       removeEventListener("paste", onPaste);
     };
-  }, []);
+  }, [onFiles]);
   return over;
 }
 
-function take(data: DataTransfer | null): void {
+function take(data: DataTransfer | null, onFiles: (files: readonly File[]) => void): void {
   const items = [...(data?.items ?? [])].filter((item) => item.kind === "file");
   const files = items.filter((item) => !item.webkitGetAsEntry()?.isDirectory).flatMap((item) => item.getAsFile() ?? []);
-  if (files.length < items.length) announce("Folders are not searched with; drop the pictures in them");
-  addFiles(files);
+  if (files.length < items.length) announce("Folders are skipped; drop the pictures in them");
+  if (files.length > 0) onFiles(files);
 }

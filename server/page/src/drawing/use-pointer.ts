@@ -14,6 +14,9 @@ const MOST_LIVE_PIXELS = 4_000_000;
 // A pointer that moves less than this, in CSS pixels, has clicked.
 const STILL = 4;
 
+// How near to a handle or a line is on it, in CSS pixels.
+const FINGER = 22, MOUSE = 9;
+
 /** A stroke that is drawn as a line until it ends. */
 export interface Stroke {
   readonly points: readonly Point[];
@@ -120,6 +123,14 @@ export function usePointer(state: StageState) {
     onPointerLeave() {
       if (!doing.current) latest.current.setHover(undefined);
     },
+    // Where nothing is to be dragged, a finger scrolls the page; touch-action alone cannot tell the shapes of an SVG apart.
+    onTouchStart(event: TouchEvent) {
+      const [touch] = event.touches, { image, unit } = latest.current;
+      if (!touch) return;
+      const point = imagePoint(event.currentTarget as Element, touch, latest.current);
+      const on = hit(regionsOn(question.peek(), image), point, FINGER * unit, selected.peek());
+      if (event.touches.length > 1 || (on && event.cancelable)) event.preventDefault();
+    },
     onWheel(event: WheelEvent) {
       if (!event.ctrlKey && !event.metaKey) return;
       event.preventDefault();
@@ -130,7 +141,7 @@ export function usePointer(state: StageState) {
 }
 
 /** Where an event is, in pixels of the image. */
-function imagePoint(stage: Element, event: MouseEvent, { view }: StageState): Point {
+function imagePoint(stage: Element, event: { readonly clientX: number; readonly clientY: number }, { view }: StageState): Point {
   const { left, top, width, height } = stage.getBoundingClientRect();
   return {
     x: view.x + ((event.clientX - left) / width) * view.width, y: view.y + ((event.clientY - top) / height) * view.height,
@@ -148,7 +159,7 @@ function give(doing: { current: Doing | undefined }, { setStroke }: StageState):
 
 function begin(event: PointerEvent, start: Point, { image, size, unit, view, frame }: StageState): Doing {
   const asked = question.peek(), canvas = { question: asked, image, size };
-  const slack = (event.pointerType === "touch" ? 22 : 9) * unit;
+  const slack = (event.pointerType === "touch" ? FINGER : MOUSE) * unit;
   const on = hit(regionsOn(asked, image), start, slack, selected.peek());
   const doing: Doing = { start, client: { x: event.clientX, y: event.clientY }, points: [], moved: false, on };
   const isZoomed = zoomOf(view, frame) > 1.001;

@@ -1,8 +1,8 @@
 // Pictures as blob URLs, since an <img> cannot send a token. What was least recently used is let go.
-import { Code, ConnectError } from "@connectrpc/connect";
 import { galleryService } from "../api/clients.ts";
 import { token } from "../api/session.ts";
 import type { ImageRef } from "../query/question.ts";
+import { toImage } from "../query/request.ts";
 
 const MOST_BYTES = 200_000_000;
 
@@ -78,33 +78,31 @@ function localName(ref: ImageRef): string {
  * The picture of an image at about this size: the original where the server can read it, the thumbnail otherwise.
  *
  * @param side longest side, in pixels of the screen; rounded up, so that few sizes are fetched.
+ * @param original whether the original is wanted; false for a gallery image whose thumbnail is enough, or that has no original.
  * @throws ConnectError there is neither.
  */
-export function picture(ref: ImageRef, side: number): Promise<Shown> {
+export function picture(ref: ImageRef, side: number, original = true): Promise<Shown> {
   const local = keptPicture(localName(ref));
   if (local !== undefined) return Promise.resolve({ url: local, reduced: false });
   const rounded = Math.min(2048, 512 * Math.ceil(side / 512));
-  const name = `${ref.kind}:${ref.id}:${rounded}`;
+  const name = `${ref.kind}:${ref.id}:${original ? rounded : 0}`;
   const url = keptPicture(name) ?? keptPicture(`${name}:reduced`);
   if (url !== undefined) return Promise.resolve({ url, reduced: !kept.has(name) });
   let asked = waiting.get(name);
   if (!asked) {
-    asked = fetched(ref, rounded, name).finally(() => waiting.delete(name));
+    asked = fetched(ref, original ? rounded : 0, name).finally(() => waiting.delete(name));
     waiting.set(name, asked);
   }
   return asked;
 }
 
 async function fetched(ref: ImageRef, side: number, name: string): Promise<Shown> {
-  const source = ref.kind === "gallery" ? { case: "galleryId" as const, value: ref.id } : { case: "queryId" as const, value: ref.id };
-  try {
-    const answer = await galleryService.getPicture({ image: { source }, maxSide: side });
-    return { url: keepPicture(name, owned(answer.data), answer.mediaType), reduced: false };
-  } catch (error) {
-    if (ref.kind !== "gallery" || ConnectError.from(error).code !== Code.NotFound) throw error;
+  if (side === 0) {
     const { thumbnail } = await galleryService.getImage({ id: ref.id });
     return { url: keepPicture(`${name}:reduced`, owned(thumbnail)), reduced: true };
   }
+  const { data, mediaType, fromThumbnail } = await galleryService.getPicture({ image: toImage(ref), maxSide: side });
+  return { url: keepPicture(fromThumbnail ? `${name}:reduced` : name, owned(data), mediaType), reduced: fromThumbnail };
 }
 
 /** Bytes of a message, as a Blob takes them. */

@@ -1,7 +1,7 @@
 // Questions as parameters of an address, and back. An address is untrusted: what it does not hold well is left out.
 import { fromText, toText } from "../geometry/mask.ts";
 import type { Point, Region } from "../geometry/region.ts";
-import { NOTHING, type ImageRef, type MarkedRegion, type Question, type Score } from "./question.ts";
+import { NOTHING, type ImageRef, type MarkedRegion, type Question, type Score, type Where } from "./question.ts";
 
 const SCORES: readonly Score[] = ["default", "context", "part", "whole"];
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/;
@@ -14,15 +14,35 @@ export function toParameters(question: Question): URLSearchParams {
   for (const region of regions) parameters.append("region", regionText(region));
   for (const { image } of marks.filter((mark) => !mark.unlike)) parameters.append("like", refText(image));
   for (const { image } of marks.filter((mark) => mark.unlike)) parameters.append("unlike", refText(image));
+  addWhere(parameters, where);
+  if (score !== NOTHING.score) parameters.set("score", score);
+  if (groupBy) parameters.set("group", groupBy);
+  if (!excludeIdentical) parameters.set("identical", "yes");
+  return parameters;
+}
+
+/** Adds the conditions of a filter to parameters. */
+export function addWhere(parameters: URLSearchParams, where: Where): void {
   for (const camera of where.cameras) parameters.append("camera", camera);
   for (const camera of where.excludeCameras) parameters.append("other-camera", camera);
   for (const [name, value] of where.attributes) parameters.append("attribute", `${encodeURIComponent(name)}=${value}`);
   if (where.after) parameters.set("after", where.after);
   if (where.before) parameters.set("before", where.before);
-  if (score !== NOTHING.score) parameters.set("score", score);
-  if (groupBy) parameters.set("group", groupBy);
-  if (!excludeIdentical) parameters.set("identical", "yes");
-  return parameters;
+}
+
+/** The filter of parameters. */
+export function whereOf(parameters: URLSearchParams): Where {
+  const time = (name: string) => TIME.exec(parameters.get(name) ?? "")?.[0] ?? "";
+  return {
+    cameras: parameters.getAll("camera"),
+    excludeCameras: parameters.getAll("other-camera"),
+    after: time("after"),
+    before: time("before"),
+    attributes: new Map(parameters.getAll("attribute").flatMap((text) => {
+      const found = attributeOf(text);
+      return found ? [found] : [];
+    })),
+  };
 }
 
 /** The question of parameters. */
@@ -33,7 +53,6 @@ export function fromParameters(parameters: URLSearchParams): Question {
       return found === undefined ? [] : [found];
     });
   const images = all("image", refOf);
-  const time = (name: string) => TIME.exec(parameters.get(name) ?? "")?.[0] ?? "";
   const mark = (unlike: boolean) => (text: string) => {
     const image = refOf(text);
     return image && { image, unlike };
@@ -42,13 +61,7 @@ export function fromParameters(parameters: URLSearchParams): Question {
     images,
     regions: all("region", regionOf).filter((one) => one.image < images.length),
     marks: [...all("like", mark(false)), ...all("unlike", mark(true))],
-    where: {
-      cameras: parameters.getAll("camera"),
-      excludeCameras: parameters.getAll("other-camera"),
-      after: time("after"),
-      before: time("before"),
-      attributes: new Map(all("attribute", attributeOf)),
-    },
+    where: whereOf(parameters),
     score: SCORES.find((score) => score === parameters.get("score")) ?? NOTHING.score,
     groupBy: parameters.get("group") ?? "",
     excludeIdentical: parameters.get("identical") !== "yes",

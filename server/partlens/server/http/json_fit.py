@@ -3,13 +3,14 @@
 It drops what is not base64 from a picture, and takes "" for a filter.
 """
 
-import re
+import string
 from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
+_ALPHABET = (string.ascii_letters + string.digits + "+/-_").encode()
+_MOST_PADDING = 2
 
 
 def require_fitting(message: Descriptor, value: Any, name: str = "the request") -> None:
@@ -26,10 +27,18 @@ def require_fitting(message: Descriptor, value: Any, name: str = "the request") 
     for field, given in _given(message, value):
         inner = field.message_type
         if field.type == FieldDescriptor.TYPE_BYTES:
-            if isinstance(given, str) and not _BASE64.fullmatch(given):
+            if isinstance(given, str) and not _is_base64(given):
                 raise ValueError(f"{field.json_name} is not base64; encode the bytes with it")
         elif inner is not None and not _has_own_form(inner):
             require_fitting(inner, given, field.json_name)
+
+
+def _is_base64(text: str) -> bool:
+    """Whether a text is base64, of either alphabet and with or without its padding."""
+    plain = text.rstrip("=")
+    # Faster than a regular expression, and pictures are large.
+    left = plain.encode("utf-8", "replace").translate(None, _ALPHABET)
+    return not left and len(text) - len(plain) <= _MOST_PADDING
 
 
 def _given(message: Descriptor, value: dict[str, Any]) -> Iterator[tuple[FieldDescriptor, Any]]:

@@ -17,7 +17,7 @@ from partlens.explainer.model import read_spec
 from partlens.explainer.spec import ModelSpec
 from partlens.explainer.starter import model_folder
 from partlens.server.errors import OpenError
-from partlens.server.opening.places import Cache, private_folder
+from partlens.server.opening.places import Cache, private_folder, remembered_model
 
 USUAL = "facebook/dinov2-small"
 HUB_SECONDS = 4.0
@@ -68,15 +68,17 @@ def given_model(given: str, cache: Cache, say: Say) -> Chosen:
     return _of_hub(found, cache, say)
 
 
-def usual_model(photos: Path, cache: Cache, say: Say) -> Chosen:
+def usual_model(photos: Path, memory: Path, cache: Cache, say: Say) -> Chosen:
     """The model for a source for which none is named: the same as before, if there was one.
 
     DINOv2-small if it can be had, otherwise the starter model.
 
     Args:
+        photos: the source.
+        memory: the file that remembers its model.
         say: prints what is going on.
     """
-    remembered = cache.remembered_model(photos)
+    remembered = remembered_model(memory)
     if remembered is not None and (chosen := _usable(remembered)) is not None:
         return _told(chosen, say) if remembered != model_folder() else _starter(photos, "", say)
     if (chosen := _made(_cached_name(USUAL), cache)) is not None:

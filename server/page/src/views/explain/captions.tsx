@@ -3,7 +3,7 @@ import { sums } from "../../heat/colours.ts";
 import { other, sideName, type Side } from "./explanation.ts";
 import { explained, explanation, rows } from "./pair-store.ts";
 import { current, drawing } from "./pin-sheet.ts";
-import { adds, maps, pinned, pointed, source } from "./shown.ts";
+import { adds, isAwaited, maps, pinned, pointed, source } from "./shown.ts";
 import { cellName, shareOf, signed } from "./words.ts";
 
 export function Caption({ side }: { readonly side: Side }) {
@@ -39,7 +39,7 @@ function withSelected(side: Side): string {
 
 function mapWords(side: Side): string {
   const map = maps[side].value;
-  if (!map) return explanation.value.map === "partial" && source.value?.side === other(side) ? "Fetching this map…" : "";
+  if (!map) return isAwaited(side) ? "Fetching this map…" : "";
   const { red, blue } = sums(map.values), sum = map.sum;
   const parts = `Map: red ${signed(red)}, blue ${signed(blue)}`;
   if (map.constant === undefined) return `${parts}, sum ${signed(sum)}`;

@@ -63,8 +63,8 @@ function Problems() {
       {more && <p class="problem" role="alert"><strong>{more.title}.</strong> {more.text}</p>}
       {bias > 0.5 && explained.value && (
         <p class="explain-warning">
-          <strong>These maps tell only a small part.</strong> {Math.round(100 * bias)}% of what this model says of a picture is bias: the
-          same for every picture, and at no place of it.
+          <strong>These maps tell only a small part.</strong> About {Math.min(99, Math.round(100 * bias))}% of what this model says of a
+          picture is bias: the same for every picture, and at no place of it.
         </p>
       )}
     </>

@@ -49,7 +49,7 @@ export function pointAt({ side, position }: Pointed): Region | undefined {
   return cell && { kind: "point", snap: false, x: cell.x + cell.width / 2, y: cell.y + cell.height / 2 };
 }
 
-/** What partial maps are shown of: what is drawn or dragged, else what is pointed at, else the selected pin. */
+/** What partial maps are shown of: what is drawn or dragged, else what is pointed at, else the selected pin or the first one. */
 export const source = computed<Source | undefined>(() => {
   const at = drawing.value ? undefined : pointed.value;
   if (at) {
@@ -59,7 +59,7 @@ export const source = computed<Source | undefined>(() => {
     shares[at.position] = 1;
     return { side: at.side, region, shares, name: "", point: true };
   }
-  return pinned.value.find(({ index }) => index === current.value.selected);
+  return pinned.value.find(({ index }) => index === current.value.selected) ?? pinned.value[0];
 });
 
 /** A map of one of the images, and what it leaves out. */
@@ -91,6 +91,11 @@ function mapOn(side: Side): SideMap | undefined {
   if (!partial) return undefined;
   const { places, bias: constant } = contribution(pair, from.side, from.shares);
   return { values: partial.values, sum: places, scale: scaleNow.value, constant: bias ? constant : undefined };
+}
+
+/** Whether a map of an image is on its way. */
+export function isAwaited(side: Side): boolean {
+  return explanation.value.map === "partial" && source.value !== undefined && source.value.side !== side && !maps[side].value;
 }
 
 const NO_SCALE: Scale = { strongest: 0, largest: 0 };

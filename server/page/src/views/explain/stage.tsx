@@ -11,7 +11,7 @@ import { sideName, SIDES, type Side } from "./explanation.ts";
 import { explanation } from "./pair-store.ts";
 import { drawing } from "./pin-sheet.ts";
 import { pin, sayCell } from "./pointing.ts";
-import { maps, pointAway, pointed } from "./shown.ts";
+import { isAwaited, maps, pointAway, pointed } from "./shown.ts";
 
 interface Props {
   readonly side: Side;
@@ -40,7 +40,7 @@ export function Stage({ side, imageRef, grid }: Props) {
         event.stopPropagation();
       }}
     >
-      {shown && <img class={map ? "under-heat" : ""} src={shown.url} alt="" draggable={false} />}
+      {shown && <img class={map || isAwaited(side) ? "under-heat" : ""} src={shown.url} alt="" draggable={false} />}
       {!shown && problem && <p class="explain-no-picture">{problem.title}. What the model saw of it is still known.</p>}
       {map && <Heat values={map.values} grid={grid} scale={map.scale} sign={explanation.value.sign} />}
       <Cell side={side} grid={grid} />

@@ -1,13 +1,11 @@
 // A dialog to pick an image of the gallery.
-import { useEffect, useRef, useState } from "preact/hooks";
-import { problemOf, type Problem } from "../../api/problem.ts";
+import { useMemo, useState } from "preact/hooks";
 import type { ImageRef } from "../../query/question.ts";
-import { Button } from "../../ui/button.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { Empty, Loading, ProblemNotice } from "../../ui/notice.tsx";
-import { listThumbnails, type Thumbnail } from "./thumbnails.ts";
+import { More } from "./more.tsx";
+import { usePages } from "./use-pages.ts";
 
-const PAGE = 60;
 // A pause in typing after which an id is looked up.
 const TYPING_MS = 250;
 
@@ -18,7 +16,8 @@ interface Props {
 
 export function Picker({ onPick, onClose }: Props) {
   const [typed, setTyped] = useState("");
-  const { thumbnails, next, pending, problem, more } = usePages(typed.trim());
+  const id = typed.trim();
+  const { thumbnails, next, pending, problem, more } = usePages(useMemo(() => ({ ids: id ? [id] : [], delayMs: id ? TYPING_MS : 0 }), [id]));
   return (
     <Dialog title="Pick from the gallery" wide onClose={onClose}>
       <label class="field">
@@ -45,51 +44,4 @@ export function Picker({ onPick, onClose }: Props) {
       {next && !problem && <More onShown={more} pending={pending} />}
     </Dialog>
   );
-}
-
-/** Fetches more once it comes into view, or is pressed. */
-function More({ onShown, pending }: { readonly onShown: () => void; readonly pending: boolean }) {
-  const place = useRef<HTMLDivElement>(null), latest = useRef(onShown);
-  latest.current = onShown;
-  useEffect(() => {
-    const watched = place.current;
-    if (!watched || pending) return;
-    const observer = new IntersectionObserver(([entry]) => { if (entry?.isIntersecting) latest.current(); }, { rootMargin: "400px" });
-    observer.observe(watched);
-    return () => observer.disconnect();
-  }, [pending]);
-  return <div ref={place} class="row centred"><Button disabled={pending} onClick={onShown}>{pending ? "Fetching more" : "More"}</Button></div>;
-}
-
-interface Pages {
-  readonly id: string;
-  readonly thumbnails: readonly Thumbnail[];
-  readonly next: string;
-  readonly pending: boolean;
-  readonly problem?: Problem | undefined;
-}
-
-function usePages(id: string): Pages & { readonly more: () => void } {
-  const [pages, setPages] = useState<Pages>({ id: "", thumbnails: [], next: "", pending: true });
-  const controller = useRef<AbortController>(undefined);
-  const fetchPage = async (before: Pages) => {
-    controller.current?.abort();
-    const { signal } = (controller.current = new AbortController());
-    setPages({ ...before, pending: true, problem: undefined });
-    try {
-      const page = await listThumbnails({ pageSize: PAGE, pageToken: before.next, ids: before.id ? [before.id] : [] }, signal);
-      if (!signal.aborted) setPages({ ...before, thumbnails: [...before.thumbnails, ...page.thumbnails], next: page.next, pending: false });
-    } catch (error) {
-      const problem = problemOf(error);
-      if (problem && !signal.aborted) setPages({ ...before, pending: false, problem });
-    }
-  };
-  useEffect(() => {
-    const timer = setTimeout(() => void fetchPage({ id, thumbnails: [], next: "", pending: true }), id ? TYPING_MS : 0);
-    return () => {
-      clearTimeout(timer);
-      controller.current?.abort();
-    };
-  }, [id]);
-  return { ...pages, more: () => void fetchPage(pages) };
 }

@@ -1,7 +1,5 @@
 // The search: the query on one side, the answers on the other; below each other on a phone.
 import { useEffect, useRef } from "preact/hooks";
-import { may } from "../../api/server.ts";
-import { signIn } from "../../api/session.ts";
 import { route } from "../../app/route.ts";
 import { Ask } from "../../drawing/ask.tsx";
 import { useDroppedPictures } from "../../drawing/drop.ts";
@@ -9,28 +7,17 @@ import { useShortcuts } from "../../drawing/shortcuts.ts";
 import { Start } from "../../drawing/start.tsx";
 import { hits, startSearching } from "../../query/searching.ts";
 import { followAddress, shown } from "../../query/store.ts";
-import { startKeeping } from "../../query/uploads.ts";
+import { addFiles, startKeeping } from "../../query/uploads.ts";
 import { Button } from "../../ui/button.tsx";
-import { Empty } from "../../ui/notice.tsx";
 import { Answers } from "./answers/answers.tsx";
 
 export function SearchView() {
-  if (may("search")) return <Search />;
-  return (
-    <Empty title="Your token does not allow searching">
-      <p>Ask who runs this server for a token with the scope “search”.</p>
-      <p><Button kind="primary" onClick={() => signIn("")}>Use another token</Button></p>
-    </Empty>
-  );
-}
-
-function Search() {
   const at = route.value;
   useEffect(() => followAddress(), [at]);
   useEffect(() => startSearching(), []);
   useEffect(() => startKeeping(), []);
   useShortcuts();
-  const over = useDroppedPictures();
+  const over = useDroppedPictures(addFiles);
   const query = useRef<HTMLElement>(null), answers = useRef<HTMLElement>(null);
   if (shown.value.images.length === 0) return <Start over={over} />;
   return (

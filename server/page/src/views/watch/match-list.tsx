@@ -9,7 +9,8 @@ import { usePicture } from "../../pictures/use-picture.ts";
 import { boxOf, gridOn, refOfHit, sizeOf } from "../search/answers/hit-parts.ts";
 import { HitPicture } from "../search/answers/hit-picture.tsx";
 import { shortened, timeWords } from "../search/answers/words.ts";
-import { keyOf, matches } from "./matches.ts";
+import { keyOf } from "./inbox.ts";
+import { matches } from "./matches.ts";
 
 const SIDE = 512;
 
@@ -39,7 +40,7 @@ interface Props {
 }
 
 function Matched({ hit, name, scale }: Props) {
-  const { shown } = usePicture(refOfHit(hit), SIDE);
+  const { shown } = usePicture(refOfHit(hit), SIDE, false);
   const grid = useMemo(() => gridOn(hit, hit.map), [hit]);
   const { camera, capturedAt } = hit.image?.metadata ?? {};
   return (

@@ -1,87 +1,131 @@
 // Matches of standing queries, as they arrive. The stream outlives the view, so that none is missed while a person looks elsewhere.
-import { computed, effect, signal } from "@preact/signals";
+import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import { standingService } from "../../api/clients.ts";
 import { problemOf, type Problem } from "../../api/problem.ts";
-import { gallery, may } from "../../api/server.ts";
-import { token } from "../../api/session.ts";
+import { follow, gallery, may, serverProblem } from "../../api/server.ts";
+import { elected, visible } from "../../app/visible.ts";
 import type { WatchMatchesResponse } from "../../gen/partlens/v1/standing_query_service_pb.ts";
+import { announce } from "../../ui/announcer.tsx";
+import { counted } from "../search/answers/words.ts";
+import { Inbox, keyOf } from "./inbox.ts";
+import { marksOf, setMarks, type Marks } from "./marks.ts";
 
 const MOST = 500, RETRY_MS = 3000;
+// Matches are announced together, the first soon, later ones at most this often.
+const SOON_MS = 1500, BETWEEN_MS = 20_000;
 
 /** Whether matches arrive: "off" without the right to watch. */
 export type Watching = "off" | "connecting" | "live" | "lost";
 
 const state = signal<Watching>("off");
-const all = signal<readonly WatchMatchesResponse[]>([]);
 const lost = signal<Problem | undefined>(undefined);
-const seen = signal(0);
-const arrived = signal(0);
+const all = signal<readonly WatchMatchesResponse[]>([]);
+const inbox = new Inbox();
+const caller = computed(() => gallery.value?.caller?.name ?? "");
+const marks = computed<Marks>(() => marksOf(caller.value));
 
 /** The state of the stream. */
 export const watching = computed(() => state.value);
 
-/** Matches of this visit, newest first. */
-export const matches = computed(() => all.value);
+/** Why the stream broke off; undefined while it is there. */
 export const watchProblem = computed(() => lost.value);
 
-/** Number of matches that arrived since the list was last looked at. */
-export const unseen = computed(() => arrived.value - seen.value);
+/** Matches since the list was last cleared, newest first. */
+export const matches = computed(() => all.value);
 
-/** Says that a person has seen all matches so far. */
+/** Number of matches that arrived since the list was last looked at. */
+export const unseen = computed(() => all.value.filter(({ revision }) => revision > marks.value.seen).length);
+
+/** Says that a person has seen all matches so far, now and at their next visit. */
 export function markSeen(): void {
-  seen.value = arrived.peek();
+  if (inbox.newest !== undefined) setMarks(caller.peek(), { ...marks.peek(), seen: inbox.newest });
 }
 
-/** Watches for matches as long as the caller may; a new token starts again. */
+/** Takes all matches from the list, now and at the next visit. */
+export function clearMatches(): void {
+  if (inbox.newest !== undefined) setMarks(caller.peek(), { seen: inbox.newest, cleared: inbox.newest });
+  all.value = [];
+}
+
+/** Takes the matches of a standing query that was deleted from the list. */
+export function dropMatchesOf(query: string): void {
+  all.value = all.peek().filter(({ standingQueryId }) => standingQueryId !== query);
+}
+
+/** Watches for matches as long as the caller may and the server answers. */
 export function startWatching(): void {
-  const allowed = computed(() => (gallery.value && may("search") ? `allowed ${token.value}` : ""));
-  let controller: AbortController | undefined;
+  const wanted = computed(() => (gallery.value && may("search") ? caller.value : undefined));
+  const reachable = computed(() => serverProblem.value === undefined && (visible.value || elected.value));
   effect(() => {
-    controller?.abort();
-    controller = undefined;
-    if (!allowed.value) {
+    if (wanted.value === undefined) {
       state.value = "off";
       return;
     }
-    controller = new AbortController();
-    all.value = [];
-    void watch(controller.signal);
+    if (!reachable.value) {
+      state.value = "lost";
+      return;
+    }
+    const controller = new AbortController();
+    untracked(() => void watch(controller.signal));
+    return () => controller.abort();
   });
 }
 
 async function watch(signal: AbortSignal): Promise<void> {
-  let last: bigint | undefined;
   while (!signal.aborted) {
     state.value = "connecting";
     try {
-      // Of the last revision seen, some matches may be missing.
-      const request = last === undefined ? {} : { afterRevision: last - 1n };
-      const stream = standingService.watchMatches(request, { signal, onHeader: () => (state.value = "live") });
-      for await (const match of stream) {
-        state.value = "live";
-        last = match.revision;
-        add(match);
-      }
+      const after = await position(signal);
+      const stream = standingService.watchMatches(
+        after === undefined ? {} : { afterRevision: after }, { signal, onHeader: () => (state.value = "live") },
+      );
+      for await (const match of stream) add(match);
       lost.value = undefined;
     } catch (error) {
       const problem = problemOf(error);
       if (problem === undefined) return;
       lost.value = problem;
-      if (problem.way === "sign-in") return;
+      if (problem.way === "sign-in") {
+        void follow();
+        return;
+      }
     }
     state.value = "lost";
     await new Promise((done) => setTimeout(done, RETRY_MS));
   }
 }
 
-function add(match: WatchMatchesResponse): void {
-  const before = all.peek();
-  if (before.some((one) => keyOf(one) === keyOf(match))) return;
-  all.value = [match, ...before].slice(0, MOST);
-  arrived.value++;
+/** After which revision to watch, so that no match is missed; undefined if there is nothing to miss yet. */
+async function position(signal: AbortSignal): Promise<bigint | undefined> {
+  // Of the newest revision, some matches may be missing.
+  if (inbox.newest !== undefined) return inbox.newest - 1n;
+  const { cleared } = marks.peek();
+  if (cleared > 0n) return cleared;
+  const { standingQueries } = await standingService.listStandingQueries({}, { signal });
+  const [first, ...others] = standingQueries.map(({ createdRevision }) => createdRevision);
+  return first === undefined ? undefined : others.reduce((least, one) => (one < least ? one : least), first);
 }
 
-/** What tells one match from another. */
-export function keyOf(match: WatchMatchesResponse): string {
-  return `${match.revision} ${match.standingQueryId} ${match.hit?.id}`;
+function add(match: WatchMatchesResponse): void {
+  if (!inbox.take(match.revision, keyOf(match))) return;
+  const { seen, cleared } = marks.peek();
+  batch(() => {
+    // Revisions only grow, except in a gallery that was made anew.
+    if (match.revision <= cleared) setMarks(caller.peek(), { seen: 0n, cleared: 0n });
+    all.value = [match, ...all.peek()].slice(0, MOST);
+  });
+  if (match.revision > seen) tell();
+}
+
+let telling: ReturnType<typeof setTimeout> | undefined;
+let untold = 0, told = 0;
+
+function tell(): void {
+  untold++;
+  telling ??= setTimeout(() => {
+    announce(counted(untold, "new match", "new matches"));
+    untold = 0;
+    told = Date.now();
+    telling = undefined;
+  }, Math.max(SOON_MS, told + BETWEEN_MS - Date.now()));
 }

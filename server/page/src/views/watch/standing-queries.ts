@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import { LatestCall } from "../../api/call.ts";
 import { standingService } from "../../api/clients.ts";
 import { problemOf, type Problem } from "../../api/problem.ts";
+import { dropMatchesOf } from "./matches.ts";
 import type { StandingQuery } from "../../gen/partlens/v1/standing_query_service_pb.ts";
 
 const listing = new LatestCall<readonly StandingQuery[]>();
@@ -22,7 +23,10 @@ export function update(id: string, changed: { name?: string; threshold?: number;
 }
 
 export function remove(id: string): Promise<void> {
-  return change(() => standingService.deleteStandingQuery({ id }));
+  return change(async () => {
+    await standingService.deleteStandingQuery({ id });
+    dropMatchesOf(id);
+  });
 }
 
 async function change(call: () => Promise<unknown>): Promise<void> {

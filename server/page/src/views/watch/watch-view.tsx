@@ -1,9 +1,9 @@
 // Standing queries, and the matches of new images as they arrive.
 import { useEffect } from "preact/hooks";
-import { may } from "../../api/server.ts";
 import { href } from "../../app/route.ts";
-import { Empty, Loading, ProblemNotice } from "../../ui/notice.tsx";
-import { markSeen, matches, unseen, watching, watchProblem, type Watching } from "./matches.ts";
+import { Button } from "../../ui/button.tsx";
+import { Loading, ProblemNotice } from "../../ui/notice.tsx";
+import { clearMatches, markSeen, matches, unseen, watching, watchProblem, type Watching } from "./matches.ts";
 import { MatchList } from "./match-list.tsx";
 import { QueryRow } from "./query-row.tsx";
 import { changeProblem, list, standingQueries } from "./standing-queries.ts";
@@ -14,17 +14,17 @@ export function WatchView() {
   useEffect(() => {
     if (arrived > 0) markSeen();
   }, [arrived]);
-  if (!may("search")) return <Empty title="Not allowed"><p>Your token does not allow searching, so it cannot watch either.</p></Empty>;
   return (
     <div class="watch">
       <section class="stack" aria-labelledby="watch-queries">
         <h1 id="watch-queries">Standing queries</h1>
         <Queries />
       </section>
-      <section class="stack" aria-labelledby="watch-matches">
+      <section class="stack watch-matches" aria-labelledby="watch-matches">
         <div class="row">
           <h2 id="watch-matches" class="grow">New matches</h2>
           <State state={watching.value} />
+          {matches.value.length > 0 && <Button onClick={clearMatches}>Clear the list</Button>}
         </div>
         {matches.value.length > 0 ? <MatchList /> : <p class="quiet">Matches of images that are added from now on appear here.</p>}
       </section>
@@ -56,5 +56,5 @@ const STATES: Readonly<Record<Watching, string>> = {
 
 function State({ state }: { readonly state: Watching }) {
   const problem = state === "lost" ? watchProblem.value : undefined;
-  return <p class={state === "lost" ? "problem" : "quiet"} role="status">{STATES[state]}{problem && ` ${problem.text}`}</p>;
+  return <p class={`watch-state ${state === "lost" ? "problem" : "quiet"}`} role="status">{STATES[state]}{problem && ` ${problem.text}`}</p>;
 }

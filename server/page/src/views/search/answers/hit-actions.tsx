@@ -1,7 +1,5 @@
 // What a person can do with a hit.
-import { useState } from "preact/hooks";
 import { gallery } from "../../../api/server.ts";
-import { problemOf, type Problem } from "../../../api/problem.ts";
 import type { Hit } from "../../../gen/partlens/v1/part_search_service_pb.ts";
 import type { Question } from "../../../query/question.ts";
 import { branch, change, question } from "../../../query/store.ts";
@@ -12,7 +10,7 @@ import { explainHref } from "../../explain/address.ts";
 import { markOn, partOf, withMarkToggled } from "./feedback.ts";
 import { boxOf, refOfHit } from "./hit-parts.ts";
 import { CopyId } from "./copy-id.tsx";
-import { openOriginal } from "./original.ts";
+import { Original } from "./original-button.tsx";
 
 export function HitActions({ hit }: { readonly hit: Hit }) {
   const mark = markOn(question.value, refOfHit(hit));
@@ -56,26 +54,4 @@ function explainLink(asked: Question, hit: Hit): string {
   const box = boxOf(hit);
   const matched = box ? [{ side: "b" as const, region: { kind: "box" as const, ...box } }] : [];
   return explainHref(image, refOfHit(hit), [...regions.map(({ region }) => ({ side: "a" as const, region })), ...matched]);
-}
-
-function Original({ id }: { readonly id: string }) {
-  const [state, setState] = useState<{ readonly pending?: boolean; readonly problem?: Problem | undefined }>({});
-  const open = async () => {
-    setState({ pending: true });
-    try {
-      await openOriginal(id);
-      setState({});
-    } catch (error) {
-      setState({ problem: problemOf(error) });
-    }
-  };
-  if (state.problem) {
-    const gone = state.problem.reason === "PICTURE_UNAVAILABLE";
-    return <span class="hit-problem" role="alert" title={state.problem.text}>{gone ? "No original" : state.problem.title}</span>;
-  }
-  return (
-    <Button kind="plain" disabled={state.pending ?? false} onClick={() => void open()}>
-      <span class="unseen">Open </span>Original <span aria-hidden="true">↗</span>
-    </Button>
-  );
 }

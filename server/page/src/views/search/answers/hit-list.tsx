@@ -4,6 +4,7 @@ import type { Hit } from "../../../gen/partlens/v1/part_search_service_pb.ts";
 import type { Scale } from "../../../heat/colours.ts";
 import { loadMore, more, morePending, moreProblem, searchAgain, searching } from "../../../query/searching.ts";
 import { Button } from "../../../ui/button.tsx";
+import { moveFocus } from "../../../ui/move-focus.ts";
 import { hideBelow, lowest } from "./address-place.ts";
 import { HitCard, HitSkeleton } from "./hit-card.tsx";
 import { hiddenBelow } from "./scores.ts";
@@ -69,19 +70,4 @@ function More({ loaded }: { readonly loaded: number }) {
 
 function loadOn(): void {
   void loadMore();
-}
-
-/** Arrow keys move from a control of one hit to the same control of its neighbours. */
-function moveFocus(event: KeyboardEvent): void {
-  const from = event.target;
-  if (!(from instanceof HTMLElement) || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  const card = from.closest("li"), list = card?.parentElement;
-  if (!card || !list) return;
-  const cards = [...list.children], columns = getComputedStyle(list).gridTemplateColumns.split(" ").length;
-  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
-  const next = step === undefined ? undefined : cards[cards.indexOf(card) + step];
-  if (!next) return;
-  const controls = [...card.querySelectorAll("a, button")], others = next.querySelectorAll<HTMLElement>("a, button");
-  event.preventDefault();
-  (others[controls.indexOf(from)] ?? others[0])?.focus();
 }

@@ -13,14 +13,16 @@ interface Props {
   readonly heat?: { readonly values: ArrayLike<number>; readonly grid: Grid; readonly scale: Scale; readonly sign?: Sign; readonly side?: number } | undefined;
   /** What the picture shows; "" where text next to it says so. */
   readonly words?: string;
+  /** What stands in its place while there is none. */
+  readonly empty?: string;
 }
 
-export function HitPicture({ url, size, box, heat, words = "" }: Props) {
+export function HitPicture({ url, size, box, heat, words = "", empty = "No picture" }: Props) {
   return (
     <div class="frame">
       <div class={heat ? "frame-picture heated" : "frame-picture"} style={{ "--ratio": size.width / size.height }}>
         {url === undefined
-          ? <span class="frame-empty quiet">No picture</span>
+          ? <span class="frame-empty quiet">{empty}</span>
           : <img src={url} alt={words} class={heat ? "under-heat" : ""} draggable={false} />}
         {heat && <Heat {...heat} />}
         {box && <MatchedBox box={box} size={size} />}

@@ -1,6 +1,6 @@
 // What stands in place of hits where there are none: what to do, or why, and a way on.
 import { gallery, indexing, may } from "../../../api/server.ts";
-import { signIn } from "../../../api/session.ts";
+import { signOut } from "../../../api/session.ts";
 import type { Problem } from "../../../api/problem.ts";
 import { href } from "../../../app/route.ts";
 import { EVERYWHERE, type Question } from "../../../query/question.ts";
@@ -72,7 +72,7 @@ interface TroubleProps {
 /** Why a search has failed: in place of hits, or as a line over those of an earlier search, which stay where they are. */
 export function Trouble({ problem, left, hitsStay }: TroubleProps) {
   const again = againWords(left);
-  const signing = problem.way === "sign-in" && <Button kind="primary" onClick={() => signIn("")}>Use another token</Button>;
+  const signing = problem.way === "sign-in" && <Button kind="primary" onClick={signOut}>Use another token</Button>;
   if (!hitsStay) {
     return (
       <ProblemNotice problem={{ ...problem, text: `${problem.text} ${again}`.trimEnd() }} {...(problem.way === "retry" && { onRetry: searchAgain })}>
