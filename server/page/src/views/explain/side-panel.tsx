@@ -12,7 +12,7 @@ import { ChooseImage } from "./choose-image.tsx";
 import { sideName, type Side } from "./explanation.ts";
 import { describe, described, explained, imageProblem, isDescribing, refs } from "./pair-store.ts";
 import { Stage } from "./stage.tsx";
-import { chooseFile, chooseImage, fileOf, refused } from "./uploads.ts";
+import { chooseFile, chooseImage, fileOf, refusedFor } from "./uploads.ts";
 
 export function SidePanel({ side }: { readonly side: Side }) {
   const ref = refs[side].value, [over, setOver] = useState(false);
@@ -44,7 +44,7 @@ export function SidePanel({ side }: { readonly side: Side }) {
 
 /** A picture that could not be sent; what was there before stays. */
 function Refused({ side }: { readonly side: Side }) {
-  const problem = refused[side].value;
+  const problem = refusedFor(side);
   return problem ? <p class="problem" role="alert"><strong>{problem.title}.</strong> {problem.text}</p> : null;
 }
 
