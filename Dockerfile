@@ -9,7 +9,9 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 # Index with the CPU build of PyTorch, a tenth the size of PyPI's; empty to use only PyPI.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ARG FAISS=faiss-cpu
-RUN mkdir -p proto/partlens common/partlens explainer/partlens indexer/partlens server/partlens client/partlens \
+# Nothing is built yet, so the build hook of the page has nothing to do.
+RUN export HATCH_BUILD_NO_HOOKS=true \
+    && mkdir -p proto/partlens common/partlens explainer/partlens indexer/partlens server/partlens client/partlens \
     && python -m venv /opt/partlens \
     && /opt/partlens/bin/pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
         --constraint constraints.txt ".[server,video,bridge,$FAISS]" \

@@ -5,6 +5,7 @@ security policy, which browsers print.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,14 @@ from pathlib import Path
 import pytest
 from browsing import DESKTOP, OpenPage
 from page_server import PageServer, page_server, people
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 CHROMIUM = shutil.which("chromium")
 DEADLINE_MS = 20_000
@@ -42,6 +50,7 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # A container's root has no user namespace for the sandbox.
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        expect.set_options(timeout=DEADLINE_MS)
         yield running
         running.close()
 
@@ -49,7 +58,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def open_page(browser: Browser, served_page: PageServer) -> Iterator[OpenPage]:
     """Opens pages; called with a fragment, such as "#/gallery", and options of the browser's
-    context. `url` names another server, `expect` a part of each error that a test causes."""
+    context. `url` names another server, `expect` is a regular expression for the errors that a test
+    causes."""
     contexts, problems = list[BrowserContext](), list[str]()
 
     def opened(
@@ -61,7 +71,7 @@ def open_page(browser: Browser, served_page: PageServer) -> Iterator[OpenPage]:
         page = context.new_page()
 
         def note(text: str) -> None:
-            if not (expect and expect in text):
+            if not (expect and re.search(expect, text)):
                 problems.append(text)
 
         def on_console(message: ConsoleMessage) -> None:

@@ -260,7 +260,7 @@ class Client:
         *,
         format: ReportFormat = "html",
         title: str = "",
-        top: int = 0,
+        page_size: int = 0,
         where: Filter | None = None,
         score: Score = "default",
         group_by: str = "",
@@ -272,13 +272,12 @@ class Client:
 
         Args:
             title: heading of the report, such as the number of a case.
-            top: number of hits; 0 for the server's default.
-            images, regions, where, score, group_by, marks, exclude_identical, deadline: as in
-                search_regions.
+            images, regions, page_size, where, score, group_by, marks, exclude_identical, deadline:
+                as in search_regions.
         """
         request = encoding.report_search(
             encoding.search(
-                images, regions, where, score, top, "", (), False, group_by, marks,
+                images, regions, where, score, page_size, "", (), False, group_by, marks,
                 exclude_identical,
             ),
             format,

@@ -1,11 +1,13 @@
 """ReportService: what the server writes, limits and refusals."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from made_reports import Page
+from PIL import Image
 from served import Served, picture
 
 from partlens.client import (
@@ -22,7 +24,9 @@ from partlens.client import (
 )
 from partlens.client.report.embedding import read_record
 from partlens.client.report.verification import verified
+from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
+from partlens.v1 import region_pb2 as region_pb
 from partlens.v1 import report_service_pb2 as pb
 
 REGIONS = [QueryRegion(Box(7.5, 5.5, 15, 11)), QueryRegion(Point(5, 5, snap=True), exclude=True)]
@@ -39,7 +43,7 @@ def test_a_search_is_reported_with_the_numbers_of_a_search(
     form: ReportFormat, client: Client, tmp_path: Path
 ) -> None:
     file = client.report_search(
-        [picture(3)], REGIONS, format=form, title="Case 7: <b>", top=4, score="part"
+        [picture(3)], REGIONS, format=form, title="Case 7: <b>", page_size=4, score="part"
     )
     kinds = {"html": "text/html", "pdf": "application/pdf"}
     assert (file.media_type, file.name) == (kinds[form], f"case-7-b.{form}")
@@ -72,6 +76,28 @@ def test_a_pair_is_reported_with_its_regions(client: Client, tmp_path: Path) -> 
     assert [one.digest for one in record.pictures][1] == client.get_image("04")[0].media_digest
 
 
+async def test_a_mask_may_be_a_png(served: Served, tmp_path: Path) -> None:
+    covered = np.zeros((44, 30), np.uint8)
+    covered[11:33, 8:23] = 255
+    out = io.BytesIO()
+    Image.fromarray(covered).save(out, "PNG")
+    png = region_pb.Region(mask=region_pb.Mask(png=out.getvalue()))
+    async with AsyncClient(served.target) as client:
+        request = pb.ReportSearchRequest(
+            search=search_pb.SearchRegionsRequest(
+                images=[image_pb.QueryImage(data=picture(3))],
+                regions=[search_pb.QueryRegion(region=png)],
+            )
+        )
+        answer = await client._ask(client._report.ReportSearch, request, 20)
+        by_box = await client.search_regions([picture(3)], [QueryRegion(Box(8, 11, 15, 22))])
+    (tmp_path / "a.html").write_bytes(answer.report.data)
+    record = read_record(tmp_path / "a.html")
+    scores = [hit.score for hit in record.search.response.hits]
+    np.testing.assert_allclose(scores, [hit.score for hit in by_box.hits], atol=1e-6)
+    assert f"mask of {22 * 15} pixels" in answer.report.data.decode()
+
+
 def test_a_query_id_is_shown_and_embedded(client: Client, tmp_path: Path) -> None:
     answer = client.search_regions([picture(3)], REGIONS)
     file = client.report_search([QueryId(answer.queries[0].id)], REGIONS)
@@ -87,7 +113,7 @@ def test_what_cannot_be_reported_is_named(client: Client) -> None:
     with pytest.raises(RequestError, match="title: 257 characters"):
         client.report_search([picture(3)], REGIONS, title="x" * 257)
     with pytest.raises(RequestError, match=r"search\.page_size"):
-        client.report_search([picture(3)], REGIONS, top=201, format="pdf")
+        client.report_search([picture(3)], REGIONS, page_size=201, format="pdf")
     with pytest.raises(RequestError, match="format must be one of"):
         client.report_search([picture(3)], REGIONS, format="odt")  # type: ignore[arg-type]
 

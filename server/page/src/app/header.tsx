@@ -38,5 +38,5 @@ export function Header({ current }: { readonly current: string }) {
 function New({ view }: { readonly view: ViewRow }) {
   const number = view.unseen?.value ?? 0;
   if (number === 0) return null;
-  return <span class="new-count">{number > 99 ? "99+" : number}<span class="unseen"> new</span></span>;
+  return <>{" "}<span class="new-count">{number > 99 ? "99+" : number}<span class="unseen"> new</span></span></>;
 }

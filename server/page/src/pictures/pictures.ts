@@ -78,24 +78,29 @@ function localName(ref: ImageRef): string {
  * The picture of an image at about this size: the original where the server can read it, the thumbnail otherwise.
  *
  * @param side longest side, in pixels of the screen; rounded up, so that few sizes are fetched.
+ * @param original whether the original is wanted; false for a gallery image whose thumbnail is enough, or that has no original.
  * @throws ConnectError there is neither.
  */
-export function picture(ref: ImageRef, side: number): Promise<Shown> {
+export function picture(ref: ImageRef, side: number, original = true): Promise<Shown> {
   const local = keptPicture(localName(ref));
   if (local !== undefined) return Promise.resolve({ url: local, reduced: false });
   const rounded = Math.min(2048, 512 * Math.ceil(side / 512));
-  const name = `${ref.kind}:${ref.id}:${rounded}`;
+  const name = `${ref.kind}:${ref.id}:${original ? rounded : 0}`;
   const url = keptPicture(name) ?? keptPicture(`${name}:reduced`);
   if (url !== undefined) return Promise.resolve({ url, reduced: !kept.has(name) });
   let asked = waiting.get(name);
   if (!asked) {
-    asked = fetched(ref, rounded, name).finally(() => waiting.delete(name));
+    asked = fetched(ref, original ? rounded : 0, name).finally(() => waiting.delete(name));
     waiting.set(name, asked);
   }
   return asked;
 }
 
 async function fetched(ref: ImageRef, side: number, name: string): Promise<Shown> {
+  if (side === 0) {
+    const { thumbnail } = await galleryService.getImage({ id: ref.id });
+    return { url: keepPicture(`${name}:reduced`, owned(thumbnail)), reduced: true };
+  }
   const { data, mediaType, fromThumbnail } = await galleryService.getPicture({ image: toImage(ref), maxSide: side });
   return { url: keepPicture(fromThumbnail ? `${name}:reduced` : name, owned(data), mediaType), reduced: fromThumbnail };
 }

@@ -4,12 +4,12 @@ import type { ImageRef } from "../query/question.ts";
 import { picture, type Shown } from "./pictures.ts";
 
 /** The picture of an image, once it is there; or why there is none. */
-export function usePicture(ref: ImageRef, side: number): { readonly shown?: Shown; readonly problem?: Problem } {
+export function usePicture(ref: ImageRef, side: number, original = true): { readonly shown?: Shown; readonly problem?: Problem } {
   const [state, setState] = useState<{ readonly key: string; readonly shown?: Shown; readonly problem?: Problem }>({ key: "" });
-  const key = `${ref.kind}:${ref.id}:${side}`;
+  const key = `${ref.kind}:${ref.id}:${side}:${original}`;
   useEffect(() => {
     let current = true;
-    picture(ref, side).then(
+    picture(ref, side, original).then(
       (shown) => current && setState({ key, shown }),
       (error: unknown) => {
         const problem = problemOf(error);

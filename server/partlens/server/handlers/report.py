@@ -1,14 +1,15 @@
 """ReportService: the same search or comparison as PartSearchService, written as a report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 
-from partlens.client import decoding
+from partlens.client import decoding, encoding
 from partlens.client.answers import ActivationMap, ReportFile
 from partlens.client.questions import ReportFormat
 from partlens.client.report.errors import ReportError
 from partlens.client.report.file import MOST_PDF_HITS, Report, to_file
 from partlens.client.report.pair_report import PairReport
+from partlens.client.report.regions import region
 from partlens.client.report.search_report import SearchReport
 from partlens.client.report.sources import now
 from partlens.server.calls import call as calls
@@ -16,6 +17,7 @@ from partlens.server.calls.method import methods_of
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import RequestError, UnknownQueryError
 from partlens.server.handlers.part_search import PartSearchHandlers
+from partlens.server.handlers.region_requests import drawn
 from partlens.server.handlers.report_pictures import pictures
 from partlens.server.host import Host
 from partlens.server.messages.decoding_regions import memory_of_masks
@@ -58,6 +60,7 @@ class ReportHandlers:
         asked = _for_report(request.search, format)
         with inside("search"):
             answered = await self._search.search_regions(asked)
+        await self._unpack(drawn(asked))
         sources = [*asked.images, *(mark.image for mark in asked.marks)]
         places = [(answered.queries[one.image_index], one.region) for one in asked.regions]
         report = SearchReport(
@@ -68,8 +71,7 @@ class ReportHandlers:
             request.title,
             await self._coverage(places),
         )
-        file = await self._written(report, format, [one.region for one in asked.regions])
-        return pb.ReportSearchResponse(report=file)
+        return pb.ReportSearchResponse(report=await self._written(report, format))
 
     async def report_pair(self, request: pb.ReportPairRequest) -> pb.ReportPairResponse:
         """Explains a pair, and returns the explanation as a report."""
@@ -79,6 +81,7 @@ class ReportHandlers:
         asked.ClearField("pairs")
         with inside("pair"):
             answered = await self._search.explain_pair(asked)
+        await self._unpack(one.region for one in asked.regions)
         sides = {search_pb.PAIR_SIDE_RETRIEVED: answered.retrieved}
         places = [(sides.get(one.side, answered.query), one.region) for one in asked.regions]
         report = PairReport(
@@ -89,8 +92,7 @@ class ReportHandlers:
             request.title,
             await self._coverage(places),
         )
-        file = await self._written(report, format, [one.region for one in asked.regions])
-        return pb.ReportPairResponse(report=file)
+        return pb.ReportPairResponse(report=await self._written(report, format))
 
     async def _origin(self, gallery_version: int | None = None) -> ReportOrigin:
         call = calls.current()
@@ -130,19 +132,27 @@ class ReportHandlers:
             return None
         return decoding.activation_map(described.coverage[0])
 
-    async def _written(
-        self, report: Report, format: ReportFormat, regions: Sequence[Region]
-    ) -> pb.ReportFile:
+    async def _unpack(self, regions: Iterable[Region]) -> None:
+        """Turn masks that are PNGs into bits, when there is memory to decode them."""
         masks = [one for one in regions if one.mask.WhichOneof("form") == "png"]
 
+        def unpack(engine: Engine) -> None:
+            for one in masks:
+                engine.require_waiting()
+                one.CopyFrom(encoding.region(region(one)))
+
+        if masks:
+            await self._host.decode(
+                lambda engine: memory_of_masks(masks, engine.limits.image_pixels), unpack
+            )
+
+    async def _written(self, report: Report, format: ReportFormat) -> pb.ReportFile:
         def write(engine: Engine) -> ReportFile:
             return to_file(
                 report, format, seconds=_PDF_SECONDS, require_waiting=engine.require_waiting
             )
 
-        file = await self._host.decode(
-            lambda engine: memory_of_masks(masks, engine.limits.image_pixels), write
-        )
+        file = await self._host.report(write)
         most = self._host.settings.limits.response_bytes
         if len(file.data) + _ENVELOPE_BYTES > most:
             raise ReportError(

@@ -105,9 +105,10 @@ class HttpFront:
             self._server.config.timeout_graceful_shutdown = cast("int", grace)
             self._server.should_exit = True
             await serving
+            # Those that were cut off have been cancelled, and finish what they have begun.
             if cut_off := list(self._server.server_state.tasks):
                 await asyncio.wait(cut_off, timeout=_LAST_WORDS_SECONDS)
-            await end(sweeping, *cut_off)
+            await end(sweeping)
             for connection in list(self._server.server_state.connections):
                 connection.transport.abort()
         self._socket.close()

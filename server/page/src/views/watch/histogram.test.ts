@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bars, matching, suggested } from "./histogram.ts";
+import { bars, matching, rangeOf, suggested } from "./histogram.ts";
 
 test("every score is in one bar", () => {
   for (const scores of [[], [0.5], [1, 1, 1], [-1, 0, 0.25, 2, 2], Array.from({ length: 1000 }, (_, i) => Math.sin(i))]) {
@@ -16,4 +16,13 @@ test("the suggested threshold matches at most about ten of today's images", () =
   assert.ok(matched >= 10 && matched <= 12, `${matched}`);
   assert.equal(matching([0.1234, 0.2], suggested([0.1234, 0.2])), 2);
   assert.equal(suggested([]), 0);
+});
+
+test("the range to choose from lets every image match, and none", () => {
+  for (const scores of [[0.5], [1, 1, 1], [-1.23456, 0, 0.25, 2], Array.from({ length: 1000 }, (_, i) => Math.sin(i))]) {
+    const [low, high] = rangeOf(scores);
+    assert.equal(matching(scores, low), scores.length);
+    assert.equal(matching(scores, high), 0);
+  }
+  assert.deepEqual(rangeOf([]), [-1, 1]);
 });

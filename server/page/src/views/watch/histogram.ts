@@ -31,3 +31,11 @@ export function suggested(scores: readonly number[]): number {
   const place = sorted[Math.min(10, sorted.length) - 1];
   return place === undefined ? 0 : Math.floor(place * 1000) / 1000;
 }
+
+/** Lowest and highest threshold to choose from: below and above every score, in steps of 0.001. */
+export function rangeOf(scores: readonly number[]): readonly [number, number] {
+  const low = scores.reduce((least, score) => Math.min(least, score), Infinity), high = scores.reduce((most, score) => Math.max(most, score), -Infinity);
+  if (low > high) return [-1, 1];
+  const margin = Math.max(0.1 * (high - low), 0.01);
+  return [Math.floor(1000 * (low - margin)) / 1000, Math.ceil(1000 * (high + margin)) / 1000];
+}

@@ -40,7 +40,7 @@ interface Props {
 }
 
 function Matched({ hit, name, scale }: Props) {
-  const { shown } = usePicture(refOfHit(hit), SIDE);
+  const { shown } = usePicture(refOfHit(hit), SIDE, false);
   const grid = useMemo(() => gridOn(hit, hit.map), [hit]);
   const { camera, capturedAt } = hit.image?.metadata ?? {};
   return (

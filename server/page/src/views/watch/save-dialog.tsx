@@ -12,7 +12,7 @@ import { announce } from "../../ui/announcer.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { Loading, ProblemNotice } from "../../ui/notice.tsx";
-import { matching, suggested } from "./histogram.ts";
+import { matching, rangeOf, suggested } from "./histogram.ts";
 import { Histogram } from "./histogram-bars.tsx";
 
 const MOST_SCORES = 1000;
@@ -81,16 +81,15 @@ interface ThresholdProps {
 }
 
 function Threshold({ scores, value, onChange }: ThresholdProps) {
-  const low = Math.min(value, ...scores), high = Math.max(value, ...scores);
-  const margin = Math.max(0.1 * (high - low), 0.01), matched = matching(scores, value);
-  const looked = scores.length === Number(gallery.value?.images) ? "" : ` of the ${scores.length.toLocaleString()} that were looked at`;
+  // The range stays while the threshold moves.
+  const [low, high] = useMemo(() => rangeOf(scores), [scores]);
   return (
     <fieldset class="stack threshold">
       <legend>Lowest score</legend>
-      <Histogram scores={scores} threshold={value} low={low - margin} high={high + margin} />
+      <Histogram scores={scores} threshold={value} low={low} high={high} />
       <div class="row">
         <input
-          class="grow" type="range" min={low - margin} max={high + margin} step={0.001} value={value} aria-label="Lowest score"
+          class="grow" type="range" min={low} max={high} step={0.001} value={value} aria-label="Lowest score"
           onInput={(event) => onChange(Number(event.currentTarget.value))}
         />
         <input
@@ -98,13 +97,16 @@ function Threshold({ scores, value, onChange }: ThresholdProps) {
           onInput={(event) => { if (event.currentTarget.value) onChange(Number(event.currentTarget.value)); }}
         />
       </div>
-      <p>
-        {scores.length === 0
-          ? "There is no image to compare with yet."
-          : `${matched.toLocaleString()} of today's images${looked} would have matched.`}
-      </p>
+      <p role="status">{matchedWords(scores, value)}</p>
     </fieldset>
   );
+}
+
+function matchedWords(scores: readonly number[], threshold: number): string {
+  if (scores.length === 0) return "There is no image to compare with yet.";
+  const matched = matching(scores, threshold);
+  const more = matched === scores.length && matched >= MOST_SCORES ? "At least " : "";
+  return `${more}${matched.toLocaleString()} of today's images would have matched.`;
 }
 
 /** The best scores of today's images: pages without maps or pictures, so that they cost little. */
