@@ -100,7 +100,7 @@ const SHEET: Sheet = {
   redo: () => goTo(redone(presentOf(explanation.peek()))),
   tools: ["select", "box", "polygon", "brush", "snap", "point"],
   home: HOME,
-  invitation: "Point at a picture to see what matches in the other.",
+  invitation: "",
   regionName: (index) => pinName(current.value.pins, index),
 };
 
