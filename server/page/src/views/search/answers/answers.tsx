@@ -8,6 +8,7 @@ import { answered, hits, more, searchAgain, searching } from "../../../query/sea
 import { shown } from "../../../query/store.ts";
 import { announce } from "../../../ui/announcer.tsx";
 import { Dialog } from "../../../ui/dialog.tsx";
+import { useRetry } from "../../../ui/use-retry.ts";
 import { lowest, place } from "./address-place.ts";
 import { Filters } from "./filters.tsx";
 import { heatShown } from "./heat-choice.ts";
@@ -16,7 +17,6 @@ import { NotAsked, NothingFound, Trouble } from "./nothing.tsx";
 import { Toolbar } from "./toolbar.tsx";
 import { useKeptFocus } from "./use-kept-focus.ts";
 import { useMedia } from "./use-media.ts";
-import { useRetry } from "./use-retry.ts";
 import { Why } from "./why.tsx";
 import { counted } from "./words.ts";
 
