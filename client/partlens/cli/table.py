@@ -50,7 +50,7 @@ COMMANDS: Mapping[str, Row] = {
         "partlens.client.cli.health:health",
     ),
     "images": Row(
-        "List the images of a server's gallery.",
+        "List and count the images of a server's gallery, and save their pictures.",
         "partlens.client.cli.gallery_images:images",
     ),
     "index": Row(
@@ -64,6 +64,14 @@ COMMANDS: Mapping[str, Row] = {
     "model": Row(
         "Create and inspect model folders.",
         "partlens.explainer.cli:model",
+    ),
+    "open": Row(
+        "Index the folder PHOTOS, and search it in a browser on this machine, until Ctrl-C.",
+        "partlens.server.opening.cli:open_command",
+    ),
+    "report": Row(
+        "Write reports of searches and comparisons for a case file, and verify them.",
+        "partlens.client.cli.report:report",
     ),
     "search": Row(
         "Find the images that contain the marked parts of the query images.",
@@ -99,6 +107,10 @@ BENCH: Mapping[str, Row] = {
     "index": Row(
         "Compare the speed of indexing with the bare backbone's.",
         "partlens.indexer.bench.indexing:index",
+    ),
+    "page": Row(
+        "Drag a region in a real browser, and measure how soon the results follow.",
+        "partlens.server.bench.page:page",
     ),
     "search": Row(
         "Search a generated gallery by regions, and compare the time of each contender.",
