@@ -9,7 +9,9 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 # Index with the CPU build of PyTorch, a tenth the size of PyPI's; empty to use only PyPI.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ARG FAISS=faiss-cpu
-RUN mkdir -p proto/partlens common/partlens explainer/partlens indexer/partlens server/partlens client/partlens \
+# Nothing is built yet, so the build hook of the page has nothing to do.
+RUN export HATCH_BUILD_NO_HOOKS=true \
+    && mkdir -p proto/partlens common/partlens explainer/partlens indexer/partlens server/partlens client/partlens \
     && python -m venv /opt/partlens \
     && /opt/partlens/bin/pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
         --constraint constraints.txt ".[server,video,bridge,$FAISS]" \
@@ -18,9 +20,9 @@ COPY . .
 RUN /opt/partlens/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.11-slim-bookworm AS runtime
-# What WeasyPrint lays PDF reports out with; a font comes with it.
+# What WeasyPrint writes PDF with, and a font.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 \
+    && apt-get install --yes --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core \
     && rm -rf /var/lib/apt/lists/*
 # A fixed user id, so that files in a volume keep their owner after an upgrade.
 RUN groupadd --gid 10001 partlens \

@@ -16,8 +16,8 @@ from PIL import Image, ImageOps
 from partlens.client import AsyncClient, Box, Filter, Hit, QueryRegion, SearchAnswer, Upload
 from partlens.client import Metadata as UploadMetadata
 from partlens.client.report.overlay import Scale, explained, outlined
-from partlens.client.report.pages import sums
 from partlens.client.report.pictures import shown
+from partlens.client.report.shown import sums
 from partlens.explainer.model import MetricModel
 from partlens.explainer.starter import model_folder
 from partlens.explainer.starter.pictures import Picture, generate

@@ -23,6 +23,7 @@ WORDS = (
     ("with_servers_status(answers)", "answers"),
     ("open_aio_channel", "open_channel"),
     ("several_async", "several"),
+    ("answered_async", "answered"),
     ("async_sending", "sync_sending"),
     ("__aenter__", "__enter__"),
     ("__aexit__", "__exit__"),

@@ -17,7 +17,12 @@ from served import Served, picture
 from partlens.cli.main import main
 from partlens.client import Client
 from partlens.server.calls.status import RULES
-from partlens.v1 import gallery_service_pb2, part_search_service_pb2, standing_query_service_pb2
+from partlens.v1 import (
+    gallery_service_pb2,
+    part_search_service_pb2,
+    report_service_pb2,
+    standing_query_service_pb2,
+)
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -93,7 +98,12 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_every_method_of_the_contract_has_its_heading() -> None:
     headings = re.findall(r"^#+ (.+)$", API, re.MULTILINE)
-    for module in (gallery_service_pb2, part_search_service_pb2, standing_query_service_pb2):
+    for module in (
+        gallery_service_pb2,
+        part_search_service_pb2,
+        report_service_pb2,
+        standing_query_service_pb2,
+    ):
         for service in module.DESCRIPTOR.services_by_name.values():
             assert service.name in headings
             for method in service.methods:

@@ -14,6 +14,7 @@ from partlens.runtime import metrics_port
 from partlens.runtime.config.sections import LimitsSection
 from partlens.runtime.config.table import rows, sections
 from partlens.server.caller.scopes import NEEDED, SCOPES
+from partlens.server.http import front, guard, json_messages
 from partlens.server.limits.holders import share_of
 from partlens.server.pages import kept_views
 from partlens.server.transport.options import options
@@ -83,6 +84,11 @@ def test_every_scope_lists_its_methods() -> None:
         f"| {DEFAULT_LIMITS.max_side:,} pixels |",
         f"| {kept_views.KEPT}, for {kept_views.SECONDS:g} seconds each |",
         f"| {metrics_port.CONNECTIONS}, for {metrics_port.SECONDS:g} seconds each |",
+        f"| {guard.MOST_HEADER_BYTES} bytes |",
+        f"| {json_messages.DEEPEST} |",
+        f"| {json_messages.TOKENS_A_FIELD} times `limits.message_fields` |",
+        f"| {front.JSON_THREADS} |",
+        f"| {front.HANDSHAKE_SECONDS:g} seconds |",
         f"| {trial.SECONDS:g} seconds and 4 GiB",
         f"| {manifest.MAX_IMAGES:,} images |",
     ],

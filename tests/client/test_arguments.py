@@ -138,6 +138,8 @@ HOSTILE: dict[str, list[Any]] = {
     "page_token": NOT_TEXTS,
     "group_by": NOT_TEXTS,
     "name": NOT_TEXTS,
+    "title": NOT_TEXTS,
+    "format": ["odt", None, 5, ["html"]],
     "id": NOT_TEXTS,
     "ids": NOT_LISTS_OF_TEXTS,
     "where": NOT_FILTERS,
@@ -184,7 +186,8 @@ IMAGES: dict[str, Any] = {
 def methods() -> Iterator[tuple[str, list[str]]]:
     for name, method in inspect.getmembers(Client, inspect.isfunction):
         parameters = list(inspect.signature(method).parameters)[1:]
-        if not name.startswith("_") and parameters:
+        # The methods that send a message are not for what a person writes.
+        if not name.startswith(("_", "send_")) and parameters:
             yield name, parameters
 
 

@@ -1,6 +1,5 @@
 """`partlens search` and `partlens explain` against a real server, and what they write."""
 
-import base64
 import io
 import json
 import os
@@ -10,7 +9,6 @@ import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from made_reports import Page, search_page
 from numpy.typing import NDArray
 from PIL import Image
 from served import Served, picture, serving
@@ -29,7 +28,6 @@ from partlens.client.answers import ActivationMap, GalleryImage, Hit, Query, Sea
 from partlens.client.cli.arguments import warn_of_bias
 from partlens.client.questions import QueryRegion
 from partlens.client.report.overlay import NEGATIVE, POSITIVE, Scale, colours, upsample
-from partlens.client.report.pages import search_page
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box, Mask, Point, Polygon
 from partlens.common.registration import Axis, Registration
@@ -57,28 +55,6 @@ def partlens(served: Served | None, *arguments: object) -> Result:
     return CliRunner().invoke(main, [*(str(argument) for argument in arguments), *server])
 
 
-class Page(HTMLParser):
-    """Collects what a page refers to."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.links: list[str] = []
-        self.pictures: list[Image.Image] = []
-        self.without_text = 0
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        assert tag != "script"
-        if tag == "img":
-            self.without_text += not given.get("alt")
-            kind, _, data = (given["src"] or "").partition(",")
-            assert kind == "data:image/jpeg;base64"
-            self.pictures.append(Image.open(io.BytesIO(base64.b64decode(data))))
-        elif given.get("src") or given.get("href"):
-            self.links.append(str(given))
-
-
 def test_search_prints_a_table_json_and_a_page(served: Served, query: Path, tmp_path: Path) -> None:
     region = ("--region", "7.5,5.5,15,11", "--exclude", "0,0,8,8", "--top", 5)
     table = partlens(served, "search", query, *region)
@@ -97,15 +73,15 @@ def test_search_prints_a_table_json_and_a_page(served: Served, query: Path, tmp_
     )
     for hit in found["hits"]:
         assert f"<td>{hit['score']:.4f}</td>" in page.read_text()
-    assert "Query: query &lt;&amp;&gt;.png" in page.read_text()
+    assert 'Query: <bdi class="name">query &lt;&amp;&gt;.png</bdi>' in page.read_text()
 
 
 def test_a_report_of_a_pair_names_both_images(served: Served, query: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     result = partlens(served, "explain", query, "--gallery-id", "01", "--report", page)
     assert result.exit_code == 0, result.output
-    assert "<b>Query</b>: query &lt;&amp;&gt;.png" in page.read_text()
-    assert "<b>Retrieved</b>: 01" in page.read_text()
+    assert '<h3>Query: <bdi class="name">query &lt;&amp;&gt;.png</bdi>' in page.read_text()
+    assert '<h3>Retrieved: <bdi class="name">01</bdi>' in page.read_text()
 
 
 def test_a_name_that_is_not_utf8_can_be_reported(served: Served, tmp_path: Path) -> None:
@@ -113,7 +89,7 @@ def test_a_name_that_is_not_utf8_can_be_reported(served: Served, tmp_path: Path)
     file.write_bytes(picture(3))
     result = partlens(served, "search", file, "--region", "7,5,15,11", "--report", page)
     assert result.exit_code == 0, result.output
-    assert "Query: caf\ufffd.png" in page.read_text()
+    assert "caf\ufffd.png" in page.read_text()
 
 
 def test_a_search_without_hits_says_why(served: Served, query: Path) -> None:

@@ -1,10 +1,8 @@
 """Feedback, snapping, whole and identical pictures, from the command line to a real server."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import grpc
 import pytest
 from click.testing import CliRunner, Result
 from served import Served, picture
@@ -15,20 +13,12 @@ from partlens.client import (
     Client,
     GalleryImageId,
     Mark,
-    PairSelection,
     Point,
     QueryRegion,
-    ServerError,
     Whole,
 )
 from partlens.client.cli.marks import MarkType
 from partlens.client.questions import QueryImage
-from partlens.v1 import image_pb2 as image_pb
-from partlens.v1 import part_search_service_pb2 as pb
-from partlens.v1.part_search_service_pb2_grpc import (
-    PartSearchServiceServicer,
-    add_PartSearchServiceServicer_to_server,
-)
 
 BOX = Box(3, 5, 12, 20)
 
@@ -111,41 +101,3 @@ def test_a_standing_query_takes_marks(served: Served, query: Path) -> None:
     with Client(served.target) as client:
         (one,) = [one for one in client.list_standing_queries() if one.id == made.stdout.strip()]
         client.delete_standing_query(one.id)
-
-
-def test_a_server_that_ignores_marks_or_pairs_is_an_error() -> None:
-    """An earlier server answers as if there were none."""
-    server = grpc.server(ThreadPoolExecutor(1))
-    add_PartSearchServiceServicer_to_server(_Earlier(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    try:
-        with Client(f"127.0.0.1:{port}", deadline=20) as client:
-            marks = [Mark(GalleryImageId("03"))]
-            assert client.search_regions([b"picture"], [QueryRegion(BOX)]).hits == []
-            with pytest.raises(ServerError, match="too old for marks"):
-                client.search_regions([b"picture"], [QueryRegion(BOX)], marks=marks)
-            assert client.explain_pair(b"a", b"b").pairs is None
-            with pytest.raises(ServerError, match="too old for pairs of positions"):
-                client.explain_pair(b"a", b"b", pairs=PairSelection())
-    finally:
-        server.stop(0).wait(20)
-
-
-class _Earlier(PartSearchServiceServicer):
-    def SearchRegions(
-        self, request: pb.SearchRegionsRequest, context: grpc.ServicerContext
-    ) -> pb.SearchRegionsResponse:
-        return pb.SearchRegionsResponse(gallery_version=1)
-
-    def ExplainPair(
-        self, request: pb.ExplainPairRequest, context: grpc.ServicerContext
-    ) -> pb.ExplainPairResponse:
-        map, query = (
-            image_pb.ActivationMap(rows=1, cols=1, values=[0]),
-            image_pb.DescribedQuery(rows=1, cols=1),
-        )
-        return pb.ExplainPairResponse(
-            query_map=map, query_map_with_bias=map, retrieved_map=map, retrieved_map_with_bias=map,
-            query=query, retrieved=query,
-        )  # fmt: skip

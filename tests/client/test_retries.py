@@ -27,6 +27,7 @@ from partlens.v1 import (
     gallery_service_pb2,
     image_pb2,
     part_search_service_pb2,
+    report_service_pb2,
     standing_query_service_pb2,
 )
 
@@ -39,6 +40,8 @@ READING: dict[str, Call] = {
     "SearchRegions": lambda client: client.search_regions([IMAGE], REGIONS),
     "ExplainPair": lambda client: client.explain_pair(IMAGE, IMAGE),
     "DescribeQuery": lambda client: client.describe_query(IMAGE),
+    "ReportSearch": lambda client: client.report_search([IMAGE], REGIONS),
+    "ReportPair": lambda client: client.report_pair(IMAGE, IMAGE),
     "GetImage": lambda client: client.get_image("a"),
     "GetPicture": lambda client: client.get_picture(IMAGE),
     "GetFacets": lambda client: client.get_facets(),
@@ -72,7 +75,12 @@ ANSWERS = {
 }
 SERVICES = [
     service
-    for module in (part_search_service_pb2, gallery_service_pb2, standing_query_service_pb2)
+    for module in (
+        part_search_service_pb2,
+        gallery_service_pb2,
+        report_service_pb2,
+        standing_query_service_pb2,
+    )
     for service in module.DESCRIPTOR.services_by_name.values()
 ]
 
@@ -159,7 +167,9 @@ BOTH = pytest.mark.parametrize("ask", [ask, ask_in_asyncio], ids=["blocking", "a
 def test_every_read_of_the_contract_is_asked_again_and_nothing_else() -> None:
     known = {(service.full_name, method.name) for service in SERVICES for method in service.methods}
     reads = {
-        one for one in known if one[1].startswith(("Search", "Explain", "Describe", "Get", "List"))
+        one
+        for one in known
+        if one[1].startswith(("Search", "Explain", "Describe", "Report", "Get", "List"))
     }
     assert set(READS) == reads and len(READS) == len(reads)
     assert {name for _, name in known} | {"Check"} == {*READING, *ONCE}

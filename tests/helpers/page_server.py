@@ -2,20 +2,16 @@
 
 import csv
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from click.testing import CliRunner
-from playwright.sync_api import Page
 from server_process import START, ServerProcess, server_process
 
 from partlens.cli.main import main
 from partlens.explainer.starter import model_folder
-
-OpenPage = Callable[..., Page]
-"""Opens a page; see the fixture open_page."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from page_server import OpenPage, PageServer, page_server, people
+from browsing import DESKTOP, OpenPage
+from page_server import PageServer, page_server, people
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -23,7 +24,6 @@ from playwright.sync_api import (
 
 CHROMIUM = shutil.which("chromium")
 DEADLINE_MS = 20_000
-DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 
 
 @pytest.fixture(scope="package")

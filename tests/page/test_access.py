@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from page_server import OpenPage, PageServer, page_server, run
+from browsing import OpenPage
+from page_server import PageServer, page_server, run
 from playwright.sync_api import Page, expect
 
 UNAUTHORISED = "401"

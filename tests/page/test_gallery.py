@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from page_server import OpenPage, PageServer
+from browsing import OpenPage
+from page_server import PageServer
 from playwright.sync_api import Locator, Page, expect
 
 from partlens.client import Client, Metadata, Upload

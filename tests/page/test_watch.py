@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from page_server import OpenPage, PageServer, page_server, people
+from browsing import OpenPage
+from page_server import PageServer, page_server, people
 from playwright.sync_api import Locator, Page, expect
 
 from partlens.client import Box, Client, GalleryImageId, Metadata, QueryRegion, Upload

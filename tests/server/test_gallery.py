@@ -149,6 +149,9 @@ async def test_the_progress_of_indexing_is_what_was_reported_last(
             answer = await state(running)
             assert answer.HasField("indexing")
             assert answer.indexing == pb.Indexing(**asdict(progress))
+        # As of a file whose name is not UTF-8.
+        report.now = IndexingProgress(1, 9, finished=True, problem="caf\udce9.jpg")
+        assert (await state(running)).indexing.problem.startswith("caf")
 
 
 async def test_searches_add_up_while_images_come_and_go(filled: Running) -> None:

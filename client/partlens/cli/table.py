@@ -69,12 +69,16 @@ COMMANDS: Mapping[str, Row] = {
         "Index the folder PHOTOS, and search it in a browser on this machine, until Ctrl-C.",
         "partlens.server.opening.cli:open_command",
     ),
+    "report": Row(
+        "Write reports of searches and comparisons for a case file, and verify them.",
+        "partlens.client.cli.report:report",
+    ),
     "search": Row(
         "Find the images that contain the marked parts of the query images.",
         "partlens.client.cli.search:search",
     ),
     "serve": Row(
-        "Serve region searches over gRPC until SIGINT or SIGTERM.",
+        "Serve region searches over gRPC, and with --http in browsers, until SIGINT or SIGTERM.",
         "partlens.server.cli:serve",
     ),
     "setup": Row(
@@ -103,6 +107,10 @@ BENCH: Mapping[str, Row] = {
     "index": Row(
         "Compare the speed of indexing with the bare backbone's.",
         "partlens.indexer.bench.indexing:index",
+    ),
+    "page": Row(
+        "Drag a region in a real browser, and measure how soon the results follow.",
+        "partlens.server.bench.page:page",
     ),
     "search": Row(
         "Search a generated gallery by regions, and compare the time of each contender.",

@@ -84,10 +84,12 @@ class Picture:
     Attributes:
         media_type: such as "image/jpeg"; "application/octet-stream" for an original that browsers
             do not show.
+        from_thumbnail: whether it shows the thumbnail, as the server cannot read the original.
     """
 
     data: bytes
     media_type: str
+    from_thumbnail: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,7 @@ class SearchAnswer:
     Attributes:
         queries: the query images.
         marks: the image of each mark.
+        request_id: id of the call in the server's log and audit log.
     """
 
     hits: Sequence[Hit]
@@ -170,6 +173,7 @@ class SearchAnswer:
     queries: Sequence[Query]
     gallery_version: int
     marks: Sequence[Query] = ()
+    request_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -240,6 +244,7 @@ class PairAnswer:
     query: Query
     retrieved: Query
     pairs: PairMatrix | None = None
+    request_id: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,6 +254,21 @@ class DescribeAnswer:
     query: Query
     coverage: Sequence[ActivationMap]
     model_digest: str
+
+
+@dataclass(frozen=True)
+class ReportFile:
+    """A report.
+
+    Attributes:
+        data: content of the file.
+        media_type: "text/html" or "application/pdf".
+        name: suggested name of the file.
+    """
+
+    data: bytes
+    media_type: str
+    name: str
 
 
 @dataclass(frozen=True)

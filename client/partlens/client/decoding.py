@@ -23,6 +23,7 @@ from partlens.client.answers import (
     PartialMap,
     Picture,
     Query,
+    ReportFile,
     SearchAnswer,
     SimilarityTerms,
     UpsertAnswer,
@@ -36,6 +37,7 @@ from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import region_pb2 as region_pb
+from partlens.v1 import report_service_pb2 as report_pb
 
 _MOST_CELLS = 65_536
 """Most rows or columns of a map: the length of an axis is allocated before its values are seen."""
@@ -110,6 +112,11 @@ def describe(message: search_pb.DescribeQueryResponse) -> DescribeAnswer:
     return DescribeAnswer(query(message.query), coverage, message.model_digest)
 
 
+def report(message: report_pb.ReportFile) -> ReportFile:
+    """A report."""
+    return ReportFile(message.data, message.media_type, message.name)
+
+
 def upsert(message: gallery_pb.UpsertImagesResponse) -> UpsertAnswer:
     """Result of uploading one image."""
     return UpsertAnswer(
@@ -168,7 +175,7 @@ def committed(id: str, message: gallery_pb.UpsertCommitted) -> UpsertAnswer:
 
 def picture(message: gallery_pb.GetPictureResponse) -> Picture:
     """An encoded picture."""
-    return Picture(message.data, message.media_type)
+    return Picture(message.data, message.media_type, message.from_thumbnail)
 
 
 def facets(message: gallery_pb.GetFacetsResponse) -> Facets:

@@ -17,6 +17,7 @@ from partlens.client.questions import (
     QueryId,
     QueryImage,
     QueryRegion,
+    ReportFormat,
     Score,
     Upload,
 )
@@ -27,6 +28,7 @@ from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import region_pb2 as region_pb
+from partlens.v1 import report_service_pb2 as report_pb
 
 SCORES = {
     "default": search_pb.SCORE_KIND_DEFAULT,
@@ -40,6 +42,7 @@ MAPS = {
     "overall": search_pb.MAP_KIND_OVERALL,
     "regions": search_pb.MAP_KIND_REGIONS,
 }
+FORMATS = {"html": report_pb.REPORT_FORMAT_HTML, "pdf": report_pb.REPORT_FORMAT_PDF}
 SIDES = {"query": search_pb.PAIR_SIDE_QUERY, "retrieved": search_pb.PAIR_SIDE_RETRIEVED}
 
 
@@ -143,6 +146,28 @@ def describe(image: QueryImage, regions: Sequence[Region]) -> search_pb.Describe
     """An image to describe."""
     return search_pb.DescribeQueryRequest(
         image=query_image(image), regions=_regions("regions", regions)
+    )
+
+
+def report_search(
+    search: search_pb.SearchRegionsRequest, format: ReportFormat, title: str
+) -> report_pb.ReportSearchRequest:
+    """A search to report."""
+    return report_pb.ReportSearchRequest(
+        search=search,
+        format=FORMATS[checks.choice("format", format, FORMATS)],
+        title=checks.text("title", title),
+    )
+
+
+def report_pair(
+    pair: search_pb.ExplainPairRequest, format: ReportFormat, title: str
+) -> report_pb.ReportPairRequest:
+    """A pair to report."""
+    return report_pb.ReportPairRequest(
+        pair=pair,
+        format=FORMATS[checks.choice("format", format, FORMATS)],
+        title=checks.text("title", title),
     )
 
 

@@ -11,6 +11,7 @@ Score = Literal["default", "context", "whole", "part"]
 """Score that ranks hits. "default" is the best measured so far, currently "context": PART plus how
 similar the whole image is to the region with its surroundings."""
 MapKind = Literal["none", "score", "overall", "regions"]
+ReportFormat = Literal["html", "pdf"]
 Side = Literal["query", "retrieved"]
 
 

@@ -12,8 +12,8 @@ import json
 
 from partlens.client.channel import Options
 
-_SEARCH, _GALLERY, _STANDING = (
-    f"partlens.v1.{name}Service" for name in ("PartSearch", "Gallery", "StandingQuery")
+_SEARCH, _GALLERY, _STANDING, _REPORT = (
+    f"partlens.v1.{name}Service" for name in ("PartSearch", "Gallery", "StandingQuery", "Report")
 )
 READS = (
     (_SEARCH, "SearchRegions"),
@@ -25,6 +25,8 @@ READS = (
     (_GALLERY, "ListImages"),
     (_GALLERY, "GetGallery"),
     (_STANDING, "ListStandingQueries"),
+    (_REPORT, "ReportSearch"),
+    (_REPORT, "ReportPair"),
 )
 """(service, method). Health is left out: a check asks whether the server answers now."""
 

@@ -21,6 +21,7 @@ from partlens.client.answers import (
     GalleryImage,
     PairAnswer,
     Picture,
+    ReportFile,
     SearchAnswer,
     UpsertAnswer,
 )
@@ -48,9 +49,11 @@ from partlens.client.questions import (
     QueryId,
     QueryImage,
     QueryRegion,
+    ReportFormat,
     Score,
     Upload,
 )
+from partlens.client.request_ids import answered
 from partlens.client.retries import READ_RETRIES
 from partlens.client.rpc_errors import from_rpc
 from partlens.client.standing import StandingMatch, StandingQuery
@@ -58,9 +61,11 @@ from partlens.client.sync_sending import Sending
 from partlens.common.filters import Filter
 from partlens.common.regions import Region
 from partlens.v1 import gallery_service_pb2 as gallery_pb
+from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import standing_query_service_pb2 as standing_pb
 from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
 from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceStub
+from partlens.v1.report_service_pb2_grpc import ReportServiceStub
 from partlens.v1.standing_query_service_pb2_grpc import StandingQueryServiceStub
 
 
@@ -94,6 +99,7 @@ class Client:
         self._search = PartSearchServiceStub(self._channel)
         self._gallery = GalleryServiceStub(self._channel)
         self._standing = StandingQueryServiceStub(self._channel)
+        self._report = ReportServiceStub(self._channel)
         self._health = HealthStub(self._channel)
 
     def __enter__(self) -> "Client":
@@ -148,10 +154,18 @@ class Client:
             images, regions, where, score, page_size, page_token, maps, thumbnails, group_by,
             marks, exclude_identical,
         )  # fmt: skip
-        response = self._ask(self._search.SearchRegions, request, deadline)
+        return self.send_search(request, deadline=deadline)
+
+    def send_search(
+        self, request: search_pb.SearchRegionsRequest, *, deadline: float | None = None
+    ) -> SearchAnswer:
+        """Send a search that exists as a message, such as that of a report."""
+        response, id = self._ask_with_id(self._search.SearchRegions, request, deadline)
         if len(response.marks) != len(request.marks):
             raise self._too_old("marks")
-        return decoding.search(response)
+        if request.filter.ids and not {hit.id for hit in response.hits} <= set(request.filter.ids):
+            raise self._too_old("ids in a filter")
+        return replace(decoding.search(response), request_id=id)
 
     def search_pages(
         self,
@@ -228,10 +242,71 @@ class Client:
                 any region follows from them without another call.
         """
         request = encoding.pair(query, retrieved, query_regions, retrieved_regions, pairs)
-        response = self._ask(self._search.ExplainPair, request, deadline)
+        return self.send_pair(request, deadline=deadline)
+
+    def send_pair(
+        self, request: search_pb.ExplainPairRequest, *, deadline: float | None = None
+    ) -> PairAnswer:
+        """Send a pair that exists as a message, such as that of a report."""
+        response, id = self._ask_with_id(self._search.ExplainPair, request, deadline)
         if request.HasField("pairs") and not response.HasField("pairs"):
             raise self._too_old("pairs of positions")
-        return decoding.pair(response)
+        return replace(decoding.pair(response), request_id=id)
+
+    def report_search(
+        self,
+        images: Sequence[QueryImage],
+        regions: Sequence[QueryRegion],
+        *,
+        format: ReportFormat = "html",
+        title: str = "",
+        page_size: int = 0,
+        where: Filter | None = None,
+        score: Score = "default",
+        group_by: str = "",
+        marks: Sequence[Mark] = (),
+        exclude_identical: bool = False,
+        deadline: float | None = None,
+    ) -> ReportFile:
+        """Search, and return the best hits as a report that the server writes.
+
+        Args:
+            title: heading of the report, such as the number of a case.
+            images, regions, page_size, where, score, group_by, marks, exclude_identical, deadline:
+                as in search_regions.
+        """
+        request = encoding.report_search(
+            encoding.search(
+                images, regions, where, score, page_size, "", (), False, group_by, marks,
+                exclude_identical,
+            ),
+            format,
+            title,
+        )  # fmt: skip
+        response = self._ask(self._report.ReportSearch, request, deadline)
+        return decoding.report(response.report)
+
+    def report_pair(
+        self,
+        query: QueryImage,
+        retrieved: QueryImage,
+        *,
+        format: ReportFormat = "html",
+        title: str = "",
+        query_regions: Sequence[Region] = (),
+        retrieved_regions: Sequence[Region] = (),
+        deadline: float | None = None,
+    ) -> ReportFile:
+        """Explain a pair, and return the explanation as a report that the server writes.
+
+        Args:
+            title: heading of the report, such as the number of a case.
+            query, retrieved, query_regions, retrieved_regions, deadline: as in explain_pair.
+        """
+        pair = encoding.pair(query, retrieved, query_regions, retrieved_regions)
+        request = encoding.report_pair(pair, format, title)
+        response = self._ask(self._report.ReportPair, request, deadline)
+        return decoding.report(response.report)
 
     def describe_query(
         self,
@@ -302,12 +377,13 @@ class Client:
         """Return the original of a gallery image, or the picture of an earlier query image.
 
         Args:
-            max_side: longest side of a JPEG, in pixels; it is never enlarged. 0 for the original
-                file, byte for byte.
+            max_side: longest side of a JPEG, in pixels; it is never enlarged. It shows the
+                thumbnail if the server cannot read the original. 0 for the original file, byte for
+                byte.
 
         Raises:
-            NotFoundError: with reason PICTURE_UNAVAILABLE if the server cannot read the original,
-                or no longer keeps the picture.
+            NotFoundError: with reason PICTURE_UNAVAILABLE if the server cannot read the original
+                file, or no longer keeps the picture.
         """
         request = encoding.get_picture(image, max_side)
         return decoding.picture(self._ask(self._gallery.GetPicture, request, deadline))
@@ -338,6 +414,11 @@ class Client:
             where: which images to list; None for all.
             thumbnails: whether to return each image's thumbnail.
         """
+        if encoding.list_images(page_size, "", where, thumbnails).filter.ByteSize():
+            # A server that ignores the filter would list images that do not pass.
+            gallery = self.get_gallery(deadline=deadline)
+            if not gallery.server_version:
+                raise self._too_old("the filter of a list")
         token = ""
         while True:
             request = encoding.list_images(page_size, token, where, thumbnails)
@@ -499,17 +580,24 @@ class Client:
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     def _ask(self, method: Any, request: Message, deadline: float | None) -> Any:
-        with self._errors():
-            return method(request, timeout=self._within(deadline), metadata=self._metadata)
+        response, _ = self._ask_with_id(method, request, deadline)
+        return response
 
-    def _too_old(self, what: str) -> ServerError:
-        return ServerError(
-            f"the server at {self._route} is too old for {what}, and ignored them",
-            grpc.StatusCode.UNIMPLEMENTED,
-        )
+    def _ask_with_id(
+        self, method: Any, request: Message, deadline: float | None
+    ) -> tuple[Any, str]:
+        with self._errors():
+            return answered(method, request, self._within(deadline), self._metadata)
 
     def _within(self, deadline: float | None) -> float:
         return self.deadline if deadline is None else checks.seconds("deadline", deadline)
+
+    def _too_old(self, for_what: str) -> ServerError:
+        return ServerError(
+            f"the server at {self._route} is too old for {for_what}, and would ignore it: update"
+            " the server",
+            grpc.StatusCode.UNIMPLEMENTED,
+        )
 
     def _upserted(self, sending: Sending, timeout: float | None) -> Iterator[UpsertAnswer]:
         with self._errors():

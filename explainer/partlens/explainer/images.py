@@ -24,6 +24,7 @@ def decode(
     data: bytes,
     limits: ImageLimits = DEFAULT_LIMITS,
     require_waiting: RequireWaiting = wait_always,
+    least_side: int = 0,
 ) -> NDArray[np.uint8]:
     """Decode an image to upright pixels, uint8 sRGB [height, width, 3].
 
@@ -33,7 +34,7 @@ def decode(
         ImageError: empty, not an image, of another format, damaged or over the limits.
     """
     try:
-        return pictures.decode(data, limits, require_waiting)
+        return pictures.decode(data, limits, require_waiting, least_side)
     except PictureError as error:
         raise ImageError(str(error)) from error
 

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from partlens.v1 import image_pb2 as partlens_dot_v1_dot_image__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!partlens/v1/gallery_service.proto\x12\x0bpartlens.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17partlens/v1/image.proto\"j\n\x13UpsertImagesRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12,\n\x08metadata\x18\x04 \x01(\x0b\x32\x1a.partlens.v1.ImageMetadata\"\x9d\x01\n\x14UpsertImagesResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x31\n\tcommitted\x18\x03 \x01(\x0b\x32\x1c.partlens.v1.UpsertCommittedH\x00\x12-\n\x07refused\x18\x04 \x01(\x0b\x32\x1a.partlens.v1.UpsertRefusedH\x00\x42\x08\n\x06result\"[\n\x0fUpsertCommitted\x12\x17\n\x0fgallery_version\x18\x01 \x01(\x04\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x10\n\x08replaced\x18\x04 \x01(\x08\"0\n\rUpsertRefused\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"i\n\x12UpsertImageRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12,\n\x08metadata\x18\x04 \x01(\x0b\x32\x1a.partlens.v1.ImageMetadata\"F\n\x13UpsertImageResponse\x12/\n\tcommitted\x18\x01 \x01(\x0b\x32\x1c.partlens.v1.UpsertCommitted\"\x1d\n\x0fGetImageRequest\x12\n\n\x02id\x18\x01 \x01(\t\"O\n\x10GetImageResponse\x12(\n\x05image\x18\x01 \x01(\x0b\x32\x19.partlens.v1.GalleryImage\x12\x11\n\tthumbnail\x18\x02 \x01(\x0c\"M\n\x11GetPictureRequest\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x17.partlens.v1.QueryImage\x12\x10\n\x08max_side\x18\x02 \x01(\r\"6\n\x12GetPictureResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x12\n\nmedia_type\x18\x02 \x01(\t\"{\n\x11ListImagesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12#\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x13.partlens.v1.Filter\x12\x1a\n\x12include_thumbnails\x18\x04 \x01(\x08\"l\n\x12ListImagesResponse\x12)\n\x06images\x18\x01 \x03(\x0b\x32\x19.partlens.v1.GalleryImage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\nthumbnails\x18\x03 \x03(\x0c\"G\n\x10GetFacetsRequest\x12#\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x13.partlens.v1.Filter\x12\x0e\n\x06values\x18\x02 \x01(\r\"\x94\x02\n\x11GetFacetsResponse\x12\x0e\n\x06images\x18\x01 \x01(\x04\x12#\n\x07\x63\x61meras\x18\x02 \x01(\x0b\x32\x12.partlens.v1.Facet\x12\"\n\x06tracks\x18\x03 \x01(\x0b\x32\x12.partlens.v1.Facet\x12&\n\nattributes\x18\x04 \x03(\x0b\x32\x12.partlens.v1.Facet\x12\x32\n\x0e\x63\x61ptured_first\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rcaptured_last\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fgallery_version\x18\x07 \x01(\x04\"a\n\x05\x46\x61\x63\x65t\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x06values\x18\x02 \x03(\x0b\x32\x17.partlens.v1.FacetValue\x12\x10\n\x08\x64istinct\x18\x03 \x01(\x04\x12\x0f\n\x07unknown\x18\x04 \x01(\x04\"+\n\nFacetValue\x12\r\n\x05value\x18\x01 \x01(\t\x12\x0e\n\x06images\x18\x02 \x01(\x04\"\"\n\x13\x44\x65leteImagesRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\"\'\n\x14\x44\x65leteImagesResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\r\"\x13\n\x11GetGalleryRequest\"\xe3\x01\n\x12GetGalleryResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x0e\n\x06images\x18\x02 \x01(\x04\x12!\n\x05model\x18\x03 \x01(\x0b\x32\x12.partlens.v1.Model\x12#\n\x06limits\x18\x04 \x01(\x0b\x32\x13.partlens.v1.Limits\x12#\n\x06\x63\x61ller\x18\x05 \x01(\x0b\x32\x13.partlens.v1.Caller\x12\x16\n\x0eserver_version\x18\x06 \x01(\t\x12\'\n\x08indexing\x18\x07 \x01(\x0b\x32\x15.partlens.v1.Indexing\"7\n\x06\x43\x61ller\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x0f\n\x07\x63\x61meras\x18\x03 \x03(\t\"[\n\x08Indexing\x12\x0c\n\x04\x64one\x18\x01 \x01(\x04\x12\r\n\x05total\x18\x02 \x01(\x04\x12\x0f\n\x07skipped\x18\x03 \x01(\x04\x12\x10\n\x08\x66inished\x18\x04 \x01(\x08\x12\x0f\n\x07problem\x18\x05 \x01(\t\"\xa5\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x13\n\x0binput_width\x18\x03 \x01(\r\x12\x14\n\x0cinput_height\x18\x04 \x01(\r\x12\x0c\n\x04rows\x18\x05 \x01(\r\x12\x0c\n\x04\x63ols\x18\x06 \x01(\r\x12\x12\n\ndimensions\x18\x07 \x01(\r\x12\x0f\n\x07licence\x18\x08 \x01(\t\x12\x12\n\nbias_share\x18\t \x01(\x01\"\xac\x01\n\x06Limits\x12\x15\n\rrequest_bytes\x18\x01 \x01(\x04\x12\x14\n\x0cimage_pixels\x18\x02 \x01(\x04\x12\x14\n\x0cquery_images\x18\x03 \x01(\r\x12\x0f\n\x07regions\x18\x04 \x01(\r\x12\x18\n\x10search_page_size\x18\x05 \x01(\r\x12\x16\n\x0elist_page_size\x18\x06 \x01(\r\x12\r\n\x05marks\x18\x07 \x01(\r\x12\r\n\x05pairs\x18\x08 \x01(\r2\x92\x05\n\x0eGalleryService\x12W\n\x0cUpsertImages\x12 .partlens.v1.UpsertImagesRequest\x1a!.partlens.v1.UpsertImagesResponse(\x01\x30\x01\x12P\n\x0bUpsertImage\x12\x1f.partlens.v1.UpsertImageRequest\x1a .partlens.v1.UpsertImageResponse\x12G\n\x08GetImage\x12\x1c.partlens.v1.GetImageRequest\x1a\x1d.partlens.v1.GetImageResponse\x12M\n\nGetPicture\x12\x1e.partlens.v1.GetPictureRequest\x1a\x1f.partlens.v1.GetPictureResponse\x12M\n\nListImages\x12\x1e.partlens.v1.ListImagesRequest\x1a\x1f.partlens.v1.ListImagesResponse\x12J\n\tGetFacets\x12\x1d.partlens.v1.GetFacetsRequest\x1a\x1e.partlens.v1.GetFacetsResponse\x12S\n\x0c\x44\x65leteImages\x12 .partlens.v1.DeleteImagesRequest\x1a!.partlens.v1.DeleteImagesResponse\x12M\n\nGetGallery\x12\x1e.partlens.v1.GetGalleryRequest\x1a\x1f.partlens.v1.GetGalleryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!partlens/v1/gallery_service.proto\x12\x0bpartlens.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17partlens/v1/image.proto\"j\n\x13UpsertImagesRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12,\n\x08metadata\x18\x04 \x01(\x0b\x32\x1a.partlens.v1.ImageMetadata\"\x9d\x01\n\x14UpsertImagesResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x31\n\tcommitted\x18\x03 \x01(\x0b\x32\x1c.partlens.v1.UpsertCommittedH\x00\x12-\n\x07refused\x18\x04 \x01(\x0b\x32\x1a.partlens.v1.UpsertRefusedH\x00\x42\x08\n\x06result\"[\n\x0fUpsertCommitted\x12\x17\n\x0fgallery_version\x18\x01 \x01(\x04\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x10\n\x08replaced\x18\x04 \x01(\x08\"0\n\rUpsertRefused\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"i\n\x12UpsertImageRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12,\n\x08metadata\x18\x04 \x01(\x0b\x32\x1a.partlens.v1.ImageMetadata\"F\n\x13UpsertImageResponse\x12/\n\tcommitted\x18\x01 \x01(\x0b\x32\x1c.partlens.v1.UpsertCommitted\"\x1d\n\x0fGetImageRequest\x12\n\n\x02id\x18\x01 \x01(\t\"O\n\x10GetImageResponse\x12(\n\x05image\x18\x01 \x01(\x0b\x32\x19.partlens.v1.GalleryImage\x12\x11\n\tthumbnail\x18\x02 \x01(\x0c\"M\n\x11GetPictureRequest\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x17.partlens.v1.QueryImage\x12\x10\n\x08max_side\x18\x02 \x01(\r\"N\n\x12GetPictureResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x16\n\x0e\x66rom_thumbnail\x18\x03 \x01(\x08\"{\n\x11ListImagesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12#\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x13.partlens.v1.Filter\x12\x1a\n\x12include_thumbnails\x18\x04 \x01(\x08\"l\n\x12ListImagesResponse\x12)\n\x06images\x18\x01 \x03(\x0b\x32\x19.partlens.v1.GalleryImage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\nthumbnails\x18\x03 \x03(\x0c\"G\n\x10GetFacetsRequest\x12#\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x13.partlens.v1.Filter\x12\x0e\n\x06values\x18\x02 \x01(\r\"\x94\x02\n\x11GetFacetsResponse\x12\x0e\n\x06images\x18\x01 \x01(\x04\x12#\n\x07\x63\x61meras\x18\x02 \x01(\x0b\x32\x12.partlens.v1.Facet\x12\"\n\x06tracks\x18\x03 \x01(\x0b\x32\x12.partlens.v1.Facet\x12&\n\nattributes\x18\x04 \x03(\x0b\x32\x12.partlens.v1.Facet\x12\x32\n\x0e\x63\x61ptured_first\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rcaptured_last\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fgallery_version\x18\x07 \x01(\x04\"a\n\x05\x46\x61\x63\x65t\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x06values\x18\x02 \x03(\x0b\x32\x17.partlens.v1.FacetValue\x12\x10\n\x08\x64istinct\x18\x03 \x01(\x04\x12\x0f\n\x07unknown\x18\x04 \x01(\x04\"+\n\nFacetValue\x12\r\n\x05value\x18\x01 \x01(\t\x12\x0e\n\x06images\x18\x02 \x01(\x04\"\"\n\x13\x44\x65leteImagesRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\"\'\n\x14\x44\x65leteImagesResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\r\"\x13\n\x11GetGalleryRequest\"\xe3\x01\n\x12GetGalleryResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x0e\n\x06images\x18\x02 \x01(\x04\x12!\n\x05model\x18\x03 \x01(\x0b\x32\x12.partlens.v1.Model\x12#\n\x06limits\x18\x04 \x01(\x0b\x32\x13.partlens.v1.Limits\x12#\n\x06\x63\x61ller\x18\x05 \x01(\x0b\x32\x13.partlens.v1.Caller\x12\x16\n\x0eserver_version\x18\x06 \x01(\t\x12\'\n\x08indexing\x18\x07 \x01(\x0b\x32\x15.partlens.v1.Indexing\"7\n\x06\x43\x61ller\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x0f\n\x07\x63\x61meras\x18\x03 \x03(\t\"[\n\x08Indexing\x12\x0c\n\x04\x64one\x18\x01 \x01(\x04\x12\r\n\x05total\x18\x02 \x01(\x04\x12\x0f\n\x07skipped\x18\x03 \x01(\x04\x12\x10\n\x08\x66inished\x18\x04 \x01(\x08\x12\x0f\n\x07problem\x18\x05 \x01(\t\"\xa5\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x13\n\x0binput_width\x18\x03 \x01(\r\x12\x14\n\x0cinput_height\x18\x04 \x01(\r\x12\x0c\n\x04rows\x18\x05 \x01(\r\x12\x0c\n\x04\x63ols\x18\x06 \x01(\r\x12\x12\n\ndimensions\x18\x07 \x01(\r\x12\x0f\n\x07licence\x18\x08 \x01(\t\x12\x12\n\nbias_share\x18\t \x01(\x01\"\xac\x01\n\x06Limits\x12\x15\n\rrequest_bytes\x18\x01 \x01(\x04\x12\x14\n\x0cimage_pixels\x18\x02 \x01(\x04\x12\x14\n\x0cquery_images\x18\x03 \x01(\r\x12\x0f\n\x07regions\x18\x04 \x01(\r\x12\x18\n\x10search_page_size\x18\x05 \x01(\r\x12\x16\n\x0elist_page_size\x18\x06 \x01(\r\x12\r\n\x05marks\x18\x07 \x01(\r\x12\r\n\x05pairs\x18\x08 \x01(\r2\x92\x05\n\x0eGalleryService\x12W\n\x0cUpsertImages\x12 .partlens.v1.UpsertImagesRequest\x1a!.partlens.v1.UpsertImagesResponse(\x01\x30\x01\x12P\n\x0bUpsertImage\x12\x1f.partlens.v1.UpsertImageRequest\x1a .partlens.v1.UpsertImageResponse\x12G\n\x08GetImage\x12\x1c.partlens.v1.GetImageRequest\x1a\x1d.partlens.v1.GetImageResponse\x12M\n\nGetPicture\x12\x1e.partlens.v1.GetPictureRequest\x1a\x1f.partlens.v1.GetPictureResponse\x12M\n\nListImages\x12\x1e.partlens.v1.ListImagesRequest\x1a\x1f.partlens.v1.ListImagesResponse\x12J\n\tGetFacets\x12\x1d.partlens.v1.GetFacetsRequest\x1a\x1e.partlens.v1.GetFacetsResponse\x12S\n\x0c\x44\x65leteImages\x12 .partlens.v1.DeleteImagesRequest\x1a!.partlens.v1.DeleteImagesResponse\x12M\n\nGetGallery\x12\x1e.partlens.v1.GetGalleryRequest\x1a\x1f.partlens.v1.GetGalleryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,35 +52,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETPICTUREREQUEST']._serialized_start=810
   _globals['_GETPICTUREREQUEST']._serialized_end=887
   _globals['_GETPICTURERESPONSE']._serialized_start=889
-  _globals['_GETPICTURERESPONSE']._serialized_end=943
-  _globals['_LISTIMAGESREQUEST']._serialized_start=945
-  _globals['_LISTIMAGESREQUEST']._serialized_end=1068
-  _globals['_LISTIMAGESRESPONSE']._serialized_start=1070
-  _globals['_LISTIMAGESRESPONSE']._serialized_end=1178
-  _globals['_GETFACETSREQUEST']._serialized_start=1180
-  _globals['_GETFACETSREQUEST']._serialized_end=1251
-  _globals['_GETFACETSRESPONSE']._serialized_start=1254
-  _globals['_GETFACETSRESPONSE']._serialized_end=1530
-  _globals['_FACET']._serialized_start=1532
-  _globals['_FACET']._serialized_end=1629
-  _globals['_FACETVALUE']._serialized_start=1631
-  _globals['_FACETVALUE']._serialized_end=1674
-  _globals['_DELETEIMAGESREQUEST']._serialized_start=1676
-  _globals['_DELETEIMAGESREQUEST']._serialized_end=1710
-  _globals['_DELETEIMAGESRESPONSE']._serialized_start=1712
-  _globals['_DELETEIMAGESRESPONSE']._serialized_end=1751
-  _globals['_GETGALLERYREQUEST']._serialized_start=1753
-  _globals['_GETGALLERYREQUEST']._serialized_end=1772
-  _globals['_GETGALLERYRESPONSE']._serialized_start=1775
-  _globals['_GETGALLERYRESPONSE']._serialized_end=2002
-  _globals['_CALLER']._serialized_start=2004
-  _globals['_CALLER']._serialized_end=2059
-  _globals['_INDEXING']._serialized_start=2061
-  _globals['_INDEXING']._serialized_end=2152
-  _globals['_MODEL']._serialized_start=2155
-  _globals['_MODEL']._serialized_end=2320
-  _globals['_LIMITS']._serialized_start=2323
-  _globals['_LIMITS']._serialized_end=2495
-  _globals['_GALLERYSERVICE']._serialized_start=2498
-  _globals['_GALLERYSERVICE']._serialized_end=3156
+  _globals['_GETPICTURERESPONSE']._serialized_end=967
+  _globals['_LISTIMAGESREQUEST']._serialized_start=969
+  _globals['_LISTIMAGESREQUEST']._serialized_end=1092
+  _globals['_LISTIMAGESRESPONSE']._serialized_start=1094
+  _globals['_LISTIMAGESRESPONSE']._serialized_end=1202
+  _globals['_GETFACETSREQUEST']._serialized_start=1204
+  _globals['_GETFACETSREQUEST']._serialized_end=1275
+  _globals['_GETFACETSRESPONSE']._serialized_start=1278
+  _globals['_GETFACETSRESPONSE']._serialized_end=1554
+  _globals['_FACET']._serialized_start=1556
+  _globals['_FACET']._serialized_end=1653
+  _globals['_FACETVALUE']._serialized_start=1655
+  _globals['_FACETVALUE']._serialized_end=1698
+  _globals['_DELETEIMAGESREQUEST']._serialized_start=1700
+  _globals['_DELETEIMAGESREQUEST']._serialized_end=1734
+  _globals['_DELETEIMAGESRESPONSE']._serialized_start=1736
+  _globals['_DELETEIMAGESRESPONSE']._serialized_end=1775
+  _globals['_GETGALLERYREQUEST']._serialized_start=1777
+  _globals['_GETGALLERYREQUEST']._serialized_end=1796
+  _globals['_GETGALLERYRESPONSE']._serialized_start=1799
+  _globals['_GETGALLERYRESPONSE']._serialized_end=2026
+  _globals['_CALLER']._serialized_start=2028
+  _globals['_CALLER']._serialized_end=2083
+  _globals['_INDEXING']._serialized_start=2085
+  _globals['_INDEXING']._serialized_end=2176
+  _globals['_MODEL']._serialized_start=2179
+  _globals['_MODEL']._serialized_end=2344
+  _globals['_LIMITS']._serialized_start=2347
+  _globals['_LIMITS']._serialized_end=2519
+  _globals['_GALLERYSERVICE']._serialized_start=2522
+  _globals['_GALLERYSERVICE']._serialized_end=3180
 # @@protoc_insertion_point(module_scope)

@@ -95,12 +95,14 @@ class GetPictureRequest(_message.Message):
     def __init__(self, image: _Optional[_Union[_image_pb2.QueryImage, _Mapping]] = ..., max_side: _Optional[int] = ...) -> None: ...
 
 class GetPictureResponse(_message.Message):
-    __slots__ = ("data", "media_type")
+    __slots__ = ("data", "media_type", "from_thumbnail")
     DATA_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    FROM_THUMBNAIL_FIELD_NUMBER: _ClassVar[int]
     data: bytes
     media_type: str
-    def __init__(self, data: _Optional[bytes] = ..., media_type: _Optional[str] = ...) -> None: ...
+    from_thumbnail: bool
+    def __init__(self, data: _Optional[bytes] = ..., media_type: _Optional[str] = ..., from_thumbnail: _Optional[bool] = ...) -> None: ...
 
 class ListImagesRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "filter", "include_thumbnails")

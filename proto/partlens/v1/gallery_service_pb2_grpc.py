@@ -105,7 +105,8 @@ class GalleryServiceServicer:
 
     def GetPicture(self, request, context):
         """Returns the picture of a gallery image, from the location of its original, or of a query image. NOT_FOUND with reason
-        PICTURE_UNAVAILABLE if the server cannot read the original, or no longer keeps the picture of the query image.
+        PICTURE_UNAVAILABLE if the server cannot read the original that is asked for, or no longer keeps the picture of the
+        query image.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -27,6 +27,7 @@ from partlens.server.freed_memory import share_arenas
 from partlens.server.limits.connections import raise_open_files
 from partlens.server.observe import tracing
 from partlens.server.observe.logs import with_request_id
+from partlens.server.running import run
 
 _log = logging.getLogger("partlens.server.cli")  # also where it runs as __main__
 
@@ -56,7 +57,7 @@ _log = logging.getLogger("partlens.server.cli")  # also where it runs as __main_
 def serve(
     file: Path | None, texts: tuple[str, ...], insecure: bool, **flags: str | bool | None
 ) -> None:
-    """Serve region searches until SIGINT or SIGTERM: over gRPC, and with --http in browsers.
+    """Serve region searches over gRPC, and with --http in browsers, until SIGINT or SIGTERM.
 
     SIGHUP continues the audit log in a new file. You can also set every option except --insecure in
     partlens.toml or the environment; see `partlens config docs`.
@@ -95,33 +96,32 @@ def _load(model: Path, gallery: Path, settings: Settings) -> Engine:
 
 
 async def _run(server: PartlensServer, settings: Settings) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _rotate, server)
-    server_settings = settings.server
-    files = [
-        file for file in (server_settings.address_file, server_settings.http_address_file) if file
-    ]
+    host = settings.server.listen.rpartition(":")[0]
+    address_file, http_file = settings.server.address_file, settings.server.http_address_file
+    files = [file for file in (address_file, http_file) if file]
     _remove(files)  # of a server that was killed
-    address = f"{server_settings.listen.rpartition(':')[0]}:{await server.bind()}"
-    shown = f"{address} and {server.http_url}" if server.http_url else address
-    _log.info("listening on %s, loading", shown)
-    try:
-        loading, stopping = asyncio.create_task(server.load()), asyncio.create_task(stop.wait())
-        await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if loading.done():
-            loading.result()
-            if server_settings.address_file:
-                write_atomically(server_settings.address_file, f"{address}\n")
-            if server_settings.http_address_file and server.http_url:
-                write_atomically(server_settings.http_address_file, f"{server.http_url}\n")
-            _log.info("serving on %s", shown)
-        await stopping
+    address = shown = ""
+
+    def bound(port: int) -> None:
+        nonlocal address, shown
+        address = f"{host}:{port}"
+        shown = f"{address} and {server.http_url}" if server.http_url else address
+        _log.info("listening on %s, loading", shown)
+
+    def loaded() -> None:
+        if http_file and server.http_url:
+            write_atomically(http_file, f"{server.http_url}\n")
+        # Last, so that who waits for this file finds the other one too.
+        if address_file:
+            write_atomically(address_file, f"{address}\n")
+        _log.info("serving on %s", shown)
+
+    def ending() -> None:
         _log.info("stopping")
-    finally:
         _remove(files)
-        await server.stop()
+
+    await run(server, bound, loaded, ending)
 
 
 def _remove(files: Sequence[Path]) -> None:

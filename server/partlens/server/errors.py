@@ -139,7 +139,7 @@ class NotReadyError(ServerError):
 
 
 class StoppingError(ServerError):
-    """The server is stopping and accepts no more images."""
+    """The server is stopping, and did not do what was asked."""
 
 
 class CertificateError(ServerError, ValueError):

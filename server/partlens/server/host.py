@@ -16,7 +16,7 @@ from partlens.runtime.config.settings import Settings
 from partlens.runtime.tasks import Report
 from partlens.server.calls import call as calls
 from partlens.server.engine.engine import Engine
-from partlens.server.errors import CallerGoneError, NotReadyError
+from partlens.server.errors import CallerGoneError, NotReadyError, StoppingError
 from partlens.server.features.batcher import Batcher
 from partlens.server.features.cache import (
     KeptPictures,
@@ -80,6 +80,8 @@ class Host:
         self._looking = Turns("partlens-look", server.read_workers)
         self._working = Turns("partlens-work", server.workers)
         self._decoding = Turns("partlens-decode", server.decoding_workers)
+        # A PDF takes seconds, and much memory.
+        self._reporting = Turns("partlens-report", 1)
         self._decoding_memory = DecodingMemory(limits.decoding_bytes)
         # One thread is enough: the gallery serialises commits anyway.
         self._writing = Turns("partlens-write", 1)
@@ -95,7 +97,10 @@ class Host:
         batcher = Batcher(
             model, self.metrics.model, limits.pass_images, wait, limits.waiting_images
         )
-        cache: QueryCache = KeptQueries(limits.kept_queries, limits.kept_query_bytes)
+        # One image at least, or its query id would be unknown in the next call.
+        one = 4 * engine.spec.dimensions * (engine.spec.positions + 1)
+        most_bytes = max(limits.kept_query_bytes, one)
+        cache: QueryCache = KeptQueries(limits.kept_queries, most_bytes)
         pictures: PictureCache = KeptPictures(limits.kept_picture_bytes)
         peers = None
         if self.settings.redis.url:
@@ -171,6 +176,24 @@ class Host:
                 self._decoding, lambda engine: hold.during(lambda: work(engine))
             )
 
+    async def report(self, work: Callable[[Engine], T]) -> T:
+        """The same for writing a report, one at a time and on a thread that no search uses.
+
+        Raises:
+            StoppingError: the server stops before the report is written.
+        """
+
+        def stopping(engine: Engine) -> T:
+            def require_waiting() -> None:
+                caller_waits()
+                if self.stopping.is_set():
+                    raise StoppingError("the server is stopping; ask for the report again")
+
+            caller_waits, engine.require_waiting = engine.require_waiting, require_waiting
+            return work(engine)
+
+        return await self._submit(self._reporting, stopping)
+
     async def write(self, work: Callable[[Engine], T]) -> T:
         """The same on the one thread that changes the gallery.
 
@@ -230,7 +253,13 @@ class Host:
         if loaded is not None:
             await loaded.standing.close()
             loaded.batcher.close()
-        for turns in (self._looking, self._working, self._decoding, self._writing):
+        for turns in (
+            self._looking,
+            self._working,
+            self._decoding,
+            self._reporting,
+            self._writing,
+        ):
             turns.close()
         if loaded is not None:
             if loaded.scrubber is not None:

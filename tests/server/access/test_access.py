@@ -96,6 +96,8 @@ ASKS: dict[str, tuple[Ask, set[Scope]]] = {
     "SearchRegions": (lambda c: c.search_regions([picture(0)], REGION), {"search"}),
     "ExplainPair": (lambda c: c.explain_pair(picture(0), picture(1)), {"search"}),
     "DescribeQuery": (lambda c: c.describe_query(picture(0)), {"search"}),
+    "ReportSearch": (lambda c: c.report_search([picture(0)], REGION), {"search"}),
+    "ReportPair": (lambda c: c.report_pair(picture(0), picture(1)), {"search"}),
     "GetImage": (lambda c: c.get_image("p0"), {"search"}),
     "GetPicture": (lambda c: shown_again(c), {"search"}),
     "GetFacets": (lambda c: c.get_facets(), {"search"}),

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -76,6 +77,17 @@ async def require_unavailable(running: Running, request: pb.GetPictureRequest, w
     return str(status.message)
 
 
+async def require_thumbnail(running: Running, id: str) -> None:
+    """The picture of an image whose original cannot be read shows its thumbnail, at every size."""
+    thumbnail = (await running.gallery.GetImage(pb.GetImageRequest(id=id))).thumbnail
+    for side in (30, 160, 1600):
+        answer = await running.gallery.GetPicture(asked(side, gallery_id=id))
+        assert answer.from_thumbnail and answer.media_type == "image/jpeg"
+        with Image.open(io.BytesIO(answer.data)) as shown:
+            assert max(shown.size) <= side
+        assert answer.data == thumbnail or side < 160
+
+
 async def test_an_original_is_returned_byte_for_byte_or_reduced_and_upright(
     model: MetricModel, gallery: Gallery, photos: Path
 ) -> None:
@@ -88,7 +100,7 @@ async def test_an_original_is_returned_byte_for_byte_or_reduced_and_upright(
             upright = decode(data)
             for side in (1, 30, 60, 80, 2**32 - 1):
                 answer = await running.gallery.GetPicture(asked(side, gallery_id=f"photos/{name}"))
-                assert answer.media_type == "image/jpeg"
+                assert answer.media_type == "image/jpeg" and not answer.from_thumbnail
                 with Image.open(io.BytesIO(answer.data)) as shown:
                     assert shown.format == "JPEG" and not shown.getexif()
                     assert max(shown.size) == min(side, max(upright.shape[:2]))
@@ -140,11 +152,12 @@ async def test_every_other_place_gets_one_answer_whether_or_not_a_file_is_there(
         assert all(one.HasField("committed") for one in await running.upload(uploads))
         words = {
             await require_unavailable(
-                running, asked(side, gallery_id=f"u{n}"), "has changed since it was indexed"
+                running, asked(gallery_id=f"u{n}"), "has changed since it was indexed"
             )
             for n in range(len(places))
-            for side in (0, 100)
         }
+        for n in range(len(places)):
+            await require_thumbnail(running, f"u{n}")
         assert len(words) == 1 and str(photos) not in words.pop()
 
 
@@ -156,6 +169,7 @@ async def test_a_file_that_changed_or_is_gone_is_not_given_out(
         (photos / "b.jpg").unlink()
         for name in ("a.png", "b.jpg"):
             await require_unavailable(running, asked(gallery_id=f"photos/{name}"), "has changed")
+            await require_thumbnail(running, f"photos/{name}")
     async with serving(model, gallery) as running:
         await require_unavailable(running, asked(gallery_id="photos/c.webp"), "server.originals")
 
@@ -193,8 +207,8 @@ async def test_an_original_over_the_limits_of_the_server_is_not_decoded(
     originals: dict[str, object] = {"originals": [str(photos)]}
     for limits in ({"image_pixels": 1000}, {"decoding_bytes": 10_000}):
         async with serving(model, gallery, server=originals, limits=dict(limits)) as running:
-            request = asked(50, gallery_id="photos/a.png")
-            await require_unavailable(running, request, "cannot be reduced")
+            reduced = await running.gallery.GetPicture(asked(160, gallery_id="photos/a.png"))
+            assert reduced.from_thumbnail
             whole = await running.gallery.GetPicture(asked(gallery_id="photos/a.png"))
             assert whole.data == (photos / "a.png").read_bytes()
 
@@ -242,6 +256,28 @@ async def test_servers_share_pictures_that_are_not_too_large(
             for made_up in (picture(4), b"<script>", bytes(2 * most)):
                 client.set(f"{tmp_path.name}:picture:{other}", made_up)
                 await require_unavailable(second, asked(query_id=other), "no longer keeps")
+
+
+async def test_reads_are_audited_without_ids_and_paths(
+    model: MetricModel, gallery: Gallery, photos: Path
+) -> None:
+    async with serving(model, gallery, server={"originals": [str(photos)]}) as running:
+        await running.gallery.GetPicture(asked(gallery_id="photos/a.png"))
+        (photos / "a.png").unlink()
+        await require_unavailable(running, asked(gallery_id="photos/a.png"), "is missing")
+        where = image_pb.Filter(ids=["photos/a.png"])
+        await running.gallery.ListImages(pb.ListImagesRequest(filter=where))
+        await running.gallery.GetFacets(pb.GetFacetsRequest(filter=where))
+        version = gallery.view.number
+    text = (photos.parent / "gallery.audit.jsonl").read_text()
+    lines = [one for one in map(json.loads, text.splitlines()) if "method" in one]
+    assert [(one["method"], one["outcome"], one["gallery_version"]) for one in lines] == [
+        ("GetPicture", "OK", version),
+        ("GetPicture", "NOT_FOUND", version),
+        ("ListImages", "OK", version),
+        ("GetFacets", "OK", version),
+    ]
+    assert all(len(one["query"]) == 32 for one in lines) and "a.png" not in text
 
 
 async def test_many_who_want_pictures_at_once_are_all_answered(

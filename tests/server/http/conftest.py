@@ -55,7 +55,7 @@ async def both(
     model: MetricModel, gallery: Gallery, **sections: dict[str, Any]
 ) -> AsyncIterator[Fronts]:
     """A server on free ports, over HTTP without TLS."""
-    server_section = {"http_listen": "127.0.0.1:0"} | sections.pop("server", {})
+    server_section: dict[str, object] = {"http_listen": "127.0.0.1:0", **sections.pop("server", {})}
     server = create_server(model, gallery, settings(server=server_section, **sections))
     address = f"127.0.0.1:{await server.start()}"
     assert server.http_url

@@ -58,7 +58,7 @@ async def browsing(page: Path, host: str = "localhost") -> AsyncIterator[httpx.A
             trouble=lambda: None,
             metrics=Metrics().http,
         )
-        transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
             yield client
 

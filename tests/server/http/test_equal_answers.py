@@ -26,8 +26,9 @@ from partlens.v1 import standing_query_service_pb2 as standing_pb
 
 METHODS: dict[str, Method] = methods(cast("Any", None))
 UNARY = sorted(path for path, method in METHODS.items() if method.kind == "unary")
-# Methods that have no handler yet. Delete this line when there are none, and its use below.
-PLACEHOLDERS = {"UpsertImage", "GetPicture", "GetFacets", "UpdateStandingQuery"}
+PLACEHOLDERS: set[str] = set()
+# Methods that have no handler yet; delete this line when there are none.
+PLACEHOLDERS |= {"UpsertImage", "GetPicture", "GetFacets", "UpdateStandingQuery"}
 BOX = region_pb.Region(box=region_pb.Box(x=3, y=2, width=12, height=20))
 SHOWN = image_pb.QueryImage(data=picture(77))
 STORED = image_pb.QueryImage(gallery_id="p001")
@@ -47,20 +48,37 @@ STANDING = standing_pb.CreateStandingQueryRequest(
     name="n", images=[SHOWN], regions=[search_pb.QueryRegion(region=BOX)], threshold=0.9
 )
 WRONG = search_pb.SearchRegionsRequest(images=[SHOWN], regions=[search_pb.QueryRegion()] * 7)
-CHANGING = {"version", "revision", "createdAt", "createdRevision", "report", "html", "pdf"}
+CHANGING = {
+    "version",
+    "galleryVersion",
+    "revision",
+    "createdAt",
+    "createdRevision",
+    "report",
+    "html",
+    "pdf",
+}
 """Fields that differ from call to call."""
 Call = Callable[[Fronts, Method, Message], Awaitable[Message | status_pb2.Status]]
 
 
-def sensible(name: str, number: int, standing: list[str]) -> Message:
-    """A request for a method that changes nothing the next one needs."""
+def sensible(name: str, number: int, standing: list[str], query_id: str) -> Message:
+    """A request for a method that changes nothing the next one needs.
+
+    Args:
+        number: of the way that it goes.
+        standing: ids of standing queries, one for each way.
+        query_id: of a query image that was a picture.
+    """
     requests: dict[str, Message] = {
         "SearchRegions": SEARCH,
         "ExplainPair": PAIR,
         "DescribeQuery": search_pb.DescribeQueryRequest(image=STORED, regions=[BOX]),
         "UpsertImage": gallery_pb.UpsertImageRequest(id=f"new{number}", data=picture(number)),
         "GetImage": gallery_pb.GetImageRequest(id="p001"),
-        "GetPicture": gallery_pb.GetPictureRequest(image=STORED, max_side=30),
+        "GetPicture": gallery_pb.GetPictureRequest(
+            image=image_pb.QueryImage(query_id=query_id), max_side=30
+        ),
         "ListImages": gallery_pb.ListImagesRequest(page_size=3),
         "GetFacets": gallery_pb.GetFacetsRequest(values=2),
         "DeleteImages": gallery_pb.DeleteImagesRequest(ids=[f"p{8 + number:03}"]),
@@ -126,7 +144,7 @@ def status(error: dict[str, Any], http_status: int) -> status_pb2.Status:
     code = next(code for code in Code if code.snake == error["code"])
     assert HTTP_STATUS[code] == http_status
     made = status_pb2.Status(message=error["message"])
-    made.code = int(code)  # type: ignore[assignment]
+    made.code = int(code)
     for detail in error.get("details", ()):
         value = base64.b64decode(detail["value"] + "=" * (-len(detail["value"]) % 4))
         made.details.add(type_url=f"type.googleapis.com/{detail['type']}", value=value)
@@ -165,8 +183,11 @@ async def test_every_method_answers_alike(filled_fronts: Fronts, path: str) -> N
     create = METHODS["/partlens.v1.StandingQueryService/CreateStandingQuery"]
     made = [await over_grpc(filled_fronts, create, STANDING) for _ in WAYS]
     standing = [cast("Any", one).standing_query.id for one in made]
+    describe = METHODS["/partlens.v1.PartSearchService/DescribeQuery"]
+    shown = search_pb.DescribeQueryRequest(image=SHOWN)
+    described: Any = await over_grpc(filled_fronts, describe, shown)
     good = [
-        await way(filled_fronts, method, sensible(name, number, standing))
+        await way(filled_fronts, method, sensible(name, number, standing, described.query.query_id))
         for number, way in enumerate(WAYS)
     ]
     assert isinstance(good[0], method.response)

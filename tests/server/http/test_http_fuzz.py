@@ -1,6 +1,7 @@
 """Whatever arrives over HTTP is parsed as over gRPC, or refused in words."""
 
 import asyncio
+import json
 import random
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from tests.server.http.test_http_limits import connected, ended, head
 from tests.server.http.test_stopping import streaming
 
 from partlens.server.errors import MessageSizeError, RequestError
+from partlens.server.http import json_messages
 from partlens.server.http.bodies import END_STREAM, envelope, enveloped
 from partlens.server.http.exchange import Incoming
 from partlens.server.http.json_messages import JsonParser
@@ -41,7 +43,7 @@ values = st.recursive(
 
 @given(st.sampled_from(sorted(PARSERS)), values)
 def test_any_json_is_a_request_or_refused(path: str, value: object) -> None:
-    text = json_format.json.dumps(value).encode()
+    text = json.dumps(value).encode()
     try:
         message = PARSERS[path](text)
     except (RequestError, MessageSizeError) as error:
@@ -166,3 +168,24 @@ async def test_a_server_survives_whatever_comes_over_the_wire(
     assert (await fronts.http.get("/health")).text == "ready\n"
     faults = [one.getMessage() for one in caplog.records if one.levelname in ("ERROR", "CRITICAL")]
     assert not faults
+
+
+@given(
+    st.recursive(
+        st.text(st.sampled_from('\\"ab{[,:'), max_size=6) | st.integers(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner),
+        max_leaves=20,
+    )
+)
+def test_what_is_between_strings_is_found_whatever_they_hold(value: object) -> None:
+    def frame(one: object) -> str:
+        if isinstance(one, str):
+            return ""
+        if isinstance(one, list):
+            return f"[{','.join(map(frame, one))}]"
+        if isinstance(one, dict):
+            return "{" + ",".join(f":{frame(inner)}" for inner in one.values()) + "}"
+        return json.dumps(one)
+
+    text = json.dumps(value, separators=(",", ":")).encode()
+    assert json_messages.between_strings(text, LIMITS) == frame(value).encode()

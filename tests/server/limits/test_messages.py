@@ -19,9 +19,10 @@ from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import region_pb2 as region_pb
+from partlens.v1 import report_service_pb2 as report_pb
 from partlens.v1 import standing_query_service_pb2 as standing_pb
 
-FILES = (search_pb, gallery_pb, standing_pb)
+FILES = (search_pb, gallery_pb, standing_pb, report_pb)
 FEW = LimitsSection(
     regions=3, query_images=2, corners=6, filter_values=3, filter_attributes=2, exclude_ids=4,
     delete_ids=4, watched_queries=3, message_fields=60, text_bytes=2000,

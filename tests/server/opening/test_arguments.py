@@ -1,6 +1,7 @@
 """What `partlens open` refuses, and how it chooses a model."""
 
 import os
+import shutil
 import socket
 import time
 from pathlib import Path
@@ -8,17 +9,19 @@ from pathlib import Path
 import pretrained
 import pytest
 from click.testing import CliRunner, Result
+from gallery_images import SPEC
 from served import picture
 
 from partlens.explainer.errors import HubError
-from partlens.explainer.importing.hub import look_up
+from partlens.explainer.importing.hub import HubModel, look_up
 from partlens.explainer.model import read_spec
 from partlens.explainer.starter import model_folder
+from partlens.indexer.gallery import Gallery
 from partlens.server.errors import AlreadyOpenError, OpenError
 from partlens.server.opening import choosing
 from partlens.server.opening.cli import open_command
 from partlens.server.opening.instance import Instance
-from partlens.server.opening.places import Cache, require_outside
+from partlens.server.opening.places import Cache, remember_model, require_outside
 
 DEADLINE = 20.0
 
@@ -92,6 +95,38 @@ def test_a_hub_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -
         assert 0.9 < time.monotonic() - start < DEADLINE
 
 
+def test_a_model_that_was_prepared_once_needs_no_hub(tmp_path: Path, photos: Path) -> None:
+    cache, lines = Cache(tmp_path / "cache"), list[str]()
+    usual = cache.models / "facebook--dinov2-small"
+    shutil.copytree(model_folder(), usual)
+    memory = cache.memory(photos)
+    assert choosing.usual_model(photos, memory, cache, lines.append).folder == usual
+    assert choosing.given_model(choosing.USUAL, cache, lines.append).folder == usual
+    assert lines[0] == lines[1] and "licence: Apache-2.0" in lines[0]
+    remember_model(memory, model_folder())
+    assert choosing.usual_model(photos, memory, cache, lines.append).folder == model_folder()
+    assert "only drawn pedestrians" in lines[2]
+
+
+def test_a_downloaded_model_is_read_from_its_folder_while_the_hub_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is laid out as the hub's library does it."""
+    commit, hub = "0123456789abcdef" * 2 + "01234567", tmp_path / "hub"
+    snapshot = hub / "models--someone--tiny" / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    (snapshot / "model.safetensors").write_bytes(b"")
+    (hub / "models--someone--tiny" / "refs").mkdir()
+    (hub / "models--someone--tiny" / "refs" / "main").write_text(commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(hub))
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    found = look_up("someone/tiny", choosing.HUB_SECONDS)
+    assert found == HubModel("someone/tiny", str(snapshot), "", True)
+    with pytest.raises(HubError, match="does not give someone/other"):
+        look_up("someone/other", choosing.HUB_SECONDS)
+
+
+@pytest.mark.long
 def test_a_hugging_face_folder_is_imported_once_and_remembered(
     tmp_path: Path, photos: Path
 ) -> None:
@@ -104,13 +139,36 @@ def test_a_hugging_face_folder_is_imported_once_and_remembered(
     again = choosing.given_model(str(folder), cache, lines.append)
     assert again.spec.digest == first.spec.digest
     assert files == {path: path.stat().st_mtime_ns for path in first.folder.iterdir()}
-    cache.remember_model(photos, first.folder)
-    assert choosing.usual_model(photos, cache, lines.append).folder == first.folder
+    memory = cache.memory(photos)
+    remember_model(memory, first.folder)
+    assert choosing.usual_model(photos, memory, cache, lines.append).folder == first.folder
     gallery = cache.gallery(photos, first.spec.digest)
     assert gallery.is_relative_to(cache.root)
     starter = read_spec(model_folder())
     assert gallery != cache.gallery(photos, starter.digest)
     assert gallery != cache.gallery(photos / "2024", first.spec.digest)
+
+
+def test_a_gallery_of_another_model_and_a_damaged_one_are_refused(
+    tmp_path: Path, photos: Path
+) -> None:
+    gallery = tmp_path / "gallery"
+    Gallery.create(gallery, SPEC).close()
+    result = opened(photos, "--gallery", gallery, "--model", model_folder())
+    assert result.exit_code == 1 and "this gallery was made with model" in result.output
+    assert sorted(path.name for path in tmp_path.iterdir() if "model" in path.name) == []
+    (gallery / "gallery.json").write_bytes(b"{")
+    result = opened(photos, "--gallery", gallery, "--model", model_folder())
+    assert result.exit_code == 1 and f"To start over, remove {gallery}" in result.output
+
+
+def test_a_cache_that_cannot_be_written_is_told(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    result = opened(photos, "--model", model_folder())
+    assert result.exit_code == 1 and "XDG_CACHE_HOME" in result.output
 
 
 def test_one_gallery_is_open_for_one_source_at_a_time(tmp_path: Path) -> None:

@@ -76,14 +76,14 @@ def output_options(command: Command) -> Command:
     return click.option(
         "--report",
         type=click.Path(dir_okay=False, path_type=Path),
-        help="Write an HTML report with the maps to this file.",
+        help="Write a report with the maps to this file: PDF if its name ends in .pdf, else HTML.",
     )(command)
 
 
-def write_page(path: Path, page: str) -> None:
+def write_file(path: Path, data: bytes) -> None:
     """Write a report and print its address."""
     try:
-        path.write_text(page, encoding="utf-8")
+        path.write_bytes(data)
     except OSError as error:
         raise click.ClickException(f"{path}: {error.strerror}") from error
     say(f"report: {path.absolute().as_uri()}", err=True)

@@ -7,33 +7,18 @@ from pathlib import Path
 import click
 
 from partlens.client.answers import PairAnswer
-from partlens.client.cli.arguments import (
-    clear_errors,
-    output_options,
-    warn_of_bias,
-    write_page,
-)
-from partlens.client.cli.connection import connection_options
-from partlens.client.cli.images import QueryImages, image_options
-from partlens.client.cli.regions import Marked, region_options, require_images
-from partlens.client.report.pages import pair_page
+from partlens.client.cli.arguments import clear_errors, output_options, warn_of_bias
+from partlens.client.cli.asked import Pair, pair_options
+from partlens.client.cli.reporting import pair_report, write_report
 from partlens.client.sync_client import Client
 from partlens.common.tables import Table, say_table
 from partlens.common.terminal import say
 
 
 @click.command()
-@image_options
-@region_options
-@connection_options
+@pair_options
 @output_options
-def explain(
-    images: QueryImages,
-    marked: list[Marked],
-    report: Path | None,
-    as_json: bool,
-    client: Client,
-) -> None:
+def explain(asked: Pair, report: Path | None, as_json: bool, client: Client) -> None:
     """Decompose the similarity of two images by position.
 
     The images are PICTURES, then --gallery-id, then --query-id: the first is the query, the second
@@ -41,27 +26,17 @@ def explain(
     the query (default) and 2 for the retrieved image. Each region's share of the similarity is
     shown on the other image.
     """
-    if len(images) != 2:
-        raise click.UsageError(f"{len(images)} images given; give exactly two")
-    require_images(marked, 2)
-    if any(one.weight is not None for one in marked):
-        raise click.UsageError("`explain` takes no @WEIGHT; leave it out")
-    first, second = ([one.region for one in marked if one.image == side] for side in (1, 2))
-    query, retrieved = images.to_ask()
     with clear_errors(), client:
-        answer = client.explain_pair(
-            query, retrieved, query_regions=first, retrieved_regions=second
-        )
-        shown = [] if report is None else images.to_show(client)
+        answer = asked.answer(client)
+        made = None if report is None else pair_report(client, asked, answer)
         bias_share = client.get_gallery().model.bias_share
     if as_json:
         say(json.dumps(_plain(answer) | {"bias_share": bias_share}))
     else:
         say_table(_table(answer))
         warn_of_bias(bias_share)
-    if report is not None:
-        names = (images.names[0], images.names[1])
-        write_page(report, pair_page(answer, shown[0], shown[1], first, second, names, bias_share))
+    if report is not None and made is not None:
+        write_report(report, made)
 
 
 def _plain(answer: PairAnswer) -> dict[str, object]:

@@ -70,14 +70,18 @@ def count_command(values: int, as_json: bool, where: Filter, client: Client) -> 
 )
 @connection_options
 def picture_command(id: str, file: Path, max_side: int, client: Client) -> None:
-    """Save the picture of image ID to FILE, if the server can read its original."""
+    """Save the picture of image ID to FILE.
+
+    With --max-side, it shows the thumbnail if the server cannot read the original.
+    """
     with clear_errors(), client:
         picture = client.get_picture(GalleryImageId(id), max_side)
     try:
         write_atomically(file, picture.data)
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror}") from error
-    say(f"{file}: {len(picture.data)} bytes, {picture.media_type}")
+    what = ", from the thumbnail" if picture.from_thumbnail else ""
+    say(f"{file}: {len(picture.data)} bytes, {picture.media_type}{what}")
 
 
 def _span(found: Facets) -> str:

@@ -1,6 +1,7 @@
 """Query images on the command line: picture files, ids of the gallery, ids of earlier calls."""
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -9,9 +10,14 @@ from typing import Any
 
 import click
 
+from partlens.client.errors import NotFoundError, ServerError
 from partlens.client.questions import GalleryImageId, QueryId, QueryImage
+from partlens.client.report.sources import QueryPicture, media_digest
 from partlens.client.sync_client import Client
 from partlens.common.files import read_file
+
+_OF_A_PICTURE = re.compile(r"q-[0-9a-f]+")
+"""Query ids of gallery images have one more part."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +44,36 @@ class QueryImages:
         earlier = (QueryId(id) for id in self.query_ids)
         return [*self.pictures, *gallery, *earlier]
 
-    @property
-    def names(self) -> list[str]:
-        """What a report calls the images."""
-        return [*self.files, *self.gallery_ids, *self.query_ids]
+    def to_show(self, client: Client) -> list[QueryPicture]:
+        """The images as a report shows them."""
+        given = map(QueryPicture.given, self.pictures, self.files)
+        stored = (picture_of(GalleryImageId(id), client) for id in self.gallery_ids)
+        earlier = (picture_of(QueryId(id), client) for id in self.query_ids)
+        return [*given, *stored, *earlier]
 
-    def to_show(self, client: Client) -> list[bytes]:
-        """Encoded pictures for a report; b"" for a query id, since its picture is not kept."""
-        thumbnails = [client.get_image(id)[1] for id in self.gallery_ids]
-        return [*self.pictures, *thumbnails, *[b""] * len(self.query_ids)]
+
+def picture_of(image: QueryImage, client: Client) -> QueryPicture:
+    """An image as a report shows it."""
+    match image:
+        case GalleryImageId(id):
+            known, thumbnail = client.get_image(id)
+            return QueryPicture(id, thumbnail, digest=known.media_digest)
+        case QueryId(id):
+            return _kept(id, client)
+        case data:
+            return QueryPicture.given(data)
+
+
+def _kept(query_id: str, client: Client) -> QueryPicture:
+    """The picture of an earlier call, if the server still keeps it."""
+    try:
+        data = client.get_picture(QueryId(query_id)).data
+    except (NotFoundError, ServerError):  # no longer kept, or the server is too old to return it
+        return QueryPicture(query_id)
+    if _OF_A_PICTURE.fullmatch(query_id):
+        return QueryPicture.given(data, query_id)
+    # Not embedded: the gallery stores features with less precision than the picture would give.
+    return QueryPicture(query_id, data, digest=media_digest(data))
 
 
 def image_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,55 +1,24 @@
 """`partlens search`: finds the gallery images that contain a part."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
 from partlens.client.answers import ActivationMap, Hit, SearchAnswer
-from partlens.client.cli.arguments import (
-    clear_errors,
-    output_options,
-    write_page,
-)
-from partlens.client.cli.connection import connection_options
-from partlens.client.cli.filters import exclude_identical_option, filter_options
-from partlens.client.cli.images import QueryImages, image_options
-from partlens.client.cli.marks import mark_options
-from partlens.client.cli.regions import (
-    Marked,
-    exclude_option,
-    query_regions,
-    region_options,
-    whole_option,
-)
-from partlens.client.questions import GalleryImageId, MapKind, Mark, Score
-from partlens.client.report.pages import search_page
+from partlens.client.cli.arguments import clear_errors, output_options
+from partlens.client.cli.asked import Search, search_options
+from partlens.client.cli.reporting import search_report, write_report
+from partlens.client.questions import MapKind
 from partlens.client.sync_client import Client
 from partlens.common.filters import Filter
 from partlens.common.tables import Column, Table, say_table
 from partlens.common.terminal import say
 
-score_option = click.option(
-    "--score",
-    default="default",
-    show_default=True,
-    type=click.Choice(["default", "context", "whole", "part"]),
-    help="Score to rank by.",
-)
-
 
 @click.command()
-@image_options
-@region_options
-@whole_option
-@exclude_option
-@mark_options
-@click.option(
-    "--top", default=20, show_default=True, type=click.IntRange(1), help="Number of images to show."
-)
-@score_option
+@search_options
 @click.option(
     "--map",
     "maps",
@@ -59,34 +28,10 @@ score_option = click.option(
     type=click.Choice(["none", "score", "overall", "regions"]),
     help="Maps to return with each hit, for --json.",
 )
-@filter_options
-@exclude_identical_option
-@click.option(
-    "--other-cameras",
-    is_flag=True,
-    help="Exclude the cameras that took the --gallery-id images.",
-)
-@click.option(
-    "--group-by",
-    default="",
-    metavar="PROPERTY",
-    help="track, camera or attribute:NAME. Show only the best image for each value.",
-)
-@connection_options
 @output_options
 def search(
-    images: QueryImages,
-    marked: list[Marked],
-    whole: bool,
-    excluded: tuple[Marked, ...],
-    marks: list[Mark],
-    top: int,
-    score: Score,
+    asked: Callable[[Client], Search],
     maps: tuple[MapKind, ...],
-    where: Filter,
-    exclude_identical: bool,
-    other_cameras: bool,
-    group_by: str,
     report: Path | None,
     as_json: bool,
     client: Client,
@@ -102,44 +47,28 @@ def search(
     fits best, or give a box there: `--like photos/7.jpg#xywh=10,20,40,40`. WEIGHT is how strongly
     the mark counts, compared with 1 for the query; write it too if ID ends in @ and a number.
     """
-    regions = query_regions(marked, excluded, len(images), whole=whole)
     with clear_errors(), client:
-        if other_cameras:
-            theirs = _cameras(images, client)
-            where = replace(where, exclude_cameras=[*where.exclude_cameras, *theirs])
-        pages = client.search_pages(
-            images.to_ask(),
-            regions,
-            top=top,
-            where=where,
-            score=score,
-            maps=maps if report is None else _with_score(maps),
-            thumbnails=report is not None,
-            group_by=group_by,
-            marks=marks,
-            exclude_identical=exclude_identical,
-        )
-        answer = _joined(list(pages))
-        shown = [] if report is None else images.to_show(client)
-        bias_share = 0.0 if report is None else client.get_gallery().model.bias_share
+        question = asked(client)
+        kinds = maps if report is None else _with_score(maps)
+        answer = question.answer(client, kinds, thumbnails=report is not None)
+        made = None if report is None else search_report(client, question, answer)
         if not answer.hits:
-            say(_why_none(where, client, exclude_identical=exclude_identical), err=True)
+            say(_why_none(question, client), err=True)
     if as_json:
         say(json.dumps(_plain(answer)))
     else:
         say_table(_table(answer))
         for number, query in enumerate(answer.queries, start=1):
             say(f"query image {number} is kept as --query-id {query.id}")
-    if report is not None:
-        page = search_page(answer, shown, regions, score, images.names, marks, bias_share)
-        write_page(report, page)
+    if report is not None and made is not None:
+        write_report(report, made)
 
 
-def _why_none(where: Filter, client: Client, *, exclude_identical: bool) -> str:
+def _why_none(question: Search, client: Client) -> str:
     """Why a search found nothing, in a sentence; a search leaves out nothing for its score."""
     if not client.get_gallery().images:
         return "nothing found: the gallery is empty, or the token may see none of its images"
-    if where != Filter() or exclude_identical:
+    if question.where != Filter() or question.exclude_identical:
         return (
             "nothing found: no image passes the filters (--camera, --attribute,"
             " --exclude-identical, ...)"
@@ -147,27 +76,9 @@ def _why_none(where: Filter, client: Client, *, exclude_identical: bool) -> str:
     return "nothing found: the token may see none of the gallery's images"
 
 
-def _cameras(images: QueryImages, client: Client) -> set[str]:
-    """The cameras that took the query images."""
-    asked = images.to_ask()
-    ids = [one.id for one in asked if isinstance(one, GalleryImageId)]
-    found = {id: client.get_image(id)[0].metadata.camera for id in ids}
-    unknown = [id for id, camera in found.items() if not camera]
-    if unknown or len(ids) < len(asked):
-        what = f"the camera of {unknown[0]!r}" if unknown else "the camera of a picture"
-        raise click.UsageError(
-            f"--other-cameras: {what} is not known; name it with --exclude-camera"
-        )
-    return set(found.values())
-
-
 def _with_score(maps: Sequence[MapKind]) -> list[MapKind]:
     """Add the score map, which the report needs."""
     return [*(kind for kind in maps if kind not in ("none", "score")), "score"]
-
-
-def _joined(pages: Sequence[SearchAnswer]) -> SearchAnswer:
-    return replace(pages[-1], hits=[hit for page in pages for hit in page.hits])
 
 
 def _plain(answer: SearchAnswer) -> dict[str, object]:

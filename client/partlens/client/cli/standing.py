@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from partlens.client.cli.arguments import Finite, clear_errors, write_page
+from partlens.client.cli.arguments import Finite, clear_errors, write_file
+from partlens.client.cli.asked import score_option
 from partlens.client.cli.connection import connection_options
 from partlens.client.cli.filters import exclude_identical_option, filter_options
 from partlens.client.cli.images import QueryImages, image_options
@@ -21,10 +22,10 @@ from partlens.client.cli.regions import (
     region_options,
     whole_option,
 )
-from partlens.client.cli.search import plain_hit, score_option
+from partlens.client.cli.search import plain_hit
 from partlens.client.errors import ClientError, NotFoundError
 from partlens.client.questions import Mark, Score
-from partlens.client.report.pages import match_page
+from partlens.client.report.match_page import match_page
 from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.client.sync_client import Client
 from partlens.common.filters import Filter
@@ -210,7 +211,7 @@ def _report(folder: Path, match: StandingMatch, client: Client) -> None:
     except OSError as error:
         raise click.ClickException(f"{folder}: {error.strerror}") from error
     page = match_page(match, thumbnail, client.get_gallery().model.bias_share)
-    write_page(folder / f"{match.revision:09}-{name}.html", page)
+    write_file(folder / f"{match.revision:09}-{name}.html", page.encode())
 
 
 def _line(match: StandingMatch) -> str:

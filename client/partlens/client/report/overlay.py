@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from partlens.client.answers import ActivationMap
 from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole
@@ -17,6 +17,8 @@ MARKED, EXCLUDED = (255, 210, 0), (255, 255, 255)
 """Outline colours of searched regions and of excluded regions."""
 _CASING = (0, 0, 0)
 _STRONGEST = 0.85
+_MOSTLY = 0.5
+"""Smallest covered fraction of a cell that counts as covered."""
 _PALE = 0.45
 # Percentage of positions that may exceed the strongest colour. Otherwise a single winner of max
 # pooling would leave everything else without colour.
@@ -118,11 +120,12 @@ def outlined(
     """
     drawn = picture.convert("RGB")
     if isinstance(region, Mask):
-        return _covered(drawn, region, colour)
+        covered = Image.fromarray(region.array).convert("L").resize(drawn.size)
+        return _surrounded(drawn, covered, label, colour)
     if isinstance(region, Whole):
         region = Box(0, 0, *size)
     across, down = drawn.width / size[0], drawn.height / size[1]
-    line = max(2, max(drawn.size) // 160)
+    line = _line(drawn)
     path = [(x * across, y * down) for x, y in _corners(region)]
     if isinstance(region, Point):
         ((x, y),) = path
@@ -146,15 +149,72 @@ def _corners(region: Box | Polygon | Point) -> Sequence[tuple[float, float]]:
             return [(x, y)]
 
 
-def _covered(drawn: Image.Image, mask: Mask, colour: tuple[int, int, int]) -> Image.Image:
-    covered = Image.fromarray(mask.array).convert("L").resize(drawn.size)
-    drawn.paste(colour, mask=covered.point([value // 2 for value in range(256)]))
+def covered(
+    picture: Image.Image,
+    coverage: ActivationMap,
+    size: tuple[int, int],
+    label: str = "",
+    colour: tuple[int, int, int] = MARKED,
+) -> Image.Image:
+    """A picture with an outline around the cells that a region covers.
+
+    Args:
+        coverage: fraction of each cell that the region covers, 0 to 1.
+        picture, size, label, colour: as in outlined.
+    """
+    drawn = picture.convert("RGB")
+    cells = _nearest(coverage, size, drawn.size) >= _MOSTLY
+    return _surrounded(drawn, Image.fromarray(cells).convert("L"), label, colour)
+
+
+def _nearest(
+    map: ActivationMap, size: tuple[int, int], drawn: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Value of the cell that each pixel lies in, shape [height, width]; 0 outside the map."""
+    places = []
+    for axis, start, length, pixels, whole in (
+        (map.registration.rows, map.extent.y, map.extent.height, drawn[1], size[1]),
+        (map.registration.cols, map.extent.x, map.extent.width, drawn[0], size[0]),
+    ):
+        at = ((np.arange(pixels) + 0.5) * whole / pixels - start) / max(length, 1e-9)
+        places.append(np.where((at >= 0) & (at < 1), np.floor(axis.to_cells(at)), -1).astype(int))
+    # An extra row and column of zeros is what -1 indexes.
+    padded = np.pad(map.values, ((0, 1), (0, 1)))
+    values: NDArray[np.float32] = padded[np.ix_(*places)]
+    return values
+
+
+def _surrounded(
+    drawn: Image.Image, inside: Image.Image, label: str, colour: tuple[int, int, int]
+) -> Image.Image:
+    """A picture with an outline around the white part of a mask."""
+    line = _line(drawn)
+    edge = line + 2
+    whole = (edge, edge, edge + drawn.width, edge + drawn.height)
+    # With a border, so that a region at the edge of the picture is outlined there too.
+    framed = ImageOps.expand(inside, edge)
+    for width, paint in ((edge, _CASING), (line, colour)):
+        inner = framed.filter(ImageFilter.MinFilter(2 * width - 1))
+        outer = framed.filter(ImageFilter.MaxFilter(3))
+        drawn.paste(paint, mask=ImageChops.subtract(outer, inner).crop(whole))
+    if label and (corner := inside.getbbox()) is not None:
+        _write(ImageDraw.Draw(drawn), corner[:2], label, colour)
     return drawn
+
+
+def _line(drawn: Image.Image) -> int:
+    return max(2, max(drawn.size) // 160)
 
 
 def _write(
     pen: ImageDraw.ImageDraw, at: tuple[float, float], label: str, colour: tuple[int, int, int]
 ) -> None:
-    corner = max(at[0], 0) + 5, max(at[1], 0) + 3
-    font = ImageFont.load_default(20)
-    pen.text(corner, label, fill=colour, font=font, stroke_width=2, stroke_fill=_CASING)
+    """A label on a black field, above a region where there is room."""
+    font = ImageFont.load_default(18)
+    left, top, right, bottom = pen.textbbox((0, 0), label, font=font)
+    width, height = right - left + 8, bottom - top + 6
+    x, y = max(at[0], 0), at[1] - height - 2
+    if y < 0:
+        x, y = x + 4, max(at[1], 0) + 4
+    pen.rectangle((x, y, x + width, y + height), fill=_CASING)
+    pen.text((x + 4 - left, y + 3 - top), label, fill=colour, font=font)

@@ -3,6 +3,7 @@
 import base64
 import io
 
+from markupsafe import Markup
 from PIL import Image
 
 from partlens.common.pictures import ImageLimits, PictureError, decode
@@ -57,8 +58,8 @@ def shown_size(size: tuple[int, int]) -> tuple[int, int]:
     return max(LEAST, round(size[0] * shrink)), max(LEAST, round(size[1] * shrink))
 
 
-def data_uri(picture: Image.Image) -> str:
-    """A picture as a data URI."""
+def data_uri(picture: Image.Image) -> Markup:
+    """A picture as a data URI; its letters need no escaping."""
     out = io.BytesIO()
     picture.convert("RGB").save(out, "JPEG", quality=88)
-    return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"
+    return Markup(f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}")

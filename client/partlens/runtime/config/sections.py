@@ -220,14 +220,14 @@ class LimitsSection(Section):
     """share of the calls, upload streams and watchers that one network (an IPv4 address, or an IPv6
     /64) may have; this machine is not limited. Set 1 if all callers come through one proxy"""
     connections: Count = 1000
-    """most connections, and never more than half of the file descriptors that the server may open;
-    more are closed at once"""
+    """most connections over gRPC, and as many over HTTP, together never more than half of the file
+    descriptors that the server may open; more are closed at once"""
     connection_streams: Count = 100
     """most calls in progress on one connection; more wait in the client"""
     idle_connection_seconds: Timeout = 300.0
     """how long a connection without calls is kept"""
     first_message_seconds: Timeout = 10.0
-    """how long a call may take to send its first request"""
+    """how long a call may take to send its first request, and over HTTP its head"""
     idle_stream_seconds: Timeout = 300.0
     """how long an upload stream may send nothing"""
     send_seconds: Timeout = 60.0

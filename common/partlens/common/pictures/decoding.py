@@ -17,6 +17,7 @@ def decode(
     data: bytes,
     limits: ImageLimits = DEFAULT_LIMITS,
     require_waiting: RequireWaiting = wait_always,
+    least_side: int = 0,
 ) -> NDArray[np.uint8]:
     """Pixels of an encoded image, uint8 sRGB [height, width, 3], upright (EXIF rotation applied).
 
@@ -27,17 +28,21 @@ def decode(
     Args:
         require_waiting: called every few milliseconds; decoding ends with what it raises. Of WEBP,
             AVIF, HEIC and compressed TIFF, the pixels are loaded first.
+        least_side: to show a picture that was decoded before. Above 0, the result may have a half,
+            a quarter or an eighth of the size, if its longest side still has so many pixels.
 
     Raises:
         PictureError: empty, not an image, of another format, damaged or over the limits.
     """
     limits.require_bytes(data)
-    return while_waiting(require_waiting, lambda check: _decoded(data, limits, check))
+    return while_waiting(require_waiting, lambda check: _decoded(data, limits, check, least_side))
 
 
-def _decoded(data: bytes, limits: ImageLimits, check: RequireWaiting) -> NDArray[np.uint8]:
+def _decoded(
+    data: bytes, limits: ImageLimits, check: RequireWaiting, least_side: int
+) -> NDArray[np.uint8]:
     with limits.naming_limit():
-        stored = opened(data, limits.require_size, require_waiting=check)
+        stored = opened(data, limits.require_size, require_waiting=check, least_side=least_side)
     image = stored.image
     depths.require_levels(image.mode, depths.tags_of(image))
     with refusals():

@@ -1,5 +1,6 @@
 """Encoded bytes to a loaded image, as it is stored."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -23,6 +24,7 @@ def opened(
     require_size: RequireSize,
     formats: tuple[str, ...] = FORMATS,
     require_waiting: RequireWaiting = wait_always,
+    least_side: int = 0,
 ) -> Stored:
     """The image that bytes encode.
 
@@ -32,11 +34,16 @@ def opened(
         formats: which to try, of FORMATS.
         require_waiting: called wherever the decoder reads on. What it raises must not be an
             Exception, which would mean damage here; see watching.while_waiting.
+        least_side: above 0, a JPEG may be loaded at a half, a quarter or an eighth of its size, if
+            its longest side still has so many pixels; whether it lacks pixels is not examined.
 
     Raises:
         PictureError: not an image, of another format, damaged.
     """
     image = recognised(data, require_size, formats, require_waiting)
+    if least_side:
+        longest = max(image.size)
+        image.draft(None, _scaled(image.size, min(1.0, least_side / longest)))
     rawmode, frame = _rawmode(image), gif.frame_of(image)
     depths.require_interleaved(depths.tags_of(image))
     with refusals():
@@ -49,7 +56,7 @@ def opened(
                 raise
             image = recognised(whole, _any_size, formats, require_waiting)
             image.load()
-        if _lacks_pixels(data, image, require_waiting):
+        if not least_side and _lacks_pixels(data, image, require_waiting):
             raise OSError("it ends before its last pixels")
 
     def low(rawmode: str) -> Image.Image:
@@ -107,6 +114,10 @@ def _lacks_pixels(data: bytes, image: Image.Image, require_waiting: RequireWaiti
         return False
     last_row = image.crop((0, image.height - 1, image.width, image.height))
     return png.lacks_rows(data, last_row.tobytes(), require_waiting)
+
+
+def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    return math.ceil(size[0] * scale), math.ceil(size[1] * scale)
 
 
 def _any_size(width: int, height: int) -> None:

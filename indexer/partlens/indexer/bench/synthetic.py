@@ -71,8 +71,8 @@ def name(number: int) -> str:
     return f"{number:08}"
 
 
-def fill(gallery: Gallery, count: int) -> None:
-    """Add the images and index them."""
+def fill(gallery: Gallery, count: int, thumbnail: bytes = b"") -> None:
+    """Add the images, all with the same thumbnail, and index them."""
     for start in range(len(gallery.view), count, _COMMIT):
         some = range(start, min(start + _COMMIT, count))
         made = contributions(start, len(some))
@@ -85,7 +85,7 @@ def fill(gallery: Gallery, count: int) -> None:
                     media_digest=f"sha256:{number:064x}",
                     width=GRID[1] * CELL,
                     height=GRID[0] * CELL,
-                    thumbnail=b"",
+                    thumbnail=thumbnail,
                     metadata=Metadata(f"c{number % _CAMERAS}", str(number // _IMAGES_EACH)),
                     contributions=made[number - start],
                     bias=bias,

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-_NICE = 19
+_NICE = 10
 """Added to the niceness: whatever answers callers goes first."""
 
 

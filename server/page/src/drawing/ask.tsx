@@ -1,5 +1,5 @@
 // The query side of a search: its pictures, the tools, and the regions.
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { Picker } from "../views/gallery/picker.tsx";
 import { NOTHING } from "../query/question.ts";
 import { change, question, shown } from "../query/store.ts";
@@ -9,15 +9,17 @@ import { Button } from "../ui/button.tsx";
 import { FileButton } from "./file-button.tsx";
 import { PictureCard } from "./picture-card.tsx";
 import { RegionList } from "./region-list.tsx";
+import { take } from "./state.ts";
 import { Toolbar } from "./toolbar.tsx";
 import { UploadList } from "./upload-list.tsx";
 
 export function Ask() {
-  const { images, regions } = shown.value;
+  const { images } = shown.value;
+  // A new search starts with drawing; one that comes by a link, with what is drawn.
+  useEffect(() => take(shown.peek().regions.length ? "select" : "box"), []);
   return (
     <>
       <Toolbar />
-      {regions.length === 0 && <p class="lead">Mark the part to look for.</p>}
       {images.map((ref, image) => <PictureCard key={`${image} ${refText(ref)}`} image={image} imageRef={ref} />)}
       <UploadList />
       <RegionList />

@@ -1,10 +1,9 @@
 // The keys of the drawing tools.
 import { Dialog } from "../ui/dialog.tsx";
 import { singleKeys, switchSingleKeys } from "./shortcuts.ts";
-import { TOOLS } from "./state.ts";
+import { offered } from "./state.ts";
 
 const KEYS: readonly (readonly [keys: string, meaning: string])[] = [
-  ...TOOLS.map(({ key, label, hint }) => [key.toUpperCase(), `${label}: ${hint.charAt(0).toLowerCase()}${hint.slice(1)}`] as const),
   ["N", "The last tool again"],
   ["E", "Brush: paint or erase"],
   ["[ ]", "Brush: smaller, larger"],
@@ -15,7 +14,7 @@ const KEYS: readonly (readonly [keys: string, meaning: string])[] = [
   ["Delete", "Delete the region or the corner"],
   ["Escape", "Stop drawing, deselect"],
   ["Ctrl + Z", "Undo"],
-  ["Ctrl + Shift + Z, Ctrl + Y", "Redo"],
+  ["Ctrl + Y", "Redo; also Ctrl + Shift + Z"],
   ["Ctrl + V", "Paste a picture"],
   ["+ − 0", "Zoom in, out, whole picture; also Ctrl + wheel"],
   ["?", "These keys"],
@@ -26,6 +25,9 @@ export function Help({ onClose }: { readonly onClose: () => void }) {
     <Dialog title="Keys" onClose={onClose}>
       <table class="keys">
         <tbody>
+          {offered.value.map(({ key, label, hint }) => (
+            <tr key={key}><th scope="row"><kbd>{key.toUpperCase()}</kbd></th><td>{hint.startsWith(label) ? hint : `${label}: ${hint.charAt(0).toLowerCase()}${hint.slice(1)}`}</td></tr>
+          ))}
           {KEYS.map(([keys, meaning]) => <tr key={keys}><th scope="row"><kbd>{keys}</kbd></th><td>{meaning}</td></tr>)}
         </tbody>
       </table>

@@ -1,7 +1,7 @@
 // A polygon corner by corner.
 import type { Point, Size } from "../geometry/region.ts";
 import { withRegion } from "../query/edits.ts";
-import { change, question } from "../query/store.ts";
+import { change, question } from "./sheet.ts";
 import { announce } from "../ui/announcer.tsx";
 import { draft, drawn } from "./state.ts";
 import { inImage } from "./shapes.ts";

@@ -2,6 +2,7 @@
 import type { Box, Point, Size } from "../geometry/region.ts";
 import { pathsOf } from "./mask-path.ts";
 import type { Placed } from "./regions-on.ts";
+import { regionName } from "./sheet.ts";
 import { boundsOf, handlesOf, type PlacedHandle } from "./shapes.ts";
 import { kindOf, placeOf } from "./words.ts";
 
@@ -17,7 +18,7 @@ interface Props {
 
 export function Shape({ placed, size, unit, selected, hovered, hatch }: Props) {
   const { index, region, exclude } = placed;
-  const name = `Region ${index + 1}: ${kindOf(region)}${exclude ? ", excluded" : ""}, ${placeOf(region)}`;
+  const number = regionName(index), name = `Region ${number}: ${kindOf(region)}${exclude ? ", excluded" : ""}, ${placeOf(region)}`;
   const area = pathOf(placed, unit, size), edge = region.kind === "mask" ? pathsOf(region.mask).edge : area;
   const classes = ["shape", exclude && "excluded", selected && "selected", hovered && "hovered", region.kind];
   return (
@@ -26,7 +27,7 @@ export function Shape({ placed, size, unit, selected, hovered, hatch }: Props) {
         <path class="area" d={area} fill={exclude ? `url(#${hatch})` : undefined} shape-rendering={region.kind === "mask" ? "crispEdges" : undefined} />
         <path class="halo" d={edge} />
         <path class="line" d={edge} />
-        <Badge number={index + 1} exclude={exclude} bounds={boundsOf(region, size)} size={size} unit={unit} />
+        <Badge name={number} exclude={exclude} bounds={boundsOf(region, size)} size={size} unit={unit} />
       </g>
       {selected && handlesOf(region).map((one) => (
         <HandleDot key={JSON.stringify(one.handle)} placed={one} index={index} unit={unit} />
@@ -63,15 +64,15 @@ function crossPath({ x, y }: Point, arm: number): string {
 }
 
 interface BadgeProps {
-  readonly number: number;
+  readonly name: string;
   readonly exclude: boolean;
   readonly bounds: Box;
   readonly size: Size;
   readonly unit: number;
 }
 
-function Badge({ number, exclude, bounds, size, unit }: BadgeProps) {
-  const text = exclude ? `−${number}` : String(number);
+function Badge({ name, exclude, bounds, size, unit }: BadgeProps) {
+  const text = exclude ? `−${name}` : name;
   const width = (9 + 8 * text.length) * unit, height = 18 * unit;
   const x = Math.max(0, Math.min(bounds.x, size.width - width));
   const above = bounds.y - height - 4 * unit;
@@ -89,7 +90,7 @@ function HandleDot({ placed, index, unit }: { readonly placed: PlacedHandle; rea
   const radius = (handle.kind === "edge" ? 4 : 6) * unit;
   return (
     <g
-      class={`handle ${handle.kind}`} tabindex={0} role="button" aria-label={`${handleName(placed)}, region ${index + 1}`}
+      class={`handle ${handle.kind}`} tabindex={0} role="button" aria-label={`${handleName(placed)}, region ${regionName(index)}`}
       data-region={index} data-handle={JSON.stringify(handle)}
     >
       <circle class="reach" cx={at.x} cy={at.y} r={14 * unit} />

@@ -2,10 +2,10 @@
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { withRegionChanged } from "../query/edits.ts";
-import { change, question, redo, undo } from "../query/store.ts";
+import { change, home, question, redo, undo } from "./sheet.ts";
 import { closePolygon } from "./polygon.ts";
 import {
-  active, brushRadius, draft, erasing, helping, markWhole, remove, selected, take, takeLast, tool, TOOLS,
+  active, brushRadius, draft, erasing, helping, markWhole, offered, remove, selected, take, takeLast, tool,
 } from "./state.ts";
 
 const KEY = "partlens-single-keys";
@@ -59,14 +59,14 @@ function alone(event: KeyboardEvent): boolean {
 
 function escape(): boolean {
   if (draft.peek()) draft.value = undefined;
-  else if (tool.peek() !== "select") take("select");
+  else if (tool.peek() !== home.peek()) take(home.peek());
   else if (selected.peek() !== undefined) selected.value = undefined;
   else return false;
   return true;
 }
 
 function letter(key: string): boolean {
-  const row = TOOLS.find((one) => one.key === key), index = selected.peek();
+  const row = offered.peek().find((one) => one.key === key), index = selected.peek();
   if (row) {
     if (row.tool === "whole") markWhole(active.peek());
     else take(row.tool);

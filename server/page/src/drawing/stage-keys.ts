@@ -1,7 +1,7 @@
 // Drawing without a mouse: arrow keys move a cross over the picture, Enter puts the tool's shape there; arrows then move the shape.
 import type { Box, Point, Size } from "../geometry/region.ts";
 import { withRegion, withRegionChanged } from "../query/edits.ts";
-import { change, question } from "../query/store.ts";
+import { change, home, question } from "./sheet.ts";
 import { emptyMask, painted } from "./brush.ts";
 import { arrowOf, grow, nudge, nudgeHandle } from "./nudge.ts";
 import { addCorner, closePolygon, dropCorner } from "./polygon.ts";
@@ -105,9 +105,9 @@ function pictureKey(event: KeyboardEvent, state: KeyState): boolean {
       dropCorner();
       return true;
     case "Escape":
-      if (!draft.peek() && tool.peek() === "select") return false;
+      if (!draft.peek() && tool.peek() === home.peek()) return false;
       if (draft.peek()) draft.value = undefined;
-      else take("select");
+      else take(home.peek());
       setCursor(undefined);
       return true;
   }

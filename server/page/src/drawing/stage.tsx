@@ -3,7 +3,7 @@ import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { Grid } from "../geometry/grid.ts";
 import type { Box, Point, Size } from "../geometry/region.ts";
 import type { ImageRef } from "../query/question.ts";
-import { shown } from "../query/store.ts";
+import { shown } from "./sheet.ts";
 import { ModelLayer } from "./model-layer.tsx";
 import { settle } from "./nudge.ts";
 import { regionsOn, type Placed } from "./regions-on.ts";
@@ -17,15 +17,19 @@ import { zoomOf } from "./zoom.ts";
 interface Props {
   readonly image: number;
   readonly imageRef: ImageRef;
+  /** For screen readers. */
+  readonly name?: string;
   readonly size: Size;
   readonly grid: Grid;
   readonly picture: string | undefined;
+  /** Whether it lies over the picture, which is drawn elsewhere. */
+  readonly over?: boolean;
   readonly frame: Box;
   readonly view: Box;
   readonly setView: (view: Box) => void;
 }
 
-export function Stage({ image, imageRef, size, grid, picture, frame, view, setView }: Props) {
+export function Stage({ image, imageRef, name = `Picture ${image + 1}`, size, grid, picture, over = false, frame, view, setView }: Props) {
   const svg = useRef<SVGSVGElement>(null), id = useId();
   const width = useWidth(svg), unit = view.width / (width || 400);
   const [stroke, setStroke] = useState<Stroke>();
@@ -35,7 +39,7 @@ export function Stage({ image, imageRef, size, grid, picture, frame, view, setVi
   const pointer = usePointer({ image, size, frame, view, unit, setView, setStroke, setHover });
   useFocusOfShape(svg, placed);
   const armed = tool.value !== "select", row = TOOLS.find((one) => one.tool === tool.value);
-  const label = `Picture ${image + 1}. Tool: ${row?.label ?? ""}. ${armed ? "Arrow keys move the cross, Enter draws there." : "Tab goes to the regions."}`;
+  const label = `${name}. Tool: ${row?.label ?? ""}. ${armed ? "Arrow keys move the cross, Enter draws there." : "Tab goes to the regions."}`;
   return (
     <svg
       ref={svg} class={`stage${armed ? " armed" : ""}${zoomOf(view, frame) > 1.001 ? " zoomed" : ""}`} role="application"
@@ -44,7 +48,10 @@ export function Stage({ image, imageRef, size, grid, picture, frame, view, setVi
       {...pointer}
       onKeyDown={(event) => {
         active.value = image;
+        const before = shown.peek().regions.length;
         if (onStageKey(event, { image, size, frame, view, unit, cursor, setCursor, setView })) event.preventDefault();
+        // A deleted shape must not take the focus along.
+        if (shown.peek().regions.length < before) svg.current?.focus({ preventScroll: true });
       }}
       onKeyUp={(event) => {
         if (event.key.startsWith("Arrow")) settle(focusedOf(event.target)?.index ?? -1);
@@ -62,9 +69,9 @@ export function Stage({ image, imageRef, size, grid, picture, frame, view, setVi
           <path class="hatch" d={`M0 0V${8 * unit}`} stroke-width={3 * unit} />
         </pattern>
       </defs>
-      {picture === undefined
+      {!over && (picture === undefined
         ? <rect class="no-picture" width={size.width} height={size.height} />
-        : <image href={picture} width={size.width} height={size.height} preserveAspectRatio="none" />}
+        : <image href={picture} width={size.width} height={size.height} preserveAspectRatio="none" />)}
       <ModelLayer grid={grid} imageRef={imageRef} placed={shaded(placed)} lines={showingModel.value} />
       {placed.map((one) => (
         <Shape

@@ -3,7 +3,7 @@ import { computed, signal } from "@preact/signals";
 import type { Point } from "../geometry/region.ts";
 import { announce } from "../ui/announcer.tsx";
 import { withRegion, withoutRegion } from "../query/edits.ts";
-import { change, question } from "../query/store.ts";
+import { change, home, question, regionName, tools } from "./sheet.ts";
 
 export type Tool = "select" | "box" | "polygon" | "brush" | "point" | "snap";
 
@@ -17,12 +17,15 @@ export interface ToolRow {
 export const TOOLS: readonly ToolRow[] = [
   { tool: "select", label: "Select", key: "v", hint: "Select, move and resize" },
   { tool: "box", label: "Box", key: "b", hint: "Drag a box" },
-  { tool: "polygon", label: "Polygon", key: "p", hint: "Click the corners; Enter or a double click closes it" },
+  { tool: "polygon", label: "Polygon", key: "p", hint: "Click the corners; a double click or Enter closes it" },
   { tool: "brush", label: "Brush", key: "r", hint: "Paint the part" },
-  { tool: "snap", label: "Part", key: "s", hint: "Click once: the region grows over the part" },
+  { tool: "snap", label: "Part", key: "s", hint: "Click once, and the region grows over the part" },
   { tool: "point", label: "Point", key: "o", hint: "Click one spot" },
   { tool: "whole", label: "Whole", key: "w", hint: "The whole picture" },
 ];
+
+/** The tools that can be taken now. */
+export const offered = computed(() => TOOLS.filter((row) => tools.value.includes(row.tool)));
 
 const current = signal<Tool>("box");
 let last: Tool = "box";
@@ -38,6 +41,8 @@ export const hovered = signal<number | undefined>(undefined);
 /** The picture that was drawn on last. */
 export const active = signal(0);
 export const showingModel = signal(false);
+/** Whether pictures get most of the window, for drawing small parts. */
+export const roomy = signal(false);
 /** Whether the dialog of the keys is open. */
 export const helping = signal(false);
 /** Corners of a polygon that is not closed yet. */
@@ -66,10 +71,10 @@ export function select(index: number | undefined): void {
   wantsFocus.value = index;
 }
 
-/** After something was drawn: back to selecting; a brush stays, for the next stroke. */
+/** After something was drawn: back to the usual tool; a brush stays, for the next stroke. */
 export function drawn(index: number): void {
   const brush = current.peek() === "brush";
-  if (!brush) current.value = "select";
+  if (!brush) current.value = home.peek();
   draft.value = undefined;
   selected.value = index;
   if (!brush) wantsFocus.value = index;
@@ -84,8 +89,9 @@ export function markWhole(image: number): void {
 }
 
 export function remove(index: number): void {
+  const name = regionName(index);
   selected.value = undefined;
   hovered.value = undefined;
   change(withoutRegion(question.peek(), index));
-  announce(`Region ${index + 1} deleted`);
+  announce(`Region ${name} deleted`);
 }

@@ -1,16 +1,16 @@
 // The tools, undo and redo.
-import { canRedo, canUndo, redo, undo } from "../query/store.ts";
+import { canRedo, canUndo, home, invitation, question, redo, undo } from "./sheet.ts";
 import { Button } from "../ui/button.tsx";
 import { Help } from "./help.tsx";
 import { ToolIcon } from "./icons.tsx";
-import { active, brushRadius, erasing, helping, markWhole, take, tool, TOOLS } from "./state.ts";
+import { active, brushRadius, erasing, helping, markWhole, offered, take, tool } from "./state.ts";
 
 export function Toolbar() {
-  const row = TOOLS.find((one) => one.tool === tool.value);
+  const row = offered.value.find((one) => one.tool === tool.value);
   return (
-    <div class="toolbar stack">
+    <div class="drawing-tools stack">
       <div class="tools" role="toolbar" aria-label="Mark a part">
-        {TOOLS.map((one) => (
+        {offered.value.map((one) => (
           <button
             key={one.tool} class="button tool" type="button" aria-pressed={one.tool === "whole" ? undefined : one.tool === tool.value}
             title={`${one.label}: ${one.hint} (${one.key.toUpperCase()})`}
@@ -22,7 +22,7 @@ export function Toolbar() {
         ))}
       </div>
       <div class="row settings">
-        {tool.value === "brush" ? <BrushSettings /> : <p class="quiet grow">{row?.hint}</p>}
+        {tool.value === "brush" ? <BrushSettings /> : <p class="quiet grow" role="status">{question.value.regions.length ? "" : `${invitation.value} `}{row?.hint}</p>}
         <Button kind="plain" label="Undo (Ctrl+Z)" disabled={!canUndo.value} onClick={undo}>↶</Button>
         <Button kind="plain" label="Redo (Ctrl+Shift+Z)" disabled={!canRedo.value} onClick={redo}>↷</Button>
         <Button kind="plain" label="Keys (?)" onClick={() => { helping.value = true; }}>?</Button>
@@ -43,7 +43,7 @@ function BrushSettings() {
         />
       </label>
       <Button pressed={erasing.value} label="Erase (E)" onClick={() => { erasing.value = !erasing.peek(); }}>Erase</Button>
-      <Button onClick={() => take("select")}>Done</Button>
+      <Button onClick={() => take(home.peek())}>Done</Button>
     </>
   );
 }

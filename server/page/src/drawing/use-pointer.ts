@@ -2,7 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { Box, Point, Size } from "../geometry/region.ts";
 import type { Question } from "../query/question.ts";
-import { change, preview, question } from "../query/store.ts";
+import { change, preview, question } from "./sheet.ts";
 import { boxFrom, handleOf, moveOf, pointAt, strokeOn, type Gesture } from "./gestures.ts";
 import { addCorner } from "./polygon.ts";
 import { hit, regionsOn, type Hit } from "./regions-on.ts";
@@ -13,6 +13,9 @@ import { panned, zoomed, zoomOf } from "./zoom.ts";
 const MOST_LIVE_PIXELS = 4_000_000;
 // A pointer that moves less than this, in CSS pixels, has clicked.
 const STILL = 4;
+
+// How near to a handle or a line is on it, in CSS pixels.
+const FINGER = 22, MOUSE = 9;
 
 /** A stroke that is drawn as a line until it ends. */
 export interface Stroke {
@@ -120,6 +123,14 @@ export function usePointer(state: StageState) {
     onPointerLeave() {
       if (!doing.current) latest.current.setHover(undefined);
     },
+    // Where nothing is to be dragged, a finger scrolls the page; touch-action alone cannot tell the shapes of an SVG apart.
+    onTouchStart(event: TouchEvent) {
+      const [touch] = event.touches, { image, unit } = latest.current;
+      if (!touch) return;
+      const point = imagePoint(event.currentTarget as Element, touch, latest.current);
+      const on = hit(regionsOn(question.peek(), image), point, FINGER * unit, selected.peek());
+      if (event.touches.length > 1 || (on && event.cancelable)) event.preventDefault();
+    },
     onWheel(event: WheelEvent) {
       if (!event.ctrlKey && !event.metaKey) return;
       event.preventDefault();
@@ -130,7 +141,7 @@ export function usePointer(state: StageState) {
 }
 
 /** Where an event is, in pixels of the image. */
-function imagePoint(stage: Element, event: MouseEvent, { view }: StageState): Point {
+function imagePoint(stage: Element, event: { readonly clientX: number; readonly clientY: number }, { view }: StageState): Point {
   const { left, top, width, height } = stage.getBoundingClientRect();
   return {
     x: view.x + ((event.clientX - left) / width) * view.width, y: view.y + ((event.clientY - top) / height) * view.height,
@@ -148,7 +159,7 @@ function give(doing: { current: Doing | undefined }, { setStroke }: StageState):
 
 function begin(event: PointerEvent, start: Point, { image, size, unit, view, frame }: StageState): Doing {
   const asked = question.peek(), canvas = { question: asked, image, size };
-  const slack = (event.pointerType === "touch" ? 22 : 9) * unit;
+  const slack = (event.pointerType === "touch" ? FINGER : MOUSE) * unit;
   const on = hit(regionsOn(asked, image), start, slack, selected.peek());
   const doing: Doing = { start, client: { x: event.clientX, y: event.clientY }, points: [], moved: false, on };
   const isZoomed = zoomOf(view, frame) > 1.001;
@@ -167,6 +178,8 @@ function begin(event: PointerEvent, start: Point, { image, size, unit, view, fra
     case "polygon":
       return { ...doing, on: undefined, corner: true };
     case "point":
+      // A region that was just drawn is still selected, where this tool is the one that drawing goes back to.
+      if (on?.handle) return { ...doing, gesture: handleOf(canvas, on.index, on.handle) };
       return { ...doing, on: undefined, gesture: pointAt(canvas, start, false) };
     case "snap":
       return { ...doing, on: undefined, gesture: pointAt(canvas, start, true) };

@@ -2,6 +2,8 @@
 import { Axis } from "./axis.ts";
 import type { Box, Point, Size } from "./region.ts";
 
+const ROUNDING = 1e-6;
+
 /** What the server says of a map or of a query image. */
 export interface Described {
   readonly rows: number;
@@ -49,8 +51,9 @@ export class Grid {
   /** The cell that a point lies in, counted row by row; undefined outside what the model sees. */
   positionAt(point: Point): number | undefined {
     const place = this.toPlace(point);
-    if (place.x < 0 || place.x > 1 || place.y < 0 || place.y > 1) return undefined;
-    const last = (axis: Axis, where: number) => Math.min(Math.floor(axis.toCells(where)), axis.length - 1);
+    // The image's far edges belong to its last cells; the tolerance absorbs the rounding of the extent.
+    if ([place.x, place.y].some((at) => at < -ROUNDING || at > 1 + ROUNDING)) return undefined;
+    const last = (axis: Axis, where: number) => Math.min(Math.max(Math.floor(axis.toCells(where)), 0), axis.length - 1);
     return last(this.rows, place.y) * this.cols.length + last(this.cols, place.x);
   }
 

@@ -56,10 +56,14 @@ export function upsampled(values: ArrayLike<number>, grid: Grid, width: number, 
 export function coloured(values: Float32Array, scale: Scale, sign: Sign = "both"): Uint8ClampedArray<ArrayBuffer> {
   const rgba = new Uint8ClampedArray(4 * values.length);
   if (scale.strongest <= 0) return rgba;
+  const opacity = (255 * STRONGEST) / scale.strongest;
   values.forEach((value, i) => {
     if ((sign === "positive" && value < 0) || (sign === "negative" && value > 0)) return;
-    rgba.set(value >= 0 ? POSITIVE : NEGATIVE, 4 * i);
-    rgba[4 * i + 3] = 255 * STRONGEST * Math.min(Math.abs(value) / scale.strongest, 1);
+    const [red, green, blue] = value >= 0 ? POSITIVE : NEGATIVE;
+    rgba[4 * i] = red;
+    rgba[4 * i + 1] = green;
+    rgba[4 * i + 2] = blue;
+    rgba[4 * i + 3] = Math.min(Math.abs(value) * opacity, 255 * STRONGEST);
   });
   return rgba;
 }

@@ -3,7 +3,6 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Grid } from "../geometry/grid.ts";
 import { coloured, upsampled, type Scale, type Sign } from "./colours.ts";
 
-// Longest side of the canvas, in its own pixels; the browser scales it up smoothly.
 const SIDE = 192;
 
 interface HeatProps {
@@ -11,12 +10,14 @@ interface HeatProps {
   readonly grid: Grid;
   readonly scale: Scale;
   readonly sign?: Sign;
+  /** Longest side of the canvas, in its own pixels; the browser scales it up smoothly. Fewer are faster where maps are many. */
+  readonly side?: number;
 }
 
 /** A map, as large as what it lies in. The picture under it should be grey and pale: class "under-heat". */
-export function Heat({ values, grid, scale, sign = "both" }: HeatProps) {
+export function Heat({ values, grid, scale, sign = "both", side = SIDE }: HeatProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
-  const shrink = Math.min(1, SIDE / Math.max(grid.image.width, grid.image.height));
+  const shrink = Math.min(1, side / Math.max(grid.image.width, grid.image.height));
   const width = Math.max(1, Math.round(grid.image.width * shrink));
   const height = Math.max(1, Math.round(grid.image.height * shrink));
   useEffect(() => {

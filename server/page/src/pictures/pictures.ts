@@ -1,8 +1,8 @@
 // Pictures as blob URLs, since an <img> cannot send a token. What was least recently used is let go.
-import { Code, ConnectError } from "@connectrpc/connect";
 import { galleryService } from "../api/clients.ts";
 import { token } from "../api/session.ts";
 import type { ImageRef } from "../query/question.ts";
+import { toImage } from "../query/request.ts";
 
 const MOST_BYTES = 200_000_000;
 
@@ -97,19 +97,12 @@ export function picture(ref: ImageRef, side: number, original = true): Promise<S
 }
 
 async function fetched(ref: ImageRef, side: number, name: string): Promise<Shown> {
-  const thumbnail = async () => {
-    const answer = await galleryService.getImage({ id: ref.id });
-    return { url: keepPicture(`${name}:reduced`, owned(answer.thumbnail)), reduced: true };
-  };
-  if (side === 0) return thumbnail();
-  const source = ref.kind === "gallery" ? { case: "galleryId" as const, value: ref.id } : { case: "queryId" as const, value: ref.id };
-  try {
-    const answer = await galleryService.getPicture({ image: { source }, maxSide: side });
-    return { url: keepPicture(name, owned(answer.data), answer.mediaType), reduced: false };
-  } catch (error) {
-    if (ref.kind !== "gallery" || ConnectError.from(error).code !== Code.NotFound) throw error;
-    return thumbnail();
+  if (side === 0) {
+    const { thumbnail } = await galleryService.getImage({ id: ref.id });
+    return { url: keepPicture(`${name}:reduced`, owned(thumbnail)), reduced: true };
   }
+  const { data, mediaType, fromThumbnail } = await galleryService.getPicture({ image: toImage(ref), maxSide: side });
+  return { url: keepPicture(fromThumbnail ? `${name}:reduced` : name, owned(data), mediaType), reduced: fromThumbnail };
 }
 
 /** Bytes of a message, as a Blob takes them. */

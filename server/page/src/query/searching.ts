@@ -1,6 +1,6 @@
 // Searches for what is shown: again after every change, page by page as a person scrolls on.
 import { computed, effect, signal } from "@preact/signals";
-import { LatestCall } from "../api/call.ts";
+import { LatestCall, type CallState } from "../api/call.ts";
 import { searchService } from "../api/clients.ts";
 import { problemOf, type Problem } from "../api/problem.ts";
 import { MapKind, type Hit, type SearchRegionsResponse } from "../gen/partlens/v1/part_search_service_pb.ts";
@@ -23,8 +23,11 @@ const laterProblem = signal<Problem | undefined>(undefined);
 const loadingMore = signal(false);
 let controller: AbortController | undefined;
 
-/** The state of the search: pending, answered or failed. */
-export const searching = first.state;
+/** The state of the search: pending, answered or failed. A shape that is still being drawn may be refused on its way; that is not shown. */
+export const searching = computed<CallState<Answered>>(() => {
+  const state = first.state.value;
+  return state.problem && previewing.value ? { pending: true, answer: state.answer } : state;
+});
 
 /** All hits so far, best first. */
 export const hits = computed<readonly Hit[]>(() => [...(first.state.value.answer?.response.hits ?? []), ...later.value]);

@@ -76,7 +76,8 @@ function enqueue(file: File, refused: Problem | undefined, add: (ref: ImageRef) 
   queue = queue.then(() => send(number, file, controller.signal, add));
 }
 
-function unfit(file: File): Problem | undefined {
+/** Why a file cannot be sent; undefined if it can. */
+export function unfit(file: File): Problem | undefined {
   const most = Number(gallery.peek()?.limits?.requestBytes ?? Infinity);
   if (file.size === 0) return refusal("Not added", "This file is empty.");
   if (file.size <= most) return undefined;
@@ -101,7 +102,8 @@ async function send(number: number, file: File, signal: AbortSignal, add: (ref: 
   }
 }
 
-async function uploaded(file: Blob, signal?: AbortSignal): Promise<ImageRef | undefined> {
+/** Sends a picture, and keeps it in this browser. Throws what the call throws. */
+export async function uploaded(file: Blob, signal?: AbortSignal): Promise<ImageRef | undefined> {
   const ref = await upload(new Uint8Array(await file.arrayBuffer()), signal);
   if (!ref) return undefined;
   files.set(refText(ref), file);

@@ -13,6 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
+from partlens.client.report import errors as reports
 from partlens.common.files import lacks_descriptors
 from partlens.explainer import errors as explainer
 from partlens.indexer import errors as indexer
@@ -91,6 +92,16 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
     (server.CallerGoneError, Rule(Code.CANCELLED, "CALLER_GONE")),
     (server.NotReadyError, Rule(Code.UNAVAILABLE, "NOT_READY", None, 1.0)),
     (server.StoppingError, Rule(Code.UNAVAILABLE, "STOPPING", None, 5.0)),
+    (
+        reports.UnavailableFormatError,
+        Rule(
+            Code.UNIMPLEMENTED,
+            "FORMAT_UNAVAILABLE",
+            "this server cannot write PDF, since a library or a font is missing; ask for HTML, or"
+            " ask its operator to install what its log names",
+        ),
+    ),
+    (reports.ReportError, Rule(Code.INVALID_ARGUMENT, "REPORT_TOO_LARGE")),
     (explainer.ImageError, Rule(Code.INVALID_ARGUMENT, "IMAGE_INVALID")),
     (explainer.RegionError, Rule(Code.INVALID_ARGUMENT, "REGION_INVALID")),
     (explainer.ShapeError, Rule(Code.INVALID_ARGUMENT, "NOT_EXPLAINABLE")),

@@ -8,7 +8,7 @@ from partlens.explainer.images import decode, memory_of
 from partlens.indexer.errors import OriginalError
 from partlens.indexer.gallery import StoredImage
 from partlens.indexer.originals import Originals
-from partlens.indexer.picture import reduced
+from partlens.indexer.picture import THUMBNAIL_SIDE, reduced
 from partlens.server.access.confined_view import ConfinedView
 from partlens.server.calls import call as calls
 from partlens.server.engine.engine import Engine
@@ -48,16 +48,27 @@ async def picture(request: pb.GetPictureRequest, host: Host) -> pb.GetPictureRes
     Raises:
         RequestError: the request names no picture that the server could have, or too large a one.
         NotFoundError, UnknownQueryError: there is no such image, or the caller may not see it.
-        PictureUnavailableError: the server cannot read the original, or no longer keeps the picture
-            of the query image.
+        PictureUnavailableError: the server cannot read the original that is asked for, or no longer
+            keeps the picture of the query image.
     """
     found = await host.look(lambda engine: _found(request.image, engine))
     if isinstance(found, StoredImage):
-        return await _original(found, request.max_side, host)
-    kept = await host.features.picture(found.query_id)
+        try:
+            return await _original(found, request.max_side, host)
+        except PictureUnavailableError:
+            if not request.max_side:
+                raise
+            return await _thumbnail(found, request.max_side, host)
+    return await reduced_picture(
+        await host.features.picture(found.query_id), request.max_side, host
+    )
+
+
+async def reduced_picture(data: bytes, max_side: int, host: Host) -> pb.GetPictureResponse:
+    """A picture, reduced unless max_side is 0; raises RequestError if it is too large to send."""
     return await host.decode(
-        lambda engine: _memory(kept, request.max_side, engine),
-        lambda engine: _encoded(kept, request.max_side, engine),
+        lambda engine: _memory(data, max_side, engine),
+        lambda engine: _encoded(data, max_side, engine),
     )
 
 
@@ -105,6 +116,19 @@ async def _original(image: StoredImage, max_side: int, host: Host) -> pb.GetPict
     return await host.decode(lambda engine: min(memory, limits.decoding_bytes), answer)
 
 
+async def _thumbnail(image: StoredImage, max_side: int, host: Host) -> pb.GetPictureResponse:
+    def look(view: ConfinedView) -> bytes:
+        return view.thumbnails([image.id])[0]
+
+    thumbnail = await host.look(lambda engine: engine.gallery.read(look))
+    if max_side >= THUMBNAIL_SIDE:
+        shown = pb.GetPictureResponse(data=thumbnail, media_type=media_type(thumbnail))
+    else:
+        shown = await reduced_picture(thumbnail, max_side, host)
+    shown.from_thumbnail = True
+    return shown
+
+
 def _memory(data: bytes, max_side: int, engine: Engine) -> int:
     """Bytes that decoding takes; 0 if there is nothing to decode."""
     if not max_side:
@@ -120,7 +144,7 @@ def _encoded(data: bytes, max_side: int, engine: Engine) -> pb.GetPictureRespons
             memory = memory_of(data, limits.image_limits, engine.require_waiting)
             if memory > limits.decoding_bytes:
                 raise ImageError(f"decoding it takes {memory} bytes (limits.decoding_bytes)")
-            pixels = decode(data, limits.image_limits, engine.require_waiting)
+            pixels = decode(data, limits.image_limits, engine.require_waiting, max_side)
         except ImageError as error:
             raise PictureUnavailableError(f"the picture cannot be reduced: {error}") from error
         engine.require_waiting()

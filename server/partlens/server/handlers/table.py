@@ -1,11 +1,12 @@
 """Every method of every partlens service."""
 
 from partlens.server.calls.method import Method
-from partlens.server.handlers import gallery, part_search, standing
+from partlens.server.handlers import gallery, part_search, report, standing
 from partlens.server.host import Host
 
 SERVICES = tuple(
-    service.full_name for service in (part_search.SERVICE, gallery.SERVICE, standing.SERVICE)
+    service.full_name
+    for service in (part_search.SERVICE, gallery.SERVICE, standing.SERVICE, report.SERVICE)
 )
 """Full names, as health and reflection know them."""
 
@@ -16,4 +17,5 @@ def methods(host: Host) -> dict[str, Method]:
         **part_search.PartSearchHandlers(host).methods,
         **gallery.GalleryHandlers(host).methods,
         **standing.StandingQueryHandlers(host).methods,
+        **report.ReportHandlers(host).methods,
     }

@@ -5,9 +5,9 @@ take and give enveloped messages; both in binary or JSON.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import Executor
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from typing import Any
 
 from google.protobuf.message import Message
@@ -15,7 +15,6 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from partlens.runtime.config.sections import LimitsSection
-from partlens.runtime.tasks import end
 from partlens.server.calls import call as calls
 from partlens.server.calls.call import Call
 from partlens.server.calls.code import Code
@@ -23,13 +22,15 @@ from partlens.server.calls.method import Method
 from partlens.server.calls.pipeline import Pipeline
 from partlens.server.errors import MessageSizeError, StoppingError
 from partlens.server.http import bodies, json_messages
-from partlens.server.http.connect_errors import HTTP_STATUS, connect_error, encoded
+from partlens.server.http.connect_errors import connect_error, encoded
+from partlens.server.http.ends import deadline, respond_error, while_there
 from partlens.server.http.exchange import Incoming, Outgoing
 from partlens.server.http.forms import ENCODINGS, Form, form_of
 from partlens.server.http.protocol_error import ProtocolError
 from partlens.server.limits.arrivals import Arrivals, Held
 from partlens.server.limits.receiving import ENVELOPE_BYTES, BinaryParser, Parse, Receiver
 
+_DIGITS = 20
 _SMALL_BYTES = 4096
 """Encoded at once; larger messages are encoded on a thread, so that no other call waits for it."""
 
@@ -78,7 +79,7 @@ class ConnectMethod:
             form = form_of(self._method, headers)
             self._require_size(headers, form)
         except (ProtocolError, MessageSizeError) as error:
-            await _respond_error(outgoing, error, id)
+            await respond_error(outgoing, error, id)
             return
         call = Call(
             self._method.path, self._method.kind, metadata, peer(scope), id, transport="http"
@@ -87,16 +88,16 @@ class ConnectMethod:
         unary = self._method.kind == "unary"
         serve = self._serve_unary if unary else self._serve_stream
         try:
-            await _while_there(serve(call, form, incoming, outgoing), incoming)
+            await while_there(serve(call, form, incoming, outgoing), incoming)
         except StoppingError as error:
-            await _respond_error(outgoing, error, id)
+            await respond_error(outgoing, error, id)
 
     async def _serve_unary(
         self, call: Call, form: Form, incoming: Incoming, outgoing: Outgoing
     ) -> None:
         try:
             async with (
-                _deadline(form.seconds),
+                deadline(form.seconds),
                 aclosing(self._answers(call, form, incoming)) as answers,
             ):
                 async for answer in answers:
@@ -109,7 +110,7 @@ class ConnectMethod:
                     await outgoing.write(answer)
                     await outgoing.end()
         except Exception as error:
-            await _respond_error(outgoing, error, call.request_id)
+            await respond_error(outgoing, error, call.request_id)
 
     async def _serve_stream(
         self, call: Call, form: Form, incoming: Incoming, outgoing: Outgoing
@@ -125,7 +126,7 @@ class ConnectMethod:
         last: dict[str, Any] = {}
         try:
             async with (
-                _deadline(form.seconds),
+                deadline(form.seconds),
                 aclosing(self._answers(call, form, incoming)) as answers,
             ):
                 async for answer in answers:
@@ -172,7 +173,7 @@ class ConnectMethod:
         """Refuses a body that says that it is too large, before any of it is read."""
         length = headers.get("content-length", "")
         if self._method.kind == "unary" and length.isdecimal():
-            bodies.require_size(int(length), self._most(form))
+            bodies.require_size(int(length[:_DIGITS]), self._most(form))
 
 
 def peer(scope: Scope) -> str:
@@ -199,54 +200,4 @@ class UnknownMethod:
             404,
         )
         id = calls.request_id(dict(Headers(scope=scope).items()))
-        await _respond_error(Outgoing(scope, send, self._limits.send_seconds), error, id)
-
-
-async def _respond_error(outgoing: Outgoing, error: Exception, request_id: str) -> None:
-    """Ends a call that has not been answered; cuts off one that has."""
-    if outgoing.started:
-        outgoing.abort()
-        return
-    code, body = connect_error(error, request_id)
-    status, more = HTTP_STATUS[code], {}
-    if isinstance(error, ProtocolError):
-        status, more = error.status or status, dict(error.headers)
-    data = encoded(body)
-    headers = {
-        "Content-Type": "application/json",
-        "Content-Length": str(len(data)),
-        calls.REQUEST_ID: request_id,
-        **more,
-    }
-    await outgoing.start(status, headers)
-    await outgoing.finish(data)
-
-
-async def _while_there(serving: Coroutine[Any, Any, None], incoming: Incoming) -> None:
-    """Serves a call, and cancels it when its caller goes away; StoppingError if it is cut off."""
-    working, leaving = asyncio.create_task(serving), asyncio.create_task(incoming.gone())
-    try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    except asyncio.CancelledError:
-        await end(working)
-        raise StoppingError("the server is stopping; call again later") from None
-    finally:
-        await end(leaving)
-    if not working.done():
-        await end(working)
-    elif not working.cancelled():
-        working.result()
-
-
-@asynccontextmanager
-async def _deadline(seconds: float | None) -> AsyncIterator[None]:
-    """Turns a deadline that has passed into Connect's error."""
-    try:
-        async with asyncio.timeout(seconds) as timeout:
-            yield
-    except TimeoutError:
-        if not timeout.expired():
-            raise
-        raise ProtocolError(
-            Code.DEADLINE_EXCEEDED, f"the call took longer than its deadline of {seconds:g} s"
-        ) from None
+        await respond_error(Outgoing(scope, send, self._limits.send_seconds), error, id)

@@ -53,6 +53,7 @@ class Outgoing:
         self._send, self._seconds = send, seconds
         self._abort = scope.get(ABORT)
         self.started = False
+        self._cut = False
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         """Sends the status and the headers."""
@@ -66,10 +67,16 @@ class Outgoing:
         Raises:
             SilentCallerError: the caller did not read it; the connection is closed.
         """
+        self._cut = True  # until all of it is sent
         await self._sent(self._write(data))
+        self._cut = False
 
     async def finish(self, data: bytes) -> None:
-        """Sends the last part of the body; closes the connection if the caller does not read."""
+        """Sends the last part of the body. Closes the connection instead if the caller does not
+        read, or if the part before was cut off, and what follows would be taken for its rest."""
+        if self._cut:
+            self.abort()
+            return
         with suppress(SilentCallerError):
             await self.write(data)
             await self.end()

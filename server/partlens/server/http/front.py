@@ -19,7 +19,7 @@ from partlens.server.http.connection import Connection
 from partlens.server.http.guard import MOST_HEADER_BYTES
 from partlens.server.http.listener import listener
 
-_HANDSHAKE_SECONDS = 10.0
+HANDSHAKE_SECONDS = 10.0
 _SWEEPS = 5
 """Sweeps within the shortest time that a caller may be silent."""
 _LAST_WORDS_SECONDS = 1.0
@@ -105,9 +105,10 @@ class HttpFront:
             self._server.config.timeout_graceful_shutdown = cast("int", grace)
             self._server.should_exit = True
             await serving
+            # Those that were cut off have been cancelled, and finish what they have begun.
             if cut_off := list(self._server.server_state.tasks):
                 await asyncio.wait(cut_off, timeout=_LAST_WORDS_SECONDS)
-            await end(sweeping, *cut_off)
+            await end(sweeping)
             for connection in list(self._server.server_state.connections):
                 connection.transport.abort()
         self._socket.close()
@@ -140,7 +141,7 @@ class _Server(uvicorn.Server):
             )
             return made
 
-        seconds = _HANDSHAKE_SECONDS if config.ssl else None
+        seconds = HANDSHAKE_SECONDS if config.ssl else None
         self.servers = [
             await asyncio.get_running_loop().create_server(
                 protocol, sock=one, ssl=config.ssl, ssl_handshake_timeout=seconds

@@ -1,7 +1,7 @@
 """Encodes responses."""
 
 from collections.abc import Set
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version as version_of
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box
+from partlens.common.text import visible
 from partlens.explainer.regions import window_box
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.gallery import StoredImage
@@ -232,13 +233,17 @@ def gallery(
             pairs=limits.pairs,
         ),
         caller=gallery_pb.Caller(
-            name=caller.name,
+            name=visible(caller.name),
             scopes=[scope for scope in SCOPES if scope in caller.scopes],
-            cameras=sorted(caller.within.cameras or ()),
+            cameras=sorted(map(visible, caller.within.cameras or ())),
         ),
         server_version=version_of("partlens"),
-        indexing=None if indexing is None else gallery_pb.Indexing(**asdict(indexing)),
+        indexing=None if indexing is None else _indexing(indexing),
     )
+
+
+def _indexing(progress: IndexingProgress) -> gallery_pb.Indexing:
+    return gallery_pb.Indexing(**asdict(replace(progress, problem=visible(progress.problem))))
 
 
 def _metadata(metadata: Metadata) -> image_pb.ImageMetadata:

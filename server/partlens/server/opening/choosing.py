@@ -17,7 +17,7 @@ from partlens.explainer.model import read_spec
 from partlens.explainer.spec import ModelSpec
 from partlens.explainer.starter import model_folder
 from partlens.server.errors import OpenError
-from partlens.server.opening.places import Cache, private_folder
+from partlens.server.opening.places import Cache, private_folder, remembered_model
 
 USUAL = "facebook/dinov2-small"
 HUB_SECONDS = 4.0
@@ -53,7 +53,9 @@ def given_model(given: str, cache: Cache, say: Say) -> Chosen:
         return chosen
     if (folder / "config.json").exists():
         say(f"Model: {folder.resolve()}")
-        return _imported(str(folder.resolve()), _name_of(folder), "", cache, say)
+        source = folder.resolve()
+        request = ImportRequest(name=source.name, pretrained=str(source))
+        return _imported(request, _name_of(source), cache, say)
     if folder.exists() or not HUB_ID.fullmatch(given) or given.startswith("."):
         raise OpenError(
             f"--model {given}: it is neither a model folder (`partlens model import`) nor a Hugging"
@@ -68,15 +70,17 @@ def given_model(given: str, cache: Cache, say: Say) -> Chosen:
     return _of_hub(found, cache, say)
 
 
-def usual_model(photos: Path, cache: Cache, say: Say) -> Chosen:
+def usual_model(photos: Path, memory: Path, cache: Cache, say: Say) -> Chosen:
     """The model for a source for which none is named: the same as before, if there was one.
 
     DINOv2-small if it can be had, otherwise the starter model.
 
     Args:
+        photos: the source.
+        memory: the file that remembers its model.
         say: prints what is going on.
     """
-    remembered = cache.remembered_model(photos)
+    remembered = remembered_model(memory)
     if remembered is not None and (chosen := _usable(remembered)) is not None:
         return _told(chosen, say) if remembered != model_folder() else _starter(photos, "", say)
     if (chosen := _made(_cached_name(USUAL), cache)) is not None:
@@ -102,17 +106,23 @@ def _of_hub(found: HubModel, cache: Cache, say: Say) -> Chosen:
     stated = licence or f"not stated; see https://huggingface.co/{found.id}"
     where = "already downloaded" if found.downloaded else "from the Hugging Face hub"
     say(f"Model: {found.id}, {where}; licence: {stated}")
-    return _imported(found.id, _cached_name(found.id), licence, cache, say)
+    request = ImportRequest(
+        name=found.id.rpartition("/")[2], licence=licence, pretrained=found.source
+    )
+    return _imported(request, _cached_name(found.id), cache, say)
 
 
-def _imported(source: str, name: str, licence: str, cache: Cache, say: Say) -> Chosen:
-    """A model of transformers as a model folder in the cache, made the first time."""
+def _imported(request: ImportRequest, name: str, cache: Cache, say: Say) -> Chosen:
+    """A model of transformers as a model folder in the cache, made the first time.
+
+    Args:
+        name: of the folder.
+    """
     private_folder(cache.models)
     with _alone(cache.models / f".{name}.lock"):
         if (made := _made(name, cache)) is not None:
             return _told(made, say)
         say("Preparing the model; this takes a minute or two, once.")
-        request = ImportRequest(name=name, licence=licence, pretrained=source)
         bounds = bounds_within(_IMPORT_MEMORY, _IMPORT_SECONDS)
         import_confined(request, cache.models / name, bounds)
     folder = cache.models / name
@@ -142,11 +152,11 @@ def _cached_name(hub_id: str) -> str:
 
 def _name_of(folder: Path) -> str:
     """A name that changes with the content of a Hugging Face folder."""
-    content = hashlib.sha256(bytes(folder.resolve()))
+    content = hashlib.sha256(bytes(folder))
     for path in sorted(folder.glob("*.json")) + sorted(folder.glob("*.safetensors")):
         status = path.stat()
         content.update(f"{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
-    return f"{folder.resolve().name}-{content.hexdigest()[:12]}"
+    return f"{folder.name}-{content.hexdigest()[:12]}"
 
 
 @contextmanager

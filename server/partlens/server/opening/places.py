@@ -40,29 +40,45 @@ class Cache:
         """
         return self._of(photos) / digest.rpartition(":")[2][:_DIGITS] / "gallery"
 
-    def remembered_model(self, photos: Path) -> Path | None:
-        """The model folder that was chosen for a source before; None if there is none."""
-        try:
-            folder = Path((self._of(photos) / "model").read_text(encoding="utf-8").strip())
-        except (OSError, UnicodeDecodeError):
-            return None
-        return folder if folder.is_dir() else None
-
-    def remember_model(self, photos: Path, model: Path) -> None:
-        """Choose the same model for a source the next time."""
-        private_folder(self._of(photos))
-        write_atomically(self._of(photos) / "model", f"{model}\n")
+    def memory(self, photos: Path) -> Path:
+        """The file that remembers the model of a source."""
+        return self._of(photos) / "model"
 
     def _of(self, photos: Path) -> Path:
         name = hashlib.sha256(bytes(photos)).hexdigest()[:_DIGITS]
         return self.root / "galleries" / f"{photos.name[:40]}-{name}"
 
 
+def remembered_model(memory: Path) -> Path | None:
+    """The model folder that a file remembers; None if there is none."""
+    try:
+        folder = Path(memory.read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError):
+        return None
+    return folder if folder.is_dir() else None
+
+
+def remember_model(memory: Path, model: Path) -> None:
+    """Have a file remember a model folder."""
+    private_folder(memory.parent)
+    write_atomically(memory, f"{model}\n")
+
+
 def private_folder(folder: Path) -> None:
-    """Make a folder that only its owner can read, if it is missing."""
-    for one in (*reversed(folder.parents), folder):
-        if not one.exists():
-            one.mkdir(mode=0o700, exist_ok=True)
+    """Make a folder that only its owner can read, if it is missing.
+
+    Raises:
+        OpenError: it cannot be made.
+    """
+    try:
+        for one in (*reversed(folder.parents), folder):
+            if not one.exists():
+                one.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise OpenError(
+            f"the folder {folder} cannot be made: {error.strerror}; give --gallery a folder"
+            " elsewhere, or set XDG_CACHE_HOME"
+        ) from error
 
 
 def require_outside(photos: Path, gallery: Path) -> None:

@@ -1,6 +1,5 @@
 """Serves a gallery on loopback while its source is indexed, until a signal."""
 
-import asyncio
 import signal
 import socket
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from partlens.server.audit.log import beside
 from partlens.server.engine.engine import Engine
 from partlens.server.observe.indexing import IndexingReport
 from partlens.server.opening.indexing import SourceIndexing
+from partlens.server.running import run
 
 LOOPBACK = "127.0.0.1"
 _GRACE = 1.0
@@ -66,9 +66,6 @@ async def serve(
         ProgramError: the server cannot listen.
         ExplainerError, IndexerError: the model or the gallery cannot be used.
     """
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     def make() -> Engine:
         loaded = MetricModel.load(model)
@@ -77,15 +74,11 @@ async def serve(
         return Engine(loaded, opened, settings.limits)
 
     server = PartlensServer(make, settings, audit_log=beside(gallery), indexing=report)
-    port = await server.bind()
-    bound(f"{server.http_url}", f"{LOOPBACK}:{port}")
-    try:
-        loading, stopping = asyncio.create_task(server.load()), asyncio.create_task(stop.wait())
-        await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if loading.done():
-            loading.result()
-        await stopping
-    finally:
-        # First, as it still writes to the gallery that the server closes.
-        await asyncio.to_thread(indexing.stop)
-        await server.stop()
+    await run(
+        server,
+        bound=lambda port: bound(str(server.http_url), f"{LOOPBACK}:{port}"),
+        loaded=lambda: None,
+        # Before the server closes the gallery, to which it still writes.
+        ending=indexing.stop,
+        signals=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP),
+    )

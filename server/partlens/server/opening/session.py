@@ -9,8 +9,10 @@ from pathlib import Path
 from partlens.common.terminal import complain, say
 from partlens.common.text import visible
 from partlens.explainer.images import SUFFIXES
-from partlens.indexer.errors import DamagedError, NewerFormatError
+from partlens.explainer.spec import ModelSpec
+from partlens.indexer.errors import DamagedError, ModelMismatchError, NewerFormatError
 from partlens.indexer.gallery import Gallery
+from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.threads import keep_one_blas_thread
 from partlens.indexer.indexing import Progress
 from partlens.runtime import logs
@@ -22,7 +24,7 @@ from partlens.server.observe.logs import with_request_id
 from partlens.server.opening import browser, choosing, serving
 from partlens.server.opening.indexing import SourceIndexing
 from partlens.server.opening.instance import Instance
-from partlens.server.opening.places import Cache, private_folder, require_outside
+from partlens.server.opening.places import Cache, private_folder, remember_model, require_outside
 
 _NAMED = 10
 """Skipped images that are listed."""
@@ -56,17 +58,19 @@ class Session:
         photos = require_pictures(self.photos)
         cache = Cache.of_user()
         require_outside(photos, self.gallery or cache.root)
+        memory = cache.memory(photos)
+        if self.gallery is not None:
+            memory = self.gallery.with_name(f"{self.gallery.name}.open.model")
         if self.model is None:
-            chosen = choosing.usual_model(photos, cache, say)
+            chosen = choosing.usual_model(photos, memory, cache, say)
         else:
             chosen = choosing.given_model(self.model, cache, say)
-        cache.remember_model(photos, chosen.folder)
         gallery = self.gallery or cache.gallery(photos, chosen.spec.digest)
         private_folder(gallery.parent)
         with Instance(gallery, photos) as instance:
-            if not gallery.exists():
-                Gallery.create(gallery, chosen.spec).close()
             try:
+                _prepare(gallery, chosen.spec)
+                remember_model(memory, chosen.folder)
                 self._serve(photos, chosen, gallery, instance)
             except (DamagedError, NewerFormatError) as error:
                 raise OpenError(f"{error}. To start over, remove {gallery}") from error
@@ -121,6 +125,14 @@ def require_pictures(photos: Path) -> Path:
             f"{photos} contains no pictures ({endings}): copy some there, or give another folder"
         )
     return real
+
+
+def _prepare(gallery: Path, spec: ModelSpec) -> None:
+    """Create a gallery if it is missing; raise ModelMismatchError if it has another model."""
+    if not gallery.exists():
+        Gallery.create(gallery, spec).close()
+    elif (digest := GallerySpec.read(gallery).spec.digest) != spec.digest:
+        raise ModelMismatchError(digest, spec.digest)
 
 
 def _tell(progress: Progress | None, ignored: str, problem: str) -> None:

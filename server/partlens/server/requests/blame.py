@@ -10,6 +10,23 @@ _REASONS: dict[type[Exception], str] = {ImageError: "IMAGE_INVALID", RegionError
 
 
 @contextmanager
+def inside(field: str) -> Iterator[None]:
+    """Put the name of a field before those of errors in a message that it holds.
+
+    >>> with inside("search"):
+    ...     raise RequestError("images", "none given")
+    Traceback (most recent call last):
+    partlens.server.errors.RequestError: search.images: none given
+    """
+    try:
+        yield
+    except RequestError as error:
+        wrong = error.violation
+        path = f"{field}.{wrong.field}" if wrong.field else field
+        raise RequestError(path, wrong.description, wrong.reason) from error
+
+
+@contextmanager
 def blamed_on(field: str) -> Iterator[None]:
     """Turn errors of the explainer into a RequestError that names the field.
 

@@ -1,45 +1,46 @@
-// The numbers under a picture. Their lines are always there, so that nothing jumps while the mouse moves.
+// The numbers under a picture. Their place is kept, so that nothing jumps while the mouse moves.
 import { sums } from "../../heat/colours.ts";
 import { other, sideName, type Side } from "./explanation.ts";
 import { explained, explanation, rows } from "./pair-store.ts";
-import { adds, maps, pinned, pointed, source } from "./shown.ts";
+import { drawing } from "./pin-sheet.ts";
+import { adds, isAwaited, maps, pointed, resting, source } from "./shown.ts";
 import { cellName, shareOf, signed } from "./words.ts";
 
 export function Caption({ side }: { readonly side: Side }) {
   return (
     <div class="explain-caption number">
-      <p>{pointedWords(side)}</p>
-      <p class="quiet">{mapWords(side)}</p>
+      {pointedWords(side) && <p>{pointedWords(side)}</p>}
+      {mapWords(side) && <p class="quiet">{mapWords(side)}</p>}
     </div>
   );
 }
 
 function pointedWords(side: Side): string {
   const now = explained.value, from = source.value, { map } = explanation.value;
-  if (!now) return "\u00a0";
+  if (!now) return "";
   if (from?.side !== side) {
     if (map === "partial" && !from) return `Point at ${sideName(side)} to see what matches in ${sideName(other(side))}`;
-    return "\u00a0";
+    return "";
   }
-  const at = pointed.value, added = adds(from), share = shareOf(added, now.pair.similarity);
+  const at = drawing.value ? undefined : pointed.value, added = adds(from), share = shareOf(added, now.pair.similarity);
   const cell = at && cellName(at.position, now.pair.grids[side].cols.length);
   const place = cell ? cell.charAt(0).toUpperCase() + cell.slice(1) : from.name || "This region";
-  return `${place} adds ${signed(added)}${share && ` (${share})`}${withSelected(side)}`;
+  return `${place} adds ${signed(added)}${share && ` (${share})`}${withPinned(side)}`;
 }
 
-/** What the cell that is pointed at and the selected pin of the other image add together. */
-function withSelected(side: Side): string {
-  const at = pointed.value, now = explanation.value;
-  const selected = pinned.value.find(({ index }) => index === now.selected);
-  if (at?.side !== side || selected?.side !== other(side)) return "";
-  const together = rows.value?.partial(selected)?.values[at.position];
-  return together === undefined ? "" : `, with ${selected.name} ${signed(together)}`;
+/** What the cell that is pointed at and the pin on the other image add together. */
+function withPinned(side: Side): string {
+  const at = drawing.value ? undefined : pointed.value;
+  const pin = resting.value;
+  if (at?.side !== side || pin?.side !== other(side)) return "";
+  const together = rows.value?.partial(pin)?.values[at.position];
+  return together === undefined ? "" : `, with ${pin.name} ${signed(together)}`;
 }
 
 function mapWords(side: Side): string {
   const map = maps[side].value;
-  if (!map) return explanation.value.map === "partial" && source.value?.side === other(side) ? "Fetching this map…" : "\u00a0";
-  const { sum, red, blue } = sums(map.values);
+  if (!map) return isAwaited(side) ? "Fetching this map…" : "";
+  const { red, blue } = sums(map.values), sum = map.sum;
   const parts = `Map: red ${signed(red)}, blue ${signed(blue)}`;
   if (map.constant === undefined) return `${parts}, sum ${signed(sum)}`;
   return `${parts}, bias ${signed(map.constant)}, sum ${signed(sum + map.constant)}`;

@@ -47,9 +47,17 @@ export function withPin(now: Explanation, pin: Pin): Explanation {
 }
 
 export function withoutPin(now: Explanation, index: number): Explanation {
-  const { selected } = now, pins = now.pins.filter((_, i) => i !== index);
-  if (selected === undefined || selected === index) return { ...now, pins, selected: undefined };
-  return { ...now, pins, selected: selected > index ? selected - 1 : selected };
+  const pins = now.pins.toSpliced(index, 1);
+  return { ...now, pins, selected: changedPin(now, pins) };
+}
+
+/** The pin to select after a change of pins: the one that is new or has changed, else the one that was selected. */
+export function changedPin({ pins: before, selected }: Explanation, pins: readonly Pin[]): number | undefined {
+  if (pins.length > before.length) return pins.length - 1;
+  const index = before.findIndex(({ side, region }, i) => region !== pins[i]?.region || side !== pins[i].side);
+  if (pins.length === before.length) return index < 0 ? selected : index;
+  if (selected === undefined || selected === index) return undefined;
+  return selected > index ? selected - 1 : selected;
 }
 
 /** Puts another image, or none, on a side; the pins of that side go with the image before it. */

@@ -21,7 +21,7 @@ import { fromParameters } from "./parameters.ts";
 import { FetchedRows, sample, WholeRows, type Rows } from "./rows.ts";
 
 const MOST_PAIRS = 65_536;
-const PAIR_SIDES: Readonly<Record<Side, PairSide>> = { a: PairSide.QUERY, b: PairSide.RETRIEVED };
+export const PAIR_SIDES: Readonly<Record<Side, PairSide>> = { a: PairSide.QUERY, b: PairSide.RETRIEVED };
 
 /** What the address says. */
 export const explanation = computed<Explanation>(() =>
@@ -30,7 +30,7 @@ export const explanation = computed<Explanation>(() =>
 
 /** Shows another state of the same pair; the back button skips it. */
 export function change(next: Explanation): void {
-  replace(addressOf(next));
+  if (route.peek().view === "explain") replace(addressOf(next));
 }
 
 interface Described {
@@ -65,6 +65,11 @@ function describedOf(side: Side): ReadonlySignal<DescribedQuery | undefined> {
 /** Why the image of a side cannot be used. */
 export function imageProblem(side: Side): Problem | undefined {
   return calls[side].state.value.problem;
+}
+
+/** Whether the server is being asked about the image of a side. */
+export function isDescribing(side: Side): boolean {
+  return calls[side].state.value.pending;
 }
 
 /** Asks again how the server sees the image of a side. */

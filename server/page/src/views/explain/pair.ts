@@ -71,9 +71,8 @@ export function contribution({ overall }: Pair, side: Side, shares: Float32Array
 
 /**
  * The fixed colour scales of a pair. They do not depend on what is pointed at, so that colours mean the same while the mouse
- * moves: points have the scale of all pairs of positions, and so of every point's map. Regions of many positions would saturate
- * on it; theirs is a quarter of the scale of the whole similarity without bias: full colour where a region explains a
- * quarter of the strongest places.
+ * moves. Points have the scale of all pairs of positions, which are the values of all their maps. Regions add up many points;
+ * theirs is the scale of the whole similarity, of which they are parts, so that the two can be compared.
  */
 export interface Scales {
   readonly point: Scale;
@@ -82,10 +81,7 @@ export interface Scales {
   readonly overallWithBias: Scale;
 }
 
-const PART = 0.25;
-
 export function scalesOf({ overall }: Pair, pairs: Pairs): Scales {
   const places = scaleOf([overall.a.places, overall.b.places]), point = scaleOf([pairs.values]);
-  const region = { strongest: Math.max(PART * places.strongest, point.strongest), largest: 0 };
-  return { point, region, overall: places, overallWithBias: scaleOf([overall.a.withBias, overall.b.withBias]) };
+  return { point, region: point.strongest > places.strongest ? point : places, overall: places, overallWithBias: scaleOf([overall.a.withBias, overall.b.withBias]) };
 }

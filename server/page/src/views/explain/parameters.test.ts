@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pinName, swapped, UNEXPLAINED, withImage, withoutPin, withPin, type Explanation } from "./explanation.ts";
+import { changedPin, pinName, swapped, UNEXPLAINED, withImage, withoutPin, withPin, type Explanation } from "./explanation.ts";
 import { fromParameters, toParameters } from "./parameters.ts";
 
 const box = { kind: "box", x: 1, y: -2.5, width: 30, height: 4 } as const;
@@ -33,6 +33,9 @@ test("the selection stays with its pin", () => {
   assert.equal(withoutPin(everything, 0).selected, 0);
   assert.equal(withoutPin(everything, 1).selected, undefined);
   assert.equal(withoutPin(everything, 2).selected, 1);
+  const moved = everything.pins.with(2, { side: "a", region: { ...box, x: 5 } });
+  assert.equal(changedPin(everything, moved), 2);
+  assert.equal(changedPin(everything, [...everything.pins]), 1);
   assert.equal(withPin(everything, { side: "b", region: box }).selected, 3);
   assert.deepEqual(everything.pins.map((_, i) => pinName(everything.pins, i)), ["A1", "B1", "A2"]);
 });

@@ -1,13 +1,15 @@
 // The pinned points and regions, with what each adds to the similarity.
+import { kindOf } from "../../drawing/words.ts";
 import { Button } from "../../ui/button.tsx";
 import { pinName, sideName } from "./explanation.ts";
 import { change, explained, explanation } from "./pair-store.ts";
+import { current } from "./pin-sheet.ts";
 import { remove } from "./pointing.ts";
-import { adds, pinned, type Source } from "./shown.ts";
+import { adds, pinned, resting, type Source } from "./shown.ts";
 import { cellName, shareOf, signed } from "./words.ts";
 
 export function Pins() {
-  const now = explanation.value;
+  const now = current.value;
   if (!now.pins.length) return <p class="quiet">Click a picture to pin a point. Pins stay, and are part of this page's address.</p>;
   return (
     <ol class="explain-pins" aria-label="Pins">
@@ -17,10 +19,10 @@ export function Pins() {
 }
 
 function PinRow({ index, source }: { readonly index: number; readonly source: Source | undefined }) {
-  const now = explanation.value, name = pinName(now.pins, index), chosen = now.selected === index;
+  const now = current.value, name = pinName(now.pins, index), chosen = resting.value?.index === index;
   return (
     <li class="row">
-      <Button pressed={chosen} label={chosen ? `${name}: show no longer` : `Show the map of ${name}`} onClick={() => change({ ...now, map: "partial", selected: chosen ? undefined : index })}>
+      <Button pressed={chosen} label={`Show the map of ${name}`} onClick={() => change({ ...explanation.peek(), map: "partial", selected: index })}>
         {name}
       </Button>
       <span class="grow number">{source ? words(source) : "Asking the server what it covers…"}</span>
@@ -35,11 +37,7 @@ function words(source: Source): string {
   if (source.shares.every((share) => share === 0)) return "Outside what the model sees: adds nothing";
   const added = adds(source), share = shareOf(added, pair.similarity);
   const cell = source.shares.indexOf(1);
-  const place = source.point ? cellName(cell, pair.grids[source.side].cols.length) : kindName(source);
+  const place = source.point ? cellName(cell, pair.grids[source.side].cols.length) : kindOf(source.region).toLowerCase();
   return `${sideName(source.side)}, ${place}: ${signed(added)}${share && ` (${share})`}`;
 }
 
-function kindName({ region }: Source): string {
-  if (region.kind === "mask") return "painted region";
-  return region.kind === "point" ? "part" : region.kind;
-}

@@ -1,40 +1,29 @@
 // What pointing at a cell leads to: pins, and words for screen readers.
-import { gallery } from "../../api/server.ts";
 import { announce } from "../../ui/announcer.tsx";
 import { other, pinName, sideName, withoutPin, withPin } from "./explanation.ts";
-import { change, explained, explanation } from "./pair-store.ts";
-import { adds, maps, pinOn, pointAt, pointed, source } from "./shown.ts";
+import { explained, explanation } from "./pair-store.ts";
+import { changePins } from "./pin-sheet.ts";
+import { adds, maps, pointAt, pointed, source } from "./shown.ts";
 import { cellName, shareOf, signed, strongest } from "./words.ts";
 
 // Words follow the keys only once they rest.
 const REST_MS = 300;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
-/** Pins the cell that is pointed at, or selects the pin that is there. */
+/** Pins the cell that is pointed at. */
 export function pin(): void {
   const at = pointed.peek(), now = explanation.peek();
   const region = at && pointAt(at);
   if (!at || !region) return;
-  const there = pinOn(at);
-  if (there !== undefined) {
-    change({ ...now, selected: there });
-    announce(`${pinName(now.pins, there)} selected`);
-    return;
-  }
-  const most = gallery.peek()?.limits?.regions ?? Infinity;
-  if (now.pins.length >= most) {
-    announce(`No more than ${most} pins`);
-    return;
-  }
-  const next = withPin(now, { side: at.side, region });
-  change(next);
-  announce(`Pinned as ${pinName(next.pins, next.pins.length - 1)}`);
+  const next = withPin(now, { side: at.side, region }), before = now.pins.length;
+  changePins(next);
+  if (explanation.peek().pins.length > before) announce(`Pinned as ${pinName(next.pins, before)}`);
 }
 
 /** Removes a pin. */
 export function remove(index: number): void {
   const now = explanation.peek(), name = pinName(now.pins, index);
-  change(withoutPin(now, index));
+  changePins(withoutPin(now, index));
   announce(`${name} removed`);
 }
 

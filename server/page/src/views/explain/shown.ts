@@ -1,13 +1,13 @@
 // What is pointed at, and the maps that follow from it.
 import { computed, signal } from "@preact/signals";
-import { coverage } from "../../geometry/coverage.ts";
+import { coveredBy } from "../../drawing/covered.ts";
 import type { Region } from "../../geometry/region.ts";
-import type { Scale } from "../../heat/colours.ts";
+import { sums, type Scale } from "../../heat/colours.ts";
 import { pinName, type Pin, type Side } from "./explanation.ts";
 import { contribution } from "./pair.ts";
 import { explained, explanation, refs, rows } from "./pair-store.ts";
+import { current, drawing } from "./pin-sheet.ts";
 import type { Covered } from "./rows.ts";
-import { snappedShares } from "./snapped.ts";
 import { sumTable, type PinnedShares } from "./sum-table.ts";
 
 export interface Pointed {
@@ -17,9 +17,6 @@ export interface Pointed {
 
 /** The cell under the mouse, the finger or the keyboard's cursor. */
 export const pointed = signal<Pointed | undefined>(undefined);
-
-/** The region that is being drawn. */
-export const drawn = signal<Pin | undefined>(undefined);
 
 export interface Source extends Covered {
   /** "A2", or "" for what is not pinned. */
@@ -31,14 +28,14 @@ export interface Source extends Covered {
 function cover({ side, region }: Pin): Float32Array | undefined {
   const grid = explained.value?.pair.grids[side], ref = refs[side].value;
   if (!grid || !ref) return undefined;
-  return coverage(region, grid) ?? snappedShares(ref, region);
+  return coveredBy(region, grid, ref);
 }
 
 /** The pins, as the model's grids see them. Without those that the server still has to be asked about. */
 export const pinned = computed<readonly (Source & { readonly index: number })[]>(() =>
-  explanation.value.pins.flatMap((pin, index) => {
+  current.value.pins.flatMap((pin, index) => {
     const shares = cover(pin);
-    return shares ? [{ ...pin, shares, index, name: pinName(explanation.value.pins, index), point: isPoint(pin.region) }] : [];
+    return shares ? [{ ...pin, shares, index, name: pinName(current.value.pins, index), point: isPoint(pin.region) }] : [];
   }),
 );
 
@@ -52,13 +49,12 @@ export function pointAt({ side, position }: Pointed): Region | undefined {
   return cell && { kind: "point", snap: false, x: cell.x + cell.width / 2, y: cell.y + cell.height / 2 };
 }
 
-/** What partial maps are shown of: what is drawn, else what is pointed at, else the selected pin. */
+/** The pin whose map is shown while nothing is pointed at: the selected one, else the first. */
+export const resting = computed(() => pinned.value.find(({ index }) => index === current.value.selected) ?? pinned.value[0]);
+
+/** What partial maps are shown of: what is drawn or dragged, else what is pointed at, else a pin. */
 export const source = computed<Source | undefined>(() => {
-  const draft = drawn.value, at = pointed.value;
-  if (draft) {
-    const shares = cover(draft);
-    return shares && { ...draft, shares, name: "", point: isPoint(draft.region) };
-  }
+  const at = drawing.value ? undefined : pointed.value;
   if (at) {
     const region = pointAt(at), grid = explained.value?.pair.grids[at.side];
     if (!region || !grid || at.position >= grid.positions) return undefined;
@@ -66,13 +62,15 @@ export const source = computed<Source | undefined>(() => {
     shares[at.position] = 1;
     return { side: at.side, region, shares, name: "", point: true };
   }
-  return pinned.value.find(({ index }) => index === explanation.value.selected);
+  return resting.value;
 });
 
 /** A map of one of the images, and what it leaves out. */
 export interface SideMap {
   readonly values: Float32Array;
   readonly scale: Scale;
+  /** What the positions add: the sum of the values, as exact as the server's. */
+  readonly sum: number;
   /** What no position adds; undefined if the bias is left out. */
   readonly constant: number | undefined;
 }
@@ -88,12 +86,19 @@ function mapOn(side: Side): SideMap | undefined {
     const values = bias ? pair.overall[side].withBias : pair.overall[side].places;
     const { biasPlace, placeBias, biasBias } = pair.terms;
     const constant = bias ? biasBias + (side === "a" ? biasPlace : placeBias) : undefined;
-    return { values, scale: bias ? scales.overallWithBias : scales.overall, constant };
+    return { values, sum: sums(values).sum, scale: bias ? scales.overallWithBias : scales.overall, constant };
   }
   const from = source.value;
   if (!from || from.side === side) return undefined;
   const partial = rows.value?.partial(from);
-  return partial && { values: partial.values, scale: scaleNow.value, constant: bias ? partial.constant : undefined };
+  if (!partial) return undefined;
+  const { places, bias: constant } = contribution(pair, from.side, from.shares);
+  return { values: partial.values, sum: places, scale: scaleNow.value, constant: bias ? constant : undefined };
+}
+
+/** Whether a map of an image is on its way. */
+export function isAwaited(side: Side): boolean {
+  return explanation.value.map === "partial" && source.value !== undefined && source.value.side !== side && !maps[side].value;
 }
 
 const NO_SCALE: Scale = { strongest: 0, largest: 0 };
@@ -124,11 +129,6 @@ export const table = computed(() => {
   }));
   return sumTable(now.pair, shares);
 });
-
-/** The number of the pin on a cell, if one is there. */
-export function pinOn({ side, position }: Pointed): number | undefined {
-  return pinned.value.find((pin) => pin.side === side && pin.point && pin.shares[position] === 1)?.index;
-}
 
 /** Forgets what is pointed at. */
 export function pointAway(): void {

@@ -6,12 +6,13 @@ import { NOTHING, type ImageRef } from "../../query/question.ts";
 import { addressOf as searchAddress } from "../../query/store.ts";
 import { Button } from "../../ui/button.tsx";
 import { Loading, ProblemNotice } from "../../ui/notice.tsx";
+import { useRetry } from "../../ui/use-retry.ts";
 import { Caption } from "./captions.tsx";
 import { ChooseImage } from "./choose-image.tsx";
 import { sideName, type Side } from "./explanation.ts";
-import { describe, described, explained, imageProblem, refs } from "./pair-store.ts";
+import { describe, described, explained, imageProblem, isDescribing, refs } from "./pair-store.ts";
 import { Stage } from "./stage.tsx";
-import { chooseFile, chooseImage, fileOf } from "./uploads.ts";
+import { chooseFile, chooseImage, fileOf, refusedFor } from "./uploads.ts";
 
 export function SidePanel({ side }: { readonly side: Side }) {
   const ref = refs[side].value, [over, setOver] = useState(false);
@@ -30,12 +31,21 @@ export function SidePanel({ side }: { readonly side: Side }) {
       <header class="row">
         <strong class="explain-letter" aria-hidden="true">{sideName(side)}</strong>
         <span class="grow explain-name">{ref ? <Name imageRef={ref} /> : "No picture yet"}</span>
-        {ref && <a class="button plain" href={searchAddress({ ...NOTHING, images: [ref] })}>Search with it</a>}
+        {ref && (
+          <a class="button plain" href={searchAddress({ ...NOTHING, images: [ref] })} aria-label={`Search with picture ${sideName(side)}`}>Search</a>
+        )}
         {ref && <Button kind="plain" label={`Change picture ${sideName(side)}`} onClick={() => chooseImage(side, undefined)}>Change</Button>}
       </header>
+      <Refused side={side} />
       {ref ? <Shown side={side} imageRef={ref} /> : <ChooseImage side={side} />}
     </section>
   );
+}
+
+/** A picture that could not be sent; what was there before stays. */
+function Refused({ side }: { readonly side: Side }) {
+  const problem = refusedFor(side);
+  return problem ? <p class="problem" role="alert"><strong>{problem.title}.</strong> {problem.text}</p> : null;
 }
 
 function Name({ imageRef }: { readonly imageRef: ImageRef }) {
@@ -43,12 +53,15 @@ function Name({ imageRef }: { readonly imageRef: ImageRef }) {
   return <a href={href("image", imageRef.id)}>{imageRef.id}</a>;
 }
 
+const AGAIN: Readonly<Record<Side, () => void>> = { a: () => void describe("a"), b: () => void describe("b") };
+
 function Shown({ side, imageRef }: { readonly side: Side; readonly imageRef: ImageRef }) {
   const found = described[side].value, problem = imageProblem(side);
+  useRetry(problem, isDescribing(side), AGAIN[side]);
   if (problem) {
     return (
       <div class="explain-empty">
-        <ProblemNotice problem={problem} onRetry={problem.way === "retry" ? () => void describe(side) : undefined}>
+        <ProblemNotice problem={problem} onRetry={problem.way === "retry" ? AGAIN[side] : undefined}>
           <Button onClick={() => chooseImage(side, undefined)}>Choose another picture</Button>
         </ProblemNotice>
       </div>

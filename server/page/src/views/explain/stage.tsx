@@ -1,15 +1,17 @@
 // One of the two pictures: under its map, with its pins. Mouse, finger and arrow keys point at its cells.
-import { useRef } from "preact/hooks";
+import { useMemo } from "preact/hooks";
+import { Stage as DrawingStage } from "../../drawing/stage.tsx";
+import { focusedOf } from "../../drawing/stage-keys.ts";
+import { tool } from "../../drawing/state.ts";
 import type { Grid } from "../../geometry/grid.ts";
-import type { Point } from "../../geometry/region.ts";
 import { Heat } from "../../heat/heat.tsx";
 import { usePicture } from "../../pictures/use-picture.ts";
 import type { ImageRef } from "../../query/question.ts";
-import { sideName, type Side } from "./explanation.ts";
-import { Marks } from "./marks.tsx";
-import { change, explanation } from "./pair-store.ts";
-import { pin, remove, sayCell } from "./pointing.ts";
-import { maps, pointAway, pointed } from "./shown.ts";
+import { sideName, SIDES, type Side } from "./explanation.ts";
+import { explanation } from "./pair-store.ts";
+import { drawing } from "./pin-sheet.ts";
+import { pin, sayCell } from "./pointing.ts";
+import { isAwaited, maps, pointAway, pointed } from "./shown.ts";
 
 interface Props {
   readonly side: Side;
@@ -17,79 +19,78 @@ interface Props {
   readonly grid: Grid;
 }
 
-// A finger that moves farther than this, in CSS pixels, explores instead of tapping.
-const STILL = 10;
 const STEPS: Readonly<Record<string, readonly [down: number, across: number]>> = {
   ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1],
 };
 
 export function Stage({ side, imageRef, grid }: Props) {
   const { shown, problem } = usePicture(imageRef, 640), map = maps[side].value;
-  const pressed = useRef<Point | undefined>(undefined);
   const { width, height } = grid.image, rows = grid.rows.length, cols = grid.cols.length;
-  const pointTo = (event: PointerEvent & { readonly currentTarget: Element }) => {
-    const { left, top, width: across, height: down } = event.currentTarget.getBoundingClientRect();
-    const point = { x: ((event.clientX - left) / across) * width, y: ((event.clientY - top) / down) * height };
-    const position = grid.positionAt(point), now = pointed.peek();
-    if (now?.side === side && now.position === position) return;
-    pointed.value = position === undefined ? undefined : { side, position };
-  };
+  const frame = useMemo(() => ({ x: 0, y: 0, width, height }), [width, height]);
+  const away = () => { if (pointed.peek()?.side === side) pointAway(); };
   return (
     <div
-      class="explain-stage" style={{ aspectRatio: `${width} / ${height}`, "--ratio": String(width / height) }} tabIndex={0}
-      role="application" aria-label={`Picture ${sideName(side)}, ${rows} by ${cols} cells. Arrow keys point at a cell, Enter pins it.`}
-      onPointerMove={pointTo}
-      onPointerDown={(event) => {
-        pressed.current = { x: event.clientX, y: event.clientY };
-        pointTo(event);
-      }}
-      onPointerUp={(event) => {
-        const start = pressed.current;
-        pressed.current = undefined;
-        if (event.button === 0 && start && Math.hypot(event.clientX - start.x, event.clientY - start.y) <= STILL) pin();
-        if (event.pointerType !== "mouse") pointAway();
-      }}
-      onPointerLeave={pointAway}
-      onPointerCancel={pointAway}
-      onBlur={pointAway}
-      onKeyDown={(event) => {
-        if (!keyed(event.key, side, rows, cols)) return;
+      class="explain-stage" style={{ "--ratio": String(width / height), aspectRatio: `${width} / ${height}` }}
+      onPointerMove={(event) => pointTo(event, side, grid)} onPointerDown={(event) => pointTo(event, side, grid)}
+      onPointerUp={(event) => { if (event.pointerType !== "mouse") away(); }}
+      onPointerLeave={away} onPointerCancel={away} onFocusOut={away}
+      onKeyDownCapture={(event) => {
+        if (tool.peek() !== "point" || focusedOf(event.target) || !keyed(event.key, side, rows, cols)) return;
         event.preventDefault();
+        event.stopPropagation();
       }}
     >
-      {shown && <img class={map ? "under-heat" : ""} src={shown.url} alt="" draggable={false} />}
+      {shown && <img class={map || isAwaited(side) ? "under-heat" : ""} src={shown.url} alt="" draggable={false} />}
       {!shown && problem && <p class="explain-no-picture">{problem.title}. What the model saw of it is still known.</p>}
       {map && <Heat values={map.values} grid={grid} scale={map.scale} sign={explanation.value.sign} />}
-      <Marks side={side} grid={grid} />
+      <Cell side={side} grid={grid} />
+      <DrawingStage
+        image={SIDES.indexOf(side)} imageRef={imageRef} name={`Picture ${sideName(side)}, ${rows} by ${cols} cells`} size={grid.image}
+        grid={grid} picture={undefined} over frame={frame} view={frame} setView={ignore}
+      />
     </div>
   );
 }
 
-/** Does what a key says; returns whether it says something. */
+// Two pictures are compared at one size.
+function ignore(): void {
+  return undefined;
+}
+
+/** The cell that is pointed at. */
+function Cell({ side, grid }: { readonly side: Side; readonly grid: Grid }) {
+  const at = pointed.value;
+  if (at?.side !== side || drawing.value) return null;
+  const { width, height } = grid.image, cell = grid.cell(at.position);
+  return (
+    <svg class="explain-cell" viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" aria-hidden="true">
+      <path d={`M${cell.x} ${cell.y}h${cell.width}v${cell.height}h${-cell.width}Z`} />
+    </svg>
+  );
+}
+
+function pointTo(event: PointerEvent & { readonly currentTarget: Element }, side: Side, grid: Grid): void {
+  const { left, top, width, height } = event.currentTarget.getBoundingClientRect();
+  const point = { x: ((event.clientX - left) / width) * grid.image.width, y: ((event.clientY - top) / height) * grid.image.height };
+  const position = grid.positionAt(point), now = pointed.peek();
+  if (now?.side === side && now.position === position) return;
+  pointed.value = position === undefined ? undefined : { side, position };
+}
+
+/** Does what a key says while points are pinned; returns whether it says something. */
 function keyed(key: string, side: Side, rows: number, cols: number): boolean {
   const now = pointed.peek(), step = STEPS[key];
   if (step) {
     const middle = Math.floor(rows / 2) * cols + Math.floor(cols / 2);
-    const from = now?.side === side ? now.position : undefined;
-    pointed.value = { side, position: from === undefined ? middle : moved(from, step, rows, cols) };
+    pointed.value = { side, position: now?.side === side ? moved(now.position, step, rows, cols) : middle };
     sayCell();
     return true;
   }
-  if (key === "Enter" || key === " ") {
-    pin();
-    return true;
-  }
-  const { selected } = explanation.peek();
-  if (key === "Escape") {
-    if (now) pointAway();
-    else if (selected !== undefined) change({ ...explanation.peek(), selected: undefined });
-    return true;
-  }
-  if ((key === "Delete" || key === "Backspace") && selected !== undefined) {
-    remove(selected);
-    return true;
-  }
-  return false;
+  if (now?.side !== side) return false;
+  if (key === "Enter" || key === " ") pin();
+  else if (key === "Escape") pointAway();
+  else return false;
+  return true;
 }
 
 function moved(position: number, [down, across]: readonly [number, number], rows: number, cols: number): number {

@@ -2,7 +2,7 @@
 import type { Pair } from "./pair.ts";
 import type { SumTable } from "./sum-table.ts";
 import { table } from "./shown.ts";
-import { signed } from "./words.ts";
+import { fixed } from "./words.ts";
 
 export function Sum({ pair }: { readonly pair: Pair }) {
   const { placePlace, placeBias, biasPlace, biasBias } = pair.terms;
@@ -16,7 +16,7 @@ export function Sum({ pair }: { readonly pair: Pair }) {
       <p class="explain-equation number">
         <span><strong>{pair.similarity.toFixed(4)}</strong><small>similarity</small></span>
         {terms.map(([value, name], i) => (
-          <span key={name}><span>{i === 0 && "= "}{signed(value)}</span><small>{name}</small></span>
+          <span key={name}><span>{i === 0 && "= "}{fixed(value)}</span><small>{name}</small></span>
         ))}
       </p>
       {now && <Table table={now} />}
@@ -40,7 +40,7 @@ function Table({ table: { columns, rows } }: { readonly table: SumTable }) {
           {rows.map(({ name, cells }) => (
             <tr key={name}>
               <th scope="row">{name}</th>
-              {cells.map((value, i) => <td key={columns[i]} class="number">{value === undefined ? "…" : signed(value)}</td>)}
+              {cells.map((value, i) => <td key={columns[i]} class="number">{value === undefined ? "…" : fixed(value)}</td>)}
             </tr>
           ))}
         </tbody>

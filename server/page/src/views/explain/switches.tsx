@@ -2,7 +2,7 @@
 import { Legend } from "../../heat/heat.tsx";
 import type { Sign } from "../../heat/colours.ts";
 import type { Explanation } from "./explanation.ts";
-import { change, explanation } from "./pair-store.ts";
+import { change, explained, explanation } from "./pair-store.ts";
 import { scaleNow } from "./shown.ts";
 
 interface ChoiceProps<T> {
@@ -40,7 +40,7 @@ export function Switches() {
         <input type="checkbox" checked={now.bias} onChange={() => change({ ...now, bias: !now.bias })} />
         <span>Include the bias</span>
       </label>
-      <div class="explain-legend"><Legend scale={scaleNow.value} unit="of the similarity" /></div>
+      <div class="explain-legend">{explained.value && <Legend scale={scaleNow.value} unit="" />}</div>
     </div>
   );
 }

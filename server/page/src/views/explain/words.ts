@@ -6,7 +6,14 @@ const LEAST = 0.02;
 
 /** "+0.0123" or "−0.0123"; two digits of what is smaller. */
 export function signed(value: number): string {
-  const size = Math.abs(value), text = size > 0 && size < 0.00095 ? size.toPrecision(2) : size.toFixed(4);
+  const size = Math.abs(value);
+  return size > 0 && size < 0.00095 ? `${value < 0 ? "−" : "+"}${size.toPrecision(2)}` : fixed(value);
+}
+
+/** The same with four decimals, for columns of numbers. */
+export function fixed(value: number): string {
+  const text = Math.abs(value).toFixed(4);
+  if (Number(text) === 0) return text;
   return `${value < 0 ? "−" : "+"}${text}`;
 }
 

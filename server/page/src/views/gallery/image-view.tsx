@@ -57,7 +57,7 @@ export function ImageView() {
 
 function Image({ image }: { readonly image: GalleryImage }) {
   const { id, width, height } = image, ref = { kind: "gallery", id } as const;
-  const { shown, problem } = usePicture(ref, SIDE, image.uri !== "");
+  const { shown, problem } = usePicture(ref, SIDE);
   return (
     <article class="image-view">
       <div class="stack image-picture">

@@ -8,8 +8,8 @@ import { answered, hits, more, searchAgain, searching } from "../../../query/sea
 import { shown } from "../../../query/store.ts";
 import { announce } from "../../../ui/announcer.tsx";
 import { Dialog } from "../../../ui/dialog.tsx";
+import { useRetry } from "../../../ui/use-retry.ts";
 import { lowest, place } from "./address-place.ts";
-import { Chips } from "./chips.tsx";
 import { Filters } from "./filters.tsx";
 import { heatShown } from "./heat-choice.ts";
 import { HitList, Skeletons } from "./hit-list.tsx";
@@ -17,7 +17,6 @@ import { NotAsked, NothingFound, Trouble } from "./nothing.tsx";
 import { Toolbar } from "./toolbar.tsx";
 import { useKeptFocus } from "./use-kept-focus.ts";
 import { useMedia } from "./use-media.ts";
-import { useRetry } from "./use-retry.ts";
 import { Why } from "./why.tsx";
 import { counted } from "./words.ts";
 
@@ -32,31 +31,30 @@ export function Answers() {
   const { pending, problem } = searching.value;
   const [filtersOpen, openFilters] = useState(false);
   const narrow = useMedia(NARROW), left = useRetry(problem, pending, searchAgain), asked = answered.value;
-  const section = useRef<HTMLElement>(null);
+  const area = useRef<HTMLDivElement>(null);
   useAnnouncements();
-  useKeptFocus(section);
-  if (!searchable(shown.value)) return <section ref={section} class="answers" aria-label="Results" tabIndex={-1}><NotAsked /></section>;
+  useKeptFocus(area);
+  if (!searchable(shown.value)) return <div ref={area} id="answer" class="answer" tabIndex={-1}><NotAsked /></div>;
   const least = lowest.value, all = hits.value;
   const inSight = least === undefined ? all : all.filter(({ score }) => score >= least);
   return (
-    <section ref={section} class="answers" aria-label="Results" tabIndex={-1} aria-busy={pending}>
+    <div ref={area} id="answer" class="answer" tabIndex={-1} aria-busy={pending}>
       <Toolbar hits={all} asked={asked} filtersOpen={filtersOpen} onFilters={() => openFilters(!filtersOpen)} />
-      <Chips />
-      <div class="answers-body">
+      <div class="answer-body">
         {filtersOpen && !narrow && <aside class="filters-side sheet" aria-label="Filters"><Filters /></aside>}
-        <div class="answers-hits">
-          {problem && <Trouble problem={problem} left={left} hitsStay={all.length > 0} />}
-          {heatShown.value && all.length > 0 && <Legend scale={scale.value} />}
+        <div class="answer-hits">
+          {heatShown.value && (all.length > 0 ? <Legend scale={scale.value} /> : pending && <p class="legend">&nbsp;</p>)}
           {all.length > 0
             ? <div class={pending ? "older" : ""}><HitList hits={all} scale={heatShown.value ? scale.value : undefined} /></div>
             : pending
               ? <Skeletons />
               : asked && !problem && <NothingFound asked={asked} />}
+          {problem && <Trouble problem={problem} left={left} hitsStay={all.length > 0} />}
         </div>
       </div>
       {filtersOpen && narrow && <Dialog title="Filters" onClose={() => openFilters(false)} drawer><Filters /></Dialog>}
       {place.value.hit && asked && <Why id={place.value.hit} asked={asked} hits={inSight} />}
-    </section>
+    </div>
   );
 }
 

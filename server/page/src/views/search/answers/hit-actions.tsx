@@ -41,8 +41,9 @@ function moreLikePart(hit: Hit): void {
   if (!box) return;
   branch(partOf(question.peek(), hit.id, box));
   announce("Searching for the matched part of this picture");
-  document.getElementById("main")?.focus();
-  scrollTo({ top: 0 });
+  const area = document.getElementById("answer");
+  area?.scrollIntoView({ block: "start" });
+  area?.focus({ preventScroll: true });
 }
 
 /** The explanation of a hit: with the image that the first included region lies on, that image's regions, and the matched box. */

@@ -11,6 +11,9 @@ import { scoreText } from "./scores.ts";
 import { useVisible } from "./use-visible.ts";
 import { groupWords, shortened, timeWords } from "./words.ts";
 
+// Pixels of a map's canvas: results follow the mouse, and every one of them is drawn anew.
+const HEAT_SIDE = 96;
+
 interface Props {
   readonly hit: Hit;
   readonly rank: number;
@@ -23,7 +26,7 @@ export function HitCard({ hit, rank, scale }: Props) {
   const url = useMemo(() => thumbnailOf(hit), [hit]);
   const grid = useMemo(() => gridOn(hit, hit.map), [hit]);
   // Maps are drawn only where they are seen: a page may hold hundreds.
-  const heat = visible && scale && grid && hit.map ? { values: hit.map.values, grid, scale } : undefined;
+  const heat = visible && scale && grid && hit.map ? { values: hit.map.values, grid, scale, side: HEAT_SIDE } : undefined;
   const score = scoreText(hit.score), group = groupWords(hit.group, hit.othersInGroup);
   const { camera, capturedAt } = hit.image?.metadata ?? {};
   return (

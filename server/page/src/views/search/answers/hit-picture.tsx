@@ -10,7 +10,7 @@ interface Props {
   readonly size: Size;
   readonly box?: Box | undefined;
   /** The map to draw; undefined for none. */
-  readonly heat?: { readonly values: ArrayLike<number>; readonly grid: Grid; readonly scale: Scale; readonly sign?: Sign } | undefined;
+  readonly heat?: { readonly values: ArrayLike<number>; readonly grid: Grid; readonly scale: Scale; readonly sign?: Sign; readonly side?: number } | undefined;
   /** What the picture shows; "" where text next to it says so. */
   readonly words?: string;
   /** What stands in its place while there is none. */

@@ -69,7 +69,7 @@ interface TroubleProps {
   readonly hitsStay: boolean;
 }
 
-/** Why a search has failed: in place of hits, or as a line above those of an earlier search. */
+/** Why a search has failed: in place of hits, or as a line over those of an earlier search, which stay where they are. */
 export function Trouble({ problem, left, hitsStay }: TroubleProps) {
   const again = againWords(left);
   const signing = problem.way === "sign-in" && <Button kind="primary" onClick={signOut}>Use another token</Button>;
@@ -82,7 +82,7 @@ export function Trouble({ problem, left, hitsStay }: TroubleProps) {
   }
   return (
     <div class="trouble" role="alert">
-      <p class="grow"><strong>{problem.title}.</strong> {problem.text} <span class="quiet">The results below are those of the search before. {again}</span></p>
+      <p class="grow"><strong>{problem.title}.</strong> {problem.text} <span class="quiet">The results are still those of the search before. {again}</span></p>
       {problem.way === "retry" && <Button onClick={searchAgain}>Try again</Button>}
       {signing}
     </div>

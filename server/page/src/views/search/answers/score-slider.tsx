@@ -3,15 +3,14 @@ import { hideBelow, lowest, slide } from "./address-place.ts";
 import { hiddenBelow, rangeOf, scoreText } from "./scores.ts";
 
 export function ScoreSlider({ scores }: { readonly scores: readonly number[] }) {
-  const range = rangeOf(scores);
-  if (!range) return null;
+  const known = rangeOf(scores), range = known ?? { lowest: 0, highest: 1 };
   const value = Math.min(Math.max(lowest.value ?? range.lowest, range.lowest), range.highest);
   const hidden = hiddenBelow(scores, lowest.value);
   return (
     <label class="slider">
       <span>Hide scores below</span>
       <input
-        type="range" min={range.lowest} max={range.highest} step={0.001} value={value}
+        disabled={!known} type="range" min={range.lowest} max={range.highest} step={0.001} value={value}
         aria-valuetext={`${scoreText(value)}, ${hidden} hidden`}
         onInput={(event) => slide(event.currentTarget.valueAsNumber)}
         onChange={(event) => {
@@ -19,7 +18,7 @@ export function ScoreSlider({ scores }: { readonly scores: readonly number[] }) 
           hideBelow(chosen > range.lowest ? chosen : undefined);
         }}
       />
-      <span class="number">{scoreText(value)}</span>
+      <span class="number">{known ? scoreText(value) : "–"}</span>
       <span class="quiet slider-hidden">{hidden > 0 ? `${hidden} hidden` : ""}</span>
     </label>
   );

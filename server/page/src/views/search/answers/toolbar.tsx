@@ -6,10 +6,11 @@ import { more, searching } from "../../../query/searching.ts";
 import type { Question } from "../../../query/question.ts";
 import { Button } from "../../../ui/button.tsx";
 import { SaveDialog } from "../../watch/save-dialog.tsx";
+import { Chips } from "./chips.tsx";
 import { conditionsOf } from "./conditions.ts";
 import { heatShown, showHeat } from "./heat-choice.ts";
-import { ReportDialog } from "./report-dialog.tsx";
 import { ScoreSlider } from "./score-slider.tsx";
+import { SearchReport } from "./search-report.tsx";
 import { counted } from "./words.ts";
 
 interface Props {
@@ -29,17 +30,20 @@ export function Toolbar({ hits, asked, filtersOpen, onFilters }: Props) {
       <h2 class="grow">{resultWords(hits.length)}</h2>
       <Button pressed={filtersOpen} onClick={onFilters}>Filters{conditions > 0 && ` (${conditions})`}</Button>
       <Button pressed={heatShown.value} onClick={() => showHeat(!heatShown.peek())}>Heat maps</Button>
-      {asked && may("search") && <Button onClick={() => setOpen("report")}>Report</Button>}
-      {asked && may("search") && <Button onClick={() => setOpen("watch")}>Watch for this</Button>}
+      {may("search") && <Button disabled={!asked} onClick={() => setOpen("report")}>Report</Button>}
+      {may("search") && <Button disabled={!asked} onClick={() => setOpen("watch")}>Watch for this</Button>}
       <ScoreSlider scores={hits.map(({ score }) => score)} />
-      {asked && open === "report" && <ReportDialog question={asked} results={hits.length} onClose={close} />}
+      <Chips />
+      {asked && open === "report" && <SearchReport question={asked} results={hits.length} onClose={close} />}
       {asked && open === "watch" && <SaveDialog question={asked} onClose={close} />}
     </div>
   );
 }
 
 function resultWords(number: number): string {
-  const { answer, pending } = searching.value;
+  const { answer, pending, problem } = searching.value;
   if (!answer) return pending ? "Searching…" : "Results";
-  return more.value ? `Best ${counted(number, "result")}` : counted(number, "result");
+  // While a newer search is on its way, or has failed, the hits in sight are still the first of several pages.
+  const partial = more.value || ((pending || problem !== undefined) && answer.response.nextPageToken !== "");
+  return partial ? `Best ${counted(number, "result")}` : counted(number, "result");
 }

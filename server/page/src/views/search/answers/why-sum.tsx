@@ -26,7 +26,7 @@ export function WhySum({ hit }: { readonly hit: Hit }) {
       <p>
         Red places make the picture more similar to what you marked, blue ones less.
         {inside !== undefined && <> Of the red, <strong>{Math.round(100 * inside)} %</strong> lies in the matched box.</>}
-        {" "}The constant belongs to no place: the model adds it to every picture.
+        {scoreText(sum.constant) !== scoreText(0) && " The constant belongs to no place: the model adds it to every picture."}
       </p>
     </section>
   );

@@ -1,25 +1,16 @@
-"""Reads JSON without guessing.
+"""Refuses JSON that protobuf's own parser would take for something else.
 
-Protobuf's own parser drops what is not base64 from a picture, and takes "" for a filter.
+It drops what is not base64 from a picture, and takes "" for a filter.
 """
 
-import json
-import re
+import string
 from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
-
-
-def loads(text: str) -> Any:
-    """The values of a JSON text.
-
-    Raises:
-        ValueError: it is not JSON, or an object has a key twice.
-    """
-    return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_refused)
+_ALPHABET = (string.ascii_letters + string.digits + "+/-_").encode()
+_MOST_PADDING = 2
 
 
 def require_fitting(message: Descriptor, value: Any, name: str = "the request") -> None:
@@ -36,10 +27,18 @@ def require_fitting(message: Descriptor, value: Any, name: str = "the request") 
     for field, given in _given(message, value):
         inner = field.message_type
         if field.type == FieldDescriptor.TYPE_BYTES:
-            if isinstance(given, str) and not _BASE64.fullmatch(given):
+            if isinstance(given, str) and not _is_base64(given):
                 raise ValueError(f"{field.json_name} is not base64; encode the bytes with it")
         elif inner is not None and not _has_own_form(inner):
             require_fitting(inner, given, field.json_name)
+
+
+def _is_base64(text: str) -> bool:
+    """Whether a text is base64, of either alphabet and with or without its padding."""
+    plain = text.rstrip("=")
+    # Faster than a regular expression, and pictures are large.
+    left = plain.encode("utf-8", "replace").translate(None, _ALPHABET)
+    return not left and len(text) - len(plain) <= _MOST_PADDING
 
 
 def _given(message: Descriptor, value: dict[str, Any]) -> Iterator[tuple[FieldDescriptor, Any]]:
@@ -56,16 +55,3 @@ def _given(message: Descriptor, value: dict[str, Any]) -> Iterator[tuple[FieldDe
 def _has_own_form(message: Descriptor) -> bool:
     """Whether a message is not an object of its fields in JSON: a time, or an entry of a map."""
     return message.file.package == "google.protobuf" or message.GetOptions().map_entry
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice[:80]!r} is given twice in one object")
-    return values
-
-
-def _refused(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON; quote it")

@@ -1,0 +1,129 @@
+"""From a picture to a verified report, in a real browser."""
+
+import re
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from browsing import PHONE, OpenPage, add_picture, choose_tool, drag, press_and_move, swipe
+from page_server import PageServer, run
+from playwright.sync_api import Page, expect
+
+from partlens.client import Box, Client, QueryRegion, SearchAnswer
+
+START, END = (0.25, 0.3), (0.75, 0.55)
+
+
+def parameters(page: Page) -> dict[str, list[str]]:
+    """What the page's address says of the search."""
+    return parse_qs(urlsplit(page.url).fragment.partition("?")[2])
+
+
+def drawn(page: Page) -> QueryRegion:
+    """The only region, a box, from the page's address."""
+    (text,) = parameters(page)["region"]
+    assert text.startswith("0:box:")
+    return QueryRegion(Box(*map(float, text.removeprefix("0:box:").split(","))))
+
+
+def shown(page: Page) -> list[tuple[str, str]]:
+    """Id and score of every hit on the page."""
+    expect(page.locator(".answer[aria-busy=false]")).to_be_visible()
+    hits = page.locator(".hits .hit:not(.skeleton)")
+    expect(hits.first).to_be_visible()
+    return [
+        (
+            hit.locator(".hit-id").get_attribute("title") or "",
+            hit.locator("strong").text_content() or "",
+        )
+        for hit in hits.all()
+    ]
+
+
+def found(answer: SearchAnswer) -> list[tuple[str, str]]:
+    """Id and score of every hit of an answer, as the page writes them."""
+    return [(hit.id, f"{hit.score:.3f}") for hit in answer.hits]
+
+
+def ask(served: PageServer, region: QueryRegion, count: int = 24) -> list[tuple[str, str]]:
+    """What the service finds for a region of the first picture."""
+    picture = served.picture().read_bytes()
+    with Client(served.target) as client:
+        return found(
+            client.search_regions([picture], [region], page_size=count, exclude_identical=True)
+        )
+
+
+def test_hits_of_a_drawn_box_are_those_of_the_service(
+    open_page: OpenPage, served_page: PageServer
+) -> None:
+    page = open_page()
+    stage = add_picture(page, served_page.picture())
+    choose_tool(page, "Box")
+    drag(page, stage, START, END)
+    expect(page).to_have_url(re.compile("region="))
+    region = drawn(page)
+    assert isinstance(region.region, Box)
+    assert region.region.width == pytest.approx(48, abs=2)
+    assert region.region.height == pytest.approx(48, abs=2)
+    assert shown(page) == ask(served_page, region)
+
+
+def test_results_follow_the_mouse_before_it_is_let_go(
+    open_page: OpenPage, served_page: PageServer
+) -> None:
+    page = open_page()
+    stage = add_picture(page, served_page.picture())
+    choose_tool(page, "Box")
+    press_and_move(page, stage, START, END)
+    before = shown(page)
+    assert "region" not in parameters(page)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("region="))
+    assert shown(page) == before == ask(served_page, drawn(page))
+
+
+def test_a_finger_draws_on_a_phone(open_page: OpenPage, served_page: PageServer) -> None:
+    page = open_page(viewport=PHONE, has_touch=True, is_mobile=True)
+    stage = add_picture(page, served_page.picture())
+    choose_tool(page, "Box")
+    swipe(page, stage, START, END)
+    expect(page).to_have_url(re.compile("region="))
+    assert shown(page) == ask(served_page, drawn(page))
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= PHONE["width"]
+
+
+def test_an_address_gives_another_person_the_same_search(
+    open_page: OpenPage, served_page: PageServer
+) -> None:
+    page = open_page()
+    stage = add_picture(page, served_page.picture())
+    choose_tool(page, "Box")
+    drag(page, stage, START, END)
+    expect(page).to_have_url(re.compile("region="))
+    fragment = f"#{urlsplit(page.url).fragment}"
+    other = open_page(fragment)
+    assert shown(other) == shown(page)
+    expect(other.locator(".stage image, .stage img").first).to_be_visible()
+
+
+@pytest.mark.parametrize("kind", ["PDF", "Web page"])
+def test_a_report_is_saved_and_verified(
+    open_page: OpenPage, served_page: PageServer, tmp_path: Path, kind: str
+) -> None:
+    page = open_page()
+    stage = add_picture(page, served_page.picture())
+    choose_tool(page, "Box")
+    drag(page, stage, START, END)
+    shown(page)
+    page.get_by_role("button", name="Report").click()
+    page.get_by_label("Title").fill("Case 7")
+    page.get_by_label(re.compile(kind)).check()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save report").click()
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    assert file.suffix == {"PDF": ".pdf", "Web page": ".html"}[kind]
+    said = run("report", "verify", file, "--server", served_page.target)
+    assert "agree" in said
