@@ -1,11 +1,13 @@
 """ReportService: what the server writes, limits and refusals."""
 
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from google.rpc import code_pb2
 from made_reports import Page
 from PIL import Image
 from served import Served, picture
@@ -23,7 +25,9 @@ from partlens.client import (
     RequestError,
 )
 from partlens.client.report.embedding import read_record
+from partlens.client.report.errors import UnavailableFormatError
 from partlens.client.report.verification import verified
+from partlens.server.calls.status import status_of
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import region_pb2 as region_pb
@@ -125,3 +129,25 @@ async def test_a_later_page_is_not_reported(served: Served) -> None:
         )
         with pytest.raises(RequestError, match=r"search\.page_token: a report shows the first"):
             await client._ask(client._report.ReportSearch, request, 20)
+
+
+def test_a_report_is_audited_under_the_id_that_it_names(
+    served: Served, client: Client, tmp_path: Path
+) -> None:
+    """With the query, hits and version of the search, not of what else the report asks for."""
+    file = client.report_search([picture(3)], REGIONS, top=4)
+    answer = client.search_regions([picture(3)], REGIONS, page_size=4)
+    (tmp_path / "a.html").write_bytes(file.data)
+    lines = (served.model.parent / "gallery.audit.jsonl").read_text().splitlines()
+    written = {one.get("request"): one for one in map(json.loads, lines)}
+    reported = written[read_record(tmp_path / "a.html").origin.request_id]
+    searched = written[answer.request_id]
+    assert (reported["method"], reported["hits"]) == ("ReportSearch", 4)
+    for fact in ("query", "hits", "gallery_version", "outcome"):
+        assert reported[fact] == searched[fact], fact
+
+
+def test_a_server_without_the_libraries_says_so_and_names_none_of_its_files() -> None:
+    status = status_of(UnavailableFormatError("cannot load /usr/lib/libpango.so"), "id")
+    assert status.code == code_pb2.UNIMPLEMENTED
+    assert "/usr" not in status.message and "ask for HTML" in status.message
