@@ -177,7 +177,7 @@ def test_swapping_takes_the_pins_along(open_page: OpenPage, served_page: PageSer
     page.get_by_role("button", name="Swap A and B").click()
     expect(page).to_have_url(re.compile("region=b%3Abox"))
     stage(page, "B")
-    expect(page.get_by_role("button", name="B1: show no longer")).to_be_visible()
+    expect(page.get_by_role("button", name="Show the map of B1", pressed=True)).to_be_visible()
     assert page.get_by_role("list", name="Pins").inner_text().split(": ")[1] == words.split(": ")[1]
 
 

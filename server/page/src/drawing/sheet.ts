@@ -19,12 +19,15 @@ export interface Sheet {
   readonly tools: readonly (Tool | "whole")[];
   /** The tool to go on with after something was drawn. */
   readonly home: Tool;
+  /** What to do first, while there is no region. */
+  readonly invitation: string;
   /** The name of a region on the picture: short. */
   readonly regionName: (index: number) => string;
 }
 
 const SEARCH: Sheet = {
-  ...search, tools: ["select", "box", "polygon", "brush", "snap", "point", "whole"], home: "select", regionName: (index) => String(index + 1),
+  ...search, tools: ["select", "box", "polygon", "brush", "snap", "point", "whole"], home: "select",
+  invitation: "Mark the part to look for.", regionName: (index) => String(index + 1),
 };
 
 const sheet = signal<Sheet>(SEARCH);
@@ -44,6 +47,7 @@ export const canUndo = computed(() => sheet.value.canUndo.value);
 export const canRedo = computed(() => sheet.value.canRedo.value);
 export const tools = computed(() => sheet.value.tools);
 export const home = computed(() => sheet.value.home);
+export const invitation = computed(() => sheet.value.invitation);
 
 export function change(next: Question): void {
   sheet.peek().change(next);

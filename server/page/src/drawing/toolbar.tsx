@@ -1,5 +1,5 @@
 // The tools, undo and redo.
-import { canRedo, canUndo, home, question, redo, undo } from "./sheet.ts";
+import { canRedo, canUndo, home, invitation, question, redo, undo } from "./sheet.ts";
 import { Button } from "../ui/button.tsx";
 import { Help } from "./help.tsx";
 import { ToolIcon } from "./icons.tsx";
@@ -22,7 +22,7 @@ export function Toolbar() {
         ))}
       </div>
       <div class="row settings">
-        {tool.value === "brush" ? <BrushSettings /> : <p class="quiet grow" role="status">{question.value.regions.length ? "" : "Mark the part to look for. "}{row?.hint}</p>}
+        {tool.value === "brush" ? <BrushSettings /> : <p class="quiet grow" role="status">{question.value.regions.length ? "" : `${invitation.value} `}{row?.hint}</p>}
         <Button kind="plain" label="Undo (Ctrl+Z)" disabled={!canUndo.value} onClick={undo}>↶</Button>
         <Button kind="plain" label="Redo (Ctrl+Shift+Z)" disabled={!canRedo.value} onClick={redo}>↷</Button>
         <Button kind="plain" label="Keys (?)" onClick={() => { helping.value = true; }}>?</Button>

@@ -2,8 +2,8 @@
 import { sums } from "../../heat/colours.ts";
 import { other, sideName, type Side } from "./explanation.ts";
 import { explained, explanation, rows } from "./pair-store.ts";
-import { current, drawing } from "./pin-sheet.ts";
-import { adds, isAwaited, maps, pinned, pointed, source } from "./shown.ts";
+import { drawing } from "./pin-sheet.ts";
+import { adds, isAwaited, maps, pointed, resting, source } from "./shown.ts";
 import { cellName, shareOf, signed } from "./words.ts";
 
 export function Caption({ side }: { readonly side: Side }) {
@@ -25,16 +25,16 @@ function pointedWords(side: Side): string {
   const at = drawing.value ? undefined : pointed.value, added = adds(from), share = shareOf(added, now.pair.similarity);
   const cell = at && cellName(at.position, now.pair.grids[side].cols.length);
   const place = cell ? cell.charAt(0).toUpperCase() + cell.slice(1) : from.name || "This region";
-  return `${place} adds ${signed(added)}${share && ` (${share})`}${withSelected(side)}`;
+  return `${place} adds ${signed(added)}${share && ` (${share})`}${withPinned(side)}`;
 }
 
-/** What the cell that is pointed at and the selected pin of the other image add together. */
-function withSelected(side: Side): string {
+/** What the cell that is pointed at and the pin on the other image add together. */
+function withPinned(side: Side): string {
   const at = drawing.value ? undefined : pointed.value;
-  const selected = pinned.value.find(({ index }) => index === current.value.selected);
-  if (at?.side !== side || selected?.side !== other(side)) return "";
-  const together = rows.value?.partial(selected)?.values[at.position];
-  return together === undefined ? "" : `, with ${selected.name} ${signed(together)}`;
+  const pin = resting.value;
+  if (at?.side !== side || pin?.side !== other(side)) return "";
+  const together = rows.value?.partial(pin)?.values[at.position];
+  return together === undefined ? "" : `, with ${pin.name} ${signed(together)}`;
 }
 
 function mapWords(side: Side): string {

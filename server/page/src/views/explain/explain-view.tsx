@@ -5,6 +5,7 @@ import { useShortcuts } from "../../drawing/shortcuts.ts";
 import { Toolbar } from "../../drawing/toolbar.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Loading, ProblemNotice } from "../../ui/notice.tsx";
+import { useRetry } from "../../ui/use-retry.ts";
 import { SIDES, swapped } from "./explanation.ts";
 import { change, explainAgain, explained, explanation, imageProblem, pairState, rowsProblem, startExplaining } from "./pair-store.ts";
 import { PairReport } from "./pair-report.tsx";
@@ -55,8 +56,9 @@ export function ExplainView() {
 }
 
 function Problems() {
-  const problem = pairState.value.problem, more = rowsProblem.value;
+  const { problem, pending } = pairState.value, more = rowsProblem.value;
   const bias = gallery.value?.model?.biasShare ?? 0;
+  useRetry(problem, pending, explainAgain);
   return (
     <>
       {problem && <ProblemNotice problem={problem} onRetry={explainAgain} />}

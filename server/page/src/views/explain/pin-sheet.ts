@@ -100,6 +100,7 @@ const SHEET: Sheet = {
   redo: () => goTo(redone(presentOf(explanation.peek()))),
   tools: ["select", "box", "polygon", "brush", "snap", "point"],
   home: HOME,
+  invitation: "",
   regionName: (index) => pinName(current.value.pins, index),
 };
 

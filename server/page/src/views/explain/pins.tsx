@@ -5,7 +5,7 @@ import { pinName, sideName } from "./explanation.ts";
 import { change, explained, explanation } from "./pair-store.ts";
 import { current } from "./pin-sheet.ts";
 import { remove } from "./pointing.ts";
-import { adds, pinned, type Source } from "./shown.ts";
+import { adds, pinned, resting, type Source } from "./shown.ts";
 import { cellName, shareOf, signed } from "./words.ts";
 
 export function Pins() {
@@ -19,10 +19,10 @@ export function Pins() {
 }
 
 function PinRow({ index, source }: { readonly index: number; readonly source: Source | undefined }) {
-  const now = current.value, name = pinName(now.pins, index), chosen = now.selected === index;
+  const now = current.value, name = pinName(now.pins, index), chosen = resting.value?.index === index;
   return (
     <li class="row">
-      <Button pressed={chosen} label={chosen ? `${name}: show no longer` : `Show the map of ${name}`} onClick={() => change({ ...explanation.peek(), map: "partial", selected: chosen ? undefined : index })}>
+      <Button pressed={chosen} label={`Show the map of ${name}`} onClick={() => change({ ...explanation.peek(), map: "partial", selected: index })}>
         {name}
       </Button>
       <span class="grow number">{source ? words(source) : "Asking the server what it covers…"}</span>

@@ -49,7 +49,10 @@ export function pointAt({ side, position }: Pointed): Region | undefined {
   return cell && { kind: "point", snap: false, x: cell.x + cell.width / 2, y: cell.y + cell.height / 2 };
 }
 
-/** What partial maps are shown of: what is drawn or dragged, else what is pointed at, else the selected pin or the first one. */
+/** The pin whose map is shown while nothing is pointed at: the selected one, else the first. */
+export const resting = computed(() => pinned.value.find(({ index }) => index === current.value.selected) ?? pinned.value[0]);
+
+/** What partial maps are shown of: what is drawn or dragged, else what is pointed at, else a pin. */
 export const source = computed<Source | undefined>(() => {
   const at = drawing.value ? undefined : pointed.value;
   if (at) {
@@ -59,7 +62,7 @@ export const source = computed<Source | undefined>(() => {
     shares[at.position] = 1;
     return { side: at.side, region, shares, name: "", point: true };
   }
-  return pinned.value.find(({ index }) => index === current.value.selected) ?? pinned.value[0];
+  return resting.value;
 });
 
 /** A map of one of the images, and what it leaves out. */

@@ -6,12 +6,13 @@ import { NOTHING, type ImageRef } from "../../query/question.ts";
 import { addressOf as searchAddress } from "../../query/store.ts";
 import { Button } from "../../ui/button.tsx";
 import { Loading, ProblemNotice } from "../../ui/notice.tsx";
+import { useRetry } from "../../ui/use-retry.ts";
 import { Caption } from "./captions.tsx";
 import { ChooseImage } from "./choose-image.tsx";
 import { sideName, type Side } from "./explanation.ts";
-import { describe, described, explained, imageProblem, refs } from "./pair-store.ts";
+import { describe, described, explained, imageProblem, isDescribing, refs } from "./pair-store.ts";
 import { Stage } from "./stage.tsx";
-import { chooseFile, chooseImage, fileOf, refused } from "./uploads.ts";
+import { chooseFile, chooseImage, fileOf, refusedFor } from "./uploads.ts";
 
 export function SidePanel({ side }: { readonly side: Side }) {
   const ref = refs[side].value, [over, setOver] = useState(false);
@@ -43,7 +44,7 @@ export function SidePanel({ side }: { readonly side: Side }) {
 
 /** A picture that could not be sent; what was there before stays. */
 function Refused({ side }: { readonly side: Side }) {
-  const problem = refused[side].value;
+  const problem = refusedFor(side);
   return problem ? <p class="problem" role="alert"><strong>{problem.title}.</strong> {problem.text}</p> : null;
 }
 
@@ -52,12 +53,15 @@ function Name({ imageRef }: { readonly imageRef: ImageRef }) {
   return <a href={href("image", imageRef.id)}>{imageRef.id}</a>;
 }
 
+const AGAIN: Readonly<Record<Side, () => void>> = { a: () => void describe("a"), b: () => void describe("b") };
+
 function Shown({ side, imageRef }: { readonly side: Side; readonly imageRef: ImageRef }) {
   const found = described[side].value, problem = imageProblem(side);
+  useRetry(problem, isDescribing(side), AGAIN[side]);
   if (problem) {
     return (
       <div class="explain-empty">
-        <ProblemNotice problem={problem} onRetry={problem.way === "retry" ? () => void describe(side) : undefined}>
+        <ProblemNotice problem={problem} onRetry={problem.way === "retry" ? AGAIN[side] : undefined}>
           <Button onClick={() => chooseImage(side, undefined)}>Choose another picture</Button>
         </ProblemNotice>
       </div>

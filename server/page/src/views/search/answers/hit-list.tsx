@@ -5,10 +5,10 @@ import type { Scale } from "../../../heat/colours.ts";
 import { loadMore, more, morePending, moreProblem, searchAgain, searching } from "../../../query/searching.ts";
 import { Button } from "../../../ui/button.tsx";
 import { moveFocus } from "../../../ui/move-focus.ts";
+import { useRetry } from "../../../ui/use-retry.ts";
 import { hideBelow, lowest } from "./address-place.ts";
 import { HitCard, HitSkeleton } from "./hit-card.tsx";
 import { hiddenBelow } from "./scores.ts";
-import { useRetry } from "./use-retry.ts";
 import { useVisible } from "./use-visible.ts";
 import { againWords, counted } from "./words.ts";
 

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import type { Problem } from "../../../api/problem.ts";
+import type { Problem } from "../api/problem.ts";
 
 /**
  * Retries by itself once a problem may be over; returns the whole seconds until then, or undefined if it will not.
