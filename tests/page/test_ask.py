@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 # The answer to a shape that is still too small; browsers print every such answer.
 DEADLINE_S = 10
-REFUSED = "400 (Bad Request)"
+REFUSED = r"400 \(Bad Request\)"
 PERSON = "#/search?image=gallery:1-0000-a0"
 
 

@@ -37,7 +37,7 @@ export function Skeletons() {
 function Hidden({ number, all }: { readonly number: number; readonly all: boolean }) {
   return (
     <div class="after-hits">
-      <p>{all ? "Every result is hidden by the lowest score." : `${counted(number, "result")} with lower scores ${number === 1 ? "is" : "are"} hidden.`}</p>
+      <p>{all ? "All results score lower than the value that you set." : `${counted(number, "result")} with lower scores ${number === 1 ? "is" : "are"} hidden.`}</p>
       <Button onClick={() => hideBelow(undefined)}>Show all scores</Button>
     </div>
   );

@@ -18,7 +18,7 @@ export function ScoreSlider({ scores }: { readonly scores: readonly number[] }) 
           hideBelow(chosen > range.lowest ? chosen : undefined);
         }}
       />
-      <span class="number">{known ? scoreText(value) : "–"}</span>
+      <span class="number">{known ? scoreText(lowest.value ?? range.lowest) : "–"}</span>
       <span class="quiet slider-hidden">{hidden > 0 ? `${hidden} hidden` : ""}</span>
     </label>
   );
