@@ -14,7 +14,7 @@ HEAVY = ("torch", "faiss", "lance", "onnx", "onnxruntime", "pyarrow", "scipy")
 LIGHT = [
     "token", "token create", "token list", "token revoke", "config", "config show", "config docs",
     "audit", "audit verify", "health", "search", "explain", "standing", "standing watch", "setup",
-    "ingest", "ingest run", "ingest status", "ingest retry", "bridge frigate", "doctor",
+    "open", "ingest", "ingest run", "ingest status", "ingest retry", "bridge frigate", "doctor",
 ]  # fmt: skip
 CODE = f"""
 import sys

@@ -1,13 +1,14 @@
 """A server with its page, over a gallery of generated people."""
 
 import csv
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from click.testing import CliRunner
-from server_process import ServerProcess, server_process
+from server_process import START, ServerProcess, server_process
 
 from partlens.cli.main import main
 from partlens.explainer.starter import model_folder
@@ -67,11 +68,17 @@ def page_server(
         port: of the page; 0 picks a free one.
     """
     file = gallery.parent / f"{name}.url"
+    file.unlink(missing_ok=True)
     options: Sequence[str | Path] = (
         *("--http", f"127.0.0.1:{port}"),
         *("--set", f"server.http_address_file={file}"),
         *("--set", f"server.originals={pictures}"),
+        *("--set", f"access.audit_log={gallery.parent / name}.audit.jsonl"),
         *more,
     )
     with server_process(model_folder(), gallery, *options, name=name) as server:
+        end = time.monotonic() + START
+        while not file.exists():
+            assert time.monotonic() < end, server.log.read_text()
+            time.sleep(0.05)
         yield PageServer(file.read_text().strip().rstrip("/"), server, pictures)

@@ -58,8 +58,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def open_page(browser: Browser, served_page: PageServer) -> Iterator[OpenPage]:
     """Opens pages; called with a fragment, such as "#/gallery", and options of the browser's
-    context. `url` names another server, `expect` is a regular expression for the errors that a test
-    causes."""
+    context. `url` names another server; `expect` is a regular expression for the errors that a
+    test causes."""
     contexts, problems = list[BrowserContext](), list[str]()
 
     def opened(

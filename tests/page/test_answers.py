@@ -247,20 +247,3 @@ def test_filters_are_a_drawer_on_a_phone_and_nothing_is_wider_than_it(open_page:
     cards(page).nth(0).get_by_role("button", name=re.compile("^Why")).tap()
     expect(page.get_by_role("dialog").get_by_text("red", exact=True)).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-
-
-def test_a_report_of_the_search_is_downloaded_with_its_title_and_every_hit(
-    open_page: OpenPage, client: Client
-) -> None:
-    page, hits = open_page(SEARCH), asked(client)[:24]
-    wait_for(page, hits)
-    page.get_by_role("button", name="Report").click()
-    page.get_by_role("textbox", name=re.compile("^Title")).fill("Case <12>")
-    page.get_by_role("radio", name=re.compile("^Web page")).check()
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name="Save report").click()
-    text = waiting.value.path().read_text()
-    assert waiting.value.suggested_filename.endswith(".html")
-    assert "Case &lt;12&gt;" in text
-    assert all(hit.id in text for hit in hits)
-    expect(page.get_by_role("dialog")).to_have_count(0)

@@ -57,7 +57,7 @@ _log = logging.getLogger("partlens.server.cli")  # also where it runs as __main_
 def serve(
     file: Path | None, texts: tuple[str, ...], insecure: bool, **flags: str | bool | None
 ) -> None:
-    """Serve region searches until SIGINT or SIGTERM: over gRPC, and with --http in browsers.
+    """Serve region searches over gRPC, and with --http in browsers, until SIGINT or SIGTERM.
 
     SIGHUP continues the audit log in a new file. You can also set every option except --insecure in
     partlens.toml or the environment; see `partlens config docs`.

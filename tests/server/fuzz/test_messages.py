@@ -19,6 +19,7 @@ from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as pb
 from partlens.v1 import region_pb2 as region_pb
+from partlens.v1 import report_service_pb2 as report_pb
 from partlens.v1 import standing_query_service_pb2 as standing_pb
 from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
 from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceStub
@@ -52,6 +53,10 @@ REQUESTS = [
         pairs=pb.PairSelection(side="PAIR_SIDE_RETRIEVED", positions=[5, 0, 31]),
     ),
     pb.DescribeQueryRequest(image=STORED, regions=[BOX]),
+    report_pb.ReportSearchRequest(search=SEARCH, title="Case 7"),
+    report_pb.ReportPairRequest(
+        pair=pb.ExplainPairRequest(query=SHOWN, retrieved=STORED), format="REPORT_FORMAT_HTML"
+    ),
     *upserts(12),
     STANDING,
     standing_pb.ListStandingQueriesRequest(),

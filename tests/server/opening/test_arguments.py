@@ -13,7 +13,7 @@ from gallery_images import SPEC
 from served import picture
 
 from partlens.explainer.errors import HubError
-from partlens.explainer.importing.hub import look_up
+from partlens.explainer.importing.hub import HubModel, look_up
 from partlens.explainer.model import read_spec
 from partlens.explainer.starter import model_folder
 from partlens.indexer.gallery import Gallery
@@ -106,6 +106,24 @@ def test_a_model_that_was_prepared_once_needs_no_hub(tmp_path: Path, photos: Pat
     remember_model(memory, model_folder())
     assert choosing.usual_model(photos, memory, cache, lines.append).folder == model_folder()
     assert "only drawn pedestrians" in lines[2]
+
+
+def test_a_downloaded_model_is_read_from_its_folder_while_the_hub_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is laid out as the hub's library does it."""
+    commit, hub = "0123456789abcdef" * 2 + "01234567", tmp_path / "hub"
+    snapshot = hub / "models--someone--tiny" / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    (snapshot / "model.safetensors").write_bytes(b"")
+    (hub / "models--someone--tiny" / "refs").mkdir()
+    (hub / "models--someone--tiny" / "refs" / "main").write_text(commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(hub))
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    found = look_up("someone/tiny", choosing.HUB_SECONDS)
+    assert found == HubModel("someone/tiny", str(snapshot), "", True)
+    with pytest.raises(HubError, match="does not give someone/other"):
+        look_up("someone/other", choosing.HUB_SECONDS)
 
 
 @pytest.mark.long

@@ -5,6 +5,7 @@ import re
 import threading
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from partlens.explainer.errors import HubError
@@ -18,11 +19,13 @@ class HubModel:
 
     Attributes:
         id: owner/name.
+        source: what transformers reads: the id, or the downloaded folder if the hub is away.
         licence: as its page states it; "" if it does not.
         downloaded: whether its weights are on this machine already.
     """
 
     id: str
+    source: str
     licence: str
     downloaded: bool
 
@@ -41,7 +44,7 @@ def look_up(id: str, seconds: float) -> HubModel:
         raise HubError("partlens[huggingface] is not installed")
     import huggingface_hub as hub
 
-    stored = isinstance(hub.try_to_load_from_cache(id, "model.safetensors"), str)
+    stored = hub.try_to_load_from_cache(id, "model.safetensors")
     # On a thread, since looking up a host name can take longer than any time limit allows.
     found = queue.SimpleQueue[str | None]()
     thread = threading.Thread(target=lambda: found.put(_licence(hub, id, seconds)), daemon=True)
@@ -50,9 +53,12 @@ def look_up(id: str, seconds: float) -> HubModel:
         licence = found.get(timeout=seconds)
     except queue.Empty:
         licence = None
-    if licence is None and not stored:
-        raise HubError(f"the Hugging Face hub does not give {id}, or cannot be reached")
-    return HubModel(id, licence or "", stored)
+    if licence is not None:
+        return HubModel(id, id, licence, isinstance(stored, str))
+    if isinstance(stored, str):
+        # Not by its id, since each of its files would then be asked for again and again.
+        return HubModel(id, str(Path(stored).parent), "", True)
+    raise HubError(f"the Hugging Face hub does not give {id}, or cannot be reached")
 
 
 def _licence(hub: Any, id: str, seconds: float) -> str | None:

@@ -1,5 +1,6 @@
 import { gallery } from "../api/server.ts";
 import { signOut, token } from "../api/session.ts";
+import { addressOf, question } from "../query/store.ts";
 import { Button } from "../ui/button.tsx";
 import { counted } from "../views/search/answers/words.ts";
 import { maySee, VIEWS, type ViewRow } from "../views/table.ts";
@@ -22,7 +23,7 @@ export function Header({ current }: { readonly current: string }) {
         <ul class="tabs">
           {VIEWS.filter((view) => view.listed && maySee(view)).map((view) => (
             <li key={view.name}>
-              <a href={href(view.name)} aria-current={view.name === current ? "page" : undefined}>{view.title}<New view={view} /></a>
+              <a href={addressIn(view.name)} aria-current={view.name === current ? "page" : undefined}>{view.title}<New view={view} /></a>
             </li>
           ))}
         </ul>
@@ -32,6 +33,11 @@ export function Header({ current }: { readonly current: string }) {
       {token.value && <Button kind="plain" label={caller ? `Sign out: ${caller.name}` : "Sign out"} onClick={signOut}>Sign out</Button>}
     </header>
   );
+}
+
+/** Where a tab leads: to the search as it was left, to the start of the other views. */
+function addressIn(view: string): string {
+  return view === "search" ? addressOf(question.value) : href(view);
 }
 
 /** How much of a view a person has not seen yet. */

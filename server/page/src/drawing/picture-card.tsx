@@ -12,7 +12,7 @@ import { Button } from "../ui/button.tsx";
 import { Loading } from "../ui/notice.tsx";
 import { FileButton } from "./file-button.tsx";
 import { Stage } from "./stage.tsx";
-import { active, draft, selected, showingModel } from "./state.ts";
+import { active, draft, roomy, selected, showingModel } from "./state.ts";
 import { frameOf, zoomed, zoomOf } from "./zoom.ts";
 
 interface Props {
@@ -70,6 +70,7 @@ function Drawn({ image, imageRef, described, name }: Props & { readonly describe
     <>
       <CardHeader image={image} name={name}>
         <span class="quiet number">{size.width} × {size.height}</span>
+        <span class="roomy"><Button kind="plain" label="More room for the picture" pressed={roomy.value} onClick={() => { roomy.value = !roomy.peek(); }}>⛶</Button></span>
       </CardHeader>
       <Stage
         image={image} imageRef={imageRef} size={size} grid={grid} picture={shown?.url} frame={frame} view={view} setView={setView}
@@ -78,7 +79,7 @@ function Drawn({ image, imageRef, described, name }: Props & { readonly describe
         <Button pressed={showingModel.value} onClick={() => { showingModel.value = !showingModel.peek(); }}>Show what the model sees</Button>
         <span class="zoom row" role="group" aria-label="Zoom">
           <Button kind="plain" label="Zoom out (−)" disabled={zoom <= 1.001} onClick={by(1 / 1.5)}>−</Button>
-          <Button kind="plain" label="Show the whole picture (0)" onClick={() => setView(undefined)}>
+          <Button kind="plain" label={`${Math.round(zoom * 100)} %: show the whole picture (0)`} onClick={() => setView(undefined)}>
             <span class="number">{Math.round(zoom * 100)} %</span>
           </Button>
           <Button kind="plain" label="Zoom in (+)" onClick={by(1.5)}>+</Button>
@@ -99,7 +100,7 @@ interface HeaderProps {
 function CardHeader({ image, name, children }: HeaderProps) {
   return (
     <header class="row picture-header">
-      <h3 class="grow cut" title={name}>{name}</h3>
+      <h2 class="grow cut" title={name}>{name}</h2>
       {children}
       <Button kind="plain" label={`Remove picture ${image + 1}`} onClick={() => removePicture(image)}>✕</Button>
     </header>

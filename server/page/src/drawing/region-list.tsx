@@ -48,7 +48,8 @@ function Row({ one, index, several, alone }: RowProps) {
       class={`region-row${selected.value === index ? " selected" : ""}`} onPointerEnter={point(true)} onPointerLeave={point(false)}
       onFocusIn={point(true)} onFocusOut={point(false)}
     >
-      <button class="button plain region-name" type="button" onClick={() => select(index)} aria-label={`Select region ${number}: ${kindOf(region)}`}>
+      <button class="button plain region-name" type="button" title={`Select region ${number}`} onClick={() => select(index)}>
+        <span class="unseen">Region </span>
         <span class={exclude ? "number-sign excluded" : "number-sign"}>{exclude ? `−${number}` : number}</span>
         <span>{kindOf(region)}{several && <span class="quiet"> on picture {image + 1}</span>}</span>
       </button>

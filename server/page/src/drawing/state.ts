@@ -41,6 +41,8 @@ export const hovered = signal<number | undefined>(undefined);
 /** The picture that was drawn on last. */
 export const active = signal(0);
 export const showingModel = signal(false);
+/** Whether pictures get most of the window, for drawing small parts. */
+export const roomy = signal(false);
 /** Whether the dialog of the keys is open. */
 export const helping = signal(false);
 /** Corners of a polygon that is not closed yet. */

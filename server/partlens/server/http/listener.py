@@ -26,7 +26,7 @@ class Listener(socket.socket):
 
     def __init__(self, *arguments: Any, **others: Any) -> None:
         super().__init__(*arguments, **others)
-        self._accepted = weakref.WeakSet[_Accepted]()
+        self._accepted = weakref.WeakSet[socket.socket]()
 
     @property
     def open(self) -> int:
@@ -36,18 +36,11 @@ class Listener(socket.socket):
     def accept(self) -> tuple[socket.socket, Any]:
         """The next connection that there is room for; BlockingIOError if there is none."""
         while True:
-            number, address = self._accept()  # type: ignore[attr-defined]
-            connection = _Accepted(self.family, self.type, self.proto, fileno=number)
+            connection, address = super().accept()
             if self.open < self.most:
                 self._accepted.add(connection)
                 return connection, address
             connection.close()
-
-
-class _Accepted(socket.socket):
-    """A connection; equal only to itself."""
-
-    __hash__ = object.__hash__
 
 
 def listener(listen: str, most: int) -> Listener:

@@ -53,7 +53,9 @@ def given_model(given: str, cache: Cache, say: Say) -> Chosen:
         return chosen
     if (folder / "config.json").exists():
         say(f"Model: {folder.resolve()}")
-        return _imported(str(folder.resolve()), _name_of(folder), "", cache, say)
+        source = folder.resolve()
+        request = ImportRequest(name=source.name, pretrained=str(source))
+        return _imported(request, _name_of(source), cache, say)
     if folder.exists() or not HUB_ID.fullmatch(given) or given.startswith("."):
         raise OpenError(
             f"--model {given}: it is neither a model folder (`partlens model import`) nor a Hugging"
@@ -104,17 +106,23 @@ def _of_hub(found: HubModel, cache: Cache, say: Say) -> Chosen:
     stated = licence or f"not stated; see https://huggingface.co/{found.id}"
     where = "already downloaded" if found.downloaded else "from the Hugging Face hub"
     say(f"Model: {found.id}, {where}; licence: {stated}")
-    return _imported(found.id, _cached_name(found.id), licence, cache, say)
+    request = ImportRequest(
+        name=found.id.rpartition("/")[2], licence=licence, pretrained=found.source
+    )
+    return _imported(request, _cached_name(found.id), cache, say)
 
 
-def _imported(source: str, name: str, licence: str, cache: Cache, say: Say) -> Chosen:
-    """A model of transformers as a model folder in the cache, made the first time."""
+def _imported(request: ImportRequest, name: str, cache: Cache, say: Say) -> Chosen:
+    """A model of transformers as a model folder in the cache, made the first time.
+
+    Args:
+        name: of the folder.
+    """
     private_folder(cache.models)
     with _alone(cache.models / f".{name}.lock"):
         if (made := _made(name, cache)) is not None:
             return _told(made, say)
         say("Preparing the model; this takes a minute or two, once.")
-        request = ImportRequest(name=name, licence=licence, pretrained=source)
         bounds = bounds_within(_IMPORT_MEMORY, _IMPORT_SECONDS)
         import_confined(request, cache.models / name, bounds)
     folder = cache.models / name
@@ -144,11 +152,11 @@ def _cached_name(hub_id: str) -> str:
 
 def _name_of(folder: Path) -> str:
     """A name that changes with the content of a Hugging Face folder."""
-    content = hashlib.sha256(bytes(folder.resolve()))
+    content = hashlib.sha256(bytes(folder))
     for path in sorted(folder.glob("*.json")) + sorted(folder.glob("*.safetensors")):
         status = path.stat()
         content.update(f"{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
-    return f"{folder.resolve().name}-{content.hexdigest()[:12]}"
+    return f"{folder.name}-{content.hexdigest()[:12]}"
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import { Ask } from "../../drawing/ask.tsx";
 import { useDroppedPictures } from "../../drawing/drop.ts";
 import { useShortcuts } from "../../drawing/shortcuts.ts";
 import { Start } from "../../drawing/start.tsx";
+import { roomy } from "../../drawing/state.ts";
 import { hits, startSearching } from "../../query/searching.ts";
 import { followAddress, shown } from "../../query/store.ts";
 import { addFiles, startKeeping } from "../../query/uploads.ts";
@@ -21,7 +22,7 @@ export function SearchView() {
   const query = useRef<HTMLElement>(null), answers = useRef<HTMLElement>(null);
   if (shown.value.images.length === 0) return <Start over={over} />;
   return (
-    <div class={over ? "search over" : "search"}>
+    <div class={`search${over ? " over" : ""}${roomy.value ? " wide" : ""}`}>
       <section ref={query} class="query stack" aria-label="Query" tabIndex={-1}>
         <h1 class="unseen">Search</h1>
         <Ask />

@@ -10,7 +10,6 @@ import { announce } from "../../../ui/announcer.tsx";
 import { Dialog } from "../../../ui/dialog.tsx";
 import { useRetry } from "../../../ui/use-retry.ts";
 import { lowest, place } from "./address-place.ts";
-import { Chips } from "./chips.tsx";
 import { Filters } from "./filters.tsx";
 import { heatShown } from "./heat-choice.ts";
 import { HitList, Skeletons } from "./hit-list.tsx";
@@ -41,7 +40,6 @@ export function Answers() {
   return (
     <div ref={area} id="answer" class="answer" tabIndex={-1} aria-busy={pending}>
       <Toolbar hits={all} asked={asked} filtersOpen={filtersOpen} onFilters={() => openFilters(!filtersOpen)} />
-      <Chips />
       <div class="answer-body">
         {filtersOpen && !narrow && <aside class="filters-side sheet" aria-label="Filters"><Filters /></aside>}
         <div class="answer-hits">

@@ -12,9 +12,11 @@ import { shortened, timeWords } from "./words.ts";
 export function Chips() {
   const asked = question.value;
   const conditions = conditionsOf(asked.where, (time) => timeWords(new Date(time)));
-  if (conditions.length === 0 && asked.marks.length === 0) return null;
+  // The place of the first chip is kept, so that hits stay under the mouse of a person who gives feedback.
+  if (conditions.length === 0 && asked.marks.length === 0) return <div class="chips" />;
   return (
     <ul class="chips" aria-label="Filters and feedback in use">
+      <li><Button kind="plain" onClick={() => clear(asked)}>Clear all</Button></li>
       {conditions.map(({ words, without }) => (
         <Chip key={words} words={words} remove="Remove filter" onRemove={() => refine({ where: without })} />
       ))}
@@ -24,7 +26,6 @@ export function Chips() {
           onRemove={() => change(withoutMark(asked, image))}
         />
       ))}
-      <li><Button kind="plain" onClick={() => clear(asked)}>Clear all</Button></li>
     </ul>
   );
 }

@@ -19,5 +19,9 @@ export function Original({ id }: { readonly id: string }) {
     const gone = state.problem.reason === "PICTURE_UNAVAILABLE";
     return <span class="hit-problem" role="alert" title={state.problem.text}>{gone ? "No original" : state.problem.title}</span>;
   }
-  return <Button kind="plain" label="Open original" disabled={state.pending ?? false} onClick={() => void open()}>Original ↗</Button>;
+  return (
+    <Button kind="plain" disabled={state.pending ?? false} onClick={() => void open()}>
+      <span><span class="unseen">Open </span>Original <span aria-hidden="true">↗</span></span>
+    </Button>
+  );
 }

@@ -6,6 +6,7 @@ import { more, searching } from "../../../query/searching.ts";
 import type { Question } from "../../../query/question.ts";
 import { Button } from "../../../ui/button.tsx";
 import { SaveDialog } from "../../watch/save-dialog.tsx";
+import { Chips } from "./chips.tsx";
 import { conditionsOf } from "./conditions.ts";
 import { heatShown, showHeat } from "./heat-choice.ts";
 import { ScoreSlider } from "./score-slider.tsx";
@@ -32,6 +33,7 @@ export function Toolbar({ hits, asked, filtersOpen, onFilters }: Props) {
       {may("search") && <Button disabled={!asked} onClick={() => setOpen("report")}>Report</Button>}
       {may("search") && <Button disabled={!asked} onClick={() => setOpen("watch")}>Watch for this</Button>}
       <ScoreSlider scores={hits.map(({ score }) => score)} />
+      <Chips />
       {asked && open === "report" && <SearchReport question={asked} results={hits.length} onClose={close} />}
       {asked && open === "watch" && <SaveDialog question={asked} onClose={close} />}
     </div>
@@ -39,7 +41,9 @@ export function Toolbar({ hits, asked, filtersOpen, onFilters }: Props) {
 }
 
 function resultWords(number: number): string {
-  const { answer, pending } = searching.value;
+  const { answer, pending, problem } = searching.value;
   if (!answer) return pending ? "Searching…" : "Results";
-  return more.value ? `Best ${counted(number, "result")}` : counted(number, "result");
+  // While a newer search is on its way, or has failed, the hits in sight are still the first of several pages.
+  const partial = more.value || ((pending || problem !== undefined) && answer.response.nextPageToken !== "");
+  return partial ? `Best ${counted(number, "result")}` : counted(number, "result");
 }
