@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_server import OpenPage, PageServer
+from browsing import OpenPage
+from page_server import PageServer
 from playwright.sync_api import Page, expect
 
 from partlens.client import Box, Client, GalleryImageId, Metadata, QueryRegion, Upload

@@ -10,15 +10,18 @@ export function NotAllowed({ view }: { readonly view: ViewRow }) {
   const allowed = VIEWS.filter((one) => one.listed && maySee(one));
   const held = gallery.value?.caller?.scopes.map((scope) => `“${scope}”`).join(" and ");
   return (
-    <Empty title="Your token does not allow this">
-      <p>
-        “{view.title}” needs a token with the scope {view.scopes.map((scope) => `“${scope}”`).join(" or ")}.{" "}
-        Yours has {held ? `only ${held}` : "none"}. Ask the operator of this server for another.
-      </p>
-      <p class="row centred">
-        {allowed.map(({ name, title }) => <a key={name} class="button" href={href(name)}>{title}</a>)}
-        <Button kind="primary" onClick={signOut}>Use another token</Button>
-      </p>
-    </Empty>
+    <>
+      <h1 class="unseen">{view.title}</h1>
+      <Empty title="Your token does not allow this">
+        <p>
+          “{view.title}” needs a token with the scope {view.scopes.map((scope) => `“${scope}”`).join(" or ")}.{" "}
+          Yours has {held ? `only ${held}` : "none"}. Ask the operator of this server for another.
+        </p>
+        <p class="row centred">
+          {allowed.map(({ name, title }) => <a key={name} class="button" href={href(name)}>{title}</a>)}
+          <Button kind="primary" onClick={signOut}>Use another token</Button>
+        </p>
+      </Empty>
+    </>
   );
 }

@@ -45,10 +45,13 @@ export function ImageView() {
   if (!id) return <Empty title="No image is named"><p><a href={href("gallery")}>Browse the gallery</a></p></Empty>;
   if (problem) {
     return (
-      <ProblemNotice problem={problem}>
-        {problem.way === "retry" && <Button kind="primary" onClick={look}>Try again</Button>}
-        <a class="button" href={href("gallery")}>Browse the gallery</a>
-      </ProblemNotice>
+      <>
+        <h1 class="unseen">Image {id}</h1>
+        <ProblemNotice problem={problem}>
+          {problem.way === "retry" && <Button kind="primary" onClick={look}>Try again</Button>}
+          <a class="button" href={href("gallery")}>Browse the gallery</a>
+        </ProblemNotice>
+      </>
     );
   }
   if (answer?.id !== id) return <Loading text="Fetching the image" />;

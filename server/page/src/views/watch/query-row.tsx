@@ -13,7 +13,7 @@ export function QueryRow({ query }: { readonly query: StandingQuery }) {
   return (
     <li class={paused ? "sheet stack paused" : "sheet stack"}>
       <div>
-        <h3>{called}{paused && <span class="tag">Paused</span>}</h3>
+        <h2>{called}{paused && <span class="tag">Paused</span>}</h2>
         <p class="quiet">
           Score at least <span class="number">{threshold.toFixed(3)}</span>
           {createdAt && `, since ${timestampDate(createdAt).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })}`}
