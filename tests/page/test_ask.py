@@ -304,3 +304,16 @@ def test_dragging_sends_one_search_at_a_time_and_the_last_one_is_shown(open_page
     page.wait_for_timeout(100)
     assert page.evaluate("() => [window.most, window.calls]") == [1, calls]
     assert calls < 60
+
+
+def test_the_search_is_as_it_was_left_after_another_view(open_page: OpenPage) -> None:
+    page = open_page(f"{PERSON}&region=0:box:20,40,40,60")
+    drag(page, stage(page), pixel(40, 70), pixel(50, 90))
+    moved = wait_for_box(page, [30, 60, 40, 60], 0.5)
+    page.get_by_role("link", name="Gallery", exact=True).click()
+    expect(page.locator("svg.stage")).to_have_count(0)
+    page.get_by_role("link", name="Search", exact=True).click()
+    stage(page)
+    assert box(page) == moved
+    page.keyboard.press("Control+z")
+    assert box(page) == [20, 40, 40, 60]
