@@ -12,9 +12,18 @@ const PATHS: Readonly<Record<ToolRow["tool"], string>> = {
 };
 
 export function ToolIcon({ tool }: { readonly tool: ToolRow["tool"] }) {
+  return <Icon path={PATHS[tool]} />;
+}
+
+/** Arrows that point outwards. */
+export function RoomIcon() {
+  return <Icon path="M14 4h6v6M10 20H4v-6M20 4l-7 7M4 20l7-7" />;
+}
+
+function Icon({ path }: { readonly path: string }) {
   return (
     <svg class="icon" viewBox="0 0 24 24" width="22" height="22" aria-hidden="true">
-      <path d={PATHS[tool]} />
+      <path d={path} />
     </svg>
   );
 }

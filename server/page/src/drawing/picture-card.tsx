@@ -11,6 +11,7 @@ import { useDescribed } from "../query/use-described.ts";
 import { Button } from "../ui/button.tsx";
 import { Loading } from "../ui/notice.tsx";
 import { FileButton } from "./file-button.tsx";
+import { RoomIcon } from "./icons.tsx";
 import { Stage } from "./stage.tsx";
 import { active, draft, roomy, selected, showingModel } from "./state.ts";
 import { frameOf, zoomed, zoomOf } from "./zoom.ts";
@@ -70,7 +71,7 @@ function Drawn({ image, imageRef, described, name }: Props & { readonly describe
     <>
       <CardHeader image={image} name={name}>
         <span class="quiet number">{size.width} × {size.height}</span>
-        <span class="roomy"><Button kind="plain" label="More room for the picture" pressed={roomy.value} onClick={() => { roomy.value = !roomy.peek(); }}>⛶</Button></span>
+        <span class="roomy"><Button label="More room for the picture" pressed={roomy.value} onClick={() => { roomy.value = !roomy.peek(); }}><RoomIcon /></Button></span>
       </CardHeader>
       <Stage
         image={image} imageRef={imageRef} size={size} grid={grid} picture={shown?.url} frame={frame} view={view} setView={setView}
