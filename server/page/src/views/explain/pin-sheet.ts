@@ -104,7 +104,7 @@ const SHEET: Sheet = {
   regionName: (index) => pinName(current.value.pins, index),
 };
 
-/** Draws pins, until the returned function is called. The pin that is selected is the same for the tools and the address. */
+/** Draws pins, until the returned function is called. The pin that is selected to be changed is also the one whose map is shown. */
 export function startPinning(): () => void {
   take(HOME);
   const stops = [
@@ -112,7 +112,9 @@ export function startPinning(): () => void {
     effect(() => { selected.value = explanation.value.selected; }),
     effect(() => {
       const chosen = selected.value, now = explanation.peek();
-      if (chosen !== undefined && !now.pins[chosen]) selected.value = now.selected;
+      // A tool that is taken deselects; the map of the pin stays.
+      if (chosen === undefined) return;
+      if (!now.pins[chosen]) selected.value = now.selected;
       else if (now.selected !== chosen && !previewed.peek()) change({ ...now, selected: chosen });
     }),
   ];
