@@ -33,7 +33,11 @@ export function go(fragment: string): void {
 /** Changes the address of the place where the page is, without a step for the back button. */
 export function replace(fragment: string): void {
   if (location.hash === fragment) return;
-  history.replaceState(null, "", fragment);
+  try {
+    history.replaceState(null, "", fragment);
+  } catch {
+    // Browsers allow only so many changes in a short time; the next one that they allow has the newest state.
+  }
   route.value = parse(fragment);
 }
 

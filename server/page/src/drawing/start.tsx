@@ -45,7 +45,10 @@ function EmptyGallery() {
 
 function Samples() {
   const [samples, setSamples] = useState<readonly Thumbnail[]>([]);
+  // While the first images come in, there are more at every look.
+  const version = samples.length < SAMPLES ? gallery.value?.version : undefined;
   useEffect(() => {
+    if (version === undefined) return;
     const controller = new AbortController();
     listThumbnails({ pageSize: SAMPLES }, controller.signal).then(
       ({ thumbnails }) => setSamples(thumbnails),
@@ -53,7 +56,7 @@ function Samples() {
       () => undefined,
     );
     return () => controller.abort();
-  }, []);
+  }, [version]);
   return (
     <section class="stack samples" aria-label="Start with an image of the gallery">
       <p class="quiet">Or start with an image of the gallery</p>
