@@ -135,7 +135,7 @@ def test_a_report_is_audited_under_the_id_that_it_names(
     served: Served, client: Client, tmp_path: Path
 ) -> None:
     """With the query, hits and version of the search, not of what else the report asks for."""
-    file = client.report_search([picture(3)], REGIONS, top=4)
+    file = client.report_search([picture(3)], REGIONS, page_size=4)
     answer = client.search_regions([picture(3)], REGIONS, page_size=4)
     (tmp_path / "a.html").write_bytes(file.data)
     lines = (served.model.parent / "gallery.audit.jsonl").read_text().splitlines()
