@@ -36,7 +36,7 @@ const TITLES: Readonly<Record<string, string>> = {
 };
 
 const TEXTS: Readonly<Record<string, string>> = {
-  PAGE_TOKEN_STALE: "Search again to go on with the pictures that it holds now.",
+  PAGE_TOKEN_STALE: "Search again to continue with its current pictures.",
   NOT_READY: "This page goes on by itself as soon as the server is ready.",
   QUERY_UNKNOWN: "The server keeps pictures for a limited time and number. Choose the picture again to search with it.",
 };

@@ -21,7 +21,7 @@ import { Why } from "./why.tsx";
 import { counted } from "./words.ts";
 
 const NARROW = "(max-width: 40rem)";
-// Results follow the mouse while a region is drawn; they are announced when it has stopped.
+// Results follow the mouse while a region is drawn; they are announced once it stops.
 const SETTLED_MS = 600;
 
 // The scale is that of the first page, and stays as more pages are loaded, so that no colour changes while a person scrolls.

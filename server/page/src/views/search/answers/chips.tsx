@@ -12,7 +12,7 @@ import { shortened, timeWords } from "./words.ts";
 export function Chips() {
   const asked = question.value;
   const conditions = conditionsOf(asked.where, (time) => timeWords(new Date(time)));
-  // The place of the first chip is kept, so that hits stay under the mouse of a person who gives feedback.
+  // The space of the first chip is always reserved, so that hits do not move when you give feedback.
   if (conditions.length === 0 && asked.marks.length === 0) return <div class="chips" />;
   return (
     <ul class="chips" aria-label="Filters and feedback in use">

@@ -49,7 +49,7 @@ test("a property is counted without its own condition, and under all others", ()
   assert.deepEqual(found.attributes.map(numbers), [{ red: 1, blue: 1 }, { cap: 1 }]);
 });
 
-test("without conditions one call counts everything, and what is asked for stays to choose even where nothing passes", () => {
+test("without conditions one call counts everything, and a chosen value stays in the list even if nothing passes", () => {
   assert.equal(countings(EVERYWHERE).length, 1);
   assert.deepEqual(counted(EVERYWHERE), count(EVERYWHERE));
   const nothing = counted(withAttribute(EVERYWHERE, "hat", "crown"));

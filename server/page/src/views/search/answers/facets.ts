@@ -1,5 +1,5 @@
 // Counts of the values that a filter can ask for. A property is counted without its own conditions, so that its other values
-// stay there to choose.
+// can still be chosen.
 import type { Where } from "../../../query/question.ts";
 import { conditionsOf, withoutProperty, type Property } from "./conditions.ts";
 
@@ -52,7 +52,7 @@ export function merged(whole: Counted, without: ReadonlyMap<Property, Counted>):
   };
 }
 
-/** The values of a facet to choose from, with those that are chosen although no image has them. */
+/** The values of a facet to choose from, including chosen values that no image has. */
 export function choices(facet: Facet, chosen: readonly string[]): Value[] {
   const known = new Set(facet.values.map(({ value }) => value));
   return [...facet.values, ...chosen.filter((value) => !known.has(value)).map((value) => ({ value, images: 0 }))];

@@ -6,7 +6,7 @@ import { markOn, partOf, withMarkToggled, withoutMark } from "./feedback.ts";
 
 const image = { kind: "gallery", id: "x" } as const, other = { kind: "gallery", id: "y" } as const;
 
-test("a mark is set, turned round and taken away, and other marks stay", () => {
+test("a mark is set, flipped and removed, and other marks stay", () => {
   let question: Question = withMarkToggled(NOTHING, other, true);
   question = withMarkToggled(question, image, false);
   assert.equal(markOn(question, image)?.unlike, false);

@@ -12,7 +12,7 @@ export function withoutMark(question: Question, image: ImageRef): Question {
   return { ...question, marks: question.marks.filter((mark) => !sameImage(mark.image, image)) };
 }
 
-/** Marks an image, turns its mark round, or takes it away if it is already marked that way. */
+/** Marks an image, flips its mark, or removes the mark if it is already the same. */
 export function withMarkToggled(question: Question, image: ImageRef, unlike: boolean): Question {
   const before = markOn(question, image), others = withoutMark(question, image);
   return before?.unlike === unlike ? others : { ...others, marks: [...others.marks, { image, unlike }] };

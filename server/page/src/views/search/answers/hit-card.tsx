@@ -11,7 +11,7 @@ import { scoreText } from "./scores.ts";
 import { useVisible } from "./use-visible.ts";
 import { groupWords, shortened, timeWords } from "./words.ts";
 
-// Pixels of a map's canvas: results follow the mouse, and every one of them is drawn anew.
+// Pixels of a map's canvas. Small, as results follow the mouse and all maps are redrawn.
 const HEAT_SIDE = 96;
 
 interface Props {
@@ -25,7 +25,7 @@ export function HitCard({ hit, rank, scale }: Props) {
   const card = useRef<HTMLLIElement>(null), visible = useVisible(card);
   const url = useMemo(() => thumbnailOf(hit), [hit]);
   const grid = useMemo(() => gridOn(hit, hit.map), [hit]);
-  // Maps are drawn only where they are seen: a page may hold hundreds.
+  // Maps are drawn only while visible: a page may hold hundreds.
   const heat = visible && scale && grid && hit.map ? { values: hit.map.values, grid, scale, side: HEAT_SIDE } : undefined;
   const score = scoreText(hit.score), group = groupWords(hit.group, hit.othersInGroup);
   const { camera, capturedAt } = hit.image?.metadata ?? {};
@@ -48,7 +48,7 @@ export function HitCard({ hit, rank, scale }: Props) {
   );
 }
 
-/** A place for a hit that is on its way. */
+/** A placeholder for a hit. */
 export function HitSkeleton() {
   return (
     <li class="hit sheet skeleton" aria-hidden="true">

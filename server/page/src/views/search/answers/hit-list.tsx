@@ -1,4 +1,4 @@
-// The grid of hits, more of them as a person scrolls, and its end.
+// The grid of hits, which loads more pages as you scroll.
 import { useEffect, useRef } from "preact/hooks";
 import type { Hit } from "../../../gen/partlens/v1/part_search_service_pb.ts";
 import type { Scale } from "../../../heat/colours.ts";
@@ -29,7 +29,7 @@ export function HitList({ hits, scale }: { readonly hits: readonly Hit[]; readon
   );
 }
 
-/** Places for hits that are on their way. */
+/** Placeholders until the first hits arrive. */
 export function Skeletons() {
   return <ol class="hits" aria-label="Searching">{Array.from({ length: SKELETONS }, (_, i) => <HitSkeleton key={i} />)}</ol>;
 }

@@ -1,4 +1,4 @@
-// What stands in place of hits where there are none: what to do, or why, and a way on.
+// Shown if there are no hits: why, and what to do.
 import { gallery, indexing, may } from "../../../api/server.ts";
 import { signOut } from "../../../api/session.ts";
 import type { Problem } from "../../../api/problem.ts";
@@ -69,7 +69,7 @@ interface TroubleProps {
   readonly hitsStay: boolean;
 }
 
-/** Why a search has failed: in place of hits, or as a line over those of an earlier search, which stay where they are. */
+/** Why a search failed: in place of hits, or over the hits of an earlier search, which stay where they are. */
 export function Trouble({ problem, left, hitsStay }: TroubleProps) {
   const again = againWords(left);
   const signing = problem.way === "sign-in" && <Button kind="primary" onClick={signOut}>Use another token</Button>;
@@ -82,7 +82,7 @@ export function Trouble({ problem, left, hitsStay }: TroubleProps) {
   }
   return (
     <div class="trouble" role="alert">
-      <p class="grow"><strong>{problem.title}.</strong> {problem.text} <span class="quiet">The results are still those of the search before. {again}</span></p>
+      <p class="grow"><strong>{problem.title}.</strong> {problem.text} <span class="quiet">The results are those of the previous search. {again}</span></p>
       {problem.way === "retry" && <Button onClick={searchAgain}>Try again</Button>}
       {signing}
     </div>

@@ -43,7 +43,7 @@ export function Toolbar({ hits, asked, filtersOpen, onFilters }: Props) {
 function resultWords(number: number): string {
   const { answer, pending, problem } = searching.value;
   if (!answer) return pending ? "Searching…" : "Results";
-  // While a newer search is on its way, or has failed, the hits in sight are still the first of several pages.
+  // While a newer search is pending, or if it failed, the visible hits may still be the first of several pages.
   const partial = more.value || ((pending || problem !== undefined) && answer.response.nextPageToken !== "");
   return partial ? `Best ${counted(number, "result")}` : counted(number, "result");
 }

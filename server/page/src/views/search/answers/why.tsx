@@ -23,7 +23,7 @@ import { shortened } from "./words.ts";
 interface Props {
   readonly id: string;
   readonly asked: Question;
-  /** The hits in sight, to go on to. */
+  /** The visible hits, for the previous and the next one. */
   readonly hits: readonly Hit[];
 }
 
@@ -34,7 +34,7 @@ export function Why({ id, asked, hits }: Props) {
   const previous = hits[index - 1]?.id, next = index < 0 ? undefined : hits[index + 1]?.id;
   useArrowKeys(previous, next);
   useEffect(() => {
-    // The last hits in sight are not the last ones.
+    // There may be more hits after the last visible one.
     if (index >= 0 && index >= hits.length - 3) void loadMore();
   }, [index, hits.length]);
   useEffect(() => {
@@ -87,7 +87,7 @@ function Reasons({ hit, complete, asked }: ReasonsProps) {
   // One scale for all maps of this hit, so that they can be compared.
   const scale = useMemo(() => scaleOf(maps.flatMap(({ map }) => (map ? [map.values] : []))), [maps]);
   const current = maps[chosen] ?? maps[0], grid = useMemo(() => gridOn(hit, current?.map), [hit, current]);
-  // Drawn once the scale is known, so that no colour changes.
+  // Drawn only when the scale is known, so that no colour changes.
   const heat = complete && grid && current?.map ? { values: current.map.values, grid, scale } : undefined;
   return (
     <div class="why">

@@ -9,7 +9,7 @@ test("a long id keeps both ends and never grows", () => {
   for (let most = 1; most < 12; most++) assert.ok(shortened("abcdefghij", most).length <= Math.max(most, 1));
 });
 
-test("a group is told by its value and its others", () => {
+test("a group is described by its value and the number of its other images", () => {
   assert.equal(groupWords("", 3), "");
   assert.equal(groupWords("t1", 0), "t1: the only one");
   assert.equal(groupWords("t1", 1), "t1: +1 other in this group");
