@@ -146,9 +146,12 @@ def test_another_model_is_named(served: Served, searched: Path) -> None:
     assert status == 1 and found["model"][0] == "differs" and found["hit 1"][0] == "agrees"
 
 
-def test_an_image_that_does_not_pass_the_filter_is_found(served: Served, searched: Path) -> None:
+@pytest.mark.parametrize(("condition", "hit"), [("exclude_ids", 0), ("ids", 1)])
+def test_an_image_that_does_not_pass_the_filter_is_found(
+    condition: str, hit: int, served: Served, searched: Path
+) -> None:
     def narrow(plain: dict[str, Any]) -> None:
-        plain["search"]["request"]["filter"] = {"exclude_ids": [hits(plain)[0]["id"]]}
+        plain["search"]["request"]["filter"] = {condition: [hits(plain)[hit]["id"]]}
 
     status, found = verdicts(served, changed(searched, narrow))
     assert status == 1 and found["hit 1"] == (

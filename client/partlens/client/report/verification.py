@@ -155,7 +155,9 @@ def _hits(search: pb.ReportedSearch, client: Client) -> Iterator[Finding]:
 def _recomputed(
     request: search_pb.SearchRegionsRequest, ids: Sequence[str], client: Client
 ) -> Mapping[str, Hit]:
-    """Hits of the same search among some images, by id."""
+    """Hits of the same search among some images, by id; without those that its filter omits."""
+    named = set(request.filter.ids)
+    ids = [id for id in ids if not named or id in named]
     size = min(_CHUNK, client.get_gallery().limits.search_page_size)
     found = dict[str, Hit]()
     for start in range(0, len(ids), size):
