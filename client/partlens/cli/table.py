@@ -78,7 +78,7 @@ COMMANDS: Mapping[str, Row] = {
         "partlens.client.cli.search:search",
     ),
     "serve": Row(
-        "Serve region searches over gRPC until SIGINT or SIGTERM.",
+        "Serve region searches until SIGINT or SIGTERM: over gRPC, and with --http in browsers.",
         "partlens.server.cli:serve",
     ),
     "setup": Row(
