@@ -82,7 +82,7 @@ def test_the_command_line_asks_as_python_does(served: Served, query: Path, tmp_p
     page = tmp_path / "page.html"
     reported = run(served, "search", query, "--whole", "--unlike", "09@0.3", "--report", page)
     assert reported.exit_code == 0, reported.output
-    assert "Feedback: less like 09, weight 0.3." in page.read_text()
+    assert "less like 09, weight 0.3" in page.read_text()
     assert "the whole image" in page.read_text() and "(WHOLE)" in page.read_text()
 
 
