@@ -39,8 +39,8 @@ def served_page(gallery: tuple[Path, Path]) -> Iterator[PageServer]:
         yield running
 
 
-# Until the tests of this folder are over: no other event loop can run while Playwright's does.
-@pytest.fixture(scope="package")
+# No other event loop can run while Playwright's does, so it must end before other tests begin.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, without a window."""
     if CHROMIUM is None:
