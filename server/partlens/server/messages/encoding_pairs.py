@@ -33,7 +33,7 @@ def half_precision(values: NDArray[np.float32]) -> tuple[bytes, float]:
     that multiplying by it is exact.
 
     >>> sent, scale = half_precision(np.array([3e-9, -1.5e-9], np.float32))
-    >>> (np.frombuffer(sent, "<f2") * scale).round(11).tolist()
+    >>> (np.frombuffer(sent, "<f2").astype(np.float64) * scale).round(11).tolist()
     [3e-09, -1.5e-09]
     """
     largest = float(np.abs(values).max(initial=0.0))
