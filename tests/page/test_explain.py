@@ -2,10 +2,10 @@
 
 import re
 from pathlib import Path
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote
 
 import pytest
-from browsing import PHONE, OpenPage, choose_tool, drag, swipe
+from browsing import PHONE, OpenPage, choose_tool, drag, parameters, swipe
 from page_server import PageServer, page_server
 from playwright.sync_api import Locator, Page, expect
 
@@ -46,7 +46,7 @@ def point_at(page: Page, on: Locator, x: float, y: float) -> None:
 
 
 def pinned(page: Page) -> list[str]:
-    return parse_qs(urlsplit(page.url).fragment.partition("?")[2]).get("region", [])
+    return parameters(page).get("region", [])
 
 
 def adds(served: PageServer, region: Region) -> str:

@@ -14,10 +14,10 @@ import { refOf, refText } from "../../query/address.ts";
 import type { ImageRef } from "../../query/question.ts";
 import { toImage, toRegion } from "../../query/request.ts";
 import { keepDescribed } from "../../query/store.ts";
-import { addressOf } from "./address.ts";
-import { UNEXPLAINED, type Explanation, type Side } from "./explanation.ts";
+import { addressOf } from "../../explanation/address.ts";
+import { UNEXPLAINED, type Explanation, type Side } from "../../explanation/explanation.ts";
 import { pairOf, pairsOf, scalesOf, type Pair, type Scales } from "./pair.ts";
-import { fromParameters } from "./parameters.ts";
+import { fromParameters } from "../../explanation/parameters.ts";
 import { FetchedRows, sample, WholeRows, type Rows } from "./rows.ts";
 
 const MOST_PAIRS = 65_536;

@@ -9,7 +9,7 @@ import { Loading, ProblemNotice } from "../../ui/notice.tsx";
 import { useRetry } from "../../ui/use-retry.ts";
 import { Caption } from "./captions.tsx";
 import { ChooseImage } from "./choose-image.tsx";
-import { sideName, type Side } from "./explanation.ts";
+import { sideName, type Side } from "../../explanation/explanation.ts";
 import { describe, described, explained, imageProblem, isDescribing, refs } from "./pair-store.ts";
 import { Stage } from "./stage.tsx";
 import { chooseFile, chooseImage, fileOf, refusedFor } from "./uploads.ts";

@@ -7,7 +7,7 @@ import type { Grid } from "../../geometry/grid.ts";
 import { Heat } from "../../heat/heat.tsx";
 import { usePicture } from "../../pictures/use-picture.ts";
 import type { ImageRef } from "../../query/question.ts";
-import { sideName, SIDES, type Side } from "./explanation.ts";
+import { sideName, SIDES, type Side } from "../../explanation/explanation.ts";
 import { explanation } from "./pair-store.ts";
 import { drawing } from "./pin-sheet.ts";
 import { pin, sayCell } from "./pointing.ts";

@@ -6,7 +6,7 @@ import { follow, gallery, may, serverProblem } from "../../api/server.ts";
 import { elected, visible } from "../../app/visible.ts";
 import type { WatchMatchesResponse } from "../../gen/partlens/v1/standing_query_service_pb.ts";
 import { announce } from "../../ui/announcer.tsx";
-import { counted } from "../search/answers/words.ts";
+import { counted } from "../../ui/words.ts";
 import { Inbox, keyOf } from "./inbox.ts";
 import { marksOf, setMarks, type Marks } from "./marks.ts";
 

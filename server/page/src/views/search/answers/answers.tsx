@@ -16,9 +16,9 @@ import { HitList, Skeletons } from "./hit-list.tsx";
 import { NotAsked, NothingFound, Trouble } from "./nothing.tsx";
 import { Toolbar } from "./toolbar.tsx";
 import { useKeptFocus } from "./use-kept-focus.ts";
-import { useMedia } from "./use-media.ts";
+import { useMedia } from "../../../ui/use-media.ts";
 import { Why } from "./why.tsx";
-import { counted } from "./words.ts";
+import { counted } from "../../../ui/words.ts";
 
 const NARROW = "(max-width: 40rem)";
 // Results follow the mouse while a region is drawn; they are announced once it stops.

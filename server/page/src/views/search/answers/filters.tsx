@@ -3,11 +3,11 @@ import type { Score } from "../../../query/question.ts";
 import { change, question } from "../../../query/store.ts";
 import { ProblemNotice } from "../../../ui/notice.tsx";
 import { refine } from "./address-place.ts";
-import { Check, Conditions, Group } from "./condition-fields.tsx";
-import { attributeWords, withCamerasLeftOut } from "./conditions.ts";
-import type { Facet } from "./facets.ts";
+import { Check, Conditions, Group } from "../../../filters/condition-fields.tsx";
+import { attributeWords, withCamerasLeftOut } from "../../../filters/conditions.ts";
+import type { Facet } from "../../../filters/facets.ts";
 import { useQueryCameras } from "./query-cameras.ts";
-import { useFacets } from "./use-facets.ts";
+import { useFacets } from "../../../filters/use-facets.ts";
 
 const SCORES: readonly (readonly [Score, string])[] = [
   ["default", "Recommended"],

@@ -9,8 +9,8 @@ import { searchAgain } from "../../../query/searching.ts";
 import { Button } from "../../../ui/button.tsx";
 import { Empty, ProblemNotice } from "../../../ui/notice.tsx";
 import { refine } from "./address-place.ts";
-import { conditionsOf } from "./conditions.ts";
-import { againWords } from "./words.ts";
+import { conditionsOf } from "../../../filters/conditions.ts";
+import { againWords } from "../../../ui/words.ts";
 
 /** What to do before there is anything to search for. */
 export function NotAsked() {

@@ -10,15 +10,15 @@ import { announce } from "../../../ui/announcer.tsx";
 import { Button } from "../../../ui/button.tsx";
 import { Dialog } from "../../../ui/dialog.tsx";
 import { Loading, ProblemNotice } from "../../../ui/notice.tsx";
+import { scoreText } from "../../../ui/numbers.ts";
 import { closeHit, showHit } from "./address-place.ts";
 import { HitActions } from "./hit-actions.tsx";
-import { boxOf, gridOn, refOfHit, sizeOf, thumbnailOf } from "./hit-parts.ts";
-import { HitPicture } from "./hit-picture.tsx";
+import { boxOf, gridOn, refOfHit, sizeOf, thumbnailOf } from "../../../hits/hit-parts.ts";
+import { HitPicture } from "../../../hits/hit-picture.tsx";
 import { mapsOf, WhyMaps } from "./why-maps.tsx";
 import { WhySum } from "./why-sum.tsx";
-import { scoreText } from "./scores.ts";
 import { useDetails } from "./use-details.ts";
-import { shortened } from "./words.ts";
+import { shortened } from "../../../ui/words.ts";
 
 interface Props {
   readonly id: string;

@@ -1,11 +1,11 @@
 import { useEffect, useMemo } from "preact/hooks";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import { LatestCall, type CallState } from "../../../api/call.ts";
-import { galleryService } from "../../../api/clients.ts";
-import { indexing } from "../../../api/server.ts";
-import type { Facet as FacetMessage, GetFacetsResponse } from "../../../gen/partlens/v1/gallery_service_pb.ts";
-import type { Where } from "../../../query/question.ts";
-import { toFilter } from "../../../query/request.ts";
+import { LatestCall, type CallState } from "../api/call.ts";
+import { galleryService } from "../api/clients.ts";
+import { indexing } from "../api/server.ts";
+import type { Facet as FacetMessage, GetFacetsResponse } from "../gen/partlens/v1/gallery_service_pb.ts";
+import type { Where } from "../query/question.ts";
+import { toFilter } from "../query/request.ts";
 import type { Property } from "./conditions.ts";
 import { countings, merged, type Counted, type Facet } from "./facets.ts";
 

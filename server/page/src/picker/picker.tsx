@@ -1,8 +1,8 @@
 // A dialog to pick an image of the gallery.
 import { useMemo, useState } from "preact/hooks";
-import type { ImageRef } from "../../query/question.ts";
-import { Dialog } from "../../ui/dialog.tsx";
-import { Empty, Loading, ProblemNotice } from "../../ui/notice.tsx";
+import type { ImageRef } from "../query/question.ts";
+import { Dialog } from "../ui/dialog.tsx";
+import { Empty, Loading, ProblemNotice } from "../ui/notice.tsx";
 import { More } from "./more.tsx";
 import { usePages } from "./use-pages.ts";
 

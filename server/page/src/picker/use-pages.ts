@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { problemOf, type Problem } from "../../api/problem.ts";
-import { EVERYWHERE, type Where } from "../../query/question.ts";
+import { problemOf, type Problem } from "../api/problem.ts";
+import { EVERYWHERE, type Where } from "../query/question.ts";
 import { listThumbnails, type Thumbnail } from "./thumbnails.ts";
 
 const PAGE = 60;
