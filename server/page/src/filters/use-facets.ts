@@ -13,14 +13,14 @@ import { countings, merged, type Counted, type Facet } from "./facets.ts";
 const MOST_VALUES = 100;
 
 /** The counts of a filter's values; counted again when the filter changes, and when indexing ends. */
-export function useFacets(where: Where): CallState<Counted> {
+export function useFacets(where: Where): CallState<Counted> & { readonly again: () => void } {
   const call = useMemo(() => new LatestCall<Counted>(), []);
   const growing = indexing.value;
   useEffect(() => {
     void call.run((signal) => count(where, signal));
   }, [call, where, growing]);
   useEffect(() => () => call.clear(), [call]);
-  return call.state.value;
+  return { ...call.state.value, again: call.again };
 }
 
 async function count(where: Where, signal: AbortSignal): Promise<Counted> {

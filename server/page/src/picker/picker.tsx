@@ -35,7 +35,7 @@ export function Picker({ onPick, onClose }: Props) {
         ))}
       </ul>
       {problem && <ProblemNotice problem={problem} onRetry={more} />}
-      {pending && thumbnails.length === 0 && <Loading text="Fetching images" />}
+      {pending && !problem && thumbnails.length === 0 && <Loading text="Fetching images" />}
       {!pending && !problem && thumbnails.length === 0 && (
         typed.trim()
           ? <Empty title="No image has exactly this id"><p>Ids are compared letter by letter. Clear the field to browse.</p></Empty>

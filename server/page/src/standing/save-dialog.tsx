@@ -34,7 +34,7 @@ export function SaveDialog({ question, onClose }: Props) {
       {scores
         ? <Form question={question} scores={scores} onClose={onClose} />
         : problem
-          ? <ProblemNotice problem={problem} />
+          ? <ProblemNotice problem={problem} onRetry={call.again} />
           : <Loading text="Looking at the scores of today's images" />}
     </Dialog>
   );

@@ -52,7 +52,7 @@ function Browse() {
   useFirstPictures(thumbnails.length === 0 && !pending, () => setTurn(turn + 1));
   const filters = (
     <div class="filters">
-      {counts.problem && !counts.answer && <ProblemNotice problem={counts.problem} />}
+      {counts.problem && !counts.answer && <ProblemNotice problem={counts.problem} onRetry={counts.again} />}
       <Conditions where={where} counts={counts.answer} onChange={list} />
       {conditions > 0 && <Button onClick={() => list(EVERYWHERE)}>Clear the filters</Button>}
     </div>
@@ -72,8 +72,8 @@ function Browse() {
       <div class={open === "filters" && !narrow ? "gallery-body filtered" : "gallery-body"}>
         {open === "filters" && !narrow && <aside class="sheet filters-side" aria-label="Filters">{filters}</aside>}
         <div class="stack">
-          {problem && <ProblemNotice problem={problem} onRetry={thumbnails.length ? more : () => setTurn(turn + 1)} />}
-          {thumbnails.length === 0 && pending && <Loading text="Fetching images" />}
+          {problem && <ProblemNotice problem={problem} onRetry={more} />}
+          {thumbnails.length === 0 && pending && !problem && <Loading text="Fetching images" />}
           {thumbnails.length === 0 && !pending && !problem && <NoImages filtered={conditions > 0} />}
           <ul class="tiles" aria-label="Images" aria-busy={pending} onKeyDown={moveFocus}>
             {thumbnails.map((one) => (

@@ -47,8 +47,7 @@ export function ImageView() {
     return (
       <>
         <h1 class="unseen">Image {id}</h1>
-        <ProblemNotice problem={problem}>
-          {problem.way === "retry" && <Button kind="primary" onClick={look}>Try again</Button>}
+        <ProblemNotice problem={problem} onRetry={look}>
           <a class="button" href={href("gallery")}>Browse the gallery</a>
         </ProblemNotice>
       </>

@@ -85,10 +85,8 @@ async function watch(signal: AbortSignal): Promise<void> {
       const problem = problemOf(error);
       if (problem === undefined) return;
       lost.value = problem;
-      if (problem.way === "sign-in") {
-        void follow();
-        return;
-      }
+      if (problem.way === "sign-in" || problem.reason === "AWAY") void follow();
+      if (problem.way === "sign-in") return;
     }
     state.value = "lost";
     await new Promise((done) => setTimeout(done, RETRY_MS));

@@ -17,12 +17,12 @@ const SCORES: readonly (readonly [Score, string])[] = [
 ];
 
 export function Filters() {
-  const { answer: counts, pending, problem } = useFacets(question.value.where);
+  const { answer: counts, pending, problem, again } = useFacets(question.value.where);
   return (
     <div class="filters" aria-busy={pending}>
       <Order attributes={counts?.attributes ?? []} />
       <LeaveOut />
-      {problem && !counts && <ProblemNotice problem={problem} />}
+      {problem && !counts && <ProblemNotice problem={problem} onRetry={again} />}
       <Conditions where={question.value.where} counts={counts} onChange={(where) => refine({ where })} />
     </div>
   );

@@ -28,7 +28,7 @@ interface Props {
 }
 
 export function Why({ id, asked, hits }: Props) {
-  const { answer, pending, problem } = useDetails(asked, id);
+  const { answer, pending, problem, again } = useDetails(asked, id);
   const listed = hits.find((hit) => hit.id === id), index = listed ? hits.indexOf(listed) : -1;
   const details = answer?.id === id ? answer : undefined, hit = details?.hit ?? listed;
   const previous = hits[index - 1]?.id, next = index < 0 ? undefined : hits[index + 1]?.id;
@@ -50,10 +50,10 @@ export function Why({ id, asked, hits }: Props) {
       </p>
       {hit
         ? <Reasons hit={hit} complete={details !== undefined} asked={asked} />
-        : pending
+        : pending && !problem
           ? <Loading text="Adding up the score" />
           : !problem && <p class="notice">This search does not find the image. It may be deleted, or left out by a filter.</p>}
-      {problem && <ProblemNotice problem={problem} />}
+      {problem && <ProblemNotice problem={problem} onRetry={again} />}
     </Dialog>
   );
 }
