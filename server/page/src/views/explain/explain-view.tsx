@@ -6,7 +6,6 @@ import { Toolbar } from "../../drawing/toolbar.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Loading, ProblemNotice } from "../../ui/notice.tsx";
 import { decimal } from "../../ui/numbers.ts";
-import { useRetry } from "../../ui/use-retry.ts";
 import { SIDES, swapped } from "../../explanation/explanation.ts";
 import { change, explainAgain, explained, explanation, imageProblem, pairState, rowsProblem, startExplaining } from "./pair-store.ts";
 import { PairReport } from "./pair-report.tsx";
@@ -57,9 +56,8 @@ export function ExplainView() {
 }
 
 function Problems() {
-  const { problem, pending } = pairState.value, more = rowsProblem.value;
+  const { problem } = pairState.value, more = rowsProblem.value;
   const bias = gallery.value?.model?.biasShare ?? 0;
-  useRetry(problem, pending, explainAgain);
   return (
     <>
       {problem && <ProblemNotice problem={problem} onRetry={explainAgain} />}

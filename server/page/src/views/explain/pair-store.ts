@@ -67,11 +67,6 @@ export function imageProblem(side: Side): Problem | undefined {
   return calls[side].state.value.problem;
 }
 
-/** Whether the server is being asked about the image of a side. */
-export function isDescribing(side: Side): boolean {
-  return calls[side].state.value.pending;
-}
-
 /** Asks again how the server sees the image of a side. */
 export async function describe(side: Side): Promise<void> {
   const image = images[side].peek(), ref = refOf(image);
