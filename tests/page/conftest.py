@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from browsing import DESKTOP, OpenPage
 from filelock import FileLock
+from locked_page import Locked, locked_server
 from page_server import PageServer, page_server, people
 from playwright.sync_api import (
     Browser,
@@ -44,6 +45,15 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def served_page(gallery: tuple[Path, Path]) -> Iterator[PageServer]:
     """A server without tokens."""
     with page_server(*gallery) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def locked(
+    gallery: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Locked]:
+    """A server with tokens, over the same gallery."""
+    with locked_server(*gallery, tmp_path_factory.mktemp("tokens"), name="locked") as running:
         yield running
 
 

@@ -4,12 +4,11 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator
-from urllib.parse import parse_qs
 
 import pytest
-from browsing import PHONE, OpenPage
+from browsing import PHONE, OpenPage, cards, parameters, shown
 from page_server import PageServer
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from partlens.client import Client, Filter, GalleryImageId, Hit, Mark, QueryRegion
 from partlens.common.regions import Box
@@ -37,31 +36,12 @@ def asked(client: Client, **how: object) -> list[Hit]:
     return [hit for answer in pages for hit in answer.hits]
 
 
-def cards(page: Page) -> Locator:
-    return page.locator(".hit:not(.skeleton)")
-
-
-def shown(page: Page) -> list[tuple[str, str]]:
-    """(id, score) of every hit on the page."""
-    return [
-        (
-            card.locator(".hit-id").get_attribute("title") or "",
-            card.locator("strong").text_content() or "",
-        )
-        for card in cards(page).all()
-    ]
-
-
 def words(hits: list[Hit]) -> list[tuple[str, str]]:
     return [(hit.id, number(hit.score)) for hit in hits]
 
 
 def number(value: float) -> str:
     return f"{value:.3f}".replace("-", MINUS)
-
-
-def parameters(page: Page) -> dict[str, list[str]]:
-    return parse_qs(page.url.partition("?")[2])
 
 
 def wait_for(page: Page, hits: list[Hit]) -> None:

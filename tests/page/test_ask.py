@@ -3,10 +3,9 @@
 import re
 import time
 from pathlib import Path
-from urllib.parse import parse_qs
 
 import pytest
-from browsing import PHONE, OpenPage, Place, drag, on_screen, swipe
+from browsing import PHONE, OpenPage, Place, drag, on_screen, parameters, swipe
 from page_server import PageServer, page_server
 from playwright.sync_api import Locator, Page, expect
 
@@ -18,8 +17,7 @@ PERSON = "#/search?image=gallery:1-0000-a0"
 
 def regions(page: Page) -> list[str]:
     """The regions in the address."""
-    # Playwright's page.url may lag behind.
-    return parse_qs(str(page.evaluate("location.hash")).partition("?")[2]).get("region", [])
+    return parameters(page).get("region", [])
 
 
 def box(page: Page, number: int = 0) -> list[float]:

@@ -5,7 +5,8 @@ import { GalleryService } from "../gen/partlens/v1/gallery_service_pb.ts";
 import { PartSearchService } from "../gen/partlens/v1/part_search_service_pb.ts";
 import { ReportService } from "../gen/partlens/v1/report_service_pb.ts";
 import { StandingQueryService } from "../gen/partlens/v1/standing_query_service_pb.ts";
-import { refusedCalls, token } from "./session.ts";
+import { problemOf } from "./problem.ts";
+import { doubts, token } from "./session.ts";
 
 const withToken: Interceptor = (next) => async (request) => {
   const sent = token.peek();
@@ -13,9 +14,10 @@ const withToken: Interceptor = (next) => async (request) => {
   try {
     return await next(request);
   } catch (error) {
-    // The call that follows the server sees its own refusals.
+    // The call that follows the server sees its own failures.
     const follows = request.method === GalleryService.method.getGallery;
-    if (!follows && sent === token.peek() && ConnectError.from(error).code === Code.Unauthenticated) refusedCalls.value++;
+    const refused = sent === token.peek() && ConnectError.from(error).code === Code.Unauthenticated;
+    if (!follows && (refused || problemOf(error)?.reason === "AWAY")) doubts.value++;
     throw error;
   }
 };

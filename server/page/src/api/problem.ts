@@ -41,9 +41,15 @@ const TEXTS: Readonly<Record<string, string>> = {
   QUERY_UNKNOWN: "The server keeps pictures for a limited time and number. Choose the picture again to search with it.",
 };
 
+/** A picture that is not added. */
+export function notAdded(text: string): Problem {
+  return { title: "Not added", text, way: "change", reason: "" };
+}
+
 /** The problem behind anything that a call throws; undefined if the call was cancelled by this page. */
 export function problemOf(error: unknown): Problem | undefined {
   if (error instanceof DOMException && error.name === "AbortError") return undefined;
+  if (error instanceof DOMException && error.name === "NotReadableError") return notAdded("The file has changed or is gone. Choose it again.");
   const failed = ConnectError.from(error);
   if (failed.code === Code.Canceled) return undefined;
   const { reason, retrySeconds } = details(failed);

@@ -3,7 +3,7 @@ import { computed, signal } from "@preact/signals";
 import type { GetGalleryResponse } from "../gen/partlens/v1/gallery_service_pb.ts";
 import { galleryService } from "./clients.ts";
 import { problemOf, type Problem } from "./problem.ts";
-import { refusedCalls, token } from "./session.ts";
+import { doubts, token } from "./session.ts";
 
 const INDEXING_MS = 1000, STEADY_MS = 15_000;
 
@@ -60,8 +60,8 @@ export async function follow(): Promise<void> {
   timer = setTimeout(() => void follow(), wait);
 }
 
-/** Follows the server, from the start again whenever the token changes or a call is refused for it. */
+/** Follows the server, from the start again whenever the token changes or a call fails for it or for want of a server. */
 export function start(): void {
-  const cause = computed(() => `${refusedCalls.value} ${token.value}`);
+  const cause = computed(() => `${doubts.value} ${token.value}`);
   cause.subscribe(() => void follow());
 }

@@ -2,7 +2,7 @@ import { gallery } from "../api/server.ts";
 import { signOut, token } from "../api/session.ts";
 import { addressOf, question } from "../query/store.ts";
 import { Button } from "../ui/button.tsx";
-import { counted } from "../views/search/answers/words.ts";
+import { counted } from "../ui/words.ts";
 import { maySee, VIEWS, type ViewRow } from "../views/table.ts";
 import { href } from "./route.ts";
 import { choose, theme, type Theme } from "./theme.ts";

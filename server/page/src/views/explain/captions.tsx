@@ -1,6 +1,6 @@
 // The numbers under a picture. Their place is kept, so that nothing jumps while the mouse moves.
 import { sums } from "../../heat/colours.ts";
-import { other, sideName, type Side } from "./explanation.ts";
+import { other, sideName, type Side } from "../../explanation/explanation.ts";
 import { explained, explanation, rows } from "./pair-store.ts";
 import { drawing } from "./pin-sheet.ts";
 import { adds, isAwaited, maps, pointed, resting, source } from "./shown.ts";

@@ -11,16 +11,16 @@ import { NOTHING } from "../../query/question.ts";
 import { addressOf } from "../../query/store.ts";
 import { Button } from "../../ui/button.tsx";
 import { Empty, Loading, ProblemNotice } from "../../ui/notice.tsx";
-import { explainHref } from "../explain/address.ts";
-import { attributeWords } from "../search/answers/conditions.ts";
-import { CopyId } from "../search/answers/copy-id.tsx";
-import { HitPicture } from "../search/answers/hit-picture.tsx";
-import { Original } from "../search/answers/original-button.tsx";
-import { timeWords } from "../search/answers/words.ts";
+import { explainHref } from "../../explanation/address.ts";
+import { attributeWords } from "../../filters/conditions.ts";
+import { CopyId } from "../../ui/copy-id.tsx";
+import { HitPicture } from "../../hits/hit-picture.tsx";
+import { Original } from "../../pictures/original-button.tsx";
+import { timeWords } from "../../ui/words.ts";
 import { galleryHref, imageHref } from "./address.ts";
 import { DeleteImages } from "./delete-images.tsx";
 import { listing, neighboursOf } from "./listing.ts";
-import { Picker } from "./picker.tsx";
+import { Picker } from "../../picker/picker.tsx";
 
 const SIDE = 1024;
 
@@ -47,8 +47,7 @@ export function ImageView() {
     return (
       <>
         <h1 class="unseen">Image {id}</h1>
-        <ProblemNotice problem={problem}>
-          {problem.way === "retry" && <Button kind="primary" onClick={look}>Try again</Button>}
+        <ProblemNotice problem={problem} onRetry={look}>
           <a class="button" href={href("gallery")}>Browse the gallery</a>
         </ProblemNotice>
       </>

@@ -6,7 +6,7 @@ import { follow, gallery, may, serverProblem } from "../../api/server.ts";
 import { elected, visible } from "../../app/visible.ts";
 import type { WatchMatchesResponse } from "../../gen/partlens/v1/standing_query_service_pb.ts";
 import { announce } from "../../ui/announcer.tsx";
-import { counted } from "../search/answers/words.ts";
+import { counted } from "../../ui/words.ts";
 import { Inbox, keyOf } from "./inbox.ts";
 import { marksOf, setMarks, type Marks } from "./marks.ts";
 
@@ -85,10 +85,8 @@ async function watch(signal: AbortSignal): Promise<void> {
       const problem = problemOf(error);
       if (problem === undefined) return;
       lost.value = problem;
-      if (problem.way === "sign-in") {
-        void follow();
-        return;
-      }
+      if (problem.way === "sign-in" || problem.reason === "AWAY") void follow();
+      if (problem.way === "sign-in") return;
     }
     state.value = "lost";
     await new Promise((done) => setTimeout(done, RETRY_MS));

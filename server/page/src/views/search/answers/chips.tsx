@@ -5,9 +5,9 @@ import { change, question } from "../../../query/store.ts";
 import { announce } from "../../../ui/announcer.tsx";
 import { Button } from "../../../ui/button.tsx";
 import { refine } from "./address-place.ts";
-import { conditionsOf } from "./conditions.ts";
+import { conditionsOf } from "../../../filters/conditions.ts";
 import { withoutMark } from "./feedback.ts";
-import { shortened, timeWords } from "./words.ts";
+import { shortened, timeWords } from "../../../ui/words.ts";
 
 export function Chips() {
   const asked = question.value;

@@ -3,11 +3,11 @@ import type { Score } from "../../../query/question.ts";
 import { change, question } from "../../../query/store.ts";
 import { ProblemNotice } from "../../../ui/notice.tsx";
 import { refine } from "./address-place.ts";
-import { Check, Conditions, Group } from "./condition-fields.tsx";
-import { attributeWords, withCamerasLeftOut } from "./conditions.ts";
-import type { Facet } from "./facets.ts";
+import { Check, Conditions, Group } from "../../../filters/condition-fields.tsx";
+import { attributeWords, withCamerasLeftOut } from "../../../filters/conditions.ts";
+import type { Facet } from "../../../filters/facets.ts";
 import { useQueryCameras } from "./query-cameras.ts";
-import { useFacets } from "./use-facets.ts";
+import { useFacets } from "../../../filters/use-facets.ts";
 
 const SCORES: readonly (readonly [Score, string])[] = [
   ["default", "Recommended"],
@@ -17,12 +17,12 @@ const SCORES: readonly (readonly [Score, string])[] = [
 ];
 
 export function Filters() {
-  const { answer: counts, pending, problem } = useFacets(question.value.where);
+  const { answer: counts, pending, problem, again } = useFacets(question.value.where);
   return (
     <div class="filters" aria-busy={pending}>
       <Order attributes={counts?.attributes ?? []} />
       <LeaveOut />
-      {problem && !counts && <ProblemNotice problem={problem} />}
+      {problem && !counts && <ProblemNotice problem={problem} onRetry={again} />}
       <Conditions where={question.value.where} counts={counts} onChange={(where) => refine({ where })} />
     </div>
   );

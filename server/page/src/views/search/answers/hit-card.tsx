@@ -3,13 +3,14 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { useMemo, useRef } from "preact/hooks";
 import type { Hit } from "../../../gen/partlens/v1/part_search_service_pb.ts";
 import type { Scale } from "../../../heat/colours.ts";
+import { scoreText } from "../../../ui/numbers.ts";
 import { openHit } from "./address-place.ts";
+import { groupWords } from "./group-words.ts";
 import { HitActions } from "./hit-actions.tsx";
-import { gridOn, sizeOf, thumbnailOf } from "./hit-parts.ts";
-import { HitPicture } from "./hit-picture.tsx";
-import { scoreText } from "./scores.ts";
-import { useVisible } from "./use-visible.ts";
-import { groupWords, shortened, timeWords } from "./words.ts";
+import { gridOn, sizeOf, thumbnailOf } from "../../../hits/hit-parts.ts";
+import { HitPicture } from "../../../hits/hit-picture.tsx";
+import { useVisible } from "../../../ui/use-visible.ts";
+import { shortened, timeWords } from "../../../ui/words.ts";
 
 // Pixels of a map's canvas. Small, as results follow the mouse and all maps are redrawn.
 const HEAT_SIDE = 96;

@@ -5,13 +5,13 @@ import type { Hit } from "../../../gen/partlens/v1/part_search_service_pb.ts";
 import { more, searching } from "../../../query/searching.ts";
 import type { Question } from "../../../query/question.ts";
 import { Button } from "../../../ui/button.tsx";
-import { SaveDialog } from "../../watch/save-dialog.tsx";
+import { SaveDialog } from "../../../standing/save-dialog.tsx";
 import { Chips } from "./chips.tsx";
-import { conditionsOf } from "./conditions.ts";
+import { conditionsOf } from "../../../filters/conditions.ts";
 import { heatShown, showHeat } from "./heat-choice.ts";
 import { ScoreSlider } from "./score-slider.tsx";
 import { SearchReport } from "./search-report.tsx";
-import { counted } from "./words.ts";
+import { counted } from "../../../ui/words.ts";
 
 interface Props {
   readonly hits: readonly Hit[];

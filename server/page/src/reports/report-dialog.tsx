@@ -1,12 +1,12 @@
 // Saves what is shown as a report.
 import { useState } from "preact/hooks";
-import { problemOf, type Problem } from "../../api/problem.ts";
-import { ReportFormat, type ReportFile } from "../../gen/partlens/v1/report_service_pb.ts";
-import { owned } from "../../pictures/pictures.ts";
-import { announce } from "../../ui/announcer.tsx";
-import { Button } from "../../ui/button.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
-import { save } from "../../ui/save.ts";
+import { problemOf, type Problem } from "../api/problem.ts";
+import { ReportFormat, type ReportFile } from "../gen/partlens/v1/report_service_pb.ts";
+import { owned } from "../pictures/pictures.ts";
+import { announce } from "../ui/announcer.tsx";
+import { Button } from "../ui/button.tsx";
+import { Dialog } from "../ui/dialog.tsx";
+import { save } from "../ui/save.ts";
 
 const FORMATS = [[ReportFormat.PDF, "PDF, to print or file"], [ReportFormat.HTML, "Web page, to read in a browser"]] as const;
 

@@ -1,5 +1,5 @@
 // The conditions of a filter, one by one, as people read and remove them.
-import { EVERYWHERE, type Where } from "../../../query/question.ts";
+import { EVERYWHERE, type Where } from "../query/question.ts";
 
 /** What a condition is about: "camera", "time" or "attribute:NAME", as in the names of groups. */
 export type Property = "camera" | "time" | `attribute:${string}`;

@@ -1,6 +1,6 @@
 // The end of a list that has more pages.
 import { useEffect, useRef } from "preact/hooks";
-import { Button } from "../../ui/button.tsx";
+import { Button } from "../ui/button.tsx";
 
 /** Fetches more once it comes into view, or is pressed. */
 export function More({ onShown, pending }: { readonly onShown: () => void; readonly pending: boolean }) {

@@ -1,11 +1,11 @@
 import { useEffect, useMemo } from "preact/hooks";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import { LatestCall, type CallState } from "../../../api/call.ts";
-import { galleryService } from "../../../api/clients.ts";
-import { indexing } from "../../../api/server.ts";
-import type { Facet as FacetMessage, GetFacetsResponse } from "../../../gen/partlens/v1/gallery_service_pb.ts";
-import type { Where } from "../../../query/question.ts";
-import { toFilter } from "../../../query/request.ts";
+import { LatestCall, type CallState } from "../api/call.ts";
+import { galleryService } from "../api/clients.ts";
+import { indexing } from "../api/server.ts";
+import type { Facet as FacetMessage, GetFacetsResponse } from "../gen/partlens/v1/gallery_service_pb.ts";
+import type { Where } from "../query/question.ts";
+import { toFilter } from "../query/request.ts";
 import type { Property } from "./conditions.ts";
 import { countings, merged, type Counted, type Facet } from "./facets.ts";
 
@@ -13,14 +13,14 @@ import { countings, merged, type Counted, type Facet } from "./facets.ts";
 const MOST_VALUES = 100;
 
 /** The counts of a filter's values; counted again when the filter changes, and when indexing ends. */
-export function useFacets(where: Where): CallState<Counted> {
+export function useFacets(where: Where): CallState<Counted> & { readonly again: () => void } {
   const call = useMemo(() => new LatestCall<Counted>(), []);
   const growing = indexing.value;
   useEffect(() => {
     void call.run((signal) => count(where, signal));
   }, [call, where, growing]);
   useEffect(() => () => call.clear(), [call]);
-  return call.state.value;
+  return { ...call.state.value, again: call.again };
 }
 
 async function count(where: Where, signal: AbortSignal): Promise<Counted> {

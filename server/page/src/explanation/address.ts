@@ -1,6 +1,6 @@
 // Links to explanations.
-import { href } from "../../app/route.ts";
-import type { ImageRef } from "../../query/question.ts";
+import { href } from "../app/route.ts";
+import type { ImageRef } from "../query/question.ts";
 import { UNEXPLAINED, type Explanation, type Pin } from "./explanation.ts";
 import { toParameters } from "./parameters.ts";
 

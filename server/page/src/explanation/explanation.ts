@@ -1,7 +1,7 @@
 // What the view explains: two images, the regions pinned on them, and what is shown. Immutable; the address holds all of it.
-import type { Sign } from "../../heat/colours.ts";
-import type { Region } from "../../geometry/region.ts";
-import type { ImageRef } from "../../query/question.ts";
+import type { Sign } from "../heat/colours.ts";
+import type { Region } from "../geometry/region.ts";
+import type { ImageRef } from "../query/question.ts";
 
 export type Side = "a" | "b";
 export const SIDES: readonly Side[] = ["a", "b"];

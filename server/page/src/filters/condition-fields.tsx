@@ -1,10 +1,10 @@
 // Fields for the conditions of a filter: cameras, time and attributes, with counts.
 import type { ComponentChildren } from "preact";
-import { gallery } from "../../../api/server.ts";
-import type { Where } from "../../../query/question.ts";
+import { gallery } from "../api/server.ts";
+import type { Where } from "../query/question.ts";
 import { attributeWords, withAttribute, withCameraToggled } from "./conditions.ts";
 import { choices, type Counted, type Facet } from "./facets.ts";
-import { counted, timeWords } from "./words.ts";
+import { counted, timeWords } from "../ui/words.ts";
 
 interface Props {
   readonly where: Where;

@@ -1,10 +1,10 @@
 // What the page needs of a hit, from its message.
-import { Grid } from "../../../geometry/grid.ts";
-import type { Box, Size } from "../../../geometry/region.ts";
-import type { ActivationMap } from "../../../gen/partlens/v1/image_pb.ts";
-import type { Hit } from "../../../gen/partlens/v1/part_search_service_pb.ts";
-import { keepPicture, owned } from "../../../pictures/pictures.ts";
-import type { ImageRef } from "../../../query/question.ts";
+import { Grid } from "../geometry/grid.ts";
+import type { Box, Size } from "../geometry/region.ts";
+import type { ActivationMap } from "../gen/partlens/v1/image_pb.ts";
+import type { Hit } from "../gen/partlens/v1/part_search_service_pb.ts";
+import { keepPicture, owned } from "../pictures/pictures.ts";
+import type { ImageRef } from "../query/question.ts";
 
 export function refOfHit(hit: Hit): ImageRef {
   return { kind: "gallery", id: hit.id };

@@ -1,4 +1,4 @@
-// Short words about hits.
+// Short words that several views use.
 
 /** A text of at most so many characters, shortened in the middle: ids differ at their ends. */
 export function shortened(text: string, most: number): string {
@@ -10,12 +10,6 @@ export function shortened(text: string, most: number): string {
 
 export function counted(number: number, one: string, many = `${one}s`): string {
   return `${number.toLocaleString()} ${number === 1 ? one : many}`;
-}
-
-/** What a hit stands for in a search by group; "" if it has no group. */
-export function groupWords(group: string, others: number): string {
-  if (!group) return "";
-  return others === 0 ? `${group}: the only one` : `${group}: +${counted(others, "other")} in this group`;
 }
 
 /** A time in the words of the browser's language. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { counted, groupWords, shortened } from "./words.ts";
+import { counted, shortened } from "./words.ts";
 
 test("a long id keeps both ends and never grows", () => {
   assert.equal(shortened("abc", 3), "abc");
@@ -9,10 +9,7 @@ test("a long id keeps both ends and never grows", () => {
   for (let most = 1; most < 12; most++) assert.ok(shortened("abcdefghij", most).length <= Math.max(most, 1));
 });
 
-test("a group is described by its value and the number of its other images", () => {
-  assert.equal(groupWords("", 3), "");
-  assert.equal(groupWords("t1", 0), "t1: the only one");
-  assert.equal(groupWords("t1", 1), "t1: +1 other in this group");
-  assert.equal(groupWords("t1", 3), "t1: +3 others in this group");
-  assert.equal(counted(1, "result"), "1 result");
+test("one of a thing is singular, everything else plural", () => {
+  assert.deepEqual([0, 1, 2].map((number) => counted(number, "result")), ["0 results", "1 result", "2 results"]);
+  assert.equal(counted(2, "match", "matches"), "2 matches");
 });

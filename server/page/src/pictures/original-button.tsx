@@ -1,7 +1,7 @@
 // Opens the original file of an image.
 import { useState } from "preact/hooks";
-import { problemOf, type Problem } from "../../../api/problem.ts";
-import { Button } from "../../../ui/button.tsx";
+import { problemOf, type Problem } from "../api/problem.ts";
+import { Button } from "../ui/button.tsx";
 import { openOriginal } from "./original.ts";
 
 export function Original({ id }: { readonly id: string }) {

@@ -1,17 +1,17 @@
 // Saves a search as a standing query, with a threshold chosen on a histogram of today's scores.
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { LatestCall } from "../../api/call.ts";
-import { searchService, standingService } from "../../api/clients.ts";
-import { problemOf, type Problem } from "../../api/problem.ts";
-import { gallery } from "../../api/server.ts";
-import { go, href } from "../../app/route.ts";
-import { MapKind } from "../../gen/partlens/v1/part_search_service_pb.ts";
-import type { Question } from "../../query/question.ts";
-import { toRequest } from "../../query/request.ts";
-import { announce } from "../../ui/announcer.tsx";
-import { Button } from "../../ui/button.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
-import { Loading, ProblemNotice } from "../../ui/notice.tsx";
+import { LatestCall } from "../api/call.ts";
+import { searchService, standingService } from "../api/clients.ts";
+import { problemOf, type Problem } from "../api/problem.ts";
+import { gallery } from "../api/server.ts";
+import { go, href } from "../app/route.ts";
+import { MapKind } from "../gen/partlens/v1/part_search_service_pb.ts";
+import type { Question } from "../query/question.ts";
+import { toRequest } from "../query/request.ts";
+import { announce } from "../ui/announcer.tsx";
+import { Button } from "../ui/button.tsx";
+import { Dialog } from "../ui/dialog.tsx";
+import { Loading, ProblemNotice } from "../ui/notice.tsx";
 import { matching, rangeOf, suggested } from "./histogram.ts";
 import { Histogram } from "./histogram-bars.tsx";
 
@@ -34,7 +34,7 @@ export function SaveDialog({ question, onClose }: Props) {
       {scores
         ? <Form question={question} scores={scores} onClose={onClose} />
         : problem
-          ? <ProblemNotice problem={problem} />
+          ? <ProblemNotice problem={problem} onRetry={call.again} />
           : <Loading text="Looking at the scores of today's images" />}
     </Dialog>
   );

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EVERYWHERE, type Where } from "../../../query/question.ts";
+import { EVERYWHERE, type Where } from "../query/question.ts";
 import {
   conditionsOf, withAttribute, withCameraToggled, withCamerasLeftOut, type Property,
 } from "./conditions.ts";

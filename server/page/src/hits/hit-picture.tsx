@@ -1,8 +1,8 @@
 // A picture in a box of fixed shape, with the matched box and the map over it.
-import type { Grid } from "../../../geometry/grid.ts";
-import type { Box, Size } from "../../../geometry/region.ts";
-import type { Scale, Sign } from "../../../heat/colours.ts";
-import { Heat } from "../../../heat/heat.tsx";
+import type { Grid } from "../geometry/grid.ts";
+import type { Box, Size } from "../geometry/region.ts";
+import type { Scale, Sign } from "../heat/colours.ts";
+import { Heat } from "../heat/heat.tsx";
 
 interface Props {
   /** URL of the picture; undefined until it is there. */

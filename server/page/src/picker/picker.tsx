@@ -1,8 +1,8 @@
 // A dialog to pick an image of the gallery.
 import { useMemo, useState } from "preact/hooks";
-import type { ImageRef } from "../../query/question.ts";
-import { Dialog } from "../../ui/dialog.tsx";
-import { Empty, Loading, ProblemNotice } from "../../ui/notice.tsx";
+import type { ImageRef } from "../query/question.ts";
+import { Dialog } from "../ui/dialog.tsx";
+import { Empty, Loading, ProblemNotice } from "../ui/notice.tsx";
 import { More } from "./more.tsx";
 import { usePages } from "./use-pages.ts";
 
@@ -35,7 +35,7 @@ export function Picker({ onPick, onClose }: Props) {
         ))}
       </ul>
       {problem && <ProblemNotice problem={problem} onRetry={more} />}
-      {pending && thumbnails.length === 0 && <Loading text="Fetching images" />}
+      {pending && !problem && thumbnails.length === 0 && <Loading text="Fetching images" />}
       {!pending && !problem && thumbnails.length === 0 && (
         typed.trim()
           ? <Empty title="No image has exactly this id"><p>Ids are compared letter by letter. Clear the field to browse.</p></Empty>

@@ -1,9 +1,9 @@
 // Pages of the gallery with their thumbnails.
-import { galleryService } from "../../api/clients.ts";
-import type { GalleryImage } from "../../gen/partlens/v1/image_pb.ts";
-import { keepPicture, owned } from "../../pictures/pictures.ts";
-import { EVERYWHERE, type Where } from "../../query/question.ts";
-import { toFilter } from "../../query/request.ts";
+import { galleryService } from "../api/clients.ts";
+import type { GalleryImage } from "../gen/partlens/v1/image_pb.ts";
+import { keepPicture, owned } from "../pictures/pictures.ts";
+import { EVERYWHERE, type Where } from "../query/question.ts";
+import { toFilter } from "../query/request.ts";
 
 export interface Thumbnail {
   readonly id: string;

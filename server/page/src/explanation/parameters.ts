@@ -1,6 +1,6 @@
 // Explanations as parameters of an address, and back. An address is untrusted: what it does not hold well is left out.
-import type { Sign } from "../../heat/colours.ts";
-import { refOf, refText, shapeOf, shapeText } from "../../query/address.ts";
+import type { Sign } from "../heat/colours.ts";
+import { refOf, refText, shapeOf, shapeText } from "../query/address.ts";
 import { UNEXPLAINED, type Explanation, type Pin } from "./explanation.ts";
 
 const SIGNS: readonly Sign[] = ["both", "positive", "negative"];

@@ -1,6 +1,6 @@
 // Counts of the values that a filter can ask for. A property is counted without its own conditions, so that its other values
 // can still be chosen.
-import type { Where } from "../../../query/question.ts";
+import type { Where } from "../query/question.ts";
 import { conditionsOf, withoutProperty, type Property } from "./conditions.ts";
 
 export interface Value {

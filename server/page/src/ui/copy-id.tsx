@@ -1,8 +1,8 @@
 // Copies an id. Browsers allow it only on secure connections; elsewhere the id is shown, selected.
 import { useEffect, useState } from "preact/hooks";
-import { announce } from "../../../ui/announcer.tsx";
-import { Button } from "../../../ui/button.tsx";
-import { Dialog } from "../../../ui/dialog.tsx";
+import { announce } from "./announcer.tsx";
+import { Button } from "./button.tsx";
+import { Dialog } from "./dialog.tsx";
 
 const SAID_MS = 2000;
 

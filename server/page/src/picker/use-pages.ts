@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { problemOf, type Problem } from "../../api/problem.ts";
-import { EVERYWHERE, type Where } from "../../query/question.ts";
+import { problemOf, type Problem } from "../api/problem.ts";
+import { EVERYWHERE, type Where } from "../query/question.ts";
 import { listThumbnails, type Thumbnail } from "./thumbnails.ts";
 
 const PAGE = 60;
@@ -37,7 +37,7 @@ export function usePages(asked: Asked): Pages & { readonly more: () => void } {
   const fetchPage = async (before: Pages) => {
     controller.current?.abort();
     const { signal } = (controller.current = new AbortController());
-    setPages((shown) => ({ ...shown, pending: true, problem: undefined }));
+    setPages((shown) => ({ ...shown, pending: true }));
     try {
       const { where = EVERYWHERE, ids = [] } = asked;
       const page = await listThumbnails({ pageSize: PAGE, pageToken: before.next, where, ids }, signal);

@@ -1,8 +1,8 @@
 // The original file of a gallery image, in a new tab.
-import { galleryService } from "../../../api/clients.ts";
-import { owned } from "../../../pictures/pictures.ts";
-import { toImage } from "../../../query/request.ts";
-import { save } from "../../../ui/save.ts";
+import { galleryService } from "../api/clients.ts";
+import { owned } from "./pictures.ts";
+import { toImage } from "../query/request.ts";
+import { save } from "../ui/save.ts";
 
 // What browsers show as a picture and never run; every other type is saved to a file.
 const SHOWN = new Set(["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif", "image/bmp"]);
