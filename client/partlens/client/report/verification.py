@@ -7,12 +7,14 @@ from typing import Literal
 import numpy as np
 
 from partlens.client import decoding
-from partlens.client.answers import ActivationMap, GalleryImage, Hit, PairAnswer, PartialMap
+from partlens.client.answers import GalleryImage, Hit, PairAnswer
 from partlens.client.errors import NotFoundError
 from partlens.client.report.errors import ReportError
 from partlens.client.report.record import images_of
 from partlens.client.report.sources import media_digest
 from partlens.client.sync_client import Client
+from partlens.common.activation_map import ActivationMap
+from partlens.common.explained_pair import PartialMap
 from partlens.common.regions import Box
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
