@@ -1,7 +1,6 @@
 """Call a partlens server from Python: typed, blocking or asyncio, with numpy maps."""
 
 from partlens.client.answers import (
-    ActivationMap,
     Caller,
     DescribeAnswer,
     Facet,
@@ -14,12 +13,10 @@ from partlens.client.answers import (
     Model,
     PairAnswer,
     PairMatrix,
-    PartialMap,
     Picture,
     Query,
     ReportFile,
     SearchAnswer,
-    SimilarityTerms,
     UpsertAnswer,
 )
 from partlens.client.async_client import AsyncClient
@@ -51,6 +48,8 @@ from partlens.client.questions import (
 )
 from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.client.sync_client import Client
+from partlens.common.activation_map import ActivationMap
+from partlens.common.explained_pair import PartialMap, SimilarityTerms
 from partlens.common.filters import Filter
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole

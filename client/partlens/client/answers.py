@@ -7,34 +7,13 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.client.questions import Side
+from partlens.common.activation_map import ActivationMap
+from partlens.common.explained_pair import ExplainedPair, Side
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box
 from partlens.common.registration import Registration
 
 FloatArray = NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class ActivationMap:
-    """One number per position, signed and not rescaled.
-
-    Attributes:
-        values: shape [rows, cols].
-        extent: the rectangle of the image, in its pixels, that the map covers.
-        registration: where the map's cells look, as fractions of the extent.
-    """
-
-    values: FloatArray
-    extent: Box
-    registration: Registration
-
-    def __post_init__(self) -> None:
-        if self.values.shape != self.registration.grid:
-            raise ValueError(
-                f"a map of shape {self.values.shape} needs a centre for each row and column, got"
-                f" {self.registration.grid}"
-            )
 
 
 @dataclass(frozen=True)
@@ -176,31 +155,6 @@ class SearchAnswer:
     request_id: str = ""
 
 
-@dataclass(frozen=True)
-class SimilarityTerms:
-    """The four sums of Eq. 3 that add up to the similarity."""
-
-    position_position: float
-    position_bias: float
-    bias_position: float
-    bias_bias: float
-
-
-@dataclass(frozen=True, eq=False)
-class PartialMap:
-    """What one region explains of the similarity, spread over the other image.
-
-    Attributes:
-        side: image that the map lies on.
-        map: map of that image.
-        constant: what that image's bias adds.
-    """
-
-    side: Side
-    map: ActivationMap
-    constant: float
-
-
 @dataclass(frozen=True, eq=False)
 class PairMatrix:
     """What pairs of positions add to the similarity: I positions of one image, the rows, with all
@@ -226,21 +180,14 @@ class PairMatrix:
     other_bias: FloatArray
 
 
-@dataclass(frozen=True, eq=False)
-class PairAnswer:
+@dataclass(frozen=True, eq=False, repr=False)
+class PairAnswer(ExplainedPair):
     """Why two images are similar; see ExplainPairResponse in the .proto files.
 
     Attributes:
         pairs: None if they were not requested.
     """
 
-    similarity: float
-    terms: SimilarityTerms
-    query_map: ActivationMap
-    query_map_with_bias: ActivationMap
-    retrieved_map: ActivationMap
-    retrieved_map_with_bias: ActivationMap
-    partial_maps: Sequence[PartialMap]
     query: Query
     retrieved: Query
     pairs: PairMatrix | None = None

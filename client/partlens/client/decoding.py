@@ -7,7 +7,6 @@ import grpc
 import numpy as np
 
 from partlens.client.answers import (
-    ActivationMap,
     Caller,
     DescribeAnswer,
     Facet,
@@ -20,16 +19,15 @@ from partlens.client.answers import (
     Model,
     PairAnswer,
     PairMatrix,
-    PartialMap,
     Picture,
     Query,
     ReportFile,
     SearchAnswer,
-    SimilarityTerms,
     UpsertAnswer,
 )
 from partlens.client.errors import ServerError
-from partlens.client.questions import Side
+from partlens.common.activation_map import ActivationMap
+from partlens.common.explained_pair import PartialMap, Side, SimilarityTerms
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box
 from partlens.common.registration import Axis, Registration

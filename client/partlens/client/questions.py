@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from partlens.common.explained_pair import Side
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Region
 
@@ -12,7 +13,6 @@ Score = Literal["default", "context", "whole", "part"]
 similar the whole image is to the region with its surroundings."""
 MapKind = Literal["none", "score", "overall", "regions"]
 ReportFormat = Literal["html", "pdf"]
-Side = Literal["query", "retrieved"]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from partlens.client import encoding
-from partlens.client.answers import ActivationMap, PairAnswer, Query, SearchAnswer
+from partlens.client.answers import PairAnswer, Query, SearchAnswer
 from partlens.client.cli.arguments import write_file
 from partlens.client.cli.asked import Pair, Search
 from partlens.client.cli.images import picture_of
@@ -18,6 +18,7 @@ from partlens.client.report.pair_report import PairReport
 from partlens.client.report.search_report import SearchReport
 from partlens.client.report.sources import origin_of
 from partlens.client.sync_client import Client
+from partlens.common.activation_map import ActivationMap
 from partlens.common.regions import Point, Region
 
 

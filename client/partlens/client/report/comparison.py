@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from partlens.client.answers import ActivationMap, GalleryImage, Hit, PartialMap, Query
+from partlens.client.answers import GalleryImage, Hit, Query
+from partlens.common.activation_map import ActivationMap
+from partlens.common.explained_pair import PartialMap
 from partlens.common.regions import Box
 
 TOLERANCE = 1e-4

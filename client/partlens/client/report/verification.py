@@ -6,15 +6,7 @@ from itertools import pairwise
 from typing import Literal
 
 from partlens.client import decoding
-from partlens.client.answers import (
-    ActivationMap,
-    GalleryImage,
-    Hit,
-    PairAnswer,
-    PartialMap,
-    Query,
-    SearchAnswer,
-)
+from partlens.client.answers import GalleryImage, Hit, PairAnswer, Query, SearchAnswer
 from partlens.client.errors import NotFoundError
 from partlens.client.report.comparison import (
     TOLERANCE,
@@ -30,6 +22,8 @@ from partlens.client.report.errors import ReportError
 from partlens.client.report.record import images_of
 from partlens.client.report.sources import media_digest
 from partlens.client.sync_client import Client
+from partlens.common.activation_map import ActivationMap
+from partlens.common.explained_pair import PartialMap
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import report_pb2 as pb

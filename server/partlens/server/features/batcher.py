@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common.waiting import RequireWaiting
+from partlens.explainer.decompositions import Decompositions
 from partlens.explainer.errors import ShapeError
-from partlens.explainer.model import Decompositions
 from partlens.server.errors import CallerGoneError, OverloadedError, StoppingError
 from partlens.server.observe.metrics import ModelMetrics
 

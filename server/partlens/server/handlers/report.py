@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 
 from partlens.client import decoding, encoding
-from partlens.client.answers import ActivationMap, ReportFile
+from partlens.client.answers import ReportFile
 from partlens.client.questions import ReportFormat
 from partlens.client.report.errors import ReportError
 from partlens.client.report.file import MOST_PDF_HITS, Report, to_file
@@ -12,6 +12,7 @@ from partlens.client.report.pair_report import PairReport
 from partlens.client.report.regions import region
 from partlens.client.report.search_report import SearchReport
 from partlens.client.report.sources import now
+from partlens.common.activation_map import ActivationMap
 from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
 from partlens.server.engine.engine import Engine

@@ -1,13 +1,14 @@
 """Signed maps as colours over a picture, and regions as outlines."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps
 
-from partlens.client.answers import ActivationMap
+from partlens.common.activation_map import ActivationMap
+from partlens.common.drawing.scale import Scale
 from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole
 
 FloatArray = NDArray[np.float32]
@@ -20,49 +21,6 @@ _STRONGEST = 0.85
 _MOSTLY = 0.5
 """Smallest covered fraction of a cell that counts as covered."""
 _PALE = 0.45
-# Percentage of positions that may exceed the strongest colour. Otherwise a single winner of max
-# pooling would leave everything else without colour.
-_SATURATED = 2.0
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Colour scale, shared by all maps that it was computed from.
-
-    Attributes:
-        strongest: magnitude at which the colour saturates.
-        largest: largest magnitude in the maps.
-    """
-
-    strongest: float
-    largest: float
-
-    @classmethod
-    def of(cls, *maps: ActivationMap | None) -> "Scale":
-        """A common scale for all of the maps."""
-        values = [np.abs(map.values).ravel() for map in maps if map is not None]
-        moved = np.concatenate(values) if values else np.zeros(0, np.float32)
-        moved = moved[moved > 0]
-        if not len(moved):
-            return cls(0.0, 0.0)
-        return cls(float(np.percentile(moved, 100 - _SATURATED)), float(moved.max()))
-
-
-def upsample(map: ActivationMap, width: int, height: int) -> FloatArray:
-    """One number per pixel of the image, bilinear between the centres of cells; not rescaled.
-
-    Args:
-        map: map, with its extent in pixels of the image.
-        width, height: size of the image.
-
-    Returns:
-        Float32, shape [height, width]; 0 outside the map's extent.
-    """
-    extent, looks = map.extent, map.registration
-    x = (np.arange(width) + 0.5 - extent.x) / max(extent.width, 1e-9)
-    y = (np.arange(height) + 0.5 - extent.y) / max(extent.height, 1e-9)
-    down, across = looks.rows.interpolation(y), looks.cols.interpolation(x)
-    return (down @ map.values.astype(np.float64) @ across.T).astype(np.float32)
 
 
 def colours(values: FloatArray, strongest: float) -> NDArray[np.uint8]:
@@ -95,7 +53,7 @@ def explained(
     across, down = picture.width / size[0], picture.height / size[1]
     extent = map.extent
     shown = Box(extent.x * across, extent.y * down, extent.width * across, extent.height * down)
-    values = upsample(replace(map, extent=shown), picture.width, picture.height)
+    values = replace(map, extent=shown).upsampled(picture.width, picture.height)
     grey = picture.convert("L")
     under = Image.blend(grey, Image.new("L", grey.size, 255), _PALE).convert("RGBA")
     heat = Image.fromarray(colours(values, scale.strongest))
@@ -165,6 +123,25 @@ def covered(
     drawn = picture.convert("RGB")
     cells = _nearest(coverage, size, drawn.size) >= _MOSTLY
     return _surrounded(drawn, Image.fromarray(cells).convert("L"), label, colour)
+
+
+def marked(
+    picture: Image.Image,
+    place: Region | None,
+    coverage: ActivationMap | None,
+    size: tuple[int, int],
+    label: str = "",
+    colour: tuple[int, int, int] = MARKED,
+) -> Image.Image:
+    """A picture with a region's outline, and where `coverage` is known around the cells it covers.
+
+    Args:
+        place: None where only the cells are known.
+        picture, coverage, size, label, colour: as in outlined and covered.
+    """
+    if place is not None:
+        picture = outlined(picture, place, size, "" if coverage else label, colour)
+    return picture if coverage is None else covered(picture, coverage, size, label, colour)
 
 
 def _nearest(
