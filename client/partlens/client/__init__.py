@@ -20,6 +20,7 @@ from partlens.client.answers import (
     ReportFile,
     SearchAnswer,
     SimilarityTerms,
+    UpdateAnswer,
     UpsertAnswer,
 )
 from partlens.client.async_client import AsyncClient
@@ -39,6 +40,8 @@ from partlens.client.errors import (
 )
 from partlens.client.questions import (
     GalleryImageId,
+    ImagePart,
+    ImageUpdate,
     MapKind,
     Mark,
     PairSelection,
@@ -51,7 +54,7 @@ from partlens.client.questions import (
 )
 from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.client.sync_client import Client
-from partlens.common.filters import Filter
+from partlens.common.filters import Exists, Filter, Range
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole
 
@@ -69,6 +72,7 @@ __all__ = [
     "DeadlineError",
     "DescribeAnswer",
     "ExhaustedError",
+    "Exists",
     "Facet",
     "Facets",
     "Filter",
@@ -76,6 +80,8 @@ __all__ = [
     "GalleryImage",
     "GalleryImageId",
     "Hit",
+    "ImagePart",
+    "ImageUpdate",
     "Indexing",
     "Limits",
     "MapKind",
@@ -95,6 +101,7 @@ __all__ = [
     "QueryId",
     "QueryImage",
     "QueryRegion",
+    "Range",
     "Region",
     "ReportFile",
     "ReportFormat",
@@ -107,6 +114,7 @@ __all__ = [
     "StandingMatch",
     "StandingQuery",
     "UnavailableError",
+    "UpdateAnswer",
     "Upload",
     "UpsertAnswer",
     "Whole",

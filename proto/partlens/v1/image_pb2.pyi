@@ -131,16 +131,22 @@ class Filter(_message.Message):
     def __init__(self, cameras: _Optional[_Iterable[str]] = ..., tracks: _Optional[_Iterable[str]] = ..., captured_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., captured_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attributes: _Optional[_Mapping[str, str]] = ..., exclude_ids: _Optional[_Iterable[str]] = ..., exclude_cameras: _Optional[_Iterable[str]] = ..., exclude_media_digests: _Optional[_Iterable[str]] = ..., ids: _Optional[_Iterable[str]] = ..., attribute_conditions: _Optional[_Iterable[_Union[AttributeCondition, _Mapping]]] = ..., all_of: _Optional[_Iterable[_Union[Filter, _Mapping]]] = ..., any_of: _Optional[_Iterable[_Union[Filter, _Mapping]]] = ..., none_of: _Optional[_Iterable[_Union[Filter, _Mapping]]] = ...) -> None: ...
 
 class AttributeCondition(_message.Message):
-    __slots__ = ("name", "any", "numbers", "times")
+    __slots__ = ("name", "any", "numbers", "times", "exists")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ANY_FIELD_NUMBER: _ClassVar[int]
     NUMBERS_FIELD_NUMBER: _ClassVar[int]
     TIMES_FIELD_NUMBER: _ClassVar[int]
+    EXISTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     any: TextList
     numbers: NumberRange
     times: TimeRange
-    def __init__(self, name: _Optional[str] = ..., any: _Optional[_Union[TextList, _Mapping]] = ..., numbers: _Optional[_Union[NumberRange, _Mapping]] = ..., times: _Optional[_Union[TimeRange, _Mapping]] = ...) -> None: ...
+    exists: AnyValue
+    def __init__(self, name: _Optional[str] = ..., any: _Optional[_Union[TextList, _Mapping]] = ..., numbers: _Optional[_Union[NumberRange, _Mapping]] = ..., times: _Optional[_Union[TimeRange, _Mapping]] = ..., exists: _Optional[_Union[AnyValue, _Mapping]] = ...) -> None: ...
+
+class AnyValue(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class TextList(_message.Message):
     __slots__ = ("values",)

@@ -8,7 +8,7 @@ import numpy as np
 
 from partlens.client import decoding
 from partlens.client.answers import ActivationMap, GalleryImage, Hit, PairAnswer, PartialMap
-from partlens.client.errors import NotFoundError
+from partlens.client.errors import NotFoundError, RequestError
 from partlens.client.report.errors import ReportError
 from partlens.client.report.record import images_of
 from partlens.client.report.sources import media_digest
@@ -162,7 +162,7 @@ def _recomputed(
     found = dict[str, Hit]()
     for start in range(0, len(ids), size):
         chunk = ids[start : start + size]
-        hits = client.send_search(_among(request, chunk)).hits
+        hits = _hits_now(_among(request, chunk), client)
         if not {hit.id for hit in hits} <= set(chunk):
             raise ReportError(
                 "the server is too old to search among given images (Filter.ids), so it cannot"
@@ -170,6 +170,15 @@ def _recomputed(
             )
         found |= {hit.id: hit for hit in hits}
     return found
+
+
+def _hits_now(request: search_pb.SearchRegionsRequest, client: Client) -> Sequence[Hit]:
+    try:
+        return client.send_search(request).hits
+    except RequestError as error:
+        if error.reason == "ATTRIBUTE_UNKNOWN":  # the images lost it since, so none passes
+            return ()
+        raise
 
 
 def _among(

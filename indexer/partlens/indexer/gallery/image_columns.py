@@ -4,7 +4,7 @@ import json
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import chain
@@ -318,7 +318,7 @@ def _stored(plain: dict[str, Any]) -> StoredImage:
         None if at is None else at.astimezone(UTC),
         dict(plain.pop("attributes")),
     )
-    del plain["revision"], plain["row_id"]
+    del plain["row_id"]
     return StoredImage(**plain, metadata=metadata)
 
 

@@ -11,8 +11,8 @@ from partlens.runtime.config.sections import LimitsSection
 
 _MAP_KINDS = 3
 _OF_IMAGES = 10_000
-"""Attributes, or names of fields, of all images in one request. Above MAX_ATTRIBUTES for one image an
-upload is refused and its stream goes on; above this the stream ends."""
+"""Attributes, or names of fields, of all images in one request. An upload with more than
+MAX_ATTRIBUTES is refused and its stream goes on; above this the stream ends."""
 
 MOST: dict[str, str | int] = {
     "CreateStandingQueryRequest.images": "query_images",
@@ -61,8 +61,8 @@ class Field:
         setting: name of that limit, such as "limits.regions"; "" if it is fixed.
         packed: bytes of a packed value; 0 for a varint, None if it is never packed.
         binary: whether it is an encoded picture or mask.
-        inside: fields of the message that it holds, if any of them must be looked at; a message that
-            may hold messages of its own kind has one shape at every depth.
+        inside: fields of the message that it holds, if any of them must be looked at. A message
+            that may hold messages of its own kind has one shape at every depth.
     """
 
     name: str

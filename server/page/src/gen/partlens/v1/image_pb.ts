@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file partlens/v1/image.proto.
  */
 export const file_partlens_v1_image: GenFile = /*@__PURE__*/
-  fileDesc("ChdwYXJ0bGVucy92MS9pbWFnZS5wcm90bxILcGFydGxlbnMudjEiUAoKUXVlcnlJbWFnZRIOCgRkYXRhGAEgASgMSAASFAoKZ2FsbGVyeV9pZBgCIAEoCUgAEhIKCHF1ZXJ5X2lkGAMgASgJSABCCAoGc291cmNlIqkBCg5EZXNjcmliZWRRdWVyeRIQCghxdWVyeV9pZBgBIAEoCRINCgV3aWR0aBgCIAEoDRIOCgZoZWlnaHQYAyABKA0SDAoEcm93cxgEIAEoDRIMCgRjb2xzGAUgASgNEiAKBmV4dGVudBgGIAEoCzIQLnBhcnRsZW5zLnYxLkJveBITCgtyb3dfY2VudHJlcxgHIAMoAhITCgtjb2xfY2VudHJlcxgIIAMoAiKHAQoNQWN0aXZhdGlvbk1hcBIMCgRyb3dzGAEgASgNEgwKBGNvbHMYAiABKA0SDgoGdmFsdWVzGAMgAygCEiAKBmV4dGVudBgEIAEoCzIQLnBhcnRsZW5zLnYxLkJveBITCgtyb3dfY2VudHJlcxgFIAMoAhITCgtjb2xfY2VudHJlcxgGIAMoAiLSAQoNSW1hZ2VNZXRhZGF0YRIOCgZjYW1lcmEYASABKAkSDQoFdHJhY2sYAiABKAkSLwoLY2FwdHVyZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEj4KCmF0dHJpYnV0ZXMYBCADKAsyKi5wYXJ0bGVucy52MS5JbWFnZU1ldGFkYXRhLkF0dHJpYnV0ZXNFbnRyeRoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKcAQoMR2FsbGVyeUltYWdlEgoKAmlkGAEgASgJEgsKA3VyaRgCIAEoCRIUCgxtZWRpYV9kaWdlc3QYAyABKAkSDQoFd2lkdGgYBCABKA0SDgoGaGVpZ2h0GAUgASgNEiwKCG1ldGFkYXRhGAYgASgLMhoucGFydGxlbnMudjEuSW1hZ2VNZXRhZGF0YRIQCghyZXZpc2lvbhgHIAEoBCKHBAoGRmlsdGVyEg8KB2NhbWVyYXMYASADKAkSDgoGdHJhY2tzGAIgAygJEjIKDmNhcHR1cmVkX2FmdGVyGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9jYXB0dXJlZF9iZWZvcmUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKCmF0dHJpYnV0ZXMYBSADKAsyIy5wYXJ0bGVucy52MS5GaWx0ZXIuQXR0cmlidXRlc0VudHJ5EhMKC2V4Y2x1ZGVfaWRzGAYgAygJEhcKD2V4Y2x1ZGVfY2FtZXJhcxgHIAMoCRIdChVleGNsdWRlX21lZGlhX2RpZ2VzdHMYCCADKAkSCwoDaWRzGAkgAygJEj0KFGF0dHJpYnV0ZV9jb25kaXRpb25zGAogAygLMh8ucGFydGxlbnMudjEuQXR0cmlidXRlQ29uZGl0aW9uEiMKBmFsbF9vZhgLIAMoCzITLnBhcnRsZW5zLnYxLkZpbHRlchIjCgZhbnlfb2YYDCADKAsyEy5wYXJ0bGVucy52MS5GaWx0ZXISJAoHbm9uZV9vZhgNIAMoCzITLnBhcnRsZW5zLnYxLkZpbHRlchoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKmAQoSQXR0cmlidXRlQ29uZGl0aW9uEgwKBG5hbWUYASABKAkSJAoDYW55GAIgASgLMhUucGFydGxlbnMudjEuVGV4dExpc3RIABIrCgdudW1iZXJzGAMgASgLMhgucGFydGxlbnMudjEuTnVtYmVyUmFuZ2VIABInCgV0aW1lcxgEIAEoCzIWLnBhcnRsZW5zLnYxLlRpbWVSYW5nZUgAQgYKBHRlc3QiGgoIVGV4dExpc3QSDgoGdmFsdWVzGAEgAygJInEKC051bWJlclJhbmdlEg8KAmd0GAEgASgBSACIAQESEAoDZ3RlGAIgASgBSAGIAQESDwoCbHQYAyABKAFIAogBARIQCgNsdGUYBCABKAFIA4gBAUIFCgNfZ3RCBgoEX2d0ZUIFCgNfbHRCBgoEX2x0ZSKtAQoJVGltZVJhbmdlEiYKAmd0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgNndGUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKAmx0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgNsdGUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wYgZwcm90bzM", [file_google_protobuf_timestamp, file_partlens_v1_region]);
+  fileDesc("ChdwYXJ0bGVucy92MS9pbWFnZS5wcm90bxILcGFydGxlbnMudjEiUAoKUXVlcnlJbWFnZRIOCgRkYXRhGAEgASgMSAASFAoKZ2FsbGVyeV9pZBgCIAEoCUgAEhIKCHF1ZXJ5X2lkGAMgASgJSABCCAoGc291cmNlIqkBCg5EZXNjcmliZWRRdWVyeRIQCghxdWVyeV9pZBgBIAEoCRINCgV3aWR0aBgCIAEoDRIOCgZoZWlnaHQYAyABKA0SDAoEcm93cxgEIAEoDRIMCgRjb2xzGAUgASgNEiAKBmV4dGVudBgGIAEoCzIQLnBhcnRsZW5zLnYxLkJveBITCgtyb3dfY2VudHJlcxgHIAMoAhITCgtjb2xfY2VudHJlcxgIIAMoAiKHAQoNQWN0aXZhdGlvbk1hcBIMCgRyb3dzGAEgASgNEgwKBGNvbHMYAiABKA0SDgoGdmFsdWVzGAMgAygCEiAKBmV4dGVudBgEIAEoCzIQLnBhcnRsZW5zLnYxLkJveBITCgtyb3dfY2VudHJlcxgFIAMoAhITCgtjb2xfY2VudHJlcxgGIAMoAiLSAQoNSW1hZ2VNZXRhZGF0YRIOCgZjYW1lcmEYASABKAkSDQoFdHJhY2sYAiABKAkSLwoLY2FwdHVyZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEj4KCmF0dHJpYnV0ZXMYBCADKAsyKi5wYXJ0bGVucy52MS5JbWFnZU1ldGFkYXRhLkF0dHJpYnV0ZXNFbnRyeRoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKcAQoMR2FsbGVyeUltYWdlEgoKAmlkGAEgASgJEgsKA3VyaRgCIAEoCRIUCgxtZWRpYV9kaWdlc3QYAyABKAkSDQoFd2lkdGgYBCABKA0SDgoGaGVpZ2h0GAUgASgNEiwKCG1ldGFkYXRhGAYgASgLMhoucGFydGxlbnMudjEuSW1hZ2VNZXRhZGF0YRIQCghyZXZpc2lvbhgHIAEoBCKHBAoGRmlsdGVyEg8KB2NhbWVyYXMYASADKAkSDgoGdHJhY2tzGAIgAygJEjIKDmNhcHR1cmVkX2FmdGVyGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9jYXB0dXJlZF9iZWZvcmUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKCmF0dHJpYnV0ZXMYBSADKAsyIy5wYXJ0bGVucy52MS5GaWx0ZXIuQXR0cmlidXRlc0VudHJ5EhMKC2V4Y2x1ZGVfaWRzGAYgAygJEhcKD2V4Y2x1ZGVfY2FtZXJhcxgHIAMoCRIdChVleGNsdWRlX21lZGlhX2RpZ2VzdHMYCCADKAkSCwoDaWRzGAkgAygJEj0KFGF0dHJpYnV0ZV9jb25kaXRpb25zGAogAygLMh8ucGFydGxlbnMudjEuQXR0cmlidXRlQ29uZGl0aW9uEiMKBmFsbF9vZhgLIAMoCzITLnBhcnRsZW5zLnYxLkZpbHRlchIjCgZhbnlfb2YYDCADKAsyEy5wYXJ0bGVucy52MS5GaWx0ZXISJAoHbm9uZV9vZhgNIAMoCzITLnBhcnRsZW5zLnYxLkZpbHRlchoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLPAQoSQXR0cmlidXRlQ29uZGl0aW9uEgwKBG5hbWUYASABKAkSJAoDYW55GAIgASgLMhUucGFydGxlbnMudjEuVGV4dExpc3RIABIrCgdudW1iZXJzGAMgASgLMhgucGFydGxlbnMudjEuTnVtYmVyUmFuZ2VIABInCgV0aW1lcxgEIAEoCzIWLnBhcnRsZW5zLnYxLlRpbWVSYW5nZUgAEicKBmV4aXN0cxgFIAEoCzIVLnBhcnRsZW5zLnYxLkFueVZhbHVlSABCBgoEdGVzdCIKCghBbnlWYWx1ZSIaCghUZXh0TGlzdBIOCgZ2YWx1ZXMYASADKAkicQoLTnVtYmVyUmFuZ2USDwoCZ3QYASABKAFIAIgBARIQCgNndGUYAiABKAFIAYgBARIPCgJsdBgDIAEoAUgCiAEBEhAKA2x0ZRgEIAEoAUgDiAEBQgUKA19ndEIGCgRfZ3RlQgUKA19sdEIGCgRfbHRlIq0BCglUaW1lUmFuZ2USJgoCZ3QYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKA2d0ZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJgoCbHQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKA2x0ZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBiBnByb3RvMw", [file_google_protobuf_timestamp, file_partlens_v1_region]);
 
 /**
  * A query image.
@@ -377,7 +377,7 @@ export const FilterSchema: GenMessage<Filter> = /*@__PURE__*/
   messageDesc(file_partlens_v1_image, 5);
 
 /**
- * What an attribute must be. Without a test, it must have a value, whichever; an empty text is none.
+ * What an attribute must be.
  *
  * @generated from message partlens.v1.AttributeCondition
  */
@@ -416,6 +416,14 @@ export type AttributeCondition = Message<"partlens.v1.AttributeCondition"> & {
      */
     value: TimeRange;
     case: "times";
+  } | {
+    /**
+     * It has a value, whichever; an empty text is none.
+     *
+     * @generated from field: partlens.v1.AnyValue exists = 5;
+     */
+    value: AnyValue;
+    case: "exists";
   } | { case: undefined; value?: undefined };
 };
 
@@ -425,6 +433,19 @@ export type AttributeCondition = Message<"partlens.v1.AttributeCondition"> & {
  */
 export const AttributeConditionSchema: GenMessage<AttributeCondition> = /*@__PURE__*/
   messageDesc(file_partlens_v1_image, 6);
+
+/**
+ * @generated from message partlens.v1.AnyValue
+ */
+export type AnyValue = Message<"partlens.v1.AnyValue"> & {
+};
+
+/**
+ * Describes the message partlens.v1.AnyValue.
+ * Use `create(AnyValueSchema)` to create a new message.
+ */
+export const AnyValueSchema: GenMessage<AnyValue> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_image, 7);
 
 /**
  * @generated from message partlens.v1.TextList
@@ -443,7 +464,7 @@ export type TextList = Message<"partlens.v1.TextList"> & {
  * Use `create(TextListSchema)` to create a new message.
  */
 export const TextListSchema: GenMessage<TextList> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_image, 7);
+  messageDesc(file_partlens_v1_image, 8);
 
 /**
  * At least one bound, at most one on each side.
@@ -485,7 +506,7 @@ export type NumberRange = Message<"partlens.v1.NumberRange"> & {
  * Use `create(NumberRangeSchema)` to create a new message.
  */
 export const NumberRangeSchema: GenMessage<NumberRange> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_image, 8);
+  messageDesc(file_partlens_v1_image, 9);
 
 /**
  * As NumberRange.
@@ -519,5 +540,5 @@ export type TimeRange = Message<"partlens.v1.TimeRange"> & {
  * Use `create(TimeRangeSchema)` to create a new message.
  */
 export const TimeRangeSchema: GenMessage<TimeRange> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_image, 9);
+  messageDesc(file_partlens_v1_image, 10);
 
