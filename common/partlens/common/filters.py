@@ -1,6 +1,7 @@
 """Filters on images, and how results are grouped."""
 
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,6 +9,7 @@ from typing import Any, Literal
 
 DEEPEST = 8
 """Maximum number of filters inside each other, counting the outermost."""
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,20 @@ SEVERAL = ("cameras", "tracks", "exclude_ids", "exclude_cameras", "exclude_media
 TIMES = ("captured_after", "captured_before")
 NESTED = ("all_of", "any_of", "none_of")
 """The conditions that take several filters."""
+
+
+def read_number(text: str) -> float | None:
+    """The number that a text is, as a range compares it; None if it is none.
+
+    >>> read_number("1.5e2"), read_number("NaN"), read_number("12 km"), read_number("1_0")
+    (150.0, None, None, None)
+    """
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def depth_of(where: Filter) -> int:
+    """Number of filters inside each other, counting the filter itself."""
+    return 1 + max((depth_of(one) for _, one in nested(where)), default=0)
 
 
 def is_empty(where: Filter) -> bool:

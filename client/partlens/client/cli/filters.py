@@ -9,8 +9,33 @@ import click
 
 from partlens.client.cli.arguments import TimeType
 from partlens.common.filters import Filter
+from partlens.common.where import WhereError, parse_where, together
+
+
+class WhereType(click.ParamType[Filter]):
+    """A filter as an expression; see partlens.common.where."""
+
+    name = "expression"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Filter:
+        """Parse the expression."""
+        try:
+            return parse_where(str(value))
+        except WhereError as error:
+            self.fail(str(error), param, ctx)
+
 
 _OPTIONS = (
+    click.option(
+        "--where",
+        "expressions",
+        multiple=True,
+        type=WhereType(),
+        help='Only images that meet this condition, such as "camera in (a, b) and speed >= 10 and'
+        ' not hat"; repeatable, and all must match.',
+    ),
     click.option("--id", "ids", multiple=True, help="Only this image; repeatable."),
     click.option(
         "--camera", "cameras", multiple=True, help="Only images from this camera; repeatable."
@@ -52,6 +77,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def gathered(
+        expressions: tuple[Filter, ...],
         ids: tuple[str, ...],
         cameras: tuple[str, ...],
         tracks: tuple[str, ...],
@@ -72,7 +98,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
             exclude_cameras,
             ids=ids,
         )
-        return command(where=where, **given)
+        return command(where=together([where, *expressions]), **given)
 
     for option in reversed(_OPTIONS):
         option(gathered)

@@ -1,6 +1,5 @@
 """A column of texts of which few differ, and which of its rows meet a condition."""
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,13 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.common.filters import Exists, Range, Wanted
+from partlens.common.filters import Exists, Range, Wanted, read_number
 from partlens.common.moments import in_utc, read_moment
 
 Mask = NDArray[np.bool_]
 UNKNOWN_TIME = np.iinfo(np.int64).min
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +67,8 @@ class Codes:
     @cached_property
     def _as_numbers(self) -> NDArray[np.float64]:
         """The texts as numbers, NaN where one is none, shape [T]."""
-        return np.array(
-            [float(text) if _NUMBER.fullmatch(text) else np.nan for text in self.texts], np.float64
-        )
+        numbers = (read_number(text) for text in self.texts)
+        return np.array([np.nan if one is None else one for one in numbers], np.float64)
 
     @cached_property
     def _as_times(self) -> NDArray[np.int64]:
