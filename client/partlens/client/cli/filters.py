@@ -93,7 +93,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
             tracks,
             captured_after,
             captured_before,
-            _pairs(attributes),
+            named_values(attributes),
             exclude_ids,
             exclude_cameras,
             ids=ids,
@@ -105,7 +105,8 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return gathered
 
 
-def _pairs(attributes: Sequence[str]) -> dict[str, str]:
+def named_values(attributes: Sequence[str]) -> dict[str, str]:
+    """The attributes of --attribute NAME=VALUE, by name; UsageError if one has two values."""
     pairs: dict[str, str] = {}
     for text in attributes:
         name, equals, value = text.partition("=")
@@ -114,6 +115,6 @@ def _pairs(attributes: Sequence[str]) -> dict[str, str]:
         if pairs.setdefault(name, value) != value:
             raise click.UsageError(
                 f"--attribute {name} is given as {pairs[name]!r} and {value!r}, but an image has"
-                " only one value; give one, or run one search for each"
+                f' only one value; give one, or filter by --where "{name} in (...)"'
             )
     return pairs
