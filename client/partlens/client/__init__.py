@@ -17,6 +17,7 @@ from partlens.client.answers import (
     Query,
     ReportFile,
     SearchAnswer,
+    UpdateAnswer,
     UpsertAnswer,
 )
 from partlens.client.async_client import AsyncClient
@@ -36,6 +37,8 @@ from partlens.client.errors import (
 )
 from partlens.client.questions import (
     GalleryImageId,
+    ImagePart,
+    ImageUpdate,
     MapKind,
     Mark,
     PairSelection,
@@ -50,7 +53,7 @@ from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.client.sync_client import Client
 from partlens.common.activation_map import ActivationMap
 from partlens.common.explained_pair import PartialMap, SimilarityTerms
-from partlens.common.filters import Filter
+from partlens.common.filters import Exists, Filter, Range
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole
 
@@ -68,6 +71,7 @@ __all__ = [
     "DeadlineError",
     "DescribeAnswer",
     "ExhaustedError",
+    "Exists",
     "Facet",
     "Facets",
     "Filter",
@@ -75,6 +79,8 @@ __all__ = [
     "GalleryImage",
     "GalleryImageId",
     "Hit",
+    "ImagePart",
+    "ImageUpdate",
     "Indexing",
     "Limits",
     "MapKind",
@@ -94,6 +100,7 @@ __all__ = [
     "QueryId",
     "QueryImage",
     "QueryRegion",
+    "Range",
     "Region",
     "ReportFile",
     "ReportFormat",
@@ -106,6 +113,7 @@ __all__ = [
     "StandingMatch",
     "StandingQuery",
     "UnavailableError",
+    "UpdateAnswer",
     "Upload",
     "UpsertAnswer",
     "Whole",

@@ -45,6 +45,8 @@ class GalleryImage:
         media_digest: "sha256:" and the digest of the encoded original.
         width, height: size of the upright original, in pixels.
         thumbnail: a JPEG, if list_images was asked for it; b"" where it is damaged.
+        revision: grows whenever the image is added, replaced or updated; 0 from servers of version
+            0.1.
     """
 
     id: str
@@ -54,6 +56,7 @@ class GalleryImage:
     height: int
     metadata: Metadata
     thumbnail: bytes = b""
+    revision: int = 0
 
 
 @dataclass(frozen=True)
@@ -216,6 +219,25 @@ class ReportFile:
     data: bytes
     media_type: str
     name: str
+
+
+@dataclass(frozen=True)
+class UpdateAnswer:
+    """Result of updating images.
+
+    Attributes:
+        gallery_version: first gallery version with the updates.
+        updated: number of images that were updated; they are on disk.
+        unchanged: number of images that had these values before.
+        unknown_ids: ids that have no image, or none that your token may see.
+        stale_ids: ids that were not updated, as their revision was not the expected one.
+    """
+
+    gallery_version: int
+    updated: int
+    unchanged: int
+    unknown_ids: Sequence[str]
+    stale_ids: Sequence[str]
 
 
 @dataclass(frozen=True)

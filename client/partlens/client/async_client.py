@@ -23,6 +23,7 @@ from partlens.client.answers import (
     Picture,
     ReportFile,
     SearchAnswer,
+    UpdateAnswer,
     UpsertAnswer,
 )
 from partlens.client.async_sending import Sending
@@ -45,6 +46,7 @@ from partlens.client.errors import (
 )
 from partlens.client.questions import (
     GalleryImageId,
+    ImageUpdate,
     MapKind,
     Mark,
     PairSelection,
@@ -59,9 +61,12 @@ from partlens.client.request_ids import answered_async
 from partlens.client.retries import READ_RETRIES
 from partlens.client.rpc_errors import from_rpc
 from partlens.client.standing import StandingMatch, StandingQuery
+from partlens.client.updates import answer as updated
+from partlens.client.updates import to_update
 from partlens.common.filters import Filter
 from partlens.common.regions import Region
 from partlens.v1 import gallery_service_pb2 as gallery_pb
+from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import standing_query_service_pb2 as standing_pb
 from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
@@ -102,6 +107,7 @@ class AsyncClient:
         self._standing = StandingQueryServiceStub(self._channel)
         self._report = ReportServiceStub(self._channel)
         self._health = HealthStub(self._channel)
+        self._is_current = False
 
     async def __aenter__(self) -> "AsyncClient":
         return self
@@ -161,6 +167,7 @@ class AsyncClient:
         self, request: search_pb.SearchRegionsRequest, *, deadline: float | None = None
     ) -> SearchAnswer:
         """Send a search that exists as a message, such as that of a report."""
+        await self._require_known(request.filter, deadline)
         response, id = await self._ask_with_id(self._search.SearchRegions, request, deadline)
         if len(response.marks) != len(request.marks):
             raise self._too_old("marks")
@@ -418,10 +425,7 @@ class AsyncClient:
             thumbnails: whether to return each image's thumbnail.
         """
         if encoding.list_images(page_size, "", where, thumbnails).filter.ByteSize():
-            # A server that ignores the filter would list images that do not pass.
-            gallery = await self.get_gallery(deadline=deadline)
-            if not gallery.server_version:
-                raise self._too_old("the filter of a list")
+            await self._require_current("the filter of a list", deadline)
         token = ""
         while True:
             request = encoding.list_images(page_size, token, where, thumbnails)
@@ -431,6 +435,21 @@ class AsyncClient:
             token = response.next_page_token
             if not token:
                 return
+
+    async def update_images(
+        self, updates: Sequence[ImageUpdate], *, deadline: float | None = None
+    ) -> UpdateAnswer:
+        """Change metadata of images without sending their pictures; return once it is on disk.
+
+        All updates are one commit: if one of them is invalid, none is applied. Ids without an
+        image, and images with another revision than expected, are skipped and returned.
+
+        Args:
+            updates: at least one, at most the server's limits.update_images (256 by default); each
+                id once.
+        """
+        request = to_update(updates)
+        return updated(await self._ask(self._gallery.UpdateImages, request, deadline))
 
     async def delete_images(self, ids: Sequence[str], *, deadline: float | None = None) -> int:
         """Delete images; return how many of them existed."""
@@ -466,6 +485,7 @@ class AsyncClient:
         request = standing.to_create(
             name, images, regions, threshold, where, score, marks, exclude_identical
         )
+        await self._require_known(request.filter, deadline)
         response = await self._ask(self._standing.CreateStandingQuery, request, deadline)
         return standing.query(response.standing_query)
 
@@ -599,6 +619,19 @@ class AsyncClient:
 
     def _within(self, deadline: float | None) -> float:
         return self.deadline if deadline is None else checks.seconds("deadline", deadline)
+
+    async def _require_known(self, where: image_pb.Filter, deadline: float | None) -> None:
+        """Raise ServerError if the server would ignore a condition of the filter."""
+        if where.all_of or where.any_of or where.none_of or where.attribute_conditions:
+            await self._require_current("a condition of this filter", deadline)
+
+    async def _require_current(self, for_what: str, deadline: float | None) -> None:
+        """Raise ServerError if the server is of version 0.1, which ignores newer fields."""
+        if not self._is_current:
+            gallery = await self.get_gallery(deadline=deadline)
+            if not gallery.server_version:
+                raise self._too_old(for_what)
+            self._is_current = True
 
     def _too_old(self, for_what: str) -> ServerError:
         return ServerError(

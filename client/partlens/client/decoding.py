@@ -231,6 +231,7 @@ def image(message: image_pb.GalleryImage, thumbnail: bytes = b"") -> GalleryImag
         message.height,
         Metadata(known.camera, known.track, at, dict(known.attributes)),
         thumbnail,
+        message.revision,
     )
 
 

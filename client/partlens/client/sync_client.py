@@ -23,6 +23,7 @@ from partlens.client.answers import (
     Picture,
     ReportFile,
     SearchAnswer,
+    UpdateAnswer,
     UpsertAnswer,
 )
 from partlens.client.channel import (
@@ -43,6 +44,7 @@ from partlens.client.errors import (
 )
 from partlens.client.questions import (
     GalleryImageId,
+    ImageUpdate,
     MapKind,
     Mark,
     PairSelection,
@@ -58,9 +60,12 @@ from partlens.client.retries import READ_RETRIES
 from partlens.client.rpc_errors import from_rpc
 from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.client.sync_sending import Sending
+from partlens.client.updates import answer as updated
+from partlens.client.updates import to_update
 from partlens.common.filters import Filter
 from partlens.common.regions import Region
 from partlens.v1 import gallery_service_pb2 as gallery_pb
+from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import standing_query_service_pb2 as standing_pb
 from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
@@ -101,6 +106,7 @@ class Client:
         self._standing = StandingQueryServiceStub(self._channel)
         self._report = ReportServiceStub(self._channel)
         self._health = HealthStub(self._channel)
+        self._is_current = False
 
     def __enter__(self) -> "Client":
         return self
@@ -160,6 +166,7 @@ class Client:
         self, request: search_pb.SearchRegionsRequest, *, deadline: float | None = None
     ) -> SearchAnswer:
         """Send a search that exists as a message, such as that of a report."""
+        self._require_known(request.filter, deadline)
         response, id = self._ask_with_id(self._search.SearchRegions, request, deadline)
         if len(response.marks) != len(request.marks):
             raise self._too_old("marks")
@@ -415,10 +422,7 @@ class Client:
             thumbnails: whether to return each image's thumbnail.
         """
         if encoding.list_images(page_size, "", where, thumbnails).filter.ByteSize():
-            # A server that ignores the filter would list images that do not pass.
-            gallery = self.get_gallery(deadline=deadline)
-            if not gallery.server_version:
-                raise self._too_old("the filter of a list")
+            self._require_current("the filter of a list", deadline)
         token = ""
         while True:
             request = encoding.list_images(page_size, token, where, thumbnails)
@@ -428,6 +432,21 @@ class Client:
             token = response.next_page_token
             if not token:
                 return
+
+    def update_images(
+        self, updates: Sequence[ImageUpdate], *, deadline: float | None = None
+    ) -> UpdateAnswer:
+        """Change metadata of images without sending their pictures; return once it is on disk.
+
+        All updates are one commit: if one of them is invalid, none is applied. Ids without an
+        image, and images with another revision than expected, are skipped and returned.
+
+        Args:
+            updates: at least one, at most the server's limits.update_images (256 by default); each
+                id once.
+        """
+        request = to_update(updates)
+        return updated(self._ask(self._gallery.UpdateImages, request, deadline))
 
     def delete_images(self, ids: Sequence[str], *, deadline: float | None = None) -> int:
         """Delete images; return how many of them existed."""
@@ -463,6 +482,7 @@ class Client:
         request = standing.to_create(
             name, images, regions, threshold, where, score, marks, exclude_identical
         )
+        self._require_known(request.filter, deadline)
         response = self._ask(self._standing.CreateStandingQuery, request, deadline)
         return standing.query(response.standing_query)
 
@@ -591,6 +611,19 @@ class Client:
 
     def _within(self, deadline: float | None) -> float:
         return self.deadline if deadline is None else checks.seconds("deadline", deadline)
+
+    def _require_known(self, where: image_pb.Filter, deadline: float | None) -> None:
+        """Raise ServerError if the server would ignore a condition of the filter."""
+        if where.all_of or where.any_of or where.none_of or where.attribute_conditions:
+            self._require_current("a condition of this filter", deadline)
+
+    def _require_current(self, for_what: str, deadline: float | None) -> None:
+        """Raise ServerError if the server is of version 0.1, which ignores newer fields."""
+        if not self._is_current:
+            gallery = self.get_gallery(deadline=deadline)
+            if not gallery.server_version:
+                raise self._too_old(for_what)
+            self._is_current = True
 
     def _too_old(self, for_what: str) -> ServerError:
         return ServerError(

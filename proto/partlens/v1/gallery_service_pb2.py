@@ -22,65 +22,76 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from partlens.v1 import image_pb2 as partlens_dot_v1_dot_image__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!partlens/v1/gallery_service.proto\x12\x0bpartlens.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17partlens/v1/image.proto\"j\n\x13UpsertImagesRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12,\n\x08metadata\x18\x04 \x01(\x0b\x32\x1a.partlens.v1.ImageMetadata\"\x9d\x01\n\x14UpsertImagesResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x31\n\tcommitted\x18\x03 \x01(\x0b\x32\x1c.partlens.v1.UpsertCommittedH\x00\x12-\n\x07refused\x18\x04 \x01(\x0b\x32\x1a.partlens.v1.UpsertRefusedH\x00\x42\x08\n\x06result\"[\n\x0fUpsertCommitted\x12\x17\n\x0fgallery_version\x18\x01 \x01(\x04\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x10\n\x08replaced\x18\x04 \x01(\x08\"0\n\rUpsertRefused\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"i\n\x12UpsertImageRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12,\n\x08metadata\x18\x04 \x01(\x0b\x32\x1a.partlens.v1.ImageMetadata\"F\n\x13UpsertImageResponse\x12/\n\tcommitted\x18\x01 \x01(\x0b\x32\x1c.partlens.v1.UpsertCommitted\"\x1d\n\x0fGetImageRequest\x12\n\n\x02id\x18\x01 \x01(\t\"O\n\x10GetImageResponse\x12(\n\x05image\x18\x01 \x01(\x0b\x32\x19.partlens.v1.GalleryImage\x12\x11\n\tthumbnail\x18\x02 \x01(\x0c\"M\n\x11GetPictureRequest\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x17.partlens.v1.QueryImage\x12\x10\n\x08max_side\x18\x02 \x01(\r\"N\n\x12GetPictureResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x16\n\x0e\x66rom_thumbnail\x18\x03 \x01(\x08\"{\n\x11ListImagesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12#\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x13.partlens.v1.Filter\x12\x1a\n\x12include_thumbnails\x18\x04 \x01(\x08\"l\n\x12ListImagesResponse\x12)\n\x06images\x18\x01 \x03(\x0b\x32\x19.partlens.v1.GalleryImage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\nthumbnails\x18\x03 \x03(\x0c\"G\n\x10GetFacetsRequest\x12#\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x13.partlens.v1.Filter\x12\x0e\n\x06values\x18\x02 \x01(\r\"\x94\x02\n\x11GetFacetsResponse\x12\x0e\n\x06images\x18\x01 \x01(\x04\x12#\n\x07\x63\x61meras\x18\x02 \x01(\x0b\x32\x12.partlens.v1.Facet\x12\"\n\x06tracks\x18\x03 \x01(\x0b\x32\x12.partlens.v1.Facet\x12&\n\nattributes\x18\x04 \x03(\x0b\x32\x12.partlens.v1.Facet\x12\x32\n\x0e\x63\x61ptured_first\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rcaptured_last\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fgallery_version\x18\x07 \x01(\x04\"a\n\x05\x46\x61\x63\x65t\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x06values\x18\x02 \x03(\x0b\x32\x17.partlens.v1.FacetValue\x12\x10\n\x08\x64istinct\x18\x03 \x01(\x04\x12\x0f\n\x07unknown\x18\x04 \x01(\x04\"+\n\nFacetValue\x12\r\n\x05value\x18\x01 \x01(\t\x12\x0e\n\x06images\x18\x02 \x01(\x04\"\"\n\x13\x44\x65leteImagesRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\"\'\n\x14\x44\x65leteImagesResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\r\"\x13\n\x11GetGalleryRequest\"\xe3\x01\n\x12GetGalleryResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x0e\n\x06images\x18\x02 \x01(\x04\x12!\n\x05model\x18\x03 \x01(\x0b\x32\x12.partlens.v1.Model\x12#\n\x06limits\x18\x04 \x01(\x0b\x32\x13.partlens.v1.Limits\x12#\n\x06\x63\x61ller\x18\x05 \x01(\x0b\x32\x13.partlens.v1.Caller\x12\x16\n\x0eserver_version\x18\x06 \x01(\t\x12\'\n\x08indexing\x18\x07 \x01(\x0b\x32\x15.partlens.v1.Indexing\"7\n\x06\x43\x61ller\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x0f\n\x07\x63\x61meras\x18\x03 \x03(\t\"[\n\x08Indexing\x12\x0c\n\x04\x64one\x18\x01 \x01(\x04\x12\r\n\x05total\x18\x02 \x01(\x04\x12\x0f\n\x07skipped\x18\x03 \x01(\x04\x12\x10\n\x08\x66inished\x18\x04 \x01(\x08\x12\x0f\n\x07problem\x18\x05 \x01(\t\"\xa5\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x13\n\x0binput_width\x18\x03 \x01(\r\x12\x14\n\x0cinput_height\x18\x04 \x01(\r\x12\x0c\n\x04rows\x18\x05 \x01(\r\x12\x0c\n\x04\x63ols\x18\x06 \x01(\r\x12\x12\n\ndimensions\x18\x07 \x01(\r\x12\x0f\n\x07licence\x18\x08 \x01(\t\x12\x12\n\nbias_share\x18\t \x01(\x01\"\xac\x01\n\x06Limits\x12\x15\n\rrequest_bytes\x18\x01 \x01(\x04\x12\x14\n\x0cimage_pixels\x18\x02 \x01(\x04\x12\x14\n\x0cquery_images\x18\x03 \x01(\r\x12\x0f\n\x07regions\x18\x04 \x01(\r\x12\x18\n\x10search_page_size\x18\x05 \x01(\r\x12\x16\n\x0elist_page_size\x18\x06 \x01(\r\x12\r\n\x05marks\x18\x07 \x01(\r\x12\r\n\x05pairs\x18\x08 \x01(\r2\x92\x05\n\x0eGalleryService\x12W\n\x0cUpsertImages\x12 .partlens.v1.UpsertImagesRequest\x1a!.partlens.v1.UpsertImagesResponse(\x01\x30\x01\x12P\n\x0bUpsertImage\x12\x1f.partlens.v1.UpsertImageRequest\x1a .partlens.v1.UpsertImageResponse\x12G\n\x08GetImage\x12\x1c.partlens.v1.GetImageRequest\x1a\x1d.partlens.v1.GetImageResponse\x12M\n\nGetPicture\x12\x1e.partlens.v1.GetPictureRequest\x1a\x1f.partlens.v1.GetPictureResponse\x12M\n\nListImages\x12\x1e.partlens.v1.ListImagesRequest\x1a\x1f.partlens.v1.ListImagesResponse\x12J\n\tGetFacets\x12\x1d.partlens.v1.GetFacetsRequest\x1a\x1e.partlens.v1.GetFacetsResponse\x12S\n\x0c\x44\x65leteImages\x12 .partlens.v1.DeleteImagesRequest\x1a!.partlens.v1.DeleteImagesResponse\x12M\n\nGetGallery\x12\x1e.partlens.v1.GetGalleryRequest\x1a\x1f.partlens.v1.GetGalleryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!partlens/v1/gallery_service.proto\x12\x0bpartlens.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17partlens/v1/image.proto\"j\n\x13UpsertImagesRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12,\n\x08metadata\x18\x04 \x01(\x0b\x32\x1a.partlens.v1.ImageMetadata\"\x9d\x01\n\x14UpsertImagesResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x31\n\tcommitted\x18\x03 \x01(\x0b\x32\x1c.partlens.v1.UpsertCommittedH\x00\x12-\n\x07refused\x18\x04 \x01(\x0b\x32\x1a.partlens.v1.UpsertRefusedH\x00\x42\x08\n\x06result\"[\n\x0fUpsertCommitted\x12\x17\n\x0fgallery_version\x18\x01 \x01(\x04\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x10\n\x08replaced\x18\x04 \x01(\x08\"0\n\rUpsertRefused\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"i\n\x12UpsertImageRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12,\n\x08metadata\x18\x04 \x01(\x0b\x32\x1a.partlens.v1.ImageMetadata\"F\n\x13UpsertImageResponse\x12/\n\tcommitted\x18\x01 \x01(\x0b\x32\x1c.partlens.v1.UpsertCommitted\"@\n\x13UpdateImagesRequest\x12)\n\x07updates\x18\x01 \x03(\x0b\x32\x18.partlens.v1.ImageUpdate\"\xd1\x02\n\x0bImageUpdate\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x08metadata\x18\x02 \x01(\x0b\x32\x1a.partlens.v1.ImageMetadata\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12/\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x43\n\x0eset_attributes\x18\x05 \x03(\x0b\x32+.partlens.v1.ImageUpdate.SetAttributesEntry\x12\x19\n\x11remove_attributes\x18\x06 \x03(\t\x12\x1e\n\x11\x65xpected_revision\x18\x07 \x01(\x04H\x00\x88\x01\x01\x1a\x34\n\x12SetAttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x14\n\x12_expected_revision\"{\n\x14UpdateImagesResponse\x12\x17\n\x0fgallery_version\x18\x01 \x01(\x04\x12\x0f\n\x07updated\x18\x02 \x01(\r\x12\x11\n\tunchanged\x18\x03 \x01(\r\x12\x13\n\x0bunknown_ids\x18\x04 \x03(\t\x12\x11\n\tstale_ids\x18\x05 \x03(\t\"\x1d\n\x0fGetImageRequest\x12\n\n\x02id\x18\x01 \x01(\t\"O\n\x10GetImageResponse\x12(\n\x05image\x18\x01 \x01(\x0b\x32\x19.partlens.v1.GalleryImage\x12\x11\n\tthumbnail\x18\x02 \x01(\x0c\"M\n\x11GetPictureRequest\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x17.partlens.v1.QueryImage\x12\x10\n\x08max_side\x18\x02 \x01(\r\"N\n\x12GetPictureResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x16\n\x0e\x66rom_thumbnail\x18\x03 \x01(\x08\"{\n\x11ListImagesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12#\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x13.partlens.v1.Filter\x12\x1a\n\x12include_thumbnails\x18\x04 \x01(\x08\"l\n\x12ListImagesResponse\x12)\n\x06images\x18\x01 \x03(\x0b\x32\x19.partlens.v1.GalleryImage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\nthumbnails\x18\x03 \x03(\x0c\"G\n\x10GetFacetsRequest\x12#\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x13.partlens.v1.Filter\x12\x0e\n\x06values\x18\x02 \x01(\r\"\x94\x02\n\x11GetFacetsResponse\x12\x0e\n\x06images\x18\x01 \x01(\x04\x12#\n\x07\x63\x61meras\x18\x02 \x01(\x0b\x32\x12.partlens.v1.Facet\x12\"\n\x06tracks\x18\x03 \x01(\x0b\x32\x12.partlens.v1.Facet\x12&\n\nattributes\x18\x04 \x03(\x0b\x32\x12.partlens.v1.Facet\x12\x32\n\x0e\x63\x61ptured_first\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rcaptured_last\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fgallery_version\x18\x07 \x01(\x04\"a\n\x05\x46\x61\x63\x65t\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x06values\x18\x02 \x03(\x0b\x32\x17.partlens.v1.FacetValue\x12\x10\n\x08\x64istinct\x18\x03 \x01(\x04\x12\x0f\n\x07unknown\x18\x04 \x01(\x04\"+\n\nFacetValue\x12\r\n\x05value\x18\x01 \x01(\t\x12\x0e\n\x06images\x18\x02 \x01(\x04\"\"\n\x13\x44\x65leteImagesRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\"\'\n\x14\x44\x65leteImagesResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\r\"\x13\n\x11GetGalleryRequest\"\xe3\x01\n\x12GetGalleryResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x0e\n\x06images\x18\x02 \x01(\x04\x12!\n\x05model\x18\x03 \x01(\x0b\x32\x12.partlens.v1.Model\x12#\n\x06limits\x18\x04 \x01(\x0b\x32\x13.partlens.v1.Limits\x12#\n\x06\x63\x61ller\x18\x05 \x01(\x0b\x32\x13.partlens.v1.Caller\x12\x16\n\x0eserver_version\x18\x06 \x01(\t\x12\'\n\x08indexing\x18\x07 \x01(\x0b\x32\x15.partlens.v1.Indexing\"7\n\x06\x43\x61ller\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x0f\n\x07\x63\x61meras\x18\x03 \x03(\t\"[\n\x08Indexing\x12\x0c\n\x04\x64one\x18\x01 \x01(\x04\x12\r\n\x05total\x18\x02 \x01(\x04\x12\x0f\n\x07skipped\x18\x03 \x01(\x04\x12\x10\n\x08\x66inished\x18\x04 \x01(\x08\x12\x0f\n\x07problem\x18\x05 \x01(\t\"\xa5\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x13\n\x0binput_width\x18\x03 \x01(\r\x12\x14\n\x0cinput_height\x18\x04 \x01(\r\x12\x0c\n\x04rows\x18\x05 \x01(\r\x12\x0c\n\x04\x63ols\x18\x06 \x01(\r\x12\x12\n\ndimensions\x18\x07 \x01(\r\x12\x0f\n\x07licence\x18\x08 \x01(\t\x12\x12\n\nbias_share\x18\t \x01(\x01\"\xac\x01\n\x06Limits\x12\x15\n\rrequest_bytes\x18\x01 \x01(\x04\x12\x14\n\x0cimage_pixels\x18\x02 \x01(\x04\x12\x14\n\x0cquery_images\x18\x03 \x01(\r\x12\x0f\n\x07regions\x18\x04 \x01(\r\x12\x18\n\x10search_page_size\x18\x05 \x01(\r\x12\x16\n\x0elist_page_size\x18\x06 \x01(\r\x12\r\n\x05marks\x18\x07 \x01(\r\x12\r\n\x05pairs\x18\x08 \x01(\r2\xe7\x05\n\x0eGalleryService\x12W\n\x0cUpsertImages\x12 .partlens.v1.UpsertImagesRequest\x1a!.partlens.v1.UpsertImagesResponse(\x01\x30\x01\x12P\n\x0bUpsertImage\x12\x1f.partlens.v1.UpsertImageRequest\x1a .partlens.v1.UpsertImageResponse\x12S\n\x0cUpdateImages\x12 .partlens.v1.UpdateImagesRequest\x1a!.partlens.v1.UpdateImagesResponse\x12G\n\x08GetImage\x12\x1c.partlens.v1.GetImageRequest\x1a\x1d.partlens.v1.GetImageResponse\x12M\n\nGetPicture\x12\x1e.partlens.v1.GetPictureRequest\x1a\x1f.partlens.v1.GetPictureResponse\x12M\n\nListImages\x12\x1e.partlens.v1.ListImagesRequest\x1a\x1f.partlens.v1.ListImagesResponse\x12J\n\tGetFacets\x12\x1d.partlens.v1.GetFacetsRequest\x1a\x1e.partlens.v1.GetFacetsResponse\x12S\n\x0c\x44\x65leteImages\x12 .partlens.v1.DeleteImagesRequest\x1a!.partlens.v1.DeleteImagesResponse\x12M\n\nGetGallery\x12\x1e.partlens.v1.GetGalleryRequest\x1a\x1f.partlens.v1.GetGalleryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'partlens.v1.gallery_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_UPSERTIMAGESREQUEST']._serialized_start=108
-  _globals['_UPSERTIMAGESREQUEST']._serialized_end=214
-  _globals['_UPSERTIMAGESRESPONSE']._serialized_start=217
-  _globals['_UPSERTIMAGESRESPONSE']._serialized_end=374
-  _globals['_UPSERTCOMMITTED']._serialized_start=376
-  _globals['_UPSERTCOMMITTED']._serialized_end=467
-  _globals['_UPSERTREFUSED']._serialized_start=469
-  _globals['_UPSERTREFUSED']._serialized_end=517
-  _globals['_UPSERTIMAGEREQUEST']._serialized_start=519
-  _globals['_UPSERTIMAGEREQUEST']._serialized_end=624
-  _globals['_UPSERTIMAGERESPONSE']._serialized_start=626
-  _globals['_UPSERTIMAGERESPONSE']._serialized_end=696
-  _globals['_GETIMAGEREQUEST']._serialized_start=698
-  _globals['_GETIMAGEREQUEST']._serialized_end=727
-  _globals['_GETIMAGERESPONSE']._serialized_start=729
-  _globals['_GETIMAGERESPONSE']._serialized_end=808
-  _globals['_GETPICTUREREQUEST']._serialized_start=810
-  _globals['_GETPICTUREREQUEST']._serialized_end=887
-  _globals['_GETPICTURERESPONSE']._serialized_start=889
-  _globals['_GETPICTURERESPONSE']._serialized_end=967
-  _globals['_LISTIMAGESREQUEST']._serialized_start=969
-  _globals['_LISTIMAGESREQUEST']._serialized_end=1092
-  _globals['_LISTIMAGESRESPONSE']._serialized_start=1094
-  _globals['_LISTIMAGESRESPONSE']._serialized_end=1202
-  _globals['_GETFACETSREQUEST']._serialized_start=1204
-  _globals['_GETFACETSREQUEST']._serialized_end=1275
-  _globals['_GETFACETSRESPONSE']._serialized_start=1278
-  _globals['_GETFACETSRESPONSE']._serialized_end=1554
-  _globals['_FACET']._serialized_start=1556
-  _globals['_FACET']._serialized_end=1653
-  _globals['_FACETVALUE']._serialized_start=1655
-  _globals['_FACETVALUE']._serialized_end=1698
-  _globals['_DELETEIMAGESREQUEST']._serialized_start=1700
-  _globals['_DELETEIMAGESREQUEST']._serialized_end=1734
-  _globals['_DELETEIMAGESRESPONSE']._serialized_start=1736
-  _globals['_DELETEIMAGESRESPONSE']._serialized_end=1775
-  _globals['_GETGALLERYREQUEST']._serialized_start=1777
-  _globals['_GETGALLERYREQUEST']._serialized_end=1796
-  _globals['_GETGALLERYRESPONSE']._serialized_start=1799
-  _globals['_GETGALLERYRESPONSE']._serialized_end=2026
-  _globals['_CALLER']._serialized_start=2028
-  _globals['_CALLER']._serialized_end=2083
-  _globals['_INDEXING']._serialized_start=2085
-  _globals['_INDEXING']._serialized_end=2176
-  _globals['_MODEL']._serialized_start=2179
-  _globals['_MODEL']._serialized_end=2344
-  _globals['_LIMITS']._serialized_start=2347
-  _globals['_LIMITS']._serialized_end=2519
-  _globals['_GALLERYSERVICE']._serialized_start=2522
-  _globals['_GALLERYSERVICE']._serialized_end=3180
+  _globals['_IMAGEUPDATE_SETATTRIBUTESENTRY']._loaded_options = None
+  _globals['_IMAGEUPDATE_SETATTRIBUTESENTRY']._serialized_options = b'8\001'
+  _globals['_UPSERTIMAGESREQUEST']._serialized_start=142
+  _globals['_UPSERTIMAGESREQUEST']._serialized_end=248
+  _globals['_UPSERTIMAGESRESPONSE']._serialized_start=251
+  _globals['_UPSERTIMAGESRESPONSE']._serialized_end=408
+  _globals['_UPSERTCOMMITTED']._serialized_start=410
+  _globals['_UPSERTCOMMITTED']._serialized_end=501
+  _globals['_UPSERTREFUSED']._serialized_start=503
+  _globals['_UPSERTREFUSED']._serialized_end=551
+  _globals['_UPSERTIMAGEREQUEST']._serialized_start=553
+  _globals['_UPSERTIMAGEREQUEST']._serialized_end=658
+  _globals['_UPSERTIMAGERESPONSE']._serialized_start=660
+  _globals['_UPSERTIMAGERESPONSE']._serialized_end=730
+  _globals['_UPDATEIMAGESREQUEST']._serialized_start=732
+  _globals['_UPDATEIMAGESREQUEST']._serialized_end=796
+  _globals['_IMAGEUPDATE']._serialized_start=799
+  _globals['_IMAGEUPDATE']._serialized_end=1136
+  _globals['_IMAGEUPDATE_SETATTRIBUTESENTRY']._serialized_start=1062
+  _globals['_IMAGEUPDATE_SETATTRIBUTESENTRY']._serialized_end=1114
+  _globals['_UPDATEIMAGESRESPONSE']._serialized_start=1138
+  _globals['_UPDATEIMAGESRESPONSE']._serialized_end=1261
+  _globals['_GETIMAGEREQUEST']._serialized_start=1263
+  _globals['_GETIMAGEREQUEST']._serialized_end=1292
+  _globals['_GETIMAGERESPONSE']._serialized_start=1294
+  _globals['_GETIMAGERESPONSE']._serialized_end=1373
+  _globals['_GETPICTUREREQUEST']._serialized_start=1375
+  _globals['_GETPICTUREREQUEST']._serialized_end=1452
+  _globals['_GETPICTURERESPONSE']._serialized_start=1454
+  _globals['_GETPICTURERESPONSE']._serialized_end=1532
+  _globals['_LISTIMAGESREQUEST']._serialized_start=1534
+  _globals['_LISTIMAGESREQUEST']._serialized_end=1657
+  _globals['_LISTIMAGESRESPONSE']._serialized_start=1659
+  _globals['_LISTIMAGESRESPONSE']._serialized_end=1767
+  _globals['_GETFACETSREQUEST']._serialized_start=1769
+  _globals['_GETFACETSREQUEST']._serialized_end=1840
+  _globals['_GETFACETSRESPONSE']._serialized_start=1843
+  _globals['_GETFACETSRESPONSE']._serialized_end=2119
+  _globals['_FACET']._serialized_start=2121
+  _globals['_FACET']._serialized_end=2218
+  _globals['_FACETVALUE']._serialized_start=2220
+  _globals['_FACETVALUE']._serialized_end=2263
+  _globals['_DELETEIMAGESREQUEST']._serialized_start=2265
+  _globals['_DELETEIMAGESREQUEST']._serialized_end=2299
+  _globals['_DELETEIMAGESRESPONSE']._serialized_start=2301
+  _globals['_DELETEIMAGESRESPONSE']._serialized_end=2340
+  _globals['_GETGALLERYREQUEST']._serialized_start=2342
+  _globals['_GETGALLERYREQUEST']._serialized_end=2361
+  _globals['_GETGALLERYRESPONSE']._serialized_start=2364
+  _globals['_GETGALLERYRESPONSE']._serialized_end=2591
+  _globals['_CALLER']._serialized_start=2593
+  _globals['_CALLER']._serialized_end=2648
+  _globals['_INDEXING']._serialized_start=2650
+  _globals['_INDEXING']._serialized_end=2741
+  _globals['_MODEL']._serialized_start=2744
+  _globals['_MODEL']._serialized_end=2909
+  _globals['_LIMITS']._serialized_start=2912
+  _globals['_LIMITS']._serialized_end=3084
+  _globals['_GALLERYSERVICE']._serialized_start=3087
+  _globals['_GALLERYSERVICE']._serialized_end=3830
 # @@protoc_insertion_point(module_scope)

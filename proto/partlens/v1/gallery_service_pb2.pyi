@@ -1,5 +1,6 @@
 import datetime
 
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from partlens.v1 import image_pb2 as _image_pb2
 from google.protobuf.internal import containers as _containers
@@ -71,6 +72,51 @@ class UpsertImageResponse(_message.Message):
     COMMITTED_FIELD_NUMBER: _ClassVar[int]
     committed: UpsertCommitted
     def __init__(self, committed: _Optional[_Union[UpsertCommitted, _Mapping]] = ...) -> None: ...
+
+class UpdateImagesRequest(_message.Message):
+    __slots__ = ("updates",)
+    UPDATES_FIELD_NUMBER: _ClassVar[int]
+    updates: _containers.RepeatedCompositeFieldContainer[ImageUpdate]
+    def __init__(self, updates: _Optional[_Iterable[_Union[ImageUpdate, _Mapping]]] = ...) -> None: ...
+
+class ImageUpdate(_message.Message):
+    __slots__ = ("id", "metadata", "uri", "update_mask", "set_attributes", "remove_attributes", "expected_revision")
+    class SetAttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    URI_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
+    SET_ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    REMOVE_ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    metadata: _image_pb2.ImageMetadata
+    uri: str
+    update_mask: _field_mask_pb2.FieldMask
+    set_attributes: _containers.ScalarMap[str, str]
+    remove_attributes: _containers.RepeatedScalarFieldContainer[str]
+    expected_revision: int
+    def __init__(self, id: _Optional[str] = ..., metadata: _Optional[_Union[_image_pb2.ImageMetadata, _Mapping]] = ..., uri: _Optional[str] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., set_attributes: _Optional[_Mapping[str, str]] = ..., remove_attributes: _Optional[_Iterable[str]] = ..., expected_revision: _Optional[int] = ...) -> None: ...
+
+class UpdateImagesResponse(_message.Message):
+    __slots__ = ("gallery_version", "updated", "unchanged", "unknown_ids", "stale_ids")
+    GALLERY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_FIELD_NUMBER: _ClassVar[int]
+    UNCHANGED_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_IDS_FIELD_NUMBER: _ClassVar[int]
+    STALE_IDS_FIELD_NUMBER: _ClassVar[int]
+    gallery_version: int
+    updated: int
+    unchanged: int
+    unknown_ids: _containers.RepeatedScalarFieldContainer[str]
+    stale_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, gallery_version: _Optional[int] = ..., updated: _Optional[int] = ..., unchanged: _Optional[int] = ..., unknown_ids: _Optional[_Iterable[str]] = ..., stale_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetImageRequest(_message.Message):
     __slots__ = ("id",)

@@ -45,6 +45,11 @@ class GalleryServiceStub:
                 request_serializer=partlens_dot_v1_dot_gallery__service__pb2.UpsertImageRequest.SerializeToString,
                 response_deserializer=partlens_dot_v1_dot_gallery__service__pb2.UpsertImageResponse.FromString,
                 _registered_method=True)
+        self.UpdateImages = channel.unary_unary(
+                '/partlens.v1.GalleryService/UpdateImages',
+                request_serializer=partlens_dot_v1_dot_gallery__service__pb2.UpdateImagesRequest.SerializeToString,
+                response_deserializer=partlens_dot_v1_dot_gallery__service__pb2.UpdateImagesResponse.FromString,
+                _registered_method=True)
         self.GetImage = channel.unary_unary(
                 '/partlens.v1.GalleryService/GetImage',
                 request_serializer=partlens_dot_v1_dot_gallery__service__pb2.GetImageRequest.SerializeToString,
@@ -92,6 +97,14 @@ class GalleryServiceServicer:
     def UpsertImage(self, request, context):
         """Adds one image, or replaces the image with the same id, for callers that cannot send a stream, such as browsers. Responds
         once the image is safe on disk; fails if it is refused.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateImages(self, request, context):
+        """Changes metadata and uris of images without their pictures, all in one commit. Contributions, embeddings and thumbnails stay as
+        they are stored. An updated image has a new revision, so standing queries score it again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -150,6 +163,11 @@ def add_GalleryServiceServicer_to_server(servicer, server):
                     servicer.UpsertImage,
                     request_deserializer=partlens_dot_v1_dot_gallery__service__pb2.UpsertImageRequest.FromString,
                     response_serializer=partlens_dot_v1_dot_gallery__service__pb2.UpsertImageResponse.SerializeToString,
+            ),
+            'UpdateImages': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateImages,
+                    request_deserializer=partlens_dot_v1_dot_gallery__service__pb2.UpdateImagesRequest.FromString,
+                    response_serializer=partlens_dot_v1_dot_gallery__service__pb2.UpdateImagesResponse.SerializeToString,
             ),
             'GetImage': grpc.unary_unary_rpc_method_handler(
                     servicer.GetImage,
@@ -237,6 +255,33 @@ class GalleryService:
             '/partlens.v1.GalleryService/UpsertImage',
             partlens_dot_v1_dot_gallery__service__pb2.UpsertImageRequest.SerializeToString,
             partlens_dot_v1_dot_gallery__service__pb2.UpsertImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/partlens.v1.GalleryService/UpdateImages',
+            partlens_dot_v1_dot_gallery__service__pb2.UpdateImagesRequest.SerializeToString,
+            partlens_dot_v1_dot_gallery__service__pb2.UpdateImagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

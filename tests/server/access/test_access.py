@@ -20,6 +20,7 @@ from partlens.client import (
     DeadlineError,
     Filter,
     GalleryImageId,
+    ImageUpdate,
     Metadata,
     NotFoundError,
     PairSelection,
@@ -105,6 +106,7 @@ ASKS: dict[str, tuple[Ask, set[Scope]]] = {
     "GetGallery": (lambda c: c.get_gallery(), {"search", "ingest", "admin"}),
     "UpsertImages": (lambda c: c.upsert_images([upload(0)]), {"ingest"}),
     "UpsertImage": (lambda c: c.upsert_image(upload(0)), {"ingest"}),
+    "UpdateImages": (lambda c: c.update_images([ImageUpdate("nobody", camera="a")]), {"ingest"}),
     "DeleteImages": (lambda c: c.delete_images(["nobody"]), {"admin"}),
     "CreateStandingQuery": (
         lambda c: c.create_standing_query("", [picture(0)], REGION, 1),

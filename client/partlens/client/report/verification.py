@@ -7,7 +7,7 @@ from typing import Literal
 
 from partlens.client import decoding
 from partlens.client.answers import GalleryImage, Hit, PairAnswer, Query, SearchAnswer
-from partlens.client.errors import NotFoundError
+from partlens.client.errors import NotFoundError, RequestError
 from partlens.client.report.comparison import (
     TOLERANCE,
     contribution,
@@ -181,13 +181,27 @@ def _recomputed(
     Images that its filter omits are left out.
     """
     if not ids:
-        yield client.send_search(_among(request, request.filter.ids, 1))
+        answer = _answer_now(_among(request, request.filter.ids, 1), client)
+        if answer is not None:
+            yield answer
     named = set(request.filter.ids)
     ids = [id for id in ids if not named or id in named]
     size = min(_CHUNK, client.get_gallery().limits.search_page_size)
     for start in range(0, len(ids), size):
         chunk = ids[start : start + size]
-        yield client.send_search(_among(request, chunk, len(chunk)))
+        answer = _answer_now(_among(request, chunk, len(chunk)), client)
+        if answer is not None:
+            yield answer
+
+
+def _answer_now(request: search_pb.SearchRegionsRequest, client: Client) -> SearchAnswer | None:
+    """The answer, or None if the images have lost an attribute of the filter, so none passes."""
+    try:
+        return client.send_search(request)
+    except RequestError as error:
+        if error.reason == "ATTRIBUTE_UNKNOWN":
+            return None
+        raise
 
 
 def _among(

@@ -171,13 +171,18 @@ class LimitsSection(Section):
     corners: Count = 10_000
     """most corners of all polygons in one request"""
     filter_values: Count = 1000
-    """most cameras, tracks or excluded cameras in one filter"""
+    """most cameras, tracks, excluded cameras or values of attributes in one filter, including the
+    filters inside it"""
     filter_attributes: Count = MAX_ATTRIBUTES
     """most attributes in one filter"""
+    nested_filters: Count = 64
+    """most filters inside one filter, at any depth, for each of all_of, any_of and none_of"""
     exclude_ids: Count = 10_000
     """most ids, excluded ids, and excluded media digests in one filter"""
     delete_ids: Count = 10_000
     """most images in one deletion"""
+    update_images: Count = 256
+    """most images in one update of metadata"""
     watched_queries: Count = 1000
     """most standing queries named by one watcher"""
     message_fields: Count = 25_000

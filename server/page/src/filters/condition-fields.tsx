@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { gallery } from "../api/server.ts";
 import type { Where } from "../query/question.ts";
-import { attributeWords, withAttribute, withCameraToggled } from "./conditions.ts";
+import { attributeWords, withAttributeToggled, withCameraToggled, withTrackToggled } from "./conditions.ts";
 import { choices, type Counted, type Facet } from "./facets.ts";
 import { counted, timeWords } from "../ui/words.ts";
 
@@ -15,6 +15,7 @@ export function Conditions({ where, onChange, counts }: Props & { readonly count
   return (
     <>
       {counts && <Cameras facet={counts.cameras} where={where} onChange={onChange} />}
+      {counts && <Tracks facet={counts.tracks} where={where} onChange={onChange} />}
       <Times counts={counts} where={where} onChange={onChange} />
       {counts && counts.attributes.length > 0 && <Attributes facets={counts.attributes} where={where} onChange={onChange} />}
       <p class="quiet" role="status">
@@ -44,21 +45,46 @@ export function Check({ checked, onChange, children }: CheckProps) {
 }
 
 function Cameras({ facet, where, onChange }: Props & { readonly facet: Facet }) {
-  const values = choices(facet, where.cameras);
-  if (values.length === 0) return null;
+  const toggle = (camera: string) => onChange(withCameraToggled(where, camera));
+  if (choices(facet, where.cameras).length === 0) return null;
+  return <Group title="Cameras"><Values facet={facet} chosen={where.cameras} onToggle={toggle} /></Group>;
+}
+
+function Tracks({ facet, where, onChange }: Props & { readonly facet: Facet }) {
+  const toggle = (track: string) => onChange(withTrackToggled(where, track));
+  if (choices(facet, where.tracks).length === 0) return null;
+  return <Group title="Tracks"><Folded words="Track" facet={facet} chosen={where.tracks} onToggle={toggle} /></Group>;
+}
+
+interface ValuesProps {
+  readonly facet: Facet;
+  readonly chosen: readonly string[];
+  readonly onToggle: (value: string) => void;
+}
+
+function Values({ facet, chosen, onToggle }: ValuesProps) {
   return (
-    <Group title="Cameras">
+    <>
       <ul class="filter-list">
-        {values.map(({ value, images }) => (
+        {choices(facet, chosen).map(({ value, images }) => (
           <li key={value}>
-            <Check checked={where.cameras.includes(value)} onChange={() => onChange(withCameraToggled(where, value))}>
-              {value} <Count images={images} />
-            </Check>
+            <Check checked={chosen.includes(value)} onChange={() => onToggle(value)}>{value || "empty"} <Count images={images} /></Check>
           </li>
         ))}
       </ul>
       <Rest facet={facet} />
-    </Group>
+    </>
+  );
+}
+
+/** Values under a line that says what is chosen. */
+function Folded({ words, ...values }: ValuesProps & { readonly words: string }) {
+  const { chosen } = values;
+  return (
+    <details>
+      <summary>{words}: {chosen.length === 0 ? "any" : chosen.map((value) => value || "empty").join(" or ")}</summary>
+      <Values {...values} />
+    </details>
   );
 }
 
@@ -103,25 +129,12 @@ function Time({ words, value, onChange }: { readonly words: string; readonly val
 function Attributes({ facets, where, onChange }: Props & { readonly facets: readonly Facet[] }) {
   return (
     <Group title="Attributes">
-      <div class="filter-attributes">{facets.map((facet) => <Attribute key={facet.name} facet={facet} where={where} onChange={onChange} />)}</div>
+      {facets.map((facet) => (
+        <Folded
+          key={facet.name} words={attributeWords(facet.name)} facet={facet} chosen={where.attributes.get(facet.name) ?? []}
+          onToggle={(value) => onChange(withAttributeToggled(where, facet.name, value))}
+        />
+      ))}
     </Group>
-  );
-}
-
-function Attribute({ facet, where, onChange }: Props & { readonly facet: Facet }) {
-  const chosen = where.attributes.get(facet.name);
-  const values = choices(facet, chosen === undefined ? [] : [chosen]);
-  // The first option is any value; a value of an attribute may be empty.
-  const selected = chosen === undefined ? 0 : 1 + values.findIndex(({ value }) => value === chosen);
-  const choose = (index: number) => onChange(withAttribute(where, facet.name, values[index - 1]?.value));
-  return (
-    <label class="field">
-      <span>{attributeWords(facet.name)}</span>
-      <select value={selected} onChange={(event) => choose(Number(event.currentTarget.value))}>
-        <option value={0}>Any</option>
-        {values.map(({ value, images }, index) => <option key={value} value={index + 1}>{value || "empty"} ({images.toLocaleString()})</option>)}
-      </select>
-      <Rest facet={facet} />
-    </label>
   );
 }

@@ -9,7 +9,7 @@ export interface Value {
 }
 
 export interface Facet {
-  /** "camera", or the name of an attribute. */
+  /** "camera", "track", or the name of an attribute. */
   readonly name: string;
   readonly values: readonly Value[];
   /** Number of different values, of which `values` may hold only the most frequent. */
@@ -20,6 +20,7 @@ export interface Facet {
 export interface Counted {
   readonly images: number;
   readonly cameras: Facet;
+  readonly tracks: Facet;
   readonly attributes: readonly Facet[];
   /** Times of the first and the last image, in milliseconds since 1970; undefined if no time is known. */
   readonly first?: number | undefined;
@@ -36,7 +37,7 @@ export function countings(where: Where): { readonly where: Where; readonly prope
 export function merged(whole: Counted, without: ReadonlyMap<Property, Counted>): Counted {
   const names = new Set(whole.attributes.map(({ name }) => name));
   for (const property of without.keys()) {
-    if (property !== "camera" && property !== "time") names.add(property.slice("attribute:".length));
+    if (property !== "camera" && property !== "track" && property !== "time") names.add(property.slice("attribute:".length));
   }
   const attribute = (name: string) => {
     const counted = without.get(`attribute:${name}`) ?? whole;
@@ -46,6 +47,7 @@ export function merged(whole: Counted, without: ReadonlyMap<Property, Counted>):
   return {
     images: whole.images,
     cameras: (without.get("camera") ?? whole).cameras,
+    tracks: (without.get("track") ?? whole).tracks,
     attributes: [...names].sort().map(attribute),
     first: times.first,
     last: times.last,

@@ -38,6 +38,7 @@ function fromMessage(answer: GetFacetsResponse): Counted {
   return {
     images: Number(answer.images),
     cameras: facetOf(answer.cameras),
+    tracks: facetOf(answer.tracks),
     attributes: answer.attributes.map(facetOf),
     first: capturedFirst && timestampDate(capturedFirst).getTime(),
     last: capturedLast && timestampDate(capturedLast).getTime(),

@@ -39,11 +39,12 @@ class Confinement:
         """
         if self.cameras is None:
             return where
-        if outside := frozenset(where.cameras) - self.cameras:
+        if outside := _wanted_cameras(where) - self.cameras:
             raise ForbiddenError(
                 f"this token is restricted to cameras {_names(self.cameras)}; the filter names"
                 f" {_names(outside)}"
             )
+        # A condition beside all others, so that nothing inside the filter can widen it.
         return replace(where, cameras=where.cameras or self.cameras)
 
     def require(self, camera: str) -> None:
@@ -53,6 +54,12 @@ class Confinement:
                 f"this token is restricted to cameras {_names(self.cameras)}; the image is from"
                 f" {camera!r}"
             )
+
+
+def _wanted_cameras(where: Filter) -> frozenset[str]:
+    """The cameras that a filter asks for; not those that it excludes."""
+    inside = (_wanted_cameras(one) for one in (*where.all_of, *where.any_of))
+    return frozenset(where.cameras).union(*inside)
 
 
 def _names(names: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ NEEDED: dict[str, frozenset[Scope]] = {
     "/partlens.v1.GalleryService/GetGallery": frozenset(SCOPES),
     "/partlens.v1.GalleryService/UpsertImages": frozenset({"ingest"}),
     "/partlens.v1.GalleryService/UpsertImage": frozenset({"ingest"}),
+    "/partlens.v1.GalleryService/UpdateImages": frozenset({"ingest"}),
     "/partlens.v1.GalleryService/DeleteImages": frozenset({"admin"}),
     "/partlens.v1.StandingQueryService/CreateStandingQuery": frozenset({"search"}),
     "/partlens.v1.StandingQueryService/ListStandingQueries": frozenset({"search"}),

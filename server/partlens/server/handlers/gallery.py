@@ -12,17 +12,18 @@ from partlens.server.handlers import listings, pictures, uploads
 from partlens.server.handlers.inbox import receiving
 from partlens.server.host import Host
 from partlens.server.limits.shares import holding
-from partlens.server.messages import encoding
+from partlens.server.messages import decoding_changes, encoding
 from partlens.server.messages.decoding_images import image_id
 from partlens.server.requests.answers import Committed, Receipt, Refused
 from partlens.server.requests.digest import digest
+from partlens.server.requests.image_changes import ImageChange
 from partlens.v1 import gallery_service_pb2 as pb
 
 SERVICE = pb.DESCRIPTOR.services_by_name["GalleryService"]
 
 
 class GalleryHandlers:
-    """Adds, shows, lists and deletes images.
+    """Adds, updates, shows, lists and deletes images.
 
     The errors of the methods reach the caller through calls/.
     """
@@ -38,6 +39,7 @@ class GalleryHandlers:
                 "GetPicture": self.get_picture,
                 "GetFacets": self.get_facets,
                 "ListImages": self.list_images,
+                "UpdateImages": self.update_images,
                 "DeleteImages": self.delete_images,
                 "GetGallery": self.get_gallery,
             },
@@ -102,6 +104,31 @@ class GalleryHandlers:
         """A page of the images that pass a filter, ordered by id."""
         metrics = self._host.metrics.queries
         return await self._host.look(lambda engine: listings.page(request, engine, metrics))
+
+    async def update_images(self, request: pb.UpdateImagesRequest) -> pb.UpdateImagesResponse:
+        """Changes metadata of images, in one commit; answers when it is on disk."""
+
+        def decode(engine: Engine) -> Sequence[ImageChange]:
+            changes = decoding_changes.changes(request)
+            calls.current().note(query=digest([one.id for one in changes]))
+            return changes
+
+        changes = await self._host.look(decode)
+
+        def answer(engine: Engine) -> pb.UpdateImagesResponse:
+            with engine.gallery.writing() as writer:
+                plan = writer.update(changes)
+                version, updated = engine.gallery.view.number, len(plan.corrections)
+            calls.current().note(gallery_version=version, updated=updated)
+            return pb.UpdateImagesResponse(
+                gallery_version=version,
+                updated=updated,
+                unchanged=plan.unchanged,
+                unknown_ids=plan.unknown,
+                stale_ids=plan.stale,
+            )
+
+        return await self._host.write(answer)
 
     async def delete_images(self, request: pb.DeleteImagesRequest) -> pb.DeleteImagesResponse:
         """Deletes images by id; returns how many existed."""

@@ -7,7 +7,7 @@ from partlens.indexer.gallery import StoredImage
 from partlens.server.access.confined_view import ConfinedView
 from partlens.server.calls import call as calls
 from partlens.server.engine.engine import Engine
-from partlens.server.messages import decoding, encoding, encoding_facets
+from partlens.server.messages import decoding, decoding_filters, encoding, encoding_facets
 from partlens.server.observe.metrics import QueryMetrics
 from partlens.server.pages import page_tokens
 from partlens.server.requests.digest import digest
@@ -31,7 +31,7 @@ def page(
     """
     limits = engine.limits
     size = decoding.page_size(request.page_size, decoding.DEFAULT_LIST_PAGE, limits.list_page_size)
-    where = decoding.where(request.filter)
+    where = decoding_filters.where(request.filter)
     asked = digest(to_plain(where))
     after = page_tokens.list_after(request.page_token, asked)
 
@@ -56,7 +56,7 @@ def page(
 
 def facets(request: pb.GetFacetsRequest, engine: Engine) -> pb.GetFacetsResponse:
     """The values of the images that pass a filter; raises as page does."""
-    values, where = decoding.facet_values(request.values), decoding.where(request.filter)
+    values, where = decoding.facet_values(request.values), decoding_filters.where(request.filter)
     view = engine.gallery.view
     found = view.facets(where, values)
     calls.current().note(

@@ -181,6 +181,7 @@ def image(stored: StoredImage) -> image_pb.GalleryImage:
         width=stored.width,
         height=stored.height,
         metadata=_metadata(stored.metadata),
+        revision=stored.revision,
     )
 
 

@@ -1,14 +1,12 @@
 """Encodes standing queries and their matches."""
 
 from google.protobuf.json_format import MessageToJson
-from google.protobuf.timestamp_pb2 import Timestamp
 
-from partlens.common.filters import Filter
+from partlens.client.filter_messages import filter_message
 from partlens.server.messages.encoding import Encoder
 from partlens.server.requests.answers import Match
 from partlens.server.standing.matcher import StandingMatch
 from partlens.server.standing.query import StandingQuery
-from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import standing_query_service_pb2 as pb
 
@@ -26,7 +24,7 @@ def standing_query(query: StandingQuery) -> pb.StandingQuery:
         name=query.name,
         threshold=query.threshold,
         score=_SCORES[query.score],
-        filter=_filter(query.where),
+        filter=filter_message(query.where),
         created_revision=query.created_revision,
         paused=query.paused,
     )
@@ -47,21 +45,3 @@ def match(encoder: Encoder, found: StandingMatch) -> pb.WatchMatchesResponse:
 def match_json(encoder: Encoder, found: StandingMatch) -> str:
     """The same in protobuf's JSON, for Redis and the webhook."""
     return MessageToJson(match(encoder, found), preserving_proto_field_name=True, indent=None)
-
-
-def _filter(where: Filter) -> image_pb.Filter:
-    message = image_pb.Filter(
-        cameras=sorted(where.cameras),
-        tracks=sorted(where.tracks),
-        attributes=where.attributes,
-        exclude_ids=sorted(where.exclude_ids),
-        exclude_cameras=sorted(where.exclude_cameras),
-        exclude_media_digests=sorted(where.exclude_media),
-        ids=sorted(where.ids),
-    )
-    for name in ("captured_after", "captured_before"):
-        if (at := getattr(where, name)) is not None:
-            stamp = Timestamp()
-            stamp.FromDatetime(at)
-            getattr(message, name).CopyFrom(stamp)
-    return message

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from partlens.common.durable import locked, make_folder, sync, write_atomically
-from partlens.common.filters import from_plain, to_plain
+from partlens.common.filters import NESTED, Filter, from_plain, to_plain
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.scoring import MIXTURES
 from partlens.explainer.spec import ModelSpec
@@ -27,7 +27,7 @@ from partlens.server.query_images.query import Query
 from partlens.server.standing.pauses import Pause, Pauses
 from partlens.server.standing.query import StandingQuery
 
-_FORMATS, _SUFFIX, _LOCK = (1, 2, 3), ".safetensors", ".lock"
+_FORMATS, _SUFFIX, _LOCK = (1, 2, 3, 4), ".safetensors", ".lock"
 # Conditions that no query of an earlier format has.
 _LATER_CONDITIONS = {"exclude_media": (), "ids": ()}
 _ID = re.compile(r"s-[0-9a-f]{16}")
@@ -181,11 +181,19 @@ def _plain(region: PreparedRegion) -> list[object]:
 
 def _format_of(query: StandingQuery) -> int:
     """The oldest format whose readers leave out no part of the query."""
+    if _has_later_conditions(query.where):
+        return 4
     if query.pauses.each or query.where.ids:
         return 3
     regions = [*query.search.regions, *(mark.place for mark in query.search.marks)]
     whole = any(region.whole for region in regions)
     return 2 if query.search.marks or query.where.exclude_media or whole else 1
+
+
+def _has_later_conditions(where: Filter) -> bool:
+    """Whether readers of format 3 would leave out a condition of a filter."""
+    others = any(not isinstance(wanted, str) for wanted in where.attributes.values())
+    return others or any(getattr(where, name) for name in NESTED)
 
 
 def _decoded(path: Path, spec: ModelSpec) -> StandingQuery:
