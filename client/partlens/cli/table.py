@@ -45,6 +45,10 @@ COMMANDS: Mapping[str, Row] = {
         "Decompose the similarity of two images by position.",
         "partlens.client.cli.explain:explain",
     ),
+    "gallery": Row(
+        "List the galleries of a server, and move their aliases.",
+        "partlens.client.cli.galleries:gallery",
+    ),
     "health": Row(
         "Exit 0 once the server is ready, 1 if it is not ready in time.",
         "partlens.client.cli.health:health",

@@ -2,6 +2,7 @@
 
 from partlens.client.answers import (
     ActivationMap,
+    AliasMoved,
     Caller,
     DescribeAnswer,
     Facet,
@@ -12,6 +13,7 @@ from partlens.client.answers import (
     Indexing,
     Limits,
     Model,
+    NamedGallery,
     PairAnswer,
     PairMatrix,
     PartialMap,
@@ -59,6 +61,7 @@ __all__ = [
     "AccessError",
     "ActivationMap",
     "AddressError",
+    "AliasMoved",
     "AsyncClient",
     "Box",
     "Caller",
@@ -83,6 +86,7 @@ __all__ = [
     "Mask",
     "Metadata",
     "Model",
+    "NamedGallery",
     "NotFoundError",
     "PairAnswer",
     "PairMatrix",

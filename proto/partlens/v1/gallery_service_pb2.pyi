@@ -227,14 +227,16 @@ class GetGalleryResponse(_message.Message):
     def __init__(self, version: _Optional[int] = ..., images: _Optional[int] = ..., model: _Optional[_Union[Model, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., caller: _Optional[_Union[Caller, _Mapping]] = ..., server_version: _Optional[str] = ..., indexing: _Optional[_Union[Indexing, _Mapping]] = ..., gallery: _Optional[str] = ...) -> None: ...
 
 class Caller(_message.Message):
-    __slots__ = ("name", "scopes", "cameras")
+    __slots__ = ("name", "scopes", "cameras", "galleries")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SCOPES_FIELD_NUMBER: _ClassVar[int]
     CAMERAS_FIELD_NUMBER: _ClassVar[int]
+    GALLERIES_FIELD_NUMBER: _ClassVar[int]
     name: str
     scopes: _containers.RepeatedScalarFieldContainer[str]
     cameras: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., cameras: _Optional[_Iterable[str]] = ...) -> None: ...
+    galleries: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., cameras: _Optional[_Iterable[str]] = ..., galleries: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Indexing(_message.Message):
     __slots__ = ("done", "total", "skipped", "finished", "problem")

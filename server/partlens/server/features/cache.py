@@ -45,6 +45,10 @@ class KeptQueries:
     def __len__(self) -> int:
         return len(self._queries)
 
+    def require_room(self, most_bytes: int) -> None:
+        """Raise the bound in bytes to at least this, for models with large features."""
+        self._queries.require_room(most_bytes)
+
     async def find(self, id: str) -> Query | None:
         """The query image with this id, marked as just used; None if it is not kept."""
         return self._queries.find(id)
