@@ -59,7 +59,7 @@ COMMANDS: Mapping[str, Row] = {
     ),
     "index": Row(
         "Create and fill galleries.",
-        "partlens.indexer.cli:index",
+        "partlens.cli.index:index",
     ),
     "ingest": Row(
         "Add pictures from a Redis stream to the gallery.",
@@ -133,3 +133,12 @@ BENCH: Mapping[str, Row] = {
         "partlens.server.bench.standing:standing",
     ),
 }
+
+INDEX: Mapping[str, Row] = {
+    "reindex": Row(
+        "Fill the gallery NEW of another model with the images of OLD, which a server may be"
+        " serving.",
+        "partlens.server.reindexing.cli:reindex",
+    ),
+}
+"""Commands of `partlens index` that are not the indexer's own."""

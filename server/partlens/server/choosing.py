@@ -10,7 +10,6 @@ from partlens.common.compute import Compute
 from partlens.common.gallery_names import UNNAMED, is_gallery_name
 from partlens.explainer.model import MetricModel, read_spec
 from partlens.indexer.gallery import Gallery
-from partlens.runtime.config.sections import ServerSection
 from partlens.runtime.config.settings import Settings
 from partlens.runtime.errors import SettingsError
 from partlens.server.engine.engine import Engine
@@ -74,7 +73,7 @@ def gallery_flags(galleries: Sequence[str], models: Sequence[str]) -> dict[str, 
     return flags
 
 
-def chosen_galleries(server: ServerSection, *, need_models: bool = True) -> ChosenGalleries:
+def chosen_galleries(settings: Settings, *, need_models: bool = True) -> ChosenGalleries:
     """The galleries that the settings name.
 
     Args:
@@ -83,6 +82,7 @@ def chosen_galleries(server: ServerSection, *, need_models: bool = True) -> Chos
     Raises:
         SettingsError: there is none, a model is missing, or the settings contradict each other.
     """
+    server = settings.server
     if server.gallery is not None and server.galleries:
         raise SettingsError("server.gallery and server.galleries are both set; give one of them")
     if server.gallery is not None:
@@ -95,6 +95,11 @@ def chosen_galleries(server: ServerSection, *, need_models: bool = True) -> Chos
         return _with_models(ChosenGalleries({UNNAMED: unnamed}, None), need_models)
     if not server.galleries:
         raise SettingsError("give --gallery FOLDER, or set server.gallery in partlens.toml")
+    if settings.standing.folder:
+        raise SettingsError(
+            "standing.folder is for a server of one gallery without a name; move the folder to"
+            " GALLERY.standing, next to the gallery, and leave the setting out"
+        )
     default = server.default_gallery or next(iter(server.galleries))
     if default not in server.galleries:
         raise SettingsError(

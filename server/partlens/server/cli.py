@@ -85,7 +85,7 @@ def serve(
         settings = read()
         logs.configure(settings.observe, with_request_id)
         tracing.configure()
-        chosen = chosen_galleries(settings.server)
+        chosen = chosen_galleries(settings)
         loader = Loader()
         server = PartlensServer(
             loader.makes(chosen, settings),
@@ -113,7 +113,7 @@ async def _add_galleries(
     """Serve the galleries that the settings have got since; what cannot be served is logged."""
     try:
         settings = read()
-        makes = loader.makes(chosen_galleries(settings.server), settings)
+        makes = loader.makes(chosen_galleries(settings), settings)
         for name in await server.add_galleries(makes):
             _log.info("serving gallery %s too", name)
     except (ProgramError, ExplainerError, IndexerError, click.ClickException) as error:

@@ -115,7 +115,6 @@ class Host:
             self.settings,
             self.metrics.standing.of(name),
             self._report,
-            of_default=name == self.directory.default,
             others=partial(self._standing_queries, name),
         )
         return ServedGallery(

@@ -394,8 +394,8 @@ class StandingSection(Section):
     """Standing queries, and where to send matches besides WatchMatches."""
 
     folder: Path | None = None
-    """folder of the standing queries of the default gallery; by default, and for other galleries,
-    GALLERY.standing, next to the gallery"""
+    """folder of the standing queries; by default GALLERY.standing, next to the gallery, and always
+    there for named galleries"""
     keep_pictures: bool = False
     """keep the pictures of standing queries on disk, so that these can be carried over to another
     model (`partlens index reindex`); gallery images are found by their id"""

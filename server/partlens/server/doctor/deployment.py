@@ -55,7 +55,7 @@ def _wanted(settings: Settings) -> Iterator[tuple[str, Callable[[], Trial]]]:
     yield "devices", try_devices
     yield "clock", try_clock
     if server.gallery or server.galleries:
-        yield from _of_galleries(settings, chosen_galleries(server, need_models=False))
+        yield from _of_galleries(settings, chosen_galleries(settings, need_models=False))
     elif server.model:
         yield "model", partial(try_model, server.model)
     if settings.server.originals:

@@ -34,7 +34,6 @@ class Standing:
 
     Args:
         name: own name of the gallery.
-        of_default: whether it is the default one, to which standing.folder applies.
         others: standing queries of the server's other galleries, which the limits count too.
         gallery: the whole gallery; access is checked when matches are sent to a caller.
         report: called if matching or a delivery fails.
@@ -51,12 +50,11 @@ class Standing:
         metrics: StandingFigures,
         report: Report,
         *,
-        of_default: bool,
         others: Callable[[], Iterable[StandingQuery]],
     ) -> None:
         self._settings, self._report = settings, report
         self._name, self._others = name, others
-        self._folder = folder_of(gallery.path, settings, of_default=of_default)
+        self._folder = folder_of(gallery.path, settings)
         self._store = StandingStore(self._folder, gallery.spec)
         self._changing = StandingStore(self._folder, gallery.spec)
         matcher = Matcher(gallery, self._store)
@@ -170,13 +168,9 @@ def _redis(settings: Settings) -> Redis | None:
     return connect(settings.redis) if settings.redis.url else None
 
 
-def folder_of(gallery: Path, settings: Settings, *, of_default: bool) -> Path:
-    """The folder of a gallery's standing queries.
-
-    Args:
-        of_default: whether it is the server's default gallery, to which standing.folder applies.
-    """
-    return (settings.standing.folder if of_default else None) or beside(gallery)
+def folder_of(gallery: Path, settings: Settings) -> Path:
+    """The folder of a gallery's standing queries."""
+    return settings.standing.folder or beside(gallery)
 
 
 def beside(gallery: Path) -> Path:
