@@ -48,8 +48,8 @@ class Models:
         if spec.digest not in self._models:
             # One image at least, or its query id would be unknown in the next call.
             self._queries.require_room(4 * spec.dimensions * (spec.positions + 1))
-            queries: QueryCache = self._queries
-            pictures: PictureCache = self._pictures
+            queries: QueryCache = self._queries.of(spec.digest)
+            pictures: PictureCache = self._pictures.of(spec.digest)
             if self._peers is not None:
                 queries = self._peers.share(queries, spec, self._metrics.queries)
                 pictures = self._peers.share_pictures(pictures, spec)
