@@ -734,12 +734,11 @@ class AsyncClient:
     async def _upserted(
         self, sending: Sending, timeout: float | None
     ) -> AsyncIterator[UpsertAnswer]:
+        requests = sending.requests()
         if sending.gallery:
             await self._require_galleries(None)
         with self._errors():
-            answers = self._gallery.UpsertImages(
-                sending.requests(), timeout=timeout, metadata=self._metadata
-            )
+            answers = self._gallery.UpsertImages(requests, timeout=timeout, metadata=self._metadata)
             async for response in with_servers_status(answers):
                 yield decoding.upsert(response)
         sending.require_all_sent()

@@ -721,12 +721,11 @@ class Client:
         )
 
     def _upserted(self, sending: Sending, timeout: float | None) -> Iterator[UpsertAnswer]:
+        requests = sending.requests()
         if sending.gallery:
             self._require_galleries(None)
         with self._errors():
-            answers = self._gallery.UpsertImages(
-                sending.requests(), timeout=timeout, metadata=self._metadata
-            )
+            answers = self._gallery.UpsertImages(requests, timeout=timeout, metadata=self._metadata)
             for response in answers:
                 yield decoding.upsert(response)
         sending.require_all_sent()

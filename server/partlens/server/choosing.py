@@ -54,7 +54,7 @@ def gallery_flags(galleries: Sequence[str], models: Sequence[str]) -> dict[str, 
     """
     of_galleries, of_models = _named("--gallery", galleries), _named("--model", models)
     every = of_models.pop("", None)
-    flags: dict[str, Any] = {"model": every}
+    flags: dict[str, Any] = {} if every is None else {"model": every}
     if "" in of_galleries:
         if len(of_galleries) > 1 or of_models:
             raise SettingsError(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,7 @@ async def test_names_follow_moves_and_are_listed(two: Two, tmp_path: Path) -> No
     code, _ = await failure(lambda: two.answering("people-old"))
     assert code == grpc.StatusCode.NOT_FOUND
     for alias, gallery in (("people", "nothing"), ("People!", "people"), ("x", "people-old")):
-        code, _ = await failure(lambda a=alias, g=gallery: two.move(a, g))
+        code, _ = await failure(partial(two.move, alias, gallery))
         assert code == grpc.StatusCode.INVALID_ARGUMENT
     log = tmp_path / "audit.jsonl"
     verify(log)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,9 @@ def methods() -> list[Any]:
     ]
 
 
-def naming(method: Any, gallery: str) -> Message:
+def naming(method: Any, gallery: str) -> Any:
     """A request of a method that names a gallery, and is otherwise as small as it can be."""
-    request = method.request()
+    request: Any = method.request()
     inner = {"ReportSearch": "search", "ReportPair": "pair"}.get(method.path.split("/")[-1])
     (getattr(request, inner) if inner else request).gallery = gallery
     if method.path.endswith("DeleteImages"):
@@ -166,7 +167,7 @@ async def test_a_token_is_confined_to_its_galleries(
     models: dict[str, MetricModel], tmp_path: Path
 ) -> None:
     file = TokenFile(tmp_path / "tokens.json")
-    texts = {}
+    texts: dict[tuple[str, ...], str] = {}
     for galleries in ((), ("people-v2",)):
         made, text = create("x", frozenset(("search", "admin")), galleries=frozenset(galleries))
         file.add(made)
@@ -181,7 +182,7 @@ async def test_a_token_is_confined_to_its_galleries(
         confined, free = given("people-v2"), given()
         for name in ("", "people", "nothing"):
             ask = pb.GetGalleryRequest(gallery=name)
-            code, status = await failure(lambda ask=ask: confined(two.gallery.GetGallery, ask))
+            code, status = await failure(partial(confined, two.gallery.GetGallery, ask))
             assert (code, reason(status)) == (grpc.StatusCode.NOT_FOUND, "GALLERY_UNKNOWN")
             assert status.message.endswith("you may use people-v2")
         seen = await confined(two.gallery.GetGallery, pb.GetGalleryRequest(gallery="people-v2"))

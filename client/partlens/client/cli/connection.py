@@ -51,6 +51,7 @@ def connection_options(command: Command) -> Command:
     return server_options(
         click.option(
             "--gallery",
+            "of_gallery",
             default="",
             envvar="PARTLENS_GALLERY",
             metavar="NAME",
@@ -88,7 +89,7 @@ def server_options(command: Command) -> Command:
         ca: Path | None,
         client_certificate: Path | None,
         client_key: Path | None,
-        gallery: str = "",
+        of_gallery: str = "",
         **options: Any,
     ) -> Any:
         credentials = Credentials(
@@ -99,7 +100,7 @@ def server_options(command: Command) -> Command:
             key=_content(client_key),
         )
         with clear_errors():
-            client = Client(server, deadline, credentials, gallery)
+            client = Client(server, deadline, credentials, of_gallery)
         return command(client=client, **options)
 
     for name, variable, help in reversed(_FILES):

@@ -210,6 +210,7 @@ class GalleryMetrics:
     """Metrics of the galleries and their files, by gallery."""
 
     def __init__(self, new: _Factory) -> None:
+        self._figures: dict[str, GalleryFigures] = {}
         self.images = new.gauge("partlens_gallery_images", "Images in the gallery.", "gallery")
         self.version = new.gauge("partlens_gallery_version", "Version of the gallery.", "gallery")
         self.uploads = new.counter(
@@ -240,8 +241,10 @@ class GalleryMetrics:
         )
 
     def of(self, gallery: str) -> "GalleryFigures":
-        """Those of one gallery."""
-        return GalleryFigures(self, gallery)
+        """Those of one gallery; new ones begin at 0."""
+        if gallery not in self._figures:
+            self._figures[gallery] = GalleryFigures(self, gallery)
+        return self._figures[gallery]
 
 
 class GalleryFigures:
