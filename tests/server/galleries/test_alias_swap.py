@@ -113,9 +113,7 @@ async def test_a_query_id_from_before_is_refused_with_the_move(two: Two) -> None
         id = before.queries[0].query_id
         request = search("people")
         request.images[0].CopyFrom(image_pb.QueryImage(query_id=id))
-        code, status = await failure(
-            lambda r=request: two.search.SearchRegions(r, timeout=DEADLINE)
-        )
+        code, status = await failure(partial(two.search.SearchRegions, request, timeout=DEADLINE))
         assert code == grpc.StatusCode.NOT_FOUND
         if before is found:
             assert reason(status) == "QUERY_UNKNOWN"

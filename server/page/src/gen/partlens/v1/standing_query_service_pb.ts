@@ -98,7 +98,7 @@ export type CreateStandingQueryRequest = Message<"partlens.v1.CreateStandingQuer
 
   /**
    * Images, regions, filter, score, marks and exclude_identical as in SearchRegionsRequest. The server keeps the features
-   * of the images, not the images.
+   * of the images, and the images only if its settings say so.
    *
    * @generated from field: repeated partlens.v1.QueryImage images = 2;
    */
