@@ -15,6 +15,7 @@ from partlens.common.terminal import make_safe
 # Part, or package in it -> the extra that installs it, and a module that only this extra brings.
 _EXTRAS: Mapping[str, tuple[str, str]] = {
     "partlens.cli": ("cli", "rich"),
+    "partlens.cli.index": ("indexer,faiss-cpu", "lance"),
     "partlens.client": ("cli", "rich"),
     "partlens.explainer": ("explainer", "torch"),
     "partlens.indexer": ("indexer,faiss-cpu", "lance"),

@@ -45,6 +45,10 @@ COMMANDS: Mapping[str, Row] = {
         "Decompose the similarity of two images by position.",
         "partlens.client.cli.explain:explain",
     ),
+    "gallery": Row(
+        "List the galleries of a server, and move their aliases.",
+        "partlens.client.cli.galleries:gallery",
+    ),
     "health": Row(
         "Exit 0 once the server is ready, 1 if it is not ready in time.",
         "partlens.client.cli.health:health",
@@ -55,7 +59,7 @@ COMMANDS: Mapping[str, Row] = {
     ),
     "index": Row(
         "Create and fill galleries.",
-        "partlens.indexer.cli:index",
+        "partlens.cli.index:index",
     ),
     "ingest": Row(
         "Add pictures from a Redis stream to the gallery.",
@@ -129,3 +133,12 @@ BENCH: Mapping[str, Row] = {
         "partlens.server.bench.standing:standing",
     ),
 }
+
+INDEX: Mapping[str, Row] = {
+    "reindex": Row(
+        "Fill the gallery NEW of another model with the images of OLD, which a server may be"
+        " serving.",
+        "partlens.server.reindexing.cli:reindex",
+    ),
+}
+"""Commands of `partlens index` that are not the indexer's own."""

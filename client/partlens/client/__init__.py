@@ -1,6 +1,7 @@
 """Call a partlens server from Python: typed, blocking or asyncio, with numpy maps."""
 
 from partlens.client.answers import (
+    AliasMoved,
     Caller,
     DescribeAnswer,
     Facet,
@@ -11,6 +12,7 @@ from partlens.client.answers import (
     Indexing,
     Limits,
     Model,
+    NamedGallery,
     PairAnswer,
     PairMatrix,
     Picture,
@@ -61,6 +63,7 @@ __all__ = [
     "AccessError",
     "ActivationMap",
     "AddressError",
+    "AliasMoved",
     "AsyncClient",
     "Box",
     "Caller",
@@ -88,6 +91,7 @@ __all__ = [
     "Mask",
     "Metadata",
     "Model",
+    "NamedGallery",
     "NotFoundError",
     "PairAnswer",
     "PairMatrix",

@@ -250,6 +250,8 @@ class UpsertAnswer:
         gallery_version: first gallery version with the image; 0 if it was refused.
         replaced: whether an image with this id existed before.
         reason, message: why it was refused; both "" if it is in the gallery.
+        gallery: own name of the gallery that has it; "" if it was refused, or the server is too old
+            to say.
     """
 
     id: str
@@ -258,6 +260,7 @@ class UpsertAnswer:
     reason: str = ""
     message: str = ""
     replaced: bool = False
+    gallery: str = ""
 
     @property
     def committed(self) -> bool:
@@ -300,11 +303,13 @@ class Caller:
         name: of the token; "anyone" on a server without tokens.
         scopes: of "search", "ingest" and "admin".
         cameras: the only ones whose images you may see and add; empty for all.
+        galleries: the only names of galleries that you may give; empty for all.
     """
 
     name: str
     scopes: Sequence[str]
     cameras: Sequence[str]
+    galleries: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -326,6 +331,7 @@ class GalleryAnswer:
         caller: what your token allows; None if the server is too old to say.
         server_version: version of partlens that the server runs; "" likewise.
         indexing: progress of indexing a folder; None if the server has indexed none.
+        gallery: own name of the gallery; "" if the server is too old to say.
     """
 
     version: int
@@ -335,3 +341,39 @@ class GalleryAnswer:
     caller: Caller | None = None
     server_version: str = ""
     indexing: Indexing | None = None
+    gallery: str = ""
+
+
+@dataclass(frozen=True)
+class NamedGallery:
+    """A name that calls may give as their gallery.
+
+    Attributes:
+        gallery: own name of the gallery that it leads to; another name if it is an alias.
+        default: whether calls that name no gallery use it.
+        version: version of the gallery.
+        images: number of images that your token may see.
+        model: model that the gallery is bound to.
+        moved_at: when the alias moved; None if the name is not an alias.
+    """
+
+    name: str
+    gallery: str
+    default: bool
+    version: int
+    images: int
+    model: Model
+    moved_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class AliasMoved:
+    """An alias that has moved.
+
+    Attributes:
+        before: own name of the gallery that the name led to before; "" if it led to none.
+        left: id -> name of the standing queries of that gallery that the new one does not have.
+    """
+
+    before: str
+    left: Mapping[str, str]

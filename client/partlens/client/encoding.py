@@ -170,8 +170,8 @@ def report_pair(
     )
 
 
-def upload(value: Upload) -> gallery_pb.UpsertImagesRequest:
-    """A picture for the gallery."""
+def upload(value: Upload, gallery: str = "") -> gallery_pb.UpsertImagesRequest:
+    """A picture for a gallery."""
     if not isinstance(value, Upload):
         raise RequestError(f"images must be Uploads; one is {value!r:.60}", "images")
     return gallery_pb.UpsertImagesRequest(
@@ -179,6 +179,7 @@ def upload(value: Upload) -> gallery_pb.UpsertImagesRequest:
         data=checks.content("data", value.data),
         uri=checks.text("uri", value.uri),
         metadata=metadata(value.metadata),
+        gallery=gallery,
     )
 
 
@@ -205,6 +206,18 @@ def upsert_image(value: Upload) -> gallery_pb.UpsertImageRequest:
     return gallery_pb.UpsertImageRequest(
         id=one.id, data=one.data, uri=one.uri, metadata=one.metadata
     )
+
+
+def set_alias(alias: str, gallery: str) -> gallery_pb.SetGalleryAliasRequest:
+    """A move of an alias."""
+    return gallery_pb.SetGalleryAliasRequest(
+        alias=checks.text("alias", alias), gallery=checks.text("gallery", gallery)
+    )
+
+
+def delete_alias(alias: str) -> gallery_pb.DeleteGalleryAliasRequest:
+    """The removal of an alias."""
+    return gallery_pb.DeleteGalleryAliasRequest(alias=checks.text("alias", alias))
 
 
 def get_picture(image: GalleryImageId | QueryId, max_side: int) -> gallery_pb.GetPictureRequest:

@@ -26,6 +26,7 @@ from partlens.client import (
     PairSelection,
     QueryId,
     QueryRegion,
+    RequestError,
     UnavailableError,
     Upload,
 )
@@ -92,6 +93,11 @@ async def watched(client: AsyncClient) -> None:
             assert match.hit.map is not None
 
 
+async def refused(call: Awaitable[object]) -> None:
+    with suppress(RequestError):
+        await call
+
+
 Ask = Callable[[AsyncClient], Awaitable[object]]
 ASKS: dict[str, tuple[Ask, set[Scope]]] = {
     "SearchRegions": (lambda c: c.search_regions([picture(0)], REGION), {"search"}),
@@ -104,6 +110,10 @@ ASKS: dict[str, tuple[Ask, set[Scope]]] = {
     "GetFacets": (lambda c: c.get_facets(), {"search"}),
     "ListImages": (lambda c: anext(c.list_images()), {"search"}),
     "GetGallery": (lambda c: c.get_gallery(), {"search", "ingest", "admin"}),
+    "ListGalleries": (lambda c: c.list_galleries(), {"search", "ingest", "admin"}),
+    # This server has one gallery without a name.
+    "SetGalleryAlias": (lambda c: refused(c.set_gallery_alias("a", "b")), {"admin"}),
+    "DeleteGalleryAlias": (lambda c: refused(c.delete_gallery_alias("a")), {"admin"}),
     "UpsertImages": (lambda c: c.upsert_images([upload(0)]), {"ingest"}),
     "UpsertImage": (lambda c: c.upsert_image(upload(0)), {"ingest"}),
     "UpdateImages": (lambda c: c.update_images([ImageUpdate("nobody", camera="a")]), {"ingest"}),

@@ -47,6 +47,21 @@ class AddressType(click.ParamType[str]):
 
 
 def connection_options(command: Command) -> Command:
+    """--gallery, and those of server_options; the command gets them as `client`."""
+    return server_options(
+        click.option(
+            "--gallery",
+            "of_gallery",
+            default="",
+            envvar="PARTLENS_GALLERY",
+            metavar="NAME",
+            help="Gallery of the server, by name or alias (or set PARTLENS_GALLERY); by default the"
+            " server's default.",
+        )(command)
+    )
+
+
+def server_options(command: Command) -> Command:
     """--server, --deadline, --tls and credential files; the command gets them as `client`."""
 
     @click.option(
@@ -74,6 +89,7 @@ def connection_options(command: Command) -> Command:
         ca: Path | None,
         client_certificate: Path | None,
         client_key: Path | None,
+        of_gallery: str = "",
         **options: Any,
     ) -> Any:
         credentials = Credentials(
@@ -84,7 +100,7 @@ def connection_options(command: Command) -> Command:
             key=_content(client_key),
         )
         with clear_errors():
-            client = Client(server, deadline, credentials)
+            client = Client(server, deadline, credentials, of_gallery)
         return command(client=client, **options)
 
     for name, variable, help in reversed(_FILES):

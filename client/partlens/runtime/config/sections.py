@@ -24,6 +24,7 @@ from pydantic_settings import NoDecode
 from partlens.client import address as addresses
 from partlens.client.errors import AddressError
 from partlens.common.compute import Device, Precision
+from partlens.common.gallery_names import RULE, is_gallery_name
 from partlens.common.metadata import MAX_ATTRIBUTES
 from partlens.common.pictures import ImageLimits
 
@@ -92,6 +93,18 @@ WebAddress = Annotated[str, AfterValidator(_web_address)]
 """http:// or https:// address."""
 
 
+def _gallery_name(text: str) -> str:
+    if not is_gallery_name(text):
+        raise ValueError(f"must be a name: {RULE}")
+    return text
+
+
+OptionalFolder = Annotated[Path | None, BeforeValidator(lambda given: given or None)]
+"""A folder; an empty text is none, so that a flag can take back what a file sets."""
+GalleryName = Annotated[str, AfterValidator(_gallery_name)]
+"""Name of a gallery."""
+
+
 @dataclass(frozen=True)
 class Secret:
     """Marks a setting that is never shown, since any part of it may be a secret."""
@@ -107,13 +120,30 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+class GallerySettings(Section):
+    """One of several galleries."""
+
+    path: Path
+    """gallery folder"""
+    model: Path | None = None
+    """model folder; by default server.model"""
+
+
 class ServerSection(Section):
     """What to serve, and where."""
 
     model: Path | None = None
     """model folder; required"""
-    gallery: Path | None = None
-    """gallery folder; required"""
+    gallery: OptionalFolder = None
+    """gallery folder; required, unless galleries names some"""
+    galleries: dict[GalleryName, GallerySettings] = Field(default_factory=dict)
+    """several galleries by name, instead of gallery: a table with path and, unless it is the model
+    above, model; see several-galleries.md"""
+    default_gallery: GalleryName | None = None
+    """name that calls without a gallery mean; by default the first of galleries"""
+    aliases: Path | None = None
+    """file of the aliases of galleries; by default galleries.aliases.json, next to the default
+    gallery"""
     originals: Folders = ()
     """folders of the originals that GetPicture may read, as the images' uris name them"""
     listen: ListeningAddress = "127.0.0.1:50051"
@@ -308,7 +338,8 @@ class RedisSection(Section):
     key: Path | None = None
     """PEM file of its private key"""
     prefix: str = "partlens"
-    """prefix of every key, stream and channel name; use a different one for each gallery"""
+    """prefix of every key, stream and channel name; the same only for servers of the same
+    galleries"""
     query_seconds: Count = 3600
     """how long a query picture and its features are kept in Redis after their last use"""
     picture_bytes: Size = 8 * 2**20
@@ -338,6 +369,8 @@ class IngestSection(Section):
 
     server: ServerAddress = "127.0.0.1:50051"
     """HOST:PORT of the server"""
+    gallery: GalleryName | None = None
+    """name of the gallery to add pictures to; by default the server's default gallery"""
     token_file: Path | None = None
     """file that holds a token with scope ingest"""
     tls: bool = False
@@ -366,7 +399,11 @@ class StandingSection(Section):
     """Standing queries, and where to send matches besides WatchMatches."""
 
     folder: Path | None = None
-    """folder of the standing queries; by default GALLERY.standing, next to the gallery"""
+    """folder of the standing queries; by default GALLERY.standing, next to the gallery, and always
+    there for named galleries"""
+    keep_pictures: bool = False
+    """keep the pictures of standing queries on disk, so that these can be carried over to another
+    model (`partlens index reindex`); gallery images are found by their id"""
     queries: Count = 1000
     """most standing queries, counted over all callers"""
     webhook: SecretAddress | None = None

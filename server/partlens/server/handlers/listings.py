@@ -21,9 +21,12 @@ _TOKEN_BYTES = 4096
 
 
 def page(
-    request: pb.ListImagesRequest, engine: Engine, metrics: QueryMetrics
+    request: pb.ListImagesRequest, engine: Engine, metrics: QueryMetrics, gallery: str
 ) -> pb.ListImagesResponse:
     """A page of images, ordered by id: as many as fit in a response, at least one if there is one.
+
+    Args:
+        gallery: own name of the gallery.
 
     Raises:
         RequestError: a field is invalid, or the page token belongs to another listing.
@@ -48,10 +51,14 @@ def page(
         return pb.ListImagesResponse(
             images=images,
             thumbnails=[one or b"" for one in thumbnails[:count]],
-            next_page_token=page_tokens.list_token(images[-1].id, asked) if more else "",
+            next_page_token=_next(gallery, images[-1].id, asked) if more else "",
         )
 
     return engine.gallery.read(look)
+
+
+def _next(gallery: str, after: str, asked: str) -> str:
+    return page_tokens.of_gallery(gallery, page_tokens.list_token(after, asked))
 
 
 def facets(request: pb.GetFacetsRequest, engine: Engine) -> pb.GetFacetsResponse:

@@ -17,31 +17,34 @@ _SCORES = {
 }
 
 
-def standing_query(query: StandingQuery) -> pb.StandingQuery:
-    """A standing query, without its features."""
+def standing_query(query: StandingQuery, gallery: str) -> pb.StandingQuery:
+    """A standing query of a gallery, without its features."""
     message = pb.StandingQuery(
         id=query.id,
         name=query.name,
         threshold=query.threshold,
         score=_SCORES[query.score],
         filter=filter_message(query.where),
-        created_revision=query.created_revision,
+        created_revision=0 if query.waits else query.created_revision,
         paused=query.paused,
+        gallery=gallery,
     )
     message.created_at.FromDatetime(query.created_at)
     return message
 
 
-def match(encoder: Encoder, found: StandingMatch) -> pb.WatchMatchesResponse:
-    """A match with its map."""
+def match(encoder: Encoder, found: StandingMatch, gallery: str) -> pb.WatchMatchesResponse:
+    """A match in a gallery, with its map."""
     return pb.WatchMatchesResponse(
         revision=found.revision,
         standing_query_id=found.query.id,
         standing_query_name=found.query.name,
         hit=encoder.hit(Match(found.found), frozenset({"score"}), thumbnails=False),
+        gallery=gallery,
     )
 
 
-def match_json(encoder: Encoder, found: StandingMatch) -> str:
+def match_json(encoder: Encoder, found: StandingMatch, gallery: str) -> str:
     """The same in protobuf's JSON, for Redis and the webhook."""
-    return MessageToJson(match(encoder, found), preserving_proto_field_name=True, indent=None)
+    message = match(encoder, found, gallery)
+    return MessageToJson(message, preserving_proto_field_name=True, indent=None)

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file partlens/v1/gallery_service.proto.
  */
 export const file_partlens_v1_gallery_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFwYXJ0bGVucy92MS9nYWxsZXJ5X3NlcnZpY2UucHJvdG8SC3BhcnRsZW5zLnYxImoKE1Vwc2VydEltYWdlc1JlcXVlc3QSCgoCaWQYASABKAkSDAoEZGF0YRgCIAEoDBILCgN1cmkYAyABKAkSLAoIbWV0YWRhdGEYBCABKAsyGi5wYXJ0bGVucy52MS5JbWFnZU1ldGFkYXRhIp0BChRVcHNlcnRJbWFnZXNSZXNwb25zZRIKCgJpZBgBIAEoCRINCgVpbmRleBgCIAEoBBIxCgljb21taXR0ZWQYAyABKAsyHC5wYXJ0bGVucy52MS5VcHNlcnRDb21taXR0ZWRIABItCgdyZWZ1c2VkGAQgASgLMhoucGFydGxlbnMudjEuVXBzZXJ0UmVmdXNlZEgAQggKBnJlc3VsdCJbCg9VcHNlcnRDb21taXR0ZWQSFwoPZ2FsbGVyeV92ZXJzaW9uGAEgASgEEg0KBXdpZHRoGAIgASgNEg4KBmhlaWdodBgDIAEoDRIQCghyZXBsYWNlZBgEIAEoCCIwCg1VcHNlcnRSZWZ1c2VkEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJImkKElVwc2VydEltYWdlUmVxdWVzdBIKCgJpZBgBIAEoCRIMCgRkYXRhGAIgASgMEgsKA3VyaRgDIAEoCRIsCghtZXRhZGF0YRgEIAEoCzIaLnBhcnRsZW5zLnYxLkltYWdlTWV0YWRhdGEiRgoTVXBzZXJ0SW1hZ2VSZXNwb25zZRIvCgljb21taXR0ZWQYASABKAsyHC5wYXJ0bGVucy52MS5VcHNlcnRDb21taXR0ZWQiQAoTVXBkYXRlSW1hZ2VzUmVxdWVzdBIpCgd1cGRhdGVzGAEgAygLMhgucGFydGxlbnMudjEuSW1hZ2VVcGRhdGUi0QIKC0ltYWdlVXBkYXRlEgoKAmlkGAEgASgJEiwKCG1ldGFkYXRhGAIgASgLMhoucGFydGxlbnMudjEuSW1hZ2VNZXRhZGF0YRILCgN1cmkYAyABKAkSLwoLdXBkYXRlX21hc2sYBCABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEkMKDnNldF9hdHRyaWJ1dGVzGAUgAygLMisucGFydGxlbnMudjEuSW1hZ2VVcGRhdGUuU2V0QXR0cmlidXRlc0VudHJ5EhkKEXJlbW92ZV9hdHRyaWJ1dGVzGAYgAygJEh4KEWV4cGVjdGVkX3JldmlzaW9uGAcgASgESACIAQEaNAoSU2V0QXR0cmlidXRlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCFAoSX2V4cGVjdGVkX3JldmlzaW9uInsKFFVwZGF0ZUltYWdlc1Jlc3BvbnNlEhcKD2dhbGxlcnlfdmVyc2lvbhgBIAEoBBIPCgd1cGRhdGVkGAIgASgNEhEKCXVuY2hhbmdlZBgDIAEoDRITCgt1bmtub3duX2lkcxgEIAMoCRIRCglzdGFsZV9pZHMYBSADKAkiHQoPR2V0SW1hZ2VSZXF1ZXN0EgoKAmlkGAEgASgJIk8KEEdldEltYWdlUmVzcG9uc2USKAoFaW1hZ2UYASABKAsyGS5wYXJ0bGVucy52MS5HYWxsZXJ5SW1hZ2USEQoJdGh1bWJuYWlsGAIgASgMIk0KEUdldFBpY3R1cmVSZXF1ZXN0EiYKBWltYWdlGAEgASgLMhcucGFydGxlbnMudjEuUXVlcnlJbWFnZRIQCghtYXhfc2lkZRgCIAEoDSJOChJHZXRQaWN0dXJlUmVzcG9uc2USDAoEZGF0YRgBIAEoDBISCgptZWRpYV90eXBlGAIgASgJEhYKDmZyb21fdGh1bWJuYWlsGAMgASgIInsKEUxpc3RJbWFnZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJEiMKBmZpbHRlchgDIAEoCzITLnBhcnRsZW5zLnYxLkZpbHRlchIaChJpbmNsdWRlX3RodW1ibmFpbHMYBCABKAgibAoSTGlzdEltYWdlc1Jlc3BvbnNlEikKBmltYWdlcxgBIAMoCzIZLnBhcnRsZW5zLnYxLkdhbGxlcnlJbWFnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKdGh1bWJuYWlscxgDIAMoDCJHChBHZXRGYWNldHNSZXF1ZXN0EiMKBmZpbHRlchgBIAEoCzITLnBhcnRsZW5zLnYxLkZpbHRlchIOCgZ2YWx1ZXMYAiABKA0ilAIKEUdldEZhY2V0c1Jlc3BvbnNlEg4KBmltYWdlcxgBIAEoBBIjCgdjYW1lcmFzGAIgASgLMhIucGFydGxlbnMudjEuRmFjZXQSIgoGdHJhY2tzGAMgASgLMhIucGFydGxlbnMudjEuRmFjZXQSJgoKYXR0cmlidXRlcxgEIAMoCzISLnBhcnRsZW5zLnYxLkZhY2V0EjIKDmNhcHR1cmVkX2ZpcnN0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg1jYXB0dXJlZF9sYXN0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9nYWxsZXJ5X3ZlcnNpb24YByABKAQiYQoFRmFjZXQSDAoEbmFtZRgBIAEoCRInCgZ2YWx1ZXMYAiADKAsyFy5wYXJ0bGVucy52MS5GYWNldFZhbHVlEhAKCGRpc3RpbmN0GAMgASgEEg8KB3Vua25vd24YBCABKAQiKwoKRmFjZXRWYWx1ZRINCgV2YWx1ZRgBIAEoCRIOCgZpbWFnZXMYAiABKAQiIgoTRGVsZXRlSW1hZ2VzUmVxdWVzdBILCgNpZHMYASADKAkiJwoURGVsZXRlSW1hZ2VzUmVzcG9uc2USDwoHZGVsZXRlZBgBIAEoDSITChFHZXRHYWxsZXJ5UmVxdWVzdCLjAQoSR2V0R2FsbGVyeVJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAQSDgoGaW1hZ2VzGAIgASgEEiEKBW1vZGVsGAMgASgLMhIucGFydGxlbnMudjEuTW9kZWwSIwoGbGltaXRzGAQgASgLMhMucGFydGxlbnMudjEuTGltaXRzEiMKBmNhbGxlchgFIAEoCzITLnBhcnRsZW5zLnYxLkNhbGxlchIWCg5zZXJ2ZXJfdmVyc2lvbhgGIAEoCRInCghpbmRleGluZxgHIAEoCzIVLnBhcnRsZW5zLnYxLkluZGV4aW5nIjcKBkNhbGxlchIMCgRuYW1lGAEgASgJEg4KBnNjb3BlcxgCIAMoCRIPCgdjYW1lcmFzGAMgAygJIlsKCEluZGV4aW5nEgwKBGRvbmUYASABKAQSDQoFdG90YWwYAiABKAQSDwoHc2tpcHBlZBgDIAEoBBIQCghmaW5pc2hlZBgEIAEoCBIPCgdwcm9ibGVtGAUgASgJIqUBCgVNb2RlbBIMCgRuYW1lGAEgASgJEg4KBmRpZ2VzdBgCIAEoCRITCgtpbnB1dF93aWR0aBgDIAEoDRIUCgxpbnB1dF9oZWlnaHQYBCABKA0SDAoEcm93cxgFIAEoDRIMCgRjb2xzGAYgASgNEhIKCmRpbWVuc2lvbnMYByABKA0SDwoHbGljZW5jZRgIIAEoCRISCgpiaWFzX3NoYXJlGAkgASgBIqwBCgZMaW1pdHMSFQoNcmVxdWVzdF9ieXRlcxgBIAEoBBIUCgxpbWFnZV9waXhlbHMYAiABKAQSFAoMcXVlcnlfaW1hZ2VzGAMgASgNEg8KB3JlZ2lvbnMYBCABKA0SGAoQc2VhcmNoX3BhZ2Vfc2l6ZRgFIAEoDRIWCg5saXN0X3BhZ2Vfc2l6ZRgGIAEoDRINCgVtYXJrcxgHIAEoDRINCgVwYWlycxgIIAEoDTLnBQoOR2FsbGVyeVNlcnZpY2USVwoMVXBzZXJ0SW1hZ2VzEiAucGFydGxlbnMudjEuVXBzZXJ0SW1hZ2VzUmVxdWVzdBohLnBhcnRsZW5zLnYxLlVwc2VydEltYWdlc1Jlc3BvbnNlKAEwARJQCgtVcHNlcnRJbWFnZRIfLnBhcnRsZW5zLnYxLlVwc2VydEltYWdlUmVxdWVzdBogLnBhcnRsZW5zLnYxLlVwc2VydEltYWdlUmVzcG9uc2USUwoMVXBkYXRlSW1hZ2VzEiAucGFydGxlbnMudjEuVXBkYXRlSW1hZ2VzUmVxdWVzdBohLnBhcnRsZW5zLnYxLlVwZGF0ZUltYWdlc1Jlc3BvbnNlEkcKCEdldEltYWdlEhwucGFydGxlbnMudjEuR2V0SW1hZ2VSZXF1ZXN0Gh0ucGFydGxlbnMudjEuR2V0SW1hZ2VSZXNwb25zZRJNCgpHZXRQaWN0dXJlEh4ucGFydGxlbnMudjEuR2V0UGljdHVyZVJlcXVlc3QaHy5wYXJ0bGVucy52MS5HZXRQaWN0dXJlUmVzcG9uc2USTQoKTGlzdEltYWdlcxIeLnBhcnRsZW5zLnYxLkxpc3RJbWFnZXNSZXF1ZXN0Gh8ucGFydGxlbnMudjEuTGlzdEltYWdlc1Jlc3BvbnNlEkoKCUdldEZhY2V0cxIdLnBhcnRsZW5zLnYxLkdldEZhY2V0c1JlcXVlc3QaHi5wYXJ0bGVucy52MS5HZXRGYWNldHNSZXNwb25zZRJTCgxEZWxldGVJbWFnZXMSIC5wYXJ0bGVucy52MS5EZWxldGVJbWFnZXNSZXF1ZXN0GiEucGFydGxlbnMudjEuRGVsZXRlSW1hZ2VzUmVzcG9uc2USTQoKR2V0R2FsbGVyeRIeLnBhcnRsZW5zLnYxLkdldEdhbGxlcnlSZXF1ZXN0Gh8ucGFydGxlbnMudjEuR2V0R2FsbGVyeVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_partlens_v1_image]);
+  fileDesc("CiFwYXJ0bGVucy92MS9nYWxsZXJ5X3NlcnZpY2UucHJvdG8SC3BhcnRsZW5zLnYxInsKE1Vwc2VydEltYWdlc1JlcXVlc3QSCgoCaWQYASABKAkSDAoEZGF0YRgCIAEoDBILCgN1cmkYAyABKAkSLAoIbWV0YWRhdGEYBCABKAsyGi5wYXJ0bGVucy52MS5JbWFnZU1ldGFkYXRhEg8KB2dhbGxlcnkYBSABKAkinQEKFFVwc2VydEltYWdlc1Jlc3BvbnNlEgoKAmlkGAEgASgJEg0KBWluZGV4GAIgASgEEjEKCWNvbW1pdHRlZBgDIAEoCzIcLnBhcnRsZW5zLnYxLlVwc2VydENvbW1pdHRlZEgAEi0KB3JlZnVzZWQYBCABKAsyGi5wYXJ0bGVucy52MS5VcHNlcnRSZWZ1c2VkSABCCAoGcmVzdWx0ImwKD1Vwc2VydENvbW1pdHRlZBIXCg9nYWxsZXJ5X3ZlcnNpb24YASABKAQSDQoFd2lkdGgYAiABKA0SDgoGaGVpZ2h0GAMgASgNEhAKCHJlcGxhY2VkGAQgASgIEg8KB2dhbGxlcnkYBSABKAkiMAoNVXBzZXJ0UmVmdXNlZBIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCSJ6ChJVcHNlcnRJbWFnZVJlcXVlc3QSCgoCaWQYASABKAkSDAoEZGF0YRgCIAEoDBILCgN1cmkYAyABKAkSLAoIbWV0YWRhdGEYBCABKAsyGi5wYXJ0bGVucy52MS5JbWFnZU1ldGFkYXRhEg8KB2dhbGxlcnkYBSABKAkiRgoTVXBzZXJ0SW1hZ2VSZXNwb25zZRIvCgljb21taXR0ZWQYASABKAsyHC5wYXJ0bGVucy52MS5VcHNlcnRDb21taXR0ZWQiUQoTVXBkYXRlSW1hZ2VzUmVxdWVzdBIpCgd1cGRhdGVzGAEgAygLMhgucGFydGxlbnMudjEuSW1hZ2VVcGRhdGUSDwoHZ2FsbGVyeRgCIAEoCSLRAgoLSW1hZ2VVcGRhdGUSCgoCaWQYASABKAkSLAoIbWV0YWRhdGEYAiABKAsyGi5wYXJ0bGVucy52MS5JbWFnZU1ldGFkYXRhEgsKA3VyaRgDIAEoCRIvCgt1cGRhdGVfbWFzaxgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSQwoOc2V0X2F0dHJpYnV0ZXMYBSADKAsyKy5wYXJ0bGVucy52MS5JbWFnZVVwZGF0ZS5TZXRBdHRyaWJ1dGVzRW50cnkSGQoRcmVtb3ZlX2F0dHJpYnV0ZXMYBiADKAkSHgoRZXhwZWN0ZWRfcmV2aXNpb24YByABKARIAIgBARo0ChJTZXRBdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIUChJfZXhwZWN0ZWRfcmV2aXNpb24iewoUVXBkYXRlSW1hZ2VzUmVzcG9uc2USFwoPZ2FsbGVyeV92ZXJzaW9uGAEgASgEEg8KB3VwZGF0ZWQYAiABKA0SEQoJdW5jaGFuZ2VkGAMgASgNEhMKC3Vua25vd25faWRzGAQgAygJEhEKCXN0YWxlX2lkcxgFIAMoCSIuCg9HZXRJbWFnZVJlcXVlc3QSCgoCaWQYASABKAkSDwoHZ2FsbGVyeRgCIAEoCSJPChBHZXRJbWFnZVJlc3BvbnNlEigKBWltYWdlGAEgASgLMhkucGFydGxlbnMudjEuR2FsbGVyeUltYWdlEhEKCXRodW1ibmFpbBgCIAEoDCJeChFHZXRQaWN0dXJlUmVxdWVzdBImCgVpbWFnZRgBIAEoCzIXLnBhcnRsZW5zLnYxLlF1ZXJ5SW1hZ2USEAoIbWF4X3NpZGUYAiABKA0SDwoHZ2FsbGVyeRgDIAEoCSJOChJHZXRQaWN0dXJlUmVzcG9uc2USDAoEZGF0YRgBIAEoDBISCgptZWRpYV90eXBlGAIgASgJEhYKDmZyb21fdGh1bWJuYWlsGAMgASgIIowBChFMaXN0SW1hZ2VzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCRIjCgZmaWx0ZXIYAyABKAsyEy5wYXJ0bGVucy52MS5GaWx0ZXISGgoSaW5jbHVkZV90aHVtYm5haWxzGAQgASgIEg8KB2dhbGxlcnkYBSABKAkibAoSTGlzdEltYWdlc1Jlc3BvbnNlEikKBmltYWdlcxgBIAMoCzIZLnBhcnRsZW5zLnYxLkdhbGxlcnlJbWFnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKdGh1bWJuYWlscxgDIAMoDCJYChBHZXRGYWNldHNSZXF1ZXN0EiMKBmZpbHRlchgBIAEoCzITLnBhcnRsZW5zLnYxLkZpbHRlchIOCgZ2YWx1ZXMYAiABKA0SDwoHZ2FsbGVyeRgDIAEoCSKUAgoRR2V0RmFjZXRzUmVzcG9uc2USDgoGaW1hZ2VzGAEgASgEEiMKB2NhbWVyYXMYAiABKAsyEi5wYXJ0bGVucy52MS5GYWNldBIiCgZ0cmFja3MYAyABKAsyEi5wYXJ0bGVucy52MS5GYWNldBImCgphdHRyaWJ1dGVzGAQgAygLMhIucGFydGxlbnMudjEuRmFjZXQSMgoOY2FwdHVyZWRfZmlyc3QYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWNhcHR1cmVkX2xhc3QYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD2dhbGxlcnlfdmVyc2lvbhgHIAEoBCJhCgVGYWNldBIMCgRuYW1lGAEgASgJEicKBnZhbHVlcxgCIAMoCzIXLnBhcnRsZW5zLnYxLkZhY2V0VmFsdWUSEAoIZGlzdGluY3QYAyABKAQSDwoHdW5rbm93bhgEIAEoBCIrCgpGYWNldFZhbHVlEg0KBXZhbHVlGAEgASgJEg4KBmltYWdlcxgCIAEoBCIzChNEZWxldGVJbWFnZXNSZXF1ZXN0EgsKA2lkcxgBIAMoCRIPCgdnYWxsZXJ5GAIgASgJIicKFERlbGV0ZUltYWdlc1Jlc3BvbnNlEg8KB2RlbGV0ZWQYASABKA0iJAoRR2V0R2FsbGVyeVJlcXVlc3QSDwoHZ2FsbGVyeRgBIAEoCSL0AQoSR2V0R2FsbGVyeVJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAQSDgoGaW1hZ2VzGAIgASgEEiEKBW1vZGVsGAMgASgLMhIucGFydGxlbnMudjEuTW9kZWwSIwoGbGltaXRzGAQgASgLMhMucGFydGxlbnMudjEuTGltaXRzEiMKBmNhbGxlchgFIAEoCzITLnBhcnRsZW5zLnYxLkNhbGxlchIWCg5zZXJ2ZXJfdmVyc2lvbhgGIAEoCRInCghpbmRleGluZxgHIAEoCzIVLnBhcnRsZW5zLnYxLkluZGV4aW5nEg8KB2dhbGxlcnkYCCABKAkiSgoGQ2FsbGVyEgwKBG5hbWUYASABKAkSDgoGc2NvcGVzGAIgAygJEg8KB2NhbWVyYXMYAyADKAkSEQoJZ2FsbGVyaWVzGAQgAygJIlsKCEluZGV4aW5nEgwKBGRvbmUYASABKAQSDQoFdG90YWwYAiABKAQSDwoHc2tpcHBlZBgDIAEoBBIQCghmaW5pc2hlZBgEIAEoCBIPCgdwcm9ibGVtGAUgASgJIqUBCgVNb2RlbBIMCgRuYW1lGAEgASgJEg4KBmRpZ2VzdBgCIAEoCRITCgtpbnB1dF93aWR0aBgDIAEoDRIUCgxpbnB1dF9oZWlnaHQYBCABKA0SDAoEcm93cxgFIAEoDRIMCgRjb2xzGAYgASgNEhIKCmRpbWVuc2lvbnMYByABKA0SDwoHbGljZW5jZRgIIAEoCRISCgpiaWFzX3NoYXJlGAkgASgBIqwBCgZMaW1pdHMSFQoNcmVxdWVzdF9ieXRlcxgBIAEoBBIUCgxpbWFnZV9waXhlbHMYAiABKAQSFAoMcXVlcnlfaW1hZ2VzGAMgASgNEg8KB3JlZ2lvbnMYBCABKA0SGAoQc2VhcmNoX3BhZ2Vfc2l6ZRgFIAEoDRIWCg5saXN0X3BhZ2Vfc2l6ZRgGIAEoDRINCgVtYXJrcxgHIAEoDRINCgVwYWlycxgIIAEoDSIWChRMaXN0R2FsbGVyaWVzUmVxdWVzdCJEChVMaXN0R2FsbGVyaWVzUmVzcG9uc2USKwoJZ2FsbGVyaWVzGAEgAygLMhgucGFydGxlbnMudjEuR2FsbGVyeU5hbWUirwEKC0dhbGxlcnlOYW1lEgwKBG5hbWUYASABKAkSDwoHZ2FsbGVyeRgCIAEoCRIPCgdkZWZhdWx0GAMgASgIEg8KB3ZlcnNpb24YBCABKAQSDgoGaW1hZ2VzGAUgASgEEiEKBW1vZGVsGAYgASgLMhIucGFydGxlbnMudjEuTW9kZWwSLAoIbW92ZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjgKFlNldEdhbGxlcnlBbGlhc1JlcXVlc3QSDQoFYWxpYXMYASABKAkSDwoHZ2FsbGVyeRgCIAEoCSJXChdTZXRHYWxsZXJ5QWxpYXNSZXNwb25zZRIOCgZiZWZvcmUYASABKAkSLAoEbGVmdBgCIAMoCzIeLnBhcnRsZW5zLnYxLlN0YW5kaW5nUXVlcnlMZWZ0Ii0KEVN0YW5kaW5nUXVlcnlMZWZ0EgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkiKgoZRGVsZXRlR2FsbGVyeUFsaWFzUmVxdWVzdBINCgVhbGlhcxgBIAEoCSIcChpEZWxldGVHYWxsZXJ5QWxpYXNSZXNwb25zZTKECAoOR2FsbGVyeVNlcnZpY2USVwoMVXBzZXJ0SW1hZ2VzEiAucGFydGxlbnMudjEuVXBzZXJ0SW1hZ2VzUmVxdWVzdBohLnBhcnRsZW5zLnYxLlVwc2VydEltYWdlc1Jlc3BvbnNlKAEwARJQCgtVcHNlcnRJbWFnZRIfLnBhcnRsZW5zLnYxLlVwc2VydEltYWdlUmVxdWVzdBogLnBhcnRsZW5zLnYxLlVwc2VydEltYWdlUmVzcG9uc2USUwoMVXBkYXRlSW1hZ2VzEiAucGFydGxlbnMudjEuVXBkYXRlSW1hZ2VzUmVxdWVzdBohLnBhcnRsZW5zLnYxLlVwZGF0ZUltYWdlc1Jlc3BvbnNlEkcKCEdldEltYWdlEhwucGFydGxlbnMudjEuR2V0SW1hZ2VSZXF1ZXN0Gh0ucGFydGxlbnMudjEuR2V0SW1hZ2VSZXNwb25zZRJNCgpHZXRQaWN0dXJlEh4ucGFydGxlbnMudjEuR2V0UGljdHVyZVJlcXVlc3QaHy5wYXJ0bGVucy52MS5HZXRQaWN0dXJlUmVzcG9uc2USTQoKTGlzdEltYWdlcxIeLnBhcnRsZW5zLnYxLkxpc3RJbWFnZXNSZXF1ZXN0Gh8ucGFydGxlbnMudjEuTGlzdEltYWdlc1Jlc3BvbnNlEkoKCUdldEZhY2V0cxIdLnBhcnRsZW5zLnYxLkdldEZhY2V0c1JlcXVlc3QaHi5wYXJ0bGVucy52MS5HZXRGYWNldHNSZXNwb25zZRJTCgxEZWxldGVJbWFnZXMSIC5wYXJ0bGVucy52MS5EZWxldGVJbWFnZXNSZXF1ZXN0GiEucGFydGxlbnMudjEuRGVsZXRlSW1hZ2VzUmVzcG9uc2USTQoKR2V0R2FsbGVyeRIeLnBhcnRsZW5zLnYxLkdldEdhbGxlcnlSZXF1ZXN0Gh8ucGFydGxlbnMudjEuR2V0R2FsbGVyeVJlc3BvbnNlElYKDUxpc3RHYWxsZXJpZXMSIS5wYXJ0bGVucy52MS5MaXN0R2FsbGVyaWVzUmVxdWVzdBoiLnBhcnRsZW5zLnYxLkxpc3RHYWxsZXJpZXNSZXNwb25zZRJcCg9TZXRHYWxsZXJ5QWxpYXMSIy5wYXJ0bGVucy52MS5TZXRHYWxsZXJ5QWxpYXNSZXF1ZXN0GiQucGFydGxlbnMudjEuU2V0R2FsbGVyeUFsaWFzUmVzcG9uc2USZQoSRGVsZXRlR2FsbGVyeUFsaWFzEiYucGFydGxlbnMudjEuRGVsZXRlR2FsbGVyeUFsaWFzUmVxdWVzdBonLnBhcnRsZW5zLnYxLkRlbGV0ZUdhbGxlcnlBbGlhc1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_partlens_v1_image]);
 
 /**
  * @generated from message partlens.v1.UpsertImagesRequest
@@ -43,6 +43,13 @@ export type UpsertImagesRequest = Message<"partlens.v1.UpsertImagesRequest"> & {
    * @generated from field: partlens.v1.ImageMetadata metadata = 4;
    */
   metadata?: ImageMetadata | undefined;
+
+  /**
+   * Name of the gallery, the same in every message of the stream; empty means that of the first message, or the default one.
+   *
+   * @generated from field: string gallery = 5;
+   */
+  gallery: string;
 };
 
 /**
@@ -124,6 +131,13 @@ export type UpsertCommitted = Message<"partlens.v1.UpsertCommitted"> & {
    * @generated from field: bool replaced = 4;
    */
   replaced: boolean;
+
+  /**
+   * The gallery that has it, by its own name where the request gives an alias.
+   *
+   * @generated from field: string gallery = 5;
+   */
+  gallery: string;
 };
 
 /**
@@ -186,6 +200,13 @@ export type UpsertImageRequest = Message<"partlens.v1.UpsertImageRequest"> & {
    * @generated from field: partlens.v1.ImageMetadata metadata = 4;
    */
   metadata?: ImageMetadata | undefined;
+
+  /**
+   * Name of the gallery; empty means the default one. See ListGalleries.
+   *
+   * @generated from field: string gallery = 5;
+   */
+  gallery: string;
 };
 
 /**
@@ -222,6 +243,13 @@ export type UpdateImagesRequest = Message<"partlens.v1.UpdateImagesRequest"> & {
    * @generated from field: repeated partlens.v1.ImageUpdate updates = 1;
    */
   updates: ImageUpdate[];
+
+  /**
+   * Name of the gallery; empty means the default one. See ListGalleries.
+   *
+   * @generated from field: string gallery = 2;
+   */
+  gallery: string;
 };
 
 /**
@@ -346,6 +374,13 @@ export type GetImageRequest = Message<"partlens.v1.GetImageRequest"> & {
    * @generated from field: string id = 1;
    */
   id: string;
+
+  /**
+   * Name of the gallery; empty means the default one. See ListGalleries.
+   *
+   * @generated from field: string gallery = 2;
+   */
+  gallery: string;
 };
 
 /**
@@ -397,6 +432,13 @@ export type GetPictureRequest = Message<"partlens.v1.GetPictureRequest"> & {
    * @generated from field: uint32 max_side = 2;
    */
   maxSide: number;
+
+  /**
+   * Name of the gallery; empty means the default one. See ListGalleries.
+   *
+   * @generated from field: string gallery = 3;
+   */
+  gallery: string;
 };
 
 /**
@@ -468,6 +510,13 @@ export type ListImagesRequest = Message<"partlens.v1.ListImagesRequest"> & {
    * @generated from field: bool include_thumbnails = 4;
    */
   includeThumbnails: boolean;
+
+  /**
+   * Name of the gallery; empty means the default one. See ListGalleries.
+   *
+   * @generated from field: string gallery = 5;
+   */
+  gallery: string;
 };
 
 /**
@@ -527,6 +576,13 @@ export type GetFacetsRequest = Message<"partlens.v1.GetFacetsRequest"> & {
    * @generated from field: uint32 values = 2;
    */
   values: number;
+
+  /**
+   * Name of the gallery; empty means the default one. See ListGalleries.
+   *
+   * @generated from field: string gallery = 3;
+   */
+  gallery: string;
 };
 
 /**
@@ -667,6 +723,13 @@ export type DeleteImagesRequest = Message<"partlens.v1.DeleteImagesRequest"> & {
    * @generated from field: repeated string ids = 1;
    */
   ids: string[];
+
+  /**
+   * Name of the gallery; empty means the default one. See ListGalleries.
+   *
+   * @generated from field: string gallery = 2;
+   */
+  gallery: string;
 };
 
 /**
@@ -699,6 +762,12 @@ export const DeleteImagesResponseSchema: GenMessage<DeleteImagesResponse> = /*@_
  * @generated from message partlens.v1.GetGalleryRequest
  */
 export type GetGalleryRequest = Message<"partlens.v1.GetGalleryRequest"> & {
+  /**
+   * Name of the gallery; empty means the default one. See ListGalleries.
+   *
+   * @generated from field: string gallery = 1;
+   */
+  gallery: string;
 };
 
 /**
@@ -752,6 +821,13 @@ export type GetGalleryResponse = Message<"partlens.v1.GetGalleryResponse"> & {
    * @generated from field: partlens.v1.Indexing indexing = 7;
    */
   indexing?: Indexing | undefined;
+
+  /**
+   * The gallery that answered, by its own name where the request gives an alias.
+   *
+   * @generated from field: string gallery = 8;
+   */
+  gallery: string;
 };
 
 /**
@@ -787,6 +863,13 @@ export type Caller = Message<"partlens.v1.Caller"> & {
    * @generated from field: repeated string cameras = 3;
    */
   cameras: string[];
+
+  /**
+   * If not empty, the only names of galleries that the caller may give.
+   *
+   * @generated from field: repeated string galleries = 4;
+   */
+  galleries: string[];
 };
 
 /**
@@ -972,6 +1055,201 @@ export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
   messageDesc(file_partlens_v1_gallery_service, 26);
 
 /**
+ * @generated from message partlens.v1.ListGalleriesRequest
+ */
+export type ListGalleriesRequest = Message<"partlens.v1.ListGalleriesRequest"> & {
+};
+
+/**
+ * Describes the message partlens.v1.ListGalleriesRequest.
+ * Use `create(ListGalleriesRequestSchema)` to create a new message.
+ */
+export const ListGalleriesRequestSchema: GenMessage<ListGalleriesRequest> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_gallery_service, 27);
+
+/**
+ * @generated from message partlens.v1.ListGalleriesResponse
+ */
+export type ListGalleriesResponse = Message<"partlens.v1.ListGalleriesResponse"> & {
+  /**
+   * Ordered by name; each name once.
+   *
+   * @generated from field: repeated partlens.v1.GalleryName galleries = 1;
+   */
+  galleries: GalleryName[];
+};
+
+/**
+ * Describes the message partlens.v1.ListGalleriesResponse.
+ * Use `create(ListGalleriesResponseSchema)` to create a new message.
+ */
+export const ListGalleriesResponseSchema: GenMessage<ListGalleriesResponse> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_gallery_service, 28);
+
+/**
+ * A name that calls may give as `gallery`.
+ *
+ * @generated from message partlens.v1.GalleryName
+ */
+export type GalleryName = Message<"partlens.v1.GalleryName"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The gallery that it leads to: another name if it is an alias.
+   *
+   * @generated from field: string gallery = 2;
+   */
+  gallery: string;
+
+  /**
+   * Whether calls without a gallery use it.
+   *
+   * @generated from field: bool default = 3;
+   */
+  default: boolean;
+
+  /**
+   * @generated from field: uint64 version = 4;
+   */
+  version: bigint;
+
+  /**
+   * Number of images that the caller may see.
+   *
+   * @generated from field: uint64 images = 5;
+   */
+  images: bigint;
+
+  /**
+   * @generated from field: partlens.v1.Model model = 6;
+   */
+  model?: Model | undefined;
+
+  /**
+   * When the alias moved; unset if the name is not an alias.
+   *
+   * @generated from field: google.protobuf.Timestamp moved_at = 7;
+   */
+  movedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message partlens.v1.GalleryName.
+ * Use `create(GalleryNameSchema)` to create a new message.
+ */
+export const GalleryNameSchema: GenMessage<GalleryName> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_gallery_service, 29);
+
+/**
+ * @generated from message partlens.v1.SetGalleryAliasRequest
+ */
+export type SetGalleryAliasRequest = Message<"partlens.v1.SetGalleryAliasRequest"> & {
+  /**
+   * Lower-case letters, digits, _ and -.
+   *
+   * @generated from field: string alias = 1;
+   */
+  alias: string;
+
+  /**
+   * Own name of a gallery, not an alias. It may be that of the alias itself, which then leads to its own gallery again.
+   *
+   * @generated from field: string gallery = 2;
+   */
+  gallery: string;
+};
+
+/**
+ * Describes the message partlens.v1.SetGalleryAliasRequest.
+ * Use `create(SetGalleryAliasRequestSchema)` to create a new message.
+ */
+export const SetGalleryAliasRequestSchema: GenMessage<SetGalleryAliasRequest> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_gallery_service, 30);
+
+/**
+ * @generated from message partlens.v1.SetGalleryAliasResponse
+ */
+export type SetGalleryAliasResponse = Message<"partlens.v1.SetGalleryAliasResponse"> & {
+  /**
+   * The gallery that the name led to before; empty if it led to none.
+   *
+   * @generated from field: string before = 1;
+   */
+  before: string;
+
+  /**
+   * Standing queries of that gallery that the new one does not have, so new images are no longer scored against them.
+   *
+   * @generated from field: repeated partlens.v1.StandingQueryLeft left = 2;
+   */
+  left: StandingQueryLeft[];
+};
+
+/**
+ * Describes the message partlens.v1.SetGalleryAliasResponse.
+ * Use `create(SetGalleryAliasResponseSchema)` to create a new message.
+ */
+export const SetGalleryAliasResponseSchema: GenMessage<SetGalleryAliasResponse> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_gallery_service, 31);
+
+/**
+ * A standing query that an alias left behind.
+ *
+ * @generated from message partlens.v1.StandingQueryLeft
+ */
+export type StandingQueryLeft = Message<"partlens.v1.StandingQueryLeft"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message partlens.v1.StandingQueryLeft.
+ * Use `create(StandingQueryLeftSchema)` to create a new message.
+ */
+export const StandingQueryLeftSchema: GenMessage<StandingQueryLeft> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_gallery_service, 32);
+
+/**
+ * @generated from message partlens.v1.DeleteGalleryAliasRequest
+ */
+export type DeleteGalleryAliasRequest = Message<"partlens.v1.DeleteGalleryAliasRequest"> & {
+  /**
+   * @generated from field: string alias = 1;
+   */
+  alias: string;
+};
+
+/**
+ * Describes the message partlens.v1.DeleteGalleryAliasRequest.
+ * Use `create(DeleteGalleryAliasRequestSchema)` to create a new message.
+ */
+export const DeleteGalleryAliasRequestSchema: GenMessage<DeleteGalleryAliasRequest> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_gallery_service, 33);
+
+/**
+ * @generated from message partlens.v1.DeleteGalleryAliasResponse
+ */
+export type DeleteGalleryAliasResponse = Message<"partlens.v1.DeleteGalleryAliasResponse"> & {
+};
+
+/**
+ * Describes the message partlens.v1.DeleteGalleryAliasResponse.
+ * Use `create(DeleteGalleryAliasResponseSchema)` to create a new message.
+ */
+export const DeleteGalleryAliasResponseSchema: GenMessage<DeleteGalleryAliasResponse> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_gallery_service, 34);
+
+/**
  * The images that searches look through.
  *
  * @generated from service partlens.v1.GalleryService
@@ -1065,6 +1343,37 @@ export const GalleryService: GenService<{
     methodKind: "unary";
     input: typeof GetGalleryRequestSchema;
     output: typeof GetGalleryResponseSchema;
+  },
+  /**
+   * Returns the galleries that the caller may use, and their aliases.
+   *
+   * @generated from rpc partlens.v1.GalleryService.ListGalleries
+   */
+  listGalleries: {
+    methodKind: "unary";
+    input: typeof ListGalleriesRequestSchema;
+    output: typeof ListGalleriesResponseSchema;
+  },
+  /**
+   * Makes a name lead to a gallery, from the next call on. Calls in progress keep the gallery that they began with. The name may be
+   * that of another gallery, which the alias then hides.
+   *
+   * @generated from rpc partlens.v1.GalleryService.SetGalleryAlias
+   */
+  setGalleryAlias: {
+    methodKind: "unary";
+    input: typeof SetGalleryAliasRequestSchema;
+    output: typeof SetGalleryAliasResponseSchema;
+  },
+  /**
+   * Removes an alias; a gallery with the same name is no longer hidden.
+   *
+   * @generated from rpc partlens.v1.GalleryService.DeleteGalleryAlias
+   */
+  deleteGalleryAlias: {
+    methodKind: "unary";
+    input: typeof DeleteGalleryAliasRequestSchema;
+    output: typeof DeleteGalleryAliasResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_partlens_v1_gallery_service, 0);
