@@ -10,6 +10,7 @@ import click
 
 from partlens.common.compute import Compute
 from partlens.common.durable import write_atomically
+from partlens.common.leaving import leave
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel
 from partlens.indexer.errors import IndexerError
@@ -79,6 +80,7 @@ def serve(
         asyncio.run(_run(server, settings))
     except (ProgramError, ExplainerError, IndexerError) as error:
         raise click.ClickException(str(error)) from error
+    leave(0)  # it may have been stopped while it was loading
 
 
 def _required(settings: Settings) -> tuple[Path, Path]:
