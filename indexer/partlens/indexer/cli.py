@@ -1,7 +1,6 @@
 """`partlens index`: create, fill and inspect galleries."""
 
 import json
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from partlens.common.compute import Compute
+from partlens.common.leaving import leave
 from partlens.common.storage import Storage
 from partlens.common.tables import progress_bar
 from partlens.common.terminal import say
@@ -279,11 +279,7 @@ def told_when_stopped() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         say("stopped; run the command again to resume", err=True)
-        # The gallery is closed. A thread may still read or decode, and an ordinary exit may abort
-        # because it unloads libraries that the thread is using.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(128 + signal.SIGINT)
+        leave(128 + signal.SIGINT)  # the gallery is closed, but a thread may still read or decode
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from partlens.common.durable import write_atomically
+from partlens.common.leaving import leave
 from partlens.explainer.errors import ExplainerError
 from partlens.indexer.errors import IndexerError
 from partlens.indexer.gallery.threads import keep_one_blas_thread
@@ -105,6 +106,7 @@ def serve(
         asyncio.run(_run(server, settings, reload))
     except (ProgramError, ExplainerError, IndexerError) as error:
         raise click.ClickException(str(error)) from error
+    leave(0)  # it may have been stopped while it was loading
 
 
 async def _add_galleries(

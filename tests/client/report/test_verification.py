@@ -199,19 +199,21 @@ def test_another_query_region_gives_other_numbers(served: Served, searched: Path
     assert status == 1 and found["hit 1"][0] == "differs"
 
 
-def test_another_model_is_named(served: Served, searched: Path) -> None:
-    for other, detail in (
-        ({"model_digest": "sha256:" + "1" * 64}, "digest sha256:"),
-        ({"model_name": "other"}, "name 'tiny', in the report 'other'"),
-        ({"bias_share": 40.0}, "length of the bias"),
-    ):
-
-        def edit(plain: dict[str, Any], other: dict[str, object] = other) -> None:
-            plain["origin"].update(other)
-
-        status, found = verdicts(served, changed(searched, edit))
-        assert status == 1 and found["hit 1"][0] == "agrees"
-        assert found["model"][0] == "differs" and found["model"][1].startswith(detail)
+@pytest.mark.parametrize(
+    ("field", "value", "detail"),
+    [
+        ("model_digest", "sha256:" + "1" * 64, "digest sha256:"),
+        ("model_name", "other", "name 'tiny', in the report 'other'"),
+        ("bias_share", 40.0, "length of the bias"),
+    ],
+)
+def test_another_model_is_named(
+    field: str, value: object, detail: str, served: Served, searched: Path
+) -> None:
+    other = changed(searched, lambda plain: plain["origin"].update({field: value}))
+    status, found = verdicts(served, other)
+    assert status == 1 and found["hit 1"][0] == "agrees"
+    assert found["model"][0] == "differs" and found["model"][1].startswith(detail)
 
 
 @pytest.mark.parametrize(("condition", "hit"), [("exclude_ids", 0), ("ids", 1)])

@@ -196,6 +196,9 @@ async def test_an_image_of_another_camera_is_as_one_that_is_not_there(locked: Lo
                 client.explain_pair(picture(0), image),
                 client.explain_pair(image, picture(0), pairs=PairSelection("retrieved")),
                 client.search_regions([image], REGION),
+                client.report_search([image], REGION),
+                client.report_pair(picture(0), image),
+                client.create_standing_query("", [image], REGION, 1),
             ):
                 with pytest.raises(NotFoundError, match=f"has no image '{image.id}'"):
                     await call
