@@ -15,6 +15,7 @@ export function Conditions({ where, onChange, counts }: Props & { readonly count
   return (
     <>
       {counts && <Cameras facet={counts.cameras} where={where} onChange={onChange} />}
+      <Track where={where} onChange={onChange} />
       <Times counts={counts} where={where} onChange={onChange} />
       {counts && counts.attributes.length > 0 && <Attributes facets={counts.attributes} where={where} onChange={onChange} />}
       <p class="quiet" role="status">
@@ -58,6 +59,21 @@ function Cameras({ facet, where, onChange }: Props & { readonly facet: Facet }) 
         ))}
       </ul>
       <Rest facet={facet} />
+    </Group>
+  );
+}
+
+/** A track by its name: there may be too many to list. */
+function Track({ where, onChange }: Props) {
+  return (
+    <Group title="Track">
+      <input
+        type="search" aria-label="Track" placeholder="Exact name" spellcheck={false} autocomplete="off" value={where.tracks.join(", ")}
+        onChange={(event) => {
+          const track = event.currentTarget.value.trim();
+          onChange({ ...where, tracks: track ? [track] : [] });
+        }}
+      />
     </Group>
   );
 }

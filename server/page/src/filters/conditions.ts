@@ -1,8 +1,8 @@
 // The conditions of a filter, one by one, as people read and remove them.
 import { EVERYWHERE, type Where } from "../query/question.ts";
 
-/** What a condition is about: "camera", "time" or "attribute:NAME", as in the names of groups. */
-export type Property = "camera" | "time" | `attribute:${string}`;
+/** What a condition is about: "camera", "track", "time" or "attribute:NAME", as in the names of groups. */
+export type Property = "camera" | "track" | "time" | `attribute:${string}`;
 
 export interface Condition {
   readonly property: Property;
@@ -19,13 +19,16 @@ export function attributeWords(name: string): string {
 
 /** Every condition of a filter. */
 export function conditionsOf(where: Where, timeWords: (time: string) => string = (time) => time): Condition[] {
-  const { cameras, excludeCameras, after, before, attributes } = where;
+  const { cameras, excludeCameras, tracks, after, before, attributes } = where;
   const time = (words: string, without: Where): Condition => ({ property: "time", words, without });
   return [
     ...cameras.map((camera): Condition => ({ property: "camera", words: `Camera: ${camera}`, without: withCameraToggled(where, camera) })),
     ...excludeCameras.map((camera): Condition => ({
       property: "camera", words: `Not camera: ${camera}`,
       without: { ...where, excludeCameras: excludeCameras.filter((one) => one !== camera) },
+    })),
+    ...tracks.map((track): Condition => ({
+      property: "track", words: `Track: ${track}`, without: { ...where, tracks: tracks.filter((one) => one !== track) },
     })),
     ...(after ? [time(`From ${timeWords(after)}`, { ...where, after: "" })] : []),
     ...(before ? [time(`Before ${timeWords(before)}`, { ...where, before: "" })] : []),
@@ -38,6 +41,7 @@ export function conditionsOf(where: Where, timeWords: (time: string) => string =
 /** The filter without any condition on a property. */
 export function withoutProperty(where: Where, property: Property): Where {
   if (property === "camera") return { ...where, cameras: EVERYWHERE.cameras, excludeCameras: EVERYWHERE.excludeCameras };
+  if (property === "track") return { ...where, tracks: EVERYWHERE.tracks };
   if (property === "time") return { ...where, after: "", before: "" };
   return withAttribute(where, property.slice("attribute:".length), undefined);
 }
@@ -54,6 +58,22 @@ export function withAttribute(where: Where, name: string, value: string | undefi
   if (value === undefined) attributes.delete(name);
   else attributes.set(name, value);
   return { ...where, attributes };
+}
+
+/**
+ * The filter that lets only one group through.
+ *
+ * @param by what the search groups by: "track", "camera" or "attribute:NAME".
+ */
+export function withGroup(where: Where, by: string, group: string): Where {
+  if (by === "track") return { ...where, tracks: [group] };
+  if (by === "camera") return { ...where, cameras: [group] };
+  return withAttribute(where, by.slice("attribute:".length), group);
+}
+
+/** What the search shows one picture of for each group, in words; "" for every picture. */
+export function groupingWords(by: string): string {
+  return by && `Best of each ${attributeWords(by.replace(/^attribute:/, "")).toLowerCase()}`;
 }
 
 /** The filter that leaves these cameras out, or lets them in again. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EVERYWHERE, type Where } from "../query/question.ts";
 import {
-  conditionsOf, withAttribute, withCameraToggled, withCamerasLeftOut, type Property,
+  conditionsOf, groupingWords, withAttribute, withCameraToggled, withCamerasLeftOut, withGroup, type Property,
 } from "./conditions.ts";
 import { choices, countings, merged, type Counted, type Facet } from "./facets.ts";
 
@@ -60,12 +60,12 @@ test("without conditions one call counts everything, and a chosen value stays in
 
 test("every condition can be removed by itself", () => {
   const where: Where = {
-    cameras: ["a", "b"], excludeCameras: ["c"], after: "2026-05-01T12:00", before: "2026-05-02T12:00",
+    cameras: ["a", "b"], excludeCameras: ["c"], tracks: ["t"], after: "2026-05-01T12:00", before: "2026-05-02T12:00",
     attributes: new Map([["hat_colour", "red"], ["bag", ""]]),
   };
   const conditions = conditionsOf(where);
   assert.deepEqual(conditions.map(({ words }) => words), [
-    "Camera: a", "Camera: b", "Not camera: c", "From 2026-05-01T12:00", "Before 2026-05-02T12:00", "Hat colour: red", "Bag: empty",
+    "Camera: a", "Camera: b", "Not camera: c", "Track: t", "From 2026-05-01T12:00", "Before 2026-05-02T12:00", "Hat colour: red", "Bag: empty",
   ]);
   for (const { words, without } of conditions) {
     assert.deepEqual(conditionsOf(without).map((one) => one.words), conditions.map((one) => one.words).filter((one) => one !== words));
@@ -79,4 +79,10 @@ test("leaving cameras out and letting them in again keeps the others", () => {
   const out = withCamerasLeftOut({ ...EVERYWHERE, excludeCameras: ["x"] }, ["a"], true);
   assert.deepEqual(out.excludeCameras, ["x", "a"]);
   assert.deepEqual(withCamerasLeftOut(out, ["a"], false).excludeCameras, ["x"]);
+});
+
+test("a filter lets one group through", () => {
+  const words = (by: string) => conditionsOf(withGroup(EVERYWHERE, by, "x")).map((one) => one.words);
+  assert.deepEqual(["track", "camera", "attribute:hat_colour"].map(words), [["Track: x"], ["Camera: x"], ["Hat colour: x"]]);
+  assert.deepEqual(["", "track", "attribute:hat_colour"].map(groupingWords), ["", "Best of each track", "Best of each hat colour"]);
 });

@@ -36,7 +36,7 @@ export function countings(where: Where): { readonly where: Where; readonly prope
 export function merged(whole: Counted, without: ReadonlyMap<Property, Counted>): Counted {
   const names = new Set(whole.attributes.map(({ name }) => name));
   for (const property of without.keys()) {
-    if (property !== "camera" && property !== "time") names.add(property.slice("attribute:".length));
+    if (property.startsWith("attribute:")) names.add(property.slice("attribute:".length));
   }
   const attribute = (name: string) => {
     const counted = without.get(`attribute:${name}`) ?? whole;

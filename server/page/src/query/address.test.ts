@@ -17,7 +17,7 @@ const everything: Question = {
   ],
   marks: [{ image: { kind: "gallery", id: "x" }, unlike: false }, { image: { kind: "query", id: "y" }, unlike: true }],
   where: {
-    cameras: ["a", "b,c"], excludeCameras: ["d=e"], after: "2026-05-01T12:00", before: "2026-05-02T00:00:30",
+    cameras: ["a", "b,c"], excludeCameras: ["d=e"], tracks: ["t&1", "2"], after: "2026-05-01T12:00", before: "2026-05-02T00:00:30",
     attributes: new Map([["hat=x", "red=1"], ["bag", ""]]),
   },
   score: "part", groupBy: "attribute:hat", excludeIdentical: false,

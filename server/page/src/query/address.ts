@@ -25,6 +25,7 @@ export function toParameters(question: Question): URLSearchParams {
 export function addWhere(parameters: URLSearchParams, where: Where): void {
   for (const camera of where.cameras) parameters.append("camera", camera);
   for (const camera of where.excludeCameras) parameters.append("other-camera", camera);
+  for (const track of where.tracks) parameters.append("track", track);
   for (const [name, value] of where.attributes) parameters.append("attribute", `${encodeURIComponent(name)}=${value}`);
   if (where.after) parameters.set("after", where.after);
   if (where.before) parameters.set("before", where.before);
@@ -36,6 +37,7 @@ export function whereOf(parameters: URLSearchParams): Where {
   return {
     cameras: parameters.getAll("camera"),
     excludeCameras: parameters.getAll("other-camera"),
+    tracks: parameters.getAll("track"),
     after: time("after"),
     before: time("before"),
     attributes: new Map(parameters.getAll("attribute").flatMap((text) => {

@@ -58,6 +58,7 @@ export function toFilter(where: Where): Filter {
   return create(FilterSchema, {
     cameras: [...where.cameras],
     excludeCameras: [...where.excludeCameras],
+    tracks: [...where.tracks],
     attributes: Object.fromEntries(where.attributes),
     ...(where.after && { capturedAfter: timestampFromDate(new Date(where.after)) }),
     ...(where.before && { capturedBefore: timestampFromDate(new Date(where.before)) }),
