@@ -16,8 +16,9 @@ def one_cell_model(folder: Path) -> Path:
     backbone = nn.Sequential(
         nn.Conv2d(3, CHANNELS, 8, 8), nn.ReLU(), nn.MaxPool2d(SIDE // 8), nn.Conv2d(CHANNELS, 6, 1)
     )
-    head = nn.Sequential(nn.Flatten(), nn.Linear(6, DIMENSIONS))
-    nn.init.constant_(head[1].bias, 3.0)
+    embed = nn.Linear(6, DIMENSIONS)
+    nn.init.constant_(embed.bias, 3.0)
+    head = nn.Sequential(nn.Flatten(), embed)
     model = MetricModel.from_module(
         nn.Sequential(backbone, head),
         feature_layer="0",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from browsing import PHONE, OpenPage, Place, drag, on_screen, parameters, swipe
-from page_server import PageServer, page_server
+from page_server import PageServer
 from playwright.sync_api import Locator, Page, expect
 
 # The answer to a shape that is still too small; browsers print every such answer.
@@ -253,23 +253,6 @@ def test_a_picture_that_is_gone_is_chosen_again_and_keeps_its_regions(
     stage(page)
     assert box(page) == [20, 60, 50, 60]
     expect(page.locator(".answers")).to_contain_text("1-0000-")
-
-
-def test_a_query_survives_a_restart_of_the_server(
-    open_page: OpenPage, gallery: tuple[Path, Path]
-) -> None:
-    with page_server(*gallery, name="first") as first:
-        port = int(first.url.rpartition(":")[2])
-        page = open_page("#/search", url=first.url, expect="Failed to load resource")
-        page.set_input_files("input[type=file]", first.picture(0))
-        drag(page, stage(page), (0.2, 0.3), (0.8, 0.6))
-        wait_for_regions(page, 1)
-        expect(page.locator(".answers")).to_contain_text("1-0000-")
-    with page_server(*gallery, name="second", port=port):
-        page.get_by_role("button", name="Exclude region 1").click()
-        page.get_by_role("button", name="Exclude region 1").click()
-        expect(page.locator(".answers")).to_contain_text("1-0000-")
-        expect(page.locator(".answers .problem")).to_have_count(0)
 
 
 COUNTING = """

@@ -244,7 +244,7 @@ def test_a_picture_is_enlarged_and_points_and_drawn_boxes_follow(
     for x, y in ((0.4, 0.3), (0.9, 0.2)):
         point_at(page, here, x, y)
         place = [(0.5 + (at - 0.5) / 2.25) * side for at, side in zip((x, y), SIZE, strict=True)]
-        value = adds(served_page, Point(*place))
+        value = adds(served_page, Point(place[0], place[1]))
         expect(panel(page, "A")).to_contain_text(f"adds {value}")
     choose_tool(page, "Box")
     drag(page, here, (0.25, 0.25), (0.75, 0.75))

@@ -71,6 +71,22 @@ function toggled(values: readonly string[], value: string): readonly string[] {
   return values.includes(value) ? values.filter((one) => one !== value) : [...values, value];
 }
 
+/**
+ * The filter that lets only one group through.
+ *
+ * @param by what the search groups by: "track", "camera" or "attribute:NAME".
+ */
+export function withGroup(where: Where, by: string, group: string): Where {
+  if (by === "track") return { ...where, tracks: [group] };
+  if (by === "camera") return { ...where, cameras: [group] };
+  return withAttribute(where, by.slice("attribute:".length), [group]);
+}
+
+/** What the search shows one picture of for each group, in words; "" for every picture. */
+export function groupingWords(by: string): string {
+  return by && `Best of each ${attributeWords(by.replace(/^attribute:/, "")).toLowerCase()}`;
+}
+
 /** The filter that leaves these cameras out, or lets them in again. */
 export function withCamerasLeftOut(where: Where, cameras: readonly string[], out: boolean): Where {
   const others = where.excludeCameras.filter((camera) => !cameras.includes(camera));

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EVERYWHERE, type Where } from "../query/question.ts";
 import {
-  conditionsOf, withAttribute, withAttributeToggled, withCameraToggled, withCamerasLeftOut, withTrackToggled, type Property,
+  conditionsOf, groupingWords, withAttribute, withAttributeToggled, withCameraToggled, withCamerasLeftOut, withGroup, withTrackToggled,
+  type Property,
 } from "./conditions.ts";
 import { choices, countings, merged, type Counted, type Facet } from "./facets.ts";
 
@@ -83,4 +84,10 @@ test("leaving cameras out and letting them in again keeps the others", () => {
   const out = withCamerasLeftOut({ ...EVERYWHERE, excludeCameras: ["x"] }, ["a"], true);
   assert.deepEqual(out.excludeCameras, ["x", "a"]);
   assert.deepEqual(withCamerasLeftOut(out, ["a"], false).excludeCameras, ["x"]);
+});
+
+test("a filter lets one group through", () => {
+  const words = (by: string) => conditionsOf(withGroup(EVERYWHERE, by, "x")).map((one) => one.words);
+  assert.deepEqual(["track", "camera", "attribute:hat_colour"].map(words), [["Track: x"], ["Camera: x"], ["Hat colour: x"]]);
+  assert.deepEqual(["", "track", "attribute:hat_colour"].map(groupingWords), ["", "Best of each track", "Best of each hat colour"]);
 });

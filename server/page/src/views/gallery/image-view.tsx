@@ -1,5 +1,6 @@
 // One image of the gallery: its picture, its record, and what can be done with it.
 import { timestampDate } from "@bufbuild/protobuf/wkt";
+import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { LatestCall } from "../../api/call.ts";
 import { galleryService } from "../../api/clients.ts";
@@ -7,7 +8,7 @@ import { may } from "../../api/server.ts";
 import { go, href, route } from "../../app/route.ts";
 import type { GalleryImage } from "../../gen/partlens/v1/image_pb.ts";
 import { usePicture } from "../../pictures/use-picture.ts";
-import { NOTHING } from "../../query/question.ts";
+import { EVERYWHERE, NOTHING } from "../../query/question.ts";
 import { addressOf } from "../../query/store.ts";
 import { Button } from "../../ui/button.tsx";
 import { Empty, Loading, ProblemNotice } from "../../ui/notice.tsx";
@@ -110,10 +111,10 @@ function Actions({ image: { id } }: { readonly image: GalleryImage }) {
 
 function RecordTable({ image }: { readonly image: GalleryImage }) {
   const { camera, track, capturedAt, attributes = {} } = image.metadata ?? {};
-  const rows: readonly (readonly [string, string])[] = [
+  const rows: readonly (readonly [string, ComponentChildren])[] = [
     ["Size", `${image.width.toLocaleString()} × ${image.height.toLocaleString()} pixels`],
     ["Camera", camera || "Unknown"],
-    ["Track", track || "Unknown"],
+    ["Track", track ? <a href={galleryHref({ ...EVERYWHERE, tracks: [track] })}>{track}</a> : "Unknown"],
     ["Time", capturedAt ? timeWords(timestampDate(capturedAt)) : "Unknown"],
     ...Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => [attributeWords(name), value || "empty"] as const),
     ["Original", image.uri || "Unknown"],

@@ -27,12 +27,12 @@ export function SearchView() {
         <h1 class="unseen">Search</h1>
         <Ask />
       </section>
-      <section ref={answers} class="answers" aria-label="Answers" tabIndex={-1}>
+      <section ref={answers} class="answers" aria-label="Results" tabIndex={-1}>
         <Answers />
       </section>
       <nav class="between" aria-label="Parts of this page">
         <Button onClick={() => show(query.current)}>Query</Button>
-        <Button onClick={() => show(answers.current)}>{hits.value.length ? `Answers (${hits.value.length})` : "Answers"}</Button>
+        <Button onClick={() => show(answers.current)}>{hits.value.length ? `Results (${hits.value.length})` : "Results"}</Button>
       </nav>
       {over && <p class="drop-note" role="status">Drop to add to this search</p>}
     </div>

@@ -4,7 +4,7 @@ import { change, question } from "../../../query/store.ts";
 import { ProblemNotice } from "../../../ui/notice.tsx";
 import { refine } from "./address-place.ts";
 import { Check, Conditions, Group } from "../../../filters/condition-fields.tsx";
-import { attributeWords, withCamerasLeftOut } from "../../../filters/conditions.ts";
+import { groupingWords, withCamerasLeftOut } from "../../../filters/conditions.ts";
 import type { Facet } from "../../../filters/facets.ts";
 import { useQueryCameras } from "./query-cameras.ts";
 import { useFacets } from "../../../filters/use-facets.ts";
@@ -30,9 +30,7 @@ export function Filters() {
 
 function Order({ attributes }: { readonly attributes: readonly Facet[] }) {
   const { score, groupBy } = question.value;
-  const groups = new Map([["", "Every picture"], ["track", "Best of each track"], ["camera", "Best of each camera"]]);
-  for (const { name } of attributes) groups.set(`attribute:${name}`, `Best of each ${attributeWords(name).toLowerCase()}`);
-  if (!groups.has(groupBy)) groups.set(groupBy, `Best of each ${groupBy.replace("attribute:", "")}`);
+  const groups = new Set(["", "track", "camera", ...attributes.map(({ name }) => `attribute:${name}`), groupBy]);
   return (
     <Group title="Results">
       <label class="field">
@@ -44,7 +42,7 @@ function Order({ attributes }: { readonly attributes: readonly Facet[] }) {
       <label class="field">
         <span>Show</span>
         <select value={groupBy} onChange={(event) => refine({ groupBy: event.currentTarget.value })}>
-          {[...groups].map(([value, words]) => <option key={value} value={value}>{words}</option>)}
+          {[...groups].map((by) => <option key={by} value={by}>{groupingWords(by) || "Every picture"}</option>)}
         </select>
       </label>
     </Group>

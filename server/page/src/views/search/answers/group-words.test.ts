@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { groupWords } from "./group-words.ts";
+import { othersWords } from "./group-words.ts";
 
-test("a group is described by its value and the number of its other images", () => {
-  assert.equal(groupWords("", 3), "");
-  assert.equal(groupWords("t1", 0), "t1: the only one");
-  assert.equal(groupWords("t1", 1), "t1: +1 other in this group");
-  assert.equal(groupWords("t1", 3), "t1: +3 others in this group");
+test("the other images of a group are counted", () => {
+  assert.deepEqual([0, 1, 3].map(othersWords), ["", "+1 other in this group", "+3 others in this group"]);
 });

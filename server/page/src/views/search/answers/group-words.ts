@@ -1,7 +1,6 @@
 import { counted } from "../../../ui/words.ts";
 
-/** What a hit stands for in a search by group; "" if it has no group. */
-export function groupWords(group: string, others: number): string {
-  if (!group) return "";
-  return others === 0 ? `${group}: the only one` : `${group}: +${counted(others, "other")} in this group`;
+/** The other images of a hit's group, in words; "" if there are none. */
+export function othersWords(others: number): string {
+  return others === 0 ? "" : `+${counted(others, "other")} in this group`;
 }
