@@ -1,4 +1,4 @@
-// Saves a search as a standing query, with a threshold chosen on a histogram of today's scores.
+// Saves a search as a standing query, with a threshold chosen on a histogram of the gallery's scores.
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { LatestCall } from "../api/call.ts";
 import { searchService, standingService } from "../api/clients.ts";
@@ -12,6 +12,7 @@ import { announce } from "../ui/announcer.tsx";
 import { Button } from "../ui/button.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { Loading, ProblemNotice } from "../ui/notice.tsx";
+import { scoreText } from "../ui/numbers.ts";
 import { matching, rangeOf, suggested } from "./histogram.ts";
 import { Histogram } from "./histogram-bars.tsx";
 
@@ -25,7 +26,7 @@ interface Props {
 export function SaveDialog({ question, onClose }: Props) {
   const call = useMemo(() => new LatestCall<readonly number[]>(), []);
   useEffect(() => {
-    void call.run((signal) => todaysScores(question, signal));
+    void call.run((signal) => galleryScores(question, signal));
     return () => call.clear();
   }, [call, question]);
   const { answer: scores, problem } = call.state.value;
@@ -35,7 +36,7 @@ export function SaveDialog({ question, onClose }: Props) {
         ? <Form question={question} scores={scores} onClose={onClose} />
         : problem
           ? <ProblemNotice problem={problem} />
-          : <Loading text="Looking at the scores of today's images" />}
+          : <Loading text="Looking at the scores of the gallery's images" />}
     </Dialog>
   );
 }
@@ -87,15 +88,17 @@ function Threshold({ scores, value, onChange }: ThresholdProps) {
     <fieldset class="stack threshold">
       <legend>Lowest score</legend>
       <Histogram scores={scores} threshold={value} low={low} high={high} />
-      <div class="row">
-        <input
-          class="grow" type="range" min={low} max={high} step={0.001} value={value} aria-label="Lowest score"
-          onInput={(event) => onChange(Number(event.currentTarget.value))}
-        />
+      <input
+        class="threshold-slider" type="range" min={low} max={high} step={0.001} value={value} aria-label="Lowest score"
+        onInput={(event) => onChange(Number(event.currentTarget.value))}
+      />
+      <div class="row between-ends">
+        <span class="quiet number">{scoreText(low)}</span>
         <input
           type="number" step={0.001} value={value} required aria-label="Lowest score, as a number"
           onInput={(event) => { if (event.currentTarget.value) onChange(Number(event.currentTarget.value)); }}
         />
+        <span class="quiet number">{scoreText(high)}</span>
       </div>
       <p role="status">{matchedWords(scores, value)}</p>
     </fieldset>
@@ -106,11 +109,11 @@ function matchedWords(scores: readonly number[], threshold: number): string {
   if (scores.length === 0) return "There is no image to compare with yet.";
   const matched = matching(scores, threshold);
   const more = matched === scores.length && matched >= MOST_SCORES ? "At least " : "";
-  return `${more}${matched.toLocaleString()} of today's images would have matched.`;
+  return `${more}${matched.toLocaleString()} of the gallery's images would have matched.`;
 }
 
-/** The best scores of today's images: pages without maps or pictures, so that they cost little. */
-async function todaysScores(question: Question, signal: AbortSignal): Promise<readonly number[]> {
+/** The best scores of the gallery's images: pages without maps or pictures, so that they cost little. */
+async function galleryScores(question: Question, signal: AbortSignal): Promise<readonly number[]> {
   const scores: number[] = [];
   let pageToken = "";
   do {
