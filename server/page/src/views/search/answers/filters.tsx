@@ -20,7 +20,7 @@ export function Filters() {
   const { answer: counts, pending, problem } = useFacets(question.value.where);
   return (
     <div class="filters" aria-busy={pending}>
-      <Order attributes={counts?.attributes ?? []} />
+      <Order cameras={counts?.cameras.distinct ?? 0} attributes={counts?.attributes ?? []} />
       <LeaveOut />
       {problem && !counts && <ProblemNotice problem={problem} />}
       <Conditions where={question.value.where} counts={counts} onChange={(where) => refine({ where })} />
@@ -28,9 +28,16 @@ export function Filters() {
   );
 }
 
-function Order({ attributes }: { readonly attributes: readonly Facet[] }) {
+interface OrderProps {
+  /** Number of cameras of the images that pass the filters. */
+  readonly cameras: number;
+  readonly attributes: readonly Facet[];
+}
+
+function Order({ cameras, attributes }: OrderProps) {
   const { score, groupBy } = question.value;
-  const groups = new Map([["", "Every picture"], ["track", "Best of each track"], ["camera", "Best of each camera"]]);
+  const groups = new Map([["", "Every picture"], ["track", "Best of each track"]]);
+  if (cameras > 0 || groupBy === "camera") groups.set("camera", "Best of each camera");
   for (const { name } of attributes) groups.set(`attribute:${name}`, `Best of each ${attributeWords(name).toLowerCase()}`);
   if (!groups.has(groupBy)) groups.set(groupBy, `Best of each ${groupBy.replace("attribute:", "")}`);
   return (
