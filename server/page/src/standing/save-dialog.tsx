@@ -1,5 +1,5 @@
 // Saves a search as a standing query, with a threshold chosen on a histogram of the gallery's scores.
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { LatestCall } from "../api/call.ts";
 import { searchService, standingService } from "../api/clients.ts";
 import { problemOf, type Problem } from "../api/problem.ts";
@@ -42,7 +42,9 @@ export function SaveDialog({ question, onClose }: Props) {
 }
 
 function Form({ question, scores, onClose }: Props & { readonly scores: readonly number[] }) {
-  const [name, setName] = useState("");
+  const [name, setName] = useState(""), field = useRef<HTMLInputElement>(null);
+  // The form comes after its dialog, too late for autofocus.
+  useEffect(() => field.current?.focus(), []);
   const [threshold, setThreshold] = useState(() => suggested(scores));
   const [problem, setProblem] = useState<Problem | undefined>();
   const [saving, setSaving] = useState(false);
@@ -63,7 +65,7 @@ function Form({ question, scores, onClose }: Props & { readonly scores: readonly
       <p>Every image that is added from now on is compared with this search. You see it under Watch if its score is high enough.</p>
       <label class="field">
         <span>Name</span>
-        <input required maxLength={256} value={name} autofocus onInput={(event) => setName(event.currentTarget.value)} />
+        <input ref={field} required maxLength={256} value={name} onInput={(event) => setName(event.currentTarget.value)} />
       </label>
       <Threshold scores={scores} value={threshold} onChange={setThreshold} />
       {problem && <p class="problem" role="alert"><strong>{problem.title}.</strong> {problem.text}</p>}
