@@ -93,6 +93,9 @@ def test_a_part_is_marked_without_a_mouse(open_page: OpenPage) -> None:
     for key in ("ArrowLeft", "Shift+ArrowUp", "Alt+ArrowRight", "Shift+Alt+ArrowDown"):
         page.keyboard.press(key)
     assert box(page) == [x - 1, y - 10, width + 1, height + 10]
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Top left corner, region 1")).to_be_focused()
     page.keyboard.press("ArrowRight")
@@ -239,8 +242,11 @@ def test_an_image_is_picked_from_the_gallery(open_page: OpenPage) -> None:
     expect(page.get_by_text("No image has exactly this id")).to_be_visible()
     field.fill("1-0001-b3")
     expect(page.locator(".picker button")).to_have_count(1)
-    page.locator(".picker button").click()
+    page.locator(".picker button").press("Enter")
     expect(page.locator("svg.stage")).to_have_count(1)
+    # The dialog's button is gone, so the keyboard goes on with the tools.
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("toolbar").get_by_role("button").first).to_be_focused()
     assert "image=gallery%3A1-0001-b3" in page.url
 
 

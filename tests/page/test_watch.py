@@ -29,11 +29,12 @@ def test_a_search_is_saved_and_its_matches_appear(
     page = open_page(f"#/search?image=gallery:{ID}&region={REGION}")
     page.get_by_role("button", name="Watch for this").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Name").fill("Red bag")
+    expect(dialog.get_by_label("Name")).to_be_focused()
+    page.keyboard.type("Red bag")
     dialog.get_by_role("slider", name="Lowest score").press("End")
-    expect(dialog.get_by_text("0 of today's images")).to_be_visible()
+    expect(dialog.get_by_text("0 of the gallery's images")).to_be_visible()
     dialog.get_by_role("slider", name="Lowest score").press("Home")
-    expect(dialog.get_by_text("59 of today's images would have matched")).to_be_visible()
+    expect(dialog.get_by_text("59 of the gallery's images would have matched")).to_be_visible()
     dialog.get_by_role("button", name="Save").click()
 
     expect(page.get_by_role("heading", name="Red bag")).to_be_visible()
@@ -66,6 +67,7 @@ def test_a_search_is_saved_and_its_matches_appear(
     page.get_by_role("button", name="Delete Red bag").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_text("None yet.")).to_be_visible()
+    expect(page.get_by_text("Watching", exact=False)).to_be_hidden()
     assert not client.list_standing_queries()
 
 

@@ -69,7 +69,7 @@ export function problemOf(error: unknown): Problem | undefined {
 
 // The server names fields of the request; a person sees numbers, counted from 1.
 function named(message: string): string {
-  return message.replace(/^regions\[(\d+)\](?:\.\w+)*: /, (_, index: string) => `Region ${Number(index) + 1}: `);
+  return message.replace(/^(?:image\.)?data: /, "").replace(/^regions\[(\d+)\](?:\.\w+)*: /, (_, index: string) => `Region ${Number(index) + 1}: `);
 }
 
 // Connect sends errors as JSON, with a readable form of each detail.

@@ -30,7 +30,7 @@ export function Header({ current }: { readonly current: string }) {
       </nav>
       <p class="quiet grow end">{images !== undefined && counted(Number(images), "image")}</p>
       <Button kind="plain" label={colours.label} onClick={() => choose(colours.next)}>{colours.sign}</Button>
-      {token.value && <Button kind="plain" label={caller ? `Sign out: ${caller.name}` : "Sign out"} onClick={signOut}>Sign out</Button>}
+      {token.value && gallery.value && <Button kind="plain" label={caller ? `Sign out: ${caller.name}` : "Sign out"} onClick={signOut}>Sign out</Button>}
     </header>
   );
 }

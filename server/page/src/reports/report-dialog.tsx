@@ -51,6 +51,7 @@ export function ReportDialog({ heading, contents, write, onClose }: Props) {
           ))}
         </fieldset>
         <p class="quiet">{contents}</p>
+        <p class="quiet"><code>partlens report verify FILE</code> compares it with the gallery, now or years later.</p>
         {problem && <p class="problem" role="alert"><strong>{problem.title}.</strong> {problem.text}</p>}
         <p class="row">
           <Button kind="primary" type="submit" disabled={pending}>{pending ? "Writing the report…" : "Save report"}</Button>

@@ -1,4 +1,4 @@
-// Today's scores as bars; those that would match stand out, and stand on the other side of a line.
+// The gallery's scores as bars; those that would match stand out, and stand on the other side of a line.
 import { bars } from "./histogram.ts";
 
 const WIDTH = 320, HEIGHT = 80;

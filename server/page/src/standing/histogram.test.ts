@@ -10,7 +10,7 @@ test("every score is in one bar", () => {
   }
 });
 
-test("the suggested threshold matches at most about ten of today's images", () => {
+test("the suggested threshold matches at most about ten of the gallery's images", () => {
   const scores = Array.from({ length: 300 }, (_, i) => i / 300);
   const matched = matching(scores, suggested(scores));
   assert.ok(matched >= 10 && matched <= 12, `${matched}`);

@@ -1,4 +1,4 @@
-// How many of today's images a threshold would have matched.
+// How many of the gallery's images a threshold would have matched.
 
 export interface Bar {
   /** Lowest score of the bar. */

@@ -1,5 +1,5 @@
-// Saves a search as a standing query, with a threshold chosen on a histogram of today's scores.
-import { useEffect, useMemo, useState } from "preact/hooks";
+// Saves a search as a standing query, with a threshold chosen on a histogram of the gallery's scores.
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { LatestCall } from "../api/call.ts";
 import { searchService, standingService } from "../api/clients.ts";
 import { problemOf, type Problem } from "../api/problem.ts";
@@ -12,6 +12,7 @@ import { announce } from "../ui/announcer.tsx";
 import { Button } from "../ui/button.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { Loading, ProblemNotice } from "../ui/notice.tsx";
+import { scoreText } from "../ui/numbers.ts";
 import { matching, rangeOf, suggested } from "./histogram.ts";
 import { Histogram } from "./histogram-bars.tsx";
 
@@ -25,7 +26,7 @@ interface Props {
 export function SaveDialog({ question, onClose }: Props) {
   const call = useMemo(() => new LatestCall<readonly number[]>(), []);
   useEffect(() => {
-    void call.run((signal) => todaysScores(question, signal));
+    void call.run((signal) => galleryScores(question, signal));
     return () => call.clear();
   }, [call, question]);
   const { answer: scores, problem } = call.state.value;
@@ -35,13 +36,15 @@ export function SaveDialog({ question, onClose }: Props) {
         ? <Form question={question} scores={scores} onClose={onClose} />
         : problem
           ? <ProblemNotice problem={problem} onRetry={call.again} />
-          : <Loading text="Looking at the scores of today's images" />}
+          : <Loading text="Looking at the scores of the gallery's images" />}
     </Dialog>
   );
 }
 
 function Form({ question, scores, onClose }: Props & { readonly scores: readonly number[] }) {
-  const [name, setName] = useState("");
+  const [name, setName] = useState(""), field = useRef<HTMLInputElement>(null);
+  // The form comes after its dialog, too late for autofocus.
+  useEffect(() => field.current?.focus(), []);
   const [threshold, setThreshold] = useState(() => suggested(scores));
   const [problem, setProblem] = useState<Problem | undefined>();
   const [saving, setSaving] = useState(false);
@@ -62,7 +65,7 @@ function Form({ question, scores, onClose }: Props & { readonly scores: readonly
       <p>Every image that is added from now on is compared with this search. You see it under Watch if its score is high enough.</p>
       <label class="field">
         <span>Name</span>
-        <input required maxLength={256} value={name} autofocus onInput={(event) => setName(event.currentTarget.value)} />
+        <input ref={field} required maxLength={256} value={name} onInput={(event) => setName(event.currentTarget.value)} />
       </label>
       <Threshold scores={scores} value={threshold} onChange={setThreshold} />
       {problem && <p class="problem" role="alert"><strong>{problem.title}.</strong> {problem.text}</p>}
@@ -87,15 +90,17 @@ function Threshold({ scores, value, onChange }: ThresholdProps) {
     <fieldset class="stack threshold">
       <legend>Lowest score</legend>
       <Histogram scores={scores} threshold={value} low={low} high={high} />
-      <div class="row">
-        <input
-          class="grow" type="range" min={low} max={high} step={0.001} value={value} aria-label="Lowest score"
-          onInput={(event) => onChange(Number(event.currentTarget.value))}
-        />
+      <input
+        class="threshold-slider" type="range" min={low} max={high} step={0.001} value={value} aria-label="Lowest score"
+        onInput={(event) => onChange(Number(event.currentTarget.value))}
+      />
+      <div class="row between-ends">
+        <span class="quiet number">{scoreText(low)}</span>
         <input
           type="number" step={0.001} value={value} required aria-label="Lowest score, as a number"
           onInput={(event) => { if (event.currentTarget.value) onChange(Number(event.currentTarget.value)); }}
         />
+        <span class="quiet number">{scoreText(high)}</span>
       </div>
       <p role="status">{matchedWords(scores, value)}</p>
     </fieldset>
@@ -106,11 +111,11 @@ function matchedWords(scores: readonly number[], threshold: number): string {
   if (scores.length === 0) return "There is no image to compare with yet.";
   const matched = matching(scores, threshold);
   const more = matched === scores.length && matched >= MOST_SCORES ? "At least " : "";
-  return `${more}${matched.toLocaleString()} of today's images would have matched.`;
+  return `${more}${matched.toLocaleString()} of the gallery's images would have matched.`;
 }
 
-/** The best scores of today's images: pages without maps or pictures, so that they cost little. */
-async function todaysScores(question: Question, signal: AbortSignal): Promise<readonly number[]> {
+/** The best scores of the gallery's images: pages without maps or pictures, so that they cost little. */
+async function galleryScores(question: Question, signal: AbortSignal): Promise<readonly number[]> {
   const scores: number[] = [];
   let pageToken = "";
   do {

@@ -25,6 +25,7 @@ function pointedWords(side: Side): string {
   const at = drawing.value ? undefined : pointed.value, added = adds(from), share = shareOf(added, now.pair.similarity);
   const cell = at && cellName(at.position, now.pair.grids[side].cols.length);
   const place = cell ? cell.charAt(0).toUpperCase() + cell.slice(1) : from.name || "This region";
+  if (added === 0) return `${place} adds nothing${withPinned(side)}`;
   return `${place} adds ${signed(added)}${share && ` (${share})`}${withPinned(side)}`;
 }
 

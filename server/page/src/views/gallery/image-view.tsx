@@ -70,7 +70,7 @@ function Image({ image }: { readonly image: GalleryImage }) {
       <div class="stack">
         <Ways id={id} />
         <h1 class="image-id">{id}</h1>
-        <Actions image={image} />
+        <Actions image={image} original={shown !== undefined && !shown.reduced} />
         <RecordTable image={image} />
       </div>
     </article>
@@ -82,7 +82,7 @@ function Ways({ id }: { readonly id: string }) {
   const { before, after } = neighboursOf(id);
   return (
     <nav class="row" aria-label="Gallery">
-      <a class="button" href={galleryHref(listing.value.where)}>Gallery</a>
+      <a class="button" href={galleryHref(listing.value.where)}>← Gallery</a>
       {before !== undefined && <a class="button" href={imageHref(before)}>‹ Previous</a>}
       {after !== undefined && <a class="button" href={imageHref(after)}>Next ›</a>}
     </nav>
@@ -94,13 +94,14 @@ function pictureWords(reduced: boolean | undefined, problem: string | undefined)
   return reduced ? "This is the thumbnail: the server cannot read the original." : "\u00a0";
 }
 
-function Actions({ image: { id } }: { readonly image: GalleryImage }) {
+/** @param original whether the original file can be opened. */
+function Actions({ image: { id }, original }: { readonly image: GalleryImage; readonly original: boolean }) {
   const [open, setOpen] = useState<"" | "explain" | "delete">(""), ref = { kind: "gallery", id } as const;
   return (
     <div class="row">
       <a class="button primary" href={addressOf({ ...NOTHING, images: [ref] })}>Search with this</a>
       <Button onClick={() => setOpen("explain")}>Explain with…</Button>
-      <Original id={id} />
+      {original && <Original id={id} />}
       <CopyId id={id} />
       {may("admin") && <Button kind="danger" onClick={() => setOpen("delete")}>Delete…</Button>}
       {open === "explain" && <Picker onClose={() => setOpen("")} onPick={(other) => go(explainHref(ref, other))} />}

@@ -31,7 +31,7 @@ export function QueryRow({ query }: { readonly query: StandingQuery }) {
           title={`Delete “${called}”?`} action="Delete" onClose={() => setOpen("")}
           onConfirm={() => { setOpen(""); void remove(id); }}
         >
-          New images are no longer compared with it. This cannot be undone; to stop it for a while, pause it.
+          New images are no longer compared with it, and its matches leave the list. This cannot be undone; to stop it for a while, pause it.
         </Confirm>
       )}
     </li>

@@ -46,7 +46,7 @@ export function Answers() {
           {heatShown.value && (all.length > 0 ? <Legend scale={scale.value} /> : pending && <p class="legend">&nbsp;</p>)}
           {all.length > 0
             ? <div class={pending ? "older" : ""}><HitList hits={all} scale={heatShown.value ? scale.value : undefined} /></div>
-            : pending && !problem
+            : pending && !problem && asked !== shown.value
               ? <Skeletons />
               : asked && !problem && <NothingFound asked={asked} />}
           {problem && <Trouble problem={problem} left={left} hitsStay={all.length > 0} />}

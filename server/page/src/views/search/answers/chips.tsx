@@ -16,7 +16,6 @@ export function Chips() {
   if (conditions.length === 0 && asked.marks.length === 0 && !asked.groupBy) return <div class="chips" />;
   return (
     <ul class="chips" aria-label="Filters, grouping and feedback in use">
-      <li><Button kind="plain" onClick={() => clear(asked)}>Clear all</Button></li>
       {asked.groupBy && <Chip words={groupingWords(asked.groupBy)} remove="Remove grouping" onRemove={() => refine({ groupBy: "" })} />}
       {conditions.map(({ words, without }) => (
         <Chip key={words} words={words} remove="Remove filter" onRemove={() => refine({ where: without })} />
@@ -27,6 +26,7 @@ export function Chips() {
           onRemove={() => change(withoutMark(asked, image))}
         />
       ))}
+      <li><Button kind="plain" onClick={() => clear(asked)}>Clear all</Button></li>
     </ul>
   );
 }

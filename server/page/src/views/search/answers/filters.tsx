@@ -20,7 +20,7 @@ export function Filters() {
   const { answer: counts, pending, problem, again } = useFacets(question.value.where);
   return (
     <div class="filters" aria-busy={pending}>
-      <Order attributes={counts?.attributes ?? []} />
+      <Order cameras={counts?.cameras.distinct ?? 0} attributes={counts?.attributes ?? []} />
       <LeaveOut />
       {problem && !counts && <ProblemNotice problem={problem} onRetry={again} />}
       <Conditions where={question.value.where} counts={counts} onChange={(where) => refine({ where })} />
@@ -28,9 +28,16 @@ export function Filters() {
   );
 }
 
-function Order({ attributes }: { readonly attributes: readonly Facet[] }) {
+interface OrderProps {
+  /** Number of cameras of the images that pass the filters. */
+  readonly cameras: number;
+  readonly attributes: readonly Facet[];
+}
+
+function Order({ cameras, attributes }: OrderProps) {
   const { score, groupBy } = question.value;
-  const groups = new Set(["", "track", "camera", ...attributes.map(({ name }) => `attribute:${name}`), groupBy]);
+  const offered = ["", "track", ...(cameras > 0 ? ["camera"] : []), ...attributes.map(({ name }) => `attribute:${name}`)];
+  const groups = new Set([...offered, groupBy]);
   return (
     <Group title="Results">
       <label class="field">
