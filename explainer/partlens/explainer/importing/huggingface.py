@@ -205,6 +205,8 @@ def _model(transformers: Any, source: str, architecture: Architecture, config: A
     if config.model_type == "clip":
         projection, config = config.projection_dim, config.vision_config
         config.projection_dim = projection
+    elif config.model_type == "siglip":
+        config = config.vision_config
     model, info = getattr(transformers, architecture.model_class).from_pretrained(
         source,
         config=config,
