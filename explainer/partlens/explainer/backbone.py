@@ -27,7 +27,7 @@ class Backbone(Protocol):
         ...
 
     def to_onnx(self) -> bytes:
-        """The same function as an ONNX model with a dynamic batch axis."""
+        """The same function as an ONNX model; its batch axis is dynamic, or 1."""
         ...
 
 
