@@ -210,9 +210,11 @@ def test_filters_reach_the_server(served: Served, query: Path) -> None:
         ("--track", "none"),
         ("--captured-after", "2026-01-01"),
         ("--captured-before", "2026-01-01T10:00+02:00"),
-        ("--attribute", "hat=red"),
     ):
         assert ids(*condition) == set()
+    unknown = partlens(served, "search", query, *region, "--attribute", "hta=red")
+    assert unknown.exit_code == 1 and "no image has an attribute 'hta'" in unknown.output
+    assert ids("--where", "id in (07, 08) and not id = 08") == {"07"}
 
 
 def test_explain_prints_terms_and_a_page(served: Served, query: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from partlens.common.filters import Filter, Range, from_plain, require_several, 
 from partlens.common.metadata import Metadata, MetadataError, require_metadata
 from partlens.common.regions import Box, Mask, Point, Polygon
 from partlens.server import errors
-from partlens.server.messages import decoding, decoding_filters
+from partlens.server.messages import decoding_filters
 from partlens.v1 import image_pb2 as pb
 
 
@@ -66,7 +66,7 @@ def test_a_filter_arrives_as_it_was_sent(
         ids=cameras,
     )
     request = encoding.search([], [], sent, "default", 0, "", (), False, "")
-    arrived = decoding.where(pb.Filter.FromString(request.filter.SerializeToString()))
+    arrived = decoding_filters.where(pb.Filter.FromString(request.filter.SerializeToString()))
     assert arrived == Filter(
         frozenset(cameras),
         frozenset(),

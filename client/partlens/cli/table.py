@@ -54,7 +54,7 @@ COMMANDS: Mapping[str, Row] = {
         "partlens.client.cli.health:health",
     ),
     "images": Row(
-        "List, count and update the images of a server's gallery, and save their pictures.",
+        "List, count and update a server's images, and save their pictures.",
         "partlens.client.cli.gallery_images:images",
     ),
     "index": Row(

@@ -58,6 +58,8 @@ from partlens.common.explained_pair import PartialMap, SimilarityTerms
 from partlens.common.filters import Exists, Filter, Range
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole
+from partlens.common.where import WhereError, parse_where
+from partlens.common.where_text import where_text
 
 __all__ = [
     "AccessError",
@@ -120,5 +122,8 @@ __all__ = [
     "UpdateAnswer",
     "Upload",
     "UpsertAnswer",
+    "WhereError",
     "Whole",
+    "parse_where",
+    "where_text",
 ]

@@ -161,7 +161,8 @@ class _Reader:
         if column == "captured_at":
             raise WhereError("captured_at is compared with <, <=, > and >=, not with = or in")
         if column in _SEVERAL:
-            return Filter(**{_SEVERAL[column][negated]: tuple(values)})
+            conditions: dict[str, Any] = {_SEVERAL[column][negated]: tuple(values)}
+            return Filter(**conditions)
         one: Wanted = values[0] if len(values) == 1 else tuple(values)
         if column == "media_digest":
             found, negated = Filter(exclude_media=tuple(values)), not negated

@@ -32,8 +32,8 @@ def _conditions(where: Filter) -> Iterator[str]:
         yield f"captured_at >= {_time_text(where.captured_after)}"
     if where.captured_before is not None:
         yield f"captured_at < {_time_text(where.captured_before)}"
-    for name, wanted in where.attributes.items():
-        yield from _attribute(name, wanted)
+    for name, of_attribute in where.attributes.items():
+        yield from _attribute(name, of_attribute)
     yield from (_grouped(one) for one in where.all_of)
     if where.any_of:
         yield f"({' or '.join(_grouped(one) for one in where.any_of)})"

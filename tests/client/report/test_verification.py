@@ -1,5 +1,6 @@
 """`partlens report`: written from a real server, and verified against it after changes."""
 
+import html
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -12,7 +13,15 @@ from made_reports import Page
 from served import Served, picture
 
 from partlens.cli.main import main
-from partlens.client import Client, GalleryImageId, QueryId, QueryRegion, Upload
+from partlens.client import (
+    Client,
+    GalleryImageId,
+    ImageUpdate,
+    Metadata,
+    QueryId,
+    QueryRegion,
+    Upload,
+)
 from partlens.client.report.embedding import read_record
 from partlens.client.report.verification import verified
 from partlens.common.regions import Box
@@ -214,6 +223,37 @@ def test_another_model_is_named(
     status, found = verdicts(served, other)
     assert status == 1 and found["hit 1"][0] == "agrees"
     assert found["model"][0] == "differs" and found["model"][1].startswith(detail)
+
+
+def test_a_report_of_a_nested_filter_agrees_until_its_images_lose_the_attribute(
+    served: Served, client: Client, tmp_path: Path
+) -> None:
+    ids, page, query = ["speed-a", "speed-b"], tmp_path / "page.html", tmp_path / "query.png"
+    query.write_bytes(picture(200))
+    uploads = [
+        Upload(id, picture(400 + i), metadata=Metadata(attributes={"case speed": str(9 + i)}))
+        for i, id in enumerate(ids)
+    ]
+    assert all(one.committed for one in client.upsert_images(uploads))
+    where = "not camera = gate and ('case speed' >= 10 or 'case speed' in (fast, slow))"
+    try:
+        command = ("search", query, *REGION, "--where", where, "--out", page)
+        done = partlens(served, "report", *command)
+        assert done.exit_code == 0, done.output
+        shown = " ".join(html.unescape(page.read_text()).split())
+        assert "'case speed' >= 10" in shown and "'case speed' in (fast, slow)" in shown
+        assert [hit.id for hit in read_record(page).search.response.hits] == ["speed-b"]
+        status, found = verdicts(served, page)
+        assert status == 0 and found["hit 1"][0] == "agrees"
+        slower = ImageUpdate("speed-b", attributes={"case speed": "9.5"})
+        for updates in ([slower], [ImageUpdate(id, clear=["attributes"]) for id in ids]):
+            assert client.update_images(updates).updated == len(updates)
+            status, found = verdicts(served, page)
+            assert (
+                status == 1 and found["hit 1"][1] == "the image does not pass the report's filter"
+            )
+    finally:
+        client.delete_images(ids)
 
 
 @pytest.mark.parametrize(("condition", "hit"), [("exclude_ids", 0), ("ids", 1)])

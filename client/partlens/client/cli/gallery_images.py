@@ -21,7 +21,7 @@ from partlens.common.terminal import say
 
 @click.group()
 def images() -> None:
-    """List, count and update the images of a server's gallery, and save their pictures."""
+    """List, count and update a server's images, and save their pictures."""
 
 
 images.add_command(update_command)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import cast, get_args
+from typing import get_args
 
 import click
 
@@ -52,7 +52,7 @@ def update_command(
     uri: str | None,
     attributes: tuple[str, ...],
     removed: tuple[str, ...],
-    clear: tuple[str, ...],
+    clear: tuple[ImagePart, ...],
     as_json: bool,
     client: Client,
 ) -> None:
@@ -65,9 +65,8 @@ def update_command(
         if text == "":
             raise click.UsageError(f"--{name} is empty; to clear it, give --clear {name}")
     wanted = named_values(attributes)
-    parts = tuple(cast("ImagePart", part) for part in clear)
     updates = [
-        ImageUpdate(id, camera, track, captured_at, wanted, removed, uri=uri, clear=parts)
+        ImageUpdate(id, camera, track, captured_at, wanted, removed, uri=uri, clear=clear)
         for id in dict.fromkeys(ids)
     ]
     with clear_errors(), client:

@@ -61,8 +61,9 @@ class Codes:
         of_bounds = {
             name: microseconds(at) for name, at in bounds.bounds.items() if isinstance(at, datetime)
         }
-        known = self._as_times != UNKNOWN_TIME
-        return known & _between(self._as_times, of_bounds)
+        within = _between(self._as_times, of_bounds)
+        within &= self._as_times != UNKNOWN_TIME
+        return within
 
     @cached_property
     def _as_numbers(self) -> NDArray[np.float64]:

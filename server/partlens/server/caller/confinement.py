@@ -50,7 +50,7 @@ class Confinement:
                 f"this token is restricted to cameras {_names(self.cameras)}; the filter names"
                 f" {_names(outside)}"
             )
-        # A condition beside all others, so that nothing inside the filter can widen it.
+        # Added to the outermost conditions, so that nothing inside the filter can widen it.
         return replace(where, cameras=where.cameras or self.cameras)
 
     def require(self, camera: str) -> None:
