@@ -1,7 +1,7 @@
 """One image's embedding as a sum of contributions: of its positions and of the head's constants."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -86,6 +86,13 @@ class Decomposition:
             f"Decomposition({rows}x{cols} positions, {len(self.bias)} dimensions, bias share"
             f" {share}{image})"
         )
+
+    def named(self, name: str) -> "Decomposition":
+        """The same, with a name for its image in figures."""
+        if self.view is None or self.view.shown is None:
+            return self
+        shown = replace(self.view.shown, name=name)
+        return replace(self, view=replace(self.view, shown=shown))
 
     @property
     def embedding(self) -> torch.Tensor:

@@ -49,6 +49,20 @@ class AddressType(click.ParamType[str]):
 def connection_options(command: Command) -> Command:
     """--server, --deadline, --tls and credential files; the command gets them as `client`."""
 
+    @connecting_options
+    @wraps(command)
+    def connected(connect: Callable[[], Client], **options: Any) -> Any:
+        return command(client=connect(), **options)
+
+    return connected
+
+
+def connecting_options(command: Command) -> Command:
+    """The options of connection_options for a command that may do without a server.
+
+    The command gets `connect`, which reads the credentials and gives a Client.
+    """
+
     @click.option(
         "--server",
         default=DEFAULT_SERVER,
@@ -76,16 +90,18 @@ def connection_options(command: Command) -> Command:
         client_key: Path | None,
         **options: Any,
     ) -> Any:
-        credentials = Credentials(
-            token=_token(token_file),
-            tls=tls,
-            ca=_content(ca),
-            certificate=_content(client_certificate),
-            key=_content(client_key),
-        )
-        with clear_errors():
-            client = Client(server, deadline, credentials)
-        return command(client=client, **options)
+        def connect() -> Client:
+            credentials = Credentials(
+                token=_token(token_file),
+                tls=tls,
+                ca=_content(ca),
+                certificate=_content(client_certificate),
+                key=_content(client_key),
+            )
+            with clear_errors():
+                return Client(server, deadline, credentials)
+
+        return command(connect=connect, **options)
 
     for name, variable, help in reversed(_FILES):
         connected = click.option(
