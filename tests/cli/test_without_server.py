@@ -13,9 +13,10 @@ from served import Served, picture
 
 from partlens.cli.commands import needing
 from partlens.cli.main import main
-from partlens.explainer.folder_maps import LISTED, Asked, write_maps
+from partlens.common.regions import Box
+from partlens.explainer.folder_maps import Asked, write_maps
+from partlens.explainer.maps_list import LISTED
 from partlens.explainer.model import MetricModel
-from partlens.explainer.regions import Box
 
 REGION = Box(5, 6, 15, 20)
 GIVEN = "5,6,15,20"
@@ -82,6 +83,7 @@ def test_what_is_printed_adds_up(served: Served, query: Path, pictures: Path) ->
     ("options", "message"),
     [
         (("--server", "localhost:1"), "--server needs a server, and --model works without one"),
+        (("--token-file", "token"), "--token-file needs a server"),
         (("--report", "a.html"), "--out writes a figure"),
         (("--gallery-id", "01"), "exactly two"),
         (("--out", "a.pdf"), "must end in one of .png"),

@@ -20,7 +20,10 @@ from partlens.common.explained_pair import ExplainedPair
 from partlens.common.tables import Table, say_table
 from partlens.common.terminal import say
 
-_OF_A_SERVER = ("server", "tls", "report")
+_OF_A_SERVER = (
+    *("report", "server", "deadline", "tls"),
+    *("token_file", "ca", "client_certificate", "client_key"),
+)
 
 
 @click.command()
@@ -74,9 +77,11 @@ def explain(
 def _require_local(ctx: click.Context, asked: Pair) -> None:
     for name in _OF_A_SERVER:
         if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+            option, advice = name.replace("_", "-"), "leave one of them out"
+            if name == "report":
+                advice = "--out writes a figure"
             raise click.UsageError(
-                f"--{name} needs a server, and --model works without one; leave one of them out"
-                + (". --out writes a figure" if name == "report" else "")
+                f"--{option} needs a server, and --model works without one; {advice}"
             )
     if asked.images.gallery_ids or asked.images.query_ids:
         raise click.UsageError(

@@ -173,6 +173,11 @@ class Decomposition:
         return overlay_figure(self.shown, placed, scale)
 
     @property
+    def has_picture(self) -> bool:
+        """Whether figures of it can be drawn."""
+        return self.view is not None and self.view.shown is not None
+
+    @property
     def shown(self) -> ShownImage:
         """The picture for figures.
 

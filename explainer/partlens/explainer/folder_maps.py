@@ -1,21 +1,17 @@
 """Writes what each image of a folder has in common with a query: `partlens maps`.
 
-Beside the maps, a file lists what was written, one JSON object per line; a run that was stopped
-resumes from it.
+A run that was stopped resumes from the list of what was written; see maps_list.
 """
 
 import errno
 import hashlib
 import io
-import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from partlens.common import strict_json
 from partlens.common.drawing.scale import Scale
 from partlens.common.durable import make_folder, write_atomically
 from partlens.common.files import lacks_descriptors, read_file
@@ -24,12 +20,11 @@ from partlens.explainer.comparing import decomposed
 from partlens.explainer.decomposition import Decomposition
 from partlens.explainer.errors import ImageError, MapsError, RegionError, ShapeError
 from partlens.explainer.images import image_files
+from partlens.explainer.maps_list import MapsList
 from partlens.explainer.model import MetricModel
 from partlens.explainer.pair import PairExplanation
 from partlens.explainer.similarity_map import SimilarityMap
 
-LISTED = "maps.jsonl"
-"""Name of the list. Its first line says what all maps are about."""
 _FORMAT = 1
 
 
@@ -86,7 +81,7 @@ def write_maps(model: MetricModel, asked: Asked) -> Iterator[Outcome]:
     files = image_files(asked.folder)
     if not files:
         raise ImageError(f"{asked.folder} contains no images")
-    listed = _List(asked.out, _about(model, asked, scale))
+    listed = MapsList(asked.out, _about(model, asked, scale))
     for path in files:
         image = path.relative_to(asked.folder).as_posix()
         try:
@@ -173,64 +168,3 @@ def _require_apart(asked: Asked) -> None:
             f"{asked.out} lies in {asked.folder}, so its figures would be compared next time;"
             " choose a folder outside"
         )
-
-
-class _List:
-    """The list of what was written.
-
-    Args:
-        out: folder of the maps.
-        about: what they are about.
-
-    Raises:
-        MapsError: the folder holds other files, or maps about something else.
-    """
-
-    def __init__(self, out: Path, about: dict[str, object]) -> None:
-        self._out, self._path = out, out / LISTED
-        # As they are read back.
-        about = json.loads(json.dumps(about))
-        lines = self._lines()
-        if lines and lines[0] != about:
-            differing = [key for key in about if lines[0].get(key) != about[key]]
-            raise MapsError(
-                f"{out} holds maps with another {', '.join(differing)}; choose another folder"
-            )
-        if not lines and out.exists() and any(out.iterdir()):
-            raise MapsError(
-                f"{out} holds files, but no {LISTED}; choose a new folder or an empty one"
-            )
-        self._written = {str(one.get("image")): one for one in lines[1:]}
-        make_folder(out)
-        kept = [about, *self._written.values()]
-        write_atomically(self._path, "".join(f"{json.dumps(one)}\n" for one in kept))
-
-    def holds(self, image: str, digest: str) -> bool:
-        """Whether the maps of an image with these bytes are there."""
-        files = (self._out / f"{image}{suffix}" for suffix in (".npy", ".png"))
-        known = self._written.get(image, {}).get("digest")
-        return known == digest and all(file.is_file() for file in files)
-
-    def add(self, line: dict[str, object]) -> None:
-        """Add an image, whose maps are on disk."""
-        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND)
-        with open(handle, "wb") as file:
-            file.write(f"{json.dumps(line)}\n".encode())
-
-    def _lines(self) -> list[dict[str, object]]:
-        try:
-            text = read_file(self._path).decode(errors="replace")
-        except FileNotFoundError:
-            return []
-        found = []
-        for number, line in enumerate(text.splitlines(keepends=True), start=1):
-            if not line.endswith("\n"):
-                break  # cut short; its image is done again
-            try:
-                plain = strict_json.loads(line.encode())
-            except ValueError as error:
-                raise MapsError(f"{self._path}, line {number}: {error}") from error
-            if not isinstance(plain, dict):
-                raise MapsError(f"{self._path}, line {number}: not a JSON object")
-            found.append(plain)
-        return found
