@@ -14,6 +14,7 @@ from partlens.client.cli.arguments import clear_errors, output_options, warn_of_
 from partlens.client.cli.asked import Pair, pair_options
 from partlens.client.cli.connection import connecting_options
 from partlens.client.cli.reporting import comparison, pair_report, write_report
+from partlens.client.report.pair_report import PairReport
 from partlens.client.sync_client import Client
 from partlens.common.comparison import Comparison
 from partlens.common.explained_pair import ExplainedPair
@@ -55,13 +56,15 @@ def explain(
     the query (default) and 2 for the retrieved image. Each region's share of the similarity is
     shown on the other image. With --model, this machine does the work, and no server is called.
     """
+    made: PairReport | None = None
     if model is not None:
         _require_local(ctx, asked)
         found = _compared(model, asked)
     else:
         with clear_errors(), connect() as client:
             answer = asked.answer(client)
-            made = None if report is None else pair_report(client, asked, answer)
+            if report is not None:
+                made = pair_report(client, asked, answer)
             found = comparison(client, asked, answer, pictures=out is not None)
     if out is not None:
         write_figure(out, found.figure(scale))
@@ -70,7 +73,7 @@ def explain(
     else:
         say_table(_table(found.pair))
         warn_of_bias(found.bias_share)
-    if model is None and report is not None and made is not None:
+    if report is not None and made is not None:
         write_report(report, made)
 
 
