@@ -171,8 +171,7 @@ def by_sign() -> Image.Image:
 def comparators() -> Image.Image:
     """Six methods on one image, each on its own colour scale: compare places, not strengths."""
     model, query, retrieved, _ = people()
-    pixels = np.stack([model.spec.preprocessing.pixels(retrieved.image)])
-    feature = torch.from_numpy(model.backbone(pixels))
+    feature = model.features(retrieved.image)
     target = Target.images(model.decompose([query.image]))
     columns = [plain("retrieved", retrieved.image)]
     for name, method in COMPARATORS.items():

@@ -152,7 +152,9 @@ def test_one_image_is_taken_for_several_and_decompositions_are_a_sequence() -> N
 def test_any_map_can_be_drawn_over_its_image() -> None:
     model = made("stretch")
     seen = model.decompose(picture(0))
-    feature = torch.from_numpy(model.backbone(model.spec.preprocessing.pixels(picture(0))[None]))
+    feature = model.features(picture(0))
+    pixels = model.spec.preprocessing.pixels(picture(0))[None]
+    torch.testing.assert_close(feature, torch.from_numpy(model.backbone(pixels)))
     target = Target.images(model.decompose(picture(1)))
     map = COMPARATORS["grad_cam"](model.head, feature, target)[0]
     assert seen[0].figure(map).image.size == seen[0].figure(map.numpy()).image.size

@@ -42,8 +42,8 @@ COMMANDS: Mapping[str, Row] = {
         "partlens.explainer.evaluation.commands.evaluate:evaluate",
     ),
     "explain": Row(
-        "Decompose the similarity of two images by position.",
-        "partlens.client.cli.explain:explain",
+        "Decompose the similarity of two images by position, with a server or without.",
+        "partlens.cli.explain:explain",
     ),
     "gallery": Row(
         "List the galleries of a server, and move their aliases.",
@@ -64,6 +64,10 @@ COMMANDS: Mapping[str, Row] = {
     "ingest": Row(
         "Add pictures from a Redis stream to the gallery.",
         "partlens.ingest.cli:ingest",
+    ),
+    "maps": Row(
+        "Write what each image of FOLDER has in common with a query, without a server.",
+        "partlens.cli.maps:maps",
     ),
     "model": Row(
         "Create and inspect model folders.",

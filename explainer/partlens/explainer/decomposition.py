@@ -1,7 +1,7 @@
 """One image's embedding as a sum of contributions: of its positions and of the head's constants."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -87,6 +87,13 @@ class Decomposition:
             f" {share}{image})"
         )
 
+    def named(self, name: str) -> "Decomposition":
+        """The same, with a name for its image in figures."""
+        if self.view is None or self.view.shown is None:
+            return self
+        shown = replace(self.view.shown, name=name)
+        return replace(self, view=replace(self.view, shown=shown))
+
     @property
     def embedding(self) -> torch.Tensor:
         """E before L2 normalisation, shape [D]."""
@@ -164,6 +171,11 @@ class Decomposition:
         """
         placed = self.placed(values)
         return overlay_figure(self.shown, placed, scale)
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether figures of it can be drawn."""
+        return self.view is not None and self.view.shown is not None
 
     @property
     def shown(self) -> ShownImage:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,16 +26,14 @@ from partlens.explainer.errors import (
     ModelError,
     ModelFileError,
     ShapeError,
-    UnsupportedOperatorError,
 )
+from partlens.explainer.fitting import require_fit
 from partlens.explainer.halves import one_torch_thread
 from partlens.explainer.head import store
 from partlens.explainer.head.linearise import linearise
 from partlens.explainer.head.operators import Head
 from partlens.explainer.head.rules import Rules
 from partlens.explainer.head.run import run
-from partlens.explainer.head.size import output_shape
-from partlens.explainer.head.work import require_bounded
 from partlens.explainer.pair import PairExplanation
 from partlens.explainer.parts_on_disk import (
     BACKBONE_FILE,
@@ -46,11 +44,10 @@ from partlens.explainer.parts_on_disk import (
 )
 from partlens.explainer.pooling import pool
 from partlens.explainer.preprocessing import Preprocessing
-from partlens.explainer.reading import ImageLike, ImagesLike, read_images
+from partlens.explainer.reading import ImageLike, ImagesLike, NamedImage, read_images
 from partlens.explainer.spec import ModelSpec
 from partlens.explainer.splitting.module import split_module
 from partlens.explainer.splitting.parts import ModelParts
-from partlens.explainer.trial import feature_shape
 from partlens.explainer.view import View
 
 FORMAT = 3
@@ -152,7 +149,7 @@ class MetricModel:
                 f" {spec.digest}: a file was changed or cut short; import the model again"
             )
         head = store.read(parts[HEAD_FILE], parts[WEIGHTS_FILE])
-        _require_fit(spec, head, parts[BACKBONE_FILE])
+        require_fit(spec, head, parts[BACKBONE_FILE])
         return cls(spec, OnnxBackbone(parts[BACKBONE_FILE], compute), head)
 
     def save(self, folder: str | os.PathLike[str]) -> "MetricModel":
@@ -252,15 +249,28 @@ class MetricModel:
             ShapeError: no image at all, or the model gives NaN or infinity.
         """
         read = read_images(images)
-        if not read:
-            raise ShapeError("at least one image is needed")
-        size, looks = self.spec.preprocessing, self.spec.registration
-        pixels = np.stack([size.pixels(image.pixels) for image in read])
-        feature = torch.from_numpy(self.backbone(pixels))
+        feature, size, looks = self._features(read), self.spec.preprocessing, self.spec.registration
         # The list of a head with rules of the caller's own can only be decomposed.
         own = None if self.rules else run(self.head, feature).numpy()
         views = tuple(View.of(image.pixels, size, looks, image.name) for image in read)
         return replace(self.decompose_features(feature), views=views, model_embeddings=own)
+
+    def features(self, images: ImagesLike) -> torch.Tensor:
+        """The feature map A of one or several images, as COMPARATORS take it.
+
+        Returns:
+            Shape [N, C, rows, cols], or tokens [N, T, C].
+
+        Raises:
+            ImageError, ShapeError: as in decompose.
+        """
+        return self._features(read_images(images))
+
+    def _features(self, images: Sequence[NamedImage]) -> torch.Tensor:
+        if not images:
+            raise ShapeError("at least one image is needed")
+        pixels = [self.spec.preprocessing.pixels(image.pixels) for image in images]
+        return torch.from_numpy(self.backbone(np.stack(pixels)))
 
     def explain(
         self,
@@ -364,37 +374,6 @@ def _digest(spec: ModelSpec, parts: Mapping[str, bytes]) -> str:
         total.update(f"\n{name} {len(parts[name])}\n".encode())
         total.update(parts[name])
     return f"sha256:{total.hexdigest()}"
-
-
-def _require_fit(spec: ModelSpec, head: Head, backbone: bytes) -> None:
-    """Try the backbone, and refuse parts that do not give what model.json says.
-
-    Raises:
-        ModelFileError: they do not.
-    """
-    size = spec.preprocessing
-    feature = feature_shape(backbone, size.height, size.width)
-    rows, cols = spec.feature_grid
-    tokens = (len(spec.extras) + rows * cols,)
-    fits = len(feature) == 3 and feature[1:] == (rows, cols) and not spec.extras
-    if not fits and not (len(feature) == 2 and feature[:1] == tokens):
-        raise ModelFileError(
-            f"the backbone gives a feature map of {list(feature)}; {MODEL_FILE} says"
-            f" {rows}x{cols} cells and {len(spec.extras)} extras"
-        )
-    try:
-        found = output_shape(head, feature)
-    except (ShapeError, UnsupportedOperatorError) as error:
-        raise ModelFileError(f"{HEAD_FILE} does not fit the backbone: {error}") from error
-    try:
-        require_bounded(head, feature)
-    except UnsupportedOperatorError as error:
-        raise ModelFileError(f"{HEAD_FILE}: {error}") from error
-    if found != (spec.dimensions,):
-        raise ModelFileError(
-            f"{HEAD_FILE} gives embeddings of {list(found)} numbers, {MODEL_FILE} says"
-            f" {spec.dimensions}"
-        )
 
 
 def _umask() -> int:

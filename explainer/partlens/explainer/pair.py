@@ -247,7 +247,7 @@ class PairExplanation:
             f"<tr><th>{name.replace('_', ' ')}</th><td>{value:+.4f}</td></tr>"
             for name, value in [*self.four_terms._asdict().items(), ("similarity", self.similarity)]
         )
-        drawable = all(side.view and side.view.shown for side in (self.query, self.retrieved))
+        drawable = self.query.has_picture and self.retrieved.has_picture
         figure = self.figure()._repr_html_() if drawable else ""
         return f"{figure}<table>{rows}</table>"
 

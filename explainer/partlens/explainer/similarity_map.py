@@ -126,7 +126,8 @@ class SimilarityMap:
         return ShownMap(self.on, self.placed, self.constant, self.total_name, region)
 
     def _repr_html_(self) -> str | None:
-        return None if self.image.view is None else self.figure()._repr_html_()
+        drawable = self.image.has_picture and self.other.has_picture
+        return self.figure()._repr_html_() if drawable else None
 
 
 def marked_region(

@@ -48,7 +48,20 @@ class AddressType(click.ParamType[str]):
 
 def connection_options(command: Command) -> Command:
     """--gallery, and those of server_options; the command gets them as `client`."""
-    return server_options(
+    return connecting_options(_connected(command))
+
+
+def server_options(command: Command) -> Command:
+    """--server, --deadline, --tls and credential files; the command gets them as `client`."""
+    return _connecting(_connected(command))
+
+
+def connecting_options(command: Command) -> Command:
+    """The options of connection_options for a command that may do without a server.
+
+    The command gets `connect`, which reads the credentials and gives a Client.
+    """
+    return _connecting(
         click.option(
             "--gallery",
             "of_gallery",
@@ -61,9 +74,15 @@ def connection_options(command: Command) -> Command:
     )
 
 
-def server_options(command: Command) -> Command:
-    """--server, --deadline, --tls and credential files; the command gets them as `client`."""
+def _connected(command: Command) -> Command:
+    @wraps(command)
+    def connected(connect: Callable[[], Client], **options: Any) -> Any:
+        return command(client=connect(), **options)
 
+    return connected
+
+
+def _connecting(command: Command) -> Command:
     @click.option(
         "--server",
         default=DEFAULT_SERVER,
@@ -92,16 +111,18 @@ def server_options(command: Command) -> Command:
         of_gallery: str = "",
         **options: Any,
     ) -> Any:
-        credentials = Credentials(
-            token=_token(token_file),
-            tls=tls,
-            ca=_content(ca),
-            certificate=_content(client_certificate),
-            key=_content(client_key),
-        )
-        with clear_errors():
-            client = Client(server, deadline, credentials, of_gallery)
-        return command(client=client, **options)
+        def connect() -> Client:
+            credentials = Credentials(
+                token=_token(token_file),
+                tls=tls,
+                ca=_content(ca),
+                certificate=_content(client_certificate),
+                key=_content(client_key),
+            )
+            with clear_errors():
+                return Client(server, deadline, credentials, of_gallery)
+
+        return command(connect=connect, **options)
 
     for name, variable, help in reversed(_FILES):
         connected = click.option(

@@ -67,7 +67,9 @@ class PairReport:
         answer = self.answer
         images: dict[Side, Query] = {"query": answer.query, "retrieved": answer.retrieved}
         known = dict(zip(images, self.pictures, strict=True))
-        pictures = {side: Picture(images[side], known[side].shown) for side in images}
+        pictures: dict[Side, Picture] = {
+            side: Picture(images[side], known[side].shown) for side in images
+        }
         maps: dict[Side, tuple[ActivationMap, ActivationMap]] = {
             "query": (answer.query_map, answer.query_map_with_bias),
             "retrieved": (answer.retrieved_map, answer.retrieved_map_with_bias),
