@@ -80,7 +80,8 @@ def explain(
 def _require_local(ctx: click.Context, asked: Pair) -> None:
     for name in _OF_A_SERVER:
         if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE:
-            option, advice = name.replace("_", "-"), "leave one of them out"
+            option = name.removeprefix("of_").replace("_", "-")
+            advice = "leave one of them out"
             if name == "report":
                 advice = "--out writes a figure"
             raise click.UsageError(

@@ -23,6 +23,7 @@ const AWAY: Problem = {
 const TITLES: Readonly<Record<string, string>> = {
   NOT_READY: "The server is loading its model and gallery",
   QUERY_UNKNOWN: "This picture is no longer kept",
+  GALLERY_UNKNOWN: "There is no such gallery",
   IMAGE_UNKNOWN: "This image is not in the gallery",
   IMAGE_INVALID: "This picture cannot be used",
   REGION_INVALID: "This region cannot be used",

@@ -1,3 +1,5 @@
+import { shownGallery } from "../api/clients.ts";
+import { galleries, show } from "../api/galleries.ts";
 import { gallery } from "../api/server.ts";
 import { signOut, token } from "../api/session.ts";
 import { addressOf, question } from "../query/store.ts";
@@ -28,10 +30,23 @@ export function Header({ current }: { readonly current: string }) {
           ))}
         </ul>
       </nav>
+      <GalleryChoice />
       <p class="quiet grow end">{images !== undefined && counted(Number(images), "image")}</p>
       <Button kind="plain" label={colours.label} onClick={() => choose(colours.next)}>{colours.sign}</Button>
       {token.value && gallery.value && <Button kind="plain" label={caller ? `Sign out: ${caller.name}` : "Sign out"} onClick={signOut}>Sign out</Button>}
     </header>
+  );
+}
+
+/** The galleries to choose from; nothing if there is no choice. */
+function GalleryChoice() {
+  const names = galleries.value, known = names.find(({ name, default: usual }) => (shownGallery ? name === shownGallery : usual));
+  if (names.length < 2 && (known || names.length === 0)) return null;
+  return (
+    <select class="gallery-choice" aria-label="Gallery" value={known?.name ?? ""} onChange={(event) => show(event.currentTarget.value)}>
+      {!known && <option value="" disabled>Choose a gallery</option>}
+      {names.map(({ name }) => <option key={name} value={name}>{name}</option>)}
+    </select>
   );
 }
 

@@ -21,7 +21,11 @@ const state = signal<Watching>("off");
 const lost = signal<Problem | undefined>(undefined);
 const all = signal<readonly WatchMatchesResponse[]>([]);
 const inbox = new Inbox();
-const caller = computed(() => gallery.value?.caller?.name ?? "");
+// Who watches what: revisions of different galleries cannot be compared.
+const caller = computed(() => {
+  const name = gallery.value?.caller?.name ?? "", of = gallery.value?.gallery ?? "";
+  return of && of !== "default" ? `${name} in ${of}` : name;
+});
 const marks = computed<Marks>(() => marksOf(caller.value));
 
 /** The state of the stream. */
@@ -105,6 +109,8 @@ async function position(signal: AbortSignal): Promise<bigint | undefined> {
 }
 
 function add(match: WatchMatchesResponse): void {
+  // An alias has moved; the page is about to start again with the other gallery.
+  if (match.gallery !== gallery.peek()?.gallery) return;
   if (!inbox.take(match.revision, keyOf(match))) return;
   const { seen, cleared } = marks.peek();
   batch(() => {
