@@ -13,6 +13,7 @@ from partlens.client.report.errors import ReportError
 from partlens.client.report.record import images_of
 from partlens.client.report.sources import media_digest
 from partlens.client.sync_client import Client
+from partlens.common.gallery_names import UNNAMED
 from partlens.common.regions import Box
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
@@ -54,6 +55,7 @@ def verified(
 
     Args:
         record: is left unchanged.
+        client: its gallery, if it names one, is compared with; otherwise that of the report.
         pictures: query images that the report does not hold.
 
     Raises:
@@ -62,6 +64,8 @@ def verified(
     """
     again = pb.ReportRecord()
     again.CopyFrom(record)
+    if record.origin.gallery != UNNAMED:
+        client.gallery = client.gallery or record.origin.gallery
     _supply(again, pictures)
     found = [_model(record, client)]
     sources = list(_sources(again, client))
