@@ -124,6 +124,9 @@ NOT_FILTERS: list[Any] = [
 # What each argument refuses, whichever method has it.
 HOSTILE: dict[str, list[Any]] = {
     "deadline": NOT_SECONDS,
+    "gallery": [bad for bad in NOT_TEXTS if bad is not None],
+    "revision_gallery": NOT_TEXTS,
+    "alias": NOT_TEXTS,
     "timeout": [*NOT_SECONDS, None],
     "page_size": [*NOT_COUNTS, 2**32],
     "max_side": [*NOT_COUNTS, 2**32],
@@ -164,6 +167,8 @@ HOSTILE: dict[str, list[Any]] = {
     "regions_to_find": [[bad] for bad in NOT_QUERY_REGIONS],
 }
 USUAL: dict[str, Any] = {
+    "alias": "people",
+    "gallery": "people-v2",
     "images": [b"picture"],
     "regions": [QueryRegion(BOX)],
     "top": 5,
