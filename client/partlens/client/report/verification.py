@@ -24,7 +24,6 @@ from partlens.client.report.sources import media_digest
 from partlens.client.sync_client import Client
 from partlens.common.activation_map import ActivationMap
 from partlens.common.explained_pair import PartialMap
-from partlens.common.gallery_names import UNNAMED
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import report_pb2 as pb
@@ -62,7 +61,7 @@ def verified(
 
     Args:
         record: is left unchanged.
-        client: its gallery, if it names one, is compared with; otherwise that of the report.
+        client: of the server and the gallery to compare with; see record.gallery_of.
         pictures: query images that the report does not hold.
 
     Raises:
@@ -71,8 +70,6 @@ def verified(
     """
     again = pb.ReportRecord()
     again.CopyFrom(record)
-    if record.origin.gallery != UNNAMED:
-        client.gallery = client.gallery or record.origin.gallery
     _supply(again, pictures)
     found = [_model(record, client)]
     sources = list(_sources(again, client))
