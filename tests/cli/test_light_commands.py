@@ -14,7 +14,8 @@ HEAVY = ("torch", "faiss", "lance", "onnx", "onnxruntime", "pyarrow", "scipy")
 LIGHT = [
     "token", "token create", "token list", "token revoke", "config", "config show", "config docs",
     "audit", "audit verify", "health", "search", "explain", "standing", "standing watch", "setup",
-    "open", "ingest", "ingest run", "ingest status", "ingest retry", "bridge frigate", "doctor",
+    "open", "ingest", "ingest run", "ingest status", "ingest dead list", "ingest dead retry",
+    "bridge frigate", "doctor",
 ]  # fmt: skip
 CODE = f"""
 import sys

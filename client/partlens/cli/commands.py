@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import click
 
 from partlens.cli.table import Row
+from partlens.common.installing import pip_install
 from partlens.common.terminal import make_safe
 
 # Part, or package in it -> the extra that installs it, and a module that only this extra brings.
@@ -121,8 +122,7 @@ def needing(module: str) -> Iterator[None]:
 
 def _to_install(error: ImportError, extra: str) -> str:
     return (
-        f"needs packages that are not installed: {error}. Install them with:"
-        f" pip install 'partlens[{extra}]'"
+        f"needs packages that are not installed: {error}. Install them with: {pip_install(extra)}"
     )
 
 

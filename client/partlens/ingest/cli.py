@@ -4,13 +4,13 @@ import asyncio
 import json
 import logging
 import signal
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import click
-from redis.exceptions import RedisError
 
 from partlens.common.terminal import say
+from partlens.ingest.connected import with_stream
+from partlens.ingest.dead_cli import dead
 from partlens.ingest.metrics import IngestMetrics
 from partlens.ingest.stream import IngestStream
 from partlens.ingest.uploader import Uploader
@@ -54,19 +54,10 @@ def status(file: Path | None, texts: tuple[str, ...]) -> None:
     async def report(stream: IngestStream) -> None:
         say(json.dumps((await stream.lag()).to_json()))
 
-    _with_stream(settings, report)
+    with_stream(settings, report)
 
 
-@ingest.command()
-@config_options
-def retry(file: Path | None, texts: tuple[str, ...]) -> None:
-    """Move every dead letter back to the stream, once the cause is fixed."""
-    settings = load_or_fail(file, texts).settings
-
-    async def move(stream: IngestStream) -> None:
-        say(f"{await stream.retry()} moved back")
-
-    _with_stream(settings, move)
+ingest.add_command(dead)
 
 
 async def _run(settings: Settings) -> None:
@@ -86,20 +77,3 @@ async def _run(settings: Settings) -> None:
         await stream.close()
         if port is not None:
             port.close()
-
-
-def _with_stream(settings: Settings, work: Callable[[IngestStream], Awaitable[None]]) -> None:
-    async def connected() -> None:
-        stream = IngestStream(connect(settings.redis), settings.redis.prefix, settings.ingest)
-        try:
-            await work(stream)
-        finally:
-            await stream.close()
-
-    try:
-        with clear_errors():
-            asyncio.run(connected())
-    except (RedisError, OSError) as error:
-        raise click.ClickException(
-            f"Redis does not answer at {settings.redis.url}: {error}"
-        ) from error

@@ -170,7 +170,15 @@ class PartlensServer:
         self._server, self._host, self._audit, self._tally = server, host, log, tally
         self._health = health
         works: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
-            "watch": partial(watch, health, log, tokens, host.ended_threads),
+            "watch": partial(
+                watch,
+                health,
+                log,
+                tokens,
+                tls,
+                self.metrics.certificate_expires,
+                host.ended_threads,
+            ),
             "audit tally": tally.run,
             "freed memory": keep_returning,
             "audit verification": partial(verify_log, self._audit_log, health),

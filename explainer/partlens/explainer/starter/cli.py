@@ -34,7 +34,7 @@ def pictures(count: int, seed: int, per_person: int, out: Path) -> None:
 @click.option("--steps", type=click.IntRange(1), default=500, show_default=True)
 @click.option("--out", type=_FOLDER, required=True, help="Model folder to create.")
 def train(seed: int, steps: int, out: Path) -> None:
-    """Train the starter model; needs `pip install partlens[train]`."""
+    """Train the starter model; needs `pip install "partlens[train]"`."""
     from partlens.explainer.errors import ModelFileError
     from partlens.explainer.starter.saving import save
     from partlens.explainer.starter.training import TrainingSettings

@@ -29,6 +29,7 @@ class Metrics:
         standing: standing queries.
         gallery: the gallery and its files.
         unwell: 1 while something is wrong with a part of the server.
+        certificate_expires: when the certificate in use expires.
     """
 
     def __init__(self) -> None:
@@ -44,6 +45,10 @@ class Metrics:
             "partlens_unwell",
             "1 while something is wrong with a part of the server; its health has the same name.",
             "part",
+        )
+        self.certificate_expires = new.gauge(
+            "partlens_certificate_expires_timestamp_seconds",
+            "When the TLS certificate in use expires; 0 without TLS.",
         )
         new.gauge("partlens_info", "Always 1.", "version").labels(version("partlens")).set(1)
 
