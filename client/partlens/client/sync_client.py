@@ -52,7 +52,9 @@ from partlens.client.questions import (
     PairSelection,
     QueryId,
     QueryImage,
-    QueryRegion,
+    QueryImages,
+    QueryRegions,
+    Regions,
     ReportFormat,
     Score,
     Upload,
@@ -65,7 +67,6 @@ from partlens.client.sync_sending import Sending
 from partlens.client.updates import answer as updated
 from partlens.client.updates import to_update
 from partlens.common.filters import Filter
-from partlens.common.regions import Region
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
@@ -134,8 +135,8 @@ class Client:
 
     def search_regions(
         self,
-        images: Sequence[QueryImage],
-        regions: Sequence[QueryRegion],
+        images: QueryImages,
+        regions: QueryRegions,
         *,
         where: Filter | None = None,
         score: Score = "default",
@@ -152,8 +153,10 @@ class Client:
         """Find the gallery's images that contain parts similar to the regions, best first.
 
         Args:
-            images: the pictures that the regions lie on.
-            regions: at least one that is not excluded.
+            images: the pictures that the regions lie on, or one. A picture is a path, encoded
+                bytes, a PIL image or an array; see QueryImage.
+            regions: at least one that is not excluded. A bare shape lies on the first image; a
+                QueryRegion names its image and weight.
             where: which images of the gallery to search; None for all.
             page_size: hits per page; 0 for the server's default.
             page_token: next_page_token of the previous page.
@@ -190,8 +193,8 @@ class Client:
 
     def search_pages(
         self,
-        images: Sequence[QueryImage],
-        regions: Sequence[QueryRegion],
+        images: QueryImages,
+        regions: QueryRegions,
         *,
         top: int,
         page_size: int = 0,
@@ -215,6 +218,7 @@ class Client:
         left = checks.whole("top", top, least=1, bits=64)
         kinds = tuple(checks.several("maps", maps))
         marks = tuple(checks.several("marks", marks))
+        images = encoding.kept_images(images)
         # Reject invalid arguments before asking the server for its page size.
         encoding.search(
             images, regions, where, score, page_size, "", kinds, thumbnails, group_by, marks,
@@ -223,7 +227,7 @@ class Client:
         if not page_size:
             there = self.get_gallery(gallery=gallery, deadline=deadline)
             page_size = there.limits.search_page_size
-        asked, token = images, ""
+        asked, token = list[QueryImage](images), ""
         while left > 0:
             page = self.search_regions(
                 asked,
@@ -251,8 +255,8 @@ class Client:
         query: QueryImage,
         retrieved: QueryImage,
         *,
-        query_regions: Sequence[Region] = (),
-        retrieved_regions: Sequence[Region] = (),
+        query_regions: Regions = (),
+        retrieved_regions: Regions = (),
         pairs: PairSelection | None = None,
         gallery: str | None = None,
         deadline: float | None = None,
@@ -283,8 +287,8 @@ class Client:
 
     def report_search(
         self,
-        images: Sequence[QueryImage],
-        regions: Sequence[QueryRegion],
+        images: QueryImages,
+        regions: QueryRegions,
         *,
         format: ReportFormat = "html",
         title: str = "",
@@ -322,8 +326,8 @@ class Client:
         *,
         format: ReportFormat = "html",
         title: str = "",
-        query_regions: Sequence[Region] = (),
-        retrieved_regions: Sequence[Region] = (),
+        query_regions: Regions = (),
+        retrieved_regions: Regions = (),
         gallery: str | None = None,
         deadline: float | None = None,
     ) -> ReportFile:
@@ -341,7 +345,7 @@ class Client:
     def describe_query(
         self,
         image: QueryImage,
-        regions: Sequence[Region] = (),
+        regions: Regions = (),
         *,
         gallery: str | None = None,
         deadline: float | None = None,
@@ -543,8 +547,8 @@ class Client:
     def create_standing_query(
         self,
         name: str,
-        images: Sequence[QueryImage],
-        regions: Sequence[QueryRegion],
+        images: QueryImages,
+        regions: QueryRegions,
         threshold: float,
         *,
         where: Filter | None = None,
