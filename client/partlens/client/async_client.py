@@ -16,15 +16,12 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from partlens.client import checks, decoding, encoding, standing
 from partlens.client.answers import (
     AliasMoved,
-    DescribeAnswer,
     Facets,
     GalleryAnswer,
     GalleryImage,
     NamedGallery,
-    PairAnswer,
     Picture,
     ReportFile,
-    SearchAnswer,
     UpdateAnswer,
     UpsertAnswer,
 )
@@ -64,6 +61,7 @@ from partlens.client.questions import (
 from partlens.client.request_ids import answered_async
 from partlens.client.retries import READ_RETRIES
 from partlens.client.rpc_errors import from_rpc
+from partlens.client.search_answers import DescribeAnswer, PairAnswer, SearchAnswer
 from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.client.updates import answer as updated
 from partlens.client.updates import to_update

@@ -4,7 +4,7 @@ import io
 import os
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,8 @@ from partlens.common.files import read_file
 if TYPE_CHECKING:
     from PIL import Image
 
-PictureLike: TypeAlias = "bytes | str | os.PathLike[str] | Image.Image | NDArray[Any]"
+# A Union, as callers may write `PictureLike | None`, and Pillow is not imported here.
+PictureLike: TypeAlias = Union[bytes, str, os.PathLike[str], "Image.Image", NDArray[Any]]
 """A picture: its encoded bytes, its file, a PIL image, or an RGB array [height, width, 3] or grey
 array [height, width], of uint8 0 to 255 or floats 0 to 1. PIL images and arrays are sent as PNG."""
 
@@ -71,22 +72,55 @@ def _of_file(name: str, path: str | os.PathLike[str]) -> bytes:
         ) from None
 
 
-def _png(name: str, value: Any) -> bytes:
-    try:
-        image = import_module("PIL.Image")
-    except ImportError as error:
-        raise MissingLibraryError("a PIL image or an array", "Pillow", "cli") from error
-    from partlens.common.pictures.arrays import array_pixels
-    from partlens.common.pictures.decoding import pixels_of
-    from partlens.common.pictures.errors import PictureError
+def opened(name: str, value: Any) -> "Image.Image":
+    """A picture to draw on, upright RGB.
+
+    Args:
+        name, value: as in encoded.
+
+    Raises:
+        RequestError: as in encoded, or bytes that are not a picture.
+        MissingLibraryError: Pillow is not installed.
+    """
+    image = require_pillow("a figure")
+    if isinstance(value, np.ndarray) or _is_pil(value):
+        return image.fromarray(_pixels(name, value))  # type: ignore[no-any-return]
+    from partlens.common.pictures import PictureError, decode
 
     try:
-        pixels = array_pixels(value) if isinstance(value, np.ndarray) else pixels_of(value)
+        return image.fromarray(decode(encoded(name, value)))  # type: ignore[no-any-return]
+    except PictureError as error:
+        raise RequestError(f"{name} is not a picture: {error}", name) from error
+
+
+def require_pillow(what: str) -> Any:
+    """The module PIL.Image; raises MissingLibraryError.
+
+    Args:
+        what: what needs it.
+    """
+    try:
+        return import_module("PIL.Image")
+    except ImportError as error:
+        raise MissingLibraryError(what, "Pillow", "cli") from error
+
+
+def _png(name: str, value: Any) -> bytes:
+    image = require_pillow("a PIL image or an array")
+    out = io.BytesIO()
+    image.fromarray(_pixels(name, value)).save(out, "PNG", compress_level=1)
+    return out.getvalue()
+
+
+def _pixels(name: str, value: Any) -> NDArray[np.uint8]:
+    """Pixels of a PIL image or an array, uint8 RGB [height, width, 3]."""
+    from partlens.common.pictures import PictureError, pixels_of
+    from partlens.common.pictures.arrays import array_pixels
+
+    try:
+        return array_pixels(value) if isinstance(value, np.ndarray) else pixels_of(value)
     except PictureError as error:
         raise RequestError(f"{name}: {error}", name) from error
-    out = io.BytesIO()
-    image.fromarray(pixels).save(out, "PNG", compress_level=1)
-    return out.getvalue()
 
 
 def _is_pil(value: object) -> bool:

@@ -33,9 +33,9 @@ class QueryId:
     id: str
 
 
-QueryImage: TypeAlias = "PictureLike | GalleryImageId | QueryId"
+QueryImage: TypeAlias = PictureLike | GalleryImageId | QueryId
 """A picture, an image of the gallery, or one of an earlier call."""
-QueryImages: TypeAlias = "QueryImage | Sequence[QueryImage]"
+QueryImages: TypeAlias = QueryImage | Sequence[QueryImage]
 """Several query images, or one."""
 
 
@@ -56,9 +56,9 @@ class QueryRegion:
     exclude: bool = False
 
 
-QueryRegions: TypeAlias = "Region | QueryRegion | Sequence[Region | QueryRegion]"
+QueryRegions: TypeAlias = Region | QueryRegion | Sequence[Region | QueryRegion]
 """Several regions to search with, or one; a bare shape lies on the first query image."""
-Regions: TypeAlias = "Region | Sequence[Region]"
+Regions: TypeAlias = Region | Sequence[Region]
 """Several regions of an image, or one."""
 
 
