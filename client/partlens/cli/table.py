@@ -50,7 +50,7 @@ COMMANDS: Mapping[str, Row] = {
         "partlens.client.cli.galleries:gallery",
     ),
     "health": Row(
-        "Exit 0 once the server is ready, 1 if it is not ready in time.",
+        "Exit 0 once the server is ready, 3 if it is not ready in time.",
         "partlens.client.cli.health:health",
     ),
     "images": Row(
