@@ -71,6 +71,7 @@ def test_commands_end_with_the_code_of_what_went_wrong(served: Served, tmp_path:
     query.write_bytes(picture(3))
     (tmp_path / "text.png").write_text("not a picture")
     (tmp_path / "token").write_text("plt_00000000_wrong")
+    token = ("--token-file", tmp_path / "token")
     away, here = f"127.0.0.1:{free_port()}", served.target
     region = ("--region", "5,5,10,10")
     for code, arguments in (
@@ -80,7 +81,7 @@ def test_commands_end_with_the_code_of_what_went_wrong(served: Served, tmp_path:
         (2, ("search", query, "--serve", here)),
         (3, ("search", query, *region, "--server", away)),
         (3, ("health", "--wait", "0.1", "--server", away)),
-        (4, ("search", query, *region, "--server", "192.0.2.1:1", "--token-file", tmp_path / "token")),
+        (4, ("search", query, *region, "--server", "192.0.2.1:1", *token)),
         (5, ("search", "--gallery-id", "nobody", *region, "--server", here)),
         (5, ("standing", "delete", "0" * 32, "--server", here)),
         (5, ("index", "status", tmp_path / "nowhere")),

@@ -54,8 +54,8 @@ COMMANDS: Mapping[str, Row] = {
         "partlens.client.cli.health:health",
     ),
     "images": Row(
-        "List, count and update a server's images, and save their pictures.",
-        "partlens.client.cli.gallery_images:images",
+        "Add, list, count and update a server's images, and save their pictures.",
+        "partlens.cli.images:images",
     ),
     "index": Row(
         "Create and fill galleries.",
