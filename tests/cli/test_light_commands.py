@@ -74,4 +74,4 @@ def test_the_ingest_stream_is_looked_at(redis_server: RedisServer) -> None:
 )
 def test_a_server_that_is_not_there_is_asked(command: tuple[str, ...]) -> None:
     done = run(*command, "--server", f"127.0.0.1:{free_port()}")
-    assert done.returncode == 1 and "nothing listens on this port" in done.stderr
+    assert done.returncode == 3 and "nothing listens on this port" in done.stderr

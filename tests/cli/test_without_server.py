@@ -192,7 +192,7 @@ def test_maps_of_another_question_are_not_mixed(
         (("--region", GIVEN, "--against", pictures / "a.png"), "query"),
     ):
         result = partlens(*asked, *other)
-        assert result.exit_code == 1 and f"another {differing}" in result.stderr
+        assert result.exit_code == 6 and f"another {differing}" in result.stderr
     assert before == {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 

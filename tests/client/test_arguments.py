@@ -420,10 +420,10 @@ def test_a_wrong_option_is_a_usage_error(command: list[str]) -> None:
 def test_times_the_wrong_way_round_find_nothing_and_are_refused() -> None:
     swapped = ["--captured-after", "2026-05-02", "--captured-before", "2026-05-01"]
     result = CliRunner().invoke(main, [*FOUND, "--region", "0,0,5,5", *swapped])
-    assert result.exit_code == 1 and "no image can match; swap them" in result.output
+    assert result.exit_code == 6 and "no image can match; swap them" in result.output
 
 
 def test_the_largest_numbers_that_are_allowed_can_be_sent() -> None:
     most = ["--top", str(sys.maxsize), "--deadline", "31622400"]
     result = CliRunner().invoke(main, [*FOUND, "--region", "0,0,5,5@1e300", *most])
-    assert result.exit_code == 1 and "nothing listens on this port" in result.output
+    assert result.exit_code == 3 and "nothing listens on this port" in result.output

@@ -54,7 +54,7 @@ def test_a_condition_lists_what_passes(run: Run) -> None:
     wrong = run.images("list", "--where", "speed >= fast")
     assert wrong.exit_code == 2 and "at character 10: 'fast' is not a time" in wrong.output
     unknown = run.images("list", "--where", "sped >= 1")
-    assert unknown.exit_code == 1 and "no image has an attribute 'sped'" in unknown.output
+    assert unknown.exit_code == 6 and "no image has an attribute 'sped'" in unknown.output
     assert "'speed'" in unknown.output
 
 

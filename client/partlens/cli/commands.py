@@ -9,9 +9,10 @@ from importlib.util import find_spec
 
 import click
 
+from partlens.cli.exit_codes import INTERRUPTED, set_exit_code
 from partlens.cli.table import Row
 from partlens.common.installing import pip_install
-from partlens.common.terminal import make_safe
+from partlens.common.terminal import make_safe, say
 
 # Part, or package in it -> the extra that installs it, and a module that only this extra brings.
 _EXTRAS: Mapping[str, tuple[str, str]] = {
@@ -55,11 +56,15 @@ class Commands(click.Group):
         return command if isinstance(command, click.Command) else None
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; an error that it ends with is made safe to show."""
+        """Run the command; an error that it ends with is made safe to show, with its exit code."""
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            say("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
         except click.ClickException as error:
             make_safe(error)
+            set_exit_code(error)
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -50,12 +50,12 @@ COMMANDS: Mapping[str, Row] = {
         "partlens.client.cli.galleries:gallery",
     ),
     "health": Row(
-        "Exit 0 once the server is ready, 1 if it is not ready in time.",
+        "Exit 0 once the server is ready, 3 if it is not ready in time.",
         "partlens.client.cli.health:health",
     ),
     "images": Row(
-        "List, count and update a server's images, and save their pictures.",
-        "partlens.client.cli.gallery_images:images",
+        "Add, list, count and update a server's images, and save their pictures.",
+        "partlens.cli.images:images",
     ),
     "index": Row(
         "Create and fill galleries.",

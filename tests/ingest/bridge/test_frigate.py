@@ -434,7 +434,7 @@ def test_the_command_says_what_is_wrong_and_stops_when_told(
         [*command, "--set", "bridge.mqtt=nowhere"],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert wrong.returncode == 1 and "write nowhere:PORT" in wrong.stderr
+    assert wrong.returncode == 6 and "write nowhere:PORT" in wrong.stderr
     given = {f"bridge.{key}": value for key, value in broker.values.items()}
     given |= {f"redis.{key}": value for key, value in redis_server.values.items()}
     given["bridge.frigate"] = frigate.address

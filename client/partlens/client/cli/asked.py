@@ -23,7 +23,7 @@ from partlens.client.questions import GalleryImageId, MapKind, Mark, QueryRegion
 from partlens.client.search_answers import PairAnswer, SearchAnswer
 from partlens.client.sync_client import Client
 from partlens.common.filters import Filter
-from partlens.common.regions import Region
+from partlens.common.regions import Region, Whole
 
 Command = Callable[..., Any]
 
@@ -77,6 +77,11 @@ class Search:
     where: Filter
     exclude_identical: bool
     group_by: str
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a region is a whole picture."""
+        return any(isinstance(one.region, Whole) for one in self.regions)
 
     def answer(
         self, client: Client, maps: Sequence[MapKind], *, thumbnails: bool = False

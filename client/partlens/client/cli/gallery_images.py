@@ -21,7 +21,7 @@ from partlens.common.terminal import say
 
 @click.group()
 def images() -> None:
-    """List, count and update a server's images, and save their pictures."""
+    """Add, list, count and update a server's images, and save their pictures."""
 
 
 images.add_command(update_command)

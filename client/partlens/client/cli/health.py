@@ -18,7 +18,7 @@ from partlens.common.terminal import say
 )
 @server_options
 def health(client: Client, wait: float) -> None:
-    """Exit 0 once the server is ready, 1 if it is not ready in time. Needs no token.
+    """Exit 0 once the server is ready, 3 if it is not ready in time. Needs no token.
 
     A server may serve although something is wrong, such as damaged files; a warning then goes to
     standard error.

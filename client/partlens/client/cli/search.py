@@ -8,14 +8,22 @@ import click
 
 from partlens.client.cli.arguments import clear_errors, output_options
 from partlens.client.cli.asked import Search, search_options
+from partlens.client.cli.hits import hidden_attributes, hit_table
+from partlens.client.cli.nothing_found import why_nothing
 from partlens.client.cli.reporting import search_report, write_report
+from partlens.client.errors import ClientError
 from partlens.client.questions import MapKind
 from partlens.client.search_answers import Hit, SearchAnswer
 from partlens.client.sync_client import Client
 from partlens.common.activation_map import ActivationMap
-from partlens.common.filters import Filter
-from partlens.common.tables import Column, Table, say_table
+from partlens.common.tables import say_table
 from partlens.common.terminal import say
+from partlens.common.text import visible
+
+_OF_TWO = (
+    "A score is the sum of two similarities, of the part and of its surroundings, so it can exceed"
+    " 1; each position's share is in its map (--json, --report)."
+)
 
 
 @click.command()
@@ -58,7 +66,7 @@ def search(
     if as_json:
         say(json.dumps(_plain(answer)))
     else:
-        say_table(_table(answer))
+        _say_hits(question, answer)
         for number, query in enumerate(answer.queries, start=1):
             say(f"query image {number} is kept as --query-id {query.id}")
     if report is not None and made is not None:
@@ -66,15 +74,19 @@ def search(
 
 
 def _why_none(question: Search, client: Client) -> str:
-    """Why a search found nothing, in a sentence; a search leaves out nothing for its score."""
-    if not client.get_gallery().images:
-        return "nothing found: the gallery is empty, or the token may see none of its images"
-    if question.where != Filter() or question.exclude_identical:
-        return (
-            "nothing found: no image passes the filters (--camera, --attribute,"
-            " --exclude-identical, ...)"
-        )
-    return "nothing found: the token may see none of the gallery's images"
+    try:
+        return why_nothing(client, question.where, exclude_identical=question.exclude_identical)
+    except ClientError:  # such as a server too old to count; the search itself succeeded
+        return "nothing found"
+
+
+def _say_hits(question: Search, answer: SearchAnswer) -> None:
+    say_table(hit_table(answer.hits))
+    if hidden := hidden_attributes(answer.hits):
+        say(f"more attributes differ ({', '.join(map(visible, hidden))}); see them with --json")
+    is_sum = question.score == "context" or (question.score == "default" and not question.is_whole)
+    if is_sum and any(hit.score > 1 for hit in answer.hits):
+        say(_OF_TWO)
 
 
 def _with_score(maps: Sequence[MapKind]) -> list[MapKind]:
@@ -114,28 +126,3 @@ def plain_hit(hit: Hit) -> dict[str, object]:
 def _rows(map: ActivationMap) -> list[list[float]]:
     rows: list[list[float]] = map.values.tolist()
     return rows
-
-
-def _table(answer: SearchAnswer) -> Table:
-    # In a narrow terminal, wrap names but never numbers.
-    place, score, where = (Column(name, no_wrap=True) for name in ("", "score", "box x,y,w,h"))
-    table = Table(place, "image", score, where)
-    # A column that no hit has a value for would only make names wrap.
-    known = [hit.image.metadata for hit in answer.hits]
-    more = [name for name in ("camera", "track") if any(getattr(one, name) for one in known)]
-    for name in more:
-        table.add_column(name)
-    grouped = any(hit.group for hit in answer.hits)
-    if grouped:
-        table.add_column("others", justify="right", no_wrap=True)
-    for number, hit in enumerate(answer.hits, start=1):
-        box = hit.box
-        table.add_row(
-            str(number),
-            hit.id,
-            f"{hit.score:.4f}",
-            f"{box.x:.0f},{box.y:.0f},{box.width:.0f},{box.height:.0f}",
-            *(getattr(hit.image.metadata, name) for name in more),
-            *([str(hit.others_in_group)] if grouped else []),
-        )
-    return table

@@ -13,7 +13,6 @@ from partlens.explainer.errors import TableError
 from partlens.explainer.tables import csv_rows
 from partlens.indexer.errors import SourceError
 from partlens.indexer.sources.image import ImageFile
-from partlens.indexer.sources.parquet import parquet_rows
 from partlens.indexer.stated import Stated
 
 _OTHER_FORMS = {
@@ -39,10 +38,9 @@ def manifest_images(manifest: Path) -> Iterator[ImageFile]:
         SourceError: a column is missing or appears twice, a row cannot be read, an id appears
             twice, or there are more than MAX_IMAGES images; names the row.
     """
-    read = csv_rows if manifest.suffix.lower() == ".csv" else parquet_rows
     seen: dict[str, int] = {}
     try:
-        for number, row in read(manifest, _COLUMNS, ("path",)):
+        for number, row in _rows(manifest):
             if len(seen) == MAX_IMAGES:
                 raise SourceError(
                     f"{manifest.name} lists more than {MAX_IMAGES} images, up to row {number}:"
@@ -58,6 +56,14 @@ def manifest_images(manifest: Path) -> Iterator[ImageFile]:
             yield image
     except TableError as error:
         raise SourceError(str(error)) from error
+
+
+def _rows(manifest: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
+    if manifest.suffix.lower() == ".csv":
+        return csv_rows(manifest, _COLUMNS, ("path",))
+    from partlens.indexer.sources.parquet import parquet_rows  # loads pyarrow
+
+    return parquet_rows(manifest, _COLUMNS, ("path",))
 
 
 def _image(manifest: Path, row: Mapping[str, str], place: str) -> ImageFile:
