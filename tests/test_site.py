@@ -56,3 +56,21 @@ def test_a_fault_is_found(site: Path, html: str, fault: str) -> None:
     (site / "index.html").write_text(html)
     (found,) = check_site.site_faults(site)
     assert fault in found
+
+
+@pytest.mark.parametrize(
+    "markdown, html",
+    [
+        ("- a\n- b\n", "<ul><li>a</li><li>b</li></ul>"),
+        ("| a |\n| --- |\n| b |\n", "<table><tr><th>a</th></tr><tr><td>b</td></tr></table>"),
+        ("# a\n", "<nav><ul><li>menu</li></ul></nav><article><h1>a</h1></article><ul></ul>"),
+    ],
+)
+def test_a_page_that_reads_as_on_github_is_no_fault(markdown: str, html: str) -> None:
+    assert check_site.reading_faults("a.md", markdown, html) == []
+
+
+def test_code_in_a_list_that_the_site_takes_for_text_is_found() -> None:
+    markdown = "- item\n\n      code\n"
+    (fault,) = check_site.reading_faults("a.md", markdown, "<ul><li>item<p>code</p></li></ul>")
+    assert "docs/a.md has 1 <pre> on GitHub but 0 on the site" in fault
