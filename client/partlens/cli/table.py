@@ -100,6 +100,10 @@ COMMANDS: Mapping[str, Row] = {
 }
 
 BENCH: Mapping[str, Row] = {
+    "erase": Row(
+        "Compare the time to erase images from a gallery with that of reading its files.",
+        "partlens.indexer.bench.erasing:erase_command",
+    ),
     "head": Row(
         "Compare the time of decomposing with the backbone's, for each model.",
         "partlens.explainer.bench.head:head",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from partlens.common.durable import write_atomically
 from partlens.indexer.errors import DamagedError, StorageError
@@ -208,16 +209,25 @@ def _in_rows(version: RowsVersion, markers: set[Marker]) -> set[Marker]:
         return set()
     search, found, arrays = MarkerSearch(markers), set[Marker](), _arrays(version)
     for batch in version.batches((*_STORED, *arrays)):
-        for row in rows(batch.drop_columns(arrays)):
-            thumbnail = row.pop("thumbnail")
-            if isinstance(thumbnail, bytes):
-                found |= search.found_among(thumbnail)
-            found |= search.found_among(json.dumps(row, default=str).encode())
-            found |= search.found_among("\n".join(map(str, row.values())).encode())
-        for column in arrays:
-            for each in batch[column]:
-                found |= search.found_among(np.ascontiguousarray(each.values.to_numpy()).tobytes())
+        contents = [*_texts(batch.drop_columns(arrays)), *_numbers(batch, arrays)]
+        # Each by itself only if all together hold one, which may lie across two of them.
+        if search.found_among(b"".join(contents)):
+            found = found.union(*map(search.found_among, contents))
     return found
+
+
+def _texts(table: pa.Table) -> Iterator[bytes]:
+    for row in rows(table):
+        if isinstance(thumbnail := row.pop("thumbnail"), bytes):
+            yield thumbnail
+        yield json.dumps(row, default=str).encode()
+        yield "\n".join(map(str, row.values())).encode()
+
+
+def _numbers(table: pa.Table, columns: Sequence[str]) -> Iterator[bytes]:
+    for column in columns:
+        for each in table[column]:
+            yield np.ascontiguousarray(each.values.to_numpy()).tobytes()
 
 
 def _ids_left(gallery: Gallery, ids: set[str]) -> tuple[str, ...]:
