@@ -55,7 +55,7 @@ COMMANDS: Mapping[str, Row] = {
     ),
     "index": Row(
         "Create and fill galleries.",
-        "partlens.indexer.cli:index",
+        "partlens.cli.index:index",
     ),
     "ingest": Row(
         "Add pictures from a Redis stream to the gallery.",
@@ -133,3 +133,15 @@ BENCH: Mapping[str, Row] = {
         "partlens.server.bench.standing:standing",
     ),
 }
+
+INDEX: Mapping[str, Row] = {
+    "restore": Row(
+        "Write FOLDER with everything of a snapshot, each file compared with its checksum.",
+        "partlens.server.backup.cli:restore_command",
+    ),
+    "snapshot": Row(
+        "Write a snapshot of GALLERY, and of what its server keeps, to the new folder TARGET.",
+        "partlens.server.backup.cli:snapshot_command",
+    ),
+}
+"""Commands of `partlens index` that need the server's part."""

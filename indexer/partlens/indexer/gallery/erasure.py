@@ -98,13 +98,13 @@ def erase(path: Path, ids: Sequence[str]) -> Receipt:
     with Gallery.open(path) as gallery:
         wanted = sorted(set(ids))
         there = [id for id in wanted if id in gallery.view]
-        markers = _markers(gallery.view, there, wanted)
+        markers = markers_of(gallery.view, there, wanted)
         search, before = MarkerSearch(markers), _inventory(path)
-        found_before = _scan(path, search)
+        found_before = scan(path, search)
         gallery.delete(there)
         gallery.purge()
         after = _inventory(path, before)
-        found_after = _scan(path, search)
+        found_after = scan(path, search)
         shared = _in_rows(gallery.view.version, found_after)
         left = _ids_left(gallery, set(wanted))
         versions = len(later_manifests(path / DATASET, 0))
@@ -151,7 +151,8 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _markers(view: GalleryView, there: Sequence[str], wanted: Sequence[str]) -> set[Marker]:
+def markers_of(view: GalleryView, there: Sequence[str], wanted: Sequence[str]) -> set[Marker]:
+    """What to look for: the ids `wanted`, and the content of those that are `there`."""
     found = {marker for id in wanted for marker in text_markers("id", id)}
     row_ids = view.live.row_ids(view.live.find(there).values())
     arrays = _arrays(view.version)
@@ -199,7 +200,8 @@ def _files(path: Path) -> Iterator[Path]:
         yield from (Path(place, name) for name in sorted(names))
 
 
-def _scan(path: Path, search: MarkerSearch) -> set[Marker]:
+def scan(path: Path, search: MarkerSearch) -> set[Marker]:
+    """The markers that the files of a gallery hold."""
     return set[Marker]().union(*(search.found_in(file) for file in _files(path)))
 
 

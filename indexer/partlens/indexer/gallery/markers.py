@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def data_markers(kind: str, data: bytes) -> list[Marker]:
     as after a ReLU, a longer one is taken; a part of zeros gives none.
     """
     edges = np.linspace(0, len(data), _PLACES + 1).astype(int)
-    patterns = {_telling(data, *part) for part in zip(edges[:-1], edges[1:], strict=True)}
+    patterns = {_telling(data, *part) for part in pairwise(edges)}
     return [Marker(kind, each) for each in sorted(patterns - {b""})]
 
 
