@@ -50,6 +50,7 @@ from partlens.server.observe.logs import CallLog
 from partlens.server.observe.metrics import Metrics
 from partlens.server.observe.tracing import Tracing
 from partlens.server.observe.watch import verify_log, watch
+from partlens.server.retention.retaining import Retention
 from partlens.server.transport.grpc_calls import GrpcCalls
 from partlens.server.transport.open_calls import OpenCalls
 from partlens.server.transport.options import options
@@ -182,6 +183,12 @@ class PartlensServer:
         await self._host.load(self._make)
         keep_for_good()
         self._health.loaded()
+        keep, audit = self._settings.retention.keep, self._audit
+        if keep is not None and audit is not None:
+            retention = Retention(
+                self._host.gallery, self._settings.retention, audit, self.metrics.gallery
+            )
+            self._tasks.append(keep_running("retention", retention.run, self._health.report_task))
 
     async def rotate_audit_log(self) -> None:
         """Continues the audit log in a new file."""

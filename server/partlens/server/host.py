@@ -132,6 +132,11 @@ class Host:
         """The standing queries; raises NotReadyError until they are loaded."""
         return self._ready().standing
 
+    @property
+    def gallery(self) -> Gallery:
+        """The whole gallery, for upkeep; raises NotReadyError until it is loaded."""
+        return self._ready().engine.whole
+
     async def run(self, work: Callable[[Engine], T]) -> T:
         """Runs a search or an explanation on a thread, with the engine restricted to the caller's
         images.

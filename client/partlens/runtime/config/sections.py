@@ -25,6 +25,7 @@ from partlens.client import address as addresses
 from partlens.client.errors import AddressError
 from partlens.common.compute import Device, Precision
 from partlens.common.metadata import MAX_ATTRIBUTES
+from partlens.common.moments import duration
 from partlens.common.pictures import ImageLimits
 
 # Within what gRPC, Redis and the system's clocks can represent.
@@ -69,6 +70,11 @@ def _url(text: str, ports: Mapping[str, int]) -> str:
         raise PydanticCustomError("password", "{problem}", {"problem": error.problem}) from error
 
 
+def _period(text: str) -> str:
+    duration(text)
+    return text
+
+
 def _folders(given: object) -> object:
     return [one for one in given.split(os.pathsep) if one] if isinstance(given, str) else given
 
@@ -86,6 +92,8 @@ ListeningAddress = Annotated[str, AfterValidator(_listening_address)]
 """HOST:PORT to listen on; port 0 picks a free port."""
 Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_folders)]
 """Folders; a text names several like PATH does."""
+RetentionPeriod = Annotated[str, AfterValidator(_period)]
+"""Hours, days or weeks, such as 12h, 30d or 8w."""
 HostNames = Annotated[str, AfterValidator(_host_names)]
 """Names or IP addresses without ports, with spaces between them."""
 WebAddress = Annotated[str, AfterValidator(_web_address)]
@@ -370,6 +378,18 @@ class StandingSection(Section):
     """file that holds the secret for signing webhook requests"""
     kept_matches: Count = 10_000
     """approximate number of matches kept in the Redis stream; the oldest are removed"""
+
+
+class RetentionSection(Section):
+    """Erasing old images while the server runs. Off unless `keep` is set."""
+
+    keep: RetentionPeriod | None = None
+    """how long to keep an image after its captured_at, such as 12h, 30d or 8w; images without one
+    are never erased; none: erase nothing"""
+    every_hours: Rate = 24.0
+    """time between two erasures; the first is when the server starts"""
+    receipts: Path | None = None
+    """folder of the receipts; by default GALLERY.receipts, next to the gallery"""
 
 
 class BridgeSection(Section):

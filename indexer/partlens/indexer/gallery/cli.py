@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from partlens.common.moments import duration
 from partlens.common.storage import Storage
 from partlens.common.terminal import say
 from partlens.indexer.arguments import GALLERY, STORAGE, clear_errors
@@ -23,7 +24,7 @@ from partlens.indexer.gallery.erasure import (
 )
 from partlens.indexer.gallery.gallery import Gallery
 from partlens.indexer.gallery.plan import AUTO, IndexChoice, plan
-from partlens.indexer.gallery.retention import duration, expired
+from partlens.indexer.gallery.retention import expired
 from partlens.indexer.gallery.snapshot import erase_from
 from partlens.indexer.gallery.snapshot_files import Facts
 from partlens.indexer.gallery.verification import repair, verify

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from partlens.common.durable import write_atomically
-from partlens.indexer.errors import DamagedError, StorageError
+from partlens.indexer.errors import ChangedError, DamagedError, StorageError
 from partlens.indexer.gallery import checksums, segments
 from partlens.indexer.gallery.committed import DATASET
 from partlens.indexer.gallery.gallery import Gallery
@@ -94,39 +94,56 @@ def erase(path: Path, ids: Sequence[str]) -> Receipt:
         StorageError: the disk refused a write; some files may still hold the images. Try again.
         DamagedError: a file that would be copied is damaged.
     """
-    started = _now()
     with Gallery.open(path) as gallery:
-        wanted = sorted(set(ids))
-        there = [id for id in wanted if id in gallery.view]
-        markers = markers_of(gallery.view, there, wanted)
-        search, before = MarkerSearch(markers), _inventory(path)
-        found_before = scan(path, search)
+        return erase_from_open(gallery, ids)
+
+
+def erase_from_open(
+    gallery: Gallery, ids: Sequence[str], confirmed: Callable[[], Collection[str]] | None = None
+) -> Receipt:
+    """The same for an open gallery; other changes by this process wait for the longest part of it.
+
+    Args:
+        confirmed: called while no image can change: those to erase. If one is left out, nothing is
+            erased.
+
+    Raises:
+        ChangedError: an image is no longer confirmed.
+        LockedError, StorageError, DamagedError: as erase.
+    """
+    started, path = _now(), gallery.path
+    wanted = sorted(set(ids))
+    there = [id for id in wanted if id in gallery.view]
+    markers = markers_of(gallery.view, there, wanted)
+    search, before = MarkerSearch(markers), _inventory(path)
+    found_before = scan(path, search)
+    with gallery.writing():
+        if confirmed is not None and (changed := set(there) - set(confirmed())):
+            raise ChangedError(f"image {min(changed)!r} has changed; nothing was erased")
         gallery.delete(there)
-        gallery.purge()
-        after = _inventory(path, before)
-        found_after = scan(path, search)
-        shared = _in_rows(gallery.view.version, found_after)
-        left = _ids_left(gallery, set(wanted))
-        versions = len(later_manifests(path / DATASET, 0))
-        evidence = _evidence(markers, found_before, found_after, shared)
-        return Receipt(
-            gallery=path.name,
-            model_digest=gallery.spec.digest,
-            started_at=started,
-            ended_at=_now(),
-            erased=tuple(there),
-            not_there=tuple(id for id in wanted if id not in set(there)),
-            images_left=len(gallery.view),
-            files_removed=_differing(before, after),
-            files_written=_differing(after, before),
-            files_kept=sum(before.get(name) == entry for name, entry in after.items()),
-            versions_left=versions,
-            ids_left=left,
-            evidence=evidence,
-            gone=not left
-            and versions == 1
-            and not any(kind.found_after for kind in evidence.values()),
-        )
+    gallery.purge()
+    after = _inventory(path, before)
+    found_after = scan(path, search)
+    shared = _in_rows(gallery.view.version, found_after)
+    left = _ids_left(gallery, set(wanted))
+    versions = len(later_manifests(path / DATASET, 0))
+    evidence = _evidence(markers, found_before, found_after, shared)
+    return Receipt(
+        gallery=path.name,
+        model_digest=gallery.spec.digest,
+        started_at=started,
+        ended_at=_now(),
+        erased=tuple(there),
+        not_there=tuple(id for id in wanted if id not in set(there)),
+        images_left=len(gallery.view),
+        files_removed=_differing(before, after),
+        files_written=_differing(after, before),
+        files_kept=sum(before.get(name) == entry for name, entry in after.items()),
+        versions_left=versions,
+        ids_left=left,
+        evidence=evidence,
+        gone=not left and versions == 1 and not any(kind.found_after for kind in evidence.values()),
+    )
 
 
 def require_receipt_place(receipt: Path, gallery: Path) -> None:

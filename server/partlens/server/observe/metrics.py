@@ -210,6 +210,13 @@ class GalleryMetrics:
         for kind in KINDS:
             self.damaged_files.labels(kind).set(0)
             self.mended_files.labels(kind)
+        self.retained = new.counter(
+            "partlens_retention_erased_images_total", "Images erased because of their age."
+        )
+        self.retention_completed = new.gauge(
+            "partlens_retention_completed_timestamp_seconds",
+            "When old images were last erased, or found to be none; 0 if not since the start.",
+        )
         self.scrubbed_bytes = new.counter(
             "partlens_scrubbed_bytes_total", "Bytes of the gallery read to find damage."
         )
