@@ -145,7 +145,8 @@ class _Words:
         """The words that begin at multiples of `size`, multiplied so that their high bits differ;
         different words stay different."""
         words = np.frombuffer(data, f"<u{self._size}", len(data) // self._size)
-        return np.multiply(words, _FACTOR, dtype=np.uint64)
+        mixed: NDArray[np.uint64] = np.multiply(words, _FACTOR, dtype=np.uint64)
+        return mixed
 
     def _starts(self, pattern: bytes) -> Iterator[int]:
         """Where in a pattern its words begin, one for each place modulo `size`."""
