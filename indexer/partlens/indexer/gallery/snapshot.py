@@ -140,9 +140,9 @@ def erase_from(snapshot: Path, ids: Sequence[str]) -> Receipt:
 
 def _put_truth(gallery: Path, inside: Path, *, link: bool) -> int:
     """The files of the newest version; returns its number."""
-    whole = set[Path]()
-    for left in reversed(range(_TRIES)):
-        committed = Committed.newest(gallery)
+    whole, needed, tries = set[Path](), list[Path](), 0
+    while True:
+        committed, tries = Committed.newest(gallery), tries + 1
         try:
             version = RowsVersion.open(gallery / DATASET, committed.version)
             needed = [file.path.relative_to(gallery) for file in version.needed()]
@@ -154,7 +154,7 @@ def _put_truth(gallery: Path, inside: Path, *, link: bool) -> int:
             break
         except (FileNotFoundError, DamagedError) as error:
             # A writer may have removed this version; what is there of it already is kept.
-            if not left or Committed.newest(gallery).version == committed.version:
+            if tries == _TRIES or Committed.newest(gallery).version == committed.version:
                 raise DamagedError(f"gallery {gallery.name!r} is damaged: {error}") from error
     for file in files_below(inside / DATASET):
         if file.relative_to(inside) not in needed:
