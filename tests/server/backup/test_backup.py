@@ -83,7 +83,7 @@ def test_files_elsewhere_are_kept_and_named_on_restoring(server: Path, tmp_path:
 
 def test_every_file_that_a_setting_names_is_kept(server: Path, tmp_path: Path) -> None:
     """Also those of later settings: all paths, but for the gallery and what a start writes."""
-    sections = {}
+    sections: dict[str, dict[str, Path]] = {}
     for section in Settings.model_fields:
         for key, field in type(getattr(Settings(), section)).model_fields.items():
             if "Path" in str(field.annotation) and "tuple" not in str(field.annotation):
