@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from paper import column, side_by_side, stacked
 from PIL import Image, ImageDraw
 
 from partlens.client import ActivationMap, Box, Point
-from partlens.client.report.overlay import Scale, colours, explained, outlined
+from partlens.common.drawing.overlay import colours, explained, outlined
+from partlens.common.drawing.scale import Scale
+from partlens.common.drawing.sheet import column, side_by_side, stacked
 from partlens.common.regions import Box as Region
 from partlens.common.registration import Registration
-from partlens.explainer import COMPARATORS, MetricModel, PairReport, Target, explain_pairs
+from partlens.explainer import COMPARATORS, MetricModel, PairExplanation, Target
 from partlens.explainer.evaluation.orientation.network import StreamTraining, train
 from partlens.explainer.evaluation.orientation.reading import (
     aerial_bearing,
@@ -29,8 +30,6 @@ from partlens.explainer.evaluation.orientation.reading import (
 )
 from partlens.explainer.evaluation.orientation.scenes import Pair
 from partlens.explainer.evaluation.orientation.scenes import generate as generate_places
-from partlens.explainer.pair import PairExplanation
-from partlens.explainer.regions import position_weights
 from partlens.explainer.starter import model_folder
 from partlens.explainer.starter.pictures import Picture, generate
 
@@ -85,59 +84,59 @@ def plain(title: str, pixels: Pixels, *lines: str) -> Image.Image:
     return column(title, lines, [enlarged(pixels)])
 
 
-def people() -> tuple[MetricModel, Picture, Picture, PairReport]:
+def people() -> tuple[MetricModel, Picture, Picture, PairExplanation]:
     """The starter model, two pictures of a person by two cameras, and their explanation."""
     model, known = starter(), pictures()
     query, retrieved = known[QUERY], known[RETRIEVED]
-    (report,) = explain_pairs(model, query.image, [retrieved.image])
-    return model, query, retrieved, report
+    return model, query, retrieved, model.explain(query.image, retrieved.image)
 
 
-def covered(model: MetricModel, picture: Picture, part: str) -> torch.Tensor:
-    """Fraction of each position that the box of a part covers, shape [P]."""
+def box_of(picture: Picture, part: str) -> Region:
+    """The box of a part."""
     box = picture.parts[part]
-    size = picture.image.shape[1], picture.image.shape[0]
-    region = Region(box.x, box.y, box.width, box.height)
-    spec = model.spec
-    return torch.from_numpy(position_weights(region, size, spec.preprocessing, spec.registration))
+    return Region(box.x, box.y, box.width, box.height)
 
 
 def overall() -> Image.Image:
     """Both overall maps of a pair of the same person."""
-    model, query, retrieved, report = people()
+    model, query, retrieved, pair = people()
     looks = model.spec.registration
-    columns = [plain("query", query.image, f"similarity {report.model_similarity:.3f}")]
-    columns += under_maps(query.image, {"its map": report.pair.query_map(with_bias=False)}, looks)
+    columns = [plain("query", query.image, f"similarity {pair.similarity:.3f}")]
+    columns += under_maps(query.image, {"its map": pair.query_map(with_bias=False).values}, looks)
     columns.append(plain("retrieved", retrieved.image))
     columns += under_maps(
-        retrieved.image, {"its map": report.pair.retrieved_map(with_bias=False)}, looks
+        retrieved.image, {"its map": pair.retrieved_map(with_bias=False).values}, looks
     )
     return side_by_side(columns)
 
 
+def pair_figure() -> Image.Image:
+    """The figure of a partial map, as the library draws it."""
+    _, query, _, pair = people()
+    return pair.partial_map(box_of(query, "hat")).figure().image
+
+
 def partial() -> Image.Image:
     """Partial maps of the retrieved image for parts of the query."""
-    model, query, retrieved, report = people()
+    model, query, retrieved, pair = people()
     shared = [part for part in PARTS if part in query.parts and part in retrieved.parts]
     size = query.image.shape[1], query.image.shape[0]
     asked = enlarged(query.image)
     for part in shared:
         box = query.parts[part]
         asked = outlined(asked, Box(box.x, box.y, box.width, box.height), size, part)
-    maps = {
-        part: report.pair.partial_map_of_retrieved(covered(model, query, part)) for part in shared
-    }
+    maps = {part: pair.partial_map(box_of(query, part)).values for part in shared}
     drawn = under_maps(retrieved.image, maps, model.spec.registration)
     return side_by_side([column("query", [], [asked]), *drawn])
 
 
 def registration() -> Image.Image:
     """The same map with evenly spread centres and with measured ones."""
-    model, query, retrieved, report = people()
+    model, query, retrieved, pair = people()
     part = "hat"
     box, size = query.parts[part], (query.image.shape[1], query.image.shape[0])
     asked = outlined(enlarged(query.image), Box(box.x, box.y, box.width, box.height), size, part)
-    values = report.pair.partial_map_of_retrieved(covered(model, query, part))
+    values = pair.partial_map(box_of(query, part)).values
     even = Registration.nominal(model.spec.grid)
     return side_by_side(
         [
@@ -153,15 +152,16 @@ def by_sign() -> Image.Image:
     """What makes two different people similar, and what makes them differ."""
     model, known = starter(), pictures()
     query, other = known[QUERY], known[STRANGER]
-    (report,) = explain_pairs(model, query.image, [other.image])
-    without = report.retrieved_map.similarity_without_lowering
+    pair = model.explain(query.image, other.image)
+    signed = pair.retrieved_map()
+    without = signed.similarity_without_lowering
     return side_by_side(
         [
-            plain("query", query.image, f"similarity {report.model_similarity:.3f}"),
+            plain("query", query.image, f"similarity {pair.similarity:.3f}"),
             plain("somebody else", other.image, f"{without:.3f} without the blue"),
             *under_maps(
                 other.image,
-                {"raises": report.retrieved_map.raises, "lowers": report.retrieved_map.lowers},
+                {"raises": signed.raises, "lowers": signed.lowers},
                 model.spec.registration,
             ),
         ]
@@ -171,8 +171,7 @@ def by_sign() -> Image.Image:
 def comparators() -> Image.Image:
     """Six methods on one image, each on its own colour scale: compare places, not strengths."""
     model, query, retrieved, _ = people()
-    pixels = np.stack([model.spec.preprocessing.pixels(retrieved.image)])
-    feature = torch.from_numpy(model.backbone(pixels))
+    feature = model.features(retrieved.image)
     target = Target.images(model.decompose([query.image]))
     columns = [plain("retrieved", retrieved.image)]
     for name, method in COMPARATORS.items():
@@ -183,12 +182,10 @@ def comparators() -> Image.Image:
 
 def regions() -> Image.Image:
     """Parts against parts, as a table in the maps' colours."""
-    model, query, retrieved, report = people()
+    _, query, retrieved, pair = people()
     shared = [part for part in PARTS if part in query.parts and part in retrieved.parts]
-    ours, theirs = (
-        torch.stack([covered(model, one, part) for part in shared]) for one in (query, retrieved)
-    )
-    values = report.pair.region_matrix(ours, theirs).numpy()
+    ours, theirs = ([box_of(one, part) for part in shared] for one in (query, retrieved))
+    values = pair.region_matrix(ours, theirs).numpy()
     cell = 76
     tint = Image.fromarray(colours(values, float(np.abs(values).max())))
     table = Image.new("RGBA", (cell * len(shared), cell * len(shared)), "white")
@@ -227,11 +224,11 @@ def orientation() -> Image.Image:
 
 
 def _place(pair: Pair, explanation: PairExplanation, overall_error: float) -> Image.Image:
-    seen = explanation.query_map(with_bias=False)
+    seen = explanation.query_map(with_bias=False).values
     point = torch.zeros(seen.numel())
     point[seen.argmax()] = 1
-    partial_map = explanation.partial_map_of_retrieved(point)
-    overall_map = explanation.retrieved_map(with_bias=False)
+    partial_map = explanation.partial_map(point).values
+    overall_map = explanation.retrieved_map(with_bias=False).values
     angle = panorama_angle(seen.numpy())
     row = int(seen.argmax()) // seen.shape[1]
     peak = Point(angle / 360 * pair.panorama.shape[1], (row + 0.5) * 4)
@@ -263,6 +260,7 @@ def _with_peak(pixels: Pixels, values: torch.Tensor, peak: Point) -> Image.Image
 
 DRAWN: Mapping[str, Callable[[], Image.Image]] = {
     "overall": overall,
+    "pair": pair_figure,
     "partial": partial,
     "registration": registration,
     "by_sign": by_sign,

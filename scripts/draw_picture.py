@@ -10,14 +10,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from paper import column, side_by_side
 from PIL import Image, ImageOps
 
 from partlens.client import AsyncClient, Box, Filter, Hit, QueryRegion, SearchAnswer, Upload
 from partlens.client import Metadata as UploadMetadata
-from partlens.client.report.overlay import Scale, explained, outlined
 from partlens.client.report.pictures import shown
-from partlens.client.report.shown import sums
+from partlens.common.drawing.overlay import explained, outlined
+from partlens.common.drawing.scale import Scale
+from partlens.common.drawing.sheet import column, side_by_side
 from partlens.explainer.model import MetricModel
 from partlens.explainer.starter import model_folder
 from partlens.explainer.starter.pictures import Picture, generate
@@ -75,9 +75,9 @@ def hit_column(number: int, hit: Hit, scale: Scale) -> Image.Image:
         ImageOps.scale(image, _SHRINK)
         for image in (outlined(picture, hit.box, size), explained(picture, hit.map, size, scale))
     ]
-    added = sums(hit.map)
+    added = hit.map.sums
     lines = [
-        f"red {added['red']:+.3f}  blue {added['blue']:+.3f}",
+        f"red {added.red:+.3f}  blue {added.blue:+.3f}",
         f"constant {hit.constant:+.3f}",
         f"score {hit.score:.3f}",
     ]

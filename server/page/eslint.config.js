@@ -2,6 +2,16 @@ import hooks from "eslint-plugin-react-hooks";
 import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
 
+// Views share rooms beside them, never each other's files: what two need moves out of the first.
+const apart = (files, ...regexes) => ({
+  files,
+  rules: {
+    "no-restricted-imports": ["error", {
+      patterns: regexes.map((regex) => ({ regex, message: "move what several views need into a shared folder of src/" })),
+    }],
+  },
+});
+
 export default defineConfig(
   { ignores: ["node_modules", "src/gen", "*.mjs", "*.js"] },
   tseslint.configs.strictTypeChecked,
@@ -33,4 +43,7 @@ export default defineConfig(
       ],
     },
   },
+  apart(["src/views/*/*"], "^\\.\\./[^.]"),
+  apart(["src/views/*/*/**"], "^\\.\\./\\.\\./[^.]", "^(\\.\\./){3}views/"),
+  { ...apart(["src/*/**"], "/views/"), ignores: ["src/app/**", "src/views/**"] },
 );

@@ -22,6 +22,7 @@ from partlens.client import (
     Client,
     Filter,
     GalleryImageId,
+    ImageUpdate,
     Mark,
     Mask,
     Metadata,
@@ -142,6 +143,7 @@ HOSTILE: dict[str, list[Any]] = {
     "format": ["odt", None, 5, ["html"]],
     "id": NOT_TEXTS,
     "ids": NOT_LISTS_OF_TEXTS,
+    "updates": [None, 5, "a", ImageUpdate("a", camera="b"), [None], [ImageUpdate("a")]],
     "where": NOT_FILTERS,
     "image": NOT_PICTURES,
     "query": NOT_PICTURES,
@@ -171,6 +173,7 @@ USUAL: dict[str, Any] = {
     "id": "a",
     "ids": ["a"],
     "name": "a",
+    "updates": [ImageUpdate("a", camera="b")],
     "threshold": 1.0,
 }
 # Regions of these have neither image nor weight.

@@ -24,10 +24,12 @@ from served import Served, picture, serving
 
 from partlens.cli.main import main
 from partlens.client import Client, Upload
-from partlens.client.answers import ActivationMap, GalleryImage, Hit, Query, SearchAnswer
+from partlens.client.answers import GalleryImage, Hit, Query, SearchAnswer
 from partlens.client.cli.arguments import warn_of_bias
 from partlens.client.questions import QueryRegion
-from partlens.client.report.overlay import NEGATIVE, POSITIVE, Scale, colours, upsample
+from partlens.common.activation_map import ActivationMap
+from partlens.common.drawing.overlay import NEGATIVE, POSITIVE, colours
+from partlens.common.drawing.scale import Scale
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box, Mask, Point, Polygon
 from partlens.common.registration import Axis, Registration
@@ -208,9 +210,11 @@ def test_filters_reach_the_server(served: Served, query: Path) -> None:
         ("--track", "none"),
         ("--captured-after", "2026-01-01"),
         ("--captured-before", "2026-01-01T10:00+02:00"),
-        ("--attribute", "hat=red"),
     ):
         assert ids(*condition) == set()
+    unknown = partlens(served, "search", query, *region, "--attribute", "hta=red")
+    assert unknown.exit_code == 1 and "no image has an attribute 'hta'" in unknown.output
+    assert ids("--where", "id in (07, 08) and not id = 08") == {"07"}
 
 
 def test_explain_prints_terms_and_a_page(served: Served, query: Path, tmp_path: Path) -> None:
@@ -478,9 +482,9 @@ def test_colours_say_the_sign_and_are_clear_at_zero(
 @given(arrays.arrays(np.float32, (3, 2), elements=numbers))
 def test_upsampling_keeps_limits_and_cell_centres(values: NDArray[np.float32]) -> None:
     even = Registration.nominal((3, 2))
-    large = upsample(ActivationMap(values, Box(0, 0, 20, 30), even), 20, 30)
+    large = ActivationMap(values, Box(0, 0, 20, 30), even).upsampled(20, 30)
     assert large.min() >= values.min() - 1e-6 and large.max() <= values.max() + 1e-6
-    beside = upsample(ActivationMap(values, Box(20, 0, 20, 30), even), 40, 30)
+    beside = ActivationMap(values, Box(20, 0, 20, 30), even).upsampled(40, 30)
     assert not beside[:, :20].any()
     np.testing.assert_allclose(beside[:, 20:], large, atol=1e-6)
 
@@ -488,7 +492,7 @@ def test_upsampling_keeps_limits_and_cell_centres(values: NDArray[np.float32]) -
 @given(arrays.arrays(np.float32, (3, 2), elements=numbers))
 def test_a_map_is_drawn_at_the_centres_of_its_cells(values: NDArray[np.float32]) -> None:
     looks = Registration(Axis((0.25, 0.35, 0.75)), Axis((0.125, 0.625)))
-    large = upsample(ActivationMap(values, Box(100, 50, 400, 200), looks), 600, 300)
+    large = ActivationMap(values, Box(100, 50, 400, 200), looks).upsampled(600, 300)
     at = np.ix_([50 + 50, 50 + 70, 50 + 150], [100 + 50, 100 + 250])
     # Centres lie between two pixels.
     np.testing.assert_allclose(large[at], values, atol=0.06)

@@ -14,6 +14,7 @@ from partlens.client import (
     PairSelection,
     QueryRegion,
     ServerError,
+    Upload,
     Whole,
 )
 from partlens.v1 import gallery_service_pb2 as gallery_pb
@@ -102,3 +103,14 @@ def test_a_list(client: Client) -> None:
         next(client.list_images(thumbnails=True))
     gallery = client.get_gallery()
     assert (gallery.caller, gallery.server_version, gallery.indexing) == (None, "", None)
+
+
+def test_the_name_of_a_gallery(client: Client) -> None:
+    """A server that ignores it would answer from its only gallery."""
+    for ask in (
+        lambda: client.search_regions(PICTURE, REGIONS, gallery="people"),
+        lambda: client.upsert_images([Upload("a", b"picture")], gallery="people"),
+        lambda: list(client.watch_matches(gallery="people")),
+    ):
+        with pytest.raises(ServerError, match="too old for named galleries"):
+            ask()

@@ -16,6 +16,7 @@ from partlens.client import (
     Client,
     DeadlineError,
     GalleryImageId,
+    ImageUpdate,
     QueryRegion,
     ServerError,
     UnavailableError,
@@ -52,6 +53,7 @@ READING: dict[str, Call] = {
 ONCE: dict[str, Call] = {
     "UpsertImages": lambda client: client.upsert_images([Upload("a", b"a"), Upload("b", b"b")]),
     "UpsertImage": lambda client: client.upsert_image(Upload("a", b"a")),
+    "UpdateImages": lambda client: client.update_images([ImageUpdate("a", camera="b")]),
     "DeleteImages": lambda client: client.delete_images(["a"]),
     "CreateStandingQuery": lambda client: client.create_standing_query("", [IMAGE], REGIONS, 1),
     "UpdateStandingQuery": lambda client: client.update_standing_query("a", paused=True),

@@ -3,8 +3,10 @@
 import json
 from datetime import UTC, datetime
 
+import any_filter
 import numpy as np
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,11 +15,13 @@ import partlens.explainer
 import partlens.indexer.gallery
 from partlens.client import encoding
 from partlens.client.errors import RequestError
+from partlens.client.filter_messages import filter_message
 from partlens.common import filters, metadata, regions
-from partlens.common.filters import Filter, from_plain, require_several, to_plain
+from partlens.common.filters import Filter, Range, from_plain, require_several, to_plain
 from partlens.common.metadata import Metadata, MetadataError, require_metadata
 from partlens.common.regions import Box, Mask, Point, Polygon
-from partlens.server.messages import decoding
+from partlens.server import errors
+from partlens.server.messages import decoding_filters
 from partlens.v1 import image_pb2 as pb
 
 
@@ -62,7 +66,7 @@ def test_a_filter_arrives_as_it_was_sent(
         ids=cameras,
     )
     request = encoding.search([], [], sent, "default", 0, "", (), False, "")
-    arrived = decoding.where(pb.Filter.FromString(request.filter.SerializeToString()))
+    arrived = decoding_filters.where(pb.Filter.FromString(request.filter.SerializeToString()))
     assert arrived == Filter(
         frozenset(cameras),
         frozenset(),
@@ -74,6 +78,119 @@ def test_a_filter_arrives_as_it_was_sent(
         ids=frozenset(cameras),
     )
     assert from_plain(json.loads(json.dumps(to_plain(sent)))) == arrived
+
+
+@given(any_filter.filters(depth=4))
+def test_a_nested_filter_arrives_as_it_was_sent(sent: Filter) -> None:
+    """Client and server agree on every kind of condition, and so does what they keep as JSON."""
+    message = filter_message(sent)
+    arrived = decoding_filters.where(pb.Filter.FromString(message.SerializeToString()))
+    assert to_plain(arrived) == to_plain(sent)
+    assert filter_message(from_plain(json.loads(json.dumps(to_plain(arrived))))) == message
+
+
+def nested(depth: int, kind: str = "none_of") -> Filter:
+    """Filters inside each other."""
+    where = Filter(cameras=["a"])
+    for _ in range(depth - 1):
+        where = Filter(**{kind: [where]})  # type: ignore[arg-type]
+    return where
+
+
+@pytest.mark.parametrize("kind", filters.NESTED)
+def test_filters_are_nested_to_the_limit_and_no_deeper(kind: str) -> None:
+    deepest = filter_message(nested(filters.DEEPEST, kind))
+    assert decoding_filters.where(deepest)
+    with pytest.raises(RequestError, match=f"at most {filters.DEEPEST} fit"):
+        filter_message(nested(filters.DEEPEST + 1, kind))
+    deeper = pb.Filter(**{kind: [deepest]})  # type: ignore[arg-type]
+    with pytest.raises(errors.RequestError, match=f"at most {filters.DEEPEST} fit"):
+        decoding_filters.where(deeper)
+
+
+RED = pb.TextList(values=["red"])
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        (pb.Filter(any_of=[pb.Filter()]), "filter.any_of[0]"),
+        (pb.Filter(none_of=[pb.Filter(any_of=[pb.Filter()])]), "filter.none_of[0].any_of[0]"),
+        (
+            pb.Filter(attribute_conditions=[pb.AttributeCondition(any=RED)]),
+            "filter.attribute_conditions[0].name",
+        ),
+        (
+            pb.Filter(attribute_conditions=[pb.AttributeCondition(name="hat")]),
+            "filter.attribute_conditions[0]",
+        ),
+        (
+            pb.Filter(attribute_conditions=[pb.AttributeCondition(name="h", any=pb.TextList())]),
+            "filter.attribute_conditions[0].any.values",
+        ),
+        (
+            pb.Filter(
+                attribute_conditions=[
+                    pb.AttributeCondition(name="h", numbers=pb.NumberRange(gt=float("nan")))
+                ]
+            ),
+            "filter.attribute_conditions[0].numbers",
+        ),
+        (
+            pb.Filter(
+                attribute_conditions=[
+                    pb.AttributeCondition(name="h", times=pb.TimeRange(gt=Timestamp(seconds=2**40)))
+                ]
+            ),
+            "filter.attribute_conditions[0].times.gt",
+        ),
+        (pb.Filter(all_of=[pb.Filter(exclude_media_digests=["x"])]), "filter.all_of[0]"),
+    ],
+)
+def test_a_condition_that_makes_no_sense_is_named(message: pb.Filter, field: str) -> None:
+    with pytest.raises(errors.RequestError) as raised:
+        decoding_filters.where(message)
+    assert raised.value.violation.field.startswith(field)
+
+
+def test_two_conditions_on_one_attribute_both_count() -> None:
+    conditions = [
+        pb.AttributeCondition(name="speed", numbers=pb.NumberRange(gte=1)),
+        pb.AttributeCondition(name="speed", numbers=pb.NumberRange(lt=9)),
+    ]
+    arrived = decoding_filters.where(pb.Filter(attribute_conditions=conditions))
+    assert arrived.attributes == {"speed": Range(gte=1)}
+    assert arrived.all_of == (Filter(attributes={"speed": Range(lt=9)}),)
+
+
+@pytest.mark.parametrize(
+    ("where", "field"),
+    [
+        (Filter(any_of=Filter(cameras=["a"])), "where.any_of"),  # type: ignore[arg-type]
+        (Filter(any_of=["a"]), "where.any_of[0]"),  # type: ignore[list-item]
+        (Filter(any_of=[Filter()]), "where.any_of[0]"),
+        (Filter(none_of=[Filter(cameras="ab")]), "where.none_of[0].cameras"),
+        (Filter(attributes={"hat": []}), "where.attributes['hat']"),
+        (Filter(attributes={"hat": ["a", 1]}), "where.attributes['hat'][1]"),  # type: ignore[list-item]
+        (Filter(attributes={"hat": 1}), "where.attributes['hat']"),  # type: ignore[dict-item]
+        (Filter(attributes="hat"), "where.attributes"),  # type: ignore[arg-type]
+        (
+            Filter(
+                any_of=[
+                    Filter(
+                        captured_after=datetime(2026, 5, 2, tzinfo=UTC),
+                        captured_before=datetime(2026, 5, 1, tzinfo=UTC),
+                    )
+                ]
+            ),
+            "where.any_of[0].captured_after",
+        ),
+    ],
+)
+def test_a_mistake_in_a_filter_is_named_before_it_is_sent(where: Filter, field: str) -> None:
+    with pytest.raises(RequestError) as raised:
+        encoding.search([], [], where, "default", 0, "", (), False, "")
+    assert raised.value.field == field
 
 
 @pytest.mark.parametrize(

@@ -90,3 +90,21 @@ def test_one_door_is_needed(tmp_path: Path, weights: Path) -> None:
     onnx = ["--onnx", weights, "--feature-tensor", "a", "--embedding", "b"]
     wrong = partlens("import", tmp_path / "out", *onnx)
     assert wrong.exit_code == 1 and "is damaged or no ONNX file" in wrong.output
+
+
+def test_a_checkpoint_and_an_embedding_inside_are_named_in_the_output(
+    tmp_path: Path, weights: Path
+) -> None:
+    state = {f"module.{name}": one for name, one in torch.load(weights).items()}
+    torch.save({"ema": state, "other": {"x": torch.ones(1)}}, weights)
+    given = [*arguments(weights), "--feature-layer", "stem", "--embedding", "head.1"]
+    made = partlens("import", tmp_path / "m", *given)
+    assert made.exit_code == 0, made.output
+    assert "weights: the entry 'ema', names without the prefix 'module.' of weights.pth" in (
+        made.output
+    )
+    assert "embedding: head.1 (--embedding)" in made.output
+    other = partlens("import", tmp_path / "n", *given, "--weights-entry", "other")
+    assert other.exit_code == 1 and "(entry 'other') do not fit" in other.output
+    wrong = partlens("import", tmp_path / "n", "--hf", tmp_path, "--weights-entry", "x")
+    assert wrong.exit_code == 2 and "--weights-entry is only for --torch" in wrong.output

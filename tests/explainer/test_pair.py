@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from partlens.common.explained_pair import Side
 from partlens.explainer import Decomposition, PairExplanation, ShapeError
 from partlens.explainer.pair import maps_of_retrieved
 
@@ -20,6 +21,14 @@ def decomposition(grid: tuple[int, int], dimensions: int, seed: int) -> Decompos
         torch.randn(dimensions, generator=random, dtype=torch.float64),
         grid,
     )
+
+
+SIDES: tuple[Side, Side] = ("query", "retrieved")
+
+
+def sides(pair: PairExplanation, of: Side) -> tuple[Decomposition, Decomposition]:
+    """The image of a side, and the other."""
+    return (pair.query, pair.retrieved) if of == "query" else (pair.retrieved, pair.query)
 
 
 @st.composite
@@ -41,23 +50,23 @@ def test_the_similarity_is_the_cosine_and_the_sum_of_the_four_terms(pair: PairEx
 @given(pairs())
 def test_maps_add_up_to_the_terms_that_they_explain(pair: PairExplanation) -> None:
     terms = pair.four_terms
-    for overall in (pair.query_map(with_bias=False), pair.retrieved_map(with_bias=False)):
-        assert float(overall.sum()) == pytest.approx(terms.positions, abs=1e-12)
-    assert float(pair.query_map(with_bias=True).sum()) == pytest.approx(
-        terms.positions + terms.query_positions_retrieved_bias, abs=1e-12
-    )
-    assert float(pair.retrieved_map(with_bias=True).sum()) == pytest.approx(
-        terms.positions + terms.query_bias_retrieved_positions, abs=1e-12
-    )
+    for of_both in (pair.query_map(with_bias=False), pair.retrieved_map(with_bias=False)):
+        assert float(of_both.values.sum()) == pytest.approx(terms.positions, abs=1e-12)
+        assert of_both.total == float(of_both.values.sum())
+    for overall, against_bias in (
+        (pair.query_map(), terms.query_positions_retrieved_bias),
+        (pair.retrieved_map(), terms.query_bias_retrieved_positions),
+    ):
+        found = float(overall.values.sum())
+        assert found == pytest.approx(terms.positions + against_bias, abs=1e-12)
+        assert overall.total == pytest.approx(pair.similarity, abs=1e-12)
 
 
 @given(pairs(), st.integers(0, 2**16))
 def test_partial_maps_equal_a_loop_over_position_pairs(pair: PairExplanation, seed: int) -> None:
     random = torch.Generator().manual_seed(seed)
-    for side, other, partial in (
-        (pair.query, pair.retrieved, pair.partial_map_of_retrieved),
-        (pair.retrieved, pair.query, pair.partial_map_of_query),
-    ):
+    for of in SIDES:
+        side, other = sides(pair, of)
         weights = torch.rand(len(side.contributions), generator=random, dtype=torch.float64) + 1e-6
         weights = weights.clamp(max=1)
         naive = [
@@ -68,7 +77,9 @@ def test_partial_maps_equal_a_loop_over_position_pairs(pair: PairExplanation, se
             / pair.normaliser
             for c_other in other.contributions
         ]
-        assert partial(weights).flatten().tolist() == pytest.approx(naive, abs=1e-9)
+        map = pair.partial_map(weights, of=of)
+        assert map.on != of and map.image is other
+        assert map.values.flatten().tolist() == pytest.approx(naive, abs=1e-9)
 
 
 @given(pairs(), st.integers(0, 2**16))
@@ -79,10 +90,8 @@ def test_partial_maps_of_the_pieces_of_a_region_add_up_to_its_own(
     weights = torch.rand(len(pair.query.contributions), generator=random, dtype=torch.float64)
     weights = weights.clamp(min=1e-3)
     shares = torch.rand(len(weights), generator=random, dtype=torch.float64).clamp(1e-3, 1 - 1e-3)
-    pieces = pair.partial_map_of_retrieved(weights * shares) + pair.partial_map_of_retrieved(
-        weights * (1 - shares)
-    )
-    torch.testing.assert_close(pieces, pair.partial_map_of_retrieved(weights))
+    pieces = [pair.partial_map(weights * some).values for some in (shares, 1 - shares)]
+    torch.testing.assert_close(pieces[0] + pieces[1], pair.partial_map(weights).values)
 
 
 @given(pairs(), st.integers(0, 2**16))
@@ -90,20 +99,12 @@ def test_a_partial_map_and_its_constant_add_up_to_what_the_region_explains(
     pair: PairExplanation, seed: int
 ) -> None:
     random = torch.Generator().manual_seed(seed)
-    for side, other, partial, constant in (
-        (
-            pair.query,
-            pair.retrieved,
-            pair.partial_map_of_retrieved,
-            pair.partial_constant_of_retrieved,
-        ),
-        (pair.retrieved, pair.query, pair.partial_map_of_query, pair.partial_constant_of_query),
-    ):
+    for of in SIDES:
+        side, other = sides(pair, of)
         weights = torch.rand(len(side.contributions), generator=random, dtype=torch.float64)
         weights = weights.clamp(min=1e-3)
         explained = float(side.partial_feature(weights) @ other.embedding) / pair.normaliser
-        total = float(partial(weights).sum()) + constant(weights)
-        assert total == pytest.approx(explained, abs=1e-9)
+        assert pair.partial_map(weights, of=of).total == pytest.approx(explained, abs=1e-9)
 
 
 @given(pairs(), st.integers(0, 2**16))
@@ -119,8 +120,8 @@ def test_maps_of_many_retrieved_images_equal_those_of_each(
         for one in (retrieved.contributions, retrieved.bias)
     )
     for feature, each in (
-        (query.embedding, pair.retrieved_map(with_bias=True)),
-        (query.partial_feature(weights), pair.partial_map_of_retrieved(weights)),
+        (query.embedding, pair.retrieved_map()),
+        (query.partial_feature(weights), pair.partial_map(weights)),
     ):
         maps = maps_of_retrieved(
             feature.numpy(),
@@ -139,22 +140,23 @@ def test_explaining_the_other_way_round_swaps_the_sides(pair: PairExplanation) -
     assert swapped.similarity == pytest.approx(pair.similarity, abs=1e-12)
     assert swapped.four_terms == pytest.approx((terms[0], terms[2], terms[1], terms[3]), abs=1e-12)
     for with_bias in (False, True):
-        torch.testing.assert_close(
-            swapped.query_map(with_bias=with_bias), pair.retrieved_map(with_bias=with_bias)
+        ours, theirs = (
+            swapped.query_map(with_bias=with_bias),
+            pair.retrieved_map(with_bias=with_bias),
         )
+        torch.testing.assert_close(ours.values, theirs.values)
 
 
 def test_every_position_covered_in_full_gives_the_overall_map() -> None:
     pair = PairExplanation(decomposition((2, 3), 5, 0), decomposition((4, 2), 5, 1))
-    torch.testing.assert_close(
-        pair.partial_map_of_retrieved(torch.ones(6)), pair.retrieved_map(with_bias=False)
-    )
+    overall = pair.retrieved_map(with_bias=False)
+    torch.testing.assert_close(pair.partial_map(torch.ones(6)).values, overall.values)
 
 
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ([1.0], r"shape \(1,\); this image needs \[2\]"),
+        ([1.0], r"shape \(1,\); this image needs \[2\] or \[1, 2\]"),
         ([0.0, 0.0], "at least one must be above 0"),
         ([2.0, 0.0], "must lie in 0..1"),
         ([float("nan"), 1.0], "must lie in 0..1"),
@@ -183,25 +185,12 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
 def test_pairs_of_positions_equal_a_loop_and_give_every_partial_map(
     pair: PairExplanation, data: st.DataObject
 ) -> None:
-    for side, other, of, partial, constant in (
-        (
-            pair.query,
-            pair.retrieved,
-            pair.pairs_of_query,
-            pair.partial_map_of_retrieved,
-            pair.partial_constant_of_retrieved,
-        ),
-        (
-            pair.retrieved,
-            pair.query,
-            pair.pairs_of_retrieved,
-            pair.partial_map_of_query,
-            pair.partial_constant_of_query,
-        ),
-    ):
+    pairs_of = {"query": pair.pairs_of_query, "retrieved": pair.pairs_of_retrieved}
+    for of in SIDES:
+        side, other = sides(pair, of)
         count = len(side.contributions)
         rows = data.draw(st.lists(st.integers(0, count - 1), min_size=1, unique=True))
-        found = of(rows)
+        found = pairs_of[of](rows)
         naive = [
             [float(side.contributions[p] @ c) / pair.normaliser for c in other.contributions]
             for p in rows
@@ -211,8 +200,9 @@ def test_pairs_of_positions_equal_a_loop_and_give_every_partial_map(
         shares = torch.linspace(1, 0.1, len(rows), dtype=torch.float64)
         weights = torch.zeros(count, dtype=torch.float64)
         weights[rows] = shares
-        torch.testing.assert_close(shares @ found.values, partial(weights).flatten())
-        assert float(shares @ found.bias) == pytest.approx(constant(weights), abs=1e-12)
+        map = pair.partial_map(weights, of=of)
+        torch.testing.assert_close(shares @ found.values, map.values.flatten())
+        assert float(shares @ found.bias) == pytest.approx(map.constant, abs=1e-12)
 
 
 @given(pairs())
@@ -234,7 +224,7 @@ def test_all_pairs_and_both_biases_are_the_four_terms_and_the_overall_maps(
     )
     # The whole query: its bias counts, and with the constant the map is the whole similarity.
     whole = ours.values.sum(0) + ours.other_bias
-    torch.testing.assert_close(whole, pair.retrieved_map(with_bias=True).flatten())
+    torch.testing.assert_close(whole, pair.retrieved_map().values.flatten())
     constant = float(ours.bias.sum()) + terms.biases
     assert float(whole.sum()) + constant == pytest.approx(pair.similarity, abs=1e-12)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import parse_qs
 
 from playwright.sync_api import Locator, Page, ViewportSize, expect
 
@@ -66,3 +67,27 @@ def swipe(page: Page, element: Locator, start: Place, end: Place) -> None:
 def choose_tool(page: Page, name: str) -> None:
     """Chooses a tool to draw with."""
     page.get_by_role("toolbar").get_by_role("button", name=name, exact=True).click()
+
+
+def parameters(page: Page) -> dict[str, list[str]]:
+    """What the page's address says of its view."""
+    # Playwright's page.url may lag behind.
+    return parse_qs(str(page.evaluate("location.hash")).partition("?")[2])
+
+
+def cards(page: Page) -> Locator:
+    """The hits of a search."""
+    return page.locator(".hits .hit:not(.skeleton)")
+
+
+def shown(page: Page) -> list[tuple[str, str]]:
+    """Id and score of every hit, once the search is answered."""
+    expect(page.locator(".answer[aria-busy=false]")).to_be_visible()
+    expect(cards(page).first).to_be_visible()
+    return [
+        (
+            card.locator(".hit-id").get_attribute("title") or "",
+            card.locator("strong").text_content() or "",
+        )
+        for card in cards(page).all()
+    ]

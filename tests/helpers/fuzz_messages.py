@@ -27,6 +27,8 @@ _STRINGS = (
 # Not UTF-8: invalid bytes, a surrogate, an overlong slash, a truncated character.
 _NO_STRINGS = (b"\xff\xfe", b"\xed\xa0\x80", b"\xc0\xaf", b"\xe2\x82", b"a\x80b")
 _MANY, _DEEP = 3000, 5000
+_ITSELF = 0.25
+"""Probability of a field of the message's own kind: three such fields give less than one each."""
 Values = Mapping[str, Sequence[bytes]]
 
 
@@ -43,6 +45,11 @@ def field(number: int, wire: int, value: bytes) -> bytes:
     """One field of a message; wire type 2 includes its length."""
     length = varint(len(value)) if wire == _BYTES else b""
     return varint(number << 3 | wire) + length + value
+
+
+def _inside_itself(of: FieldDescriptor) -> bool:
+    """Whether the messages of a field are of the kind that holds it."""
+    return of.message_type is not None and of.message_type == of.containing_type
 
 
 @dataclass(frozen=True)
@@ -65,12 +72,15 @@ class MessageFuzzer:
         fields += [self.random.choice(oneof.fields) for oneof in type.oneofs]
         self.random.shuffle(fields)
         most = 0.85 if depth else 0.7
-        return b"".join(self.field(f, depth) for f in fields if self.random.random() < most)
+        chosen = [
+            f for f in fields if self.random.random() < (_ITSELF if _inside_itself(f) else most)
+        ]
+        return b"".join(self.field(f, depth) for f in chosen)
 
     def field(self, of: FieldDescriptor, depth: int = 0) -> bytes:
         """A field with a value, or several if it is repeated."""
         count = 1
-        if of.is_repeated:
+        if of.is_repeated and not _inside_itself(of):
             count = self.random.choice((0, 2, 3, 40)) if self._odd(0.3) else 1
             count = _MANY if self._odd(0.02) and depth < 2 else count
         return b"".join(self._one(of, depth) for _ in range(count))

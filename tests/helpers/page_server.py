@@ -39,11 +39,11 @@ class PageServer:
         return self.pictures / rows[number]["path"]
 
 
-def people(folder: Path, count: int) -> tuple[Path, Path]:
-    """(pictures, gallery): generated people, indexed with the starter model."""
+def people(folder: Path, count: int, model: Path | None = None) -> tuple[Path, Path]:
+    """(pictures, gallery): generated people, indexed with a model; the starter model by default."""
     pictures, gallery = folder / "people", folder / "gallery"
     run("starter", "pictures", "--count", count, "--seed", 1, "--out", pictures)
-    model = model_folder()
+    model = model or model_folder()
     run("index", "create", gallery, "--model", model)
     run("index", "add", gallery, pictures / "manifest.csv", "--model", model)
     return pictures, gallery
@@ -58,7 +58,12 @@ def run(*words: object) -> str:
 
 @contextmanager
 def page_server(
-    pictures: Path, gallery: Path, *more: str | Path, name: str = "page", port: int = 0
+    pictures: Path,
+    gallery: Path,
+    *more: str | Path,
+    name: str = "page",
+    port: int = 0,
+    model: Path | None = None,
 ) -> Iterator[PageServer]:
     """`partlens serve` with its page.
 
@@ -66,6 +71,7 @@ def page_server(
         more: more options.
         name: name of its files, unique for each server of one gallery.
         port: of the page; 0 picks a free one.
+        model: folder of the gallery's model; the starter model by default.
     """
     file = gallery.parent / f"{name}.url"
     file.unlink(missing_ok=True)
@@ -76,7 +82,7 @@ def page_server(
         *("--set", f"access.audit_log={gallery.parent / name}.audit.jsonl"),
         *more,
     )
-    with server_process(model_folder(), gallery, *options, name=name) as server:
+    with server_process(model or model_folder(), gallery, *options, name=name) as server:
         end = time.monotonic() + START
         while not file.exists():
             assert time.monotonic() < end, server.log.read_text()

@@ -22,6 +22,14 @@ MODELS: Mapping[str, Callable[[], Any]] = {
     "dinov2_with_registers": lambda: hf.Dinov2WithRegistersModel(
         hf.Dinov2WithRegistersConfig(**_BLOCKS, num_register_tokens=3)
     ),
+    "dinov3": lambda: hf.DINOv3ViTModel(hf.DINOv3ViTConfig(**_BLOCKS, num_register_tokens=3)),
+    "siglip_vision": lambda: hf.SiglipVisionModel(hf.SiglipVisionConfig(**_BLOCKS)),
+    "siglip": lambda: hf.SiglipModel(
+        hf.SiglipConfig(
+            text_config={**_BLOCKS, "vocab_size": 50, "projection_size": 24},
+            vision_config=dict(_BLOCKS),
+        )
+    ),
     "clip_vision": lambda: hf.CLIPVisionModelWithProjection(
         hf.CLIPVisionConfig(**_BLOCKS, projection_dim=10)
     ),

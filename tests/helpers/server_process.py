@@ -43,10 +43,21 @@ def server_process(
         more: more options.
         name: name of those files; unique for each server of one gallery.
     """
-    file, log = gallery.parent / f"{name}.address", gallery.parent / f"{name}.log"
+    options = ["--model", model, "--gallery", gallery, *more]
+    with process_in(gallery.parent, *options, name=name) as server:
+        yield server
+
+
+@contextmanager
+def process_in(folder: Path, *options: str | Path, name: str = "server") -> Iterator[ServerProcess]:
+    """The same with any options.
+
+    Args:
+        folder: the address file and log are written here.
+    """
+    file, log = folder / f"{name}.address", folder / f"{name}.log"
     file.unlink(missing_ok=True)  # left by a server that was killed
-    options = ["--model", model, "--gallery", gallery, "--listen", "127.0.0.1:0"]
-    options += ["--address-file", file, *more]
+    options = (*options, "--listen", "127.0.0.1:0", "--address-file", file)
     with log.open("wb") as opened:
         process = subprocess.Popen(
             [sys.executable, "-m", "partlens.cli", "serve", *map(str, options)],

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from partlens.common.waiting import RequireWaiting, wait_always
-from partlens.explainer.model import Decompositions, MetricModel
+from partlens.explainer.decompositions import Decompositions
+from partlens.explainer.model import MetricModel
 from partlens.explainer.starter import model_folder
 from partlens.indexer.cli import index
 from partlens.indexer.gallery import Gallery, Metadata

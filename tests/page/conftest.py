@@ -9,11 +9,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from browsing import DESKTOP, OpenPage
+from filelock import FileLock
+from locked_page import Locked, locked_server
 from page_server import PageServer, page_server, people
 from playwright.sync_api import (
     Browser,
@@ -32,8 +35,9 @@ BUILD = Path(__file__).parents[2] / "server/page/build_hook.py"
 @pytest.fixture(scope="package")
 def gallery(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """(pictures, gallery) of 60 generated people; tests undo what they change."""
-    # The page that is served must be that of these sources.
-    subprocess.run([sys.executable, BUILD], check=True, timeout=300)
+    # The page that is served must be that of these sources; other workers of this run need it too.
+    with FileLock(Path(tempfile.gettempdir()) / "partlens-page.lock", timeout=300):
+        subprocess.run([sys.executable, BUILD], check=True, timeout=300)
     return people(tmp_path_factory.mktemp("page"), 60)
 
 
@@ -41,6 +45,15 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def served_page(gallery: tuple[Path, Path]) -> Iterator[PageServer]:
     """A server without tokens."""
     with page_server(*gallery) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def locked(
+    gallery: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Locked]:
+    """A server with tokens, over the same gallery."""
+    with locked_server(*gallery, tmp_path_factory.mktemp("tokens"), name="locked") as running:
         yield running
 
 

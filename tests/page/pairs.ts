@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import { coverage } from "../../server/page/src/geometry/coverage.ts";
 import type { ExplainPairResponse } from "../../server/page/src/gen/partlens/v1/part_search_service_pb.ts";
 import { contribution, pairOf, pairsOf } from "../../server/page/src/views/explain/pair.ts";
-import { pinName, type Pin } from "../../server/page/src/views/explain/explanation.ts";
+import { pinName, type Pin } from "../../server/page/src/explanation/explanation.ts";
 import { WholeRows } from "../../server/page/src/views/explain/rows.ts";
 import { sumTable } from "../../server/page/src/views/explain/sum-table.ts";
 

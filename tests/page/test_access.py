@@ -1,51 +1,11 @@
 """Who may do what on the page: tokens of every scope, wrong, revoked and confined ones, and a
 server that is still loading."""
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-
-import pytest
 from browsing import OpenPage
-from page_server import PageServer, page_server, run
+from locked_page import Locked, sign_in
 from playwright.sync_api import Page, expect
 
 UNAUTHORISED = "401"
-
-
-@dataclass(frozen=True)
-class Locked:
-    """A server with tokens.
-
-    Attributes:
-        tokens: file of its tokens.
-    """
-
-    page: PageServer
-    tokens: Path
-
-    def create(self, name: str, *options: str) -> str:
-        """A new token."""
-        printed = run("token", "create", name, "--tokens", self.tokens, *options)
-        found = re.search(r"plt_\S+", printed)
-        assert found, printed
-        return found[0]
-
-    def revoke(self, token: str) -> None:
-        """End a token."""
-        run("token", "revoke", token.split("_")[1], "--tokens", self.tokens)
-
-
-@pytest.fixture(scope="module")
-def locked(
-    gallery: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Locked]:
-    """A server with tokens, over the same gallery."""
-    tokens = tmp_path_factory.mktemp("tokens") / "tokens.toml"
-    run("token", "create", "first", "--tokens", tokens, "--scope", "search")
-    with page_server(*gallery, "--set", f"access.tokens={tokens}", name="locked") as running:
-        yield Locked(running, tokens)
 
 
 def test_a_wrong_token_is_refused_and_a_right_one_leads_to_the_address(
@@ -137,12 +97,6 @@ def signed_in(open_page: OpenPage, locked: Locked, name: str, *options: str) -> 
     sign_in(page, locked.create(name, *options))
     expect(page.get_by_role("button", name=f"Sign out: {name}")).to_be_visible()
     return page
-
-
-def sign_in(page: Page, token: str) -> None:
-    """Give a token."""
-    page.get_by_label("Token").fill(token)
-    page.get_by_role("button", name="Sign in").click()
 
 
 def views(page: Page) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from browsing import OpenPage
+from locked_page import Locked, sign_in
 from page_server import PageServer
 from playwright.sync_api import Page, expect
 
@@ -97,6 +98,49 @@ def test_no_view_has_a_barrier(
     go("#/image/gone")
     expect(page.get_by_role("heading", name="not in the gallery")).to_be_visible()
     check("no image")
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_screen_without_a_view_has_a_barrier(
+    open_page: OpenPage, locked: Locked, theme: str, size: str
+) -> None:
+    page = open_page(
+        url=locked.page.url,
+        viewport=SIZES[size],
+        color_scheme=theme,
+        has_touch=size == "phone",
+        expect="401|404|ERR_INTERNET_DISCONNECTED|Failed to fetch",
+    )
+    found = list[str]()
+
+    def check(name: str) -> None:
+        found.extend(f"{name}: {one}" for one in barriers(page))
+
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    check("sign in")
+    sign_in(page, "wrong")
+    expect(page.get_by_role("alert")).to_be_visible()
+    check("wrong token")
+    sign_in(page, locked.create(f"adder-{theme}-{size}", "--scope", "ingest"))
+    expect(page.get_by_role("heading", name="Add pictures")).to_be_visible()
+    check("only adding")
+    page.goto(f"{locked.page.url}/#/watch")
+    expect(page.get_by_text("Your token does not allow this")).to_be_visible()
+    check("not allowed")
+    page.get_by_role("button", name="Use another token").click()
+    sign_in(page, locked.create(f"searcher-{theme}-{size}", "--scope", "search"))
+    expect(page.get_by_role("button", name="Choose a picture")).to_be_visible()
+    page.goto(f"{locked.page.url}/#/search?image=query:q-gone&region=0:box:20,70,56,60")
+    expect(page.get_by_role("heading", name="This picture is no longer kept").first).to_be_visible()
+    check("picture that is gone")
+    page.context.set_offline(True)
+    page.get_by_role("link", name="Gallery").click()
+    expect(page.get_by_role("status").get_by_text("The server does not answer")).to_be_visible()
+    check("server that is away")
+    page.context.set_offline(False)
+    expect(page.get_by_role("list", name="Images").get_by_role("link").first).to_be_visible()
     assert not found, "\n".join(found)
 
 

@@ -4,12 +4,12 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator
-from urllib.parse import parse_qs
+from dataclasses import replace
 
 import pytest
-from browsing import PHONE, OpenPage
+from browsing import PHONE, OpenPage, cards, parameters, shown
 from page_server import PageServer
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from partlens.client import Client, Filter, GalleryImageId, Hit, Mark, QueryRegion
 from partlens.common.regions import Box
@@ -37,31 +37,12 @@ def asked(client: Client, **how: object) -> list[Hit]:
     return [hit for answer in pages for hit in answer.hits]
 
 
-def cards(page: Page) -> Locator:
-    return page.locator(".hit:not(.skeleton)")
-
-
-def shown(page: Page) -> list[tuple[str, str]]:
-    """(id, score) of every hit on the page."""
-    return [
-        (
-            card.locator(".hit-id").get_attribute("title") or "",
-            card.locator("strong").text_content() or "",
-        )
-        for card in cards(page).all()
-    ]
-
-
 def words(hits: list[Hit]) -> list[tuple[str, str]]:
     return [(hit.id, number(hit.score)) for hit in hits]
 
 
 def number(value: float) -> str:
     return f"{value:.3f}".replace("-", MINUS)
-
-
-def parameters(page: Page) -> dict[str, list[str]]:
-    return parse_qs(page.url.partition("?")[2])
 
 
 def wait_for(page: Page, hits: list[Hit]) -> None:
@@ -164,14 +145,19 @@ def test_filters_count_what_the_manifest_holds_and_narrow_the_search(
         rows = list(csv.DictReader(opened))
     page = open_page(SEARCH)
     page.get_by_role("button", name="Filters").click()
-    page.get_by_role("combobox", name="Bag", exact=True).select_option(label=option(rows, "bag"))
-    value = most(rows, "bag")[0]
-    wait_for(page, asked(client, where=Filter(attributes={"bag": value}))[:24])
-    cameras = Counter(row["camera"] for row in rows if row["bag"] == value)
+    bags = Counter(row["bag"] for row in rows if row["bag"]).most_common(2)
+    page.get_by_text("Bag: any", exact=True).click()
+    for value, count in bags:
+        page.get_by_role("checkbox", name=f"{value} {count}", exact=True).check()
+    values = [value for value, _ in bags]
+    of_bags = {"bag": values}
+    wait_for(page, asked(client, where=Filter(attributes=of_bags))[:24])
+    expect(page.get_by_text(f"Bag: {' or '.join(values)}", exact=True)).to_be_visible()
+    cameras = Counter(row["camera"] for row in rows if row["bag"] in values)
     for camera, count in cameras.items():
         expect(page.get_by_role("checkbox", name=f"{camera} {count}", exact=True)).to_be_visible()
     page.get_by_role("checkbox", name=f"b {cameras['b']}", exact=True).check()
-    narrowed = asked(client, where=Filter(cameras=("b",), attributes={"bag": value}))
+    narrowed = asked(client, where=Filter(cameras=("b",), attributes=of_bags))
     wait_for(page, narrowed[:24])
     # A facet is counted without its own condition: the other camera keeps its count.
     expect(page.get_by_role("checkbox", name=f"a {cameras['a']}", exact=True)).to_be_visible()
@@ -180,14 +166,16 @@ def test_filters_count_what_the_manifest_holds_and_narrow_the_search(
     wait_for(page, asked(client)[:24])
 
 
-def most(rows: list[dict[str, str]], name: str) -> tuple[str, int]:
-    """The most frequent value of an attribute, and its count."""
-    return Counter(row[name] for row in rows if row[name]).most_common(1)[0]
-
-
-def option(rows: list[dict[str, str]], name: str) -> str:
-    value, count = most(rows, name)
-    return f"{value} ({count})"
+def test_results_of_a_track(open_page: OpenPage, client: Client) -> None:
+    track = client.get_facets().tracks.values
+    (name, count), *_ = track.items()
+    page = open_page(SEARCH)
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_text("Track: any", exact=True).click()
+    page.get_by_role("checkbox", name=f"{name} {count}", exact=True).check()
+    wait_for(page, asked(client, where=Filter(tracks=[name]))[:24])
+    page.reload()
+    wait_for(page, asked(client, where=Filter(tracks=[name]))[:24])
 
 
 def test_other_cameras_only_and_one_hit_per_track(open_page: OpenPage, client: Client) -> None:
@@ -199,10 +187,17 @@ def test_other_cameras_only_and_one_hit_per_track(open_page: OpenPage, client: C
     page.get_by_role("combobox", name="Show", exact=True).select_option("track")
     grouped = asked(client, where=others, group_by="track")
     wait_for(page, grouped[: min(24, len(grouped))])
-    number = grouped[0].others_in_group
-    expect(cards(page).nth(0)).to_contain_text(
-        f"{grouped[0].group}: +{number} other{'' if number == 1 else 's'} in this group"
-    )
+    place, best = next((i, hit) for i, hit in enumerate(grouped) if hit.others_in_group)
+    number = best.others_in_group
+    words = f"+{number} other{'' if number == 1 else 's'} in this group"
+    cards(page).nth(place).get_by_role("button", name=words).click()
+    track = replace(others, tracks=(best.group,))
+    group = asked(client, where=track)
+    assert len(group) == number + 1
+    expect(cards(page)).to_have_count(len(group))
+    wait_for(page, group)
+    page.get_by_role("button", name=f"Remove filter: Track: {best.group}").click()
+    wait_for(page, asked(client, where=others)[:24])
 
 
 def test_low_scores_are_hidden_counted_and_kept_in_the_address(

@@ -2,10 +2,10 @@
 
 import re
 from pathlib import Path
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote
 
 import pytest
-from browsing import PHONE, OpenPage, choose_tool, drag, swipe
+from browsing import PHONE, OpenPage, choose_tool, drag, parameters, swipe
 from page_server import PageServer, page_server
 from playwright.sync_api import Locator, Page, expect
 
@@ -46,7 +46,7 @@ def point_at(page: Page, on: Locator, x: float, y: float) -> None:
 
 
 def pinned(page: Page) -> list[str]:
-    return parse_qs(urlsplit(page.url).fragment.partition("?")[2]).get("region", [])
+    return parameters(page).get("region", [])
 
 
 def adds(served: PageServer, region: Region) -> str:
@@ -57,7 +57,8 @@ def adds(served: PageServer, region: Region) -> str:
         )
     (partial,) = answer.partial_maps
     value = float(partial.map.values.sum()) + partial.constant
-    return f"{'+' if value >= 0 else MINUS}{abs(value):.4f}"
+    sign = "" if abs(value) < 0.00005 else "+" if value > 0 else MINUS
+    return f"{sign}{abs(value):.4f}"
 
 
 @pytest.mark.parametrize("sides", ["AB", "BA"])
@@ -226,3 +227,39 @@ def test_rows_of_fine_grids_are_fetched_as_they_are_needed(
             value = adds(served, Point(x * SIZE[0], y * SIZE[1]))
             expect(panel(page, "B")).to_contain_text(f"sum {value}")
             expect(panel(page, "B").locator("canvas.heat")).to_be_visible()
+
+
+def test_a_picture_is_enlarged_and_points_and_drawn_boxes_follow(
+    open_page: OpenPage, served_page: PageServer
+) -> None:
+    page = open_page(address(served_page))
+    here = stage(page, "A")
+    zoom = panel(page, "A").get_by_role("group", name="Zoom")
+    expect(zoom.get_by_role("button", name="Zoom out")).to_be_disabled()
+    for _ in range(2):
+        zoom.get_by_role("button", name="Zoom in").click()
+    expect(zoom).to_contain_text("225 %")
+    expect(panel(page, "B").get_by_role("group", name="Zoom")).to_contain_text("100 %")
+    # Enlarged around the middle: the picture's middle four ninths are shown.
+    for x, y in ((0.4, 0.3), (0.9, 0.2)):
+        point_at(page, here, x, y)
+        place = [(0.5 + (at - 0.5) / 2.25) * side for at, side in zip((x, y), SIZE, strict=True)]
+        value = adds(served_page, Point(place[0], place[1]))
+        expect(panel(page, "A")).to_contain_text(f"adds {value}")
+    choose_tool(page, "Box")
+    drag(page, here, (0.25, 0.25), (0.75, 0.75))
+    expect(page).to_have_url(re.compile("region=a%3Abox"))
+    (text,) = pinned(page)
+    x, y, width, height = (float(number) for number in text.removeprefix("a:box:").split(","))
+    expected = [(0.5 - 0.25 / 2.25) * side for side in SIZE] + [side / 4.5 for side in SIZE]
+    assert [x, y, width, height] == pytest.approx(expected, abs=0.6)
+    # Arrow keys move the point out of what is shown, and the view along with it.
+    choose_tool(page, "Point")
+    layers = panel(page, "A").locator(".explain-layers")
+    before = layers.get_attribute("style")
+    here.focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowDown")
+    expect(layers).not_to_have_attribute("style", before or "")
+    page.keyboard.press("0")
+    expect(zoom).to_contain_text("100 %")

@@ -10,8 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from page_modules import Ask, answering
 
-from partlens.client.answers import ActivationMap
-from partlens.client.report import overlay
+from partlens.common.activation_map import ActivationMap
+from partlens.common.drawing import overlay
 from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole
 from partlens.common.registration import Axis, Registration
 from partlens.explainer.errors import RegionError
@@ -148,7 +148,7 @@ def test_a_map_is_drawn_the_same_as_in_reports(ask: Ask, data: st.DataObject) ->
     question = described(*scene) | {"values": values.ravel().tolist(), "strongest": strongest}
     found = ask(question)
     extent = window_box(0, 0, rows, cols, size, preprocessing, registration)
-    drawn = overlay.upsample(ActivationMap(values, extent, registration), *size)
+    drawn = ActivationMap(values, extent, registration).upsampled(*size)
     np.testing.assert_allclose(np.reshape(found["drawn"], drawn.shape), drawn, atol=1e-4)
     rgba = np.reshape(found["rgba"], (*drawn.shape, 4)).astype(int)
     expected = overlay.colours(drawn, strongest).astype(int)

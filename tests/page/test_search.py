@@ -2,21 +2,26 @@
 
 import re
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
-from browsing import PHONE, OpenPage, add_picture, choose_tool, drag, press_and_move, swipe
+from browsing import (
+    PHONE,
+    OpenPage,
+    add_picture,
+    choose_tool,
+    drag,
+    parameters,
+    press_and_move,
+    shown,
+    swipe,
+)
 from page_server import PageServer, run
 from playwright.sync_api import Page, expect
 
 from partlens.client import Box, Client, QueryRegion, SearchAnswer
 
 START, END = (0.25, 0.3), (0.75, 0.55)
-
-
-def parameters(page: Page) -> dict[str, list[str]]:
-    """What the page's address says of the search."""
-    return parse_qs(urlsplit(page.url).fragment.partition("?")[2])
 
 
 def drawn(page: Page) -> QueryRegion:
@@ -26,18 +31,14 @@ def drawn(page: Page) -> QueryRegion:
     return QueryRegion(Box(*map(float, text.removeprefix("0:box:").split(","))))
 
 
-def shown(page: Page) -> list[tuple[str, str]]:
-    """Id and score of every hit on the page."""
-    expect(page.locator(".answer[aria-busy=false]")).to_be_visible()
-    hits = page.locator(".hits .hit:not(.skeleton)")
-    expect(hits.first).to_be_visible()
-    return [
-        (
-            hit.locator(".hit-id").get_attribute("title") or "",
-            hit.locator("strong").text_content() or "",
-        )
-        for hit in hits.all()
-    ]
+def box_drawn(open_page: OpenPage, served: PageServer) -> Page:
+    """A page with a box drawn on the first picture."""
+    page = open_page()
+    stage = add_picture(page, served.picture())
+    choose_tool(page, "Box")
+    drag(page, stage, START, END)
+    expect(page).to_have_url(re.compile("region="))
+    return page
 
 
 def found(answer: SearchAnswer) -> list[tuple[str, str]]:
@@ -57,11 +58,7 @@ def ask(served: PageServer, region: QueryRegion, count: int = 24) -> list[tuple[
 def test_hits_of_a_drawn_box_are_those_of_the_service(
     open_page: OpenPage, served_page: PageServer
 ) -> None:
-    page = open_page()
-    stage = add_picture(page, served_page.picture())
-    choose_tool(page, "Box")
-    drag(page, stage, START, END)
-    expect(page).to_have_url(re.compile("region="))
+    page = box_drawn(open_page, served_page)
     region = drawn(page)
     assert isinstance(region.region, Box)
     assert region.region.width == pytest.approx(48, abs=2)
@@ -97,11 +94,7 @@ def test_a_finger_draws_on_a_phone(open_page: OpenPage, served_page: PageServer)
 def test_an_address_gives_another_person_the_same_search(
     open_page: OpenPage, served_page: PageServer
 ) -> None:
-    page = open_page()
-    stage = add_picture(page, served_page.picture())
-    choose_tool(page, "Box")
-    drag(page, stage, START, END)
-    expect(page).to_have_url(re.compile("region="))
+    page = box_drawn(open_page, served_page)
     fragment = f"#{urlsplit(page.url).fragment}"
     other = open_page(fragment)
     assert shown(other) == shown(page)
@@ -112,10 +105,7 @@ def test_an_address_gives_another_person_the_same_search(
 def test_a_report_is_saved_and_verified(
     open_page: OpenPage, served_page: PageServer, tmp_path: Path, kind: str
 ) -> None:
-    page = open_page()
-    stage = add_picture(page, served_page.picture())
-    choose_tool(page, "Box")
-    drag(page, stage, START, END)
+    page = box_drawn(open_page, served_page)
     shown(page)
     page.get_by_role("button", name="Report").click()
     page.get_by_label("Title").fill("Case 7")

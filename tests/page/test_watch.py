@@ -1,14 +1,14 @@
 """Standing queries on the page: saved from a search, matched live, paused and deleted."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from browsing import OpenPage
-from page_server import PageServer, page_server, people
-from playwright.sync_api import Locator, Page, expect
+from page_server import PageServer
+from playwright.sync_api import expect
+from watching import matches, saved, upload
 
-from partlens.client import Box, Client, GalleryImageId, Metadata, QueryRegion, Upload
+from partlens.client import Client
 
 ID, REGION = "1-0000-a0", "0:box:20,70,56,60"
 
@@ -29,11 +29,12 @@ def test_a_search_is_saved_and_its_matches_appear(
     page = open_page(f"#/search?image=gallery:{ID}&region={REGION}")
     page.get_by_role("button", name="Watch for this").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Name").fill("Red bag")
+    expect(dialog.get_by_label("Name")).to_be_focused()
+    page.keyboard.type("Red bag")
     dialog.get_by_role("slider", name="Lowest score").press("End")
-    expect(dialog.get_by_text("0 of today's images")).to_be_visible()
+    expect(dialog.get_by_text("0 of the gallery's images")).to_be_visible()
     dialog.get_by_role("slider", name="Lowest score").press("Home")
-    expect(dialog.get_by_text("59 of today's images would have matched")).to_be_visible()
+    expect(dialog.get_by_text("59 of the gallery's images would have matched")).to_be_visible()
     dialog.get_by_role("button", name="Save").click()
 
     expect(page.get_by_role("heading", name="Red bag")).to_be_visible()
@@ -66,6 +67,7 @@ def test_a_search_is_saved_and_its_matches_appear(
     page.get_by_role("button", name="Delete Red bag").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_text("None yet.")).to_be_visible()
+    expect(page.get_by_text("Watching", exact=False)).to_be_hidden()
     assert not client.list_standing_queries()
 
 
@@ -100,42 +102,3 @@ def test_new_matches_are_counted_in_the_navigation_of_every_tab(
     expect(matches(page).get_by_text("seen-1")).to_be_visible()
     expect(other.get_by_role("link", name="Watch", exact=True)).to_be_visible()
     expect(page.get_by_role("status").filter(has_text="1 new match")).to_be_attached()
-
-
-@pytest.mark.timeout(180)
-def test_nothing_is_missed_or_repeated_when_the_server_restarts(
-    open_page: OpenPage, gallery: tuple[Path, Path], tmp_path: Path
-) -> None:
-    pictures, own = people(tmp_path, 12)
-    with page_server(pictures, own, name="first") as server, Client(server.target) as client:
-        saved(client, "All", -10)
-        port, first = server.url.rpartition(":")[2], server.picture()
-        page = open_page("#/watch", url=server.url, expect="ERR_|503|Failed to fetch")
-        upload(client, "seen-1", first)
-        expect(matches(page).get_by_text("seen-1")).to_be_visible()
-    expect(page.get_by_text("The server does not answer")).to_be_visible()
-    expect(page.get_by_text("Connection lost")).to_be_visible()
-    with (
-        page_server(pictures, own, name="second", port=int(port)) as server,
-        Client(server.target) as client,
-    ):
-        upload(client, "seen-2", first)
-        expect(matches(page).get_by_text("seen-2")).to_be_visible()
-        expect(page.get_by_text("● Watching")).to_be_visible()
-        expect(matches(page).get_by_role("listitem")).to_have_count(2)
-
-
-def matches(page: Page) -> Locator:
-    """The list of matches."""
-    return page.get_by_role("list", name="Matches, newest first")
-
-
-def upload(client: Client, id: str, picture: Path) -> None:
-    """Add a picture to the gallery."""
-    client.upsert_image(Upload(id, picture.read_bytes(), metadata=Metadata(camera="gate")))
-
-
-def saved(client: Client, name: str, threshold: float) -> None:
-    """Save a standing query for a part of an image."""
-    region = QueryRegion(Box(20, 70, 56, 60))
-    client.create_standing_query(name, [GalleryImageId(ID)], [region], threshold)

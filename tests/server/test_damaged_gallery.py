@@ -90,14 +90,18 @@ async def test_damage_of_the_truth_is_told_everywhere_and_the_rest_is_served(
     caplog.set_level(logging.INFO, "partlens")
     async with serving(model, folder, **SCRUB) as (server, address), AsyncClient(address) as client:
         registry = server.metrics.registry
-        await wait_until(lambda: value(registry, "partlens_scrubbed_bytes_total") > 0)
+        await wait_until(
+            lambda: value(registry, "partlens_scrubbed_bytes_total", gallery="default") > 0
+        )
         assert await client.files_are_sound()
-        assert value(registry, "partlens_damaged_files", kind="truth") == 0
+        assert value(registry, "partlens_damaged_files", gallery="default", kind="truth") == 0
         assert ask_doctor(folder)[0] == 0
 
         file = rows_files(folder)[0]
         overwrite(file, 2000)
-        await wait_until(lambda: value(registry, "partlens_damaged_files", kind="truth") == 1)
+        await wait_until(
+            lambda: value(registry, "partlens_damaged_files", gallery="default", kind="truth") == 1
+        )
         place = file.relative_to(folder).as_posix()
         lines = [record for record in caplog.records if getattr(record, "file", "") == place]
         assert len(lines) == 1 and lines[0].levelno == logging.ERROR and place in lines[0].message
@@ -112,7 +116,7 @@ async def test_damage_of_the_truth_is_told_everywhere_and_the_rest_is_served(
         )
         found = await client.search_regions([picture(100)], REGION)
         assert len(found.hits) > 0
-        assert value(registry, "partlens_scrub_completed_timestamp_seconds") > 0
+        assert value(registry, "partlens_scrub_completed_timestamp_seconds", gallery="default") > 0
     code, text = ask_doctor(folder)
     assert code == 1 and place in text, "also when no server runs"
 
@@ -123,10 +127,10 @@ async def test_a_server_starts_with_damage_and_knows_it_at_once_even_without_scr
     overwrite(rows_files(folder)[0], 2000)
     async with serving(model, folder, scrub_bytes_per_second=0.0) as (server, address):
         registry = server.metrics.registry
-        assert value(registry, "partlens_damaged_files", kind="truth") == 1
+        assert value(registry, "partlens_damaged_files", gallery="default", kind="truth") == 1
         async with AsyncClient(address) as client:
             assert not await client.files_are_sound()
-        assert value(registry, "partlens_scrubbed_bytes_total") == 0
+        assert value(registry, "partlens_scrubbed_bytes_total", gallery="default") == 0
     code, text = ask_doctor(folder)
     assert code == 1 and "complaint: gallery: truth.lance" in text
 
@@ -143,8 +147,18 @@ async def test_a_damaged_segment_is_made_again_and_that_is_told(
         await wait_until(lambda: "rebuilt from the truth: segments/" in caplog.text)
         after = await client.search_regions([picture(100)], REGION)
         assert [hit.id for hit in after.hits] == [hit.id for hit in before.hits]
-        assert value(server.metrics.registry, "partlens_damaged_files", kind="segments") == 0
-        mended = partial(value, server.metrics.registry, "partlens_mended_files_total")
+        assert (
+            value(
+                server.metrics.registry,
+                "partlens_damaged_files",
+                gallery="default",
+                kind="segments",
+            )
+            == 0
+        )
+        mended = partial(
+            value, server.metrics.registry, "partlens_mended_files_total", gallery="default"
+        )
         assert (mended(kind="segments"), mended(kind="truth")) == (1, 0)
         assert await client.files_are_sound()
     assert ask_doctor(folder)[0] == 0
@@ -185,13 +199,16 @@ async def test_health_of_the_files_is_asked_for_by_the_name_that_the_client_know
 def test_many_damaged_files_do_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "partlens")
     metrics, sound = Metrics(), list[bool]()
-    report = ScrubReport(metrics.gallery, sound.append)
+    report = ScrubReport(metrics.gallery.of("default"), sound.append)
     findings = [Finding(f"truth.lance/data/{n}", "is missing", False) for n in range(500)]
     for finding in findings:
         report.found(finding)
     assert 0 < len(caplog.records) <= 20
-    assert value(metrics.registry, "partlens_damaged_files", kind="truth") == 500
+    assert value(metrics.registry, "partlens_damaged_files", gallery="default", kind="truth") == 500
     for finding in findings:
         report.cleared(finding, mended=False)
     assert [sound[0], sound[1], sound[-1]] == [True, False, True]
-    assert all(value(metrics.registry, "partlens_damaged_files", kind=kind) == 0 for kind in KINDS)
+    assert all(
+        value(metrics.registry, "partlens_damaged_files", gallery="default", kind=kind) == 0
+        for kind in KINDS
+    )

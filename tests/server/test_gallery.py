@@ -131,7 +131,7 @@ async def test_the_progress_of_indexing_is_what_was_reported_last(
 ) -> None:
     report = IndexingReport()
     server = PartlensServer(
-        lambda: Engine(model, gallery, LIMITS),
+        {"default": lambda: Engine(model, gallery, LIMITS)},
         SETTINGS,
         audit_log=tmp_path / "audit.jsonl",
         indexing=report,

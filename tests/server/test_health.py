@@ -40,7 +40,7 @@ async def test_not_serving_until_loaded_then_serving(
         assert may_load.wait(DEADLINE)
         return Engine(model, gallery, SETTINGS.limits)
 
-    server = PartlensServer(slowly, SETTINGS, audit_log=tmp_path / "audit.jsonl")
+    server = PartlensServer({"default": slowly}, SETTINGS, audit_log=tmp_path / "audit.jsonl")
     address = f"127.0.0.1:{await server.bind()}"
     async with grpc.aio.insecure_channel(address) as channel:
         loading = asyncio.create_task(server.load())

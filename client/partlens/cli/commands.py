@@ -15,6 +15,7 @@ from partlens.common.terminal import make_safe
 # Part, or package in it -> the extra that installs it, and a module that only this extra brings.
 _EXTRAS: Mapping[str, tuple[str, str]] = {
     "partlens.cli": ("cli", "rich"),
+    "partlens.cli.index": ("indexer,faiss-cpu", "lance"),
     "partlens.client": ("cli", "rich"),
     "partlens.explainer": ("explainer", "torch"),
     "partlens.indexer": ("indexer,faiss-cpu", "lance"),
@@ -103,15 +104,34 @@ def _ended_by_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGINT, usual)
 
 
+@contextmanager
+def needing(module: str) -> Iterator[None]:
+    """Say what to install where a command imports a part that is not installed.
+
+    Args:
+        module: such as partlens.explainer.
+    """
+    try:
+        with _ended_by_ctrl_c():
+            yield
+    except ImportError as error:
+        extra, _ = _extra_of(module)
+        raise click.ClickException(f"this command {_to_install(error, extra)}") from error
+
+
+def _to_install(error: ImportError, extra: str) -> str:
+    return (
+        f"needs packages that are not installed: {error}. Install them with:"
+        f" pip install 'partlens[{extra}]'"
+    )
+
+
 def _missing(called: str, module: str, error: ImportError) -> click.Command:
     """A command that fails and says what to install."""
     extra, _ = _extra_of(module)
 
     def refuse() -> None:
-        raise click.ClickException(
-            f"`{called}` needs packages that are not installed: {error}. Install them with:"
-            f" pip install 'partlens[{extra}]'"
-        )
+        raise click.ClickException(f"`{called}` {_to_install(error, extra)}")
 
     return click.Command(
         called.rpartition(" ")[2],

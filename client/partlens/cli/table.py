@@ -42,15 +42,19 @@ COMMANDS: Mapping[str, Row] = {
         "partlens.explainer.evaluation.commands.evaluate:evaluate",
     ),
     "explain": Row(
-        "Decompose the similarity of two images by position.",
-        "partlens.client.cli.explain:explain",
+        "Decompose the similarity of two images by position, with a server or without.",
+        "partlens.cli.explain:explain",
+    ),
+    "gallery": Row(
+        "List the galleries of a server, and move their aliases.",
+        "partlens.client.cli.galleries:gallery",
     ),
     "health": Row(
         "Exit 0 once the server is ready, 1 if it is not ready in time.",
         "partlens.client.cli.health:health",
     ),
     "images": Row(
-        "List and count the images of a server's gallery, and save their pictures.",
+        "List, count and update a server's images, and save their pictures.",
         "partlens.client.cli.gallery_images:images",
     ),
     "index": Row(
@@ -60,6 +64,10 @@ COMMANDS: Mapping[str, Row] = {
     "ingest": Row(
         "Add pictures from a Redis stream to the gallery.",
         "partlens.ingest.cli:ingest",
+    ),
+    "maps": Row(
+        "Write what each image of FOLDER has in common with a query, without a server.",
+        "partlens.cli.maps:maps",
     ),
     "model": Row(
         "Create and inspect model folders.",
@@ -135,6 +143,11 @@ BENCH: Mapping[str, Row] = {
 }
 
 INDEX: Mapping[str, Row] = {
+    "reindex": Row(
+        "Fill the gallery NEW of another model with the images of OLD, which a server may be"
+        " serving.",
+        "partlens.server.reindexing.cli:reindex",
+    ),
     "restore": Row(
         "Write FOLDER with everything of a snapshot, each file compared with its checksum.",
         "partlens.server.backup.cli:restore_command",
@@ -144,4 +157,4 @@ INDEX: Mapping[str, Row] = {
         "partlens.server.backup.cli:snapshot_command",
     ),
 }
-"""Commands of `partlens index` that need the server's part."""
+"""Commands of `partlens index` that are not the indexer's own."""

@@ -1,7 +1,7 @@
 """Call a partlens server from Python: typed, blocking or asyncio, with numpy maps."""
 
 from partlens.client.answers import (
-    ActivationMap,
+    AliasMoved,
     Caller,
     DescribeAnswer,
     Facet,
@@ -12,14 +12,14 @@ from partlens.client.answers import (
     Indexing,
     Limits,
     Model,
+    NamedGallery,
     PairAnswer,
     PairMatrix,
-    PartialMap,
     Picture,
     Query,
     ReportFile,
     SearchAnswer,
-    SimilarityTerms,
+    UpdateAnswer,
     UpsertAnswer,
 )
 from partlens.client.async_client import AsyncClient
@@ -39,6 +39,8 @@ from partlens.client.errors import (
 )
 from partlens.client.questions import (
     GalleryImageId,
+    ImagePart,
+    ImageUpdate,
     MapKind,
     Mark,
     PairSelection,
@@ -51,14 +53,19 @@ from partlens.client.questions import (
 )
 from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.client.sync_client import Client
-from partlens.common.filters import Filter
+from partlens.common.activation_map import ActivationMap
+from partlens.common.explained_pair import PartialMap, SimilarityTerms
+from partlens.common.filters import Exists, Filter, Range
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole
+from partlens.common.where import WhereError, parse_where
+from partlens.common.where_text import where_text
 
 __all__ = [
     "AccessError",
     "ActivationMap",
     "AddressError",
+    "AliasMoved",
     "AsyncClient",
     "Box",
     "Caller",
@@ -69,6 +76,7 @@ __all__ = [
     "DeadlineError",
     "DescribeAnswer",
     "ExhaustedError",
+    "Exists",
     "Facet",
     "Facets",
     "Filter",
@@ -76,6 +84,8 @@ __all__ = [
     "GalleryImage",
     "GalleryImageId",
     "Hit",
+    "ImagePart",
+    "ImageUpdate",
     "Indexing",
     "Limits",
     "MapKind",
@@ -83,6 +93,7 @@ __all__ = [
     "Mask",
     "Metadata",
     "Model",
+    "NamedGallery",
     "NotFoundError",
     "PairAnswer",
     "PairMatrix",
@@ -95,6 +106,7 @@ __all__ = [
     "QueryId",
     "QueryImage",
     "QueryRegion",
+    "Range",
     "Region",
     "ReportFile",
     "ReportFormat",
@@ -107,7 +119,11 @@ __all__ = [
     "StandingMatch",
     "StandingQuery",
     "UnavailableError",
+    "UpdateAnswer",
     "Upload",
     "UpsertAnswer",
+    "WhereError",
     "Whole",
+    "parse_where",
+    "where_text",
 ]

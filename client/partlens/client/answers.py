@@ -7,34 +7,13 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.client.questions import Side
+from partlens.common.activation_map import ActivationMap
+from partlens.common.explained_pair import ExplainedPair, Side
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box
 from partlens.common.registration import Registration
 
 FloatArray = NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class ActivationMap:
-    """One number per position, signed and not rescaled.
-
-    Attributes:
-        values: shape [rows, cols].
-        extent: the rectangle of the image, in its pixels, that the map covers.
-        registration: where the map's cells look, as fractions of the extent.
-    """
-
-    values: FloatArray
-    extent: Box
-    registration: Registration
-
-    def __post_init__(self) -> None:
-        if self.values.shape != self.registration.grid:
-            raise ValueError(
-                f"a map of shape {self.values.shape} needs a centre for each row and column, got"
-                f" {self.registration.grid}"
-            )
 
 
 @dataclass(frozen=True)
@@ -66,6 +45,8 @@ class GalleryImage:
         media_digest: "sha256:" and the digest of the encoded original.
         width, height: size of the upright original, in pixels.
         thumbnail: a JPEG, if list_images was asked for it; b"" where it is damaged.
+        revision: grows whenever the image is added, replaced or updated; 0 from servers of version
+            0.1.
     """
 
     id: str
@@ -75,6 +56,7 @@ class GalleryImage:
     height: int
     metadata: Metadata
     thumbnail: bytes = b""
+    revision: int = 0
 
 
 @dataclass(frozen=True)
@@ -176,31 +158,6 @@ class SearchAnswer:
     request_id: str = ""
 
 
-@dataclass(frozen=True)
-class SimilarityTerms:
-    """The four sums of Eq. 3 that add up to the similarity."""
-
-    position_position: float
-    position_bias: float
-    bias_position: float
-    bias_bias: float
-
-
-@dataclass(frozen=True, eq=False)
-class PartialMap:
-    """What one region explains of the similarity, spread over the other image.
-
-    Attributes:
-        side: image that the map lies on.
-        map: map of that image.
-        constant: what that image's bias adds.
-    """
-
-    side: Side
-    map: ActivationMap
-    constant: float
-
-
 @dataclass(frozen=True, eq=False)
 class PairMatrix:
     """What pairs of positions add to the similarity: I positions of one image, the rows, with all
@@ -226,21 +183,14 @@ class PairMatrix:
     other_bias: FloatArray
 
 
-@dataclass(frozen=True, eq=False)
-class PairAnswer:
+@dataclass(frozen=True, eq=False, repr=False)
+class PairAnswer(ExplainedPair):
     """Why two images are similar; see ExplainPairResponse in the .proto files.
 
     Attributes:
         pairs: None if they were not requested.
     """
 
-    similarity: float
-    terms: SimilarityTerms
-    query_map: ActivationMap
-    query_map_with_bias: ActivationMap
-    retrieved_map: ActivationMap
-    retrieved_map_with_bias: ActivationMap
-    partial_maps: Sequence[PartialMap]
     query: Query
     retrieved: Query
     pairs: PairMatrix | None = None
@@ -272,6 +222,25 @@ class ReportFile:
 
 
 @dataclass(frozen=True)
+class UpdateAnswer:
+    """Result of updating images.
+
+    Attributes:
+        gallery_version: first gallery version with the updates.
+        updated: number of images that were updated; they are on disk.
+        unchanged: number of images that had these values before.
+        unknown_ids: ids that have no image, or none that your token may see.
+        stale_ids: ids that were not updated, as their revision was not the expected one.
+    """
+
+    gallery_version: int
+    updated: int
+    unchanged: int
+    unknown_ids: Sequence[str]
+    stale_ids: Sequence[str]
+
+
+@dataclass(frozen=True)
 class UpsertAnswer:
     """Result of uploading one image.
 
@@ -281,6 +250,8 @@ class UpsertAnswer:
         gallery_version: first gallery version with the image; 0 if it was refused.
         replaced: whether an image with this id existed before.
         reason, message: why it was refused; both "" if it is in the gallery.
+        gallery: own name of the gallery that has it; "" if it was refused, or the server is too old
+            to say.
     """
 
     id: str
@@ -289,6 +260,7 @@ class UpsertAnswer:
     reason: str = ""
     message: str = ""
     replaced: bool = False
+    gallery: str = ""
 
     @property
     def committed(self) -> bool:
@@ -331,11 +303,13 @@ class Caller:
         name: of the token; "anyone" on a server without tokens.
         scopes: of "search", "ingest" and "admin".
         cameras: the only ones whose images you may see and add; empty for all.
+        galleries: the only names of galleries that you may give; empty for all.
     """
 
     name: str
     scopes: Sequence[str]
     cameras: Sequence[str]
+    galleries: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -357,6 +331,7 @@ class GalleryAnswer:
         caller: what your token allows; None if the server is too old to say.
         server_version: version of partlens that the server runs; "" likewise.
         indexing: progress of indexing a folder; None if the server has indexed none.
+        gallery: own name of the gallery; "" if the server is too old to say.
     """
 
     version: int
@@ -366,3 +341,39 @@ class GalleryAnswer:
     caller: Caller | None = None
     server_version: str = ""
     indexing: Indexing | None = None
+    gallery: str = ""
+
+
+@dataclass(frozen=True)
+class NamedGallery:
+    """A name that calls may give as their gallery.
+
+    Attributes:
+        gallery: own name of the gallery that it leads to; another name if it is an alias.
+        default: whether calls that name no gallery use it.
+        version: version of the gallery.
+        images: number of images that your token may see.
+        model: model that the gallery is bound to.
+        moved_at: when the alias moved; None if the name is not an alias.
+    """
+
+    name: str
+    gallery: str
+    default: bool
+    version: int
+    images: int
+    model: Model
+    moved_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class AliasMoved:
+    """An alias that has moved.
+
+    Attributes:
+        before: own name of the gallery that the name led to before; "" if it led to none.
+        left: id -> name of the standing queries of that gallery that the new one does not have.
+    """
+
+    before: str
+    left: Mapping[str, str]

@@ -15,14 +15,17 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from partlens.client import checks, decoding, encoding, standing
 from partlens.client.answers import (
+    AliasMoved,
     DescribeAnswer,
     Facets,
     GalleryAnswer,
     GalleryImage,
+    NamedGallery,
     PairAnswer,
     Picture,
     ReportFile,
     SearchAnswer,
+    UpdateAnswer,
     UpsertAnswer,
 )
 from partlens.client.async_sending import Sending
@@ -45,6 +48,7 @@ from partlens.client.errors import (
 )
 from partlens.client.questions import (
     GalleryImageId,
+    ImageUpdate,
     MapKind,
     Mark,
     PairSelection,
@@ -59,9 +63,12 @@ from partlens.client.request_ids import answered_async
 from partlens.client.retries import READ_RETRIES
 from partlens.client.rpc_errors import from_rpc
 from partlens.client.standing import StandingMatch, StandingQuery
+from partlens.client.updates import answer as updated
+from partlens.client.updates import to_update
 from partlens.common.filters import Filter
 from partlens.common.regions import Region
 from partlens.v1 import gallery_service_pb2 as gallery_pb
+from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import standing_query_service_pb2 as standing_pb
 from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
@@ -77,10 +84,14 @@ class AsyncClient:
     reached, or does not answer in time. A read that is lost on the way is repeated up to three
     times; a write is sent once (see retries.py).
 
+    `gallery` of a method names the gallery of this call: None for that of the client, "" for the
+    server's default. A name that the server does not know raises a NotFoundError.
+
     Args:
         target: "host:port".
         deadline: default time limit of a call, in seconds.
         credentials: token and certificates; none for a server without them.
+        gallery: name of the gallery of every call that names none; "" for the server's default.
 
     Raises:
         AddressError: target is not an address, or the environment names an unusable proxy.
@@ -92,7 +103,10 @@ class AsyncClient:
         target: str,
         deadline: float = DEADLINE,
         credentials: Credentials = NO_CREDENTIALS,
+        gallery: str = "",
     ) -> None:
+        self.gallery = checks.text("gallery", gallery)
+        self._galleries_known = False
         self.deadline = checks.seconds("deadline", deadline)
         self._route, self._metadata = route(target, credentials), credentials.metadata
         self.target = str(self._route.target)
@@ -102,6 +116,7 @@ class AsyncClient:
         self._standing = StandingQueryServiceStub(self._channel)
         self._report = ReportServiceStub(self._channel)
         self._health = HealthStub(self._channel)
+        self._is_current = False
 
     async def __aenter__(self) -> "AsyncClient":
         return self
@@ -132,6 +147,7 @@ class AsyncClient:
         group_by: str = "",
         marks: Sequence[Mark] = (),
         exclude_identical: bool = False,
+        gallery: str | None = None,
         deadline: float | None = None,
     ) -> SearchAnswer:
         """Find the gallery's images that contain parts similar to the regions, best first.
@@ -155,13 +171,20 @@ class AsyncClient:
             images, regions, where, score, page_size, page_token, maps, thumbnails, group_by,
             marks, exclude_identical,
         )  # fmt: skip
-        return await self.send_search(request, deadline=deadline)
+        return await self.send_search(request, gallery=gallery, deadline=deadline)
 
     async def send_search(
-        self, request: search_pb.SearchRegionsRequest, *, deadline: float | None = None
+        self,
+        request: search_pb.SearchRegionsRequest,
+        *,
+        gallery: str | None = None,
+        deadline: float | None = None,
     ) -> SearchAnswer:
         """Send a search that exists as a message, such as that of a report."""
-        response, id = await self._ask_with_id(self._search.SearchRegions, request, deadline)
+        await self._require_known(request.filter, gallery, deadline)
+        response, id = await self._ask_with_id(
+            self._search.SearchRegions, request, deadline, gallery
+        )
         if len(response.marks) != len(request.marks):
             raise self._too_old("marks")
         if request.filter.ids and not {hit.id for hit in response.hits} <= set(request.filter.ids):
@@ -182,6 +205,7 @@ class AsyncClient:
         group_by: str = "",
         marks: Sequence[Mark] = (),
         exclude_identical: bool = False,
+        gallery: str | None = None,
         deadline: float | None = None,
     ) -> AsyncIterator[SearchAnswer]:
         """Yield the best `top` hits, one page per call; only the first call sends the pictures.
@@ -200,8 +224,8 @@ class AsyncClient:
             exclude_identical,
         )  # fmt: skip
         if not page_size:
-            gallery = await self.get_gallery(deadline=deadline)
-            page_size = gallery.limits.search_page_size
+            there = await self.get_gallery(gallery=gallery, deadline=deadline)
+            page_size = there.limits.search_page_size
         asked, token = images, ""
         while left > 0:
             page = await self.search_regions(
@@ -216,6 +240,7 @@ class AsyncClient:
                 group_by=group_by,
                 marks=marks,
                 exclude_identical=exclude_identical,
+                gallery=gallery,
                 deadline=deadline,
             )
             yield page
@@ -232,6 +257,7 @@ class AsyncClient:
         query_regions: Sequence[Region] = (),
         retrieved_regions: Sequence[Region] = (),
         pairs: PairSelection | None = None,
+        gallery: str | None = None,
         deadline: float | None = None,
     ) -> PairAnswer:
         """Decompose the similarity of two images by position.
@@ -243,13 +269,17 @@ class AsyncClient:
                 any region follows from them without another call.
         """
         request = encoding.pair(query, retrieved, query_regions, retrieved_regions, pairs)
-        return await self.send_pair(request, deadline=deadline)
+        return await self.send_pair(request, gallery=gallery, deadline=deadline)
 
     async def send_pair(
-        self, request: search_pb.ExplainPairRequest, *, deadline: float | None = None
+        self,
+        request: search_pb.ExplainPairRequest,
+        *,
+        gallery: str | None = None,
+        deadline: float | None = None,
     ) -> PairAnswer:
         """Send a pair that exists as a message, such as that of a report."""
-        response, id = await self._ask_with_id(self._search.ExplainPair, request, deadline)
+        response, id = await self._ask_with_id(self._search.ExplainPair, request, deadline, gallery)
         if request.HasField("pairs") and not response.HasField("pairs"):
             raise self._too_old("pairs of positions")
         return replace(decoding.pair(response), request_id=id)
@@ -267,6 +297,7 @@ class AsyncClient:
         group_by: str = "",
         marks: Sequence[Mark] = (),
         exclude_identical: bool = False,
+        gallery: str | None = None,
         deadline: float | None = None,
     ) -> ReportFile:
         """Search, and return the best hits as a report that the server writes.
@@ -284,7 +315,7 @@ class AsyncClient:
             format,
             title,
         )  # fmt: skip
-        response = await self._ask(self._report.ReportSearch, request, deadline)
+        response = await self._ask(self._report.ReportSearch, request, deadline, gallery)
         return decoding.report(response.report)
 
     async def report_pair(
@@ -296,6 +327,7 @@ class AsyncClient:
         title: str = "",
         query_regions: Sequence[Region] = (),
         retrieved_regions: Sequence[Region] = (),
+        gallery: str | None = None,
         deadline: float | None = None,
     ) -> ReportFile:
         """Explain a pair, and return the explanation as a report that the server writes.
@@ -306,7 +338,7 @@ class AsyncClient:
         """
         pair = encoding.pair(query, retrieved, query_regions, retrieved_regions)
         request = encoding.report_pair(pair, format, title)
-        response = await self._ask(self._report.ReportPair, request, deadline)
+        response = await self._ask(self._report.ReportPair, request, deadline, gallery)
         return decoding.report(response.report)
 
     async def describe_query(
@@ -314,15 +346,20 @@ class AsyncClient:
         image: QueryImage,
         regions: Sequence[Region] = (),
         *,
+        gallery: str | None = None,
         deadline: float | None = None,
     ) -> DescribeAnswer:
         """Describe how the model sees an image; the server keeps the image under a query id."""
         request = encoding.describe(image, regions)
-        response = await self._ask(self._search.DescribeQuery, request, deadline)
+        response = await self._ask(self._search.DescribeQuery, request, deadline, gallery)
         return decoding.describe(response)
 
     async def upsert_images(
-        self, images: Iterable[Upload] | AsyncIterable[Upload], *, deadline: float | None = None
+        self,
+        images: Iterable[Upload] | AsyncIterable[Upload],
+        *,
+        gallery: str | None = None,
+        deadline: float | None = None,
     ) -> list[UpsertAnswer]:
         """Add pictures, or replace those with the same id; return one answer for each, in order.
 
@@ -338,10 +375,17 @@ class AsyncClient:
             deadline: seconds for all images together; None for no limit. The client's deadline
                 does not apply here.
         """
-        return [answer async for answer in self.upsert_stream(images, deadline=deadline)]
+        return [
+            answer
+            async for answer in self.upsert_stream(images, gallery=gallery, deadline=deadline)
+        ]
 
     def upsert_stream(
-        self, images: Iterable[Upload] | AsyncIterable[Upload], *, deadline: float | None = None
+        self,
+        images: Iterable[Upload] | AsyncIterable[Upload],
+        *,
+        gallery: str | None = None,
+        deadline: float | None = None,
     ) -> AsyncIterator[UpsertAnswer]:
         """Send pictures and yield the answers as they come; `images` may be endless.
 
@@ -353,29 +397,36 @@ class AsyncClient:
         then the error is raised.
         """
         timeout = checks.optional_seconds("deadline", deadline)
-        sending = Sending(checks.several_async("images", images))
+        sending = Sending(checks.several_async("images", images), self._named(gallery))
         return self._upserted(sending, timeout)
 
-    async def upsert_image(self, image: Upload, *, deadline: float | None = None) -> UpsertAnswer:
+    async def upsert_image(
+        self, image: Upload, *, gallery: str | None = None, deadline: float | None = None
+    ) -> UpsertAnswer:
         """Add one picture, or replace the one with the same id; return once it is on disk.
 
         Raises:
             RequestError, AccessError: the server refuses the picture.
         """
         request = encoding.upsert_image(image)
-        response = await self._ask(self._gallery.UpsertImage, request, deadline)
+        response = await self._ask(self._gallery.UpsertImage, request, deadline, gallery)
         return decoding.committed(image.id, response.committed)
 
     async def get_image(
-        self, id: str, *, deadline: float | None = None
+        self, id: str, *, gallery: str | None = None, deadline: float | None = None
     ) -> tuple[GalleryImage, bytes]:
         """Return an image of the gallery, and its thumbnail (a JPEG)."""
         request = encoding.get_image(id)
-        response = await self._ask(self._gallery.GetImage, request, deadline)
+        response = await self._ask(self._gallery.GetImage, request, deadline, gallery)
         return decoding.image(response.image), response.thumbnail
 
     async def get_picture(
-        self, image: GalleryImageId | QueryId, max_side: int = 0, *, deadline: float | None = None
+        self,
+        image: GalleryImageId | QueryId,
+        max_side: int = 0,
+        *,
+        gallery: str | None = None,
+        deadline: float | None = None,
     ) -> Picture:
         """Return the original of a gallery image, or the picture of an earlier query image.
 
@@ -389,10 +440,17 @@ class AsyncClient:
                 file, or no longer keeps the picture.
         """
         request = encoding.get_picture(image, max_side)
-        return decoding.picture(await self._ask(self._gallery.GetPicture, request, deadline))
+        return decoding.picture(
+            await self._ask(self._gallery.GetPicture, request, deadline, gallery)
+        )
 
     async def get_facets(
-        self, where: Filter | None = None, values: int = 0, *, deadline: float | None = None
+        self,
+        where: Filter | None = None,
+        values: int = 0,
+        *,
+        gallery: str | None = None,
+        deadline: float | None = None,
     ) -> Facets:
         """Count the values of each property of the images.
 
@@ -401,7 +459,7 @@ class AsyncClient:
             values: most values of each property to return; 0 for the server's default.
         """
         request = encoding.get_facets(where, values)
-        return decoding.facets(await self._ask(self._gallery.GetFacets, request, deadline))
+        return decoding.facets(await self._ask(self._gallery.GetFacets, request, deadline, gallery))
 
     async def list_images(
         self,
@@ -409,6 +467,7 @@ class AsyncClient:
         *,
         where: Filter | None = None,
         thumbnails: bool = False,
+        gallery: str | None = None,
         deadline: float | None = None,
     ) -> AsyncIterator[GalleryImage]:
         """Yield the images of the gallery in order of id; each page is one call.
@@ -418,31 +477,76 @@ class AsyncClient:
             thumbnails: whether to return each image's thumbnail.
         """
         if encoding.list_images(page_size, "", where, thumbnails).filter.ByteSize():
-            # A server that ignores the filter would list images that do not pass.
-            gallery = await self.get_gallery(deadline=deadline)
-            if not gallery.server_version:
-                raise self._too_old("the filter of a list")
+            await self._require_current("the filter of a list", gallery, deadline)
         token = ""
         while True:
             request = encoding.list_images(page_size, token, where, thumbnails)
-            response = await self._ask(self._gallery.ListImages, request, deadline)
+            response = await self._ask(self._gallery.ListImages, request, deadline, gallery)
             for one, thumbnail in decoding.listed(response, thumbnails=thumbnails):
                 yield decoding.image(one, thumbnail)
             token = response.next_page_token
             if not token:
                 return
 
-    async def delete_images(self, ids: Sequence[str], *, deadline: float | None = None) -> int:
+    async def update_images(
+        self,
+        updates: Sequence[ImageUpdate],
+        *,
+        gallery: str | None = None,
+        deadline: float | None = None,
+    ) -> UpdateAnswer:
+        """Change metadata of images without sending their pictures; return once it is on disk.
+
+        All updates are one commit: if one of them is invalid, none is applied. Ids without an
+        image, and images with another revision than expected, are skipped and returned.
+
+        Args:
+            updates: at least one, at most the server's limits.update_images (256 by default); each
+                id once.
+        """
+        request = to_update(updates)
+        return updated(await self._ask(self._gallery.UpdateImages, request, deadline, gallery))
+
+    async def delete_images(
+        self, ids: Sequence[str], *, gallery: str | None = None, deadline: float | None = None
+    ) -> int:
         """Delete images; return how many of them existed."""
         request = encoding.delete_images(ids)
-        response = await self._ask(self._gallery.DeleteImages, request, deadline)
+        response = await self._ask(self._gallery.DeleteImages, request, deadline, gallery)
         return int(response.deleted)
 
-    async def get_gallery(self, *, deadline: float | None = None) -> GalleryAnswer:
+    async def get_gallery(
+        self, *, gallery: str | None = None, deadline: float | None = None
+    ) -> GalleryAnswer:
         """Return the gallery's size, its model, the server's limits, and what your token allows."""
         request = gallery_pb.GetGalleryRequest()
-        response = await self._ask(self._gallery.GetGallery, request, deadline)
+        response = await self._ask(self._gallery.GetGallery, request, deadline, gallery)
         return decoding.gallery(response)
+
+    async def list_galleries(self, *, deadline: float | None = None) -> Sequence[NamedGallery]:
+        """Return the names of galleries that your token may use, in order."""
+        request = gallery_pb.ListGalleriesRequest()
+        response, _ = await self._send(self._gallery.ListGalleries, request, deadline)
+        return [decoding.named_gallery(one) for one in response.galleries]
+
+    async def set_gallery_alias(
+        self, alias: str, gallery: str, *, deadline: float | None = None
+    ) -> AliasMoved:
+        """Make a name lead to a gallery from the next call on.
+
+        Args:
+            alias: the name; it may be that of another gallery, which it then hides.
+            gallery: own name of a gallery, not an alias. If it is `alias`, that leads to its own
+                gallery again.
+        """
+        request = encoding.set_alias(alias, gallery)
+        response, _ = await self._send(self._gallery.SetGalleryAlias, request, deadline)
+        return decoding.alias_moved(response)
+
+    async def delete_gallery_alias(self, alias: str, *, deadline: float | None = None) -> None:
+        """Remove an alias."""
+        request = encoding.delete_alias(alias)
+        await self._send(self._gallery.DeleteGalleryAlias, request, deadline)
 
     async def create_standing_query(
         self,
@@ -455,6 +559,7 @@ class AsyncClient:
         score: Score = "default",
         marks: Sequence[Mark] = (),
         exclude_identical: bool = False,
+        gallery: str | None = None,
         deadline: float | None = None,
     ) -> StandingQuery:
         """Save a search; the server scores every image that is added from now on against it.
@@ -466,15 +571,16 @@ class AsyncClient:
         request = standing.to_create(
             name, images, regions, threshold, where, score, marks, exclude_identical
         )
-        response = await self._ask(self._standing.CreateStandingQuery, request, deadline)
+        await self._require_known(request.filter, gallery, deadline)
+        response = await self._ask(self._standing.CreateStandingQuery, request, deadline, gallery)
         return standing.query(response.standing_query)
 
     async def list_standing_queries(
-        self, *, deadline: float | None = None
+        self, *, gallery: str | None = None, deadline: float | None = None
     ) -> Sequence[StandingQuery]:
         """Return your standing queries, in order of creation."""
         request = standing_pb.ListStandingQueriesRequest()
-        response = await self._ask(self._standing.ListStandingQueries, request, deadline)
+        response = await self._ask(self._standing.ListStandingQueries, request, deadline, gallery)
         return [standing.query(one) for one in response.standing_queries]
 
     async def update_standing_query(
@@ -484,6 +590,7 @@ class AsyncClient:
         name: str | None = None,
         threshold: float | None = None,
         paused: bool | None = None,
+        gallery: str | None = None,
         deadline: float | None = None,
     ) -> StandingQuery:
         """Change one of your standing queries, and return it; None leaves a value unchanged.
@@ -494,19 +601,23 @@ class AsyncClient:
                 False resumes it.
         """
         request = standing.to_update(id, name, threshold, paused)
-        response = await self._ask(self._standing.UpdateStandingQuery, request, deadline)
+        response = await self._ask(self._standing.UpdateStandingQuery, request, deadline, gallery)
         return standing.query(response.standing_query)
 
-    async def delete_standing_query(self, id: str, *, deadline: float | None = None) -> None:
+    async def delete_standing_query(
+        self, id: str, *, gallery: str | None = None, deadline: float | None = None
+    ) -> None:
         """Delete one of your standing queries."""
         request = standing.to_delete(id)
-        await self._ask(self._standing.DeleteStandingQuery, request, deadline)
+        await self._ask(self._standing.DeleteStandingQuery, request, deadline, gallery)
 
     async def watch_matches(
         self,
         ids: Sequence[str] = (),
         *,
         after_revision: int | None = None,
+        revision_gallery: str = "",
+        gallery: str | None = None,
         deadline: float | None = None,
     ) -> AsyncIterator[StandingMatch]:
         """Yield matches as they are found, until you stop iterating.
@@ -517,9 +628,12 @@ class AsyncClient:
             ids: of standing queries; empty for all of yours.
             after_revision: start after this revision; None starts with images added from now on.
                 To resume after a lost connection, give the last match's revision minus one.
+            revision_gallery: gallery of the last match, to which after_revision belongs: if the
+                alias has moved since, the matches after the move follow.
         """
-        request = standing.to_watch(ids, after_revision)
+        request = standing.to_watch(ids, after_revision, revision_gallery)
         timeout = checks.optional_seconds("deadline", deadline)
+        await self._name(request, gallery, self.deadline)
         with self._errors():
             matches = self._standing.WatchMatches(request, timeout=timeout, metadata=self._metadata)
             async for one in matches:
@@ -587,18 +701,69 @@ class AsyncClient:
             answer = await check(request, timeout=seconds)
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
-    async def _ask(self, method: Any, request: Message, deadline: float | None) -> Any:
-        response, _ = await self._ask_with_id(method, request, deadline)
+    async def _ask(
+        self,
+        method: Any,
+        request: Message,
+        deadline: float | None,
+        gallery: str | None = None,
+    ) -> Any:
+        response, _ = await self._ask_with_id(method, request, deadline, gallery)
         return response
 
     async def _ask_with_id(
-        self, method: Any, request: Message, deadline: float | None
+        self, method: Any, request: Message, deadline: float | None, gallery: str | None
     ) -> tuple[Any, str]:
+        await self._name(request, gallery, deadline)
+        return await self._send(method, request, deadline)
+
+    async def _send(self, method: Any, request: Message, deadline: float | None) -> tuple[Any, str]:
         with self._errors():
             return await answered_async(method, request, self._within(deadline), self._metadata)
 
+    async def _name(self, request: Any, gallery: str | None, deadline: float | None) -> None:
+        """Put the name of the gallery into a request, or into the one inside it."""
+        name = self._named(gallery)
+        if name:
+            await self._require_galleries(deadline)
+            inner = {"ReportSearchRequest": "search", "ReportPairRequest": "pair"}
+            field = inner.get(request.DESCRIPTOR.name)
+            (getattr(request, field) if field else request).gallery = name
+
+    def _named(self, gallery: str | None) -> str:
+        return self.gallery if gallery is None else checks.text("gallery", gallery)
+
+    async def _require_galleries(self, deadline: float | None) -> None:
+        """Refuse a server that would ignore the name, and answer from another gallery."""
+        if not self._galleries_known:
+            request = gallery_pb.ListGalleriesRequest()
+            try:
+                await self._send(self._gallery.ListGalleries, request, deadline)
+            except ServerError as error:
+                if error.code != grpc.StatusCode.UNIMPLEMENTED:
+                    raise
+                raise self._too_old("named galleries") from error
+            self._galleries_known = True
+
     def _within(self, deadline: float | None) -> float:
         return self.deadline if deadline is None else checks.seconds("deadline", deadline)
+
+    async def _require_known(
+        self, where: image_pb.Filter, gallery: str | None, deadline: float | None
+    ) -> None:
+        """Raise ServerError if the server would ignore a condition of the filter."""
+        if where.all_of or where.any_of or where.none_of or where.attribute_conditions:
+            await self._require_current("a condition of this filter", gallery, deadline)
+
+    async def _require_current(
+        self, for_what: str, gallery: str | None, deadline: float | None
+    ) -> None:
+        """Raise ServerError if the server is of version 0.1, which ignores newer fields."""
+        if not self._is_current:
+            answer = await self.get_gallery(gallery=gallery, deadline=deadline)
+            if not answer.server_version:
+                raise self._too_old(for_what)
+            self._is_current = True
 
     def _too_old(self, for_what: str) -> ServerError:
         return ServerError(
@@ -610,10 +775,11 @@ class AsyncClient:
     async def _upserted(
         self, sending: Sending, timeout: float | None
     ) -> AsyncIterator[UpsertAnswer]:
+        requests = sending.requests()
+        if sending.gallery:
+            await self._require_galleries(None)
         with self._errors():
-            answers = self._gallery.UpsertImages(
-                sending.requests(), timeout=timeout, metadata=self._metadata
-            )
+            answers = self._gallery.UpsertImages(requests, timeout=timeout, metadata=self._metadata)
             async for response in with_servers_status(answers):
                 yield decoding.upsert(response)
         sending.require_all_sent()

@@ -104,9 +104,16 @@ def texts(name: str, value: Any) -> list[str]:
 
 def several(name: str, value: Any) -> Iterable[Any]:
     """Several values; not a text or bytes."""
-    if isinstance(value, str | bytes | bytearray | Mapping) or not isinstance(value, Iterable):
+    if not is_several(value):
         raise _wrong(name, value, "a list")
-    return value
+    listed: Iterable[Any] = value
+    return listed
+
+
+def is_several(value: Any) -> bool:
+    """Whether a value can be taken for several; a text, bytes or a mapping cannot."""
+    single = isinstance(value, str | bytes | bytearray | Mapping)
+    return isinstance(value, Iterable) and not single
 
 
 def several_async(name: str, value: Any) -> AsyncIterable[Any]:
@@ -116,9 +123,15 @@ def several_async(name: str, value: Any) -> AsyncIterable[Any]:
 
 def pairs(name: str, value: Any) -> dict[str, str]:
     """Texts by name."""
+    given = mapping(name, value)
+    return {text(name, key): text(f"{name}[{key!r}]", one) for key, one in given.items()}
+
+
+def mapping(name: str, value: Any) -> Mapping[Any, Any]:
+    """Values by name."""
     if not isinstance(value, Mapping):
-        raise _wrong(name, value, "a mapping of texts to texts")
-    return {text(name, key): text(f"{name}[{key!r}]", one) for key, one in value.items()}
+        raise _wrong(name, value, "a mapping by name")
+    return value
 
 
 def content(name: str, value: Any) -> bytes:

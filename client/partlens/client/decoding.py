@@ -7,7 +7,7 @@ import grpc
 import numpy as np
 
 from partlens.client.answers import (
-    ActivationMap,
+    AliasMoved,
     Caller,
     DescribeAnswer,
     Facet,
@@ -18,18 +18,18 @@ from partlens.client.answers import (
     Indexing,
     Limits,
     Model,
+    NamedGallery,
     PairAnswer,
     PairMatrix,
-    PartialMap,
     Picture,
     Query,
     ReportFile,
     SearchAnswer,
-    SimilarityTerms,
     UpsertAnswer,
 )
 from partlens.client.errors import ServerError
-from partlens.client.questions import Side
+from partlens.common.activation_map import ActivationMap
+from partlens.common.explained_pair import PartialMap, Side, SimilarityTerms
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box
 from partlens.common.registration import Axis, Registration
@@ -131,21 +131,11 @@ def upsert(message: gallery_pb.UpsertImagesResponse) -> UpsertAnswer:
 
 def gallery(message: gallery_pb.GetGalleryResponse) -> GalleryAnswer:
     """A gallery's size, its model and the server's limits."""
-    model, limits, caller, indexing = (
-        message.model, message.limits, message.caller, message.indexing
-    )  # fmt: skip
+    limits, caller, indexing = message.limits, message.caller, message.indexing
     return GalleryAnswer(
         message.version,
         message.images,
-        Model(
-            model.name,
-            model.digest,
-            (model.input_width, model.input_height),
-            (model.rows, model.cols),
-            model.dimensions,
-            model.licence,
-            model.bias_share,
-        ),
+        _model(message.model),
         Limits(
             limits.request_bytes,
             limits.image_pixels,
@@ -156,7 +146,7 @@ def gallery(message: gallery_pb.GetGalleryResponse) -> GalleryAnswer:
             limits.marks,
             limits.pairs,
         ),
-        Caller(caller.name, tuple(caller.scopes), tuple(caller.cameras))
+        Caller(caller.name, tuple(caller.scopes), tuple(caller.cameras), tuple(caller.galleries))
         if message.HasField("caller")
         else None,
         message.server_version,
@@ -165,12 +155,46 @@ def gallery(message: gallery_pb.GetGalleryResponse) -> GalleryAnswer:
         )
         if message.HasField("indexing")
         else None,
+        message.gallery,
     )
+
+
+def _model(model: gallery_pb.Model) -> Model:
+    return Model(
+        model.name,
+        model.digest,
+        (model.input_width, model.input_height),
+        (model.rows, model.cols),
+        model.dimensions,
+        model.licence,
+        model.bias_share,
+    )
+
+
+def named_gallery(message: gallery_pb.GalleryName) -> NamedGallery:
+    """A name of a gallery."""
+    moved = message.moved_at.ToDatetime(UTC) if message.HasField("moved_at") else None
+    return NamedGallery(
+        message.name,
+        message.gallery,
+        message.default,
+        message.version,
+        message.images,
+        _model(message.model),
+        moved,
+    )
+
+
+def alias_moved(message: gallery_pb.SetGalleryAliasResponse) -> AliasMoved:
+    """An alias that has moved."""
+    return AliasMoved(message.before, {one.id: one.name for one in message.left})
 
 
 def committed(id: str, message: gallery_pb.UpsertCommitted) -> UpsertAnswer:
     """An image that was uploaded by itself."""
-    return UpsertAnswer(id, 0, message.gallery_version, replaced=message.replaced)
+    return UpsertAnswer(
+        id, 0, message.gallery_version, replaced=message.replaced, gallery=message.gallery
+    )
 
 
 def picture(message: gallery_pb.GetPictureResponse) -> Picture:
@@ -233,6 +257,7 @@ def image(message: image_pb.GalleryImage, thumbnail: bytes = b"") -> GalleryImag
         message.height,
         Metadata(known.camera, known.track, at, dict(known.attributes)),
         thumbnail,
+        message.revision,
     )
 
 

@@ -1,14 +1,13 @@
 """Converts plain values to protobuf messages."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 import numpy as np
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from partlens.client import checks
 from partlens.client.errors import RequestError
+from partlens.client.filter_messages import filter_message, moment, require_possible
 from partlens.client.questions import (
     GalleryImageId,
     MapKind,
@@ -171,8 +170,8 @@ def report_pair(
     )
 
 
-def upload(value: Upload) -> gallery_pb.UpsertImagesRequest:
-    """A picture for the gallery."""
+def upload(value: Upload, gallery: str = "") -> gallery_pb.UpsertImagesRequest:
+    """A picture for a gallery."""
     if not isinstance(value, Upload):
         raise RequestError(f"images must be Uploads; one is {value!r:.60}", "images")
     return gallery_pb.UpsertImagesRequest(
@@ -180,6 +179,7 @@ def upload(value: Upload) -> gallery_pb.UpsertImagesRequest:
         data=checks.content("data", value.data),
         uri=checks.text("uri", value.uri),
         metadata=metadata(value.metadata),
+        gallery=gallery,
     )
 
 
@@ -190,7 +190,7 @@ def metadata(value: Metadata) -> image_pb.ImageMetadata:
     return image_pb.ImageMetadata(
         camera=checks.text("metadata.camera", value.camera),
         track=checks.text("metadata.track", value.track),
-        captured_at=_time("metadata.captured_at", value.captured_at),
+        captured_at=moment("metadata.captured_at", value.captured_at),
         attributes=checks.pairs("metadata.attributes", value.attributes),
     )
 
@@ -206,6 +206,18 @@ def upsert_image(value: Upload) -> gallery_pb.UpsertImageRequest:
     return gallery_pb.UpsertImageRequest(
         id=one.id, data=one.data, uri=one.uri, metadata=one.metadata
     )
+
+
+def set_alias(alias: str, gallery: str) -> gallery_pb.SetGalleryAliasRequest:
+    """A move of an alias."""
+    return gallery_pb.SetGalleryAliasRequest(
+        alias=checks.text("alias", alias), gallery=checks.text("gallery", gallery)
+    )
+
+
+def delete_alias(alias: str) -> gallery_pb.DeleteGalleryAliasRequest:
+    """The removal of an alias."""
+    return gallery_pb.DeleteGalleryAliasRequest(alias=checks.text("alias", alias))
 
 
 def get_picture(image: GalleryImageId | QueryId, max_side: int) -> gallery_pb.GetPictureRequest:
@@ -304,32 +316,6 @@ def _bits(name: str, array: Any) -> region_pb.BitMask:
 
 
 def _filter(value: Filter) -> image_pb.Filter:
-    if not isinstance(value, Filter):
-        raise RequestError(f"where must be a Filter, not {value!r:.60}", "where")
-    after = _time("where.captured_after", value.captured_after)
-    before = _time("where.captured_before", value.captured_before)
-    if after and before and after.ToNanoseconds() >= before.ToNanoseconds():
-        raise RequestError(
-            f"where.captured_after is {value.captured_after}, not before captured_before,"
-            f" {value.captured_before}: no image can match; swap them",
-            "where.captured_after",
-        )
-    return image_pb.Filter(
-        cameras=checks.texts("where.cameras", value.cameras),
-        tracks=checks.texts("where.tracks", value.tracks),
-        captured_after=after,
-        captured_before=before,
-        attributes=checks.pairs("where.attributes", value.attributes),
-        exclude_ids=checks.texts("where.exclude_ids", value.exclude_ids),
-        exclude_cameras=checks.texts("where.exclude_cameras", value.exclude_cameras),
-        exclude_media_digests=checks.texts("where.exclude_media", value.exclude_media),
-        ids=checks.texts("where.ids", value.ids),
-    )
-
-
-def _time(name: str, value: datetime | None) -> Timestamp | None:
-    if value is None:
-        return None
-    stamp = Timestamp()
-    stamp.FromDatetime(checks.moment(name, value))
-    return stamp
+    message = filter_message(value)
+    require_possible(message)
+    return message

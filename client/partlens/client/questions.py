@@ -1,9 +1,11 @@
 """Inputs of a server's methods: images, regions and conditions, as plain values."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
+from partlens.common.explained_pair import Side
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Region
 
@@ -12,7 +14,8 @@ Score = Literal["default", "context", "whole", "part"]
 similar the whole image is to the region with its surroundings."""
 MapKind = Literal["none", "score", "overall", "regions"]
 ReportFormat = Literal["html", "pdf"]
-Side = Literal["query", "retrieved"]
+ImagePart = Literal["camera", "track", "captured_at", "attributes", "uri"]
+"""What an update can change of an image."""
 
 
 @dataclass(frozen=True)
@@ -99,3 +102,28 @@ class Upload:
     data: bytes
     uri: str = ""
     metadata: Metadata = field(default_factory=Metadata)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageUpdate:
+    """New metadata of a gallery image; whatever is not given stays.
+
+    Attributes:
+        id: id of the image.
+        camera, track, captured_at, uri: new values.
+        attributes: attributes to add or change; others stay.
+        remove_attributes: names of attributes to remove.
+        clear: parts to clear first, so that only what is given here remains.
+        expected_revision: update the image only if this is still its revision
+            (GalleryImage.revision); None to update it in any case.
+    """
+
+    id: str
+    camera: str | None = None
+    track: str | None = None
+    captured_at: datetime | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    remove_attributes: Collection[str] = ()
+    uri: str | None = None
+    clear: Collection[ImagePart] = ()
+    expected_revision: int | None = None

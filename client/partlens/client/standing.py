@@ -23,6 +23,7 @@ class StandingQuery:
         created_at: when it was saved.
         created_revision: only images with a later revision are scored.
         paused: whether new images are not scored now; those added meanwhile never will be.
+        gallery: own name of its gallery; "" if the server is too old to say.
     """
 
     id: str
@@ -31,6 +32,7 @@ class StandingQuery:
     created_at: datetime
     created_revision: int
     paused: bool = False
+    gallery: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +43,14 @@ class StandingMatch:
         revision: revision of the image. Matches arrive in this order; one commit's images share it.
         query_id, query_name: id and name of the standing query.
         hit: the image, its score, and the map that sums to the score with the constant.
+        gallery: own name of the gallery that has it, and that the revision belongs to.
     """
 
     revision: int
     query_id: str
     query_name: str
     hit: Hit
+    gallery: str = ""
 
 
 def to_create(
@@ -94,12 +98,16 @@ def to_delete(id: str) -> pb.DeleteStandingQueryRequest:
     return pb.DeleteStandingQueryRequest(id=checks.text("id", id))
 
 
-def to_watch(ids: Sequence[str], after_revision: int | None) -> pb.WatchMatchesRequest:
+def to_watch(
+    ids: Sequence[str], after_revision: int | None, revision_gallery: str
+) -> pb.WatchMatchesRequest:
     """The message that watches."""
     if after_revision is not None:
         after_revision = checks.whole("after_revision", after_revision, bits=64)
     return pb.WatchMatchesRequest(
-        standing_query_ids=checks.texts("ids", ids), after_revision=after_revision
+        standing_query_ids=checks.texts("ids", ids),
+        after_revision=after_revision,
+        revision_gallery=checks.text("revision_gallery", revision_gallery),
     )
 
 
@@ -107,7 +115,13 @@ def query(message: pb.StandingQuery) -> StandingQuery:
     """A saved search."""
     at = message.created_at.ToDatetime(UTC)
     return StandingQuery(
-        message.id, message.name, message.threshold, at, message.created_revision, message.paused
+        message.id,
+        message.name,
+        message.threshold,
+        at,
+        message.created_revision,
+        message.paused,
+        message.gallery,
     )
 
 
@@ -118,4 +132,5 @@ def match(message: pb.WatchMatchesResponse) -> StandingMatch:
         message.standing_query_id,
         message.standing_query_name,
         decoding.hit(message.hit),
+        message.gallery,
     )

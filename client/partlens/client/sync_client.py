@@ -15,14 +15,17 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from partlens.client import checks, decoding, encoding, standing
 from partlens.client.answers import (
+    AliasMoved,
     DescribeAnswer,
     Facets,
     GalleryAnswer,
     GalleryImage,
+    NamedGallery,
     PairAnswer,
     Picture,
     ReportFile,
     SearchAnswer,
+    UpdateAnswer,
     UpsertAnswer,
 )
 from partlens.client.channel import (
@@ -43,6 +46,7 @@ from partlens.client.errors import (
 )
 from partlens.client.questions import (
     GalleryImageId,
+    ImageUpdate,
     MapKind,
     Mark,
     PairSelection,
@@ -58,9 +62,12 @@ from partlens.client.retries import READ_RETRIES
 from partlens.client.rpc_errors import from_rpc
 from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.client.sync_sending import Sending
+from partlens.client.updates import answer as updated
+from partlens.client.updates import to_update
 from partlens.common.filters import Filter
 from partlens.common.regions import Region
 from partlens.v1 import gallery_service_pb2 as gallery_pb
+from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import standing_query_service_pb2 as standing_pb
 from partlens.v1.gallery_service_pb2_grpc import GalleryServiceStub
@@ -76,10 +83,14 @@ class Client:
     reached, or does not answer in time. A read that is lost on the way is repeated up to three
     times; a write is sent once (see retries.py).
 
+    `gallery` of a method names the gallery of this call: None for that of the client, "" for the
+    server's default. A name that the server does not know raises a NotFoundError.
+
     Args:
         target: "host:port".
         deadline: default time limit of a call, in seconds.
         credentials: token and certificates; none for a server without them.
+        gallery: name of the gallery of every call that names none; "" for the server's default.
 
     Raises:
         AddressError: target is not an address, or the environment names an unusable proxy.
@@ -91,7 +102,10 @@ class Client:
         target: str,
         deadline: float = DEADLINE,
         credentials: Credentials = NO_CREDENTIALS,
+        gallery: str = "",
     ) -> None:
+        self.gallery = checks.text("gallery", gallery)
+        self._galleries_known = False
         self.deadline = checks.seconds("deadline", deadline)
         self._route, self._metadata = route(target, credentials), credentials.metadata
         self.target = str(self._route.target)
@@ -101,6 +115,7 @@ class Client:
         self._standing = StandingQueryServiceStub(self._channel)
         self._report = ReportServiceStub(self._channel)
         self._health = HealthStub(self._channel)
+        self._is_current = False
 
     def __enter__(self) -> "Client":
         return self
@@ -131,6 +146,7 @@ class Client:
         group_by: str = "",
         marks: Sequence[Mark] = (),
         exclude_identical: bool = False,
+        gallery: str | None = None,
         deadline: float | None = None,
     ) -> SearchAnswer:
         """Find the gallery's images that contain parts similar to the regions, best first.
@@ -154,13 +170,18 @@ class Client:
             images, regions, where, score, page_size, page_token, maps, thumbnails, group_by,
             marks, exclude_identical,
         )  # fmt: skip
-        return self.send_search(request, deadline=deadline)
+        return self.send_search(request, gallery=gallery, deadline=deadline)
 
     def send_search(
-        self, request: search_pb.SearchRegionsRequest, *, deadline: float | None = None
+        self,
+        request: search_pb.SearchRegionsRequest,
+        *,
+        gallery: str | None = None,
+        deadline: float | None = None,
     ) -> SearchAnswer:
         """Send a search that exists as a message, such as that of a report."""
-        response, id = self._ask_with_id(self._search.SearchRegions, request, deadline)
+        self._require_known(request.filter, gallery, deadline)
+        response, id = self._ask_with_id(self._search.SearchRegions, request, deadline, gallery)
         if len(response.marks) != len(request.marks):
             raise self._too_old("marks")
         if request.filter.ids and not {hit.id for hit in response.hits} <= set(request.filter.ids):
@@ -181,6 +202,7 @@ class Client:
         group_by: str = "",
         marks: Sequence[Mark] = (),
         exclude_identical: bool = False,
+        gallery: str | None = None,
         deadline: float | None = None,
     ) -> Iterator[SearchAnswer]:
         """Yield the best `top` hits, one page per call; only the first call sends the pictures.
@@ -199,8 +221,8 @@ class Client:
             exclude_identical,
         )  # fmt: skip
         if not page_size:
-            gallery = self.get_gallery(deadline=deadline)
-            page_size = gallery.limits.search_page_size
+            there = self.get_gallery(gallery=gallery, deadline=deadline)
+            page_size = there.limits.search_page_size
         asked, token = images, ""
         while left > 0:
             page = self.search_regions(
@@ -215,6 +237,7 @@ class Client:
                 group_by=group_by,
                 marks=marks,
                 exclude_identical=exclude_identical,
+                gallery=gallery,
                 deadline=deadline,
             )
             yield page
@@ -231,6 +254,7 @@ class Client:
         query_regions: Sequence[Region] = (),
         retrieved_regions: Sequence[Region] = (),
         pairs: PairSelection | None = None,
+        gallery: str | None = None,
         deadline: float | None = None,
     ) -> PairAnswer:
         """Decompose the similarity of two images by position.
@@ -242,13 +266,17 @@ class Client:
                 any region follows from them without another call.
         """
         request = encoding.pair(query, retrieved, query_regions, retrieved_regions, pairs)
-        return self.send_pair(request, deadline=deadline)
+        return self.send_pair(request, gallery=gallery, deadline=deadline)
 
     def send_pair(
-        self, request: search_pb.ExplainPairRequest, *, deadline: float | None = None
+        self,
+        request: search_pb.ExplainPairRequest,
+        *,
+        gallery: str | None = None,
+        deadline: float | None = None,
     ) -> PairAnswer:
         """Send a pair that exists as a message, such as that of a report."""
-        response, id = self._ask_with_id(self._search.ExplainPair, request, deadline)
+        response, id = self._ask_with_id(self._search.ExplainPair, request, deadline, gallery)
         if request.HasField("pairs") and not response.HasField("pairs"):
             raise self._too_old("pairs of positions")
         return replace(decoding.pair(response), request_id=id)
@@ -266,6 +294,7 @@ class Client:
         group_by: str = "",
         marks: Sequence[Mark] = (),
         exclude_identical: bool = False,
+        gallery: str | None = None,
         deadline: float | None = None,
     ) -> ReportFile:
         """Search, and return the best hits as a report that the server writes.
@@ -283,7 +312,7 @@ class Client:
             format,
             title,
         )  # fmt: skip
-        response = self._ask(self._report.ReportSearch, request, deadline)
+        response = self._ask(self._report.ReportSearch, request, deadline, gallery)
         return decoding.report(response.report)
 
     def report_pair(
@@ -295,6 +324,7 @@ class Client:
         title: str = "",
         query_regions: Sequence[Region] = (),
         retrieved_regions: Sequence[Region] = (),
+        gallery: str | None = None,
         deadline: float | None = None,
     ) -> ReportFile:
         """Explain a pair, and return the explanation as a report that the server writes.
@@ -305,7 +335,7 @@ class Client:
         """
         pair = encoding.pair(query, retrieved, query_regions, retrieved_regions)
         request = encoding.report_pair(pair, format, title)
-        response = self._ask(self._report.ReportPair, request, deadline)
+        response = self._ask(self._report.ReportPair, request, deadline, gallery)
         return decoding.report(response.report)
 
     def describe_query(
@@ -313,15 +343,20 @@ class Client:
         image: QueryImage,
         regions: Sequence[Region] = (),
         *,
+        gallery: str | None = None,
         deadline: float | None = None,
     ) -> DescribeAnswer:
         """Describe how the model sees an image; the server keeps the image under a query id."""
         request = encoding.describe(image, regions)
-        response = self._ask(self._search.DescribeQuery, request, deadline)
+        response = self._ask(self._search.DescribeQuery, request, deadline, gallery)
         return decoding.describe(response)
 
     def upsert_images(
-        self, images: Iterable[Upload], *, deadline: float | None = None
+        self,
+        images: Iterable[Upload],
+        *,
+        gallery: str | None = None,
+        deadline: float | None = None,
     ) -> list[UpsertAnswer]:
         """Add pictures, or replace those with the same id; return one answer for each, in order.
 
@@ -337,10 +372,14 @@ class Client:
             deadline: seconds for all images together; None for no limit. The client's deadline
                 does not apply here.
         """
-        return list(self.upsert_stream(images, deadline=deadline))
+        return list(self.upsert_stream(images, gallery=gallery, deadline=deadline))
 
     def upsert_stream(
-        self, images: Iterable[Upload], *, deadline: float | None = None
+        self,
+        images: Iterable[Upload],
+        *,
+        gallery: str | None = None,
+        deadline: float | None = None,
     ) -> Iterator[UpsertAnswer]:
         """Send pictures and yield the answers as they come; `images` may be endless.
 
@@ -352,27 +391,36 @@ class Client:
         then the error is raised.
         """
         timeout = checks.optional_seconds("deadline", deadline)
-        sending = Sending(checks.several("images", images))
+        sending = Sending(checks.several("images", images), self._named(gallery))
         return self._upserted(sending, timeout)
 
-    def upsert_image(self, image: Upload, *, deadline: float | None = None) -> UpsertAnswer:
+    def upsert_image(
+        self, image: Upload, *, gallery: str | None = None, deadline: float | None = None
+    ) -> UpsertAnswer:
         """Add one picture, or replace the one with the same id; return once it is on disk.
 
         Raises:
             RequestError, AccessError: the server refuses the picture.
         """
         request = encoding.upsert_image(image)
-        response = self._ask(self._gallery.UpsertImage, request, deadline)
+        response = self._ask(self._gallery.UpsertImage, request, deadline, gallery)
         return decoding.committed(image.id, response.committed)
 
-    def get_image(self, id: str, *, deadline: float | None = None) -> tuple[GalleryImage, bytes]:
+    def get_image(
+        self, id: str, *, gallery: str | None = None, deadline: float | None = None
+    ) -> tuple[GalleryImage, bytes]:
         """Return an image of the gallery, and its thumbnail (a JPEG)."""
         request = encoding.get_image(id)
-        response = self._ask(self._gallery.GetImage, request, deadline)
+        response = self._ask(self._gallery.GetImage, request, deadline, gallery)
         return decoding.image(response.image), response.thumbnail
 
     def get_picture(
-        self, image: GalleryImageId | QueryId, max_side: int = 0, *, deadline: float | None = None
+        self,
+        image: GalleryImageId | QueryId,
+        max_side: int = 0,
+        *,
+        gallery: str | None = None,
+        deadline: float | None = None,
     ) -> Picture:
         """Return the original of a gallery image, or the picture of an earlier query image.
 
@@ -386,10 +434,15 @@ class Client:
                 file, or no longer keeps the picture.
         """
         request = encoding.get_picture(image, max_side)
-        return decoding.picture(self._ask(self._gallery.GetPicture, request, deadline))
+        return decoding.picture(self._ask(self._gallery.GetPicture, request, deadline, gallery))
 
     def get_facets(
-        self, where: Filter | None = None, values: int = 0, *, deadline: float | None = None
+        self,
+        where: Filter | None = None,
+        values: int = 0,
+        *,
+        gallery: str | None = None,
+        deadline: float | None = None,
     ) -> Facets:
         """Count the values of each property of the images.
 
@@ -398,7 +451,7 @@ class Client:
             values: most values of each property to return; 0 for the server's default.
         """
         request = encoding.get_facets(where, values)
-        return decoding.facets(self._ask(self._gallery.GetFacets, request, deadline))
+        return decoding.facets(self._ask(self._gallery.GetFacets, request, deadline, gallery))
 
     def list_images(
         self,
@@ -406,6 +459,7 @@ class Client:
         *,
         where: Filter | None = None,
         thumbnails: bool = False,
+        gallery: str | None = None,
         deadline: float | None = None,
     ) -> Iterator[GalleryImage]:
         """Yield the images of the gallery in order of id; each page is one call.
@@ -415,31 +469,76 @@ class Client:
             thumbnails: whether to return each image's thumbnail.
         """
         if encoding.list_images(page_size, "", where, thumbnails).filter.ByteSize():
-            # A server that ignores the filter would list images that do not pass.
-            gallery = self.get_gallery(deadline=deadline)
-            if not gallery.server_version:
-                raise self._too_old("the filter of a list")
+            self._require_current("the filter of a list", gallery, deadline)
         token = ""
         while True:
             request = encoding.list_images(page_size, token, where, thumbnails)
-            response = self._ask(self._gallery.ListImages, request, deadline)
+            response = self._ask(self._gallery.ListImages, request, deadline, gallery)
             for one, thumbnail in decoding.listed(response, thumbnails=thumbnails):
                 yield decoding.image(one, thumbnail)
             token = response.next_page_token
             if not token:
                 return
 
-    def delete_images(self, ids: Sequence[str], *, deadline: float | None = None) -> int:
+    def update_images(
+        self,
+        updates: Sequence[ImageUpdate],
+        *,
+        gallery: str | None = None,
+        deadline: float | None = None,
+    ) -> UpdateAnswer:
+        """Change metadata of images without sending their pictures; return once it is on disk.
+
+        All updates are one commit: if one of them is invalid, none is applied. Ids without an
+        image, and images with another revision than expected, are skipped and returned.
+
+        Args:
+            updates: at least one, at most the server's limits.update_images (256 by default); each
+                id once.
+        """
+        request = to_update(updates)
+        return updated(self._ask(self._gallery.UpdateImages, request, deadline, gallery))
+
+    def delete_images(
+        self, ids: Sequence[str], *, gallery: str | None = None, deadline: float | None = None
+    ) -> int:
         """Delete images; return how many of them existed."""
         request = encoding.delete_images(ids)
-        response = self._ask(self._gallery.DeleteImages, request, deadline)
+        response = self._ask(self._gallery.DeleteImages, request, deadline, gallery)
         return int(response.deleted)
 
-    def get_gallery(self, *, deadline: float | None = None) -> GalleryAnswer:
+    def get_gallery(
+        self, *, gallery: str | None = None, deadline: float | None = None
+    ) -> GalleryAnswer:
         """Return the gallery's size, its model, the server's limits, and what your token allows."""
         request = gallery_pb.GetGalleryRequest()
-        response = self._ask(self._gallery.GetGallery, request, deadline)
+        response = self._ask(self._gallery.GetGallery, request, deadline, gallery)
         return decoding.gallery(response)
+
+    def list_galleries(self, *, deadline: float | None = None) -> Sequence[NamedGallery]:
+        """Return the names of galleries that your token may use, in order."""
+        request = gallery_pb.ListGalleriesRequest()
+        response, _ = self._send(self._gallery.ListGalleries, request, deadline)
+        return [decoding.named_gallery(one) for one in response.galleries]
+
+    def set_gallery_alias(
+        self, alias: str, gallery: str, *, deadline: float | None = None
+    ) -> AliasMoved:
+        """Make a name lead to a gallery from the next call on.
+
+        Args:
+            alias: the name; it may be that of another gallery, which it then hides.
+            gallery: own name of a gallery, not an alias. If it is `alias`, that leads to its own
+                gallery again.
+        """
+        request = encoding.set_alias(alias, gallery)
+        response, _ = self._send(self._gallery.SetGalleryAlias, request, deadline)
+        return decoding.alias_moved(response)
+
+    def delete_gallery_alias(self, alias: str, *, deadline: float | None = None) -> None:
+        """Remove an alias."""
+        request = encoding.delete_alias(alias)
+        self._send(self._gallery.DeleteGalleryAlias, request, deadline)
 
     def create_standing_query(
         self,
@@ -452,6 +551,7 @@ class Client:
         score: Score = "default",
         marks: Sequence[Mark] = (),
         exclude_identical: bool = False,
+        gallery: str | None = None,
         deadline: float | None = None,
     ) -> StandingQuery:
         """Save a search; the server scores every image that is added from now on against it.
@@ -463,13 +563,16 @@ class Client:
         request = standing.to_create(
             name, images, regions, threshold, where, score, marks, exclude_identical
         )
-        response = self._ask(self._standing.CreateStandingQuery, request, deadline)
+        self._require_known(request.filter, gallery, deadline)
+        response = self._ask(self._standing.CreateStandingQuery, request, deadline, gallery)
         return standing.query(response.standing_query)
 
-    def list_standing_queries(self, *, deadline: float | None = None) -> Sequence[StandingQuery]:
+    def list_standing_queries(
+        self, *, gallery: str | None = None, deadline: float | None = None
+    ) -> Sequence[StandingQuery]:
         """Return your standing queries, in order of creation."""
         request = standing_pb.ListStandingQueriesRequest()
-        response = self._ask(self._standing.ListStandingQueries, request, deadline)
+        response = self._ask(self._standing.ListStandingQueries, request, deadline, gallery)
         return [standing.query(one) for one in response.standing_queries]
 
     def update_standing_query(
@@ -479,6 +582,7 @@ class Client:
         name: str | None = None,
         threshold: float | None = None,
         paused: bool | None = None,
+        gallery: str | None = None,
         deadline: float | None = None,
     ) -> StandingQuery:
         """Change one of your standing queries, and return it; None leaves a value unchanged.
@@ -489,19 +593,23 @@ class Client:
                 False resumes it.
         """
         request = standing.to_update(id, name, threshold, paused)
-        response = self._ask(self._standing.UpdateStandingQuery, request, deadline)
+        response = self._ask(self._standing.UpdateStandingQuery, request, deadline, gallery)
         return standing.query(response.standing_query)
 
-    def delete_standing_query(self, id: str, *, deadline: float | None = None) -> None:
+    def delete_standing_query(
+        self, id: str, *, gallery: str | None = None, deadline: float | None = None
+    ) -> None:
         """Delete one of your standing queries."""
         request = standing.to_delete(id)
-        self._ask(self._standing.DeleteStandingQuery, request, deadline)
+        self._ask(self._standing.DeleteStandingQuery, request, deadline, gallery)
 
     def watch_matches(
         self,
         ids: Sequence[str] = (),
         *,
         after_revision: int | None = None,
+        revision_gallery: str = "",
+        gallery: str | None = None,
         deadline: float | None = None,
     ) -> Iterator[StandingMatch]:
         """Yield matches as they are found, until you stop iterating.
@@ -512,9 +620,12 @@ class Client:
             ids: of standing queries; empty for all of yours.
             after_revision: start after this revision; None starts with images added from now on.
                 To resume after a lost connection, give the last match's revision minus one.
+            revision_gallery: gallery of the last match, to which after_revision belongs: if the
+                alias has moved since, the matches after the move follow.
         """
-        request = standing.to_watch(ids, after_revision)
+        request = standing.to_watch(ids, after_revision, revision_gallery)
         timeout = checks.optional_seconds("deadline", deadline)
+        self._name(request, gallery, self.deadline)
         with self._errors():
             matches = self._standing.WatchMatches(request, timeout=timeout, metadata=self._metadata)
             for one in matches:
@@ -579,18 +690,67 @@ class Client:
             answer = check(request, timeout=seconds)
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
-    def _ask(self, method: Any, request: Message, deadline: float | None) -> Any:
-        response, _ = self._ask_with_id(method, request, deadline)
+    def _ask(
+        self,
+        method: Any,
+        request: Message,
+        deadline: float | None,
+        gallery: str | None = None,
+    ) -> Any:
+        response, _ = self._ask_with_id(method, request, deadline, gallery)
         return response
 
     def _ask_with_id(
-        self, method: Any, request: Message, deadline: float | None
+        self, method: Any, request: Message, deadline: float | None, gallery: str | None
     ) -> tuple[Any, str]:
+        self._name(request, gallery, deadline)
+        return self._send(method, request, deadline)
+
+    def _send(self, method: Any, request: Message, deadline: float | None) -> tuple[Any, str]:
         with self._errors():
             return answered(method, request, self._within(deadline), self._metadata)
 
+    def _name(self, request: Any, gallery: str | None, deadline: float | None) -> None:
+        """Put the name of the gallery into a request, or into the one inside it."""
+        name = self._named(gallery)
+        if name:
+            self._require_galleries(deadline)
+            inner = {"ReportSearchRequest": "search", "ReportPairRequest": "pair"}
+            field = inner.get(request.DESCRIPTOR.name)
+            (getattr(request, field) if field else request).gallery = name
+
+    def _named(self, gallery: str | None) -> str:
+        return self.gallery if gallery is None else checks.text("gallery", gallery)
+
+    def _require_galleries(self, deadline: float | None) -> None:
+        """Refuse a server that would ignore the name, and answer from another gallery."""
+        if not self._galleries_known:
+            request = gallery_pb.ListGalleriesRequest()
+            try:
+                self._send(self._gallery.ListGalleries, request, deadline)
+            except ServerError as error:
+                if error.code != grpc.StatusCode.UNIMPLEMENTED:
+                    raise
+                raise self._too_old("named galleries") from error
+            self._galleries_known = True
+
     def _within(self, deadline: float | None) -> float:
         return self.deadline if deadline is None else checks.seconds("deadline", deadline)
+
+    def _require_known(
+        self, where: image_pb.Filter, gallery: str | None, deadline: float | None
+    ) -> None:
+        """Raise ServerError if the server would ignore a condition of the filter."""
+        if where.all_of or where.any_of or where.none_of or where.attribute_conditions:
+            self._require_current("a condition of this filter", gallery, deadline)
+
+    def _require_current(self, for_what: str, gallery: str | None, deadline: float | None) -> None:
+        """Raise ServerError if the server is of version 0.1, which ignores newer fields."""
+        if not self._is_current:
+            answer = self.get_gallery(gallery=gallery, deadline=deadline)
+            if not answer.server_version:
+                raise self._too_old(for_what)
+            self._is_current = True
 
     def _too_old(self, for_what: str) -> ServerError:
         return ServerError(
@@ -600,10 +760,11 @@ class Client:
         )
 
     def _upserted(self, sending: Sending, timeout: float | None) -> Iterator[UpsertAnswer]:
+        requests = sending.requests()
+        if sending.gallery:
+            self._require_galleries(None)
         with self._errors():
-            answers = self._gallery.UpsertImages(
-                sending.requests(), timeout=timeout, metadata=self._metadata
-            )
+            answers = self._gallery.UpsertImages(requests, timeout=timeout, metadata=self._metadata)
             for response in answers:
                 yield decoding.upsert(response)
         sending.require_all_sent()

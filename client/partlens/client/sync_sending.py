@@ -15,10 +15,13 @@ class Sending:
     gRPC swallows errors from an iterable of requests. Here the stream ends instead, so images sent
     before still get their answers, and the error is kept. Dropping this object before requests() is
     called gives a RuntimeWarning, since nothing was sent.
+
+    Attributes:
+        gallery: name of the gallery that they are for; "" for the default.
     """
 
-    def __init__(self, images: Iterable[Upload]) -> None:
-        self._images = images
+    def __init__(self, images: Iterable[Upload], gallery: str) -> None:
+        self._images, self.gallery = images, gallery
         self._begun = False
         self._error: Exception | None = None
 
@@ -44,6 +47,6 @@ class Sending:
     def _each(self) -> Iterator[UpsertImagesRequest]:
         try:
             for one in self._images:
-                yield encoding.upload(one)
+                yield encoding.upload(one, self.gallery)
         except Exception as error:
             self._error = error

@@ -81,7 +81,7 @@ class Uploader:
 
 def _connected(settings: IngestSection, credentials: Credentials) -> AsyncClient:
     try:
-        return AsyncClient(settings.server, credentials=credentials)
+        return AsyncClient(settings.server, credentials=credentials, gallery=settings.gallery or "")
     except (AddressError, CredentialsError) as error:
         raise SettingsError(f"section ingest of the settings: {error}") from error
 

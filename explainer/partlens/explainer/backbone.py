@@ -12,7 +12,7 @@ from torch import nn
 from partlens.common.compute import CPU, Compute
 from partlens.explainer.errors import ModelError, ModelFileError, ShapeError
 from partlens.explainer.onnx_graphs import parsed, require_self_contained
-from partlens.explainer.onnx_runtime import run, session
+from partlens.explainer.onnx_runtime import run, said, session
 
 FloatArray = NDArray[np.float32]
 _SECONDS = 60.0
@@ -27,12 +27,14 @@ class Backbone(Protocol):
         ...
 
     def to_onnx(self) -> bytes:
-        """The same function as an ONNX model with a dynamic batch axis."""
+        """The same function as an ONNX model; its batch axis is dynamic, or 1."""
         ...
 
 
 class OnnxBackbone:
     """An ONNX model with one input and one output, run by ONNX Runtime.
+
+    If its input is declared for a batch of one, images run one by one.
 
     Args:
         data: the serialised model, with all weights inside.
@@ -61,6 +63,7 @@ class OnnxBackbone:
                 " each"
             )
         self._input, self._output = inputs[0].name, outputs[0].name
+        self.one_by_one: bool = list(inputs[0].shape[:1]) == [1]
 
     def __call__(self, pixels: FloatArray) -> FloatArray:
         """Pixels [N, 3, height, width] to A.
@@ -69,6 +72,8 @@ class OnnxBackbone:
             ShapeError: the model does not take pixels of this shape.
             ModelError: it takes more than a minute per image.
         """
+        if self.one_by_one and len(pixels) > 1:
+            return np.concatenate([self(pixels[i : i + 1]) for i in range(len(pixels))])
         seconds = _SECONDS * max(len(pixels), 1)
         try:
             (feature,) = run(self._session, [self._output], {self._input: pixels}, seconds)
@@ -76,7 +81,7 @@ class OnnxBackbone:
             raise
         except Exception as error:  # ONNX Runtime raises classes of its own
             raise ShapeError(
-                f"the backbone does not take pixels of shape {pixels.shape}: {error}"
+                f"the backbone does not take pixels of shape {pixels.shape}: {said(error)}"
             ) from error
         return np.asarray(feature, np.float32)
 

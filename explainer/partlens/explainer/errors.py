@@ -6,6 +6,7 @@ ExplainerError
 ├── RegionError                   a region is outside its image or empty
 ├── AnnotationError               labels or annotation tables cannot be read or used
 ├── TableError                    a table cannot be read
+├── MapsError                     maps cannot be written to a folder
 └── ModelError                    a model cannot be used
     ├── UnsupportedOperatorError  the head has an operator without a rule
     ├── ModelFileError            a model folder is damaged, incomplete or not ours
@@ -38,6 +39,10 @@ class AnnotationError(ExplainerError, ValueError):
 
 class TableError(ExplainerError, ValueError):
     """A table cannot be read: its encoding, header or a row, which the message names."""
+
+
+class MapsError(ExplainerError):
+    """Maps cannot be written to a folder, as it holds something else."""
 
 
 class ModelError(ExplainerError):

@@ -1,6 +1,7 @@
 """A metric-learning model: a backbone, a linearised head, and what is known about them."""
 
 import hashlib
+import html
 import json
 import os
 import shutil
@@ -11,29 +12,29 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from partlens.common import strict_json
 from partlens.common.compute import CPU, Compute
 from partlens.common.durable import move_into_place
+from partlens.common.text import visible
 from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.backbone import Backbone, FloatArray, OnnxBackbone
 from partlens.explainer.completeness import Completeness
-from partlens.explainer.decomposition import Decomposition
+from partlens.explainer.decompositions import Decompositions
 from partlens.explainer.errors import (
     ModelError,
     ModelFileError,
     ShapeError,
-    UnsupportedOperatorError,
 )
+from partlens.explainer.fitting import require_fit
 from partlens.explainer.halves import one_torch_thread
 from partlens.explainer.head import store
 from partlens.explainer.head.linearise import linearise
 from partlens.explainer.head.operators import Head
 from partlens.explainer.head.rules import Rules
-from partlens.explainer.head.size import output_shape
-from partlens.explainer.head.work import require_bounded
+from partlens.explainer.head.run import run
+from partlens.explainer.pair import PairExplanation
 from partlens.explainer.parts_on_disk import (
     BACKBONE_FILE,
     HEAD_FILE,
@@ -43,47 +44,18 @@ from partlens.explainer.parts_on_disk import (
 )
 from partlens.explainer.pooling import pool
 from partlens.explainer.preprocessing import Preprocessing
+from partlens.explainer.reading import ImageLike, ImagesLike, NamedImage, read_images
 from partlens.explainer.spec import ModelSpec
 from partlens.explainer.splitting.module import split_module
 from partlens.explainer.splitting.parts import ModelParts
-from partlens.explainer.trial import feature_shape
+from partlens.explainer.view import View
 
 FORMAT = 3
 """The newest; a folder is written in the oldest that holds it, see ModelSpec.format."""
 _DIGESTED = (BACKBONE_FILE, HEAD_FILE, WEIGHTS_FILE)
 
 
-@dataclass(frozen=True)
-class Decompositions:
-    """Decompositions of N images as arrays.
-
-    Attributes:
-        contributions: c_p, float32, shape [N, P, D].
-        bias: b, all that belongs to no cell, the extras included; float32, shape [N, D].
-        grid: (rows, cols), P = rows * cols.
-        extras: what each token that lies on no cell put into the bias, shape [N, X, D].
-        extra_names: what the X tokens are called.
-    """
-
-    contributions: FloatArray
-    bias: FloatArray
-    grid: tuple[int, int]
-    extras: FloatArray
-    extra_names: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.contributions)
-
-    def __getitem__(self, index: int) -> Decomposition:
-        return Decomposition(
-            torch.from_numpy(self.contributions[index]),
-            torch.from_numpy(self.bias[index]),
-            self.grid,
-            dict(zip(self.extra_names, torch.from_numpy(self.extras[index]), strict=True)),
-        )
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MetricModel:
     """A model that can say what each position adds to its embedding.
 
@@ -111,7 +83,7 @@ class MetricModel:
         preprocessing: Preprocessing,
         name: str,
         licence: str = "",
-        images: Sequence[NDArray[np.uint8]] = (),
+        images: ImagesLike = (),
         extras: tuple[str, ...] = (),
         rules: Rules = (),
     ) -> "MetricModel":
@@ -125,7 +97,7 @@ class MetricModel:
                 as "features" or "1", dotted where they are nested.
             preprocessing: how the module wants its pixels; its size is the model's input size.
             name, licence: for model.json.
-            images: real images on which completeness is measured too.
+            images: real images on which completeness is measured too; see read_image.
             extras: names of the first tokens of the feature map [N, T, C] that lie on no cell, as
                 ("class", "register_1"); the others are positions.
             rules: (operator, rule) pairs that come before RULES; see docs/explainer.md.
@@ -142,7 +114,7 @@ class MetricModel:
                 preprocessing=preprocessing,
                 name=name,
                 licence=licence,
-                images=images,
+                images=[image.pixels for image in read_images(images)],
                 extras=extras,
                 rules=rules,
             )
@@ -154,7 +126,7 @@ class MetricModel:
         return cls(parts.spec, parts.backbone, parts.head, parts.rules, parts.measured)
 
     @classmethod
-    def load(cls, folder: Path, compute: Compute = CPU) -> "MetricModel":
+    def load(cls, folder: str | os.PathLike[str], compute: Compute = CPU) -> "MetricModel":
         """The model in a folder that `save` wrote.
 
         The folder may be untrusted. Its backbone is first tried on one image in a process
@@ -168,6 +140,7 @@ class MetricModel:
                 newer format; or the model does not run, or not as its model.json says.
             ModelError: there is no such device.
         """
+        folder = Path(folder)
         spec = read_spec(folder)
         parts = {name: read_part(folder, name) for name in _DIGESTED}
         if (found := _digest(spec, parts)) != spec.digest:
@@ -176,10 +149,10 @@ class MetricModel:
                 f" {spec.digest}: a file was changed or cut short; import the model again"
             )
         head = store.read(parts[HEAD_FILE], parts[WEIGHTS_FILE])
-        _require_fit(spec, head, parts[BACKBONE_FILE])
+        require_fit(spec, head, parts[BACKBONE_FILE])
         return cls(spec, OnnxBackbone(parts[BACKBONE_FILE], compute), head)
 
-    def save(self, folder: Path) -> "MetricModel":
+    def save(self, folder: str | os.PathLike[str]) -> "MetricModel":
         """Write a model folder, all of it or nothing, and return the model with its digest.
 
         Raises:
@@ -192,6 +165,7 @@ class MetricModel:
                 f"a model with rules of your own ({', '.join(kind for kind, _ in self.rules)})"
                 " cannot be saved: a model folder holds no code; use it as it is"
             )
+        folder = Path(folder)
         require_free(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -265,16 +239,92 @@ class MetricModel:
             cells = torch.from_numpy(pooled).to(maps)
         return cells.reshape(-1, *self.spec.grid)
 
-    def decompose(self, images: Sequence[NDArray[np.uint8]]) -> Decompositions:
-        """Decompositions of upright RGB images, uint8 [height, width, 3] each, of any size.
+    def decompose(self, images: ImagesLike) -> Decompositions:
+        """Decompositions of one or several images of any size; see read_image for what they may be.
+
+        They know the size and the name of their image, so that regions in its pixels can be given.
 
         Raises:
-            ImageError: an array that is no image.
-            ShapeError: no image at all.
+            ImageError: an image cannot be read.
+            ShapeError: no image at all, or the model gives NaN or infinity.
         """
+        read = read_images(images)
+        feature, size, looks = self._features(read), self.spec.preprocessing, self.spec.registration
+        # The list of a head with rules of the caller's own can only be decomposed.
+        own = None if self.rules else run(self.head, feature).numpy()
+        views = tuple(View.of(image.pixels, size, looks, image.name) for image in read)
+        return replace(self.decompose_features(feature), views=views, model_embeddings=own)
+
+    def features(self, images: ImagesLike) -> torch.Tensor:
+        """The feature map A of one or several images, as COMPARATORS take it.
+
+        Returns:
+            Shape [N, C, rows, cols], or tokens [N, T, C].
+
+        Raises:
+            ImageError, ShapeError: as in decompose.
+        """
+        return self._features(read_images(images))
+
+    def _features(self, images: Sequence[NamedImage]) -> torch.Tensor:
         if not images:
             raise ShapeError("at least one image is needed")
-        return self.decompose_pixels(np.stack([self.spec.preprocessing.pixels(i) for i in images]))
+        pixels = [self.spec.preprocessing.pixels(image.pixels) for image in images]
+        return torch.from_numpy(self.backbone(np.stack(pixels)))
+
+    def explain(
+        self,
+        query: ImageLike,
+        retrieved: ImageLike,
+        *,
+        retrieved_model: "MetricModel | None" = None,
+    ) -> PairExplanation:
+        """Why two images are similar.
+
+        Args:
+            query, retrieved: see read_image.
+            retrieved_model: the model of the retrieved image if two streams share one embedding
+                space (cross-view); it may have another input size, grid and head. Default: this
+                one.
+
+        Raises:
+            ImageError: an image cannot be read.
+            ShapeError: an embedding of zero length, or models whose embeddings differ in dimension.
+        """
+        (pair,) = self.explain_many(query, [retrieved], retrieved_model=retrieved_model)
+        return pair
+
+    def explain_many(
+        self,
+        query: ImageLike,
+        retrieved: ImagesLike,
+        *,
+        retrieved_model: "MetricModel | None" = None,
+    ) -> list[PairExplanation]:
+        """Explain one query against k images, in their order; each model runs once.
+
+        Arguments and errors as in explain.
+        """
+        ours = self.decompose([query])[0]
+        return [
+            PairExplanation(ours, theirs)
+            for theirs in (retrieved_model or self).decompose(retrieved)
+        ]
+
+    def __repr__(self) -> str:
+        (rows, cols), size = self.spec.grid, self.spec.preprocessing
+        return (
+            f"MetricModel({self.spec.name!r}, input {size.height}x{size.width}, {rows}x{cols}"
+            f" positions, {self.spec.dimensions} dimensions, bias share {self.spec.bias_share:.2f})"
+        )
+
+    def _repr_html_(self) -> str:
+        facts = {"name": self.spec.name, "digest": self.spec.digest, "head": self.spec.head}
+        rows = "".join(
+            f"<tr><th>{key}</th><td>{html.escape(visible(value))}</td></tr>"
+            for key, value in facts.items()
+        )
+        return f"<p><code>{html.escape(visible(repr(self)))}</code></p><table>{rows}</table>"
 
 
 def read_spec(folder: Path) -> ModelSpec:
@@ -324,37 +374,6 @@ def _digest(spec: ModelSpec, parts: Mapping[str, bytes]) -> str:
         total.update(f"\n{name} {len(parts[name])}\n".encode())
         total.update(parts[name])
     return f"sha256:{total.hexdigest()}"
-
-
-def _require_fit(spec: ModelSpec, head: Head, backbone: bytes) -> None:
-    """Try the backbone, and refuse parts that do not give what model.json says.
-
-    Raises:
-        ModelFileError: they do not.
-    """
-    size = spec.preprocessing
-    feature = feature_shape(backbone, size.height, size.width)
-    rows, cols = spec.feature_grid
-    tokens = (len(spec.extras) + rows * cols,)
-    fits = len(feature) == 3 and feature[1:] == (rows, cols) and not spec.extras
-    if not fits and not (len(feature) == 2 and feature[:1] == tokens):
-        raise ModelFileError(
-            f"the backbone gives a feature map of {list(feature)}; {MODEL_FILE} says"
-            f" {rows}x{cols} cells and {len(spec.extras)} extras"
-        )
-    try:
-        found = output_shape(head, feature)
-    except (ShapeError, UnsupportedOperatorError) as error:
-        raise ModelFileError(f"{HEAD_FILE} does not fit the backbone: {error}") from error
-    try:
-        require_bounded(head, feature)
-    except UnsupportedOperatorError as error:
-        raise ModelFileError(f"{HEAD_FILE}: {error}") from error
-    if found != (spec.dimensions,):
-        raise ModelFileError(
-            f"{HEAD_FILE} gives embeddings of {list(found)} numbers, {MODEL_FILE} says"
-            f" {spec.dimensions}"
-        )
 
 
 def _umask() -> int:

@@ -1,6 +1,7 @@
 """Opens ONNX Runtime sessions, quiet and without telemetry."""
 
 import os
+import re
 import threading
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -16,7 +17,11 @@ import onnx
 import onnxruntime
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-_ERRORS_ONLY = 3
+_FATAL_ONLY = 4
+"""What else it logs, it also raises."""
+_SOURCE = re.compile(r"/\S+\.(?:h|hpp|cc|cpp|cu):\d+ \S+(?: \S+)*?\)(?: const)? ")
+"""A place in ONNX Runtime's own sources, with the signature of the function there."""
+_MOST_SAID = 400
 _GRACE = 5.0
 """Seconds for the operator that is running to end, once the run is stopped."""
 
@@ -24,7 +29,7 @@ _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
 def session(data: bytes, compute: Compute = CPU) -> onnxruntime.InferenceSession:
-    """A session that runs a serialised model and logs only errors.
+    """A session that runs a serialised model and logs nothing that it also raises.
 
     Raises:
         ModelError: no usable GPU was found.
@@ -42,7 +47,7 @@ def session(data: bytes, compute: Compute = CPU) -> onnxruntime.InferenceSession
     if compute.precision == "float16":
         data = _halved(data)
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _FATAL_ONLY
     # Otherwise ONNX Runtime could read the bytes in its own format, which was not checked.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     # Between two passes its threads would spin on the cores that decode and decompose.
@@ -101,6 +106,12 @@ def run(
     if isinstance(found, Exception):
         raise found
     return found
+
+
+def said(error: Exception) -> str:
+    """What an error of ONNX Runtime says, on one line, without places in its sources."""
+    text = " ".join(_SOURCE.sub("", str(error)).split())
+    return text if len(text) <= _MOST_SAID else f"{text[:_MOST_SAID]}..."
 
 
 def providers() -> list[str]:

@@ -3,16 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from partlens.common.drawing.figure import Figure
+from partlens.common.drawing.pair_figure import pair_figure
+from partlens.common.explained_pair import ExplainedPair, PartialMap, Side, SimilarityTerms
 from partlens.explainer.decomposition import Decomposition
 from partlens.explainer.errors import ShapeError
+from partlens.explainer.similarity_map import SimilarityMap, images_of
+from partlens.explainer.weights import RegionLike
 
 FloatArray = NDArray[np.float32]
+RegionsLike: TypeAlias = RegionLike | Sequence[RegionLike]
 
 
 class FourTerms(NamedTuple):
@@ -44,7 +51,7 @@ class PositionPairs(NamedTuple):
     other_bias: torch.Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class PairExplanation:
     """The cosine similarity of a query and a retrieved image, as signed maps that add up to it.
 
@@ -67,6 +74,13 @@ class PairExplanation:
         if not self.normaliser > 0:
             raise ShapeError("an embedding of zero length has no cosine similarity to explain")
 
+    def __repr__(self) -> str:
+        (rows, cols), (other_rows, other_cols) = self.query.grid, self.retrieved.grid
+        return (
+            f"PairExplanation(similarity {self.similarity:.4f}, {rows}x{cols} positions against"
+            f" {other_rows}x{other_cols})"
+        )
+
     @cached_property
     def normaliser(self) -> float:
         """Z = |E_q||E_r|."""
@@ -78,6 +92,23 @@ class PairExplanation:
         return float(self.query.embedding @ self.retrieved.embedding) / self.normaliser
 
     @property
+    def model_similarity(self) -> float | None:
+        """Cosine similarity of the embeddings that the models' own heads compute, to compare with.
+
+        None if they were not computed (see Decomposition.model_embedding).
+        """
+        own = self.query.model_embedding, self.retrieved.model_embedding
+        if own[0] is None or own[1] is None:
+            return None
+        return float(torch.cosine_similarity(own[0], own[1], dim=0))
+
+    @property
+    def completeness_residual(self) -> float | None:
+        """The part of model_similarity that the four terms do not explain; None without it."""
+        model = self.model_similarity
+        return None if model is None else model - sum(self.four_terms)
+
+    @property
     def four_terms(self) -> FourTerms:
         """The four terms of Eq. 3."""
         q, r = self.query, self.retrieved
@@ -85,17 +116,27 @@ class PairExplanation:
         pairs = (sum_q @ sum_r, sum_q @ r.bias, q.bias @ sum_r, q.bias @ r.bias)
         return FourTerms(*(float(pair) / self.normaliser for pair in pairs))
 
-    def query_map(self, *, with_bias: bool) -> torch.Tensor:
-        """Overall map of the query, shape [rows, cols], signed.
+    @property
+    def shares(self) -> FourTerms:
+        """Each term over the sum of the four magnitudes: signed, magnitudes add up to 1.
 
-        c_p . E_r / Z with bias ("decomposition + bias"), c_p . sum_q c_q / Z without
-        ("decomposition").
+        The similarity would be no good divisor: it may be 0 while its terms are large.
         """
-        return self._overall(self.query, self.retrieved, with_bias)
+        terms = self.four_terms
+        total = sum(map(abs, terms)) or 1.0
+        return FourTerms(*(term / total for term in terms))
 
-    def retrieved_map(self, *, with_bias: bool) -> torch.Tensor:
-        """Overall map of the retrieved image, shape [rows, cols], signed; see query_map."""
-        return self._overall(self.retrieved, self.query, with_bias)
+    def query_map(self, *, with_bias: bool = True) -> SimilarityMap:
+        """Overall map of the query.
+
+        c_p . E_r / Z with bias ("decomposition + bias"), which adds up to the similarity with its
+        constant; c_p . sum_q c_q / Z without ("decomposition"), which adds up to the first term.
+        """
+        return self._overall("query", with_bias)
+
+    def retrieved_map(self, *, with_bias: bool = True) -> SimilarityMap:
+        """Overall map of the retrieved image; see query_map."""
+        return self._overall("retrieved", with_bias)
 
     @property
     def query_extras(self) -> dict[str, float]:
@@ -110,33 +151,33 @@ class PairExplanation:
         """What each extra of the retrieved image adds to the similarity; see query_extras."""
         return self._extras(self.retrieved, self.query)
 
-    def partial_map_of_retrieved(self, query_weights: torch.Tensor) -> torch.Tensor:
-        """f . c_q / Z over the retrieved image, for a region of the query; shape [rows, cols].
+    def partial_map(self, region: RegionLike, *, of: Side = "query") -> SimilarityMap:
+        """What a region of one image matches on the other: f . c / Z, f of the region.
+
+        The map and its constant f . b / Z add up to the region's contribution f . E / Z to the
+        similarity.
 
         Args:
-            query_weights: fraction of each query position that the region covers, 0..1, shape [P].
+            region: in pixels of the upright image that it lies on; or the fraction of each of its
+                positions that it covers, 0..1, an array or tensor [rows, cols] or [P].
+            of: the image that the region lies on; the map lies on the other one.
 
         Raises:
-            ShapeError: as Decomposition.partial_feature.
+            RegionError, ShapeError: see Decomposition.weights.
         """
-        return self._against(self.query.partial_feature(query_weights), self.retrieved)
-
-    def partial_map_of_query(self, retrieved_weights: torch.Tensor) -> torch.Tensor:
-        """f . c_p / Z over the query, for a region of the retrieved image; shape [rows, cols]."""
-        return self._against(self.retrieved.partial_feature(retrieved_weights), self.query)
-
-    def partial_constant_of_retrieved(self, query_weights: torch.Tensor) -> float:
-        """f . b_r / Z; together with the partial map of the retrieved image it gives f . E_r / Z.
-
-        Arguments and errors as in partial_map_of_retrieved.
-        """
-        feature = self.query.partial_feature(query_weights)
-        return float(feature @ self.retrieved.bias) / self.normaliser
-
-    def partial_constant_of_query(self, retrieved_weights: torch.Tensor) -> float:
-        """f . b_q / Z, for a region of the retrieved image; see partial_constant_of_retrieved."""
-        feature = self.retrieved.partial_feature(retrieved_weights)
-        return float(feature @ self.query.bias) / self.normaliser
+        source, image, on = self._sides(of)
+        weights = source.weights(region)
+        feature = weights @ source.contributions
+        return SimilarityMap(
+            self._against(feature, image),
+            float(feature @ image.bias) / self.normaliser,
+            "contribution",
+            on,
+            image,
+            source,
+            None if isinstance(region, np.ndarray | torch.Tensor) else region,
+            weights,
+        )
 
     def pairs_of_query(self, positions: Sequence[int]) -> PositionPairs:
         """Pairs of some positions of the query, the rows, with all of the retrieved image.
@@ -156,32 +197,76 @@ class PairExplanation:
         """
         return self._pairs(self.retrieved, self.query, positions)
 
-    def region_matrix(
-        self, query_weights: torch.Tensor, retrieved_weights: torch.Tensor
-    ) -> torch.Tensor:
+    def region_matrix(self, query_regions: RegionsLike, retrieved_regions: RegionsLike) -> Tensor:
         """f_i . f_j / Z for each region i of the query and j of the retrieved image.
 
         If the regions of each image cover every position once, the matrix adds up to the first of
         the four terms. pairs_of_query gives the matrix of single positions.
 
         Args:
-            query_weights: fraction of each query position that region i covers, 0..1, shape [I, P].
-            retrieved_weights: the same for region j of the retrieved image, shape [J, P].
+            query_regions: one or several, each as in partial_map; several may be rows of an array
+                or tensor [I, P] or [I, rows, cols].
+            retrieved_regions: the same for the retrieved image, J of them.
 
         Returns:
             Signed, shape [I, J].
 
         Raises:
-            ShapeError: no region, or as in Decomposition.partial_feature.
+            ShapeError: no region, or as in Decomposition.weights.
+            RegionError: as in Decomposition.weights.
         """
-        if not (len(query_weights) and len(retrieved_weights)):
+        ours = _features(self.query, query_regions)
+        theirs = _features(self.retrieved, retrieved_regions)
+        if not (ours and theirs):
             raise ShapeError("a region-to-region matrix needs at least one region of each image")
-        ours = torch.stack([self.query.partial_feature(w) for w in query_weights])
-        theirs = torch.stack([self.retrieved.partial_feature(w) for w in retrieved_weights])
-        return ours @ theirs.T / self.normaliser
+        return torch.stack(ours) @ torch.stack(theirs).T / self.normaliser
 
-    def _overall(self, side: Decomposition, other: Decomposition, with_bias: bool) -> torch.Tensor:
-        return self._against(other.embedding if with_bias else other.contributions.sum(0), side)
+    def figure(self, scale: float | None = None) -> Figure:
+        """Both images under their overall maps with bias; see SimilarityMap.figure."""
+        maps = [self.query_map().shown, self.retrieved_map().shown]
+        return pair_figure(images_of("query", self.query, self.retrieved), maps, scale)
+
+    def plain(self, partial_maps: Sequence[SimilarityMap] = ()) -> ExplainedPair:
+        """The explanation as plain values, as a server answers it.
+
+        Raises:
+            ImageError: the size of an image is not known (see Decomposition.placed).
+        """
+        return ExplainedPair(
+            self.similarity,
+            SimilarityTerms(*self.four_terms),
+            self.query_map(with_bias=False).placed,
+            self.query_map().placed,
+            self.retrieved_map(with_bias=False).placed,
+            self.retrieved_map().placed,
+            [PartialMap(one.on, one.placed, one.constant) for one in partial_maps],
+        )
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th>{name.replace('_', ' ')}</th><td>{value:+.4f}</td></tr>"
+            for name, value in [*self.four_terms._asdict().items(), ("similarity", self.similarity)]
+        )
+        drawable = self.query.has_picture and self.retrieved.has_picture
+        figure = self.figure()._repr_html_() if drawable else ""
+        return f"{figure}<table>{rows}</table>"
+
+    def _sides(self, side: Side) -> tuple[Decomposition, Decomposition, Side]:
+        """The image of a side, the other image, and the side of the other."""
+        if side == "query":
+            return self.query, self.retrieved, "retrieved"
+        if side == "retrieved":
+            return self.retrieved, self.query, "query"
+        raise ShapeError(f"the image of a pair is 'query' or 'retrieved', not {side!r}")
+
+    def _overall(self, on: Side, with_bias: bool) -> SimilarityMap:
+        image, other, _ = self._sides(on)
+        if not with_bias:
+            values = self._against(other.contributions.sum(0), image)
+            return SimilarityMap(values, 0.0, "positions of both", on, image, other)
+        values = self._against(other.embedding, image)
+        constant = float(image.bias @ other.embedding) / self.normaliser
+        return SimilarityMap(values, constant, "similarity", on, image, other)
 
     def _extras(self, side: Decomposition, other: Decomposition) -> dict[str, float]:
         return {
@@ -205,6 +290,16 @@ class PairExplanation:
 
     def _against(self, feature: torch.Tensor, side: Decomposition) -> torch.Tensor:
         return (side.contributions @ feature).reshape(side.grid) / self.normaliser
+
+
+def _features(image: Decomposition, regions: RegionsLike) -> list[Tensor]:
+    """The partial feature of each region, of one or several."""
+    if isinstance(regions, np.ndarray | Tensor):
+        one = tuple(regions.shape) in ((image.grid[0] * image.grid[1],), image.grid)
+        return [image.partial_feature(row) for row in ([regions] if one else regions)]
+    if isinstance(regions, Sequence):
+        return [image.partial_feature(region) for region in regions]
+    return [image.partial_feature(regions)]
 
 
 def maps_of_retrieved(

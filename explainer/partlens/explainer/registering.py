@@ -18,6 +18,7 @@ from partlens.common.registration import Axis, Registration
 from partlens.explainer.model import MetricModel
 from partlens.explainer.patches import Backbone, Patches, grouping, profiles
 from partlens.explainer.preprocessing import Preprocessing
+from partlens.explainer.reading import ImagesLike, read_images
 
 _POWER = 1.5
 """Of the squared changes: with 1 faint changes pull the centres inwards, 3 is less stable."""
@@ -43,24 +44,22 @@ class Registered:
     kept_nominal: dict[str, str]
 
 
-def register(
-    model: MetricModel, pictures: Sequence[NDArray[np.uint8]]
-) -> tuple[MetricModel, Registered]:
+def register(model: MetricModel, pictures: ImagesLike) -> tuple[MetricModel, Registered]:
     """The model with a measured registration, and the measurement; save it to give it a digest.
 
     Runs at most PASSES images, for about SECONDS.
 
     Args:
         model: the model.
-        pictures: some that its patches are replaced in, upright RGB, uint8 [height, width, 3].
+        pictures: some that its patches are replaced in; see reading.read_image.
 
     Raises:
         ModelError: the backbone fails.
+        ImageError: a picture cannot be read.
     """
     spec = model.spec
-    found = measure(
-        model.backbone, spec.preprocessing, spec.feature_grid, pictures, len(spec.extras)
-    )
+    pixels = [picture.pixels for picture in read_images(pictures)]
+    found = measure(model.backbone, spec.preprocessing, spec.feature_grid, pixels, len(spec.extras))
     pooled = found.registration.pooled(spec.grid)
     return (
         replace(model, spec=replace(spec, digest="", registered=pooled)),

@@ -1,7 +1,6 @@
 """`partlens index`: create, fill and inspect galleries."""
 
 import json
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from partlens.common.compute import Compute
+from partlens.common.leaving import leave
 from partlens.common.storage import Storage
 from partlens.common.tables import progress_bar
 from partlens.common.terminal import say
@@ -29,6 +29,12 @@ from partlens.indexer.workers import interruptible
 
 _WARNINGS = 10
 """Maximum number of warnings about images that replaced one from another place."""
+
+
+BATCH = click.option(
+    "--batch", "batch_size", default=32, show_default=True, type=click.IntRange(1, 1024),
+    help="Images per model pass and per commit.",
+)  # fmt: skip
 
 
 @click.group()
@@ -52,10 +58,7 @@ def create(gallery: Path, model: Path, storage: Storage) -> None:
 @click.argument("source")
 @MODEL
 @click.option("--strict", is_flag=True, help="Stop at the first unusable image.")
-@click.option(
-    "--batch", "batch_size", default=32, show_default=True, type=click.IntRange(1, 1024),
-    help="Images per model pass and per commit.",
-)  # fmt: skip
+@BATCH
 @compute_options
 @video_options
 def add(
@@ -74,26 +77,26 @@ def add(
     """
     if not source:  # which would be the working folder, where a script's variable is not set
         raise click.UsageError("SOURCE is empty; give a folder, a manifest, a video or a stream")
-    with clear_errors(), _told_when_stopped():
+    with clear_errors(), told_when_stopped():
         of_video = video.read(source, batch_size)
         # A folder on an unresponsive disk would block Ctrl-C.
         images = interruptible(lambda: read_source(Path(source))) if of_video is None else of_video
         loaded = MetricModel.load(model, compute)
         with Gallery.open(gallery, loaded.spec) as opened:
             if isinstance(images, LiveStream):
-                with stopped_by_signals(images.stop), _reporting(0) as report:
+                with stopped_by_signals(images.stop), reporting(0) as report:
                     progress = index_groups(opened, loaded, images, strict=strict, report=report)
             else:
-                with _reporting(len(images)) as report:
+                with reporting(len(images)) as report:
                     progress = index_images(
                         opened, loaded, images, strict=strict, batch_size=batch_size, report=report
                     )
-    _warn(progress)
+    warn(progress)
     if isinstance(images, Listing) and images.not_looked_at:
         say(f"ignored: {images.not_looked_at}", err=True)
     if isinstance(images, LiveStream) and images.left_out:
         say(f"dropped {images.left_out} frames: the model was busy", err=True)
-    say(f"{_counts(progress)}, {progress.images_per_second:.1f} images/s")
+    say(f"{counts(progress)}, {progress.images_per_second:.1f} images/s")
 
 
 @index.command()
@@ -179,12 +182,12 @@ def copy(gallery: Path, to: Path, model: Path) -> None:
         with (
             Gallery.open(gallery) as source,
             Gallery.open(to, loaded.spec) as opened,
-            _reporting(len(source.view)) as report,
+            reporting(len(source.view)) as report,
         ):
             alike = unregistered_digest(model)
             progress = copy_images(source, opened, loaded, report, alike)
-    _warn(progress)
-    say(_counts(progress))
+    warn(progress)
+    say(counts(progress))
 
 
 @index.command()
@@ -243,14 +246,15 @@ for _command in upkeep.COMMANDS:
     index.add_command(_command)
 
 
-def _counts(progress: Progress) -> str:
+def counts(progress: Progress) -> str:
+    """How many images were added, replaced and so on."""
     return (
         f"{progress.added} added, {progress.replaced} replaced, {progress.updated} updated,"
         f" {progress.unchanged} unchanged, {len(progress.bad)} skipped"
     )
 
 
-def _warn(progress: Progress) -> None:
+def warn(progress: Progress) -> None:
     """List images that were skipped and images that came from another place before."""
     for bad in progress.bad:
         say(f"skipped {visible(bad.id)}: {visible(bad.reason)}", err=True)
@@ -269,21 +273,17 @@ def _warn(progress: Progress) -> None:
 
 
 @contextmanager
-def _told_when_stopped() -> Iterator[None]:
+def told_when_stopped() -> Iterator[None]:
     """On Ctrl-C, end the command and say how to resume."""
     try:
         yield
     except KeyboardInterrupt:
         say("stopped; run the command again to resume", err=True)
-        # The gallery is closed. A thread may still read or decode, and an ordinary exit may abort
-        # because it unloads libraries that the thread is using.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(128 + signal.SIGINT)
+        leave(128 + signal.SIGINT)  # the gallery is closed, but a thread may still read or decode
 
 
 @contextmanager
-def _reporting(total: int) -> Iterator[Callable[[Progress], None]]:
+def reporting(total: int) -> Iterator[Callable[[Progress], None]]:
     """Show a progress bar on a terminal; print a JSON line per batch elsewhere."""
     if not sys.stderr.isatty():
         yield _print_line

@@ -1,5 +1,6 @@
 import datetime
 
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from partlens.v1 import image_pb2 as _image_pb2
 from google.protobuf.internal import containers as _containers
@@ -11,16 +12,18 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class UpsertImagesRequest(_message.Message):
-    __slots__ = ("id", "data", "uri", "metadata")
+    __slots__ = ("id", "data", "uri", "metadata", "gallery")
     ID_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
     id: str
     data: bytes
     uri: str
     metadata: _image_pb2.ImageMetadata
-    def __init__(self, id: _Optional[str] = ..., data: _Optional[bytes] = ..., uri: _Optional[str] = ..., metadata: _Optional[_Union[_image_pb2.ImageMetadata, _Mapping]] = ...) -> None: ...
+    gallery: str
+    def __init__(self, id: _Optional[str] = ..., data: _Optional[bytes] = ..., uri: _Optional[str] = ..., metadata: _Optional[_Union[_image_pb2.ImageMetadata, _Mapping]] = ..., gallery: _Optional[str] = ...) -> None: ...
 
 class UpsertImagesResponse(_message.Message):
     __slots__ = ("id", "index", "committed", "refused")
@@ -35,16 +38,18 @@ class UpsertImagesResponse(_message.Message):
     def __init__(self, id: _Optional[str] = ..., index: _Optional[int] = ..., committed: _Optional[_Union[UpsertCommitted, _Mapping]] = ..., refused: _Optional[_Union[UpsertRefused, _Mapping]] = ...) -> None: ...
 
 class UpsertCommitted(_message.Message):
-    __slots__ = ("gallery_version", "width", "height", "replaced")
+    __slots__ = ("gallery_version", "width", "height", "replaced", "gallery")
     GALLERY_VERSION_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     REPLACED_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
     gallery_version: int
     width: int
     height: int
     replaced: bool
-    def __init__(self, gallery_version: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., replaced: _Optional[bool] = ...) -> None: ...
+    gallery: str
+    def __init__(self, gallery_version: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., replaced: _Optional[bool] = ..., gallery: _Optional[str] = ...) -> None: ...
 
 class UpsertRefused(_message.Message):
     __slots__ = ("reason", "message")
@@ -55,16 +60,18 @@ class UpsertRefused(_message.Message):
     def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class UpsertImageRequest(_message.Message):
-    __slots__ = ("id", "data", "uri", "metadata")
+    __slots__ = ("id", "data", "uri", "metadata", "gallery")
     ID_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
     id: str
     data: bytes
     uri: str
     metadata: _image_pb2.ImageMetadata
-    def __init__(self, id: _Optional[str] = ..., data: _Optional[bytes] = ..., uri: _Optional[str] = ..., metadata: _Optional[_Union[_image_pb2.ImageMetadata, _Mapping]] = ...) -> None: ...
+    gallery: str
+    def __init__(self, id: _Optional[str] = ..., data: _Optional[bytes] = ..., uri: _Optional[str] = ..., metadata: _Optional[_Union[_image_pb2.ImageMetadata, _Mapping]] = ..., gallery: _Optional[str] = ...) -> None: ...
 
 class UpsertImageResponse(_message.Message):
     __slots__ = ("committed",)
@@ -72,11 +79,60 @@ class UpsertImageResponse(_message.Message):
     committed: UpsertCommitted
     def __init__(self, committed: _Optional[_Union[UpsertCommitted, _Mapping]] = ...) -> None: ...
 
-class GetImageRequest(_message.Message):
-    __slots__ = ("id",)
+class UpdateImagesRequest(_message.Message):
+    __slots__ = ("updates", "gallery")
+    UPDATES_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
+    updates: _containers.RepeatedCompositeFieldContainer[ImageUpdate]
+    gallery: str
+    def __init__(self, updates: _Optional[_Iterable[_Union[ImageUpdate, _Mapping]]] = ..., gallery: _Optional[str] = ...) -> None: ...
+
+class ImageUpdate(_message.Message):
+    __slots__ = ("id", "metadata", "uri", "update_mask", "set_attributes", "remove_attributes", "expected_revision")
+    class SetAttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     ID_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    URI_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
+    SET_ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    REMOVE_ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
     id: str
-    def __init__(self, id: _Optional[str] = ...) -> None: ...
+    metadata: _image_pb2.ImageMetadata
+    uri: str
+    update_mask: _field_mask_pb2.FieldMask
+    set_attributes: _containers.ScalarMap[str, str]
+    remove_attributes: _containers.RepeatedScalarFieldContainer[str]
+    expected_revision: int
+    def __init__(self, id: _Optional[str] = ..., metadata: _Optional[_Union[_image_pb2.ImageMetadata, _Mapping]] = ..., uri: _Optional[str] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., set_attributes: _Optional[_Mapping[str, str]] = ..., remove_attributes: _Optional[_Iterable[str]] = ..., expected_revision: _Optional[int] = ...) -> None: ...
+
+class UpdateImagesResponse(_message.Message):
+    __slots__ = ("gallery_version", "updated", "unchanged", "unknown_ids", "stale_ids")
+    GALLERY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_FIELD_NUMBER: _ClassVar[int]
+    UNCHANGED_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_IDS_FIELD_NUMBER: _ClassVar[int]
+    STALE_IDS_FIELD_NUMBER: _ClassVar[int]
+    gallery_version: int
+    updated: int
+    unchanged: int
+    unknown_ids: _containers.RepeatedScalarFieldContainer[str]
+    stale_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, gallery_version: _Optional[int] = ..., updated: _Optional[int] = ..., unchanged: _Optional[int] = ..., unknown_ids: _Optional[_Iterable[str]] = ..., stale_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class GetImageRequest(_message.Message):
+    __slots__ = ("id", "gallery")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    gallery: str
+    def __init__(self, id: _Optional[str] = ..., gallery: _Optional[str] = ...) -> None: ...
 
 class GetImageResponse(_message.Message):
     __slots__ = ("image", "thumbnail")
@@ -87,12 +143,14 @@ class GetImageResponse(_message.Message):
     def __init__(self, image: _Optional[_Union[_image_pb2.GalleryImage, _Mapping]] = ..., thumbnail: _Optional[bytes] = ...) -> None: ...
 
 class GetPictureRequest(_message.Message):
-    __slots__ = ("image", "max_side")
+    __slots__ = ("image", "max_side", "gallery")
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     MAX_SIDE_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
     image: _image_pb2.QueryImage
     max_side: int
-    def __init__(self, image: _Optional[_Union[_image_pb2.QueryImage, _Mapping]] = ..., max_side: _Optional[int] = ...) -> None: ...
+    gallery: str
+    def __init__(self, image: _Optional[_Union[_image_pb2.QueryImage, _Mapping]] = ..., max_side: _Optional[int] = ..., gallery: _Optional[str] = ...) -> None: ...
 
 class GetPictureResponse(_message.Message):
     __slots__ = ("data", "media_type", "from_thumbnail")
@@ -105,16 +163,18 @@ class GetPictureResponse(_message.Message):
     def __init__(self, data: _Optional[bytes] = ..., media_type: _Optional[str] = ..., from_thumbnail: _Optional[bool] = ...) -> None: ...
 
 class ListImagesRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "filter", "include_thumbnails")
+    __slots__ = ("page_size", "page_token", "filter", "include_thumbnails", "gallery")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_THUMBNAILS_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     filter: _image_pb2.Filter
     include_thumbnails: bool
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., include_thumbnails: _Optional[bool] = ...) -> None: ...
+    gallery: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., include_thumbnails: _Optional[bool] = ..., gallery: _Optional[str] = ...) -> None: ...
 
 class ListImagesResponse(_message.Message):
     __slots__ = ("images", "next_page_token", "thumbnails")
@@ -127,12 +187,14 @@ class ListImagesResponse(_message.Message):
     def __init__(self, images: _Optional[_Iterable[_Union[_image_pb2.GalleryImage, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., thumbnails: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class GetFacetsRequest(_message.Message):
-    __slots__ = ("filter", "values")
+    __slots__ = ("filter", "values", "gallery")
     FILTER_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
     filter: _image_pb2.Filter
     values: int
-    def __init__(self, filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., values: _Optional[int] = ...) -> None: ...
+    gallery: str
+    def __init__(self, filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., values: _Optional[int] = ..., gallery: _Optional[str] = ...) -> None: ...
 
 class GetFacetsResponse(_message.Message):
     __slots__ = ("images", "cameras", "tracks", "attributes", "captured_first", "captured_last", "gallery_version")
@@ -173,10 +235,12 @@ class FacetValue(_message.Message):
     def __init__(self, value: _Optional[str] = ..., images: _Optional[int] = ...) -> None: ...
 
 class DeleteImagesRequest(_message.Message):
-    __slots__ = ("ids",)
+    __slots__ = ("ids", "gallery")
     IDS_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
     ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    gallery: str
+    def __init__(self, ids: _Optional[_Iterable[str]] = ..., gallery: _Optional[str] = ...) -> None: ...
 
 class DeleteImagesResponse(_message.Message):
     __slots__ = ("deleted",)
@@ -185,11 +249,13 @@ class DeleteImagesResponse(_message.Message):
     def __init__(self, deleted: _Optional[int] = ...) -> None: ...
 
 class GetGalleryRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("gallery",)
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
+    gallery: str
+    def __init__(self, gallery: _Optional[str] = ...) -> None: ...
 
 class GetGalleryResponse(_message.Message):
-    __slots__ = ("version", "images", "model", "limits", "caller", "server_version", "indexing")
+    __slots__ = ("version", "images", "model", "limits", "caller", "server_version", "indexing", "gallery")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -197,6 +263,7 @@ class GetGalleryResponse(_message.Message):
     CALLER_FIELD_NUMBER: _ClassVar[int]
     SERVER_VERSION_FIELD_NUMBER: _ClassVar[int]
     INDEXING_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
     version: int
     images: int
     model: Model
@@ -204,17 +271,20 @@ class GetGalleryResponse(_message.Message):
     caller: Caller
     server_version: str
     indexing: Indexing
-    def __init__(self, version: _Optional[int] = ..., images: _Optional[int] = ..., model: _Optional[_Union[Model, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., caller: _Optional[_Union[Caller, _Mapping]] = ..., server_version: _Optional[str] = ..., indexing: _Optional[_Union[Indexing, _Mapping]] = ...) -> None: ...
+    gallery: str
+    def __init__(self, version: _Optional[int] = ..., images: _Optional[int] = ..., model: _Optional[_Union[Model, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., caller: _Optional[_Union[Caller, _Mapping]] = ..., server_version: _Optional[str] = ..., indexing: _Optional[_Union[Indexing, _Mapping]] = ..., gallery: _Optional[str] = ...) -> None: ...
 
 class Caller(_message.Message):
-    __slots__ = ("name", "scopes", "cameras")
+    __slots__ = ("name", "scopes", "cameras", "galleries")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SCOPES_FIELD_NUMBER: _ClassVar[int]
     CAMERAS_FIELD_NUMBER: _ClassVar[int]
+    GALLERIES_FIELD_NUMBER: _ClassVar[int]
     name: str
     scopes: _containers.RepeatedScalarFieldContainer[str]
     cameras: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., cameras: _Optional[_Iterable[str]] = ...) -> None: ...
+    galleries: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., cameras: _Optional[_Iterable[str]] = ..., galleries: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Indexing(_message.Message):
     __slots__ = ("done", "total", "skipped", "finished", "problem")
@@ -271,3 +341,65 @@ class Limits(_message.Message):
     marks: int
     pairs: int
     def __init__(self, request_bytes: _Optional[int] = ..., image_pixels: _Optional[int] = ..., query_images: _Optional[int] = ..., regions: _Optional[int] = ..., search_page_size: _Optional[int] = ..., list_page_size: _Optional[int] = ..., marks: _Optional[int] = ..., pairs: _Optional[int] = ...) -> None: ...
+
+class ListGalleriesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListGalleriesResponse(_message.Message):
+    __slots__ = ("galleries",)
+    GALLERIES_FIELD_NUMBER: _ClassVar[int]
+    galleries: _containers.RepeatedCompositeFieldContainer[GalleryName]
+    def __init__(self, galleries: _Optional[_Iterable[_Union[GalleryName, _Mapping]]] = ...) -> None: ...
+
+class GalleryName(_message.Message):
+    __slots__ = ("name", "gallery", "default", "version", "images", "model", "moved_at")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    IMAGES_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    MOVED_AT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    gallery: str
+    default: bool
+    version: int
+    images: int
+    model: Model
+    moved_at: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., gallery: _Optional[str] = ..., default: _Optional[bool] = ..., version: _Optional[int] = ..., images: _Optional[int] = ..., model: _Optional[_Union[Model, _Mapping]] = ..., moved_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class SetGalleryAliasRequest(_message.Message):
+    __slots__ = ("alias", "gallery")
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
+    alias: str
+    gallery: str
+    def __init__(self, alias: _Optional[str] = ..., gallery: _Optional[str] = ...) -> None: ...
+
+class SetGalleryAliasResponse(_message.Message):
+    __slots__ = ("before", "left")
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    LEFT_FIELD_NUMBER: _ClassVar[int]
+    before: str
+    left: _containers.RepeatedCompositeFieldContainer[StandingQueryLeft]
+    def __init__(self, before: _Optional[str] = ..., left: _Optional[_Iterable[_Union[StandingQueryLeft, _Mapping]]] = ...) -> None: ...
+
+class StandingQueryLeft(_message.Message):
+    __slots__ = ("id", "name")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    name: str
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+
+class DeleteGalleryAliasRequest(_message.Message):
+    __slots__ = ("alias",)
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    alias: str
+    def __init__(self, alias: _Optional[str] = ...) -> None: ...
+
+class DeleteGalleryAliasResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

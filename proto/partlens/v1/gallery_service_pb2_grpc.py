@@ -45,6 +45,11 @@ class GalleryServiceStub:
                 request_serializer=partlens_dot_v1_dot_gallery__service__pb2.UpsertImageRequest.SerializeToString,
                 response_deserializer=partlens_dot_v1_dot_gallery__service__pb2.UpsertImageResponse.FromString,
                 _registered_method=True)
+        self.UpdateImages = channel.unary_unary(
+                '/partlens.v1.GalleryService/UpdateImages',
+                request_serializer=partlens_dot_v1_dot_gallery__service__pb2.UpdateImagesRequest.SerializeToString,
+                response_deserializer=partlens_dot_v1_dot_gallery__service__pb2.UpdateImagesResponse.FromString,
+                _registered_method=True)
         self.GetImage = channel.unary_unary(
                 '/partlens.v1.GalleryService/GetImage',
                 request_serializer=partlens_dot_v1_dot_gallery__service__pb2.GetImageRequest.SerializeToString,
@@ -75,6 +80,21 @@ class GalleryServiceStub:
                 request_serializer=partlens_dot_v1_dot_gallery__service__pb2.GetGalleryRequest.SerializeToString,
                 response_deserializer=partlens_dot_v1_dot_gallery__service__pb2.GetGalleryResponse.FromString,
                 _registered_method=True)
+        self.ListGalleries = channel.unary_unary(
+                '/partlens.v1.GalleryService/ListGalleries',
+                request_serializer=partlens_dot_v1_dot_gallery__service__pb2.ListGalleriesRequest.SerializeToString,
+                response_deserializer=partlens_dot_v1_dot_gallery__service__pb2.ListGalleriesResponse.FromString,
+                _registered_method=True)
+        self.SetGalleryAlias = channel.unary_unary(
+                '/partlens.v1.GalleryService/SetGalleryAlias',
+                request_serializer=partlens_dot_v1_dot_gallery__service__pb2.SetGalleryAliasRequest.SerializeToString,
+                response_deserializer=partlens_dot_v1_dot_gallery__service__pb2.SetGalleryAliasResponse.FromString,
+                _registered_method=True)
+        self.DeleteGalleryAlias = channel.unary_unary(
+                '/partlens.v1.GalleryService/DeleteGalleryAlias',
+                request_serializer=partlens_dot_v1_dot_gallery__service__pb2.DeleteGalleryAliasRequest.SerializeToString,
+                response_deserializer=partlens_dot_v1_dot_gallery__service__pb2.DeleteGalleryAliasResponse.FromString,
+                _registered_method=True)
 
 
 class GalleryServiceServicer:
@@ -92,6 +112,14 @@ class GalleryServiceServicer:
     def UpsertImage(self, request, context):
         """Adds one image, or replaces the image with the same id, for callers that cannot send a stream, such as browsers. Responds
         once the image is safe on disk; fails if it is refused.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateImages(self, request, context):
+        """Changes metadata and uris of images without their pictures, all in one commit. Contributions, embeddings and thumbnails stay as
+        they are stored. An updated image has a new revision, so standing queries score it again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,6 +166,28 @@ class GalleryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListGalleries(self, request, context):
+        """Returns the galleries that the caller may use, and their aliases.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetGalleryAlias(self, request, context):
+        """Makes a name lead to a gallery, from the next call on. Calls in progress keep the gallery that they began with. The name may be
+        that of another gallery, which the alias then hides.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteGalleryAlias(self, request, context):
+        """Removes an alias; a gallery with the same name is no longer hidden.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GalleryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -150,6 +200,11 @@ def add_GalleryServiceServicer_to_server(servicer, server):
                     servicer.UpsertImage,
                     request_deserializer=partlens_dot_v1_dot_gallery__service__pb2.UpsertImageRequest.FromString,
                     response_serializer=partlens_dot_v1_dot_gallery__service__pb2.UpsertImageResponse.SerializeToString,
+            ),
+            'UpdateImages': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateImages,
+                    request_deserializer=partlens_dot_v1_dot_gallery__service__pb2.UpdateImagesRequest.FromString,
+                    response_serializer=partlens_dot_v1_dot_gallery__service__pb2.UpdateImagesResponse.SerializeToString,
             ),
             'GetImage': grpc.unary_unary_rpc_method_handler(
                     servicer.GetImage,
@@ -180,6 +235,21 @@ def add_GalleryServiceServicer_to_server(servicer, server):
                     servicer.GetGallery,
                     request_deserializer=partlens_dot_v1_dot_gallery__service__pb2.GetGalleryRequest.FromString,
                     response_serializer=partlens_dot_v1_dot_gallery__service__pb2.GetGalleryResponse.SerializeToString,
+            ),
+            'ListGalleries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGalleries,
+                    request_deserializer=partlens_dot_v1_dot_gallery__service__pb2.ListGalleriesRequest.FromString,
+                    response_serializer=partlens_dot_v1_dot_gallery__service__pb2.ListGalleriesResponse.SerializeToString,
+            ),
+            'SetGalleryAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetGalleryAlias,
+                    request_deserializer=partlens_dot_v1_dot_gallery__service__pb2.SetGalleryAliasRequest.FromString,
+                    response_serializer=partlens_dot_v1_dot_gallery__service__pb2.SetGalleryAliasResponse.SerializeToString,
+            ),
+            'DeleteGalleryAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteGalleryAlias,
+                    request_deserializer=partlens_dot_v1_dot_gallery__service__pb2.DeleteGalleryAliasRequest.FromString,
+                    response_serializer=partlens_dot_v1_dot_gallery__service__pb2.DeleteGalleryAliasResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -237,6 +307,33 @@ class GalleryService:
             '/partlens.v1.GalleryService/UpsertImage',
             partlens_dot_v1_dot_gallery__service__pb2.UpsertImageRequest.SerializeToString,
             partlens_dot_v1_dot_gallery__service__pb2.UpsertImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/partlens.v1.GalleryService/UpdateImages',
+            partlens_dot_v1_dot_gallery__service__pb2.UpdateImagesRequest.SerializeToString,
+            partlens_dot_v1_dot_gallery__service__pb2.UpdateImagesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -399,6 +496,87 @@ class GalleryService:
             '/partlens.v1.GalleryService/GetGallery',
             partlens_dot_v1_dot_gallery__service__pb2.GetGalleryRequest.SerializeToString,
             partlens_dot_v1_dot_gallery__service__pb2.GetGalleryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGalleries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/partlens.v1.GalleryService/ListGalleries',
+            partlens_dot_v1_dot_gallery__service__pb2.ListGalleriesRequest.SerializeToString,
+            partlens_dot_v1_dot_gallery__service__pb2.ListGalleriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetGalleryAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/partlens.v1.GalleryService/SetGalleryAlias',
+            partlens_dot_v1_dot_gallery__service__pb2.SetGalleryAliasRequest.SerializeToString,
+            partlens_dot_v1_dot_gallery__service__pb2.SetGalleryAliasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteGalleryAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/partlens.v1.GalleryService/DeleteGalleryAlias',
+            partlens_dot_v1_dot_gallery__service__pb2.DeleteGalleryAliasRequest.SerializeToString,
+            partlens_dot_v1_dot_gallery__service__pb2.DeleteGalleryAliasResponse.FromString,
             options,
             channel_credentials,
             insecure,

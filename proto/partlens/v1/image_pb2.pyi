@@ -76,23 +76,25 @@ class ImageMetadata(_message.Message):
     def __init__(self, camera: _Optional[str] = ..., track: _Optional[str] = ..., captured_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attributes: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class GalleryImage(_message.Message):
-    __slots__ = ("id", "uri", "media_digest", "width", "height", "metadata")
+    __slots__ = ("id", "uri", "media_digest", "width", "height", "metadata", "revision")
     ID_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
     MEDIA_DIGEST_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
     id: str
     uri: str
     media_digest: str
     width: int
     height: int
     metadata: ImageMetadata
-    def __init__(self, id: _Optional[str] = ..., uri: _Optional[str] = ..., media_digest: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., metadata: _Optional[_Union[ImageMetadata, _Mapping]] = ...) -> None: ...
+    revision: int
+    def __init__(self, id: _Optional[str] = ..., uri: _Optional[str] = ..., media_digest: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., metadata: _Optional[_Union[ImageMetadata, _Mapping]] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class Filter(_message.Message):
-    __slots__ = ("cameras", "tracks", "captured_after", "captured_before", "attributes", "exclude_ids", "exclude_cameras", "exclude_media_digests", "ids")
+    __slots__ = ("cameras", "tracks", "captured_after", "captured_before", "attributes", "exclude_ids", "exclude_cameras", "exclude_media_digests", "ids", "attribute_conditions", "all_of", "any_of", "none_of")
     class AttributesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -109,6 +111,10 @@ class Filter(_message.Message):
     EXCLUDE_CAMERAS_FIELD_NUMBER: _ClassVar[int]
     EXCLUDE_MEDIA_DIGESTS_FIELD_NUMBER: _ClassVar[int]
     IDS_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTE_CONDITIONS_FIELD_NUMBER: _ClassVar[int]
+    ALL_OF_FIELD_NUMBER: _ClassVar[int]
+    ANY_OF_FIELD_NUMBER: _ClassVar[int]
+    NONE_OF_FIELD_NUMBER: _ClassVar[int]
     cameras: _containers.RepeatedScalarFieldContainer[str]
     tracks: _containers.RepeatedScalarFieldContainer[str]
     captured_after: _timestamp_pb2.Timestamp
@@ -118,4 +124,56 @@ class Filter(_message.Message):
     exclude_cameras: _containers.RepeatedScalarFieldContainer[str]
     exclude_media_digests: _containers.RepeatedScalarFieldContainer[str]
     ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, cameras: _Optional[_Iterable[str]] = ..., tracks: _Optional[_Iterable[str]] = ..., captured_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., captured_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attributes: _Optional[_Mapping[str, str]] = ..., exclude_ids: _Optional[_Iterable[str]] = ..., exclude_cameras: _Optional[_Iterable[str]] = ..., exclude_media_digests: _Optional[_Iterable[str]] = ..., ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    attribute_conditions: _containers.RepeatedCompositeFieldContainer[AttributeCondition]
+    all_of: _containers.RepeatedCompositeFieldContainer[Filter]
+    any_of: _containers.RepeatedCompositeFieldContainer[Filter]
+    none_of: _containers.RepeatedCompositeFieldContainer[Filter]
+    def __init__(self, cameras: _Optional[_Iterable[str]] = ..., tracks: _Optional[_Iterable[str]] = ..., captured_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., captured_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attributes: _Optional[_Mapping[str, str]] = ..., exclude_ids: _Optional[_Iterable[str]] = ..., exclude_cameras: _Optional[_Iterable[str]] = ..., exclude_media_digests: _Optional[_Iterable[str]] = ..., ids: _Optional[_Iterable[str]] = ..., attribute_conditions: _Optional[_Iterable[_Union[AttributeCondition, _Mapping]]] = ..., all_of: _Optional[_Iterable[_Union[Filter, _Mapping]]] = ..., any_of: _Optional[_Iterable[_Union[Filter, _Mapping]]] = ..., none_of: _Optional[_Iterable[_Union[Filter, _Mapping]]] = ...) -> None: ...
+
+class AttributeCondition(_message.Message):
+    __slots__ = ("name", "any", "numbers", "times", "exists")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ANY_FIELD_NUMBER: _ClassVar[int]
+    NUMBERS_FIELD_NUMBER: _ClassVar[int]
+    TIMES_FIELD_NUMBER: _ClassVar[int]
+    EXISTS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    any: TextList
+    numbers: NumberRange
+    times: TimeRange
+    exists: AnyValue
+    def __init__(self, name: _Optional[str] = ..., any: _Optional[_Union[TextList, _Mapping]] = ..., numbers: _Optional[_Union[NumberRange, _Mapping]] = ..., times: _Optional[_Union[TimeRange, _Mapping]] = ..., exists: _Optional[_Union[AnyValue, _Mapping]] = ...) -> None: ...
+
+class AnyValue(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class TextList(_message.Message):
+    __slots__ = ("values",)
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    values: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, values: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class NumberRange(_message.Message):
+    __slots__ = ("gt", "gte", "lt", "lte")
+    GT_FIELD_NUMBER: _ClassVar[int]
+    GTE_FIELD_NUMBER: _ClassVar[int]
+    LT_FIELD_NUMBER: _ClassVar[int]
+    LTE_FIELD_NUMBER: _ClassVar[int]
+    gt: float
+    gte: float
+    lt: float
+    lte: float
+    def __init__(self, gt: _Optional[float] = ..., gte: _Optional[float] = ..., lt: _Optional[float] = ..., lte: _Optional[float] = ...) -> None: ...
+
+class TimeRange(_message.Message):
+    __slots__ = ("gt", "gte", "lt", "lte")
+    GT_FIELD_NUMBER: _ClassVar[int]
+    GTE_FIELD_NUMBER: _ClassVar[int]
+    LT_FIELD_NUMBER: _ClassVar[int]
+    LTE_FIELD_NUMBER: _ClassVar[int]
+    gt: _timestamp_pb2.Timestamp
+    gte: _timestamp_pb2.Timestamp
+    lt: _timestamp_pb2.Timestamp
+    lte: _timestamp_pb2.Timestamp
+    def __init__(self, gt: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., gte: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lt: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lte: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

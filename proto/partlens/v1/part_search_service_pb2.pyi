@@ -71,7 +71,7 @@ class Mark(_message.Message):
     def __init__(self, image: _Optional[_Union[_image_pb2.QueryImage, _Mapping]] = ..., region: _Optional[_Union[_region_pb2.Region, _Mapping]] = ..., region_index: _Optional[int] = ..., weight: _Optional[float] = ..., unlike: _Optional[bool] = ...) -> None: ...
 
 class SearchRegionsRequest(_message.Message):
-    __slots__ = ("images", "regions", "filter", "score", "page_size", "page_token", "maps", "include_thumbnails", "group_by", "marks", "exclude_identical")
+    __slots__ = ("images", "regions", "filter", "score", "page_size", "page_token", "maps", "include_thumbnails", "group_by", "marks", "exclude_identical", "gallery")
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     REGIONS_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
@@ -83,6 +83,7 @@ class SearchRegionsRequest(_message.Message):
     GROUP_BY_FIELD_NUMBER: _ClassVar[int]
     MARKS_FIELD_NUMBER: _ClassVar[int]
     EXCLUDE_IDENTICAL_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
     images: _containers.RepeatedCompositeFieldContainer[_image_pb2.QueryImage]
     regions: _containers.RepeatedCompositeFieldContainer[QueryRegion]
     filter: _image_pb2.Filter
@@ -94,7 +95,8 @@ class SearchRegionsRequest(_message.Message):
     group_by: str
     marks: _containers.RepeatedCompositeFieldContainer[Mark]
     exclude_identical: bool
-    def __init__(self, images: _Optional[_Iterable[_Union[_image_pb2.QueryImage, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[QueryRegion, _Mapping]]] = ..., filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., score: _Optional[_Union[ScoreKind, str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., maps: _Optional[_Iterable[_Union[MapKind, str]]] = ..., include_thumbnails: _Optional[bool] = ..., group_by: _Optional[str] = ..., marks: _Optional[_Iterable[_Union[Mark, _Mapping]]] = ..., exclude_identical: _Optional[bool] = ...) -> None: ...
+    gallery: str
+    def __init__(self, images: _Optional[_Iterable[_Union[_image_pb2.QueryImage, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[QueryRegion, _Mapping]]] = ..., filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., score: _Optional[_Union[ScoreKind, str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., maps: _Optional[_Iterable[_Union[MapKind, str]]] = ..., include_thumbnails: _Optional[bool] = ..., group_by: _Optional[str] = ..., marks: _Optional[_Iterable[_Union[Mark, _Mapping]]] = ..., exclude_identical: _Optional[bool] = ..., gallery: _Optional[str] = ...) -> None: ...
 
 class Hit(_message.Message):
     __slots__ = ("id", "score", "map", "constant", "box", "image", "thumbnail", "overall_maps", "region_maps", "group", "others_in_group")
@@ -123,18 +125,20 @@ class Hit(_message.Message):
     def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., map: _Optional[_Union[_image_pb2.ActivationMap, _Mapping]] = ..., constant: _Optional[float] = ..., box: _Optional[_Union[_region_pb2.Box, _Mapping]] = ..., image: _Optional[_Union[_image_pb2.GalleryImage, _Mapping]] = ..., thumbnail: _Optional[bytes] = ..., overall_maps: _Optional[_Iterable[_Union[_image_pb2.ActivationMap, _Mapping]]] = ..., region_maps: _Optional[_Iterable[_Union[_image_pb2.ActivationMap, _Mapping]]] = ..., group: _Optional[str] = ..., others_in_group: _Optional[int] = ...) -> None: ...
 
 class SearchRegionsResponse(_message.Message):
-    __slots__ = ("hits", "next_page_token", "queries", "gallery_version", "marks")
+    __slots__ = ("hits", "next_page_token", "queries", "gallery_version", "marks", "gallery")
     HITS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     QUERIES_FIELD_NUMBER: _ClassVar[int]
     GALLERY_VERSION_FIELD_NUMBER: _ClassVar[int]
     MARKS_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
     hits: _containers.RepeatedCompositeFieldContainer[Hit]
     next_page_token: str
     queries: _containers.RepeatedCompositeFieldContainer[_image_pb2.DescribedQuery]
     gallery_version: int
     marks: _containers.RepeatedCompositeFieldContainer[_image_pb2.DescribedQuery]
-    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[_image_pb2.DescribedQuery, _Mapping]]] = ..., gallery_version: _Optional[int] = ..., marks: _Optional[_Iterable[_Union[_image_pb2.DescribedQuery, _Mapping]]] = ...) -> None: ...
+    gallery: str
+    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[_image_pb2.DescribedQuery, _Mapping]]] = ..., gallery_version: _Optional[int] = ..., marks: _Optional[_Iterable[_Union[_image_pb2.DescribedQuery, _Mapping]]] = ..., gallery: _Optional[str] = ...) -> None: ...
 
 class PairRegion(_message.Message):
     __slots__ = ("side", "region")
@@ -145,16 +149,18 @@ class PairRegion(_message.Message):
     def __init__(self, side: _Optional[_Union[PairSide, str]] = ..., region: _Optional[_Union[_region_pb2.Region, _Mapping]] = ...) -> None: ...
 
 class ExplainPairRequest(_message.Message):
-    __slots__ = ("query", "retrieved", "regions", "pairs")
+    __slots__ = ("query", "retrieved", "regions", "pairs", "gallery")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     RETRIEVED_FIELD_NUMBER: _ClassVar[int]
     REGIONS_FIELD_NUMBER: _ClassVar[int]
     PAIRS_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
     query: _image_pb2.QueryImage
     retrieved: _image_pb2.QueryImage
     regions: _containers.RepeatedCompositeFieldContainer[PairRegion]
     pairs: PairSelection
-    def __init__(self, query: _Optional[_Union[_image_pb2.QueryImage, _Mapping]] = ..., retrieved: _Optional[_Union[_image_pb2.QueryImage, _Mapping]] = ..., regions: _Optional[_Iterable[_Union[PairRegion, _Mapping]]] = ..., pairs: _Optional[_Union[PairSelection, _Mapping]] = ...) -> None: ...
+    gallery: str
+    def __init__(self, query: _Optional[_Union[_image_pb2.QueryImage, _Mapping]] = ..., retrieved: _Optional[_Union[_image_pb2.QueryImage, _Mapping]] = ..., regions: _Optional[_Iterable[_Union[PairRegion, _Mapping]]] = ..., pairs: _Optional[_Union[PairSelection, _Mapping]] = ..., gallery: _Optional[str] = ...) -> None: ...
 
 class PairSelection(_message.Message):
     __slots__ = ("side", "positions")
@@ -227,12 +233,14 @@ class ExplainPairResponse(_message.Message):
     def __init__(self, similarity: _Optional[float] = ..., terms: _Optional[_Union[SimilarityTerms, _Mapping]] = ..., query_map: _Optional[_Union[_image_pb2.ActivationMap, _Mapping]] = ..., query_map_with_bias: _Optional[_Union[_image_pb2.ActivationMap, _Mapping]] = ..., retrieved_map: _Optional[_Union[_image_pb2.ActivationMap, _Mapping]] = ..., retrieved_map_with_bias: _Optional[_Union[_image_pb2.ActivationMap, _Mapping]] = ..., partial_maps: _Optional[_Iterable[_Union[PartialMap, _Mapping]]] = ..., query: _Optional[_Union[_image_pb2.DescribedQuery, _Mapping]] = ..., retrieved: _Optional[_Union[_image_pb2.DescribedQuery, _Mapping]] = ..., pairs: _Optional[_Union[PairMatrix, _Mapping]] = ...) -> None: ...
 
 class DescribeQueryRequest(_message.Message):
-    __slots__ = ("image", "regions")
+    __slots__ = ("image", "regions", "gallery")
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     REGIONS_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
     image: _image_pb2.QueryImage
     regions: _containers.RepeatedCompositeFieldContainer[_region_pb2.Region]
-    def __init__(self, image: _Optional[_Union[_image_pb2.QueryImage, _Mapping]] = ..., regions: _Optional[_Iterable[_Union[_region_pb2.Region, _Mapping]]] = ...) -> None: ...
+    gallery: str
+    def __init__(self, image: _Optional[_Union[_image_pb2.QueryImage, _Mapping]] = ..., regions: _Optional[_Iterable[_Union[_region_pb2.Region, _Mapping]]] = ..., gallery: _Optional[str] = ...) -> None: ...
 
 class DescribeQueryResponse(_message.Message):
     __slots__ = ("query", "coverage", "model_digest")

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from partlens.v1 import part_search_service_pb2 as partlens_dot_v1_dot_part__search__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18partlens/v1/report.proto\x12\x0bpartlens.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%partlens/v1/part_search_service.proto\"\xeb\x01\n\x0cReportRecord\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\r\n\x05title\x18\x02 \x01(\t\x12)\n\x06origin\x18\x03 \x01(\x0b\x32\x19.partlens.v1.ReportOrigin\x12,\n\x08pictures\x18\x04 \x03(\x0b\x32\x1a.partlens.v1.ReportPicture\x12-\n\x06search\x18\x05 \x01(\x0b\x32\x1b.partlens.v1.ReportedSearchH\x00\x12)\n\x04pair\x18\x06 \x01(\x0b\x32\x19.partlens.v1.ReportedPairH\x00\x42\t\n\x07\x63ontent\"\xf6\x01\n\x0cReportOrigin\x12+\n\x07made_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\t\x12\x0e\n\x06server\x18\x04 \x01(\t\x12\x16\n\x0eserver_version\x18\x05 \x01(\t\x12\x16\n\x0e\x63lient_version\x18\x06 \x01(\t\x12\x17\n\x0fgallery_version\x18\x07 \x01(\x04\x12\x12\n\nmodel_name\x18\x08 \x01(\t\x12\x14\n\x0cmodel_digest\x18\t \x01(\t\x12\x12\n\nbias_share\x18\n \x01(\x01\"?\n\rReportPicture\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x10\n\x08query_id\x18\x03 \x01(\t\"z\n\x0eReportedSearch\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32!.partlens.v1.SearchRegionsRequest\x12\x34\n\x08response\x18\x02 \x01(\x0b\x32\".partlens.v1.SearchRegionsResponse\"t\n\x0cReportedPair\x12\x30\n\x07request\x18\x01 \x01(\x0b\x32\x1f.partlens.v1.ExplainPairRequest\x12\x32\n\x08response\x18\x02 \x01(\x0b\x32 .partlens.v1.ExplainPairResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18partlens/v1/report.proto\x12\x0bpartlens.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%partlens/v1/part_search_service.proto\"\xeb\x01\n\x0cReportRecord\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\r\n\x05title\x18\x02 \x01(\t\x12)\n\x06origin\x18\x03 \x01(\x0b\x32\x19.partlens.v1.ReportOrigin\x12,\n\x08pictures\x18\x04 \x03(\x0b\x32\x1a.partlens.v1.ReportPicture\x12-\n\x06search\x18\x05 \x01(\x0b\x32\x1b.partlens.v1.ReportedSearchH\x00\x12)\n\x04pair\x18\x06 \x01(\x0b\x32\x19.partlens.v1.ReportedPairH\x00\x42\t\n\x07\x63ontent\"\x87\x02\n\x0cReportOrigin\x12+\n\x07made_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\t\x12\x0e\n\x06server\x18\x04 \x01(\t\x12\x16\n\x0eserver_version\x18\x05 \x01(\t\x12\x16\n\x0e\x63lient_version\x18\x06 \x01(\t\x12\x17\n\x0fgallery_version\x18\x07 \x01(\x04\x12\x12\n\nmodel_name\x18\x08 \x01(\t\x12\x14\n\x0cmodel_digest\x18\t \x01(\t\x12\x12\n\nbias_share\x18\n \x01(\x01\x12\x0f\n\x07gallery\x18\x0b \x01(\t\"?\n\rReportPicture\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x10\n\x08query_id\x18\x03 \x01(\t\"z\n\x0eReportedSearch\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32!.partlens.v1.SearchRegionsRequest\x12\x34\n\x08response\x18\x02 \x01(\x0b\x32\".partlens.v1.SearchRegionsResponse\"t\n\x0cReportedPair\x12\x30\n\x07request\x18\x01 \x01(\x0b\x32\x1f.partlens.v1.ExplainPairRequest\x12\x32\n\x08response\x18\x02 \x01(\x0b\x32 .partlens.v1.ExplainPairResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,11 +36,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPORTRECORD']._serialized_start=114
   _globals['_REPORTRECORD']._serialized_end=349
   _globals['_REPORTORIGIN']._serialized_start=352
-  _globals['_REPORTORIGIN']._serialized_end=598
-  _globals['_REPORTPICTURE']._serialized_start=600
-  _globals['_REPORTPICTURE']._serialized_end=663
-  _globals['_REPORTEDSEARCH']._serialized_start=665
-  _globals['_REPORTEDSEARCH']._serialized_end=787
-  _globals['_REPORTEDPAIR']._serialized_start=789
-  _globals['_REPORTEDPAIR']._serialized_end=905
+  _globals['_REPORTORIGIN']._serialized_end=615
+  _globals['_REPORTPICTURE']._serialized_start=617
+  _globals['_REPORTPICTURE']._serialized_end=680
+  _globals['_REPORTEDSEARCH']._serialized_start=682
+  _globals['_REPORTEDSEARCH']._serialized_end=804
+  _globals['_REPORTEDPAIR']._serialized_start=806
+  _globals['_REPORTEDPAIR']._serialized_end=922
 # @@protoc_insertion_point(module_scope)

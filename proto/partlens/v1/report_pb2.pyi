@@ -27,7 +27,7 @@ class ReportRecord(_message.Message):
     def __init__(self, format: _Optional[int] = ..., title: _Optional[str] = ..., origin: _Optional[_Union[ReportOrigin, _Mapping]] = ..., pictures: _Optional[_Iterable[_Union[ReportPicture, _Mapping]]] = ..., search: _Optional[_Union[ReportedSearch, _Mapping]] = ..., pair: _Optional[_Union[ReportedPair, _Mapping]] = ...) -> None: ...
 
 class ReportOrigin(_message.Message):
-    __slots__ = ("made_at", "request_id", "caller", "server", "server_version", "client_version", "gallery_version", "model_name", "model_digest", "bias_share")
+    __slots__ = ("made_at", "request_id", "caller", "server", "server_version", "client_version", "gallery_version", "model_name", "model_digest", "bias_share", "gallery")
     MADE_AT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     CALLER_FIELD_NUMBER: _ClassVar[int]
@@ -38,6 +38,7 @@ class ReportOrigin(_message.Message):
     MODEL_NAME_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
     BIAS_SHARE_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
     made_at: _timestamp_pb2.Timestamp
     request_id: str
     caller: str
@@ -48,7 +49,8 @@ class ReportOrigin(_message.Message):
     model_name: str
     model_digest: str
     bias_share: float
-    def __init__(self, made_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., request_id: _Optional[str] = ..., caller: _Optional[str] = ..., server: _Optional[str] = ..., server_version: _Optional[str] = ..., client_version: _Optional[str] = ..., gallery_version: _Optional[int] = ..., model_name: _Optional[str] = ..., model_digest: _Optional[str] = ..., bias_share: _Optional[float] = ...) -> None: ...
+    gallery: str
+    def __init__(self, made_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., request_id: _Optional[str] = ..., caller: _Optional[str] = ..., server: _Optional[str] = ..., server_version: _Optional[str] = ..., client_version: _Optional[str] = ..., gallery_version: _Optional[int] = ..., model_name: _Optional[str] = ..., model_digest: _Optional[str] = ..., bias_share: _Optional[float] = ..., gallery: _Optional[str] = ...) -> None: ...
 
 class ReportPicture(_message.Message):
     __slots__ = ("name", "digest", "query_id")

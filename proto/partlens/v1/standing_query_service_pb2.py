@@ -27,7 +27,7 @@ from partlens.v1 import image_pb2 as partlens_dot_v1_dot_image__pb2
 from partlens.v1 import part_search_service_pb2 as partlens_dot_v1_dot_part__search__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(partlens/v1/standing_query_service.proto\x12\x0bpartlens.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17partlens/v1/image.proto\x1a%partlens/v1/part_search_service.proto\"\xe2\x01\n\rStandingQuery\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tthreshold\x18\x03 \x01(\x01\x12%\n\x05score\x18\x04 \x01(\x0e\x32\x16.partlens.v1.ScoreKind\x12#\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x13.partlens.v1.Filter\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63reated_revision\x18\x07 \x01(\x04\x12\x0e\n\x06paused\x18\x08 \x01(\x08\"\x9a\x02\n\x1a\x43reateStandingQueryRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x06images\x18\x02 \x03(\x0b\x32\x17.partlens.v1.QueryImage\x12)\n\x07regions\x18\x03 \x03(\x0b\x32\x18.partlens.v1.QueryRegion\x12#\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x13.partlens.v1.Filter\x12%\n\x05score\x18\x05 \x01(\x0e\x32\x16.partlens.v1.ScoreKind\x12\x11\n\tthreshold\x18\x06 \x01(\x01\x12 \n\x05marks\x18\x07 \x03(\x0b\x32\x11.partlens.v1.Mark\x12\x19\n\x11\x65xclude_identical\x18\x08 \x01(\x08\"Q\n\x1b\x43reateStandingQueryResponse\x12\x32\n\x0estanding_query\x18\x01 \x01(\x0b\x32\x1a.partlens.v1.StandingQuery\"\x1c\n\x1aListStandingQueriesRequest\"S\n\x1bListStandingQueriesResponse\x12\x34\n\x10standing_queries\x18\x01 \x03(\x0b\x32\x1a.partlens.v1.StandingQuery\"\x8a\x01\n\x1aUpdateStandingQueryRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x16\n\tthreshold\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x13\n\x06paused\x18\x04 \x01(\x08H\x02\x88\x01\x01\x42\x07\n\x05_nameB\x0c\n\n_thresholdB\t\n\x07_paused\"Q\n\x1bUpdateStandingQueryResponse\x12\x32\n\x0estanding_query\x18\x01 \x01(\x0b\x32\x1a.partlens.v1.StandingQuery\"(\n\x1a\x44\x65leteStandingQueryRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x1d\n\x1b\x44\x65leteStandingQueryResponse\"a\n\x13WatchMatchesRequest\x12\x1a\n\x12standing_query_ids\x18\x01 \x03(\t\x12\x1b\n\x0e\x61\x66ter_revision\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\x11\n\x0f_after_revision\"\x7f\n\x14WatchMatchesResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x19\n\x11standing_query_id\x18\x02 \x01(\t\x12\x1b\n\x13standing_query_name\x18\x03 \x01(\t\x12\x1d\n\x03hit\x18\x04 \x01(\x0b\x32\x10.partlens.v1.Hit2\x95\x04\n\x14StandingQueryService\x12h\n\x13\x43reateStandingQuery\x12\'.partlens.v1.CreateStandingQueryRequest\x1a(.partlens.v1.CreateStandingQueryResponse\x12h\n\x13ListStandingQueries\x12\'.partlens.v1.ListStandingQueriesRequest\x1a(.partlens.v1.ListStandingQueriesResponse\x12h\n\x13UpdateStandingQuery\x12\'.partlens.v1.UpdateStandingQueryRequest\x1a(.partlens.v1.UpdateStandingQueryResponse\x12h\n\x13\x44\x65leteStandingQuery\x12\'.partlens.v1.DeleteStandingQueryRequest\x1a(.partlens.v1.DeleteStandingQueryResponse\x12U\n\x0cWatchMatches\x12 .partlens.v1.WatchMatchesRequest\x1a!.partlens.v1.WatchMatchesResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(partlens/v1/standing_query_service.proto\x12\x0bpartlens.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17partlens/v1/image.proto\x1a%partlens/v1/part_search_service.proto\"\xf3\x01\n\rStandingQuery\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tthreshold\x18\x03 \x01(\x01\x12%\n\x05score\x18\x04 \x01(\x0e\x32\x16.partlens.v1.ScoreKind\x12#\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x13.partlens.v1.Filter\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63reated_revision\x18\x07 \x01(\x04\x12\x0e\n\x06paused\x18\x08 \x01(\x08\x12\x0f\n\x07gallery\x18\t \x01(\t\"\xab\x02\n\x1a\x43reateStandingQueryRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x06images\x18\x02 \x03(\x0b\x32\x17.partlens.v1.QueryImage\x12)\n\x07regions\x18\x03 \x03(\x0b\x32\x18.partlens.v1.QueryRegion\x12#\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x13.partlens.v1.Filter\x12%\n\x05score\x18\x05 \x01(\x0e\x32\x16.partlens.v1.ScoreKind\x12\x11\n\tthreshold\x18\x06 \x01(\x01\x12 \n\x05marks\x18\x07 \x03(\x0b\x32\x11.partlens.v1.Mark\x12\x19\n\x11\x65xclude_identical\x18\x08 \x01(\x08\x12\x0f\n\x07gallery\x18\t \x01(\t\"Q\n\x1b\x43reateStandingQueryResponse\x12\x32\n\x0estanding_query\x18\x01 \x01(\x0b\x32\x1a.partlens.v1.StandingQuery\"-\n\x1aListStandingQueriesRequest\x12\x0f\n\x07gallery\x18\x01 \x01(\t\"S\n\x1bListStandingQueriesResponse\x12\x34\n\x10standing_queries\x18\x01 \x03(\x0b\x32\x1a.partlens.v1.StandingQuery\"\x9b\x01\n\x1aUpdateStandingQueryRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x16\n\tthreshold\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x13\n\x06paused\x18\x04 \x01(\x08H\x02\x88\x01\x01\x12\x0f\n\x07gallery\x18\x05 \x01(\tB\x07\n\x05_nameB\x0c\n\n_thresholdB\t\n\x07_paused\"Q\n\x1bUpdateStandingQueryResponse\x12\x32\n\x0estanding_query\x18\x01 \x01(\x0b\x32\x1a.partlens.v1.StandingQuery\"9\n\x1a\x44\x65leteStandingQueryRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07gallery\x18\x02 \x01(\t\"\x1d\n\x1b\x44\x65leteStandingQueryResponse\"\x8c\x01\n\x13WatchMatchesRequest\x12\x1a\n\x12standing_query_ids\x18\x01 \x03(\t\x12\x1b\n\x0e\x61\x66ter_revision\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x0f\n\x07gallery\x18\x03 \x01(\t\x12\x18\n\x10revision_gallery\x18\x04 \x01(\tB\x11\n\x0f_after_revision\"\x90\x01\n\x14WatchMatchesResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x19\n\x11standing_query_id\x18\x02 \x01(\t\x12\x1b\n\x13standing_query_name\x18\x03 \x01(\t\x12\x1d\n\x03hit\x18\x04 \x01(\x0b\x32\x10.partlens.v1.Hit\x12\x0f\n\x07gallery\x18\x05 \x01(\t2\x95\x04\n\x14StandingQueryService\x12h\n\x13\x43reateStandingQuery\x12\'.partlens.v1.CreateStandingQueryRequest\x1a(.partlens.v1.CreateStandingQueryResponse\x12h\n\x13ListStandingQueries\x12\'.partlens.v1.ListStandingQueriesRequest\x1a(.partlens.v1.ListStandingQueriesResponse\x12h\n\x13UpdateStandingQuery\x12\'.partlens.v1.UpdateStandingQueryRequest\x1a(.partlens.v1.UpdateStandingQueryResponse\x12h\n\x13\x44\x65leteStandingQuery\x12\'.partlens.v1.DeleteStandingQueryRequest\x1a(.partlens.v1.DeleteStandingQueryResponse\x12U\n\x0cWatchMatches\x12 .partlens.v1.WatchMatchesRequest\x1a!.partlens.v1.WatchMatchesResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,27 +35,27 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'partlens.v1.standing_query_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STANDINGQUERY']._serialized_start=155
-  _globals['_STANDINGQUERY']._serialized_end=381
-  _globals['_CREATESTANDINGQUERYREQUEST']._serialized_start=384
-  _globals['_CREATESTANDINGQUERYREQUEST']._serialized_end=666
-  _globals['_CREATESTANDINGQUERYRESPONSE']._serialized_start=668
-  _globals['_CREATESTANDINGQUERYRESPONSE']._serialized_end=749
-  _globals['_LISTSTANDINGQUERIESREQUEST']._serialized_start=751
-  _globals['_LISTSTANDINGQUERIESREQUEST']._serialized_end=779
-  _globals['_LISTSTANDINGQUERIESRESPONSE']._serialized_start=781
-  _globals['_LISTSTANDINGQUERIESRESPONSE']._serialized_end=864
-  _globals['_UPDATESTANDINGQUERYREQUEST']._serialized_start=867
-  _globals['_UPDATESTANDINGQUERYREQUEST']._serialized_end=1005
-  _globals['_UPDATESTANDINGQUERYRESPONSE']._serialized_start=1007
-  _globals['_UPDATESTANDINGQUERYRESPONSE']._serialized_end=1088
-  _globals['_DELETESTANDINGQUERYREQUEST']._serialized_start=1090
-  _globals['_DELETESTANDINGQUERYREQUEST']._serialized_end=1130
-  _globals['_DELETESTANDINGQUERYRESPONSE']._serialized_start=1132
-  _globals['_DELETESTANDINGQUERYRESPONSE']._serialized_end=1161
-  _globals['_WATCHMATCHESREQUEST']._serialized_start=1163
-  _globals['_WATCHMATCHESREQUEST']._serialized_end=1260
-  _globals['_WATCHMATCHESRESPONSE']._serialized_start=1262
-  _globals['_WATCHMATCHESRESPONSE']._serialized_end=1389
-  _globals['_STANDINGQUERYSERVICE']._serialized_start=1392
-  _globals['_STANDINGQUERYSERVICE']._serialized_end=1925
+  _globals['_STANDINGQUERY']._serialized_end=398
+  _globals['_CREATESTANDINGQUERYREQUEST']._serialized_start=401
+  _globals['_CREATESTANDINGQUERYREQUEST']._serialized_end=700
+  _globals['_CREATESTANDINGQUERYRESPONSE']._serialized_start=702
+  _globals['_CREATESTANDINGQUERYRESPONSE']._serialized_end=783
+  _globals['_LISTSTANDINGQUERIESREQUEST']._serialized_start=785
+  _globals['_LISTSTANDINGQUERIESREQUEST']._serialized_end=830
+  _globals['_LISTSTANDINGQUERIESRESPONSE']._serialized_start=832
+  _globals['_LISTSTANDINGQUERIESRESPONSE']._serialized_end=915
+  _globals['_UPDATESTANDINGQUERYREQUEST']._serialized_start=918
+  _globals['_UPDATESTANDINGQUERYREQUEST']._serialized_end=1073
+  _globals['_UPDATESTANDINGQUERYRESPONSE']._serialized_start=1075
+  _globals['_UPDATESTANDINGQUERYRESPONSE']._serialized_end=1156
+  _globals['_DELETESTANDINGQUERYREQUEST']._serialized_start=1158
+  _globals['_DELETESTANDINGQUERYREQUEST']._serialized_end=1215
+  _globals['_DELETESTANDINGQUERYRESPONSE']._serialized_start=1217
+  _globals['_DELETESTANDINGQUERYRESPONSE']._serialized_end=1246
+  _globals['_WATCHMATCHESREQUEST']._serialized_start=1249
+  _globals['_WATCHMATCHESREQUEST']._serialized_end=1389
+  _globals['_WATCHMATCHESRESPONSE']._serialized_start=1392
+  _globals['_WATCHMATCHESRESPONSE']._serialized_end=1536
+  _globals['_STANDINGQUERYSERVICE']._serialized_start=1539
+  _globals['_STANDINGQUERYSERVICE']._serialized_end=2072
 # @@protoc_insertion_point(module_scope)

@@ -12,7 +12,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class StandingQuery(_message.Message):
-    __slots__ = ("id", "name", "threshold", "score", "filter", "created_at", "created_revision", "paused")
+    __slots__ = ("id", "name", "threshold", "score", "filter", "created_at", "created_revision", "paused", "gallery")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,7 @@ class StandingQuery(_message.Message):
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     CREATED_REVISION_FIELD_NUMBER: _ClassVar[int]
     PAUSED_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     threshold: float
@@ -29,10 +30,11 @@ class StandingQuery(_message.Message):
     created_at: _timestamp_pb2.Timestamp
     created_revision: int
     paused: bool
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., threshold: _Optional[float] = ..., score: _Optional[_Union[_part_search_service_pb2.ScoreKind, str]] = ..., filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_revision: _Optional[int] = ..., paused: _Optional[bool] = ...) -> None: ...
+    gallery: str
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., threshold: _Optional[float] = ..., score: _Optional[_Union[_part_search_service_pb2.ScoreKind, str]] = ..., filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_revision: _Optional[int] = ..., paused: _Optional[bool] = ..., gallery: _Optional[str] = ...) -> None: ...
 
 class CreateStandingQueryRequest(_message.Message):
-    __slots__ = ("name", "images", "regions", "filter", "score", "threshold", "marks", "exclude_identical")
+    __slots__ = ("name", "images", "regions", "filter", "score", "threshold", "marks", "exclude_identical", "gallery")
     NAME_FIELD_NUMBER: _ClassVar[int]
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     REGIONS_FIELD_NUMBER: _ClassVar[int]
@@ -41,6 +43,7 @@ class CreateStandingQueryRequest(_message.Message):
     THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     MARKS_FIELD_NUMBER: _ClassVar[int]
     EXCLUDE_IDENTICAL_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
     name: str
     images: _containers.RepeatedCompositeFieldContainer[_image_pb2.QueryImage]
     regions: _containers.RepeatedCompositeFieldContainer[_part_search_service_pb2.QueryRegion]
@@ -49,7 +52,8 @@ class CreateStandingQueryRequest(_message.Message):
     threshold: float
     marks: _containers.RepeatedCompositeFieldContainer[_part_search_service_pb2.Mark]
     exclude_identical: bool
-    def __init__(self, name: _Optional[str] = ..., images: _Optional[_Iterable[_Union[_image_pb2.QueryImage, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[_part_search_service_pb2.QueryRegion, _Mapping]]] = ..., filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., score: _Optional[_Union[_part_search_service_pb2.ScoreKind, str]] = ..., threshold: _Optional[float] = ..., marks: _Optional[_Iterable[_Union[_part_search_service_pb2.Mark, _Mapping]]] = ..., exclude_identical: _Optional[bool] = ...) -> None: ...
+    gallery: str
+    def __init__(self, name: _Optional[str] = ..., images: _Optional[_Iterable[_Union[_image_pb2.QueryImage, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[_part_search_service_pb2.QueryRegion, _Mapping]]] = ..., filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., score: _Optional[_Union[_part_search_service_pb2.ScoreKind, str]] = ..., threshold: _Optional[float] = ..., marks: _Optional[_Iterable[_Union[_part_search_service_pb2.Mark, _Mapping]]] = ..., exclude_identical: _Optional[bool] = ..., gallery: _Optional[str] = ...) -> None: ...
 
 class CreateStandingQueryResponse(_message.Message):
     __slots__ = ("standing_query",)
@@ -58,8 +62,10 @@ class CreateStandingQueryResponse(_message.Message):
     def __init__(self, standing_query: _Optional[_Union[StandingQuery, _Mapping]] = ...) -> None: ...
 
 class ListStandingQueriesRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("gallery",)
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
+    gallery: str
+    def __init__(self, gallery: _Optional[str] = ...) -> None: ...
 
 class ListStandingQueriesResponse(_message.Message):
     __slots__ = ("standing_queries",)
@@ -68,16 +74,18 @@ class ListStandingQueriesResponse(_message.Message):
     def __init__(self, standing_queries: _Optional[_Iterable[_Union[StandingQuery, _Mapping]]] = ...) -> None: ...
 
 class UpdateStandingQueryRequest(_message.Message):
-    __slots__ = ("id", "name", "threshold", "paused")
+    __slots__ = ("id", "name", "threshold", "paused", "gallery")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     PAUSED_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     threshold: float
     paused: bool
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., threshold: _Optional[float] = ..., paused: _Optional[bool] = ...) -> None: ...
+    gallery: str
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., threshold: _Optional[float] = ..., paused: _Optional[bool] = ..., gallery: _Optional[str] = ...) -> None: ...
 
 class UpdateStandingQueryResponse(_message.Message):
     __slots__ = ("standing_query",)
@@ -86,31 +94,39 @@ class UpdateStandingQueryResponse(_message.Message):
     def __init__(self, standing_query: _Optional[_Union[StandingQuery, _Mapping]] = ...) -> None: ...
 
 class DeleteStandingQueryRequest(_message.Message):
-    __slots__ = ("id",)
+    __slots__ = ("id", "gallery")
     ID_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
     id: str
-    def __init__(self, id: _Optional[str] = ...) -> None: ...
+    gallery: str
+    def __init__(self, id: _Optional[str] = ..., gallery: _Optional[str] = ...) -> None: ...
 
 class DeleteStandingQueryResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class WatchMatchesRequest(_message.Message):
-    __slots__ = ("standing_query_ids", "after_revision")
+    __slots__ = ("standing_query_ids", "after_revision", "gallery", "revision_gallery")
     STANDING_QUERY_IDS_FIELD_NUMBER: _ClassVar[int]
     AFTER_REVISION_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
+    REVISION_GALLERY_FIELD_NUMBER: _ClassVar[int]
     standing_query_ids: _containers.RepeatedScalarFieldContainer[str]
     after_revision: int
-    def __init__(self, standing_query_ids: _Optional[_Iterable[str]] = ..., after_revision: _Optional[int] = ...) -> None: ...
+    gallery: str
+    revision_gallery: str
+    def __init__(self, standing_query_ids: _Optional[_Iterable[str]] = ..., after_revision: _Optional[int] = ..., gallery: _Optional[str] = ..., revision_gallery: _Optional[str] = ...) -> None: ...
 
 class WatchMatchesResponse(_message.Message):
-    __slots__ = ("revision", "standing_query_id", "standing_query_name", "hit")
+    __slots__ = ("revision", "standing_query_id", "standing_query_name", "hit", "gallery")
     REVISION_FIELD_NUMBER: _ClassVar[int]
     STANDING_QUERY_ID_FIELD_NUMBER: _ClassVar[int]
     STANDING_QUERY_NAME_FIELD_NUMBER: _ClassVar[int]
     HIT_FIELD_NUMBER: _ClassVar[int]
+    GALLERY_FIELD_NUMBER: _ClassVar[int]
     revision: int
     standing_query_id: str
     standing_query_name: str
     hit: _part_search_service_pb2.Hit
-    def __init__(self, revision: _Optional[int] = ..., standing_query_id: _Optional[str] = ..., standing_query_name: _Optional[str] = ..., hit: _Optional[_Union[_part_search_service_pb2.Hit, _Mapping]] = ...) -> None: ...
+    gallery: str
+    def __init__(self, revision: _Optional[int] = ..., standing_query_id: _Optional[str] = ..., standing_query_name: _Optional[str] = ..., hit: _Optional[_Union[_part_search_service_pb2.Hit, _Mapping]] = ..., gallery: _Optional[str] = ...) -> None: ...

@@ -1,7 +1,7 @@
 """The server: its services, their health, and how it starts and stops."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from partlens.client import address as addresses
+from partlens.common.gallery_names import UNNAMED
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery
 from partlens.runtime.config.sections import LimitsSection
@@ -32,8 +33,9 @@ from partlens.server.calls.pipeline import Layer, Pipeline
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import AuditError
 from partlens.server.freed_memory import keep_for_good, keep_returning
+from partlens.server.galleries.aliases import AliasFile
 from partlens.server.handlers.table import SERVICES, methods
-from partlens.server.host import Host
+from partlens.server.host import Host, Makes
 from partlens.server.http.application import application
 from partlens.server.http.front import HttpFront
 from partlens.server.http.hosts import hosts
@@ -50,7 +52,7 @@ from partlens.server.observe.logs import CallLog
 from partlens.server.observe.metrics import Metrics
 from partlens.server.observe.tracing import Tracing
 from partlens.server.observe.watch import verify_log, watch
-from partlens.server.retention.retaining import Retention
+from partlens.server.retention.retaining import Retention, schedule
 from partlens.server.transport.grpc_calls import GrpcCalls
 from partlens.server.transport.open_calls import OpenCalls
 from partlens.server.transport.options import options
@@ -63,10 +65,11 @@ _HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 
 class PartlensServer:
-    """A server of one model and one gallery, over gRPC and, if the settings say so, HTTP.
+    """A server of galleries, over gRPC and, if the settings say so, HTTP.
 
     Args:
-        make: creates the engine; called once, on a thread.
+        makes: by the name of each gallery, creates its engine; the default gallery is first.
+        aliases: file of the aliases of the galleries; None for a server without any.
         audit_log: path of the audit log.
         insecure: allow serving other machines without TLS or tokens.
         indexing: progress of indexing a folder meanwhile, which GetGallery returns.
@@ -74,14 +77,16 @@ class PartlensServer:
 
     def __init__(
         self,
-        make: Callable[[], Engine],
+        makes: Makes,
         settings: Settings,
         *,
         audit_log: Path,
+        aliases: Path | None = None,
         insecure: bool = False,
         indexing: IndexingReport | None = None,
     ) -> None:
-        self._make, self._settings = make, settings
+        self._makes, self._settings = makes, settings
+        self._aliases = AliasFile(aliases) if aliases else None
         self._audit_log, self._insecure = audit_log, insecure
         self._indexing = indexing or IndexingReport()
         limits, self.metrics = settings.limits, Metrics()
@@ -94,6 +99,7 @@ class PartlensServer:
         self._tally: Tally | None = None
         self._health: ServerHealth | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._retaining = asyncio.Lock()
 
     async def start(self) -> int:
         """Binds and loads; every service answers when this returns. Returns the port.
@@ -124,6 +130,8 @@ class PartlensServer:
         host = Host(
             self._settings,
             self.metrics,
+            next(iter(self._makes)),
+            self._aliases,
             partial(_tell_sound, health),
             health.report_task,
             self._indexing,
@@ -180,15 +188,31 @@ class PartlensServer:
         """
         if self._host is None or self._health is None:
             raise RuntimeError("bind before load")
-        await self._host.load(self._make)
+        await self._host.load(self._makes)
         keep_for_good()
         self._health.loaded()
-        keep, audit = self._settings.retention.keep, self._audit
-        if keep is not None and audit is not None:
-            retention = Retention(
-                self._host.gallery, self._settings.retention, audit, self.metrics.gallery
-            )
-            self._tasks.append(keep_running("retention", retention.run, self._health.report_task))
+        self._retain(self._makes, self._settings)
+
+    async def add_galleries(self, makes: Makes, settings: Settings | None = None) -> Sequence[str]:
+        """Load and serve more galleries, while the others answer.
+
+        Args:
+            settings: those that name them, with their retention; None for the server's own.
+
+        Returns:
+            The names of those that were not served before.
+
+        Raises:
+            Exception: whatever a `make` raises.
+        """
+        if self._host is None:
+            raise RuntimeError("bind before adding galleries")
+        served = self._host.directory.galleries
+        new = {name: make for name, make in makes.items() if name not in served}
+        if new:
+            await self._host.load(new)
+            self._retain(new, settings or self._settings)
+        return tuple(new)
 
     async def rotate_audit_log(self) -> None:
         """Continues the audit log in a new file."""
@@ -259,6 +283,20 @@ class PartlensServer:
             )
         )
 
+    def _retain(self, names: Iterable[str], settings: Settings) -> None:
+        """Begins to erase old images of these galleries, where the settings say so."""
+        if self._host is None or self._audit is None or self._health is None:
+            raise RuntimeError("bind before erasing old images")
+        for name in names:
+            served = self._host.directory.galleries[name]
+            if (planned := schedule(settings, name, served.whole.path)) is None:
+                continue
+            retention = Retention(
+                name, served.whole, served.figures, planned, self._audit, self._retaining
+            )
+            task = f"retention of {name}"
+            self._tasks.append(keep_running(task, retention.run, self._health.report_task))
+
     def _add_health(self, server: grpc.aio.Server, health: ServerHealth) -> None:
         """Adds health, and reflection if the settings enable it."""
         health_pb2_grpc.add_HealthServicer_to_server(health.service, server)
@@ -273,11 +311,12 @@ def create_server(
     """A server for a loaded model and gallery; see PartlensServer.start."""
     used = settings or Settings()
     audit_log = used.access.audit_log or beside(gallery.path)
-    return PartlensServer(lambda: Engine(model, gallery, used.limits), used, audit_log=audit_log)
+    makes = {UNNAMED: lambda: Engine(model, gallery, used.limits)}
+    return PartlensServer(makes, used, audit_log=audit_log)
 
 
-def _tell_sound(health: ServerHealth, sound: bool) -> None:
-    health.report(FILES, None if sound else "files of the gallery are damaged")
+def _tell_sound(health: ServerHealth, gallery: str, sound: bool) -> None:
+    health.report(FILES, None if sound else "files of the gallery are damaged", gallery)
 
 
 def _layers(

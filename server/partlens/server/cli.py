@@ -3,26 +3,25 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from partlens.common.compute import Compute
 from partlens.common.durable import write_atomically
+from partlens.common.leaving import leave
 from partlens.explainer.errors import ExplainerError
-from partlens.explainer.model import MetricModel
 from partlens.indexer.errors import IndexerError
-from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.threads import keep_one_blas_thread
 from partlens.runtime import logs
 from partlens.runtime.config.cli import load_or_fail
 from partlens.runtime.config.options import config_options
 from partlens.runtime.config.settings import Settings
-from partlens.runtime.errors import ProgramError, SettingsError
+from partlens.runtime.errors import ProgramError
 from partlens.server.app import PartlensServer
 from partlens.server.audit.log import beside
-from partlens.server.engine.engine import Engine
+from partlens.server.choosing import Loader, chosen_galleries, gallery_flags
 from partlens.server.freed_memory import share_arenas
 from partlens.server.limits.connections import raise_open_files
 from partlens.server.observe import tracing
@@ -33,8 +32,18 @@ _log = logging.getLogger("partlens.server.cli")  # also where it runs as __main_
 
 
 @click.command()
-@click.option("--model", help="Model folder.")
-@click.option("--gallery", help="Gallery folder.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    help="Model folder; NAME=PATH for that of one gallery. Repeatable.",
+)
+@click.option(
+    "--gallery",
+    "galleries",
+    multiple=True,
+    help="Gallery folder, or NAME=PATH; repeatable with names. The first is the default.",
+)
 @click.option("--listen", help="HOST:PORT, by default 127.0.0.1:50051; port 0 picks a free port.")
 @click.option(
     "--address-file",
@@ -55,48 +64,68 @@ _log = logging.getLogger("partlens.server.cli")  # also where it runs as __main_
 )
 @config_options
 def serve(
-    file: Path | None, texts: tuple[str, ...], insecure: bool, **flags: str | bool | None
+    file: Path | None,
+    texts: tuple[str, ...],
+    insecure: bool,
+    models: tuple[str, ...],
+    galleries: tuple[str, ...],
+    **flags: str | bool | None,
 ) -> None:
     """Serve region searches over gRPC, and with --http in browsers, until SIGINT or SIGTERM.
 
-    SIGHUP continues the audit log in a new file. You can also set every option except --insecure in
-    partlens.toml or the environment; see `partlens config docs`.
+    SIGHUP continues the audit log in a new file, and adds galleries that the settings have got
+    since. You can also set every option except --insecure in partlens.toml or the environment; see
+    `partlens config docs`.
     """
-    settings = load_or_fail(file, texts, {"server": flags}).settings
+
+    def read() -> Settings:
+        named = gallery_flags(galleries, models)
+        return load_or_fail(file, texts, {"server": {**flags, **named}}).settings
+
     try:
+        settings = read()
         logs.configure(settings.observe, with_request_id)
         tracing.configure()
-        model, gallery = _required(settings)
+        chosen = chosen_galleries(settings)
+        loader = Loader()
         server = PartlensServer(
-            lambda: _load(model, gallery, settings),
+            loader.makes(chosen, settings),
             settings,
-            audit_log=settings.access.audit_log or beside(gallery.resolve()),
+            audit_log=settings.access.audit_log or beside(chosen.default.path.resolve()),
+            aliases=chosen.aliases,
             insecure=insecure,
         )
         keep_one_blas_thread()
         raise_open_files()
         share_arenas()
-        asyncio.run(_run(server, settings))
+
+        async def reload() -> None:
+            await server.rotate_audit_log()
+            await _add_galleries(server, read, loader)
+
+        asyncio.run(_run(server, settings, reload))
     except (ProgramError, ExplainerError, IndexerError) as error:
         raise click.ClickException(str(error)) from error
+    leave(0)  # it may have been stopped while it was loading
 
 
-def _required(settings: Settings) -> tuple[Path, Path]:
-    model, gallery = settings.server.model, settings.server.gallery
-    if model is None or gallery is None:
-        missing = "--model" if model is None else "--gallery"
-        raise SettingsError(f"give {missing} FOLDER, or set server.{missing[2:]} in partlens.toml")
-    return model, gallery
+async def _add_galleries(
+    server: PartlensServer, read: Callable[[], Settings], loader: Loader
+) -> None:
+    """Serve the galleries that the settings have got since; what cannot be served is logged."""
+    try:
+        settings = read()
+        makes = loader.makes(chosen_galleries(settings), settings)
+        for name in await server.add_galleries(makes, settings):
+            _log.info("serving gallery %s too", name)
+    except (ProgramError, ExplainerError, IndexerError, click.ClickException) as error:
+        _log.error("the settings were read again, but a gallery cannot be served: %s", error)
 
 
-def _load(model: Path, gallery: Path, settings: Settings) -> Engine:
-    device = settings.server.device
-    loaded = MetricModel.load(model, Compute(device, settings.server.precision))
-    return Engine(loaded, Gallery.open(gallery, loaded.spec, device), settings.limits)
-
-
-async def _run(server: PartlensServer, settings: Settings) -> None:
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _rotate, server)
+async def _run(
+    server: PartlensServer, settings: Settings, reload: Callable[[], Coroutine[Any, Any, None]]
+) -> None:
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, reload)
     host = settings.server.listen.rpartition(":")[0]
     address_file, http_file = settings.server.address_file, settings.server.http_address_file
     files = [file for file in (address_file, http_file) if file]
@@ -129,13 +158,13 @@ def _remove(files: Sequence[Path]) -> None:
         file.unlink(missing_ok=True)
 
 
-_rotating = set[asyncio.Task[None]]()  # asyncio keeps no reference to a task
+_reloading = set[asyncio.Task[None]]()  # asyncio keeps no reference to a task
 
 
-def _rotate(server: PartlensServer) -> None:
-    task = asyncio.create_task(server.rotate_audit_log())
-    _rotating.add(task)
-    task.add_done_callback(_rotating.discard)
+def _reload(reload: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    task = asyncio.create_task(reload())
+    _reloading.add(task)
+    task.add_done_callback(_reloading.discard)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ ServerError
 │   └── PageTokenError     a page token that is invalid, or belongs to another request
 ├── StalePageError         the snapshot of a search's first page is no longer kept
 ├── UnknownQueryError      a query id that has been dropped or never existed
+├── UnknownGalleryError    no gallery of this name that the caller may use
+├── AliasError             aliases that cannot be read or written
 ├── PictureUnavailableError  a picture that the server cannot read or no longer keeps
 ├── UnknownStandingQueryError  the caller has no standing query with this id
 ├── StandingQueryError     a standing query that cannot be saved or read
@@ -73,13 +75,25 @@ class StalePageError(ServerError):
 
 
 class UnknownQueryError(ServerError, LookupError):
-    """A query id that has been dropped or never existed, or its image has been replaced."""
+    """A query id that has been dropped or never existed, or its image has been replaced.
 
-    def __init__(self, id: str) -> None:
+    Args:
+        where: the gallery in words, such as " in gallery 'people'"; "" if there is only one.
+    """
+
+    def __init__(self, id: str, where: str = "") -> None:
         super().__init__(
-            f"query id {id[:64]!r} is not known: the server keeps only the most recently used"
-            " query images; send the picture again"
+            f"query id {id[:64]!r} is not known{where}: the server keeps only the most recently"
+            " used query images; send the picture again"
         )
+
+
+class UnknownGalleryError(ServerError, LookupError):
+    """There is no gallery of this name, or the caller may not use it."""
+
+
+class AliasError(ServerError, ValueError):
+    """Aliases that cannot be read or written."""
 
 
 class PictureUnavailableError(ServerError, LookupError):

@@ -1,5 +1,6 @@
 """`partlens report`: written from a real server, and verified against it after changes."""
 
+import html
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -12,7 +13,15 @@ from made_reports import Page
 from served import Served, picture
 
 from partlens.cli.main import main
-from partlens.client import Client, GalleryImageId, QueryId, QueryRegion, Upload
+from partlens.client import (
+    Client,
+    GalleryImageId,
+    ImageUpdate,
+    Metadata,
+    QueryId,
+    QueryRegion,
+    Upload,
+)
 from partlens.client.report.embedding import read_record
 from partlens.client.report.verification import verified
 from partlens.common.regions import Box
@@ -71,6 +80,11 @@ def hits(plain: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def described(hit: dict[str, Any], **metadata: object) -> None:
+    """Other metadata."""
+    hit["image"].setdefault("metadata", {}).update(metadata)
+
+
 def reshape(map: dict[str, Any]) -> None:
     """One row of all cells."""
     map.update(rows=1, cols=len(map["values"]), row_centres=[], col_centres=[])
@@ -118,9 +132,19 @@ def test_a_page_says_where_its_numbers_come_from(
         (lambda hit: hit["box"].update(x=hit["box"].get("x", 0) + 1), "box at"),
         (lambda hit: hit["map"]["values"].__setitem__(0, 5), "map differs by up to"),
         (lambda hit: reshape(hit["map"]), "map of shape"),
+        (lambda hit: hit.pop("map"), "the report has no map"),
+        (lambda hit: hit["image"].update(width=31), "size 30x44, in the report 31x44"),
+        (lambda hit: hit["image"].update(uri="file:///a"), "location none, in the report"),
+        (lambda hit: described(hit, camera="c"), "camera none, in the report 'c'"),
+        (lambda hit: described(hit, track="t"), "track none, in the report 't'"),
+        (
+            lambda hit: described(hit, captured_at="2026-11-29T01:02:03Z"),
+            "capture time none, in the report '2026-11-29T01:02:03+00:00'",
+        ),
+        (lambda hit: described(hit, attributes={"a": "b"}), "attribute 'a' none, in the report"),
     ],
 )
-def test_an_edited_number_is_found(
+def test_an_edited_part_of_a_hit_is_found(
     change: Callable[[dict[str, Any]], object], detail: str, served: Served, searched: Path
 ) -> None:
     status, found = verdicts(served, changed(searched, lambda plain: change(hits(plain)[1])))
@@ -128,6 +152,52 @@ def test_an_edited_number_is_found(
     assert found["hit 2"][0] == "differs" and detail in found["hit 2"][1]
     others = {one[0] for part, one in found.items() if part != "hit 2"}
     assert others == {"agrees"}
+
+
+def test_hits_in_another_order_are_found(served: Served, searched: Path) -> None:
+    status, found = verdicts(served, changed(searched, lambda plain: hits(plain).reverse()))
+    assert status == 1 and found["hit 1"][0] == "agrees"
+    assert found["hit 3"] == ("differs", "ranked below hit 2, which has a lower score")
+
+
+def test_a_report_of_no_hits_agrees_only_if_nothing_is_found(
+    served: Served, searched: Path, query: Path, tmp_path: Path
+) -> None:
+    status, found = verdicts(served, changed(searched, lambda plain: hits(plain).clear()))
+    assert status == 1
+    assert found["hits"] == ("differs", "the report lists no image, but this one passes its filter")
+    path = tmp_path / "none.html"
+    done = partlens(served, "report", "search", query, *REGION, "--camera", "c", "--out", path)
+    assert done.exit_code == 0, done.output
+    done = partlens(served, "report", "verify", path)
+    assert done.exit_code == 0 and "All 3 agree" in done.output
+    assert "No number" not in done.output
+
+
+def test_an_edited_size_of_a_query_image_is_found(served: Served, searched: Path) -> None:
+    def widen(plain: dict[str, Any]) -> None:
+        plain["search"]["response"]["queries"][0]["width"] = 300
+
+    status, found = verdicts(served, changed(searched, widen))
+    assert status == 1
+    assert found["size of query image 1"][1].startswith("size 30x44, in the report 300x44")
+
+
+def test_no_text_of_a_report_makes_a_line_of_its_own(served: Served, searched: Path) -> None:
+    forged = "a\nAll 9 agree within 0.0001.\x1b[8m"
+
+    def forge(plain: dict[str, Any]) -> None:
+        plain["title"] = plain["origin"]["request_id"] = forged
+        plain["search"]["request"]["images"][0] = {"query_id": "q-" + "0" * 40}
+        plain["pictures"][0]["name"] = forged
+
+    same = searched.with_name("same.png")
+    same.write_bytes(picture(3))
+    forgery = changed(searched, forge)
+    shown = partlens(served, "report", "verify", forgery, "--picture", same).output
+    assert "All 5 agree" in shown and "\x1b" not in shown
+    lines = [line for line in shown.splitlines() if "All 9 agree" in line]
+    assert len(lines) == 2 and all(r"a\nAll 9" in line for line in lines)
 
 
 def test_another_query_region_gives_other_numbers(served: Served, searched: Path) -> None:
@@ -138,12 +208,52 @@ def test_another_query_region_gives_other_numbers(served: Served, searched: Path
     assert status == 1 and found["hit 1"][0] == "differs"
 
 
-def test_another_model_is_named(served: Served, searched: Path) -> None:
-    def other(plain: dict[str, Any]) -> None:
-        plain["origin"]["model_digest"] = "sha256:" + "1" * 64
+@pytest.mark.parametrize(
+    ("field", "value", "detail"),
+    [
+        ("model_digest", "sha256:" + "1" * 64, "digest sha256:"),
+        ("model_name", "other", "name 'tiny', in the report 'other'"),
+        ("bias_share", 40.0, "length of the bias"),
+    ],
+)
+def test_another_model_is_named(
+    field: str, value: object, detail: str, served: Served, searched: Path
+) -> None:
+    other = changed(searched, lambda plain: plain["origin"].update({field: value}))
+    status, found = verdicts(served, other)
+    assert status == 1 and found["hit 1"][0] == "agrees"
+    assert found["model"][0] == "differs" and found["model"][1].startswith(detail)
 
-    status, found = verdicts(served, changed(searched, other))
-    assert status == 1 and found["model"][0] == "differs" and found["hit 1"][0] == "agrees"
+
+def test_a_report_of_a_nested_filter_agrees_until_its_images_lose_the_attribute(
+    served: Served, client: Client, tmp_path: Path
+) -> None:
+    ids, page, query = ["speed-a", "speed-b"], tmp_path / "page.html", tmp_path / "query.png"
+    query.write_bytes(picture(200))
+    uploads = [
+        Upload(id, picture(400 + i), metadata=Metadata(attributes={"case speed": str(9 + i)}))
+        for i, id in enumerate(ids)
+    ]
+    assert all(one.committed for one in client.upsert_images(uploads))
+    where = "not camera = gate and ('case speed' >= 10 or 'case speed' in (fast, slow))"
+    try:
+        command = ("search", query, *REGION, "--where", where, "--out", page)
+        done = partlens(served, "report", *command)
+        assert done.exit_code == 0, done.output
+        shown = " ".join(html.unescape(page.read_text()).split())
+        assert "'case speed' >= 10" in shown and "'case speed' in (fast, slow)" in shown
+        assert [hit.id for hit in read_record(page).search.response.hits] == ["speed-b"]
+        status, found = verdicts(served, page)
+        assert status == 0 and found["hit 1"][0] == "agrees"
+        slower = ImageUpdate("speed-b", attributes={"case speed": "9.5"})
+        for updates in ([slower], [ImageUpdate(id, clear=["attributes"]) for id in ids]):
+            assert client.update_images(updates).updated == len(updates)
+            status, found = verdicts(served, page)
+            assert (
+                status == 1 and found["hit 1"][1] == "the image does not pass the report's filter"
+            )
+    finally:
+        client.delete_images(ids)
 
 
 @pytest.mark.parametrize(("condition", "hit"), [("exclude_ids", 0), ("ids", 1)])

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from partlens.explainer.comparators import COMPARATORS, Target
+from partlens.explainer.decompositions import Decompositions
 from partlens.explainer.errors import ShapeError
 from partlens.explainer.head.linearise import linearise
 from partlens.explainer.head.operators import Head, Operator
 from partlens.explainer.head.run import run
-from partlens.explainer.model import Decompositions, MetricModel
+from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 
 PIXELS = torch.from_numpy(

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from partlens.common.regions import Box, Mask, Point, Polygon, Region
 from partlens.common.registration import Axis, Registration
 from partlens.explainer.errors import RegionError, ShapeError
-from partlens.explainer.maps import upsample
 from partlens.explainer.preprocessing import Preprocessing, Resize
 from partlens.explainer.regions import position_weights, window_box
+from partlens.explainer.view import View
 
 resizes: st.SearchStrategy[Resize] = st.sampled_from(["stretch", "shortest_side_crop"])
 sizes = st.tuples(st.integers(5, 90), st.integers(5, 90))
@@ -35,6 +35,12 @@ registrations = st.builds(Registration, axes(), axes())
 
 def model(resize: Resize) -> Preprocessing:
     return Preprocessing(height=64, width=32, resize=resize)
+
+
+def upsampled(
+    values: NDArray[np.floating], size: tuple[int, int], how: Preprocessing, looks: Registration
+) -> NDArray[np.float32]:
+    return View(size, how, looks).placed(values).upsampled(*size)
 
 
 def sampled(inside: NDArray[np.bool_], grid: tuple[int, int]) -> NDArray[np.float64]:
@@ -206,7 +212,7 @@ def test_what_the_model_crops_away_is_refused_and_gets_nothing() -> None:
     with pytest.raises(RegionError, match="sees"):
         position_weights(Box(0, 0, 3, 50), (100, 50), model("shortest_side_crop"), NOMINAL)
     assert (
-        upsample(np.ones((4, 4)), (100, 50), model("shortest_side_crop"), NOMINAL)[:, :30].max()
+        upsampled(np.ones((4, 4)), (100, 50), model("shortest_side_crop"), NOMINAL)[:, :30].max()
         == 0
     )
 
@@ -217,11 +223,11 @@ def test_upsampling_keeps_a_constant_and_stays_between_its_extremes(
 ) -> None:
     width, height = size
     grid = looks.grid
-    flat = upsample(np.full(grid, level), size, model("stretch"), looks)
+    flat = upsampled(np.full(grid, level), size, model("stretch"), looks)
     assert flat.shape == (height, width)
     np.testing.assert_allclose(flat, level, atol=1e-5)
     ramp = np.arange(grid[0] * grid[1], dtype=np.float64).reshape(grid) - 3
-    large = upsample(ramp, size, model("stretch"), looks)
+    large = upsampled(ramp, size, model("stretch"), looks)
     assert large.min() >= ramp.min() - 1e-4 and large.max() <= ramp.max() + 1e-4
 
 
@@ -234,10 +240,10 @@ def test_a_map_has_each_cells_value_at_the_cells_centre(looks: Registration) -> 
         np.clip(np.round(np.array(axis.centres) * side - 0.5).astype(int), 0, side - 1)
         for axis, side in ((looks.rows, size[1]), (looks.cols, size[0]))
     )
-    large = upsample(values, size, model("stretch"), looks)
+    large = upsampled(values, size, model("stretch"), looks)
     np.testing.assert_allclose(large[np.ix_(rows, cols)], values, atol=0.02)
 
 
 def test_a_map_of_another_grid_is_refused() -> None:
     with pytest.raises(ShapeError, match=r"\(3, 4\).*\(4, 4\)"):
-        upsample(np.ones((3, 4)), (10, 10), model("stretch"), NOMINAL)
+        upsampled(np.ones((3, 4)), (10, 10), model("stretch"), NOMINAL)

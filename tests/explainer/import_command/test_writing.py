@@ -34,7 +34,7 @@ def request(path: Path, *, feature: str, one_position: bool = False) -> ImportRe
 def test_where_each_value_comes_from_is_printed(tmp_path: Path) -> None:
     lines = write(request(tmp_path / "m.onnx", feature="feature"), tmp_path / "out")
     (line,) = (line for line in lines if line.startswith("source of each: "))
-    assert "height 6 (ONNX file), width 4 (ONNX file)" in line
+    assert "height 6 (fixed by the ONNX file), width 4 (fixed by the ONNX file)" in line
     assert "mean [128.0, 128.0, 128.0] (--mean), std [255.0, 255.0, 255.0] (default)" in line
 
 
@@ -52,12 +52,32 @@ def test_an_import_warns_of_a_model_that_is_mostly_bias(tmp_path: Path) -> None:
     """The mean of a map plus a constant that is longer than it."""
     path = tmp_path / "m.onnx"
     asked = request(path, feature="feature")
-    assert not any("warning" in line for line in write(asked, tmp_path / "plain"))
+    assert not any("warning: the bias" in line for line in write(asked, tmp_path / "plain"))
     made = onnx.load(path)
     made.graph.initializer.append(helper.make_tensor("c", onnx.TensorProto.FLOAT, [1], [1000.0]))
     made.graph.node.append(helper.make_node("Add", ["embedding", "c"], ["shifted"]))
     made.graph.output[0].name = "shifted"
     onnx.save(made, path)
     lines = write(replace(asked, embedding="shifted"), tmp_path / "shifted")
-    (warning,) = (line for line in lines if line.startswith("warning: "))
+    (warning,) = (line for line in lines if line.startswith("warning: the bias"))
     assert "the bias of this model is 1.0" in warning and "partlens model suggest" in warning
+
+
+def test_what_nobody_stated_is_warned_of(tmp_path: Path) -> None:
+    """Input size, mean and std; what is given or stated is not mentioned."""
+    path = tmp_path / "m.onnx"
+    asked = request(path, feature="feature")
+    first, *_ = (line for line in write(asked, tmp_path / "a") if line.startswith("warning: "))
+    assert first.startswith("warning: --mean or --std was not given and the model states none;")
+    assert "std [255.0, 255.0, 255.0] are assumed" in first
+    given = replace(asked, pixels={"mean": (1.0,) * 3, "std": (2.0,) * 3})
+    lines = write(given, tmp_path / "b")
+    assert not any("assumed" in line for line in lines)
+    assert "feature layer 'feature' (--feature-tensor)" in lines
+    assert "embedding: embedding (--embedding)" in lines
+    made = onnx.load(path)
+    for axis in (2, 3):
+        made.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = f"side{axis}"
+    onnx.save(made, path)
+    lines = write(replace(given, pixels={**given.pixels, "width": 30}), tmp_path / "c")
+    assert any("224x30 is assumed (--height, --width)" in line for line in lines)

@@ -1,6 +1,7 @@
 """Folders that save_pretrained wrote become models that compute the same and whose parts add up."""
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ CASES: dict[str, tuple[Pooling | None, tuple[str, ...], tuple[int, int], int]] =
     "vit_with_classifier": ("mean", ("class",), (8, 8), 24),
     "dinov2": ("cls", ("class",), (8, 8), 24),
     "dinov2_with_registers": ("mean", REGISTERS, (8, 8), 24),
+    "dinov3": ("mean", REGISTERS, (8, 8), 24),
+    "siglip_vision": ("attention", (), (8, 8), 24),
+    "siglip": ("mean", (), (8, 8), 24),
     "clip_vision": ("cls", ("class",), (8, 8), 10),
     "clip": ("mean", ("class",), (8, 8), 10),
     "resnet": (None, (), (8, 8), 16),
@@ -45,10 +49,13 @@ CASES: dict[str, tuple[Pooling | None, tuple[str, ...], tuple[int, int], int]] =
 def reference(name: str, pooling: Pooling | None, pixels: torch.Tensor) -> Any:
     """The embedding by transformers' own outputs, written again."""
     model: Any = pretrained.make(name)
-    larger = {} if name.startswith("dinov2") else {"interpolate_pos_encoding": True}
+    larger = {} if name.startswith("dinov") else {"interpolate_pos_encoding": True}
     with torch.no_grad():
         if name in ("resnet", "convnext"):
             return model(pixels).pooler_output.flatten(1)
+        if name.startswith("siglip"):
+            found = getattr(model, "vision_model", model)(pixels, **larger)
+            return found.pooler_output if pooling != "mean" else found.last_hidden_state.mean(1)
         if name == "clip_vision":
             return model(pixels, **larger).image_embeds
         if name == "clip":
@@ -162,10 +169,14 @@ def test_preprocessing_that_makes_no_sense_is_refused(said: dict[str, Any]) -> N
 
 def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "hf"
-    with pytest.raises(ModelError, match="neither a folder nor a hub id"):
-        load_pretrained(str(folder))
+    for missing in (str(folder), "./nodir", "nodir/", "../a/b", "~/x"):
+        with pytest.raises(ModelError, match=f"--hf {missing}: no such folder"):
+            load_pretrained(missing)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ModelError, match="is a file; give the folder"):
+        load_pretrained(str(tmp_path / "file"))
     pretrained.make("resnet").save_pretrained(folder)
-    with pytest.raises(ModelError, match="no class token"):
+    with pytest.raises(ModelError, match="a resnet can pool by mean"):
         load_pretrained(str(folder), "cls")
     config = json.loads((folder / "config.json").read_text())
     for change, message in (
@@ -186,3 +197,28 @@ def test_weights_that_could_carry_code_are_not_read(tmp_path: Path) -> None:
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
     with pytest.raises(ModelError, match="safetensors"):
         load_pretrained(str(tmp_path))
+
+
+def test_a_hub_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the retries of the libraries below."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{port}")
+        with pytest.raises(
+            ModelError, match=r"no folder of this name, and the .* did not answer within 3 s"
+        ):
+            load_pretrained("nobody/no-such-model")
+
+
+def test_where_each_value_of_a_folder_comes_from_is_printed(tmp_path: Path) -> None:
+    pretrained.make("vit").save_pretrained(tmp_path / "hf")
+    request = ImportRequest("m", pretrained=str(tmp_path / "hf"), pooling="mean")
+    lines = "\n".join(write(request, tmp_path / "plain"))
+    assert "height 32 (config.json), width 32 (config.json)" in lines
+    assert "mean [127.5, 127.5, 127.5] (usual for vit, not stated by the model)" in lines
+    assert "pooling: mean (--pooling)" in lines
+    assert "feature layer 'model.layers.0': the usual one of this family (default)" in lines
+    (tmp_path / "hf" / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR))
+    lines = "\n".join(write(request, tmp_path / "said"))
+    for key in ("height 64", "mean [127.5, 102.0, 76.5]", "resize shortest_side_crop"):
+        assert f"{key} (preprocessor_config.json)" in lines

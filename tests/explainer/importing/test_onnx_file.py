@@ -199,14 +199,6 @@ def test_bad_files_and_names_are_refused(tmp_path: Path) -> None:
         imported(tmp_path / "nowhere.onnx")
 
 
-def test_weights_in_another_file_are_refused_with_what_to_do(tmp_path: Path) -> None:
-    path = file(tmp_path / "model.onnx", CHAINS["gap"])
-    whole, apart = onnx.load(path), tmp_path / "apart.onnx"
-    onnx.save(whole, apart, save_as_external_data=True, location="weights", size_threshold=0)
-    with pytest.raises(ModelFileError, match="'stem' in another file; save the model in one"):
-        imported(apart)
-
-
 def test_a_function_of_the_files_own_is_read(tmp_path: Path) -> None:
     path = file(tmp_path / "model.onnx", CHAINS["gap"])
     expected, whole = imported(path), onnx.load(path)
@@ -243,17 +235,6 @@ def test_tensors_of_other_numbers_than_float32_are_refused(
         imported(path)
 
 
-@pytest.mark.parametrize("last", [True, False])
-def test_a_batch_of_one_that_is_built_in_is_refused(last: bool, tmp_path: Path) -> None:
-    after: list[Step] = [] if last else [("MatMul", [weight(C, 5)], {})]
-    path = file(tmp_path / "model.onnx", [POOL, ("Reshape", [ints(1, -1)], {}), *after])
-    whole = onnx.load(path)
-    whole.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
-    onnx.save(whole, path)
-    with pytest.raises(ModelError, match=r"export it for batches of any size \(a dynamic axis\)"):
-        imported(path)
-
-
 REAL = {
     "mobilenet_v2_inat_bird": (
         "feature_map",
@@ -282,3 +263,26 @@ def test_real_models_are_complete(name: str, real_data: Path) -> None:
         other_size=size.height == 448,
     )
     assert model.spec.grid == grid
+
+
+def test_functions_that_call_others_are_read_and_endless_ones_refused(tmp_path: Path) -> None:
+    """As the functions of PyTorch's exporter: each in a domain of its own, one inside another."""
+    path = file(tmp_path / "model.onnx", CHAINS["gap"])
+    expected, whole = imported(path), onnx.load(path)
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("own", 1)]
+    conv = helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])
+    inner = helper.make_node("Inner", ["x", "w"], ["y"], domain="own")
+    for name, body in (("Inner", conv), ("Outer", inner)):
+        made = helper.make_function("own", name, ["x", "w"], ["y"], [body], opsets)
+        whole.functions.append(made)
+    stem = whole.graph.node[0]
+    stem.CopyFrom(helper.make_node("Outer", stem.input, stem.output, domain="own"))
+    whole.opset_import.append(helper.make_opsetid("own", 1))
+    onnx.save(whole, path)
+    pixels = np.random.default_rng(0).random((2, 3, 6, 4), np.float32)
+    ours, theirs = (model.decompose_pixels(pixels) for model in (imported(path), expected))
+    np.testing.assert_allclose(ours.contributions, theirs.contributions, atol=1e-6)
+    whole.functions[0].node[0].CopyFrom(inner)  # Inner now calls itself
+    onnx.save(whole, path)
+    with pytest.raises(ModelFileError, match="calls itself"):
+        imported(path)

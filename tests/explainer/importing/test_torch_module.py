@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import head_modules
 import numpy as np
@@ -14,7 +15,11 @@ from partlens.explainer.errors import ModelError, ModelFileError, UnsupportedOpe
 from partlens.explainer.head.live import Affine, Live, Statistic, apply
 from partlens.explainer.head.operators import Operator
 from partlens.explainer.head.rules import RULES
-from partlens.explainer.importing.torch_module import declared_size, load_module, with_onnx_backbone
+from partlens.explainer.importing.torch_module import (
+    declared_pixels,
+    load_module,
+    with_onnx_backbone,
+)
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 
@@ -141,7 +146,8 @@ def test_weights_are_loaded_strictly(suffix: str, tmp_path: Path) -> None:
     save_file(state, path) if suffix == ".safetensors" else torch.save(
         {"epoch": 1, "s": state}, path
     )
-    loaded = load_module("head_modules:factory", path)
+    loaded, found = load_module("head_modules:factory", path)
+    assert found.entry == ("" if suffix == ".safetensors" else "s")
     assert torch.equal(loaded.state_dict()["head.2.weight"], state["head.2.weight"])
     del state["head.2.weight"]
     save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
@@ -154,7 +160,9 @@ def test_weights_are_loaded_strictly(suffix: str, tmp_path: Path) -> None:
 
 def test_weights_that_carry_code_are_refused(tmp_path: Path) -> None:
     torch.save(head_modules.make("gap"), tmp_path / "whole.pth")
-    with pytest.raises(ModelError, match="more than weights"):
+    with pytest.raises(
+        ModelError, match=r"more than weights: Python objects \(head_modules\.Net\)"
+    ):
         load_module("head_modules:factory", tmp_path / "whole.pth")
 
 
@@ -230,5 +238,46 @@ def test_the_input_size_that_a_module_names_is_read(
 ) -> None:
     module = nn.Identity()
     setattr(module, attribute, value)
-    found = declared_size(module)
-    assert (found and (found.height, found.width, found.attribute)) == expected
+    values, origins = declared_pixels(module)
+    if expected is None:
+        assert not values and not origins
+        return
+    height, width, named = expected
+    assert values == {"height": height, "width": width}
+    assert origins == dict.fromkeys(values, f"the module's {named}")
+
+
+@pytest.mark.parametrize("mean", [(0.5, 2.0, 0.5), (0.5, 0.5), "imagenet", (0.5, None, 0.5)])
+def test_the_normalisation_that_a_timm_module_names_is_read(mean: object) -> None:
+    """In units of 0..1 there; what is no three numbers is left to the user."""
+    module = nn.Identity()
+    stated: Any = {"mean": mean, "std": (0.229, 0.224, 0.225)}
+    module.pretrained_cfg = stated
+    values, origins = declared_pixels(module)
+    assert values == {"std": (58.395, 57.12, 57.375)}
+    assert origins == {"std": "the module's pretrained_cfg['std']"}
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            "raise RuntimeError('operator torchvision::nms does not exist')",
+            r"'package_of_its_own' is there but cannot be imported: RuntimeError: operator"
+            r" torchvision::nms does not exist \(__init__\.py:1\)\. Its version may not",
+        ),
+        ("import missing_of_it", "No module named 'missing_of_it'"),
+        ("raise ValueError('x' * 5000)", r"ValueError: x{300}\.\.\. \("),
+    ],
+)
+def test_a_package_that_does_not_import_is_named_with_its_own_error(
+    body: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "package_of_its_own").mkdir()
+    (tmp_path / "package_of_its_own" / "__init__.py").write_text(body)
+    (tmp_path / "package_of_its_own" / "models.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModelError, match=message):
+        load_module("package_of_its_own.models:resnet50", tmp_path / "weights.pth")
+    with pytest.raises(ModelError, match=r"no package 'no_such_package'\. Install it, or run"):
+        load_module("no_such_package.models:resnet50", tmp_path / "weights.pth")

@@ -56,7 +56,7 @@ def test_several_are_refused_until_one_is_named(form: str) -> None:
     shape, name, listed = FORMS[form]
     with pytest.raises(ModelError, match=rf"returns 2 tensors: {listed}.*--embedding"):
         imported(shape, "")
-    with pytest.raises(ModelError, match=rf"no 'nothing'; it returns {listed}"):
+    with pytest.raises(ModelError, match=rf"no 'nothing' and has no layer .*; it returns {listed}"):
         imported(shape, "nothing")
     model = imported(shape, name)
     pixels = np.random.default_rng(0).standard_normal((2, 3, 16, 8)).astype(np.float32)
@@ -69,5 +69,5 @@ def test_several_are_refused_until_one_is_named(form: str) -> None:
 def test_the_only_tensor_needs_no_name(tmp_path: Path) -> None:
     assert imported(lambda _, b: {"features": b}, "").spec.dimensions == 5
     assert imported(lambda _, b: [b], "").spec.dimensions == 5
-    with pytest.raises(ModelError, match="no '1'; it returns a tensor without a name"):
+    with pytest.raises(ModelError, match=r"no '1' and has no layer .*a tensor without a name"):
         imported(lambda _, b: b, "1")

@@ -9,7 +9,8 @@ import torch
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from partlens.explainer.model import Decompositions, MetricModel
+from partlens.explainer.decompositions import Decompositions
+from partlens.explainer.model import MetricModel
 from partlens.explainer.regions import position_weights
 from partlens.explainer.scoring import query_part, score_images
 from partlens.explainer.starter import model_folder

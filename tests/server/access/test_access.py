@@ -20,11 +20,13 @@ from partlens.client import (
     DeadlineError,
     Filter,
     GalleryImageId,
+    ImageUpdate,
     Metadata,
     NotFoundError,
     PairSelection,
     QueryId,
     QueryRegion,
+    RequestError,
     UnavailableError,
     Upload,
 )
@@ -91,6 +93,11 @@ async def watched(client: AsyncClient) -> None:
             assert match.hit.map is not None
 
 
+async def refused(call: Awaitable[object]) -> None:
+    with suppress(RequestError):
+        await call
+
+
 Ask = Callable[[AsyncClient], Awaitable[object]]
 ASKS: dict[str, tuple[Ask, set[Scope]]] = {
     "SearchRegions": (lambda c: c.search_regions([picture(0)], REGION), {"search"}),
@@ -103,8 +110,13 @@ ASKS: dict[str, tuple[Ask, set[Scope]]] = {
     "GetFacets": (lambda c: c.get_facets(), {"search"}),
     "ListImages": (lambda c: anext(c.list_images()), {"search"}),
     "GetGallery": (lambda c: c.get_gallery(), {"search", "ingest", "admin"}),
+    "ListGalleries": (lambda c: c.list_galleries(), {"search", "ingest", "admin"}),
+    # This server has one gallery without a name.
+    "SetGalleryAlias": (lambda c: refused(c.set_gallery_alias("a", "b")), {"admin"}),
+    "DeleteGalleryAlias": (lambda c: refused(c.delete_gallery_alias("a")), {"admin"}),
     "UpsertImages": (lambda c: c.upsert_images([upload(0)]), {"ingest"}),
     "UpsertImage": (lambda c: c.upsert_image(upload(0)), {"ingest"}),
+    "UpdateImages": (lambda c: c.update_images([ImageUpdate("nobody", camera="a")]), {"ingest"}),
     "DeleteImages": (lambda c: c.delete_images(["nobody"]), {"admin"}),
     "CreateStandingQuery": (
         lambda c: c.create_standing_query("", [picture(0)], REGION, 1),
@@ -184,6 +196,9 @@ async def test_an_image_of_another_camera_is_as_one_that_is_not_there(locked: Lo
                 client.explain_pair(picture(0), image),
                 client.explain_pair(image, picture(0), pairs=PairSelection("retrieved")),
                 client.search_regions([image], REGION),
+                client.report_search([image], REGION),
+                client.report_pair(picture(0), image),
+                client.create_standing_query("", [image], REGION, 1),
             ):
                 with pytest.raises(NotFoundError, match=f"has no image '{image.id}'"):
                     await call

@@ -48,7 +48,7 @@ def test_a_change_by_another_process_is_seen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", '{"format": 2, "tokens": []}', '{"format": 1, "tokens": [{}]}', "\x00"],
+    ["", "{", "[]", '{"format": 3, "tokens": []}', '{"format": 1, "tokens": [{}]}', "\x00"],
 )
 def test_a_damaged_file_lets_nobody_in(tmp_path: Path, text: str) -> None:
     file = TokenFile(tmp_path / "tokens.json")

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from partlens.common.waiting import RequireWaiting
+from partlens.explainer.decompositions import Decompositions
 from partlens.explainer.errors import ShapeError
-from partlens.explainer.model import Decompositions
 from partlens.server.errors import OverloadedError
 from partlens.server.features.batcher import Batcher, Decomposed
 from partlens.server.observe.metrics import Metrics

@@ -8,6 +8,7 @@ import pytest
 from fuzz_messages import Values, case
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pool import Default
+from google.protobuf.field_mask_pb2 import FieldMask
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
@@ -70,6 +71,32 @@ REQUESTS = [
     gallery_pb.ListImagesRequest(page_size=3),
     gallery_pb.ListImagesRequest(
         filter=image_pb.Filter(ids=["p001"], attributes={"parity": "1"}), include_thumbnails=True
+    ),
+    gallery_pb.UpdateImagesRequest(
+        updates=[
+            gallery_pb.ImageUpdate(
+                id="p002",
+                metadata=image_pb.ImageMetadata(camera="cam1"),
+                update_mask=FieldMask(paths=["metadata.camera", "uri"]),
+                set_attributes={"parity": "0"},
+                remove_attributes=["hat"],
+                expected_revision=1,
+            )
+        ]
+    ),
+    gallery_pb.ListImagesRequest(
+        filter=image_pb.Filter(
+            any_of=[image_pb.Filter(cameras=["cam1"])],
+            none_of=[
+                image_pb.Filter(
+                    attribute_conditions=[
+                        image_pb.AttributeCondition(
+                            name="parity", numbers=image_pb.NumberRange(gte=1, lt=2)
+                        )
+                    ]
+                )
+            ],
+        )
     ),
     gallery_pb.DeleteImagesRequest(ids=["p003"]),
     health_pb2.HealthCheckRequest(service="partlens.v1.GalleryService"),

@@ -47,7 +47,10 @@ async def test_an_image_is_added_and_replaced_as_by_a_stream(running: Running) -
     found = await running.gallery.GetImage(pb.GetImageRequest(id=GOOD.id), timeout=DEADLINE)
     assert (found.image.uri, found.image.metadata) == (GOOD.uri, GOOD.metadata)
     uploads = running.server.metrics.registry.get_sample_value
-    assert uploads("partlens_uploaded_images_total", {"result": "committed"}) == 3
+    assert (
+        uploads("partlens_uploaded_images_total", {"gallery": "default", "result": "committed"})
+        == 3
+    )
 
 
 @pytest.mark.parametrize(("request_", "field"), REFUSED.values(), ids=REFUSED)

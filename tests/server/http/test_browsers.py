@@ -169,11 +169,14 @@ async def test_pages_of_other_sites_may_not_call(fronts: Fronts) -> None:
         ({"Origin": "http://127.0.0.1:1"}, 403),
         ({"Origin": "null"}, 403),
         ({"Origin": ""}, 403),
+        ({"Origin": "http://["}, 403),
+        ({"Origin": "http://[::1]:99999"}, 403),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Sec-Fetch-Site": "same-site"}, 403),
     ):
         response = await fronts.json(GET_GALLERY, {}, **headers)
         assert response.status_code == status, headers
+        assert "content-security-policy" in response.headers
         simple = await fronts.http.post(
             GET_GALLERY, content=b"{}", headers={"Content-Type": "text/plain", **headers}
         )

@@ -78,6 +78,9 @@ def sensible(name: str, number: int, standing: list[str], query_id: str) -> Mess
         ),
         "ListImages": gallery_pb.ListImagesRequest(page_size=3),
         "GetFacets": gallery_pb.GetFacetsRequest(values=2),
+        "UpdateImages": gallery_pb.UpdateImagesRequest(
+            updates=[gallery_pb.ImageUpdate(id="p002", set_attributes={"hat": str(number)})]
+        ),
         "DeleteImages": gallery_pb.DeleteImagesRequest(ids=[f"p{8 + number:03}"]),
         "GetGallery": gallery_pb.GetGalleryRequest(),
         "CreateStandingQuery": STANDING,

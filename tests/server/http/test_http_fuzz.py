@@ -65,7 +65,7 @@ def test_json_means_what_binary_means(path: str) -> None:
     method, binary = METHODS[path], BinaryParser(METHODS[path].request, LIMITS)
     chosen = random.Random(path)
     same = 0
-    for number in range(60):
+    for number in range(240):
         fuzzer = MessageFuzzer(chosen, {}, sense=chosen.choice((0.2, 0.9)))
         data = fuzzer.message(cast("Descriptor", method.request.DESCRIPTOR))
         try:
@@ -78,6 +78,8 @@ def test_json_means_what_binary_means(path: str) -> None:
             continue
         assert outcome(PARSERS[path], text.encode()) == outcome(binary, data), (number, text[:300])
         same += 1
+        if same == 60:
+            return
     assert same > 10
 
 

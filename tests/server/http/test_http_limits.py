@@ -249,6 +249,18 @@ async def test_connections_have_a_limit(model: MetricModel, gallery: Gallery) ->
         assert (await fronts.http.get("/health")).status_code == 200
 
 
+async def test_nothing_is_smuggled_past_a_proxy_in_a_body_of_two_lengths(fronts: Fronts) -> None:
+    hidden = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    body = b"2\r\n{}\r\n0\r\n\r\n" + hidden
+    both_lengths = (f"Content-Length: {len(body)}", "Transfer-Encoding: chunked")
+    for lengths in (both_lengths, both_lengths[::-1]):
+        async with connected(fronts) as (reader, writer):
+            writer.write(head(GET_GALLERY, *lengths) + body)
+            answered = await ended(reader)
+            assert answered.startswith(b"HTTP/1.1 400") and answered.count(b"HTTP/1.1") == 1
+            assert b"both Transfer-Encoding and Content-Length" in answered
+
+
 async def test_large_heads_are_refused(fronts: Fronts) -> None:
     async with connected(fronts) as (reader, writer):
         writer.write(head("/health", *(f"X-{n}: {'y' * 1000}" for n in range(40)), method="GET"))

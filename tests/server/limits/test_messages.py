@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from partlens.runtime.config.sections import LimitsSection
 from partlens.server.errors import RequestError
 from partlens.server.handlers.table import SERVICES
-from partlens.server.limits.message_scan import Scan
+from partlens.server.limits.message_scan import DEEPEST, Scan
 from partlens.server.limits.message_shape import MOST, shape_of
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
@@ -25,7 +25,8 @@ from partlens.v1 import standing_query_service_pb2 as standing_pb
 FILES = (search_pb, gallery_pb, standing_pb, report_pb)
 FEW = LimitsSection(
     regions=3, query_images=2, corners=6, filter_values=3, filter_attributes=2, exclude_ids=4,
-    delete_ids=4, watched_queries=3, message_fields=60, text_bytes=2000,
+    delete_ids=4, nested_filters=4, update_images=4, watched_queries=3, message_fields=60,
+    text_bytes=2000,
 )  # fmt: skip
 
 
@@ -36,13 +37,15 @@ def requests() -> list[Descriptor]:
     return [method.input_type for service in services for method in service.methods]
 
 
-def repeated(message: Descriptor) -> Iterator[str]:
+def repeated(message: Descriptor, around: frozenset[str] = frozenset()) -> Iterator[str]:
     """Every repeated field of a message and of those inside it, found without shape_of."""
+    if message.full_name in around:
+        return
     for field in message.fields:
         if field.is_repeated:
             yield f"{message.name}.{field.name}"
         if field.message_type is not None:
-            yield from repeated(field.message_type)
+            yield from repeated(field.message_type, around | {message.full_name})
 
 
 def test_every_repeated_field_of_every_request_has_a_limit_and_no_other_has() -> None:
@@ -90,6 +93,12 @@ def searches(draw: st.DrawFn) -> search_pb.SearchRegionsRequest:
     asked.filter.exclude_ids.extend(["a"] * draw(some))
     asked.filter.ids.extend(["a"] * draw(some))
     asked.filter.attributes.update({str(n): "" for n in range(draw(some))})
+    where = asked.filter
+    for kind in draw(st.lists(st.sampled_from(["all_of", "any_of", "none_of"]), max_size=6)):
+        inside = getattr(where, kind).add(cameras=["gate"] * draw(st.integers(0, 2)))
+        hat = image_pb.TextList(values=["red"] * draw(st.integers(0, 2)))
+        inside.attribute_conditions.add(name="hat", any=hat)
+        where = draw(st.sampled_from([where, inside]))
     asked.page_token = "t" * draw(st.sampled_from([0, 10, 3000]))
     return asked
 
@@ -134,6 +143,25 @@ def test_what_the_parser_would_accept_has_been_counted(
     except DecodeError:
         return
     assert all(count <= most(name) for name, count in counts(parsed).items())
+
+
+@pytest.mark.parametrize("kind", ["all_of", "none_of"])
+def test_filters_nested_thousands_deep_are_refused_before_they_are_parsed(kind: str) -> None:
+    number = image_pb.Filter.DESCRIPTOR.fields_by_name[kind].number
+    data = b""
+    for _ in range(5000):
+        data = bytes([number << 3 | 2]) + varint(len(data)) + data
+    shape = shape_of(search_pb.SearchRegionsRequest, LimitsSection())
+    with pytest.raises(RequestError, match=f"nested more than {DEEPEST} messages deep"):
+        Scan(b"\x1a" + varint(len(data)) + data, LimitsSection()).require_within(shape)
+
+
+def varint(number: int) -> bytes:
+    found = bytearray()
+    while number > 127:
+        found.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*found, number])
 
 
 def test_a_message_of_millions_of_fields_is_counted_only_to_the_limit() -> None:

@@ -7,11 +7,10 @@ import pytest
 
 from partlens.client import decoding
 from partlens.client.errors import ServerError
-from partlens.client.report.overlay import upsample as client_upsample
 from partlens.common.registration import Axis, Registration
-from partlens.explainer.maps import upsample
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.spec import ModelSpec
+from partlens.explainer.view import View
 from partlens.server.messages.encoding import Encoder
 from partlens.server.query_images.query import Query
 from partlens.v1 import image_pb2 as image_pb
@@ -30,8 +29,8 @@ def test_a_client_draws_a_map_as_the_explainer_does(
     spec, size = replace(spec, registered=looks), (60, 40)
     received = decoding.activation_map(Encoder(spec).map(VALUES, size))
     np.testing.assert_allclose(
-        client_upsample(received, *size),
-        upsample(VALUES, size, spec.preprocessing, spec.registration),
+        received.upsampled(*size),
+        View(size, spec.preprocessing, spec.registration).placed(VALUES).upsampled(*size),
         atol=1e-5,
     )
 

@@ -79,11 +79,11 @@ async def test_metrics_count_what_happened(model: MetricModel, gallery: Gallery)
     assert found["grpc_server_msg_sent_total", *get] == 0
     assert found["partlens_query_lookups_total", "unseen"] == 1
     assert found["partlens_query_lookups_total", "kept"] == 1
-    assert found["partlens_uploaded_images_total", "committed"] == 1
-    assert found["partlens_uploaded_images_total", "refused"] == 1
+    assert found["partlens_uploaded_images_total", "default", "committed"] == 1
+    assert found["partlens_uploaded_images_total", "default", "refused"] == 1
     assert found["partlens_model_pass_images_sum",] == 2
-    assert found["partlens_search_seconds_count",] == 2
-    assert found["partlens_gallery_images",] == 1
+    assert found["partlens_search_seconds_count", "default"] == 2
+    assert found["partlens_gallery_images", "default"] == 1
     assert found["partlens_model_waiting_images",] == 0
     assert found["partlens_calls_in_progress", "call"] == 0
     assert SECRET not in text

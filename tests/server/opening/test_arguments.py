@@ -1,6 +1,7 @@
 """What `partlens open` refuses, and how it chooses a model."""
 
 import os
+import shlex
 import shutil
 import socket
 import time
@@ -18,10 +19,10 @@ from partlens.explainer.model import read_spec
 from partlens.explainer.starter import model_folder
 from partlens.indexer.gallery import Gallery
 from partlens.server.errors import AlreadyOpenError, OpenError
-from partlens.server.opening import choosing
+from partlens.server.opening import choosing, instance
 from partlens.server.opening.cli import open_command
 from partlens.server.opening.instance import Instance
-from partlens.server.opening.places import Cache, remember_model, require_outside
+from partlens.server.opening.places import Cache, remember_model, remembered_model, require_outside
 
 DEADLINE = 20.0
 
@@ -53,6 +54,8 @@ def test_a_source_that_is_none_is_refused_with_a_way_on(tmp_path: Path) -> None:
     }.items():
         result = opened(tmp_path / name)
         assert result.exit_code == 1 and words in result.output, result.output
+    result = opened("")
+    assert result.exit_code == 2 and "PHOTOS is empty" in result.output
     assert not (tmp_path / "cache").exists()
 
 
@@ -160,6 +163,29 @@ def test_a_gallery_of_another_model_and_a_damaged_one_are_refused(
     (gallery / "gallery.json").write_bytes(b"{")
     result = opened(photos, "--gallery", gallery, "--model", model_folder())
     assert result.exit_code == 1 and f"To start over, remove {gallery}" in result.output
+    # Nobody is told to remove what is not a gallery.
+    for other in (tmp_path, photos / "2024" / "a.png"):
+        result = opened(photos, "--gallery", tmp_path / other, "--model", model_folder())
+        assert result.exit_code == 1 and "remove" not in result.output, result.output
+
+
+@pytest.mark.parametrize("name", ["a b", "a\nb", "a\x1b[31mb", os.fsdecode(b"caf\xe9"), "\u202eb"])
+def test_a_folder_of_any_name_has_a_gallery_of_its_own(tmp_path: Path, name: str) -> None:
+    cache, photos = Cache(tmp_path / "cache"), tmp_path / name
+    galleries = [cache.gallery(one, "sha256:1") for one in (photos, tmp_path / f"{name}c")]
+    assert len(set(galleries)) == 2
+    for gallery in galleries:
+        Gallery.create(gallery, SPEC).close()
+        Gallery.open(gallery, SPEC).close()
+
+
+def test_the_command_that_is_suggested_can_be_pasted(tmp_path: Path) -> None:
+    said = list[str]()
+    memory = tmp_path / "model"
+    remember_model(memory, model_folder())
+    choosing.usual_model(tmp_path / "my photos", memory, Cache(tmp_path), said.append)
+    (command,) = (line for line in said if "partlens open" in line)
+    assert shlex.split(command.partition(": ")[2])[2] == str(tmp_path / "my photos")
 
 
 def test_a_cache_that_cannot_be_written_is_told(
@@ -171,7 +197,9 @@ def test_a_cache_that_cannot_be_written_is_told(
     assert result.exit_code == 1 and "XDG_CACHE_HOME" in result.output
 
 
-def test_one_gallery_is_open_for_one_source_at_a_time(tmp_path: Path) -> None:
+def test_one_gallery_is_open_for_one_source_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gallery = tmp_path / "gallery"
     with Instance(gallery, tmp_path / "a") as first:
         assert first.last_port == 0
@@ -181,5 +209,36 @@ def test_one_gallery_is_open_for_one_source_at_a_time(tmp_path: Path) -> None:
         assert refused.value.address == "http://127.0.0.1:4321/"
         with pytest.raises(OpenError, match=r"is open for .*/a, at http://127\.0\.0\.1:4321/"):
             Instance(gallery, tmp_path / "b")
+        # Until it announces itself again, its last address is not its address.
+        (lock,) = tmp_path.glob("*.lock")
+        lock.write_bytes(b"")
+        monkeypatch.setattr(instance, "_START", 0.2)
+        with pytest.raises(OpenError, match="its page has no address yet"):
+            Instance(gallery, tmp_path / "a")
+        (record,) = tmp_path.glob("*.open.json")
+        record.unlink()
+        with pytest.raises(OpenError, match="its page has no address yet"):
+            Instance(gallery, tmp_path / "a")
+        first.announce("http://127.0.0.1:4321/")
     with Instance(gallery, tmp_path / "b") as second:
         assert second.last_port == 4321
+
+
+@pytest.mark.parametrize(
+    "record",
+    [b"", b"[]", b"\xff", *(b'{"port": %s}' % port for port in (b"70000", b"-1", b"true", b"1e9"))],
+)
+def test_a_damaged_record_only_loses_the_port(tmp_path: Path, record: bytes) -> None:
+    gallery = tmp_path / "gallery"
+    with Instance(gallery, tmp_path / "a") as first:
+        first.announce("http://127.0.0.1:4321/")
+    (tmp_path / "gallery.open.json").write_bytes(record)
+    with Instance(gallery, tmp_path / "a") as again:
+        assert again.last_port == 0
+
+
+@pytest.mark.parametrize("memory", [b"", b"\xff", b"a\0b", b"x" * 100_000, b"/nowhere"])
+def test_a_damaged_memory_only_loses_the_model(tmp_path: Path, memory: bytes) -> None:
+    (tmp_path / "model").write_bytes(memory)
+    found = remembered_model(tmp_path / "model")
+    assert found is None or found == Path()

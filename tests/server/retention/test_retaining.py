@@ -1,5 +1,6 @@
 """Old images are erased on schedule, with a receipt and two audited lines, and no others."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -11,11 +12,12 @@ from gallery_images import SPEC, image
 from partlens.indexer.errors import ChangedError
 from partlens.indexer.gallery import Correction, Gallery, Metadata
 from partlens.indexer.gallery.erasure import erase_from_open
-from partlens.runtime.config.sections import RetentionSection
+from partlens.runtime.config.sections import GallerySettings, RetentionSection, ServerSection
+from partlens.runtime.config.settings import Settings
 from partlens.server.audit.log import AuditLog
 from partlens.server.audit.verification import verify
 from partlens.server.observe.metrics import Metrics
-from partlens.server.retention.retaining import Retention
+from partlens.server.retention.retaining import Retention, schedule
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -55,10 +57,13 @@ def ids(gallery: Gallery) -> list[str]:
 
 
 def retention(gallery: Gallery, log: AuditLog, metrics: Metrics, clock: Clock) -> Retention:
-    section = RetentionSection(keep="30d")
+    settings = Settings(retention=RetentionSection(keep="30d"))
+    planned = schedule(settings, "people", gallery.path)
+    assert planned
     return Retention(
-        gallery, section, log, metrics.gallery, lambda: clock.wall, lambda: clock.steady
-    )
+        "people", gallery, metrics.gallery.of("people"), planned, log, asyncio.Lock(),
+        lambda: clock.wall, lambda: clock.steady,
+    )  # fmt: skip
 
 
 async def test_what_is_too_old_is_erased_and_nothing_else(
@@ -73,11 +78,12 @@ async def test_what_is_too_old_is_erased_and_nothing_else(
     assert [(line["event"], line["outcome"]) for line in lines] == [
         ("retention", "BEGUN"), ("retention", "OK")
     ]  # fmt: skip
+    assert all(line["gallery"] == "people" for line in lines)
     assert lines[1]["deleted"] == 2 and lines[1]["begun"] == 1
     assert verify(log.path).entries == 2
-    read = metrics.registry.get_sample_value
-    assert read("partlens_retention_erased_images_total") == 2
-    assert read("partlens_retention_completed_timestamp_seconds") == clock.wall
+    read, people = metrics.registry.get_sample_value, {"gallery": "people"}
+    assert read("partlens_retention_erased_images_total", people) == 2
+    assert read("partlens_retention_completed_timestamp_seconds", people) == clock.wall
     assert await work.once() and len(list((tmp_path / "people.receipts").iterdir())) == 1
     clock.pass_by(2 * 86400)
     assert await work.once() and ids(filled) == ["future", "undated"]
@@ -121,3 +127,25 @@ def test_an_image_whose_time_is_corrected_meanwhile_stays(filled: Gallery) -> No
 def test_a_period_must_be_a_positive_number_of_hours_days_or_weeks(keep: str) -> None:
     with pytest.raises(ValueError, match="hours, days or weeks"):
         RetentionSection(keep=keep)
+
+
+def test_each_named_gallery_may_have_its_own_period() -> None:
+    galleries = {
+        "people": GallerySettings(path=Path("p")),
+        "cars": GallerySettings(path=Path("c"), keep="12h"),
+        "archive": GallerySettings(path=Path("a"), keep="never"),
+    }
+    server = ServerSection(galleries=galleries)
+    for common in ("30d", None):
+        section = RetentionSection(keep=common, receipts=Path("receipts"))
+        made = {
+            name: schedule(Settings(server=server, retention=section), name, one.path)
+            for name, one in galleries.items()
+        }
+        kept = {name: one.keep for name, one in made.items() if one}
+        expected = {"people": timedelta(days=30)} if common else {}
+        assert kept == {**expected, "cars": timedelta(hours=12)}
+        folders = [one.receipts for one in made.values() if one]
+        assert len(set(folders)) == len(folders), "else one receipt may replace another"
+    with pytest.raises(ValueError, match="or never"):
+        GallerySettings(path=Path("p"), keep="always")

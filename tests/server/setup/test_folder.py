@@ -175,7 +175,8 @@ def test_the_page_is_served_where_it_is_said_and_keeps_the_other_address(tmp_pat
     assert "The page is at" not in prepare(folder, "--listen", "0.0.0.0:7000")
     for listen, page in (("0.0.0.0:8443", "localhost:8443"), ("10.0.0.5:9000", "10.0.0.5:9000")):
         output = prepare(folder, "--http-listen", listen)
-        assert f"made {settings} again, for --http-listen {listen}" in output
+        assert f"rewrote {settings} for --http-listen {listen}" in output
+        assert f"partlens serve --config {settings}" in output
         assert f"https://{page}/" in output and "token create NAME --scope search" in output
         server = load(file=settings).settings.server
         assert (server.listen, server.http_listen) == ("0.0.0.0:7000", listen)

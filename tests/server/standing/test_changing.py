@@ -12,21 +12,25 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from hypothesis import given
+from any_filter import filters
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 from server_process import server_process
 from tests.server.conftest import DEADLINE, picture, settings, tiny_model, upserts
 from tests.server.standing.test_standing import save, serving, watch
 
 from partlens.client import Box, Client, QueryRegion, Upload
-from partlens.common.filters import Filter
+from partlens.common.filters import Filter, to_plain
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery
 from partlens.server.audit.log import beside as audit_log
 from partlens.server.audit.verification import verify
 from partlens.server.errors import RequestError, UnknownStandingQueryError
+from partlens.server.messages import decoding_filters
 from partlens.server.query_images.prepared import PreparedRegion, PreparedSearch
 from partlens.server.query_images.query import Query
+from partlens.server.standing import messages
 from partlens.server.standing.matcher import Matcher
 from partlens.server.standing.pauses import Pauses
 from partlens.server.standing.query import Change, StandingQuery
@@ -284,6 +288,24 @@ def test_only_files_with_pauses_need_this_version(model: MetricModel, tmp_path: 
         path.write_bytes(whole.replace(b"[[5, 9], [12, null]]", text))
         assert path.read_bytes() != whole
         assert StandingStore(tmp_path, model.spec).read() == {}
+
+
+@examples(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(where=filters())
+def test_a_saved_filter_is_read_back_and_hidden_from_versions_that_would_widen_it(
+    model: MetricModel, tmp_path: Path, where: Filter
+) -> None:
+    store = StandingStore(tmp_path, model.spec)
+    store.add(replace(made(ID, model.spec.digest), where=where))
+    (path,) = tmp_path.glob("*.safetensors")
+    found = StandingStore(tmp_path, model.spec).read()[ID]
+    assert to_plain(found.where) == to_plain(where)
+    texts = all(isinstance(wanted, str) for wanted in where.attributes.values())
+    known = texts and not (where.all_of or where.any_of or where.none_of)
+    format = 4 if not known else 3 if where.ids else 1
+    assert f'"format\\": {format},'.encode() in path.read_bytes()
+    shown = messages.standing_query(found, "").filter
+    assert to_plain(decoding_filters.where(shown)) == to_plain(where)
 
 
 def test_a_pause_survives_kill_9(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ async def test_a_slow_watcher_misses_nothing(
     async with serving(model, gallery) as (running, standing):
         await save(standing)
         store = StandingStore(beside(gallery.path), model.spec)
-        board = Board(Matcher(gallery, store), Metrics().standing, lambda *_: None)
+        board = Board(Matcher(gallery, store), Metrics().standing.of("default"), lambda *_: None)
         seen, last = list[str](), board.revision
         slow = board.watch(last)
         reading = asyncio.ensure_future(anext(slow))

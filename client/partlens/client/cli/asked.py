@@ -154,7 +154,7 @@ def search_options(command: Command) -> Command:
 
 
 def pair_options(command: Command) -> Command:
-    """All options of a comparison; the command gets a Pair, `asked`, and `client`."""
+    """The images and regions of a comparison; the command gets a Pair, `asked`."""
 
     @wraps(command)
     def gathered(images: QueryImages, marked: list[Marked], **given: Any) -> Any:
@@ -166,7 +166,7 @@ def pair_options(command: Command) -> Command:
         first, second = ([one.region for one in marked if one.image == side] for side in (1, 2))
         return command(asked=Pair(images, first, second), **given)
 
-    return _with(gathered, (image_options, region_options, connection_options))
+    return _with(gathered, (image_options, region_options))
 
 
 def _with(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:

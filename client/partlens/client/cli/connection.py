@@ -47,8 +47,42 @@ class AddressType(click.ParamType[str]):
 
 
 def connection_options(command: Command) -> Command:
-    """--server, --deadline, --tls and credential files; the command gets them as `client`."""
+    """--gallery, and those of server_options; the command gets them as `client`."""
+    return connecting_options(_connected(command))
 
+
+def server_options(command: Command) -> Command:
+    """--server, --deadline, --tls and credential files; the command gets them as `client`."""
+    return _connecting(_connected(command))
+
+
+def connecting_options(command: Command) -> Command:
+    """The options of connection_options for a command that may do without a server.
+
+    The command gets `connect`, which reads the credentials and gives a Client.
+    """
+    return _connecting(
+        click.option(
+            "--gallery",
+            "of_gallery",
+            default="",
+            envvar="PARTLENS_GALLERY",
+            metavar="NAME",
+            help="Gallery of the server, by name or alias (or set PARTLENS_GALLERY); by default the"
+            " server's default.",
+        )(command)
+    )
+
+
+def _connected(command: Command) -> Command:
+    @wraps(command)
+    def connected(connect: Callable[[], Client], **options: Any) -> Any:
+        return command(client=connect(), **options)
+
+    return connected
+
+
+def _connecting(command: Command) -> Command:
     @click.option(
         "--server",
         default=DEFAULT_SERVER,
@@ -74,18 +108,21 @@ def connection_options(command: Command) -> Command:
         ca: Path | None,
         client_certificate: Path | None,
         client_key: Path | None,
+        of_gallery: str = "",
         **options: Any,
     ) -> Any:
-        credentials = Credentials(
-            token=_token(token_file),
-            tls=tls,
-            ca=_content(ca),
-            certificate=_content(client_certificate),
-            key=_content(client_key),
-        )
-        with clear_errors():
-            client = Client(server, deadline, credentials)
-        return command(client=client, **options)
+        def connect() -> Client:
+            credentials = Credentials(
+                token=_token(token_file),
+                tls=tls,
+                ca=_content(ca),
+                certificate=_content(client_certificate),
+                key=_content(client_key),
+            )
+            with clear_errors():
+                return Client(server, deadline, credentials, of_gallery)
+
+        return command(connect=connect, **options)
 
     for name, variable, help in reversed(_FILES):
         connected = click.option(

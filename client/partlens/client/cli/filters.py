@@ -9,8 +9,33 @@ import click
 
 from partlens.client.cli.arguments import TimeType
 from partlens.common.filters import Filter
+from partlens.common.where import WhereError, parse_where, together
+
+
+class WhereType(click.ParamType[Filter]):
+    """A filter as an expression; see partlens.common.where."""
+
+    name = "expression"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Filter:
+        """Parse the expression."""
+        try:
+            return parse_where(str(value))
+        except WhereError as error:
+            self.fail(str(error), param, ctx)
+
 
 _OPTIONS = (
+    click.option(
+        "--where",
+        "expressions",
+        multiple=True,
+        type=WhereType(),
+        help='Only images that meet this condition, such as "camera in (a, b) and speed >= 10 and'
+        ' not hat"; repeatable, and all must match.',
+    ),
     click.option("--id", "ids", multiple=True, help="Only this image; repeatable."),
     click.option(
         "--camera", "cameras", multiple=True, help="Only images from this camera; repeatable."
@@ -52,6 +77,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def gathered(
+        expressions: tuple[Filter, ...],
         ids: tuple[str, ...],
         cameras: tuple[str, ...],
         tracks: tuple[str, ...],
@@ -67,19 +93,20 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
             tracks,
             captured_after,
             captured_before,
-            _pairs(attributes),
+            named_values(attributes),
             exclude_ids,
             exclude_cameras,
             ids=ids,
         )
-        return command(where=where, **given)
+        return command(where=together([where, *expressions]), **given)
 
     for option in reversed(_OPTIONS):
         option(gathered)
     return gathered
 
 
-def _pairs(attributes: Sequence[str]) -> dict[str, str]:
+def named_values(attributes: Sequence[str]) -> dict[str, str]:
+    """The attributes of --attribute NAME=VALUE, by name; UsageError if one has two values."""
     pairs: dict[str, str] = {}
     for text in attributes:
         name, equals, value = text.partition("=")
@@ -88,6 +115,6 @@ def _pairs(attributes: Sequence[str]) -> dict[str, str]:
         if pairs.setdefault(name, value) != value:
             raise click.UsageError(
                 f"--attribute {name} is given as {pairs[name]!r} and {value!r}, but an image has"
-                " only one value; give one, or run one search for each"
+                f' only one value; give one, or filter by --where "{name} in (...)"'
             )
     return pairs

@@ -10,6 +10,7 @@ from partlens.client.answers import Facet, Facets, GalleryImage
 from partlens.client.cli.arguments import clear_errors
 from partlens.client.cli.connection import connection_options
 from partlens.client.cli.filters import filter_options
+from partlens.client.cli.updating import update_command
 from partlens.client.questions import GalleryImageId
 from partlens.client.sync_client import Client
 from partlens.common.durable import write_atomically
@@ -20,7 +21,10 @@ from partlens.common.terminal import say
 
 @click.group()
 def images() -> None:
-    """List and count the images of a server's gallery, and save their pictures."""
+    """List, count and update a server's images, and save their pictures."""
+
+
+images.add_command(update_command)
 
 
 @images.command("list")
@@ -118,6 +122,7 @@ def _plain(image: GalleryImage) -> dict[str, object]:
     known = image.metadata
     return {
         "id": image.id,
+        "revision": image.revision,
         "uri": image.uri,
         "width": image.width,
         "height": image.height,

@@ -3,7 +3,7 @@
 import click
 
 from partlens.client.cli.arguments import SECONDS, clear_errors
-from partlens.client.cli.connection import connection_options
+from partlens.client.cli.connection import server_options
 from partlens.client.sync_client import Client
 from partlens.common.terminal import say
 
@@ -16,7 +16,7 @@ from partlens.common.terminal import say
     type=SECONDS,
     help="Seconds to wait until the server is ready.",
 )
-@connection_options
+@server_options
 def health(client: Client, wait: float) -> None:
     """Exit 0 once the server is ready, 1 if it is not ready in time. Needs no token.
 

@@ -89,10 +89,9 @@ def image_options(command: Callable[..., Any]) -> Callable[..., Any]:
         query_ids: tuple[str, ...],
         **given: Any,
     ) -> Any:
-        read = [_read(path) for path in pictures]
-        # A name need not be UTF-8, as a report is.
-        names = [os.fsencode(path.name).decode(errors="replace") for path in pictures]
-        return command(images=QueryImages(read, names, gallery_ids, query_ids), **given)
+        read = [named_picture(path) for path in pictures]
+        names, data = [name for name, _ in read], [data for _, data in read]
+        return command(images=QueryImages(data, names, gallery_ids, query_ids), **given)
 
     for decorator in (
         click.option(
@@ -113,8 +112,10 @@ def image_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return gathered
 
 
-def _read(path: Path) -> bytes:
+def named_picture(path: Path) -> tuple[str, bytes]:
+    """The name of a picture's file, and its content; an unreadable file is a one-line error."""
     try:
-        return read_file(path)
+        # A name need not be UTF-8, as a report is.
+        return os.fsencode(path.name).decode(errors="replace"), read_file(path)
     except OSError as error:
         raise click.ClickException(f"{path}: {error.strerror}") from error

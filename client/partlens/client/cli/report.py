@@ -8,6 +8,7 @@ import click
 
 from partlens.client.cli.arguments import clear_errors
 from partlens.client.cli.asked import Pair, Search, pair_options, search_options
+from partlens.client.cli.connection import connection_options
 from partlens.client.cli.reporting import pair_report, search_report, write_report
 from partlens.client.cli.verify import verify
 from partlens.client.sync_client import Client
@@ -62,6 +63,7 @@ def search(asked: Callable[[Client], Search], out: Path, title: str, client: Cli
 
 @report.command()
 @pair_options
+@connection_options
 @_file_options
 def pair(asked: Pair, out: Path, title: str, client: Client) -> None:
     """Compare two images, and write the explanation as a report.

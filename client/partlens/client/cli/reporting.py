@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from partlens.client import encoding
-from partlens.client.answers import ActivationMap, PairAnswer, Query, SearchAnswer
+from partlens.client.answers import PairAnswer, Query, SearchAnswer
 from partlens.client.cli.arguments import write_file
 from partlens.client.cli.asked import Pair, Search
 from partlens.client.cli.images import picture_of
@@ -15,9 +15,14 @@ from partlens.client.questions import QueryId, ReportFormat
 from partlens.client.report.errors import ReportError
 from partlens.client.report.file import Report, to_file
 from partlens.client.report.pair_report import PairReport
+from partlens.client.report.pictures import shown_or_blank
 from partlens.client.report.search_report import SearchReport
 from partlens.client.report.sources import origin_of
 from partlens.client.sync_client import Client
+from partlens.common.activation_map import ActivationMap
+from partlens.common.comparison import Comparison
+from partlens.common.drawing.pair_figure import MarkedRegion, ShownImage
+from partlens.common.explained_pair import Side
 from partlens.common.regions import Point, Region
 
 
@@ -49,12 +54,32 @@ def pair_report(client: Client, asked: Pair, answer: PairAnswer, title: str = ""
     """The report of a pair; asks the server for what the answer lacks."""
     query, retrieved = asked.images.to_ask()
     request = encoding.pair(query, retrieved, asked.query_regions, asked.retrieved_regions)
-    places = [(answer.query, one) for one in asked.query_regions]
-    places += [(answer.retrieved, one) for one in asked.retrieved_regions]
+    places = _places(asked, answer)
     origin = origin_of(client.get_gallery(), client.target, answer.request_id)
     return PairReport(
         request, answer, asked.images.to_show(client), origin, title, _coverage(client, places)
     )
+
+
+def comparison(client: Client, asked: Pair, answer: PairAnswer, *, pictures: bool) -> Comparison:
+    """An answer with what figures need.
+
+    Args:
+        pictures: whether to ask the server for pictures and covered cells, which only figures need.
+    """
+    ids: dict[str, object] = {"query_ids": [answer.query.id, answer.retrieved.id]}
+    bias_share = client.get_gallery().model.bias_share
+    if not pictures:
+        return Comparison(answer, {}, [], bias_share, ids)
+    images: dict[Side, ShownImage] = {}
+    described: dict[Side, Query] = {"query": answer.query, "retrieved": answer.retrieved}
+    for (side, one), known in zip(described.items(), asked.images.to_show(client), strict=True):
+        size = one.width, one.height
+        images[side] = ShownImage(shown_or_blank(known.shown, size)[0], size, known.name)
+    places = _places(asked, answer)
+    cells = _coverage(client, places)
+    regions = [MarkedRegion(place, cell) for (_, place), cell in zip(places, cells, strict=True)]
+    return Comparison(answer, images, regions, bias_share, ids)
 
 
 def format_of(path: Path) -> ReportFormat:
@@ -69,6 +94,14 @@ def write_report(path: Path, report: Report) -> None:
     except ReportError as error:
         raise click.ClickException(str(error)) from error
     write_file(path, file.data)
+
+
+def _places(asked: Pair, answer: PairAnswer) -> list[tuple[Query, Region]]:
+    """The regions of a pair, each with its image."""
+    return [
+        *((answer.query, one) for one in asked.query_regions),
+        *((answer.retrieved, one) for one in asked.retrieved_regions),
+    ]
 
 
 def _coverage(client: Client, places: Sequence[tuple[Query, Region]]) -> list[ActivationMap | None]:

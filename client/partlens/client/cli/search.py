@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from partlens.client.answers import ActivationMap, Hit, SearchAnswer
+from partlens.client.answers import Hit, SearchAnswer
 from partlens.client.cli.arguments import clear_errors, output_options
 from partlens.client.cli.asked import Search, search_options
 from partlens.client.cli.reporting import search_report, write_report
 from partlens.client.questions import MapKind
 from partlens.client.sync_client import Client
+from partlens.common.activation_map import ActivationMap
 from partlens.common.filters import Filter
 from partlens.common.tables import Column, Table, say_table
 from partlens.common.terminal import say

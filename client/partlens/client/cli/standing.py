@@ -157,6 +157,12 @@ def delete(ids: tuple[str, ...], client: Client) -> None:
     type=click.IntRange(0, 2**64 - 1),
     help="Start after this revision; by default only images added from now on.",
 )
+@click.option(
+    "--revision-gallery",
+    default="",
+    metavar="NAME",
+    help="Gallery that --after-revision belongs to, if the alias may have moved since.",
+)
 @click.option("--count", type=click.IntRange(1), help="Stop after this number of matches.")
 @click.option(
     "--reports",
@@ -170,6 +176,7 @@ def delete(ids: tuple[str, ...], client: Client) -> None:
 def watch(
     ids: tuple[str, ...],
     after_revision: int | None,
+    revision_gallery: str,
     count: int | None,
     reports: Path | None,
     as_json: bool,
@@ -177,7 +184,11 @@ def watch(
 ) -> None:
     """Print matches as they are found, for IDS or for all your standing queries, until Ctrl-C."""
     with clear_errors(), client, suppress(KeyboardInterrupt):
-        matches = _going_on(client.watch_matches(ids, after_revision=after_revision))
+        matches = _going_on(
+            client.watch_matches(
+                ids, after_revision=after_revision, revision_gallery=revision_gallery
+            )
+        )
         for match in islice(matches, count):
             say(json.dumps(_plain_match(match)) if as_json else _line(match))
             if reports is not None:
@@ -189,19 +200,21 @@ def _going_on(matches: Iterator[StandingMatch]) -> Iterator[StandingMatch]:
     last = None
     try:
         for match in matches:
-            last = match.revision
+            last = match
             yield match
     except ClientError as error:
         if last is None:
             raise
         raise click.ClickException(
-            f"{error}; resume with --after-revision {max(0, last - 1)}, and skip repeated matches"
+            f"{error}; resume with --after-revision {max(0, last.revision - 1)}"
+            f"{f' --revision-gallery {last.gallery}' if last.gallery else ''}, and skip repeated"
+            " matches"
         ) from error
 
 
 def _report(folder: Path, match: StandingMatch, client: Client) -> None:
     try:
-        _, thumbnail = client.get_image(match.hit.id)
+        _, thumbnail = client.get_image(match.hit.id, gallery=match.gallery or None)
     except NotFoundError:  # deleted since
         thumbnail = b""
     # Ids come from the server and are not safe file names.
@@ -210,7 +223,9 @@ def _report(folder: Path, match: StandingMatch, client: Client) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise click.ClickException(f"{folder}: {error.strerror}") from error
-    page = match_page(match, thumbnail, client.get_gallery().model.bias_share)
+    page = match_page(
+        match, thumbnail, client.get_gallery(gallery=match.gallery or None).model.bias_share
+    )
     write_file(folder / f"{match.revision:09}-{name}.html", page.encode())
 
 
@@ -225,6 +240,7 @@ def _line(match: StandingMatch) -> str:
 def _plain_match(match: StandingMatch) -> dict[str, object]:
     return {
         "revision": match.revision,
+        "gallery": match.gallery,
         "standing_query_id": match.query_id,
         "standing_query_name": match.query_name,
         "hit": plain_hit(match.hit),
@@ -239,4 +255,5 @@ def _plain(query: StandingQuery) -> dict[str, object]:
         "created_at": query.created_at.isoformat(),
         "created_revision": query.created_revision,
         "paused": query.paused,
+        "gallery": query.gallery,
     }

@@ -9,10 +9,11 @@ import click
 
 from partlens.client.cli.arguments import clear_errors
 from partlens.client.cli.connection import connection_options
+from partlens.client.report.comparison import TOLERANCE
 from partlens.client.report.embedding import read_record
 from partlens.client.report.errors import ReportError
 from partlens.client.report.rendering import utc
-from partlens.client.report.verification import TOLERANCE, Finding, verified
+from partlens.client.report.verification import Finding, verified
 from partlens.client.sync_client import Client
 from partlens.common.files import read_file
 from partlens.common.tables import Column, Table, say_table
@@ -49,8 +50,8 @@ def verify(
 ) -> None:
     """Compute the numbers of a report again, and list those that agree.
 
-    Every hit is scored again with the query of the report, and its score, constant, box, map and
-    file are compared; a pair likewise. Exits 0 if everything agrees, 1 otherwise.
+    Every hit is scored again with the query of the report, and its score, constant, box, map, file
+    and metadata are compared; a pair likewise. Exits 0 if everything agrees, 1 otherwise.
 
     FILE is an HTML or PDF report. Verified is the data that it embeds, with a tolerance of 0.0001;
     compare the page with the table that is printed.
@@ -88,18 +89,22 @@ def _read(path: Path) -> bytes:
 
 def _say(record: ReportRecord, found: Sequence[Finding]) -> None:
     origin = record.origin
-    heading = visible(record.title or "report without a title")
-    say(f"{heading}, written {utc(origin.made_at)}, request {origin.request_id or 'unknown'}")
+    heading = record.title or "report without a title"
+    say(
+        visible(
+            f"{heading}, written {utc(origin.made_at)}, request {origin.request_id or 'unknown'}"
+        )
+    )
     columns = [Column(name, no_wrap=True) for name in ("part", "verdict", "reported", "now")]
     table = Table(columns[0], "name", *columns[1:], "difference")
     for one in found:
         table.add_row(
             one.part,
-            one.name,
+            visible(one.name),
             one.verdict,
             _number(one.reported),
             _number(one.recomputed),
-            one.detail,
+            visible(one.detail),
         )
     say_table(table)
     wrong = sum(one.verdict != "agrees" for one in found)
@@ -108,7 +113,7 @@ def _say(record: ReportRecord, found: Sequence[Finding]) -> None:
         if not wrong
         else f"{wrong} of {len(found)} do not agree within {TOLERANCE:g}."
     )
-    if not any(one.reported is not None for one in found):
+    if all(one.part == "model" or one.part.startswith("query image") for one in found):
         say("No number was computed again, since a query image is not the same.", err=True)
     say(_LIMITS)
 

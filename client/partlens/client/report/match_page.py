@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from partlens.client.report import shown
-from partlens.client.report.overlay import Scale
 from partlens.client.report.rendering import rendered
 from partlens.client.standing import StandingMatch
+from partlens.common.drawing.scale import Scale
 
 
 def match_page(match: StandingMatch, thumbnail: bytes, bias_share: float = 0.0) -> str:

@@ -6,17 +6,22 @@ from typing import Any
 
 from markupsafe import Markup
 
-from partlens.client.answers import ActivationMap, PairAnswer, PartialMap
+from partlens.client.answers import PairAnswer, Query
 from partlens.client.report import messages, record
-from partlens.client.report.overlay import Scale
 from partlens.client.report.regions import described, region
 from partlens.client.report.rendering import rendered
-from partlens.client.report.shown import Picture, is_tall, sums
+from partlens.client.report.shown import Picture, is_tall
 from partlens.client.report.sources import QueryPicture
+from partlens.common.activation_map import ActivationMap
+from partlens.common.drawing.scale import Scale
+from partlens.common.explained_pair import PartialMap, Side
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import report_pb2 as pb
 
-_SIDES = {search_pb.PAIR_SIDE_QUERY: "query", search_pb.PAIR_SIDE_RETRIEVED: "retrieved"}
+_SIDES: dict[int, Side] = {
+    search_pb.PAIR_SIDE_QUERY: "query",
+    search_pb.PAIR_SIDE_RETRIEVED: "retrieved",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,20 +65,17 @@ class PairReport:
             embedded: the record as JSON that is safe in a script element; "" for none.
         """
         answer = self.answer
-        images = {"query": answer.query, "retrieved": answer.retrieved}
+        images: dict[Side, Query] = {"query": answer.query, "retrieved": answer.retrieved}
         known = dict(zip(images, self.pictures, strict=True))
-        pictures = {side: Picture(images[side], known[side].shown) for side in images}
-        maps = {
+        pictures: dict[Side, Picture] = {
+            side: Picture(images[side], known[side].shown) for side in images
+        }
+        maps: dict[Side, tuple[ActivationMap, ActivationMap]] = {
             "query": (answer.query_map, answer.query_map_with_bias),
             "retrieved": (answer.retrieved_map, answer.retrieved_map_with_bias),
         }
         scale = Scale.of(*(one for both in maps.values() for one in both))
         partial_scale = Scale.of(*(one.map for one in answer.partial_maps))
-        terms = answer.terms
-        constants = {
-            "query": terms.bias_position + terms.bias_bias,
-            "retrieved": terms.position_bias + terms.bias_bias,
-        }
         return rendered(
             "pair.html.j2",
             self.origin.bias_share,
@@ -81,7 +83,7 @@ class PairReport:
             title=self.title,
             origin=self.origin,
             similarity=answer.similarity,
-            terms=terms,
+            terms=answer.terms,
             scale=scale,
             grid=answer.query_map.values.shape,
             sides={
@@ -95,16 +97,16 @@ class PairReport:
                     "missing": pictures[side].missing,
                     "map": pictures[side].under(with_bias, scale),
                     "without_bias": pictures[side].under(without, scale),
-                    "constant": constants[side],
+                    "constant": answer.constant_of(side),
                 }
-                | sums(with_bias)
+                | with_bias.sums._asdict()
                 for side, (without, with_bias) in maps.items()
             },
             partial_scale=partial_scale,
             partial=self._partial(pictures, partial_scale),
         )
 
-    def _partial(self, pictures: dict[str, Picture], scale: Scale) -> list[dict[str, Any]]:
+    def _partial(self, pictures: dict[Side, Picture], scale: Scale) -> list[dict[str, Any]]:
         coverage = self.coverage or [None] * len(self.request.regions)
         triples = zip(self.request.regions, self.answer.partial_maps, coverage, strict=True)
         return [
@@ -118,7 +120,7 @@ def _region(
     asked: search_pb.PairRegion,
     found: PartialMap,
     cells: ActivationMap | None,
-    pictures: dict[str, Picture],
+    pictures: dict[Side, Picture],
     scale: Scale,
 ) -> dict[str, Any]:
     side, place = _SIDES.get(asked.side, "query"), region(asked.region)
@@ -129,4 +131,4 @@ def _region(
         "source": pictures[side].with_region(place, cells, str(number)),
         "map": pictures[found.side].under(found.map, scale),
         "constant": found.constant,
-    } | sums(found.map)
+    } | found.map.sums._asdict()

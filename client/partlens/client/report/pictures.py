@@ -6,12 +6,11 @@ import io
 from markupsafe import Markup
 from PIL import Image
 
+from partlens.common.drawing.sheet import shown_size
 from partlens.common.pictures import ImageLimits, PictureError, decode
 
 OWN_FILES = ImageLimits(max_bytes=2**31, max_pixels=178_000_000)
 """Limits for the user's own files: what Pillow can open. The server limits the size of a query."""
-SIDE, LEAST = 420, 40
-"""Longest side of a shown picture, and minimum of its shortest side, in pixels."""
 _BLANK = (226, 226, 226)
 
 
@@ -46,16 +45,6 @@ def shown_or_blank(data: bytes, size: tuple[int, int]) -> tuple[Image.Image, str
 def blank(size: tuple[int, int]) -> Image.Image:
     """A placeholder for a picture that cannot be shown."""
     return Image.new("RGB", shown_size(size), _BLANK)
-
-
-def shown_size(size: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) in the report; a narrow strip is enlarged to be visible.
-
-    >>> shown_size((64, 128)), shown_size((8000, 10))
-    ((210, 420), (420, 40))
-    """
-    shrink = SIDE / max(*size, 1)
-    return max(LEAST, round(size[0] * shrink)), max(LEAST, round(size[1] * shrink))
 
 
 def data_uri(picture: Image.Image) -> Markup:

@@ -4,11 +4,13 @@ from typing import Any
 
 from PIL import Image
 
-from partlens.client.answers import ActivationMap, Hit, Query
-from partlens.client.report.overlay import EXCLUDED, MARKED, Scale, covered, explained, outlined
+from partlens.client.answers import Hit, Query
 from partlens.client.report.pictures import data_uri, shown_or_blank
 from partlens.client.report.regions import described, region
 from partlens.client.report.sources import QueryPicture
+from partlens.common.activation_map import ActivationMap
+from partlens.common.drawing.overlay import EXCLUDED, MARKED, explained, marked, outlined
+from partlens.common.drawing.scale import Scale
 from partlens.common.regions import Box, Region
 from partlens.v1 import part_search_service_pb2 as pb
 
@@ -44,7 +46,7 @@ class Picture:
 
     def with_region(self, place: Region, coverage: ActivationMap | None, label: str) -> str:
         """The picture with a region outlined."""
-        return data_uri(_outlined(self._picture, place, coverage, self._size, label))
+        return data_uri(marked(self._picture, place, coverage, self._size, label))
 
     def with_regions(self, regions: list[NumberedRegion]) -> str:
         """The picture with its regions outlined."""
@@ -52,7 +54,7 @@ class Picture:
         for number, one, coverage in regions:
             colour = EXCLUDED if one.exclude else MARKED
             place = region(one.region)
-            picture = _outlined(picture, place, coverage, self._size, str(number), colour)
+            picture = marked(picture, place, coverage, self._size, str(number), colour)
         return data_uri(picture)
 
 
@@ -83,17 +85,17 @@ def hit(found: Hit, scale: Scale) -> dict[str, Any]:
     size = found.image.width, found.image.height
     picture, missing = shown_or_blank(found.thumbnail, size)
 
-    def marked(image: Image.Image) -> str:
+    def boxed(image: Image.Image) -> str:
         return data_uri(outlined(image, found.box, size))
 
     return {
         "id": found.id,
         "score": found.score,
         "constant": found.constant,
-        "sums": None if found.map is None else sums(found.map),
-        "picture": marked(picture),
+        "sums": None if found.map is None else found.map.sums,
+        "picture": boxed(picture),
         "missing": missing,
-        "map": None if found.map is None else marked(explained(picture, found.map, size, scale)),
+        "map": None if found.map is None else boxed(explained(picture, found.map, size, scale)),
         "box": described(_rounded(found.box)),
         "size": size,
         "tall": is_tall(size),
@@ -110,28 +112,5 @@ def is_tall(size: tuple[int, int]) -> bool:
     return size[0] <= _TALL * size[1]
 
 
-def sums(map: ActivationMap) -> dict[str, float]:
-    """Sums over all positions, over the red (positive) ones and over the blue (negative) ones."""
-    values = map.values.astype(float)
-    return {
-        "sum": float(values.sum()),
-        "red": float(values[values > 0].sum()),
-        "blue": float(values[values < 0].sum()),
-    }
-
-
 def _rounded(box: Box) -> Box:
     return Box(*(round(one, 1) for one in (box.x, box.y, box.width, box.height)))
-
-
-def _outlined(
-    picture: Image.Image,
-    place: Region,
-    coverage: ActivationMap | None,
-    size: tuple[int, int],
-    label: str,
-    colour: tuple[int, int, int] = MARKED,
-) -> Image.Image:
-    if coverage is None:
-        return outlined(picture, place, size, label, colour)
-    return covered(outlined(picture, place, size, "", colour), coverage, size, label, colour)

@@ -1,26 +1,33 @@
 """Computes the numbers of a report again, and compares them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
-import numpy as np
-
 from partlens.client import decoding
-from partlens.client.answers import ActivationMap, GalleryImage, Hit, PairAnswer, PartialMap
-from partlens.client.errors import NotFoundError
+from partlens.client.answers import GalleryImage, Hit, PairAnswer, Query, SearchAnswer
+from partlens.client.errors import NotFoundError, RequestError
+from partlens.client.report.comparison import (
+    TOLERANCE,
+    contribution,
+    inconsistent,
+    moved,
+    other_box,
+    other_facts,
+    other_image,
+    other_map,
+)
 from partlens.client.report.errors import ReportError
 from partlens.client.report.record import images_of
 from partlens.client.report.sources import media_digest
 from partlens.client.sync_client import Client
-from partlens.common.regions import Box
+from partlens.common.activation_map import ActivationMap
+from partlens.common.explained_pair import PartialMap
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import report_pb2 as pb
 
-TOLERANCE = 1e-4
-"""Largest difference of numbers that agree: another processor rounds differently."""
-_BOX_PIXELS = 0.01
 _CHUNK = 100
 
 Verdict = Literal["agrees", "differs", "gone", "replaced"]
@@ -99,11 +106,18 @@ def _supply(record: pb.ReportRecord, pictures: Sequence[bytes]) -> None:
 
 
 def _model(record: pb.ReportRecord, client: Client) -> Finding:
-    ours, theirs = record.origin.model_digest, client.get_gallery().model.digest
-    if ours == theirs:
-        return Finding("model", record.origin.model_name, "agrees")
-    detail = f"digest {theirs}, in the report {ours or 'none'}: other numbers are to be expected"
-    return Finding("model", record.origin.model_name, "differs", detail=detail)
+    ours, theirs = record.origin, client.get_gallery().model
+    name, detail = ours.model_name, ""
+    if ours.model_digest != theirs.digest:
+        detail = (
+            f"digest {theirs.digest}, in the report {ours.model_digest or 'none'}: other numbers"
+            " are to be expected"
+        )
+    elif name != theirs.name:
+        detail = f"name {theirs.name!r}, in the report {name!r}"
+    elif details := moved("length of the bias", ours.bias_share, theirs.bias_share):
+        (detail,) = details
+    return Finding("model", name, "differs" if detail else "agrees", detail=detail)
 
 
 def _sources(record: pb.ReportRecord, client: Client) -> Iterator[Finding]:
@@ -136,12 +150,19 @@ def _replaced(part: str, image: GalleryImage, digest: str) -> Finding | None:
 
 
 def _hits(search: pb.ReportedSearch, client: Client) -> Iterator[Finding]:
-    reported = decoding.search(search.response).hits
-    found = _recomputed(search.request, [hit.id for hit in reported], client)
-    for number, hit in enumerate(reported, start=1):
+    reported = decoding.search(search.response)
+    answers = list(_recomputed(search.request, [hit.id for hit in reported.hits], client))
+    found = {hit.id: hit for answer in answers for hit in answer.hits}
+    if answers:
+        yield from _sizes(reported.queries, answers[0].queries)
+    if not reported.hits:
+        yield _none(answers)
+    ranks = _ranks(reported.hits)
+    for number, (hit, rank) in enumerate(zip(reported.hits, ranks, strict=True), start=1):
         part, again = f"hit {number}", found.get(hit.id)
         if again is not None:
-            yield _replaced(part, again.image, hit.image.media_digest) or _hit(part, hit, again)
+            replaced = _replaced(part, again.image, hit.image.media_digest)
+            yield replaced or _hit(part, hit, again, rank)
         else:
             yield _same(part, hit.id, hit.image.media_digest, client) or Finding(
                 part,
@@ -154,32 +175,43 @@ def _hits(search: pb.ReportedSearch, client: Client) -> Iterator[Finding]:
 
 def _recomputed(
     request: search_pb.SearchRegionsRequest, ids: Sequence[str], client: Client
-) -> Mapping[str, Hit]:
-    """Hits of the same search among some images, by id; without those that its filter omits."""
+) -> Iterator[SearchAnswer]:
+    """Answers to the same search among some images; without ids, the best image it finds.
+
+    Images that its filter omits are left out.
+    """
+    if not ids:
+        answer = _answer_now(_among(request, request.filter.ids, 1), client)
+        if answer is not None:
+            yield answer
     named = set(request.filter.ids)
     ids = [id for id in ids if not named or id in named]
     size = min(_CHUNK, client.get_gallery().limits.search_page_size)
-    found = dict[str, Hit]()
     for start in range(0, len(ids), size):
         chunk = ids[start : start + size]
-        hits = client.send_search(_among(request, chunk)).hits
-        if not {hit.id for hit in hits} <= set(chunk):
-            raise ReportError(
-                "the server is too old to search among given images (Filter.ids), so it cannot"
-                " verify a report"
-            )
-        found |= {hit.id: hit for hit in hits}
-    return found
+        answer = _answer_now(_among(request, chunk, len(chunk)), client)
+        if answer is not None:
+            yield answer
+
+
+def _answer_now(request: search_pb.SearchRegionsRequest, client: Client) -> SearchAnswer | None:
+    """The answer, or None if the images have lost an attribute of the filter, so none passes."""
+    try:
+        return client.send_search(request)
+    except RequestError as error:
+        if error.reason == "ATTRIBUTE_UNKNOWN":
+            return None
+        raise
 
 
 def _among(
-    request: search_pb.SearchRegionsRequest, ids: Sequence[str]
+    request: search_pb.SearchRegionsRequest, ids: Sequence[str], hits: int
 ) -> search_pb.SearchRegionsRequest:
     again = search_pb.SearchRegionsRequest(
         images=request.images,
         regions=request.regions,
         score=request.score,
-        page_size=len(ids),
+        page_size=hits,
         maps=[search_pb.MAP_KIND_SCORE],
         marks=request.marks,
         exclude_identical=request.exclude_identical,
@@ -192,13 +224,41 @@ def _among(
     return again
 
 
-def _hit(part: str, reported: Hit, again: Hit) -> Finding:
+def _sizes(reported: Sequence[Query], again: Sequence[Query]) -> Iterator[Finding]:
+    """Query images whose size differs."""
+    for number, both in enumerate(zip(reported, again, strict=True), start=1):
+        if details := other_image(*both):
+            yield Finding(f"size of query image {number}", "", "differs", detail="; ".join(details))
+
+
+def _none(answers: Sequence[SearchAnswer]) -> Finding:
+    """Whether a search that found nothing still finds nothing."""
+    for best in (hit for answer in answers for hit in answer.hits):
+        detail = "the report lists no image, but this one passes its filter"
+        return Finding("hits", best.id, "differs", None, best.score, detail)
+    return Finding("hits", "", "agrees")
+
+
+def _ranks(hits: Sequence[Hit]) -> list[str]:
+    """For each hit, what is wrong with its rank; "" if nothing is."""
+    wrong = [
+        f"ranked below hit {number}, which has a lower score"
+        if hit.score > before.score + TOLERANCE
+        else ""
+        for number, (before, hit) in enumerate(pairwise(hits), start=1)
+    ]
+    return [""] * bool(hits) + wrong
+
+
+def _hit(part: str, reported: Hit, again: Hit, rank: str) -> Finding:
     details = [
-        *_inconsistent(reported),
-        *_moved("score", reported.score, again.score),
-        *_moved("constant", reported.constant, again.constant),
-        *_other_box(reported.box, again.box),
-        *_other_map(reported.map, again.map),
+        *([rank] if rank else []),
+        *inconsistent(reported),
+        *moved("score", reported.score, again.score),
+        *moved("constant", reported.constant, again.constant),
+        *other_box(reported.box, again.box),
+        *other_map(reported.map, again.map),
+        *other_facts(reported.image, again.image),
     ]
     verdict: Verdict = "differs" if details else "agrees"
     return Finding(part, reported.id, verdict, reported.score, again.score, "; ".join(details))
@@ -209,12 +269,14 @@ def _pair(pair: pb.ReportedPair, client: Client) -> list[Finding]:
     maps = [
         detail
         for ours, theirs in zip(_maps(reported), _maps(again), strict=True)
-        for detail in _other_map(ours, theirs)
+        for detail in other_map(ours, theirs)
     ]
     total = sum(vars(reported.terms).values())
     if abs(total - reported.similarity) > TOLERANCE:
         maps.append(f"the report's terms add up to {total:.6f}")
     found = [_number("similarity", reported.similarity, again.similarity, maps)]
+    images = (reported.query, reported.retrieved), (again.query, again.retrieved)
+    found += _sizes(*images)
     for name, value in vars(reported.terms).items():
         found.append(_number(name.replace("_", " x "), value, vars(again.terms)[name]))
     parts = zip(reported.partial_maps, again.partial_maps, strict=True)
@@ -232,52 +294,15 @@ def _maps(pair: PairAnswer) -> tuple[ActivationMap, ...]:
 
 def _region(number: int, reported: PartialMap, again: PartialMap) -> Finding:
     details = [
-        *_moved("constant", reported.constant, again.constant),
-        *_other_map(reported.map, again.map),
+        *moved("constant", reported.constant, again.constant),
+        *other_map(reported.map, again.map),
     ]
     if reported.side != again.side:
         details.append(f"the map lies on the {again.side} image")
-    return _number(f"region {number}", _share(reported), _share(again), details)
-
-
-def _share(partial: PartialMap) -> float:
-    return float(partial.map.values.sum(dtype=np.float64)) + partial.constant
+    return _number(f"region {number}", contribution(reported), contribution(again), details)
 
 
 def _number(part: str, reported: float, again: float, details: Sequence[str] = ()) -> Finding:
-    wrong = [*_moved("", reported, again), *details]
+    wrong = [*moved("", reported, again), *details]
     verdict: Verdict = "differs" if wrong else "agrees"
     return Finding(part, "", verdict, reported, again, "; ".join(wrong))
-
-
-def _moved(name: str, reported: float, again: float) -> list[str]:
-    if abs(reported - again) <= TOLERANCE:
-        return []
-    return [f"{name} {again:.6f}, in the report {reported:.6f}".strip()]
-
-
-def _inconsistent(hit: Hit) -> list[str]:
-    """Whether the report contradicts itself."""
-    if hit.map is None:
-        return []
-    total = float(hit.map.values.sum(dtype=np.float64)) + hit.constant
-    if abs(total - hit.score) <= TOLERANCE:
-        return []
-    return [f"the report's map and constant add up to {total:.6f}"]
-
-
-def _other_box(reported: Box, again: Box) -> list[str]:
-    ours, theirs = (np.array(list(vars(box).values())) for box in (reported, again))
-    if np.abs(ours - theirs).max() <= _BOX_PIXELS:
-        return []
-    shown = ", ".join(f"{one:g}" for one in theirs)
-    return [f"box at {shown} (x, y, width, height)"]
-
-
-def _other_map(reported: ActivationMap | None, again: ActivationMap | None) -> list[str]:
-    if reported is None or again is None:
-        return []
-    if reported.values.shape != again.values.shape:
-        return [f"map of shape {again.values.shape}, in the report {reported.values.shape}"]
-    most = float(np.abs(reported.values - again.values).max(initial=0.0))
-    return [] if most <= TOLERANCE else [f"map differs by up to {most:.6f}"]

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from partlens.client.filter_decoding import filter_of
 from partlens.client.report.regions import described, region
+from partlens.common.filters import NESTED, Filter
+from partlens.common.where_text import where_text
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as pb
 
@@ -71,6 +74,8 @@ def _filter(where: image_pb.Filter) -> Iterator[tuple[str, str]]:
             yield name, moment.ToJsonString()
     for name in sorted(where.attributes):
         yield f"Attribute {name}", where.attributes[name]
+    if others := _others(where):
+        yield "Condition", others
     for label, ids in (
         ("Only images", where.ids),
         ("Excluded images", where.exclude_ids),
@@ -79,6 +84,14 @@ def _filter(where: image_pb.Filter) -> Iterator[tuple[str, str]]:
     ):
         if ids:
             yield label, _list(ids)
+
+
+def _others(where: image_pb.Filter) -> str:
+    """The conditions that only an expression can show, as one."""
+    found = filter_of(where)
+    plain = {name: text for name, text in found.attributes.items() if isinstance(text, str)}
+    rest = {name: one for name, one in found.attributes.items() if name not in plain}
+    return where_text(Filter(attributes=rest, **{name: getattr(found, name) for name in NESTED}))
 
 
 def _list(values: Sequence[str]) -> str:

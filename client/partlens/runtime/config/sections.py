@@ -24,6 +24,7 @@ from pydantic_settings import NoDecode
 from partlens.client import address as addresses
 from partlens.client.errors import AddressError
 from partlens.common.compute import Device, Precision
+from partlens.common.gallery_names import RULE, is_gallery_name
 from partlens.common.metadata import MAX_ATTRIBUTES
 from partlens.common.moments import duration
 from partlens.common.pictures import ImageLimits
@@ -75,6 +76,15 @@ def _period(text: str) -> str:
     return text
 
 
+def _period_or_never(text: str) -> str:
+    if text != "never":
+        try:
+            duration(text)
+        except ValueError as error:
+            raise ValueError(f"{error}, or never") from error
+    return text
+
+
 def _folders(given: object) -> object:
     return [one for one in given.split(os.pathsep) if one] if isinstance(given, str) else given
 
@@ -94,10 +104,24 @@ Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_folders)]
 """Folders; a text names several like PATH does."""
 RetentionPeriod = Annotated[str, AfterValidator(_period)]
 """Hours, days or weeks, such as 12h, 30d or 8w."""
+GalleryRetention = Annotated[str, AfterValidator(_period_or_never)]
+"""A retention period, or never."""
 HostNames = Annotated[str, AfterValidator(_host_names)]
 """Names or IP addresses without ports, with spaces between them."""
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 """http:// or https:// address."""
+
+
+def _gallery_name(text: str) -> str:
+    if not is_gallery_name(text):
+        raise ValueError(f"must be a name: {RULE}")
+    return text
+
+
+OptionalFolder = Annotated[Path | None, BeforeValidator(lambda given: given or None)]
+"""A folder; an empty text is none, so that a flag can take back what a file sets."""
+GalleryName = Annotated[str, AfterValidator(_gallery_name)]
+"""Name of a gallery."""
 
 
 @dataclass(frozen=True)
@@ -115,13 +139,32 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+class GallerySettings(Section):
+    """One of several galleries."""
+
+    path: Path
+    """gallery folder"""
+    model: Path | None = None
+    """model folder; by default server.model"""
+    keep: GalleryRetention | None = None
+    """how long to keep an image, or never to erase any on schedule; by default retention.keep"""
+
+
 class ServerSection(Section):
     """What to serve, and where."""
 
     model: Path | None = None
     """model folder; required"""
-    gallery: Path | None = None
-    """gallery folder; required"""
+    gallery: OptionalFolder = None
+    """gallery folder; required, unless galleries names some"""
+    galleries: dict[GalleryName, GallerySettings] = Field(default_factory=dict)
+    """several galleries by name, instead of gallery: a table with path and, unless it is the model
+    above, model; also keep, instead of retention.keep; see several-galleries.md"""
+    default_gallery: GalleryName | None = None
+    """name that calls without a gallery mean; by default the first of galleries"""
+    aliases: Path | None = None
+    """file of the aliases of galleries; by default galleries.aliases.json, next to the default
+    gallery"""
     originals: Folders = ()
     """folders of the originals that GetPicture may read, as the images' uris name them"""
     listen: ListeningAddress = "127.0.0.1:50051"
@@ -179,13 +222,18 @@ class LimitsSection(Section):
     corners: Count = 10_000
     """most corners of all polygons in one request"""
     filter_values: Count = 1000
-    """most cameras, tracks or excluded cameras in one filter"""
+    """most cameras, tracks, excluded cameras or values of attributes in one filter, including the
+    filters inside it"""
     filter_attributes: Count = MAX_ATTRIBUTES
     """most attributes in one filter"""
+    nested_filters: Count = 64
+    """most filters inside one filter, at any depth, for each of all_of, any_of and none_of"""
     exclude_ids: Count = 10_000
     """most ids, excluded ids, and excluded media digests in one filter"""
     delete_ids: Count = 10_000
     """most images in one deletion"""
+    update_images: Count = 256
+    """most images in one update of metadata"""
     watched_queries: Count = 1000
     """most standing queries named by one watcher"""
     message_fields: Count = 25_000
@@ -311,7 +359,8 @@ class RedisSection(Section):
     key: Path | None = None
     """PEM file of its private key"""
     prefix: str = "partlens"
-    """prefix of every key, stream and channel name; use a different one for each gallery"""
+    """prefix of every key, stream and channel name; the same only for servers of the same
+    galleries"""
     query_seconds: Count = 3600
     """how long a query picture and its features are kept in Redis after their last use"""
     picture_bytes: Size = 8 * 2**20
@@ -341,6 +390,8 @@ class IngestSection(Section):
 
     server: ServerAddress = "127.0.0.1:50051"
     """HOST:PORT of the server"""
+    gallery: GalleryName | None = None
+    """name of the gallery to add pictures to; by default the server's default gallery"""
     token_file: Path | None = None
     """file that holds a token with scope ingest"""
     tls: bool = False
@@ -369,7 +420,11 @@ class StandingSection(Section):
     """Standing queries, and where to send matches besides WatchMatches."""
 
     folder: Path | None = None
-    """folder of the standing queries; by default GALLERY.standing, next to the gallery"""
+    """folder of the standing queries; by default GALLERY.standing, next to the gallery, and always
+    there for named galleries"""
+    keep_pictures: bool = False
+    """keep the pictures of standing queries on disk, so that these can be carried over to another
+    model (`partlens index reindex`); gallery images are found by their id"""
     queries: Count = 1000
     """most standing queries, counted over all callers"""
     webhook: SecretAddress | None = None
@@ -385,11 +440,12 @@ class RetentionSection(Section):
 
     keep: RetentionPeriod | None = None
     """how long to keep an image after its captured_at, such as 12h, 30d or 8w; images without one
-    are never erased; none: erase nothing"""
+    are never erased; none: erase nothing. A gallery of server.galleries may have its own `keep`"""
     every_hours: Rate = 24.0
     """time between two erasures; the first is when the server starts"""
     receipts: Path | None = None
-    """folder of the receipts; by default GALLERY.receipts, next to the gallery"""
+    """folder of the receipts, with a folder in it for each named gallery; by default
+    GALLERY.receipts, next to the gallery"""
 
 
 class BridgeSection(Section):

@@ -49,7 +49,8 @@ def rows() -> Iterator[Row]:
     """Every setting, section by section."""
     for name, section in sections().items():
         for key, field in section.model_fields.items():
-            default = "" if field.default is None else toml(field.default)
+            given = field.get_default(call_default_factory=True)
+            default = "" if given is None else toml(given)
             yield Row(name, key, _kind(field), default, " ".join((field.description or "").split()))
 
 
@@ -60,6 +61,11 @@ def toml(value: Any) -> str:
     >>> toml(Path("a b")), toml(True), toml(2.5)
     ('"a b"', 'true', '2.5')
     """
+    if isinstance(value, Section):
+        value = {key: one for key, one in value if one is not None}
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{key} = {toml(one)}" for key, one in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
     # JSON strings, numbers and booleans are valid TOML.
     return json.dumps(value, ensure_ascii=False, default=str)  # a path as its text
 
@@ -127,5 +133,7 @@ def _kind(field: FieldInfo) -> str:
         return _KINDS[type] + "".join(bounds)
     if get_origin(type) is tuple:
         return "list of paths"
+    if get_origin(type) is dict:
+        return "table of tables"
     members = {get_args(one)[0] if get_origin(one) is Annotated else one for one in get_args(type)}
     return "text" if str in members else "path"

@@ -1,6 +1,6 @@
 """Encoded pictures to pixels and masks, the same wherever partlens looks at them."""
 
-from partlens.common.pictures.decoding import decode
+from partlens.common.pictures.decoding import decode, pixels_of
 from partlens.common.pictures.errors import PictureError
 from partlens.common.pictures.limits import DEFAULT_LIMITS, ImageLimits
 from partlens.common.pictures.masks import inside
@@ -15,4 +15,5 @@ __all__ = [
     "decode",
     "inside",
     "memory_of",
+    "pixels_of",
 ]

@@ -6,9 +6,10 @@ from PIL import Image
 
 from partlens.common.pictures import depths, orientation
 from partlens.common.pictures.colours import to_srgb
+from partlens.common.pictures.errors import PictureError
 from partlens.common.pictures.limits import DEFAULT_LIMITS, ImageLimits
 from partlens.common.pictures.opening import opened, refusals
-from partlens.common.pictures.stored import Strip
+from partlens.common.pictures.stored import Stored, Strip
 from partlens.common.pictures.watching import while_waiting
 from partlens.common.waiting import RequireWaiting, wait_always
 
@@ -43,6 +44,25 @@ def _decoded(
 ) -> NDArray[np.uint8]:
     with limits.naming_limit():
         stored = opened(data, limits.require_size, require_waiting=check, least_side=least_side)
+    return _upright(stored)
+
+
+def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
+    """Pixels of an image that Pillow opened or made; the same as decode gives of its file.
+
+    But Pillow keeps only the upper 8 bits of colours of 16 bits.
+
+    Raises:
+        PictureError: damaged, without a pixel, or of floating-point values.
+    """
+    if not (image.width and image.height):
+        raise PictureError(f"the image is {image.width}x{image.height}; it has no pixels")
+    with refusals():
+        image.load()
+    return _upright(Stored(image, "", None, lambda _: image, wait_always))
+
+
+def _upright(stored: Stored) -> NDArray[np.uint8]:
     image = stored.image
     depths.require_levels(image.mode, depths.tags_of(image))
     with refusals():

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from partlens.explainer.decompositions import Decompositions
 from partlens.explainer.errors import ShapeError
-from partlens.explainer.model import Decompositions
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,13 @@ class Target:
         return cls(embedding, bias, embedding.norm(dim=1))
 
     @classmethod
-    def regions(cls, others: Decompositions, weights: Tensor) -> "Target":
+    def regions(cls, others: Decompositions, weights: Tensor | NDArray[np.floating]) -> "Target":
         """One region of each image: f = sum_p w_p c_p, which contains no bias.
 
         Args:
             others: the images that contain the regions.
-            weights: fraction of each position that the region covers, 0..1, shape [N, P].
+            weights: fraction of each position that the region covers, 0..1, shape [N, P] or
+                [N, rows, cols].
 
         Raises:
             ShapeError: as Decomposition.partial_feature.
@@ -64,7 +67,7 @@ class Target:
         if len(weights) != len(others):
             raise ShapeError(f"{len(weights)} regions were given for {len(others)} images")
         features = torch.stack(
-            [others[i].partial_feature(region) for i, region in enumerate(weights)]
+            [one.partial_feature(region) for one, region in zip(others, weights, strict=True)]
         )
         return cls(features, torch.zeros_like(features), cls.images(others).norm)
 

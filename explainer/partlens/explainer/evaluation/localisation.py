@@ -25,9 +25,9 @@ from partlens.common.regions import Box
 from partlens.explainer.comparators import COMPARATORS, Target
 from partlens.explainer.evaluation.annotations import AnnotatedImage
 from partlens.explainer.evaluation.batches import Passes, embedded, nearest
-from partlens.explainer.maps import upsample
 from partlens.explainer.model import MetricModel
 from partlens.explainer.spec import ModelSpec
+from partlens.explainer.view import View
 
 METHODS = ("cam", "grad_cam", "grad_cam_no_norm", "decomposition_bias", "decomposition")
 # Maps concentrated on few cells, such as max pooling's, do best at low thresholds.
@@ -136,7 +136,8 @@ def _right_boxes(
     """Number of images with a correct box, for each threshold."""
     right = np.zeros(len(THRESHOLDS))
     for values, image in zip(maps, images, strict=True):
-        full = upsample(values, (image.width, image.height), spec.preprocessing, spec.registration)
+        size = image.width, image.height
+        full = View(size, spec.preprocessing, spec.registration).placed(values).upsampled(*size)
         boxes = [box_of_map(full, threshold) for threshold in THRESHOLDS]
         right += [box is not None and _is_right(box, image.box) for box in boxes]
     return right

@@ -107,9 +107,10 @@ class TorchNetwork:
 
     Attributes:
         module: in eval mode.
-        embedding: which of several outputs is the embedding.
+        embedding: which of several outputs is the embedding, or the layer that gives it.
         described: what its model folder will say.
         preprocessing, origins, preferred, notes: see Network.
+        named: the layer that the user named; "" if none.
     """
 
     module: nn.Module
@@ -119,11 +120,12 @@ class TorchNetwork:
     origins: Mapping[str, str]
     preferred: str = ""
     notes: Sequence[str] = field(default=())
+    named: str = ""
 
     @cached_property
     def _exported(self) -> ExportedModule:
         size = (self.preprocessing.height, self.preprocessing.width)
-        return ExportedModule(export_graph(self.module, size, self.embedding))
+        return ExportedModule(export_graph(self.module, size, self.embedding, self.named))
 
     def layers(self) -> Sequence[Layer]:
         """See Network."""

@@ -54,14 +54,25 @@ _NETWORK = (
         help="PyTorch module, searched in the current folder, then in installed packages.",
     ),
     click.option(
-        "--weights", type=_PATH, help="Weights for --torch: .safetensors or a state dict."
+        "--weights",
+        type=_PATH,
+        help="Weights for --torch: .safetensors, or a state dict or checkpoint of torch.save. Only"
+        " tensors are loaded, never pickled objects.",
+    ),
+    click.option(
+        "--weights-entry",
+        default="",
+        metavar="NAME",
+        help="Entry of a checkpoint that holds the weights, such as model_ema; by default the one"
+        " that fits.",
     ),
     click.option("--onnx", "onnx_file", type=_PATH, help="ONNX file."),
     click.option(
         "--embedding",
         default="",
-        help="Tensor of --onnx that is the embedding, if it returns several. With --torch, if the"
-        " module returns several tensors: the key or index of the embedding.",
+        help="Tensor of --onnx that is the embedding, if it returns several. With --torch: the key"
+        " or index of the embedding if the module returns several tensors, or a layer inside it"
+        " whose output is the embedding, such as avgpool.",
     ),
     click.option(
         "--other-size",
@@ -72,12 +83,13 @@ _NETWORK = (
         "--hf",
         "pretrained",
         metavar="FOLDER_OR_HUB_ID",
-        help="Hugging Face model: ViT, DINOv2, CLIP vision, ResNet or ConvNeXt.",
+        help="Hugging Face model: ViT, DINOv2 or v3, CLIP or SigLIP vision, ResNet or ConvNeXt.",
     ),
     click.option(
         "--pooling",
-        type=click.Choice(["cls", "mean"]),
-        help="Token pooling of --hf; by default the one with the smaller bias share.",
+        type=click.Choice(["cls", "mean", "attention"]),
+        help="Token pooling of --hf, attention only for SigLIP; by default the one with the smaller"
+        " bias share.",
     ),
     click.option(
         "--extra-token",
@@ -150,6 +162,8 @@ def read_request(options: Mapping[str, Any], **own: Any) -> ImportRequest:
         raise click.UsageError("--pooling is only for --hf")
     if options["onnx_file"] is None and options["other_size"]:
         raise click.UsageError("--other-size is only for --onnx")
+    if options["factory"] is None and options["weights_entry"]:
+        raise click.UsageError("--weights-entry is only for --torch")
     if options["pretrained"] is not None and options["embedding"]:
         raise click.UsageError("--embedding is only for --torch and --onnx")
     if options["factory"] is not None and options["weights"] is None:

@@ -14,8 +14,8 @@ class ImportRequest:
 
     Attributes:
         name, licence: for model.json.
-        factory, weights, feature_layer: of --torch; feature_layer of --hf too. A feature layer or
-            tensor may be AUTO.
+        factory, weights, weights_entry, feature_layer: of --torch; feature_layer of --hf too. A
+            feature layer or tensor may be AUTO.
         onnx_file, feature_tensor, other_size: of --onnx.
         embedding: of --torch and --onnx.
         stride: most pixels between neighbours of the feature map; None for the network's own.
@@ -30,6 +30,7 @@ class ImportRequest:
     licence: str = ""
     factory: str | None = None
     weights: str | None = None
+    weights_entry: str = ""
     feature_layer: str = ""
     onnx_file: str | None = None
     feature_tensor: str = ""

@@ -15,16 +15,18 @@ from partlens.explainer.import_command.network import (
     OnnxNetwork,
     TorchNetwork,
 )
-from partlens.explainer.import_command.request import ImportRequest
+from partlens.explainer.import_command.request import AUTO, ImportRequest
 from partlens.explainer.importing.onnx_file import read
 from partlens.explainer.importing.onnx_input import pixel_input
-from partlens.explainer.importing.torch_module import declared_size, load_module
+from partlens.explainer.importing.torch_module import declared_pixels, load_module
 from partlens.explainer.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from partlens.explainer.importing.huggingface import Pooling, Pretrained
 
 _USUAL = Preprocessing(224, 224)
+DEFAULT = "default"
+"""Origin of a value that nothing states."""
 _OPTIONS = {"colour_order": "--colours"}
 
 
@@ -60,9 +62,11 @@ def _from_onnx(request: ImportRequest, path: Path) -> Network:
         )
     declared = pixel_input(whole)
     preprocessing = _chosen(declared.preprocessing(), request)
-    known = {key: "ONNX file" for key in ("height", "width") if getattr(declared, key)}
+    declared.require(preprocessing, request.other_size)
+    known = {key: "fixed by the ONNX file" for key in ("height", "width") if getattr(declared, key)}
     if declared.raw:
         known |= {"mean": "ONNX file", "std": "ONNX file"}
+    why = "--embedding" if request.embedding else f"the only output of {path.name}"
     return OnnxNetwork(
         file=whole,
         embedding=embedding,
@@ -70,6 +74,7 @@ def _from_onnx(request: ImportRequest, path: Path) -> Network:
         described=Described(request.name, request.licence, request.extras),
         preprocessing=preprocessing,
         origins=_origins(request, known),
+        notes=(f"embedding: {embedding} ({why})",),
     )
 
 
@@ -78,19 +83,21 @@ def _from_torch(request: ImportRequest) -> Network:
         raise MissingOptionError("--torch needs --weights")
     sys.path.insert(0, os.getcwd())  # as `python -m` has it
     try:
-        module = load_module(request.factory, Path(request.weights))
+        module, loaded = load_module(request.factory, Path(request.weights), request.weights_entry)
     finally:
         sys.path.remove(os.getcwd())
-    usual, known = _USUAL, dict[str, str]()
-    if (declared := declared_size(module)) is not None:
-        usual = replace(usual, height=declared.height, width=declared.width)
-        known = {side: f"the module's {declared.attribute}" for side in ("height", "width")}
+    values, known = declared_pixels(module)
+    where = loaded.described()
+    notes = [f"weights: {where} of {Path(request.weights).name}"] if where else []
+    why = f"{request.embedding} (--embedding)" if request.embedding else "the module's only output"
     return TorchNetwork(
         module=module.eval(),
         embedding=request.embedding,
         described=Described(request.name, request.licence, request.extras),
-        preprocessing=_chosen(usual, request),
+        preprocessing=_chosen(replace(_USUAL, **values), request),
         origins=_origins(request, known),
+        notes=(*notes, f"embedding: {why}"),
+        named="" if request.feature_layer == AUTO else request.feature_layer,
     )
 
 
@@ -98,15 +105,22 @@ def _from_hub(request: ImportRequest, source: str, images: Images) -> Network:
     from partlens.explainer.importing.huggingface import load_pretrained
 
     found = load_pretrained(source, cast("Pooling | None", request.pooling))
-    known = dict.fromkeys(found.preprocessing.to_json(), "--hf")
+    known = found.origins
+    licence = request.licence or found.licence
+    notes = [f"licence: {licence} (stated by the hub)"] if licence != request.licence else []
+    if request.pooling is not None:
+        notes.append(f"pooling: {request.pooling} (--pooling)")
+    elif len(found.modules) == 1:
+        notes.append(f"pooling: {next(iter(found.modules))}, the only one of this family")
     networks: dict[Pooling, TorchNetwork] = {
         pooling: TorchNetwork(
             module=module,
             embedding="",
-            described=Described(request.name, request.licence, found.extras),
+            described=Described(request.name, licence, found.extras),
             preprocessing=_chosen(found.preprocessing, request),
             origins=_origins(request, known),
             preferred=found.feature_layer,
+            notes=notes,
         )
         for pooling, module in found.modules.items()
     }
@@ -125,7 +139,7 @@ def _pooled(
     measured = ", ".join(f"{pooling} {share:.2f}" for pooling, share in shares.items())
     note = f"pooling: {best}, which leaves the smaller share of the embedding to the bias"
     note += f" ({measured}); --pooling chooses another"
-    return replace(networks[best], notes=(note,))
+    return replace(networks[best], notes=(*networks[best].notes, note))
 
 
 def _chosen(preprocessing: Preprocessing, request: ImportRequest) -> Preprocessing:
@@ -136,4 +150,4 @@ def _chosen(preprocessing: Preprocessing, request: ImportRequest) -> Preprocessi
 def _origins(request: ImportRequest, known: Mapping[str, str]) -> dict[str, str]:
     """Where each field comes from: an option, the source, or the default."""
     given = {key: _OPTIONS.get(key, f"--{key}") for key in request.pixels}
-    return dict.fromkeys(_USUAL.to_json(), "default") | dict(known) | given
+    return dict.fromkeys(_USUAL.to_json(), DEFAULT) | dict(known) | given

@@ -11,11 +11,12 @@ from partlens.common.bias import bias_warning
 from partlens.common.files import read_file
 from partlens.common.registration import Axis
 from partlens.common.terminal import say
+from partlens.explainer.backbone import OnnxBackbone
 from partlens.explainer.errors import ImageError, ModelError
 from partlens.explainer.images import SUFFIXES, decode, image_files
 from partlens.explainer.import_command.network import Images, Network
 from partlens.explainer.import_command.request import AUTO, ImportRequest
-from partlens.explainer.import_command.source import opened
+from partlens.explainer.import_command.source import DEFAULT, opened
 from partlens.explainer.import_command.suggestion import Suggestion, chosen, suggest
 from partlens.explainer.importing.fidelity import Imported, save_checked
 from partlens.explainer.model import MetricModel
@@ -70,8 +71,10 @@ def write(request: ImportRequest, folder: Path, seconds: float = SECONDS) -> lis
         *described(saved),
         *not_measured(measured),
         f"source of each: {origins}",
+        *_assumed(network),
         f"on {kind} images: cosine with the original network at least {cosine:.6f}",
         *network.notes,
+        *_one_by_one(found),
         *notes,
     ]
 
@@ -95,9 +98,15 @@ def _layer(
     request: ImportRequest, network: Network, pictures: Images, seconds: float
 ) -> tuple[str, list[str]]:
     """The layer to cut at, and why if it was chosen here."""
-    given = request.feature_tensor or request.feature_layer or network.preferred or AUTO
-    if given != AUTO:
-        return given, []
+    named, option = request.feature_layer, "--feature-layer"
+    if request.onnx_file is not None:
+        named, option = request.feature_tensor, "--feature-tensor"
+    if named not in ("", AUTO):
+        return named, [f"feature layer {named!r} ({option})"]
+    if not named and network.preferred:
+        return network.preferred, [
+            f"feature layer {network.preferred!r}: the usual one of this family (default)"
+        ]
     found = chosen(network, pictures, seconds)
     if found.recommended is None:
         raise ModelError(found.reason)
@@ -117,6 +126,36 @@ def _of_finer(coarse: Network, found: Imported, layer: str, pictures: Images) ->
         f"finer map: {rows}x{cols} positions at {layer!r}, which hold those of the original map;"
         f" their embeddings have a mean cosine of {cosine:.4f} with the original's"
     )
+
+
+def _assumed(network: Network) -> list[str]:
+    """Warnings of what nobody stated and a network cannot do without."""
+    lines, plain = list[str](), network.preprocessing.to_json()
+    assumed = {key for key, origin in network.origins.items() if origin == DEFAULT}
+    if assumed & {"height", "width"}:
+        lines.append(
+            f"warning: no input size was given and the model states none;"
+            f" {plain['height']}x{plain['width']} is assumed (--height, --width)"
+        )
+    if assumed & {"mean", "std"}:
+        lines.append(
+            f"warning: --mean or --std was not given and the model states none; mean"
+            f" {plain['mean']} and std {plain['std']} are assumed. Networks trained on ImageNet"
+            " mostly need --mean 123.7,116.3,103.5 --std 58.4,57.1,57.4"
+        )
+    return lines
+
+
+def _one_by_one(found: Imported) -> list[str]:
+    """That images run one by one, if they do."""
+    backbone = found.model.backbone
+    if not isinstance(backbone, OnnxBackbone) or not backbone.one_by_one:
+        return []
+    return [
+        "batch: images run through the backbone one by one, because the ONNX file has a batch of"
+        " one built into its layers. Exported for batches of any size (a dynamic axis), it is"
+        " faster"
+    ]
 
 
 def _named(made: MetricModel, layer: str) -> MetricModel:

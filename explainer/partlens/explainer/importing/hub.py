@@ -10,7 +10,9 @@ from typing import Any
 
 from partlens.explainer.errors import HubError
 
-HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+SECONDS = 3.0
+"""To wait for the hub during an import."""
 
 
 @dataclass(frozen=True)
@@ -46,25 +48,25 @@ def look_up(id: str, seconds: float) -> HubModel:
 
     stored = hub.try_to_load_from_cache(id, "model.safetensors")
     # On a thread, since looking up a host name can take longer than any time limit allows.
-    found = queue.SimpleQueue[str | None]()
-    thread = threading.Thread(target=lambda: found.put(_licence(hub, id, seconds)), daemon=True)
+    found = queue.SimpleQueue[tuple[str, bool]]()
+    thread = threading.Thread(target=lambda: found.put(_asked(hub, id, seconds)), daemon=True)
     thread.start()
     try:
-        licence = found.get(timeout=seconds)
+        said, there = found.get(timeout=seconds)
     except queue.Empty:
-        licence = None
-    if licence is not None:
-        return HubModel(id, id, licence, isinstance(stored, str))
+        said, there = f"it did not answer within {seconds:g} s", False
+    if there:
+        return HubModel(id, id, said, isinstance(stored, str))
     if isinstance(stored, str):
         # Not by its id, since each of its files would then be asked for again and again.
         return HubModel(id, str(Path(stored).parent), "", True)
-    raise HubError(f"the Hugging Face hub does not give {id}, or cannot be reached")
+    raise HubError(f"the Hugging Face hub does not give {id}, or cannot be reached: {said}")
 
 
-def _licence(hub: Any, id: str, seconds: float) -> str | None:
-    """The licence of a model, "" if it states none; None if the hub does not answer."""
+def _asked(hub: Any, id: str, seconds: float) -> tuple[str, bool]:
+    """The licence of a model, "" if it states none, and True; or why there is no answer."""
     try:
         info = hub.HfApi().model_info(id, timeout=seconds)
-    except Exception:  # whatever the libraries below raise: offline, refused, unknown, damaged
-        return None
-    return str(getattr(info.card_data, "license", None) or "")
+    except Exception as error:  # whatever the libraries below raise: offline, refused, unknown
+        return " ".join(str(error).split())[:200] or type(error).__name__, False
+    return str(getattr(info.card_data, "license", None) or ""), True

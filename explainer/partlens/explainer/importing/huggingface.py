@@ -1,12 +1,14 @@
-"""A Hugging Face folder or hub id as a module: ViT, DINOv2, CLIP vision, ResNet and ConvNeXt.
+"""A Hugging Face folder or hub id as a module: ViT, DINOv2 and v3, CLIP and SigLIP vision, ResNet
+and ConvNeXt.
 
 Weights are read from safetensors only, and no code of a repository is run. The feature layer of a
 transformer is what goes into its last block, so that the block's attention says what each patch
-token adds to the embedding; class and register tokens are extras.
+token adds to the embedding; class and register tokens are extras. SigLIP has a learned query for
+that, which pools behind the last block, and no class token.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,18 +17,21 @@ from torch import Tensor, nn
 
 from partlens.common import strict_json
 from partlens.common.files import read_file
-from partlens.explainer.errors import ModelError
-from partlens.explainer.importing.hub import HUB_ID
+from partlens.explainer.errors import HubError, ModelError
+from partlens.explainer.importing.hub import HUB_ID, SECONDS, look_up
 from partlens.explainer.importing.huggingface_pixels import (
     CLIP,
     HALF,
     IMAGENET,
     Normalisation,
+    origins_from,
     preprocessing_from,
 )
 from partlens.explainer.preprocessing import Preprocessing
 
-Pooling = Literal["cls", "mean"]
+Pooling = Literal["cls", "mean", "attention"]
+_MOST_SAID = 400
+"""Of what transformers says."""
 _MOST_BYTES = 2**20
 """Of a file that describes pixels; a longer one is cut and refused."""
 
@@ -41,34 +46,52 @@ class Architecture:
         stem: dotted name of the layer before the first block, or of all of a convolutional family.
         normalisation: of pixels, where a folder says nothing.
         options: for the class.
+        other_size: what its forward() needs to take other sizes.
+        poolings: of tokens; empty for a convolutional family.
     """
 
     model_class: str
     blocks: str
     stem: str
     normalisation: Normalisation
-    options: Mapping[str, object]
+    options: Mapping[str, object] = field(default_factory=dict)
+    other_size: Mapping[str, object] = field(default_factory=dict)
+    poolings: tuple[Pooling, ...] = ("cls", "mean")
 
 
-_DINOV2 = Architecture("Dinov2Model", "encoder.layer", "embeddings", IMAGENET, {})
+_INTERPOLATED = {"interpolate_pos_encoding": True}
 _CLIP = Architecture(
     "CLIPVisionModelWithProjection",
     "vision_model.encoder.layers",
     "vision_model.pre_layrnorm",
     CLIP,
-    {},
+    other_size=_INTERPOLATED,
+)
+_SIGLIP = Architecture(
+    "SiglipVisionModel",
+    "encoder.layers",
+    "embeddings",
+    HALF,
+    other_size=_INTERPOLATED,
+    poolings=("attention", "mean"),
 )
 ARCHITECTURES: Mapping[str, Architecture] = {
-    "vit": Architecture("ViTModel", "layers", "embeddings", HALF, {"add_pooling_layer": False}),
-    "dinov2": _DINOV2,
-    "dinov2_with_registers": Architecture(
-        "Dinov2WithRegistersModel", "encoder.layer", "embeddings", IMAGENET, {}
+    "vit": Architecture(
+        "ViTModel", "layers", "embeddings", HALF, {"add_pooling_layer": False}, _INTERPOLATED
     ),
+    # These interpolate or rotate their position encodings unasked.
+    "dinov2": Architecture("Dinov2Model", "encoder.layer", "embeddings", IMAGENET),
+    "dinov2_with_registers": Architecture(
+        "Dinov2WithRegistersModel", "encoder.layer", "embeddings", IMAGENET
+    ),
+    "dinov3_vit": Architecture("DINOv3ViTModel", "model.layer", "embeddings", IMAGENET),
     "clip": _CLIP,
     "clip_vision_model": _CLIP,
-    "resnet": Architecture("ResNetModel", "", "encoder", IMAGENET, {}),
-    "convnext": Architecture("ConvNextModel", "", "encoder", IMAGENET, {}),
-    "convnextv2": Architecture("ConvNextV2Model", "", "encoder", IMAGENET, {}),
+    "siglip": _SIGLIP,
+    "siglip_vision_model": _SIGLIP,
+    "resnet": Architecture("ResNetModel", "", "encoder", IMAGENET, poolings=()),
+    "convnext": Architecture("ConvNextModel", "", "encoder", IMAGENET, poolings=()),
+    "convnextv2": Architecture("ConvNextV2Model", "", "encoder", IMAGENET, poolings=()),
 }
 """model_type of config.json -> what is known about it."""
 
@@ -84,12 +107,16 @@ class Pretrained:
         extras: names of the tokens that lie on no cell, which come first.
         preprocessing: as the folder says; another size may be chosen, since position encodings
             are interpolated.
+        origins: where each field of it comes from.
+        licence: as the hub states it; "" for a folder.
     """
 
     modules: Mapping[Pooling, nn.Module]
     feature_layer: str
     extras: tuple[str, ...]
     preprocessing: Preprocessing
+    origins: Mapping[str, str]
+    licence: str = ""
 
     @property
     def module(self) -> nn.Module:
@@ -109,41 +136,59 @@ def load_pretrained(source: str, pooling: Pooling | None = None) -> Pretrained:
     Raises:
         ModelError: no such model, of another family, without safetensors, or with weights missing.
     """
-    if not Path(source).is_dir() and not HUB_ID.fullmatch(source):
-        raise ModelError(f"--hf {source!r} is neither a folder nor a hub id like owner/name")
+    place, licence = _place(source)
     try:
         import transformers
     except ImportError as error:
         raise ModelError("--hf needs: pip install 'partlens[huggingface]'") from error
     try:
-        config: Any = transformers.AutoConfig.from_pretrained(source, trust_remote_code=False)
+        config: Any = transformers.AutoConfig.from_pretrained(place, trust_remote_code=False)
         architecture = _architecture(source, config.model_type)
-        model = _model(transformers, source, architecture, config)
-        said = _preprocessor_config(transformers, source)
+        model = _model(transformers, place, architecture, config)
+        said = _preprocessor_config(transformers, place)
     except ModelError:
         raise
     except Exception as error:  # whatever a config of any values makes transformers raise
-        raise ModelError(f"{source} cannot be read by transformers: {error}") from error
+        why = " ".join(str(error).split())[:_MOST_SAID]
+        raise ModelError(f"{source} cannot be read by transformers: {why}") from error
+    if pooling is not None and pooling not in (architecture.poolings or ("mean",)):
+        raise ModelError(
+            f"--pooling {pooling}: a {config.model_type} can pool by"
+            f" {', '.join(architecture.poolings) or 'mean'}"
+        )
     if not architecture.blocks:
-        if pooling == "cls":
-            raise ModelError(f"a {config.model_type} has no class token; its pooling is mean")
         modules: dict[Pooling, nn.Module] = {"mean": _Convolutional(model)}
         layer, extras = f"model.{architecture.stem}", tuple[str, ...]()
     else:
-        registers = int(getattr(model.config, "num_register_tokens", 0))
-        extras = ("class", *(f"register_{i + 1}" for i in range(registers)))
-        poolings: tuple[Pooling, ...] = ("cls", "mean") if pooling is None else (pooling,)
-        modules = {
-            one: _transformer(model, config.model_type, one, len(extras)) for one in poolings
-        }
-        count = int(model.config.num_hidden_layers)
-        before = f"{architecture.blocks}.{count - 2}" if count > 1 else architecture.stem
-        layer = f"model.{before}"
+        extras = _extras(model, architecture)
+        poolings = architecture.poolings if pooling is None else (pooling,)
+        modules = {one: _transformer(model, architecture, one, len(extras)) for one in poolings}
+        layer = _last_block(model, architecture)
     size = getattr(model.config, "image_size", 224) or 224
     preprocessing = preprocessing_from(said, size, architecture.normalisation)
     for module in modules.values():
         module.eval()
-    return Pretrained(modules, layer, extras, preprocessing)
+    origins = origins_from(said, config.model_type)
+    return Pretrained(modules, layer, extras, preprocessing, origins, licence)
+
+
+def _place(source: str) -> tuple[str, str]:
+    """What transformers reads, and the licence that the hub states.
+
+    Raises:
+        ModelError: there is no such folder, and no such model on the hub.
+    """
+    if Path(source).is_dir():
+        return source, ""
+    if Path(source).exists():
+        raise ModelError(f"--hf {source}: is a file; give the folder that contains config.json")
+    if not HUB_ID.fullmatch(source):
+        raise ModelError(f"--hf {source}: no such folder (a hub id has the form owner/name)")
+    try:
+        found = look_up(source, SECONDS)
+    except HubError as error:
+        raise ModelError(f"--hf {source}: there is no folder of this name, and {error}") from error
+    return found.source, found.licence
 
 
 def _architecture(source: str, model_type: str) -> Architecture:
@@ -160,6 +205,8 @@ def _model(transformers: Any, source: str, architecture: Architecture, config: A
     if config.model_type == "clip":
         projection, config = config.projection_dim, config.vision_config
         config.projection_dim = projection
+    elif config.model_type == "siglip":
+        config = config.vision_config
     model, info = getattr(transformers, architecture.model_class).from_pretrained(
         source,
         config=config,
@@ -233,8 +280,34 @@ class _Clip(_Transformer):
         return projected
 
 
-def _transformer(model: nn.Module, model_type: str, pooling: Pooling, extras: int) -> nn.Module:
-    # DINOv2 interpolates its position encodings unasked.
-    options = {} if model_type.startswith("dinov2") else {"interpolate_pos_encoding": True}
-    made = _Clip if model_type.startswith("clip") else _Transformer
-    return made(model, pooling, extras, options)
+class _Siglip(_Transformer):
+    """SigLIP's own embedding, pooled by a learned query, or the mean of the patch tokens."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        found: Any = self.model(pixels, **self.options)
+        pooled: Tensor = found.pooler_output
+        return pooled if self.pooling == "attention" else found.last_hidden_state.mean(1)
+
+
+def _transformer(
+    model: nn.Module, architecture: Architecture, pooling: Pooling, extras: int
+) -> nn.Module:
+    made = {_CLIP.model_class: _Clip, _SIGLIP.model_class: _Siglip}
+    wrapper = made.get(architecture.model_class, _Transformer)
+    return wrapper(model, pooling, extras, architecture.other_size)
+
+
+def _extras(model: Any, architecture: Architecture) -> tuple[str, ...]:
+    """Names of the tokens that lie on no cell."""
+    if "cls" not in architecture.poolings:
+        return ()
+    registers = int(getattr(model.config, "num_register_tokens", 0))
+    return ("class", *(f"register_{i + 1}" for i in range(registers)))
+
+
+def _last_block(model: Any, architecture: Architecture) -> str:
+    """The layer to cut at: before the last block, or after it where a learned query pools."""
+    count = int(model.config.num_hidden_layers)
+    number = count - 1 if "attention" in architecture.poolings else count - 2
+    before = f"{architecture.blocks}.{number}" if number >= 0 else architecture.stem
+    return f"model.{before}"

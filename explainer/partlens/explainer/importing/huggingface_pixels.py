@@ -55,6 +55,26 @@ def preprocessing_from(
     )
 
 
+def origins_from(said: Mapping[str, Any], model_type: str) -> dict[str, str]:
+    """Where each field of `preprocessing_from` comes from, in words.
+
+    Args:
+        said: as there.
+        model_type: of config.json.
+    """
+    file, usual = "preprocessor_config.json", f"usual for {model_type}, not stated by the model"
+    size = file if said.get("size") or said.get("crop_size") else "config.json"
+    plain = not said.get("do_normalize", True)
+    return {
+        "height": size,
+        "width": size,
+        "colour_order": "--hf is always rgb",
+        "mean": file if plain or said.get("image_mean") is not None else usual,
+        "std": file if plain or said.get("image_std") is not None else usual,
+        "resize": file if said else usual,
+    }
+
+
 def _in_bytes(values: tuple[float, float, float], factor: float) -> tuple[float, float, float]:
     """From the folder's units to 0..255; the rounding undoes that of 1 / 255."""
     first, second, third = (round(value / factor, 6) for value in values)

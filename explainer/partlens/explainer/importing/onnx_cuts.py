@@ -7,8 +7,9 @@ import onnx
 
 from partlens.explainer.backbone import FloatArray
 from partlens.explainer.head.lowering.onnx.lower import SHAPES
-from partlens.explainer.importing.onnx_file import cut, require_tensors, run_part
+from partlens.explainer.importing.onnx_file import require_tensors
 from partlens.explainer.importing.onnx_input import pixel_input
+from partlens.explainer.importing.onnx_parts import cut, run_part
 
 _MOST = 100
 """Tensors whose shapes are looked at, the last ones of a network."""
@@ -35,14 +36,15 @@ def spatial_tensors(
     kinds = {declared.name: declared.kind}
     whole = cut(model, declared.name, embedding, [embedding], kinds)
     names = list(_bottlenecks(whole, declared.name))[-_MOST:]
-    given = {declared.name: declared.given(pixels)}
+    first = declared.pieces(pixels)[0]
+    given = {declared.name: declared.given(first)}
     found = run_part(cut(model, declared.name, embedding, names, kinds), given)
     shown = _shown(model)
     return [
         (shown.get(name, name), value.shape[1:])
         for name, value in reversed(found.items())
         if value.ndim in (3, 4)
-        and len(value) == len(pixels)
+        and len(value) == len(first)
         and value.dtype.name == "float32"
         and math.prod(value.shape[2:] if value.ndim == 4 else value.shape[1:2]) > 1
     ]

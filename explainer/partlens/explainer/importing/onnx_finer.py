@@ -8,8 +8,9 @@ from onnx import numpy_helper
 
 from partlens.explainer.backbone import FloatArray
 from partlens.explainer.errors import ModelError
-from partlens.explainer.importing.onnx_file import cut, require_tensors, run_part, source_of
+from partlens.explainer.importing.onnx_file import require_tensors, source_of
 from partlens.explainer.importing.onnx_input import pixel_input
+from partlens.explainer.importing.onnx_parts import cut, run_pixels
 from partlens.explainer.splitting.strides import (
     Strides,
     Window,
@@ -91,10 +92,8 @@ def _values(
     declared, feature = pixel_input(model), source_of(model, tensors[0])
     kinds = {declared.name: declared.kind}
     outputs = list(dict.fromkeys((feature, tensors[1])))
-    found = run_part(
-        cut(model, declared.name, tensors[1], outputs, kinds),
-        {declared.name: declared.given(pixels)},
-    )
+    part = cut(model, declared.name, tensors[1], outputs, kinds)
+    found = run_pixels(part, declared, pixels)
     return found[feature], found[tensors[1]]
 
 

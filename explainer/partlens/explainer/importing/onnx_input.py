@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from partlens.explainer.backbone import FloatArray
 from partlens.explainer.errors import ModelError
 from partlens.explainer.importing.fidelity import Original
-from partlens.explainer.onnx_runtime import session
+from partlens.explainer.onnx_runtime import said, session
 from partlens.explainer.preprocessing import Preprocessing
 
 _KINDS: Mapping[int, np.dtype[Any]] = {
@@ -45,6 +45,17 @@ class PixelInput:
     def raw(self) -> bool:
         """Whether it takes bytes, 0..255."""
         return self.kind == onnx.TensorProto.UINT8
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether the file was made for one image at a time, which its layers may count on."""
+        return self.images == 1
+
+    def pieces(self, arrays: FloatArray) -> list[FloatArray]:
+        """What holds something of each of N images, as the file takes it: whole, or one by one."""
+        if not self.one_by_one:
+            return [arrays]
+        return [arrays[i : i + 1] for i in range(len(arrays))]
 
     def preprocessing(self) -> Preprocessing:
         """The declared size, 224 where it is open; bytes unchanged, or 0..1 for floats."""
@@ -153,7 +164,7 @@ def original(
     try:
         running = session(whole.SerializeToString())
     except Exception as error:  # ONNX Runtime's own classes
-        raise ModelError(f"the ONNX file cannot be run: {error}") from error
+        raise ModelError(f"the ONNX file cannot be run: {said(error)}") from error
 
     def embed(pixels: FloatArray) -> FloatArray:
         rows = list[FloatArray]()
@@ -164,7 +175,8 @@ def original(
                 (found,) = running.run([embedding], {declared.name: declared.given(copies)})
             except Exception as error:  # ONNX Runtime's own classes
                 raise ModelError(
-                    f"the ONNX file does not run on pixels of shape {list(copies.shape)}: {error}"
+                    f"the ONNX file does not run on pixels of shape {list(copies.shape)}:"
+                    f" {said(error)}"
                 ) from error
             rows.append(np.asarray(found, np.float32)[:1])
         return np.concatenate(rows)

@@ -1,35 +1,28 @@
 """PyTorch modules to import: loaded with their weights, run by ONNX Runtime or as the original."""
 
 import importlib
+import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
-from partlens.common.files import require_regular
 from partlens.explainer.backbone import FloatArray, OnnxBackbone
 from partlens.explainer.errors import CompletenessError, ModelError
+from partlens.explainer.importing.checkpoint import Weights, fitting
 from partlens.explainer.importing.fidelity import Original
 from partlens.explainer.model import MetricModel
 from partlens.explainer.splitting.assembly import sample_pixels
 from partlens.explainer.splitting.outputs import embeddings
 
-
-@dataclass(frozen=True)
-class DeclaredSize:
-    """An input size, and the attribute of a module that names it."""
-
-    height: int
-    width: int
-    attribute: str
+_MOST_SAID = 300
+"""Of what a factory's error says."""
 
 
 def original(module: nn.Module, embedding: str = "") -> Original:
@@ -70,13 +63,17 @@ def with_onnx_backbone(model: MetricModel, images: Sequence[NDArray[np.uint8]] =
     return replace(model, backbone=backbone)
 
 
-def load_module(factory: str, weights: Path) -> nn.Module:
+def load_module(factory: str, weights: Path, entry: str = "") -> tuple[nn.Module, Weights]:
     """The module that `package.module:factory` makes, with weights loaded strictly.
 
     Args:
         factory: a callable without arguments, in a module that can be imported here.
         weights: .safetensors, or a .pth/.pt/.ckpt that torch.load reads with weights_only=True;
-            a state dict, or a mapping that holds one under the only key that is a mapping.
+            see checkpoint.fitting.
+        entry: of the checkpoint; "" for the one that fits.
+
+    Returns:
+        The module, and the weights that were loaded into it.
 
     Raises:
         ModelError: no such factory, or weights that are damaged or do not fit.
@@ -85,29 +82,64 @@ def load_module(factory: str, weights: Path) -> nn.Module:
     try:
         module = getattr(importlib.import_module(place), attribute)()
     except (Exception, SystemExit) as error:  # whatever the user's own code raises
-        raise ModelError(
-            f"--torch {factory!r} (package.module:factory): {type(error).__name__}: {error}"
-            f"{_where(error)}"
-        ) from error
+        raise ModelError(f"--torch {factory!r}: {_own_error(error, place)}") from error
     if not isinstance(module, nn.Module):
         raise ModelError(f"{factory} returns {type(module).__name__}, not a torch.nn.Module")
-    try:
-        module.load_state_dict(_state_dict(weights), strict=True)
-    except RuntimeError as error:
-        raise ModelError(f"the weights in {weights.name} do not fit {factory}: {error}") from error
-    return module
+    found = fitting(weights, module, entry)
+    module.load_state_dict(dict(found.state), strict=True)
+    return module, found
 
 
-def declared_size(module: nn.Module) -> DeclaredSize | None:
-    """The input size that a module names itself, as those of timm and many transformers do."""
-    for name in ("pretrained_cfg", "default_cfg"):
+def _own_error(error: BaseException, place: str) -> str:
+    """What went wrong in the code of a factory, on one line."""
+    package, said = place.partition(".")[0], " ".join(str(error).split())
+    if isinstance(error, ModuleNotFoundError) and error.name == package:
+        return (
+            f"there is no package {package!r}. Install it, or run the command in the folder that"
+            f" contains {package}.py (the form is package.module:factory)"
+        )
+    short = said if len(said) <= _MOST_SAID else f"{said[:_MOST_SAID]}..."
+    told = f"{type(error).__name__}: {short}{_where(error)}"
+    if not place or package in sys.modules:
+        return f"{told} (the form is package.module:factory)" if not place else told
+    return (
+        f"the package {package!r} is there but cannot be imported: {told}. Its version may not fit"
+        f" torch {torch.__version__}"
+    )
+
+
+def declared_pixels(module: nn.Module) -> tuple[dict[str, Any], dict[str, str]]:
+    """What a module itself says of its pixels, as those of timm and many transformers do.
+
+    Returns:
+        Fields of Preprocessing, and the attribute that each comes from.
+    """
+    values, origins = dict[str, Any](), dict[str, str]()
+    for name in ("default_cfg", "pretrained_cfg"):  # the later wins
         given = getattr(module, name, None)
-        if isinstance(given, Mapping) and (found := _size(given.get("input_size"))) is not None:
-            return DeclaredSize(*found, f"{name}['input_size']")
-    for name in ("image_size", "img_size"):
-        if (found := _size(getattr(module, name, None))) is not None:
-            return DeclaredSize(*found, name)
-    return None
+        if not isinstance(given, Mapping):
+            continue
+        if (size := _size(given.get("input_size"))) is not None:
+            values |= dict(zip(("height", "width"), size, strict=True))
+            origins |= dict.fromkeys(("height", "width"), f"the module's {name}['input_size']")
+        for key in ("mean", "std"):
+            if (three := _three(given.get(key))) is not None:
+                values[key], origins[key] = three, f"the module's {name}[{key!r}]"
+    for name in ("img_size", "image_size"):
+        if "height" not in values and (size := _size(getattr(module, name, None))) is not None:
+            values |= dict(zip(("height", "width"), size, strict=True))
+            origins |= dict.fromkeys(("height", "width"), f"the module's {name}")
+    return values, origins
+
+
+def _three(given: object) -> tuple[float, float, float] | None:
+    """Three numbers of pixels from 0 to 1, in units of 0..255."""
+    if not isinstance(given, list | tuple) or len(given) != 3:
+        return None
+    if not all(type(one) in (int, float) and 0 <= one <= 1 for one in given):
+        return None
+    first, second, third = (round(255 * float(one), 6) for one in given)
+    return first, second, third
 
 
 def _size(given: object) -> tuple[int, int] | None:
@@ -125,23 +157,3 @@ def _where(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)[1:]
     own = [frame for frame in frames if not frame.filename.startswith("<frozen")]
     return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
-
-
-def _state_dict(weights: Path) -> dict[str, Tensor]:
-    try:
-        require_regular(weights)
-        if weights.suffix == ".safetensors":
-            return load_file(weights)
-        state: Any = torch.load(weights, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError, RuntimeError, ValueError, EOFError) as error:
-        raise ModelError(f"{weights.name} cannot be read as weights: {error}") from error
-    except Exception as error:  # the unpickler's own class, which torch does not export
-        raise ModelError(
-            f"{weights.name} holds more than weights (torch.load weights_only refuses it): {error}"
-        ) from error
-    if isinstance(state, dict) and not all(isinstance(v, Tensor) for v in state.values()):
-        inner = [value for value in state.values() if isinstance(value, dict)]
-        state = inner[0] if len(inner) == 1 else state
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise ModelError(f"{weights.name} holds no state dict; save module.state_dict()")
-    return {str(key).removeprefix("module."): value for key, value in state.items()}

@@ -81,6 +81,11 @@ def require_independent(
         )
 
 
+def largest_gap(one: Array, other: Array) -> float:
+    """Largest |one - other| of an image, over the longer of its two tensors, [N, ...] each."""
+    return max(_difference(a, b) for a, b in zip(one, other, strict=True))
+
+
 def require_float32(what: str, kind: object) -> None:
     """Raise ModelError unless numbers are of the kind that galleries keep.
 

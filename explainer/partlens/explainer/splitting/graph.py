@@ -14,9 +14,12 @@ from torch.export import Dim, export
 from partlens.explainer.errors import ModelError
 from partlens.explainer.splitting.attention import attention_written_out
 from partlens.explainer.splitting.decompositions import DECOMPOSITIONS
-from partlens.explainer.splitting.outputs import chosen, output_names
+from partlens.explainer.splitting.layers import returning, shown
+from partlens.explainer.splitting.outputs import chosen, inner_layer, output_names
 
 _BATCH = 2  # torch.export takes a batch of 0 or 1 for a constant
+_NOWHERE = "_empty_nn_module_stack_from_metadata_hook"
+"""What torch.export calls the place of a node that no module made."""
 _FIXED_BATCH = (
     "its forward() turns the number of images into a fixed number, as len(x) or a condition on it"
     " does; use x.shape[0], without a condition. "
@@ -146,7 +149,7 @@ class ExportedModule(nn.Module):
 
 
 def export_graph(
-    module: nn.Module, input_size: tuple[int, int], embedding: str = ""
+    module: nn.Module, input_size: tuple[int, int], embedding: str = "", layer: str = ""
 ) -> ExportedGraph:
     """Export a module by torch.export, unless it is exported already.
 
@@ -154,20 +157,30 @@ def export_graph(
         module: in eval mode; pixels [N, 3, height, width] to an embedding [N, D], or to several
             tensors in tuples, mappings or output objects.
         input_size: (height, width).
-        embedding: which of several tensors is the embedding; see outputs.chosen.
+        embedding: which of several tensors is the embedding (see outputs.chosen), or the dotted
+            name of the submodule whose output it is.
+        layer: dotted name of a submodule that the graph must show even if it computes nothing.
 
     Raises:
         ModelError: the module cannot be exported, or its embedding is not clear.
     """
     if isinstance(module, ExportedModule):
         return module.graph
+    pixels = torch.zeros(_BATCH, 3, *input_size)
     try:
-        with warnings.catch_warnings(), attention_written_out():
+        inner = inner_layer(module, embedding, pixels)
+        with (
+            warnings.catch_warnings(),
+            attention_written_out(),
+            returning(module, inner),
+            shown(module, layer),
+        ):
             warnings.simplefilter("ignore")  # the exporter's own, about its future
-            pixels = torch.zeros(_BATCH, 3, *input_size)
             program = export(module, (pixels,), dynamic_shapes=({0: Dim.DYNAMIC},))
             names = output_names(program.call_spec.out_spec)
             graph = program.run_decompositions(dict(DECOMPOSITIONS)).module(check_guards=False)
+    except ModelError:
+        raise
     except Exception as error:  # whatever the user's own forward() and torch.export raise
         fixed = f"constant ({_BATCH})" in str(error)
         raise ModelError(
@@ -183,7 +196,7 @@ def export_graph(
     if not nodes:
         raise ModelError("the module returns nothing that depends on its input")
     shapes = {name: tuple(node.meta["val"].shape) for name, node in nodes.items()}
-    return ExportedGraph(graph, nodes[chosen(shapes, embedding)])
+    return ExportedGraph(graph, nodes[chosen(shapes, "" if inner else embedding)])
 
 
 def operator_name(node: fx.Node) -> str:
@@ -251,7 +264,7 @@ def _named(graph: fx.GraphModule, layer: str) -> fx.Node:
             path
             for node in graph.graph.nodes
             for path in _module_paths(node)
-            if path and path[0] != "_"
+            if path and path != _NOWHERE
         )
         raise ModelError(f"there is no layer {layer!r}; layers: {', '.join(known)}")
     raise ModelError(

@@ -46,7 +46,7 @@ def split_module(
     """
     module = module.eval()
     size = (preprocessing.height, preprocessing.width)
-    whole = export_graph(module, size, embedding)
+    whole = export_graph(module, size, embedding, feature_layer)
     graph = _cut(whole, feature_layer, preprocessing, len(extras))
     own = [kind for kind, _ in rules]
     head = lower(graph.head_nodes(), graph.feature, graph.output, graph.module, module_path, own)

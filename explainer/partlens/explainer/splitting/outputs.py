@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from partlens.explainer.errors import ModelError
+from partlens.explainer.splitting.layers import has_layer, returning
 
 
 def output_names(structure: pytree.TreeSpec | None) -> list[str]:
@@ -41,13 +42,36 @@ def embeddings(module: nn.Module, pixels: NDArray[np.float32], embedding: str) -
 
     Args:
         module: in eval mode.
-        embedding: as for `chosen`.
+        embedding: as for `chosen`, or the dotted name of a submodule.
 
     Raises:
         ModelError: as embedding_of.
     """
-    outputs = (module(torch.from_numpy(one[None])) for one in pixels)
-    return torch.cat([embedding_of(one, embedding) for one in outputs])
+    given = [torch.from_numpy(one[None]) for one in pixels]
+    layer = inner_layer(module, embedding, given[0])
+    with returning(module, layer):
+        found = [embedding_of(module(one), "" if layer else embedding) for one in given]
+    return torch.cat(found)
+
+
+@torch.no_grad()
+def inner_layer(module: nn.Module, embedding: str, pixels: Tensor) -> str:
+    """The submodule that an embedding names; "" if it names an output, or nothing.
+
+    Args:
+        module: in eval mode.
+        pixels: of one image or more, [N, 3, height, width].
+
+    Raises:
+        ModelError: the submodule does not give one vector for each picture.
+    """
+    if not has_layer(module, embedding):
+        return ""
+    if embedding in _named(module(pixels)):
+        return ""
+    with returning(module, embedding):
+        module(pixels)
+    return embedding
 
 
 def chosen(shapes: Mapping[str, tuple[object, ...]], embedding: str) -> str:
@@ -69,7 +93,9 @@ def chosen(shapes: Mapping[str, tuple[object, ...]], embedding: str) -> str:
         for name, shape in shapes.items()
     )
     if embedding:
-        raise ModelError(f"the module returns no {embedding!r}; it returns {known}")
+        raise ModelError(
+            f"the module returns no {embedding!r} and has no layer of that name; it returns {known}"
+        )
     raise ModelError(
         f"the module returns {len(shapes)} tensors: {known}. Name the embedding (--embedding, or"
         " embedding= in Python)"

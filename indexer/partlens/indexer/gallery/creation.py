@@ -5,7 +5,8 @@ import shutil
 from pathlib import Path
 
 from partlens.common.durable import make_folder, move_into_place
-from partlens.indexer.errors import AlreadyExistsError
+from partlens.common.text import is_one_line
+from partlens.indexer.errors import AlreadyExistsError, GalleryError
 from partlens.indexer.gallery.durability import refusals
 from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.lance_rows import LanceRows
@@ -15,9 +16,15 @@ def create_folder(path: Path, bound: GallerySpec) -> None:
     """Create an empty gallery, as a whole or not at all; on disk when this returns.
 
     Raises:
+        GalleryError: the path has characters that the path of a gallery cannot have.
         AlreadyExistsError: the path already exists.
         StorageError: the disk refused the write.
     """
+    if not is_one_line(str(path.absolute())):
+        raise GalleryError(
+            f"{str(path)!r} cannot be the path of a gallery: a folder in it has a control"
+            " character, a line break or bytes that are not UTF-8; give another path"
+        )
     if os.path.lexists(path):
         raise AlreadyExistsError(f"{path} already exists; choose another path")
     draft = path.with_name(f".{path.name}.{os.getpid()}")

@@ -4,11 +4,12 @@ import json
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,10 +20,10 @@ from partlens.common.files import read_file
 from partlens.common.filters import Filter, GroupBy, require_several
 from partlens.common.metadata import Metadata
 from partlens.common.waiting import RequireWaiting, wait_always
+from partlens.indexer.gallery.codes import EPOCH, UNKNOWN_TIME, Codes, Mask, microseconds
 from partlens.indexer.gallery.records import StoredImage
 from partlens.indexer.gallery.times import readable
 
-Mask = NDArray[np.bool_]
 Rows = NDArray[np.int64]
 SCHEMA = pa.schema(
     [
@@ -45,26 +46,6 @@ _ROWS_AN_ID = 4000
 """Rows that are scanned in the time that finding one id by bisection takes."""
 ATTRIBUTES_KEPT = 8
 """Attributes of a segment whose values stay decoded; the least recently used are dropped."""
-_UNKNOWN_TIME = np.iinfo(np.int64).min
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Codes(NamedTuple):
-    """A column of few different texts.
-
-    Attributes:
-        numbers: of each row's text, -1 where it has none; int32, shape [M].
-        texts: number -> text.
-    """
-
-    numbers: NDArray[np.int32]
-    texts: list[str]
-
-    def are(self, texts: Collection[str]) -> Mask:
-        """Which rows have one of these, shape [M]."""
-        among = frozenset(texts)
-        wanted = [number for number, text in enumerate(self.texts) if text in among]
-        return np.isin(self.numbers, wanted)
 
 
 class ImageColumns:
@@ -182,11 +163,11 @@ class ImageColumns:
     def captured(self, rows: Rows) -> tuple[datetime, datetime] | None:
         """When the first and the last of the rows was captured; None if no time is known."""
         times = self._captured_at[rows]
-        known = times[times != _UNKNOWN_TIME]
+        known = times[times != UNKNOWN_TIME]
         if not len(known):
             return None
         first, last = (timedelta(microseconds=int(of)) for of in (known.min(), known.max()))
-        return _EPOCH + first, _EPOCH + last
+        return EPOCH + first, EPOCH + last
 
     def groups(self, by: GroupBy) -> Codes:
         """The group of every row, -1 for rows without one."""
@@ -202,10 +183,25 @@ class ImageColumns:
         """
         require_several(where)
         accepted: Mask | None = None
-        for mask in self._masks(where):
+        for mask in chain(self._masks(where), self._nested_masks(where, require_waiting)):
             require_waiting()
             accepted = mask if accepted is None else accepted & mask
         return accepted
+
+    def _nested_masks(self, where: Filter, require_waiting: RequireWaiting) -> Iterator[Mask]:
+        """Which rows pass the filters inside a filter, shape [M] each."""
+
+        def passing(one: Filter) -> Mask:
+            mask = self.accepted(one, require_waiting)
+            return np.ones(len(self), bool) if mask is None else mask
+
+        yield from (passing(one) for one in where.all_of)
+        yield from (~passing(one) for one in where.none_of)
+        if where.any_of:
+            some = np.zeros(len(self), bool)
+            for one in where.any_of:
+                some |= passing(one)
+            yield some
 
     def _masks(self, where: Filter) -> Iterator[Mask]:
         """Which rows meet each condition of a filter, shape [M] each."""
@@ -214,13 +210,13 @@ class ImageColumns:
                 yield self.codes(column).are(texts)
         if where.exclude_cameras:
             yield ~self.codes("camera").are(where.exclude_cameras)
-        for name, text in where.attributes.items():
-            yield self.attribute_codes(name).are({text})
+        for name, wanted in where.attributes.items():
+            yield self.attribute_codes(name).meet(wanted)
         if where.captured_after is not None:
-            yield self._captured_at >= _microseconds(where.captured_after)
+            yield self._captured_at >= microseconds(where.captured_after)
         if where.captured_before is not None:
-            before = self._captured_at < _microseconds(where.captured_before)
-            yield before & (self._captured_at != _UNKNOWN_TIME)
+            before = self._captured_at < microseconds(where.captured_before)
+            yield before & (self._captured_at != UNKNOWN_TIME)
         if where.ids:
             named = np.zeros(len(self), bool)
             named[[row for _, row in self.find(where.ids)]] = True
@@ -239,7 +235,7 @@ class ImageColumns:
     def _captured_at(self) -> NDArray[np.int64]:
         """Microseconds since 1970, shape [M]."""
         column = self.table["captured_at"].cast(pa.int64())
-        return np.asarray(pc.fill_null(column, _UNKNOWN_TIME).to_numpy())
+        return np.asarray(pc.fill_null(column, UNKNOWN_TIME).to_numpy())
 
     def write(self, path: Path) -> None:
         """Write an Arrow file of one batch."""
@@ -322,7 +318,7 @@ def _stored(plain: dict[str, Any]) -> StoredImage:
         None if at is None else at.astimezone(UTC),
         dict(plain.pop("attributes")),
     )
-    del plain["revision"], plain["row_id"]
+    del plain["row_id"]
     return StoredImage(**plain, metadata=metadata)
 
 
@@ -330,8 +326,3 @@ def _coded(column: pa.ChunkedArray) -> Codes:
     coded = column.combine_chunks().dictionary_encode()
     numbers = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False)
     return Codes(np.asarray(numbers, np.int32), coded.dictionary.to_pylist())
-
-
-def _microseconds(at: datetime) -> int:
-    # Unlike a conversion to UTC this holds for any time in any zone.
-    return (at - _EPOCH) // timedelta(microseconds=1)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from partlens.common.filters import Filter
 from partlens.common.waiting import RequireWaiting, wait_always
-from partlens.indexer.gallery.image_columns import Mask, Rows
+from partlens.indexer.gallery.codes import Mask
+from partlens.indexer.gallery.image_columns import Rows
 from partlens.indexer.gallery.segments import Segment
 
 

@@ -97,7 +97,11 @@ def require_correct(corrections: Sequence[Correction]) -> None:
 
 @dataclass(frozen=True, eq=False)
 class StoredImage:
-    """An image in a gallery; attributes as in NewImage. See GalleryView.thumbnails."""
+    """An image in a gallery; see NewImage and GalleryView.thumbnails.
+
+    Attributes:
+        revision: grows whenever the image is added, replaced or corrected.
+    """
 
     id: str
     uri: str
@@ -105,6 +109,7 @@ class StoredImage:
     width: int
     height: int
     metadata: Metadata
+    revision: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -183,9 +183,9 @@ def others(
     """How many more images that pass the filter are in the group of each found image."""
     sizes = dict.fromkeys((one.group for one in found if one.group), 0)
     for segment, rows in live.matching(where, require_waiting):
-        numbers, texts = segment.columns.groups(by)
-        counts = np.bincount(numbers[rows] + 1, minlength=len(texts) + 1)
-        for number, text in enumerate(texts, start=1):
+        groups = segment.columns.groups(by)
+        counts = np.bincount(groups.numbers[rows] + 1, minlength=len(groups.texts) + 1)
+        for number, text in enumerate(groups.texts, start=1):
             if text in sizes:
                 sizes[text] += int(counts[number])
     return [sizes[one.group] - 1 if one.group else 0 for one in found]

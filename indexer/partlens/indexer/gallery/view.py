@@ -1,6 +1,6 @@
 """Reading a gallery at one commit."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,6 +82,21 @@ class GalleryView:
     ) -> Facets:
         """Count the values of the images that pass the filter; see facets.facets."""
         return facets(self.live, where, values, require_waiting)
+
+    def lacking(
+        self,
+        attributes: Collection[str],
+        where: Filter,
+        require_waiting: RequireWaiting = wait_always,
+    ) -> set[str]:
+        """The attributes that no image that passes the filter has."""
+        lacking = set(attributes)
+        for segment, rows in self.live.matching(where, require_waiting):
+            for name in list(lacking):
+                require_waiting()
+                if (segment.columns.attribute_codes(name).numbers[rows] >= 0).any():
+                    lacking.remove(name)
+        return lacking
 
     def stored(self, ids: Sequence[str]) -> dict[str, StoredImage]:
         """Id -> image, for the ids that exist."""

@@ -13,6 +13,7 @@ export interface CallState<T> {
 export class LatestCall<T> {
   readonly #state = signal<CallState<T>>({ pending: false });
   #controller: AbortController | undefined;
+  #last: ((signal: AbortSignal) => Promise<T>) | undefined;
 
   get state(): ReadonlySignal<CallState<T>> {
     return this.#state;
@@ -20,6 +21,7 @@ export class LatestCall<T> {
 
   /** Cancels the call in progress and makes another; resolves to its answer, or undefined if it failed or was replaced. */
   async run(call: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+    this.#last = call;
     this.#controller?.abort();
     const controller = (this.#controller = new AbortController());
     this.#state.value = { ...this.#state.peek(), pending: true };
@@ -35,10 +37,15 @@ export class LatestCall<T> {
     }
   }
 
+  /** Makes the last call again. */
+  readonly again = (): void => {
+    if (this.#last) void this.run(this.#last);
+  };
+
   /** Cancels the call in progress, and forgets answer and problem. */
   clear(): void {
     this.#controller?.abort();
-    this.#controller = undefined;
+    this.#controller = this.#last = undefined;
     this.#state.value = { pending: false };
   }
 }

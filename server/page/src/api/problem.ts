@@ -23,6 +23,7 @@ const AWAY: Problem = {
 const TITLES: Readonly<Record<string, string>> = {
   NOT_READY: "The server is loading its model and gallery",
   QUERY_UNKNOWN: "This picture is no longer kept",
+  GALLERY_UNKNOWN: "There is no such gallery",
   IMAGE_UNKNOWN: "This image is not in the gallery",
   IMAGE_INVALID: "This picture cannot be used",
   REGION_INVALID: "This region cannot be used",
@@ -41,9 +42,15 @@ const TEXTS: Readonly<Record<string, string>> = {
   QUERY_UNKNOWN: "The server keeps pictures for a limited time and number. Choose the picture again to search with it.",
 };
 
+/** A picture that is not added. */
+export function notAdded(text: string): Problem {
+  return { title: "Not added", text, way: "change", reason: "" };
+}
+
 /** The problem behind anything that a call throws; undefined if the call was cancelled by this page. */
 export function problemOf(error: unknown): Problem | undefined {
   if (error instanceof DOMException && error.name === "AbortError") return undefined;
+  if (error instanceof DOMException && error.name === "NotReadableError") return notAdded("The file has changed or is gone. Choose it again.");
   const failed = ConnectError.from(error);
   if (failed.code === Code.Canceled) return undefined;
   const { reason, retrySeconds } = details(failed);
@@ -63,7 +70,7 @@ export function problemOf(error: unknown): Problem | undefined {
 
 // The server names fields of the request; a person sees numbers, counted from 1.
 function named(message: string): string {
-  return message.replace(/^regions\[(\d+)\](?:\.\w+)*: /, (_, index: string) => `Region ${Number(index) + 1}: `);
+  return message.replace(/^(?:image\.)?data: /, "").replace(/^regions\[(\d+)\](?:\.\w+)*: /, (_, index: string) => `Region ${Number(index) + 1}: `);
 }
 
 // Connect sends errors as JSON, with a readable form of each detail.

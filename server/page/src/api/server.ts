@@ -2,8 +2,9 @@
 import { computed, signal } from "@preact/signals";
 import type { GetGalleryResponse } from "../gen/partlens/v1/gallery_service_pb.ts";
 import { galleryService } from "./clients.ts";
+import { findGalleries, galleries } from "./galleries.ts";
 import { problemOf, type Problem } from "./problem.ts";
-import { refusedCalls, token } from "./session.ts";
+import { doubts, token } from "./session.ts";
 
 const INDEXING_MS = 1000, STEADY_MS = 15_000;
 
@@ -38,14 +39,16 @@ export async function follow(): Promise<void> {
   try {
     const answer = await galleryService.getGallery({}, { timeoutMs: 10_000 });
     if (number !== asked) return;
-    if (caller !== undefined && caller !== answer.caller?.name) {
-      // Somebody else has signed in: nothing that this page holds is theirs.
+    const moved = gallery.peek()?.gallery ?? answer.gallery;
+    if ((caller !== undefined && caller !== answer.caller?.name) || moved !== answer.gallery) {
+      // Somebody else has signed in, or an alias has moved: nothing that this page holds is theirs, or of that gallery.
       location.reload();
       return;
     }
     caller = answer.caller?.name;
     gallery.value = answer;
     serverProblem.value = undefined;
+    if (galleries.peek().length === 0) void findGalleries();
     if (indexing.peek()) wait = INDEXING_MS;
   } catch (error) {
     if (number !== asked) return;
@@ -55,13 +58,15 @@ export async function follow(): Promise<void> {
       gallery.value = undefined;
       return;
     }
+    // Those that there are can be chosen.
+    if (problem?.reason === "GALLERY_UNKNOWN") void findGalleries();
     wait = 1000 * (problem?.retrySeconds ?? 2);
   }
   timer = setTimeout(() => void follow(), wait);
 }
 
-/** Follows the server, from the start again whenever the token changes or a call is refused for it. */
+/** Follows the server, from the start again whenever the token changes or a call fails for it or for want of a server. */
 export function start(): void {
-  const cause = computed(() => `${refusedCalls.value} ${token.value}`);
+  const cause = computed(() => `${doubts.value} ${token.value}`);
   cause.subscribe(() => void follow());
 }

@@ -6,8 +6,8 @@ const KEY = "partlens-token";
 /** The token, or "" without one. */
 export const token = signal(sessionStorage.getItem(KEY) ?? "");
 
-/** Number of calls that were refused for their token: it may have been revoked or have expired while the page was open. */
-export const refusedCalls = signal(0);
+/** Number of calls that failed because their token was refused or the server was away; after each, the page looks at the server again. */
+export const doubts = signal(0);
 
 /** Uses a token from now on; "" forgets it. */
 export function signIn(given: string): void {

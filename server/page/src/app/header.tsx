@@ -1,8 +1,10 @@
+import { shownGallery } from "../api/clients.ts";
+import { galleries, show } from "../api/galleries.ts";
 import { gallery } from "../api/server.ts";
 import { signOut, token } from "../api/session.ts";
 import { addressOf, question } from "../query/store.ts";
 import { Button } from "../ui/button.tsx";
-import { counted } from "../views/search/answers/words.ts";
+import { counted } from "../ui/words.ts";
 import { maySee, VIEWS, type ViewRow } from "../views/table.ts";
 import { href } from "./route.ts";
 import { choose, theme, type Theme } from "./theme.ts";
@@ -28,10 +30,23 @@ export function Header({ current }: { readonly current: string }) {
           ))}
         </ul>
       </nav>
+      <GalleryChoice />
       <p class="quiet grow end">{images !== undefined && counted(Number(images), "image")}</p>
       <Button kind="plain" label={colours.label} onClick={() => choose(colours.next)}>{colours.sign}</Button>
-      {token.value && <Button kind="plain" label={caller ? `Sign out: ${caller.name}` : "Sign out"} onClick={signOut}>Sign out</Button>}
+      {token.value && gallery.value && <Button kind="plain" label={caller ? `Sign out: ${caller.name}` : "Sign out"} onClick={signOut}>Sign out</Button>}
     </header>
+  );
+}
+
+/** The galleries to choose from; nothing if there is no choice. */
+function GalleryChoice() {
+  const names = galleries.value, known = names.find(({ name, default: usual }) => (shownGallery ? name === shownGallery : usual));
+  if (names.length < 2 && (known || names.length === 0)) return null;
+  return (
+    <select class="gallery-choice" aria-label="Gallery" value={known?.name ?? ""} onChange={(event) => show(event.currentTarget.value)}>
+      {!known && <option value="" disabled>Choose a gallery</option>}
+      {names.map(({ name }) => <option key={name} value={name}>{name}</option>)}
+    </select>
   );
 }
 

@@ -1,5 +1,8 @@
 // Where the page is. The whole state is in the fragment, which browsers never send to a server.
 import { signal } from "@preact/signals";
+import { nameIn, withName, withoutName } from "../api/gallery-name.ts";
+
+const shownGallery = nameIn(location.hash);
 
 export interface Route {
   /** Name of the view, such as "search". */
@@ -13,12 +16,12 @@ export interface Route {
 export function parse(fragment: string): Route {
   const [path, query] = split(fragment.replace(/^#?\/?/, ""), "?");
   const [view, rest] = split(path, "/");
-  return { view: view || "search", rest: decoded(rest), parameters: new URLSearchParams(query) };
+  return { view: view || "search", rest: decoded(rest), parameters: withoutName(new URLSearchParams(query)) };
 }
 
-/** The fragment of a route, for links. */
+/** The fragment of a route in the gallery that is shown, for links. */
 export function href(view: string, rest = "", parameters: URLSearchParams = new URLSearchParams()): string {
-  const query = parameters.toString();
+  const query = withName(parameters, shownGallery).toString();
   return `#/${view}${rest && `/${encodeURIComponent(rest)}`}${query && `?${query}`}`;
 }
 
@@ -42,7 +45,11 @@ export function replace(fragment: string): void {
 }
 
 export function follow(): void {
-  addEventListener("hashchange", () => (route.value = parse(location.hash)));
+  addEventListener("hashchange", () => {
+    // Nothing that this page holds belongs to another gallery.
+    if (nameIn(location.hash) === shownGallery) route.value = parse(location.hash);
+    else location.reload();
+  });
 }
 
 function split(text: string, by: string): [string, string] {

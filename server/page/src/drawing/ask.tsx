@@ -1,6 +1,6 @@
 // The query side of a search: its pictures, the tools, and the regions.
 import { useEffect, useState } from "preact/hooks";
-import { Picker } from "../views/gallery/picker.tsx";
+import { Picker } from "../picker/picker.tsx";
 import { NOTHING } from "../query/question.ts";
 import { change, question, shown } from "../query/store.ts";
 import { addFiles, addImage, mostImages } from "../query/uploads.ts";

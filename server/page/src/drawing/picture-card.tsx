@@ -14,7 +14,8 @@ import { FileButton } from "./file-button.tsx";
 import { RoomIcon } from "./icons.tsx";
 import { Stage } from "./stage.tsx";
 import { active, draft, roomy, selected, showingModel } from "./state.ts";
-import { frameOf, zoomed, zoomOf } from "./zoom.ts";
+import { ZoomButtons } from "./zoom-buttons.tsx";
+import { frameOf, sideAt, zoomOf } from "./zoom.ts";
 
 interface Props {
   readonly image: number;
@@ -62,10 +63,8 @@ function ChooseAgain({ image }: { readonly image: number }) {
 function Drawn({ image, imageRef, described, name }: Props & { readonly described: DescribedQuery; readonly name: string }) {
   const size = { width: described.width, height: described.height }, grid = gridOf(imageRef);
   const frame = frameOf(size), [chosen, setView] = useState<Box>();
-  const view = chosen ?? frame, zoom = zoomOf(view, frame);
-  const { shown, problem } = usePicture(imageRef, zoom > 1.5 ? 2048 : 1024);
-  const by = (factor: number) => () =>
-    setView(zoomed(view, frame, factor, { x: view.x + view.width / 2, y: view.y + view.height / 2 }));
+  const view = chosen ?? frame;
+  const { shown, problem } = usePicture(imageRef, sideAt(zoomOf(view, frame), 1024));
   if (!grid) return null;
   return (
     <>
@@ -78,13 +77,7 @@ function Drawn({ image, imageRef, described, name }: Props & { readonly describe
       />
       <div class="row picture-footer">
         <Button pressed={showingModel.value} onClick={() => { showingModel.value = !showingModel.peek(); }}>Show what the model sees</Button>
-        <span class="zoom row" role="group" aria-label="Zoom">
-          <Button kind="plain" label="Zoom out (−)" disabled={zoom <= 1.001} onClick={by(1 / 1.5)}>−</Button>
-          <Button kind="plain" label={`${Math.round(zoom * 100)} %: show the whole picture (0)`} onClick={() => setView(undefined)}>
-            <span class="number">{Math.round(zoom * 100)} %</span>
-          </Button>
-          <Button kind="plain" label="Zoom in (+)" onClick={by(1.5)}>+</Button>
-        </span>
+        <ZoomButtons frame={frame} view={view} setView={setView} />
       </div>
       {shown?.reduced && <p class="quiet">The original is not available here; this is its thumbnail.</p>}
       {problem && <p class="problem" role="alert">{problem.title}. {problem.text}</p>}

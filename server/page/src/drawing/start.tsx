@@ -4,8 +4,8 @@ import { gallery, indexing, may } from "../api/server.ts";
 import { href } from "../app/route.ts";
 import { addFiles, addImage } from "../query/uploads.ts";
 import { Button } from "../ui/button.tsx";
-import { Picker } from "../views/gallery/picker.tsx";
-import { listThumbnails, type Thumbnail } from "../views/gallery/thumbnails.ts";
+import { Picker } from "../picker/picker.tsx";
+import { listThumbnails, type Thumbnail } from "../picker/thumbnails.ts";
 import { FileButton } from "./file-button.tsx";
 import { UploadList } from "./upload-list.tsx";
 

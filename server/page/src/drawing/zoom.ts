@@ -17,6 +17,11 @@ export function zoomOf(view: Box, frame: Box): number {
   return frame.width / view.width;
 }
 
+/** Pixels of the longest side of the picture to fetch, where so many do for the whole of it. */
+export function sideAt(zoom: number, whole: number): number {
+  return zoom > 1.5 ? 2048 : whole;
+}
+
 /** The view enlarged around a point, which stays where it is on the screen. */
 export function zoomed(view: Box, frame: Box, factor: number, around: Point): Box {
   const zoom = Math.min(Math.max(zoomOf(view, frame) * factor, 1), MOST);

@@ -1,4 +1,4 @@
-// Signed maps as colours, the same as in the reports (client/report/overlay.py): red above zero, blue below, clear at zero.
+// Signed maps as colours, the same as in the reports (common/drawing/overlay.py): red above zero, blue below, clear at zero.
 import type { Grid } from "../geometry/grid.ts";
 import { at } from "../geometry/axis.ts";
 

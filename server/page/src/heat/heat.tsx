@@ -35,7 +35,7 @@ export function Legend({ scale, unit = "of the score" }: { readonly scale: Scale
     <p class="legend">
       <span>−{number}</span>
       <span class="legend-bar" role="img" aria-label={`Colours from blue at minus ${number} to red at plus ${number}`} />
-      <span>+{number} {unit} a cell{scale.largest > scale.strongest * 1.01 && ` and more, up to ${scale.largest.toPrecision(2)}`}</span>
+      <span>+{number}{unit && ` ${unit}`} per cell{scale.largest > scale.strongest * 1.01 && ` or more, up to ${scale.largest.toPrecision(2)}`}</span>
     </p>
   );
 }

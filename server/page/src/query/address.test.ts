@@ -17,8 +17,8 @@ const everything: Question = {
   ],
   marks: [{ image: { kind: "gallery", id: "x" }, unlike: false }, { image: { kind: "query", id: "y" }, unlike: true }],
   where: {
-    cameras: ["a", "b,c"], excludeCameras: ["d=e"], after: "2026-05-01T12:00", before: "2026-05-02T00:00:30",
-    attributes: new Map([["hat=x", "red=1"], ["bag", ""]]),
+    cameras: ["a", "b,c"], excludeCameras: ["d=e"], tracks: ["t&1", "t2"], after: "2026-05-01T12:00", before: "2026-05-02T00:00:30",
+    attributes: new Map([["hat=x", ["red=1", "blue"]], ["bag", [""]]]),
   },
   score: "part", groupBy: "attribute:hat", excludeIdentical: false,
 };

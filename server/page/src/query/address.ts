@@ -25,7 +25,10 @@ export function toParameters(question: Question): URLSearchParams {
 export function addWhere(parameters: URLSearchParams, where: Where): void {
   for (const camera of where.cameras) parameters.append("camera", camera);
   for (const camera of where.excludeCameras) parameters.append("other-camera", camera);
-  for (const [name, value] of where.attributes) parameters.append("attribute", `${encodeURIComponent(name)}=${value}`);
+  for (const track of where.tracks) parameters.append("track", track);
+  for (const [name, values] of where.attributes) {
+    for (const value of values) parameters.append("attribute", `${encodeURIComponent(name)}=${value}`);
+  }
   if (where.after) parameters.set("after", where.after);
   if (where.before) parameters.set("before", where.before);
 }
@@ -36,12 +39,10 @@ export function whereOf(parameters: URLSearchParams): Where {
   return {
     cameras: parameters.getAll("camera"),
     excludeCameras: parameters.getAll("other-camera"),
+    tracks: parameters.getAll("track"),
     after: time("after"),
     before: time("before"),
-    attributes: new Map(parameters.getAll("attribute").flatMap((text) => {
-      const found = attributeOf(text);
-      return found ? [found] : [];
-    })),
+    attributes: attributesOf(parameters.getAll("attribute")),
   };
 }
 
@@ -128,6 +129,17 @@ export function shapeOf(kind: string, body: string): Region | undefined {
 
 function pointsOf(numbers: readonly number[]): Point[] {
   return numbers.flatMap((x, i) => (i % 2 ? [] : [{ x, y: numbers[i + 1] ?? 0 }]));
+}
+
+function attributesOf(texts: readonly string[]): Map<string, readonly string[]> {
+  const found = new Map<string, readonly string[]>();
+  for (const text of texts) {
+    const [name, value] = attributeOf(text) ?? [];
+    if (name === undefined || value === undefined) continue;
+    const values = found.get(name) ?? [];
+    if (!values.includes(value)) found.set(name, [...values, value]);
+  }
+  return found;
 }
 
 function attributeOf(text: string): [string, string] | undefined {

@@ -26,11 +26,12 @@ export type Score = "default" | "context" | "part" | "whole";
 export interface Where {
   readonly cameras: readonly string[];
   readonly excludeCameras: readonly string[];
+  readonly tracks: readonly string[];
   /** Times as the browser's local date and time, "2026-05-01T12:00"; "" for no bound. */
   readonly after: string;
   readonly before: string;
-  /** Name -> value. */
-  readonly attributes: ReadonlyMap<string, string>;
+  /** Name -> values, any of which an image may have; never empty. */
+  readonly attributes: ReadonlyMap<string, readonly string[]>;
 }
 
 export interface Question {
@@ -44,7 +45,7 @@ export interface Question {
   readonly excludeIdentical: boolean;
 }
 
-export const EVERYWHERE: Where = { cameras: [], excludeCameras: [], after: "", before: "", attributes: new Map() };
+export const EVERYWHERE: Where = { cameras: [], excludeCameras: [], tracks: [], after: "", before: "", attributes: new Map() };
 
 export const NOTHING: Question = {
   images: [], regions: [], marks: [], where: EVERYWHERE, score: "default", groupBy: "", excludeIdentical: true,

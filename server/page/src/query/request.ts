@@ -58,7 +58,8 @@ export function toFilter(where: Where): Filter {
   return create(FilterSchema, {
     cameras: [...where.cameras],
     excludeCameras: [...where.excludeCameras],
-    attributes: Object.fromEntries(where.attributes),
+    tracks: [...where.tracks],
+    attributeConditions: [...where.attributes].map(([name, values]) => ({ name, test: { case: "any" as const, value: { values: [...values] } } })),
     ...(where.after && { capturedAfter: timestampFromDate(new Date(where.after)) }),
     ...(where.before && { capturedBefore: timestampFromDate(new Date(where.before)) }),
   });

@@ -1,8 +1,9 @@
 // Searches for what is shown: again after every change, page by page as a person scrolls on.
-import { computed, effect, signal } from "@preact/signals";
+import { computed, effect, signal, untracked } from "@preact/signals";
 import { LatestCall, type CallState } from "../api/call.ts";
 import { searchService } from "../api/clients.ts";
 import { problemOf, type Problem } from "../api/problem.ts";
+import { gallery } from "../api/server.ts";
 import { MapKind, type Hit, type SearchRegionsResponse } from "../gen/partlens/v1/part_search_service_pb.ts";
 import { InTurn } from "./in-turn.ts";
 import { searchable, type Question } from "./question.ts";
@@ -32,6 +33,12 @@ export const searching = computed<CallState<Answered>>(() => {
 /** All hits so far, best first. */
 export const hits = computed<readonly Hit[]>(() => [...(first.state.value.answer?.response.hits ?? []), ...later.value]);
 
+/** Whether the gallery has changed since the search that is shown. */
+export const outdated = computed(() => {
+  const searched = first.state.value.answer?.response.galleryVersion, now = gallery.value?.version;
+  return searched !== undefined && now !== undefined && now > searched;
+});
+
 /** The question that the hits answer. */
 export const answered = computed(() => first.state.value.answer?.question);
 export const more = computed(() => token.value !== "");
@@ -44,6 +51,22 @@ const previews = new InTurn<Question>(search, PREVIEW_MS);
 
 /** Searches whenever what is shown changes, until the returned function is called. */
 export function startSearching(): () => void {
+  const ends = [followShown(), followGallery()];
+  return () => ends.forEach((end) => end());
+}
+
+/** Searches again in a gallery that has changed, as long as nothing was found. */
+function followGallery(): () => void {
+  return effect(() => {
+    if (!gallery.value) return;
+    untracked(() => {
+      const { answer, pending } = searching.value;
+      if (!pending && answer?.response.hits.length === 0 && outdated.value) searchAgain();
+    });
+  });
+}
+
+function followShown(): () => void {
   return effect(() => {
     const asked = shown.value;
     forgetMore();

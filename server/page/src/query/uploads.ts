@@ -1,6 +1,7 @@
 // Pictures on their way into the question: sent one after another, each refusal in words, and sent again if the server has dropped them.
 import { effect, signal } from "@preact/signals";
-import { problemOf, type Problem } from "../api/problem.ts";
+import { unfit } from "../api/unfit.ts";
+import { notAdded, problemOf, type Problem } from "../api/problem.ts";
 import { gallery } from "../api/server.ts";
 import { keepLocal } from "../pictures/pictures.ts";
 import { announce } from "../ui/announcer.tsx";
@@ -57,11 +58,7 @@ export function dismiss(number: number): void {
 
 function full(): Problem {
   const most = mostImages();
-  return refusal("Not added", `One search takes at most ${most} ${most === 1 ? "picture" : "pictures"}. Remove one first.`);
-}
-
-function refusal(title: string, text: string): Problem {
-  return { title, text, way: "change", reason: "" };
+  return notAdded(`One search takes at most ${most} ${most === 1 ? "picture" : "pictures"}. Remove one first.`);
 }
 
 function enqueue(file: File, refused: Problem | undefined, add: (ref: ImageRef) => void): void {
@@ -74,15 +71,6 @@ function enqueue(file: File, refused: Problem | undefined, add: (ref: ImageRef) 
   const controller = new AbortController();
   controllers.set(number, controller);
   queue = queue.then(() => send(number, file, controller.signal, add));
-}
-
-/** Why a file cannot be sent; undefined if it can. */
-export function unfit(file: File): Problem | undefined {
-  const most = Number(gallery.peek()?.limits?.requestBytes ?? Infinity);
-  if (file.size === 0) return refusal("Not added", "This file is empty.");
-  if (file.size <= most) return undefined;
-  const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
-  return refusal("Not added", `This file has ${megabytes(file.size)}; the server takes up to ${megabytes(most)}. Make it smaller.`);
 }
 
 async function send(number: number, file: File, signal: AbortSignal, add: (ref: ImageRef) => void): Promise<void> {

@@ -20,7 +20,7 @@ export function Dialog({ title, onClose, children, wide = false, drawer = false 
     shown?.showModal();
     return () => {
       shown?.close();
-      if (before instanceof HTMLElement) before.focus();
+      if (before instanceof HTMLElement || before instanceof SVGElement) before.focus();
     };
   }, []);
   return (

@@ -2,6 +2,8 @@
 import type { ComponentChildren } from "preact";
 import type { Problem } from "../api/problem.ts";
 import { Button } from "./button.tsx";
+import { useRetry } from "./use-retry.ts";
+import { againWords } from "./words.ts";
 
 export function Loading({ text }: { readonly text: string }) {
   return (
@@ -29,18 +31,21 @@ export function Empty({ title, children }: EmptyProps) {
 
 interface ProblemProps {
   readonly problem: Problem;
+  /** Makes the call again: by itself once the problem may be over, or when a person presses the button. */
   readonly onRetry?: (() => void) | undefined;
   readonly children?: ComponentChildren;
 }
 
 export function ProblemNotice({ problem, onRetry, children }: ProblemProps) {
+  const left = useRetry(onRetry && problem, false, () => onRetry?.()), retry = problem.way === "retry" && onRetry;
   return (
     <div class="notice problem" role="alert">
       <h2>{problem.title}</h2>
       <p>{problem.text}</p>
-      {(children ?? onRetry) && (
+      {left !== undefined && <p class="quiet" aria-live="off">{againWords(left)}</p>}
+      {(children ?? retry) && (
         <p class="row centred">
-          {onRetry && <Button kind="primary" onClick={onRetry}>Try again</Button>}
+          {retry && <Button kind="primary" onClick={retry}>Try again</Button>}
           {children}
         </p>
       )}

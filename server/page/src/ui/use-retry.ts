@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Problem } from "../api/problem.ts";
 
 /**
@@ -7,7 +7,8 @@ import type { Problem } from "../api/problem.ts";
  * @param pending whether it is being retried now.
  */
 export function useRetry(problem: Problem | undefined, pending: boolean, retry: () => void): number | undefined {
-  const [left, setLeft] = useState<number | undefined>(undefined);
+  const [left, setLeft] = useState<number | undefined>(undefined), latest = useRef(retry);
+  latest.current = retry;
   useEffect(() => {
     const seconds = problem?.retrySeconds;
     if (seconds === undefined) {
@@ -18,11 +19,11 @@ export function useRetry(problem: Problem | undefined, pending: boolean, retry: 
     const due = Date.now() + 1000 * Math.max(seconds, 1);
     const show = () => setLeft(Math.max(0, Math.ceil((due - Date.now()) / 1000)));
     show();
-    const ticking = setInterval(show, 500), retrying = setTimeout(retry, due - Date.now());
+    const ticking = setInterval(show, 500), retrying = setTimeout(() => latest.current(), due - Date.now());
     return () => {
       clearInterval(ticking);
       clearTimeout(retrying);
     };
-  }, [problem, pending, retry]);
+  }, [problem, pending]);
   return left;
 }

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import click
 
+from partlens.common.gallery_names import RULE, is_gallery_name
 from partlens.common.tables import Table, say_table
 from partlens.common.terminal import say
 from partlens.common.text import is_one_line
@@ -57,16 +58,34 @@ def token() -> None:
     "--camera", "cameras", multiple=True, help="Restrict the token to this camera; repeatable."
 )
 @click.option(
+    "--gallery",
+    "galleries",
+    multiple=True,
+    help="Restrict the token to the gallery that it calls by this name; repeatable.",
+)
+@click.option(
     "--days", type=click.IntRange(1, 36_500), help="Days until it expires; never by default."
 )
 @token_file
 def create(
-    file: TokenFile, name: str, scopes: tuple[str, ...], cameras: tuple[str, ...], days: int | None
+    file: TokenFile,
+    name: str,
+    scopes: tuple[str, ...],
+    cameras: tuple[str, ...],
+    galleries: tuple[str, ...],
+    days: int | None,
 ) -> None:
     """Create a token for NAME and print it once. Only a hash of it is stored."""
     expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days) if days else None
+    for one in galleries:
+        if not is_gallery_name(one):
+            raise click.BadParameter(f"{one!r} is not a name of a gallery: {RULE}")
     made, text = tokens.create(
-        name, frozenset(cast("tuple[Scope, ...]", scopes)), frozenset(cameras), expires
+        name,
+        frozenset(cast("tuple[Scope, ...]", scopes)),
+        frozenset(cameras),
+        expires,
+        frozenset(galleries),
     )
     with clear_errors():
         if not is_one_line(name):
@@ -90,13 +109,16 @@ def list_tokens(file: TokenFile, as_json: bool) -> None:
     if as_json:
         say(json.dumps([_shown(token) for token in found]))
         return
-    table = Table("id", "name", "scopes", "cameras", "created", "expires")
+    confined = any(one.galleries for one in found)
+    more = ("galleries",) if confined else ()
+    table = Table("id", "name", "scopes", "cameras", *more, "created", "expires")
     for one in found:
         table.add_row(
             one.id,
             one.name,
             ", ".join(sorted(one.scopes)),
             ", ".join(sorted(one.cameras)) or "all",
+            *((", ".join(sorted(one.galleries)) or "all",) if confined else ()),
             f"{one.created_at:%Y-%m-%d}",
             f"{one.expires_at:%Y-%m-%d}" if one.expires_at else "never",
         )

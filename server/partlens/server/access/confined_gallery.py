@@ -9,9 +9,11 @@ from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.indexer.errors import InvalidImageError
 from partlens.indexer.gallery import Gallery, NewImage
 from partlens.indexer.gallery.view import GalleryView
+from partlens.server.access.confined_changes import PlannedChanges, planned
 from partlens.server.access.confined_view import ConfinedView
 from partlens.server.caller.confinement import Confinement
 from partlens.server.errors import ForbiddenError
+from partlens.server.requests.image_changes import ImageChange
 
 T = TypeVar("T")
 
@@ -82,6 +84,18 @@ class ConfinedWriter:
     def delete(self, ids: Sequence[str]) -> int:
         """Delete the images that the caller may see; return how many."""
         return self._gallery.delete(sorted(self._newest.visible(ids)))
+
+    def update(self, changes: Sequence[ImageChange]) -> PlannedChanges:
+        """Change metadata of images that the caller may see, in one commit; see planned.
+
+        Raises:
+            RequestError, ForbiddenError: see planned; nothing is changed.
+            LockedError, StorageError: see Gallery.add.
+        """
+        there = self._newest.whole.stored([change.id for change in changes])
+        plan = planned(changes, there, self._newest.within)
+        self._gallery.correct(plan.corrections)
+        return plan
 
 
 class ConfinedGallery:

@@ -11,6 +11,7 @@ from partlens.indexer.gallery import Candidate, StoredImage
 from partlens.indexer.gallery.facets import Facets
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.view import GalleryView
+from partlens.server.access.known_attributes import require_known
 from partlens.server.caller.confinement import Confinement
 
 _EVERYTHING = Filter()
@@ -52,13 +53,13 @@ class ConfinedView:
 
         Raises:
             ForbiddenError: the filter names a camera outside the confinement.
+            RequestError: no image here has an attribute of the filter.
         """
-        narrowed = self.within.narrowed(where)
-        return self.whole.list(after, limit, narrowed, self.require_waiting)
+        return self.whole.list(after, limit, self._narrowed(where), self.require_waiting)
 
     def facets(self, where: Filter, values: int) -> Facets:
         """See GalleryView.facets; raises as list does."""
-        return self.whole.facets(self.within.narrowed(where), values, self.require_waiting)
+        return self.whole.facets(self._narrowed(where), values, self.require_waiting)
 
     def thumbnails(self, ids: Sequence[str]) -> Sequence[bytes]:
         """See GalleryView.thumbnails."""
@@ -92,8 +93,9 @@ class ConfinedView:
 
         Raises:
             ForbiddenError: the filter names a camera outside the confinement.
+            RequestError: no image here has an attribute of the filter, or the one to group by.
         """
-        narrowed = self.within.narrowed(where)
+        narrowed = self._narrowed(where, by)
         return self.whole.search(parts, score, narrowed, top, self.require_waiting, by)
 
     def unchanged(self, found: Sequence[Candidate]) -> Sequence[Candidate]:
@@ -104,6 +106,11 @@ class ConfinedView:
         """The given ids that have an image here."""
         found = self.whole.metadata(ids)
         return {id for id, metadata in found.items() if self.within.sees(metadata)}
+
+    def _narrowed(self, where: Filter, by: GroupBy | None = None) -> Filter:
+        narrowed, visible = self.within.narrowed(where), self.within.narrowed(_EVERYTHING)
+        require_known(self.whole, visible, where, by, self.require_waiting)
+        return narrowed
 
     def _require(self, ids: Sequence[str]) -> None:
         if self.within.cameras is None:

@@ -10,7 +10,9 @@ from partlens.common.durable import locked, make_folder, write_atomically
 from partlens.server.access.tokens import Token
 from partlens.server.errors import TokenFileError
 
-_FORMAT = 1
+_FORMAT, _WITH_GALLERIES = 1, 2
+"""Formats; the second has tokens that are restricted to galleries, which versions that read only
+the first would ignore."""
 
 
 class TokenFile:
@@ -79,7 +81,9 @@ class TokenFile:
             with locked(Path(f"{self.path}.lock")):
                 tokens = dict(self.read())
                 yield tokens
-                plain = {"format": _FORMAT, "tokens": [t.to_json() for t in tokens.values()]}
+                confined = any(token.galleries for token in tokens.values())
+                format = _WITH_GALLERIES if confined else _FORMAT
+                plain = {"format": format, "tokens": [t.to_json() for t in tokens.values()]}
                 write_atomically(self.path, json.dumps(plain, indent=1) + "\n", mode=0o600)
         except OSError as error:
             raise TokenFileError(f"{self.path} cannot be changed: {error.strerror}") from error
@@ -88,9 +92,10 @@ class TokenFile:
 def _parsed(path: Path) -> dict[str, Token]:
     try:
         plain = strict_json.loads(path.read_bytes())
-        if plain["format"] != _FORMAT:
+        if plain["format"] not in (_FORMAT, _WITH_GALLERIES):
             raise TokenFileError(
-                f"{path} has format {plain['format']}; this version reads format {_FORMAT}"
+                f"{path} has format {plain['format']}; this version reads formats {_FORMAT} and"
+                f" {_WITH_GALLERIES}"
             )
         tokens = [Token.from_json(one) for one in plain["tokens"]]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

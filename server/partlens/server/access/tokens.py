@@ -27,6 +27,7 @@ class Token:
         name: name that its owner chose.
         scopes: what the token allows.
         cameras: cameras that the token is restricted to; empty for all images.
+        galleries: names of the galleries that the token is restricted to; empty for all.
         created_at, expires_at: times; expires_at is None if the token never expires.
         salt, digest: HMAC-SHA256 of the secret, keyed by the salt; hexadecimal.
     """
@@ -39,11 +40,12 @@ class Token:
     expires_at: datetime | None
     salt: str
     digest: str
+    galleries: frozenset[str] = frozenset()
 
     @property
     def caller(self) -> Caller:
         """The holder of the token."""
-        return Caller(self.id, self.name, self.scopes, Confinement.to(self.cameras))
+        return Caller(self.id, self.name, self.scopes, Confinement.to(self.cameras, self.galleries))
 
     def expired(self, now: datetime) -> bool:
         """Whether it has expired."""
@@ -60,6 +62,7 @@ class Token:
             "name": self.name,
             "scopes": sorted(self.scopes),
             "cameras": sorted(self.cameras),
+            **({"galleries": sorted(self.galleries)} if self.galleries else {}),
             "created_at": self.created_at.isoformat(),
             "expires_at": self.expires_at.isoformat() if self.expires_at else None,
             "salt": self.salt,
@@ -78,8 +81,9 @@ class Token:
             if not scopes or scopes - set(SCOPES):
                 raise ValueError(f"scopes must be {', '.join(SCOPES)}")
             texts = [plain[key] for key in ("id", "name", "salt", "digest")]
-            if not all(isinstance(text, str) for text in [*texts, *plain["cameras"]]):
-                raise ValueError("id, name, salt, digest and cameras must be texts")
+            galleries = plain.get("galleries", [])
+            if not all(isinstance(text, str) for text in [*texts, *plain["cameras"], *galleries]):
+                raise ValueError("id, name, salt, digest, cameras and galleries must be texts")
             return cls(
                 texts[0],
                 texts[1],
@@ -89,6 +93,7 @@ class Token:
                 datetime.fromisoformat(expires) if expires else None,
                 texts[2],
                 texts[3],
+                frozenset(galleries),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise TokenFileError(f"a token is malformed: {error}") from error
@@ -99,11 +104,13 @@ def create(
     scopes: frozenset[Scope],
     cameras: frozenset[str] = frozenset(),
     expires_at: datetime | None = None,
+    galleries: frozenset[str] = frozenset(),
 ) -> tuple[Token, str]:
     """A new token, and the text that its holder sends. The text cannot be recovered later."""
     id, secret, salt = secrets.token_hex(4), secrets.token_urlsafe(32), secrets.token_hex(16)
     created_at = datetime.now(UTC).replace(microsecond=0)
-    token = Token(id, name, scopes, cameras, created_at, expires_at, salt, _digest(secret, salt))
+    digest = _digest(secret, salt)
+    token = Token(id, name, scopes, cameras, created_at, expires_at, salt, digest, galleries)
     return token, f"{_MARK}_{id}_{secret}"
 
 

@@ -123,5 +123,6 @@ def _entry(call: Call, facts: Mapping[str, str | int], outcome: str) -> dict[str
         "peer": call.peer,
         "method": call.name,
         "outcome": outcome,
+        **({"gallery": call.gallery} if call.gallery else {}),
         **facts,
     }

@@ -1,4 +1,4 @@
-"""The images that a caller may see and change."""
+"""The galleries and images that a caller may see and change."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,18 +14,24 @@ class Confinement:
 
     Attributes:
         cameras: only images from these cameras; None for all images. Never empty.
+        galleries: only galleries called by these names; None for all galleries. Never empty.
     """
 
     cameras: frozenset[str] | None = None
+    galleries: frozenset[str] | None = None
 
     @classmethod
-    def to(cls, cameras: Iterable[str]) -> "Confinement":
-        """Confined to these cameras; unconfined if there are none.
+    def to(cls, cameras: Iterable[str], galleries: Iterable[str] = ()) -> "Confinement":
+        """Confined to these cameras and galleries; not by those of which there are none.
 
         >>> Confinement.to([]).cameras is None
         True
         """
-        return cls(frozenset(cameras) or None)
+        return cls(frozenset(cameras) or None, frozenset(galleries) or None)
+
+    def may_name(self, gallery: str) -> bool:
+        """Whether the caller may use a gallery by this name, its own or an alias."""
+        return self.galleries is None or gallery in self.galleries
 
     def sees(self, metadata: Metadata) -> bool:
         """Whether the caller may see an image."""
@@ -39,11 +45,12 @@ class Confinement:
         """
         if self.cameras is None:
             return where
-        if outside := frozenset(where.cameras) - self.cameras:
+        if outside := _wanted_cameras(where) - self.cameras:
             raise ForbiddenError(
                 f"this token is restricted to cameras {_names(self.cameras)}; the filter names"
                 f" {_names(outside)}"
             )
+        # Added to the outermost conditions, so that nothing inside the filter can widen it.
         return replace(where, cameras=where.cameras or self.cameras)
 
     def require(self, camera: str) -> None:
@@ -53,6 +60,12 @@ class Confinement:
                 f"this token is restricted to cameras {_names(self.cameras)}; the image is from"
                 f" {camera!r}"
             )
+
+
+def _wanted_cameras(where: Filter) -> frozenset[str]:
+    """The cameras that a filter asks for; not those that it excludes."""
+    inside = (_wanted_cameras(one) for one in (*where.all_of, *where.any_of))
+    return frozenset(where.cameras).union(*inside)
 
 
 def _names(names: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from partlens.server.caller.caller import Caller
@@ -40,6 +41,9 @@ class Call:
         received, sent: called for each request message and each response message.
         begin: writes to the audit log that a change begins; raises if it cannot.
         commit: writes the facts to the audit log now; for calls that acknowledge as they go.
+        gallery: own name of the gallery that answers; "" until it is known.
+        alias: the name that led to it and the moment since which it does; None if it has moved
+            nowhere.
         recorded: whether the call was let in, so that its own lines are in the audit log.
         held: what it holds until its last response is sent or its caller is gone.
     """
@@ -58,6 +62,8 @@ class Call:
     sent: Callable[[], None] = lambda: None
     begin: Callable[[], Awaitable[None]] = _nothing
     commit: Callable[[], Awaitable[None]] = _nothing
+    gallery: str = ""
+    alias: tuple[str, datetime] | None = None
     recorded: bool = False
     held: ExitStack = field(default_factory=ExitStack)
 
@@ -98,3 +104,18 @@ def current() -> Call:
         LookupError: no call is in progress.
     """
     return _current.get()
+
+
+def where() -> str:
+    """The gallery of the call in progress, in words for errors; "" if there is none."""
+    call = _current.get(None)
+    if call is None or not call.gallery:
+        return ""
+    if call.alias is None:
+        return f" in gallery {call.gallery!r}"
+    name, since = call.alias
+    return (
+        f" in gallery {call.gallery!r}, to which {name!r} leads since"
+        f" {since.isoformat(timespec='seconds')} (query ids of answers before then belong to the"
+        " gallery before it)"
+    )

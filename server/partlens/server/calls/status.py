@@ -51,6 +51,16 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
     (server.RequestError, Rule(Code.INVALID_ARGUMENT, "")),
     (server.StalePageError, Rule(Code.FAILED_PRECONDITION, "PAGE_TOKEN_STALE")),
     (server.UnknownQueryError, Rule(Code.NOT_FOUND, "QUERY_UNKNOWN")),
+    (server.UnknownGalleryError, Rule(Code.NOT_FOUND, "GALLERY_UNKNOWN")),
+    (
+        server.AliasError,
+        Rule(
+            Code.UNAVAILABLE,
+            "ALIASES_UNREADABLE",
+            "the server cannot read or write the aliases of its galleries; see its log",
+            30.0,
+        ),
+    ),
     (server.PictureUnavailableError, Rule(Code.NOT_FOUND, "PICTURE_UNAVAILABLE")),
     (
         server.UnknownStandingQueryError,

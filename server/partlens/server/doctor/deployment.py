@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import redis
@@ -27,7 +28,9 @@ from partlens.server.access.certificates import certificates
 from partlens.server.access.token_file import TokenFile
 from partlens.server.audit.log import beside
 from partlens.server.audit.verification import verify
+from partlens.server.choosing import ChosenGalleries, chosen_galleries
 from partlens.server.doctor.trial import Trial
+from partlens.server.galleries.aliases import AliasFile
 
 _LEAST_FREE = 2**30
 _MOST_SKEW = 2.0
@@ -47,18 +50,14 @@ def trials(settings: Settings) -> Mapping[str, Trial]:
 
 
 def _wanted(settings: Settings) -> Iterator[tuple[str, Callable[[], Trial]]]:
-    model_folder, folder = settings.server.model, settings.server.gallery
+    server = settings.server
     tls, token_file = certificates(settings.access), settings.access.tokens
     yield "devices", try_devices
     yield "clock", try_clock
-    if model_folder:
-        yield "model", lambda: Trial(MetricModel.load(model_folder).spec.digest)
-    if folder:
-        yield "gallery", lambda: try_gallery(folder, model_folder)
-        yield "files", lambda: try_files(folder)
-        yield "disk", lambda: try_disk(folder)
-        log = settings.access.audit_log or beside(folder.resolve())
-        yield "audit log", lambda: try_audit_log(log)
+    if server.gallery or server.galleries:
+        yield from _of_galleries(settings, chosen_galleries(settings, need_models=False))
+    elif server.model:
+        yield "model", partial(try_model, server.model)
     if settings.server.originals:
         yield "originals", lambda: try_originals(settings.server.originals)
     if tls:
@@ -68,6 +67,45 @@ def _wanted(settings: Settings) -> Iterator[tuple[str, Callable[[], Trial]]]:
     yield "secrets", lambda: try_secrets(settings)
     if settings.redis.url:
         yield "redis", lambda: try_redis(settings.redis)
+
+
+def _of_galleries(
+    settings: Settings, chosen: ChosenGalleries
+) -> Iterator[tuple[str, Callable[[], Trial]]]:
+    for model in dict.fromkeys(one.model for one in chosen.by_name.values() if one.model):
+        yield (
+            "model" if settings.server.model == model else f"model {model}",
+            partial(try_model, model),
+        )
+    for name, one in chosen.by_name.items():
+        of = "" if chosen.aliases is None else f" {name}"
+        yield f"gallery{of}", partial(try_gallery, one.path, one.model)
+        yield f"files{of}", partial(try_files, one.path)
+        yield f"disk{of}", partial(try_disk, one.path)
+    log = settings.access.audit_log or beside(chosen.default.path.resolve())
+    yield "audit log", partial(try_audit_log, log)
+    if chosen.aliases is not None:
+        yield "aliases", partial(try_aliases, chosen)
+
+
+def try_model(folder: Path) -> Trial:
+    """Loads a model."""
+    return Trial(MetricModel.load(folder).spec.digest)
+
+
+def try_aliases(chosen: ChosenGalleries) -> Trial:
+    """Whether every alias leads to a gallery that is served.
+
+    Raises:
+        AliasError: the file cannot be read.
+    """
+    aliases = AliasFile(chosen.aliases).read() if chosen.aliases else {}
+    lost = [name for name, alias in aliases.items() if alias.gallery not in chosen.by_name]
+    problems = [
+        f"alias {name} leads to {aliases[name].gallery}, which is not in server.galleries"
+        for name in lost
+    ]
+    return Trial(f"{len(aliases)} aliases", "; ".join(problems))
 
 
 def try_devices() -> Trial:

@@ -63,6 +63,10 @@ class Engine:
         self._follower = Follower(gallery)
         self._kept = KeptViews()
 
+    def share_views(self, kept: KeptViews) -> None:
+        """Keep the views of later pages with those of other galleries, bounded together."""
+        self._kept = kept
+
     def refresh_soon(self) -> None:
         """Look for commits of other processes now, without waiting for the next poll."""
         self._follower.look()

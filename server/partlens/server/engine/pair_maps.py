@@ -4,11 +4,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from partlens.common.explained_pair import Side
 from partlens.explainer.decomposition import Decomposition
 from partlens.explainer.pair import PairExplanation
 from partlens.server.query_images.query import Query
 from partlens.server.requests.answers import ExplainedPairs, PartialMap
-from partlens.server.requests.questions import PairsToExplain, Side
+from partlens.server.requests.questions import PairsToExplain
 
 
 def explanation(query: Query, retrieved: Query, grid: tuple[int, int]) -> PairExplanation:
@@ -26,11 +27,8 @@ def whole_map(why: PairExplanation, side: Side) -> PartialMap:
     Args:
         side: the whole image.
     """
-    if side == "query":
-        map = why.retrieved_map(with_bias=True).numpy()
-        return PartialMap("retrieved", map, why.similarity - float(map.sum()))
-    map = why.query_map(with_bias=True).numpy()
-    return PartialMap("query", map, why.similarity - float(map.sum()))
+    map = why.retrieved_map() if side == "query" else why.query_map()
+    return PartialMap(map.on, map.numpy(), map.constant)
 
 
 def partial_map(why: PairExplanation, side: Side, covered: NDArray[np.float32]) -> PartialMap:
@@ -40,12 +38,8 @@ def partial_map(why: PairExplanation, side: Side, covered: NDArray[np.float32]) 
         side: image that the region lies on.
         covered: share of each position that the region covers, [P].
     """
-    weights = torch.from_numpy(covered)
-    if side == "query":
-        map = why.partial_map_of_retrieved(weights)
-        return PartialMap("retrieved", map.numpy(), why.partial_constant_of_retrieved(weights))
-    map = why.partial_map_of_query(weights)
-    return PartialMap("query", map.numpy(), why.partial_constant_of_query(weights))
+    map = why.partial_map(covered, of=side)
+    return PartialMap(map.on, map.numpy(), map.constant)
 
 
 def explained_pairs(why: PairExplanation, wanted: PairsToExplain) -> ExplainedPairs:

@@ -2,6 +2,7 @@
 
 from partlens.indexer.gallery import StoredImage
 from partlens.server.access.confined_view import ConfinedView
+from partlens.server.calls import call as calls
 from partlens.server.errors import UnknownQueryError
 from partlens.server.query_images.query import Query
 from partlens.server.query_images.query_id import image_of, stored_query_id
@@ -21,12 +22,12 @@ def stored_image(source: Source, view: ConfinedView) -> StoredImage | Picture | 
         case StoredPicture(image_id):
             return view.get(image_id)
         case EarlierPicture(query_id):
-            found = image_of(query_id)
+            found = image_of(query_id, calls.where())
             if found is None:
                 return source
             stored = view.get(found)
             if query_id != _query_id(stored, view):
-                raise UnknownQueryError(query_id)
+                raise UnknownQueryError(query_id, calls.where())
             return stored
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common.waiting import RequireWaiting
+from partlens.explainer.decompositions import Decompositions
 from partlens.explainer.errors import ShapeError
-from partlens.explainer.model import Decompositions
 from partlens.server.errors import CallerGoneError, OverloadedError, StoppingError
 from partlens.server.observe.metrics import ModelMetrics
 
@@ -52,11 +52,20 @@ class Batcher:
         metrics: records passes and waiting images.
         most: most images in one pass.
         wait: seconds that the first image of a pass waits for more.
-        queue: most images that may wait; more are refused.
+        queue: most images that may wait, for all models together; more are refused.
+        thread: runs the passes, also those of other models; None for one of its own.
+        all_waiting: number of images that wait for any model; None if this is the only one.
     """
 
     def __init__(
-        self, model: Model, metrics: ModelMetrics, most: int, wait: float, queue: int
+        self,
+        model: Model,
+        metrics: ModelMetrics,
+        most: int,
+        wait: float,
+        queue: int,
+        thread: ThreadPoolExecutor | None = None,
+        all_waiting: Callable[[], int] | None = None,
     ) -> None:
         self._model, self._metrics, self._most, self._wait, self._queue = (
             model,
@@ -67,8 +76,14 @@ class Batcher:
         )
         self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
-        self._thread = ThreadPoolExecutor(1, "partlens-model")
+        self._thread = thread or ThreadPoolExecutor(1, "partlens-model")
+        self._all_waiting = all_waiting or (lambda: self.waiting)
         self._turns = asyncio.Semaphore(most)
+
+    @property
+    def waiting(self) -> int:
+        """Number of images that wait."""
+        return len(self._waiting)
 
     async def decompose(
         self, pixels: FloatArray, *, patient: bool = False, holder: str = ""
@@ -88,7 +103,7 @@ class Batcher:
         if patient:
             async with self._turns:
                 return await self._enqueue(pixels, holder)
-        if len(self._waiting) >= self._queue:
+        if self._all_waiting() >= self._queue:
             raise OverloadedError(
                 f"{self._queue} images are waiting for the model, the most this server allows"
                 " (limits.waiting_images); try again"

@@ -114,7 +114,7 @@ class QueryFeatures:
         if picture is not None:
             return picture
         if await self._cache.find(query_id) is None:
-            raise UnknownQueryError(query_id)
+            raise UnknownQueryError(query_id, calls.where())
         raise PictureUnavailableError(
             f"the server no longer keeps the picture of query id {query_id[:64]!r}, only its"
             " features (limits.kept_picture_bytes); send the picture again in a search"
@@ -127,7 +127,7 @@ class QueryFeatures:
             case EarlierPicture(id):
                 query = await self._cache.find(id)
                 if query is None:
-                    raise UnknownQueryError(id)
+                    raise UnknownQueryError(id, calls.where())
             case Query() as query:
                 pass
         self._lookups.labels("kept").inc()

@@ -29,6 +29,10 @@ class Recent(Generic[T]):
         """Bytes of all values together."""
         return self._bytes
 
+    def require_room(self, most_bytes: int) -> None:
+        """Raise the bound in bytes to at least this."""
+        self._most_bytes = max(self._most_bytes, most_bytes)
+
     def find(self, id: str) -> T | None:
         """The value with this id, marked as just used; None if it is not kept."""
         if id not in self._values:

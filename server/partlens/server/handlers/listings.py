@@ -7,7 +7,7 @@ from partlens.indexer.gallery import StoredImage
 from partlens.server.access.confined_view import ConfinedView
 from partlens.server.calls import call as calls
 from partlens.server.engine.engine import Engine
-from partlens.server.messages import decoding, encoding, encoding_facets
+from partlens.server.messages import decoding, decoding_filters, encoding, encoding_facets
 from partlens.server.observe.metrics import QueryMetrics
 from partlens.server.pages import page_tokens
 from partlens.server.requests.digest import digest
@@ -21,9 +21,12 @@ _TOKEN_BYTES = 4096
 
 
 def page(
-    request: pb.ListImagesRequest, engine: Engine, metrics: QueryMetrics
+    request: pb.ListImagesRequest, engine: Engine, metrics: QueryMetrics, gallery: str
 ) -> pb.ListImagesResponse:
     """A page of images, ordered by id: as many as fit in a response, at least one if there is one.
+
+    Args:
+        gallery: own name of the gallery.
 
     Raises:
         RequestError: a field is invalid, or the page token belongs to another listing.
@@ -31,7 +34,7 @@ def page(
     """
     limits = engine.limits
     size = decoding.page_size(request.page_size, decoding.DEFAULT_LIST_PAGE, limits.list_page_size)
-    where = decoding.where(request.filter)
+    where = decoding_filters.where(request.filter)
     asked = digest(to_plain(where))
     after = page_tokens.list_after(request.page_token, asked)
 
@@ -48,15 +51,19 @@ def page(
         return pb.ListImagesResponse(
             images=images,
             thumbnails=[one or b"" for one in thumbnails[:count]],
-            next_page_token=page_tokens.list_token(images[-1].id, asked) if more else "",
+            next_page_token=_next(gallery, images[-1].id, asked) if more else "",
         )
 
     return engine.gallery.read(look)
 
 
+def _next(gallery: str, after: str, asked: str) -> str:
+    return page_tokens.of_gallery(gallery, page_tokens.list_token(after, asked))
+
+
 def facets(request: pb.GetFacetsRequest, engine: Engine) -> pb.GetFacetsResponse:
     """The values of the images that pass a filter; raises as page does."""
-    values, where = decoding.facet_values(request.values), decoding.where(request.filter)
+    values, where = decoding.facet_values(request.values), decoding_filters.where(request.filter)
     view = engine.gallery.view
     found = view.facets(where, values)
     calls.current().note(

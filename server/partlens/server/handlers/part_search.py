@@ -3,11 +3,13 @@
 from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
 from partlens.server.engine.engine import Engine
+from partlens.server.galleries.served import ServedGallery
 from partlens.server.handlers.region_requests import drawn, found
 from partlens.server.host import Host
 from partlens.server.messages import decoding
 from partlens.server.messages.encoding import Encoder
 from partlens.server.observe.tracing import tracer
+from partlens.server.pages import page_tokens
 from partlens.server.requests.digest import digest
 from partlens.v1 import part_search_service_pb2 as pb
 
@@ -33,55 +35,81 @@ class PartSearchHandlers:
 
     async def search_regions(self, request: pb.SearchRegionsRequest) -> pb.SearchRegionsResponse:
         """The gallery's images that contain parts similar to the regions, best first."""
-        question, queries = await found(
-            self._host,
-            drawn(request),
-            lambda engine: decoding.search(request, engine.limits, engine.require_waiting),
-        )
-
-        def answer(engine: Engine) -> pb.SearchRegionsResponse:
-            with (
-                self._host.metrics.queries.search_seconds.time(),
-                tracer.start_as_current_span("search"),
-            ):
-                found = engine.search(question, queries)
-            unreadable = sum(match.candidate.unreadable for match in found.matches)
-            self._host.metrics.queries.unreadable_thumbnails.inc(unreadable)
-            calls.current().note(
-                query=found.asked, gallery_version=found.gallery_version, hits=len(found.matches)
-            )
-            return Encoder(engine.spec).search(question, found)
-
-        return await self._host.run(answer)
+        earlier, request.page_token = page_tokens.split(request.page_token)
+        return await searched(self._host.directory.of(request.gallery, earlier), request)
 
     async def explain_pair(self, request: pb.ExplainPairRequest) -> pb.ExplainPairResponse:
         """The similarity of two images, decomposed by position."""
-        question, (query, retrieved) = await found(
-            self._host,
-            (region.region for region in request.regions),
-            lambda engine: decoding.pair(
-                request, engine.limits, engine.spec.grid, engine.require_waiting
-            ),
-        )
-
-        def answer(engine: Engine) -> pb.ExplainPairResponse:
-            explained = engine.explain(question, query, retrieved)
-            calls.current().note(query=explained.asked, gallery_version=engine.gallery.view.number)
-            return Encoder(engine.spec).pair(explained)
-
-        return await self._host.run(answer)
+        return await explained(self._host.directory.of(request.gallery), request)
 
     async def describe_query(self, request: pb.DescribeQueryRequest) -> pb.DescribeQueryResponse:
         """Runs one image through the model and keeps it under a query id."""
-        question, (query,) = await found(
-            self._host,
-            request.regions,
-            lambda engine: decoding.describe(request, engine.limits, engine.require_waiting),
+        return await described(self._host.directory.of(request.gallery), request)
+
+
+async def searched(
+    gallery: ServedGallery, request: pb.SearchRegionsRequest
+) -> pb.SearchRegionsResponse:
+    """Searches a gallery, whatever the request names."""
+    question, queries = await found(
+        gallery,
+        drawn(request),
+        lambda engine: decoding.search(request, engine.limits, engine.require_waiting),
+    )
+    metrics = gallery.metrics.queries
+
+    def answer(engine: Engine) -> pb.SearchRegionsResponse:
+        with (
+            metrics.search_seconds.labels(gallery.name).time(),
+            tracer.start_as_current_span("search"),
+        ):
+            found = engine.search(question, queries)
+        unreadable = sum(match.candidate.unreadable for match in found.matches)
+        metrics.unreadable_thumbnails.inc(unreadable)
+        calls.current().note(
+            query=found.asked, gallery_version=found.gallery_version, hits=len(found.matches)
         )
+        response = Encoder(engine.spec).search(question, found)
+        response.gallery = gallery.name
+        response.next_page_token = page_tokens.of_gallery(gallery.name, found.next_page_token)
+        return response
 
-        def answer(engine: Engine) -> pb.DescribeQueryResponse:
-            described = engine.describe(question, query)
-            calls.current().note(query=digest(query.id), gallery_version=engine.gallery.view.number)
-            return Encoder(engine.spec).describe(described)
+    return await gallery.run(answer)
 
-        return await self._host.run(answer)
+
+async def explained(
+    gallery: ServedGallery, request: pb.ExplainPairRequest
+) -> pb.ExplainPairResponse:
+    """Explains a pair with a gallery and its model, whatever the request names."""
+    question, (query, retrieved) = await found(
+        gallery,
+        (region.region for region in request.regions),
+        lambda engine: decoding.pair(
+            request, engine.limits, engine.spec.grid, engine.require_waiting
+        ),
+    )
+
+    def answer(engine: Engine) -> pb.ExplainPairResponse:
+        explained = engine.explain(question, query, retrieved)
+        calls.current().note(query=explained.asked, gallery_version=engine.gallery.view.number)
+        return Encoder(engine.spec).pair(explained)
+
+    return await gallery.run(answer)
+
+
+async def described(
+    gallery: ServedGallery, request: pb.DescribeQueryRequest
+) -> pb.DescribeQueryResponse:
+    """Describes an image with a gallery's model, whatever the request names."""
+    question, (query,) = await found(
+        gallery,
+        request.regions,
+        lambda engine: decoding.describe(request, engine.limits, engine.require_waiting),
+    )
+
+    def answer(engine: Engine) -> pb.DescribeQueryResponse:
+        described = engine.describe(question, query)
+        calls.current().note(query=digest(query.id), gallery_version=engine.gallery.view.number)
+        return Encoder(engine.spec).describe(described)
+
+    return await gallery.run(answer)

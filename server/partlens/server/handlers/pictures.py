@@ -14,7 +14,7 @@ from partlens.server.calls import call as calls
 from partlens.server.engine.engine import Engine
 from partlens.server.engine.stored_images import stored_image
 from partlens.server.errors import PictureUnavailableError, RequestError
-from partlens.server.host import Host
+from partlens.server.galleries.served import ServedGallery
 from partlens.server.messages.decoding_images import source
 from partlens.server.query_images.sources import (
     EarlierPicture,
@@ -42,7 +42,7 @@ _UNREADABLE = (
 )
 
 
-async def picture(request: pb.GetPictureRequest, host: Host) -> pb.GetPictureResponse:
+async def picture(request: pb.GetPictureRequest, gallery: ServedGallery) -> pb.GetPictureResponse:
     """The picture that is asked for, reduced unless max_side is 0.
 
     Raises:
@@ -51,22 +51,24 @@ async def picture(request: pb.GetPictureRequest, host: Host) -> pb.GetPictureRes
         PictureUnavailableError: the server cannot read the original that is asked for, or no longer
             keeps the picture of the query image.
     """
-    found = await host.look(lambda engine: _found(request.image, engine))
+    found = await gallery.look(lambda engine: _found(request.image, engine))
     if isinstance(found, StoredImage):
         try:
-            return await _original(found, request.max_side, host)
+            return await _original(found, request.max_side, gallery)
         except PictureUnavailableError:
             if not request.max_side:
                 raise
-            return await _thumbnail(found, request.max_side, host)
+            return await _thumbnail(found, request.max_side, gallery)
     return await reduced_picture(
-        await host.features.picture(found.query_id), request.max_side, host
+        await gallery.features.picture(found.query_id), request.max_side, gallery
     )
 
 
-async def reduced_picture(data: bytes, max_side: int, host: Host) -> pb.GetPictureResponse:
+async def reduced_picture(
+    data: bytes, max_side: int, gallery: ServedGallery
+) -> pb.GetPictureResponse:
     """A picture, reduced unless max_side is 0; raises RequestError if it is too large to send."""
-    return await host.decode(
+    return await gallery.decode(
         lambda engine: _memory(data, max_side, engine),
         lambda engine: _encoded(data, max_side, engine),
     )
@@ -98,8 +100,10 @@ def _name(named: Source) -> str:
             return id
 
 
-async def _original(image: StoredImage, max_side: int, host: Host) -> pb.GetPictureResponse:
-    limits, folders = host.settings.limits, host.settings.server.originals
+async def _original(
+    image: StoredImage, max_side: int, gallery: ServedGallery
+) -> pb.GetPictureResponse:
+    limits, folders = gallery.settings.limits, gallery.settings.server.originals
     if not folders:
         raise PictureUnavailableError(_NO_FOLDERS)
 
@@ -113,18 +117,20 @@ async def _original(image: StoredImage, max_side: int, host: Host) -> pb.GetPict
 
     # Read on the thread that decodes, so that few originals are in memory.
     memory = image.width * image.height * _BYTES_A_PIXEL if max_side else limits.request_bytes
-    return await host.decode(lambda engine: min(memory, limits.decoding_bytes), answer)
+    return await gallery.decode(lambda engine: min(memory, limits.decoding_bytes), answer)
 
 
-async def _thumbnail(image: StoredImage, max_side: int, host: Host) -> pb.GetPictureResponse:
+async def _thumbnail(
+    image: StoredImage, max_side: int, gallery: ServedGallery
+) -> pb.GetPictureResponse:
     def look(view: ConfinedView) -> bytes:
         return view.thumbnails([image.id])[0]
 
-    thumbnail = await host.look(lambda engine: engine.gallery.read(look))
+    thumbnail = await gallery.look(lambda engine: engine.gallery.read(look))
     if max_side >= THUMBNAIL_SIDE:
         shown = pb.GetPictureResponse(data=thumbnail, media_type=media_type(thumbnail))
     else:
-        shown = await reduced_picture(thumbnail, max_side, host)
+        shown = await reduced_picture(thumbnail, max_side, gallery)
     shown.from_thumbnail = True
     return shown
 

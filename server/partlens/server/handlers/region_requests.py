@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from partlens.server.engine.engine import Engine
 from partlens.server.features.query_features import Question
-from partlens.server.host import Host
+from partlens.server.galleries.served import ServedGallery
 from partlens.server.messages.decoding_regions import memory_of_masks
 from partlens.server.query_images.query import Query
 from partlens.server.requests.blame import blamed_on
@@ -23,7 +23,7 @@ def drawn(request: SearchRegionsRequest) -> Iterator[Region]:
 
 
 async def found(
-    host: Host, regions: Iterable[Region], decode: Callable[[Engine], Q]
+    gallery: ServedGallery, regions: Iterable[Region], decode: Callable[[Engine], Q]
 ) -> tuple[Q, Sequence[Query]]:
     """A question and the images of its sources; masks are decoded when there is memory for them.
 
@@ -33,12 +33,12 @@ async def found(
     """
     masks = [region for region in regions if region.mask.WhichOneof("form") == "png"]
     if not masks:
-        return await host.features.find(decode)
+        return await gallery.features.find(decode)
 
     async def with_memory(work: Callable[[Engine], T]) -> T:
         with blamed_on("regions"):
-            return await host.decode(
+            return await gallery.decode(
                 lambda engine: memory_of_masks(masks, engine.limits.image_pixels), work
             )
 
-    return await host.features.find(decode, with_memory)
+    return await gallery.features.find(decode, with_memory)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 
 from partlens.client import decoding, encoding
-from partlens.client.answers import ActivationMap, ReportFile
+from partlens.client.answers import ReportFile
 from partlens.client.questions import ReportFormat
 from partlens.client.report.errors import ReportError
 from partlens.client.report.file import MOST_PDF_HITS, Report, to_file
@@ -12,11 +12,13 @@ from partlens.client.report.pair_report import PairReport
 from partlens.client.report.regions import region
 from partlens.client.report.search_report import SearchReport
 from partlens.client.report.sources import now
+from partlens.common.activation_map import ActivationMap
 from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import RequestError, UnknownQueryError
-from partlens.server.handlers.part_search import PartSearchHandlers
+from partlens.server.galleries.served import ServedGallery
+from partlens.server.handlers.part_search import described, explained, searched
 from partlens.server.handlers.region_requests import drawn
 from partlens.server.handlers.report_pictures import pictures
 from partlens.server.host import Host
@@ -49,7 +51,7 @@ class ReportHandlers:
     """
 
     def __init__(self, host: Host) -> None:
-        self._host, self._search = host, PartSearchHandlers(host)
+        self._host = host
         self.methods = methods_of(
             SERVICE, {"ReportSearch": self.report_search, "ReportPair": self.report_pair}
         )
@@ -59,19 +61,20 @@ class ReportHandlers:
         format = _require_sound(request.format, request.title)
         asked = _for_report(request.search, format)
         with inside("search"):
-            answered = await self._search.search_regions(asked)
-        await self._unpack(drawn(asked))
+            gallery = self._host.directory.of(asked.gallery)
+            answered = await searched(gallery, asked)
+        await _unpack(gallery, drawn(asked))
         sources = [*asked.images, *(mark.image for mark in asked.marks)]
         places = [(answered.queries[one.image_index], one.region) for one in asked.regions]
         report = SearchReport(
             asked,
             decoding.search(answered),
-            await pictures(self._host, sources),
-            await self._origin(answered.gallery_version),
+            await pictures(gallery, sources),
+            await _origin(gallery, answered.gallery_version),
             request.title,
-            await self._coverage(places),
+            await _coverage(gallery, places),
         )
-        return pb.ReportSearchResponse(report=await self._written(report, format))
+        return pb.ReportSearchResponse(report=await _written(gallery, report, format))
 
     async def report_pair(self, request: pb.ReportPairRequest) -> pb.ReportPairResponse:
         """Explains a pair, and returns the explanation as a report."""
@@ -80,86 +83,92 @@ class ReportHandlers:
         asked.CopyFrom(request.pair)
         asked.ClearField("pairs")
         with inside("pair"):
-            answered = await self._search.explain_pair(asked)
-        await self._unpack(one.region for one in asked.regions)
+            gallery = self._host.directory.of(asked.gallery)
+            answered = await explained(gallery, asked)
+        await _unpack(gallery, (one.region for one in asked.regions))
         sides = {search_pb.PAIR_SIDE_RETRIEVED: answered.retrieved}
         places = [(sides.get(one.side, answered.query), one.region) for one in asked.regions]
         report = PairReport(
             asked,
             decoding.pair(answered),
-            await pictures(self._host, [asked.query, asked.retrieved]),
-            await self._origin(),
+            await pictures(gallery, [asked.query, asked.retrieved]),
+            await _origin(gallery),
             request.title,
-            await self._coverage(places),
+            await _coverage(gallery, places),
         )
-        return pb.ReportPairResponse(report=await self._written(report, format))
+        return pb.ReportPairResponse(report=await _written(gallery, report, format))
 
-    async def _origin(self, gallery_version: int | None = None) -> ReportOrigin:
-        call = calls.current()
 
-        def origin(engine: Engine) -> ReportOrigin:
-            seen = engine.gallery.view.number if gallery_version is None else gallery_version
-            made = ReportOrigin(
-                request_id=call.request_id,
-                caller=call.caller.name,
-                server_version=version("partlens"),
-                gallery_version=seen,
-                model_name=engine.spec.name,
-                model_digest=engine.spec.digest,
-                bias_share=engine.spec.bias_share,
-            )
-            made.made_at.FromDatetime(now())
-            return made
+async def _origin(gallery: ServedGallery, gallery_version: int | None = None) -> ReportOrigin:
+    call = calls.current()
 
-        return await self._host.look(origin)
+    def origin(engine: Engine) -> ReportOrigin:
+        seen = engine.gallery.view.number if gallery_version is None else gallery_version
+        made = ReportOrigin(
+            request_id=call.request_id,
+            caller=call.caller.name,
+            server_version=version("partlens"),
+            gallery_version=seen,
+            model_name=engine.spec.name,
+            model_digest=engine.spec.digest,
+            gallery=gallery.name,
+            bias_share=engine.spec.bias_share,
+        )
+        made.made_at.FromDatetime(now())
+        return made
 
-    async def _coverage(self, places: Sequence[Place]) -> list[ActivationMap | None]:
-        """The cells that each point covers; None for other regions, which are drawn as given."""
-        facts = dict(calls.current().facts)
-        found = [await self._covered(*place) for place in places]
-        calls.current().note(**facts)  # of the search, not of its regions
-        return found
+    return await gallery.look(origin)
 
-    async def _covered(self, query: DescribedQuery, region: Region) -> ActivationMap | None:
-        if region.WhichOneof("shape") != "point":
-            return None
-        image = QueryImage(query_id=query.query_id)
-        try:
-            described = await self._search.describe_query(
-                search_pb.DescribeQueryRequest(image=image, regions=[region])
-            )
-        except UnknownQueryError:  # few queries are kept, and this one was dropped
-            return None
-        return decoding.activation_map(described.coverage[0])
 
-    async def _unpack(self, regions: Iterable[Region]) -> None:
-        """Turn masks that are PNGs into bits, when there is memory to decode them."""
-        masks = [one for one in regions if one.mask.WhichOneof("form") == "png"]
+async def _coverage(gallery: ServedGallery, places: Sequence[Place]) -> list[ActivationMap | None]:
+    """The cells that each point covers; None for other regions, which are drawn as given."""
+    facts = dict(calls.current().facts)
+    found = [await _covered(gallery, *place) for place in places]
+    calls.current().note(**facts)  # of the search, not of its regions
+    return found
 
-        def unpack(engine: Engine) -> None:
-            for one in masks:
-                engine.require_waiting()
-                one.CopyFrom(encoding.region(region(one)))
 
-        if masks:
-            await self._host.decode(
-                lambda engine: memory_of_masks(masks, engine.limits.image_pixels), unpack
-            )
+async def _covered(
+    gallery: ServedGallery, query: DescribedQuery, region: Region
+) -> ActivationMap | None:
+    if region.WhichOneof("shape") != "point":
+        return None
+    image = QueryImage(query_id=query.query_id)
+    try:
+        asked = search_pb.DescribeQueryRequest(image=image, regions=[region])
+        answered = await described(gallery, asked)
+    except UnknownQueryError:  # few queries are kept, and this one was dropped
+        return None
+    return decoding.activation_map(answered.coverage[0])
 
-    async def _written(self, report: Report, format: ReportFormat) -> pb.ReportFile:
-        def write(engine: Engine) -> ReportFile:
-            return to_file(
-                report, format, seconds=_PDF_SECONDS, require_waiting=engine.require_waiting
-            )
 
-        file = await self._host.report(write)
-        most = self._host.settings.limits.response_bytes
-        if len(file.data) + _ENVELOPE_BYTES > most:
-            raise ReportError(
-                f"the report has {len(file.data)} bytes, and a response at most {most}"
-                " (limits.response_bytes): report fewer hits, or send smaller pictures"
-            )
-        return pb.ReportFile(data=file.data, media_type=file.media_type, name=file.name)
+async def _unpack(gallery: ServedGallery, regions: Iterable[Region]) -> None:
+    """Turn masks that are PNGs into bits, when there is memory to decode them."""
+    masks = [one for one in regions if one.mask.WhichOneof("form") == "png"]
+
+    def unpack(engine: Engine) -> None:
+        for one in masks:
+            engine.require_waiting()
+            one.CopyFrom(encoding.region(region(one)))
+
+    if masks:
+        await gallery.decode(
+            lambda engine: memory_of_masks(masks, engine.limits.image_pixels), unpack
+        )
+
+
+async def _written(gallery: ServedGallery, report: Report, format: ReportFormat) -> pb.ReportFile:
+    def write(engine: Engine) -> ReportFile:
+        return to_file(report, format, seconds=_PDF_SECONDS, require_waiting=engine.require_waiting)
+
+    file = await gallery.report(write)
+    most = gallery.settings.limits.response_bytes
+    if len(file.data) + _ENVELOPE_BYTES > most:
+        raise ReportError(
+            f"the report has {len(file.data)} bytes, and a response at most {most}"
+            " (limits.response_bytes): report fewer hits, or send smaller pictures"
+        )
+    return pb.ReportFile(data=file.data, media_type=file.media_type, name=file.name)
 
 
 def _require_sound(format: int, title: str) -> ReportFormat:

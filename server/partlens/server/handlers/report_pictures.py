@@ -7,8 +7,8 @@ from partlens.indexer.gallery import StoredImage
 from partlens.server.access.confined_view import ConfinedView
 from partlens.server.engine.stored_images import stored_image
 from partlens.server.errors import PictureUnavailableError, UnknownQueryError
+from partlens.server.galleries.served import ServedGallery
 from partlens.server.handlers.pictures import reduced_picture
-from partlens.server.host import Host
 from partlens.server.messages.decoding_images import source
 from partlens.server.query_images.sources import EarlierPicture, Picture
 from partlens.v1.image_pb2 import QueryImage
@@ -17,16 +17,16 @@ _SIDE = 840
 """Longest side of a shown picture, in pixels."""
 
 
-async def pictures(host: Host, images: Sequence[QueryImage]) -> list[QueryPicture]:
+async def pictures(gallery: ServedGallery, images: Sequence[QueryImage]) -> list[QueryPicture]:
     """Each query image of a request that was answered; without pictures that are no longer kept.
 
     Raises:
         NotFoundError: an image has left the gallery meanwhile.
     """
-    found = await host.look(
+    found = await gallery.look(
         lambda engine: engine.gallery.read(lambda view: [_found(one, view) for one in images])
     )
-    return [await _completed(one, host) for one in found]
+    return [await _completed(one, gallery) for one in found]
 
 
 def _found(image: QueryImage, view: ConfinedView) -> QueryPicture | Picture | EarlierPicture:
@@ -37,20 +37,22 @@ def _found(image: QueryImage, view: ConfinedView) -> QueryPicture | Picture | Ea
     return QueryPicture(named.id, thumbnail, digest=named.media_digest)
 
 
-async def _completed(found: QueryPicture | Picture | EarlierPicture, host: Host) -> QueryPicture:
+async def _completed(
+    found: QueryPicture | Picture | EarlierPicture, gallery: ServedGallery
+) -> QueryPicture:
     match found:
         case QueryPicture():
             return found
         case Picture(data=data):
-            return await _shown(QueryPicture.given(data), host)
+            return await _shown(QueryPicture.given(data), gallery)
         case EarlierPicture(query_id=id):
             try:
-                kept = await host.features.picture(id)
+                kept = await gallery.features.picture(id)
             except (PictureUnavailableError, UnknownQueryError):
                 return QueryPicture(id)
-            return await _shown(QueryPicture.given(kept, id), host)
+            return await _shown(QueryPicture.given(kept, id), gallery)
 
 
-async def _shown(given: QueryPicture, host: Host) -> QueryPicture:
-    small = await reduced_picture(given.original, _SIDE, host)
+async def _shown(given: QueryPicture, gallery: ServedGallery) -> QueryPicture:
+    small = await reduced_picture(given.original, _SIDE, gallery)
     return QueryPicture(given.name, small.data, given.original, given.digest)

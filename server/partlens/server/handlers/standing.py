@@ -11,10 +11,12 @@ from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
 from partlens.server.engine.engine import Engine, where_of
 from partlens.server.errors import RequestError, UnknownStandingQueryError
+from partlens.server.galleries.served import ServedGallery
+from partlens.server.handlers.kept_requests import kept_request
 from partlens.server.handlers.region_requests import drawn, found
+from partlens.server.handlers.watching import Watch
 from partlens.server.host import Host
 from partlens.server.messages import decoding
-from partlens.server.messages.encoding import Encoder
 from partlens.server.requests.digest import digest
 from partlens.server.requests.questions import SearchQuestion
 from partlens.server.standing import messages
@@ -62,10 +64,12 @@ class StandingQueryHandlers:
             _require_name(request.name)
             return question
 
-        question, queries = await found(self._host, drawn(asked), decode)
+        gallery = self._host.directory.of(request.gallery)
+        question, queries = await found(gallery, drawn(asked), decode)
         caller = calls.current().caller
         where = caller.within.narrowed(where_of(question, queries))
-        prepared = await self._host.run(lambda engine: engine.prepare(question, queries))
+        prepared = await gallery.run(lambda engine: engine.prepare(question, queries))
+        kept = await kept_request(request, queries, gallery)
 
         def save(engine: Engine) -> StandingQuery:
             made = StandingQuery(
@@ -76,26 +80,29 @@ class StandingQueryHandlers:
                 threshold=request.threshold,
                 where=where,
                 created_at=datetime.now(UTC),
-                created_revision=self._host.standing.newest(),
+                created_revision=gallery.standing.newest(),
                 model_digest=engine.spec.digest,
                 search=prepared,
             )
-            self._host.standing.add(made)
+            gallery.standing.add(made, kept)
             return made
 
         calls.current().note(query=digest([query.id for query in queries]))
-        made = await self._host.write(save)
+        made = await gallery.write(save)
         calls.current().note(query=digest(made.id), standing=made.id)
-        return pb.CreateStandingQueryResponse(standing_query=messages.standing_query(made))
+        return pb.CreateStandingQueryResponse(
+            standing_query=messages.standing_query(made, gallery.name)
+        )
 
     async def list_standing_queries(
         self, request: pb.ListStandingQueriesRequest
     ) -> pb.ListStandingQueriesResponse:
         """The caller's standing queries, in order of creation."""
-        mine = await self._host.look(lambda engine: self._mine())
+        gallery = self._host.directory.of(request.gallery)
+        mine = await gallery.look(lambda engine: _mine(gallery))
         calls.current().note(query=digest("standing"), hits=len(mine))
         return pb.ListStandingQueriesResponse(
-            standing_queries=[messages.standing_query(one) for one in mine.values()]
+            standing_queries=[messages.standing_query(one, gallery.name) for one in mine.values()]
         )
 
     async def update_standing_query(
@@ -103,28 +110,31 @@ class StandingQueryHandlers:
     ) -> pb.UpdateStandingQueryResponse:
         """Renames, pauses or resumes one of the caller's standing queries, or changes its
         threshold."""
-        change = _change(request)
+        gallery, change = self._host.directory.of(request.gallery), _change(request)
 
         def update(engine: Engine) -> StandingQuery:
-            self._require_mine([request.id])
-            return self._host.standing.update(request.id, change)
+            _require_mine(gallery, [request.id])
+            return gallery.standing.update(request.id, change)
 
         calls.current().note(query=digest(request.id), changed=",".join(_words(change)))
-        updated = await self._host.write(update)
+        updated = await gallery.write(update)
         calls.current().note(standing=updated.id)
-        return pb.UpdateStandingQueryResponse(standing_query=messages.standing_query(updated))
+        return pb.UpdateStandingQueryResponse(
+            standing_query=messages.standing_query(updated, gallery.name)
+        )
 
     async def delete_standing_query(
         self, request: pb.DeleteStandingQueryRequest
     ) -> pb.DeleteStandingQueryResponse:
         """Deletes one of the caller's standing queries, with its features."""
+        gallery = self._host.directory.of(request.gallery)
 
         def delete(engine: Engine) -> None:
-            self._require_mine([request.id])
-            self._host.standing.remove(request.id)
+            _require_mine(gallery, [request.id])
+            gallery.standing.remove(request.id)
 
         calls.current().note(query=digest(request.id))
-        await self._host.write(delete)
+        await gallery.write(delete)
         calls.current().note(standing=request.id)
         return pb.DeleteStandingQueryResponse()
 
@@ -133,34 +143,33 @@ class StandingQueryHandlers:
     ) -> AsyncGenerator[pb.WatchMatchesResponse]:
         """Every match that the caller may see, as it is found."""
         wanted, call = set(request.standing_query_ids), calls.current()
-        encoder = await self._host.look(lambda engine: self._encoder(engine, wanted))
-        after = request.after_revision if request.HasField("after_revision") else None
-        async with aclosing(self._host.standing.board.watch(after)) as notes:
-            async for note in notes:
+        gallery = self._host.directory.of(request.gallery)
+        await gallery.look(lambda engine: _require_mine(gallery, sorted(wanted)))
+        watch = Watch(self._host.directory, request.gallery, gallery)
+        async with aclosing(watch.notes(request)) as notes:
+            async for of, note in notes:
                 call.require_allowed()
                 seen = [match for match in note.matches if _sees(call.caller, wanted, match)]
                 if seen:
+                    call.gallery = of.name
                     call.note(query=digest(sorted(wanted)), hits=len(seen))
                     await call.commit()
                 for match in seen:
-                    yield messages.match(encoder, match)
+                    yield messages.match(of.standing.encoder, match, of.name)
 
-    def _encoder(self, engine: Engine, wanted: set[str]) -> Encoder:
-        self._require_mine(sorted(wanted))
-        return Encoder(engine.spec)
 
-    def _mine(self) -> dict[str, StandingQuery]:
-        caller = calls.current().caller
-        queries = self._host.standing.read()
-        return {id: one for id, one in queries.items() if one.owned_by(caller)}
+def _mine(gallery: ServedGallery) -> dict[str, StandingQuery]:
+    caller = calls.current().caller
+    return {id: one for id, one in gallery.standing.read().items() if one.owned_by(caller)}
 
-    def _require_mine(self, ids: list[str]) -> None:
-        mine = self._mine()
-        for id in ids:
-            if id not in mine:
-                raise UnknownStandingQueryError(
-                    f"you have no standing query {id[:64]!r}; see ListStandingQueries"
-                )
+
+def _require_mine(gallery: ServedGallery, ids: list[str]) -> None:
+    mine = _mine(gallery)
+    for id in ids:
+        if id not in mine:
+            raise UnknownStandingQueryError(
+                f"you have no standing query {id[:64]!r}{calls.where()}; see ListStandingQueries"
+            )
 
 
 def _sees(caller: Caller, wanted: Set[str], match: StandingMatch) -> bool:

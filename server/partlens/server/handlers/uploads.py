@@ -15,7 +15,7 @@ from partlens.server.calls import call as calls
 from partlens.server.calls.status import reason_of
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import ForbiddenError, RequestError
-from partlens.server.host import Host
+from partlens.server.galleries.served import ServedGallery
 from partlens.server.messages import decoding
 from partlens.server.requests.answers import Committed, Receipt, Refused
 from partlens.server.requests.digest import digest
@@ -33,9 +33,15 @@ class _Decoded:
     picture: DecodedPicture
 
 
-async def prepare(requests: Sequence[UploadRequest], host: Host) -> list[NewImage | Refused]:
-    """Run each uploaded image through the model; return images or refusals, in order."""
-    return await asyncio.gather(*(_prepared(request, host) for request in requests))
+async def prepare(
+    requests: Sequence[UploadRequest], gallery: ServedGallery, named: str
+) -> list[NewImage | Refused]:
+    """Run each uploaded image through the model; return images or refusals, in order.
+
+    Args:
+        named: the gallery that the first request names; one that names another is refused.
+    """
+    return await asyncio.gather(*(_prepared(request, gallery, named) for request in requests))
 
 
 def commit(prepared: Sequence[NewImage | Refused], engine: Engine) -> list[Receipt]:
@@ -71,16 +77,22 @@ def _added(images: Sequence[NewImage], engine: Engine) -> tuple[Added, int]:
         return writer.add(images), engine.gallery.view.number
 
 
-async def _prepared(request: UploadRequest, host: Host) -> NewImage | Refused:
+async def _prepared(
+    request: UploadRequest, gallery: ServedGallery, named: str
+) -> NewImage | Refused:
+    if request.gallery not in ("", named):
+        first = repr(named) if named else "the default gallery"
+        problem = f"{request.gallery[:80]!r}; the stream began with {first}: use another stream"
+        return _refused(RequestError("gallery", problem))
     # Each picture waits for its own turn, so that other callers' come between those of a batch.
     upload = cache(lambda: decoding.upload(request))  # checked on the first thread that needs it
     try:
-        read = await host.decode(
+        read = await gallery.decode(
             lambda engine: _memory(upload(), engine), lambda engine: _read(upload(), engine)
         )
     except (RequestError, ImageError) as error:
         return _refused(error)
-    return await _seen(read, host)
+    return await _seen(read, gallery)
 
 
 def _refused(
@@ -104,9 +116,9 @@ def _read(upload: Upload, engine: Engine) -> _Decoded:
     return _Decoded(upload, picture)
 
 
-async def _seen(one: _Decoded, host: Host) -> NewImage | Refused:
+async def _seen(one: _Decoded, gallery: ServedGallery) -> NewImage | Refused:
     try:
-        seen = await host.batcher.decompose(
+        seen = await gallery.batcher.decompose(
             one.picture.pixels, patient=True, holder=calls.current().caller.token
         )
     except ShapeError as error:

@@ -7,10 +7,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from partlens.client.address import Address
+from partlens.server.calls import call as calls
 from partlens.server.calls.code import Code
-from partlens.server.http.connect_errors import encoded
+from partlens.server.http.ends import respond_error
 from partlens.server.http.exchange import Outgoing
 from partlens.server.http.hosts import Hosts, same_origin
+from partlens.server.http.protocol_error import ProtocolError
 from partlens.server.observe.metrics import HttpMetrics
 
 _log = logging.getLogger(__name__)
@@ -47,6 +49,7 @@ MOST_HEADER_BYTES = 16 * 2**10
 _STRICT_TRANSPORT = "max-age=31536000"
 _READING = ("GET", "HEAD")
 _SEND_SECONDS = 10.0
+_FAILED = "internal server error; see the server's log"
 
 
 class Guard:
@@ -73,48 +76,48 @@ class Guard:
             await send(message)
 
         outgoing = Outgoing(scope, guarded, _SEND_SECONDS)
-        refusal = self._refusal(scope, headers)
-        if refusal is not None:
-            await _respond(outgoing, *refusal)
-            return
+        id = calls.request_id(dict(headers.items()))
         try:
+            if (refusal := self._refusal(scope, headers)) is not None:
+                await respond_error(outgoing, refusal, id)
+                return
             await self._inner(scope, receive, guarded)
         except Exception:
             _log.exception("a request over HTTP failed")
             if started:
                 outgoing.abort()
                 return
-            await _respond(
-                outgoing, 500, Code.INTERNAL, "internal server error; see the server's log"
-            )
+            await respond_error(outgoing, ProtocolError(Code.INTERNAL, _FAILED), id)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, Code, str] | None:
+    def _refusal(self, scope: Scope, headers: Headers) -> ProtocolError | None:
         if (size := _size(scope)) > MOST_HEADER_BYTES:
-            return (
-                431,
+            return ProtocolError(
                 Code.RESOURCE_EXHAUSTED,
                 f"the headers have {size} bytes; at most {MOST_HEADER_BYTES} are allowed",
+                431,
+            )
+        if "transfer-encoding" in headers and "content-length" in headers:
+            # A proxy may take the other one, and the rest of the body for the next request.
+            return ProtocolError(
+                Code.INVALID_ARGUMENT,
+                "the request has both Transfer-Encoding and Content-Length; send only one",
+                headers={"Connection": "close"},
             )
         host = headers.get("host", "")
         if not self._hosts.allows(host):
-            return (
-                421,
+            return ProtocolError(
                 Code.PERMISSION_DENIED,
-                (
-                    f"this server is not called {host[:80]!r}: use its address, or add the name to"
-                    " server.http_hosts"
-                ),
+                f"this server is not called {host[:80]!r}: use its address, or add the name to"
+                " server.http_hosts",
+                421,
             )
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
         foreign = origin is not None and not same_origin(origin, host)
         if scope["method"] not in _READING and (foreign or site not in ("same-origin", "none")):
-            return (
-                403,
+            return ProtocolError(
                 Code.PERMISSION_DENIED,
-                (
-                    f"a web page of {(origin or 'another site')[:80]!r} may not call this server;"
-                    " only pages that the server itself has sent may"
-                ),
+                f"a web page of {(origin or 'another site')[:80]!r} may not call this server;"
+                " only pages that the server itself has sent may",
             )
         return None
 
@@ -134,8 +137,3 @@ class Guard:
 def _size(scope: Scope) -> int:
     head = sum(len(name) + len(value) for name, value in scope["headers"])
     return head + len(scope["raw_path"]) + len(scope["query_string"])
-
-
-async def _respond(outgoing: Outgoing, status: int, code: Code, text: str) -> None:
-    await outgoing.start(status, {"Content-Type": "application/json"})
-    await outgoing.finish(encoded({"code": code.snake, "message": text}))

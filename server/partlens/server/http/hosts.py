@@ -53,7 +53,10 @@ def same_origin(origin: str, host: str) -> bool:
     >>> same_origin("http://a.example:8080", "a.example"), same_origin("null", "")
     (False, False)
     """
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # such as "http://[", which no browser sends
+        return False
     if parts.scheme not in _PORTS or not parts.netloc:
         return False
     port = _PORTS[parts.scheme]

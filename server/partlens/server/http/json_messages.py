@@ -15,7 +15,7 @@ from partlens.server.http.json_fit import require_fitting
 from partlens.server.limits.receiving import ENVELOPE_BYTES, BinaryParser
 
 DEEPEST = 32
-"""Most objects and lists inside each other; the deepest request has fewer than ten."""
+"""Most objects and lists inside each other; the deepest filter has fewer."""
 TOKENS_A_FIELD = 4
 """A field of a message has at most a colon, a comma and a bracket of JSON."""
 _LONGEST_PROBLEM = 400

@@ -16,6 +16,9 @@ _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _WIDTHS = {_FIXED64: 8, _FIXED32: 4}
 _LONGEST_VARINT, _TAGS = 10, 2**32
 _CONTINUED = bytes(range(128, 256))
+DEEPEST = 24
+"""Most messages inside each other. A report on a search whose filters are nested as deep as allowed
+has fewer."""
 
 
 class _Full(Exception):
@@ -67,7 +70,9 @@ class Scan:
                 f" most {limits.text_bytes} are allowed (limits.text_bytes); split it",
             )
 
-    def _look(self, at: int, end: int, shape: Shape) -> None:
+    def _look(self, at: int, end: int, shape: Shape, depth: int = 1) -> None:
+        if depth > DEEPEST:
+            raise RequestError("", f"the request is nested more than {DEEPEST} messages deep")
         known = shape.fields
         while at < end:
             tag, at = self._varint(at, end)
@@ -86,7 +91,7 @@ class Scan:
                 if field.binary:
                     self._binary += at - start
                 if field.inside is not None:
-                    self._look(start, at, field.inside)
+                    self._look(start, at, field.inside, depth + 1)
 
     def _value(self, at: int, end: int, kind: int) -> tuple[int, int]:
         """From where to where a value lies."""

@@ -7,12 +7,12 @@ from typing import cast
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from partlens.common.metadata import MAX_ATTRIBUTES
 from partlens.runtime.config.sections import LimitsSection
 
 _MAP_KINDS = 3
-_UPLOAD_ATTRIBUTES = 4 * MAX_ATTRIBUTES
-"""Above MAX_ATTRIBUTES an image is refused and its stream goes on; above this the stream ends."""
+_OF_IMAGES = 10_000
+"""Attributes, or names of fields, of all images in one request. An upload with more than
+MAX_ATTRIBUTES is refused and its stream goes on; above this the stream ends."""
 
 MOST: dict[str, str | int] = {
     "CreateStandingQueryRequest.images": "query_images",
@@ -21,24 +21,34 @@ MOST: dict[str, str | int] = {
     "DeleteImagesRequest.ids": "delete_ids",
     "DescribeQueryRequest.regions": "regions",
     "ExplainPairRequest.regions": "regions",
+    "FieldMask.paths": _OF_IMAGES,
+    "Filter.all_of": "nested_filters",
+    "Filter.any_of": "nested_filters",
+    "Filter.attribute_conditions": "filter_attributes",
     "Filter.attributes": "filter_attributes",
     "Filter.cameras": "filter_values",
     "Filter.exclude_cameras": "filter_values",
     "Filter.exclude_ids": "exclude_ids",
     "Filter.exclude_media_digests": "exclude_ids",
     "Filter.ids": "exclude_ids",
+    "Filter.none_of": "nested_filters",
     "Filter.tracks": "filter_values",
-    "ImageMetadata.attributes": _UPLOAD_ATTRIBUTES,
+    "ImageMetadata.attributes": _OF_IMAGES,
+    "ImageUpdate.remove_attributes": _OF_IMAGES,
+    "ImageUpdate.set_attributes": _OF_IMAGES,
     "PairSelection.positions": "pairs",
     "Polygon.points": "corners",
     "SearchRegionsRequest.images": "query_images",
     "SearchRegionsRequest.maps": _MAP_KINDS,
     "SearchRegionsRequest.marks": "marks",
     "SearchRegionsRequest.regions": "regions",
+    "TextList.values": "filter_values",
+    "UpdateImagesRequest.updates": "update_images",
     "WatchMatchesRequest.standing_query_ids": "watched_queries",
 }
 """The limit of every repeated field of a request: a setting of section limits, or a number. It
-holds for the whole message: for the corners of all its polygons together."""
+holds for the whole message: for the corners of all its polygons together, and for a filter with all
+filters inside it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +61,8 @@ class Field:
         setting: name of that limit, such as "limits.regions"; "" if it is fixed.
         packed: bytes of a packed value; 0 for a varint, None if it is never packed.
         binary: whether it is an encoded picture or mask.
-        inside: fields of the message that it holds, if any of them must be looked at.
+        inside: fields of the message that it holds, if any of them must be looked at. A message
+            that may hold messages of its own kind has one shape at every depth.
     """
 
     name: str
@@ -81,15 +92,32 @@ def shape_of(message: type[Message], limits: LimitsSection) -> Shape:
     Raises:
         KeyError: a repeated field has no limit in MOST.
     """
-    return _shape(cast("Descriptor", message.DESCRIPTOR), limits, "")
+    return _shape(cast("Descriptor", message.DESCRIPTOR), limits, "", {})
 
 
-def _shape(message: Descriptor, limits: LimitsSection, path: str) -> Shape:
-    fields = {one.number: _field(message, one, limits, path) for one in message.fields}
-    return Shape(fields)
+def _shape(
+    message: Descriptor, limits: LimitsSection, path: str, around: dict[str, Shape]
+) -> Shape:
+    """The shape of a message.
+
+    Args:
+        path: path of the message in the request.
+        around: shapes of the messages around it, which may be incomplete, by name.
+    """
+    shape = Shape({})
+    around = {**around, message.full_name: shape}
+    for one in message.fields:
+        shape.fields[one.number] = _field(message, one, limits, path, around)
+    return shape
 
 
-def _field(message: Descriptor, field: FieldDescriptor, limits: LimitsSection, path: str) -> Field:
+def _field(
+    message: Descriptor,
+    field: FieldDescriptor,
+    limits: LimitsSection,
+    path: str,
+    around: dict[str, Shape],
+) -> Field:
     name, setting, packed = f"{path}{field.name}", "", None
     most: int | None = None
     if field.is_repeated:
@@ -97,11 +125,25 @@ def _field(message: Descriptor, field: FieldDescriptor, limits: LimitsSection, p
         if isinstance(limit, str):
             limit, setting = getattr(limits, limit), f"limits.{limit}"
         most, packed = limit, _PACKED.get(field.type) if field.is_packed else None
-    inside = None
-    if field.message_type is not None:
-        held = _shape(field.message_type, limits, f"{name}.")
-        inside = held if held.matters else None
-    return Field(name, most, setting, packed, field.type == FieldDescriptor.TYPE_BYTES, inside)
+    return Field(
+        name,
+        most,
+        setting,
+        packed,
+        field.type == FieldDescriptor.TYPE_BYTES,
+        _inside(field, limits, name, around),
+    )
+
+
+def _inside(
+    field: FieldDescriptor, limits: LimitsSection, name: str, around: dict[str, Shape]
+) -> Shape | None:
+    if field.message_type is None:
+        return None
+    if (same := around.get(field.message_type.full_name)) is not None:
+        return same
+    held = _shape(field.message_type, limits, f"{name}.", around)
+    return held if held.matters else None
 
 
 _PACKED = {

@@ -1,19 +1,16 @@
 """Decodes requests. All checks of request fields are here."""
 
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Literal, cast
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
-from partlens.common.filters import Filter, GroupBy
+from partlens.common.filters import GroupBy
 from partlens.common.metadata import Metadata, MetadataError, require_metadata
 from partlens.common.regions import Whole
 from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.scoring import BEST, Score
 from partlens.runtime.config.sections import LimitsSection
 from partlens.server.errors import RequestError
+from partlens.server.messages.decoding_filters import time, where
 from partlens.server.messages.decoding_images import image_id, source
 from partlens.server.messages.decoding_marks import HEAVIEST, marks_of
 from partlens.server.messages.decoding_pairs import SIDES, pairs_of
@@ -28,12 +25,10 @@ from partlens.server.requests.questions import (
     Upload,
 )
 from partlens.v1 import gallery_service_pb2 as gallery_pb
-from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 
 DEFAULT_SEARCH_PAGE, DEFAULT_LIST_PAGE = 20, 100
 DEFAULT_FACET_VALUES, MOST_FACET_VALUES = 50, 1000
-_MEDIA_DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 _SCORES: dict[int, Score] = {
     search_pb.SCORE_KIND_UNSPECIFIED: BEST,
@@ -135,7 +130,7 @@ def upload(request: gallery_pb.UpsertImagesRequest | gallery_pb.UpsertImageReque
     metadata = Metadata(
         camera=request.metadata.camera,
         track=request.metadata.track,
-        captured_at=_time(request.metadata, "captured_at", "metadata.captured_at"),
+        captured_at=time(request.metadata, "captured_at", "metadata.captured_at"),
         attributes=dict(request.metadata.attributes),
     )
     try:
@@ -144,21 +139,6 @@ def upload(request: gallery_pb.UpsertImagesRequest | gallery_pb.UpsertImageReque
         field = error.field if error.field == "uri" else f"metadata.{error.field}"
         raise RequestError(field, error.problem) from error
     return Upload(image_id(request.id, "id"), request.data, request.uri, metadata)
-
-
-def where(message: image_pb.Filter) -> Filter:
-    """The filter of a search; raises RequestError for an invalid time."""
-    return Filter(
-        cameras=frozenset(message.cameras),
-        tracks=frozenset(message.tracks),
-        captured_after=_time(message, "captured_after", "filter.captured_after"),
-        captured_before=_time(message, "captured_before", "filter.captured_before"),
-        attributes=dict(message.attributes),
-        exclude_ids=frozenset(message.exclude_ids),
-        exclude_cameras=frozenset(message.exclude_cameras),
-        exclude_media=_media_digests(message.exclude_media_digests),
-        ids=frozenset(message.ids),
-    )
 
 
 def page_size(given: int, default: int, most: int) -> int:
@@ -221,17 +201,6 @@ def _score(given: int, regions: Sequence[RegionToFind]) -> Score:
     return "whole"
 
 
-def _media_digests(given: Sequence[str]) -> frozenset[str]:
-    for i, digest in enumerate(given):
-        if not _MEDIA_DIGEST.fullmatch(digest):
-            raise RequestError(
-                f"filter.exclude_media_digests[{i}]",
-                f"{digest[:80]!r} is not a media digest: sha256: and 64 lower-case hexadecimal"
-                " digits",
-            )
-    return frozenset(given)
-
-
 def _map_kinds(kinds: list[int]) -> frozenset[MapKind]:
     if not kinds:
         return frozenset({"score"})
@@ -245,18 +214,6 @@ def _map_kinds(kinds: list[int]) -> frozenset[MapKind]:
                 " MAP_KIND_SCORE, MAP_KIND_OVERALL and MAP_KIND_REGIONS",
             )
     return frozenset(_MAPS[kind] for kind in kinds)
-
-
-def _time(
-    message: image_pb.ImageMetadata | image_pb.Filter, name: str, field: str
-) -> datetime | None:
-    if not message.HasField(name):
-        return None
-    stamp: Timestamp = getattr(message, name)
-    try:
-        return stamp.ToDatetime(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
-        raise RequestError(field, "the time must be within the years 1 to 9999") from error
 
 
 def _group_by(text: str) -> GroupBy | None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from partlens.common.explained_pair import Side
 from partlens.runtime.config.sections import LimitsSection
 from partlens.server.errors import RequestError
-from partlens.server.requests.questions import PairsToExplain, Side
+from partlens.server.requests.questions import PairsToExplain
 from partlens.v1 import part_search_service_pb2 as search_pb
 
 SIDES: dict[int, Side] = {

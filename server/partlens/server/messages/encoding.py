@@ -181,22 +181,23 @@ def image(stored: StoredImage) -> image_pb.GalleryImage:
         width=stored.width,
         height=stored.height,
         metadata=_metadata(stored.metadata),
+        revision=stored.revision,
     )
 
 
-def receipt(id: str, index: int, result: Receipt) -> gallery_pb.UpsertImagesResponse:
+def receipt(id: str, index: int, result: Receipt, gallery: str) -> gallery_pb.UpsertImagesResponse:
     """Result of the image at a position of an upload."""
     answer = gallery_pb.UpsertImagesResponse(id=id, index=index)
     if isinstance(result, Committed):
-        answer.committed.CopyFrom(committed(result))
+        answer.committed.CopyFrom(committed(result, gallery))
     else:
         answer.refused.reason, answer.refused.message = result.reason, result.message
     return answer
 
 
-def committed(result: Committed) -> gallery_pb.UpsertCommitted:
-    """An uploaded image that is on disk."""
-    return gallery_pb.UpsertCommitted(**asdict(result))
+def committed(result: Committed, gallery: str) -> gallery_pb.UpsertCommitted:
+    """An uploaded image that is on disk in a gallery."""
+    return gallery_pb.UpsertCommitted(**asdict(result), gallery=gallery)
 
 
 def gallery(
@@ -211,17 +212,7 @@ def gallery(
     return gallery_pb.GetGalleryResponse(
         version=version,
         images=images,
-        model=gallery_pb.Model(
-            name=spec.name,
-            digest=spec.digest,
-            input_width=spec.preprocessing.width,
-            input_height=spec.preprocessing.height,
-            rows=spec.grid[0],
-            cols=spec.grid[1],
-            dimensions=spec.dimensions,
-            licence=spec.licence,
-            bias_share=spec.bias_share,
-        ),
+        model=model(spec),
         limits=gallery_pb.Limits(
             request_bytes=limits.request_bytes,
             image_pixels=limits.image_pixels,
@@ -236,9 +227,25 @@ def gallery(
             name=visible(caller.name),
             scopes=[scope for scope in SCOPES if scope in caller.scopes],
             cameras=sorted(map(visible, caller.within.cameras or ())),
+            galleries=sorted(caller.within.galleries or ()),
         ),
         server_version=version_of("partlens"),
         indexing=None if indexing is None else _indexing(indexing),
+    )
+
+
+def model(spec: ModelSpec) -> gallery_pb.Model:
+    """The model of a gallery."""
+    return gallery_pb.Model(
+        name=spec.name,
+        digest=spec.digest,
+        input_width=spec.preprocessing.width,
+        input_height=spec.preprocessing.height,
+        rows=spec.grid[0],
+        cols=spec.grid[1],
+        dimensions=spec.dimensions,
+        licence=spec.licence,
+        bias_share=spec.bias_share,
     )
 
 

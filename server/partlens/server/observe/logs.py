@@ -34,6 +34,7 @@ class CallLog:
                     "token": call.caller.token,
                     "peer": call.peer,
                     "transport": call.transport,
+                    "gallery": call.gallery,
                 },
             )
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -153,7 +154,7 @@ class QueryMetrics:
 
     def __init__(self, new: _Factory) -> None:
         self.search_seconds = new.histogram(
-            "partlens_search_seconds", "Time to rank the gallery for one search."
+            "partlens_search_seconds", "Time to rank the gallery for one search.", "gallery"
         )
         self.lookups = new.counter(
             "partlens_query_lookups_total",
@@ -174,53 +175,112 @@ class QueryMetrics:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class StandingFigures:
+    """Metrics of the standing queries of one gallery.
+
+    Attributes:
+        seconds: time to score new images.
+        matches: matches found.
+    """
+
+    seconds: Histogram
+    matches: Counter
+
+
 class StandingMetrics:
-    """Metrics of standing queries."""
+    """Metrics of standing queries, by gallery."""
 
     def __init__(self, new: _Factory) -> None:
-        self.seconds = new.histogram(
-            "partlens_standing_seconds", "Time to score new images against all standing queries."
+        self._seconds = new.histogram(
+            "partlens_standing_seconds",
+            "Time to score new images against all standing queries.",
+            "gallery",
         )
-        self.matches = new.counter(
-            "partlens_standing_matches_total", "Matches of standing queries."
+        self._matches = new.counter(
+            "partlens_standing_matches_total", "Matches of standing queries.", "gallery"
         )
+
+    def of(self, gallery: str) -> StandingFigures:
+        """Those of one gallery."""
+        return StandingFigures(self._seconds.labels(gallery), self._matches.labels(gallery))
 
 
 class GalleryMetrics:
-    """Metrics of the gallery and its files."""
+    """Metrics of the galleries and their files, by gallery."""
 
     def __init__(self, new: _Factory) -> None:
-        self.images = new.gauge("partlens_gallery_images", "Images in the gallery.")
-        self.version = new.gauge("partlens_gallery_version", "Version of the gallery.")
+        self._figures: dict[str, GalleryFigures] = {}
+        self.images = new.gauge("partlens_gallery_images", "Images in the gallery.", "gallery")
+        self.version = new.gauge("partlens_gallery_version", "Version of the gallery.", "gallery")
         self.uploads = new.counter(
             "partlens_uploaded_images_total",
             "Uploaded images, by result: committed or refused.",
+            "gallery",
             "result",
         )
         self.damaged_files = new.gauge(
             "partlens_damaged_files",
             "Damaged files and folders of the gallery, by kind: truth, segments or indexes.",
+            "gallery",
             "kind",
         )
         self.mended_files = new.counter(
             "partlens_mended_files_total",
             "Damaged files and folders of the gallery that the server rebuilt, by kind.",
+            "gallery",
             "kind",
         )
-        for kind in KINDS:
-            self.damaged_files.labels(kind).set(0)
-            self.mended_files.labels(kind)
         self.retained = new.counter(
-            "partlens_retention_erased_images_total", "Images erased because of their age."
+            "partlens_retention_erased_images_total",
+            "Images erased because of their age.",
+            "gallery",
         )
         self.retention_completed = new.gauge(
             "partlens_retention_completed_timestamp_seconds",
-            "When old images were last erased, or found to be none; 0 if not since the start.",
+            "When a scheduled erasure last ended, also if no image was old; 0 if not since the"
+            " start.",
+            "gallery",
         )
         self.scrubbed_bytes = new.counter(
-            "partlens_scrubbed_bytes_total", "Bytes of the gallery read to find damage."
+            "partlens_scrubbed_bytes_total", "Bytes of the gallery read to find damage.", "gallery"
         )
         self.scrub_completed = new.gauge(
             "partlens_scrub_completed_timestamp_seconds",
             "When the last complete read of all files to find damage ended; 0 if there was none.",
+            "gallery",
         )
+
+    def of(self, gallery: str) -> "GalleryFigures":
+        """Those of one gallery; new ones begin at 0."""
+        if gallery not in self._figures:
+            self._figures[gallery] = GalleryFigures(self, gallery)
+        return self._figures[gallery]
+
+
+class GalleryFigures:
+    """Metrics of one gallery and its files."""
+
+    def __init__(self, every: GalleryMetrics, gallery: str) -> None:
+        self._every, self._gallery = every, gallery
+        self.images = every.images.labels(gallery)
+        self.version = every.version.labels(gallery)
+        self.scrubbed_bytes = every.scrubbed_bytes.labels(gallery)
+        self.scrub_completed = every.scrub_completed.labels(gallery)
+        self.retained = every.retained.labels(gallery)
+        self.retention_completed = every.retention_completed.labels(gallery)
+        for kind in KINDS:
+            self.damaged_files(kind).set(0)
+            self.mended_files(kind)
+
+    def uploads(self, result: str) -> Counter:
+        """Uploaded images with this result."""
+        return self._every.uploads.labels(self._gallery, result)
+
+    def damaged_files(self, kind: str) -> Gauge:
+        """Damaged files of this kind."""
+        return self._every.damaged_files.labels(self._gallery, kind)
+
+    def mended_files(self, kind: str) -> Counter:
+        """Files of this kind that the server rebuilt."""
+        return self._every.mended_files.labels(self._gallery, kind)

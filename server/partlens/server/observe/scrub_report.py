@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from partlens.indexer.gallery.findings import KINDS, Finding
 from partlens.indexer.gallery.scrub_record import Pass
-from partlens.server.observe.metrics import GalleryMetrics
+from partlens.server.observe.metrics import GalleryFigures
 
 _log = logging.getLogger(__name__)
 _LINES, _SECONDS = 20, 600.0
@@ -21,7 +21,7 @@ class ScrubReport:
             thread.
     """
 
-    def __init__(self, metrics: GalleryMetrics, tell_sound: Callable[[bool], None]) -> None:
+    def __init__(self, metrics: GalleryFigures, tell_sound: Callable[[bool], None]) -> None:
         self._metrics, self._tell_sound = metrics, tell_sound
         self._known = dict[str, Finding]()
         self._lines = list[float]()
@@ -42,7 +42,7 @@ class ScrubReport:
         self._known.pop(finding.place, None)
         self._show()
         if mended:
-            self._metrics.mended_files.labels(finding.kind).inc()
+            self._metrics.mended_files(finding.kind).inc()
         what = "rebuilt from the truth" if mended else "no longer damaged"
         self._say(logging.WARNING, f"{what}: {finding.place}", finding)
 
@@ -64,7 +64,7 @@ class ScrubReport:
     def _show(self) -> None:
         for kind in KINDS:
             count = sum(finding.kind == kind for finding in self._known.values())
-            self._metrics.damaged_files.labels(kind).set(count)
+            self._metrics.damaged_files(kind).set(count)
         self._tell_sound(not self._known)
 
     def _say(self, level: int, text: str, finding: Finding) -> None:

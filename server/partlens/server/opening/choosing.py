@@ -3,12 +3,14 @@
 import fcntl
 import hashlib
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from partlens.common.confined import GIB, bounds_within
+from partlens.common.text import visible
 from partlens.explainer.errors import ExplainerError, HubError
 from partlens.explainer.import_command.confined import import_confined
 from partlens.explainer.import_command.request import ImportRequest
@@ -97,7 +99,7 @@ def _starter(photos: Path, reason: str, say: Say) -> Chosen:
         f"Model: the starter model{since}. It knows only drawn pedestrians: in photographs it finds"
         " similar colours and coarse shapes, not things."
     )
-    say(f"For photographs: partlens open {photos} --model {USUAL}")
+    say(f"For photographs: partlens open {shlex.quote(visible(str(photos)))} --model {USUAL}")
     return Chosen(model_folder(), read_spec(model_folder()))
 
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
+from partlens.common.leaving import leave
 from partlens.common.terminal import say
 
 
 @click.command("open")
-@click.argument("photos", type=click.Path(path_type=Path))
+@click.argument("photos", type=click.Path())
 @click.option(
     "--model",
     help="Model folder, or the id of a model on the Hugging Face hub. By default"
@@ -25,7 +26,7 @@ from partlens.common.terminal import say
     help="Gallery folder to create or continue; by default one in the user's cache folder.",
 )
 def open_command(
-    photos: Path, model: str | None, port: int | None, no_browser: bool, gallery: Path | None
+    photos: str, model: str | None, port: int | None, no_browser: bool, gallery: Path | None
 ) -> None:
     """Index the folder PHOTOS, and search it in a browser on this machine, until Ctrl-C.
 
@@ -41,8 +42,10 @@ def open_command(
     from partlens.server.opening import browser
     from partlens.server.opening.session import Session
 
+    if not photos:
+        raise click.BadParameter("PHOTOS is empty; give a folder of pictures, or . for this one")
     try:
-        Session(photos, model, port or 0, gallery, browse=not no_browser).run()
+        Session(Path(photos), model, port or 0, gallery, browse=not no_browser).run()
     except AlreadyOpenError as error:
         say(f"{photos} is open already: {error.address}")
         if not no_browser:
@@ -51,3 +54,4 @@ def open_command(
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{photos} cannot be opened: {error}") from error
+    leave(0)  # it may have been stopped while it was loading

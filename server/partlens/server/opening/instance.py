@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import secrets
 import time
 from pathlib import Path
 from typing import Self
@@ -10,6 +11,7 @@ from typing import Self
 from partlens.common.durable import write_atomically
 from partlens.server.errors import AlreadyOpenError, OpenError
 
+_LARGEST_PORT = 65535
 _START = 10.0
 """Seconds to wait for the address of a process that is starting."""
 
@@ -28,6 +30,8 @@ class Instance:
 
     def __init__(self, gallery: Path, photos: Path) -> None:
         self._photos = photos
+        # Not its process id, which two containers may share.
+        self._name = secrets.token_hex(8)
         self._record = gallery.with_name(f"{gallery.name}.open.json")
         lock = gallery.with_name(f"{gallery.name}.open.lock")
         self._handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
@@ -39,12 +43,17 @@ class Instance:
     def last_port(self) -> int:
         """Port of the page the last time, so that links to it stay valid; 0 if there was none."""
         port = self._read().get("port")
-        return port if isinstance(port, int) else 0
+        return port if type(port) is int and 0 < port <= _LARGEST_PORT else 0
 
     def announce(self, address: str) -> None:
         """Let others find the page."""
         port = int(address.rstrip("/").rpartition(":")[2])
-        record = {"pid": os.getpid(), "address": address, "port": port, "photos": str(self._photos)}
+        record = {
+            "holder": self._name,
+            "address": address,
+            "port": port,
+            "photos": str(self._photos),
+        }
         write_atomically(self._record, json.dumps(record))
 
     def __enter__(self) -> Self:
@@ -59,7 +68,7 @@ class Instance:
         except OSError:
             return False
         os.ftruncate(self._handle, 0)
-        os.write(self._handle, f"{os.getpid()}\n".encode())
+        os.write(self._handle, self._name.encode())
         return True
 
     def _refusal(self, gallery: Path) -> OpenError:
@@ -67,8 +76,8 @@ class Instance:
         end = time.monotonic() + _START
         while True:
             found = self._read()
-            # A record of an earlier process names another one than the lock.
-            if str(found.get("pid", "")) == lock.read_text(encoding="utf-8").strip():
+            # A record of an earlier process names another holder than the lock.
+            if found.get("holder") == lock.read_text(encoding="utf-8", errors="replace"):
                 if found.get("photos") == str(self._photos):
                     return AlreadyOpenError(str(found.get("address", "")))
                 return OpenError(

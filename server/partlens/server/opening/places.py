@@ -7,6 +7,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from partlens.common.durable import write_atomically
+from partlens.common.text import is_one_line
 from partlens.server.errors import OpenError
 
 _DIGITS = 12
@@ -45,17 +46,19 @@ class Cache:
         return self._of(photos) / "model"
 
     def _of(self, photos: Path) -> Path:
-        name = hashlib.sha256(bytes(photos)).hexdigest()[:_DIGITS]
-        return self.root / "galleries" / f"{photos.name[:40]}-{name}"
+        digest = hashlib.sha256(bytes(photos)).hexdigest()[:_DIGITS]
+        # A gallery's path must be text of one line.
+        name = "".join(one if is_one_line(one) else "_" for one in photos.name[:40])
+        return self.root / "galleries" / f"{name}-{digest}"
 
 
 def remembered_model(memory: Path) -> Path | None:
     """The model folder that a file remembers; None if there is none."""
     try:
-        folder = Path(memory.read_text(encoding="utf-8").strip())
-    except (OSError, UnicodeDecodeError):
+        name = memory.read_text(encoding="utf-8").strip()
+        return Path(name) if name and Path(name).is_dir() else None
+    except (OSError, ValueError):
         return None
-    return folder if folder.is_dir() else None
 
 
 def remember_model(memory: Path, model: Path) -> None:

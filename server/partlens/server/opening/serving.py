@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from partlens.common.gallery_names import UNNAMED
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery
 from partlens.runtime.config.settings import Settings
@@ -73,7 +74,7 @@ async def serve(
         indexing.begin(opened)
         return Engine(loaded, opened, settings.limits)
 
-    server = PartlensServer(make, settings, audit_log=beside(gallery), indexing=report)
+    server = PartlensServer({UNNAMED: make}, settings, audit_log=beside(gallery), indexing=report)
     await run(
         server,
         bound=lambda port: bound(str(server.http_url), f"{LOOPBACK}:{port}"),

@@ -128,9 +128,19 @@ def require_pictures(photos: Path) -> Path:
 
 
 def _prepare(gallery: Path, spec: ModelSpec) -> None:
-    """Create a gallery if it is missing; raise ModelMismatchError if it has another model."""
+    """Create a gallery if it is missing.
+
+    Raises:
+        OpenError: something else is there.
+        ModelMismatchError: it has another model.
+    """
     if not gallery.exists():
         Gallery.create(gallery, spec).close()
+    elif not (gallery / "gallery.json").is_file():
+        raise OpenError(
+            f"{gallery} is not a gallery, as it has no gallery.json: give --gallery a folder that"
+            " does not exist, or a gallery"
+        )
     elif (digest := GallerySpec.read(gallery).spec.digest) != spec.digest:
         raise ModelMismatchError(digest, spec.digest)
 

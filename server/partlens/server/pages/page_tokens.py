@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from partlens.common.gallery_names import is_gallery_name
 from partlens.server.errors import PageTokenError
 
 _FORMAT = 2
@@ -86,6 +87,27 @@ def list_after(token: str, question: str) -> str:
     return str(after)
 
 
+def of_gallery(gallery: str, token: str) -> str:
+    """A token with the gallery that the first page came from; "" for none.
+
+    >>> split(of_gallery("people", "WzNd")), split("")
+    (('people', 'WzNd'), ('', ''))
+    """
+    return f"{gallery}.{token}" if token else ""
+
+
+def split(token: str) -> tuple[str, str]:
+    """The gallery and the rest of a token; ("", "") for no token.
+
+    Raises:
+        PageTokenError: it names no gallery.
+    """
+    gallery, dot, rest = token.partition(".")
+    if token and not (dot and rest and is_gallery_name(gallery)):
+        raise _foreign()
+    return gallery, rest
+
+
 def _pack(fields: Sequence[str | int]) -> str:
     text = json.dumps([_FORMAT, *fields], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
@@ -94,11 +116,15 @@ def _pack(fields: Sequence[str | int]) -> str:
 def _unpack(token: str, kind: str, types: tuple[type, ...]) -> list[Any]:
     fields = _fields(token)
     if fields[:2] != [_FORMAT, kind] or [type(f) for f in fields[2:]] != list(types):
-        raise PageTokenError(
-            "this is not a page token of this method; give the previous page's next_page_token"
-            " unchanged, or leave it out for the first page"
-        )
+        raise _foreign()
     return fields[2:]
+
+
+def _foreign() -> PageTokenError:
+    return PageTokenError(
+        "this is not a page token of this method; give the previous page's next_page_token"
+        " unchanged, or leave it out for the first page"
+    )
 
 
 def _fields(token: str) -> list[Any]:

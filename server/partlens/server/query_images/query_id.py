@@ -36,19 +36,22 @@ def stored_query_id(model_digest: str, image_id: str, media_digest: str) -> str:
     return f"{digest}-{urlsafe_b64encode(image_id.encode()).decode().rstrip('=')}"
 
 
-def image_of(id: str) -> str | None:
+def image_of(id: str, where: str = "") -> str | None:
     """The id of the gallery image that a query id names; None for a picture's query id.
+
+    Args:
+        where: see UnknownQueryError.
 
     Raises:
         UnknownQueryError: the text is not a query id.
     """
     known = _ID.fullmatch(id)
     if known is None:
-        raise UnknownQueryError(id)
+        raise UnknownQueryError(id, where)
     text = known[1]
     if text is None:
         return None
     try:
         return urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
     except ValueError as error:
-        raise UnknownQueryError(id) from error
+        raise UnknownQueryError(id, where) from error

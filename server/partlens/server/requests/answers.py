@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.explained_pair import Side
 from partlens.explainer.pair import PairExplanation, PositionPairs
 from partlens.indexer.gallery import Candidate
 from partlens.server.query_images.query import Query
-from partlens.server.requests.questions import PairsToExplain, Side
+from partlens.server.requests.questions import PairsToExplain
 
 Map = NDArray[np.float32]
 

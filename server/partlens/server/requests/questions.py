@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from partlens.common.explained_pair import Side
 from partlens.common.filters import Filter, GroupBy
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Region
 from partlens.explainer.scoring import Score
 from partlens.server.query_images.sources import Source
 
-Side = Literal["query", "retrieved"]
 MapKind = Literal["score", "overall", "regions"]
 
 

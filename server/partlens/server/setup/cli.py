@@ -59,8 +59,8 @@ def setup(
     ready = ServerFolder(folder.resolve())
     try:
         place.require_addresses()
-        for made in ready.prepare(place, model):
-            say(f"made {made}")
+        for done in ready.prepare(place, model):
+            say(done)
         for kept in ready.differing(place):
             complain(f"warning: {kept}")
         fingerprint = certificates.fingerprint(ready.tls.authority)
@@ -73,7 +73,8 @@ def setup(
         f" person:\n"
         f"  {run} token create NAME --scope search --tokens {ready.tokens}\n"
         f"Give clients the certificate authority, {ready.tls.authority} (--ca).\n"
-        f"Compare its SHA-256 fingerprint there: {fingerprint}"
+        f"Compare its SHA-256 fingerprint there: {fingerprint}\n"
+        f"To start the server: {run} serve --config {ready.settings}"
     )
     if (page := ready.page()) is not None:
         say(

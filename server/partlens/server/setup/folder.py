@@ -129,7 +129,7 @@ class ServerFolder:
         return self.clients / "grafana.password"
 
     def prepare(self, place: Place, model: Path | None = None) -> Iterator[str]:
-        """Create what is missing, and yield the name of each item once it exists.
+        """Create what is missing, and yield each step in words once it is done.
 
         If this is killed, run it again.
 
@@ -144,26 +144,26 @@ class ServerFolder:
         for folder in (self.path, self.clients):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self.model.exists():
-            yield f"the model {_copied(model or model_folder(), self.model)}, {self.model}"
+            yield f"made the model {_copied(model or model_folder(), self.model)}, {self.model}"
         if not self.gallery.exists():
             Gallery.create(self.gallery, MetricModel.load(self.model).spec).close()
-            yield f"an empty gallery, {self.gallery}"
-        yield from certificates.ensure(self.tls, place.hosts)
+            yield f"made an empty gallery, {self.gallery}"
+        yield from (f"made {made}" for made in certificates.ensure(self.tls, place.hosts))
         if not self.ingest_token.exists():
             made, text = tokens.create("ingest workers", frozenset(("ingest",)))
             TokenFile(self.tokens).add(made)
             _write(self.ingest_token, text)
-            yield f"a token for ingest workers, {self.ingest_token}"
+            yield f"made a token for ingest workers, {self.ingest_token}"
         given = " ".join(f"{option} {text}" for option, _, text in place.addresses)
         place = self._with_earlier(place)
         for path, content in self._contents(place):
             if not path.exists():
                 _write(path, content())
-                yield str(path)
+                yield f"made {path}"
             elif given and (now := self._unedited(path, place)) is not None:
                 if now != content():
                     _write(path, content())
-                    yield f"{path} again, for {given}"
+                    yield f"rewrote {path} for {given}"
 
     def differing(self, place: Place) -> Iterator[str]:
         """What the settings say otherwise than asked, since someone has edited them."""

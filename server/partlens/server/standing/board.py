@@ -10,7 +10,7 @@ from functools import partial
 
 from partlens.runtime.tasks import Report, end, keep_running
 from partlens.server.errors import CallerGoneError, OverloadedError, StoppingError
-from partlens.server.observe.metrics import StandingMetrics
+from partlens.server.observe.metrics import StandingFigures
 from partlens.server.standing.matcher import Matcher, StandingMatch
 
 _LOOK_SECONDS = 0.25
@@ -36,7 +36,7 @@ class Note:
 class Board:
     """Scans the gallery after every change, by any process, and notifies all watchers."""
 
-    def __init__(self, matcher: Matcher, metrics: StandingMetrics, report: Report) -> None:
+    def __init__(self, matcher: Matcher, metrics: StandingFigures, report: Report) -> None:
         self._matcher, self._metrics = matcher, metrics
         self._thread = ThreadPoolExecutor(1, "partlens-standing")
         self._version, self._revision = matcher.version, matcher.newest

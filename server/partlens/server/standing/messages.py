@@ -1,14 +1,12 @@
 """Encodes standing queries and their matches."""
 
 from google.protobuf.json_format import MessageToJson
-from google.protobuf.timestamp_pb2 import Timestamp
 
-from partlens.common.filters import Filter
+from partlens.client.filter_messages import filter_message
 from partlens.server.messages.encoding import Encoder
 from partlens.server.requests.answers import Match
 from partlens.server.standing.matcher import StandingMatch
 from partlens.server.standing.query import StandingQuery
-from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import standing_query_service_pb2 as pb
 
@@ -19,49 +17,34 @@ _SCORES = {
 }
 
 
-def standing_query(query: StandingQuery) -> pb.StandingQuery:
-    """A standing query, without its features."""
+def standing_query(query: StandingQuery, gallery: str) -> pb.StandingQuery:
+    """A standing query of a gallery, without its features."""
     message = pb.StandingQuery(
         id=query.id,
         name=query.name,
         threshold=query.threshold,
         score=_SCORES[query.score],
-        filter=_filter(query.where),
-        created_revision=query.created_revision,
+        filter=filter_message(query.where),
+        created_revision=0 if query.waits else query.created_revision,
         paused=query.paused,
+        gallery=gallery,
     )
     message.created_at.FromDatetime(query.created_at)
     return message
 
 
-def match(encoder: Encoder, found: StandingMatch) -> pb.WatchMatchesResponse:
-    """A match with its map."""
+def match(encoder: Encoder, found: StandingMatch, gallery: str) -> pb.WatchMatchesResponse:
+    """A match in a gallery, with its map."""
     return pb.WatchMatchesResponse(
         revision=found.revision,
         standing_query_id=found.query.id,
         standing_query_name=found.query.name,
         hit=encoder.hit(Match(found.found), frozenset({"score"}), thumbnails=False),
+        gallery=gallery,
     )
 
 
-def match_json(encoder: Encoder, found: StandingMatch) -> str:
+def match_json(encoder: Encoder, found: StandingMatch, gallery: str) -> str:
     """The same in protobuf's JSON, for Redis and the webhook."""
-    return MessageToJson(match(encoder, found), preserving_proto_field_name=True, indent=None)
-
-
-def _filter(where: Filter) -> image_pb.Filter:
-    message = image_pb.Filter(
-        cameras=sorted(where.cameras),
-        tracks=sorted(where.tracks),
-        attributes=where.attributes,
-        exclude_ids=sorted(where.exclude_ids),
-        exclude_cameras=sorted(where.exclude_cameras),
-        exclude_media_digests=sorted(where.exclude_media),
-        ids=sorted(where.ids),
-    )
-    for name in ("captured_after", "captured_before"):
-        if (at := getattr(where, name)) is not None:
-            stamp = Timestamp()
-            stamp.FromDatetime(at)
-            getattr(message, name).CopyFrom(stamp)
-    return message
+    message = match(encoder, found, gallery)
+    return MessageToJson(message, preserving_proto_field_name=True, indent=None)

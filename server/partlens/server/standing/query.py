@@ -7,7 +7,9 @@ from partlens.common.filters import Filter
 from partlens.explainer.scoring import Score
 from partlens.server.caller.caller import Caller
 from partlens.server.query_images.prepared import PreparedSearch
-from partlens.server.standing.pauses import Pauses
+from partlens.server.standing.pauses import Pause, Pauses
+
+_NOT_YET = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,27 @@ class StandingQuery:
     model_digest: str
     search: PreparedSearch
     pauses: Pauses = field(default_factory=Pauses)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it was carried over from another gallery, whose place this one has not taken
+        yet."""
+        return self.created_revision == _NOT_YET
+
+    def carried(self, search: PreparedSearch, model_digest: str) -> "StandingQuery":
+        """The query for another model; it waits until its gallery takes the other's place."""
+        paused = Pauses((Pause(0),)) if self.paused else Pauses()
+        return replace(
+            self,
+            search=search,
+            model_digest=model_digest,
+            created_revision=_NOT_YET,
+            pauses=paused,
+        )
+
+    def begun(self, newest: int) -> "StandingQuery":
+        """The query once its gallery has taken the place of the one that it was carried from."""
+        return replace(self, created_revision=newest) if self.waits else self
 
     @property
     def paused(self) -> bool:

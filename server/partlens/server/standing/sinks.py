@@ -97,11 +97,13 @@ end
 """
 
 
-def redis_stream(redis: Redis, prefix: str, settings: StandingSection, encode: ToJson) -> Deliver:
-    """Delivers to the stream PREFIX:matches, once for any number of servers."""
+def redis_stream(
+    redis: Redis, prefix: str, gallery: str, settings: StandingSection, encode: ToJson
+) -> Deliver:
+    """Delivers a gallery's matches to the stream PREFIX:matches, once for any number of servers."""
 
     async def deliver(match: StandingMatch) -> None:
-        key = f"{prefix}:match:{match.query.id}:{match.revision}:{match.found.id}"
+        key = f"{prefix}:match:{gallery}:{match.query.id}:{match.revision}:{match.found.id}"
         try:
             await redis.eval(  # type: ignore[misc, unused-ignore]
                 _ONCE, 2, key, f"{prefix}:matches", str(_DAY), str(settings.kept_matches),

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from partlens.common.durable import locked, make_folder, sync, write_atomically
-from partlens.common.filters import from_plain, to_plain
+from partlens.common.filters import NESTED, Filter, from_plain, to_plain
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.scoring import MIXTURES
 from partlens.explainer.spec import ModelSpec
@@ -27,7 +27,9 @@ from partlens.server.query_images.query import Query
 from partlens.server.standing.pauses import Pause, Pauses
 from partlens.server.standing.query import StandingQuery
 
-_FORMATS, _SUFFIX, _LOCK = (1, 2, 3), ".safetensors", ".lock"
+_FORMATS, _SUFFIX, _LOCK = (1, 2, 3, 4), ".safetensors", ".lock"
+_REQUEST = "request"
+"""Readers that do not know it leave out no part of the query."""
 # Conditions that no query of an earlier format has.
 _LATER_CONDITIONS = {"exclude_media": (), "ids": ()}
 _ID = re.compile(r"s-[0-9a-f]{16}")
@@ -59,8 +61,12 @@ class StandingStore:
             self._queries, self._stamps = {one.id: one for one in found}, stamps
         return self._queries
 
-    def add(self, query: StandingQuery) -> None:
+    def add(self, query: StandingQuery, request: bytes = b"") -> None:
         """Saves one; on disk when this returns.
+
+        Args:
+            request: the CreateStandingQueryRequest that made it, from which it can be made again
+                for another model; b"" if that is not known.
 
         Raises:
             StandingQueryError: the disk refused it.
@@ -68,9 +74,24 @@ class StandingStore:
         try:
             make_folder(self._folder)
             with locked(self._folder / _LOCK):
-                write_atomically(self._path(query.id), _encoded(query), mode=0o600)
+                write_atomically(self._path(query.id), _encoded(query, request), mode=0o600)
         except OSError as error:
             raise StandingQueryError(f"it cannot be saved: {error.strerror}") from error
+
+    def request(self, id: str) -> bytes:
+        """The request that made one; b"" if it is not known.
+
+        It is not kept in memory, since it may hold pictures.
+
+        Raises:
+            StandingQueryError: there is no such file, or it cannot be read.
+        """
+        try:
+            with safe_open(self._path(id), framework="numpy") as file:
+                known = _REQUEST in file.keys()  # it is not a mapping
+                return file.get_tensor(_REQUEST).tobytes() if known else b""
+        except (OSError, ValueError, SafetensorError) as error:
+            raise StandingQueryError(f"it cannot be read: {error}") from error
 
     def update(self, id: str, change: Callable[[StandingQuery], StandingQuery]) -> StandingQuery:
         """Replaces one by what `change` makes of it, and returns that; on disk when this returns.
@@ -87,7 +108,7 @@ class StandingStore:
                 if before is None:
                     raise UnknownStandingQueryError(f"there is no standing query {id!r}")
                 after = change(before)
-                write_atomically(path, _encoded(after), mode=0o600)
+                write_atomically(path, _encoded(after, self.request(id)), mode=0o600)
                 return after
         except OSError as error:
             raise StandingQueryError(f"it cannot be changed: {error.strerror}") from error
@@ -145,8 +166,8 @@ class StandingStore:
         return query
 
 
-def _encoded(query: StandingQuery) -> bytes:
-    tensors: dict[str, NDArray[np.float32]] = {}
+def _encoded(query: StandingQuery, request: bytes) -> bytes:
+    tensors: dict[str, NDArray[np.float32] | NDArray[np.uint8]] = {}
     search = query.search
     places = [mark.place for mark in search.marks]
     for i, image in enumerate(search.images):
@@ -171,6 +192,8 @@ def _encoded(query: StandingQuery) -> bytes:
         "regions": [_plain(region) for region in search.regions],
         "marks": [[mark.region, *_plain(mark.place)] for mark in search.marks],
     }
+    if request:
+        tensors[_REQUEST] = np.frombuffer(request, np.uint8)
     return save(tensors, metadata={"partlens": json.dumps(plain)})
 
 
@@ -181,11 +204,19 @@ def _plain(region: PreparedRegion) -> list[object]:
 
 def _format_of(query: StandingQuery) -> int:
     """The oldest format whose readers leave out no part of the query."""
+    if _has_later_conditions(query.where):
+        return 4
     if query.pauses.each or query.where.ids:
         return 3
     regions = [*query.search.regions, *(mark.place for mark in query.search.marks)]
     whole = any(region.whole for region in regions)
     return 2 if query.search.marks or query.where.exclude_media or whole else 1
+
+
+def _has_later_conditions(where: Filter) -> bool:
+    """Whether readers of format 3 would leave out a condition of a filter."""
+    others = any(not isinstance(wanted, str) for wanted in where.attributes.values())
+    return others or any(getattr(where, name) for name in NESTED)
 
 
 def _decoded(path: Path, spec: ModelSpec) -> StandingQuery:

@@ -7,10 +7,11 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.explainer.decompositions import Decompositions
 from partlens.explainer.errors import AnnotationError
 from partlens.explainer.evaluation.orientation.reading import METHODS, Method, error, headings
 from partlens.explainer.evaluation.orientation.scenes import Pair
-from partlens.explainer.model import Decompositions, MetricModel
+from partlens.explainer.model import MetricModel
 
 NEAR = 3.5
 """Error in degrees up to which the paper counts an orientation as correct."""

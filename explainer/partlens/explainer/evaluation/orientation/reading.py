@@ -56,7 +56,7 @@ def headings(panorama: Decomposition, aerial: Decomposition) -> dict[Method, flo
     angle = panorama_angle(overall)
     return {
         "overall": (aerial_bearing(pair.retrieved_map(with_bias=False).numpy()) - angle) % 360,
-        "partial": (aerial_bearing(pair.partial_map_of_retrieved(point).numpy()) - angle) % 360,
+        "partial": (aerial_bearing(pair.partial_map(point).numpy()) - angle) % 360,
         "all_partial": _most_votes(panorama, aerial),
     }
 

@@ -1,6 +1,6 @@
 // The numbers under a picture. Their place is kept, so that nothing jumps while the mouse moves.
 import { sums } from "../../heat/colours.ts";
-import { other, sideName, type Side } from "./explanation.ts";
+import { other, sideName, type Side } from "../../explanation/explanation.ts";
 import { explained, explanation, rows } from "./pair-store.ts";
 import { drawing } from "./pin-sheet.ts";
 import { adds, isAwaited, maps, pointed, resting, source } from "./shown.ts";
@@ -25,6 +25,7 @@ function pointedWords(side: Side): string {
   const at = drawing.value ? undefined : pointed.value, added = adds(from), share = shareOf(added, now.pair.similarity);
   const cell = at && cellName(at.position, now.pair.grids[side].cols.length);
   const place = cell ? cell.charAt(0).toUpperCase() + cell.slice(1) : from.name || "This region";
+  if (added === 0) return `${place} adds nothing${withPinned(side)}`;
   return `${place} adds ${signed(added)}${share && ` (${share})`}${withPinned(side)}`;
 }
 

@@ -2,8 +2,8 @@
 import { useState } from "preact/hooks";
 import { FileButton } from "../../drawing/file-button.tsx";
 import { Button } from "../../ui/button.tsx";
-import { Picker } from "../gallery/picker.tsx";
-import { sideName, type Side } from "./explanation.ts";
+import { Picker } from "../../picker/picker.tsx";
+import { sideName, type Side } from "../../explanation/explanation.ts";
 import { chooseFile, chooseImage, uploading } from "./uploads.ts";
 
 export function ChooseImage({ side }: { readonly side: Side }) {

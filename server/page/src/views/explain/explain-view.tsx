@@ -5,8 +5,8 @@ import { useShortcuts } from "../../drawing/shortcuts.ts";
 import { Toolbar } from "../../drawing/toolbar.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Loading, ProblemNotice } from "../../ui/notice.tsx";
-import { useRetry } from "../../ui/use-retry.ts";
-import { SIDES, swapped } from "./explanation.ts";
+import { decimal } from "../../ui/numbers.ts";
+import { SIDES, swapped } from "../../explanation/explanation.ts";
 import { change, explainAgain, explained, explanation, imageProblem, pairState, rowsProblem, startExplaining } from "./pair-store.ts";
 import { PairReport } from "./pair-report.tsx";
 import { startPinning } from "./pin-sheet.ts";
@@ -34,7 +34,7 @@ export function ExplainView() {
       <header class="row">
         <h1 class="grow">
           Explain
-          {pair && <span class="explain-score number"> similarity {pair.similarity.toFixed(4)}</span>}
+          {pair && <span class="explain-score number"> similarity {decimal(pair.similarity, 4)}</span>}
         </h1>
         {pair && <Button onClick={() => setReporting(true)}>Report</Button>}
         <Button label="Swap A and B" disabled={!now.a && !now.b} onClick={() => change(swapped(now))}>⇄ Swap</Button>
@@ -56,9 +56,8 @@ export function ExplainView() {
 }
 
 function Problems() {
-  const { problem, pending } = pairState.value, more = rowsProblem.value;
+  const { problem } = pairState.value, more = rowsProblem.value;
   const bias = gallery.value?.model?.biasShare ?? 0;
-  useRetry(problem, pending, explainAgain);
   return (
     <>
       {problem && <ProblemNotice problem={problem} onRetry={explainAgain} />}

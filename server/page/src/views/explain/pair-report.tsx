@@ -1,7 +1,7 @@
 // Saves the explanation as a report.
 import { reportService } from "../../api/clients.ts";
 import { toImage, toRegion } from "../../query/request.ts";
-import { ReportDialog } from "../report/report-dialog.tsx";
+import { ReportDialog } from "../../reports/report-dialog.tsx";
 import { explanation, PAIR_SIDES, refs } from "./pair-store.ts";
 
 export function PairReport({ onClose }: { readonly onClose: () => void }) {

@@ -14,10 +14,10 @@ import { refOf, refText } from "../../query/address.ts";
 import type { ImageRef } from "../../query/question.ts";
 import { toImage, toRegion } from "../../query/request.ts";
 import { keepDescribed } from "../../query/store.ts";
-import { addressOf } from "./address.ts";
-import { UNEXPLAINED, type Explanation, type Side } from "./explanation.ts";
+import { addressOf } from "../../explanation/address.ts";
+import { UNEXPLAINED, type Explanation, type Side } from "../../explanation/explanation.ts";
 import { pairOf, pairsOf, scalesOf, type Pair, type Scales } from "./pair.ts";
-import { fromParameters } from "./parameters.ts";
+import { fromParameters } from "../../explanation/parameters.ts";
 import { FetchedRows, sample, WholeRows, type Rows } from "./rows.ts";
 
 const MOST_PAIRS = 65_536;
@@ -65,11 +65,6 @@ function describedOf(side: Side): ReadonlySignal<DescribedQuery | undefined> {
 /** Why the image of a side cannot be used. */
 export function imageProblem(side: Side): Problem | undefined {
   return calls[side].state.value.problem;
-}
-
-/** Whether the server is being asked about the image of a side. */
-export function isDescribing(side: Side): boolean {
-  return calls[side].state.value.pending;
 }
 
 /** Asks again how the server sees the image of a side. */

@@ -5,7 +5,7 @@ import { at } from "../../geometry/axis.ts";
 import type { Pairs } from "../../geometry/pairs.ts";
 import type { ExplainPairResponse, PairMatrix } from "../../gen/partlens/v1/part_search_service_pb.ts";
 import { scaleOf, type Scale } from "../../heat/colours.ts";
-import type { Side } from "./explanation.ts";
+import type { Side } from "../../explanation/explanation.ts";
 
 /** The four sums that add up to the similarity; "place" stands for the positions of an image. */
 export interface Terms {

@@ -7,7 +7,7 @@ import { redone, startOf, stepped, undone, type History } from "../../query/hist
 import { NOTHING, type Question } from "../../query/question.ts";
 import { announce } from "../../ui/announcer.tsx";
 import { refText } from "../../query/address.ts";
-import { changedPin, pinName, SIDES, type Explanation, type Pin } from "./explanation.ts";
+import { changedPin, pinName, SIDES, type Explanation, type Pin } from "../../explanation/explanation.ts";
 import { change, explained, explanation } from "./pair-store.ts";
 
 const HOME = "point";

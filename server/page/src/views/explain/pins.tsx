@@ -1,7 +1,7 @@
 // The pinned points and regions, with what each adds to the similarity.
 import { kindOf } from "../../drawing/words.ts";
 import { Button } from "../../ui/button.tsx";
-import { pinName, sideName } from "./explanation.ts";
+import { pinName, sideName } from "../../explanation/explanation.ts";
 import { change, explained, explanation } from "./pair-store.ts";
 import { current } from "./pin-sheet.ts";
 import { remove } from "./pointing.ts";

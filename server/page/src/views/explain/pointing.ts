@@ -1,6 +1,6 @@
 // What pointing at a cell leads to: pins, and words for screen readers.
 import { announce } from "../../ui/announcer.tsx";
-import { other, pinName, sideName, withoutPin, withPin } from "./explanation.ts";
+import { other, pinName, sideName, withoutPin, withPin } from "../../explanation/explanation.ts";
 import { explained, explanation } from "./pair-store.ts";
 import { changePins } from "./pin-sheet.ts";
 import { adds, maps, pointAt, pointed, source } from "./shown.ts";

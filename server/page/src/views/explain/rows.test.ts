@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { at } from "../../geometry/axis.ts";
 import { partialMap, transposed, type Pairs } from "../../geometry/pairs.ts";
-import type { Side } from "./explanation.ts";
+import type { Side } from "../../explanation/explanation.ts";
 import { FetchedRows, sample, WholeRows, type Covered } from "./rows.ts";
 
 const A = 12, B = 10, MOST = 30;

@@ -3,7 +3,7 @@ import { at } from "../../geometry/axis.ts";
 import { partialMap, transposed, type Pairs, type Partial } from "../../geometry/pairs.ts";
 import type { Region } from "../../geometry/region.ts";
 import { shapeText } from "../../query/address.ts";
-import { other, type Side } from "./explanation.ts";
+import { other, type Side } from "../../explanation/explanation.ts";
 
 /** A region of an image, and the share of each position that it covers. */
 export interface Covered {

@@ -3,7 +3,7 @@ import { computed, signal } from "@preact/signals";
 import { coveredBy } from "../../drawing/covered.ts";
 import type { Region } from "../../geometry/region.ts";
 import { sums, type Scale } from "../../heat/colours.ts";
-import { pinName, type Pin, type Side } from "./explanation.ts";
+import { pinName, type Pin, type Side } from "../../explanation/explanation.ts";
 import { contribution } from "./pair.ts";
 import { explained, explanation, refs, rows } from "./pair-store.ts";
 import { current, drawing } from "./pin-sheet.ts";

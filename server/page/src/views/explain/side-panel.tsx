@@ -2,15 +2,15 @@
 import { useState } from "preact/hooks";
 import { Grid } from "../../geometry/grid.ts";
 import { href } from "../../app/route.ts";
+import { refText } from "../../query/address.ts";
 import { NOTHING, type ImageRef } from "../../query/question.ts";
 import { addressOf as searchAddress } from "../../query/store.ts";
 import { Button } from "../../ui/button.tsx";
 import { Loading, ProblemNotice } from "../../ui/notice.tsx";
-import { useRetry } from "../../ui/use-retry.ts";
 import { Caption } from "./captions.tsx";
 import { ChooseImage } from "./choose-image.tsx";
-import { sideName, type Side } from "./explanation.ts";
-import { describe, described, explained, imageProblem, isDescribing, refs } from "./pair-store.ts";
+import { sideName, type Side } from "../../explanation/explanation.ts";
+import { describe, described, explained, imageProblem, refs } from "./pair-store.ts";
 import { Stage } from "./stage.tsx";
 import { chooseFile, chooseImage, fileOf, refusedFor } from "./uploads.ts";
 
@@ -57,11 +57,10 @@ const AGAIN: Readonly<Record<Side, () => void>> = { a: () => void describe("a"),
 
 function Shown({ side, imageRef }: { readonly side: Side; readonly imageRef: ImageRef }) {
   const found = described[side].value, problem = imageProblem(side);
-  useRetry(problem, isDescribing(side), AGAIN[side]);
   if (problem) {
     return (
       <div class="explain-empty">
-        <ProblemNotice problem={problem} onRetry={problem.way === "retry" ? AGAIN[side] : undefined}>
+        <ProblemNotice problem={problem} onRetry={AGAIN[side]}>
           <Button onClick={() => chooseImage(side, undefined)}>Choose another picture</Button>
         </ProblemNotice>
       </div>
@@ -71,7 +70,7 @@ function Shown({ side, imageRef }: { readonly side: Side; readonly imageRef: Ima
   const grid = explained.value?.pair.grids[side] ?? new Grid(found, found);
   return (
     <>
-      <Stage side={side} imageRef={imageRef} grid={grid} />
+      <Stage key={refText(imageRef)} side={side} imageRef={imageRef} grid={grid} />
       <Caption side={side} />
     </>
   );

@@ -1,7 +1,7 @@
 // The similarity as a table of what parts of A and parts of B add to it together. Without pins it has the four terms.
 import { at } from "../../geometry/axis.ts";
 import { contribution, type Pair } from "./pair.ts";
-import type { Side } from "./explanation.ts";
+import type { Side } from "../../explanation/explanation.ts";
 
 /** A pinned region: the shares of each position that it covers. */
 export interface PinnedShares {

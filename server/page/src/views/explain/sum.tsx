@@ -1,4 +1,5 @@
 // The similarity as a sum: in one line, and as a table of what each part of A and each part of B add together.
+import { decimal } from "../../ui/numbers.ts";
 import type { Pair } from "./pair.ts";
 import type { SumTable } from "./sum-table.ts";
 import { table } from "./shown.ts";
@@ -14,7 +15,7 @@ export function Sum({ pair }: { readonly pair: Pair }) {
     <section class="stack" aria-labelledby="explain-sum">
       <h2 id="explain-sum">The sum</h2>
       <p class="explain-equation number">
-        <span><strong>{pair.similarity.toFixed(4)}</strong><small>similarity</small></span>
+        <span><strong>{decimal(pair.similarity, 4)}</strong><small>similarity</small></span>
         {terms.map(([value, name], i) => (
           <span key={name}><span>{i === 0 && "= "}{fixed(value)}</span><small>{name}</small></span>
         ))}

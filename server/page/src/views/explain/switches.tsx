@@ -1,7 +1,7 @@
 // What is shown: which map, the bias, and which sign; and the scale of the colours.
 import { Legend } from "../../heat/heat.tsx";
 import type { Sign } from "../../heat/colours.ts";
-import type { Explanation } from "./explanation.ts";
+import type { Explanation } from "../../explanation/explanation.ts";
 import { change, explained, explanation } from "./pair-store.ts";
 import { scaleNow } from "./shown.ts";
 

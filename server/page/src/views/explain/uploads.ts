@@ -1,13 +1,14 @@
 // Pictures on their way to a side.
 import { signal } from "@preact/signals";
 import { LatestCall } from "../../api/call.ts";
+import { unfit } from "../../api/unfit.ts";
 import type { Problem } from "../../api/problem.ts";
 import { go } from "../../app/route.ts";
 import type { ImageRef } from "../../query/question.ts";
-import { uploaded, unfit } from "../../query/uploads.ts";
+import { uploaded } from "../../query/uploads.ts";
 import { announce } from "../../ui/announcer.tsx";
-import { addressOf } from "./address.ts";
-import { sideName, withImage, type Side } from "./explanation.ts";
+import { addressOf } from "../../explanation/address.ts";
+import { sideName, withImage, type Side } from "../../explanation/explanation.ts";
 import { explanation, refs } from "./pair-store.ts";
 
 export const uploading: Readonly<Record<Side, LatestCall<ImageRef>>> = { a: new LatestCall(), b: new LatestCall() };

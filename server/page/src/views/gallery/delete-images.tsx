@@ -5,7 +5,7 @@ import { problemOf, type Problem } from "../../api/problem.ts";
 import { follow } from "../../api/server.ts";
 import { announce } from "../../ui/announcer.tsx";
 import { Confirm } from "../../ui/confirm.tsx";
-import { counted, shortened } from "../search/answers/words.ts";
+import { counted, shortened } from "../../ui/words.ts";
 
 // Images of one call; more are deleted in several.
 const TOGETHER = 500;

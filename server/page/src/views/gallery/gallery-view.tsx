@@ -8,19 +8,19 @@ import { Button } from "../../ui/button.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { moveFocus } from "../../ui/move-focus.ts";
 import { Empty, Loading, ProblemNotice } from "../../ui/notice.tsx";
-import { Conditions } from "../search/answers/condition-fields.tsx";
-import { conditionsOf } from "../search/answers/conditions.ts";
-import { useFacets } from "../search/answers/use-facets.ts";
-import { useMedia } from "../search/answers/use-media.ts";
-import { counted } from "../search/answers/words.ts";
+import { Conditions } from "../../filters/condition-fields.tsx";
+import { conditionsOf } from "../../filters/conditions.ts";
+import { useFacets } from "../../filters/use-facets.ts";
+import { useMedia } from "../../ui/use-media.ts";
+import { counted } from "../../ui/words.ts";
 import { list } from "./address.ts";
 import { DeleteImages } from "./delete-images.tsx";
-import { More } from "./more.tsx";
+import { More } from "../../picker/more.tsx";
 import { Tile } from "./tile.tsx";
 import { AddPictures } from "./upload/add-pictures.tsx";
 import { finished } from "./upload/queue.ts";
 import { keepListing } from "./listing.ts";
-import { usePages } from "./use-pages.ts";
+import { usePages } from "../../picker/use-pages.ts";
 import { useSelection } from "./use-selection.ts";
 
 const NARROW = "(max-width: 48rem)";
@@ -52,7 +52,7 @@ function Browse() {
   useFirstPictures(thumbnails.length === 0 && !pending, () => setTurn(turn + 1));
   const filters = (
     <div class="filters">
-      {counts.problem && !counts.answer && <ProblemNotice problem={counts.problem} />}
+      {counts.problem && !counts.answer && <ProblemNotice problem={counts.problem} onRetry={counts.again} />}
       <Conditions where={where} counts={counts.answer} onChange={list} />
       {conditions > 0 && <Button onClick={() => list(EVERYWHERE)}>Clear the filters</Button>}
     </div>
@@ -72,8 +72,8 @@ function Browse() {
       <div class={open === "filters" && !narrow ? "gallery-body filtered" : "gallery-body"}>
         {open === "filters" && !narrow && <aside class="sheet filters-side" aria-label="Filters">{filters}</aside>}
         <div class="stack">
-          {problem && <ProblemNotice problem={problem} onRetry={thumbnails.length ? more : () => setTurn(turn + 1)} />}
-          {thumbnails.length === 0 && pending && <Loading text="Fetching images" />}
+          {problem && <ProblemNotice problem={problem} onRetry={more} />}
+          {thumbnails.length === 0 && pending && !problem && <Loading text="Fetching images" />}
           {thumbnails.length === 0 && !pending && !problem && <NoImages filtered={conditions > 0} />}
           <ul class="tiles" aria-label="Images" aria-busy={pending} onKeyDown={moveFocus}>
             {thumbnails.map((one) => (

@@ -1,5 +1,6 @@
 // One image of the gallery: its picture, its record, and what can be done with it.
 import { timestampDate } from "@bufbuild/protobuf/wkt";
+import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { LatestCall } from "../../api/call.ts";
 import { galleryService } from "../../api/clients.ts";
@@ -7,20 +8,20 @@ import { may } from "../../api/server.ts";
 import { go, href, route } from "../../app/route.ts";
 import type { GalleryImage } from "../../gen/partlens/v1/image_pb.ts";
 import { usePicture } from "../../pictures/use-picture.ts";
-import { NOTHING } from "../../query/question.ts";
+import { EVERYWHERE, NOTHING } from "../../query/question.ts";
 import { addressOf } from "../../query/store.ts";
 import { Button } from "../../ui/button.tsx";
 import { Empty, Loading, ProblemNotice } from "../../ui/notice.tsx";
-import { explainHref } from "../explain/address.ts";
-import { attributeWords } from "../search/answers/conditions.ts";
-import { CopyId } from "../search/answers/copy-id.tsx";
-import { HitPicture } from "../search/answers/hit-picture.tsx";
-import { Original } from "../search/answers/original-button.tsx";
-import { timeWords } from "../search/answers/words.ts";
+import { explainHref } from "../../explanation/address.ts";
+import { attributeWords } from "../../filters/conditions.ts";
+import { CopyId } from "../../ui/copy-id.tsx";
+import { HitPicture } from "../../hits/hit-picture.tsx";
+import { Original } from "../../pictures/original-button.tsx";
+import { timeWords } from "../../ui/words.ts";
 import { galleryHref, imageHref } from "./address.ts";
 import { DeleteImages } from "./delete-images.tsx";
 import { listing, neighboursOf } from "./listing.ts";
-import { Picker } from "./picker.tsx";
+import { Picker } from "../../picker/picker.tsx";
 
 const SIDE = 1024;
 
@@ -47,8 +48,7 @@ export function ImageView() {
     return (
       <>
         <h1 class="unseen">Image {id}</h1>
-        <ProblemNotice problem={problem}>
-          {problem.way === "retry" && <Button kind="primary" onClick={look}>Try again</Button>}
+        <ProblemNotice problem={problem} onRetry={look}>
           <a class="button" href={href("gallery")}>Browse the gallery</a>
         </ProblemNotice>
       </>
@@ -70,7 +70,7 @@ function Image({ image }: { readonly image: GalleryImage }) {
       <div class="stack">
         <Ways id={id} />
         <h1 class="image-id">{id}</h1>
-        <Actions image={image} />
+        <Actions image={image} original={shown !== undefined && !shown.reduced} />
         <RecordTable image={image} />
       </div>
     </article>
@@ -82,7 +82,7 @@ function Ways({ id }: { readonly id: string }) {
   const { before, after } = neighboursOf(id);
   return (
     <nav class="row" aria-label="Gallery">
-      <a class="button" href={galleryHref(listing.value.where)}>Gallery</a>
+      <a class="button" href={galleryHref(listing.value.where)}>← Gallery</a>
       {before !== undefined && <a class="button" href={imageHref(before)}>‹ Previous</a>}
       {after !== undefined && <a class="button" href={imageHref(after)}>Next ›</a>}
     </nav>
@@ -94,13 +94,14 @@ function pictureWords(reduced: boolean | undefined, problem: string | undefined)
   return reduced ? "This is the thumbnail: the server cannot read the original." : "\u00a0";
 }
 
-function Actions({ image: { id } }: { readonly image: GalleryImage }) {
+/** @param original whether the original file can be opened. */
+function Actions({ image: { id }, original }: { readonly image: GalleryImage; readonly original: boolean }) {
   const [open, setOpen] = useState<"" | "explain" | "delete">(""), ref = { kind: "gallery", id } as const;
   return (
     <div class="row">
       <a class="button primary" href={addressOf({ ...NOTHING, images: [ref] })}>Search with this</a>
       <Button onClick={() => setOpen("explain")}>Explain with…</Button>
-      <Original id={id} />
+      {original && <Original id={id} />}
       <CopyId id={id} />
       {may("admin") && <Button kind="danger" onClick={() => setOpen("delete")}>Delete…</Button>}
       {open === "explain" && <Picker onClose={() => setOpen("")} onPick={(other) => go(explainHref(ref, other))} />}
@@ -111,10 +112,10 @@ function Actions({ image: { id } }: { readonly image: GalleryImage }) {
 
 function RecordTable({ image }: { readonly image: GalleryImage }) {
   const { camera, track, capturedAt, attributes = {} } = image.metadata ?? {};
-  const rows: readonly (readonly [string, string])[] = [
+  const rows: readonly (readonly [string, ComponentChildren])[] = [
     ["Size", `${image.width.toLocaleString()} × ${image.height.toLocaleString()} pixels`],
     ["Camera", camera || "Unknown"],
-    ["Track", track || "Unknown"],
+    ["Track", track ? <a href={galleryHref({ ...EVERYWHERE, tracks: [track] })}>{track}</a> : "Unknown"],
     ["Time", capturedAt ? timeWords(timestampDate(capturedAt)) : "Unknown"],
     ...Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => [attributeWords(name), value || "empty"] as const),
     ["Original", image.uri || "Unknown"],

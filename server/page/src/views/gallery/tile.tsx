@@ -1,8 +1,8 @@
 // One image of the gallery.
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import { shortened, timeWords } from "../search/answers/words.ts";
+import { shortened, timeWords } from "../../ui/words.ts";
 import { imageHref } from "./address.ts";
-import type { Thumbnail } from "./thumbnails.ts";
+import type { Thumbnail } from "../../picker/thumbnails.ts";
 
 interface Props {
   readonly shown: Thumbnail;

@@ -11,28 +11,34 @@ import { followAddress, shown } from "../../query/store.ts";
 import { addFiles, startKeeping } from "../../query/uploads.ts";
 import { Button } from "../../ui/button.tsx";
 import { Answers } from "./answers/answers.tsx";
+import { useKeptFocus } from "./answers/use-kept-focus.ts";
 
 export function SearchView() {
-  const at = route.value;
+  const at = route.value, view = useRef<HTMLDivElement>(null);
   useEffect(() => followAddress(), [at]);
   useEffect(() => startSearching(), []);
   useEffect(() => startKeeping(), []);
   useShortcuts();
-  const over = useDroppedPictures(addFiles);
+  useKeptFocus(view);
+  const over = useDroppedPictures(addFiles), started = shown.value.images.length > 0;
+  return <div ref={view} class="search-view" tabIndex={-1}>{started ? <Started over={over} /> : <Start over={over} />}</div>;
+}
+
+/** A search with a picture. */
+function Started({ over }: { readonly over: boolean }) {
   const query = useRef<HTMLElement>(null), answers = useRef<HTMLElement>(null);
-  if (shown.value.images.length === 0) return <Start over={over} />;
   return (
     <div class={`search${over ? " over" : ""}${roomy.value ? " wide" : ""}`}>
       <section ref={query} class="query stack" aria-label="Query" tabIndex={-1}>
         <h1 class="unseen">Search</h1>
         <Ask />
       </section>
-      <section ref={answers} class="answers" aria-label="Answers" tabIndex={-1}>
+      <section ref={answers} class="answers" aria-label="Results" tabIndex={-1}>
         <Answers />
       </section>
       <nav class="between" aria-label="Parts of this page">
         <Button onClick={() => show(query.current)}>Query</Button>
-        <Button onClick={() => show(answers.current)}>{hits.value.length ? `Answers (${hits.value.length})` : "Answers"}</Button>
+        <Button onClick={() => show(answers.current)}>{hits.value.length ? `Results (${hits.value.length})` : "Results"}</Button>
       </nav>
       {over && <p class="drop-note" role="status">Drop to add to this search</p>}
     </div>

@@ -6,9 +6,10 @@ import type { WatchMatchesResponse } from "../../gen/partlens/v1/standing_query_
 import { scaleOf, type Scale } from "../../heat/colours.ts";
 import { Legend } from "../../heat/heat.tsx";
 import { usePicture } from "../../pictures/use-picture.ts";
-import { boxOf, gridOn, refOfHit, sizeOf } from "../search/answers/hit-parts.ts";
-import { HitPicture } from "../search/answers/hit-picture.tsx";
-import { shortened, timeWords } from "../search/answers/words.ts";
+import { boxOf, gridOn, refOfHit, sizeOf } from "../../hits/hit-parts.ts";
+import { HitPicture } from "../../hits/hit-picture.tsx";
+import { scoreText } from "../../ui/numbers.ts";
+import { shortened, timeWords } from "../../ui/words.ts";
 import { keyOf } from "./inbox.ts";
 import { matches } from "./matches.ts";
 
@@ -52,7 +53,7 @@ function Matched({ hit, name, scale }: Props) {
         />
       </a>
       <div class="hit-words">
-        <p class="hit-head"><span>{name}</span><strong class="number">{hit.score.toFixed(3)}</strong></p>
+        <p class="hit-head"><span>{name}</span><strong class="number">{scoreText(hit.score)}</strong></p>
         <p class="hit-id" title={hit.id}>{shortened(hit.id, 26)}</p>
         <p class="quiet">{[camera && `Camera ${camera}`, capturedAt && timeWords(timestampDate(capturedAt))].filter(Boolean).join(" · ")}</p>
       </div>

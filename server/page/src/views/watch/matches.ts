@@ -6,7 +6,7 @@ import { follow, gallery, may, serverProblem } from "../../api/server.ts";
 import { elected, visible } from "../../app/visible.ts";
 import type { WatchMatchesResponse } from "../../gen/partlens/v1/standing_query_service_pb.ts";
 import { announce } from "../../ui/announcer.tsx";
-import { counted } from "../search/answers/words.ts";
+import { counted } from "../../ui/words.ts";
 import { Inbox, keyOf } from "./inbox.ts";
 import { marksOf, setMarks, type Marks } from "./marks.ts";
 
@@ -21,7 +21,11 @@ const state = signal<Watching>("off");
 const lost = signal<Problem | undefined>(undefined);
 const all = signal<readonly WatchMatchesResponse[]>([]);
 const inbox = new Inbox();
-const caller = computed(() => gallery.value?.caller?.name ?? "");
+// Who watches what: revisions of different galleries cannot be compared.
+const caller = computed(() => {
+  const name = gallery.value?.caller?.name ?? "", of = gallery.value?.gallery ?? "";
+  return of && of !== "default" ? `${name} in ${of}` : name;
+});
 const marks = computed<Marks>(() => marksOf(caller.value));
 
 /** The state of the stream. */
@@ -85,10 +89,8 @@ async function watch(signal: AbortSignal): Promise<void> {
       const problem = problemOf(error);
       if (problem === undefined) return;
       lost.value = problem;
-      if (problem.way === "sign-in") {
-        void follow();
-        return;
-      }
+      if (problem.way === "sign-in" || problem.reason === "AWAY") void follow();
+      if (problem.way === "sign-in") return;
     }
     state.value = "lost";
     await new Promise((done) => setTimeout(done, RETRY_MS));
@@ -107,6 +109,8 @@ async function position(signal: AbortSignal): Promise<bigint | undefined> {
 }
 
 function add(match: WatchMatchesResponse): void {
+  // An alias has moved; the page is about to start again with the other gallery.
+  if (match.gallery !== gallery.peek()?.gallery) return;
   if (!inbox.take(match.revision, keyOf(match))) return;
   const { seen, cleared } = marks.peek();
   batch(() => {

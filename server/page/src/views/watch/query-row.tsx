@@ -5,6 +5,7 @@ import type { StandingQuery } from "../../gen/partlens/v1/standing_query_service
 import { Button } from "../../ui/button.tsx";
 import { Confirm } from "../../ui/confirm.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
+import { scoreText } from "../../ui/numbers.ts";
 import { remove, update } from "./standing-queries.ts";
 
 export function QueryRow({ query }: { readonly query: StandingQuery }) {
@@ -15,7 +16,7 @@ export function QueryRow({ query }: { readonly query: StandingQuery }) {
       <div>
         <h2>{called}{paused && <span class="tag">Paused</span>}</h2>
         <p class="quiet">
-          Score at least <span class="number">{threshold.toFixed(3)}</span>
+          Score at least <span class="number">{scoreText(threshold)}</span>
           {createdAt && `, since ${timestampDate(createdAt).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })}`}
         </p>
       </div>
@@ -30,7 +31,7 @@ export function QueryRow({ query }: { readonly query: StandingQuery }) {
           title={`Delete “${called}”?`} action="Delete" onClose={() => setOpen("")}
           onConfirm={() => { setOpen(""); void remove(id); }}
         >
-          New images are no longer compared with it. This cannot be undone; to stop it for a while, pause it.
+          New images are no longer compared with it, and its matches leave the list. This cannot be undone; to stop it for a while, pause it.
         </Confirm>
       )}
     </li>

@@ -10,6 +10,8 @@ import { changeProblem, list, standingQueries } from "./standing-queries.ts";
 
 export function WatchView() {
   useEffect(list, []);
+  // Without standing queries there is nothing to wait for.
+  const waiting = standingQueries.value.answer?.length !== 0 || matches.value.length > 0;
   const arrived = unseen.value;
   useEffect(() => {
     if (arrived > 0) markSeen();
@@ -20,14 +22,16 @@ export function WatchView() {
         <h1 id="watch-queries">Standing queries</h1>
         <Queries />
       </section>
-      <section class="stack watch-matches" aria-labelledby="watch-matches">
-        <div class="row">
-          <h2 id="watch-matches" class="grow">New matches</h2>
-          <State state={watching.value} />
-          {matches.value.length > 0 && <Button onClick={clearMatches}>Clear the list</Button>}
-        </div>
-        {matches.value.length > 0 ? <MatchList /> : <p class="quiet">Matches of images that are added from now on appear here.</p>}
-      </section>
+      {waiting && (
+        <section class="stack watch-matches" aria-labelledby="watch-matches">
+          <div class="row">
+            <h2 id="watch-matches" class="grow">New matches</h2>
+            <State state={watching.value} />
+            {matches.value.length > 0 && <Button onClick={clearMatches}>Clear the list</Button>}
+          </div>
+          {matches.value.length > 0 ? <MatchList /> : <p class="quiet">Matches of images that are added from now on appear here.</p>}
+        </section>
+      )}
     </div>
   );
 }

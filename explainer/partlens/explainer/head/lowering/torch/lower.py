@@ -57,7 +57,7 @@ def lower(
         keywords = {key: _resolve(argument, values) for key, argument in node.kwargs.items()}
         if node.target is python_operator.getitem:
             values[node] = arguments[0][arguments[1]]
-        elif not any(_is_live(a) for a in (*arguments, *keywords.values())):
+        elif not any(_is_live(values.get(read)) for read in node.all_input_nodes):
             values[node] = _constant(node, values)
         else:
             values[node] = _lower_call(node, arguments, keywords, path, own, builder)
@@ -89,6 +89,7 @@ def _constant(node: fx.Node, values: Mapping[fx.Node, Any]) -> Any:
 
 
 def _is_live(value: Any) -> bool:
+    """Whether what a node gave depends on the feature map; an argument may be any string."""
     if isinstance(value, list):
         return any(_is_live(item) for item in value)
     return isinstance(value, str | Moved)

@@ -4,8 +4,8 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Filter, GalleryImage, ImageMetadata, QueryImage } from "./image_pb.ts";
 import { file_partlens_v1_image } from "./image_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file partlens/v1/gallery_service.proto.
  */
 export const file_partlens_v1_gallery_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFwYXJ0bGVucy92MS9nYWxsZXJ5X3NlcnZpY2UucHJvdG8SC3BhcnRsZW5zLnYxImoKE1Vwc2VydEltYWdlc1JlcXVlc3QSCgoCaWQYASABKAkSDAoEZGF0YRgCIAEoDBILCgN1cmkYAyABKAkSLAoIbWV0YWRhdGEYBCABKAsyGi5wYXJ0bGVucy52MS5JbWFnZU1ldGFkYXRhIp0BChRVcHNlcnRJbWFnZXNSZXNwb25zZRIKCgJpZBgBIAEoCRINCgVpbmRleBgCIAEoBBIxCgljb21taXR0ZWQYAyABKAsyHC5wYXJ0bGVucy52MS5VcHNlcnRDb21taXR0ZWRIABItCgdyZWZ1c2VkGAQgASgLMhoucGFydGxlbnMudjEuVXBzZXJ0UmVmdXNlZEgAQggKBnJlc3VsdCJbCg9VcHNlcnRDb21taXR0ZWQSFwoPZ2FsbGVyeV92ZXJzaW9uGAEgASgEEg0KBXdpZHRoGAIgASgNEg4KBmhlaWdodBgDIAEoDRIQCghyZXBsYWNlZBgEIAEoCCIwCg1VcHNlcnRSZWZ1c2VkEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJImkKElVwc2VydEltYWdlUmVxdWVzdBIKCgJpZBgBIAEoCRIMCgRkYXRhGAIgASgMEgsKA3VyaRgDIAEoCRIsCghtZXRhZGF0YRgEIAEoCzIaLnBhcnRsZW5zLnYxLkltYWdlTWV0YWRhdGEiRgoTVXBzZXJ0SW1hZ2VSZXNwb25zZRIvCgljb21taXR0ZWQYASABKAsyHC5wYXJ0bGVucy52MS5VcHNlcnRDb21taXR0ZWQiHQoPR2V0SW1hZ2VSZXF1ZXN0EgoKAmlkGAEgASgJIk8KEEdldEltYWdlUmVzcG9uc2USKAoFaW1hZ2UYASABKAsyGS5wYXJ0bGVucy52MS5HYWxsZXJ5SW1hZ2USEQoJdGh1bWJuYWlsGAIgASgMIk0KEUdldFBpY3R1cmVSZXF1ZXN0EiYKBWltYWdlGAEgASgLMhcucGFydGxlbnMudjEuUXVlcnlJbWFnZRIQCghtYXhfc2lkZRgCIAEoDSJOChJHZXRQaWN0dXJlUmVzcG9uc2USDAoEZGF0YRgBIAEoDBISCgptZWRpYV90eXBlGAIgASgJEhYKDmZyb21fdGh1bWJuYWlsGAMgASgIInsKEUxpc3RJbWFnZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJEiMKBmZpbHRlchgDIAEoCzITLnBhcnRsZW5zLnYxLkZpbHRlchIaChJpbmNsdWRlX3RodW1ibmFpbHMYBCABKAgibAoSTGlzdEltYWdlc1Jlc3BvbnNlEikKBmltYWdlcxgBIAMoCzIZLnBhcnRsZW5zLnYxLkdhbGxlcnlJbWFnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKdGh1bWJuYWlscxgDIAMoDCJHChBHZXRGYWNldHNSZXF1ZXN0EiMKBmZpbHRlchgBIAEoCzITLnBhcnRsZW5zLnYxLkZpbHRlchIOCgZ2YWx1ZXMYAiABKA0ilAIKEUdldEZhY2V0c1Jlc3BvbnNlEg4KBmltYWdlcxgBIAEoBBIjCgdjYW1lcmFzGAIgASgLMhIucGFydGxlbnMudjEuRmFjZXQSIgoGdHJhY2tzGAMgASgLMhIucGFydGxlbnMudjEuRmFjZXQSJgoKYXR0cmlidXRlcxgEIAMoCzISLnBhcnRsZW5zLnYxLkZhY2V0EjIKDmNhcHR1cmVkX2ZpcnN0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg1jYXB0dXJlZF9sYXN0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9nYWxsZXJ5X3ZlcnNpb24YByABKAQiYQoFRmFjZXQSDAoEbmFtZRgBIAEoCRInCgZ2YWx1ZXMYAiADKAsyFy5wYXJ0bGVucy52MS5GYWNldFZhbHVlEhAKCGRpc3RpbmN0GAMgASgEEg8KB3Vua25vd24YBCABKAQiKwoKRmFjZXRWYWx1ZRINCgV2YWx1ZRgBIAEoCRIOCgZpbWFnZXMYAiABKAQiIgoTRGVsZXRlSW1hZ2VzUmVxdWVzdBILCgNpZHMYASADKAkiJwoURGVsZXRlSW1hZ2VzUmVzcG9uc2USDwoHZGVsZXRlZBgBIAEoDSITChFHZXRHYWxsZXJ5UmVxdWVzdCLjAQoSR2V0R2FsbGVyeVJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAQSDgoGaW1hZ2VzGAIgASgEEiEKBW1vZGVsGAMgASgLMhIucGFydGxlbnMudjEuTW9kZWwSIwoGbGltaXRzGAQgASgLMhMucGFydGxlbnMudjEuTGltaXRzEiMKBmNhbGxlchgFIAEoCzITLnBhcnRsZW5zLnYxLkNhbGxlchIWCg5zZXJ2ZXJfdmVyc2lvbhgGIAEoCRInCghpbmRleGluZxgHIAEoCzIVLnBhcnRsZW5zLnYxLkluZGV4aW5nIjcKBkNhbGxlchIMCgRuYW1lGAEgASgJEg4KBnNjb3BlcxgCIAMoCRIPCgdjYW1lcmFzGAMgAygJIlsKCEluZGV4aW5nEgwKBGRvbmUYASABKAQSDQoFdG90YWwYAiABKAQSDwoHc2tpcHBlZBgDIAEoBBIQCghmaW5pc2hlZBgEIAEoCBIPCgdwcm9ibGVtGAUgASgJIqUBCgVNb2RlbBIMCgRuYW1lGAEgASgJEg4KBmRpZ2VzdBgCIAEoCRITCgtpbnB1dF93aWR0aBgDIAEoDRIUCgxpbnB1dF9oZWlnaHQYBCABKA0SDAoEcm93cxgFIAEoDRIMCgRjb2xzGAYgASgNEhIKCmRpbWVuc2lvbnMYByABKA0SDwoHbGljZW5jZRgIIAEoCRISCgpiaWFzX3NoYXJlGAkgASgBIqwBCgZMaW1pdHMSFQoNcmVxdWVzdF9ieXRlcxgBIAEoBBIUCgxpbWFnZV9waXhlbHMYAiABKAQSFAoMcXVlcnlfaW1hZ2VzGAMgASgNEg8KB3JlZ2lvbnMYBCABKA0SGAoQc2VhcmNoX3BhZ2Vfc2l6ZRgFIAEoDRIWCg5saXN0X3BhZ2Vfc2l6ZRgGIAEoDRINCgVtYXJrcxgHIAEoDRINCgVwYWlycxgIIAEoDTKSBQoOR2FsbGVyeVNlcnZpY2USVwoMVXBzZXJ0SW1hZ2VzEiAucGFydGxlbnMudjEuVXBzZXJ0SW1hZ2VzUmVxdWVzdBohLnBhcnRsZW5zLnYxLlVwc2VydEltYWdlc1Jlc3BvbnNlKAEwARJQCgtVcHNlcnRJbWFnZRIfLnBhcnRsZW5zLnYxLlVwc2VydEltYWdlUmVxdWVzdBogLnBhcnRsZW5zLnYxLlVwc2VydEltYWdlUmVzcG9uc2USRwoIR2V0SW1hZ2USHC5wYXJ0bGVucy52MS5HZXRJbWFnZVJlcXVlc3QaHS5wYXJ0bGVucy52MS5HZXRJbWFnZVJlc3BvbnNlEk0KCkdldFBpY3R1cmUSHi5wYXJ0bGVucy52MS5HZXRQaWN0dXJlUmVxdWVzdBofLnBhcnRsZW5zLnYxLkdldFBpY3R1cmVSZXNwb25zZRJNCgpMaXN0SW1hZ2VzEh4ucGFydGxlbnMudjEuTGlzdEltYWdlc1JlcXVlc3QaHy5wYXJ0bGVucy52MS5MaXN0SW1hZ2VzUmVzcG9uc2USSgoJR2V0RmFjZXRzEh0ucGFydGxlbnMudjEuR2V0RmFjZXRzUmVxdWVzdBoeLnBhcnRsZW5zLnYxLkdldEZhY2V0c1Jlc3BvbnNlElMKDERlbGV0ZUltYWdlcxIgLnBhcnRsZW5zLnYxLkRlbGV0ZUltYWdlc1JlcXVlc3QaIS5wYXJ0bGVucy52MS5EZWxldGVJbWFnZXNSZXNwb25zZRJNCgpHZXRHYWxsZXJ5Eh4ucGFydGxlbnMudjEuR2V0R2FsbGVyeVJlcXVlc3QaHy5wYXJ0bGVucy52MS5HZXRHYWxsZXJ5UmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp, file_partlens_v1_image]);
+  fileDesc("CiFwYXJ0bGVucy92MS9nYWxsZXJ5X3NlcnZpY2UucHJvdG8SC3BhcnRsZW5zLnYxInsKE1Vwc2VydEltYWdlc1JlcXVlc3QSCgoCaWQYASABKAkSDAoEZGF0YRgCIAEoDBILCgN1cmkYAyABKAkSLAoIbWV0YWRhdGEYBCABKAsyGi5wYXJ0bGVucy52MS5JbWFnZU1ldGFkYXRhEg8KB2dhbGxlcnkYBSABKAkinQEKFFVwc2VydEltYWdlc1Jlc3BvbnNlEgoKAmlkGAEgASgJEg0KBWluZGV4GAIgASgEEjEKCWNvbW1pdHRlZBgDIAEoCzIcLnBhcnRsZW5zLnYxLlVwc2VydENvbW1pdHRlZEgAEi0KB3JlZnVzZWQYBCABKAsyGi5wYXJ0bGVucy52MS5VcHNlcnRSZWZ1c2VkSABCCAoGcmVzdWx0ImwKD1Vwc2VydENvbW1pdHRlZBIXCg9nYWxsZXJ5X3ZlcnNpb24YASABKAQSDQoFd2lkdGgYAiABKA0SDgoGaGVpZ2h0GAMgASgNEhAKCHJlcGxhY2VkGAQgASgIEg8KB2dhbGxlcnkYBSABKAkiMAoNVXBzZXJ0UmVmdXNlZBIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCSJ6ChJVcHNlcnRJbWFnZVJlcXVlc3QSCgoCaWQYASABKAkSDAoEZGF0YRgCIAEoDBILCgN1cmkYAyABKAkSLAoIbWV0YWRhdGEYBCABKAsyGi5wYXJ0bGVucy52MS5JbWFnZU1ldGFkYXRhEg8KB2dhbGxlcnkYBSABKAkiRgoTVXBzZXJ0SW1hZ2VSZXNwb25zZRIvCgljb21taXR0ZWQYASABKAsyHC5wYXJ0bGVucy52MS5VcHNlcnRDb21taXR0ZWQiUQoTVXBkYXRlSW1hZ2VzUmVxdWVzdBIpCgd1cGRhdGVzGAEgAygLMhgucGFydGxlbnMudjEuSW1hZ2VVcGRhdGUSDwoHZ2FsbGVyeRgCIAEoCSLRAgoLSW1hZ2VVcGRhdGUSCgoCaWQYASABKAkSLAoIbWV0YWRhdGEYAiABKAsyGi5wYXJ0bGVucy52MS5JbWFnZU1ldGFkYXRhEgsKA3VyaRgDIAEoCRIvCgt1cGRhdGVfbWFzaxgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSQwoOc2V0X2F0dHJpYnV0ZXMYBSADKAsyKy5wYXJ0bGVucy52MS5JbWFnZVVwZGF0ZS5TZXRBdHRyaWJ1dGVzRW50cnkSGQoRcmVtb3ZlX2F0dHJpYnV0ZXMYBiADKAkSHgoRZXhwZWN0ZWRfcmV2aXNpb24YByABKARIAIgBARo0ChJTZXRBdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIUChJfZXhwZWN0ZWRfcmV2aXNpb24iewoUVXBkYXRlSW1hZ2VzUmVzcG9uc2USFwoPZ2FsbGVyeV92ZXJzaW9uGAEgASgEEg8KB3VwZGF0ZWQYAiABKA0SEQoJdW5jaGFuZ2VkGAMgASgNEhMKC3Vua25vd25faWRzGAQgAygJEhEKCXN0YWxlX2lkcxgFIAMoCSIuCg9HZXRJbWFnZVJlcXVlc3QSCgoCaWQYASABKAkSDwoHZ2FsbGVyeRgCIAEoCSJPChBHZXRJbWFnZVJlc3BvbnNlEigKBWltYWdlGAEgASgLMhkucGFydGxlbnMudjEuR2FsbGVyeUltYWdlEhEKCXRodW1ibmFpbBgCIAEoDCJeChFHZXRQaWN0dXJlUmVxdWVzdBImCgVpbWFnZRgBIAEoCzIXLnBhcnRsZW5zLnYxLlF1ZXJ5SW1hZ2USEAoIbWF4X3NpZGUYAiABKA0SDwoHZ2FsbGVyeRgDIAEoCSJOChJHZXRQaWN0dXJlUmVzcG9uc2USDAoEZGF0YRgBIAEoDBISCgptZWRpYV90eXBlGAIgASgJEhYKDmZyb21fdGh1bWJuYWlsGAMgASgIIowBChFMaXN0SW1hZ2VzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCRIjCgZmaWx0ZXIYAyABKAsyEy5wYXJ0bGVucy52MS5GaWx0ZXISGgoSaW5jbHVkZV90aHVtYm5haWxzGAQgASgIEg8KB2dhbGxlcnkYBSABKAkibAoSTGlzdEltYWdlc1Jlc3BvbnNlEikKBmltYWdlcxgBIAMoCzIZLnBhcnRsZW5zLnYxLkdhbGxlcnlJbWFnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKdGh1bWJuYWlscxgDIAMoDCJYChBHZXRGYWNldHNSZXF1ZXN0EiMKBmZpbHRlchgBIAEoCzITLnBhcnRsZW5zLnYxLkZpbHRlchIOCgZ2YWx1ZXMYAiABKA0SDwoHZ2FsbGVyeRgDIAEoCSKUAgoRR2V0RmFjZXRzUmVzcG9uc2USDgoGaW1hZ2VzGAEgASgEEiMKB2NhbWVyYXMYAiABKAsyEi5wYXJ0bGVucy52MS5GYWNldBIiCgZ0cmFja3MYAyABKAsyEi5wYXJ0bGVucy52MS5GYWNldBImCgphdHRyaWJ1dGVzGAQgAygLMhIucGFydGxlbnMudjEuRmFjZXQSMgoOY2FwdHVyZWRfZmlyc3QYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWNhcHR1cmVkX2xhc3QYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD2dhbGxlcnlfdmVyc2lvbhgHIAEoBCJhCgVGYWNldBIMCgRuYW1lGAEgASgJEicKBnZhbHVlcxgCIAMoCzIXLnBhcnRsZW5zLnYxLkZhY2V0VmFsdWUSEAoIZGlzdGluY3QYAyABKAQSDwoHdW5rbm93bhgEIAEoBCIrCgpGYWNldFZhbHVlEg0KBXZhbHVlGAEgASgJEg4KBmltYWdlcxgCIAEoBCIzChNEZWxldGVJbWFnZXNSZXF1ZXN0EgsKA2lkcxgBIAMoCRIPCgdnYWxsZXJ5GAIgASgJIicKFERlbGV0ZUltYWdlc1Jlc3BvbnNlEg8KB2RlbGV0ZWQYASABKA0iJAoRR2V0R2FsbGVyeVJlcXVlc3QSDwoHZ2FsbGVyeRgBIAEoCSL0AQoSR2V0R2FsbGVyeVJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAQSDgoGaW1hZ2VzGAIgASgEEiEKBW1vZGVsGAMgASgLMhIucGFydGxlbnMudjEuTW9kZWwSIwoGbGltaXRzGAQgASgLMhMucGFydGxlbnMudjEuTGltaXRzEiMKBmNhbGxlchgFIAEoCzITLnBhcnRsZW5zLnYxLkNhbGxlchIWCg5zZXJ2ZXJfdmVyc2lvbhgGIAEoCRInCghpbmRleGluZxgHIAEoCzIVLnBhcnRsZW5zLnYxLkluZGV4aW5nEg8KB2dhbGxlcnkYCCABKAkiSgoGQ2FsbGVyEgwKBG5hbWUYASABKAkSDgoGc2NvcGVzGAIgAygJEg8KB2NhbWVyYXMYAyADKAkSEQoJZ2FsbGVyaWVzGAQgAygJIlsKCEluZGV4aW5nEgwKBGRvbmUYASABKAQSDQoFdG90YWwYAiABKAQSDwoHc2tpcHBlZBgDIAEoBBIQCghmaW5pc2hlZBgEIAEoCBIPCgdwcm9ibGVtGAUgASgJIqUBCgVNb2RlbBIMCgRuYW1lGAEgASgJEg4KBmRpZ2VzdBgCIAEoCRITCgtpbnB1dF93aWR0aBgDIAEoDRIUCgxpbnB1dF9oZWlnaHQYBCABKA0SDAoEcm93cxgFIAEoDRIMCgRjb2xzGAYgASgNEhIKCmRpbWVuc2lvbnMYByABKA0SDwoHbGljZW5jZRgIIAEoCRISCgpiaWFzX3NoYXJlGAkgASgBIqwBCgZMaW1pdHMSFQoNcmVxdWVzdF9ieXRlcxgBIAEoBBIUCgxpbWFnZV9waXhlbHMYAiABKAQSFAoMcXVlcnlfaW1hZ2VzGAMgASgNEg8KB3JlZ2lvbnMYBCABKA0SGAoQc2VhcmNoX3BhZ2Vfc2l6ZRgFIAEoDRIWCg5saXN0X3BhZ2Vfc2l6ZRgGIAEoDRINCgVtYXJrcxgHIAEoDRINCgVwYWlycxgIIAEoDSIWChRMaXN0R2FsbGVyaWVzUmVxdWVzdCJEChVMaXN0R2FsbGVyaWVzUmVzcG9uc2USKwoJZ2FsbGVyaWVzGAEgAygLMhgucGFydGxlbnMudjEuR2FsbGVyeU5hbWUirwEKC0dhbGxlcnlOYW1lEgwKBG5hbWUYASABKAkSDwoHZ2FsbGVyeRgCIAEoCRIPCgdkZWZhdWx0GAMgASgIEg8KB3ZlcnNpb24YBCABKAQSDgoGaW1hZ2VzGAUgASgEEiEKBW1vZGVsGAYgASgLMhIucGFydGxlbnMudjEuTW9kZWwSLAoIbW92ZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjgKFlNldEdhbGxlcnlBbGlhc1JlcXVlc3QSDQoFYWxpYXMYASABKAkSDwoHZ2FsbGVyeRgCIAEoCSJXChdTZXRHYWxsZXJ5QWxpYXNSZXNwb25zZRIOCgZiZWZvcmUYASABKAkSLAoEbGVmdBgCIAMoCzIeLnBhcnRsZW5zLnYxLlN0YW5kaW5nUXVlcnlMZWZ0Ii0KEVN0YW5kaW5nUXVlcnlMZWZ0EgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkiKgoZRGVsZXRlR2FsbGVyeUFsaWFzUmVxdWVzdBINCgVhbGlhcxgBIAEoCSIcChpEZWxldGVHYWxsZXJ5QWxpYXNSZXNwb25zZTKECAoOR2FsbGVyeVNlcnZpY2USVwoMVXBzZXJ0SW1hZ2VzEiAucGFydGxlbnMudjEuVXBzZXJ0SW1hZ2VzUmVxdWVzdBohLnBhcnRsZW5zLnYxLlVwc2VydEltYWdlc1Jlc3BvbnNlKAEwARJQCgtVcHNlcnRJbWFnZRIfLnBhcnRsZW5zLnYxLlVwc2VydEltYWdlUmVxdWVzdBogLnBhcnRsZW5zLnYxLlVwc2VydEltYWdlUmVzcG9uc2USUwoMVXBkYXRlSW1hZ2VzEiAucGFydGxlbnMudjEuVXBkYXRlSW1hZ2VzUmVxdWVzdBohLnBhcnRsZW5zLnYxLlVwZGF0ZUltYWdlc1Jlc3BvbnNlEkcKCEdldEltYWdlEhwucGFydGxlbnMudjEuR2V0SW1hZ2VSZXF1ZXN0Gh0ucGFydGxlbnMudjEuR2V0SW1hZ2VSZXNwb25zZRJNCgpHZXRQaWN0dXJlEh4ucGFydGxlbnMudjEuR2V0UGljdHVyZVJlcXVlc3QaHy5wYXJ0bGVucy52MS5HZXRQaWN0dXJlUmVzcG9uc2USTQoKTGlzdEltYWdlcxIeLnBhcnRsZW5zLnYxLkxpc3RJbWFnZXNSZXF1ZXN0Gh8ucGFydGxlbnMudjEuTGlzdEltYWdlc1Jlc3BvbnNlEkoKCUdldEZhY2V0cxIdLnBhcnRsZW5zLnYxLkdldEZhY2V0c1JlcXVlc3QaHi5wYXJ0bGVucy52MS5HZXRGYWNldHNSZXNwb25zZRJTCgxEZWxldGVJbWFnZXMSIC5wYXJ0bGVucy52MS5EZWxldGVJbWFnZXNSZXF1ZXN0GiEucGFydGxlbnMudjEuRGVsZXRlSW1hZ2VzUmVzcG9uc2USTQoKR2V0R2FsbGVyeRIeLnBhcnRsZW5zLnYxLkdldEdhbGxlcnlSZXF1ZXN0Gh8ucGFydGxlbnMudjEuR2V0R2FsbGVyeVJlc3BvbnNlElYKDUxpc3RHYWxsZXJpZXMSIS5wYXJ0bGVucy52MS5MaXN0R2FsbGVyaWVzUmVxdWVzdBoiLnBhcnRsZW5zLnYxLkxpc3RHYWxsZXJpZXNSZXNwb25zZRJcCg9TZXRHYWxsZXJ5QWxpYXMSIy5wYXJ0bGVucy52MS5TZXRHYWxsZXJ5QWxpYXNSZXF1ZXN0GiQucGFydGxlbnMudjEuU2V0R2FsbGVyeUFsaWFzUmVzcG9uc2USZQoSRGVsZXRlR2FsbGVyeUFsaWFzEiYucGFydGxlbnMudjEuRGVsZXRlR2FsbGVyeUFsaWFzUmVxdWVzdBonLnBhcnRsZW5zLnYxLkRlbGV0ZUdhbGxlcnlBbGlhc1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_partlens_v1_image]);
 
 /**
  * @generated from message partlens.v1.UpsertImagesRequest
@@ -43,6 +43,13 @@ export type UpsertImagesRequest = Message<"partlens.v1.UpsertImagesRequest"> & {
    * @generated from field: partlens.v1.ImageMetadata metadata = 4;
    */
   metadata?: ImageMetadata | undefined;
+
+  /**
+   * Name of the gallery, the same in every message of the stream; empty means that of the first message, or the default one.
+   *
+   * @generated from field: string gallery = 5;
+   */
+  gallery: string;
 };
 
 /**
@@ -124,6 +131,13 @@ export type UpsertCommitted = Message<"partlens.v1.UpsertCommitted"> & {
    * @generated from field: bool replaced = 4;
    */
   replaced: boolean;
+
+  /**
+   * The gallery that has it, by its own name where the request gives an alias.
+   *
+   * @generated from field: string gallery = 5;
+   */
+  gallery: string;
 };
 
 /**
@@ -186,6 +200,13 @@ export type UpsertImageRequest = Message<"partlens.v1.UpsertImageRequest"> & {
    * @generated from field: partlens.v1.ImageMetadata metadata = 4;
    */
   metadata?: ImageMetadata | undefined;
+
+  /**
+   * Name of the gallery; empty means the default one. See ListGalleries.
+   *
+   * @generated from field: string gallery = 5;
+   */
+  gallery: string;
 };
 
 /**
@@ -213,6 +234,139 @@ export const UpsertImageResponseSchema: GenMessage<UpsertImageResponse> = /*@__P
   messageDesc(file_partlens_v1_gallery_service, 5);
 
 /**
+ * @generated from message partlens.v1.UpdateImagesRequest
+ */
+export type UpdateImagesRequest = Message<"partlens.v1.UpdateImagesRequest"> & {
+  /**
+   * At least one; each id once. If one is invalid, none is applied.
+   *
+   * @generated from field: repeated partlens.v1.ImageUpdate updates = 1;
+   */
+  updates: ImageUpdate[];
+
+  /**
+   * Name of the gallery; empty means the default one. See ListGalleries.
+   *
+   * @generated from field: string gallery = 2;
+   */
+  gallery: string;
+};
+
+/**
+ * Describes the message partlens.v1.UpdateImagesRequest.
+ * Use `create(UpdateImagesRequestSchema)` to create a new message.
+ */
+export const UpdateImagesRequestSchema: GenMessage<UpdateImagesRequest> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_gallery_service, 6);
+
+/**
+ * What to change of an image.
+ *
+ * @generated from message partlens.v1.ImageUpdate
+ */
+export type ImageUpdate = Message<"partlens.v1.ImageUpdate"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * New values of the fields that update_mask names; a field that it names and that is not set is cleared.
+   *
+   * @generated from field: partlens.v1.ImageMetadata metadata = 2;
+   */
+  metadata?: ImageMetadata | undefined;
+
+  /**
+   * @generated from field: string uri = 3;
+   */
+  uri: string;
+
+  /**
+   * Any of "metadata.camera", "metadata.track", "metadata.captured_at", "metadata.attributes" (replaces all attributes),
+   * "metadata" (these four) and "uri". Other fields stay.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 4;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * Attributes to add or change; others stay. Not together with "metadata.attributes".
+   *
+   * @generated from field: map<string, string> set_attributes = 5;
+   */
+  setAttributes: { [key: string]: string };
+
+  /**
+   * Names of attributes to remove; unknown names are skipped. Not together with "metadata.attributes".
+   *
+   * @generated from field: repeated string remove_attributes = 6;
+   */
+  removeAttributes: string[];
+
+  /**
+   * If set, the image is updated only if this is still its revision (GalleryImage.revision).
+   *
+   * @generated from field: optional uint64 expected_revision = 7;
+   */
+  expectedRevision?: bigint | undefined;
+};
+
+/**
+ * Describes the message partlens.v1.ImageUpdate.
+ * Use `create(ImageUpdateSchema)` to create a new message.
+ */
+export const ImageUpdateSchema: GenMessage<ImageUpdate> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_gallery_service, 7);
+
+/**
+ * @generated from message partlens.v1.UpdateImagesResponse
+ */
+export type UpdateImagesResponse = Message<"partlens.v1.UpdateImagesResponse"> & {
+  /**
+   * The gallery's first version with the updates.
+   *
+   * @generated from field: uint64 gallery_version = 1;
+   */
+  galleryVersion: bigint;
+
+  /**
+   * Number of images that were updated; they are on disk.
+   *
+   * @generated from field: uint32 updated = 2;
+   */
+  updated: number;
+
+  /**
+   * Number of images that had these values before; they keep their revision.
+   *
+   * @generated from field: uint32 unchanged = 3;
+   */
+  unchanged: number;
+
+  /**
+   * Ids that have no image, or none that the caller may see.
+   *
+   * @generated from field: repeated string unknown_ids = 4;
+   */
+  unknownIds: string[];
+
+  /**
+   * Ids that were not updated as expected_revision is not their revision.
+   *
+   * @generated from field: repeated string stale_ids = 5;
+   */
+  staleIds: string[];
+};
+
+/**
+ * Describes the message partlens.v1.UpdateImagesResponse.
+ * Use `create(UpdateImagesResponseSchema)` to create a new message.
+ */
+export const UpdateImagesResponseSchema: GenMessage<UpdateImagesResponse> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_gallery_service, 8);
+
+/**
  * @generated from message partlens.v1.GetImageRequest
  */
 export type GetImageRequest = Message<"partlens.v1.GetImageRequest"> & {
@@ -220,6 +374,13 @@ export type GetImageRequest = Message<"partlens.v1.GetImageRequest"> & {
    * @generated from field: string id = 1;
    */
   id: string;
+
+  /**
+   * Name of the gallery; empty means the default one. See ListGalleries.
+   *
+   * @generated from field: string gallery = 2;
+   */
+  gallery: string;
 };
 
 /**
@@ -227,7 +388,7 @@ export type GetImageRequest = Message<"partlens.v1.GetImageRequest"> & {
  * Use `create(GetImageRequestSchema)` to create a new message.
  */
 export const GetImageRequestSchema: GenMessage<GetImageRequest> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_gallery_service, 6);
+  messageDesc(file_partlens_v1_gallery_service, 9);
 
 /**
  * @generated from message partlens.v1.GetImageResponse
@@ -251,7 +412,7 @@ export type GetImageResponse = Message<"partlens.v1.GetImageResponse"> & {
  * Use `create(GetImageResponseSchema)` to create a new message.
  */
 export const GetImageResponseSchema: GenMessage<GetImageResponse> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_gallery_service, 7);
+  messageDesc(file_partlens_v1_gallery_service, 10);
 
 /**
  * @generated from message partlens.v1.GetPictureRequest
@@ -271,6 +432,13 @@ export type GetPictureRequest = Message<"partlens.v1.GetPictureRequest"> & {
    * @generated from field: uint32 max_side = 2;
    */
   maxSide: number;
+
+  /**
+   * Name of the gallery; empty means the default one. See ListGalleries.
+   *
+   * @generated from field: string gallery = 3;
+   */
+  gallery: string;
 };
 
 /**
@@ -278,7 +446,7 @@ export type GetPictureRequest = Message<"partlens.v1.GetPictureRequest"> & {
  * Use `create(GetPictureRequestSchema)` to create a new message.
  */
 export const GetPictureRequestSchema: GenMessage<GetPictureRequest> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_gallery_service, 8);
+  messageDesc(file_partlens_v1_gallery_service, 11);
 
 /**
  * @generated from message partlens.v1.GetPictureResponse
@@ -309,7 +477,7 @@ export type GetPictureResponse = Message<"partlens.v1.GetPictureResponse"> & {
  * Use `create(GetPictureResponseSchema)` to create a new message.
  */
 export const GetPictureResponseSchema: GenMessage<GetPictureResponse> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_gallery_service, 9);
+  messageDesc(file_partlens_v1_gallery_service, 12);
 
 /**
  * @generated from message partlens.v1.ListImagesRequest
@@ -342,6 +510,13 @@ export type ListImagesRequest = Message<"partlens.v1.ListImagesRequest"> & {
    * @generated from field: bool include_thumbnails = 4;
    */
   includeThumbnails: boolean;
+
+  /**
+   * Name of the gallery; empty means the default one. See ListGalleries.
+   *
+   * @generated from field: string gallery = 5;
+   */
+  gallery: string;
 };
 
 /**
@@ -349,7 +524,7 @@ export type ListImagesRequest = Message<"partlens.v1.ListImagesRequest"> & {
  * Use `create(ListImagesRequestSchema)` to create a new message.
  */
 export const ListImagesRequestSchema: GenMessage<ListImagesRequest> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_gallery_service, 10);
+  messageDesc(file_partlens_v1_gallery_service, 13);
 
 /**
  * @generated from message partlens.v1.ListImagesResponse
@@ -382,7 +557,7 @@ export type ListImagesResponse = Message<"partlens.v1.ListImagesResponse"> & {
  * Use `create(ListImagesResponseSchema)` to create a new message.
  */
 export const ListImagesResponseSchema: GenMessage<ListImagesResponse> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_gallery_service, 11);
+  messageDesc(file_partlens_v1_gallery_service, 14);
 
 /**
  * @generated from message partlens.v1.GetFacetsRequest
@@ -401,6 +576,13 @@ export type GetFacetsRequest = Message<"partlens.v1.GetFacetsRequest"> & {
    * @generated from field: uint32 values = 2;
    */
   values: number;
+
+  /**
+   * Name of the gallery; empty means the default one. See ListGalleries.
+   *
+   * @generated from field: string gallery = 3;
+   */
+  gallery: string;
 };
 
 /**
@@ -408,7 +590,7 @@ export type GetFacetsRequest = Message<"partlens.v1.GetFacetsRequest"> & {
  * Use `create(GetFacetsRequestSchema)` to create a new message.
  */
 export const GetFacetsRequestSchema: GenMessage<GetFacetsRequest> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_gallery_service, 12);
+  messageDesc(file_partlens_v1_gallery_service, 15);
 
 /**
  * @generated from message partlens.v1.GetFacetsResponse
@@ -467,7 +649,7 @@ export type GetFacetsResponse = Message<"partlens.v1.GetFacetsResponse"> & {
  * Use `create(GetFacetsResponseSchema)` to create a new message.
  */
 export const GetFacetsResponseSchema: GenMessage<GetFacetsResponse> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_gallery_service, 13);
+  messageDesc(file_partlens_v1_gallery_service, 16);
 
 /**
  * The values of one property, and how many images have each.
@@ -507,7 +689,7 @@ export type Facet = Message<"partlens.v1.Facet"> & {
  * Use `create(FacetSchema)` to create a new message.
  */
 export const FacetSchema: GenMessage<Facet> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_gallery_service, 14);
+  messageDesc(file_partlens_v1_gallery_service, 17);
 
 /**
  * @generated from message partlens.v1.FacetValue
@@ -529,7 +711,7 @@ export type FacetValue = Message<"partlens.v1.FacetValue"> & {
  * Use `create(FacetValueSchema)` to create a new message.
  */
 export const FacetValueSchema: GenMessage<FacetValue> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_gallery_service, 15);
+  messageDesc(file_partlens_v1_gallery_service, 18);
 
 /**
  * @generated from message partlens.v1.DeleteImagesRequest
@@ -541,6 +723,13 @@ export type DeleteImagesRequest = Message<"partlens.v1.DeleteImagesRequest"> & {
    * @generated from field: repeated string ids = 1;
    */
   ids: string[];
+
+  /**
+   * Name of the gallery; empty means the default one. See ListGalleries.
+   *
+   * @generated from field: string gallery = 2;
+   */
+  gallery: string;
 };
 
 /**
@@ -548,7 +737,7 @@ export type DeleteImagesRequest = Message<"partlens.v1.DeleteImagesRequest"> & {
  * Use `create(DeleteImagesRequestSchema)` to create a new message.
  */
 export const DeleteImagesRequestSchema: GenMessage<DeleteImagesRequest> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_gallery_service, 16);
+  messageDesc(file_partlens_v1_gallery_service, 19);
 
 /**
  * @generated from message partlens.v1.DeleteImagesResponse
@@ -567,12 +756,18 @@ export type DeleteImagesResponse = Message<"partlens.v1.DeleteImagesResponse"> &
  * Use `create(DeleteImagesResponseSchema)` to create a new message.
  */
 export const DeleteImagesResponseSchema: GenMessage<DeleteImagesResponse> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_gallery_service, 17);
+  messageDesc(file_partlens_v1_gallery_service, 20);
 
 /**
  * @generated from message partlens.v1.GetGalleryRequest
  */
 export type GetGalleryRequest = Message<"partlens.v1.GetGalleryRequest"> & {
+  /**
+   * Name of the gallery; empty means the default one. See ListGalleries.
+   *
+   * @generated from field: string gallery = 1;
+   */
+  gallery: string;
 };
 
 /**
@@ -580,7 +775,7 @@ export type GetGalleryRequest = Message<"partlens.v1.GetGalleryRequest"> & {
  * Use `create(GetGalleryRequestSchema)` to create a new message.
  */
 export const GetGalleryRequestSchema: GenMessage<GetGalleryRequest> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_gallery_service, 18);
+  messageDesc(file_partlens_v1_gallery_service, 21);
 
 /**
  * @generated from message partlens.v1.GetGalleryResponse
@@ -626,6 +821,13 @@ export type GetGalleryResponse = Message<"partlens.v1.GetGalleryResponse"> & {
    * @generated from field: partlens.v1.Indexing indexing = 7;
    */
   indexing?: Indexing | undefined;
+
+  /**
+   * The gallery that answered, by its own name where the request gives an alias.
+   *
+   * @generated from field: string gallery = 8;
+   */
+  gallery: string;
 };
 
 /**
@@ -633,7 +835,7 @@ export type GetGalleryResponse = Message<"partlens.v1.GetGalleryResponse"> & {
  * Use `create(GetGalleryResponseSchema)` to create a new message.
  */
 export const GetGalleryResponseSchema: GenMessage<GetGalleryResponse> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_gallery_service, 19);
+  messageDesc(file_partlens_v1_gallery_service, 22);
 
 /**
  * What the caller's token allows.
@@ -661,6 +863,13 @@ export type Caller = Message<"partlens.v1.Caller"> & {
    * @generated from field: repeated string cameras = 3;
    */
   cameras: string[];
+
+  /**
+   * If not empty, the only names of galleries that the caller may give.
+   *
+   * @generated from field: repeated string galleries = 4;
+   */
+  galleries: string[];
 };
 
 /**
@@ -668,7 +877,7 @@ export type Caller = Message<"partlens.v1.Caller"> & {
  * Use `create(CallerSchema)` to create a new message.
  */
 export const CallerSchema: GenMessage<Caller> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_gallery_service, 20);
+  messageDesc(file_partlens_v1_gallery_service, 23);
 
 /**
  * Progress of indexing a folder.
@@ -715,7 +924,7 @@ export type Indexing = Message<"partlens.v1.Indexing"> & {
  * Use `create(IndexingSchema)` to create a new message.
  */
 export const IndexingSchema: GenMessage<Indexing> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_gallery_service, 21);
+  messageDesc(file_partlens_v1_gallery_service, 24);
 
 /**
  * The model that the gallery is bound to.
@@ -783,7 +992,7 @@ export type Model = Message<"partlens.v1.Model"> & {
  * Use `create(ModelSchema)` to create a new message.
  */
 export const ModelSchema: GenMessage<Model> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_gallery_service, 22);
+  messageDesc(file_partlens_v1_gallery_service, 25);
 
 /**
  * Limits of the server.
@@ -843,7 +1052,202 @@ export type Limits = Message<"partlens.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
-  messageDesc(file_partlens_v1_gallery_service, 23);
+  messageDesc(file_partlens_v1_gallery_service, 26);
+
+/**
+ * @generated from message partlens.v1.ListGalleriesRequest
+ */
+export type ListGalleriesRequest = Message<"partlens.v1.ListGalleriesRequest"> & {
+};
+
+/**
+ * Describes the message partlens.v1.ListGalleriesRequest.
+ * Use `create(ListGalleriesRequestSchema)` to create a new message.
+ */
+export const ListGalleriesRequestSchema: GenMessage<ListGalleriesRequest> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_gallery_service, 27);
+
+/**
+ * @generated from message partlens.v1.ListGalleriesResponse
+ */
+export type ListGalleriesResponse = Message<"partlens.v1.ListGalleriesResponse"> & {
+  /**
+   * Ordered by name; each name once.
+   *
+   * @generated from field: repeated partlens.v1.GalleryName galleries = 1;
+   */
+  galleries: GalleryName[];
+};
+
+/**
+ * Describes the message partlens.v1.ListGalleriesResponse.
+ * Use `create(ListGalleriesResponseSchema)` to create a new message.
+ */
+export const ListGalleriesResponseSchema: GenMessage<ListGalleriesResponse> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_gallery_service, 28);
+
+/**
+ * A name that calls may give as `gallery`.
+ *
+ * @generated from message partlens.v1.GalleryName
+ */
+export type GalleryName = Message<"partlens.v1.GalleryName"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The gallery that it leads to: another name if it is an alias.
+   *
+   * @generated from field: string gallery = 2;
+   */
+  gallery: string;
+
+  /**
+   * Whether calls without a gallery use it.
+   *
+   * @generated from field: bool default = 3;
+   */
+  default: boolean;
+
+  /**
+   * @generated from field: uint64 version = 4;
+   */
+  version: bigint;
+
+  /**
+   * Number of images that the caller may see.
+   *
+   * @generated from field: uint64 images = 5;
+   */
+  images: bigint;
+
+  /**
+   * @generated from field: partlens.v1.Model model = 6;
+   */
+  model?: Model | undefined;
+
+  /**
+   * When the alias moved; unset if the name is not an alias.
+   *
+   * @generated from field: google.protobuf.Timestamp moved_at = 7;
+   */
+  movedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message partlens.v1.GalleryName.
+ * Use `create(GalleryNameSchema)` to create a new message.
+ */
+export const GalleryNameSchema: GenMessage<GalleryName> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_gallery_service, 29);
+
+/**
+ * @generated from message partlens.v1.SetGalleryAliasRequest
+ */
+export type SetGalleryAliasRequest = Message<"partlens.v1.SetGalleryAliasRequest"> & {
+  /**
+   * Lower-case letters, digits, _ and -.
+   *
+   * @generated from field: string alias = 1;
+   */
+  alias: string;
+
+  /**
+   * Own name of a gallery, not an alias. It may be that of the alias itself, which then leads to its own gallery again.
+   *
+   * @generated from field: string gallery = 2;
+   */
+  gallery: string;
+};
+
+/**
+ * Describes the message partlens.v1.SetGalleryAliasRequest.
+ * Use `create(SetGalleryAliasRequestSchema)` to create a new message.
+ */
+export const SetGalleryAliasRequestSchema: GenMessage<SetGalleryAliasRequest> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_gallery_service, 30);
+
+/**
+ * @generated from message partlens.v1.SetGalleryAliasResponse
+ */
+export type SetGalleryAliasResponse = Message<"partlens.v1.SetGalleryAliasResponse"> & {
+  /**
+   * The gallery that the name led to before; empty if it led to none.
+   *
+   * @generated from field: string before = 1;
+   */
+  before: string;
+
+  /**
+   * Standing queries of that gallery that the new one does not have, so new images are no longer scored against them.
+   *
+   * @generated from field: repeated partlens.v1.StandingQueryLeft left = 2;
+   */
+  left: StandingQueryLeft[];
+};
+
+/**
+ * Describes the message partlens.v1.SetGalleryAliasResponse.
+ * Use `create(SetGalleryAliasResponseSchema)` to create a new message.
+ */
+export const SetGalleryAliasResponseSchema: GenMessage<SetGalleryAliasResponse> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_gallery_service, 31);
+
+/**
+ * A standing query that an alias left behind.
+ *
+ * @generated from message partlens.v1.StandingQueryLeft
+ */
+export type StandingQueryLeft = Message<"partlens.v1.StandingQueryLeft"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message partlens.v1.StandingQueryLeft.
+ * Use `create(StandingQueryLeftSchema)` to create a new message.
+ */
+export const StandingQueryLeftSchema: GenMessage<StandingQueryLeft> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_gallery_service, 32);
+
+/**
+ * @generated from message partlens.v1.DeleteGalleryAliasRequest
+ */
+export type DeleteGalleryAliasRequest = Message<"partlens.v1.DeleteGalleryAliasRequest"> & {
+  /**
+   * @generated from field: string alias = 1;
+   */
+  alias: string;
+};
+
+/**
+ * Describes the message partlens.v1.DeleteGalleryAliasRequest.
+ * Use `create(DeleteGalleryAliasRequestSchema)` to create a new message.
+ */
+export const DeleteGalleryAliasRequestSchema: GenMessage<DeleteGalleryAliasRequest> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_gallery_service, 33);
+
+/**
+ * @generated from message partlens.v1.DeleteGalleryAliasResponse
+ */
+export type DeleteGalleryAliasResponse = Message<"partlens.v1.DeleteGalleryAliasResponse"> & {
+};
+
+/**
+ * Describes the message partlens.v1.DeleteGalleryAliasResponse.
+ * Use `create(DeleteGalleryAliasResponseSchema)` to create a new message.
+ */
+export const DeleteGalleryAliasResponseSchema: GenMessage<DeleteGalleryAliasResponse> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_gallery_service, 34);
 
 /**
  * The images that searches look through.
@@ -872,6 +1276,17 @@ export const GalleryService: GenService<{
     methodKind: "unary";
     input: typeof UpsertImageRequestSchema;
     output: typeof UpsertImageResponseSchema;
+  },
+  /**
+   * Changes metadata and uris of images without their pictures, all in one commit. Contributions, embeddings and thumbnails stay as
+   * they are stored. An updated image has a new revision, so standing queries score it again.
+   *
+   * @generated from rpc partlens.v1.GalleryService.UpdateImages
+   */
+  updateImages: {
+    methodKind: "unary";
+    input: typeof UpdateImagesRequestSchema;
+    output: typeof UpdateImagesResponseSchema;
   },
   /**
    * @generated from rpc partlens.v1.GalleryService.GetImage
@@ -928,6 +1343,37 @@ export const GalleryService: GenService<{
     methodKind: "unary";
     input: typeof GetGalleryRequestSchema;
     output: typeof GetGalleryResponseSchema;
+  },
+  /**
+   * Returns the galleries that the caller may use, and their aliases.
+   *
+   * @generated from rpc partlens.v1.GalleryService.ListGalleries
+   */
+  listGalleries: {
+    methodKind: "unary";
+    input: typeof ListGalleriesRequestSchema;
+    output: typeof ListGalleriesResponseSchema;
+  },
+  /**
+   * Makes a name lead to a gallery, from the next call on. Calls in progress keep the gallery that they began with. The name may be
+   * that of another gallery, which the alias then hides.
+   *
+   * @generated from rpc partlens.v1.GalleryService.SetGalleryAlias
+   */
+  setGalleryAlias: {
+    methodKind: "unary";
+    input: typeof SetGalleryAliasRequestSchema;
+    output: typeof SetGalleryAliasResponseSchema;
+  },
+  /**
+   * Removes an alias; a gallery with the same name is no longer hidden.
+   *
+   * @generated from rpc partlens.v1.GalleryService.DeleteGalleryAlias
+   */
+  deleteGalleryAlias: {
+    methodKind: "unary";
+    input: typeof DeleteGalleryAliasRequestSchema;
+    output: typeof DeleteGalleryAliasResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_partlens_v1_gallery_service, 0);

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file partlens/v1/image.proto.
  */
 export const file_partlens_v1_image: GenFile = /*@__PURE__*/
-  fileDesc("ChdwYXJ0bGVucy92MS9pbWFnZS5wcm90bxILcGFydGxlbnMudjEiUAoKUXVlcnlJbWFnZRIOCgRkYXRhGAEgASgMSAASFAoKZ2FsbGVyeV9pZBgCIAEoCUgAEhIKCHF1ZXJ5X2lkGAMgASgJSABCCAoGc291cmNlIqkBCg5EZXNjcmliZWRRdWVyeRIQCghxdWVyeV9pZBgBIAEoCRINCgV3aWR0aBgCIAEoDRIOCgZoZWlnaHQYAyABKA0SDAoEcm93cxgEIAEoDRIMCgRjb2xzGAUgASgNEiAKBmV4dGVudBgGIAEoCzIQLnBhcnRsZW5zLnYxLkJveBITCgtyb3dfY2VudHJlcxgHIAMoAhITCgtjb2xfY2VudHJlcxgIIAMoAiKHAQoNQWN0aXZhdGlvbk1hcBIMCgRyb3dzGAEgASgNEgwKBGNvbHMYAiABKA0SDgoGdmFsdWVzGAMgAygCEiAKBmV4dGVudBgEIAEoCzIQLnBhcnRsZW5zLnYxLkJveBITCgtyb3dfY2VudHJlcxgFIAMoAhITCgtjb2xfY2VudHJlcxgGIAMoAiLSAQoNSW1hZ2VNZXRhZGF0YRIOCgZjYW1lcmEYASABKAkSDQoFdHJhY2sYAiABKAkSLwoLY2FwdHVyZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEj4KCmF0dHJpYnV0ZXMYBCADKAsyKi5wYXJ0bGVucy52MS5JbWFnZU1ldGFkYXRhLkF0dHJpYnV0ZXNFbnRyeRoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKKAQoMR2FsbGVyeUltYWdlEgoKAmlkGAEgASgJEgsKA3VyaRgCIAEoCRIUCgxtZWRpYV9kaWdlc3QYAyABKAkSDQoFd2lkdGgYBCABKA0SDgoGaGVpZ2h0GAUgASgNEiwKCG1ldGFkYXRhGAYgASgLMhoucGFydGxlbnMudjEuSW1hZ2VNZXRhZGF0YSLYAgoGRmlsdGVyEg8KB2NhbWVyYXMYASADKAkSDgoGdHJhY2tzGAIgAygJEjIKDmNhcHR1cmVkX2FmdGVyGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9jYXB0dXJlZF9iZWZvcmUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKCmF0dHJpYnV0ZXMYBSADKAsyIy5wYXJ0bGVucy52MS5GaWx0ZXIuQXR0cmlidXRlc0VudHJ5EhMKC2V4Y2x1ZGVfaWRzGAYgAygJEhcKD2V4Y2x1ZGVfY2FtZXJhcxgHIAMoCRIdChVleGNsdWRlX21lZGlhX2RpZ2VzdHMYCCADKAkSCwoDaWRzGAkgAygJGjEKD0F0dHJpYnV0ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBYgZwcm90bzM", [file_google_protobuf_timestamp, file_partlens_v1_region]);
+  fileDesc("ChdwYXJ0bGVucy92MS9pbWFnZS5wcm90bxILcGFydGxlbnMudjEiUAoKUXVlcnlJbWFnZRIOCgRkYXRhGAEgASgMSAASFAoKZ2FsbGVyeV9pZBgCIAEoCUgAEhIKCHF1ZXJ5X2lkGAMgASgJSABCCAoGc291cmNlIqkBCg5EZXNjcmliZWRRdWVyeRIQCghxdWVyeV9pZBgBIAEoCRINCgV3aWR0aBgCIAEoDRIOCgZoZWlnaHQYAyABKA0SDAoEcm93cxgEIAEoDRIMCgRjb2xzGAUgASgNEiAKBmV4dGVudBgGIAEoCzIQLnBhcnRsZW5zLnYxLkJveBITCgtyb3dfY2VudHJlcxgHIAMoAhITCgtjb2xfY2VudHJlcxgIIAMoAiKHAQoNQWN0aXZhdGlvbk1hcBIMCgRyb3dzGAEgASgNEgwKBGNvbHMYAiABKA0SDgoGdmFsdWVzGAMgAygCEiAKBmV4dGVudBgEIAEoCzIQLnBhcnRsZW5zLnYxLkJveBITCgtyb3dfY2VudHJlcxgFIAMoAhITCgtjb2xfY2VudHJlcxgGIAMoAiLSAQoNSW1hZ2VNZXRhZGF0YRIOCgZjYW1lcmEYASABKAkSDQoFdHJhY2sYAiABKAkSLwoLY2FwdHVyZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEj4KCmF0dHJpYnV0ZXMYBCADKAsyKi5wYXJ0bGVucy52MS5JbWFnZU1ldGFkYXRhLkF0dHJpYnV0ZXNFbnRyeRoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKcAQoMR2FsbGVyeUltYWdlEgoKAmlkGAEgASgJEgsKA3VyaRgCIAEoCRIUCgxtZWRpYV9kaWdlc3QYAyABKAkSDQoFd2lkdGgYBCABKA0SDgoGaGVpZ2h0GAUgASgNEiwKCG1ldGFkYXRhGAYgASgLMhoucGFydGxlbnMudjEuSW1hZ2VNZXRhZGF0YRIQCghyZXZpc2lvbhgHIAEoBCKHBAoGRmlsdGVyEg8KB2NhbWVyYXMYASADKAkSDgoGdHJhY2tzGAIgAygJEjIKDmNhcHR1cmVkX2FmdGVyGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9jYXB0dXJlZF9iZWZvcmUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKCmF0dHJpYnV0ZXMYBSADKAsyIy5wYXJ0bGVucy52MS5GaWx0ZXIuQXR0cmlidXRlc0VudHJ5EhMKC2V4Y2x1ZGVfaWRzGAYgAygJEhcKD2V4Y2x1ZGVfY2FtZXJhcxgHIAMoCRIdChVleGNsdWRlX21lZGlhX2RpZ2VzdHMYCCADKAkSCwoDaWRzGAkgAygJEj0KFGF0dHJpYnV0ZV9jb25kaXRpb25zGAogAygLMh8ucGFydGxlbnMudjEuQXR0cmlidXRlQ29uZGl0aW9uEiMKBmFsbF9vZhgLIAMoCzITLnBhcnRsZW5zLnYxLkZpbHRlchIjCgZhbnlfb2YYDCADKAsyEy5wYXJ0bGVucy52MS5GaWx0ZXISJAoHbm9uZV9vZhgNIAMoCzITLnBhcnRsZW5zLnYxLkZpbHRlchoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLPAQoSQXR0cmlidXRlQ29uZGl0aW9uEgwKBG5hbWUYASABKAkSJAoDYW55GAIgASgLMhUucGFydGxlbnMudjEuVGV4dExpc3RIABIrCgdudW1iZXJzGAMgASgLMhgucGFydGxlbnMudjEuTnVtYmVyUmFuZ2VIABInCgV0aW1lcxgEIAEoCzIWLnBhcnRsZW5zLnYxLlRpbWVSYW5nZUgAEicKBmV4aXN0cxgFIAEoCzIVLnBhcnRsZW5zLnYxLkFueVZhbHVlSABCBgoEdGVzdCIKCghBbnlWYWx1ZSIaCghUZXh0TGlzdBIOCgZ2YWx1ZXMYASADKAkicQoLTnVtYmVyUmFuZ2USDwoCZ3QYASABKAFIAIgBARIQCgNndGUYAiABKAFIAYgBARIPCgJsdBgDIAEoAUgCiAEBEhAKA2x0ZRgEIAEoAUgDiAEBQgUKA19ndEIGCgRfZ3RlQgUKA19sdEIGCgRfbHRlIq0BCglUaW1lUmFuZ2USJgoCZ3QYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKA2d0ZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJgoCbHQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKA2x0ZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBiBnByb3RvMw", [file_google_protobuf_timestamp, file_partlens_v1_region]);
 
 /**
  * A query image.
@@ -253,6 +253,13 @@ export type GalleryImage = Message<"partlens.v1.GalleryImage"> & {
    * @generated from field: partlens.v1.ImageMetadata metadata = 6;
    */
   metadata?: ImageMetadata | undefined;
+
+  /**
+   * Grows whenever the image is added, replaced or updated. 0 from servers of version 0.1.
+   *
+   * @generated from field: uint64 revision = 7;
+   */
+  revision: bigint;
 };
 
 /**
@@ -265,11 +272,13 @@ export const GalleryImageSchema: GenMessage<GalleryImage> = /*@__PURE__*/
 /**
  * Which images of the gallery to search: those that meet every condition. An empty condition matches all.
  *
+ * Filters may hold filters, at most 8 inside each other, counting the outermost. A filter inside another must have a condition.
+ *
  * @generated from message partlens.v1.Filter
  */
 export type Filter = Message<"partlens.v1.Filter"> & {
   /**
-   * Any of these cameras.
+   * Any of these cameras; "" is an unknown one.
    *
    * @generated from field: repeated string cameras = 1;
    */
@@ -330,6 +339,34 @@ export type Filter = Message<"partlens.v1.Filter"> & {
    * @generated from field: repeated string ids = 9;
    */
   ids: string[];
+
+  /**
+   * All of these conditions on attributes.
+   *
+   * @generated from field: repeated partlens.v1.AttributeCondition attribute_conditions = 10;
+   */
+  attributeConditions: AttributeCondition[];
+
+  /**
+   * Images that pass all of these filters.
+   *
+   * @generated from field: repeated partlens.v1.Filter all_of = 11;
+   */
+  allOf: Filter[];
+
+  /**
+   * Images that pass at least one of these filters.
+   *
+   * @generated from field: repeated partlens.v1.Filter any_of = 12;
+   */
+  anyOf: Filter[];
+
+  /**
+   * Images that pass none of these filters.
+   *
+   * @generated from field: repeated partlens.v1.Filter none_of = 13;
+   */
+  noneOf: Filter[];
 };
 
 /**
@@ -338,4 +375,170 @@ export type Filter = Message<"partlens.v1.Filter"> & {
  */
 export const FilterSchema: GenMessage<Filter> = /*@__PURE__*/
   messageDesc(file_partlens_v1_image, 5);
+
+/**
+ * What an attribute must be.
+ *
+ * @generated from message partlens.v1.AttributeCondition
+ */
+export type AttributeCondition = Message<"partlens.v1.AttributeCondition"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from oneof partlens.v1.AttributeCondition.test
+   */
+  test: {
+    /**
+     * Any of these texts, exactly.
+     *
+     * @generated from field: partlens.v1.TextList any = 2;
+     */
+    value: TextList;
+    case: "any";
+  } | {
+    /**
+     * Its text is a number, such as "12" or "-3.5e2", within these bounds, compared as 64-bit floating point. Text such as "12 km"
+     * or "NaN" is no number, and lies in no range.
+     *
+     * @generated from field: partlens.v1.NumberRange numbers = 3;
+     */
+    value: NumberRange;
+    case: "numbers";
+  } | {
+    /**
+     * Its text is an ISO 8601 time, such as "2026-05-01" or "2026-05-01T12:00:00+02:00" (UTC if it names no zone), within these
+     * bounds.
+     *
+     * @generated from field: partlens.v1.TimeRange times = 4;
+     */
+    value: TimeRange;
+    case: "times";
+  } | {
+    /**
+     * It has a value, whichever; an empty text is none.
+     *
+     * @generated from field: partlens.v1.AnyValue exists = 5;
+     */
+    value: AnyValue;
+    case: "exists";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message partlens.v1.AttributeCondition.
+ * Use `create(AttributeConditionSchema)` to create a new message.
+ */
+export const AttributeConditionSchema: GenMessage<AttributeCondition> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_image, 6);
+
+/**
+ * @generated from message partlens.v1.AnyValue
+ */
+export type AnyValue = Message<"partlens.v1.AnyValue"> & {
+};
+
+/**
+ * Describes the message partlens.v1.AnyValue.
+ * Use `create(AnyValueSchema)` to create a new message.
+ */
+export const AnyValueSchema: GenMessage<AnyValue> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_image, 7);
+
+/**
+ * @generated from message partlens.v1.TextList
+ */
+export type TextList = Message<"partlens.v1.TextList"> & {
+  /**
+   * At least one.
+   *
+   * @generated from field: repeated string values = 1;
+   */
+  values: string[];
+};
+
+/**
+ * Describes the message partlens.v1.TextList.
+ * Use `create(TextListSchema)` to create a new message.
+ */
+export const TextListSchema: GenMessage<TextList> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_image, 8);
+
+/**
+ * At least one bound, at most one on each side.
+ *
+ * @generated from message partlens.v1.NumberRange
+ */
+export type NumberRange = Message<"partlens.v1.NumberRange"> & {
+  /**
+   * Greater than.
+   *
+   * @generated from field: optional double gt = 1;
+   */
+  gt?: number | undefined;
+
+  /**
+   * Greater than or equal.
+   *
+   * @generated from field: optional double gte = 2;
+   */
+  gte?: number | undefined;
+
+  /**
+   * Less than.
+   *
+   * @generated from field: optional double lt = 3;
+   */
+  lt?: number | undefined;
+
+  /**
+   * Less than or equal.
+   *
+   * @generated from field: optional double lte = 4;
+   */
+  lte?: number | undefined;
+};
+
+/**
+ * Describes the message partlens.v1.NumberRange.
+ * Use `create(NumberRangeSchema)` to create a new message.
+ */
+export const NumberRangeSchema: GenMessage<NumberRange> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_image, 9);
+
+/**
+ * As NumberRange.
+ *
+ * @generated from message partlens.v1.TimeRange
+ */
+export type TimeRange = Message<"partlens.v1.TimeRange"> & {
+  /**
+   * @generated from field: google.protobuf.Timestamp gt = 1;
+   */
+  gt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp gte = 2;
+   */
+  gte?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp lt = 3;
+   */
+  lt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp lte = 4;
+   */
+  lte?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message partlens.v1.TimeRange.
+ * Use `create(TimeRangeSchema)` to create a new message.
+ */
+export const TimeRangeSchema: GenMessage<TimeRange> = /*@__PURE__*/
+  messageDesc(file_partlens_v1_image, 10);
 

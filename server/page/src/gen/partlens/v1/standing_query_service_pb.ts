@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file partlens/v1/standing_query_service.proto.
  */
 export const file_partlens_v1_standing_query_service: GenFile = /*@__PURE__*/
-  fileDesc("CihwYXJ0bGVucy92MS9zdGFuZGluZ19xdWVyeV9zZXJ2aWNlLnByb3RvEgtwYXJ0bGVucy52MSLiAQoNU3RhbmRpbmdRdWVyeRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhEKCXRocmVzaG9sZBgDIAEoARIlCgVzY29yZRgEIAEoDjIWLnBhcnRsZW5zLnYxLlNjb3JlS2luZBIjCgZmaWx0ZXIYBSABKAsyEy5wYXJ0bGVucy52MS5GaWx0ZXISLgoKY3JlYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQY3JlYXRlZF9yZXZpc2lvbhgHIAEoBBIOCgZwYXVzZWQYCCABKAgimgIKGkNyZWF0ZVN0YW5kaW5nUXVlcnlSZXF1ZXN0EgwKBG5hbWUYASABKAkSJwoGaW1hZ2VzGAIgAygLMhcucGFydGxlbnMudjEuUXVlcnlJbWFnZRIpCgdyZWdpb25zGAMgAygLMhgucGFydGxlbnMudjEuUXVlcnlSZWdpb24SIwoGZmlsdGVyGAQgASgLMhMucGFydGxlbnMudjEuRmlsdGVyEiUKBXNjb3JlGAUgASgOMhYucGFydGxlbnMudjEuU2NvcmVLaW5kEhEKCXRocmVzaG9sZBgGIAEoARIgCgVtYXJrcxgHIAMoCzIRLnBhcnRsZW5zLnYxLk1hcmsSGQoRZXhjbHVkZV9pZGVudGljYWwYCCABKAgiUQobQ3JlYXRlU3RhbmRpbmdRdWVyeVJlc3BvbnNlEjIKDnN0YW5kaW5nX3F1ZXJ5GAEgASgLMhoucGFydGxlbnMudjEuU3RhbmRpbmdRdWVyeSIcChpMaXN0U3RhbmRpbmdRdWVyaWVzUmVxdWVzdCJTChtMaXN0U3RhbmRpbmdRdWVyaWVzUmVzcG9uc2USNAoQc3RhbmRpbmdfcXVlcmllcxgBIAMoCzIaLnBhcnRsZW5zLnYxLlN0YW5kaW5nUXVlcnkiigEKGlVwZGF0ZVN0YW5kaW5nUXVlcnlSZXF1ZXN0EgoKAmlkGAEgASgJEhEKBG5hbWUYAiABKAlIAIgBARIWCgl0aHJlc2hvbGQYAyABKAFIAYgBARITCgZwYXVzZWQYBCABKAhIAogBAUIHCgVfbmFtZUIMCgpfdGhyZXNob2xkQgkKB19wYXVzZWQiUQobVXBkYXRlU3RhbmRpbmdRdWVyeVJlc3BvbnNlEjIKDnN0YW5kaW5nX3F1ZXJ5GAEgASgLMhoucGFydGxlbnMudjEuU3RhbmRpbmdRdWVyeSIoChpEZWxldGVTdGFuZGluZ1F1ZXJ5UmVxdWVzdBIKCgJpZBgBIAEoCSIdChtEZWxldGVTdGFuZGluZ1F1ZXJ5UmVzcG9uc2UiYQoTV2F0Y2hNYXRjaGVzUmVxdWVzdBIaChJzdGFuZGluZ19xdWVyeV9pZHMYASADKAkSGwoOYWZ0ZXJfcmV2aXNpb24YAiABKARIAIgBAUIRCg9fYWZ0ZXJfcmV2aXNpb24ifwoUV2F0Y2hNYXRjaGVzUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQSGQoRc3RhbmRpbmdfcXVlcnlfaWQYAiABKAkSGwoTc3RhbmRpbmdfcXVlcnlfbmFtZRgDIAEoCRIdCgNoaXQYBCABKAsyEC5wYXJ0bGVucy52MS5IaXQylQQKFFN0YW5kaW5nUXVlcnlTZXJ2aWNlEmgKE0NyZWF0ZVN0YW5kaW5nUXVlcnkSJy5wYXJ0bGVucy52MS5DcmVhdGVTdGFuZGluZ1F1ZXJ5UmVxdWVzdBooLnBhcnRsZW5zLnYxLkNyZWF0ZVN0YW5kaW5nUXVlcnlSZXNwb25zZRJoChNMaXN0U3RhbmRpbmdRdWVyaWVzEicucGFydGxlbnMudjEuTGlzdFN0YW5kaW5nUXVlcmllc1JlcXVlc3QaKC5wYXJ0bGVucy52MS5MaXN0U3RhbmRpbmdRdWVyaWVzUmVzcG9uc2USaAoTVXBkYXRlU3RhbmRpbmdRdWVyeRInLnBhcnRsZW5zLnYxLlVwZGF0ZVN0YW5kaW5nUXVlcnlSZXF1ZXN0GigucGFydGxlbnMudjEuVXBkYXRlU3RhbmRpbmdRdWVyeVJlc3BvbnNlEmgKE0RlbGV0ZVN0YW5kaW5nUXVlcnkSJy5wYXJ0bGVucy52MS5EZWxldGVTdGFuZGluZ1F1ZXJ5UmVxdWVzdBooLnBhcnRsZW5zLnYxLkRlbGV0ZVN0YW5kaW5nUXVlcnlSZXNwb25zZRJVCgxXYXRjaE1hdGNoZXMSIC5wYXJ0bGVucy52MS5XYXRjaE1hdGNoZXNSZXF1ZXN0GiEucGFydGxlbnMudjEuV2F0Y2hNYXRjaGVzUmVzcG9uc2UwAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_partlens_v1_image, file_partlens_v1_part_search_service]);
+  fileDesc("CihwYXJ0bGVucy92MS9zdGFuZGluZ19xdWVyeV9zZXJ2aWNlLnByb3RvEgtwYXJ0bGVucy52MSLzAQoNU3RhbmRpbmdRdWVyeRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhEKCXRocmVzaG9sZBgDIAEoARIlCgVzY29yZRgEIAEoDjIWLnBhcnRsZW5zLnYxLlNjb3JlS2luZBIjCgZmaWx0ZXIYBSABKAsyEy5wYXJ0bGVucy52MS5GaWx0ZXISLgoKY3JlYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQY3JlYXRlZF9yZXZpc2lvbhgHIAEoBBIOCgZwYXVzZWQYCCABKAgSDwoHZ2FsbGVyeRgJIAEoCSKrAgoaQ3JlYXRlU3RhbmRpbmdRdWVyeVJlcXVlc3QSDAoEbmFtZRgBIAEoCRInCgZpbWFnZXMYAiADKAsyFy5wYXJ0bGVucy52MS5RdWVyeUltYWdlEikKB3JlZ2lvbnMYAyADKAsyGC5wYXJ0bGVucy52MS5RdWVyeVJlZ2lvbhIjCgZmaWx0ZXIYBCABKAsyEy5wYXJ0bGVucy52MS5GaWx0ZXISJQoFc2NvcmUYBSABKA4yFi5wYXJ0bGVucy52MS5TY29yZUtpbmQSEQoJdGhyZXNob2xkGAYgASgBEiAKBW1hcmtzGAcgAygLMhEucGFydGxlbnMudjEuTWFyaxIZChFleGNsdWRlX2lkZW50aWNhbBgIIAEoCBIPCgdnYWxsZXJ5GAkgASgJIlEKG0NyZWF0ZVN0YW5kaW5nUXVlcnlSZXNwb25zZRIyCg5zdGFuZGluZ19xdWVyeRgBIAEoCzIaLnBhcnRsZW5zLnYxLlN0YW5kaW5nUXVlcnkiLQoaTGlzdFN0YW5kaW5nUXVlcmllc1JlcXVlc3QSDwoHZ2FsbGVyeRgBIAEoCSJTChtMaXN0U3RhbmRpbmdRdWVyaWVzUmVzcG9uc2USNAoQc3RhbmRpbmdfcXVlcmllcxgBIAMoCzIaLnBhcnRsZW5zLnYxLlN0YW5kaW5nUXVlcnkimwEKGlVwZGF0ZVN0YW5kaW5nUXVlcnlSZXF1ZXN0EgoKAmlkGAEgASgJEhEKBG5hbWUYAiABKAlIAIgBARIWCgl0aHJlc2hvbGQYAyABKAFIAYgBARITCgZwYXVzZWQYBCABKAhIAogBARIPCgdnYWxsZXJ5GAUgASgJQgcKBV9uYW1lQgwKCl90aHJlc2hvbGRCCQoHX3BhdXNlZCJRChtVcGRhdGVTdGFuZGluZ1F1ZXJ5UmVzcG9uc2USMgoOc3RhbmRpbmdfcXVlcnkYASABKAsyGi5wYXJ0bGVucy52MS5TdGFuZGluZ1F1ZXJ5IjkKGkRlbGV0ZVN0YW5kaW5nUXVlcnlSZXF1ZXN0EgoKAmlkGAEgASgJEg8KB2dhbGxlcnkYAiABKAkiHQobRGVsZXRlU3RhbmRpbmdRdWVyeVJlc3BvbnNlIowBChNXYXRjaE1hdGNoZXNSZXF1ZXN0EhoKEnN0YW5kaW5nX3F1ZXJ5X2lkcxgBIAMoCRIbCg5hZnRlcl9yZXZpc2lvbhgCIAEoBEgAiAEBEg8KB2dhbGxlcnkYAyABKAkSGAoQcmV2aXNpb25fZ2FsbGVyeRgEIAEoCUIRCg9fYWZ0ZXJfcmV2aXNpb24ikAEKFFdhdGNoTWF0Y2hlc1Jlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgEEhkKEXN0YW5kaW5nX3F1ZXJ5X2lkGAIgASgJEhsKE3N0YW5kaW5nX3F1ZXJ5X25hbWUYAyABKAkSHQoDaGl0GAQgASgLMhAucGFydGxlbnMudjEuSGl0Eg8KB2dhbGxlcnkYBSABKAkylQQKFFN0YW5kaW5nUXVlcnlTZXJ2aWNlEmgKE0NyZWF0ZVN0YW5kaW5nUXVlcnkSJy5wYXJ0bGVucy52MS5DcmVhdGVTdGFuZGluZ1F1ZXJ5UmVxdWVzdBooLnBhcnRsZW5zLnYxLkNyZWF0ZVN0YW5kaW5nUXVlcnlSZXNwb25zZRJoChNMaXN0U3RhbmRpbmdRdWVyaWVzEicucGFydGxlbnMudjEuTGlzdFN0YW5kaW5nUXVlcmllc1JlcXVlc3QaKC5wYXJ0bGVucy52MS5MaXN0U3RhbmRpbmdRdWVyaWVzUmVzcG9uc2USaAoTVXBkYXRlU3RhbmRpbmdRdWVyeRInLnBhcnRsZW5zLnYxLlVwZGF0ZVN0YW5kaW5nUXVlcnlSZXF1ZXN0GigucGFydGxlbnMudjEuVXBkYXRlU3RhbmRpbmdRdWVyeVJlc3BvbnNlEmgKE0RlbGV0ZVN0YW5kaW5nUXVlcnkSJy5wYXJ0bGVucy52MS5EZWxldGVTdGFuZGluZ1F1ZXJ5UmVxdWVzdBooLnBhcnRsZW5zLnYxLkRlbGV0ZVN0YW5kaW5nUXVlcnlSZXNwb25zZRJVCgxXYXRjaE1hdGNoZXMSIC5wYXJ0bGVucy52MS5XYXRjaE1hdGNoZXNSZXF1ZXN0GiEucGFydGxlbnMudjEuV2F0Y2hNYXRjaGVzUmVzcG9uc2UwAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_partlens_v1_image, file_partlens_v1_part_search_service]);
 
 /**
  * @generated from message partlens.v1.StandingQuery
@@ -71,6 +71,13 @@ export type StandingQuery = Message<"partlens.v1.StandingQuery"> & {
    * @generated from field: bool paused = 8;
    */
   paused: boolean;
+
+  /**
+   * The gallery that has it, by its own name.
+   *
+   * @generated from field: string gallery = 9;
+   */
+  gallery: string;
 };
 
 /**
@@ -91,7 +98,7 @@ export type CreateStandingQueryRequest = Message<"partlens.v1.CreateStandingQuer
 
   /**
    * Images, regions, filter, score, marks and exclude_identical as in SearchRegionsRequest. The server keeps the features
-   * of the images, not the images.
+   * of the images, and the images only if its settings say so.
    *
    * @generated from field: repeated partlens.v1.QueryImage images = 2;
    */
@@ -126,6 +133,13 @@ export type CreateStandingQueryRequest = Message<"partlens.v1.CreateStandingQuer
    * @generated from field: bool exclude_identical = 8;
    */
   excludeIdentical: boolean;
+
+  /**
+   * Name of the gallery; empty means the default one. See ListGalleries.
+   *
+   * @generated from field: string gallery = 9;
+   */
+  gallery: string;
 };
 
 /**
@@ -158,6 +172,12 @@ export const CreateStandingQueryResponseSchema: GenMessage<CreateStandingQueryRe
  * @generated from message partlens.v1.ListStandingQueriesRequest
  */
 export type ListStandingQueriesRequest = Message<"partlens.v1.ListStandingQueriesRequest"> & {
+  /**
+   * Name of the gallery; empty means the default one. See ListGalleries.
+   *
+   * @generated from field: string gallery = 1;
+   */
+  gallery: string;
 };
 
 /**
@@ -211,6 +231,13 @@ export type UpdateStandingQueryRequest = Message<"partlens.v1.UpdateStandingQuer
    * @generated from field: optional bool paused = 4;
    */
   paused?: boolean | undefined;
+
+  /**
+   * Name of the gallery; empty means the default one. See ListGalleries.
+   *
+   * @generated from field: string gallery = 5;
+   */
+  gallery: string;
 };
 
 /**
@@ -247,6 +274,13 @@ export type DeleteStandingQueryRequest = Message<"partlens.v1.DeleteStandingQuer
    * @generated from field: string id = 1;
    */
   id: string;
+
+  /**
+   * Name of the gallery; empty means the default one. See ListGalleries.
+   *
+   * @generated from field: string gallery = 2;
+   */
+  gallery: string;
 };
 
 /**
@@ -286,6 +320,21 @@ export type WatchMatchesRequest = Message<"partlens.v1.WatchMatchesRequest"> & {
    * @generated from field: optional uint64 after_revision = 2;
    */
   afterRevision?: bigint | undefined;
+
+  /**
+   * Name of the gallery; empty means the default one. If it is an alias that moves, matches of both galleries follow.
+   *
+   * @generated from field: string gallery = 3;
+   */
+  gallery: string;
+
+  /**
+   * The gallery that after_revision belongs to, as in the last match. If `gallery` has moved since, all matches after the move
+   * follow. Empty means the gallery that it leads to now.
+   *
+   * @generated from field: string revision_gallery = 4;
+   */
+  revisionGallery: string;
 };
 
 /**
@@ -323,6 +372,13 @@ export type WatchMatchesResponse = Message<"partlens.v1.WatchMatchesResponse"> &
    * @generated from field: partlens.v1.Hit hit = 4;
    */
   hit?: Hit | undefined;
+
+  /**
+   * The gallery that has the image, and that the revision belongs to, by its own name.
+   *
+   * @generated from field: string gallery = 5;
+   */
+  gallery: string;
 };
 
 /**

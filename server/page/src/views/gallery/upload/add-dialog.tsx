@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { gallery } from "../../../api/server.ts";
 import { Button } from "../../../ui/button.tsx";
 import { Dialog } from "../../../ui/dialog.tsx";
-import { counted } from "../../search/answers/words.ts";
+import { counted } from "../../../ui/words.ts";
 import { attributesOf, idsOf } from "./details.ts";
 import { send } from "./queue.ts";
 

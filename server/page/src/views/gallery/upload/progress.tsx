@@ -1,7 +1,7 @@
 // What becomes of each picture that is added.
 import { may } from "../../../api/server.ts";
 import { Button } from "../../../ui/button.tsx";
-import { counted } from "../../search/answers/words.ts";
+import { counted } from "../../../ui/words.ts";
 import { imageHref } from "../address.ts";
 import { clear, failed, items, sendAgain, stop, uploading, type Fate, type Item } from "./queue.ts";
 

@@ -1,10 +1,11 @@
 // Pictures on their way into the gallery, a few at once. They go on while a person looks at other views.
 import { computed, signal } from "@preact/signals";
 import { galleryService } from "../../../api/clients.ts";
+import { unfit } from "../../../api/unfit.ts";
 import { problemOf, type Problem } from "../../../api/problem.ts";
-import { follow, gallery } from "../../../api/server.ts";
+import { follow } from "../../../api/server.ts";
 import { announce } from "../../../ui/announcer.tsx";
-import { counted } from "../../search/answers/words.ts";
+import { counted } from "../../../ui/words.ts";
 import type { Details } from "./details.ts";
 
 const AT_ONCE = 2, MOST_TRIES = 30;
@@ -80,18 +81,6 @@ function isOver(fate: Fate): boolean {
   return fate !== "waiting" && fate !== "sending";
 }
 
-function unfit(file: File): Problem | undefined {
-  const most = Number(gallery.peek()?.limits?.requestBytes ?? Infinity);
-  const refusal = (text: string): Problem => ({ title: "Not added", text, way: "change", reason: "" });
-  if (file.size === 0) return refusal("This file is empty.");
-  if (file.size <= most) return undefined;
-  return refusal(`This file has ${megabytes(file.size)}; the server takes up to ${megabytes(most)}. Make it smaller.`);
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
-}
-
 function change(number: number, part: Partial<Item>): void {
   all.value = all.peek().map((one) => (one.number === number ? { ...one, ...part } : one));
 }
@@ -129,7 +118,7 @@ async function sendOne({ number, id }: Item, signal: AbortSignal): Promise<void>
       change(number, { fate: committed?.replaced ? "replaced" : "added", problem: undefined });
       return;
     } catch (error) {
-      const problem = error instanceof DOMException && error.name === "NotReadableError" ? unreadable() : problemOf(error);
+      const problem = problemOf(error);
       if (!problem) return;
       const again = problem.way === "retry" && tries < MOST_TRIES;
       if (!again && problem.way === "change") files.delete(number);
@@ -138,8 +127,4 @@ async function sendOne({ number, id }: Item, signal: AbortSignal): Promise<void>
       await new Promise((done) => setTimeout(done, 1000 * Math.max(1, problem.retrySeconds ?? 2)));
     }
   }
-}
-
-function unreadable(): Problem {
-  return { title: "Not added", text: "The file has changed or is gone. Choose it again.", way: "change", reason: "" };
 }

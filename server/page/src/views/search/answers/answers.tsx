@@ -16,9 +16,9 @@ import { HitList, Skeletons } from "./hit-list.tsx";
 import { NotAsked, NothingFound, Trouble } from "./nothing.tsx";
 import { Toolbar } from "./toolbar.tsx";
 import { useKeptFocus } from "./use-kept-focus.ts";
-import { useMedia } from "./use-media.ts";
+import { useMedia } from "../../../ui/use-media.ts";
 import { Why } from "./why.tsx";
-import { counted } from "./words.ts";
+import { counted } from "../../../ui/words.ts";
 
 const NARROW = "(max-width: 40rem)";
 // Results follow the mouse while a region is drawn; they are announced once it stops.
@@ -30,7 +30,7 @@ const scale = computed(() => scaleOf((searching.value.answer?.response.hits ?? [
 export function Answers() {
   const { pending, problem } = searching.value;
   const [filtersOpen, openFilters] = useState(false);
-  const narrow = useMedia(NARROW), left = useRetry(problem, pending, searchAgain), asked = answered.value;
+  const narrow = useMedia(NARROW), left = useRetry(hits.value.length ? problem : undefined, pending, searchAgain), asked = answered.value;
   const area = useRef<HTMLDivElement>(null);
   useAnnouncements();
   useKeptFocus(area);
@@ -46,7 +46,7 @@ export function Answers() {
           {heatShown.value && (all.length > 0 ? <Legend scale={scale.value} /> : pending && <p class="legend">&nbsp;</p>)}
           {all.length > 0
             ? <div class={pending ? "older" : ""}><HitList hits={all} scale={heatShown.value ? scale.value : undefined} /></div>
-            : pending
+            : pending && !problem && asked !== shown.value
               ? <Skeletons />
               : asked && !problem && <NothingFound asked={asked} />}
           {problem && <Trouble problem={problem} left={left} hitsStay={all.length > 0} />}

@@ -5,18 +5,18 @@ import { change, question } from "../../../query/store.ts";
 import { announce } from "../../../ui/announcer.tsx";
 import { Button } from "../../../ui/button.tsx";
 import { refine } from "./address-place.ts";
-import { conditionsOf } from "./conditions.ts";
+import { conditionsOf, groupingWords } from "../../../filters/conditions.ts";
 import { withoutMark } from "./feedback.ts";
-import { shortened, timeWords } from "./words.ts";
+import { shortened, timeWords } from "../../../ui/words.ts";
 
 export function Chips() {
   const asked = question.value;
   const conditions = conditionsOf(asked.where, (time) => timeWords(new Date(time)));
   // The space of the first chip is always reserved, so that hits do not move when you give feedback.
-  if (conditions.length === 0 && asked.marks.length === 0) return <div class="chips" />;
+  if (conditions.length === 0 && asked.marks.length === 0 && !asked.groupBy) return <div class="chips" />;
   return (
-    <ul class="chips" aria-label="Filters and feedback in use">
-      <li><Button kind="plain" onClick={() => clear(asked)}>Clear all</Button></li>
+    <ul class="chips" aria-label="Filters, grouping and feedback in use">
+      {asked.groupBy && <Chip words={groupingWords(asked.groupBy)} remove="Remove grouping" onRemove={() => refine({ groupBy: "" })} />}
       {conditions.map(({ words, without }) => (
         <Chip key={words} words={words} remove="Remove filter" onRemove={() => refine({ where: without })} />
       ))}
@@ -26,6 +26,7 @@ export function Chips() {
           onRemove={() => change(withoutMark(asked, image))}
         />
       ))}
+      <li><Button kind="plain" onClick={() => clear(asked)}>Clear all</Button></li>
     </ul>
   );
 }
@@ -39,6 +40,6 @@ function Chip({ words, remove, onRemove }: { readonly words: string; readonly re
 }
 
 function clear(asked: Question): void {
-  change({ ...asked, where: EVERYWHERE, marks: [] });
-  announce("Filters and feedback removed");
+  change({ ...asked, where: EVERYWHERE, marks: [], groupBy: "" });
+  announce("Filters, grouping and feedback removed");
 }

@@ -3,11 +3,11 @@ import type { Score } from "../../../query/question.ts";
 import { change, question } from "../../../query/store.ts";
 import { ProblemNotice } from "../../../ui/notice.tsx";
 import { refine } from "./address-place.ts";
-import { Check, Conditions, Group } from "./condition-fields.tsx";
-import { attributeWords, withCamerasLeftOut } from "./conditions.ts";
-import type { Facet } from "./facets.ts";
+import { Check, Conditions, Group } from "../../../filters/condition-fields.tsx";
+import { groupingWords, withCamerasLeftOut } from "../../../filters/conditions.ts";
+import type { Facet } from "../../../filters/facets.ts";
 import { useQueryCameras } from "./query-cameras.ts";
-import { useFacets } from "./use-facets.ts";
+import { useFacets } from "../../../filters/use-facets.ts";
 
 const SCORES: readonly (readonly [Score, string])[] = [
   ["default", "Recommended"],
@@ -17,22 +17,27 @@ const SCORES: readonly (readonly [Score, string])[] = [
 ];
 
 export function Filters() {
-  const { answer: counts, pending, problem } = useFacets(question.value.where);
+  const { answer: counts, pending, problem, again } = useFacets(question.value.where);
   return (
     <div class="filters" aria-busy={pending}>
-      <Order attributes={counts?.attributes ?? []} />
+      <Order cameras={counts?.cameras.distinct ?? 0} attributes={counts?.attributes ?? []} />
       <LeaveOut />
-      {problem && !counts && <ProblemNotice problem={problem} />}
+      {problem && !counts && <ProblemNotice problem={problem} onRetry={again} />}
       <Conditions where={question.value.where} counts={counts} onChange={(where) => refine({ where })} />
     </div>
   );
 }
 
-function Order({ attributes }: { readonly attributes: readonly Facet[] }) {
+interface OrderProps {
+  /** Number of cameras of the images that pass the filters. */
+  readonly cameras: number;
+  readonly attributes: readonly Facet[];
+}
+
+function Order({ cameras, attributes }: OrderProps) {
   const { score, groupBy } = question.value;
-  const groups = new Map([["", "Every picture"], ["track", "Best of each track"], ["camera", "Best of each camera"]]);
-  for (const { name } of attributes) groups.set(`attribute:${name}`, `Best of each ${attributeWords(name).toLowerCase()}`);
-  if (!groups.has(groupBy)) groups.set(groupBy, `Best of each ${groupBy.replace("attribute:", "")}`);
+  const offered = ["", "track", ...(cameras > 0 ? ["camera"] : []), ...attributes.map(({ name }) => `attribute:${name}`)];
+  const groups = new Set([...offered, groupBy]);
   return (
     <Group title="Results">
       <label class="field">
@@ -44,7 +49,7 @@ function Order({ attributes }: { readonly attributes: readonly Facet[] }) {
       <label class="field">
         <span>Show</span>
         <select value={groupBy} onChange={(event) => refine({ groupBy: event.currentTarget.value })}>
-          {[...groups].map(([value, words]) => <option key={value} value={value}>{words}</option>)}
+          {[...groups].map((by) => <option key={by} value={by}>{groupingWords(by) || "Every picture"}</option>)}
         </select>
       </label>
     </Group>

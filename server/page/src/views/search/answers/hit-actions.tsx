@@ -6,11 +6,11 @@ import { branch, change, question } from "../../../query/store.ts";
 import { answered } from "../../../query/searching.ts";
 import { announce } from "../../../ui/announcer.tsx";
 import { Button } from "../../../ui/button.tsx";
-import { explainHref } from "../../explain/address.ts";
+import { explainHref } from "../../../explanation/address.ts";
 import { markOn, partOf, withMarkToggled } from "./feedback.ts";
-import { boxOf, refOfHit } from "./hit-parts.ts";
-import { CopyId } from "./copy-id.tsx";
-import { Original } from "./original-button.tsx";
+import { boxOf, refOfHit } from "../../../hits/hit-parts.ts";
+import { CopyId } from "../../../ui/copy-id.tsx";
+import { Original } from "../../../pictures/original-button.tsx";
 
 export function HitActions({ hit }: { readonly hit: Hit }) {
   const mark = markOn(question.value, refOfHit(hit));

@@ -2,14 +2,19 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { useMemo, useRef } from "preact/hooks";
 import type { Hit } from "../../../gen/partlens/v1/part_search_service_pb.ts";
+import { withGroup } from "../../../filters/conditions.ts";
 import type { Scale } from "../../../heat/colours.ts";
-import { openHit } from "./address-place.ts";
+import { scoreText } from "../../../ui/numbers.ts";
+import { answered } from "../../../query/searching.ts";
+import { question } from "../../../query/store.ts";
+import { Button } from "../../../ui/button.tsx";
+import { openHit, refine } from "./address-place.ts";
+import { othersWords } from "./group-words.ts";
 import { HitActions } from "./hit-actions.tsx";
-import { gridOn, sizeOf, thumbnailOf } from "./hit-parts.ts";
-import { HitPicture } from "./hit-picture.tsx";
-import { scoreText } from "./scores.ts";
-import { useVisible } from "./use-visible.ts";
-import { groupWords, shortened, timeWords } from "./words.ts";
+import { gridOn, sizeOf, thumbnailOf } from "../../../hits/hit-parts.ts";
+import { HitPicture } from "../../../hits/hit-picture.tsx";
+import { useVisible } from "../../../ui/use-visible.ts";
+import { shortened, timeWords } from "../../../ui/words.ts";
 
 // Pixels of a map's canvas. Small, as results follow the mouse and all maps are redrawn.
 const HEAT_SIDE = 96;
@@ -27,7 +32,7 @@ export function HitCard({ hit, rank, scale }: Props) {
   const grid = useMemo(() => gridOn(hit, hit.map), [hit]);
   // Maps are drawn only while visible: a page may hold hundreds.
   const heat = visible && scale && grid && hit.map ? { values: hit.map.values, grid, scale, side: HEAT_SIDE } : undefined;
-  const score = scoreText(hit.score), group = groupWords(hit.group, hit.othersInGroup);
+  const score = scoreText(hit.score);
   const { camera, capturedAt } = hit.image?.metadata ?? {};
   return (
     <li ref={card} class="hit sheet">
@@ -41,10 +46,22 @@ export function HitCard({ hit, rank, scale }: Props) {
         </p>
         <p class="hit-id" title={hit.id}>{shortened(hit.id, 26)}</p>
         {capturedAt && <p class="quiet">{timeWords(timestampDate(capturedAt))}</p>}
-        {group && <p class="quiet">{group}</p>}
+        {hit.group && <Group hit={hit} />}
       </div>
       <HitActions hit={hit} />
     </li>
+  );
+}
+
+/** The group that a hit is the best of; a press shows all of it. */
+function Group({ hit: { group, othersInGroup } }: { readonly hit: Hit }) {
+  const others = othersWords(othersInGroup), by = answered.value?.groupBy;
+  if (!others || !by) return <p class="quiet">{group}</p>;
+  return (
+    <p class="quiet">
+      {group}{" "}
+      <Button kind="plain" onClick={() => refine({ where: withGroup(question.peek().where, by, group), groupBy: "" })}>{others}</Button>
+    </p>
   );
 }
 

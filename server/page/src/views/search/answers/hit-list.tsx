@@ -9,8 +9,8 @@ import { useRetry } from "../../../ui/use-retry.ts";
 import { hideBelow, lowest } from "./address-place.ts";
 import { HitCard, HitSkeleton } from "./hit-card.tsx";
 import { hiddenBelow } from "./scores.ts";
-import { useVisible } from "./use-visible.ts";
-import { againWords, counted } from "./words.ts";
+import { useVisible } from "../../../ui/use-visible.ts";
+import { againWords, counted } from "../../../ui/words.ts";
 
 const SKELETONS = 12;
 

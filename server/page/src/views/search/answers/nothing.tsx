@@ -9,8 +9,8 @@ import { searchAgain } from "../../../query/searching.ts";
 import { Button } from "../../../ui/button.tsx";
 import { Empty, ProblemNotice } from "../../../ui/notice.tsx";
 import { refine } from "./address-place.ts";
-import { conditionsOf } from "./conditions.ts";
-import { againWords } from "./words.ts";
+import { conditionsOf } from "../../../filters/conditions.ts";
+import { againWords } from "../../../ui/words.ts";
 
 /** What to do before there is anything to search for. */
 export function NotAsked() {
@@ -71,18 +71,15 @@ interface TroubleProps {
 
 /** Why a search failed: in place of hits, or over the hits of an earlier search, which stay where they are. */
 export function Trouble({ problem, left, hitsStay }: TroubleProps) {
-  const again = againWords(left);
   const signing = problem.way === "sign-in" && <Button kind="primary" onClick={signOut}>Use another token</Button>;
   if (!hitsStay) {
     return (
-      <ProblemNotice problem={{ ...problem, text: `${problem.text} ${again}`.trimEnd() }} {...(problem.way === "retry" && { onRetry: searchAgain })}>
-        {signing || undefined}
-      </ProblemNotice>
+      <ProblemNotice problem={problem} onRetry={searchAgain}>{signing || undefined}</ProblemNotice>
     );
   }
   return (
     <div class="trouble" role="alert">
-      <p class="grow"><strong>{problem.title}.</strong> {problem.text} <span class="quiet">The results are those of the previous search. {again}</span></p>
+      <p class="grow"><strong>{problem.title}.</strong> {problem.text} <span class="quiet">The results are those of the previous search. {againWords(left)}</span></p>
       {problem.way === "retry" && <Button onClick={searchAgain}>Try again</Button>}
       {signing}
     </div>

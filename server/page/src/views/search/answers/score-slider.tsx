@@ -1,6 +1,7 @@
 // Hides hits below a score.
+import { scoreText } from "../../../ui/numbers.ts";
 import { hideBelow, lowest, slide } from "./address-place.ts";
-import { hiddenBelow, rangeOf, scoreText } from "./scores.ts";
+import { hiddenBelow, rangeOf } from "./scores.ts";
 
 export function ScoreSlider({ scores }: { readonly scores: readonly number[] }) {
   const known = rangeOf(scores), range = known ?? { lowest: 0, highest: 1 };

@@ -3,7 +3,7 @@ import { reportService } from "../../../api/clients.ts";
 import { gallery } from "../../../api/server.ts";
 import type { Question } from "../../../query/question.ts";
 import { toRequest } from "../../../query/request.ts";
-import { ReportDialog } from "../../report/report-dialog.tsx";
+import { ReportDialog } from "../../../reports/report-dialog.tsx";
 
 interface Props {
   readonly question: Question;

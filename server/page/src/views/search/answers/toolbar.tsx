@@ -2,16 +2,16 @@
 import { useState } from "preact/hooks";
 import { may } from "../../../api/server.ts";
 import type { Hit } from "../../../gen/partlens/v1/part_search_service_pb.ts";
-import { more, searching } from "../../../query/searching.ts";
+import { more, outdated, searchAgain, searching } from "../../../query/searching.ts";
 import type { Question } from "../../../query/question.ts";
 import { Button } from "../../../ui/button.tsx";
-import { SaveDialog } from "../../watch/save-dialog.tsx";
+import { SaveDialog } from "../../../standing/save-dialog.tsx";
 import { Chips } from "./chips.tsx";
-import { conditionsOf } from "./conditions.ts";
+import { conditionsOf } from "../../../filters/conditions.ts";
 import { heatShown, showHeat } from "./heat-choice.ts";
 import { ScoreSlider } from "./score-slider.tsx";
 import { SearchReport } from "./search-report.tsx";
-import { counted } from "./words.ts";
+import { counted } from "../../../ui/words.ts";
 
 interface Props {
   readonly hits: readonly Hit[];
@@ -27,7 +27,10 @@ export function Toolbar({ hits, asked, filtersOpen, onFilters }: Props) {
   const close = () => setOpen(undefined);
   return (
     <div class="toolbar">
-      <h2 class="grow">{resultWords(hits.length)}</h2>
+      <div class="grow row">
+        <h2>{resultWords(hits.length)}</h2>
+        {outdated.value && hits.length > 0 && <Button kind="plain" label="Update: the gallery has changed since this search" onClick={searchAgain}>Update</Button>}
+      </div>
       <Button pressed={filtersOpen} onClick={onFilters}>Filters{conditions > 0 && ` (${conditions})`}</Button>
       <Button pressed={heatShown.value} onClick={() => showHeat(!heatShown.peek())}>Heat maps</Button>
       {may("search") && <Button disabled={!asked} onClick={() => setOpen("report")}>Report</Button>}

@@ -14,13 +14,13 @@ export interface Details {
 }
 
 /** One hit with the map of its score, of each region and of each whole query image: the same search, for this image only. */
-export function useDetails(asked: Question, id: string): CallState<Details> {
+export function useDetails(asked: Question, id: string): CallState<Details> & { readonly again: () => void } {
   const call = useMemo(() => new LatestCall<Details>(), []);
   useEffect(() => {
     void call.run(async (signal) => ({ id, hit: await search(asked, id, signal) }));
   }, [call, asked, id]);
   useEffect(() => () => call.clear(), [call]);
-  return call.state.value;
+  return { ...call.state.value, again: call.again };
 }
 
 async function search(asked: Question, id: string, signal: AbortSignal): Promise<Hit | undefined> {

@@ -4,9 +4,9 @@ import type { ActivationMap } from "../../../gen/partlens/v1/image_pb.ts";
 import type { Hit } from "../../../gen/partlens/v1/part_search_service_pb.ts";
 import { sums, type Scale } from "../../../heat/colours.ts";
 import type { Question } from "../../../query/question.ts";
-import { gridOn, sizeOf } from "./hit-parts.ts";
-import { HitPicture } from "./hit-picture.tsx";
-import { signedText } from "./scores.ts";
+import { gridOn, sizeOf } from "../../../hits/hit-parts.ts";
+import { HitPicture } from "../../../hits/hit-picture.tsx";
+import { signedText } from "../../../ui/numbers.ts";
 
 export interface NamedMap {
   readonly words: string;

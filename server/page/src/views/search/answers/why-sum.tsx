@@ -1,8 +1,8 @@
 // A score as an equation, checked, and what it means.
 import { useMemo } from "preact/hooks";
 import type { Hit } from "../../../gen/partlens/v1/part_search_service_pb.ts";
-import { boxOf, gridOn } from "./hit-parts.ts";
-import { scoreText, signedText } from "./scores.ts";
+import { scoreText, signedText } from "../../../ui/numbers.ts";
+import { boxOf, gridOn } from "../../../hits/hit-parts.ts";
 import { redInside, sumOf } from "./sum.ts";
 
 export function WhySum({ hit }: { readonly hit: Hit }) {

@@ -10,15 +10,15 @@ import { announce } from "../../../ui/announcer.tsx";
 import { Button } from "../../../ui/button.tsx";
 import { Dialog } from "../../../ui/dialog.tsx";
 import { Loading, ProblemNotice } from "../../../ui/notice.tsx";
+import { scoreText } from "../../../ui/numbers.ts";
 import { closeHit, showHit } from "./address-place.ts";
 import { HitActions } from "./hit-actions.tsx";
-import { boxOf, gridOn, refOfHit, sizeOf, thumbnailOf } from "./hit-parts.ts";
-import { HitPicture } from "./hit-picture.tsx";
+import { boxOf, gridOn, refOfHit, sizeOf, thumbnailOf } from "../../../hits/hit-parts.ts";
+import { HitPicture } from "../../../hits/hit-picture.tsx";
 import { mapsOf, WhyMaps } from "./why-maps.tsx";
 import { WhySum } from "./why-sum.tsx";
-import { scoreText } from "./scores.ts";
 import { useDetails } from "./use-details.ts";
-import { shortened } from "./words.ts";
+import { shortened } from "../../../ui/words.ts";
 
 interface Props {
   readonly id: string;
@@ -28,7 +28,7 @@ interface Props {
 }
 
 export function Why({ id, asked, hits }: Props) {
-  const { answer, pending, problem } = useDetails(asked, id);
+  const { answer, pending, problem, again } = useDetails(asked, id);
   const listed = hits.find((hit) => hit.id === id), index = listed ? hits.indexOf(listed) : -1;
   const details = answer?.id === id ? answer : undefined, hit = details?.hit ?? listed;
   const previous = hits[index - 1]?.id, next = index < 0 ? undefined : hits[index + 1]?.id;
@@ -50,10 +50,10 @@ export function Why({ id, asked, hits }: Props) {
       </p>
       {hit
         ? <Reasons hit={hit} complete={details !== undefined} asked={asked} />
-        : pending
+        : pending && !problem
           ? <Loading text="Adding up the score" />
           : !problem && <p class="notice">This search does not find the image. It may be deleted, or left out by a filter.</p>}
-      {problem && <ProblemNotice problem={problem} />}
+      {problem && <ProblemNotice problem={problem} onRetry={again} />}
     </Dialog>
   );
 }

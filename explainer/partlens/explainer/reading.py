@@ -1,0 +1,186 @@
+"""Images as a library's users have them, to upright RGB pixels."""
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from partlens.common import pictures
+from partlens.common.files import read_file
+from partlens.common.pictures import PictureError
+from partlens.explainer.errors import ImageError
+from partlens.explainer.images import decode
+
+if TYPE_CHECKING:
+    import torch
+
+ImageLike: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[Any] | torch.Tensor"
+"""An image: its file, its encoded bytes, a PIL image, an array [height, width, 3] or a tensor
+[3, height, width]; see read_image."""
+ImagesLike: TypeAlias = "ImageLike | Iterable[ImageLike]"
+"""Several images, or one: an array or tensor of one more axis counts as several."""
+
+_SINGLE = (str, os.PathLike, bytes, bytearray, memoryview, Image.Image)
+_ALLOWED = (
+    "an image is a path, encoded bytes, a PIL image, an RGB array [height, width, 3] or a tensor"
+    " [3, height, width]"
+)
+
+
+class NamedImage(NamedTuple):
+    """Upright RGB pixels, uint8 [height, width, 3], and the name of their file or ""."""
+
+    pixels: NDArray[np.uint8]
+    name: str
+
+
+def read_image(image: ImageLike) -> NDArray[np.uint8]:
+    """The upright pixels of an image.
+
+    Files, bytes and PIL images are turned as their EXIF data says, and become RGB: an ICC profile
+    is applied, and what is transparent is shown over white. Arrays and tensors are taken as
+    upright RGB, in the order of their framework: an array [height, width, 3] or grey
+    [height, width], a tensor [3, height, width] or grey [1, height, width]. Both hold uint8 0 to
+    255, or floats 0 to 1.
+
+    Returns:
+        Uint8 sRGB, shape [height, width, 3].
+
+    Raises:
+        ImageError: none of these, a file that is missing or no image, or pixels of another shape,
+            type or range.
+    """
+    if isinstance(image, str | os.PathLike):
+        return _from_file(image)
+    if isinstance(image, bytes | bytearray | memoryview):
+        return decode(bytes(image))
+    if isinstance(image, Image.Image):
+        try:
+            return pictures.pixels_of(image)
+        except PictureError as error:
+            raise ImageError(str(error)) from error
+    if isinstance(image, np.ndarray):
+        return _levels(_with_channels_last(image), "array")
+    if (tensor := _tensor(image)) is not None:
+        return _levels(_moved(tensor), "tensor")
+    raise ImageError(f"{_ALLOWED}; got {_kind(image)}")
+
+
+def read_images(images: ImagesLike) -> list[NamedImage]:
+    """Several images, or one.
+
+    Raises:
+        ImageError: see read_image; of several, the message says which.
+    """
+    if not _is_several(images):
+        return [_named(images)]  # type: ignore[arg-type]
+    found = []
+    for number, image in enumerate(images):  # type: ignore[arg-type]
+        try:
+            found.append(_named(image))
+        except ImageError as error:
+            raise ImageError(f"image {number}: {error}") from error
+    return found
+
+
+def _named(image: ImageLike) -> NamedImage:
+    name = ""
+    if isinstance(image, str | os.PathLike):
+        name = os.fsencode(Path(image).name).decode(errors="replace")
+    return NamedImage(read_image(image), name)
+
+
+def _is_several(images: object) -> bool:
+    if isinstance(images, np.ndarray) or _tensor(images) is not None:
+        return getattr(images, "ndim", 0) == 4
+    return isinstance(images, Iterable) and not isinstance(images, _SINGLE)
+
+
+def _from_file(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    if "://" in os.fspath(path):
+        raise ImageError(f"{path} is an address; download the image, and give its path or bytes")
+    try:
+        data = read_file(Path(path))
+    except OSError as error:
+        raise ImageError(f"{path}: {error.strerror}") from error
+    except ValueError as error:  # a null byte
+        raise ImageError(f"{str(path)!r} is not a path: {error}") from error
+    try:
+        return decode(data)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+
+
+def _tensor(image: object) -> Any:
+    """The image if it is a torch tensor; whoever has one has imported torch."""
+    torch = sys.modules.get("torch")
+    return image if torch is not None and isinstance(image, torch.Tensor) else None
+
+
+def _with_channels_last(image: NDArray[Any]) -> NDArray[Any]:
+    if image.ndim == 2 and image.size:
+        return np.repeat(image[:, :, None], 3, 2)
+    if image.ndim == 3 and image.shape[2] == 3 and image.size:
+        return image
+    raise ImageError(
+        f"an array must have shape [height, width, 3], or [height, width] for grey; got"
+        f" {list(image.shape)}{_advice(image.shape, 'array')}"
+    )
+
+
+def _moved(tensor: Any) -> NDArray[Any]:
+    if tensor.ndim == 3 and tensor.shape[0] in (1, 3) and tensor.numel():
+        # NumPy has no bfloat16.
+        plain = tensor.detach().cpu()
+        values = (plain.float() if plain.is_floating_point() else plain).numpy()
+        return np.broadcast_to(values, (3, *values.shape[1:])).transpose(1, 2, 0)
+    raise ImageError(
+        f"a tensor must have shape [3, height, width], or [1, height, width] for grey; got"
+        f" {list(tensor.shape)}{_advice(tensor.shape, 'tensor')}"
+    )
+
+
+def _advice(shape: tuple[int, ...], kind: str) -> str:
+    if 0 in shape:
+        return ": it is empty"
+    if len(shape) == 4:
+        return ": these are several images; give one of them, as images[0]"
+    if len(shape) != 3:
+        return ""
+    if kind == "array" and shape[2] == 4:
+        return ": blend its alpha channel, or leave it out with image[:, :, :3]"
+    if kind == "array" and shape[0] in (1, 3):
+        return ": move the channels to the end with image.transpose(1, 2, 0)"
+    if kind == "tensor" and shape[2] in (1, 3):
+        return ": move the channels to the front with image.permute(2, 0, 1)"
+    return ""
+
+
+def _levels(pixels: NDArray[Any], kind: str) -> NDArray[np.uint8]:
+    if pixels.dtype == np.uint8:
+        return np.ascontiguousarray(pixels, np.uint8)
+    if not np.issubdtype(pixels.dtype, np.floating):
+        raise ImageError(
+            f"an image {kind} must hold uint8 from 0 to 255, or floats from 0 to 1; got"
+            f" {pixels.dtype}"
+        )
+    least, most = float(pixels.min()), float(pixels.max())
+    if not (least >= 0 and most <= 1):  # so that NaN is refused too
+        raise ImageError(
+            f"an image {kind} of floats must hold values from 0 to 1; got {least:g} to {most:g}."
+            " Divide pixels of 0 to 255 by 255, or make them uint8. Normalised pixels go to"
+            " MetricModel.decompose_pixels"
+        )
+    return np.round(np.asarray(pixels, np.float32) * 255).astype(np.uint8)
+
+
+def _kind(image: object) -> str:
+    kind = type(image).__name__
+    if hasattr(image, "read"):
+        return f"{kind}: give its path, or the bytes that read() returns"
+    return "None" if image is None else f"{kind}"
