@@ -3,21 +3,30 @@
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from partlens.common.moments import duration
 from partlens.common.storage import Storage
 from partlens.common.terminal import say
 from partlens.indexer.arguments import GALLERY, STORAGE, clear_errors
-from partlens.indexer.gallery.erasure import erase, require_receipt_place, write_receipt
+from partlens.indexer.gallery.erasure import (
+    Receipt,
+    erase,
+    require_receipt_place,
+    write_receipt,
+)
 from partlens.indexer.gallery.gallery import Gallery
 from partlens.indexer.gallery.plan import AUTO, IndexChoice, plan
-from partlens.indexer.gallery.retention import duration, expired
+from partlens.indexer.gallery.retention import expired
+from partlens.indexer.gallery.snapshot import erase_from
+from partlens.indexer.gallery.snapshot_files import Facts
 from partlens.indexer.gallery.verification import repair, verify
 
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -137,10 +146,26 @@ def compact_command(gallery: Path, factory: str | None, memory: int | None) -> N
 @GALLERY
 @click.option("--id", "ids", multiple=True, required=True, help="Image to erase; repeatable.")
 @_RECEIPT_TO
-def erase_command(gallery: Path, ids: tuple[str, ...], receipt: Path) -> None:
-    """Erase images from every file, verify that they are gone, and write a receipt."""
+@click.option(
+    "--snapshot", "snapshots", multiple=True, type=click.Path(path_type=Path),
+    help="Also erase them from this snapshot, with a receipt of its own; repeatable.",
+)  # fmt: skip
+def erase_command(
+    gallery: Path, ids: tuple[str, ...], receipt: Path, snapshots: tuple[Path, ...]
+) -> None:
+    """Erase images from every file, verify that they are gone, and write a receipt.
+
+    The receipt of the first snapshot is RECEIPT.1, that of the second RECEIPT.2, and so on.
+    """
     with clear_errors():
-        _erase(gallery, ids, receipt)
+        receipts = [receipt.with_name(f"{receipt.name}.{n + 1}") for n in range(len(snapshots))]
+        for snapshot, place in zip(snapshots, receipts, strict=True):
+            Facts.read(snapshot)
+            require_receipt_place(place, snapshot)
+        outcomes = [_erase(gallery, receipt, lambda: erase(gallery, ids))]
+        for snapshot, place in zip(snapshots, receipts, strict=True):
+            outcomes.append(_erase(snapshot, place, partial(erase_from, snapshot, ids)))
+        _require_gone(*outcomes)
 
 
 @click.command("retain")
@@ -166,22 +191,27 @@ def retain_command(
                 say(id)
             say("nothing was erased; --receipt FILE erases them")
         elif old.ids:
-            _erase(gallery, old.ids, receipt)
+            _require_gone(_erase(gallery, receipt, lambda: erase(gallery, old.ids)))
 
 
-def _erase(gallery: Path, ids: Sequence[str], receipt: Path) -> None:
-    require_receipt_place(receipt, gallery)
-    outcome = erase(gallery, ids)
+def _erase(place: Path, receipt: Path, work: Callable[[], Receipt]) -> tuple[Receipt, Path]:
+    require_receipt_place(receipt, place)
+    outcome = work()
     write_receipt(outcome, receipt)
     say(
-        f"{len(outcome.erased)} images erased, {len(outcome.not_there)} not found,"
+        f"{len(outcome.erased)} images erased from {place}, {len(outcome.not_there)} not found,"
         f" {outcome.images_left} left; {len(outcome.files_removed)} files removed,"
         f" {len(outcome.files_written)} written; receipt in {receipt}"
     )
-    if not outcome.gone:
+    return outcome, receipt
+
+
+def _require_gone(*outcomes: tuple[Receipt, Path]) -> None:
+    left = [str(receipt) for outcome, receipt in outcomes if not outcome.gone]
+    if left:
         raise click.ClickException(
-            f"some traces remain; the receipt {receipt} lists them; repeat when no other process"
-            " is using the gallery"
+            f"some traces remain; the receipt {', '.join(left)} lists them; repeat when no other"
+            " process is using the gallery"
         )
 
 

@@ -236,6 +236,17 @@ class GalleryMetrics:
             "gallery",
             "kind",
         )
+        self.retained = new.counter(
+            "partlens_retention_erased_images_total",
+            "Images erased because of their age.",
+            "gallery",
+        )
+        self.retention_completed = new.gauge(
+            "partlens_retention_completed_timestamp_seconds",
+            "When a scheduled erasure last ended, also if no image was old; 0 if not since the"
+            " start.",
+            "gallery",
+        )
         self.scrubbed_bytes = new.counter(
             "partlens_scrubbed_bytes_total", "Bytes of the gallery read to find damage.", "gallery"
         )
@@ -261,6 +272,8 @@ class GalleryFigures:
         self.version = every.version.labels(gallery)
         self.scrubbed_bytes = every.scrubbed_bytes.labels(gallery)
         self.scrub_completed = every.scrub_completed.labels(gallery)
+        self.retained = every.retained.labels(gallery)
+        self.retention_completed = every.retention_completed.labels(gallery)
         for kind in KINDS:
             self.damaged_files(kind).set(0)
             self.mended_files(kind)
