@@ -1,7 +1,6 @@
 """`partlens ingest`: workers that add pictures from a Redis stream to the gallery."""
 
 import asyncio
-import json
 import logging
 import signal
 from collections.abc import Awaitable, Callable
@@ -10,7 +9,7 @@ from pathlib import Path
 import click
 from redis.exceptions import RedisError
 
-from partlens.common.terminal import say
+from partlens.common.results import json_option, say_result
 from partlens.ingest.metrics import IngestMetrics
 from partlens.ingest.stream import IngestStream
 from partlens.ingest.uploader import Uploader
@@ -47,24 +46,29 @@ def run(file: Path | None, texts: tuple[str, ...]) -> None:
 
 @ingest.command()
 @config_options
-def status(file: Path | None, texts: tuple[str, ...]) -> None:
-    """Print the backlog of the workers as JSON."""
+@json_option
+def status(file: Path | None, texts: tuple[str, ...], as_json: bool) -> None:
+    """Print the backlog of the workers."""
     settings = load_or_fail(file, texts).settings
 
     async def report(stream: IngestStream) -> None:
-        say(json.dumps((await stream.lag()).to_json()))
+        lag = (await stream.lag()).to_json()
+        text = "\n".join(f"{name}: {value}" for name, value in lag.items())
+        say_result(lag, text, as_json=as_json)
 
     _with_stream(settings, report)
 
 
 @ingest.command()
 @config_options
-def retry(file: Path | None, texts: tuple[str, ...]) -> None:
+@json_option
+def retry(file: Path | None, texts: tuple[str, ...], as_json: bool) -> None:
     """Move every dead letter back to the stream, once the cause is fixed."""
     settings = load_or_fail(file, texts).settings
 
     async def move(stream: IngestStream) -> None:
-        say(f"{await stream.retry()} moved back")
+        moved = await stream.retry()
+        say_result({"moved": moved}, f"{moved} moved back", as_json=as_json)
 
     _with_stream(settings, move)
 

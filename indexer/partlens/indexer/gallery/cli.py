@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from partlens.common.results import json_option, say_result
 from partlens.common.storage import Storage
 from partlens.common.terminal import say
 from partlens.indexer.arguments import GALLERY, STORAGE, clear_errors
@@ -59,7 +60,7 @@ class _Age(click.ParamType[timedelta]):
 
 @click.command("verify")
 @GALLERY
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.option("--repair", "mend", is_flag=True, help="Rebuild damaged segments from the truth.")
 def verify_command(gallery: Path, as_json: bool, mend: bool) -> None:
     """Check every file and row of a gallery. Damage is listed; the exit status is then 1."""
@@ -83,7 +84,7 @@ def verify_command(gallery: Path, as_json: bool, mend: bool) -> None:
 @STORAGE
 @_INDEX
 @_MEMORY
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def plan_command(
     images: int,
     positions: int,
@@ -137,10 +138,11 @@ def compact_command(gallery: Path, factory: str | None, memory: int | None) -> N
 @GALLERY
 @click.option("--id", "ids", multiple=True, required=True, help="Image to erase; repeatable.")
 @_RECEIPT_TO
-def erase_command(gallery: Path, ids: tuple[str, ...], receipt: Path) -> None:
+@json_option
+def erase_command(gallery: Path, ids: tuple[str, ...], receipt: Path, as_json: bool) -> None:
     """Erase images from every file, verify that they are gone, and write a receipt."""
     with clear_errors():
-        _erase(gallery, ids, receipt)
+        _erase(gallery, ids, receipt, as_json=as_json)
 
 
 @click.command("retain")
@@ -150,34 +152,43 @@ def erase_command(gallery: Path, ids: tuple[str, ...], receipt: Path) -> None:
 )
 @click.option("--camera", "cameras", multiple=True, help="Only images of this camera; repeatable.")
 @click.option("--receipt", type=_FILE, help="Erase the images and write the receipt here (JSON).")
+@json_option
 def retain_command(
-    gallery: Path, keep: timedelta, cameras: tuple[str, ...], receipt: Path | None
+    gallery: Path, keep: timedelta, cameras: tuple[str, ...], receipt: Path | None, as_json: bool
 ) -> None:
     """List images older than the retention period; with --receipt, erase them."""
     with clear_errors():
         with Gallery.open(gallery) as opened:
             old = expired(opened, keep, cameras)
+        if receipt is None and as_json:
+            facts = {"old": list(old.ids), "kept": old.kept, "undated": old.undated}
+            say(json.dumps(facts))
+            return
         say(
             f"{len(old.ids)} images are older, {old.kept} are not; {old.undated} have no capture"
-            " time and are kept"
+            " time and are kept",
+            err=as_json,
         )
         if receipt is None:
             for id in old.ids:
                 say(id)
             say("nothing was erased; --receipt FILE erases them")
         elif old.ids:
-            _erase(gallery, old.ids, receipt)
+            _erase(gallery, old.ids, receipt, as_json=as_json)
+        elif as_json:
+            say(json.dumps({"erased": []}))
 
 
-def _erase(gallery: Path, ids: Sequence[str], receipt: Path) -> None:
+def _erase(gallery: Path, ids: Sequence[str], receipt: Path, *, as_json: bool) -> None:
     require_receipt_place(receipt, gallery)
     outcome = erase(gallery, ids)
     write_receipt(outcome, receipt)
-    say(
+    text = (
         f"{len(outcome.erased)} images erased, {len(outcome.not_there)} not found,"
         f" {outcome.images_left} left; {len(outcome.files_removed)} files removed,"
         f" {len(outcome.files_written)} written; receipt in {receipt}"
     )
+    say_result({**asdict(outcome), "receipt": str(receipt)}, text, as_json=as_json)
     if not outcome.gone:
         raise click.ClickException(
             f"some traces remain; the receipt {receipt} lists them; repeat when no other process"

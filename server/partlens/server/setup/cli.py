@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from partlens.common.results import json_option, say_result
 from partlens.common.terminal import complain, say
 
 
@@ -31,6 +32,7 @@ from partlens.common.terminal import complain, say
     show_default=True,
     help="Command to show in the printed instructions.",
 )
+@json_option
 def setup(
     folder: Path,
     model: Path | None,
@@ -39,6 +41,7 @@ def setup(
     http_listen: str | None,
     redis: str,
     run: str,
+    as_json: bool,
 ) -> None:
     """Prepare FOLDER for a server with TLS and tokens: model, gallery, certificates, settings.
 
@@ -60,7 +63,7 @@ def setup(
     try:
         place.require_addresses()
         for done in ready.prepare(place, model):
-            say(done)
+            say(done, err=as_json)
         for kept in ready.differing(place):
             complain(f"warning: {kept}")
         fingerprint = certificates.fingerprint(ready.tls.authority)
@@ -68,7 +71,15 @@ def setup(
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{folder} cannot be written: {error}") from error
-    say(
+    facts = {
+        "folder": str(ready.path),
+        "settings": str(ready.settings),
+        "tokens": str(ready.tokens),
+        "authority": str(ready.tls.authority),
+        "fingerprint": fingerprint,
+        "page": ready.page(),
+    }
+    text = (
         f"{ready.path} is ready. The server refuses callers without a token; to create one for a"
         f" person:\n"
         f"  {run} token create NAME --scope search --tokens {ready.tokens}\n"
@@ -77,8 +88,9 @@ def setup(
         f"To start the server: {run} serve --config {ready.settings}"
     )
     if (page := ready.page()) is not None:
-        say(
-            f"The page is at {page} and asks for a token. A browser warns of the certificate until"
-            " you import the same authority in the browser's certificate settings, under"
+        text += (
+            f"\nThe page is at {page} and asks for a token. A browser warns of the certificate"
+            " until you import the same authority in the browser's certificate settings, under"
             " Authorities."
         )
+    say_result(facts, text, as_json=as_json)
