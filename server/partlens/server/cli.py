@@ -28,7 +28,7 @@ from partlens.server.observe import tracing
 from partlens.server.observe.logs import with_request_id
 from partlens.server.running import run
 
-_log = logging.getLogger("partlens.server.cli")  # also where it runs as __main__
+_log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -165,7 +165,3 @@ def _reload(reload: Callable[[], Coroutine[Any, Any, None]]) -> None:
     task = asyncio.create_task(reload())
     _reloading.add(task)
     task.add_done_callback(_reloading.discard)
-
-
-if __name__ == "__main__":
-    serve()

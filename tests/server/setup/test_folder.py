@@ -33,7 +33,7 @@ def prepare(folder: Path, *options: str) -> str:
 def served(folder: Path) -> Iterator[str]:
     """The address of `partlens serve` with the settings of the folder."""
     address, log, settings = folder / "address", folder / "log", folder / "partlens.toml"
-    command = [sys.executable, "-m", "partlens.server.cli", "--config", str(settings)]
+    command = [sys.executable, "-m", "partlens.cli", "serve", "--config", str(settings)]
     command += ["--listen", "localhost:0", "--address-file", str(address)]
     with log.open("w") as opened, subprocess.Popen(command, stderr=opened) as process:
         try:

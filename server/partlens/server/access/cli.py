@@ -46,12 +46,11 @@ def token() -> None:
 
 
 @token.command()
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option(
     "--scope",
     "scopes",
     multiple=True,
-    required=True,
     type=click.Choice(SCOPES),
     help="search, ingest (upload) or admin (delete); repeatable.",
 )
@@ -65,21 +64,49 @@ def token() -> None:
     help="Restrict the token to the gallery that it calls by this name; repeatable.",
 )
 @click.option(
-    "--days", type=click.IntRange(1, 36_500), help="Days until it expires; never by default."
+    "--days",
+    type=click.IntRange(1, 36_500),
+    help="Days until it expires; by default never, or as many as the token that it replaces.",
+)
+@click.option(
+    "--replaces",
+    metavar="ID|NAME",
+    help="Give it the rights and the standing queries of this token, which then expires.",
+)
+@click.option(
+    "--grace-hours",
+    type=click.IntRange(0, 8760),
+    default=24,
+    show_default=True,
+    help="With --replaces, hours until the old token expires; 0 revokes it at once.",
 )
 @json_option
 @token_file
 def create(
     file: TokenFile,
-    name: str,
+    name: str | None,
     scopes: tuple[str, ...],
     cameras: tuple[str, ...],
     galleries: tuple[str, ...],
     days: int | None,
+    replaces: str | None,
+    grace_hours: int,
     as_json: bool,
 ) -> None:
-    """Create a token for NAME and print it once. Only a hash of it is stored."""
-    expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days) if days else None
+    """Create a token for NAME and print it once. Only a hash of it is stored.
+
+    With --replaces, NAME is that of the old token by default. Both work until the old one expires.
+    """
+    if replaces is not None:
+        if scopes or cameras or galleries:
+            raise click.UsageError(
+                "--replaces keeps scopes, cameras and galleries; for other rights, create a token"
+                " without it and revoke the old one"
+            )
+        _replace(file, name, replaces, days, grace_hours, as_json=as_json)
+        return
+    if name is None or not scopes:
+        raise click.UsageError("give NAME and --scope, or --replaces")
     for one in galleries:
         if not is_gallery_name(one):
             raise click.BadParameter(f"{one!r} is not a name of a gallery: {RULE}")
@@ -87,18 +114,59 @@ def create(
         name,
         frozenset(cast("tuple[Scope, ...]", scopes)),
         frozenset(cameras),
-        expires,
+        _after(days),
         frozenset(galleries),
     )
     with clear_errors():
-        if not is_one_line(name):
-            raise TokenFileError(f"the name {name!r} must be one line of text")
+        _require_line(name)
         new = not file.path.exists()
         file.add(made)
     if new:
         say(f"created the token file {file.path}", err=True)
-    say(f"token {made.id} for {name}; {file.path} has only its hash, so save this text:", err=True)
+    _say_once(file, made, text, as_json=as_json)
+
+
+def _replace(
+    file: TokenFile,
+    name: str | None,
+    called: str,
+    days: int | None,
+    grace_hours: int,
+    *,
+    as_json: bool,
+) -> None:
+    with clear_errors():
+        file.require_exists()
+        if name is not None:
+            _require_line(name)
+        old = file.replaced(called)
+        ends = _now() + (old.expires_at - old.created_at) if old.expires_at else None
+        made, text = tokens.successor(old, _after(days) or ends, name)
+        old = file.replace(made, _now() + timedelta(hours=grace_hours))
+    ending = "is revoked" if grace_hours == 0 else f"expires at {old.expires_at:%Y-%m-%d %H:%M} UTC"
+    say(f"token {old.id} of {old.name} {ending}", err=True)
+    _say_once(file, made, text, as_json=as_json)
+
+
+def _say_once(file: TokenFile, made: Token, text: str, *, as_json: bool) -> None:
+    say(
+        f"token {made.id} for {made.name}; {file.path} has only its hash, so save this text:",
+        err=True,
+    )
     say_result({**_shown(made), "token": text}, text, as_json=as_json)
+
+
+def _after(days: int | None) -> datetime | None:
+    return _now() + timedelta(days=days) if days else None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _require_line(name: str) -> None:
+    if not is_one_line(name):
+        raise TokenFileError(f"the name {name!r} must be one line of text")
 
 
 @token.command("list")
@@ -113,7 +181,8 @@ def list_tokens(file: TokenFile, as_json: bool) -> None:
         say(json.dumps([_shown(token) for token in found]))
         return
     confined = any(one.galleries for one in found)
-    more = ("galleries",) if confined else ()
+    rotated = any(one.replaces for one in found)
+    more = (*(("galleries",) if confined else ()), *(("replaces",) if rotated else ()))
     table = Table("id", "name", "scopes", "cameras", *more, "created", "expires")
     for one in found:
         table.add_row(
@@ -122,6 +191,7 @@ def list_tokens(file: TokenFile, as_json: bool) -> None:
             ", ".join(sorted(one.scopes)),
             ", ".join(sorted(one.cameras)) or "all",
             *((", ".join(sorted(one.galleries)) or "all",) if confined else ()),
+            *((one.replaces,) if rotated else ()),
             f"{one.created_at:%Y-%m-%d}",
             f"{one.expires_at:%Y-%m-%d}" if one.expires_at else "never",
         )

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from partlens.common import strict_json
@@ -63,6 +65,34 @@ class TokenFile:
         with self._changing() as tokens:
             tokens[token.id] = token
 
+    def replaced(self, called: str) -> Token:
+        """The token that a new one may replace, by its id or its name.
+
+        Raises:
+            TokenFileError: there is none, there are several, it has been replaced already, or the
+                file cannot be read.
+        """
+        return _replaceable(self.read(), called, self.path)
+
+    def replace(self, new: Token, until: datetime) -> Token:
+        """Adds a token, and lets the one that it replaces expire; returns that one.
+
+        Args:
+            until: when the old token expires, unless it does before. A time that has passed revokes
+                it at once.
+
+        Raises:
+            TokenFileError: as `replaced` does.
+        """
+        with self._changing() as tokens:
+            old = _replaceable(tokens, new.replaces, self.path)
+            ends = min(until, old.expires_at) if old.expires_at else until
+            tokens[new.id] = new
+            tokens[old.id] = old = replace(old, expires_at=ends)
+            if old.expired(datetime.now(UTC)):
+                del tokens[old.id]
+        return old
+
     def remove(self, id: str) -> Token:
         """Removes a token and returns it.
 
@@ -87,6 +117,23 @@ class TokenFile:
                 write_atomically(self.path, json.dumps(plain, indent=1) + "\n", mode=0o600)
         except OSError as error:
             raise TokenFileError(f"{self.path} cannot be changed: {error.strerror}") from error
+
+
+def _replaceable(tokens: Mapping[str, Token], called: str, path: Path) -> Token:
+    later = {one.replaces: one.id for one in tokens.values() if one.replaces}
+    if called in tokens:
+        if called in later:
+            raise TokenFileError(
+                f"token {called} was replaced by {later[called]}; replace that one"
+            )
+        return tokens[called]
+    named = [one for one in tokens.values() if one.name == called and one.id not in later]
+    if len(named) == 1:
+        return named[0]
+    if not named:
+        raise TokenFileError(f"{path} has no token {called!r}; see `partlens token list`")
+    ids = ", ".join(sorted(one.id for one in named))
+    raise TokenFileError(f"several tokens are called {called!r}: give the id of one, {ids}")
 
 
 def _parsed(path: Path) -> dict[str, Token]:

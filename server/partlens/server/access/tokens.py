@@ -6,7 +6,7 @@ so one HMAC-SHA256 is as safe, and wrong tokens cannot keep the server busy.
 
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -30,6 +30,9 @@ class Token:
         galleries: names of the galleries that the token is restricted to; empty for all.
         created_at, expires_at: times; expires_at is None if the token never expires.
         salt, digest: HMAC-SHA256 of the secret, keyed by the salt; hexadecimal.
+        replaces: id of the token that this one replaces; "" for none.
+        first: id of the first token of the same owner, whose standing queries are this one's too;
+            "" if this is the first.
     """
 
     id: str
@@ -41,11 +44,19 @@ class Token:
     salt: str
     digest: str
     galleries: frozenset[str] = frozenset()
+    replaces: str = ""
+    first: str = ""
 
     @property
     def caller(self) -> Caller:
         """The holder of the token."""
-        return Caller(self.id, self.name, self.scopes, Confinement.to(self.cameras, self.galleries))
+        within = Confinement.to(self.cameras, self.galleries)
+        return Caller(self.id, self.name, self.scopes, within, self.owner)
+
+    @property
+    def owner(self) -> str:
+        """Id of the first token of the same owner."""
+        return self.first or self.id
 
     def expired(self, now: datetime) -> bool:
         """Whether it has expired."""
@@ -65,6 +76,7 @@ class Token:
             **({"galleries": sorted(self.galleries)} if self.galleries else {}),
             "created_at": self.created_at.isoformat(),
             "expires_at": self.expires_at.isoformat() if self.expires_at else None,
+            **({"replaces": self.replaces, "first": self.first} if self.replaces else {}),
             "salt": self.salt,
             "digest": self.digest,
         }
@@ -81,6 +93,7 @@ class Token:
             if not scopes or scopes - set(SCOPES):
                 raise ValueError(f"scopes must be {', '.join(SCOPES)}")
             texts = [plain[key] for key in ("id", "name", "salt", "digest")]
+            texts += [plain.get(key, "") for key in ("replaces", "first")]
             galleries = plain.get("galleries", [])
             if not all(isinstance(text, str) for text in [*texts, *plain["cameras"], *galleries]):
                 raise ValueError("id, name, salt, digest, cameras and galleries must be texts")
@@ -94,6 +107,8 @@ class Token:
                 texts[2],
                 texts[3],
                 frozenset(galleries),
+                texts[4],
+                texts[5],
             )
         except (KeyError, TypeError, ValueError) as error:
             raise TokenFileError(f"a token is malformed: {error}") from error
@@ -112,6 +127,18 @@ def create(
     digest = _digest(secret, salt)
     token = Token(id, name, scopes, cameras, created_at, expires_at, salt, digest, galleries)
     return token, f"{_MARK}_{id}_{secret}"
+
+
+def successor(
+    old: Token, expires_at: datetime | None, name: str | None = None
+) -> tuple[Token, str]:
+    """A new token with the rights and the standing queries of another, and its text.
+
+    Args:
+        name: another name; None keeps the old one.
+    """
+    token, text = create(name or old.name, old.scopes, old.cameras, expires_at, old.galleries)
+    return replace(token, replaces=old.id, first=old.owner), text
 
 
 def split(text: str) -> tuple[str, str]:

@@ -23,7 +23,7 @@ def served(model: Path, gallery: Path, texts: Sequence[str] = ()) -> Iterator[tu
         options += ["--set", f"access.audit_log={Path(folder) / 'audit.jsonl'}"]
         for text in texts:
             options += ["--set", text]
-        command = [sys.executable, "-m", "partlens.server.cli", *options]
+        command = [sys.executable, "-m", "partlens.cli", "serve", *options]
         with (
             log.open("w") as opened,
             subprocess.Popen(command, stdout=opened, stderr=subprocess.STDOUT) as process,

@@ -17,12 +17,15 @@ class Caller:
         name: name of the token.
         scopes: scopes of the token.
         within: images that the caller may access.
+        owner: id of the first of the tokens that replaced each other; standing queries belong to
+            it. "" if the server has no tokens.
     """
 
     token: str = ""
     name: str = ""
     scopes: frozenset[Scope] = frozenset()
     within: Confinement = field(default_factory=Confinement)
+    owner: str = ""
 
     def require_scope(self, method: str) -> None:
         """Raise ForbiddenError unless this caller may call a method."""

@@ -75,7 +75,7 @@ class StandingQueryHandlers:
             made = StandingQuery(
                 id=f"s-{secrets.token_hex(8)}",
                 name=request.name,
-                token=caller.token,
+                token=caller.owner,
                 score=question.score,
                 threshold=request.threshold,
                 where=where,

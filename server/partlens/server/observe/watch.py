@@ -9,6 +9,7 @@ from prometheus_client import Gauge
 from partlens.server.access.certificates import Certificates
 from partlens.server.access.token_file import TokenFile
 from partlens.server.audit.log import AuditLog
+from partlens.server.audit.token_changes import TokenChanges
 from partlens.server.audit.verification import verify
 from partlens.server.errors import AuditError, TokenFileError
 from partlens.server.observe.health import CERTIFICATE, CHAIN, TOKENS, ServerHealth
@@ -29,13 +30,14 @@ async def watch(
     Args:
         expires: when the certificate expires.
     """
+    changes = TokenChanges(log)
     while True:
         if certificates is not None:
             health.report(CERTIFICATE, await asyncio.to_thread(certificates.look))
             expires.set(certificates.expires.timestamp())
         if tokens is not None:
             try:
-                await asyncio.to_thread(tokens.read)
+                await changes.record(await asyncio.to_thread(tokens.read))
                 health.report(TOKENS, None)
             except TokenFileError as error:
                 health.report(TOKENS, str(error))

@@ -28,7 +28,7 @@ class StandingQuery:
     Attributes:
         id: id, assigned by the server.
         name: name that its owner chose.
-        token: id of the token that saved it; "" if the server has no tokens.
+        token: id of its owner's first token (Caller.owner); "" if the server has no tokens.
         score, threshold: kind of score, and the lowest value that matches.
         where: filter of images; within its owner's cameras.
         created_at, created_revision: only images with a later revision are scored.
@@ -109,4 +109,4 @@ class StandingQuery:
         An admin of some cameras may not: a saved search may cover others, and its name may tell.
         """
         manages = "admin" in caller.scopes and caller.within.cameras is None
-        return manages or caller.token == self.token
+        return manages or caller.owner == self.token
