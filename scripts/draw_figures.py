@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from partlens.client import ActivationMap, Box, Point
-from partlens.common.drawing.overlay import colours, explained, outlined
+from partlens.common.drawing.overlay import explained, outlined
+from partlens.common.drawing.palette import colours
 from partlens.common.drawing.scale import Scale
 from partlens.common.drawing.sheet import column, side_by_side, stacked
 from partlens.common.regions import Box as Region

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 settings.register_profile("partlens", deadline=None)
 settings.load_profile("partlens")
 
+# What users' tests start, for tests of it, of the guide and of the examples.
+pytest_plugins = ["partlens.testing.fixtures"]
+
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 

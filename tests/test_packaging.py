@@ -100,7 +100,7 @@ def test_the_base_install_is_a_client_that_says_what_more_needs(
     query = tmp_path / "query.png"
     query.write_bytes(picture(1))
     asked = run(programs / "python", "-c", ASK, served.target, query)
-    assert "pip install 'partlens[cli]'" in run(programs / "partlens", "--help", code=1)
+    assert 'pip install "partlens[cli]"' in run(programs / "partlens", "--help", code=1)
     run(programs / "python", "-m", "pip", "install", "--quiet", f"{wheel}[cli]")
     assert "20 hits" in asked
     for name in ("torch", "faiss", "lance", "onnxruntime"):
@@ -110,9 +110,9 @@ def test_the_base_install_is_a_client_that_says_what_more_needs(
     assert "report: file://" in run(programs / "partlens", *search, "--report", page)
     assert page.stat().st_size > 10_000
     lacking = run(programs / "partlens", "index", "status", "gallery", code=1)
-    assert "pip install 'partlens[indexer,faiss-cpu]'" in lacking
+    assert 'pip install "partlens[indexer,faiss-cpu]"' in lacking
     complaints = run(programs / "partlens", "doctor", code=1)
-    assert "torch is not installed; install the extra partlens[server]" in complaints
+    assert 'torch is not installed: pip install "partlens[server]"' in complaints
     assert "neither faiss-cpu nor faiss-gpu is installed" in complaints
     assert "Traceback" not in lacking + complaints
 

@@ -14,7 +14,8 @@ HEAVY = ("torch", "faiss", "lance", "onnx", "onnxruntime", "pyarrow", "scipy")
 LIGHT = [
     "token", "token create", "token list", "token revoke", "config", "config show", "config docs",
     "audit", "audit verify", "health", "search", "explain", "standing", "standing watch", "setup",
-    "open", "ingest", "ingest run", "ingest status", "ingest retry", "bridge frigate", "doctor",
+    "open", "ingest", "ingest run", "ingest status", "ingest dead list", "ingest dead retry",
+    "bridge frigate", "doctor",
 ]  # fmt: skip
 CODE = f"""
 import sys
@@ -65,7 +66,7 @@ def test_an_audit_log_is_verified(tmp_path: Path) -> None:
 
 def test_the_ingest_stream_is_looked_at(redis_server: RedisServer) -> None:
     settings = {f"PARTLENS__REDIS__{key.upper()}": str(v) for key, v in redis_server.values.items()}
-    assert '"waiting": 0' in run("ingest", "status", **settings).stdout
+    assert '"waiting": 0' in run("ingest", "status", "--json", **settings).stdout
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from partlens.cli.commands import Commands
 from partlens.cli.main import main
 from partlens.cli.table import BENCH, COMMANDS, Row
 
-CLIENT = Path(__file__).parents[2] / "client"
+ROOT = Path(__file__).parents[2]
+CLIENT, COMMON = ROOT / "client", ROOT / "common"
 HEAVY = ("torch", "faiss", "lance", "onnxruntime", "grpc", "numpy")
 ROWS = [(COMMANDS, name) for name in COMMANDS] + [(BENCH, name) for name in BENCH]
 
@@ -42,7 +43,7 @@ def test_listing_the_commands_loads_none_of_them() -> None:
 
 def test_without_its_libraries_the_program_says_what_to_install(tmp_path: Path) -> None:
     venv.create(tmp_path, with_pip=False, symlinks=True)
-    code = f"import sys; sys.path.insert(0, {str(CLIENT)!r});"
+    code = f"import sys; sys.path[:0] = {[str(CLIENT), str(COMMON)]!r};"
     code += "from partlens.cli.__main__ import main; main()"
     done = subprocess.run(
         [tmp_path / "bin/python", "-I", "-c", code],
@@ -52,7 +53,7 @@ def test_without_its_libraries_the_program_says_what_to_install(tmp_path: Path) 
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr == "The command line needs the extra `cli`: pip install 'partlens[cli]'\n"
+    assert done.stderr == 'The command line needs the extra `cli`: pip install "partlens[cli]"\n'
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_a_command_that_is_not_installed_names_its_own_extra(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(click.ClickException, match="needs packages") as raised:
         main([name], standalone_mode=False)
-    assert raised.value.message.endswith(f"pip install 'partlens[{extra}]'")
+    assert raised.value.message.endswith(f'pip install "partlens[{extra}]"')
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:

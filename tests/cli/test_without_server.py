@@ -114,7 +114,7 @@ def test_ids_of_a_gallery_are_refused_with_a_model(served: Served) -> None:
 
 
 def test_a_missing_part_says_what_to_install() -> None:
-    with pytest.raises(click.ClickException, match=r"pip install 'partlens\[explainer\]'"):
+    with pytest.raises(click.ClickException, match=r'pip install "partlens\[explainer\]"'):
         with needing("partlens.explainer"):
             raise ImportError("No module named 'torch'")
 

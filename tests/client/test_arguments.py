@@ -7,12 +7,15 @@ import inspect
 import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 from served import Served, picture
 
 from partlens.cli.main import main
@@ -66,7 +69,25 @@ NOT_LISTS_OF_TEXTS: list[Any] = [
     [b"a"],
     ["\ud800"],
 ]
-NOT_PICTURES: list[Any] = ["picture.png", None, 5, [b"a"], AnyId(5), QueryId("\ud800")]
+NOT_PICTURES: list[Any] = [
+    "no-such-picture.png",
+    Path("no-such-picture.png"),
+    "/",
+    "https://example.org/a.png",
+    "a\0b",
+    "\ud800",
+    None,
+    5,
+    [b"a"],
+    BytesIO(b"a"),
+    np.zeros((4, 4, 4), np.uint8),
+    np.zeros((4, 4, 3), np.int64),
+    np.full((4, 4, 3), 255.0),
+    np.zeros((0, 4, 3), np.uint8),
+    Image.new("RGB", (0, 4)),
+    AnyId(5),
+    QueryId("\ud800"),
+]
 NOT_REGIONS: list[Any] = [
     None,
     (1, 2, 3, 4),
@@ -87,7 +108,7 @@ NOT_REGIONS: list[Any] = [
     AnyMask([[True]]),
 ]
 NOT_QUERY_REGIONS: list[Any] = [
-    BOX,
+    *NOT_REGIONS,
     *(AnyRegion(bad) for bad in NOT_REGIONS),
     *(AnyRegion(BOX, image=bad) for bad in (*NOT_COUNTS, 2**32)),
     *(AnyRegion(BOX, weight=bad) for bad in (*NOT_NUMBERS, 0, -1, None)),
@@ -124,6 +145,9 @@ NOT_FILTERS: list[Any] = [
 # What each argument refuses, whichever method has it.
 HOSTILE: dict[str, list[Any]] = {
     "deadline": NOT_SECONDS,
+    "gallery": [bad for bad in NOT_TEXTS if bad is not None],
+    "revision_gallery": NOT_TEXTS,
+    "alias": NOT_TEXTS,
     "timeout": [*NOT_SECONDS, None],
     "page_size": [*NOT_COUNTS, 2**32],
     "max_side": [*NOT_COUNTS, 2**32],
@@ -148,7 +172,7 @@ HOSTILE: dict[str, list[Any]] = {
     "image": NOT_PICTURES,
     "query": NOT_PICTURES,
     "retrieved": NOT_PICTURES,
-    "images": [b"picture", "picture.png", 5, None],
+    "images": ["no-such-picture.png", 5, None, {"a": b"picture"}],
     "query_images": [[bad] for bad in NOT_PICTURES],
     "regions": ["0,0,5,5", 5, None, *([bad] for bad in NOT_REGIONS)],
     "query_regions": ["0,0,5,5", 5, None, *([bad] for bad in NOT_REGIONS)],
@@ -164,6 +188,8 @@ HOSTILE: dict[str, list[Any]] = {
     "regions_to_find": [[bad] for bad in NOT_QUERY_REGIONS],
 }
 USUAL: dict[str, Any] = {
+    "alias": "people",
+    "gallery": "people-v2",
     "images": [b"picture"],
     "regions": [QueryRegion(BOX)],
     "top": 5,
@@ -204,6 +230,8 @@ def refused(method: str, parameter: str) -> list[Any]:
         found = [bad for bad in found if bad is not None or parameter == "id"]
     if parameter == "images" and method not in UPLOADING:
         found += HOSTILE["query_images"]
+    elif parameter == "images":
+        found += [b"picture", Upload("a", b"picture")]
     if parameter == "regions" and method not in PLAIN:
         found = ["0,0,5,5", 5, None, *HOSTILE["regions_to_find"]]
     return found
@@ -212,6 +240,8 @@ def refused(method: str, parameter: str) -> list[Any]:
 def arguments(method: str, **given: Any) -> dict[str, Any]:
     needed = inspect.signature(getattr(Client, method)).parameters
     usual = {key: value for key, value in USUAL.items() if key in needed}
+    if method == "set_gallery_alias":
+        usual["gallery"] = "b"
     if method in PLAIN:
         usual.pop("regions", None)
     if method in UPLOADING:
@@ -306,10 +336,10 @@ async def test_images_before_one_that_cannot_be_sent_are_answered(served: Served
         assert await other.delete_images(["sent"]) == 1
 
 
-Path = tuple[str, ...]
+Words = tuple[str, ...]
 
 
-def commands(group: click.Group, path: Path = ()) -> Iterator[tuple[Path, click.Command]]:
+def commands(group: click.Group, path: Words = ()) -> Iterator[tuple[Words, click.Command]]:
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
@@ -319,7 +349,7 @@ def commands(group: click.Group, path: Path = ()) -> Iterator[tuple[Path, click.
             yield (*path, name), command
 
 
-def numeric() -> Iterator[tuple[Path, str]]:
+def numeric() -> Iterator[tuple[Words, str]]:
     """Options of the client's and the server's commands that take a number."""
     for path, command in commands(main):
         module = getattr(command.callback, "__module__", "")
@@ -333,7 +363,7 @@ NUMERIC = list(numeric())
 
 
 @pytest.mark.parametrize(("path", "option"), NUMERIC, ids=lambda value: str(value))
-def test_a_number_that_is_none_is_a_usage_error(path: Path, option: str) -> None:
+def test_a_number_that_is_none_is_a_usage_error(path: Words, option: str) -> None:
     for text in ("nan", "inf", "-inf", "1e999", "many", "", "0x", "--"):
         result = CliRunner().invoke(main, [*path, f"{option}={text}"])
         assert result.exit_code == 2 and option in result.output, (text, result.output)

@@ -24,11 +24,12 @@ from served import Served, picture, serving
 
 from partlens.cli.main import main
 from partlens.client import Client, Upload
-from partlens.client.answers import GalleryImage, Hit, Query, SearchAnswer
+from partlens.client.answers import GalleryImage
 from partlens.client.cli.arguments import warn_of_bias
 from partlens.client.questions import QueryRegion
+from partlens.client.search_answers import Hit, Query, SearchAnswer
 from partlens.common.activation_map import ActivationMap
-from partlens.common.drawing.overlay import NEGATIVE, POSITIVE, colours
+from partlens.common.drawing.palette import NEGATIVE, POSITIVE, colours
 from partlens.common.drawing.scale import Scale
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box, Mask, Point, Polygon

@@ -48,6 +48,7 @@ READING: dict[str, Call] = {
     "GetFacets": lambda client: client.get_facets(),
     "ListImages": lambda client: client.list_images(),
     "GetGallery": lambda client: client.get_gallery(),
+    "ListGalleries": lambda client: client.list_galleries(),
     "ListStandingQueries": lambda client: client.list_standing_queries(),
 }
 ONCE: dict[str, Call] = {
@@ -55,6 +56,8 @@ ONCE: dict[str, Call] = {
     "UpsertImage": lambda client: client.upsert_image(Upload("a", b"a")),
     "UpdateImages": lambda client: client.update_images([ImageUpdate("a", camera="b")]),
     "DeleteImages": lambda client: client.delete_images(["a"]),
+    "SetGalleryAlias": lambda client: client.set_gallery_alias("a", "b"),
+    "DeleteGalleryAlias": lambda client: client.delete_gallery_alias("a"),
     "CreateStandingQuery": lambda client: client.create_standing_query("", [IMAGE], REGIONS, 1),
     "UpdateStandingQuery": lambda client: client.update_standing_query("a", paused=True),
     "DeleteStandingQuery": lambda client: client.delete_standing_query("a"),

@@ -89,7 +89,7 @@ def test_a_missing_library_is_named_with_what_to_install(
 ) -> None:
     (tmp_path / f"{library}.py").write_text("raise OSError('cannot load library libpango')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(MissingPdfError, match=r"pip install 'partlens\[report\]'"):
+    with pytest.raises(MissingPdfError, match=r'pip install "partlens\[report\]"'):
         if library == "weasyprint":
             pdf_of(PAGE, b"{}", "data.json")
         else:

@@ -13,6 +13,7 @@ from gallery_images import image, parts
 
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import Correction, Filter, Gallery, Metadata, compaction
+from partlens.indexer.gallery.snapshot import take
 
 IDS = 40
 _FILE_EVENTS = {"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "shutil.rmtree"}
@@ -88,6 +89,12 @@ def tidy_and_die(path: Path, at: int, pipe: Connection) -> None:
         gallery.delete(["b"])
         gallery.purge()
     pipe.send(True)
+
+
+def snapshot_and_die(path: Path, target: Path, at: int) -> None:
+    """Writes a snapshot, and is killed before its file operation number `at`."""
+    _die_before(at, target.parent)
+    take(path, target)
 
 
 def read_what_is_cut_short(

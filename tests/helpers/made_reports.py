@@ -9,10 +9,10 @@ from html.parser import HTMLParser
 from PIL import Image
 
 from partlens.client import encoding
-from partlens.client.answers import SearchAnswer
 from partlens.client.questions import Mark, QueryRegion
 from partlens.client.report.search_report import SearchReport
 from partlens.client.report.sources import QueryPicture
+from partlens.client.search_answers import SearchAnswer
 from partlens.v1.report_pb2 import ReportOrigin
 
 _VOID = {"br", "hr", "img", "meta", "link", "input"}

@@ -73,17 +73,6 @@ async def test_what_a_silent_worker_holds_is_taken_over_once(
     await heir.close()
 
 
-async def test_a_dead_letter_is_whole_and_can_be_put_back(stream: IngestStream) -> None:
-    await push(stream, "a")
-    (entry,) = await stream.read(0.1)
-    await stream.bury(entry, "IMAGE_INVALID", "it is no picture")
-    assert await counts(stream) == (0, 0, 1)
-    assert await stream.retry() == 1
-    assert await counts(stream) == (1, 0, 0)
-    (again,) = await stream.read(0.1)
-    assert again.fields == entry.fields
-
-
 async def test_a_producer_waits_while_the_stream_is_full(stream: IngestStream) -> None:
     await push(stream, *map(str, range(50)))
     late = asyncio.create_task(push(stream, "late"))

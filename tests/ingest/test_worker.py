@@ -70,7 +70,7 @@ async def ids(running: Running) -> list[str]:
 
 def letters(server: RedisServer, stream: IngestStream) -> list[dict[str, str]]:
     with server.client as client:
-        found: Any = client.xrange(stream.dead)
+        found: Any = client.xrange(stream.dead_letters.name)
     return [
         {key.decode(): value.decode(errors="replace") for key, value in fields.items()}
         for _, fields in found

@@ -19,7 +19,7 @@ def several(gallery: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
     folder, model = tmp_path_factory.mktemp("several"), model_folder()
     run("index", "create", folder / "empty", "--model", model)
     file = folder / "url"
-    options = [
+    options: list[str | Path] = [
         *("--model", model, "--gallery", f"people={gallery[1]}"),
         *("--gallery", f"empty={folder / 'empty'}"),
         *("--http", "127.0.0.1:0", "--set", f"server.http_address_file={file}"),

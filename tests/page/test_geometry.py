@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from page_modules import Ask, answering
 
 from partlens.common.activation_map import ActivationMap
-from partlens.common.drawing import overlay
+from partlens.common.drawing import palette
 from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole
 from partlens.common.registration import Axis, Registration
 from partlens.explainer.errors import RegionError
@@ -151,7 +151,7 @@ def test_a_map_is_drawn_the_same_as_in_reports(ask: Ask, data: st.DataObject) ->
     drawn = ActivationMap(values, extent, registration).upsampled(*size)
     np.testing.assert_allclose(np.reshape(found["drawn"], drawn.shape), drawn, atol=1e-4)
     rgba = np.reshape(found["rgba"], (*drawn.shape, 4)).astype(int)
-    expected = overlay.colours(drawn, strongest).astype(int)
+    expected = palette.colours(drawn, strongest).astype(int)
     # Where nothing is drawn, a colour has no meaning; near zero, rounding decides its side.
     seen = (expected[..., 3] > 1) & (np.abs(drawn) > 1e-4)
     np.testing.assert_allclose(rgba[..., 3], expected[..., 3], atol=1)

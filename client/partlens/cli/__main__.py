@@ -4,6 +4,8 @@ import io
 import os
 import sys
 
+from partlens.common.installing import pip_install
+
 _OF_THE_EXTRA = ("click", "jinja2", "PIL", "rich")
 
 
@@ -17,7 +19,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in _OF_THE_EXTRA:
             raise
-        sys.exit("The command line needs the extra `cli`: pip install 'partlens[cli]'")
+        sys.exit(f"The command line needs the extra `cli`: {pip_install('cli')}")
     # A name that the terminal cannot show is escaped, as Python does in error messages.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

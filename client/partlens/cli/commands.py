@@ -11,6 +11,7 @@ import click
 
 from partlens.cli.exit_codes import INTERRUPTED, set_exit_code
 from partlens.cli.table import Row
+from partlens.common.installing import pip_install
 from partlens.common.terminal import make_safe, say
 
 # Part, or package in it -> the extra that installs it, and a module that only this extra brings.
@@ -126,8 +127,7 @@ def needing(module: str) -> Iterator[None]:
 
 def _to_install(error: ImportError, extra: str) -> str:
     return (
-        f"needs packages that are not installed: {error}. Install them with:"
-        f" pip install 'partlens[{extra}]'"
+        f"needs packages that are not installed: {error}. Install them with: {pip_install(extra)}"
     )
 
 

@@ -1,4 +1,4 @@
-"""`partlens index`: the indexer's commands, and one that also needs the server's."""
+"""`partlens index`: the indexer's commands, and those that also need the server's."""
 
 from importlib import import_module
 

@@ -108,6 +108,10 @@ COMMANDS: Mapping[str, Row] = {
 }
 
 BENCH: Mapping[str, Row] = {
+    "erase": Row(
+        "Compare the time to erase images from a gallery with that of reading its files.",
+        "partlens.indexer.bench.erasing:erase_command",
+    ),
     "head": Row(
         "Compare the time of decomposing with the backbone's, for each model.",
         "partlens.explainer.bench.head:head",
@@ -143,6 +147,14 @@ INDEX: Mapping[str, Row] = {
         "Fill the gallery NEW of another model with the images of OLD, which a server may be"
         " serving.",
         "partlens.server.reindexing.cli:reindex",
+    ),
+    "restore": Row(
+        "Write FOLDER with everything of a snapshot, each file compared with its checksum.",
+        "partlens.server.backup.cli:restore_command",
+    ),
+    "snapshot": Row(
+        "Write a snapshot of GALLERY, and of what its server keeps, to the new folder TARGET.",
+        "partlens.server.backup.cli:snapshot_command",
     ),
 }
 """Commands of `partlens index` that are not the indexer's own."""

@@ -3,22 +3,16 @@
 from partlens.client.answers import (
     AliasMoved,
     Caller,
-    DescribeAnswer,
     Facet,
     Facets,
     GalleryAnswer,
     GalleryImage,
-    Hit,
     Indexing,
     Limits,
     Model,
     NamedGallery,
-    PairAnswer,
-    PairMatrix,
     Picture,
-    Query,
     ReportFile,
-    SearchAnswer,
     UpdateAnswer,
     UpsertAnswer,
 )
@@ -31,12 +25,14 @@ from partlens.client.errors import (
     CredentialsError,
     DeadlineError,
     ExhaustedError,
+    MissingLibraryError,
     NotFoundError,
     RequestError,
     ServerError,
     StaleError,
     UnavailableError,
 )
+from partlens.client.pictures import PictureLike
 from partlens.client.questions import (
     GalleryImageId,
     ImagePart,
@@ -46,14 +42,28 @@ from partlens.client.questions import (
     PairSelection,
     QueryId,
     QueryImage,
+    QueryImages,
     QueryRegion,
+    QueryRegions,
+    Regions,
     ReportFormat,
     Score,
     Upload,
 )
+from partlens.client.search_answers import (
+    DescribeAnswer,
+    Hit,
+    PairAnswer,
+    PairMatrix,
+    Query,
+    SearchAnswer,
+)
 from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.client.sync_client import Client
 from partlens.common.activation_map import ActivationMap
+from partlens.common.drawing.errors import FigureError
+from partlens.common.drawing.palette import NEGATIVE, POSITIVE, colours
+from partlens.common.drawing.scale import Scale
 from partlens.common.explained_pair import PartialMap, SimilarityTerms
 from partlens.common.filters import Exists, Filter, Range
 from partlens.common.metadata import Metadata
@@ -62,6 +72,8 @@ from partlens.common.where import WhereError, parse_where
 from partlens.common.where_text import where_text
 
 __all__ = [
+    "NEGATIVE",
+    "POSITIVE",
     "AccessError",
     "ActivationMap",
     "AddressError",
@@ -79,6 +91,7 @@ __all__ = [
     "Exists",
     "Facet",
     "Facets",
+    "FigureError",
     "Filter",
     "GalleryAnswer",
     "GalleryImage",
@@ -92,6 +105,7 @@ __all__ = [
     "Mark",
     "Mask",
     "Metadata",
+    "MissingLibraryError",
     "Model",
     "NamedGallery",
     "NotFoundError",
@@ -100,17 +114,22 @@ __all__ = [
     "PairSelection",
     "PartialMap",
     "Picture",
+    "PictureLike",
     "Point",
     "Polygon",
     "Query",
     "QueryId",
     "QueryImage",
+    "QueryImages",
     "QueryRegion",
+    "QueryRegions",
     "Range",
     "Region",
+    "Regions",
     "ReportFile",
     "ReportFormat",
     "RequestError",
+    "Scale",
     "Score",
     "SearchAnswer",
     "ServerError",
@@ -124,6 +143,7 @@ __all__ = [
     "UpsertAnswer",
     "WhereError",
     "Whole",
+    "colours",
     "parse_where",
     "where_text",
 ]

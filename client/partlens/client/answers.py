@@ -1,39 +1,10 @@
-"""Responses of a server, as plain values with numpy maps."""
+"""Responses of a server about a gallery, as plain values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
-from numpy.typing import NDArray
-
-from partlens.common.activation_map import ActivationMap
-from partlens.common.explained_pair import ExplainedPair, Side
 from partlens.common.metadata import Metadata
-from partlens.common.regions import Box
-from partlens.common.registration import Registration
-
-FloatArray = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Query:
-    """A query image as the server keeps it.
-
-    Attributes:
-        id: query id; names the image in later calls.
-        width, height: size of the upright image, in pixels.
-        grid: (rows, cols) of its maps.
-        extent: rectangle of the image that the model sees.
-        registration: where the cells of its maps look, as fractions of the extent.
-    """
-
-    id: str
-    width: int
-    height: int
-    grid: tuple[int, int]
-    extent: Box
-    registration: Registration
 
 
 @dataclass(frozen=True)
@@ -107,103 +78,6 @@ class Facets:
     captured_first: datetime | None
     captured_last: datetime | None
     gallery_version: int
-
-
-@dataclass(frozen=True, eq=False)
-class Hit:
-    """An image that a search found.
-
-    Attributes:
-        id: id of the image.
-        score: score that ranks it: map.values.sum() + constant.
-        map: what each position adds to the score; None if not requested.
-        constant: the part of the score that no position adds.
-        box: where it matched, in pixels of the image.
-        image: its entry in the gallery.
-        thumbnail: a JPEG, or b"".
-        overall_maps: one per query image, if requested.
-        region_maps: one per region, if requested.
-        group: value that its group shares; "" if it has no group, or groups were not requested.
-        others_in_group: number of other images in its group that pass the filter.
-    """
-
-    id: str
-    score: float
-    map: ActivationMap | None
-    constant: float
-    box: Box
-    image: GalleryImage
-    thumbnail: bytes
-    overall_maps: Sequence[ActivationMap] = ()
-    region_maps: Sequence[ActivationMap] = ()
-    group: str = ""
-    others_in_group: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class SearchAnswer:
-    """One page of hits, best first; next_page_token is "" on the last.
-
-    Attributes:
-        queries: the query images.
-        marks: the image of each mark.
-        request_id: id of the call in the server's log and audit log.
-    """
-
-    hits: Sequence[Hit]
-    next_page_token: str
-    queries: Sequence[Query]
-    gallery_version: int
-    marks: Sequence[Query] = ()
-    request_id: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class PairMatrix:
-    """What pairs of positions add to the similarity: I positions of one image, the rows, with all
-    P positions of the other.
-
-    For a region of the rows' image that covers only these positions, `weights @ values` is the
-    partial map and `weights @ bias` its constant. For that whole image, if the rows are all its
-    positions, the map is `values.sum(0) + other_bias`.
-
-    Attributes:
-        side: image that the rows belong to.
-        positions: position of each row, row-major over the grid, from 0.
-        values: shape [I, P]; sent in half precision: each is off by at most 2**-11 of itself, or
-            2**-39 of the largest.
-        bias: what the other image's bias adds to each row, shape [I].
-        other_bias: what the bias of the rows' image adds at each position of the other, shape [P].
-    """
-
-    side: Side
-    positions: tuple[int, ...]
-    values: FloatArray
-    bias: FloatArray
-    other_bias: FloatArray
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class PairAnswer(ExplainedPair):
-    """Why two images are similar; see ExplainPairResponse in the .proto files.
-
-    Attributes:
-        pairs: None if they were not requested.
-    """
-
-    query: Query
-    retrieved: Query
-    pairs: PairMatrix | None = None
-    request_id: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class DescribeAnswer:
-    """How the model sees an image; coverage is one map per region."""
-
-    query: Query
-    coverage: Sequence[ActivationMap]
-    model_digest: str
 
 
 @dataclass(frozen=True)

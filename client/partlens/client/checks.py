@@ -99,6 +99,8 @@ def choice(name: str, value: Any, allowed: Collection[str]) -> str:
 
 def texts(name: str, value: Any) -> list[str]:
     """Several texts. A single text is refused, since iterating over it gives its letters."""
+    if isinstance(value, str):
+        raise _wrong(name, value, f"a list of texts, such as [{value[:_SHOWN]!r}]")
     return [text(f"{name}[{i}]", one) for i, one in enumerate(several(name, value))]
 
 
@@ -134,13 +136,6 @@ def mapping(name: str, value: Any) -> Mapping[Any, Any]:
     return value
 
 
-def content(name: str, value: Any) -> bytes:
-    """Bytes of a file."""
-    if not isinstance(value, bytes | bytearray | memoryview):
-        raise _wrong(name, value, "the bytes of a picture (not its path)")
-    return bytes(value)
-
-
 def moment(name: str, value: Any) -> datetime:
     """A time with a time zone, converted to UTC."""
     if not isinstance(value, datetime):
@@ -160,10 +155,14 @@ async def _each(values: Iterable[Any]) -> AsyncIterator[Any]:
         yield one
 
 
-def _wrong(name: str, value: Any, allowed: str) -> RequestError:
+def shown(value: Any) -> str:
+    """A value as an error shows it: on one line, and short."""
     try:
-        shown = repr(value)
+        text = " ".join(repr(value).split())
     except Exception:  # a number too long to print, or the value's own error
-        shown = f"a {type(value).__name__}"
-    shown = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "..."
-    return RequestError(f"{name} must be {allowed}, not {shown}", name)
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+
+
+def _wrong(name: str, value: Any, allowed: str) -> RequestError:
+    return RequestError(f"{name} must be {allowed}, not {shown(value)}", name)

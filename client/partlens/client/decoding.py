@@ -9,25 +9,27 @@ import numpy as np
 from partlens.client.answers import (
     AliasMoved,
     Caller,
-    DescribeAnswer,
     Facet,
     Facets,
     GalleryAnswer,
     GalleryImage,
-    Hit,
     Indexing,
     Limits,
     Model,
     NamedGallery,
-    PairAnswer,
-    PairMatrix,
     Picture,
-    Query,
     ReportFile,
-    SearchAnswer,
     UpsertAnswer,
 )
 from partlens.client.errors import ServerError
+from partlens.client.search_answers import (
+    DescribeAnswer,
+    Hit,
+    PairAnswer,
+    PairMatrix,
+    Query,
+    SearchAnswer,
+)
 from partlens.common.activation_map import ActivationMap
 from partlens.common.explained_pair import PartialMap, Side, SimilarityTerms
 from partlens.common.metadata import Metadata

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from partlens.client import checks
+from partlens.client import checks, pictures
 from partlens.client.errors import RequestError
 from partlens.client.filter_messages import filter_message, moment, require_possible
 from partlens.client.questions import (
@@ -15,7 +15,10 @@ from partlens.client.questions import (
     PairSelection,
     QueryId,
     QueryImage,
+    QueryImages,
     QueryRegion,
+    QueryRegions,
+    Regions,
     ReportFormat,
     Score,
     Upload,
@@ -70,24 +73,36 @@ def region(value: Region, name: str = "region") -> region_pb.Region:
         case Whole():
             return region_pb.Region(whole=region_pb.Whole())
     raise RequestError(
-        f"{name} must be a Box, Point, Polygon, Mask or Whole, not {value!r:.60}", name
+        f"{name} must be a Box, Point, Polygon, Mask or Whole, not {checks.shown(value)}"
+        f"{_hint(value)}",
+        name,
     )
 
 
 def query_image(value: QueryImage, name: str = "image") -> image_pb.QueryImage:
-    """An encoded picture, an image of the gallery, or one of an earlier call."""
+    """A picture, an image of the gallery, or one of an earlier call."""
     match value:
         case GalleryImageId(id):
             return image_pb.QueryImage(gallery_id=checks.text(f"{name}.id", id))
         case QueryId(id):
             return image_pb.QueryImage(query_id=checks.text(f"{name}.id", id))
         case data:
-            return image_pb.QueryImage(data=checks.content(name, data))
+            return image_pb.QueryImage(data=pictures.encoded(name, data))
+
+
+def kept_images(images: QueryImages) -> list[QueryImage]:
+    """Query images with each picture read once, so that later pages use the same bytes."""
+    return [
+        image
+        if isinstance(image, GalleryImageId | QueryId)
+        else pictures.encoded(f"images[{i}]", image)
+        for i, image in enumerate(_listed("images", images))
+    ]
 
 
 def search(
-    images: Sequence[QueryImage],
-    regions: Sequence[QueryRegion],
+    images: QueryImages,
+    regions: QueryRegions,
     where: Filter | None,
     score: Score,
     page_size: int,
@@ -102,12 +117,10 @@ def search(
     kinds = [checks.choice("maps", kind, MAPS) for kind in checks.several("maps", maps)]
     return search_pb.SearchRegionsRequest(
         images=[
-            query_image(image, f"images[{i}]")
-            for i, image in enumerate(checks.several("images", images))
+            query_image(image, f"images[{i}]") for i, image in enumerate(_listed("images", images))
         ],
         regions=[
-            _query_region(one, f"regions[{i}]")
-            for i, one in enumerate(checks.several("regions", regions))
+            _query_region(one, f"regions[{i}]") for i, one in enumerate(_listed("regions", regions))
         ],
         filter=None if where is None else _filter(where),
         score=SCORES[checks.choice("score", score, SCORES)],
@@ -124,8 +137,8 @@ def search(
 def pair(
     query: QueryImage,
     retrieved: QueryImage,
-    of_query: Sequence[Region],
-    of_retrieved: Sequence[Region],
+    of_query: Regions,
+    of_retrieved: Regions,
     pairs: PairSelection | None = None,
 ) -> search_pb.ExplainPairRequest:
     """A pair to explain, with regions of either image and pairs of positions."""
@@ -141,7 +154,7 @@ def pair(
     )
 
 
-def describe(image: QueryImage, regions: Sequence[Region]) -> search_pb.DescribeQueryRequest:
+def describe(image: QueryImage, regions: Regions) -> search_pb.DescribeQueryRequest:
     """An image to describe."""
     return search_pb.DescribeQueryRequest(
         image=query_image(image), regions=_regions("regions", regions)
@@ -173,10 +186,10 @@ def report_pair(
 def upload(value: Upload, gallery: str = "") -> gallery_pb.UpsertImagesRequest:
     """A picture for a gallery."""
     if not isinstance(value, Upload):
-        raise RequestError(f"images must be Uploads; one is {value!r:.60}", "images")
+        raise RequestError(f"images must be Uploads; one is {checks.shown(value)}", "images")
     return gallery_pb.UpsertImagesRequest(
         id=checks.text("id", value.id),
-        data=checks.content("data", value.data),
+        data=pictures.encoded("data", value.data),
         uri=checks.text("uri", value.uri),
         metadata=metadata(value.metadata),
         gallery=gallery,
@@ -186,7 +199,7 @@ def upload(value: Upload, gallery: str = "") -> gallery_pb.UpsertImagesRequest:
 def metadata(value: Metadata) -> image_pb.ImageMetadata:
     """Metadata of an image."""
     if not isinstance(value, Metadata):
-        raise RequestError(f"metadata must be a Metadata, not {value!r:.60}", "metadata")
+        raise RequestError(f"metadata must be a Metadata, not {checks.shown(value)}", "metadata")
     return image_pb.ImageMetadata(
         camera=checks.text("metadata.camera", value.camera),
         track=checks.text("metadata.track", value.track),
@@ -223,7 +236,9 @@ def delete_alias(alias: str) -> gallery_pb.DeleteGalleryAliasRequest:
 def get_picture(image: GalleryImageId | QueryId, max_side: int) -> gallery_pb.GetPictureRequest:
     """A picture to fetch."""
     if not isinstance(image, GalleryImageId | QueryId):
-        raise RequestError(f"image must be a GalleryImageId or QueryId, not {image!r:.60}", "image")
+        raise RequestError(
+            f"image must be a GalleryImageId or QueryId, not {checks.shown(image)}", "image"
+        )
     return gallery_pb.GetPictureRequest(
         image=query_image(image), max_side=checks.whole("max_side", max_side)
     )
@@ -253,9 +268,9 @@ def delete_images(ids: Sequence[str]) -> gallery_pb.DeleteImagesRequest:
     return gallery_pb.DeleteImagesRequest(ids=checks.texts("ids", ids))
 
 
-def _query_region(value: QueryRegion, name: str) -> search_pb.QueryRegion:
+def _query_region(value: Region | QueryRegion, name: str) -> search_pb.QueryRegion:
     if not isinstance(value, QueryRegion):
-        raise RequestError(f"{name} must be a QueryRegion, not {value!r:.60}", name)
+        return search_pb.QueryRegion(region=region(value, name), weight=1)
     return search_pb.QueryRegion(
         image_index=checks.whole(f"{name}.image", value.image),
         region=region(value.region, f"{name}.region"),
@@ -266,7 +281,7 @@ def _query_region(value: QueryRegion, name: str) -> search_pb.QueryRegion:
 
 def _mark(value: Mark, name: str) -> search_pb.Mark:
     if not isinstance(value, Mark):
-        raise RequestError(f"{name} must be a Mark, not {value!r:.60}", name)
+        raise RequestError(f"{name} must be a Mark, not {checks.shown(value)}", name)
     about, weight, place = value.about, value.weight, value.region
     return search_pb.Mark(
         image=query_image(value.image, f"{name}.image"),
@@ -279,7 +294,7 @@ def _mark(value: Mark, name: str) -> search_pb.Mark:
 
 def _pairs(value: PairSelection) -> search_pb.PairSelection:
     if not isinstance(value, PairSelection):
-        raise RequestError(f"pairs must be a PairSelection, not {value!r:.60}", "pairs")
+        raise RequestError(f"pairs must be a PairSelection, not {checks.shown(value)}", "pairs")
     given = checks.several("pairs.positions", value.positions)
     return search_pb.PairSelection(
         side=SIDES[checks.choice("pairs.side", value.side, SIDES)],
@@ -287,15 +302,38 @@ def _pairs(value: PairSelection) -> search_pb.PairSelection:
     )
 
 
-def _regions(name: str, given: Sequence[Region]) -> list[region_pb.Region]:
-    return [region(one, f"{name}[{i}]") for i, one in enumerate(checks.several(name, given))]
+def _regions(name: str, given: Regions) -> list[region_pb.Region]:
+    return [region(one, f"{name}[{i}]") for i, one in enumerate(_listed(name, given))]
+
+
+def _listed(name: str, given: Any) -> Iterable[Any]:
+    """Several images or regions; one counts as a list of one."""
+    single = isinstance(given, GalleryImageId | QueryId | QueryRegion | Region)
+    if single or (name == "images" and pictures.is_picture(given)):
+        return [given]
+    return checks.several(name, given)
+
+
+def _hint(value: Any) -> str:
+    """What to write instead of something that was meant as a region."""
+    if isinstance(value, QueryRegion):
+        return ". Give the shape itself: a QueryRegion is for searches"
+    if isinstance(value, np.ndarray):
+        return ". Give Mask(array)"
+    if isinstance(value, type):
+        return f". Give {value.__name__}(...)"
+    if isinstance(value, tuple | list) and len(value) == 4:
+        return ". Give Box(x, y, width, height)"
+    if isinstance(value, tuple | list) and len(value) == 2:
+        return ". Give Point(x, y)"
+    return ""
 
 
 def _point(name: str, xy: Any) -> region_pb.Point:
     try:
         x, y = xy
     except (TypeError, ValueError):
-        raise RequestError(f"{name} must be a pair (x, y), not {xy!r:.60}", name) from None
+        raise RequestError(f"{name} must be a pair (x, y), not {checks.shown(xy)}", name) from None
     x, y = _numbers(name, x=x, y=y)
     return region_pb.Point(x=x, y=y)
 

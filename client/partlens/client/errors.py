@@ -10,6 +10,7 @@ ClientError
 ├── ExhaustedError       over a limit: a message too large, or too many calls
 ├── UnavailableError     no server answers, or it is still loading or stopping
 ├── DeadlineError        no response in time
+├── MissingLibraryError  an optional library is not installed
 └── ServerError          anything else that the server reports
 """
 
@@ -85,6 +86,19 @@ class UnavailableError(ClientError, ConnectionError):
 
 class DeadlineError(ClientError, TimeoutError):
     """No response in time."""
+
+
+class MissingLibraryError(ClientError, ImportError):
+    """An optional library is not installed.
+
+    Args:
+        what: what needs it.
+        library: name of the library.
+        extra: extra of partlens that installs it.
+    """
+
+    def __init__(self, what: str, library: str, extra: str) -> None:
+        super().__init__(f"{what} needs {library}: pip install 'partlens[{extra}]'")
 
 
 class ServerError(ClientError):

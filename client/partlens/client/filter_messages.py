@@ -25,7 +25,8 @@ def filter_message(value: Filter, name: str = "where", depth: int = 1) -> pb.Fil
         RequestError: a value has the wrong type, or filters are nested too deeply.
     """
     if not isinstance(value, Filter):
-        raise RequestError(f"{name} must be a Filter, not {value!r:.60}", name)
+        hint = "; a text becomes one by parse_where(text)" if isinstance(value, str) else ""
+        raise RequestError(f"{name} must be a Filter, not {checks.shown(value)}{hint}", name)
     if depth > DEEPEST:
         raise RequestError(f"{name} is inside {depth - 1} filters; at most {DEEPEST} fit", name)
     texts, conditions = _attributes(f"{name}.attributes", value.attributes)
@@ -104,7 +105,8 @@ def _condition(name: str, path: str, wanted: Any) -> pb.AttributeCondition:
                 raise RequestError(f"{path} is empty; give at least one text", path)
             return pb.AttributeCondition(name=name, any=pb.TextList(values=values))
     raise RequestError(
-        f"{path} must be a text, a list of texts, a Range or Exists(), not {wanted!r:.60}", path
+        f"{path} must be a text, a list of texts, a Range or Exists(), not {checks.shown(wanted)}",
+        path,
     )
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 
+from partlens.client.pictures import PictureLike
 from partlens.common.explained_pair import Side
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Region
@@ -32,8 +33,10 @@ class QueryId:
     id: str
 
 
-QueryImage = bytes | GalleryImageId | QueryId
-"""An encoded picture, an image of the gallery, or one of an earlier call."""
+QueryImage: TypeAlias = PictureLike | GalleryImageId | QueryId
+"""A picture, an image of the gallery, or one of an earlier call."""
+QueryImages: TypeAlias = QueryImage | Sequence[QueryImage]
+"""Several query images, or one."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,12 @@ class QueryRegion:
     image: int = 0
     weight: float = 1.0
     exclude: bool = False
+
+
+QueryRegions: TypeAlias = Region | QueryRegion | Sequence[Region | QueryRegion]
+"""Several regions to search with, or one; a bare shape lies on the first query image."""
+Regions: TypeAlias = Region | Sequence[Region]
+"""Several regions of an image, or one."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +102,13 @@ class Upload:
 
     Attributes:
         id: id in the gallery; an image with the same id is replaced.
-        data: encoded picture.
+        data: the picture: encoded bytes, a path, a PIL image or an array.
         uri: location of the original.
         metadata: metadata of the image.
     """
 
     id: str
-    data: bytes
+    data: PictureLike
     uri: str = ""
     metadata: Metadata = field(default_factory=Metadata)
 

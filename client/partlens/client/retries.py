@@ -24,6 +24,7 @@ READS = (
     (_GALLERY, "GetFacets"),
     (_GALLERY, "ListImages"),
     (_GALLERY, "GetGallery"),
+    (_GALLERY, "ListGalleries"),
     (_STANDING, "ListStandingQueries"),
     (_REPORT, "ReportSearch"),
     (_REPORT, "ReportPair"),

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from partlens.client import checks, decoding, encoding
-from partlens.client.answers import Hit
 from partlens.client.errors import RequestError
-from partlens.client.questions import Mark, QueryImage, QueryRegion, Score
+from partlens.client.questions import Mark, QueryImages, QueryRegions, Score
+from partlens.client.search_answers import Hit
 from partlens.common.filters import Filter
 from partlens.v1 import standing_query_service_pb2 as pb
 
@@ -55,8 +55,8 @@ class StandingMatch:
 
 def to_create(
     name: str,
-    images: Sequence[QueryImage],
-    regions: Sequence[QueryRegion],
+    images: QueryImages,
+    regions: QueryRegions,
     threshold: float,
     where: Filter | None,
     score: Score,

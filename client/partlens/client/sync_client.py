@@ -16,15 +16,12 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from partlens.client import checks, decoding, encoding, standing
 from partlens.client.answers import (
     AliasMoved,
-    DescribeAnswer,
     Facets,
     GalleryAnswer,
     GalleryImage,
     NamedGallery,
-    PairAnswer,
     Picture,
     ReportFile,
-    SearchAnswer,
     UpdateAnswer,
     UpsertAnswer,
 )
@@ -52,7 +49,9 @@ from partlens.client.questions import (
     PairSelection,
     QueryId,
     QueryImage,
-    QueryRegion,
+    QueryImages,
+    QueryRegions,
+    Regions,
     ReportFormat,
     Score,
     Upload,
@@ -60,12 +59,12 @@ from partlens.client.questions import (
 from partlens.client.request_ids import answered
 from partlens.client.retries import READ_RETRIES
 from partlens.client.rpc_errors import from_rpc
+from partlens.client.search_answers import DescribeAnswer, PairAnswer, SearchAnswer
 from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.client.sync_sending import Sending
 from partlens.client.updates import answer as updated
 from partlens.client.updates import to_update
 from partlens.common.filters import Filter
-from partlens.common.regions import Region
 from partlens.v1 import gallery_service_pb2 as gallery_pb
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
@@ -134,8 +133,8 @@ class Client:
 
     def search_regions(
         self,
-        images: Sequence[QueryImage],
-        regions: Sequence[QueryRegion],
+        images: QueryImages,
+        regions: QueryRegions,
         *,
         where: Filter | None = None,
         score: Score = "default",
@@ -152,8 +151,10 @@ class Client:
         """Find the gallery's images that contain parts similar to the regions, best first.
 
         Args:
-            images: the pictures that the regions lie on.
-            regions: at least one that is not excluded.
+            images: the pictures that the regions lie on, or one. A picture is a path, encoded
+                bytes, a PIL image or an array; see QueryImage.
+            regions: at least one that is not excluded. A bare shape lies on the first image; a
+                QueryRegion names its image and weight.
             where: which images of the gallery to search; None for all.
             page_size: hits per page; 0 for the server's default.
             page_token: next_page_token of the previous page.
@@ -190,8 +191,8 @@ class Client:
 
     def search_pages(
         self,
-        images: Sequence[QueryImage],
-        regions: Sequence[QueryRegion],
+        images: QueryImages,
+        regions: QueryRegions,
         *,
         top: int,
         page_size: int = 0,
@@ -215,6 +216,7 @@ class Client:
         left = checks.whole("top", top, least=1, bits=64)
         kinds = tuple(checks.several("maps", maps))
         marks = tuple(checks.several("marks", marks))
+        images = encoding.kept_images(images)
         # Reject invalid arguments before asking the server for its page size.
         encoding.search(
             images, regions, where, score, page_size, "", kinds, thumbnails, group_by, marks,
@@ -223,7 +225,7 @@ class Client:
         if not page_size:
             there = self.get_gallery(gallery=gallery, deadline=deadline)
             page_size = there.limits.search_page_size
-        asked, token = images, ""
+        asked, token = list[QueryImage](images), ""
         while left > 0:
             page = self.search_regions(
                 asked,
@@ -251,8 +253,8 @@ class Client:
         query: QueryImage,
         retrieved: QueryImage,
         *,
-        query_regions: Sequence[Region] = (),
-        retrieved_regions: Sequence[Region] = (),
+        query_regions: Regions = (),
+        retrieved_regions: Regions = (),
         pairs: PairSelection | None = None,
         gallery: str | None = None,
         deadline: float | None = None,
@@ -283,8 +285,8 @@ class Client:
 
     def report_search(
         self,
-        images: Sequence[QueryImage],
-        regions: Sequence[QueryRegion],
+        images: QueryImages,
+        regions: QueryRegions,
         *,
         format: ReportFormat = "html",
         title: str = "",
@@ -322,8 +324,8 @@ class Client:
         *,
         format: ReportFormat = "html",
         title: str = "",
-        query_regions: Sequence[Region] = (),
-        retrieved_regions: Sequence[Region] = (),
+        query_regions: Regions = (),
+        retrieved_regions: Regions = (),
         gallery: str | None = None,
         deadline: float | None = None,
     ) -> ReportFile:
@@ -341,7 +343,7 @@ class Client:
     def describe_query(
         self,
         image: QueryImage,
-        regions: Sequence[Region] = (),
+        regions: Regions = (),
         *,
         gallery: str | None = None,
         deadline: float | None = None,
@@ -543,8 +545,8 @@ class Client:
     def create_standing_query(
         self,
         name: str,
-        images: Sequence[QueryImage],
-        regions: Sequence[QueryRegion],
+        images: QueryImages,
+        regions: QueryRegions,
         threshold: float,
         *,
         where: Filter | None = None,

@@ -44,7 +44,7 @@ def answer(message: pb.UpdateImagesResponse) -> UpdateAnswer:
 
 def _update(value: ImageUpdate, name: str) -> pb.ImageUpdate:
     if not isinstance(value, ImageUpdate):
-        raise RequestError(f"{name} must be an ImageUpdate, not {value!r:.60}", name)
+        raise RequestError(f"{name} must be an ImageUpdate, not {checks.shown(value)}", name)
     cleared = {
         checks.choice(f"{name}.clear", one, _PATHS)
         for one in checks.several(f"{name}.clear", value.clear)

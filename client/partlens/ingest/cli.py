@@ -3,13 +3,13 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import click
-from redis.exceptions import RedisError
 
 from partlens.common.results import json_option, say_result
+from partlens.ingest.connected import with_stream
+from partlens.ingest.dead_cli import dead
 from partlens.ingest.metrics import IngestMetrics
 from partlens.ingest.stream import IngestStream
 from partlens.ingest.uploader import Uploader
@@ -56,21 +56,10 @@ def status(file: Path | None, texts: tuple[str, ...], as_json: bool) -> None:
         text = "\n".join(f"{name}: {value}" for name, value in lag.items())
         say_result(lag, text, as_json=as_json)
 
-    _with_stream(settings, report)
+    with_stream(settings, report)
 
 
-@ingest.command()
-@config_options
-@json_option
-def retry(file: Path | None, texts: tuple[str, ...], as_json: bool) -> None:
-    """Move every dead letter back to the stream, once the cause is fixed."""
-    settings = load_or_fail(file, texts).settings
-
-    async def move(stream: IngestStream) -> None:
-        moved = await stream.retry()
-        say_result({"moved": moved}, f"{moved} moved back", as_json=as_json)
-
-    _with_stream(settings, move)
+ingest.add_command(dead)
 
 
 async def _run(settings: Settings) -> None:
@@ -90,20 +79,3 @@ async def _run(settings: Settings) -> None:
         await stream.close()
         if port is not None:
             port.close()
-
-
-def _with_stream(settings: Settings, work: Callable[[IngestStream], Awaitable[None]]) -> None:
-    async def connected() -> None:
-        stream = IngestStream(connect(settings.redis), settings.redis.prefix, settings.ingest)
-        try:
-            await work(stream)
-        finally:
-            await stream.close()
-
-    try:
-        with clear_errors():
-            asyncio.run(connected())
-    except (RedisError, OSError) as error:
-        raise click.ClickException(
-            f"Redis does not answer at {settings.redis.url}: {error}"
-        ) from error

@@ -3,6 +3,7 @@
 IngestError
 ├── EntryError           a malformed entry of the stream, or a malformed message
 ├── UploadError          pictures that a worker could not send to the server
+├── LetterError          a dead letter that does not exist
 └── SnapshotError        a picture that could not be fetched from another system
 """
 
@@ -28,6 +29,10 @@ class UploadError(IngestError):
     def __init__(self, message: str, *, at_fault: bool, retry_seconds: float) -> None:
         self.at_fault, self.retry_seconds = at_fault, retry_seconds
         super().__init__(message)
+
+
+class LetterError(IngestError, LookupError):
+    """A dead letter that does not exist."""
 
 
 class SnapshotError(IngestError):

@@ -18,12 +18,12 @@ from typing import Any, cast
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from partlens.ingest.dead import DeadLetters
 from partlens.ingest.event import EVENT, IMAGE, IngestEvent
 from partlens.runtime.config.sections import IngestSection
 
 GROUP = "partlens"
 _FULL_PAUSE = 0.25
-_OURS = {EVENT.encode(), IMAGE.encode()}
 _log = logging.getLogger(__name__)
 
 
@@ -67,11 +67,17 @@ class IngestStream:
     """A worker's or producer's connection to the stream.
 
     Methods raise RedisError if Redis does not answer; any of them may then be called again.
+
+    Attributes:
+        name: name of the stream.
+        dead_letters: the entries that were moved out of it.
+        worker: name of this connection as a worker.
     """
 
     def __init__(self, redis: Redis, prefix: str, settings: IngestSection) -> None:
         self._redis, self._settings = redis, settings
-        self.name, self.dead = f"{prefix}:ingest", f"{prefix}:ingest:dead"
+        self.name = f"{prefix}:ingest"
+        self.dead_letters = DeadLetters(redis, f"{prefix}:ingest:dead", self.name)
         self.worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
     async def push(self, event: IngestEvent, picture: bytes) -> None:
@@ -152,28 +158,18 @@ class IngestStream:
         letter: Any = {**entry.fields, **facts}
         async with self._redis.pipeline(transaction=True) as all_or_nothing:
             all_or_nothing.xadd(
-                self.dead, letter, maxlen=self._settings.dead_letters, approximate=True
+                self.dead_letters.name, letter, maxlen=self._settings.dead_letters, approximate=True
             )
             all_or_nothing.xack(self.name, GROUP, entry.id)
             all_or_nothing.xdel(self.name, entry.id)
             await all_or_nothing.execute()
 
-    async def retry(self) -> int:
-        """Move every dead letter back to the stream; returns their number."""
-        count, letters = 0, _entries(await self._redis.xrange(self.dead))
-        for letter in letters:
-            kept = {key: value for key, value in letter.fields.items() if key in _OURS}
-            async with self._redis.pipeline(transaction=True) as all_or_nothing:
-                if kept:
-                    all_or_nothing.xadd(self.name, cast("Any", kept))
-                all_or_nothing.xdel(self.dead, letter.id)
-                await all_or_nothing.execute()
-            count += bool(kept)
-        return count
-
     async def lag(self) -> Lag:
         """The current backlog of the workers."""
-        total, dead = await self._redis.xlen(self.name), await self._redis.xlen(self.dead)
+        total, dead = (
+            await self._redis.xlen(self.name),
+            await self._redis.xlen(self.dead_letters.name),
+        )
         taken = 0
         with suppress(ResponseError):  # no group yet
             taken = int((await self._redis.xpending(self.name, GROUP))["pending"])

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from partlens.common.drawing.figure import Figure
-from partlens.common.drawing.pair_figure import MarkedRegion, ShownImage, explained_figure
+from partlens.common.drawing.pair_figure import MarkedRegion, explained_figure
+from partlens.common.drawing.shown_image import ShownImage
 from partlens.common.explained_pair import ExplainedPair, Side
 
 

@@ -1,12 +1,30 @@
 """Times as people and programs write them."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 _ISO = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?(Z|[+-]\d\d(:?[0-5]\d)?))?)?", re.ASCII
 )
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _EXAMPLE = "2026-05-01T12:00:00+02:00"
+
+
+def duration(text: str) -> timedelta:
+    """A number of hours, days or weeks, as in "30d"; at least 1.
+
+    Raises:
+        ValueError: the text has another form.
+
+    >>> duration("2w")
+    datetime.timedelta(days=14)
+    """
+    match = re.fullmatch(r"0{0,4}([1-9][0-9]{0,4})([hdw])", text)
+    if match is None:
+        raise ValueError(
+            f"{text!r} is not a number of hours, days or weeks, such as 12h, 30d or 8w"
+        )
+    return int(match[1]) * _UNITS[match[2]]
 
 
 def read_moment(text: str) -> datetime:

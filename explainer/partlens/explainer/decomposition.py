@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from partlens.common.activation_map import ActivationMap
 from partlens.common.drawing.figure import Figure
-from partlens.common.drawing.pair_figure import ShownImage, overlay_figure
+from partlens.common.drawing.pair_figure import overlay_figure
+from partlens.common.drawing.shown_image import ShownImage
 from partlens.common.regions import Region
 from partlens.explainer.errors import ImageError, RegionError, ShapeError
 from partlens.explainer.view import View

@@ -13,6 +13,7 @@ from PIL import Image
 from partlens.common import pictures
 from partlens.common.files import read_file
 from partlens.common.pictures import PictureError
+from partlens.common.pictures.arrays import array_pixels, levels
 from partlens.explainer.errors import ImageError
 from partlens.explainer.images import decode
 
@@ -64,10 +65,13 @@ def read_image(image: ImageLike) -> NDArray[np.uint8]:
             return pictures.pixels_of(image)
         except PictureError as error:
             raise ImageError(str(error)) from error
-    if isinstance(image, np.ndarray):
-        return _levels(_with_channels_last(image), "array")
-    if (tensor := _tensor(image)) is not None:
-        return _levels(_moved(tensor), "tensor")
+    try:
+        if isinstance(image, np.ndarray):
+            return array_pixels(image)
+        if (tensor := _tensor(image)) is not None:
+            return levels(_moved(tensor), "tensor")
+    except PictureError as error:
+        raise _named_way_out(error) from error
     raise ImageError(f"{_ALLOWED}; got {_kind(image)}")
 
 
@@ -122,17 +126,6 @@ def _tensor(image: object) -> Any:
     return image if torch is not None and isinstance(image, torch.Tensor) else None
 
 
-def _with_channels_last(image: NDArray[Any]) -> NDArray[Any]:
-    if image.ndim == 2 and image.size:
-        return np.repeat(image[:, :, None], 3, 2)
-    if image.ndim == 3 and image.shape[2] == 3 and image.size:
-        return image
-    raise ImageError(
-        f"an array must have shape [height, width, 3], or [height, width] for grey; got"
-        f" {list(image.shape)}{_advice(image.shape, 'array')}"
-    )
-
-
 def _moved(tensor: Any) -> NDArray[Any]:
     if tensor.ndim == 3 and tensor.shape[0] in (1, 3) and tensor.numel():
         # NumPy has no bfloat16.
@@ -141,42 +134,26 @@ def _moved(tensor: Any) -> NDArray[Any]:
         return np.broadcast_to(values, (3, *values.shape[1:])).transpose(1, 2, 0)
     raise ImageError(
         f"a tensor must have shape [3, height, width], or [1, height, width] for grey; got"
-        f" {list(tensor.shape)}{_advice(tensor.shape, 'tensor')}"
+        f" {list(tensor.shape)}{_advice(tensor.shape)}"
     )
 
 
-def _advice(shape: tuple[int, ...], kind: str) -> str:
+def _advice(shape: tuple[int, ...]) -> str:
     if 0 in shape:
         return ": it is empty"
     if len(shape) == 4:
         return ": these are several images; give one of them, as images[0]"
-    if len(shape) != 3:
-        return ""
-    if kind == "array" and shape[2] == 4:
-        return ": blend its alpha channel, or leave it out with image[:, :, :3]"
-    if kind == "array" and shape[0] in (1, 3):
-        return ": move the channels to the end with image.transpose(1, 2, 0)"
-    if kind == "tensor" and shape[2] in (1, 3):
+    if len(shape) == 3 and shape[2] in (1, 3):
         return ": move the channels to the front with image.permute(2, 0, 1)"
     return ""
 
 
-def _levels(pixels: NDArray[Any], kind: str) -> NDArray[np.uint8]:
-    if pixels.dtype == np.uint8:
-        return np.ascontiguousarray(pixels, np.uint8)
-    if not np.issubdtype(pixels.dtype, np.floating):
-        raise ImageError(
-            f"an image {kind} must hold uint8 from 0 to 255, or floats from 0 to 1; got"
-            f" {pixels.dtype}"
-        )
-    least, most = float(pixels.min()), float(pixels.max())
-    if not (least >= 0 and most <= 1):  # so that NaN is refused too
-        raise ImageError(
-            f"an image {kind} of floats must hold values from 0 to 1; got {least:g} to {most:g}."
-            " Divide pixels of 0 to 255 by 255, or make them uint8. Normalised pixels go to"
-            " MetricModel.decompose_pixels"
-        )
-    return np.round(np.asarray(pixels, np.float32) * 255).astype(np.uint8)
+def _named_way_out(error: PictureError) -> ImageError:
+    """The error, with what to do with pixels that are normalised already."""
+    out = (
+        " Normalised pixels go to MetricModel.decompose_pixels" if "of floats" in str(error) else ""
+    )
+    return ImageError(f"{error}.{out}" if out else str(error))
 
 
 def _kind(image: object) -> str:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from partlens.common.activation_map import ActivationMap
 from partlens.common.drawing.figure import Figure
-from partlens.common.drawing.pair_figure import MarkedRegion, ShownImage, ShownMap, pair_figure
+from partlens.common.drawing.pair_figure import MarkedRegion, ShownMap, pair_figure
+from partlens.common.drawing.shown_image import ShownImage
 from partlens.common.explained_pair import Side
 from partlens.common.regions import Point, Region
 from partlens.explainer.decomposition import Decomposition

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from partlens.common.activation_map import ActivationMap
-from partlens.common.drawing.pair_figure import ShownImage
+from partlens.common.drawing.shown_image import ShownImage
 from partlens.common.regions import Box, Region
 from partlens.common.registration import Registration
 from partlens.explainer.errors import ShapeError

@@ -10,6 +10,7 @@ IndexerError
 │   ├── OutOfFilesError       no file descriptor is left to read them
 │   ├── NewerFormatError      the gallery was written by a newer version
 │   ├── LockedError           another process is writing to it
+│   ├── ChangedError          images changed while they were to be erased
 │   ├── StorageError          the disk refused a write: full, read-only, failing
 │   └── InvalidImageError     the gallery cannot store this image
 │       └── InvalidMetadataError  a metadata field is not allowed
@@ -97,6 +98,10 @@ class NewerFormatError(GalleryError):
 
 class LockedError(GalleryError):
     """Another process is writing to the gallery."""
+
+
+class ChangedError(GalleryError):
+    """Images changed while they were to be erased by age; nothing was erased."""
 
 
 class StorageError(GalleryError):

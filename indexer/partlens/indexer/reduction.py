@@ -105,7 +105,17 @@ def copy_images(
         if not same:
             contributions, bias = reduced(model, contributions, bias)
         images = [
-            NewImage(**vars(one), thumbnail=thumbnail, contributions=c, bias=b)
+            NewImage(
+                one.id,
+                one.uri,
+                one.media_digest,
+                one.width,
+                one.height,
+                thumbnail,
+                one.metadata,
+                contributions=c,
+                bias=b,
+            )
             for one, thumbnail, c, b in zip(
                 page.new, page.thumbnails, contributions, bias, strict=True
             )

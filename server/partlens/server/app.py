@@ -1,7 +1,7 @@
 """The server: its services, their health, and how it starts and stops."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -52,6 +52,7 @@ from partlens.server.observe.logs import CallLog
 from partlens.server.observe.metrics import Metrics
 from partlens.server.observe.tracing import Tracing
 from partlens.server.observe.watch import verify_log, watch
+from partlens.server.retention.retaining import Retention, schedule
 from partlens.server.transport.grpc_calls import GrpcCalls
 from partlens.server.transport.open_calls import OpenCalls
 from partlens.server.transport.options import options
@@ -98,6 +99,7 @@ class PartlensServer:
         self._tally: Tally | None = None
         self._health: ServerHealth | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._retaining = asyncio.Lock()
 
     async def start(self) -> int:
         """Binds and loads; every service answers when this returns. Returns the port.
@@ -170,7 +172,15 @@ class PartlensServer:
         self._server, self._host, self._audit, self._tally = server, host, log, tally
         self._health = health
         works: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
-            "watch": partial(watch, health, log, tokens, host.ended_threads),
+            "watch": partial(
+                watch,
+                health,
+                log,
+                tokens,
+                tls,
+                self.metrics.certificate_expires,
+                host.ended_threads,
+            ),
             "audit tally": tally.run,
             "freed memory": keep_returning,
             "audit verification": partial(verify_log, self._audit_log, health),
@@ -189,9 +199,13 @@ class PartlensServer:
         await self._host.load(self._makes)
         keep_for_good()
         self._health.loaded()
+        self._retain(self._makes, self._settings)
 
-    async def add_galleries(self, makes: Makes) -> Sequence[str]:
+    async def add_galleries(self, makes: Makes, settings: Settings | None = None) -> Sequence[str]:
         """Load and serve more galleries, while the others answer.
+
+        Args:
+            settings: those that name them, with their retention; None for the server's own.
 
         Returns:
             The names of those that were not served before.
@@ -205,6 +219,7 @@ class PartlensServer:
         new = {name: make for name, make in makes.items() if name not in served}
         if new:
             await self._host.load(new)
+            self._retain(new, settings or self._settings)
         return tuple(new)
 
     async def rotate_audit_log(self) -> None:
@@ -275,6 +290,20 @@ class PartlensServer:
                 metrics=metrics,
             )
         )
+
+    def _retain(self, names: Iterable[str], settings: Settings) -> None:
+        """Begins to erase old images of these galleries, where the settings say so."""
+        if self._host is None or self._audit is None or self._health is None:
+            raise RuntimeError("bind before erasing old images")
+        for name in names:
+            served = self._host.directory.galleries[name]
+            if (planned := schedule(settings, name, served.whole.path)) is None:
+                continue
+            retention = Retention(
+                name, served.whole, served.figures, planned, self._audit, self._retaining
+            )
+            task = f"retention of {name}"
+            self._tasks.append(keep_running(task, retention.run, self._health.report_task))
 
     def _add_health(self, server: grpc.aio.Server, health: ServerHealth) -> None:
         """Adds health, and reflection if the settings enable it."""

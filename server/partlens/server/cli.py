@@ -116,7 +116,7 @@ async def _add_galleries(
     try:
         settings = read()
         makes = loader.makes(chosen_galleries(settings), settings)
-        for name in await server.add_galleries(makes):
+        for name in await server.add_galleries(makes, settings):
             _log.info("serving gallery %s too", name)
     except (ProgramError, ExplainerError, IndexerError, click.ClickException) as error:
         _log.error("the settings were read again, but a gallery cannot be served: %s", error)

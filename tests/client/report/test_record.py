@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from made_reports import Page, search_report
 from served import picture
 
-from partlens.client.answers import GalleryImage, Hit, Query, SearchAnswer
+from partlens.client.answers import GalleryImage
 from partlens.client.questions import QueryRegion
 from partlens.client.report.embedding import read_record
 from partlens.client.report.errors import RecordError, ReportError
 from partlens.client.report.file import file_name, to_file
 from partlens.client.report.record import MOST_BYTES, from_json, to_json
 from partlens.client.report.search_report import SearchReport
+from partlens.client.search_answers import Hit, Query, SearchAnswer
 from partlens.common.activation_map import ActivationMap
 from partlens.common.metadata import Metadata
 from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole

@@ -14,15 +14,10 @@ from partlens.common.activation_map import ActivationMap
 from partlens.common.drawing.bar import bar
 from partlens.common.drawing.errors import FigureError
 from partlens.common.drawing.figure import FORMATS, Figure
-from partlens.common.drawing.overlay import NEGATIVE, POSITIVE, colours
-from partlens.common.drawing.pair_figure import (
-    MarkedRegion,
-    ShownImage,
-    ShownMap,
-    overlay_figure,
-    pair_figure,
-)
+from partlens.common.drawing.pair_figure import MarkedRegion, ShownMap, overlay_figure, pair_figure
+from partlens.common.drawing.palette import NEGATIVE, POSITIVE, colours
 from partlens.common.drawing.scale import Scale
+from partlens.common.drawing.shown_image import ShownImage
 from partlens.common.explained_pair import Side
 from partlens.common.regions import Box
 from partlens.common.registration import Registration

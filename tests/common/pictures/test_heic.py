@@ -68,7 +68,7 @@ def test_without_pillow_heif_the_refusal_says_what_to_install() -> None:
     told = subprocess.run(
         [sys.executable, "-c", program], input=heic(COLOUR), capture_output=True, timeout=60
     )
-    assert b"pip install 'partlens[heic]'" in told.stdout, told.stderr
+    assert b'pip install "partlens[heic]"' in told.stdout, told.stderr
 
 
 def test_other_pictures_start_no_heic_decoder() -> None:

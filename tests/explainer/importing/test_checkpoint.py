@@ -1,7 +1,7 @@
 """Weights are found in a checkpoint by what fits the module, and never unpickled."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,8 @@ def prefixed(state: State, prefix: str) -> dict[str, Tensor]:
     return {f"{prefix}{name}": value for name, value in state.items()}
 
 
-MODULES = {"wrapper": Wrapper, "only module": OnlyModule}
-WRAPPED = {
+MODULES: dict[str, Callable[[], nn.Module]] = {"wrapper": Wrapper, "only module": OnlyModule}
+WRAPPED: dict[str, tuple[Callable[[State], Any], str, str]] = {
     "plain": (lambda s: s, "", ""),
     "state_dict": (lambda s: {"state_dict": s, "epoch": 3}, "state_dict", ""),
     "model beside an optimizer": (
@@ -132,6 +132,7 @@ def test_a_pickle_runs_nothing(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_torchscript_is_refused_with_what_to_do(tmp_path: Path) -> None:
     file = tmp_path / "w.pt"
-    torch.jit.save(torch.jit.trace(nn.Linear(3, 4), torch.ones(1, 3)), file)
+    trace: Any = torch.jit.trace
+    torch.jit.save(trace(nn.Linear(3, 4), torch.ones(1, 3)), file)
     with pytest.raises(ModelError, match="TorchScript archive, which holds code"):
         fitting(file, nn.Linear(3, 4))

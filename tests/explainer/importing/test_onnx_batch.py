@@ -37,8 +37,10 @@ class Net(nn.Module):
         seen = self.conv(pixels)
         if self.tokens:  # a view in front of the feature map too
             seen = seen.view(pixels.shape[0], 8, 32).transpose(1, 2).relu()
-            return self.fc(seen.mean(1))
-        embedding: Tensor = self.fc(self.pool(seen.relu()).view(pixels.shape[0], -1))
+            pooled = seen.mean(1)
+        else:
+            pooled = self.pool(seen.relu()).view(pixels.shape[0], -1)
+        embedding: Tensor = self.fc(pooled)
         return embedding
 
 

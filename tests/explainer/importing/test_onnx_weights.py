@@ -21,7 +21,7 @@ Change = Callable[[dict[str, str], Path], None]
 def apart(folder: Path) -> Path:
     """A model whose weights are in "m.onnx.data", as torch.onnx.export writes it."""
     path, model = folder / "m.onnx", convolution()
-    shape = ["n", 5, 6, 4]
+    shape: list[str | int | None] = ["n", 5, 6, 4]
     output = helper.make_tensor_value_info("feature", TensorProto.FLOAT, shape)
     model.graph.output[0].CopyFrom(output)
     onnx.save(

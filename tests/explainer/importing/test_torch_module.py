@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import head_modules
 import numpy as np
@@ -250,7 +251,8 @@ def test_the_input_size_that_a_module_names_is_read(
 def test_the_normalisation_that_a_timm_module_names_is_read(mean: object) -> None:
     """In units of 0..1 there; what is no three numbers is left to the user."""
     module = nn.Identity()
-    module.pretrained_cfg = {"mean": mean, "std": (0.229, 0.224, 0.225)}
+    stated: Any = {"mean": mean, "std": (0.229, 0.224, 0.225)}
+    module.pretrained_cfg = stated
     values, origins = declared_pixels(module)
     assert values == {"std": (58.395, 57.12, 57.375)}
     assert origins == {"std": "the module's pretrained_cfg['std']"}

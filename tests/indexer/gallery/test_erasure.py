@@ -22,7 +22,7 @@ from partlens.indexer.cli import index
 from partlens.indexer.gallery import Filter, Gallery, NewImage
 from partlens.indexer.gallery.erasure import erase
 from partlens.indexer.gallery.following import Follower
-from partlens.indexer.gallery.markers import Marker, MarkerSearch
+from partlens.indexer.gallery.markers import Marker, MarkerSearch, data_markers
 from partlens.indexer.gallery.verification import verify
 
 GONE = "camera-7/person-0042.jpg"
@@ -228,6 +228,81 @@ def test_patterns_are_found_across_the_pieces_that_a_file_is_read_in(
     (tmp_path / "file").write_bytes(data)
     markers = {Marker("x", data[start : start + 32]) for start in range(0, 968, 7)}
     assert MarkerSearch(markers).found_in(tmp_path / "file") == markers
+
+
+def sparse(random: np.random.Generator, *, density: float) -> NewImage:
+    """An image as after a ReLU: few numbers, zeros of both signs, and positions of zeros only."""
+    one = picture(f"sparse/{random.integers(10**9):09}.jpg")
+    numbers = random.standard_normal(one.contributions.shape).astype(np.float32)
+    kept = random.random(numbers.shape) < density
+    kept[::4] = False
+    signs = np.where(random.random(numbers.shape) < 0.5, np.float32(0), np.float32(-0.0))
+    return replace(one, contributions=np.where(kept, numbers, signs))
+
+
+@pytest.mark.parametrize("density", [0.3, 0.6])
+def test_sparse_numbers_are_erased_too(gallery: Gallery, storage: Storage, density: float) -> None:
+    random = np.random.default_rng(0)
+    images = [sparse(random, density=density) for _ in range(30)]
+    gone, shared = images[3], images[3].contributions[:2].copy()
+    shared[:] = random.standard_normal(shared.shape)
+    for one in (gone, images[4]):
+        one.contributions[5:7] = shared
+    gallery.add(images)
+    gallery.close()
+    receipt = erase(gallery.path, [gone.id])
+    assert receipt.gone and receipt.evidence["contributions"].found_before
+    kept = Stored.of(gone.contributions[None], storage).values[:].tobytes()
+    assert not files_with(gallery.path, kept) and not files_with(gallery.path, gone.id.encode())
+    left = Gallery.open(gallery.path).view
+    assert left.decompositions([images[4].id])[0][0][5:7] == pytest.approx(shared, abs=0.02)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 1), st.integers(0, 3000), st.sampled_from("be"))
+def test_markers_are_unlikely_stretches_of_the_data(
+    seed: int, density: float, count: int, kind: str
+) -> None:
+    random = np.random.default_rng(seed)
+    numbers = random.standard_normal(count) * 40 * (random.random(count) < density)
+    data = numbers.astype({"b": "i1", "e": "f2"}[kind]).tobytes()
+    patterns = [marker.pattern for marker in data_markers("contributions", data)]
+    assert all(pattern in data and len(set(pattern)) >= 12 for pattern in patterns)
+    if len(data) >= 256 and len(set(data[:256])) >= 12:
+        assert patterns
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.floats(0, 1),
+    st.lists(st.tuples(st.integers(0, 2000), st.integers(8, 300)), min_size=1, max_size=8),
+)
+def test_patterns_with_many_zeros_are_found_wherever_they_lie(
+    seed: int, density: float, spans: list[tuple[int, int]]
+) -> None:
+    random = np.random.default_rng(seed)
+    data = bytes(random.integers(0, 256, 2500) * (random.random(2500) < density))
+    markers = {Marker("x", data[start : start + length]) for start, length in spans}
+    absent = Marker("x", b"\0" * 7 + b"absent")
+    assert MarkerSearch({*markers, absent}).found_among(data) == markers
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["gallery.json.old", "segments/notes/a.bin", "indexes/notes.faiss", "truth.lance/data/x.lance",
+     "truth.lance/_deletions/x.arrow", "truth.lance/_versions/x.manifest"],
+)  # fmt: skip
+def test_a_trace_in_any_file_is_found_across_the_ends_of_chunks(
+    filled: Gallery, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("partlens.indexer.gallery.markers._CHUNK_BYTES", 64)
+    file, trace = filled.path / place, picture(GONE, 1).contributions.astype(np.float16).tobytes()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"\0" * 59 + GONE.encode() + trace)
+    receipt = erase(filled.path, [GONE])
+    if file.exists():
+        assert not receipt.gone and receipt.evidence["id"].found_after
+    else:
+        assert receipt.gone
 
 
 def test_no_writer_removes_what_someone_else_put_into_the_folder(

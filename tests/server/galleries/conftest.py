@@ -20,7 +20,7 @@ from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceStub
 from partlens.v1.standing_query_service_pb2_grpc import StandingQueryServiceStub
 
 NAMES = ("people", "people-v2")
-PREFIX = dict(zip(NAMES, "ab", strict=True))
+PREFIX: dict[str, str] = dict(zip(NAMES, "ab", strict=True))
 """Gallery -> what the ids of its images begin with."""
 
 

@@ -304,7 +304,7 @@ def test_a_saved_filter_is_read_back_and_hidden_from_versions_that_would_widen_i
     known = texts and not (where.all_of or where.any_of or where.none_of)
     format = 4 if not known else 3 if where.ids else 1
     assert f'"format\\": {format},'.encode() in path.read_bytes()
-    shown = messages.standing_query(found).filter
+    shown = messages.standing_query(found, "").filter
     assert to_plain(decoding_filters.where(shown)) == to_plain(where)
 
 

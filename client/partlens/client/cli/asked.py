@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from partlens.client.answers import PairAnswer, SearchAnswer
 from partlens.client.cli.connection import connection_options
 from partlens.client.cli.filters import exclude_identical_option, filter_options
 from partlens.client.cli.images import QueryImages, image_options
@@ -21,6 +20,7 @@ from partlens.client.cli.regions import (
     whole_option,
 )
 from partlens.client.questions import GalleryImageId, MapKind, Mark, QueryRegion, Score
+from partlens.client.search_answers import PairAnswer, SearchAnswer
 from partlens.client.sync_client import Client
 from partlens.common.filters import Filter
 from partlens.common.regions import Region, Whole

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from partlens.client import pictures
 from partlens.client.errors import NotFoundError, ServerError
 from partlens.client.questions import GalleryImageId, QueryId, QueryImage
 from partlens.client.report.sources import QueryPicture, media_digest
@@ -61,7 +62,7 @@ def picture_of(image: QueryImage, client: Client) -> QueryPicture:
         case QueryId(id):
             return _kept(id, client)
         case data:
-            return QueryPicture.given(data)
+            return QueryPicture.given(pictures.encoded("image", data))
 
 
 def _kept(query_id: str, client: Client) -> QueryPicture:

@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from partlens.client import encoding
-from partlens.client.answers import PairAnswer, Query, SearchAnswer
 from partlens.client.cli.arguments import write_file
 from partlens.client.cli.asked import Pair, Search
 from partlens.client.cli.images import picture_of
@@ -18,10 +17,12 @@ from partlens.client.report.pair_report import PairReport
 from partlens.client.report.pictures import shown_or_blank
 from partlens.client.report.search_report import SearchReport
 from partlens.client.report.sources import origin_of
+from partlens.client.search_answers import PairAnswer, Query, SearchAnswer
 from partlens.client.sync_client import Client
 from partlens.common.activation_map import ActivationMap
 from partlens.common.comparison import Comparison
-from partlens.common.drawing.pair_figure import MarkedRegion, ShownImage
+from partlens.common.drawing.pair_figure import MarkedRegion
+from partlens.common.drawing.shown_image import ShownImage
 from partlens.common.explained_pair import Side
 from partlens.common.regions import Point, Region
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from partlens.client.answers import Hit, SearchAnswer
 from partlens.client.cli.arguments import clear_errors, output_options
 from partlens.client.cli.asked import Search, search_options
 from partlens.client.cli.hits import hidden_attributes, hit_table
@@ -14,6 +13,7 @@ from partlens.client.cli.nothing_found import why_nothing
 from partlens.client.cli.reporting import search_report, write_report
 from partlens.client.errors import ClientError
 from partlens.client.questions import MapKind
+from partlens.client.search_answers import Hit, SearchAnswer
 from partlens.client.sync_client import Client
 from partlens.common.activation_map import ActivationMap
 from partlens.common.tables import say_table

@@ -12,6 +12,7 @@ from partlens.client.cli.connection import connection_options
 from partlens.client.report.comparison import TOLERANCE
 from partlens.client.report.embedding import read_record
 from partlens.client.report.errors import ReportError
+from partlens.client.report.record import gallery_of
 from partlens.client.report.rendering import utc
 from partlens.client.report.verification import Finding, verified
 from partlens.client.sync_client import Client
@@ -59,6 +60,7 @@ def verify(
     """
     record = _record(file)
     supplied = [_read(path) for path in pictures]
+    client.gallery = client.gallery or gallery_of(record)
     with clear_errors(), client:
         try:
             found = verified(record, client, supplied)

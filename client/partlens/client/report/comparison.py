@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from partlens.client.answers import GalleryImage, Hit, Query
+from partlens.client.answers import GalleryImage
+from partlens.client.search_answers import Hit, Query
 from partlens.common.activation_map import ActivationMap
 from partlens.common.explained_pair import PartialMap
 from partlens.common.regions import Box

@@ -1,7 +1,7 @@
 """Answers as messages, for the record of a report: the inverse of partlens.client.decoding."""
 
 from partlens.client import encoding
-from partlens.client.answers import Hit, PairAnswer, Query, SearchAnswer
+from partlens.client.search_answers import Hit, PairAnswer, Query, SearchAnswer
 from partlens.common.activation_map import ActivationMap
 from partlens.common.regions import Box
 from partlens.v1 import image_pb2 as image_pb

@@ -6,12 +6,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from partlens.client.answers import PairAnswer, Query
 from partlens.client.report import messages, record
 from partlens.client.report.regions import described, region
 from partlens.client.report.rendering import rendered
 from partlens.client.report.shown import Picture, is_tall
 from partlens.client.report.sources import QueryPicture
+from partlens.client.search_answers import PairAnswer, Query
 from partlens.common.activation_map import ActivationMap
 from partlens.common.drawing.scale import Scale
 from partlens.common.explained_pair import PartialMap, Side

@@ -18,6 +18,7 @@ from partlens.client.errors import ServerError
 from partlens.client.report.errors import RecordError
 from partlens.client.report.sources import QueryPicture, media_digest
 from partlens.common import strict_json
+from partlens.common.gallery_names import UNNAMED
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import report_pb2 as pb
@@ -28,6 +29,12 @@ MOST_BYTES = 64 * 2**20
 _DEEPEST = 20
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
+
+
+def gallery_of(record: pb.ReportRecord) -> str:
+    """Name of the gallery that was searched; "" if its server served one without a name."""
+    name = record.origin.gallery
+    return "" if name == UNNAMED else name
 
 
 def images_of(record: pb.ReportRecord) -> Sequence[image_pb.QueryImage]:

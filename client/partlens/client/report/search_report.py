@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from partlens.client.answers import SearchAnswer
 from partlens.client.report import messages, record, shown, words
 from partlens.client.report.rendering import rendered
 from partlens.client.report.sources import QueryPicture
+from partlens.client.search_answers import SearchAnswer
 from partlens.common.activation_map import ActivationMap
 from partlens.common.drawing.scale import Scale
 from partlens.v1 import part_search_service_pb2 as search_pb

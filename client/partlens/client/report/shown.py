@@ -4,12 +4,13 @@ from typing import Any
 
 from PIL import Image
 
-from partlens.client.answers import Hit, Query
 from partlens.client.report.pictures import data_uri, shown_or_blank
 from partlens.client.report.regions import described, region
 from partlens.client.report.sources import QueryPicture
+from partlens.client.search_answers import Hit, Query
 from partlens.common.activation_map import ActivationMap
-from partlens.common.drawing.overlay import EXCLUDED, MARKED, explained, marked, outlined
+from partlens.common.drawing.overlay import explained, marked, outlined
+from partlens.common.drawing.palette import EXCLUDED, MARKED
 from partlens.common.drawing.scale import Scale
 from partlens.common.regions import Box, Region
 from partlens.v1 import part_search_service_pb2 as pb

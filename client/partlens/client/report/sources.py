@@ -65,6 +65,7 @@ def origin_of(
         model_name=gallery.model.name,
         model_digest=gallery.model.digest,
         bias_share=gallery.model.bias_share,
+        gallery=gallery.gallery,
     )
     origin.made_at.FromDatetime(now())
     return origin

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Literal
 
 from partlens.client import decoding
-from partlens.client.answers import GalleryImage, Hit, PairAnswer, Query, SearchAnswer
+from partlens.client.answers import GalleryImage
 from partlens.client.errors import NotFoundError, RequestError
 from partlens.client.report.comparison import (
     TOLERANCE,
@@ -21,6 +21,7 @@ from partlens.client.report.comparison import (
 from partlens.client.report.errors import ReportError
 from partlens.client.report.record import images_of
 from partlens.client.report.sources import media_digest
+from partlens.client.search_answers import Hit, PairAnswer, Query, SearchAnswer
 from partlens.client.sync_client import Client
 from partlens.common.activation_map import ActivationMap
 from partlens.common.explained_pair import PartialMap
@@ -61,6 +62,7 @@ def verified(
 
     Args:
         record: is left unchanged.
+        client: of the server and the gallery to compare with; see record.gallery_of.
         pictures: query images that the report does not hold.
 
     Raises:

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from partlens.common.installing import pip_install
 from partlens.common.redaction import redacted
 from partlens.ingest.bridge.frigate_event import MOST_BYTES
 from partlens.runtime.config.sections import BridgeSection
@@ -51,9 +52,7 @@ class MqttMessages:
 
             from partlens.ingest.bridge.mqtt_client import MqttClient
         except ImportError as error:
-            raise SettingsError(
-                "the bridge needs an extra: pip install 'partlens[bridge]'"
-            ) from error
+            raise SettingsError(f"the bridge needs paho-mqtt: {pip_install('bridge')}") from error
         self._settings, self._topic = settings, f"{settings.topic_prefix}/events"
         self._messages: asyncio.Queue[Message] = asyncio.Queue()
         self._lock, self._waiting, self._waiting_bytes = threading.Lock(), 0, 0

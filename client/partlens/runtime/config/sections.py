@@ -26,6 +26,7 @@ from partlens.client.errors import AddressError
 from partlens.common.compute import Device, Precision
 from partlens.common.gallery_names import RULE, is_gallery_name
 from partlens.common.metadata import MAX_ATTRIBUTES
+from partlens.common.moments import duration
 from partlens.common.pictures import ImageLimits
 
 # Within what gRPC, Redis and the system's clocks can represent.
@@ -70,6 +71,20 @@ def _url(text: str, ports: Mapping[str, int]) -> str:
         raise PydanticCustomError("password", "{problem}", {"problem": error.problem}) from error
 
 
+def _period(text: str) -> str:
+    duration(text)
+    return text
+
+
+def _period_or_never(text: str) -> str:
+    if text != "never":
+        try:
+            duration(text)
+        except ValueError as error:
+            raise ValueError(f"{error}, or never") from error
+    return text
+
+
 def _folders(given: object) -> object:
     return [one for one in given.split(os.pathsep) if one] if isinstance(given, str) else given
 
@@ -87,6 +102,10 @@ ListeningAddress = Annotated[str, AfterValidator(_listening_address)]
 """HOST:PORT to listen on; port 0 picks a free port."""
 Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_folders)]
 """Folders; a text names several like PATH does."""
+RetentionPeriod = Annotated[str, AfterValidator(_period)]
+"""Hours, days or weeks, such as 12h, 30d or 8w."""
+GalleryRetention = Annotated[str, AfterValidator(_period_or_never)]
+"""A retention period, or never."""
 HostNames = Annotated[str, AfterValidator(_host_names)]
 """Names or IP addresses without ports, with spaces between them."""
 WebAddress = Annotated[str, AfterValidator(_web_address)]
@@ -127,6 +146,8 @@ class GallerySettings(Section):
     """gallery folder"""
     model: Path | None = None
     """model folder; by default server.model"""
+    keep: GalleryRetention | None = None
+    """how long to keep an image, or never to erase any on schedule; by default retention.keep"""
 
 
 class ServerSection(Section):
@@ -138,7 +159,7 @@ class ServerSection(Section):
     """gallery folder; required, unless galleries names some"""
     galleries: dict[GalleryName, GallerySettings] = Field(default_factory=dict)
     """several galleries by name, instead of gallery: a table with path and, unless it is the model
-    above, model; see several-galleries.md"""
+    above, model; also keep, instead of retention.keep; see several-galleries.md"""
     default_gallery: GalleryName | None = None
     """name that calls without a gallery mean; by default the first of galleries"""
     aliases: Path | None = None
@@ -412,6 +433,19 @@ class StandingSection(Section):
     """file that holds the secret for signing webhook requests"""
     kept_matches: Count = 10_000
     """approximate number of matches kept in the Redis stream; the oldest are removed"""
+
+
+class RetentionSection(Section):
+    """Erasing old images while the server runs. Off unless `keep` is set."""
+
+    keep: RetentionPeriod | None = None
+    """how long to keep an image after its captured_at, such as 12h, 30d or 8w; images without one
+    are never erased; none: erase nothing. A gallery of server.galleries may have its own `keep`"""
+    every_hours: Rate = 24.0
+    """time between two erasures; the first is when the server starts"""
+    receipts: Path | None = None
+    """folder of the receipts, with a folder in it for each named gallery; by default
+    GALLERY.receipts, next to the gallery"""
 
 
 class BridgeSection(Section):

@@ -26,6 +26,7 @@ from partlens.runtime.config.sections import (
     LimitsSection,
     ObserveSection,
     RedisSection,
+    RetentionSection,
     Secret,
     Section,
     ServerSection,
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     ingest: IngestSection = IngestSection()
     bridge: BridgeSection = BridgeSection()
     standing: StandingSection = StandingSection()
+    retention: RetentionSection = RetentionSection()
 
     @classmethod
     def settings_customise_sources(

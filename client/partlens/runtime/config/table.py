@@ -124,7 +124,7 @@ of a webhook may hold one.
 
 HOST:PORT is a name or an IP address (an IPv6 address in brackets) and a port, without `http://`.
 Numbers are finite and at most 2,000,000,000. Which connections use a proxy is in
-[operating.md](operating.md#proxies)."""
+[proxies](operating.md#proxies)."""
 
 
 def markdown() -> str:

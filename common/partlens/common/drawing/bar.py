@@ -3,9 +3,9 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from partlens.common.drawing.overlay import colours
+from partlens.common.drawing.palette import colours
 from partlens.common.drawing.scale import Scale
-from partlens.common.drawing.sheet import INK, PAPER, QUIET
+from partlens.common.drawing.sheet import GAP, INK, PAPER, QUIET
 
 _BAR, _TICK, _TEXT, _MARGIN = (300, 14), 5, 14, 30
 _TICKS = (-1.0, -0.5, 0.0, 0.5, 1.0)
@@ -36,4 +36,14 @@ def bar(scale: Scale) -> Image.Image:
         label = f"{tick * scale.strongest:+g}" if tick else "0"
         pen.text((x, height + _TICK + 2), label, INK, font, anchor="mt")
     pen.text((0, height + _TICK + _TEXT + 6), note, QUIET, font)
+    return paper
+
+
+def with_bar(sheet: Image.Image, colours: Scale) -> Image.Image:
+    """A sheet with the bar of its colours below."""
+    numbers = bar(colours)
+    size = max(sheet.width, numbers.width + 2 * GAP), sheet.height + numbers.height + GAP
+    paper = Image.new("RGB", size, PAPER)
+    paper.paste(sheet, (0, 0))
+    paper.paste(numbers, (GAP, sheet.height))
     return paper

@@ -8,35 +8,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from partlens.common.activation_map import ActivationMap
+from partlens.common.drawing.palette import MARKED, colours
 from partlens.common.drawing.scale import Scale
 from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole
 
-FloatArray = NDArray[np.float32]
-POSITIVE, NEGATIVE = (178, 24, 43), (33, 102, 172)
-"""Red and blue of ColorBrewer's RdBu, which are safe for colour-blind readers."""
-MARKED, EXCLUDED = (255, 210, 0), (255, 255, 255)
-"""Outline colours of searched regions and of excluded regions."""
 _CASING = (0, 0, 0)
-_STRONGEST = 0.85
 _MOSTLY = 0.5
 """Smallest covered fraction of a cell that counts as covered."""
 _PALE = 0.45
-
-
-def colours(values: FloatArray, strongest: float) -> NDArray[np.uint8]:
-    """RGBA: red above zero, blue below, clear at zero, strongest at +-strongest and beyond.
-
-    Args:
-        values: signed, shape [height, width].
-        strongest: see Scale.
-    """
-    strength = np.zeros_like(values)
-    if strongest > 0:
-        strength = np.clip(np.abs(values) / strongest, 0, 1)
-    rgba = np.empty((*values.shape, 4), np.uint8)
-    rgba[..., :3] = np.where((values >= 0)[..., None], POSITIVE, NEGATIVE)
-    rgba[..., 3] = np.round(255 * _STRONGEST * strength)
-    return rgba
 
 
 def explained(

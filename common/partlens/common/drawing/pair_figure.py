@@ -3,41 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PIL import Image, ImageFont
+from PIL import Image
 
 from partlens.common.activation_map import ActivationMap
-from partlens.common.drawing.bar import bar
+from partlens.common.drawing.bar import with_bar
 from partlens.common.drawing.figure import Figure
 from partlens.common.drawing.overlay import explained, marked
 from partlens.common.drawing.scale import Scale
-from partlens.common.drawing.sheet import (
-    GAP,
-    PAPER,
-    column,
-    shown_size,
-    side_by_side,
-    stacked,
-)
+from partlens.common.drawing.sheet import column, shown_size, side_by_side, stacked
+from partlens.common.drawing.shown_image import ShownImage
+from partlens.common.drawing.titles import shortened, sum_lines
 from partlens.common.explained_pair import ExplainedPair, Side
 from partlens.common.regions import Region
 from partlens.common.text import visible
-
-_NAME_FONT = 20
-
-
-@dataclass(frozen=True, eq=False)
-class ShownImage:
-    """An image of a figure.
-
-    Attributes:
-        picture: the image, at any scale.
-        size: (width, height) of the image in the pixels of its regions and maps.
-        name: such as a file name; "" for none.
-    """
-
-    picture: Image.Image
-    size: tuple[int, int]
-    name: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +81,7 @@ def pair_figure(
             marked_there = _plain(source, images[source], one.region)
             rows.append(side_by_side([marked_there, _map(images[one.on], one, colours)]))
     text = "; ".join(_described(one, images) for one in maps)
-    return Figure(_with_bar(stacked(rows), colours), text)
+    return Figure(with_bar(stacked(rows), colours), text)
 
 
 def explained_figure(
@@ -133,24 +111,24 @@ def explained_figure(
 def overlay_figure(image: ShownImage, map: ActivationMap, scale: float | None = None) -> Figure:
     """One image under any map of it; arguments and errors as in pair_figure."""
     colours = Scale.numbered(map, strongest=scale)
-    title = _shortened(visible(image.name) or "image", shown_size(image.size)[0])
-    under = explained(_resized(image), map, image.size, colours)
-    sheet = side_by_side([column(title, _sums(map), [under])])
-    return Figure(_with_bar(sheet, colours), f"map of {visible(image.name) or 'an image'}")
+    title = shortened(visible(image.name) or "image", shown_size(image.size)[0])
+    under = explained(image.resized, map, image.size, colours)
+    sheet = side_by_side([column(title, sum_lines(map), [under])])
+    return Figure(with_bar(sheet, colours), f"map of {visible(image.name) or 'an image'}")
 
 
 def _plain(side: Side, image: ShownImage, region: MarkedRegion | None = None) -> Image.Image:
-    picture = _resized(image)
+    picture = image.resized
     if region is not None:
         picture = marked(picture, region.place, region.coverage, image.size)
     return column(_title(side, image), [], [picture])
 
 
 def _map(image: ShownImage, shown: ShownMap, colours: Scale) -> Image.Image:
-    under = explained(_resized(image), shown.map, image.size, colours)
+    under = explained(image.resized, shown.map, image.size, colours)
     lines = [
         *(["where the region matches"] if shown.region else []),
-        *_sums(shown.map),
+        *sum_lines(shown.map),
         f"constant {shown.constant:+.4f}",
         f"{shown.total} {shown.map.sums.sum + shown.constant:+.4f}",
     ]
@@ -159,25 +137,7 @@ def _map(image: ShownImage, shown: ShownMap, colours: Scale) -> Image.Image:
 
 def _title(side: Side, image: ShownImage) -> str:
     title = f"{side}: {visible(image.name)}" if image.name else side
-    return _shortened(title, shown_size(image.size)[0])
-
-
-def _sums(map: ActivationMap) -> list[str]:
-    sums = map.sums
-    return [f"red {sums.red:+.4f}", f"blue {sums.blue:+.4f}"]
-
-
-def _resized(image: ShownImage) -> Image.Image:
-    return image.picture.convert("RGB").resize(shown_size(image.size), Image.Resampling.BICUBIC)
-
-
-def _with_bar(sheet: Image.Image, colours: Scale) -> Image.Image:
-    numbers = bar(colours)
-    size = max(sheet.width, numbers.width + 2 * GAP), sheet.height + numbers.height + GAP
-    paper = Image.new("RGB", size, PAPER)
-    paper.paste(sheet, (0, 0))
-    paper.paste(numbers, (GAP, sheet.height))
-    return paper
+    return shortened(title, shown_size(image.size)[0])
 
 
 def _described(shown: ShownMap, images: dict[Side, ShownImage]) -> str:
@@ -185,14 +145,3 @@ def _described(shown: ShownMap, images: dict[Side, ShownImage]) -> str:
     about = "a region of the other image" if shown.region else "the other image"
     total = shown.map.sums.sum + shown.constant
     return f"map of {name} for {about}: {shown.total} {total:+.4f}"
-
-
-def _shortened(title: str, width: int) -> str:
-    """A title that fits, cut in its middle."""
-    font = ImageFont.load_default(_NAME_FONT)
-    kept = len(title)
-    short = title
-    while font.getlength(short) > max(width, 120) and kept > 4:
-        kept -= 1
-        short = f"{title[: kept - kept // 2]}...{title[len(title) - kept // 2 :]}"
-    return short

@@ -53,7 +53,7 @@ def side_by_side(columns: Sequence[Image.Image]) -> Image.Image:
 
 def stacked(sheets: Sequence[Image.Image]) -> Image.Image:
     """Sheets stacked vertically on one sheet."""
-    size = max(sheet.width for sheet in sheets), sum(sheet.height for sheet in sheets)
+    size = max((sheet.width for sheet in sheets), default=0), sum(sheet.height for sheet in sheets)
     paper = Image.new("RGB", size, PAPER)
     top = 0
     for sheet in sheets:

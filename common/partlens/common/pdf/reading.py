@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+from partlens.common.installing import pip_install
 from partlens.common.pdf.errors import MissingPdfError, PdfError
 
 
@@ -34,6 +35,6 @@ def _pypdf() -> Any:
         import pypdf
     except (ImportError, OSError) as error:
         raise MissingPdfError(
-            f"reading PDF needs pypdf ({error}): pip install 'partlens[report]'"
+            f"reading PDF needs pypdf ({error}): {pip_install('report')}"
         ) from error
     return pypdf

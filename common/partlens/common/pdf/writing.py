@@ -3,11 +3,12 @@
 import io
 from typing import Any
 
+from partlens.common.installing import pip_install
 from partlens.common.pdf.errors import MissingPdfError, PdfError
 from partlens.common.pdf.files import MOST_BYTES
 
 _INSTALL = (
-    "pip install 'partlens[report]', and its libraries, on Debian: apt install libpango-1.0-0"
+    f"{pip_install('report')}, and its libraries, on Debian: apt install libpango-1.0-0"
     " libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core"
 )
 _VARIANT = "pdf/a-3u"

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from partlens.common.installing import pip_install
 from partlens.common.pictures import depths, gif, heic, jpeg, png
 from partlens.common.pictures.errors import PictureError, TooLargeError
 from partlens.common.pictures.stored import Stored
@@ -135,8 +136,7 @@ def _loaded_as(rawmode: str, image: ImageFile.ImageFile) -> Image.Image:
 def _unknown(data: bytes, formats: tuple[str, ...]) -> str:
     if heic.is_heic(data) and not heic.can_read():
         return (
-            "the image is HEIC, which needs pillow-heif: pip install 'partlens[heic]', or save it"
-            " as JPEG"
+            f"the image is HEIC, which needs pillow-heif: {pip_install('heic')}, or save it as JPEG"
         )
     if data.startswith((b"II*\0", b"MM\0*")):
         return "this kind of TIFF cannot be read; save it with 8 or 16 bits a sample, or as PNG"

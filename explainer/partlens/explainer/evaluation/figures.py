@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from partlens.common.installing import pip_install
 from partlens.explainer.errors import ExplainerError
 
 _DASHES = ("-", "--", ":", "-.")
@@ -37,7 +38,7 @@ def draw(panels: Sequence[Panel], path: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ExplainerError(
-            f"figures need matplotlib ({error}): pip install 'partlens[evaluation]'"
+            f"figures need matplotlib ({error}): {pip_install('evaluation')}"
         ) from error
     # As many legend columns as fit below a panel, and room for all their rows.
     columns = [max(1, min(3, 92 // (max(map(len, panel.lines)) + 9))) for panel in panels]

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from partlens.common.installing import pip_install
 from partlens.explainer.errors import HubError
 
 HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
@@ -43,7 +44,7 @@ def look_up(id: str, seconds: float) -> HubModel:
         HubError: it cannot be had; the message says why.
     """
     if find_spec("transformers") is None:
-        raise HubError("partlens[huggingface] is not installed")
+        raise HubError(f"transformers is not installed: {pip_install('huggingface')}")
     import huggingface_hub as hub
 
     stored = hub.try_to_load_from_cache(id, "model.safetensors")

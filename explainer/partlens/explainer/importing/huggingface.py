@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from partlens.common import strict_json
 from partlens.common.files import read_file
+from partlens.common.installing import pip_install
 from partlens.explainer.errors import HubError, ModelError
 from partlens.explainer.importing.hub import HUB_ID, SECONDS, look_up
 from partlens.explainer.importing.huggingface_pixels import (
@@ -140,7 +141,7 @@ def load_pretrained(source: str, pooling: Pooling | None = None) -> Pretrained:
     try:
         import transformers
     except ImportError as error:
-        raise ModelError("--hf needs: pip install 'partlens[huggingface]'") from error
+        raise ModelError(f"--hf needs transformers: {pip_install('huggingface')}") from error
     try:
         config: Any = transformers.AutoConfig.from_pretrained(place, trust_remote_code=False)
         architecture = _architecture(source, config.model_type)

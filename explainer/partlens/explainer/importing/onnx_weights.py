@@ -35,8 +35,8 @@ def load_weights(model: onnx.ModelProto, path: Path, most: int) -> None:
         if tensor.data_location != onnx.TensorProto.EXTERNAL and not tensor.external_data:
             continue
         entries = {entry.key: entry.value for entry in tensor.external_data}
+        location = entries.get("location", "")
         try:
-            location = entries.get("location", "")
             if location not in files:
                 files[location] = _read(path.parent, location, most)
             tensor.raw_data = _slice(tensor, entries, files[location], left)

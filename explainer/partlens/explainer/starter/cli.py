@@ -37,7 +37,7 @@ def pictures(count: int, seed: int, per_person: int, out: Path, as_json: bool) -
 @click.option("--out", type=_FOLDER, required=True, help="Model folder to create.")
 @json_option
 def train(seed: int, steps: int, out: Path, as_json: bool) -> None:
-    """Train the starter model; needs `pip install partlens[train]`."""
+    """Train the starter model; needs `pip install "partlens[train]"`."""
     from partlens.explainer.errors import ModelFileError
     from partlens.explainer.starter.saving import save
     from partlens.explainer.starter.training import TrainingSettings

@@ -1,5 +1,6 @@
 """A gallery of random contributions, with similarities like those of real images."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,18 +72,24 @@ def name(number: int) -> str:
     return f"{number:08}"
 
 
-def fill(gallery: Gallery, count: int, thumbnail: bytes = b"") -> None:
-    """Add the images, all with the same thumbnail, and index them."""
+def fill(gallery: Gallery, count: int, thumbnail: bytes = b"", *, rectified: bool = False) -> None:
+    """Add the images, all with the same thumbnail, and index them.
+
+    Args:
+        rectified: contributions have zeros in the place of negative numbers, as after a ReLU.
+    """
     for start in range(len(gallery.view), count, _COMMIT):
         some = range(start, min(start + _COMMIT, count))
         made = contributions(start, len(some))
+        if rectified:
+            made = np.maximum(made, 0)
         bias = np.full(DIMENSIONS, 0.02, np.float32)
         gallery.add(
             [
                 NewImage(
                     id=name(number),
                     uri=f"file:///synthetic/{name(number)}.jpg",
-                    media_digest=f"sha256:{number:064x}",
+                    media_digest=f"sha256:{hashlib.sha256(name(number).encode()).hexdigest()}",
                     width=GRID[1] * CELL,
                     height=GRID[0] * CELL,
                     thumbnail=thumbnail,

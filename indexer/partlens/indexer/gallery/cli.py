@@ -3,22 +3,31 @@
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
-from partlens.common.results import json_option, say_result
+from partlens.common.moments import duration
+from partlens.common.results import json_lines_option, json_option, say_result
 from partlens.common.storage import Storage
 from partlens.common.terminal import say
 from partlens.indexer.arguments import GALLERY, STORAGE, clear_errors
-from partlens.indexer.gallery.erasure import erase, require_receipt_place, write_receipt
+from partlens.indexer.gallery.erasure import (
+    Receipt,
+    erase,
+    require_receipt_place,
+    write_receipt,
+)
 from partlens.indexer.gallery.gallery import Gallery
 from partlens.indexer.gallery.plan import AUTO, IndexChoice, plan
-from partlens.indexer.gallery.retention import duration, expired
+from partlens.indexer.gallery.retention import expired
+from partlens.indexer.gallery.snapshot import erase_from
+from partlens.indexer.gallery.snapshot_files import Facts
 from partlens.indexer.gallery.verification import repair, verify
 
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -134,15 +143,41 @@ def compact_command(gallery: Path, factory: str | None, memory: int | None) -> N
         opened.compact(choice)
 
 
+class _Erased(NamedTuple):
+    place: Path
+    receipt: Path
+    outcome: Receipt
+
+
 @click.command("erase")
 @GALLERY
 @click.option("--id", "ids", multiple=True, required=True, help="Image to erase; repeatable.")
 @_RECEIPT_TO
-@json_option
-def erase_command(gallery: Path, ids: tuple[str, ...], receipt: Path, as_json: bool) -> None:
-    """Erase images from every file, verify that they are gone, and write a receipt."""
+@click.option(
+    "--snapshot", "snapshots", multiple=True, type=click.Path(path_type=Path),
+    help="Also erase them from this snapshot, with a receipt of its own; repeatable.",
+)  # fmt: skip
+@json_lines_option
+def erase_command(
+    gallery: Path,
+    ids: tuple[str, ...],
+    receipt: Path,
+    snapshots: tuple[Path, ...],
+    as_json: bool,
+) -> None:
+    """Erase images from every file, verify that they are gone, and write a receipt.
+
+    The receipt of the first snapshot is RECEIPT.1, that of the second RECEIPT.2, and so on.
+    """
     with clear_errors():
-        _erase(gallery, ids, receipt, as_json=as_json)
+        receipts = [receipt.with_name(f"{receipt.name}.{n + 1}") for n in range(len(snapshots))]
+        for snapshot, place in zip(snapshots, receipts, strict=True):
+            Facts.read(snapshot)
+            require_receipt_place(place, snapshot)
+        outcomes = [_erase(gallery, receipt, lambda: erase(gallery, ids))]
+        for snapshot, place in zip(snapshots, receipts, strict=True):
+            outcomes.append(_erase(snapshot, place, partial(erase_from, snapshot, ids)))
+        _say_erased(outcomes, as_json=as_json)
 
 
 @click.command("retain")
@@ -174,25 +209,33 @@ def retain_command(
                 say(id)
             say("nothing was erased; --receipt FILE erases them")
         elif old.ids:
-            _erase(gallery, old.ids, receipt, as_json=as_json)
+            outcomes = [_erase(gallery, receipt, lambda: erase(gallery, old.ids))]
+            _say_erased(outcomes, as_json=as_json)
         elif as_json:
             say(json.dumps({"erased": []}))
 
 
-def _erase(gallery: Path, ids: Sequence[str], receipt: Path, *, as_json: bool) -> None:
-    require_receipt_place(receipt, gallery)
-    outcome = erase(gallery, ids)
+def _erase(place: Path, receipt: Path, work: Callable[[], Receipt]) -> _Erased:
+    require_receipt_place(receipt, place)
+    outcome = work()
     write_receipt(outcome, receipt)
-    text = (
-        f"{len(outcome.erased)} images erased, {len(outcome.not_there)} not found,"
-        f" {outcome.images_left} left; {len(outcome.files_removed)} files removed,"
-        f" {len(outcome.files_written)} written; receipt in {receipt}"
-    )
-    say_result({**asdict(outcome), "receipt": str(receipt)}, text, as_json=as_json)
-    if not outcome.gone:
+    return _Erased(place, receipt, outcome)
+
+
+def _say_erased(erased: Sequence[_Erased], *, as_json: bool) -> None:
+    for place, receipt, outcome in erased:
+        text = (
+            f"{len(outcome.erased)} images erased from {place}, {len(outcome.not_there)} not found,"
+            f" {outcome.images_left} left; {len(outcome.files_removed)} files removed,"
+            f" {len(outcome.files_written)} written; receipt in {receipt}"
+        )
+        facts = {**asdict(outcome), "place": str(place), "receipt": str(receipt)}
+        say_result(facts, text, as_json=as_json)
+    left = [str(one.receipt) for one in erased if not one.outcome.gone]
+    if left:
         raise click.ClickException(
-            f"some traces remain; the receipt {receipt} lists them; repeat when no other process"
-            " is using the gallery"
+            f"some traces remain; the receipt {', '.join(left)} lists them; repeat when no other"
+            " process is using the gallery"
         )
 
 

@@ -2,15 +2,16 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from partlens.common.durable import write_atomically
-from partlens.indexer.errors import DamagedError, StorageError
+from partlens.indexer.errors import ChangedError, DamagedError, StorageError
 from partlens.indexer.gallery import checksums, segments
 from partlens.indexer.gallery.committed import DATASET
 from partlens.indexer.gallery.gallery import Gallery
@@ -93,39 +94,56 @@ def erase(path: Path, ids: Sequence[str]) -> Receipt:
         StorageError: the disk refused a write; some files may still hold the images. Try again.
         DamagedError: a file that would be copied is damaged.
     """
-    started = _now()
     with Gallery.open(path) as gallery:
-        wanted = sorted(set(ids))
-        there = [id for id in wanted if id in gallery.view]
-        markers = _markers(gallery.view, there, wanted)
-        search, before = MarkerSearch(markers), _inventory(path)
-        found_before = _scan(path, search)
+        return erase_from_open(gallery, ids)
+
+
+def erase_from_open(
+    gallery: Gallery, ids: Sequence[str], confirmed: Callable[[], Collection[str]] | None = None
+) -> Receipt:
+    """The same for an open gallery; other changes by this process wait for the longest part of it.
+
+    Args:
+        confirmed: called while no image can change: those to erase. If one is left out, nothing is
+            erased.
+
+    Raises:
+        ChangedError: an image is no longer confirmed.
+        LockedError, StorageError, DamagedError: as erase.
+    """
+    started, path = _now(), gallery.path
+    wanted = sorted(set(ids))
+    there = [id for id in wanted if id in gallery.view]
+    markers = markers_of(gallery.view, there, wanted)
+    search, before = MarkerSearch(markers), _inventory(path)
+    found_before = scan(path, search)
+    with gallery.writing():
+        if confirmed is not None and (changed := set(there) - set(confirmed())):
+            raise ChangedError(f"image {min(changed)!r} has changed; nothing was erased")
         gallery.delete(there)
-        gallery.purge()
-        after = _inventory(path, before)
-        found_after = _scan(path, search)
-        shared = _in_rows(gallery.view.version, found_after)
-        left = _ids_left(gallery, set(wanted))
-        versions = len(later_manifests(path / DATASET, 0))
-        evidence = _evidence(markers, found_before, found_after, shared)
-        return Receipt(
-            gallery=path.name,
-            model_digest=gallery.spec.digest,
-            started_at=started,
-            ended_at=_now(),
-            erased=tuple(there),
-            not_there=tuple(id for id in wanted if id not in set(there)),
-            images_left=len(gallery.view),
-            files_removed=_differing(before, after),
-            files_written=_differing(after, before),
-            files_kept=sum(before.get(name) == entry for name, entry in after.items()),
-            versions_left=versions,
-            ids_left=left,
-            evidence=evidence,
-            gone=not left
-            and versions == 1
-            and not any(kind.found_after for kind in evidence.values()),
-        )
+    gallery.purge()
+    after = _inventory(path, before)
+    found_after = scan(path, search)
+    shared = _in_rows(gallery.view.version, found_after)
+    left = _ids_left(gallery, set(wanted))
+    versions = len(later_manifests(path / DATASET, 0))
+    evidence = _evidence(markers, found_before, found_after, shared)
+    return Receipt(
+        gallery=path.name,
+        model_digest=gallery.spec.digest,
+        started_at=started,
+        ended_at=_now(),
+        erased=tuple(there),
+        not_there=tuple(id for id in wanted if id not in set(there)),
+        images_left=len(gallery.view),
+        files_removed=_differing(before, after),
+        files_written=_differing(after, before),
+        files_kept=sum(before.get(name) == entry for name, entry in after.items()),
+        versions_left=versions,
+        ids_left=left,
+        evidence=evidence,
+        gone=not left and versions == 1 and not any(kind.found_after for kind in evidence.values()),
+    )
 
 
 def require_receipt_place(receipt: Path, gallery: Path) -> None:
@@ -150,7 +168,8 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _markers(view: GalleryView, there: Sequence[str], wanted: Sequence[str]) -> set[Marker]:
+def markers_of(view: GalleryView, there: Sequence[str], wanted: Sequence[str]) -> set[Marker]:
+    """What to look for: the ids `wanted`, and the content of those that are `there`."""
     found = {marker for id in wanted for marker in text_markers("id", id)}
     row_ids = view.live.row_ids(view.live.find(there).values())
     arrays = _arrays(view.version)
@@ -198,7 +217,8 @@ def _files(path: Path) -> Iterator[Path]:
         yield from (Path(place, name) for name in sorted(names))
 
 
-def _scan(path: Path, search: MarkerSearch) -> set[Marker]:
+def scan(path: Path, search: MarkerSearch) -> set[Marker]:
+    """The markers that the files of a gallery hold."""
     return set[Marker]().union(*(search.found_in(file) for file in _files(path)))
 
 
@@ -208,16 +228,25 @@ def _in_rows(version: RowsVersion, markers: set[Marker]) -> set[Marker]:
         return set()
     search, found, arrays = MarkerSearch(markers), set[Marker](), _arrays(version)
     for batch in version.batches((*_STORED, *arrays)):
-        for row in rows(batch.drop_columns(arrays)):
-            thumbnail = row.pop("thumbnail")
-            if isinstance(thumbnail, bytes):
-                found |= search.found_among(thumbnail)
-            found |= search.found_among(json.dumps(row, default=str).encode())
-            found |= search.found_among("\n".join(map(str, row.values())).encode())
-        for column in arrays:
-            for each in batch[column]:
-                found |= search.found_among(np.ascontiguousarray(each.values.to_numpy()).tobytes())
+        contents = [*_texts(batch.drop_columns(arrays)), *_numbers(batch, arrays)]
+        # Each by itself only if all together hold one, which may lie across two of them.
+        if search.found_among(b"".join(contents)):
+            found = found.union(*map(search.found_among, contents))
     return found
+
+
+def _texts(table: pa.Table) -> Iterator[bytes]:
+    for row in rows(table):
+        if isinstance(thumbnail := row.pop("thumbnail"), bytes):
+            yield thumbnail
+        yield json.dumps(row, default=str).encode()
+        yield "\n".join(map(str, row.values())).encode()
+
+
+def _numbers(table: pa.Table, columns: Sequence[str]) -> Iterator[bytes]:
+    for column in columns:
+        for each in table[column]:
+            yield np.ascontiguousarray(each.values.to_numpy()).tobytes()
 
 
 def _ids_left(gallery: Gallery, ids: set[str]) -> tuple[str, ...]:

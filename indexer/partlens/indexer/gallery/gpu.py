@@ -11,6 +11,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.installing import pip_install
 from partlens.indexer.errors import IndexerError
 from partlens.indexer.gallery.image_columns import Rows
 from partlens.indexer.gallery.plan import PROBES
@@ -137,7 +138,9 @@ def gpu_copy(index: Any, owner: Owner | None = None) -> Any:
 def require_gpu() -> None:
     """Raise GpuError unless FAISS can use a GPU."""
     if not hasattr(faiss, "StandardGpuResources"):
-        raise GpuError("this faiss is for CPUs alone; pip install faiss-gpu in its place")
+        raise GpuError(
+            f"this faiss is for CPUs only; pip uninstall faiss-cpu, then {pip_install('faiss-gpu')}"
+        )
     if not faiss.get_num_gpus():
         raise GpuError("FAISS finds no GPU; `nvidia-smi` and `partlens doctor` say more")
 

@@ -1,14 +1,11 @@
 """Which images have been kept for long enough."""
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from partlens.indexer.gallery.gallery import Gallery
 from partlens.indexer.gallery.schema import rows
-
-_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
 @dataclass(frozen=True)
@@ -24,21 +21,6 @@ class Expired:
     ids: tuple[str, ...]
     kept: int
     undated: int
-
-
-def duration(text: str) -> timedelta:
-    """A number of hours, days or weeks, as in "30d".
-
-    Raises:
-        ValueError: it is none.
-
-    >>> duration("2w")
-    datetime.timedelta(days=14)
-    """
-    match = re.fullmatch(r"(\d{1,5})([hdw])", text)
-    if match is None:
-        raise ValueError(f"{text!r} is no number of hours, days or weeks, such as 12h, 30d or 8w")
-    return int(match[1]) * _UNITS[match[2]]
 
 
 def expired(

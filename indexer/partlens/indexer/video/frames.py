@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from partlens.common.installing import pip_install
 from partlens.common.metadata import Metadata
 from partlens.common.pictures import DEFAULT_LIMITS, ImageLimits
 from partlens.indexer.errors import SourceError
@@ -81,7 +82,7 @@ def opened(
         import av
         from av.error import FFmpegError
     except ImportError as error:
-        raise SourceError("videos need the extra: pip install 'partlens[video]'") from error
+        raise SourceError(f"reading videos needs PyAV: {pip_install('video')}") from error
     container, reason = None, ""
     try:
         container = av.open(url, metadata_errors="replace", options=options, **how)

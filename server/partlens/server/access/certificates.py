@@ -1,15 +1,16 @@
-"""TLS: certificates from files, reloaded when they change."""
+"""TLS: certificates from files, used without a restart when they change."""
 
 import logging
 import ssl
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import grpc
 
 from partlens.runtime.config.sections import AccessSection
-from partlens.runtime.sparse_log import SparseLog
+from partlens.server.access.validity import Validity, now
 from partlens.server.errors import CertificateError
 
 _log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ class _Files:
     certificate: bytes
     client_ca: bytes | None
     context: ssl.SSLContext
+    validity: Validity
 
     @property
     def configuration(self) -> grpc.ServerCertificateConfiguration:
@@ -36,6 +38,9 @@ class _Files:
 class Certificates:
     """The server's certificate and key, and the authority for client certificates.
 
+    Every port that uses them serves the same certificate. If the files change, new connections get
+    what they hold then; files that cannot be used, which may be half written, change nothing.
+
     Args:
         client_ca: None lets clients without a certificate connect.
     """
@@ -43,26 +48,24 @@ class Certificates:
     def __init__(self, certificate: Path, key: Path, client_ca: Path | None = None) -> None:
         self._certificate, self._key, self._client_ca = certificate, key, client_ca
         self._lock = threading.Lock()
-        # Every connection looks at the files.
-        self._broken = SparseLog(_log, logging.ERROR)
+        self._loaded: _Files | None = None
+        self._unusable: str | None = None
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Credentials for a gRPC port; every new connection uses the files' current certificate.
+        """Credentials for a gRPC port.
 
         Raises:
             CertificateError: the files cannot be used.
         """
-        files = self._read()
+        given = self._current()
 
         def changed() -> grpc.ServerCertificateConfiguration | None:
-            nonlocal files
-            with self._lock:
-                newer = self._changed_since(files.stamp)
-                files = newer or files
-            return newer.configuration if newer else None
+            nonlocal given
+            before, given = given, self._current()
+            return None if given is before else given.configuration
 
         return grpc.dynamic_ssl_server_credentials(
-            files.configuration,
+            given.configuration,
             changed,  # type: ignore[arg-type]  # None means unchanged
             require_client_authentication=self._client_ca is not None,
         )
@@ -73,27 +76,55 @@ class Certificates:
         Raises:
             CertificateError: the files cannot be used.
         """
-        files = self._read()
-        first = files.context
+        first = self._current().context
 
         def renew(connection: ssl.SSLSocket | ssl.SSLObject, *_: object) -> None:
-            nonlocal files
-            with self._lock:
-                files = self._changed_since(files.stamp) or files
-            connection.context = files.context
+            connection.context = self._current().context
 
         # Called for each connection, whether or not its client names a server.
         first.sni_callback = renew
         return first
 
-    def _changed_since(self, stamp: _Stamp) -> _Files | None:
-        """The files if they have changed and are usable; None keeps those in use."""
-        try:
-            return None if stamp == self._now() else self._read()
-        except (OSError, CertificateError) as error:
-            # The file may be half written: keep the certificate that works.
-            self._broken.write("cannot reload the certificate: %s", error)
-            return None
+    def look(self) -> str | None:
+        """Use the files as they are now, without a connection.
+
+        Returns:
+            What is wrong with them or with the certificate; None if nothing is. Unusable files are
+            reported the second time, since someone may be writing them.
+
+        Raises:
+            CertificateError: the files cannot be used at the start.
+        """
+        before = self._unusable
+        validity = self._current().validity
+        if self._unusable is not None and self._unusable == before:
+            return f"{before}; the earlier certificate stays in use"
+        return validity.trouble(now())
+
+    @property
+    def expires(self) -> datetime:
+        """When the certificate in use expires; raises CertificateError as `look` does."""
+        return self._current().validity.ends
+
+    def _current(self) -> _Files:
+        """The newest usable files."""
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = self._read()
+                _tell("certificate", self._loaded)
+                return self._loaded
+            try:
+                changed = self._loaded.stamp != self._now()
+                newer = self._read() if changed else self._loaded
+            except (OSError, CertificateError) as error:
+                self._unusable = str(error)
+                return self._loaded
+            self._unusable = None
+            if newer is not self._loaded:
+                new = newer.certificate != self._loaded.certificate
+                _tell("new certificate" if new else "new key or client authority", newer)
+            self._loaded = newer
+            return newer
 
     def _read(self) -> _Files:
         try:
@@ -102,19 +133,31 @@ class Certificates:
             context = _context(self._certificate, self._key, self._client_ca)
             authority = self._client_ca.read_bytes() if self._client_ca else None
             key, certificate = self._key.read_bytes(), self._certificate.read_bytes()
-        except (OSError, ssl.SSLError) as error:
+            validity = Validity.of(certificate)
+        except (OSError, ValueError) as error:  # an SSLError is an OSError
             raise CertificateError(
                 f"certificate {self._certificate}, key {self._key}"
                 + (f" and client authority {self._client_ca}" if self._client_ca else "")
                 + f" cannot be used: {error}; give matching PEM files, the key without a"
                 " passphrase"
             ) from error
-        return _Files(stamp, key, certificate, authority, context)
+        return _Files(stamp, key, certificate, authority, context, validity)
 
     def _now(self) -> _Stamp:
         files = [self._certificate, self._key, *([self._client_ca] if self._client_ca else [])]
         states = [file.stat() for file in files]
         return tuple((state.st_mtime_ns, state.st_ino) for state in states)
+
+
+def _tell(what: str, files: _Files) -> None:
+    validity = files.validity
+    _log.info(
+        "%s in use, expires %s, SHA-256 %s",
+        what,
+        validity.ends.isoformat(),
+        validity.fingerprint,
+        extra={"expires": validity.ends.isoformat(), "fingerprint": validity.fingerprint},
+    )
 
 
 def _context(certificate: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:

@@ -97,7 +97,7 @@ def _measured(program: str, url: str, drags: int) -> tuple[list[float], list[flo
     try:
         from playwright.sync_api import sync_playwright
     except ImportError as error:
-        raise click.ClickException(f"{error}: pip install playwright") from error
+        raise click.ClickException(f"{error}: pip install --group dev") from error
     width, height = GRID[1] * CELL, GRID[0] * CELL
     with sync_playwright() as playwright:
         # In a container, root has no user namespace for the sandbox.

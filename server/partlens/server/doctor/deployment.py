@@ -24,7 +24,7 @@ from partlens.runtime.config.settings import Settings
 from partlens.runtime.errors import ProgramError
 from partlens.runtime.redis_connection import connect_blocking
 from partlens.runtime.secret_files import readable_by_others
-from partlens.server.access.certificates import certificates
+from partlens.server.access.certificates import Certificates, certificates
 from partlens.server.access.token_file import TokenFile
 from partlens.server.audit.log import beside
 from partlens.server.audit.verification import verify
@@ -61,7 +61,7 @@ def _wanted(settings: Settings) -> Iterator[tuple[str, Callable[[], Trial]]]:
     if settings.server.originals:
         yield "originals", lambda: try_originals(settings.server.originals)
     if tls:
-        yield "certificate", lambda: Trial("can be used" if tls.credentials() else "")
+        yield "certificate", partial(try_certificate, tls)
     if token_file:
         yield "tokens", lambda: try_tokens(token_file)
     yield "secrets", lambda: try_secrets(settings)
@@ -172,6 +172,17 @@ def try_audit_log(log: Path) -> Trial:
     found = verify(log)
     finding = f"{found.entries} entries, the chain holds"
     return Trial(finding, "; ".join(f"audit log: {one}" for one in found.incidents[:_SHOWN]))
+
+
+def try_certificate(certificates: Certificates) -> Trial:
+    """Whether the certificate can be used, and for how long.
+
+    Raises:
+        CertificateError: it cannot be used.
+    """
+    trouble = certificates.look()
+    finding = f"can be used, expires {certificates.expires:%Y-%m-%d}"
+    return Trial(finding, f"certificate: {trouble}" if trouble else "")
 
 
 def try_tokens(file: Path) -> Trial:

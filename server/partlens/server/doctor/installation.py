@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module, metadata
 
+from partlens.common.installing import pip_install
 from partlens.server.doctor.trial import Trial
 
 _SHOWN = ("partlens", "grpcio", "torch", "onnxruntime", "pylance", "pydantic-settings")
@@ -31,7 +32,7 @@ def examine(versions: Mapping[str, str | None]) -> Report:
     """
     present = [name for name in FAISS if versions.get(name)]
     complaints = [
-        f"{name} is not installed; install the extra partlens[server]"
+        f"{name} is not installed: {pip_install('server')}"
         for name in _SHOWN
         if name in versions and not versions[name]
     ]
@@ -42,8 +43,8 @@ def examine(versions: Mapping[str, str | None]) -> Report:
         )
     elif not present:
         complaints.append(
-            "neither faiss-cpu nor faiss-gpu is installed; install partlens[faiss-cpu], or"
-            " partlens[faiss-gpu] for a GPU"
+            "neither faiss-cpu nor faiss-gpu is installed:"
+            f" {pip_install('faiss-cpu')}, or for a GPU {pip_install('faiss-gpu')}"
         )
     return Report(versions, tuple(complaints))
 
@@ -73,8 +74,8 @@ def try_faiss(module: str = "faiss") -> Trial:
     except Exception as error:  # a broken build raises what its loader raises
         return Trial(
             "does not import",
-            f"{module} does not import ({error}); install one of partlens[faiss-cpu] and"
-            " partlens[faiss-gpu]",
+            f"{module} does not import ({error}): {pip_install('faiss-cpu')}, or for a GPU"
+            f" {pip_install('faiss-gpu')}",
         )
 
 

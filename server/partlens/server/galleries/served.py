@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from partlens.explainer.errors import ImageError
+from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.scrubbing import Scrubber
 from partlens.runtime.config.settings import Settings
 from partlens.server.calls import call as calls
@@ -61,6 +62,11 @@ class ServedGallery:
             engine.spec.digest, self.run, self.decode, self.batcher, model.queries, model.pictures,
             metrics.queries,
         )  # fmt: skip
+
+    @property
+    def whole(self) -> Gallery:
+        """The gallery with all its images, for upkeep."""
+        return self._engine.whole
 
     async def run(self, work: Callable[[Engine], T]) -> T:
         """Runs a search or an explanation on a thread; see Threads.submit."""

@@ -29,6 +29,7 @@ class Metrics:
         standing: standing queries.
         gallery: the gallery and its files.
         unwell: 1 while something is wrong with a part of the server.
+        certificate_expires: when the certificate in use expires.
     """
 
     def __init__(self) -> None:
@@ -44,6 +45,10 @@ class Metrics:
             "partlens_unwell",
             "1 while something is wrong with a part of the server; its health has the same name.",
             "part",
+        )
+        self.certificate_expires = new.gauge(
+            "partlens_certificate_expires_timestamp_seconds",
+            "When the TLS certificate in use expires; 0 without TLS.",
         )
         new.gauge("partlens_info", "Always 1.", "version").labels(version("partlens")).set(1)
 
@@ -231,6 +236,17 @@ class GalleryMetrics:
             "gallery",
             "kind",
         )
+        self.retained = new.counter(
+            "partlens_retention_erased_images_total",
+            "Images erased because of their age.",
+            "gallery",
+        )
+        self.retention_completed = new.gauge(
+            "partlens_retention_completed_timestamp_seconds",
+            "When a scheduled erasure last ended, also if no image was old; 0 if not since the"
+            " start.",
+            "gallery",
+        )
         self.scrubbed_bytes = new.counter(
             "partlens_scrubbed_bytes_total", "Bytes of the gallery read to find damage.", "gallery"
         )
@@ -256,6 +272,8 @@ class GalleryFigures:
         self.version = every.version.labels(gallery)
         self.scrubbed_bytes = every.scrubbed_bytes.labels(gallery)
         self.scrub_completed = every.scrub_completed.labels(gallery)
+        self.retained = every.retained.labels(gallery)
+        self.retention_completed = every.retention_completed.labels(gallery)
         for kind in KINDS:
             self.damaged_files(kind).set(0)
             self.mended_files(kind)

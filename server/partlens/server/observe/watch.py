@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from prometheus_client import Gauge
+
+from partlens.server.access.certificates import Certificates
 from partlens.server.access.token_file import TokenFile
 from partlens.server.audit.log import AuditLog
 from partlens.server.audit.verification import verify
 from partlens.server.errors import AuditError, TokenFileError
-from partlens.server.observe.health import CHAIN, TOKENS, ServerHealth
+from partlens.server.observe.health import CERTIFICATE, CHAIN, TOKENS, ServerHealth
 
 _SECONDS = 1.0
 
@@ -17,10 +20,19 @@ async def watch(
     health: ServerHealth,
     log: AuditLog,
     tokens: TokenFile | None,
+    certificates: Certificates | None,
+    expires: Gauge,
     ended_threads: Callable[[], Sequence[str]],
 ) -> None:
-    """Until cancelled: reads the token file, finds the audit log, and looks at the threads."""
+    """Until cancelled: reads tokens and certificates, and looks at the audit log and threads.
+
+    Args:
+        expires: when the certificate expires.
+    """
     while True:
+        if certificates is not None:
+            health.report(CERTIFICATE, await asyncio.to_thread(certificates.look))
+            expires.set(certificates.expires.timestamp())
         if tokens is not None:
             try:
                 await asyncio.to_thread(tokens.read)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -52,14 +53,14 @@ class Files:
 def ensure(files: Files, hosts: Sequence[str], now: datetime | None = None) -> Sequence[str]:
     """Create what is missing, expiring or lacks a host; return what was created.
 
-    A renewed certificate keeps the hosts that it had. A running server reloads a new certificate
-    without a restart.
+    A renewed certificate keeps the hosts that it had, and its key. A running server uses it for new
+    connections without a restart.
 
     Args:
         hosts: names and addresses by which clients reach the server.
 
     Raises:
-        CertificateError: an existing file cannot be read.
+        CertificateError: an existing file cannot be read, or the authority's do not match.
         OSError: the folder cannot be written.
     """
     now, made = now or datetime.now(UTC), list[str]()
@@ -67,11 +68,38 @@ def ensure(files: Files, hosts: Sequence[str], now: datetime | None = None) -> S
     if not (files.authority.exists() and files.authority_key.exists()):
         _make_authority(files, now)
         made.append(f"an authority for certificates, {files.authority}")
-    hosts = tuple(dict.fromkeys((*hosts, *_hosts(files))))
+    hosts = _all_hosts(files, hosts)
     if made or not _serves(files, hosts, now):
-        _make_server(files, hosts, now)
-        made.append(f"a certificate for {', '.join(hosts)}, {files.certificate}")
+        made.append(_make_server(files, hosts, now))
     return made
+
+
+def renew(
+    files: Files, hosts: Sequence[str], *, authority: bool = False, now: datetime | None = None
+) -> Sequence[str]:
+    """Make the server's certificate anew, however long it is still valid; return what was made.
+
+    Only one file is replaced, so readers see the old certificate or the new one, and both fit the
+    key. With `authority`, several are: run it again if it is killed.
+
+    Args:
+        hosts: more names and addresses, besides those that the certificate has.
+        authority: also make a new authority, which clients must then be given, and a new key.
+
+    Raises:
+        CertificateError: there is no certificate, or an existing file cannot be read.
+        OSError: the folder cannot be written.
+    """
+    if not (files.certificate.exists() and files.authority.exists()):
+        raise CertificateError(
+            f"{files.folder} has no certificate to renew: run `partlens setup` without --renew"
+        )
+    now, made, hosts = now or datetime.now(UTC), list[str](), _all_hosts(files, hosts)
+    if authority:
+        files.key.unlink(missing_ok=True)
+        _make_authority(files, now)
+        made.append(f"an authority for certificates, {files.authority}")
+    return [*made, _make_server(files, hosts, now)]
 
 
 def fingerprint(file: Path) -> str:
@@ -84,31 +112,45 @@ def fingerprint(file: Path) -> str:
 
 
 def _serves(files: Files, hosts: Sequence[str], now: datetime) -> bool:
+    """Whether the certificate fits its key, comes from the authority, has the hosts, and lasts."""
     if not (files.certificate.exists() and files.key.exists()):
         return False
     certificate = _read(files.certificate)
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     lasting = certificate.not_valid_after_utc - now > timedelta(days=RENEWED_DAYS)
-    return lasting and set(_names(hosts)) <= set(names)
+    return (
+        lasting
+        and set(_names(hosts)) <= set(names)
+        and certificate.public_key() == _key(files.key).public_key()
+        and _issued(certificate, _read(files.authority))
+    )
 
 
-def _hosts(files: Files) -> list[str]:
-    """The names and addresses of the certificate that is there."""
+def _issued(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _all_hosts(files: Files, hosts: Sequence[str]) -> Sequence[str]:
+    """These, and the names and addresses of the certificate that is there."""
     if not files.certificate.exists():
-        return []
+        return tuple(dict.fromkeys(hosts))
     extensions = _read(files.certificate).extensions
     try:
         names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return []
-    addresses = names.get_values_for_type(x509.IPAddress)
-    return [*names.get_values_for_type(x509.DNSName), *map(str, addresses)]
+        return tuple(dict.fromkeys(hosts))
+    earlier = map(str, names.get_values_for_type(x509.IPAddress))
+    return tuple(dict.fromkeys((*hosts, *names.get_values_for_type(x509.DNSName), *earlier)))
 
 
 def _make_authority(files: Files, now: datetime) -> None:
     key, name = ec.generate_private_key(ec.SECP256R1()), _named("partlens authority")
     certificate = (
-        _begun(name, name, key.public_key(), now, _AUTHORITY_DAYS)
+        _begun(name, name, key.public_key(), now, now + timedelta(days=_AUTHORITY_DAYS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(certificates=True), critical=True)
         .sign(key, hashes.SHA256())
@@ -117,19 +159,27 @@ def _make_authority(files: Files, now: datetime) -> None:
     write_atomically(files.authority, _pem(certificate))
 
 
-def _make_server(files: Files, hosts: Sequence[str], now: datetime) -> None:
-    authority = _read(files.authority)
-    try:
-        signer = serialization.load_pem_private_key(files.authority_key.read_bytes(), None)
-    except (ValueError, TypeError) as error:
-        raise CertificateError(f"{files.authority_key} is not a usable key") from error
-    if not isinstance(signer, ec.EllipticCurvePrivateKey):
-        raise CertificateError(f"{files.authority_key} is not a key that this command created")
-    key = ec.generate_private_key(ec.SECP256R1())
+def _make_server(files: Files, hosts: Sequence[str], now: datetime) -> str:
+    """Makes a certificate, with the key that is there or a new one; returns what was made."""
+    authority, signer = _read(files.authority), _key(files.authority_key)
+    if authority.public_key() != signer.public_key():
+        raise CertificateError(
+            f"{files.authority_key} is not the key of {files.authority}: restore the one that is"
+            " wrong, or make both anew with `partlens setup FOLDER --renew-authority`"
+        )
+    ends = min(now + timedelta(days=_SERVER_DAYS), authority.not_valid_after_utc)
+    if ends - now < timedelta(days=RENEWED_DAYS):
+        raise CertificateError(
+            f"the authority {files.authority} expires on {ends:%Y-%m-%d}: make a new one with"
+            " `partlens setup FOLDER --renew-authority`, and give it to the clients"
+        )
+    if not files.key.exists():
+        _write_key(files.key, ec.generate_private_key(ec.SECP256R1()))
+    key = _key(files.key)
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
     certificate = (
-        _begun(_named(hosts[0]), authority.subject, key.public_key(), now, _SERVER_DAYS)
+        _begun(_named(hosts[0]), authority.subject, key.public_key(), now, ends)
         .add_extension(x509.SubjectAlternativeName(_names(hosts)), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(certificates=False), critical=True)
@@ -137,8 +187,21 @@ def _make_server(files: Files, hosts: Sequence[str], now: datetime) -> None:
         .add_extension(identifier, critical=False)
         .sign(signer, hashes.SHA256())
     )
-    _write_key(files.key, key)
     write_atomically(files.certificate, _pem(certificate))
+    return (
+        f"a certificate for {', '.join(hosts)}, {files.certificate}, which expires on"
+        f" {ends:%Y-%m-%d}"
+    )
+
+
+def _key(path: Path) -> ec.EllipticCurvePrivateKey:
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    except (ValueError, TypeError) as error:
+        raise CertificateError(f"{path} is not a usable key") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise CertificateError(f"{path} is not a key that this command created")
+    return key
 
 
 def _begun(
@@ -146,7 +209,7 @@ def _begun(
     issuer: x509.Name,
     key: ec.EllipticCurvePublicKey,
     now: datetime,
-    days: int,
+    ends: datetime,
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -155,7 +218,7 @@ def _begun(
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _SKEW)
-        .not_valid_after(now + timedelta(days=days))
+        .not_valid_after(ends)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 

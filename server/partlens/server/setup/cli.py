@@ -32,6 +32,16 @@ from partlens.common.terminal import complain, say
     show_default=True,
     help="Command to show in the printed instructions.",
 )
+@click.option(
+    "--renew",
+    is_flag=True,
+    help="Only renew the server's certificate, now; clients need nothing new.",
+)
+@click.option(
+    "--renew-authority",
+    is_flag=True,
+    help="Only make a new authority, key and certificate; then give ca.pem to the clients again.",
+)
 @json_option
 def setup(
     folder: Path,
@@ -41,56 +51,60 @@ def setup(
     http_listen: str | None,
     redis: str,
     run: str,
+    renew: bool,
+    renew_authority: bool,
     as_json: bool,
 ) -> None:
     """Prepare FOLDER for a server with TLS and tokens: model, gallery, certificates, settings.
 
     Existing files are kept, so you can run this before every start. A certificate that expires
-    within 30 days, or lacks a host, is renewed with all its hosts. Other addresses to listen on are
-    written to settings that nobody has edited. Then run:
-    partlens serve --config FOLDER/partlens.toml
+    within 30 days, or lacks a host, is renewed with all its hosts; a running server uses it for new
+    connections without a restart. Other addresses to listen on are written to settings that nobody
+    has edited. Then run: partlens serve --config FOLDER/partlens.toml
     """
     # Imported here because they load torch, which --help need not wait for.
     from partlens.client.errors import AddressError
     from partlens.explainer.errors import ExplainerError
     from partlens.indexer.errors import IndexerError
     from partlens.runtime.errors import ProgramError
-    from partlens.server.setup import certificates
+    from partlens.server.setup import certificates, instructions
     from partlens.server.setup.folder import Place, ServerFolder
 
     place = Place(hosts, listen, http_listen, redis)
     ready = ServerFolder(folder.resolve())
+    only_renew = renew or renew_authority
+    if only_renew and (model or listen or http_listen or redis):
+        raise click.UsageError("--renew and --renew-authority go with --host only")
     try:
         place.require_addresses()
-        for done in ready.prepare(place, model):
+        steps = (
+            ready.renew(place, authority=renew_authority)
+            if only_renew
+            else ready.prepare(place, model)
+        )
+        for done in steps:
             say(done, err=as_json)
         for kept in ready.differing(place):
             complain(f"warning: {kept}")
-        fingerprint = certificates.fingerprint(ready.tls.authority)
+        if other := ready.other_certificate():
+            complain(
+                f"warning: the settings name another certificate, {other}; renew that yourself"
+            )
+        text = (
+            instructions.after_renewal(ready, authority=renew_authority)
+            if only_renew
+            else instructions.after_setup(ready, run)
+        )
+        facts = {
+            "folder": str(ready.path),
+            "settings": str(ready.settings),
+            "tokens": str(ready.tokens),
+            "authority": str(ready.tls.authority),
+            "fingerprint": certificates.fingerprint(ready.tls.authority),
+            "page": ready.page(),
+        }
+        say_result(facts, text, as_json=as_json)
     except (AddressError, ExplainerError, IndexerError, ProgramError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{folder} cannot be written: {error}") from error
-    facts = {
-        "folder": str(ready.path),
-        "settings": str(ready.settings),
-        "tokens": str(ready.tokens),
-        "authority": str(ready.tls.authority),
-        "fingerprint": fingerprint,
-        "page": ready.page(),
-    }
-    text = (
-        f"{ready.path} is ready. The server refuses callers without a token; to create one for a"
-        f" person:\n"
-        f"  {run} token create NAME --scope search --tokens {ready.tokens}\n"
-        f"Give clients the certificate authority, {ready.tls.authority} (--ca).\n"
-        f"Compare its SHA-256 fingerprint there: {fingerprint}\n"
-        f"To start the server: {run} serve --config {ready.settings}"
-    )
-    if (page := ready.page()) is not None:
-        text += (
-            f"\nThe page is at {page} and asks for a token. A browser warns of the certificate"
-            " until you import the same authority in the browser's certificate settings, under"
-            " Authorities."
-        )
-    say_result(facts, text, as_json=as_json)

@@ -165,6 +165,21 @@ class ServerFolder:
                     _write(path, content())
                     yield f"rewrote {path} for {given}"
 
+    def renew(self, place: Place, *, authority: bool) -> Iterator[str]:
+        """Renew the certificate, and yield each step in words once it is done.
+
+        Raises:
+            CertificateError: there is no certificate, or a file cannot be read.
+            OSError: the folder cannot be written.
+        """
+        for made in certificates.renew(self.tls, place.given_hosts, authority=authority):
+            yield f"made {made}"
+
+    def other_certificate(self) -> str | None:
+        """The certificate that the settings name in place of this folder's; None if none."""
+        named = _setting(self.settings, "access", "tls_certificate")
+        return named if named and Path(named) != self.tls.certificate else None
+
     def differing(self, place: Place) -> Iterator[str]:
         """What the settings say otherwise than asked, since someone has edited them."""
         for option, key, text in place.addresses:

@@ -75,8 +75,8 @@ def diagnose(
 
     Compares two models on the same images: recall@1 on labels seen and not seen in training, and
     localisation on the seen labels. Give two models and --seen, or one model and both losses. With
-    losses, each seed draws half of the labels for training unless --seen lists them (needs `pip
-    install partlens[train]`).
+    losses, each seed draws half of the labels for training unless --seen lists them (needs
+    `pip install "partlens[train]"`).
     """
     if len(set(losses)) not in (0, 2) or len(set(models)) != (1 if losses else 2):
         raise click.UsageError(

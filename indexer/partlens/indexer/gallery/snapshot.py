@@ -1,0 +1,234 @@
+"""Snapshots: one committed version of a gallery in another folder, taken while others write."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from partlens.indexer.errors import DamagedError, StorageError
+from partlens.indexer.gallery import checksums, indexes, segments
+from partlens.indexer.gallery.committed import (
+    DATASET,
+    SUMS,
+    Committed,
+    note_committed,
+    require_checksums,
+)
+from partlens.indexer.gallery.durability import files_below, refusals
+from partlens.indexer.gallery.erasure import Receipt, erase
+from partlens.indexer.gallery.gallery import Gallery
+from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.indexes import INDEXES
+from partlens.indexer.gallery.leftovers import remove_leftovers
+from partlens.indexer.gallery.loading import LOCK, SEGMENTS
+from partlens.indexer.gallery.rows_version import RowsVersion
+from partlens.indexer.gallery.snapshot_files import (
+    FACTS,
+    Facts,
+    appearing,
+    put,
+    require_whole,
+    seal,
+)
+from partlens.indexer.gallery.snapshot_files import SUMS as SNAPSHOT_SUMS
+
+_TRIES, _TAIL_BYTES = 20, 2**16
+
+
+@dataclass(frozen=True)
+class Other:
+    """A file that is kept with a gallery, such as its audit log.
+
+    Attributes:
+        source: path of the file.
+        place: where it goes, relative to the snapshot.
+        lines: whether a server appends lines to it; it is then copied up to its last whole one.
+        inode: identity of the file, if another may take its place.
+    """
+
+    source: Path
+    place: str
+    lines: bool = False
+    inode: int = 0
+
+
+def take(
+    gallery: Path,
+    target: Path,
+    others: Callable[[], Sequence[Other]] = lambda: (),
+    *,
+    link: bool = True,
+    check: Callable[[Path], object] = lambda _: None,
+) -> Facts:
+    """Write a snapshot of the newest committed version; whole when this returns, or not there.
+
+    Others may write to the gallery meanwhile, and never wait for this.
+
+    Args:
+        others: gives the files to keep with it. Repeated if they change meanwhile.
+        link: hard-link the gallery's files, none of which ever changes, if the target is on the
+            same file system. The other files are always copied.
+        check: called with the finished draft, before it becomes the target.
+
+    Raises:
+        NotFoundError: there is no gallery at this path.
+        DamagedError: a file differs from its checksum.
+        AlreadyExistsError, StorageError: the target exists, or cannot be written.
+    """
+    gallery = gallery.resolve()
+    spec = GallerySpec.read(gallery)
+    if target.resolve().is_relative_to(gallery):
+        raise StorageError(f"{target} lies in the gallery; choose another folder")
+    with appearing(target) as draft, refusals(target.name):
+        taken_at = datetime.now(UTC).isoformat(timespec="seconds")
+        inside = draft / gallery.name
+        inside.mkdir(parents=True)
+        version = _put_truth(gallery, inside, link=link)
+        put(gallery / "gallery.json", inside / "gallery.json", link=False)
+        _put_derived(gallery, inside, link=link)
+        origins = _put_others(others, draft)
+        images = _completed(inside)
+        check(draft)
+        facts = Facts(gallery.name, version, images, spec.spec.digest, taken_at, origins)
+        seal(draft, facts)
+    return facts
+
+
+def restore(snapshot: Path, target: Path, *, link: bool = False) -> Facts:
+    """Write a folder with everything of a snapshot; whole when this returns, or not there.
+
+    Args:
+        link: hard-link the gallery's files if the target is on the same file system.
+
+    Raises:
+        NotFoundError: there is no snapshot at this path.
+        DamagedError: a file is missing, or differs from its checksum.
+        AlreadyExistsError, StorageError: the target exists, or cannot be written.
+    """
+    facts = Facts.read(snapshot)
+    places = require_whole(snapshot)
+    expected = checksums.recorded(snapshot / SNAPSHOT_SUMS)
+    with appearing(target) as draft, refusals(target.name):
+        for place in places:
+            if place == FACTS:
+                continue
+            within = place.startswith(f"{facts.gallery}/") and not place.endswith(SUMS)
+            put(snapshot / place, draft / place, link=link and within)
+            if checksums.digest(draft / place) != expected[place]:
+                raise DamagedError(f"{snapshot}: {place} changed while it was copied")
+        _completed(draft / facts.gallery)
+    return facts
+
+
+def erase_from(snapshot: Path, ids: Sequence[str]) -> Receipt:
+    """Erase images from the gallery in a snapshot, and record its checksums again.
+
+    Until this returns, the snapshot counts as damaged. If the process is killed, call it again.
+
+    Raises:
+        NotFoundError, DamagedError, StorageError: as restore and erase.
+    """
+    facts = Facts.read(snapshot)
+    receipt = erase(snapshot / facts.gallery, ids)
+    with refusals(snapshot.name):
+        committed = Committed.newest(snapshot / facts.gallery)
+        (snapshot / facts.gallery / LOCK).unlink(missing_ok=True)
+        seal(snapshot, replace(facts, version=committed.version, images=receipt.images_left))
+    return receipt
+
+
+def _put_truth(gallery: Path, inside: Path, *, link: bool) -> int:
+    """The files of the newest version; returns its number."""
+    whole, needed, tries = set[Path](), list[Path](), 0
+    while True:
+        committed, tries = Committed.newest(gallery), tries + 1
+        try:
+            version = RowsVersion.open(gallery / DATASET, committed.version)
+            needed = [file.path.relative_to(gallery) for file in version.needed()]
+            sums = require_checksums(gallery)
+            for place in needed:
+                if place not in whole:
+                    _put_whole(gallery / place, inside / place, sums.get(str(place)), link=link)
+                    whole.add(place)
+            break
+        except (FileNotFoundError, DamagedError) as error:
+            # A writer may have removed this version; what is there of it already is kept.
+            if tries == _TRIES or Committed.newest(gallery).version == committed.version:
+                raise DamagedError(f"gallery {gallery.name!r} is damaged: {error}") from error
+    for file in files_below(inside / DATASET):
+        if file.relative_to(inside) not in needed:
+            file.unlink()
+    committed.write(inside)
+    checksums.record(inside / SUMS, [inside / place for place in needed])
+    note_committed(inside)
+    return committed.version
+
+
+def _put_whole(source: Path, target: Path, digest: str | None, *, link: bool) -> None:
+    put(source, target, link=link)
+    if digest is not None and checksums.digest(target) != digest:
+        target.unlink()
+        raise DamagedError(f"{source} differs from its checksum; see `partlens index verify`")
+
+
+def _put_derived(gallery: Path, inside: Path, *, link: bool) -> None:
+    """Segments and indexes that are whole; what is missing is rebuilt from the truth."""
+    for top, sums in ((SEGMENTS, segments.SUMS), (INDEXES, indexes.SUMS)):
+        for folder in segments.folders(gallery / top):
+            made = inside / top / folder.name
+            try:
+                for file in sorted(folder.iterdir()):
+                    put(file, made / file.name, link=link)
+                problem = checksums.difference(made, made / sums)
+            except OSError:  # removed meanwhile
+                problem = "is gone"
+            if problem:
+                shutil.rmtree(made, ignore_errors=True)
+    if (gallery / INDEXES / indexes.CHOICE).exists():
+        put(gallery / INDEXES / indexes.CHOICE, inside / INDEXES / indexes.CHOICE, link=False)
+
+
+def _put_others(others: Callable[[], Sequence[Other]], draft: Path) -> dict[str, str]:
+    """Copies of the other files as they were together; returns place -> origin."""
+    for _ in range(_TRIES):
+        chosen = others()
+        try:
+            for other in chosen:
+                put(other.source, draft / other.place, link=False)
+                if other.lines:
+                    _cut_to_lines(draft / other.place)
+        except FileNotFoundError:
+            pass  # removed or renamed meanwhile
+        else:
+            if others() == chosen:
+                return {other.place: str(other.source) for other in chosen}
+        for other in chosen:
+            (draft / other.place).unlink(missing_ok=True)
+    raise StorageError("the files to keep with the gallery change all the time; try again")
+
+
+def _cut_to_lines(path: Path) -> None:
+    size, end = path.stat().st_size, 0
+    with path.open("r+b") as file:
+        while size and not end:
+            start = max(0, size - _TAIL_BYTES)
+            file.seek(start)
+            end = file.read(size - start).rfind(b"\n") + 1
+            size = start + end
+        file.truncate(size)
+
+
+def _completed(gallery: Path) -> int:
+    """Make a gallery that nobody else uses complete, and drop what it does not need.
+
+    Returns:
+        The number of images.
+    """
+    with Gallery.open(gallery) as opened:
+        if opened.damage:
+            raise DamagedError(str(opened.damage[0]))
+        remove_leftovers(gallery, opened.view.live.segments)
+        images = len(opened.view)
+    (gallery / LOCK).unlink(missing_ok=True)
+    return images

@@ -1,0 +1,1 @@
+"""Erasing old images while the server runs."""
