@@ -1,7 +1,8 @@
 """Generates pages and files under docs/ from the code.
 
 cli.md has every command with its --help text, configuration.md every setting, and
-ingest-event.schema.json the format of the events that detectors send.
+ingest-event.schema.json the format of the events that detectors send. completions.json, in the
+package, has what shells complete.
 
 With --check it only compares, and fails if a page is out of date.
 """
@@ -14,11 +15,13 @@ from pathlib import Path
 
 import click
 
+from partlens.cli.completion import described
 from partlens.cli.main import main as partlens
 from partlens.ingest.event import json_schema
 from partlens.runtime.config.table import markdown
 
 DOCS = Path(__file__).parents[1] / "docs"
+COMPLETIONS = DOCS.parent / "client/partlens/cli/completions.json"
 _WIDTH = 88
 _NOTE = "<!-- Written by scripts/write_docs.py; change the code instead. -->"
 
@@ -34,6 +37,12 @@ def cli_page() -> str:
     for path, text in commands(partlens, click.Context(partlens, info_name="partlens")):
         parts.append(f"{'#' * min(2 + path.count(' '), 4)} {path}\n\n```text\n{text}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def completions() -> str:
+    """What shells complete."""
+    tree = described(partlens, click.Context(partlens, info_name="partlens"))
+    return json.dumps(tree, indent=1, ensure_ascii=False) + "\n"
 
 
 def commands(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
@@ -58,6 +67,7 @@ def main() -> int:
     pages = {
         DOCS / "cli.md": cli_page(),
         DOCS / "configuration.md": markdown() + "\n",
+        COMPLETIONS: completions(),
         DOCS / "ingest-event.schema.json": json.dumps(json_schema(), indent=2) + "\n",
     }
     stale = [
