@@ -2,7 +2,7 @@
 
 cli.md has every command with its --help text, configuration.md every setting, reference.md every
 public name of the Python libraries, and ingest-event.schema.json the format of the events that
-detectors send.
+detectors send. completions.json, in the package, has what shells complete.
 
 With --check it only compares, and fails if a page is out of date.
 """
@@ -16,11 +16,13 @@ from pathlib import Path
 import click
 from reference import reference_page
 
+from partlens.cli.completion import described
 from partlens.cli.main import main as partlens
 from partlens.ingest.event import json_schema
 from partlens.runtime.config.table import markdown
 
 DOCS = Path(__file__).parents[1] / "docs"
+COMPLETIONS = DOCS.parent / "client/partlens/cli/completions.json"
 _WIDTH = 88
 _NOTE = "<!-- Written by scripts/write_docs.py; change the code instead. -->"
 
@@ -36,6 +38,12 @@ def cli_page() -> str:
     for path, text in commands(partlens, click.Context(partlens, info_name="partlens")):
         parts.append(f"{'#' * min(2 + path.count(' '), 4)} {path}\n\n```text\n{text}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def completions() -> str:
+    """What shells complete."""
+    tree = described(partlens, click.Context(partlens, info_name="partlens"))
+    return json.dumps(tree, indent=1, ensure_ascii=False) + "\n"
 
 
 def commands(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
@@ -61,6 +69,7 @@ def main() -> int:
         DOCS / "cli.md": cli_page(),
         DOCS / "configuration.md": markdown() + "\n",
         DOCS / "reference.md": reference_page(_NOTE),
+        COMPLETIONS: completions(),
         DOCS / "ingest-event.schema.json": json.dumps(json_schema(), indent=2) + "\n",
     }
     stale = [

@@ -58,7 +58,11 @@ def test_every_error_of_the_client_but_the_general_ones_has_a_code_of_its_own() 
         for kind in vars(client_errors).values()
         if isinstance(kind, type) and issubclass(kind, client_errors.ClientError)
     ]
-    general = {client_errors.ClientError, client_errors.ServerError}
+    general = {
+        client_errors.ClientError,
+        client_errors.ServerError,
+        client_errors.MissingLibraryError,
+    }
     assert {kind for kind in kinds if code_of(kind.__new__(kind)) == 1} == general
 
 

@@ -33,10 +33,11 @@ ELSEWHERE = (
     *("bench head", "bench index", "bench page", "bench search", "bench serve", "bench standing"),
     *("bench startup", "evaluate attributes", "evaluate diagnose", "evaluate faithfulness"),
     *("evaluate feedback", "evaluate keypoints", "evaluate localize", "evaluate orient"),
-    *("evaluate parts", "evaluate retrieval", "index reduce", "index reindex", "ingest retry"),
+    *("evaluate parts", "evaluate retrieval", "index reduce", "index reindex"),
     *("ingest status", "maps", "model import", "model register", "model suggest"),
     *("report verify", "standing watch", "starter train", "setup", "images picture"),
-    *("gallery alias", "gallery unalias"),
+    *("gallery alias", "gallery unalias", "index snapshot", "index restore", "bench erase"),
+    *("ingest dead drop", "ingest dead list", "ingest dead retry", "ingest dead show"),
 )
 """Commands that need minutes or another service; their own tests run them."""
 
@@ -147,9 +148,10 @@ def test_json_is_all_that_standard_output_has(ready: Ready) -> None:
 
 
 def test_settings_as_json_hide_what_is_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PARTLENS__REDIS__URL", "redis://:hidden@h:1/0")
+    monkeypatch.setenv("PARTLENS__STANDING__WEBHOOK", "https://h/hooks?token=hidden")
     shown = json.loads(run("config", "show", "--json").stdout)
-    assert shown["redis.url"]["origin"] == "environment" and "h:1" in shown["redis.url"]["value"]
+    assert shown["standing.webhook"]["origin"] == "environment"
+    assert shown["server.listen"] == {"value": "127.0.0.1:50051", "origin": "default"}
     assert "hidden" not in json.dumps(shown)
 
 

@@ -66,7 +66,7 @@ def test_an_audit_log_is_verified(tmp_path: Path) -> None:
 
 def test_the_ingest_stream_is_looked_at(redis_server: RedisServer) -> None:
     settings = {f"PARTLENS__REDIS__{key.upper()}": str(v) for key, v in redis_server.values.items()}
-    assert '"waiting": 0' in run("ingest", "status", **settings).stdout
+    assert '"waiting": 0' in run("ingest", "status", "--json", **settings).stdout
 
 
 @pytest.mark.parametrize(

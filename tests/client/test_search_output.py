@@ -86,8 +86,8 @@ def test_long_ids_are_shortened_on_a_terminal_and_whole_elsewhere(served: Served
 
 def test_a_score_above_1_is_explained(served: Served) -> None:
     explained = "sum of two similarities"
-    assert explained in search(served).stdout  # the query itself is among the hits
-    assert explained not in search(served, "--score", "part").stdout
+    assert explained in search(served).stderr  # the query itself is among the hits
+    assert explained not in search(served, "--score", "part").stderr
 
 
 @given(st.text("ab日é", max_size=40), st.integers(0, 45))

@@ -15,6 +15,10 @@ def main() -> None:
     # fails, and strangers can make those fail without end.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
+        if (asked := os.environ.get("_PARTLENS_COMPLETE")) is not None:
+            from partlens.cli.completion import answer
+
+            sys.exit(answer(asked))
         from partlens.cli.main import main as command
     except ModuleNotFoundError as error:
         if error.name not in _OF_THE_EXTRA:

@@ -29,6 +29,10 @@ COMMANDS: Mapping[str, Row] = {
         "Send pictures from other systems to the ingest stream.",
         "partlens.ingest.bridge.cli:bridge",
     ),
+    "completion": Row(
+        "Print a script that completes commands and options in SHELL.",
+        "partlens.cli.completion:completion",
+    ),
     "config": Row(
         "Show the effective settings, or the reference page for all settings.",
         "partlens.runtime.config.cli:config",

@@ -179,6 +179,18 @@ def test_a_folder_of_any_name_has_a_gallery_of_its_own(tmp_path: Path, name: str
         Gallery.open(gallery, SPEC).close()
 
 
+def test_without_the_hub_nothing_is_suggested_that_needs_it_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    said = list[str]()
+    photos = tmp_path / "my photos"
+    choosing.usual_model(photos, tmp_path / "model", Cache(tmp_path), said.append)
+    assert "the Hugging Face hub" in said[0] and f"--model {choosing.USUAL}" not in "".join(said)
+    assert f"partlens open '{photos}' --model MODEL" in said[1]
+
+
 def test_the_command_that_is_suggested_can_be_pasted(tmp_path: Path) -> None:
     said = list[str]()
     memory = tmp_path / "model"

@@ -83,10 +83,11 @@ def _why_none(question: Search, client: Client) -> str:
 def _say_hits(question: Search, answer: SearchAnswer) -> None:
     say_table(hit_table(answer.hits))
     if hidden := hidden_attributes(answer.hits):
-        say(f"more attributes differ ({', '.join(map(visible, hidden))}); see them with --json")
+        some = ", ".join(map(visible, hidden[:3]))
+        say(f"{len(hidden)} more attributes differ, such as {some}; see --json", err=True)
     is_sum = question.score == "context" or (question.score == "default" and not question.is_whole)
     if is_sum and any(hit.score > 1 for hit in answer.hits):
-        say(_OF_TWO)
+        say(_OF_TWO, err=True)
 
 
 def _with_score(maps: Sequence[MapKind]) -> list[MapKind]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from partlens.common.results import json_option
 from partlens.common.terminal import say
 from partlens.indexer.arguments import clear_errors
 from partlens.indexer.bench import synthetic
@@ -81,7 +82,7 @@ def _seconds(work: Callable[[], object]) -> float:
 @click.command("erase")
 @click.option("--images", type=click.IntRange(1), default=20_000, show_default=True)
 @click.option("--erased", type=click.IntRange(1), default=100, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def erase_command(images: int, erased: int, as_json: bool) -> None:
     """Compare the time to erase images from a gallery with that of reading its files.
 

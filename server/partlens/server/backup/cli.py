@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
+from partlens.common.results import json_option, say_result
 from partlens.common.terminal import say
 from partlens.indexer.arguments import GALLERY, clear_errors
 from partlens.indexer.gallery.snapshot import Other, restore, take
+from partlens.indexer.gallery.snapshot_files import Facts
 from partlens.runtime.config.cli import load_or_fail
 from partlens.runtime.config.options import config_options
 from partlens.runtime.config.settings import CONFIG_FILE
@@ -29,6 +31,7 @@ _LINK = click.option(
     help="Also keep this file or folder; repeatable.",
 )  # fmt: skip
 @_LINK
+@json_option
 @config_options
 def snapshot_command(
     gallery: Path,
@@ -37,6 +40,7 @@ def snapshot_command(
     link: bool,
     file: Path | None,
     texts: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Write a snapshot of GALLERY, and of what its server keeps, to the new folder TARGET.
 
@@ -60,27 +64,41 @@ def snapshot_command(
             facts = take(gallery, target, kept, link=link, check=verify_log)
         except ProgramError as error:
             raise click.ClickException(str(error)) from error
-    say(
+    text = (
         f"{target}: {facts.images} images at version {facts.version}, and {len(facts.origins)}"
         " other files, each with its checksum"
     )
+    say_result(_plain(target, facts), text, as_json=as_json)
 
 
 @click.command("restore")
 @click.argument("snapshot", type=click.Path(path_type=Path))
 @click.argument("folder", type=click.Path(path_type=Path))
 @_LINK
-def restore_command(snapshot: Path, folder: Path, link: bool) -> None:
+@json_option
+def restore_command(snapshot: Path, folder: Path, link: bool, as_json: bool) -> None:
     """Write FOLDER with everything of a snapshot, each file compared with its checksum.
 
     FOLDER must not exist. It takes the place of the folder that held the gallery.
     """
     with clear_errors():
         facts = restore(snapshot, folder, link=link)
-    say(
+    text = (
         f"{folder / facts.gallery}: {facts.images} images at version {facts.version}, as of"
         f" {facts.taken_at}"
     )
+    say_result(_plain(folder, facts), text, as_json=as_json)
     for place, origin in sorted(facts.origins.items()):
         if place.startswith("elsewhere/"):
-            say(f"put {folder / place} back to {origin}")
+            say(f"put {folder / place} back to {origin}", err=as_json)
+
+
+def _plain(folder: Path, facts: Facts) -> dict[str, object]:
+    return {
+        "folder": str(folder),
+        "gallery": facts.gallery,
+        "images": facts.images,
+        "version": facts.version,
+        "taken_at": str(facts.taken_at),
+        "origins": {str(place): str(origin) for place, origin in facts.origins.items()},
+    }

@@ -84,22 +84,35 @@ def usual_model(photos: Path, memory: Path, cache: Cache, say: Say) -> Chosen:
     """
     remembered = remembered_model(memory)
     if remembered is not None and (chosen := _usable(remembered)) is not None:
-        return _told(chosen, say) if remembered != model_folder() else _starter(photos, "", say)
+        if remembered != model_folder():
+            return _told(chosen, say)
+        return _starter("", f"partlens open {_quoted(photos)} --model {USUAL}", say)
     if (chosen := _made(_cached_name(USUAL), cache)) is not None:
         return _told(chosen, say)
     try:
         return _of_hub(look_up(USUAL, HUB_SECONDS), cache, say)
+    except HubError as error:
+        elsewhere = (
+            f"on a machine that reaches the hub, run `partlens model import MODEL --hf {USUAL}`;"
+            f" copy the folder MODEL to this machine, and run `partlens open {_quoted(photos)}"
+            " --model MODEL`"
+        )
+        return _starter(str(error), elsewhere, say)
     except ExplainerError as error:
-        return _starter(photos, str(error), say)
+        return _starter(str(error), f"partlens open {_quoted(photos)} --model MODEL", say)
 
 
-def _starter(photos: Path, reason: str, say: Say) -> Chosen:
+def _quoted(path: Path) -> str:
+    return shlex.quote(visible(str(path)))
+
+
+def _starter(reason: str, for_photographs: str, say: Say) -> Chosen:
     since = f", because {reason}" if reason else ""
     say(
         f"Model: the starter model{since}. It knows only drawn pedestrians: in photographs it finds"
         " similar colours and coarse shapes, not things."
     )
-    say(f"For photographs: partlens open {shlex.quote(visible(str(photos)))} --model {USUAL}")
+    say(f"For photographs: {for_photographs}")
     return Chosen(model_folder(), read_spec(model_folder()))
 
 
