@@ -87,7 +87,7 @@ _OF_ERRORS = {name: code for code, meaning in EXIT_CODES.items() for name in mea
 def set_exit_code(error: click.ClickException) -> None:
     """Give an error the exit code of what caused it. A usage error keeps its own."""
     if error.exit_code == FAILED:
-        error.exit_code = code_of(error)
+        vars(error)["exit_code"] = code_of(error)
 
 
 def code_of(error: BaseException) -> int:

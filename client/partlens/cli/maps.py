@@ -9,6 +9,7 @@ from partlens.cli.commands import needing
 from partlens.cli.figures import model_errors, scale_option
 from partlens.client.cli.images import named_picture
 from partlens.client.cli.regions import Marked, region_options, require_images
+from partlens.common.results import json_option
 from partlens.common.terminal import say
 from partlens.common.text import visible
 
@@ -29,7 +30,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--out", required=True, type=_FOLDER, help="Folder to write to, outside FOLDER.")
 @region_options
 @scale_option
-@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
+@json_option
 def maps(
     folder: Path,
     query: Path,

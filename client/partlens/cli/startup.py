@@ -8,7 +8,7 @@ from statistics import median
 
 import click
 
-from partlens.common.terminal import say
+from partlens.common.results import json_lines_option, say_result
 
 _DEADLINE = 60
 _BARE = ("-c", "import click")
@@ -23,7 +23,8 @@ _COMMANDS = ("", "search", "health", "token", "config", "audit", "ingest")
     type=click.IntRange(1, 1000),
     help="Runs of each command.",
 )
-def startup(rounds: int) -> None:
+@json_lines_option
+def startup(rounds: int, as_json: bool) -> None:
     """Compare the start-up time of commands that need no model with importing click.
 
     Each command prints its help in a new process, alternating with `python -c "import click"`. The
@@ -32,7 +33,9 @@ def startup(rounds: int) -> None:
     for name in _COMMANDS:
         asked = ("-m", "partlens.cli", *name.split(), "--help")
         ratios = [_seconds(asked) / _seconds(_BARE) for _ in range(rounds)]
-        say(f"partlens {name + ' ' if name else ''}--help: {median(ratios):.1f}")
+        command = f"partlens {name + ' ' if name else ''}--help"
+        ratio = median(ratios)
+        say_result({"command": command, "ratio": ratio}, f"{command}: {ratio:.1f}", as_json=as_json)
 
 
 def _seconds(arguments: Sequence[str]) -> float:

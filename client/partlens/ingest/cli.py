@@ -1,14 +1,13 @@
 """`partlens ingest`: workers that add pictures from a Redis stream to the gallery."""
 
 import asyncio
-import json
 import logging
 import signal
 from pathlib import Path
 
 import click
 
-from partlens.common.terminal import say
+from partlens.common.results import json_option, say_result
 from partlens.ingest.connected import with_stream
 from partlens.ingest.dead_cli import dead
 from partlens.ingest.metrics import IngestMetrics
@@ -47,12 +46,15 @@ def run(file: Path | None, texts: tuple[str, ...]) -> None:
 
 @ingest.command()
 @config_options
-def status(file: Path | None, texts: tuple[str, ...]) -> None:
-    """Print the backlog of the workers as JSON."""
+@json_option
+def status(file: Path | None, texts: tuple[str, ...], as_json: bool) -> None:
+    """Print the backlog of the workers."""
     settings = load_or_fail(file, texts).settings
 
     async def report(stream: IngestStream) -> None:
-        say(json.dumps((await stream.lag()).to_json()))
+        lag = (await stream.lag()).to_json()
+        text = "\n".join(f"{name}: {value}" for name, value in lag.items())
+        say_result(lag, text, as_json=as_json)
 
     with_stream(settings, report)
 

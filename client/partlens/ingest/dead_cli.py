@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from partlens.common.results import json_option
 from partlens.common.tables import Table, say_table
 from partlens.common.terminal import say
 from partlens.ingest.connected import with_stream
@@ -24,7 +25,6 @@ def dead() -> None:
 _ids = click.argument("ids", nargs=-1)
 _all = click.option("--all", "every", is_flag=True, help="All of them, instead of IDS.")
 _reason = click.option("--reason", help="Only letters with this reason, such as IMAGE_INVALID.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @dead.command("list")
@@ -36,7 +36,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     show_default=True,
     help="Most letters to print, the oldest first.",
 )
-@_json
+@json_option
 @config_options
 def list_letters(
     file: Path | None, texts: tuple[str, ...], reason: str | None, limit: int, as_json: bool
@@ -76,7 +76,7 @@ def list_letters(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also write its picture to this new file, as the producer sent it.",
 )
-@_json
+@json_option
 @config_options
 def show(
     file: Path | None, texts: tuple[str, ...], id: str, picture: Path | None, as_json: bool
@@ -113,7 +113,7 @@ def show(
 @_ids
 @_all
 @_reason
-@_json
+@json_option
 @config_options
 def retry(
     file: Path | None,
@@ -143,7 +143,7 @@ def retry(
 @_ids
 @_all
 @_reason
-@_json
+@json_option
 @config_options
 def drop(
     file: Path | None,

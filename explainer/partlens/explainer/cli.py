@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from partlens.common.confined import GIB, bounds_within
+from partlens.common.results import json_option, say_result
 from partlens.common.tables import Column, Table, say_table
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError, ModelError
@@ -54,6 +55,7 @@ def model() -> None:
     help="Allow a feature map of 1x1, which no part can be searched in.",
 )
 @limit_options
+@json_option
 def import_model(
     folder: Path,
     feature_layer: str,
@@ -64,6 +66,7 @@ def import_model(
     one_position: bool,
     time_limit: float,
     memory_limit: float,
+    as_json: bool,
     **network: Any,
 ) -> None:
     """Create the model folder FOLDER from --torch, --onnx or --hf.
@@ -88,7 +91,9 @@ def import_model(
     bounds = bounds_within(int(memory_limit * GIB), time_limit)
     try:
         for line in import_confined(request, folder, bounds):
-            say(line)
+            say(line, err=as_json)
+        if as_json:
+            say(json.dumps(read_spec(folder).to_json()))
     except MissingOptionError as error:
         raise click.UsageError(str(error)) from error
     except ExplainerError as error:
@@ -105,7 +110,7 @@ def import_model(
     help="Layers to measure, the last ones of the network.",
 )
 @limit_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def suggest(
     most: int, time_limit: float, memory_limit: float, as_json: bool, **network: Any
 ) -> None:
@@ -148,7 +153,8 @@ def suggest(
 @model.command()
 @click.argument("source", type=_PATH)
 @click.argument("folder", type=_PATH)
-def register(source: Path, folder: Path) -> None:
+@json_option
+def register(source: Path, folder: Path, as_json: bool) -> None:
     """Copy the model folder SOURCE to FOLDER, and measure where its cells look.
 
     For folders of earlier versions: an import measures it. Regions, boxes and maps are then laid
@@ -168,13 +174,12 @@ def register(source: Path, folder: Path) -> None:
         lines = [*described(made.save(folder)), *not_measured(found)]
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
-    for line in lines:
-        say(line)
+    say_result(read_spec(folder).to_json(), "\n".join(lines), as_json=as_json)
 
 
 @model.command()
 @click.argument("folder", type=_PATH)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def show(folder: Path, as_json: bool) -> None:
     """Check the digest of a model folder and print its contents."""
     try:

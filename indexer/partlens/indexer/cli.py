@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 
 from partlens.common.compute import Compute
 from partlens.common.leaving import leave
+from partlens.common.results import json_lines_option, json_option, say_result
 from partlens.common.storage import Storage
 from partlens.common.tables import progress_bar
 from partlens.common.terminal import say
@@ -46,11 +47,12 @@ def index() -> None:
 @GALLERY
 @MODEL
 @STORAGE
-def create(gallery: Path, model: Path, storage: Storage) -> None:
+@json_option
+def create(gallery: Path, model: Path, storage: Storage, as_json: bool) -> None:
     """Create an empty gallery for a model."""
     with clear_errors():
         Gallery.create(gallery, read_spec(model), storage).close()
-    say(f"created {gallery}")
+    say_result({"gallery": str(gallery)}, f"created {gallery}", as_json=as_json)
 
 
 @index.command()
@@ -61,6 +63,7 @@ def create(gallery: Path, model: Path, storage: Storage) -> None:
 @BATCH
 @compute_options
 @video_options
+@json_option
 def add(
     gallery: Path,
     source: str,
@@ -69,6 +72,7 @@ def add(
     batch_size: int,
     video: VideoOptions,
     compute: Compute,
+    as_json: bool,
 ) -> None:
     """Add the images of a folder, a manifest (CSV, Parquet), a video or a live stream (rtsp://).
 
@@ -96,7 +100,7 @@ def add(
         say(f"ignored: {images.not_looked_at}", err=True)
     if isinstance(images, LiveStream) and images.left_out:
         say(f"dropped {images.left_out} frames: the model was busy", err=True)
-    say(f"{counts(progress)}, {progress.images_per_second:.1f} images/s")
+    say_progress(progress, as_json=as_json)
 
 
 @index.command()
@@ -128,6 +132,7 @@ def add(
     type=click.IntRange(0),
     help="Dimensions that say where a cell is, to remove first; for transformers.",
 )
+@json_option
 def reduce(
     gallery: Path,
     smaller_model: Path,
@@ -136,6 +141,7 @@ def reduce(
     grid: tuple[int, int] | None,
     whitening: float,
     removed: int,
+    as_json: bool,
 ) -> None:
     """Create the model folder SMALLER_MODEL with fewer dimensions or positions, fitted to GALLERY.
 
@@ -160,18 +166,20 @@ def reduce(
             )
     spec = made.spec
     lost = spec.reduction.lost if spec.reduction else 0.0
-    say(
+    text = (
         f"{smaller_model}: {spec.positions} positions of {spec.dimensions} dimensions, reduced from"
         f" {loaded.spec.positions} of {loaded.spec.dimensions}; the projection loses {lost:.2%} of"
         " the contributions' squared length"
     )
+    say_result(spec.to_json(), text, as_json=as_json)
 
 
 @index.command()
 @GALLERY
 @click.argument("to", type=click.Path(path_type=Path))
 @MODEL
-def copy(gallery: Path, to: Path, model: Path) -> None:
+@json_option
+def copy(gallery: Path, to: Path, model: Path, as_json: bool) -> None:
     """Copy the images of GALLERY to the gallery TO; the originals are not needed.
 
     Run it again to resume. Give the model of TO: the same as that of GALLERY, a registered copy of
@@ -187,36 +195,39 @@ def copy(gallery: Path, to: Path, model: Path) -> None:
             alike = unregistered_digest(model)
             progress = copy_images(source, opened, loaded, report, alike)
     warn(progress)
-    say(counts(progress))
+    say_progress(progress, as_json=as_json, speed=False)
 
 
 @index.command()
 @GALLERY
 @click.argument("ids", nargs=-1, required=True)
-def delete(gallery: Path, ids: tuple[str, ...]) -> None:
+@json_option
+def delete(gallery: Path, ids: tuple[str, ...], as_json: bool) -> None:
     """Delete images by id; name the ids that no image has."""
     with clear_errors(), Gallery.open(gallery) as opened:
         known = opened.view.live.find(ids)
         deleted = opened.delete(ids)
-    for id in dict.fromkeys(ids):
-        if id not in known:
-            say(f"no image has the id {id}; see `partlens index list`", err=True)
-    say(f"{deleted} of {len(ids)} deleted")
+    unknown = [id for id in dict.fromkeys(ids) if id not in known]
+    for id in unknown:
+        say(f"no image has the id {id}; see `partlens index list`", err=True)
+    facts = {"deleted": deleted, "unknown_ids": unknown}
+    say_result(facts, f"{deleted} of {len(ids)} deleted", as_json=as_json)
 
 
 @index.command("list")
 @GALLERY
-def list_command(gallery: Path) -> None:
+@json_lines_option
+def list_command(gallery: Path, as_json: bool) -> None:
     """List the ids of a gallery's images, one a line."""
     with clear_errors(), Gallery.open(gallery) as opened:
         ids = sorted(opened.view.digests())
     for id in ids:
-        say(id)
+        say_result({"id": id}, id, as_json=as_json)
 
 
 @index.command()
 @GALLERY
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def status(gallery: Path, as_json: bool) -> None:
     """Show what a gallery contains and which model it uses."""
     with clear_errors(), Gallery.open(gallery) as opened:
@@ -246,12 +257,28 @@ for _command in upkeep.COMMANDS:
     index.add_command(_command)
 
 
-def counts(progress: Progress) -> str:
-    """How many images were added, replaced and so on."""
-    return (
+def say_progress(progress: Progress, *, as_json: bool, speed: bool = True) -> None:
+    """Print how many images were added, replaced and so on."""
+    facts = progress_facts(progress)
+    text = (
         f"{progress.added} added, {progress.replaced} replaced, {progress.updated} updated,"
         f" {progress.unchanged} unchanged, {len(progress.bad)} skipped"
     )
+    if speed:
+        facts["images_per_second"] = round(progress.images_per_second, 2)
+        text += f", {progress.images_per_second:.1f} images/s"
+    say_result(facts, text, as_json=as_json)
+
+
+def progress_facts(progress: Progress) -> dict[str, object]:
+    """How many images were added and so on, and those that were skipped, for --json."""
+    return {
+        "added": progress.added,
+        "replaced": progress.replaced,
+        "updated": progress.updated,
+        "unchanged": progress.unchanged,
+        "skipped": [{"id": bad.id, "reason": bad.reason} for bad in progress.bad],
+    }
 
 
 def warn(progress: Progress) -> None:

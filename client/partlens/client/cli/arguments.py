@@ -13,6 +13,7 @@ from partlens.client import checks
 from partlens.client.errors import ClientError
 from partlens.common.bias import bias_warning
 from partlens.common.moments import in_utc, read_moment
+from partlens.common.results import json_option
 from partlens.common.terminal import say
 
 Command = Callable[..., Any]
@@ -72,7 +73,7 @@ class TimeType(click.ParamType[Any]):
 
 def output_options(command: Command) -> Command:
     """--json and --report."""
-    command = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+    command = json_option(command)
     return click.option(
         "--report",
         type=click.Path(dir_okay=False, path_type=Path),

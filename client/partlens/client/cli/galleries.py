@@ -8,6 +8,7 @@ from partlens.client.answers import NamedGallery
 from partlens.client.cli.arguments import clear_errors
 from partlens.client.cli.connection import server_options
 from partlens.client.sync_client import Client
+from partlens.common.results import json_lines_option, json_option, say_result
 from partlens.common.tables import Column, Table, say_table
 from partlens.common.terminal import say
 
@@ -18,7 +19,7 @@ def gallery() -> None:
 
 
 @gallery.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each name.")
+@json_lines_option
 @server_options
 def list_command(as_json: bool, client: Client) -> None:
     """List the galleries that the token may use, with their aliases and models."""
@@ -44,8 +45,9 @@ def list_command(as_json: bool, client: Client) -> None:
 @gallery.command("alias")
 @click.argument("alias")
 @click.argument("gallery")
+@json_option
 @server_options
-def alias_command(alias: str, gallery: str, client: Client) -> None:
+def alias_command(alias: str, gallery: str, as_json: bool, client: Client) -> None:
     """Make the name ALIAS lead to GALLERY, from the next call on. Needs scope admin.
 
     ALIAS may be the name of another gallery, which it then hides; give its own name as GALLERY to
@@ -53,7 +55,9 @@ def alias_command(alias: str, gallery: str, client: Client) -> None:
     """
     with clear_errors(), client:
         moved = client.set_gallery_alias(alias, gallery)
-    say(f"{alias} leads to {gallery}" + (f", before to {moved.before}" if moved.before else ""))
+    facts = {"alias": alias, "gallery": gallery, "before": moved.before, "left": dict(moved.left)}
+    before = f", before to {moved.before}" if moved.before else ""
+    say_result(facts, f"{alias} leads to {gallery}{before}", as_json=as_json)
     for id, name in moved.left.items():
         say(
             f"warning: standing query {id} ({name}) exists only in {moved.before}, so new images"
@@ -64,12 +68,13 @@ def alias_command(alias: str, gallery: str, client: Client) -> None:
 
 @gallery.command("unalias")
 @click.argument("alias")
+@json_option
 @server_options
-def unalias_command(alias: str, client: Client) -> None:
+def unalias_command(alias: str, as_json: bool, client: Client) -> None:
     """Remove ALIAS; a gallery with the same name is no longer hidden. Needs scope admin."""
     with clear_errors(), client:
         client.delete_gallery_alias(alias)
-    say(f"{alias} is no alias any more")
+    say_result({"removed": alias}, f"{alias} is no alias any more", as_json=as_json)
 
 
 def _plain(one: NamedGallery) -> dict[str, object]:

@@ -15,6 +15,7 @@ from partlens.client.questions import GalleryImageId
 from partlens.client.sync_client import Client
 from partlens.common.durable import write_atomically
 from partlens.common.filters import Filter
+from partlens.common.results import json_lines_option, json_option, say_result
 from partlens.common.tables import Column, Table, say_table
 from partlens.common.terminal import say
 
@@ -28,7 +29,7 @@ images.add_command(update_command)
 
 
 @images.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each image.")
+@json_lines_option
 @filter_options
 @connection_options
 def list_command(as_json: bool, where: Filter, client: Client) -> None:
@@ -46,7 +47,7 @@ def list_command(as_json: bool, where: Filter, client: Client) -> None:
     type=click.IntRange(1, 1000),
     help="Most values to show for each property.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @filter_options
 @connection_options
 def count_command(values: int, as_json: bool, where: Filter, client: Client) -> None:
@@ -72,8 +73,9 @@ def count_command(values: int, as_json: bool, where: Filter, client: Client) -> 
     type=click.IntRange(0, 65535),
     help="Save a JPEG whose longest side has at most this many pixels; 0 for the original file.",
 )
+@json_option
 @connection_options
-def picture_command(id: str, file: Path, max_side: int, client: Client) -> None:
+def picture_command(id: str, file: Path, max_side: int, as_json: bool, client: Client) -> None:
     """Save the picture of image ID to FILE.
 
     With --max-side, it shows the thumbnail if the server cannot read the original.
@@ -85,7 +87,14 @@ def picture_command(id: str, file: Path, max_side: int, client: Client) -> None:
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror}") from error
     what = ", from the thumbnail" if picture.from_thumbnail else ""
-    say(f"{file}: {len(picture.data)} bytes, {picture.media_type}{what}")
+    facts = {
+        "file": str(file),
+        "bytes": len(picture.data),
+        "media_type": picture.media_type,
+        "from_thumbnail": picture.from_thumbnail,
+    }
+    text = f"{file}: {len(picture.data)} bytes, {picture.media_type}{what}"
+    say_result(facts, text, as_json=as_json)
 
 
 def _span(found: Facets) -> str:

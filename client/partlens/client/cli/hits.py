@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from partlens.client.answers import Hit
+from partlens.client.search_answers import Hit
 from partlens.common.tables import Column, Name, Table
 
 _ATTRIBUTES = 3

@@ -1,5 +1,6 @@
 """`partlens report`: reports of searches and comparisons, and their verification."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from partlens.client.cli.connection import connection_options
 from partlens.client.cli.reporting import pair_report, search_report, write_report
 from partlens.client.cli.verify import verify
 from partlens.client.sync_client import Client
+from partlens.common.results import json_option
+from partlens.common.terminal import say
 
 _FORMATS = (".html", ".htm", ".pdf")
 
@@ -49,7 +52,10 @@ def report() -> None:
 @report.command()
 @search_options
 @_file_options
-def search(asked: Callable[[Client], Search], out: Path, title: str, client: Client) -> None:
+@json_option
+def search(
+    asked: Callable[[Client], Search], out: Path, title: str, as_json: bool, client: Client
+) -> None:
     """Search, and write the hits as a report.
 
     Images, regions and marks are those of `partlens search`.
@@ -59,13 +65,15 @@ def search(asked: Callable[[Client], Search], out: Path, title: str, client: Cli
         answer = question.answer(client, ["score"], thumbnails=True)
         made = search_report(client, question, answer, title)
     write_report(out, made)
+    _say_path(out, as_json=as_json)
 
 
 @report.command()
 @pair_options
 @connection_options
 @_file_options
-def pair(asked: Pair, out: Path, title: str, client: Client) -> None:
+@json_option
+def pair(asked: Pair, out: Path, title: str, as_json: bool, client: Client) -> None:
     """Compare two images, and write the explanation as a report.
 
     Images and regions are those of `partlens explain`.
@@ -73,6 +81,13 @@ def pair(asked: Pair, out: Path, title: str, client: Client) -> None:
     with clear_errors(), client:
         made = pair_report(client, asked, asked.answer(client), title)
     write_report(out, made)
+    _say_path(out, as_json=as_json)
+
+
+def _say_path(out: Path, *, as_json: bool) -> None:
+    """The address is on standard error already; programs want the path."""
+    if as_json:
+        say(json.dumps({"report": str(out)}))
 
 
 report.add_command(verify)

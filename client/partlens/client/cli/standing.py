@@ -29,6 +29,7 @@ from partlens.client.report.match_page import match_page
 from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.client.sync_client import Client
 from partlens.common.filters import Filter
+from partlens.common.results import json_lines_option, json_option, say_result
 from partlens.common.tables import Column, Table, say_table
 from partlens.common.terminal import say
 from partlens.common.text import visible
@@ -55,6 +56,7 @@ def standing() -> None:
 @score_option
 @filter_options
 @exclude_identical_option
+@json_option
 @connection_options
 def create(
     images: QueryImages,
@@ -67,6 +69,7 @@ def create(
     score: Score,
     where: Filter,
     exclude_identical: bool,
+    as_json: bool,
     client: Client,
 ) -> None:
     """Save a search and print its id.
@@ -85,11 +88,11 @@ def create(
             marks=marks,
             exclude_identical=exclude_identical,
         )
-    say(made.id)
+    say_result(_plain(made), made.id, as_json=as_json)
 
 
 @standing.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @connection_options
 def list_(as_json: bool, client: Client) -> None:
     """List your standing queries."""
@@ -169,9 +172,7 @@ def delete(ids: tuple[str, ...], client: Client) -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder in which to write an HTML report with the map of each match.",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one line of JSON per match, with its map."
-)
+@json_lines_option
 @connection_options
 def watch(
     ids: tuple[str, ...],

@@ -13,6 +13,7 @@ from partlens.client.cli.connection import connection_options
 from partlens.client.cli.filters import named_values
 from partlens.client.questions import ImagePart, ImageUpdate
 from partlens.client.sync_client import Client
+from partlens.common.results import json_option
 from partlens.common.terminal import say
 from partlens.common.text import visible
 
@@ -42,7 +43,7 @@ _AT_ONCE = 256
     type=click.Choice(get_args(ImagePart)),
     help="Clear this first, so that only what other options give remains; repeatable.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @connection_options
 def update_command(
     ids: tuple[str, ...],

@@ -17,6 +17,7 @@ from partlens.client.report.rendering import utc
 from partlens.client.report.verification import Finding, verified
 from partlens.client.sync_client import Client
 from partlens.common.files import read_file
+from partlens.common.results import json_option
 from partlens.common.tables import Column, Table, say_table
 from partlens.common.terminal import say
 from partlens.common.text import visible
@@ -39,7 +40,7 @@ _LIMITS = (
     metavar="FILE",
     help="A query image that the report does not hold; repeatable. Its digest must match.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @connection_options
 @click.pass_context
 def verify(

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from partlens.common.redaction import redacted
+from partlens.common.results import json_option, say_result
 from partlens.common.terminal import say
 from partlens.runtime.config import table
 from partlens.runtime.config.options import config_options
@@ -51,9 +52,11 @@ def config() -> None:
 
 @config.command()
 @config_options
-def show(file: Path | None, texts: tuple[str, ...]) -> None:
+@json_option
+def show(file: Path | None, texts: tuple[str, ...], as_json: bool) -> None:
     """Print every effective setting and its origin, as TOML."""
-    say(table.shown(load_or_fail(file, texts)))
+    loaded = load_or_fail(file, texts)
+    say_result(table.plain(loaded), table.shown(loaded), as_json=as_json)
 
 
 @config.command()

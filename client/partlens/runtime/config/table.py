@@ -1,6 +1,7 @@
 """The table of settings, from which the docs page and `partlens config show` are generated."""
 
 import json
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, cast, get_args, get_origin
@@ -82,12 +83,28 @@ def shown(loaded: Loaded) -> str:
     return "\n".join(lines).rstrip()
 
 
+def plain(loaded: Loaded) -> dict[str, dict[str, Any]]:
+    """The effective settings by name, such as server.listen, each with its value and origin."""
+    found = {}
+    for section in sections():
+        for key, value in getattr(loaded.settings, section):
+            name = f"{section}.{key}"
+            # As TOML shows it: paths as text, and nothing that may be secret.
+            shown = None if value is None else tomllib.loads(f"x = {toml(_safe(name, value))}")["x"]
+            found[name] = {"value": shown, "origin": loaded.origins.get(name, "default")}
+    return found
+
+
+def _safe(name: str, value: Any) -> Any:
+    if name in secrets():
+        return HIDDEN
+    return redacted_url(value) if isinstance(value, str) else value
+
+
 def _shown(section: str, key: str, value: Any, origin: str) -> str:
     if value is None:
         return f"# {key} is not set"
-    hidden = redacted_url(value) if isinstance(value, str) else value
-    if f"{section}.{key}" in secrets():
-        hidden = HIDDEN
+    hidden = _safe(f"{section}.{key}", value)
     if hidden != value:
         # A comment, so that a file of these settings cannot hold a value that was never set.
         return f"# {key} = {toml(hidden)}  # {origin}; {HIDDEN} hides what may be secret"

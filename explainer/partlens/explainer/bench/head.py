@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import torch
 
+from partlens.common.results import json_lines_option
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel
@@ -67,7 +68,7 @@ def measure(model: MetricModel, *, batch: int = 16, repeats: int = 20) -> HeadCo
 )
 @click.option("--batch", type=click.IntRange(1), default=16, show_default=True)
 @click.option("--repeats", type=click.IntRange(1), default=20, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per model.")
+@json_lines_option
 def head(models: tuple[Path, ...], batch: int, repeats: int, as_json: bool) -> None:
     """Compare the time of decomposing with the backbone's, for each model."""
     try:

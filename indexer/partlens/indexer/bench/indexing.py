@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from partlens.common.budget import Budget
 from partlens.common.compute import Compute
 from partlens.common.pictures import DEFAULT_LIMITS
+from partlens.common.results import json_option
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel
@@ -156,7 +157,7 @@ def _images(folder: Path | None, count: int) -> Iterator[Sequence[SourceImage]]:
 @click.option("--batch", type=click.IntRange(1, 1024), default=32, show_default=True)
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
 @compute_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def index(
     model: Path | None,
     images: Path | None,

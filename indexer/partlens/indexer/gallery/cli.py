@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from partlens.common.moments import duration
+from partlens.common.results import json_lines_option, json_option, say_result
 from partlens.common.storage import Storage
 from partlens.common.terminal import say
 from partlens.indexer.arguments import GALLERY, STORAGE, clear_errors
@@ -68,7 +69,7 @@ class _Age(click.ParamType[timedelta]):
 
 @click.command("verify")
 @GALLERY
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.option("--repair", "mend", is_flag=True, help="Rebuild damaged segments from the truth.")
 def verify_command(gallery: Path, as_json: bool, mend: bool) -> None:
     """Check every file and row of a gallery. Damage is listed; the exit status is then 1."""
@@ -92,7 +93,7 @@ def verify_command(gallery: Path, as_json: bool, mend: bool) -> None:
 @STORAGE
 @_INDEX
 @_MEMORY
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def plan_command(
     images: int,
     positions: int,
@@ -150,8 +151,9 @@ def compact_command(gallery: Path, factory: str | None, memory: int | None) -> N
     "--snapshot", "snapshots", multiple=True, type=click.Path(path_type=Path),
     help="Also erase them from this snapshot, with a receipt of its own; repeatable.",
 )  # fmt: skip
+@json_lines_option
 def erase_command(
-    gallery: Path, ids: tuple[str, ...], receipt: Path, snapshots: tuple[Path, ...]
+    gallery: Path, ids: tuple[str, ...], receipt: Path, snapshots: tuple[Path, ...], as_json: bool
 ) -> None:
     """Erase images from every file, verify that they are gone, and write a receipt.
 
@@ -162,9 +164,10 @@ def erase_command(
         for snapshot, place in zip(snapshots, receipts, strict=True):
             Facts.read(snapshot)
             require_receipt_place(place, snapshot)
-        outcomes = [_erase(gallery, receipt, lambda: erase(gallery, ids))]
+        outcomes = [_erase(gallery, receipt, lambda: erase(gallery, ids), as_json=as_json)]
         for snapshot, place in zip(snapshots, receipts, strict=True):
-            outcomes.append(_erase(snapshot, place, partial(erase_from, snapshot, ids)))
+            work = partial(erase_from, snapshot, ids)
+            outcomes.append(_erase(snapshot, place, work, as_json=as_json))
         _require_gone(*outcomes)
 
 
@@ -175,34 +178,46 @@ def erase_command(
 )
 @click.option("--camera", "cameras", multiple=True, help="Only images of this camera; repeatable.")
 @click.option("--receipt", type=_FILE, help="Erase the images and write the receipt here (JSON).")
+@json_option
 def retain_command(
-    gallery: Path, keep: timedelta, cameras: tuple[str, ...], receipt: Path | None
+    gallery: Path, keep: timedelta, cameras: tuple[str, ...], receipt: Path | None, as_json: bool
 ) -> None:
     """List images older than the retention period; with --receipt, erase them."""
     with clear_errors():
         with Gallery.open(gallery) as opened:
             old = expired(opened, keep, cameras)
+        if receipt is None and as_json:
+            facts = {"old": list(old.ids), "kept": old.kept, "undated": old.undated}
+            say(json.dumps(facts))
+            return
         say(
             f"{len(old.ids)} images are older, {old.kept} are not; {old.undated} have no capture"
-            " time and are kept"
+            " time and are kept",
+            err=as_json,
         )
         if receipt is None:
             for id in old.ids:
                 say(id)
             say("nothing was erased; --receipt FILE erases them")
         elif old.ids:
-            _require_gone(_erase(gallery, receipt, lambda: erase(gallery, old.ids)))
+            outcome = _erase(gallery, receipt, lambda: erase(gallery, old.ids), as_json=as_json)
+            _require_gone(outcome)
+        elif as_json:
+            say(json.dumps({"erased": []}))
 
 
-def _erase(place: Path, receipt: Path, work: Callable[[], Receipt]) -> tuple[Receipt, Path]:
+def _erase(
+    place: Path, receipt: Path, work: Callable[[], Receipt], *, as_json: bool
+) -> tuple[Receipt, Path]:
     require_receipt_place(receipt, place)
     outcome = work()
     write_receipt(outcome, receipt)
-    say(
+    text = (
         f"{len(outcome.erased)} images erased from {place}, {len(outcome.not_there)} not found,"
         f" {outcome.images_left} left; {len(outcome.files_removed)} files removed,"
         f" {len(outcome.files_written)} written; receipt in {receipt}"
     )
+    say_result({**asdict(outcome), "receipt": str(receipt)}, text, as_json=as_json)
     return outcome, receipt
 
 

@@ -1,13 +1,14 @@
 // Which gallery of the server this page shows. Its name is in the address; without one, it is the server's default.
 
-const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 const PARAMETER = "gallery";
 
-/** The name in a fragment such as "#/search?gallery=people"; "" if there is none. An address is untrusted. */
+/**
+ * The name in a fragment such as "#/search?gallery=people"; "" if there is none. An address is untrusted: the server refuses what
+ * no gallery is called, so that nobody takes another gallery for the one that was named.
+ */
 export function nameIn(fragment: string): string {
   const at = fragment.indexOf("?");
-  const name = at < 0 ? "" : new URLSearchParams(fragment.slice(at + 1)).get(PARAMETER) ?? "";
-  return NAME.test(name) ? name : "";
+  return at < 0 ? "" : new URLSearchParams(fragment.slice(at + 1)).get(PARAMETER) ?? "";
 }
 
 /** The parameters without the name of a gallery. */

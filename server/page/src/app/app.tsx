@@ -9,6 +9,7 @@ import { Header } from "./header.tsx";
 import { NotAllowed } from "./not-allowed.tsx";
 import { href, replace, route } from "./route.ts";
 import { ServerState } from "./server-state.tsx";
+import { UnknownGallery } from "./unknown-gallery.tsx";
 
 export function App() {
   const view = VIEWS.find((one) => one.name === route.value.view) ?? VIEWS[0];
@@ -41,7 +42,7 @@ export function App() {
         {locked
           ? <SignIn />
           : !gallery.value
-            ? <Loading text="Connecting to the server" />
+            ? serverProblem.value?.reason === "GALLERY_UNKNOWN" ? <UnknownGallery /> : <Loading text="Connecting to the server" />
             : allowed ? <view.View key={view.name} /> : <NotAllowed view={view} />}
       </main>
       <Announcer />

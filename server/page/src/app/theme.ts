@@ -1,18 +1,19 @@
 // Dark or light: the system's choice, unless a person has chosen.
 import { signal } from "@preact/signals";
+import { everyVisit } from "./kept.ts";
 
 const KEY = "partlens-theme";
 
 export type Theme = "system" | "light" | "dark";
 
 /** The chosen theme. */
-export const theme = signal<Theme>(themeOf(localStorage.getItem(KEY)));
+export const theme = signal<Theme>(themeOf(everyVisit.get(KEY)));
 
 /** Chooses a theme, and keeps the choice for the next visit. */
 export function choose(chosen: Theme): void {
   theme.value = chosen;
-  if (chosen === "system") localStorage.removeItem(KEY);
-  else localStorage.setItem(KEY, chosen);
+  if (chosen === "system") everyVisit.forget(KEY);
+  else everyVisit.set(KEY, chosen);
   applyTheme();
 }
 

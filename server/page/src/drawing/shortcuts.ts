@@ -1,5 +1,6 @@
 // Keys that work anywhere in the search view.
 import { signal } from "@preact/signals";
+import { everyVisit } from "../app/kept.ts";
 import { useEffect } from "preact/hooks";
 import { withRegionChanged } from "../query/edits.ts";
 import { change, home, question, redo, undo } from "./sheet.ts";
@@ -11,12 +12,12 @@ import {
 const KEY = "partlens-single-keys";
 
 /** Whether single letters are shortcuts; people who speak to their computer may not want that. */
-export const singleKeys = signal(localStorage.getItem(KEY) !== "no");
+export const singleKeys = signal(everyVisit.get(KEY) !== "no");
 
 export function switchSingleKeys(on: boolean): void {
   singleKeys.value = on;
-  if (on) localStorage.removeItem(KEY);
-  else localStorage.setItem(KEY, "no");
+  if (on) everyVisit.forget(KEY);
+  else everyVisit.set(KEY, "no");
 }
 
 /** Listens for the keys of the drawing tools. */

@@ -1,10 +1,13 @@
 // Fields for the conditions of a filter: cameras, time and attributes, with counts.
-import type { ComponentChildren } from "preact";
+import { Fragment, type ComponentChildren } from "preact";
 import { gallery } from "../api/server.ts";
 import type { Where } from "../query/question.ts";
 import { attributeWords, withAttributeToggled, withCameraToggled, withTrackToggled } from "./conditions.ts";
 import { choices, type Counted, type Facet } from "./facets.ts";
 import { counted, timeWords } from "../ui/words.ts";
+
+// The last that an address holds; without it, some browsers take years of six digits.
+const LATEST = "9999-12-31T23:59";
 
 interface Props {
   readonly where: Where;
@@ -68,7 +71,7 @@ function Values({ facet, chosen, onToggle }: ValuesProps) {
       <ul class="filter-list">
         {choices(facet, chosen).map(({ value, images }) => (
           <li key={value}>
-            <Check checked={chosen.includes(value)} onChange={() => onToggle(value)}>{value || "empty"} <Count images={images} /></Check>
+            <Check checked={chosen.includes(value)} onChange={() => onToggle(value)}><bdi>{value || "empty"}</bdi> <Count images={images} /></Check>
           </li>
         ))}
       </ul>
@@ -82,7 +85,7 @@ function Folded({ words, ...values }: ValuesProps & { readonly words: string }) 
   const { chosen } = values;
   return (
     <details>
-      <summary>{words}: {chosen.length === 0 ? "any" : chosen.map((value) => value || "empty").join(" or ")}</summary>
+      <summary><bdi>{words}</bdi>: {chosen.length === 0 ? "any" : chosen.map((value, i) => <Fragment key={value}>{i > 0 && " or "}<bdi>{value || "empty"}</bdi></Fragment>)}</summary>
       <Values {...values} />
     </details>
   );
@@ -121,7 +124,7 @@ function Time({ words, value, onChange }: { readonly words: string; readonly val
   return (
     <label class="field">
       <span>{words}</span>
-      <input type="datetime-local" value={value} onChange={(event) => onChange(event.currentTarget.value)} />
+      <input type="datetime-local" max={LATEST} value={value} onChange={(event) => onChange(event.currentTarget.value)} />
     </label>
   );
 }

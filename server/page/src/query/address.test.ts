@@ -35,10 +35,19 @@ test("a question has one address, whatever order its marks were given in", () =>
   assert.equal(toParameters(reversed).toString(), toParameters(everything).toString());
 });
 
+test("only times that there are bound a filter", () => {
+  for (const [text, time] of [
+    ["2026-13-01T00:00", ""], ["2026-05-99T00:00", ""], ["2026-05-01T25:00", ""], ["0000-01-01T00:00", ""], ["2026-05-01T12:00", "2026-05-01T12:00"],
+  ]) {
+    assert.equal(fromParameters(new URLSearchParams(`after=${text}`)).where.after, time, text);
+  }
+});
+
 test("what is not well formed is left out", () => {
   for (const text of [
     "", "0", "0:box", "0:box:1,2,3", "0:box:1,2,0,4", "0:box:1,2,3,x", "x:box:1,2,3,4", "0:point:1", "0:polygon:1,2,3,4",
-    "0:box:1,2,3,4@0", "0:box:1,2,3,4@-1", "0:mask:4x3:!", "0:circle:1,2,3", "0:box:Infinity,1,2,3", "0:whole:1",
+    "0:box:1,2,3,4@0", "0:box:1,2,3,4@-1", "0:mask:4x3:!", "0:circle:1,2,3", "0:box:Infinity,1,2,3", "0:box:1e308,0,1,1", "0:point:-1e10,1",
+    "0:whole:1",
   ]) {
     assert.equal(regionOf(text), undefined, text);
   }

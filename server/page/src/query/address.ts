@@ -4,7 +4,9 @@ import type { Point, Region } from "../geometry/region.ts";
 import { NOTHING, type ImageRef, type MarkedRegion, type Question, type Score, type Where } from "./question.ts";
 
 const SCORES: readonly Score[] = ["default", "context", "part", "whole"];
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/;
+const TIME = /^(?!0000)\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/;
+// Servers refuse numbers beyond.
+const FARTHEST = 1e9;
 
 /** The parameters of a question; those of NOTHING are left out. */
 export function toParameters(question: Question): URLSearchParams {
@@ -35,7 +37,7 @@ export function addWhere(parameters: URLSearchParams, where: Where): void {
 
 /** The filter of parameters. */
 export function whereOf(parameters: URLSearchParams): Where {
-  const time = (name: string) => TIME.exec(parameters.get(name) ?? "")?.[0] ?? "";
+  const time = (name: string) => parameters.getAll(name).find(isTime) ?? "";
   return {
     cameras: parameters.getAll("camera"),
     excludeCameras: parameters.getAll("other-camera"),
@@ -44,6 +46,11 @@ export function whereOf(parameters: URLSearchParams): Where {
     before: time("before"),
     attributes: attributesOf(parameters.getAll("attribute")),
   };
+}
+
+/** Whether a text is a local date and time that there is, such as "2026-05-01T12:00". */
+export function isTime(text: string): boolean {
+  return TIME.test(text) && !Number.isNaN(Date.parse(text));
 }
 
 /** The question of parameters. */
@@ -119,7 +126,7 @@ export function shapeOf(kind: string, body: string): Region | undefined {
     return mask && { kind, mask };
   }
   const numbers = body.split(",").map((text) => (text ? Number(text) : NaN));
-  if (!numbers.every(Number.isFinite)) return undefined;
+  if (!numbers.every((number) => Math.abs(number) <= FARTHEST)) return undefined;
   const [x = 0, y = 0, width = 0, height = 0] = numbers;
   if (kind === "box" && numbers.length === 4 && width > 0 && height > 0) return { kind, x, y, width, height };
   if ((kind === "point" || kind === "snap") && numbers.length === 2) return { kind: "point", x, y, snap: kind === "snap" };

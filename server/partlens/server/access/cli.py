@@ -10,6 +10,7 @@ from typing import Any, cast
 import click
 
 from partlens.common.gallery_names import RULE, is_gallery_name
+from partlens.common.results import json_option, say_result
 from partlens.common.tables import Table, say_table
 from partlens.common.terminal import say
 from partlens.common.text import is_one_line
@@ -66,6 +67,7 @@ def token() -> None:
 @click.option(
     "--days", type=click.IntRange(1, 36_500), help="Days until it expires; never by default."
 )
+@json_option
 @token_file
 def create(
     file: TokenFile,
@@ -74,6 +76,7 @@ def create(
     cameras: tuple[str, ...],
     galleries: tuple[str, ...],
     days: int | None,
+    as_json: bool,
 ) -> None:
     """Create a token for NAME and print it once. Only a hash of it is stored."""
     expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days) if days else None
@@ -95,11 +98,11 @@ def create(
     if new:
         say(f"created the token file {file.path}", err=True)
     say(f"token {made.id} for {name}; {file.path} has only its hash, so save this text:", err=True)
-    say(text)
+    say_result({**_shown(made), "token": text}, text, as_json=as_json)
 
 
 @token.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @token_file
 def list_tokens(file: TokenFile, as_json: bool) -> None:
     """List the tokens, without their secrets."""
@@ -127,13 +130,16 @@ def list_tokens(file: TokenFile, as_json: bool) -> None:
 
 @token.command()
 @click.argument("id")
+@json_option
 @token_file
-def revoke(file: TokenFile, id: str) -> None:
+def revoke(file: TokenFile, id: str, as_json: bool) -> None:
     """Revoke the token with this ID. Its next call is refused."""
     with clear_errors():
         file.require_exists()
         gone = file.remove(id)
     say(f"token {gone.id} of {gone.name} is revoked", err=True)
+    if as_json:
+        say(json.dumps(_shown(gone)))
 
 
 def _shown(token: Token) -> dict[str, object]:

@@ -1,11 +1,12 @@
 """`partlens audit`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from partlens.common.terminal import say
+from partlens.common.results import json_option, say_result
 from partlens.runtime.config.cli import clear_errors
 from partlens.server.audit.verification import Verified
 from partlens.server.audit.verification import verify as verified
@@ -31,7 +32,8 @@ def audit() -> None:
 @audit.command()
 @click.argument("log", type=click.Path(path_type=Path))
 @click.option("--contains", type=_Head(), help="Head printed by an earlier run and kept elsewhere.")
-def verify(log: Path, contains: tuple[int, str] | None) -> None:
+@json_option
+def verify(log: Path, contains: tuple[int, str] | None, as_json: bool) -> None:
     """Verify the hash chain of LOG and print its head. If a line breaks it, name it and exit 1.
 
     The files that LOG continues after a rotation (LOG.000001, LOG.1, LOG-20260101) are read too, if
@@ -40,11 +42,12 @@ def verify(log: Path, contains: tuple[int, str] | None) -> None:
     """
     with clear_errors():
         found = verified(log, contains)
-    say(f"{found.entries} entries in {len(found.files)} files, the chain holds")
-    for note in _notes(found):
-        say(f"note: {note}")
+    lines = [f"{found.entries} entries in {len(found.files)} files, the chain holds"]
+    lines += [f"note: {note}" for note in _notes(found)]
     if found.entries:
-        say(f"head {found.entries}:{found.head}")
+        lines.append(f"head {found.entries}:{found.head}")
+    facts = {**asdict(found), "files": [str(file) for file in found.files]}
+    say_result(facts, "\n".join(lines), as_json=as_json)
 
 
 def _notes(found: Verified) -> list[str]:

@@ -14,6 +14,7 @@ import click
 import numpy as np
 from PIL import Image
 
+from partlens.common.results import json_option
 from partlens.common.terminal import say
 from partlens.explainer.model import MetricModel
 from partlens.indexer.bench.synthetic import CELL, GRID, fill, make_model, name
@@ -62,7 +63,7 @@ class PageResult:
 @click.option("--images", type=click.IntRange(100), default=10_000, show_default=True)
 @click.option("--drags", type=click.IntRange(1), default=20, show_default=True)
 @click.option("--browser", help="Program of Chromium or Chrome; by default the installed one.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def page(images: int, drags: int, browser: str | None, as_json: bool) -> None:
     """Drag a region in a real browser, and measure how soon the results follow.
 

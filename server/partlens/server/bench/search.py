@@ -11,6 +11,7 @@ import click
 
 from partlens.client.channel import open_channel, route
 from partlens.client.cli.arguments import FiniteRange
+from partlens.common.results import json_option
 from partlens.common.terminal import say
 from partlens.indexer.bench import alone, peers
 from partlens.indexer.bench.contenders import TOP, Contender, Outcome, anonymous_bytes, measure
@@ -72,7 +73,7 @@ class ThroughGrpc:
     type=click.Path(path_type=Path),
     help="Folder of the gallery, created if missing. By default it is temporary.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def search(
     images: int,
     count: int,

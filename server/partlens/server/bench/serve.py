@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from partlens.client.cli.arguments import FiniteRange
+from partlens.common.results import json_lines_option
 from partlens.common.terminal import say
 from partlens.server.bench.load import LoadResult, measure
 from partlens.server.bench.served import served
@@ -47,7 +48,7 @@ class _Counts(click.ParamType[tuple[int, ...]]):
     metavar="SECTION.KEY=VALUE",
     help="Change a setting of the server; repeatable.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per number of clients.")
+@json_lines_option
 def serve(
     model: Path,
     gallery: Path,

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from partlens.common.results import json_option
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import read_spec
@@ -78,7 +79,7 @@ def _part(spec: ModelSpec, contributions: np.ndarray, bias: np.ndarray) -> Query
 @click.option("--queries", type=click.IntRange(1), default=1000, show_default=True)
 @click.option("--images", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--repeats", type=click.IntRange(1), default=5, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def standing(model: Path, queries: int, images: int, repeats: int, as_json: bool) -> None:
     """Compare scoring new images against all standing queries with one search per query."""
     try:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from partlens.common.terminal import complain, say
+from partlens.common.redaction import redacted
+from partlens.common.results import json_option, say_result
+from partlens.common.terminal import complain
 from partlens.runtime.config.options import config_options
 from partlens.server.doctor.installation import (
     FAISS,
@@ -20,27 +22,33 @@ from partlens.server.doctor.trial import Trial
 
 @click.command()
 @config_options
-def doctor(file: Path | None, texts: tuple[str, ...]) -> None:
+@json_option
+def doctor(file: Path | None, texts: tuple[str, ...], as_json: bool) -> None:
     """Check the installation and whether a server would start; report problems and exit 1.
 
     With a server's settings (partlens.toml, the environment, --set), also check what they name:
     model, gallery, disk, audit log, certificate, tokens, Redis.
     """
     report = examine(installed())
-    say(f"python {platform.python_version()}")
-    for name, version in report.versions.items():
-        say(f"{name} {version or 'not installed'}")
+    versions = {"python": platform.python_version(), **report.versions}
     active = [name for name in FAISS if report.versions.get(name)]
-    say(f"active faiss: {active[0] if len(active) == 1 else 'none that can be relied on'}")
     trials: dict[str, Trial] = {"module faiss": try_faiss(), "starter model": try_starter_model()}
     if not report.complaints:
         trials.update(_deployment(file, texts))
-    for name, trial in trials.items():
-        say(f"{name}: {trial.finding}")
+    lines = [f"{name} {version or 'not installed'}" for name, version in versions.items()]
+    lines.append(f"active faiss: {active[0] if len(active) == 1 else 'none that can be relied on'}")
+    lines += [f"{name}: {trial.finding}" for name, trial in trials.items()]
     complaints = list(report.complaints)
     # A missing package has been reported already.
     if not complaints:
         complaints = [trial.complaint for trial in trials.values() if trial.complaint]
+    facts = {
+        "versions": versions,
+        "active_faiss": active[0] if len(active) == 1 else None,
+        "findings": {name: trial.finding for name, trial in trials.items()},
+        "complaints": [redacted(complaint) for complaint in complaints],
+    }
+    say_result(facts, "\n".join(lines), as_json=as_json)
     for complaint in complaints:
         complain(f"complaint: {complaint}")
     if complaints:

@@ -1,15 +1,24 @@
 """`partlens index reindex`."""
 
+import json
 from pathlib import Path
 
 import click
 
 from partlens.common.compute import Compute
+from partlens.common.results import json_option
 from partlens.common.terminal import say
 from partlens.common.text import visible
 from partlens.explainer.model import MetricModel
 from partlens.indexer.arguments import MODEL, clear_errors, compute_options
-from partlens.indexer.cli import BATCH, counts, reporting, told_when_stopped, warn
+from partlens.indexer.cli import (
+    BATCH,
+    progress_facts,
+    reporting,
+    say_progress,
+    told_when_stopped,
+    warn,
+)
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.originals import Originals
 from partlens.indexer.reindexing import only_in
@@ -40,6 +49,7 @@ _SHOWN = 10
 )
 @BATCH
 @compute_options
+@json_option
 @config_options
 def reindex(
     old: Path,
@@ -51,6 +61,7 @@ def reindex(
     compute: Compute,
     file: Path | None,
     texts: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Fill the gallery NEW of another model with the images of OLD, which a server may be serving.
 
@@ -80,8 +91,11 @@ def reindex(
                     )
                 warn(progress)
                 _others(source, gallery, delete=delete_others)
-                say(f"{counts(progress)}, {progress.images_per_second:.1f} images/s")
-                _carry(source, gallery, loaded, settings)
+                if not as_json:
+                    say_progress(progress, as_json=False)
+                carried = _carry(source, gallery, loaded, settings)
+                if as_json:
+                    say(json.dumps({**progress_facts(progress), **carried}))
 
 
 def _others(source: Gallery, gallery: Gallery, *, delete: bool) -> None:
@@ -98,7 +112,9 @@ def _others(source: Gallery, gallery: Gallery, *, delete: bool) -> None:
         )
 
 
-def _carry(source: Gallery, gallery: Gallery, model: MetricModel, settings: Settings) -> None:
+def _carry(
+    source: Gallery, gallery: Gallery, model: MetricModel, settings: Settings
+) -> dict[str, object]:
     folder, limits = folder_of(source.path, settings), settings.limits
     carrying = Carrying((folder, source.spec), beside(gallery.path), gallery, model, limits)
     carried = carrying.run()
@@ -111,5 +127,8 @@ def _carry(source: Gallery, gallery: Gallery, model: MetricModel, settings: Sett
     if carried.made or carried.left:
         say(
             f"{carried.made} of {carried.made + len(carried.left)} standing queries carried over;"
-            " check their thresholds, since another model gives other scores"
+            " check their thresholds, since another model gives other scores",
+            err=True,
         )
+    left = [{"id": one.id, "name": one.name, "reason": one.reason} for one in carried.left]
+    return {"standing_queries": carried.made, "standing_queries_left": left}

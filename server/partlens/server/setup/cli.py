@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from partlens.common.results import json_option, say_result
 from partlens.common.terminal import complain, say
 
 
@@ -41,6 +42,7 @@ from partlens.common.terminal import complain, say
     is_flag=True,
     help="Only make a new authority, key and certificate; then give ca.pem to the clients again.",
 )
+@json_option
 def setup(
     folder: Path,
     model: Path | None,
@@ -51,6 +53,7 @@ def setup(
     run: str,
     renew: bool,
     renew_authority: bool,
+    as_json: bool,
 ) -> None:
     """Prepare FOLDER for a server with TLS and tokens: model, gallery, certificates, settings.
 
@@ -80,18 +83,19 @@ def setup(
             else ready.prepare(place, model)
         )
         for done in steps:
-            say(done)
+            say(done, err=as_json)
         for kept in ready.differing(place):
             complain(f"warning: {kept}")
         if other := ready.other_certificate():
             complain(
                 f"warning: the settings name another certificate, {other}; renew that yourself"
             )
-        say(
+        text = (
             instructions.after_renewal(ready, authority=renew_authority)
             if only_renew
             else instructions.after_setup(ready, run)
         )
+        say_result(instructions.facts(ready), text, as_json=as_json)
     except (AddressError, ExplainerError, IndexerError, ProgramError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:

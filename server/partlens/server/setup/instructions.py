@@ -1,7 +1,21 @@
 """What to do next with a server's folder, in words."""
 
+from collections.abc import Mapping
+
 from partlens.server.setup import certificates
 from partlens.server.setup.folder import ServerFolder
+
+
+def facts(folder: ServerFolder) -> Mapping[str, str | None]:
+    """What a program needs of the folder, by name; raises as after_setup does."""
+    return {
+        "folder": str(folder.path),
+        "settings": str(folder.settings),
+        "tokens": str(folder.tokens),
+        "authority": str(folder.tls.authority),
+        "fingerprint": certificates.fingerprint(folder.tls.authority),
+        "page": folder.page(),
+    }
 
 
 def after_setup(folder: ServerFolder, run: str) -> str:

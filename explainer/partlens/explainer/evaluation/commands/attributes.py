@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from partlens.common.results import json_option
 from partlens.common.tables import say_table
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
@@ -91,7 +92,7 @@ class _DefaultBox(click.ParamType[tuple[str, Shares]]):
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @half_options
 @against_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def attributes(
     model: Path,
     images: Path | None,

@@ -9,6 +9,7 @@ import click
 import numpy as np
 
 from partlens.common.files import read_file
+from partlens.common.results import json_option
 from partlens.common.tables import Table, say_table
 from partlens.common.terminal import say
 from partlens.explainer.errors import AnnotationError, ExplainerError
@@ -58,7 +59,7 @@ Runs = Mapping[str, Sequence[Diagnosis]]
 @click.option(
     "--figure", type=_PATH, help="Plot recall during training and localisation to this file."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def diagnose(
     models: tuple[Path, ...],
     images: Path,

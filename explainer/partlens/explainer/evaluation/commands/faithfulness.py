@@ -7,6 +7,7 @@ from typing import get_args
 
 import click
 
+from partlens.common.results import json_option
 from partlens.common.tables import Table, say_table
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
@@ -39,7 +40,7 @@ _PATH = click.Path(path_type=Path)
     "--sample", type=click.IntRange(1), help="Number of images to explain, evenly spaced."
 )
 @click.option("--figure", type=_PATH, help="Plot both curves to this file.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def faithfulness(
     model: Path,
     images: Path,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from partlens.common.results import json_option
 from partlens.common.tables import Table, say_table
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
@@ -33,7 +34,7 @@ _NAMES = {"like": "more like this", "unlike": "less like this", "both": "both"}
     help="Weight of all other marks together.",
 )  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def feedback(
     model: Path,
     images: Path,

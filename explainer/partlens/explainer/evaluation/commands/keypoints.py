@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from partlens.common.results import json_option
 from partlens.common.tables import Table, say_table
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
@@ -78,7 +79,7 @@ class _Mirror(click.ParamType[tuple[str, str]]):
     help="Parts that mirror each other; repeatable.  [default: 'left X' and 'right X']",
 )
 @half_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def keypoints(
     model: Path,
     images: Path | None,

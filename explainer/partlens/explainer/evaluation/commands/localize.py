@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from partlens.common.results import json_option
 from partlens.common.tables import Table, say_table
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
@@ -28,7 +29,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--images", required=True, type=_PATH, help="Folder of the images.")
 @click.option("--annotations", required=True, type=_PATH, help="CSV: labels, sizes and boxes.")
 @click.option("--figure", type=_PATH, help="Plot accuracy over thresholds to this file.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def localize(
     model: Path,
     images: Path,

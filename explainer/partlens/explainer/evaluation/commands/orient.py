@@ -8,6 +8,7 @@ from typing import get_args
 import click
 import numpy as np
 
+from partlens.common.results import json_option
 from partlens.common.tables import Table, say_table
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
@@ -63,7 +64,7 @@ _SEEDS = (1_000_000, 2_000_000)
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--figure", type=_PATH, help="Plot the errors to this file.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def orient(
     panorama_model: Path | None,
     aerial_model: Path | None,

@@ -6,6 +6,7 @@ from typing import get_args
 
 import click
 
+from partlens.common.results import json_option
 from partlens.common.storage import Storage
 from partlens.common.tables import say_table
 from partlens.common.terminal import say
@@ -38,7 +39,7 @@ from partlens.explainer.model import MetricModel
 @click.option(
     "--storage", default="float16", show_default=True, type=click.Choice(get_args(Storage))
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def parts(
     model: Path,
     images: Path,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from partlens.common.results import json_option
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.evaluation.label_retrieval import embed, measure_labelled
@@ -24,7 +25,7 @@ _PATH = click.Path(path_type=Path)
     help="Without --labels: regular expression with groups label[, camera][, query], matched"
     " against the path below the folder.  [default: its folder]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def retrieval(
     model: Path, images: Path, labels: Path | None, label_pattern: str | None, as_json: bool
 ) -> None:

@@ -69,7 +69,7 @@ function Image({ image }: { readonly image: GalleryImage }) {
       </div>
       <div class="stack">
         <Ways id={id} />
-        <h1 class="image-id">{id}</h1>
+        <h1>{id}</h1>
         <Actions image={image} original={shown !== undefined && !shown.reduced} />
         <RecordTable image={image} />
       </div>
@@ -124,7 +124,7 @@ function RecordTable({ image }: { readonly image: GalleryImage }) {
   return (
     <table class="record">
       <caption class="unseen">Record of the image</caption>
-      <tbody>{rows.map(([name, value]) => <tr key={name}><th scope="row">{name}</th><td>{value}</td></tr>)}</tbody>
+      <tbody>{rows.map(([name, value], i) => <tr key={i}><th scope="row">{name}</th><td>{value}</td></tr>)}</tbody>
     </table>
   );
 }

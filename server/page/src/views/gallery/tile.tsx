@@ -13,7 +13,7 @@ interface Props {
 
 export function Tile({ shown: { id, url, image }, selected, onSelect }: Props) {
   const { camera, capturedAt } = image.metadata ?? {};
-  const words = [camera && `Camera ${camera}`, capturedAt && timeWords(timestampDate(capturedAt))].filter(Boolean).join(" · ");
+  const words = [camera && `Camera ${shortened(camera, 24)}`, capturedAt && timeWords(timestampDate(capturedAt))].filter(Boolean).join(" · ");
   return (
     <li class={selected ? "tile selected" : "tile"}>
       <a href={imageHref(id)} title={id}>

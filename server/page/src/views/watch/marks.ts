@@ -1,5 +1,6 @@
 // How far a person has seen and cleared the matches, kept for their next visit and shared by all tabs.
 import { signal } from "@preact/signals";
+import { everyVisit } from "../../app/kept.ts";
 
 const PREFIX = "partlens-watch:";
 
@@ -19,14 +20,14 @@ addEventListener("storage", ({ key }) => {
 
 /** The marks of a caller. */
 export function marksOf(caller: string): Marks {
-  const text = held.value.get(caller) ?? localStorage.getItem(PREFIX + caller) ?? "";
+  const text = held.value.get(caller) ?? everyVisit.get(PREFIX + caller) ?? "";
   const [, seen = "0", cleared = "0"] = /^(\d{1,19}) (\d{1,19})$/.exec(text) ?? [];
   return { seen: BigInt(seen), cleared: BigInt(cleared) };
 }
 
 export function setMarks(caller: string, { seen, cleared }: Marks): void {
   const text = `${seen} ${cleared}`;
-  if (localStorage.getItem(PREFIX + caller) === text) return;
-  localStorage.setItem(PREFIX + caller, text);
+  if (everyVisit.get(PREFIX + caller) === text) return;
+  everyVisit.set(PREFIX + caller, text);
   held.value = new Map(held.peek()).set(caller, text);
 }

@@ -53,9 +53,9 @@ function Matched({ hit, name, scale }: Props) {
         />
       </a>
       <div class="hit-words">
-        <p class="hit-head"><span>{name}</span><strong class="number">{scoreText(hit.score)}</strong></p>
+        <p class="hit-head"><span title={name}>{shortened(name, 60)}</span><strong class="number">{scoreText(hit.score)}</strong></p>
         <p class="hit-id" title={hit.id}>{shortened(hit.id, 26)}</p>
-        <p class="quiet">{[camera && `Camera ${camera}`, capturedAt && timeWords(timestampDate(capturedAt))].filter(Boolean).join(" · ")}</p>
+        <p class="quiet">{[camera && `Camera ${shortened(camera, 26)}`, capturedAt && timeWords(timestampDate(capturedAt))].filter(Boolean).join(" · ")}</p>
       </div>
     </li>
   );

@@ -14,7 +14,7 @@ export function QueryRow({ query }: { readonly query: StandingQuery }) {
   return (
     <li class={paused ? "sheet stack paused" : "sheet stack"}>
       <div>
-        <h2>{called}{paused && <span class="tag">Paused</span>}</h2>
+        <h2><bdi>{called}</bdi>{paused && <span class="tag">Paused</span>}</h2>
         <p class="quiet">
           Score at least <span class="number">{scoreText(threshold)}</span>
           {createdAt && `, since ${timestampDate(createdAt).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })}`}

@@ -36,7 +36,7 @@ function Chip({ words, remove, onRemove }: { readonly words: string; readonly re
     onRemove();
     announce(`${words}: removed`);
   };
-  return <li><button class="chip" aria-label={`${remove}: ${words}`} onClick={removed}>{words} <span aria-hidden="true">✕</span></button></li>;
+  return <li><button class="chip" aria-label={`${remove}: ${words}`} onClick={removed}><bdi>{words}</bdi> <span aria-hidden="true">✕</span></button></li>;
 }
 
 function clear(asked: Question): void {

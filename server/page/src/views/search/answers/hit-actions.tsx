@@ -12,7 +12,13 @@ import { boxOf, refOfHit } from "../../../hits/hit-parts.ts";
 import { CopyId } from "../../../ui/copy-id.tsx";
 import { Original } from "../../../pictures/original-button.tsx";
 
-export function HitActions({ hit }: { readonly hit: Hit }) {
+interface Props {
+  readonly hit: Hit;
+  /** Whether its original may be open to this page; false once the server has said that it cannot read it. */
+  readonly original?: boolean;
+}
+
+export function HitActions({ hit, original = true }: Props) {
   const mark = markOn(question.value, refOfHit(hit));
   const full = !mark && question.value.marks.length >= (gallery.value?.limits?.marks ?? Infinity);
   const asked = answered.value;
@@ -29,7 +35,7 @@ export function HitActions({ hit }: { readonly hit: Hit }) {
       </span>
       <span class="hit-links">
         {asked && <a class="button plain" href={explainLink(asked, hit)}>Explain</a>}
-        <Original id={hit.id} />
+        {original && hit.image?.uri && <Original id={hit.id} />}
         <CopyId id={hit.id} />
       </span>
     </div>

@@ -42,7 +42,7 @@ export function HitCard({ hit, rank, scale }: Props) {
       </button>
       <div class="hit-words">
         <p class="hit-head">
-          <span class="quiet">{rank}{camera && ` · Camera ${camera}`}</span><strong class="number">{score}</strong>
+          <span class="quiet" title={camera}>{rank}{camera && ` · Camera ${shortened(camera, 26)}`}</span><strong class="number">{score}</strong>
         </p>
         <p class="hit-id" title={hit.id}>{shortened(hit.id, 26)}</p>
         {capturedAt && <p class="quiet">{timeWords(timestampDate(capturedAt))}</p>}
@@ -56,10 +56,11 @@ export function HitCard({ hit, rank, scale }: Props) {
 /** The group that a hit is the best of; a press shows all of it. */
 function Group({ hit: { group, othersInGroup } }: { readonly hit: Hit }) {
   const others = othersWords(othersInGroup), by = answered.value?.groupBy;
-  if (!others || !by) return <p class="quiet">{group}</p>;
+  const name = <bdi title={group}>{shortened(group, 26)}</bdi>;
+  if (!others || !by) return <p class="quiet">{name}</p>;
   return (
     <p class="quiet">
-      {group}{" "}
+      {name}{" "}
       <Button kind="plain" onClick={() => refine({ where: withGroup(question.peek().where, by, group), groupBy: "" })}>{others}</Button>
     </p>
   );

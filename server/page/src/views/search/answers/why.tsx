@@ -99,7 +99,7 @@ function Reasons({ hit, complete, asked }: ReasonsProps) {
       <div class="stack">
         {hit.map && grid && <WhySum hit={hit} />}
         <WhyMaps maps={maps} hit={hit} url={url} scale={scale} complete={complete} chosen={chosen} onChoose={choose} />
-        <HitActions hit={hit} />
+        <HitActions hit={hit} original={!shown?.reduced} />
       </div>
     </div>
   );
