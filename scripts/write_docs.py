@@ -1,7 +1,8 @@
 """Generates pages and files under docs/ from the code.
 
-cli.md has every command with its --help text, configuration.md every setting, and
-ingest-event.schema.json the format of the events that detectors send.
+cli.md has every command with its --help text, configuration.md every setting, reference.md every
+public name of the Python libraries, and ingest-event.schema.json the format of the events that
+detectors send.
 
 With --check it only compares, and fails if a page is out of date.
 """
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from reference import reference_page
 
 from partlens.cli.main import main as partlens
 from partlens.ingest.event import json_schema
@@ -58,6 +60,7 @@ def main() -> int:
     pages = {
         DOCS / "cli.md": cli_page(),
         DOCS / "configuration.md": markdown() + "\n",
+        DOCS / "reference.md": reference_page(_NOTE),
         DOCS / "ingest-event.schema.json": json.dumps(json_schema(), indent=2) + "\n",
     }
     stale = [

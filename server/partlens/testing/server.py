@@ -35,7 +35,7 @@ class RunningServer:
 
     Attributes:
         target: "host:port" of gRPC.
-        url: address of HTTP and of the page, such as "http://127.0.0.1:41234".
+        url: address of HTTP and of the page, such as "http://127.0.0.1:41234/".
         images: what its gallery holds.
         credentials: what callers need; empty if it is not locked.
     """

@@ -1,16 +1,15 @@
-"""The example for Go in docs/api.md works as it is printed."""
+"""The example for Go works as it is."""
 
-import re
 import shutil
 from pathlib import Path
 
 import pytest
 from tests.server.conftest import picture
 from tests.server.http.conftest import Fronts
-from tests.server.http.test_curl_examples import PART, PLAIN
+from tests.server.http.test_curl_examples import PLAIN
 from tests.server.http.test_node_example import run
 
-(EXAMPLE,) = re.findall(r"^```go\n(.*?)^```$", PART, re.DOTALL | re.MULTILINE)
+EXAMPLE = (Path(__file__).parents[3] / "examples/go/search.go").read_text(encoding="utf-8")
 
 
 @pytest.mark.long
