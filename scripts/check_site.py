@@ -4,6 +4,7 @@ Every page under docs/ has one place in the navigation and reads on the site as 
 every link and anchor of a built page leads somewhere, and no page loads anything from another site.
 """
 
+import re
 import sys
 import tomllib
 from collections import Counter
@@ -94,6 +95,14 @@ def reading_faults(name: str, markdown: str, html: str) -> list[str]:
     ]
 
 
+def naming_faults(name: str, markdown: str) -> list[str]:
+    """Links whose text is the name of a file, which a reader of the site never sees."""
+    return [
+        f"docs/{name} has a link named {text}: name it by the title of the page or heading"
+        for text in re.findall(r"\[([\w-]+\.md)\]\(", markdown)
+    ]
+
+
 def site_faults(site: Path) -> list[str]:
     """Broken links and anchors of the built pages, and what they load from other sites."""
     pages = {path: Page(path.read_text(encoding="utf-8")) for path in sorted(site.rglob("*.html"))}
@@ -141,6 +150,7 @@ def main() -> int:
         built = site / name.removesuffix("README.md").removesuffix(".md") / "index.html"
         markdown = (docs / name).read_text(encoding="utf-8")
         faults += reading_faults(name, markdown, built.read_text(encoding="utf-8"))
+        faults += naming_faults(name, markdown)
     faults += site_faults(site)
     for fault in faults:
         print(fault, file=sys.stderr)

@@ -9,10 +9,9 @@ from textwrap import indent
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {
-    "partlens.client": "Calls a server; [python.md](python.md) is its guide.",
+    "partlens.client": "Calls a server ([guide](python.md)).",
     "partlens.testing": "A server for your tests ([guide](python.md#testing)).",
-    "partlens.explainer": "Explains images without a server; [explainer.md](explainer.md) is its"
-    " guide.",
+    "partlens.explainer": "Explains images without a server ([guide](explainer.md)).",
 }
 _FOLDERS = ("client", "server", "explainer", "common")
 _WIDTH = 80

@@ -74,3 +74,8 @@ def test_code_in_a_list_that_the_site_takes_for_text_is_found() -> None:
     markdown = "- item\n\n      code\n"
     (fault,) = check_site.reading_faults("a.md", markdown, "<ul><li>item<p>code</p></li></ul>")
     assert "docs/a.md has 1 <pre> on GitHub but 0 on the site" in fault
+
+
+def test_a_link_must_not_be_named_by_a_file() -> None:
+    (fault,) = check_site.naming_faults("a.md", "[b.md](b.md#c), [c](b.md#c)")
+    assert "docs/a.md has a link named b.md" in fault

@@ -144,4 +144,4 @@ def test_the_client_needs_pillow_only_for_images_and_arrays() -> None:
         "assert 'torch' not in sys.modules\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert "pip install 'partlens[cli]'" in done.stdout, done.stderr
+    assert 'pip install "partlens[cli]"' in done.stdout, done.stderr

@@ -193,4 +193,4 @@ def test_what_is_not_installed_is_named(partlens_server: RunningServer, person: 
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.count("partlens[cli]") == 2, done.stderr
-    assert "pip install 'partlens[pandas]'" in done.stdout and not done.returncode, done.stderr
+    assert 'pip install "partlens[pandas]"' in done.stdout and not done.returncode, done.stderr

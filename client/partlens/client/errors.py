@@ -16,6 +16,8 @@ ClientError
 
 import grpc
 
+from partlens.common.installing import pip_install
+
 
 class ClientError(Exception):
     """Base of every error that partlens.client raises on purpose.
@@ -98,7 +100,7 @@ class MissingLibraryError(ClientError, ImportError):
     """
 
     def __init__(self, what: str, library: str, extra: str) -> None:
-        super().__init__(f"{what} needs {library}: pip install 'partlens[{extra}]'")
+        super().__init__(f"{what} needs {library}: {pip_install(extra)}")
 
 
 class ServerError(ClientError):
