@@ -17,9 +17,9 @@ from gallery_images import image, parts
 from hypothesis import given
 from hypothesis import strategies as st
 
+from partlens.cli.index import index
 from partlens.common.storage import Storage
 from partlens.explainer.stored import Stored
-from partlens.indexer.cli import index
 from partlens.indexer.gallery import Filter, Gallery, NewImage
 from partlens.indexer.gallery.erasure import erase
 from partlens.indexer.gallery.following import Follower

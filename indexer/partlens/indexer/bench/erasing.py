@@ -94,7 +94,8 @@ def _seconds(work: Callable[[], object]) -> float:
 def erase_command(images: int, erased: int, as_json: bool) -> None:
     """Compare the time to erase images from a gallery with that of reading its files.
 
-    Reading is from the page cache. The gallery is generated: 8 KB of contributions per image, half of them zero.
+    Reading is from the page cache. The gallery is generated: 8 KB of contributions per image, half
+    of them zero.
     """
     with clear_errors(), tempfile.TemporaryDirectory(prefix="partlens-bench-") as folder:
         found = measure(Path(folder), images, min(erased, images))

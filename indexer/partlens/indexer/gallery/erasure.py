@@ -65,7 +65,9 @@ class Receipt:
         versions_left: number of versions of the truth on disk: 1.
         ids_left: erased ids that a row or a segment still names: none.
         evidence: kind of pattern -> result of the search.
-        gone: whether all of this shows that the images are gone.
+        gone: whether all of this shows that the gallery's files hold nothing of the images.
+        standing_queries_left, standing_queries_deleted: ids of standing queries that hold something
+            of the images; a server's or a command's, as galleries know nothing of them.
     """
 
     gallery: str
@@ -82,6 +84,8 @@ class Receipt:
     ids_left: tuple[str, ...]
     evidence: Mapping[str, Evidence]
     gone: bool
+    standing_queries_left: tuple[str, ...] = ()
+    standing_queries_deleted: tuple[str, ...] = ()
 
 
 def erase(path: Path, ids: Sequence[str]) -> Receipt:
