@@ -236,8 +236,9 @@ def _shared(gallery: Gallery, tables: Sequence[pa.Table], found: set[Marker]) ->
     if texts:
         truth = pa.concat_tables(version.batches(TRUTH_COLUMNS))
         files = list(_files(gallery.path))
-        names = ([file.name] for file in files)  # of Lance's, which manifests list, many digits
-        known = Neighbours(texts, [*text_columns([truth, *tables]), *names])
+        # What files hold besides images; the names of Lance's files have many digits.
+        others = [[gallery.spec.digest], *([file.name] for file in files)]
+        known = Neighbours(texts, [*text_columns([truth, *tables]), *others])
         shared |= texts - known.unexplained(files)
     return shared
 
