@@ -147,6 +147,14 @@ BENCH: Mapping[str, Row] = {
 }
 
 INDEX: Mapping[str, Row] = {
+    "erase": Row(
+        "Erase images from every file, verify that they are gone, and write a receipt.",
+        "partlens.server.retention.cli:erase_command",
+    ),
+    "retain": Row(
+        "List images older than the retention period; with --receipt, erase them.",
+        "partlens.server.retention.cli:retain_command",
+    ),
     "reindex": Row(
         "Fill the gallery NEW of another model with the images of OLD, which a server may be"
         " serving.",

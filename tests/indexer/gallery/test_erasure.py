@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -16,13 +17,14 @@ from gallery_images import image, parts
 from hypothesis import given
 from hypothesis import strategies as st
 
+from partlens.cli.index import index
 from partlens.common.storage import Storage
 from partlens.explainer.stored import Stored
-from partlens.indexer.cli import index
 from partlens.indexer.gallery import Filter, Gallery, NewImage
 from partlens.indexer.gallery.erasure import erase
 from partlens.indexer.gallery.following import Follower
 from partlens.indexer.gallery.markers import Marker, MarkerSearch, data_markers
+from partlens.indexer.gallery.neighbours import Neighbours
 from partlens.indexer.gallery.verification import verify
 
 GONE = "camera-7/person-0042.jpg"
@@ -147,6 +149,20 @@ def test_a_copy_under_another_id_stays_and_is_no_trace(filled: Gallery) -> None:
     assert Gallery.open(filled.path).view.thumbnails(["others/copy.jpg"]) == [copy.thumbnail]
 
 
+@pytest.mark.parametrize("form", ["{:08}", "person-{}"])
+def test_an_id_that_only_other_ids_spell_is_no_trace(gallery: Gallery, form: str) -> None:
+    """As 00000003 and 00000004 do with 00000000, and person-10 with person-1."""
+    ids = [form.format(number) for number in range(60)]
+    gallery.add([picture(id) for id in ids])
+    gallery.close()
+    gone = ids[:3]
+    receipt = erase(gallery.path, gone)
+    assert receipt.gone and receipt.evidence["id"].shared
+    (gallery.path / "notes.txt").write_text(f"see {gone[1]} and {ids[11]}")
+    receipt = erase(gallery.path, gone)
+    assert not receipt.gone and receipt.evidence["id"].found_after == 1
+
+
 def test_what_is_still_there_is_told(filled: Gallery, tmp_path: Path) -> None:
     (filled.path / "notes.txt").write_text(f"see {GONE}")
     result = partlens("erase", filled.path, "--id", GONE, "--receipt", tmp_path / "receipt.json")
@@ -256,6 +272,23 @@ def test_sparse_numbers_are_erased_too(gallery: Gallery, storage: Storage, densi
     assert not files_with(gallery.path, kept) and not files_with(gallery.path, gone.id.encode())
     left = Gallery.open(gallery.path).view
     assert left.decompositions([images[4].id])[0][0][5:7] == pytest.approx(shared, abs=0.02)
+
+
+@given(
+    st.lists(st.from_regex(r"[01]{8,10}", fullmatch=True), min_size=2, max_size=12, unique=True),
+    st.binary(max_size=40),
+)
+def test_a_text_is_explained_where_other_texts_stand_and_nowhere_else(
+    texts: list[str], junk: bytes
+) -> None:
+    gone, left = texts[0], texts[1:]
+    marker, folder = Marker("id", gone.encode()), Path(tempfile.mkdtemp())
+    known = Neighbours([marker], [left])
+    (folder / "left").write_bytes(b"\xff" * 20 + "".join(left).encode() + b"\xff" * 20)
+    (folder / "gone").write_bytes(junk + b"\xff" + gone.encode() + b"\xff" * 20)
+    assert not known.unexplained([folder / "left"])
+    assert known.unexplained([folder / "left", folder / "gone"]) == {marker}
+    shutil.rmtree(folder)
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1), st.integers(0, 3000), st.sampled_from("be"))

@@ -91,10 +91,11 @@ def test_every_file_that_a_setting_names_is_kept(server: Path, tmp_path: Path) -
     for section, values in sections.items():
         for key, path in values.items():
             path.write_text(f"{section}.{key}")
-    used = Settings.model_validate(sections)
     (tmp_path / "access.audit_log").unlink()
+    del sections["server"]["aliases"]  # for named galleries, which exclude server.gallery
+    used = Settings.model_validate(sections)
     kept = {other.source.name for other in kept_files(server / "gallery", used, None, [])}
-    left = {"server.gallery", "server.address_file", "server.http_address_file"}
+    left = {"server.gallery", "server.aliases", "server.address_file", "server.http_address_file"}
     expected = {f"{s}.{key}" for s, values in sections.items() for key in values}
     assert kept == expected - left - {"access.audit_log"}
 
@@ -104,3 +105,39 @@ def test_a_broken_audit_log_gives_no_snapshot(server: Path, tmp_path: Path) -> N
     done = partlens("index", "snapshot", server / "gallery", tmp_path / "snapshot")
     assert done.exit_code == 1 and "not a line of an audit log" in done.output
     assert not (tmp_path / "snapshot").exists()
+
+
+def test_a_snapshot_of_one_of_several_galleries(server: Path, tmp_path: Path) -> None:
+    (server / "partlens.toml").write_text(
+        f"""
+        [server]
+        default_gallery = "people"
+        galleries.cars = {{path = "{server}/cars", model = "{tmp_path}/cars-model"}}
+        galleries.people = {{path = "{server}/gallery", model = "{tmp_path}/people-model"}}
+        """
+    )
+    shutil.copytree(server / "gallery", server / "cars")
+    (server / "cars.standing").mkdir()
+    for place in (
+        "server/galleries.aliases.json", "server/cars.standing/s-0123456789abcdef.safetensors",
+        "cars-model/model.json", "people-model/model.json", "server/gallery.audit.jsonl",
+    ):  # fmt: skip
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_text("")
+    models = {
+        f"elsewhere/server.galleries.{name}.model/{name}-model/model.json"
+        for name in ("cars", "people")
+    }
+    common = {"partlens.toml", "galleries.aliases.json", "gallery.audit.jsonl", *models}
+    for name, folder, other in (("gallery", "gallery", "cars"), ("cars", "cars", "people")):
+        done = partlens(
+            "index", "snapshot", server / folder, tmp_path / f"of-{name}",
+            "--config", server / "partlens.toml",
+        )  # fmt: skip
+        assert done.exit_code == 0 and f"other galleries ({other})" in done.output, done.output
+        origins = json.loads((tmp_path / f"of-{name}" / "snapshot.json").read_text())["origins"]
+        standing = f"{folder}.standing/s-0123456789abcdef.safetensors"
+        assert common | {standing} <= origins.keys()
+        unwanted = "cars" if folder == "gallery" else "gallery"
+        tops = {place.split("/")[0] for place in origins}
+        assert not tops & {unwanted, f"{unwanted}.standing"}

@@ -443,6 +443,9 @@ class RetentionSection(Section):
     are never erased; none: erase nothing. A gallery of server.galleries may have its own `keep`"""
     every_hours: Rate = 24.0
     """time between two erasures; the first is when the server starts"""
+    delete_standing: bool = False
+    """delete the standing queries that are made from an erased image; otherwise the log and the
+    receipt list them"""
     receipts: Path | None = None
     """folder of the receipts, with a folder in it for each named gallery; by default
     GALLERY.receipts, next to the gallery"""

@@ -18,11 +18,13 @@ from partlens.indexer.gallery.gallery import Gallery
 from partlens.indexer.gallery.image_columns import TRUTH_COLUMNS
 from partlens.indexer.gallery.loading import SEGMENTS
 from partlens.indexer.gallery.markers import Marker, MarkerSearch, data_markers, text_markers
+from partlens.indexer.gallery.neighbours import Neighbours, text_columns
 from partlens.indexer.gallery.rows_version import RowsVersion, later_manifests
 from partlens.indexer.gallery.schema import rows
 from partlens.indexer.gallery.view import GalleryView
 
-KINDS = ("id", "uri", "media_digest", "thumbnail", "contributions", "embedding")
+TEXTS = ("id", "uri", "media_digest")
+KINDS = (*TEXTS, "thumbnail", "contributions", "embedding")
 _KIND_OF = {"contributions": "contributions", "scales": "contributions", "embedding": "embedding"}
 """Columns of numbers that are searched for, without the bias: it may be equal in all images."""
 _STORED = (*TRUTH_COLUMNS, "thumbnail")
@@ -36,7 +38,8 @@ class Evidence:
     Attributes:
         looked_for: number of patterns of the erased images.
         found_before: number of these that the files held before.
-        shared: number of these that a remaining image has too, such as a copy of the picture.
+        shared: number of these that the files hold only as part of remaining images, such as a copy
+            of the picture, or an id that begins with an erased one.
         found_after: number of these that the files hold now, without the shared ones.
     """
 
@@ -62,7 +65,9 @@ class Receipt:
         versions_left: number of versions of the truth on disk: 1.
         ids_left: erased ids that a row or a segment still names: none.
         evidence: kind of pattern -> result of the search.
-        gone: whether all of this shows that the images are gone.
+        gone: whether all of this shows that the gallery's files hold nothing of the images.
+        standing_queries_left, standing_queries_deleted: ids of standing queries that hold something
+            of the images; a server's or a command's, as galleries know nothing of them.
     """
 
     gallery: str
@@ -79,6 +84,8 @@ class Receipt:
     ids_left: tuple[str, ...]
     evidence: Mapping[str, Evidence]
     gone: bool
+    standing_queries_left: tuple[str, ...] = ()
+    standing_queries_deleted: tuple[str, ...] = ()
 
 
 def erase(path: Path, ids: Sequence[str]) -> Receipt:
@@ -123,9 +130,9 @@ def erase_from_open(
         gallery.delete(there)
     gallery.purge()
     after = _inventory(path, before)
-    found_after = scan(path, search)
-    shared = _in_rows(gallery.view.version, found_after)
-    left = _ids_left(gallery, set(wanted))
+    found_after, tables = scan(path, search), _segment_tables(gallery)
+    shared = _shared(gallery, tables, found_after)
+    left = _ids_left(gallery, tables, set(wanted))
     versions = len(later_manifests(path / DATASET, 0))
     evidence = _evidence(markers, found_before, found_after, shared)
     return Receipt(
@@ -222,25 +229,32 @@ def scan(path: Path, search: MarkerSearch) -> set[Marker]:
     return set[Marker]().union(*(search.found_in(file) for file in _files(path)))
 
 
+def _shared(gallery: Gallery, tables: Sequence[pa.Table], found: set[Marker]) -> set[Marker]:
+    """The markers that files hold only because remaining images have them too."""
+    texts, version = {marker for marker in found if marker.kind in TEXTS}, gallery.view.version
+    shared = _in_rows(version, found - texts)
+    if texts:
+        truth = pa.concat_tables(version.batches(TRUTH_COLUMNS))
+        files = list(_files(gallery.path))
+        # What files hold besides images; the names of Lance's files have many digits.
+        others = [[gallery.spec.digest], *([file.name] for file in files)]
+        known = Neighbours(texts, [*text_columns([truth, *tables]), *others])
+        shared |= texts - known.unexplained(files)
+    return shared
+
+
 def _in_rows(version: RowsVersion, markers: set[Marker]) -> set[Marker]:
-    """The markers that remaining images have too."""
+    """The markers of data that remaining images have too."""
     if not markers:
         return set()
     search, found, arrays = MarkerSearch(markers), set[Marker](), _arrays(version)
-    for batch in version.batches((*_STORED, *arrays)):
-        contents = [*_texts(batch.drop_columns(arrays)), *_numbers(batch, arrays)]
+    for batch in version.batches(("thumbnail", *arrays)):
+        thumbnails = [one for one in batch["thumbnail"].to_pylist() if one]
+        contents = [*thumbnails, *_numbers(batch, arrays)]
         # Each by itself only if all together hold one, which may lie across two of them.
         if search.found_among(b"".join(contents)):
             found = found.union(*map(search.found_among, contents))
     return found
-
-
-def _texts(table: pa.Table) -> Iterator[bytes]:
-    for row in rows(table):
-        if isinstance(thumbnail := row.pop("thumbnail"), bytes):
-            yield thumbnail
-        yield json.dumps(row, default=str).encode()
-        yield "\n".join(map(str, row.values())).encode()
 
 
 def _numbers(table: pa.Table, columns: Sequence[str]) -> Iterator[bytes]:
@@ -249,18 +263,24 @@ def _numbers(table: pa.Table, columns: Sequence[str]) -> Iterator[bytes]:
             yield np.ascontiguousarray(each.values.to_numpy()).tobytes()
 
 
-def _ids_left(gallery: Gallery, ids: set[str]) -> tuple[str, ...]:
-    """The ids that a row of the truth or a segment on disk names."""
-    named = {str(id) for id in gallery.view.version.read(["id"])["id"].to_pylist()}
+def _segment_tables(gallery: Gallery) -> list[pa.Table]:
+    """The columns of each segment on disk."""
+    tables = []
     for folder in segments.folders(gallery.path / SEGMENTS):
         try:
-            segment = segments.load(folder, gallery.bound)
+            tables.append(segments.load(folder, gallery.bound).columns.table)
         except DamagedError as error:  # the writer removes such folders, unless the disk refuses
             raise StorageError(
                 f"{SEGMENTS}/{folder.name} can be neither read nor removed ({error}); remove the"
                 " folder, and erase the images again"
             ) from error
-        named.update(segment.columns.table["id"].to_pylist())
+    return tables
+
+
+def _ids_left(gallery: Gallery, tables: Sequence[pa.Table], ids: set[str]) -> tuple[str, ...]:
+    """The ids that a row of the truth or of a segment names."""
+    truth = gallery.view.version.read(["id"])
+    named = {str(id) for table in (truth, *tables) for id in table["id"].to_pylist()}
     return tuple(sorted(named & ids))
 
 

@@ -10,16 +10,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-_WIDTHS, _PLACES, _TRIES = (32, 64, 128, 256), 8, 16
+_WIDTHS, _PLACES, _TRIES = (64, 128, 256), 8, 16
 # Stretches with fewer different bytes occur in many images.
 _DISTINCT = 12
 _SHORTEST_TEXT = 8
 # Small enough for what is computed of a chunk to stay in the processor's cache.
-_CHUNK_BYTES = 2**20
-_SPARE_BITS, _LEAST_BITS, _MOST_BITS = 7, 16, 26
+_CHUNK_BYTES = 2**18
+_SPARE_BITS, _LEAST_BITS, _MOST_BITS = 4, 16, 26
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
-_WORDS = (8, 4)
-"""Bytes of the words by which patterns are found; of n, for those of 2 n - 1 bytes or more."""
+_WORDS = {64: (8, 24), 39: (8, 16), 15: (8, 8), 7: (4, 4)}
+"""Length of a pattern -> bytes of its words, and bytes from one word of a file that is looked at to
+the next. Of long patterns, each place has several words to choose from."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,21 @@ def _distinct(data: bytes) -> int:
     return len(set(data))
 
 
+@dataclass(frozen=True)
+class Hit:
+    """A place where bytes hold a pattern."""
+
+    begin: int
+    pattern: bytes
+
+
 class MarkerSearch:
     """Looks for many markers in one pass over a file.
 
-    Only every eighth byte of a file is looked at, as the start of a word of eight bytes. A pattern
-    of 15 bytes or more holds such a word wherever it begins. So a pattern is listed under eight of
-    its words, one for each place modulo eight, each chosen to be unlikely elsewhere. Shorter
-    patterns are listed under words of four bytes.
+    Of a file, only one word of eight bytes in each 24 is looked at. A pattern of 64 bytes holds
+    such a word wherever it begins. So a pattern is listed under 24 of its words, one for each place
+    modulo 24, each chosen to be unlikely elsewhere. For shorter patterns, the words are closer or
+    shorter.
 
     Args:
         markers: what to look for.
@@ -85,11 +94,12 @@ class MarkerSearch:
         self._by_pattern = defaultdict[bytes, list[Marker]](list)
         for marker in markers:
             self._by_pattern[marker.pattern].append(marker)
-        by_size = defaultdict[int, list[bytes]](list)
+        groups = defaultdict[tuple[int, int], list[bytes]](list)
         for pattern in self._by_pattern:
-            size = next(size for size in _WORDS if len(pattern) >= 2 * size - 1)
-            by_size[size].append(pattern)
-        self._lists = [_Words(size, some) for size, some in by_size.items()]
+            groups[next(of for least, of in _WORDS.items() if len(pattern) >= least)].append(
+                pattern
+            )
+        self._lists = [_Words(size, step, some) for (size, step), some in groups.items()]
         self._longest = max(map(len, self._by_pattern), default=1)
 
     def found_in(self, path: Path) -> set[Marker]:
@@ -104,8 +114,12 @@ class MarkerSearch:
 
     def found_among(self, data: bytes) -> set[Marker]:
         """The markers that bytes hold."""
-        patterns = {pattern for words in self._lists for pattern in words.found_among(data)}
-        return {marker for pattern in patterns for marker in self._by_pattern[pattern]}
+        return {marker for hit in self.hits(data) for marker in self._by_pattern[hit.pattern]}
+
+    def hits(self, data: bytes) -> Iterator[Hit]:
+        """Every place where bytes hold a marker."""
+        for words in self._lists:
+            yield from words.hits(data)
 
 
 class _Words:
@@ -113,46 +127,84 @@ class _Words:
 
     Args:
         size: bytes of a word.
-        patterns: each of 2 * size - 1 bytes or more.
+        step: bytes from one word of a file that is looked at to the next; a multiple of size.
+        patterns: each of size + step - 1 bytes or more.
     """
 
-    def __init__(self, size: int, patterns: Iterable[bytes]) -> None:
-        self._size, self._patterns = size, frozenset(patterns)
-        # Mixed word -> where it lies in patterns, and how long these are.
+    def __init__(self, size: int, step: int, patterns: Iterable[bytes]) -> None:
+        self._size, self._step, self._patterns = size, step, frozenset(patterns)
+        # Word -> where it lies in patterns, and how long these are.
         self._shapes = defaultdict[int, set[tuple[int, int]]](set)
         for pattern in self._patterns:
             for start in self._starts(pattern):
-                (word,) = self._mixed(pattern[start : start + size])
-                self._shapes[int(word)].add((start, len(pattern)))
-        self._sorted = np.array(sorted(self._shapes), np.uint64)
+                word = int.from_bytes(pattern[start : start + size], "little")
+                self._shapes[word].add((start, len(pattern)))
+        self._sorted = np.array(sorted(self._shapes), f"<u{size}")
+        self._common = _CommonBits(self._sorted)
         bits = len(self._sorted).bit_length() + _SPARE_BITS
         self._shift = np.uint64(64 - min(max(bits, _LEAST_BITS), _MOST_BITS))
         self._table = np.zeros(1 << (64 - int(self._shift)), bool)
-        self._table[self._sorted >> self._shift] = True
+        self._table[self._places(self._sorted)] = True
 
-    def found_among(self, data: bytes) -> Iterator[bytes]:
-        """The patterns that bytes hold, some more than once."""
-        words = self._mixed(data)
-        likely = np.flatnonzero(self._table[words >> self._shift])
-        at = np.searchsorted(self._sorted, words[likely]).clip(max=len(self._sorted) - 1)
-        for index in likely[self._sorted[at] == words[likely]].tolist():
-            for start, length in self._shapes[int(words[index])]:
-                begin = index * self._size - start
-                if begin >= 0 and (seen := data[begin : begin + length]) in self._patterns:
-                    yield seen
-
-    def _mixed(self, data: bytes) -> NDArray[np.uint64]:
-        """The words that begin at multiples of `size`, multiplied so that their high bits differ;
-        different words stay different."""
+    def hits(self, data: bytes) -> Iterator[Hit]:
+        """Every place where bytes hold a pattern."""
         words = np.frombuffer(data, f"<u{self._size}", len(data) // self._size)
+        words = words[:: self._step // self._size]
+        likely = self._common.where(words)
+        if likely is None:
+            likely = np.flatnonzero(self._table.take(self._places(words)))
+        else:
+            likely = likely[self._table.take(self._places(words[likely]))]
+        some = words[likely]
+        at = np.searchsorted(self._sorted, some).clip(max=len(self._sorted) - 1)
+        for index in likely[self._sorted[at] == some].tolist():
+            for start, length in self._shapes[int(words[index])]:
+                begin = index * self._step - start
+                if begin >= 0 and (seen := data[begin : begin + length]) in self._patterns:
+                    yield Hit(begin, seen)
+
+    def _places(self, words: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
+        """Where words lie in the table: the high bits of products, which differ for most words."""
         mixed: NDArray[np.uint64] = np.multiply(words, _FACTOR, dtype=np.uint64)
-        return mixed
+        mixed >>= self._shift
+        return mixed.view(np.int64)
 
     def _starts(self, pattern: bytes) -> Iterator[int]:
-        """Where in a pattern its words begin, one for each place modulo `size`."""
-        for first in range(self._size):
+        """Where in a pattern its words begin, one for each place modulo `step`."""
+        for first in range(self._step):
             # Of names the end differs most; of sparse numbers the densest part.
             yield max(
-                range(first, len(pattern) - self._size + 1, self._size),
+                range(first, len(pattern) - self._size + 1, self._step),
                 key=lambda at: (min(_distinct(pattern[at : at + self._size]), self._size // 2), at),
             )
+
+
+class _CommonBits:
+    """Bits that words have in common, as those of a text do: a quick look at many others.
+
+    Args:
+        words: at least one.
+    """
+
+    def __init__(self, words: NDArray[np.unsignedinteger]) -> None:
+        joined = _joined(words)
+        self._mask = ~(np.bitwise_or.reduce(joined) ^ np.bitwise_and.reduce(joined))
+        self._value = joined[0] & self._mask
+        # With few common bits, too many other words have them.
+        self._few = int(self._mask).bit_count() < words.itemsize
+
+    def where(self, words: NDArray[np.unsignedinteger]) -> NDArray[np.int64] | None:
+        """Indices of the words that have them; None if this would help little."""
+        if self._few:
+            return None
+        joined = _joined(words)
+        joined &= self._mask
+        return np.flatnonzero(joined == self._value)
+
+
+def _joined(words: NDArray[np.unsignedinteger]) -> NDArray[np.unsignedinteger]:
+    """Each bit or the one below: of the two that set letters and digits apart from zeros, every
+    printed character has one."""
+    joined = words << words.dtype.type(1)
+    joined |= words
+    return joined

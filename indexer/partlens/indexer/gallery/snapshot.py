@@ -134,7 +134,11 @@ def erase_from(snapshot: Path, ids: Sequence[str]) -> Receipt:
     with refusals(snapshot.name):
         committed = Committed.newest(snapshot / facts.gallery)
         (snapshot / facts.gallery / LOCK).unlink(missing_ok=True)
-        seal(snapshot, replace(facts, version=committed.version, images=receipt.images_left))
+        left = {p: origin for p, origin in facts.origins.items() if (snapshot / p).exists()}
+        seal(
+            snapshot,
+            replace(facts, version=committed.version, images=receipt.images_left, origins=left),
+        )
     return receipt
 
 

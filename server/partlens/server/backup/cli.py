@@ -9,12 +9,12 @@ from partlens.common.terminal import say
 from partlens.indexer.arguments import GALLERY, clear_errors
 from partlens.indexer.gallery.snapshot import Other, restore, take
 from partlens.indexer.gallery.snapshot_files import Facts
+from partlens.runtime.config.cli import clear_errors as clear_program_errors
 from partlens.runtime.config.cli import load_or_fail
 from partlens.runtime.config.options import config_options
 from partlens.runtime.config.settings import CONFIG_FILE
-from partlens.runtime.errors import ProgramError
 from partlens.server.audit.verification import verify
-from partlens.server.backup.kept import kept_files
+from partlens.server.backup.kept import galleries_left_out, kept_files
 
 _LINK = click.option(
     "--link/--copy",
@@ -59,16 +59,20 @@ def snapshot_command(
         for log in [other.place for other in kept() if other.lines][-1:]:
             verify(draft / log)
 
-    with clear_errors():
-        try:
-            facts = take(gallery, target, kept, link=link, check=verify_log)
-        except ProgramError as error:
-            raise click.ClickException(str(error)) from error
+    with clear_errors(), clear_program_errors():
+        left_out = galleries_left_out(real, settings)
+        facts = take(gallery, target, kept, link=link, check=verify_log)
     text = (
         f"{target}: {facts.images} images at version {facts.version}, and {len(facts.origins)}"
         " other files, each with its checksum"
     )
     say_result(_plain(target, facts), text, as_json=as_json)
+    if left_out:
+        say(
+            f"not in it: the server's other galleries ({', '.join(left_out)}); take a snapshot of"
+            " each",
+            err=True,
+        )
 
 
 @click.command("restore")

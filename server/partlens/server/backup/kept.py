@@ -8,7 +8,9 @@ from partlens.indexer.gallery.snapshot import Other
 from partlens.runtime.config.settings import Settings
 from partlens.server.audit.files import earlier
 from partlens.server.audit.log import beside as log_beside
-from partlens.server.standing.standing import beside as standing_beside
+from partlens.server.choosing import chosen_galleries
+from partlens.server.galleries.aliases import near
+from partlens.server.standing.standing import folder_of
 
 _OUTPUTS = {"server.address_file", "server.http_address_file"}
 """Settings that name files which a server writes as it starts."""
@@ -17,20 +19,23 @@ _OUTPUTS = {"server.address_file", "server.http_address_file"}
 def kept_files(
     gallery: Path, settings: Settings, config: Path | None, more: Sequence[Path]
 ) -> list[Other]:
-    """Audit log, standing queries, settings, and every file or folder that the settings name.
+    """Audit log, standing queries, aliases, settings, and every file or folder that these name.
 
     Files below the folder that holds the gallery keep their place in it; others go below
-    "elsewhere".
+    "elsewhere". Nothing of the server's other galleries is among them but their models.
 
     Args:
         gallery: resolved path.
         config: file of the settings.
         more: other files and folders to keep.
     """
-    log = settings.access.audit_log or log_beside(gallery)
-    found = list(_log(log, gallery.parent))
-    folder = settings.standing.folder or standing_beside(gallery)
-    named = [("standing.folder", folder), *_named(settings)]
+    served = _served(settings)
+    is_served = gallery in served.values()
+    default = next(iter(served.values())) if is_served else gallery
+    found = list(_log(settings.access.audit_log or log_beside(default), gallery.parent))
+    named = [("standing.folder", folder_of(gallery, settings)), *_named(settings)]
+    if is_served and settings.server.galleries:
+        named.append(("server.aliases", settings.server.aliases or near(default)))
     if config:
         named.append(("config", config))
         # In a folder by `partlens setup`: the authority's key and the clients' files.
@@ -39,12 +44,30 @@ def kept_files(
     named += [(f"more-{number}", path) for number, path in enumerate(more, 1)]
     done = {other.source for other in found}
     for name, path in named:
-        files = [file for file in sorted(_files(path)) if not _is_passing(file)]
-        for file in files:
-            if file.resolve() not in done and not file.resolve().is_relative_to(gallery):
+        for file in sorted(_files(path)):
+            real = file.resolve()
+            inside = any(real.is_relative_to(one) for one in (gallery, *served.values()))
+            if not _is_passing(file) and real not in done and not inside:
                 found.append(_other(file, name, path, gallery.parent))
-                done.add(file.resolve())
+                done.add(real)
     return found
+
+
+def galleries_left_out(gallery: Path, settings: Settings) -> list[str]:
+    """Names of the server's other galleries.
+
+    Args:
+        gallery: resolved path.
+    """
+    return [name for name, path in _served(settings).items() if path != gallery]
+
+
+def _served(settings: Settings) -> dict[str, Path]:
+    """The galleries that the settings name; the default one is first."""
+    if settings.server.gallery is None and not settings.server.galleries:
+        return {}
+    chosen = chosen_galleries(settings, need_models=False)
+    return {name: one.path.resolve() for name, one in chosen.by_name.items()}
 
 
 def _log(log: Path, root: Path) -> Iterator[Other]:
@@ -59,9 +82,12 @@ def _named(settings: Settings) -> Iterator[tuple[str, Path]]:
     for section in type(settings).model_fields:
         for key, value in getattr(settings, section):
             name = f"{section}.{key}"
-            apart = {"server.gallery", "access.audit_log", "standing.folder"}
+            apart = {"server.gallery", "server.aliases", "access.audit_log", "standing.folder"}
             if isinstance(value, Path) and name not in _OUTPUTS | apart:
                 yield name, value
+    for name, gallery in settings.server.galleries.items():
+        if gallery.model is not None:
+            yield f"server.galleries.{name}.model", gallery.model
 
 
 def _files(path: Path) -> set[Path]:

@@ -12,13 +12,15 @@ from partlens.common.durable import make_folder
 from partlens.common.moments import duration
 from partlens.indexer.errors import ChangedError, GalleryError, LockedError
 from partlens.indexer.gallery import Gallery
-from partlens.indexer.gallery.erasure import Receipt, erase_from_open, write_receipt
+from partlens.indexer.gallery.erasure import Receipt, write_receipt
 from partlens.indexer.gallery.retention import expired
 from partlens.runtime.config.settings import Settings
 from partlens.server.audit.chain import BEGUN
 from partlens.server.audit.log import AuditLog
 from partlens.server.audit.moments import now
 from partlens.server.observe.metrics import GalleryFigures
+from partlens.server.retention.erasing import described, erase_images
+from partlens.server.standing.holding import folders
 
 _log = logging.getLogger(__name__)
 _AGAIN = 60.0
@@ -35,11 +37,15 @@ class Schedule:
         keep: how long an image is kept.
         every: seconds between two erasures.
         receipts: folder of the receipts.
+        standing: folders of standing queries that may hold something of an erased image.
+        delete_standing: whether such standing queries are deleted.
     """
 
     keep: timedelta
     every: float
     receipts: Path
+    standing: Sequence[Path]
+    delete_standing: bool
 
 
 def schedule(settings: Settings, name: str, gallery: Path) -> Schedule | None:
@@ -51,7 +57,13 @@ def schedule(settings: Settings, name: str, gallery: Path) -> Schedule | None:
     folder = section.receipts
     if folder is not None and named:
         folder /= name
-    return Schedule(duration(keep), 3600 * section.every_hours, folder or beside(gallery))
+    return Schedule(
+        keep=duration(keep),
+        every=3600 * section.every_hours,
+        receipts=folder or beside(gallery),
+        standing=folders(gallery, settings),
+        delete_standing=section.delete_standing,
+    )
 
 
 class Retention:
@@ -119,7 +131,8 @@ class Retention:
             outcome, deleted = "FAILED", 0
             try:
                 receipt = await asyncio.to_thread(self._erase, ids, at)
-                outcome, deleted = "OK" if receipt.gone else "TRACES_LEFT", len(receipt.erased)
+                gone = receipt.gone and not receipt.standing_queries_left
+                outcome, deleted = "OK" if gone else "TRACES_LEFT", len(receipt.erased)
             except (LockedError, ChangedError) as error:
                 _log.info("old images of %s are not erased yet: %s", self._name, error)
                 return False
@@ -137,10 +150,24 @@ class Retention:
         return expired(self._gallery, self._schedule.keep, (), at).ids
 
     def _erase(self, ids: Sequence[str], at: datetime) -> Receipt:
-        receipt = erase_from_open(self._gallery, ids, lambda: self._expired(at))
+        planned = self._schedule
+        receipt, left = erase_images(
+            self._gallery,
+            ids,
+            planned.standing,
+            delete=planned.delete_standing,
+            confirmed=lambda: self._expired(at),
+        )
         make_folder(self._schedule.receipts)
         name = at.strftime("%Y%m%dT%H%M%S%fZ.json")
         write_receipt(receipt, self._schedule.receipts / name)
+        for one in left:
+            _log.warning(
+                "%s of gallery %s; delete it with `partlens standing delete`, or set"
+                " retention.delete_standing",
+                described(one),
+                self._name,
+            )
         return receipt
 
 

@@ -27,7 +27,9 @@ from partlens.server.query_images.query import Query
 from partlens.server.standing.pauses import Pause, Pauses
 from partlens.server.standing.query import StandingQuery
 
-_FORMATS, _SUFFIX, _LOCK = (1, 2, 3, 4), ".safetensors", ".lock"
+_FORMATS, _SUFFIX = (1, 2, 3, 4), ".safetensors"
+LOCK = ".lock"
+"""File that a change holds locked."""
 _REQUEST = "request"
 """Readers that do not know it leave out no part of the query."""
 # Conditions that no query of an earlier format has.
@@ -61,6 +63,16 @@ class StandingStore:
             self._queries, self._stamps = {one.id: one for one in found}, stamps
         return self._queries
 
+    def every(self) -> Iterator[tuple[str, StandingQuery | None]]:
+        """All by id, also those of other models; None for one that cannot be read."""
+        for name in self._look():
+            try:
+                query = _decoded(self._folder / name, self._spec)
+            except StandingQueryError as error:
+                _log.error("standing query %s: %s", name, error)
+                query = None
+            yield name.removesuffix(_SUFFIX), query
+
     def add(self, query: StandingQuery, request: bytes = b"") -> None:
         """Saves one; on disk when this returns.
 
@@ -73,7 +85,7 @@ class StandingStore:
         """
         try:
             make_folder(self._folder)
-            with locked(self._folder / _LOCK):
+            with locked(self._folder / LOCK):
                 write_atomically(self._path(query.id), _encoded(query, request), mode=0o600)
         except OSError as error:
             raise StandingQueryError(f"it cannot be saved: {error.strerror}") from error
@@ -103,7 +115,7 @@ class StandingStore:
         path = self._path(id)
         try:
             # Of two servers that change it at once, the second changes what the first has saved.
-            with locked(self._folder / _LOCK):
+            with locked(self._folder / LOCK):
                 before = self.read().get(id)
                 if before is None:
                     raise UnknownStandingQueryError(f"there is no standing query {id!r}")
@@ -122,7 +134,7 @@ class StandingStore:
         path = self._path(id)
         try:
             # An update at the same moment would bring it back.
-            with locked(self._folder / _LOCK):
+            with locked(self._folder / LOCK):
                 path.unlink(missing_ok=True)
                 sync(self._folder)
         except OSError as error:

@@ -1,0 +1,105 @@
+"""Finds the standing queries that hold something of erased images."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from partlens.common.filters import Filter, nested
+from partlens.explainer.spec import ModelSpec
+from partlens.runtime.config.settings import Settings
+from partlens.server.errors import UnknownQueryError
+from partlens.server.query_images.query_id import image_of, query_id
+from partlens.server.standing.query import StandingQuery
+from partlens.server.standing.standing import beside, folder_of
+from partlens.server.standing.store import StandingStore
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A standing query that holds something of an erased image.
+
+    Attributes:
+        reason: what it holds, or why that is not known.
+        readable: whether it could be read. If not, it is never deleted: a later version may have
+            saved it.
+    """
+
+    id: str
+    name: str
+    store: StandingStore
+    reason: str
+    readable: bool
+
+
+@dataclass(frozen=True)
+class ErasedImages:
+    """What standing queries are searched for.
+
+    Attributes:
+        media: media digests, as far as they are known.
+    """
+
+    ids: Collection[str]
+    media: Collection[str]
+
+
+def holders(folders: Iterable[Path], spec: ModelSpec, erased: ErasedImages) -> list[Holder]:
+    """The standing queries of any model that are made from erased images, or name one.
+
+    Those that cannot be read are among them.
+    """
+    found = []
+    for folder in folders:
+        store = StandingStore(folder, spec)
+        for id, query in store.every():
+            reason = (
+                "cannot be read, and may hold something of an erased image"
+                if query is None
+                else _reason(query, erased)
+            )
+            if reason:
+                name = query.name if query else ""
+                found.append(Holder(id, name, store, reason, readable=query is not None))
+    return found
+
+
+def folders(gallery: Path, settings: Settings) -> Sequence[Path]:
+    """Folders of standing queries that may hold images of a gallery.
+
+    A query id works in every gallery of its model, so each gallery of the server counts.
+    """
+    others = (beside(one.path.resolve()) for one in settings.server.galleries.values())
+    return tuple(dict.fromkeys([folder_of(gallery.resolve(), settings), *others]))
+
+
+def _reason(query: StandingQuery, erased: ErasedImages) -> str:
+    digests = [bytes.fromhex(one.removeprefix("sha256:")) for one in erased.media if _is_hex(one)]
+    pictures = {query_id(query.model_digest, "data", digest) for digest in digests}
+    for image in query.search.images:
+        if image.id in pictures or _stored_image(image.id) in erased.ids:
+            return "is made from an erased image"
+    for where in _filters(query.where):
+        if set(where.ids) & set(erased.ids) or set(where.exclude_media) & set(erased.media):
+            return "names an erased image in its filter"
+    return ""
+
+
+def _is_hex(media_digest: str) -> bool:
+    try:
+        bytes.fromhex(media_digest.removeprefix("sha256:"))
+    except ValueError:
+        return False
+    return True
+
+
+def _stored_image(id: str) -> str | None:
+    try:
+        return image_of(id)
+    except UnknownQueryError:
+        return None
+
+
+def _filters(where: Filter) -> Iterator[Filter]:
+    yield where
+    for _, inner in nested(where):
+        yield from _filters(inner)
