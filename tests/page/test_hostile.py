@@ -117,3 +117,15 @@ def test_the_sum_of_an_image_that_is_gone_is_not_shown(open_page: OpenPage, clie
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("This search does not find the image")
     expect(dialog.get_by_label("The sum that makes the score")).to_have_count(0)
+
+
+def test_an_original_can_be_opened_after_the_server_was_away(open_page: OpenPage) -> None:
+    page = open_page(f"#/image/{ID}", expect="ERR_INTERNET_DISCONNECTED")
+    original = page.get_by_role("button", name="Original")
+    expect(original).to_be_visible()
+    page.context.set_offline(True)
+    original.click()
+    expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
+    page.context.set_offline(False)
+    with page.context.expect_page():
+        original.click()

@@ -15,13 +15,16 @@ export function Original({ id }: { readonly id: string }) {
       setState({ problem: problemOf(error) });
     }
   };
-  if (state.problem) {
-    const gone = state.problem.reason === "PICTURE_UNAVAILABLE";
-    return <span class="hit-problem" role="alert" title={state.problem.text}>{gone ? "No original" : state.problem.title}</span>;
-  }
+  const { problem } = state, gone = problem?.reason === "PICTURE_UNAVAILABLE";
+  const failed = problem && <span class="hit-problem" role="alert" title={problem.text}>{gone ? "No original" : problem.title}</span>;
+  // What may be over soon can be tried again.
+  if (failed && problem.way !== "retry") return failed;
   return (
-    <Button kind="plain" disabled={state.pending ?? false} onClick={() => void open()}>
-      <span><span class="unseen">Open </span>Original <span aria-hidden="true">↗</span></span>
-    </Button>
+    <>
+      {failed}
+      <Button kind="plain" disabled={state.pending ?? false} onClick={() => void open()}>
+        <span><span class="unseen">Open </span>Original <span aria-hidden="true">↗</span></span>
+      </Button>
+    </>
   );
 }
