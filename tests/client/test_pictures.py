@@ -28,6 +28,7 @@ from partlens.client import (
     RequestError,
     Upload,
     Whole,
+    checks,
     encoding,
 )
 from partlens.common import pictures
@@ -114,7 +115,8 @@ def test_a_bare_shape_counts_as_a_region_of_the_first_image(region: Region) -> N
     ("wrong", "way_out"),
     [
         (lambda: search("photos/0042.jpg", BOX), r"GalleryImageId\(id\)"),
-        (lambda: search(b"a", (1, 2, 3, 4)), r"^regions\[0\] must be .* not 1"),
+        (lambda: search(b"a", (1, 2, 3, 4)), r"Give Box\(x, y, width, height\)"),
+        (lambda: describe(b"a", (1, 2)), r"Give Point\(x, y\)"),
         (lambda: search(b"a", [(1, 2, 3, 4)]), r"Give Box\(x, y, width, height\)"),
         (lambda: search(b"a", [[1, 2]]), r"Give Point\(x, y\)"),
         (lambda: search(b"a", [Whole]), r"Give Whole\(\.\.\.\)"),
@@ -126,6 +128,8 @@ def test_a_bare_shape_counts_as_a_region_of_the_first_image(region: Region) -> N
         (lambda: get_facets("camera = a", 0), r"parse_where\(text\)"),
         (lambda: get_facets(Filter(cameras="ab"), 0), r"such as \['ab'\]"),
         (lambda: encoding.delete_images("01"), r"such as \['01'\]"),
+        (lambda: checks.several("images", Upload("a", b"a")), r"such as \[Upload\(\.\.\.\)\]"),
+        (lambda: checks.several("maps", "score"), r"such as \['score'\]"),
     ],
 )
 def test_a_mistake_is_answered_with_what_to_write(wrong: Any, way_out: str) -> None:

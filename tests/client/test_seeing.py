@@ -15,6 +15,7 @@ from partlens.client import (
     Box,
     FigureError,
     GalleryImageId,
+    Metadata,
     PairAnswer,
     Point,
     QueryRegion,
@@ -163,7 +164,7 @@ def test_a_table_of_pandas_has_a_row_per_hit(answer: SearchAnswer) -> None:
         assert line["attribute:hat"] == known.attributes["hat"]
     empty = replace(answer, hits=[]).to_pandas()
     assert not len(empty) and set(empty.columns) <= set(table.columns)
-    lost = replace(answer.hits[0], image=replace(answer.hits[0].image, metadata=type(known)()))
+    lost = replace(answer.hits[0], image=replace(answer.hits[0].image, metadata=Metadata()))
     without = replace(answer, hits=[lost, *answer.hits[1:]]).to_pandas()
     assert without["captured_at"].isna().tolist() == [True] + [False] * (len(answer.hits) - 1)
 

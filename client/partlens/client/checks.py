@@ -6,6 +6,7 @@ and gRPC treats a deadline of infinity as expired.
 
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Mapping
+from dataclasses import is_dataclass
 from datetime import UTC, datetime
 from numbers import Integral, Real
 from typing import Any
@@ -99,15 +100,13 @@ def choice(name: str, value: Any, allowed: Collection[str]) -> str:
 
 def texts(name: str, value: Any) -> list[str]:
     """Several texts. A single text is refused, since iterating over it gives its letters."""
-    if isinstance(value, str):
-        raise _wrong(name, value, f"a list of texts, such as [{value[:_SHOWN]!r}]")
     return [text(f"{name}[{i}]", one) for i, one in enumerate(several(name, value))]
 
 
 def several(name: str, value: Any) -> Iterable[Any]:
     """Several values; not a text or bytes."""
     if not is_several(value):
-        raise _wrong(name, value, "a list")
+        raise _wrong(name, value, f"a list{_as_a_list(value)}")
     listed: Iterable[Any] = value
     return listed
 
@@ -153,6 +152,13 @@ def moment(name: str, value: Any) -> datetime:
 async def _each(values: Iterable[Any]) -> AsyncIterator[Any]:
     for one in values:
         yield one
+
+
+def _as_a_list(value: Any) -> str:
+    """How to write one value as a list."""
+    if isinstance(value, str):
+        return f", such as [{value[:_SHOWN]!r}]"
+    return f", such as [{type(value).__name__}(...)]" if is_dataclass(value) else ""
 
 
 def shown(value: Any) -> str:

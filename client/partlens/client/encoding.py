@@ -309,6 +309,8 @@ def _regions(name: str, given: Regions) -> list[region_pb.Region]:
 def _listed(name: str, given: Any) -> Iterable[Any]:
     """Several images or regions; one counts as a list of one."""
     single = isinstance(given, GalleryImageId | QueryId | QueryRegion | Region)
+    # Numbers in place of a shape, which region() refuses with a hint.
+    single |= isinstance(given, tuple | list) and any(isinstance(one, int | float) for one in given)
     if single or (name == "images" and pictures.is_picture(given)):
         return [given]
     return checks.several(name, given)
