@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -164,3 +165,28 @@ def test_grafana_finds_its_dashboard_and_its_source(services: Mapping[str, Any])
     (source,) = read(folder / "datasources/prometheus.yml")["datasources"]
     assert source["type"] == "prometheus" and source["url"] == "http://prometheus:9090"
     assert "prometheus" in services
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_takes_the_units_and_finds_them_locked(tmp_path: Path) -> None:
+    units = sorted((ROOT / "deploy/systemd").iterdir())
+    assert {one.suffix for one in units} == {".service", ".timer"}
+    for unit in units:
+        # systemd checks that the program exists.
+        text = unit.read_text().replace("/opt/partlens/bin/partlens", "/bin/true")
+        (tmp_path / unit.name).write_text(text)
+    command = ["systemd-analyze", "verify", *map(str, sorted(tmp_path.iterdir()))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    command = ["systemd-analyze", "security", "--offline=true", "--threshold=20"]
+    command.append(str(tmp_path / "partlens.service"))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout[-200:]
+
+
+def test_every_command_of_the_units_exists() -> None:
+    texts = [one.read_text() for one in (ROOT / "deploy/systemd").iterdir()]
+    found = re.findall(r"^ExecStart=/opt/partlens/bin/partlens (.*)$", "\n".join(texts), re.M)
+    assert len(found) == 2
+    for line in found:
+        require_command(shlex.split(line))

@@ -86,7 +86,8 @@ async def test_both_work_until_the_old_one_expires_and_own_the_same_queries(
     async with client(address, created(file, "x", "--scope", "search")) as stranger:
         assert not await stranger.list_standing_queries()
     log = beside(gallery.path)
-    await until(lambda: any(one.get("name") == "x" for one in entries(log)))
+    # The last of the changes.
+    await until(lambda: any("event" in one and one.get("name") == "x" for one in entries(log)))
     lines = [one for one in entries(log) if str(one.get("event", "")).startswith("token ")]
     said = {(one["event"], one["token"], one.get("replaces")) for one in lines}
     assert ("token replaced", id_of(newest), id_of(new)) in said
