@@ -93,7 +93,7 @@ def reindex(
                 _others(source, gallery, delete=delete_others)
                 if not as_json:
                     say_progress(progress, as_json=False)
-                carried = _carry(source, gallery, loaded, settings)
+                carried = _carry(source, gallery, loaded, settings, aside=as_json)
                 if as_json:
                     say(json.dumps({**progress_facts(progress), **carried}))
 
@@ -113,7 +113,7 @@ def _others(source: Gallery, gallery: Gallery, *, delete: bool) -> None:
 
 
 def _carry(
-    source: Gallery, gallery: Gallery, model: MetricModel, settings: Settings
+    source: Gallery, gallery: Gallery, model: MetricModel, settings: Settings, *, aside: bool
 ) -> dict[str, object]:
     folder, limits = folder_of(source.path, settings), settings.limits
     carrying = Carrying((folder, source.spec), beside(gallery.path), gallery, model, limits)
@@ -128,7 +128,7 @@ def _carry(
         say(
             f"{carried.made} of {carried.made + len(carried.left)} standing queries carried over;"
             " check their thresholds, since another model gives other scores",
-            err=True,
+            err=aside,
         )
     left = [{"id": one.id, "name": one.name, "reason": one.reason} for one in carried.left]
     return {"standing_queries": carried.made, "standing_queries_left": left}
