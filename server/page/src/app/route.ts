@@ -37,7 +37,7 @@ export function go(fragment: string): void {
 export function replace(fragment: string): void {
   if (location.hash === fragment) return;
   try {
-    history.replaceState(null, "", fragment);
+    history.replaceState(history.state, "", fragment);
   } catch {
     // Browsers allow only so many changes in a short time; the next one that they allow has the newest state.
   }

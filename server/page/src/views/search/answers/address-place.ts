@@ -14,8 +14,8 @@ const sliding = signal<number | undefined>(undefined);
 /** The lowest score that is shown, also while its slider moves; undefined shows all. */
 export const lowest = computed(() => sliding.value ?? place.value.lowest);
 
-// Whether this page opened the hit, so that the back button leads to the list of hits.
-let opened = false;
+// Marks the steps of the browser's history that open a hit: the step before each is its list of hits.
+const OPENED = "hit opened";
 
 function addressOf(next: Place): string {
   return href("search", "", withPlace(toParameters(question.peek()), next));
@@ -23,8 +23,8 @@ function addressOf(next: Place): string {
 
 /** Opens the sum of a hit, as a step that the back button returns from. */
 export function openHit(id: string): void {
-  opened = true;
   go(addressOf({ ...place.peek(), hit: id }));
+  history.replaceState(OPENED, "");
 }
 
 /** Shows another hit in place of the open one. */
@@ -33,9 +33,8 @@ export function showHit(id: string): void {
 }
 
 export function closeHit(): void {
-  if (opened) history.back();
+  if (history.state === OPENED) history.back();
   else replace(addressOf({ ...place.peek(), hit: "" }));
-  opened = false;
 }
 
 /** Hides scores below a value while the slider moves; the address stays. */

@@ -30,7 +30,8 @@ interface Props {
 export function Why({ id, asked, hits }: Props) {
   const { answer, pending, problem, again } = useDetails(asked, id);
   const listed = hits.find((hit) => hit.id === id), index = listed ? hits.indexOf(listed) : -1;
-  const details = answer?.id === id ? answer : undefined, hit = details?.hit ?? listed;
+  // An image that was deleted since the search is still listed.
+  const details = answer?.id === id ? answer : undefined, hit = details ? details.hit : listed;
   const previous = hits[index - 1]?.id, next = index < 0 ? undefined : hits[index + 1]?.id;
   useArrowKeys(previous, next);
   useEffect(() => {
