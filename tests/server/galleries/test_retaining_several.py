@@ -25,7 +25,7 @@ async def test_each_gallery_is_retained_by_its_own_period(
         "server": {"galleries": galleries, "listen": "127.0.0.1:0"},
         "retention": {"keep": "30d"},
     }
-    async with serving(models, tmp_path, **sections) as two, asyncio.timeout(DEADLINE):
+    async with serving(models, tmp_path, 0, **sections) as two, asyncio.timeout(DEADLINE):
         while not list(tmp_path.glob("*.receipts/[!.]*.json")):
             await asyncio.sleep(0.05)
         request = pb.GetGalleryRequest(gallery="people-v2")
