@@ -57,7 +57,7 @@ def process_in(folder: Path, *options: str | Path, name: str = "server") -> Iter
     """
     file, log = folder / f"{name}.address", folder / f"{name}.log"
     file.unlink(missing_ok=True)  # left by a server that was killed
-    options = (*options, "--listen", "127.0.0.1:0", "--address-file", file)
+    options = ("--listen", "127.0.0.1:0", "--address-file", file, *options)  # the last one counts
     with log.open("wb") as opened:
         process = subprocess.Popen(
             [sys.executable, "-m", "partlens.cli", "serve", *map(str, options)],

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from gallery_images import image, parts
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partlens.cli.index import index
@@ -304,6 +304,7 @@ def test_markers_are_unlikely_stretches_of_the_data(
         assert patterns
 
 
+@settings(max_examples=40)
 @given(
     st.integers(0, 2**32 - 1),
     st.floats(0, 1),

@@ -110,7 +110,7 @@ def killed_at(path: Path, target: Path, at: int) -> bool:
 
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("preloaded")
-@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("step", [31, pytest.param(1, marks=pytest.mark.long)])
 def test_a_killed_snapshot_leaves_nothing_or_a_whole_one(
     filled: Gallery, tmp_path: Path, step: int
 ) -> None:
