@@ -17,18 +17,22 @@ class KnownToken(Protocol):
     @property
     def id(self) -> str:
         """Its id."""
+        ...
 
     @property
     def name(self) -> str:
         """Its name."""
+        ...
 
     @property
     def scopes(self) -> frozenset[str]:
         """What it allows."""
+        ...
 
     @property
     def replaces(self) -> str:
         """Id of the token that it replaces; "" for none."""
+        ...
 
     @property
     def expires_at(self) -> datetime | None:
