@@ -19,6 +19,9 @@ settings.load_profile("partlens")
 # What users' tests start, for tests of it, of the guide and of the examples.
 pytest_plugins = ["partlens.testing.fixtures"]
 
+# pytest-xdist's workers say that they are 80 columns wide, but their output goes to no terminal.
+os.environ.pop("COLUMNS", None)
+
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 

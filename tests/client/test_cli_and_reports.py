@@ -420,11 +420,11 @@ def test_a_search_is_saved_listed_watched_and_deleted(
     nothing = partlens(served, "standing", "update", id)
     assert nothing.exit_code == 2 and "give --name or --threshold" in nothing.output
     unknown = partlens(served, "standing", "pause", "s-0123456789abcdef")
-    assert unknown.exit_code == 1 and "no standing query" in unknown.output
+    assert unknown.exit_code == 5 and "no standing query" in unknown.output
     assert partlens(served, "standing", "delete", id, other).exit_code == 0
     assert json.loads(partlens(served, "standing", "list", "--json").stdout) == []
     gone = partlens(served, "standing", "watch", id)
-    assert gone.exit_code == 1 and "no standing query" in gone.output
+    assert gone.exit_code == 5 and "no standing query" in gone.output
 
 
 def test_a_watch_that_is_cut_off_says_how_to_miss_nothing(query: Path, tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ def test_a_part_is_marked_without_a_mouse(open_page: OpenPage) -> None:
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keys")).to_have_count(0)
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Top left corner, region 1")).to_be_focused()
     page.keyboard.press("ArrowRight")

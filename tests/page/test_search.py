@@ -46,6 +46,11 @@ def found(answer: SearchAnswer) -> list[tuple[str, str]]:
     return [(hit.id, f"{hit.score:.3f}") for hit in answer.hits]
 
 
+def test_the_start_names_the_model_and_what_the_starter_does_not_know(open_page: OpenPage) -> None:
+    page = open_page()
+    expect(page.get_by_text("Model: starter. It knows only generated pictures")).to_be_visible()
+
+
 def ask(served: PageServer, region: QueryRegion, count: int = 24) -> list[tuple[str, str]]:
     """What the service finds for a region of the first picture."""
     picture = served.picture().read_bytes()

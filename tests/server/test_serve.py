@@ -134,8 +134,8 @@ def test_a_locked_server_is_searched_from_the_command_line(
         server.process.terminate()
         assert text.stdout.strip() not in server.finish()
     written = gallery_folder.with_name("gallery.audit.jsonl").read_text()
-    # Each search asks for the limits, too, and without hits for the size of the gallery.
-    assert written.count('"name": "me"') == 6 and text.stdout.strip() not in written
+    # Each search asks for the limits, too, and without hits for the gallery's size and its cameras.
+    assert written.count('"name": "me"') == 8 and text.stdout.strip() not in written
 
 
 def test_other_machines_are_served_only_when_it_is_said_in_full(

@@ -13,7 +13,7 @@ from partlens.common.durable import write_atomically
 from partlens.common.leaving import leave
 from partlens.explainer.errors import ExplainerError
 from partlens.indexer.errors import IndexerError
-from partlens.indexer.gallery.threads import keep_one_blas_thread
+from partlens.indexer.gallery.threads import one_blas_thread
 from partlens.runtime import logs
 from partlens.runtime.config.cli import load_or_fail
 from partlens.runtime.config.options import config_options
@@ -95,7 +95,6 @@ def serve(
             aliases=chosen.aliases,
             insecure=insecure,
         )
-        keep_one_blas_thread()
         raise_open_files()
         share_arenas()
 
@@ -103,7 +102,8 @@ def serve(
             await server.rotate_audit_log()
             await _add_galleries(server, read, loader)
 
-        asyncio.run(_run(server, settings, reload))
+        with one_blas_thread():
+            asyncio.run(_run(server, settings, reload))
     except (ProgramError, ExplainerError, IndexerError) as error:
         raise click.ClickException(str(error)) from error
     leave(0)  # it may have been stopped while it was loading

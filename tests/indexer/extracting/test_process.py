@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,9 @@ def test_a_child_gives_what_this_process_gives(
         ids = sorted(other.view.digests())
         assert sorted(gallery.view.digests()) == ids
         ours, theirs = (
-            [vars(one) for one in each.view.stored(ids).values()] for each in (gallery, other)
+            # Revisions count commits, and those depend on what was ready together.
+            [vars(replace(one, revision=0)) for one in each.view.stored(ids).values()]
+            for each in (gallery, other)
         )
         assert ours == theirs
         assert gallery.view.thumbnails(ids) == other.view.thumbnails(ids)

@@ -71,6 +71,8 @@ def test_json_means_what_binary_means(path: str) -> None:
         try:
             message = method.request.FromString(data)
             text = json_format.MessageToJson(message)
+            if json_format.Parse(text, method.request()) != message:
+                continue  # such as a field mask with an empty path
         except (DecodeError, ValueError, json_format.Error, TypeError):
             continue  # a time that JSON has no words for
         data = message.SerializeToString()

@@ -42,10 +42,17 @@ class _OneBlasThread:
 _BLAS = _OneBlasThread()
 
 
-def keep_one_blas_thread() -> None:
-    """As in one_thread, for as long as the process runs: for a server, all of whose products are
-    small and beside each other."""
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Every call of BLAS stays on the thread that makes it.
+
+    For as long as a server runs, as all its products are small and beside each other.
+    """
     _BLAS.take()
+    try:
+        yield
+    finally:
+        _BLAS.give_back()
 
 
 @contextmanager

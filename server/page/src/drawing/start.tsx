@@ -27,8 +27,20 @@ export function Start({ over }: { readonly over: boolean }) {
       </section>
       <UploadList />
       {empty ? <EmptyGallery /> : <Samples />}
+      <Model />
       {picking && <Picker onClose={() => setPicking(false)} onPick={addImage} />}
     </div>
+  );
+}
+
+/** Which model decides what is alike, and for the starter model what it does not know. */
+function Model() {
+  const name = gallery.value?.model?.name;
+  if (!name) return null;
+  return (
+    <p class="quiet centred-text">
+      Model: {name}{name === "starter" && ". It knows only generated pictures of people; for your own pictures, start the server with another model."}
+    </p>
   );
 }
 

@@ -13,7 +13,7 @@ from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import DamagedError, ModelMismatchError, NewerFormatError
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.gallery_spec import GallerySpec
-from partlens.indexer.gallery.threads import keep_one_blas_thread
+from partlens.indexer.gallery.threads import one_blas_thread
 from partlens.indexer.indexing import Progress
 from partlens.runtime import logs
 from partlens.server.errors import OpenError
@@ -90,13 +90,15 @@ class Session:
             if self.browse:
                 threading.Thread(target=browser.show, args=(page,), daemon=True).start()
 
-        keep_one_blas_thread()
         raise_open_files()
         share_arenas()
         report = IndexingReport()
         indexing = SourceIndexing(photos, chosen.folder, gallery, chosen.spec, report, _tell)
         try:
-            asyncio.run(serving.serve(chosen.folder, gallery, settings, indexing, report, bound))
+            with one_blas_thread():
+                asyncio.run(
+                    serving.serve(chosen.folder, gallery, settings, indexing, report, bound)
+                )
         finally:
             indexing.stop()
 
