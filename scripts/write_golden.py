@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from partlens.common.media_digest import media_digest
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.reduction import Projection, smaller
@@ -25,7 +26,7 @@ from partlens.explainer.starter.pictures import Picture, generate
 from partlens.indexer.gallery import Filter, Gallery, Metadata, NewImage
 from partlens.indexer.gallery.gallery_spec import FORMAT
 from partlens.indexer.gallery.records import FloatArray
-from partlens.indexer.picture import media_digest, thumbnail
+from partlens.indexer.picture import thumbnail
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "helpers"))

@@ -10,11 +10,11 @@ from gallery_images import image
 from hypothesis import given
 from hypothesis import strategies as st
 
+from partlens.common.media_digest import media_digest
 from partlens.common.metadata import Metadata
 from partlens.indexer.errors import OriginalError
 from partlens.indexer.gallery import StoredImage
 from partlens.indexer.originals import Originals
-from partlens.indexer.picture import media_digest
 from partlens.indexer.places import file_uri, path_of
 
 MOST = 10_000

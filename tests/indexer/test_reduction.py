@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from partlens.common.media_digest import media_digest
 from partlens.explainer.cli import model as commands
 from partlens.explainer.model import MetricModel
 from partlens.explainer.scoring import query_part, score_images
@@ -17,7 +18,6 @@ from partlens.explainer.stored import Stored
 from partlens.indexer.cli import index
 from partlens.indexer.errors import ModelMismatchError
 from partlens.indexer.gallery import Filter, Gallery, Metadata, NewImage
-from partlens.indexer.picture import media_digest
 from partlens.indexer.reduction import copy_images, fit_smaller
 
 COUNT, DIMENSIONS = 12, 16

@@ -12,7 +12,7 @@ class Meaning(NamedTuple):
     """An exit code.
 
     Attributes:
-        text: what it says, for the documentation.
+        text: its meaning, for the documentation.
         errors: module:class of the errors that end with it, so that listing them imports none. The
             nearest class in an error's ancestry counts.
     """

@@ -1,6 +1,5 @@
 """`partlens maps`: what each image of a folder has in common with a query."""
 
-import json
 from pathlib import Path
 
 import click
@@ -9,7 +8,7 @@ from partlens.cli.commands import needing
 from partlens.cli.figures import model_errors, scale_option
 from partlens.client.cli.images import named_picture
 from partlens.client.cli.regions import Marked, region_options, require_images
-from partlens.common.results import json_option
+from partlens.common.results import json_option, say_result
 from partlens.common.terminal import say
 from partlens.common.text import visible
 
@@ -73,9 +72,8 @@ def maps(
                     say(f"skipped {visible(one.image)}: {one.skipped}", err=True)
     except OSError as error:
         raise click.ClickException(f"{error.filename or out}: {error.strerror}") from error
-    if as_json:
-        say(json.dumps({"written": written, "unchanged": unchanged, "skipped": skipped}))
-    else:
-        say(f"{written} maps written to {out}, {unchanged} unchanged, {len(skipped)} skipped")
+    facts = {"written": written, "unchanged": unchanged, "skipped": skipped}
+    text = f"{written} maps written to {out}, {unchanged} unchanged, {len(skipped)} skipped"
+    say_result(facts, text, as_json=as_json)
     if not (written or unchanged):
         raise click.ClickException("no image of the folder could be read")

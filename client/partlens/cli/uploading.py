@@ -1,6 +1,5 @@
 """Uploads pictures of folders and manifests to a server, and only those that it lacks."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from partlens.client.questions import Upload
 from partlens.client.sync_client import Client
 from partlens.common.filters import Filter
 from partlens.common.ids import IdError, require_id
+from partlens.common.media_digest import media_digest
 from partlens.common.metadata import Metadata, require_metadata
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Uploading:
             metadata = image.stated.over(metadata, held.metadata)
         require_metadata(metadata, image.uri)
         same = held is not None and (held.metadata, held.uri) == (metadata, image.uri)
-        if same and held is not None and held.media_digest == _digest(data):
+        if same and held is not None and held.media_digest == media_digest(data):
             return None
         return Upload(image.id, data, image.uri, metadata)
 
@@ -165,10 +165,6 @@ class Uploading:
                 f"note: every image was sent, as the server does not say which it has: {error}"
             )
             return {}
-
-
-def _digest(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _is_picture(path: Path) -> bool:

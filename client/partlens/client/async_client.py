@@ -105,7 +105,6 @@ class AsyncClient:
         gallery: str = "",
     ) -> None:
         self.gallery = checks.text("gallery", gallery)
-        self._galleries_known = False
         self.deadline = checks.seconds("deadline", deadline)
         self._route, self._metadata = route(target, credentials), credentials.metadata
         self.target = str(self._route.target)
@@ -182,7 +181,7 @@ class AsyncClient:
         deadline: float | None = None,
     ) -> SearchAnswer:
         """Send a search that exists as a message, such as that of a report."""
-        await self._require_known(request.filter, gallery, deadline)
+        await self._require_known(request.filter, deadline)
         response, id = await self._ask_with_id(
             self._search.SearchRegions, request, deadline, gallery
         )
@@ -479,7 +478,7 @@ class AsyncClient:
             thumbnails: whether to return each image's thumbnail.
         """
         if encoding.list_images(page_size, "", where, thumbnails).filter.ByteSize():
-            await self._require_current("the filter of a list", gallery, deadline)
+            await self._require_current("the filter of a list", deadline)
         token = ""
         while True:
             request = encoding.list_images(page_size, token, where, thumbnails)
@@ -573,7 +572,7 @@ class AsyncClient:
         request = standing.to_create(
             name, images, regions, threshold, where, score, marks, exclude_identical
         )
-        await self._require_known(request.filter, gallery, deadline)
+        await self._require_known(request.filter, deadline)
         response = await self._ask(self._standing.CreateStandingQuery, request, deadline, gallery)
         return standing.query(response.standing_query)
 
@@ -727,7 +726,7 @@ class AsyncClient:
         """Put the name of the gallery into a request, or into the one inside it."""
         name = self._named(gallery)
         if name:
-            await self._require_galleries(deadline)
+            await self._require_current("named galleries", deadline)
             inner = {"ReportSearchRequest": "search", "ReportPairRequest": "pair"}
             field = inner.get(request.DESCRIPTOR.name)
             (getattr(request, field) if field else request).gallery = name
@@ -735,36 +734,27 @@ class AsyncClient:
     def _named(self, gallery: str | None) -> str:
         return self.gallery if gallery is None else checks.text("gallery", gallery)
 
-    async def _require_galleries(self, deadline: float | None) -> None:
-        """Refuse a server that would ignore the name, and answer from another gallery."""
-        if not self._galleries_known:
+    def _within(self, deadline: float | None) -> float:
+        return self.deadline if deadline is None else checks.seconds("deadline", deadline)
+
+    async def _require_known(self, where: image_pb.Filter, deadline: float | None) -> None:
+        """Raise ServerError if the server would ignore a condition of the filter."""
+        if where.all_of or where.any_of or where.none_of or where.attribute_conditions:
+            await self._require_current("a condition of this filter", deadline)
+
+    async def _require_current(self, for_what: str, deadline: float | None) -> None:
+        """Raise ServerError if the server is of version 0.1, which ignores newer fields.
+
+        It would answer from another gallery than the named one, or with images that do not pass.
+        """
+        if not self._is_current:
             request = gallery_pb.ListGalleriesRequest()
             try:
                 await self._send(self._gallery.ListGalleries, request, deadline)
             except ServerError as error:
                 if error.code != grpc.StatusCode.UNIMPLEMENTED:
                     raise
-                raise self._too_old("named galleries") from error
-            self._galleries_known = True
-
-    def _within(self, deadline: float | None) -> float:
-        return self.deadline if deadline is None else checks.seconds("deadline", deadline)
-
-    async def _require_known(
-        self, where: image_pb.Filter, gallery: str | None, deadline: float | None
-    ) -> None:
-        """Raise ServerError if the server would ignore a condition of the filter."""
-        if where.all_of or where.any_of or where.none_of or where.attribute_conditions:
-            await self._require_current("a condition of this filter", gallery, deadline)
-
-    async def _require_current(
-        self, for_what: str, gallery: str | None, deadline: float | None
-    ) -> None:
-        """Raise ServerError if the server is of version 0.1, which ignores newer fields."""
-        if not self._is_current:
-            answer = await self.get_gallery(gallery=gallery, deadline=deadline)
-            if not answer.server_version:
-                raise self._too_old(for_what)
+                raise self._too_old(for_what) from error
             self._is_current = True
 
     def _too_old(self, for_what: str) -> ServerError:
@@ -779,7 +769,7 @@ class AsyncClient:
     ) -> AsyncIterator[UpsertAnswer]:
         requests = sending.requests()
         if sending.gallery:
-            await self._require_galleries(None)
+            await self._require_current("named galleries", None)
         with self._errors():
             answers = self._gallery.UpsertImages(requests, timeout=timeout, metadata=self._metadata)
             async for response in with_servers_status(answers):

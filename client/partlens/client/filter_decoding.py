@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from partlens.common.filters import DEEPEST, NESTED, Exists, Filter, Range, Wanted, is_empty
+from partlens.common.filters import BOUNDS, DEEPEST, NESTED, Exists, Filter, Range, Wanted, is_empty
 from partlens.v1 import image_pb2 as pb
 
 _MEDIA_DIGEST = re.compile("sha256:[0-9a-f]{64}")
-_BOUNDS = ("gt", "gte", "lt", "lte")
 
 
 class ConditionError(ValueError):
@@ -129,7 +128,7 @@ def _wanted(message: pb.AttributeCondition, field: str) -> Wanted:
 
 def _range(message: Message, field: str, bound: Callable[[str], float | datetime | None]) -> Range:
     try:
-        return Range(**{name: bound(name) for name in _BOUNDS if message.HasField(name)})
+        return Range(**{name: bound(name) for name in BOUNDS if message.HasField(name)})
     except ConditionError:
         raise
     except (ValueError, TypeError) as error:

@@ -11,8 +11,6 @@ from partlens.client.errors import RequestError
 from partlens.common.filters import DEEPEST, NESTED, Exists, Filter, Range, is_empty
 from partlens.v1 import image_pb2 as pb
 
-_BOUNDS = ("gt", "gte", "lt", "lte")
-
 
 def filter_message(value: Filter, name: str = "where", depth: int = 1) -> pb.Filter:
     """A filter, with the filters inside it.
@@ -94,10 +92,11 @@ def _condition(name: str, path: str, wanted: Any) -> pb.AttributeCondition:
         case Exists():
             return pb.AttributeCondition(name=name, exists=pb.AnyValue())
         case Range() if wanted.of_times:
-            stamps = {key: moment(path, getattr(wanted, key)) for key in _BOUNDS}
+            times: dict[str, Any] = wanted.bounds
+            stamps = {key: moment(path, at) for key, at in times.items()}
             return pb.AttributeCondition(name=name, times=pb.TimeRange(**stamps))
         case Range():
-            numbers = {key: getattr(wanted, key) for key in _BOUNDS}
+            numbers: dict[str, Any] = wanted.bounds
             return pb.AttributeCondition(name=name, numbers=pb.NumberRange(**numbers))
         case several if checks.is_several(several):
             values = _texts(path, several)

@@ -104,7 +104,6 @@ class Client:
         gallery: str = "",
     ) -> None:
         self.gallery = checks.text("gallery", gallery)
-        self._galleries_known = False
         self.deadline = checks.seconds("deadline", deadline)
         self._route, self._metadata = route(target, credentials), credentials.metadata
         self.target = str(self._route.target)
@@ -181,7 +180,7 @@ class Client:
         deadline: float | None = None,
     ) -> SearchAnswer:
         """Send a search that exists as a message, such as that of a report."""
-        self._require_known(request.filter, gallery, deadline)
+        self._require_known(request.filter, deadline)
         response, id = self._ask_with_id(self._search.SearchRegions, request, deadline, gallery)
         if len(response.marks) != len(request.marks):
             raise self._too_old("marks")
@@ -471,7 +470,7 @@ class Client:
             thumbnails: whether to return each image's thumbnail.
         """
         if encoding.list_images(page_size, "", where, thumbnails).filter.ByteSize():
-            self._require_current("the filter of a list", gallery, deadline)
+            self._require_current("the filter of a list", deadline)
         token = ""
         while True:
             request = encoding.list_images(page_size, token, where, thumbnails)
@@ -565,7 +564,7 @@ class Client:
         request = standing.to_create(
             name, images, regions, threshold, where, score, marks, exclude_identical
         )
-        self._require_known(request.filter, gallery, deadline)
+        self._require_known(request.filter, deadline)
         response = self._ask(self._standing.CreateStandingQuery, request, deadline, gallery)
         return standing.query(response.standing_query)
 
@@ -716,7 +715,7 @@ class Client:
         """Put the name of the gallery into a request, or into the one inside it."""
         name = self._named(gallery)
         if name:
-            self._require_galleries(deadline)
+            self._require_current("named galleries", deadline)
             inner = {"ReportSearchRequest": "search", "ReportPairRequest": "pair"}
             field = inner.get(request.DESCRIPTOR.name)
             (getattr(request, field) if field else request).gallery = name
@@ -724,34 +723,27 @@ class Client:
     def _named(self, gallery: str | None) -> str:
         return self.gallery if gallery is None else checks.text("gallery", gallery)
 
-    def _require_galleries(self, deadline: float | None) -> None:
-        """Refuse a server that would ignore the name, and answer from another gallery."""
-        if not self._galleries_known:
+    def _within(self, deadline: float | None) -> float:
+        return self.deadline if deadline is None else checks.seconds("deadline", deadline)
+
+    def _require_known(self, where: image_pb.Filter, deadline: float | None) -> None:
+        """Raise ServerError if the server would ignore a condition of the filter."""
+        if where.all_of or where.any_of or where.none_of or where.attribute_conditions:
+            self._require_current("a condition of this filter", deadline)
+
+    def _require_current(self, for_what: str, deadline: float | None) -> None:
+        """Raise ServerError if the server is of version 0.1, which ignores newer fields.
+
+        It would answer from another gallery than the named one, or with images that do not pass.
+        """
+        if not self._is_current:
             request = gallery_pb.ListGalleriesRequest()
             try:
                 self._send(self._gallery.ListGalleries, request, deadline)
             except ServerError as error:
                 if error.code != grpc.StatusCode.UNIMPLEMENTED:
                     raise
-                raise self._too_old("named galleries") from error
-            self._galleries_known = True
-
-    def _within(self, deadline: float | None) -> float:
-        return self.deadline if deadline is None else checks.seconds("deadline", deadline)
-
-    def _require_known(
-        self, where: image_pb.Filter, gallery: str | None, deadline: float | None
-    ) -> None:
-        """Raise ServerError if the server would ignore a condition of the filter."""
-        if where.all_of or where.any_of or where.none_of or where.attribute_conditions:
-            self._require_current("a condition of this filter", gallery, deadline)
-
-    def _require_current(self, for_what: str, gallery: str | None, deadline: float | None) -> None:
-        """Raise ServerError if the server is of version 0.1, which ignores newer fields."""
-        if not self._is_current:
-            answer = self.get_gallery(gallery=gallery, deadline=deadline)
-            if not answer.server_version:
-                raise self._too_old(for_what)
+                raise self._too_old(for_what) from error
             self._is_current = True
 
     def _too_old(self, for_what: str) -> ServerError:
@@ -764,7 +756,7 @@ class Client:
     def _upserted(self, sending: Sending, timeout: float | None) -> Iterator[UpsertAnswer]:
         requests = sending.requests()
         if sending.gallery:
-            self._require_galleries(None)
+            self._require_current("named galleries", None)
         with self._errors():
             answers = self._gallery.UpsertImages(requests, timeout=timeout, metadata=self._metadata)
             for response in answers:

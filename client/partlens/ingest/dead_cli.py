@@ -22,9 +22,16 @@ def dead() -> None:
     """List, inspect, retry and delete dead letters: entries that could not become an image."""
 
 
-_ids = click.argument("ids", nargs=-1)
-_all = click.option("--all", "every", is_flag=True, help="All of them, instead of IDS.")
 _reason = click.option("--reason", help="Only letters with this reason, such as IMAGE_INVALID.")
+
+
+def _chosen(command: Callable[..., None]) -> Callable[..., None]:
+    """IDS, --all and --reason, with --json and the settings."""
+    command = _reason(json_option(config_options(command)))
+    command = click.option("--all", "every", is_flag=True, help="All of them, instead of IDS.")(
+        command
+    )
+    return click.argument("ids", nargs=-1)(command)
 
 
 @dead.command("list")
@@ -110,11 +117,7 @@ def show(
 
 
 @dead.command()
-@_ids
-@_all
-@_reason
-@json_option
-@config_options
+@_chosen
 def retry(
     file: Path | None,
     texts: tuple[str, ...],
@@ -140,11 +143,7 @@ def retry(
 
 
 @dead.command()
-@_ids
-@_all
-@_reason
-@json_option
-@config_options
+@_chosen
 def drop(
     file: Path | None,
     texts: tuple[str, ...],

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 DEEPEST = 8
 """Maximum number of filters inside each other, counting the outermost."""
+BOUNDS = ("gt", "gte", "lt", "lte")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -47,8 +48,7 @@ class Range:
     @property
     def bounds(self) -> dict[str, float | datetime]:
         """The bounds that are given, by name."""
-        names = ("gt", "gte", "lt", "lte")
-        found = {name: getattr(self, name) for name in names}
+        found = {name: getattr(self, name) for name in BOUNDS}
         return {name: bound for name, bound in found.items() if bound is not None}
 
     @property
@@ -147,6 +147,17 @@ def nested(where: Filter, path: str = "") -> Iterator[tuple[str, Filter]]:
     for name in NESTED:
         for i, one in enumerate(getattr(where, name)):
             yield f"{path}{dot}{name}[{i}]", one
+
+
+def every(where: Filter, path: str = "") -> Iterator[tuple[str, Filter]]:
+    """A filter and all filters inside it, each with its path; the outermost first.
+
+    >>> [path for path, _ in every(Filter(any_of=(Filter(none_of=(Filter(),)),)), "filter")]
+    ['filter', 'filter.any_of[0]', 'filter.any_of[0].none_of[0]']
+    """
+    yield path, where
+    for inner, one in nested(where, path):
+        yield from every(one, inner)
 
 
 def to_plain(where: Filter) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from partlens.common.where import BOUNDS, COLUMNS, KEYWORDS
 
 
 def where_text(where: Filter) -> str:
-    """An expression for a filter, of which parse_where gives an equivalent; "" for an empty one.
+    """A filter as an expression that parse_where reads; "" for an empty filter.
 
     >>> where_text(Filter(cameras=["b", "a"], attributes={"two words": Range(gte=10)}))
     "camera in (b, a) and 'two words' >= 10"

@@ -11,6 +11,7 @@ import numpy as np
 
 from partlens.common.budget import Budget
 from partlens.common.ids import IdError, require_id
+from partlens.common.media_digest import media_digest
 from partlens.common.metadata import Metadata, MetadataError, require_metadata
 from partlens.common.pictures import DEFAULT_LIMITS, ImageLimits
 from partlens.explainer.errors import ImageError
@@ -19,7 +20,7 @@ from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.indexer.gallery import Correction, NewImage, StoredImage
 from partlens.indexer.gallery.holdings import EMPTY, Holdings
-from partlens.indexer.picture import DecodedPicture, decoded, media_digest
+from partlens.indexer.picture import DecodedPicture, decoded
 from partlens.indexer.sources import MissingImage, SourceImage
 from partlens.indexer.workers import Workers
 

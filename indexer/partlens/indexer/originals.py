@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from partlens.common.files import read_below
+from partlens.common.media_digest import media_digest
 from partlens.indexer.errors import OriginalError
 from partlens.indexer.gallery import StoredImage
-from partlens.indexer.picture import media_digest
 from partlens.indexer.places import path_of, straight
 
 

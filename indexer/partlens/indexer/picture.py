@@ -1,6 +1,5 @@
 """The one way from a picture's bytes to a row of a gallery, whatever brought it."""
 
-import hashlib
 import io
 from dataclasses import dataclass
 
@@ -76,11 +75,6 @@ def decoded(
     require_waiting()
     height, width = image.shape[:2]
     return DecodedPicture(digest, preprocessing.pixels(image), width, height, thumbnail(image))
-
-
-def media_digest(data: bytes) -> str:
-    """Digest of an encoded picture."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def thumbnail(image: NDArray[np.uint8]) -> bytes:

@@ -150,12 +150,14 @@ class Host:
         return scrubber
 
     def _require_targets(self, served: set[str]) -> None:
-        for name, alias in (self._aliases.read() if self._aliases else {}).items():
+        if self._aliases is None:
+            return
+        for name, alias in self._aliases.read().items():
             if alias.gallery not in served:
                 raise SettingsError(
                     f"the alias {name} leads to the gallery {alias.gallery}, which is not in"
                     f" server.galleries ({', '.join(sorted(served))}); add it there, or remove the"
-                    f" alias from {self._aliases.path if self._aliases else ''}"
+                    f" alias from {self._aliases.path}"
                 )
 
     def _refresh_soon(self) -> None:

@@ -36,7 +36,7 @@ def list_command(as_json: bool, where: Filter, client: Client) -> None:
     """List the ids of the images that the token may see, in order, one a line."""
     with clear_errors(), client:
         for one in client.list_images(where=where):
-            say(json.dumps(_plain(one)) if as_json else one.id)
+            say_result(_plain(one), one.id, as_json=as_json)
 
 
 @images.command("count")

@@ -13,9 +13,10 @@ import click
 from partlens.client import pictures
 from partlens.client.errors import NotFoundError, ServerError
 from partlens.client.questions import GalleryImageId, QueryId, QueryImage
-from partlens.client.report.sources import QueryPicture, media_digest
+from partlens.client.report.sources import QueryPicture
 from partlens.client.sync_client import Client
 from partlens.common.files import read_file
+from partlens.common.media_digest import media_digest
 
 _OF_A_PICTURE = re.compile(r"q-[0-9a-f]+")
 """Query ids of gallery images have one more part."""

@@ -16,9 +16,10 @@ from google.protobuf.message import Message
 from partlens.client import decoding
 from partlens.client.errors import ServerError
 from partlens.client.report.errors import RecordError
-from partlens.client.report.sources import QueryPicture, media_digest
+from partlens.client.report.sources import QueryPicture
 from partlens.common import strict_json
 from partlens.common.gallery_names import UNNAMED
+from partlens.common.media_digest import media_digest
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import report_pb2 as pb

@@ -1,11 +1,11 @@
 """Query images of a report, and where its numbers come from."""
 
-import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 
 from partlens.client.answers import GalleryAnswer
+from partlens.common.media_digest import media_digest
 from partlens.v1 import report_pb2 as pb
 
 
@@ -29,15 +29,6 @@ class QueryPicture:
     def given(cls, data: bytes, name: str = "") -> "QueryPicture":
         """An image given as an encoded picture."""
         return cls(name, data, data, media_digest(data))
-
-
-def media_digest(data: bytes) -> str:
-    """Digest of an encoded picture.
-
-    >>> media_digest(b"")[:14]
-    'sha256:e3b0c44'
-    """
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def now() -> datetime:

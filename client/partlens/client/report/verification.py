@@ -20,11 +20,11 @@ from partlens.client.report.comparison import (
 )
 from partlens.client.report.errors import ReportError
 from partlens.client.report.record import images_of
-from partlens.client.report.sources import media_digest
 from partlens.client.search_answers import Hit, PairAnswer, Query, SearchAnswer
 from partlens.client.sync_client import Client
 from partlens.common.activation_map import ActivationMap
 from partlens.common.explained_pair import PartialMap
+from partlens.common.media_digest import media_digest
 from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import report_pb2 as pb

@@ -1,6 +1,5 @@
 """A gallery of random contributions, with similarities like those of real images."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from partlens.common.media_digest import media_digest
 from partlens.common.metadata import Metadata
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
@@ -89,7 +89,7 @@ def fill(gallery: Gallery, count: int, thumbnail: bytes = b"", *, rectified: boo
                 NewImage(
                     id=name(number),
                     uri=f"file:///synthetic/{name(number)}.jpg",
-                    media_digest=f"sha256:{hashlib.sha256(name(number).encode()).hexdigest()}",
+                    media_digest=media_digest(name(number).encode()),
                     width=GRID[1] * CELL,
                     height=GRID[0] * CELL,
                     thumbnail=thumbnail,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from partlens.common.filters import Filter, GroupBy, nested
+from partlens.common.filters import Filter, GroupBy, every
 from partlens.common.waiting import RequireWaiting
 from partlens.indexer.gallery.view import GalleryView
 from partlens.server.errors import RequestError
@@ -25,7 +25,7 @@ def require_known(
     Args:
         visible: the images that the caller may see.
     """
-    named = dict(_named(where, "filter"))
+    named = dict(_named(where))
     if by is not None and by.attribute:
         named.setdefault(by.attribute, "group_by")
     if not named:
@@ -46,9 +46,8 @@ def require_known(
     )
 
 
-def _named(where: Filter, path: str) -> Iterator[tuple[str, str]]:
-    """Name of each attribute of a filter, with the path of its condition."""
-    for inner, one in reversed(list(nested(where, path))):
-        yield from _named(one, inner)
-    for name in where.attributes:
-        yield name, f"{path}.attributes"
+def _named(where: Filter) -> Iterator[tuple[str, str]]:
+    """Name of each attribute of a filter, with the path of its condition; the outermost last."""
+    for path, one in reversed(list(every(where, "filter"))):
+        for name in one.attributes:
+            yield name, f"{path}.attributes"

@@ -1,7 +1,6 @@
 """`partlens bench page`: how soon results follow the mouse, in a real browser."""
 
 import io
-import json
 import shutil
 import tempfile
 import time
@@ -14,8 +13,7 @@ import click
 import numpy as np
 from PIL import Image
 
-from partlens.common.results import json_option
-from partlens.common.terminal import say
+from partlens.common.results import json_option, say_result
 from partlens.explainer.model import MetricModel
 from partlens.indexer.bench.synthetic import CELL, GRID, fill, make_model, name
 from partlens.indexer.gallery import Gallery
@@ -80,7 +78,7 @@ def page(images: int, drags: int, browser: str | None, as_json: bool) -> None:
         with served(model, gallery, texts):
             latencies, calls, rate = _measured(program, url_file.read_text().strip(), drags)
     result = _result(images, latencies, calls, rate)
-    say(json.dumps(asdict(result)) if as_json else _line(result))
+    say_result(asdict(result), _line(result), as_json=as_json)
 
 
 def _make(model: Path, gallery: Path, images: int) -> None:

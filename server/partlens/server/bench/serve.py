@@ -1,15 +1,13 @@
 """`partlens bench serve`: throughput and latency with many concurrent callers."""
 
 import asyncio
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from partlens.client.cli.arguments import FiniteRange
-from partlens.common.results import json_lines_option
-from partlens.common.terminal import say
+from partlens.common.results import json_lines_option, say_result
 from partlens.server.bench.load import LoadResult, measure
 from partlens.server.bench.served import served
 
@@ -76,7 +74,7 @@ def serve(
                 )
             )
             failed = failed or bool(result.errors)
-            say(json.dumps(asdict(result)) if as_json else _line(result))
+            say_result(asdict(result), _line(result), as_json=as_json)
     if failed:
         raise SystemExit(1)
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from partlens.common.media_digest import media_digest
 from partlens.explainer.errors import ImageError, ShapeError
 from partlens.explainer.images import memory_of
 from partlens.indexer.errors import InvalidImageError
 from partlens.indexer.gallery import NewImage
-from partlens.indexer.picture import DecodedPicture, decoded, media_digest
+from partlens.indexer.picture import DecodedPicture, decoded
 from partlens.server.access.confined_gallery import Added
 from partlens.server.calls import call as calls
 from partlens.server.calls.status import reason_of

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from partlens.common.media_digest import of_sha256
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -18,7 +20,7 @@ class Picture:
     @property
     def media_digest(self) -> str:
         """The digest as the gallery stores it."""
-        return f"sha256:{self.digest.hex()}"
+        return of_sha256(self.digest)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from partlens.common.media_digest import of_sha256
 from partlens.common.waiting import wait_always
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.images import decode
@@ -148,10 +149,9 @@ class Carrying:
         return found
 
     def _seen(self, data: bytes) -> Query:
-        spec, digest = self._model.spec, hashlib.sha256(data)
+        spec, digest = self._model.spec, hashlib.sha256(data).digest()
         pixels = decode(data, self._limits.image_limits)
         seen = self._model.decompose_pixels(spec.preprocessing.pixels(pixels)[None])
-        id = query_id(spec.digest, "data", digest.digest())
+        id = query_id(spec.digest, "data", digest)
         size = (pixels.shape[1], pixels.shape[0])
-        media = f"sha256:{digest.hexdigest()}"
-        return Query(id, size, seen.contributions[0], seen.bias[0], media)
+        return Query(id, size, seen.contributions[0], seen.bias[0], of_sha256(digest))

@@ -1,10 +1,11 @@
 """Finds the standing queries that hold something of erased images."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from partlens.common.filters import Filter, nested
+from partlens.common.filters import every
 from partlens.explainer.spec import ModelSpec
 from partlens.runtime.config.settings import Settings
 from partlens.server.errors import UnknownQueryError
@@ -48,6 +49,13 @@ def holders(folders: Iterable[Path], spec: ModelSpec, erased: ErasedImages) -> l
 
     Those that cannot be read are among them.
     """
+    known = [bytes.fromhex(one.removeprefix("sha256:")) for one in erased.media if _is_hex(one)]
+
+    @cache
+    def pictures(model_digest: str) -> Set[str]:
+        """Ids of the erased pictures as query images of a model."""
+        return {query_id(model_digest, "data", digest) for digest in known}
+
     found = []
     for folder in folders:
         store = StandingStore(folder, spec)
@@ -55,7 +63,7 @@ def holders(folders: Iterable[Path], spec: ModelSpec, erased: ErasedImages) -> l
             reason = (
                 "cannot be read, and may hold something of an erased image"
                 if query is None
-                else _reason(query, erased)
+                else _reason(query, erased, pictures(query.model_digest))
             )
             if reason:
                 name = query.name if query else ""
@@ -72,13 +80,11 @@ def folders(gallery: Path, settings: Settings) -> Sequence[Path]:
     return tuple(dict.fromkeys([folder_of(gallery.resolve(), settings), *others]))
 
 
-def _reason(query: StandingQuery, erased: ErasedImages) -> str:
-    digests = [bytes.fromhex(one.removeprefix("sha256:")) for one in erased.media if _is_hex(one)]
-    pictures = {query_id(query.model_digest, "data", digest) for digest in digests}
+def _reason(query: StandingQuery, erased: ErasedImages, pictures: Set[str]) -> str:
     for image in query.search.images:
         if image.id in pictures or _stored_image(image.id) in erased.ids:
             return "is made from an erased image"
-    for where in _filters(query.where):
+    for _, where in every(query.where):
         if set(where.ids) & set(erased.ids) or set(where.exclude_media) & set(erased.media):
             return "names an erased image in its filter"
     return ""
@@ -97,9 +103,3 @@ def _stored_image(id: str) -> str | None:
         return image_of(id)
     except UnknownQueryError:
         return None
-
-
-def _filters(where: Filter) -> Iterator[Filter]:
-    yield where
-    for _, inner in nested(where):
-        yield from _filters(inner)

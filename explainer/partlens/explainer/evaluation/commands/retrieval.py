@@ -1,12 +1,10 @@
 """`partlens evaluate retrieval`: recall@k and mAP by label."""
 
-import json
 from pathlib import Path
 
 import click
 
-from partlens.common.results import json_option
-from partlens.common.terminal import say
+from partlens.common.results import json_option, say_result
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.evaluation.label_retrieval import embed, measure_labelled
 from partlens.explainer.evaluation.labels import read_labels
@@ -50,4 +48,5 @@ def retrieval(
         "cameras": len({image.camera for image in listed} - {""}),
         **measured.to_json(),
     }
-    say(json.dumps(facts) if as_json else "\n".join(f"{k}: {v}" for k, v in facts.items()))
+    text = "\n".join(f"{name}: {value}" for name, value in facts.items())
+    say_result(facts, text, as_json=as_json)
