@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from any_filter import IDS, filters, metadata, passes
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from partlens.common.filters import DEEPEST, Exists, Filter, Range, depth_of, is_empty
@@ -14,11 +14,14 @@ from partlens.common.where_text import where_text
 
 images = st.lists(st.tuples(st.sampled_from(IDS), metadata), max_size=6)
 CAMERA = Filter(cameras=("a",))
+DEEPER = Filter(cameras=("a",), all_of=(CAMERA,))
 MAY = datetime(2026, 5, 1, tzinfo=UTC)
 
 
 @settings(max_examples=300)
 @given(filters(), images)
+# Two alternatives, of which the second is deeper.
+@example(Filter(all_of=(Filter(any_of=(CAMERA, CAMERA)),), any_of=(CAMERA, DEEPER)), [])
 def test_a_filter_as_text_passes_the_same_images(
     where: Filter, of_images: list[tuple[str, Metadata]]
 ) -> None:

@@ -268,8 +268,10 @@ def _range(bounds: dict[str, Any]) -> Range:
 
 def together(filters: Sequence[Filter]) -> Filter:
     """One filter with all conditions of some, flat where none is given twice."""
-    flat, apart = filters[0], list[Filter]()
-    for one in filters[1:]:
+    # What is apart is one deeper, so the deepest ones come first.
+    deepest, *others = sorted(filters, key=depth_of, reverse=True)
+    flat, apart = deepest, list[Filter]()
+    for one in others:
         merged = _merged(flat, one)
         if merged is None:
             apart.append(one)
