@@ -55,7 +55,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locked]:
     """A server whose model sees one cell, and whose tokens may make few calls."""
     folder = tmp_path_factory.mktemp("small")
     model = one_cell_model(folder / "model")
-    few = ("--set", "limits.calls_per_second=2", "--set", "limits.burst_calls=30")
+    # The next call is allowed long after the page has made its own.
+    few = ("--set", "limits.calls_per_second=0.25", "--set", "limits.burst_calls=30")
     gallery = people(folder, 4, model)
     with locked_server(*gallery, folder, *few, name="small", model=model) as running:
         yield running
