@@ -97,12 +97,31 @@ def test_a_part_is_marked_without_a_mouse(open_page: OpenPage) -> None:
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog", name="Keys")).to_have_count(0)
+    expect(page.locator("[data-region='0']:not([data-handle])")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Top left corner, region 1")).to_be_focused()
     page.keyboard.press("ArrowRight")
     assert box(page) == [x, y - 10, width, height + 10]
     page.keyboard.press("Control+z")
     assert box(page) == [x - 1, y - 10, width + 1, height + 10]
+
+
+# Runs in the page: whether an element has the focus in the moment the dialog is gone.
+FOCUSED_ONCE_CLOSED = """element => new Promise(done => {
+  new MutationObserver(() => {
+    if (!document.querySelector("dialog")) done(document.activeElement === element);
+  }).observe(document.body, { childList: true, subtree: true });
+  document.querySelector("dialog button").click();
+})"""
+
+
+def test_no_key_is_lost_after_a_dialog(open_page: OpenPage) -> None:
+    page = open_page(PERSON)
+    drawn_on = stage(page)
+    drawn_on.focus()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    assert drawn_on.evaluate(FOCUSED_ONCE_CLOSED)
 
 
 def test_a_polygon_is_closed_or_given_up(open_page: OpenPage) -> None:
