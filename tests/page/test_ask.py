@@ -9,6 +9,8 @@ from browsing import PHONE, OpenPage, Place, drag, on_screen, parameters, swipe
 from page_server import PageServer
 from playwright.sync_api import Locator, Page, expect
 
+from partlens.client import Client
+
 # The answer to a shape that is still too small; browsers print every such answer.
 DEADLINE_S = 10
 REFUSED = "status of 400"
@@ -254,12 +256,18 @@ def test_a_file_that_is_no_picture_is_refused_by_name(open_page: OpenPage, tmp_p
     expect(refused).to_have_count(1)
 
 
-def test_an_image_is_picked_from_the_gallery(open_page: OpenPage) -> None:
+def test_an_image_is_picked_from_the_gallery(open_page: OpenPage, served_page: PageServer) -> None:
     page = open_page("#/search")
     page.get_by_role("button", name="Pick from the gallery").click()
     field = page.get_by_role("searchbox")
     field.fill("no such image")
-    expect(page.get_by_text("No image has exactly this id")).to_be_visible()
+    expect(page.get_by_text("No id begins with this")).to_be_visible()
+    field.fill("1-0001-b")
+    with Client(served_page.target) as client:
+        known = [one.id for one in client.list_images()]
+    wanted = [id for id in known if id.startswith("1-0001-b")]
+    assert len(wanted) > 1
+    expect(page.locator(".picker button")).to_have_text(wanted)
     field.fill("1-0001-b3")
     expect(page.locator(".picker button")).to_have_count(1)
     page.locator(".picker button").press("Enter")
