@@ -12,6 +12,9 @@ const apart = (files, ...regexes) => ({
   },
 });
 
+// useEffect waits for the next frame, and so does its cleanup; a key pressed until then would be lost.
+const late = "use useLayoutEffect for what the next key press needs";
+
 export default defineConfig(
   { ignores: ["node_modules", "src/gen", "*.mjs", "*.js"] },
   tseslint.configs.strictTypeChecked,
@@ -40,6 +43,11 @@ export default defineConfig(
         // Node runs the tests by leaving types out, without compiling.
         { selector: "TSEnumDeclaration", message: "use a union of strings" },
         { selector: "TSParameterProperty", message: "declare the property" },
+        { selector: "CallExpression[callee.name='useEffect'] CallExpression[callee.property.name='focus']", message: late },
+        {
+          selector: "CallExpression[callee.name='useEffect'] CallExpression[callee.name='addEventListener'][arguments.0.value='keydown']",
+          message: late,
+        },
       ],
     },
   },

@@ -117,6 +117,14 @@ def test_images_are_listed_in_order(served: Served) -> None:
     assert [one["camera"] for one in plain] == [one.metadata.camera for one in held]
     some = partlens(served, "images", "list", "--id", "03", "--id", "01", "--id", "nobody")
     assert some.stdout.splitlines() == ["01", "03"]
+    begin = partlens(served, "images", "list", "--prefix", "1")
+    assert begin.stdout.splitlines() == [id for id in ids if id[0] == "1"] != []
+    for options, why in (
+        (("--prefix", "no such"), f"none of the {len(ids)} images has an id that begins with 'no"),
+        (("--prefix", "0", "--camera", "nowhere"), "no image passes the filter camera = nowhere"),
+    ):
+        nothing = partlens(served, "images", "list", *options)
+        assert nothing.exit_code == 0 and nothing.stdout == "" and why in nothing.stderr
     one = partlens(served, "search", "--gallery-id", "05", "--whole", "--id", "07", "--json")
     assert [hit["id"] for hit in json.loads(one.stdout)["hits"]] == ["07"]
 

@@ -70,11 +70,14 @@ async def test_both_clients_give_the_same(served: Served) -> None:
             images, regions, score="part", page_size=5, page_token=theirs.next_page_token
         )
         listed = [image.id async for image in client.list_images(page_size=7)]
+        begins = [image.id async for image in client.list_images(page_size=2, prefix="0")]
         pair = await client.explain_pair(images[0], images[1], query_regions=[Point(5, 6)])
         described = await client.describe_query(images[0], [BOX])
     with Client(served.target) as client:
         ours = client.search_regions(images, regions, score="part", page_size=10)
         assert listed == [image.id for image in client.list_images()]
+        assert begins == [id for id in listed if id.startswith("0")] != listed
+        assert begins == [image.id for image in client.list_images(prefix="0")]
         again = client.explain_pair(QueryId(described.query.id), images[1])
     both = [*theirs.hits, *page.hits]
     assert [hit.id for hit in both] == [hit.id for hit in ours.hits]

@@ -97,8 +97,10 @@ def test_an_explanation(client: Client) -> None:
 def test_a_list(client: Client) -> None:
     for where in (None, Filter()):
         assert [one.id for one in client.list_images(where=where)] == ["a", "b"]
-    with pytest.raises(ServerError, match="too old for the filter of a list"):
+    with pytest.raises(ServerError, match="too old for the filter or prefix of a list"):
         next(client.list_images(where=Filter(cameras=["gate"])))
+    with pytest.raises(ServerError, match="too old for the filter or prefix of a list"):
+        next(client.list_images(prefix="a"))
     with pytest.raises(ServerError, match="too old for thumbnails"):
         next(client.list_images(thumbnails=True))
     gallery = client.get_gallery()

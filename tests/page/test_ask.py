@@ -9,6 +9,8 @@ from browsing import PHONE, OpenPage, Place, drag, on_screen, parameters, swipe
 from page_server import PageServer
 from playwright.sync_api import Locator, Page, expect
 
+from partlens.client import Client
+
 # The answer to a shape that is still too small; browsers print every such answer.
 DEADLINE_S = 10
 REFUSED = "status of 400"
@@ -97,12 +99,31 @@ def test_a_part_is_marked_without_a_mouse(open_page: OpenPage) -> None:
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog", name="Keys")).to_have_count(0)
+    expect(page.locator("[data-region='0']:not([data-handle])")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Top left corner, region 1")).to_be_focused()
     page.keyboard.press("ArrowRight")
     assert box(page) == [x, y - 10, width, height + 10]
     page.keyboard.press("Control+z")
     assert box(page) == [x - 1, y - 10, width + 1, height + 10]
+
+
+# Runs in the page: whether an element has the focus in the moment the dialog is gone.
+FOCUSED_ONCE_CLOSED = """element => new Promise(done => {
+  new MutationObserver(() => {
+    if (!document.querySelector("dialog")) done(document.activeElement === element);
+  }).observe(document.body, { childList: true, subtree: true });
+  document.querySelector("dialog button").click();
+})"""
+
+
+def test_no_key_is_lost_after_a_dialog(open_page: OpenPage) -> None:
+    page = open_page(PERSON)
+    drawn_on = stage(page)
+    drawn_on.focus()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    assert drawn_on.evaluate(FOCUSED_ONCE_CLOSED)
 
 
 def test_a_polygon_is_closed_or_given_up(open_page: OpenPage) -> None:
@@ -235,12 +256,18 @@ def test_a_file_that_is_no_picture_is_refused_by_name(open_page: OpenPage, tmp_p
     expect(refused).to_have_count(1)
 
 
-def test_an_image_is_picked_from_the_gallery(open_page: OpenPage) -> None:
+def test_an_image_is_picked_from_the_gallery(open_page: OpenPage, served_page: PageServer) -> None:
     page = open_page("#/search")
     page.get_by_role("button", name="Pick from the gallery").click()
     field = page.get_by_role("searchbox")
     field.fill("no such image")
-    expect(page.get_by_text("No image has exactly this id")).to_be_visible()
+    expect(page.get_by_text("No id begins with this")).to_be_visible()
+    field.fill("1-0001-b")
+    with Client(served_page.target) as client:
+        known = [one.id for one in client.list_images()]
+    wanted = [id for id in known if id.startswith("1-0001-b")]
+    assert len(wanted) > 1
+    expect(page.locator(".picker button")).to_have_text(wanted)
     field.fill("1-0001-b3")
     expect(page.locator(".picker button")).to_have_count(1)
     page.locator(".picker button").press("Enter")

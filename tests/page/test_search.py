@@ -1,5 +1,6 @@
 """From a picture to a verified report, in a real browser."""
 
+import json
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -114,11 +115,19 @@ def test_a_report_is_saved_and_verified(
     shown(page)
     page.get_by_role("button", name="Report").click()
     page.get_by_label("Title").fill("Case 7")
+    most = page.get_by_label("Most results, up to 100")
+    expect(most).to_have_value("100")
+    for wrong in ("0", "101", "2.5", ""):
+        most.fill(wrong)
+        assert not most.evaluate("field => field.checkValidity()")
+    most.fill("3")
     page.get_by_label(re.compile(kind)).check()
     with page.expect_download() as download:
         page.get_by_role("button", name="Save report").click()
     file = tmp_path / download.value.suggested_filename
     download.value.save_as(file)
     assert file.suffix == {"PDF": ".pdf", "Web page": ".html"}[kind]
-    said = run("report", "verify", file, "--server", served_page.target)
-    assert "agree" in said
+    told = run("report", "verify", file, "--server", served_page.target, "--json")
+    verdicts = {one["part"]: one["verdict"] for one in json.loads(told)}
+    assert set(verdicts.values()) == {"agrees"}
+    assert [part for part in verdicts if part.startswith("hit")] == ["hit 1", "hit 2", "hit 3"]

@@ -467,6 +467,7 @@ class AsyncClient:
         page_size: int = 0,
         *,
         where: Filter | None = None,
+        prefix: str = "",
         thumbnails: bool = False,
         gallery: str | None = None,
         deadline: float | None = None,
@@ -475,13 +476,15 @@ class AsyncClient:
 
         Args:
             where: which images to list; None for all.
+            prefix: list only images whose ids begin with this, character for character.
             thumbnails: whether to return each image's thumbnail.
         """
-        if encoding.list_images(page_size, "", where, thumbnails).filter.ByteSize():
-            await self._require_current("the filter of a list", deadline)
+        first = encoding.list_images(page_size, "", where, prefix, thumbnails)
+        if first.filter.ByteSize() or first.prefix:
+            await self._require_current("the filter or prefix of a list", deadline)
         token = ""
         while True:
-            request = encoding.list_images(page_size, token, where, thumbnails)
+            request = encoding.list_images(page_size, token, where, prefix, thumbnails)
             response = await self._ask(self._gallery.ListImages, request, deadline, gallery)
             for one, thumbnail in decoding.listed(response, thumbnails=thumbnails):
                 yield decoding.image(one, thumbnail)

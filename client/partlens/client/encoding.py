@@ -252,7 +252,7 @@ def get_facets(where: Filter | None, values: int) -> gallery_pb.GetFacetsRequest
 
 
 def list_images(
-    page_size: int, page_token: str, where: Filter | None, thumbnails: bool
+    page_size: int, page_token: str, where: Filter | None, prefix: str, thumbnails: bool
 ) -> gallery_pb.ListImagesRequest:
     """A page of a listing."""
     return gallery_pb.ListImagesRequest(
@@ -260,6 +260,7 @@ def list_images(
         page_token=page_token,
         filter=None if where is None else _filter(where),
         include_thumbnails=checks.flag("thumbnails", thumbnails),
+        prefix=checks.text("prefix", prefix),
     )
 
 

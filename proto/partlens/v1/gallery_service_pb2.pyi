@@ -163,18 +163,20 @@ class GetPictureResponse(_message.Message):
     def __init__(self, data: _Optional[bytes] = ..., media_type: _Optional[str] = ..., from_thumbnail: _Optional[bool] = ...) -> None: ...
 
 class ListImagesRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "filter", "include_thumbnails", "gallery")
+    __slots__ = ("page_size", "page_token", "filter", "include_thumbnails", "gallery", "prefix")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_THUMBNAILS_FIELD_NUMBER: _ClassVar[int]
     GALLERY_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     filter: _image_pb2.Filter
     include_thumbnails: bool
     gallery: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., include_thumbnails: _Optional[bool] = ..., gallery: _Optional[str] = ...) -> None: ...
+    prefix: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., include_thumbnails: _Optional[bool] = ..., gallery: _Optional[str] = ..., prefix: _Optional[str] = ...) -> None: ...
 
 class ListImagesResponse(_message.Message):
     __slots__ = ("images", "next_page_token", "thumbnails")

@@ -56,6 +56,19 @@ def searched(served: Served, query: Path, tmp_path: Path) -> Path:
     return path
 
 
+def test_a_report_holds_100_hits_unless_told_otherwise(
+    served: Served, client: Client, query: Path, tmp_path: Path
+) -> None:
+    images = client.get_gallery().images
+    assert 20 < images <= 100
+    for given, hits in (((), images), (("--top", 2), 2)):
+        path = tmp_path / f"{hits}.html"
+        done = partlens(served, "report", "search", query, *REGION, *given, "--out", path)
+        assert done.exit_code == 0, done.output
+        _, found = verdicts(served, path)
+        assert sum(part.startswith("hit") for part in found) == hits
+
+
 def changed(path: Path, change: Callable[[dict[str, Any]], object]) -> Path:
     """A copy of a page whose data somebody has edited."""
     before, _, rest = path.read_text().partition(OPENING)

@@ -168,6 +168,9 @@ async def test_a_confined_token_finds_only_its_cameras(locked: Locked) -> None:
                 await client.get_facets(where)
             with pytest.raises(AccessError, match="the filter names b"):
                 await anext(client.list_images(where=where))
+        listed = [one.id async for one in client.list_images(page_size=3, prefix="p")]
+        assert listed == ["p0", "p2", "p4", "p6"]
+        assert not [one async for one in client.list_images(prefix="p1")]
         # Naming an image does not make it visible.
         where = Filter(ids=["p0", "p1", "p3"])
         listed = [one.id async for one in client.list_images(where=where, thumbnails=True)]

@@ -161,6 +161,40 @@ async def test_a_page_token_belongs_to_its_filter(filled: Running) -> None:
     assert [one.id for one in again.images] == ["p005", "p007"]
 
 
+async def test_ids_are_found_by_what_they_begin_with(filled: Running) -> None:
+    where = image_pb.Filter(cameras=["cam1"])
+    request = pb.ListImagesRequest(prefix="p00", filter=where, page_size=2)
+    found = list[str]()
+    while not found or request.page_token:
+        page = await filled.gallery.ListImages(request, timeout=DEADLINE)
+        found += [one.id for one in page.images]
+        request.page_token = page.next_page_token
+    assert found == [f"p{i:03}" for i in range(1, 10, 2)]
+    page = await filled.gallery.ListImages(pb.ListImagesRequest(prefix="q"), timeout=DEADLINE)
+    assert not page.images and not page.next_page_token
+
+
+async def test_a_page_token_belongs_to_its_prefix(filled: Running) -> None:
+    first = pb.ListImagesRequest(page_size=2, prefix="p00")
+    page = await filled.gallery.ListImages(first, timeout=DEADLINE)
+    first.page_token = page.next_page_token
+    again = await filled.gallery.ListImages(first, timeout=DEADLINE)
+    assert [one.id for one in again.images] == ["p002", "p003"]
+    for other in ("", "p0", "p001"):
+        first.prefix = other
+        code, status = await failure(partial(filled.gallery.ListImages, first, timeout=DEADLINE))
+        assert (code, reason(status)) == (grpc.StatusCode.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID")
+        assert "the same filter and prefix" in status.message
+
+
+async def test_a_prefix_that_no_id_can_have_is_refused(filled: Running) -> None:
+    for prefix in ("x" * 513, "a\nb"):
+        request = pb.ListImagesRequest(prefix=prefix)
+        code, status = await failure(partial(filled.gallery.ListImages, request, timeout=DEADLINE))
+        assert (code, reason(status)) == (grpc.StatusCode.INVALID_ARGUMENT, "ID_INVALID")
+        assert status.message.startswith("prefix: ")
+
+
 async def test_values_of_facets_are_bounded_and_ranked(filled: Running) -> None:
     sent = upserts(6)
     for number, request in enumerate(sent):

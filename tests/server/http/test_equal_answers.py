@@ -76,7 +76,7 @@ def sensible(name: str, number: int, standing: list[str], query_id: str) -> Mess
         "GetPicture": gallery_pb.GetPictureRequest(
             image=image_pb.QueryImage(query_id=query_id), max_side=30
         ),
-        "ListImages": gallery_pb.ListImagesRequest(page_size=3),
+        "ListImages": gallery_pb.ListImagesRequest(page_size=3, prefix="p00"),
         "GetFacets": gallery_pb.GetFacetsRequest(values=2),
         "UpdateImages": gallery_pb.UpdateImagesRequest(
             updates=[gallery_pb.ImageUpdate(id="p002", set_attributes={"hat": str(number)})]

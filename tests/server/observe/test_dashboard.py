@@ -22,6 +22,7 @@ async def exported(running: Running) -> dict[str, set[str]]:
     async with AsyncClient(running.address) as client:
         await client.upsert_images([Upload("a", picture(1))])
         await client.search_regions([picture(2)], [QueryRegion(Box(0, 0, 20, 20))])
+    running.server.metrics.gallery.of("a").retention_completed()
     ingest, bridge = IngestMetrics(), BridgeMetrics()
     ingest.entries.labels("committed").inc()
     bridge.messages.labels("pushed").inc()

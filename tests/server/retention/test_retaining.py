@@ -66,6 +66,21 @@ def retention(gallery: Gallery, log: AuditLog, metrics: Metrics, clock: Clock) -
     )  # fmt: skip
 
 
+def test_only_galleries_with_a_schedule_say_when_it_was_kept(
+    filled: Gallery, log: AuditLog
+) -> None:
+    metrics = Metrics()
+    metrics.gallery.of("cars")
+    retention(filled, log, metrics, Clock())
+    values = [
+        metrics.registry.get_sample_value(
+            "partlens_retention_completed_timestamp_seconds", {"gallery": name}
+        )
+        for name in ("people", "cars")
+    ]
+    assert values == [0, None]
+
+
 async def test_what_is_too_old_is_erased_and_nothing_else(
     filled: Gallery, log: AuditLog, tmp_path: Path
 ) -> None:

@@ -34,19 +34,15 @@ score_option = click.option(
     type=click.Choice(["default", "context", "whole", "part"]),
     help="Score to rank by.",
 )
-_SEARCH = (
+_USUAL_TOP = 20
+_QUERY = (
     image_options,
     region_options,
     whole_option,
     exclude_option,
     mark_options,
-    click.option(
-        "--top",
-        default=20,
-        show_default=True,
-        type=click.IntRange(1),
-        help="Number of images to show.",
-    ),
+)
+_CHOICE = (
     score_option,
     filter_options,
     exclude_identical_option,
@@ -124,9 +120,25 @@ class Pair:
         )
 
 
-def search_options(command: Command) -> Command:
+def search_options(top: int = _USUAL_TOP) -> Callable[[Command], Command]:
     """All options of a search; the command gets a function `asked` from a Client to a Search, and
-    `client`."""
+    `client`.
+
+    Args:
+        top: default of --top.
+    """
+    top_option = click.option(
+        "--top",
+        default=top,
+        show_default=True,
+        type=click.IntRange(1),
+        help="Most images to show.",
+    )
+    return lambda command: _with(_searching(command), (*_QUERY, top_option, *_CHOICE))
+
+
+def _searching(command: Command) -> Command:
+    """The command with its options as a Search."""
 
     @wraps(command)
     def gathered(
@@ -155,7 +167,7 @@ def search_options(command: Command) -> Command:
 
         return command(asked=asked, **given)
 
-    return _with(gathered, _SEARCH)
+    return gathered
 
 
 def pair_options(command: Command) -> Command:

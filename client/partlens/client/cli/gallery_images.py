@@ -10,6 +10,7 @@ from partlens.client.answers import Facet, Facets, GalleryImage
 from partlens.client.cli.arguments import clear_errors
 from partlens.client.cli.connection import connection_options
 from partlens.client.cli.filters import filter_options
+from partlens.client.cli.nothing_found import why_nothing
 from partlens.client.cli.updating import update_command
 from partlens.client.questions import GalleryImageId
 from partlens.client.sync_client import Client
@@ -29,14 +30,18 @@ images.add_command(update_command)
 
 
 @images.command("list")
+@click.option("--prefix", default="", help="Only images whose ids begin with this.")
 @json_lines_option
 @filter_options
 @connection_options
-def list_command(as_json: bool, where: Filter, client: Client) -> None:
+def list_command(prefix: str, as_json: bool, where: Filter, client: Client) -> None:
     """List the ids of the images that the token may see, in order, one a line."""
     with clear_errors(), client:
-        for one in client.list_images(where=where):
+        one = None
+        for one in client.list_images(where=where, prefix=prefix):
             say_result(_plain(one), one.id, as_json=as_json)
+        if one is None:
+            say(why_nothing(client, where, prefix=prefix), err=True)
 
 
 @images.command("count")

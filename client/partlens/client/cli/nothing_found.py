@@ -1,4 +1,4 @@
-"""Why a search found nothing, from what the gallery holds."""
+"""Why a search or a list found nothing, from what the gallery holds."""
 
 from collections.abc import Iterator
 
@@ -13,12 +13,24 @@ _SHOWN = 8
 """Most values to name."""
 
 
-def why_nothing(client: Client, where: Filter, *, exclude_identical: bool) -> str:
-    """Why a search with this filter found nothing, in one line; no score is too low to be a hit."""
+def why_nothing(
+    client: Client, where: Filter, *, exclude_identical: bool = False, prefix: str = ""
+) -> str:
+    """Why there is no result, in one line; no score is too low to be a hit.
+
+    Args:
+        where: filter of the search or list.
+        exclude_identical: whether a search left images out that are identical to its own.
+        prefix: what the ids of a list begin with.
+    """
     held = client.get_facets(values=_ASKED)
     if not held.images:
         return f"nothing found: {_empty(client)}"
     passing = held if is_empty(where) else client.get_facets(where)
+    if passing.images and prefix:
+        images = f"{passing.images} images"
+        which = f"the {images}" if is_empty(where) else f"the {images} that pass the filter"
+        return f"nothing found: none of {which} has an id that begins with {prefix!r}"
     if passing.images and exclude_identical:
         return (
             f"nothing found: every image that passes the filters ({passing.images}) was left out"

@@ -16,6 +16,7 @@ from partlens.client.sync_client import Client
 from partlens.common.results import json_option
 from partlens.common.terminal import say
 
+_USUAL_TOP = 100
 _FORMATS = (".html", ".htm", ".pdf")
 
 
@@ -50,7 +51,7 @@ def report() -> None:
 
 
 @report.command()
-@search_options
+@search_options(top=_USUAL_TOP)
 @_file_options
 @json_option
 def search(

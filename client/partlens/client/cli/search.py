@@ -27,7 +27,7 @@ _OF_TWO = (
 
 
 @click.command()
-@search_options
+@search_options()
 @click.option(
     "--map",
     "maps",

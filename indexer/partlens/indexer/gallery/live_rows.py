@@ -138,18 +138,23 @@ class LiveRows:
         limit: int,
         where: Filter | None = None,
         require_waiting: RequireWaiting = wait_always,
+        prefix: str = "",
     ) -> list[Place]:
         """The first places in order of id, of the ids above `after` that pass the filter.
 
         Args:
+            prefix: what the ids begin with.
             require_waiting: as matching.
         """
         found: list[tuple[str, Place]] = []
         options = pc.SelectKOptions(limit, [("id", "ascending")])
         for number, (segment, passing) in enumerate(self.matching(where, require_waiting)):
             ids = segment.columns.table["id"].take(pa.array(passing))
-            above = pc.call_function("greater", [ids, pa.scalar(after)])
-            some = pa.table({"id": ids, "row": passing}).filter(above)
+            wanted = pc.call_function("greater", [ids, pa.scalar(after)])
+            if prefix:
+                begins = pc.call_function("starts_with", [ids], pc.MatchSubstringOptions(prefix))
+                wanted = pc.call_function("and", [wanted, begins])
+            some = pa.table({"id": ids, "row": passing}).filter(wanted)
             first = some.take(pc.call_function("select_k_unstable", [some], options))
             found += [(row["id"], Place(number, row["row"])) for row in first.to_pylist()]
         return [place for _, place in sorted(found)[:limit]]

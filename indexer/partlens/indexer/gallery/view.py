@@ -65,13 +65,15 @@ class GalleryView:
         limit: int = 100,
         where: Filter | None = None,
         require_waiting: RequireWaiting = wait_always,
+        prefix: str = "",
     ) -> Sequence[StoredImage]:
         """Images that pass the filter, sorted by id, starting after the id `after`.
 
         Args:
+            prefix: what the ids begin with, character for character.
             require_waiting: called now and then; if it raises, the listing ends.
         """
-        return self._stored(self.live.page(after, limit, where, require_waiting))
+        return self._stored(self.live.page(after, limit, where, require_waiting, prefix))
 
     def count(self, where: Filter) -> int:
         """How many images pass the filter."""

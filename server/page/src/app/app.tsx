@@ -1,5 +1,5 @@
 // The frame around every view: header, navigation, what the server is doing, and what screen readers are told.
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { gallery, serverProblem } from "../api/server.ts";
 import { Announcer } from "../ui/announcer.tsx";
 import { Loading } from "../ui/notice.tsx";
@@ -26,7 +26,7 @@ export function App() {
     if (gallery.peek() && !allowed && first && /^(#\/?)?$/.test(location.hash)) replace(href(first.name));
   }, [allowed, first]);
   const shown = useRef(view.name);
-  useEffect(() => {
+  useLayoutEffect(() => {
     // After a change of view, keyboard and screen reader go on from its start.
     if (shown.current !== view.name) heading.current?.focus();
     shown.current = view.name;

@@ -1,5 +1,5 @@
 // The query side of a search: its pictures, the tools, and the regions.
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { Picker } from "../picker/picker.tsx";
 import { NOTHING } from "../query/question.ts";
 import { change, question, shown } from "../query/store.ts";
@@ -16,7 +16,7 @@ import { UploadList } from "./upload-list.tsx";
 export function Ask() {
   const { images } = shown.value;
   // A new search starts with drawing; one that comes by a link, with what is drawn.
-  useEffect(() => take(shown.peek().regions.length ? "select" : "box"), []);
+  useLayoutEffect(() => take(shown.peek().regions.length ? "select" : "box"), []);
   return (
     <>
       <Toolbar />

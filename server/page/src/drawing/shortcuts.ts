@@ -1,7 +1,7 @@
 // Keys that work anywhere in the search view.
 import { signal } from "@preact/signals";
 import { everyVisit } from "../app/kept.ts";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import { withRegionChanged } from "../query/edits.ts";
 import { change, home, question, redo, undo } from "./sheet.ts";
 import { closePolygon } from "./polygon.ts";
@@ -22,7 +22,7 @@ export function switchSingleKeys(on: boolean): void {
 
 /** Listens for the keys of the drawing tools. */
 export function useShortcuts(): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (event.defaultPrevented || isTyping(event.target) || document.querySelector("dialog[open]")) return;
       const meant = event.ctrlKey || event.metaKey ? withControl(event) : !event.altKey && alone(event);

@@ -1,5 +1,5 @@
 // A picture to draw on.
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Grid } from "../geometry/grid.ts";
 import type { Box, Point, Size } from "../geometry/region.ts";
 import type { ImageRef } from "../query/question.ts";
@@ -102,7 +102,7 @@ function shaded(placed: readonly Placed[]): readonly Placed[] {
 
 function useFocusOfShape(svg: { readonly current: SVGSVGElement | null }, placed: readonly Placed[]): void {
   const wanted = wantsFocus.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (wanted === undefined || !placed.some(({ index }) => index === wanted)) return;
     wantsFocus.value = undefined;
     svg.current?.querySelector<SVGElement>(`[data-region="${wanted}"]:not([data-handle])`)?.focus({ preventScroll: true });

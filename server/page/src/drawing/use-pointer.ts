@@ -1,5 +1,5 @@
 // Mouse, pen and fingers on a stage, as gestures on the question.
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Box, Point, Size } from "../geometry/region.ts";
 import type { Question } from "../query/question.ts";
 import { change, preview, question } from "./sheet.ts";
@@ -60,7 +60,7 @@ export function usePointer(state: StageState) {
   latest.current = state;
   const doing = useRef<Doing>(undefined), fingers = useRef(new Map<number, Point>());
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (event.key !== "Escape" || !doing.current) return;
       event.stopImmediatePropagation();

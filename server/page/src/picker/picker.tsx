@@ -6,7 +6,7 @@ import { Empty, Loading, ProblemNotice } from "../ui/notice.tsx";
 import { More } from "./more.tsx";
 import { usePages } from "./use-pages.ts";
 
-// A pause in typing after which an id is looked up.
+// A pause in typing after which ids are looked up.
 const TYPING_MS = 250;
 
 interface Props {
@@ -16,12 +16,12 @@ interface Props {
 
 export function Picker({ onPick, onClose }: Props) {
   const [typed, setTyped] = useState("");
-  const id = typed.trim();
-  const { thumbnails, next, pending, problem, more } = usePages(useMemo(() => ({ ids: id ? [id] : [], delayMs: id ? TYPING_MS : 0 }), [id]));
+  const prefix = typed.trim();
+  const { thumbnails, next, pending, problem, more } = usePages(useMemo(() => ({ prefix, delayMs: prefix ? TYPING_MS : 0 }), [prefix]));
   return (
     <Dialog title="Pick from the gallery" wide onClose={onClose}>
       <label class="field">
-        <span>Id of the image, if you know it</span>
+        <span>Find by the beginning of the id</span>
         <input type="search" value={typed} spellcheck={false} autocomplete="off" onInput={(event) => setTyped(event.currentTarget.value)} />
       </label>
       <ul class="thumbnails picker">
@@ -37,8 +37,8 @@ export function Picker({ onPick, onClose }: Props) {
       {problem && <ProblemNotice problem={problem} onRetry={more} />}
       {pending && !problem && thumbnails.length === 0 && <Loading text="Fetching images" />}
       {!pending && !problem && thumbnails.length === 0 && (
-        typed.trim()
-          ? <Empty title="No image has exactly this id"><p>Ids are compared letter by letter. Clear the field to browse.</p></Empty>
+        prefix
+          ? <Empty title="No id begins with this"><p>Capitals and accents count. Clear the field to browse.</p></Empty>
           : <Empty title="The gallery is empty" />
       )}
       {next && !problem && <More onShown={more} pending={pending} />}

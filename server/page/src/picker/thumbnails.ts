@@ -16,16 +16,16 @@ interface Asked {
   readonly pageSize: number;
   readonly pageToken?: string;
   readonly where?: Where;
-  /** Only these images. */
-  readonly ids?: readonly string[];
+  /** What the ids begin with. */
+  readonly prefix?: string;
 }
 
 /** One page of the gallery, ordered by id. Throws what the call throws. */
 export async function listThumbnails(
-  { pageSize, pageToken = "", where = EVERYWHERE, ids = [] }: Asked, signal: AbortSignal,
+  { pageSize, pageToken = "", where = EVERYWHERE, prefix = "" }: Asked, signal: AbortSignal,
 ): Promise<{ readonly thumbnails: readonly Thumbnail[]; readonly next: string }> {
   const answer = await galleryService.listImages(
-    { pageSize, pageToken, includeThumbnails: true, filter: { ...toFilter(where), ids: [...ids] } }, { signal },
+    { pageSize, pageToken, includeThumbnails: true, filter: toFilter(where), prefix }, { signal },
   );
   const thumbnails = answer.images.map((image, i) => {
     const data = answer.thumbnails[i];

@@ -8,8 +8,8 @@ const PAGE = 60;
 interface Asked {
   /** Which images; all by default. */
   readonly where?: Where;
-  /** Only these images; all if there are none. */
-  readonly ids?: readonly string[];
+  /** What their ids begin with. */
+  readonly prefix?: string;
   /** How long to wait before the first page is fetched. */
   readonly delayMs?: number;
   /** Another number fetches the first page again. */
@@ -39,8 +39,8 @@ export function usePages(asked: Asked): Pages & { readonly more: () => void } {
     const { signal } = (controller.current = new AbortController());
     setPages((shown) => ({ ...shown, pending: true }));
     try {
-      const { where = EVERYWHERE, ids = [] } = asked;
-      const page = await listThumbnails({ pageSize: PAGE, pageToken: before.next, where, ids }, signal);
+      const { where = EVERYWHERE, prefix = "" } = asked;
+      const page = await listThumbnails({ pageSize: PAGE, pageToken: before.next, where, prefix }, signal);
       if (!signal.aborted) setPages({ thumbnails: [...before.thumbnails, ...page.thumbnails], next: page.next, pending: false });
     } catch (error) {
       const problem = problemOf(error);

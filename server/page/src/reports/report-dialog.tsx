@@ -1,4 +1,5 @@
 // Saves what is shown as a report.
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { problemOf, type Problem } from "../api/problem.ts";
 import { ReportFormat, type ReportFile } from "../gen/partlens/v1/report_service_pb.ts";
@@ -17,9 +18,11 @@ interface Props {
   /** Has the server write it. Throws what the call throws. */
   readonly write: (title: string, format: ReportFormat) => Promise<ReportFile | undefined>;
   readonly onClose: () => void;
+  /** More fields of its form. */
+  readonly children?: ComponentChildren;
 }
 
-export function ReportDialog({ heading, contents, write, onClose }: Props) {
+export function ReportDialog({ heading, contents, write, onClose, children }: Props) {
   const [title, setTitle] = useState(""), [format, setFormat] = useState<ReportFormat>(ReportFormat.PDF);
   const [pending, setPending] = useState(false), [problem, setProblem] = useState<Problem | undefined>(undefined);
   const make = async () => {
@@ -42,6 +45,7 @@ export function ReportDialog({ heading, contents, write, onClose }: Props) {
           <span>Title, such as the number of a case</span>
           <input value={title} maxLength={200} autofocus onInput={(event) => setTitle(event.currentTarget.value)} />
         </label>
+        {children}
         <fieldset class="filter-group">
           <legend>Format</legend>
           {FORMATS.map(([value, words]) => (

@@ -1,5 +1,5 @@
 // Saves a search as a standing query, with a threshold chosen on a histogram of the gallery's scores.
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { LatestCall } from "../api/call.ts";
 import { searchService, standingService } from "../api/clients.ts";
 import { problemOf, type Problem } from "../api/problem.ts";
@@ -44,7 +44,7 @@ export function SaveDialog({ question, onClose }: Props) {
 function Form({ question, scores, onClose }: Props & { readonly scores: readonly number[] }) {
   const [name, setName] = useState(""), field = useRef<HTMLInputElement>(null);
   // The form comes after its dialog, too late for autofocus.
-  useEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => field.current?.focus(), []);
   const [threshold, setThreshold] = useState(() => suggested(scores));
   const [problem, setProblem] = useState<Problem | undefined>();
   const [saving, setSaving] = useState(false);

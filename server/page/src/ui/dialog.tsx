@@ -1,6 +1,6 @@
 // A modal dialog. The browser keeps the focus inside; afterwards it returns to where it was.
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { Button } from "./button.tsx";
 
 interface Props {
@@ -15,7 +15,8 @@ interface Props {
 
 export function Dialog({ title, onClose, children, wide = false, drawer = false }: Props) {
   const dialog = useRef<HTMLDialogElement>(null), id = useId();
-  useEffect(() => {
+  // Not useEffect, whose cleanup waits for the next frame: keys pressed until then would be lost.
+  useLayoutEffect(() => {
     const shown = dialog.current, before = document.activeElement;
     shown?.showModal();
     return () => {

@@ -48,14 +48,17 @@ class ConfinedView:
         self._require([id])
         return self.whole.get(id)
 
-    def list(self, after: str, limit: int, where: Filter) -> Sequence[StoredImage]:
-        """Images that pass the filter, ordered by id, starting with the first id above `after`.
+    def list(
+        self, after: str, limit: int, where: Filter, prefix: str = ""
+    ) -> Sequence[StoredImage]:
+        """See GalleryView.list.
 
         Raises:
             ForbiddenError: the filter names a camera outside the confinement.
             RequestError: no image here has an attribute of the filter.
         """
-        return self.whole.list(after, limit, self._narrowed(where), self.require_waiting)
+        narrowed = self._narrowed(where)
+        return self.whole.list(after, limit, narrowed, self.require_waiting, prefix)
 
     def facets(self, where: Filter, values: int) -> Facets:
         """See GalleryView.facets; raises as list does."""

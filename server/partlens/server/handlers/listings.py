@@ -7,7 +7,13 @@ from partlens.indexer.gallery import StoredImage
 from partlens.server.access.confined_view import ConfinedView
 from partlens.server.calls import call as calls
 from partlens.server.engine.engine import Engine
-from partlens.server.messages import decoding, decoding_filters, encoding, encoding_facets
+from partlens.server.messages import (
+    decoding,
+    decoding_filters,
+    decoding_images,
+    encoding,
+    encoding_facets,
+)
 from partlens.server.observe.metrics import QueryMetrics
 from partlens.server.pages import page_tokens
 from partlens.server.requests.digest import digest
@@ -35,11 +41,12 @@ def page(
     limits = engine.limits
     size = decoding.page_size(request.page_size, decoding.DEFAULT_LIST_PAGE, limits.list_page_size)
     where = decoding_filters.where(request.filter)
-    asked = digest(to_plain(where))
+    prefix = decoding_images.id_prefix(request.prefix, "prefix")
+    asked = digest(to_plain(where), prefix)
     after = page_tokens.list_after(request.page_token, asked)
 
     def look(view: ConfinedView) -> pb.ListImagesResponse:
-        found = view.list(after, size + 1, where)
+        found = view.list(after, size + 1, where, prefix)
         thumbnails: Sequence[bytes | None] = ()
         if request.include_thumbnails:
             thumbnails = view.readable_thumbnails([one.id for one in found[:size]])

@@ -41,3 +41,12 @@ def image_id(id: str, field: str) -> str:
     except IdError as error:
         raise RequestError(field, str(error), "ID_INVALID") from error
     return id
+
+
+def id_prefix(prefix: str, field: str) -> str:
+    """What ids begin with, or "" for any.
+
+    Raises:
+        RequestError: no id can begin with it.
+    """
+    return image_id(prefix, field) if prefix else ""

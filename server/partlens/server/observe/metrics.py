@@ -244,7 +244,7 @@ class GalleryMetrics:
         self.retention_completed = new.gauge(
             "partlens_retention_completed_timestamp_seconds",
             "When a scheduled erasure last ended, also if no image was old; 0 if not since the"
-            " start.",
+            " start. Only of galleries with a schedule.",
             "gallery",
         )
         self.scrubbed_bytes = new.counter(
@@ -273,10 +273,13 @@ class GalleryFigures:
         self.scrubbed_bytes = every.scrubbed_bytes.labels(gallery)
         self.scrub_completed = every.scrub_completed.labels(gallery)
         self.retained = every.retained.labels(gallery)
-        self.retention_completed = every.retention_completed.labels(gallery)
         for kind in KINDS:
             self.damaged_files(kind).set(0)
             self.mended_files(kind)
+
+    def retention_completed(self) -> Gauge:
+        """Of a gallery with a schedule: begins at 0 with the first call."""
+        return self._every.retention_completed.labels(self._gallery)
 
     def uploads(self, result: str) -> Counter:
         """Uploaded images with this result."""

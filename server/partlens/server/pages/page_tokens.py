@@ -65,7 +65,7 @@ def list_token(after: str, question: str) -> str:
     Not bound to the gallery's version: a listing by id can continue whatever is added meanwhile.
 
     Args:
-        question: digest of the filter.
+        question: digest of the filter and the prefix.
     """
     return _pack(["list", question, after])
 
@@ -74,15 +74,15 @@ def list_after(token: str, question: str) -> str:
     """The id after which the page of a token starts; "" for the empty token.
 
     Raises:
-        PageTokenError: not a token of a listing with this filter.
+        PageTokenError: not a token of a listing with this filter and prefix.
     """
     if not token:
         return ""
     given_question, after = _unpack(token, "list", (str, str))
     if given_question != question:
         raise PageTokenError(
-            "this page token belongs to another listing; give the same filter as for the first"
-            " page, or leave the token out"
+            "this page token belongs to another listing; give the same filter and prefix as for the"
+            " first page, or leave the token out"
         )
     return str(after)
 

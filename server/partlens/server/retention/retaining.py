@@ -87,7 +87,8 @@ class Retention:
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._name, self._gallery, self._figures = name, gallery, figures
+        self._name, self._gallery = name, gallery
+        self._erased, self._completed = figures.retained, figures.retention_completed()
         self._schedule, self._audit, self._turn = schedule, log, turn
         self._clock, self._steady = clock, steady
         self._offset = clock() - steady()
@@ -141,9 +142,9 @@ class Retention:
                 await self._audit.append({"at": now(), **entry, **done})
             if not receipt.gone:
                 raise GalleryError(f"traces of erased images remain; see {self._schedule.receipts}")
-            self._figures.retained.inc(deleted)
+            self._erased.inc(deleted)
             _log.info("erased %d old images of gallery %s", deleted, self._name)
-        self._figures.retention_completed.set(self._clock())
+        self._completed.set(self._clock())
         return True
 
     def _expired(self, at: datetime) -> Sequence[str]:

@@ -37,7 +37,7 @@ export function Toolbar({ hits, asked, filtersOpen, onFilters }: Props) {
       {may("search") && <Button disabled={!asked} onClick={() => setOpen("watch")}>Watch for this</Button>}
       <ScoreSlider scores={hits.map(({ score }) => score)} />
       <Chips />
-      {asked && open === "report" && <SearchReport question={asked} results={hits.length} onClose={close} />}
+      {asked && open === "report" && <SearchReport question={asked} onClose={close} />}
       {asked && open === "watch" && <SaveDialog question={asked} onClose={close} />}
     </div>
   );

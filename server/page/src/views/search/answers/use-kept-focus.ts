@@ -1,12 +1,12 @@
 import type { RefObject } from "preact";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 /**
  * Keeps the focus in an element when the part of it that has the focus disappears, so that a keyboard does not start again at the
  * top of the page.
  */
 export function useKeptFocus(ref: RefObject<HTMLElement | null>): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = ref.current;
     if (!element) return;
     let inside = false;

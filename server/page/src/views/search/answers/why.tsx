@@ -1,5 +1,5 @@
 // Why an image was found: its picture, its map, and the sum that makes its score.
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
 import type { Hit } from "../../../gen/partlens/v1/part_search_service_pb.ts";
 import { scaleOf } from "../../../heat/colours.ts";
 import { Legend } from "../../../heat/heat.tsx";
@@ -60,7 +60,7 @@ export function Why({ id, asked, hits }: Props) {
 }
 
 function useArrowKeys(previous: string | undefined, next: string | undefined): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const pressed = (event: KeyboardEvent) => {
       if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.target instanceof HTMLInputElement) return;
       const id = event.key === "ArrowLeft" ? previous : event.key === "ArrowRight" ? next : undefined;
