@@ -75,14 +75,22 @@ class Facts:
         return facts
 
 
-def seal(snapshot: Path, facts: Facts) -> None:
-    """Write snapshot.json and the checksums of all files; on disk when this returns."""
+def seal(snapshot: Path, facts: Facts, known: Mapping[str, str] | None = None) -> None:
+    """Write snapshot.json and the checksums of all files; on disk when this returns.
+
+    Args:
+        known: checksums of an earlier seal. Those of files outside the gallery are kept, so that
+            damage to them is still found; None to compute all.
+    """
     write_atomically(snapshot / FACTS, json.dumps(asdict(facts), indent=1) + "\n")
-    lines = (
-        f"{checksums.digest(file)}  {file.relative_to(snapshot).as_posix()}\n"
-        for file in sorted(files_below(snapshot) - {snapshot / SUMS})
-    )
-    write_atomically(snapshot / SUMS, "".join(lines))
+    found: dict[str, str] = {}
+    for file in sorted(files_below(snapshot) - {snapshot / SUMS}):
+        place = file.relative_to(snapshot).as_posix()
+        if known is None or place == FACTS or place.startswith(f"{facts.gallery}/"):
+            found[place] = checksums.digest(file)
+        elif place in known:
+            found[place] = known[place]
+    write_atomically(snapshot / SUMS, checksums.lines(found))
 
 
 def require_whole(snapshot: Path) -> list[str]:
