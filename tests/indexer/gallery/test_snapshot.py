@@ -1,5 +1,7 @@
 """A snapshot is one committed version, whole or not there, whatever happens meanwhile."""
 
+import hashlib
+import json
 import multiprocessing
 import os
 import shutil
@@ -167,6 +169,46 @@ def test_files_of_any_name_are_restored(filled: Gallery, tmp_path: Path) -> None
     assert not subprocess.run(check, cwd=tmp_path / "snapshot", timeout=DEADLINE).returncode
     restore(tmp_path / "snapshot", tmp_path / "back")
     assert [(tmp_path / "back" / "f" / name).read_text() for name in NAMES] == list("0123456789")
+
+
+@pytest.mark.parametrize("kind", ["fifo", "dangling", "inside"])
+def test_what_cannot_be_kept_is_named(filled: Gallery, tmp_path: Path, kind: str) -> None:
+    source, target = tmp_path / "kept", tmp_path / "snapshot"
+
+    def others() -> list[Other]:
+        if kind == "inside":  # a folder that is kept, and holds the snapshot
+            files = [path for path in tmp_path.rglob("*") if path.is_file()]
+            return [Other(path, f"kept/{path.relative_to(tmp_path)}") for path in files]
+        return [Other(source, "kept")]
+
+    if kind == "fifo":
+        os.mkfifo(source)
+    problem = {"fifo": f"{source} .* a FIFO", "dangling": f"{source} is missing"}
+    with pytest.raises(StorageError, match=problem.get(kind, "would hold itself")):
+        take(filled.path, target, others)
+    assert not target.exists()
+
+
+WRONG = [
+    ("origins", []), ("origins", {"elsewhere/a": 5}), ("origins", None), ("gallery", 5),
+    ("images", "many"), ("images", 18), ("version", {}), ("format", "x"), ("taken_at", 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "value"), WRONG)
+def test_facts_that_are_not_true_are_named(
+    filled: Gallery, tmp_path: Path, key: str, value: object
+) -> None:
+    snapshot = tmp_path / "snapshot"
+    take(filled.path, snapshot)
+    facts, sums = snapshot / FACTS, snapshot / SUMS
+    before = hashlib.sha256(facts.read_bytes()).hexdigest()
+    facts.write_text(json.dumps({**json.loads(facts.read_text()), key: value}))
+    after = hashlib.sha256(facts.read_bytes()).hexdigest()
+    sums.write_text(sums.read_text().replace(before, after))
+    with pytest.raises(DamagedError, match=key):
+        restore(snapshot, tmp_path / "back")
+    assert not (tmp_path / "back").exists()
 
 
 def killed_at(path: Path, target: Path, at: int) -> bool:

@@ -85,7 +85,7 @@ def take(
     GallerySpec.read(gallery)
     if target.resolve().is_relative_to(gallery):
         raise StorageError(f"{target} lies in the gallery; choose another folder")
-    with appearing(target) as draft, refusals(target.name):
+    with appearing(target, "snapshot") as draft, refusals(target.name, "snapshot"):
         for _ in range(_TRIES):
             begun = Erasures.read(gallery).begun
             facts = _drafted(gallery, draft, others, link=link)
@@ -131,7 +131,7 @@ def restore(snapshot: Path, target: Path, *, link: bool = False) -> Facts:
     facts = Facts.read(snapshot)
     places = require_whole(snapshot)
     expected = checksums.recorded(snapshot / SNAPSHOT_SUMS)
-    with appearing(target) as draft, refusals(target.name):
+    with appearing(target, "folder") as draft, refusals(target.name, "folder"):
         for place in places:
             if place == FACTS:
                 continue
@@ -139,7 +139,11 @@ def restore(snapshot: Path, target: Path, *, link: bool = False) -> Facts:
             put(snapshot / place, draft / place, link=link and within)
             if checksums.digest(draft / place) != expected[place]:
                 raise DamagedError(f"{snapshot}: {place} changed while it was copied")
-        _completed(draft / facts.gallery)
+        images = _completed(draft / facts.gallery)
+        if images != facts.images:
+            raise DamagedError(
+                f"{snapshot / FACTS} counts {facts.images} images; the gallery has {images}"
+            )
     return facts
 
 
@@ -154,7 +158,7 @@ def erase_from(snapshot: Path, ids: Sequence[str]) -> Receipt:
     """
     facts = Facts.read(snapshot)
     receipt = erase(snapshot / facts.gallery, ids)
-    with refusals(snapshot.name):
+    with refusals(snapshot.name, "snapshot"):
         known = checksums.recorded(snapshot / SNAPSHOT_SUMS)
         committed = Committed.newest(snapshot / facts.gallery)
         (snapshot / facts.gallery / LOCK).unlink(missing_ok=True)
@@ -220,21 +224,40 @@ def _put_derived(gallery: Path, inside: Path, *, link: bool) -> None:
 
 def _put_others(others: Callable[[], Sequence[Other]], draft: Path) -> dict[str, str]:
     """Copies of the other files as they were together; returns place -> origin."""
+    problem = "their list changes all the time"
     for _ in range(_TRIES):
         chosen = others()
+        if any(other.source.is_relative_to(draft.resolve()) for other in chosen):
+            raise StorageError(
+                "the snapshot would hold itself, as a folder that it is to keep has it inside;"
+                " choose a target outside"
+            )
         try:
             for other in chosen:
-                put(other.source, draft / other.place, link=False)
-                if other.lines:
-                    _cut_to_lines(draft / other.place)
-        except FileNotFoundError:
-            pass  # removed or renamed meanwhile
+                _put_other(other, draft)
+        except FileNotFoundError as error:  # removed or renamed meanwhile
+            problem = f"{error.filename} is missing"
         else:
             if others() == chosen:
                 return {other.place: str(other.source) for other in chosen}
         for other in chosen:
             (draft / other.place).unlink(missing_ok=True)
-    raise StorageError("the files to keep with the gallery change all the time; try again")
+    raise StorageError(f"the files to keep with the gallery cannot be copied: {problem}")
+
+
+def _put_other(other: Other, draft: Path) -> None:
+    try:
+        put(other.source, draft / other.place, link=False)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if str(error.filename) != str(other.source):
+            raise
+        raise StorageError(
+            f"{other.source} is to be kept with the gallery, and cannot be read: {error.strerror}"
+        ) from error
+    if other.lines:
+        _cut_to_lines(draft / other.place)
 
 
 def _cut_to_lines(path: Path) -> None:

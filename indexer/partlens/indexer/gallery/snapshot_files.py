@@ -28,6 +28,17 @@ FACTS, SUMS = "snapshot.json", "files.sha256"
 _NOT_LINKED = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP}
 
 
+_TYPES = {
+    "gallery": str,
+    "version": int,
+    "images": int,
+    "model_digest": str,
+    "taken_at": str,
+    "origins": dict,
+    "format": int,
+}
+
+
 @dataclass(frozen=True)
 class Facts:
     """What a snapshot says of itself, in snapshot.json.
@@ -64,6 +75,7 @@ class Facts:
             if isinstance(plain["format"], int) and plain["format"] > FORMAT:
                 raise NewerFormatError(plain["format"], FORMAT)
             facts = cls(**plain)
+            _require_types(facts)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFoundError(
                 f"there is no snapshot at {snapshot}; `partlens index snapshot` makes one"
@@ -73,6 +85,16 @@ class Facts:
         if Path(facts.gallery).name != facts.gallery or facts.gallery in ("", ".", ".."):
             raise DamagedError(f"{snapshot / FACTS} names no gallery: {facts.gallery!r}")
         return facts
+
+
+def _require_types(facts: Facts) -> None:
+    """Raise TypeError unless each value has its type: they come from a file."""
+    for name, kind in _TYPES.items():
+        if type(getattr(facts, name)) is not kind:
+            raise TypeError(f"{name} is {getattr(facts, name)!r:.80}")
+    for place, origin in facts.origins.items():
+        if not isinstance(origin, str):
+            raise TypeError(f"origins has {origin!r:.80} for {place!r:.80}")
 
 
 def seal(snapshot: Path, facts: Facts, known: Mapping[str, str] | None = None) -> None:
@@ -143,10 +165,13 @@ def put(source: Path, target: Path, *, link: bool) -> None:
 
 
 @contextmanager
-def appearing(target: Path) -> Iterator[Path]:
+def appearing(target: Path, kind: str) -> Iterator[Path]:
     """A draft folder that becomes `target` when the block ends: whole, or not at all.
 
     Drafts of the same target that killed processes left are removed.
+
+    Args:
+        kind: what it is, for errors.
 
     Raises:
         AlreadyExistsError: the target exists.
@@ -155,7 +180,7 @@ def appearing(target: Path) -> Iterator[Path]:
     if os.path.lexists(target):
         raise AlreadyExistsError(f"{target} already exists; choose another path")
     draft = target.with_name(f".{target.name}.draft-{os.getpid()}")
-    with refusals(target.name):
+    with refusals(target.name, kind):
         make_folder(target.parent)
         _remove_abandoned(target)
         draft.mkdir(mode=0o700)
@@ -163,7 +188,7 @@ def appearing(target: Path) -> Iterator[Path]:
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield draft
-        with refusals(target.name):
+        with refusals(target.name, kind):
             move_into_place(draft, target)
     finally:
         os.close(held)
