@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from gallery_images import image, parts
 
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import Correction, Filter, Gallery, Metadata, compaction
+from partlens.indexer.gallery.erasure import erase
 from partlens.indexer.gallery.snapshot import take
 
 IDS = 40
@@ -89,6 +90,12 @@ def tidy_and_die(path: Path, at: int, pipe: Connection) -> None:
         gallery.delete(["b"])
         gallery.purge()
     pipe.send(True)
+
+
+def erase_and_die(path: Path, ids: Sequence[str], at: int) -> None:
+    """Erases images, and is killed before its file operation number `at`."""
+    _die_before(at, path)
+    erase(path, ids)
 
 
 def snapshot_and_die(path: Path, target: Path, at: int) -> None:

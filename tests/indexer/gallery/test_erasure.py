@@ -1,8 +1,11 @@
 """What was erased is in no byte of any file; what was not is as it was."""
 
 import json
+import multiprocessing
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -14,6 +17,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from gallery_images import image, parts
+from gallery_writer import erase_and_die
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,12 +25,14 @@ from partlens.cli.index import index
 from partlens.common.storage import Storage
 from partlens.explainer.stored import Stored
 from partlens.indexer.gallery import Filter, Gallery, NewImage
-from partlens.indexer.gallery.erasure import erase
+from partlens.indexer.gallery.erasure import erase, erase_from_open
 from partlens.indexer.gallery.following import Follower
 from partlens.indexer.gallery.markers import Marker, MarkerSearch, data_markers
 from partlens.indexer.gallery.neighbours import Neighbours
+from partlens.indexer.gallery.unfinished import finish, unfinished
 from partlens.indexer.gallery.verification import verify
 
+DEADLINE = 60.0
 GONE = "camera-7/person-0042.jpg"
 LEFT = "0123456789abcdef" * 2
 """Name of a segment that a killed writer left."""
@@ -101,6 +107,63 @@ def test_what_a_killed_writer_left_is_erased_too(filled: Gallery, storage: Stora
     assert erase(filled.path, [GONE]).gone
     for trace in traces(picture(GONE, 1), storage):
         assert not files_with(filled.path, trace)
+
+
+def test_uploads_meanwhile_are_no_traces(gallery: Gallery) -> None:
+    """A server adds and deletes images while its old ones are erased."""
+    gallery.add([picture(f"old/{number:04}.jpg") for number in range(20)])
+    done = threading.Event()
+
+    def write() -> None:
+        for number in range(1000):
+            if done.is_set():
+                return
+            gallery.add([picture(f"new/{number:04}-{part}.jpg") for part in range(3)])
+            gallery.delete([f"new/{number:04}-1.jpg"])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for number in range(5):
+            receipt = erase_from_open(gallery, [f"old/{number:04}.jpg"])
+            assert receipt.gone and receipt.versions_left == 1, receipt
+            finish(gallery.path)
+    finally:
+        done.set()
+        writer.join(DEADLINE)
+    gallery.close()
+    assert not files_with(gallery.path, b"old/0004.jpg")
+    assert files_with(gallery.path, b"old/0005.jpg") and not verify(gallery.path).findings
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("preloaded")
+@pytest.mark.parametrize("step", [37, pytest.param(1, marks=pytest.mark.long)])
+def test_an_erasure_that_was_killed_is_finished_by_the_next(filled: Gallery, step: int) -> None:
+    """Even if that one is of other images, or of none."""
+    context = multiprocessing.get_context("forkserver")
+    path, traced, at, code = filled.path, traces(picture(GONE, 1), filled.bound.storage), 1, -1
+    begun = 0
+    while code:
+        killed = path.with_name(f"killed-{at}")
+        shutil.copytree(path, killed)
+        child = context.Process(target=erase_and_die, args=(killed, [GONE], at))
+        child.start()
+        child.join(DEADLINE)
+        code = child.exitcode or 0
+        assert code in (0, -signal.SIGKILL)
+        with Gallery.open(killed) as left:
+            there = GONE in left.view
+            begun += bool(unfinished(killed)) and not there
+        receipt = erase(killed, [])
+        if there:
+            assert receipt.not_there == ()
+        else:
+            assert receipt.gone and not unfinished(killed)
+            assert not [trace for trace in traced if files_with(killed, trace)], at
+        shutil.rmtree(killed)
+        at += step
+    assert begun, "else no erasure was killed in the midst of it"
 
 
 def left_without_checksums(segment: Path) -> None:

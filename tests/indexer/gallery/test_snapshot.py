@@ -1,5 +1,7 @@
 """A snapshot is one committed version, whole or not there, whatever happens meanwhile."""
 
+import hashlib
+import json
 import multiprocessing
 import os
 import shutil
@@ -20,8 +22,10 @@ from partlens.indexer.errors import (
     StorageError,
 )
 from partlens.indexer.gallery import Filter, Gallery
+from partlens.indexer.gallery.erasure import erase
 from partlens.indexer.gallery.snapshot import Other, erase_from, restore, take
 from partlens.indexer.gallery.snapshot_files import FACTS, SUMS
+from partlens.indexer.gallery.unfinished import begin
 from partlens.indexer.gallery.verification import verify
 
 DEADLINE = 60.0
@@ -97,6 +101,114 @@ def test_snapshots_beside_a_busy_writer_hold_one_version_each(
             digests = taken.view.digests()
             assert digests["a"] == digests["b"] and len(digests) == 2
         assert not verify(taken.path).findings
+
+
+def test_an_image_that_is_erased_meanwhile_is_not_in_a_snapshot(
+    filled: Gallery, tmp_path: Path
+) -> None:
+    erased = list[str]()
+
+    def others() -> list[Other]:
+        if not erased:
+            erased.extend(erase(filled.path, ["photos/0001.jpg"]).erased)
+        return []
+
+    filled.close()
+    facts = take(filled.path, tmp_path / "snapshot", others)
+    assert erased == ["photos/0001.jpg"] and facts.images == 18
+    files = [path for path in (tmp_path / "snapshot").rglob("*") if path.is_file()]
+    assert not any(b"photos/0001.jpg" in path.read_bytes() for path in files)
+    restore(tmp_path / "snapshot", tmp_path / "back")
+
+
+def test_what_an_erasure_has_begun_is_finished_in_a_restored_gallery(
+    filled: Gallery, tmp_path: Path
+) -> None:
+    begin(filled.path, {"photos/0001.jpg": ""})
+    filled.delete(["photos/0001.jpg"])
+    take(filled.path, tmp_path / "snapshot")
+    restore(tmp_path / "snapshot", tmp_path / "back")
+    path = tmp_path / "back" / filled.path.name
+    assert erase(path, []).not_there == ("photos/0001.jpg",)
+    files = [path for path in path.rglob("*") if path.is_file()]
+    assert not any(b"photos/0001.jpg" in path.read_bytes() for path in files)
+
+
+def test_damage_outside_the_gallery_is_found_after_an_erasure_from_a_snapshot(
+    filled: Gallery, tmp_path: Path
+) -> None:
+    (tmp_path / "log").write_text("whole\n")
+    take(filled.path, tmp_path / "snapshot", lambda: [Other(tmp_path / "log", "log")])
+    (tmp_path / "snapshot" / "log").write_text("other\n")
+    assert erase_from(tmp_path / "snapshot", ["photos/0001.jpg"]).gone
+    with pytest.raises(DamagedError, match="log differs"):
+        restore(tmp_path / "snapshot", tmp_path / "back")
+
+
+NAMES = [
+    "a\nb",
+    "a\\nb",
+    "a\u2028b",
+    "a\x1cb",
+    "a\x85b",
+    "a\rb",
+    "  a",
+    "a ",
+    "\\",
+    os.fsdecode(b"\xff"),
+]
+
+
+def test_files_of_any_name_are_restored(filled: Gallery, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for number, name in enumerate(NAMES):
+        (folder / name).write_text(str(number))
+    take(filled.path, tmp_path / "snapshot", lambda: [Other(folder / n, f"f/{n}") for n in NAMES])
+    check = ["sha256sum", "--check", "--quiet", SUMS]
+    assert not subprocess.run(check, cwd=tmp_path / "snapshot", timeout=DEADLINE).returncode
+    restore(tmp_path / "snapshot", tmp_path / "back")
+    assert [(tmp_path / "back" / "f" / name).read_text() for name in NAMES] == list("0123456789")
+
+
+@pytest.mark.parametrize("kind", ["fifo", "dangling", "inside"])
+def test_what_cannot_be_kept_is_named(filled: Gallery, tmp_path: Path, kind: str) -> None:
+    source, target = tmp_path / "kept", tmp_path / "snapshot"
+
+    def others() -> list[Other]:
+        if kind == "inside":  # a folder that is kept, and holds the snapshot
+            files = [path for path in tmp_path.rglob("*") if path.is_file()]
+            return [Other(path, f"kept/{path.relative_to(tmp_path)}") for path in files]
+        return [Other(source, "kept")]
+
+    if kind == "fifo":
+        os.mkfifo(source)
+    problem = {"fifo": f"{source} .* a FIFO", "dangling": f"{source} is missing"}
+    with pytest.raises(StorageError, match=problem.get(kind, "would hold itself")):
+        take(filled.path, target, others)
+    assert not target.exists()
+
+
+WRONG = [
+    ("origins", []), ("origins", {"elsewhere/a": 5}), ("origins", None), ("gallery", 5),
+    ("images", "many"), ("images", 18), ("version", {}), ("format", "x"), ("taken_at", 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "value"), WRONG)
+def test_facts_that_are_not_true_are_named(
+    filled: Gallery, tmp_path: Path, key: str, value: object
+) -> None:
+    snapshot = tmp_path / "snapshot"
+    take(filled.path, snapshot)
+    facts, sums = snapshot / FACTS, snapshot / SUMS
+    before = hashlib.sha256(facts.read_bytes()).hexdigest()
+    facts.write_text(json.dumps({**json.loads(facts.read_text()), key: value}))
+    after = hashlib.sha256(facts.read_bytes()).hexdigest()
+    sums.write_text(sums.read_text().replace(before, after))
+    with pytest.raises(DamagedError, match=key):
+        restore(snapshot, tmp_path / "back")
+    assert not (tmp_path / "back").exists()
 
 
 def killed_at(path: Path, target: Path, at: int) -> bool:

@@ -12,6 +12,7 @@ from gallery_images import SPEC, image
 from partlens.indexer.errors import ChangedError
 from partlens.indexer.gallery import Correction, Gallery, Metadata
 from partlens.indexer.gallery.erasure import erase_from_open
+from partlens.indexer.gallery.unfinished import begin, unfinished
 from partlens.runtime.config.sections import GallerySettings, RetentionSection, ServerSection
 from partlens.runtime.config.settings import Settings
 from partlens.server.audit.log import AuditLog
@@ -102,6 +103,30 @@ async def test_what_is_too_old_is_erased_and_nothing_else(
     assert await work.once() and len(list((tmp_path / "people.receipts").iterdir())) == 1
     clock.pass_by(2 * 86400)
     assert await work.once() and ids(filled) == ["future", "undated"]
+
+
+async def test_an_erasure_that_was_interrupted_is_finished(
+    filled: Gallery, log: AuditLog, tmp_path: Path
+) -> None:
+    begin(filled.path, {"old": "sha256:0", "older": "sha256:1"})
+    filled.delete(["old", "older"])  # and then the server was killed
+    assert await retention(filled, log, Metrics(), Clock()).once()
+    (receipt,) = (tmp_path / "people.receipts").iterdir()
+    plain = json.loads(receipt.read_text())
+    assert plain["not_there"] == ["old", "older"] and plain["gone"]
+    files = [path for path in filled.path.rglob("*") if path.is_file()]
+    assert not any(b"file:///older.jpg" in path.read_bytes() for path in files)
+    assert not unfinished(filled.path)
+
+
+async def test_without_a_place_for_the_receipt_nothing_is_erased(
+    filled: Gallery, log: AuditLog, tmp_path: Path
+) -> None:
+    before = ids(filled)
+    (tmp_path / "people.receipts").write_text("in the way")
+    with pytest.raises(OSError, match=r"people\.receipts"):
+        await retention(filled, log, Metrics(), Clock()).once()
+    assert ids(filled) == before
 
 
 @pytest.mark.parametrize("jump", [3e8, 61.0, -3600.0])

@@ -1,6 +1,7 @@
 """SHA-256 of files, one a line as sha256sum writes and checks them, beside the files."""
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 from partlens.common.durable import write_atomically
 from partlens.common.files import open_regular, read_file, require_regular
 
-_LINE = re.compile(r"([0-9a-f]{64})  (.+)")
+_LINE = re.compile(r"(\\?)([0-9a-f]{64})  (.+)")
+_ESCAPES = {"\\": r"\\", "\n": r"\n"}
 
 
 def digest(path: Path) -> str:
@@ -22,20 +24,42 @@ def record(sums: Path, files: Iterable[Path]) -> None:
 
     Not synced.
     """
-    with sums.open("a", encoding="utf-8") as out:
-        for file in files:
-            out.write(f"{digest(file)}  {file.relative_to(sums.parent)}\n")
+    found = {str(file.relative_to(sums.parent)): digest(file) for file in files}
+    with sums.open("ab") as out:
+        out.write(lines(found))
+
+
+def lines(digests: Mapping[str, str]) -> bytes:
+    r"""One line for each name, as sha256sum writes them.
+
+    >>> lines({"a\nb": 64 * "0"}) == b"\\" + 64 * b"0" + b"  a\\nb\n"
+    True
+    """
+    return b"".join(map(_line, digests.keys(), digests.values()))
+
+
+def _line(name: str, digest: str) -> bytes:
+    escaped = "".join(_ESCAPES.get(one, one) for one in name)
+    mark = "" if escaped == name else "\\"
+    return os.fsencode(f"{mark}{digest}  {escaped}\n")
 
 
 def recorded(sums: Path) -> Mapping[str, str]:
     """Name below sums' folder -> digest; the last line about a file counts, and lines cut short
     are skipped. OSError if it is there and cannot be read."""
     try:
-        lines = read_file(sums).decode(errors="replace").splitlines()
+        found = os.fsdecode(read_file(sums)).split("\n")
     except FileNotFoundError:
         return {}
-    matches = (_LINE.fullmatch(line) for line in lines)
-    return {match[2]: match[1] for match in matches if match}
+    matches = (_LINE.fullmatch(line) for line in found)
+    return {_name(match[3], escaped=bool(match[1])): match[2] for match in matches if match}
+
+
+def _name(text: str, *, escaped: bool) -> str:
+    if not escaped:
+        return text
+    meant = {escape: one for one, escape in _ESCAPES.items()}
+    return re.sub(r"\\.", lambda match: meant.get(match[0], match[0]), text)
 
 
 def difference(
@@ -72,4 +96,4 @@ def difference(
 def forget_missing(sums: Path) -> None:
     """Drop the lines of files that are gone; on disk when this returns."""
     kept = {name: value for name, value in recorded(sums).items() if (sums.parent / name).exists()}
-    write_atomically(sums, "".join(f"{value}  {name}\n" for name, value in kept.items()))
+    write_atomically(sums, lines(kept))

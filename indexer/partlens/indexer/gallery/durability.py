@@ -77,18 +77,18 @@ def _delete(path: Path) -> None:
 
 
 @contextmanager
-def refusals(name: str) -> Iterator[None]:
+def refusals(name: str, kind: str = "gallery") -> Iterator[None]:
     """Turn errors of the system and of Lance in a write into StorageError, with advice.
 
     Args:
-        name: name of the gallery.
+        name, kind: name of what is written, and what it is.
     """
     try:
         yield
     except BaseException as error:
         if not is_lance_error(error):
             raise
-        raise StorageError(f"gallery {name!r} cannot be written to: {_advice(error)}") from error
+        raise StorageError(f"{kind} {name!r} cannot be written to: {_advice(error)}") from error
 
 
 @contextmanager

@@ -2,9 +2,11 @@
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +21,10 @@ from partlens.indexer.gallery.image_columns import TRUTH_COLUMNS
 from partlens.indexer.gallery.loading import SEGMENTS
 from partlens.indexer.gallery.markers import Marker, MarkerSearch, data_markers, text_markers
 from partlens.indexer.gallery.neighbours import Neighbours, text_columns
-from partlens.indexer.gallery.rows_version import RowsVersion, later_manifests
+from partlens.indexer.gallery.rows_version import RowsVersion, earlier_manifests
 from partlens.indexer.gallery.schema import rows
+from partlens.indexer.gallery.unfinished import FILE as UNFINISHED
+from partlens.indexer.gallery.unfinished import begin, finish, unfinished
 from partlens.indexer.gallery.view import GalleryView
 
 TEXTS = ("id", "uri", "media_digest")
@@ -62,7 +66,8 @@ class Receipt:
         files_removed: file -> SHA-256 of its content.
         files_written: file -> SHA-256 of its content.
         files_kept: number of files left untouched.
-        versions_left: number of versions of the truth on disk: 1.
+        versions_left: number of versions of the truth on disk, without those committed after the
+            erasure: 1.
         ids_left: erased ids that a row or a segment still names: none.
         evidence: kind of pattern -> result of the search.
         gone: whether all of this shows that the gallery's files hold nothing of the images.
@@ -102,13 +107,19 @@ def erase(path: Path, ids: Sequence[str]) -> Receipt:
         DamagedError: a file that would be copied is damaged.
     """
     with Gallery.open(path) as gallery:
-        return erase_from_open(gallery, ids)
+        receipt = erase_from_open(gallery, ids)
+        if receipt.gone:
+            finish(path)
+        return receipt
 
 
 def erase_from_open(
     gallery: Gallery, ids: Sequence[str], confirmed: Callable[[], Collection[str]] | None = None
 ) -> Receipt:
     """The same for an open gallery; other changes by this process wait for the longest part of it.
+
+    The images count as unfinished until the caller has kept the receipt and calls
+    unfinished.finish. Unfinished images of earlier calls are erased too.
 
     Args:
         confirmed: called while no image can change: those to erase. If one is left out, nothing is
@@ -119,22 +130,24 @@ def erase_from_open(
         LockedError, StorageError, DamagedError: as erase.
     """
     started, path = _now(), gallery.path
-    wanted = sorted(set(ids))
-    there = [id for id in wanted if id in gallery.view]
+    there = [id for id in sorted(set(ids)) if id in gallery.view]
+    begun = {id: digest for id, digest in unfinished(path).items() if id not in gallery.view}
+    wanted = sorted({*ids, *begun})
     markers = markers_of(gallery.view, there, wanted)
     search, before = MarkerSearch(markers), _inventory(path)
     found_before = scan(path, search)
-    with gallery.writing():
+    with gallery.writing() as newest:
         if confirmed is not None and (changed := set(there) - set(confirmed())):
             raise ChangedError(f"image {min(changed)!r} has changed; nothing was erased")
+        digests = {id: image.media_digest for id, image in newest.stored(there).items()}
+        begin(path, {**begun, **digests})
         gallery.delete(there)
-    gallery.purge()
-    after = _inventory(path, before)
-    found_after, tables = scan(path, search), _segment_tables(gallery)
-    shared = _shared(gallery, tables, found_after)
-    left = _ids_left(gallery, tables, set(wanted))
-    versions = len(later_manifests(path / DATASET, 0))
-    evidence = _evidence(markers, found_before, found_after, shared)
+    purged = gallery.purge()
+    look = partial(_looked, gallery, purged, search, before, frozenset(wanted))
+    after = look()
+    if not after.gone:  # unless a commit in progress only looks like a trace
+        with gallery.writing():
+            after = look()
     return Receipt(
         gallery=path.name,
         model_digest=gallery.spec.digest,
@@ -143,13 +156,13 @@ def erase_from_open(
         erased=tuple(there),
         not_there=tuple(id for id in wanted if id not in set(there)),
         images_left=len(gallery.view),
-        files_removed=_differing(before, after),
-        files_written=_differing(after, before),
-        files_kept=sum(before.get(name) == entry for name, entry in after.items()),
-        versions_left=versions,
-        ids_left=left,
-        evidence=evidence,
-        gone=not left and versions == 1 and not any(kind.found_after for kind in evidence.values()),
+        files_removed=_differing(before, after.files),
+        files_written=_differing(after.files, before),
+        files_kept=sum(before.get(name) == entry for name, entry in after.files.items()),
+        versions_left=after.versions,
+        ids_left=after.ids,
+        evidence=_evidence(markers, found_before, after.found, after.shared),
+        gone=after.gone,
     )
 
 
@@ -206,12 +219,52 @@ def _inventory(path: Path, known: Inventory | None = None) -> Inventory:
     """Every file of a gallery. Files with the identity in `known` are not read again."""
     found: Inventory = {}
     for file in _files(path):
-        name, status = str(file.relative_to(path)), file.stat()
-        identity = (status.st_ino, status.st_size, status.st_mtime_ns)
-        before = (known or {}).get(name)
-        digest = before[1] if before and before[0] == identity else checksums.digest(file)
-        found[name] = (identity, digest)
+        with suppress(FileNotFoundError):  # others commit meanwhile, and remove their drafts
+            name, status = str(file.relative_to(path)), file.stat()
+            identity = (status.st_ino, status.st_size, status.st_mtime_ns)
+            before = (known or {}).get(name)
+            digest = before[1] if before and before[0] == identity else checksums.digest(file)
+            found[name] = (identity, digest)
     return found
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the files of a gallery hold after an erasure.
+
+    Attributes:
+        versions, ids: see Receipt.versions_left and Receipt.ids_left.
+        found: the markers that they hold.
+        shared: those of them that only remaining images explain.
+    """
+
+    files: Inventory
+    versions: int
+    ids: tuple[str, ...]
+    found: set[Marker]
+    shared: set[Marker]
+
+    @property
+    def gone(self) -> bool:
+        """Whether that is nothing of the erased images."""
+        return not self.ids and self.versions == 1 and not self.found - self.shared
+
+
+def _looked(
+    gallery: Gallery, purged: int, search: MarkerSearch, before: Inventory, ids: Set[str]
+) -> _Found:
+    """Look through all files; others may add and delete meanwhile.
+
+    Args:
+        purged: number of the version that purge left.
+        before: files before the erasure.
+        ids: of the erased images.
+    """
+    files = _inventory(gallery.path, before)
+    found, tables = scan(gallery.path, search), _segment_tables(gallery)
+    shared = _shared(gallery, tables, found)
+    versions = 1 + len(earlier_manifests(gallery.path / DATASET, purged))
+    return _Found(files, versions, _ids_left(gallery, tables, ids), found, shared)
 
 
 def _differing(some: Inventory, others: Inventory) -> dict[str, str]:
@@ -220,13 +273,19 @@ def _differing(some: Inventory, others: Inventory) -> dict[str, str]:
 
 
 def _files(path: Path) -> Iterator[Path]:
+    """Every file of a gallery but the list of unfinished erasures, which is emptied at the end."""
     for place, _, names in os.walk(path):
-        yield from (Path(place, name) for name in sorted(names))
+        found = (Path(place, name) for name in sorted(names))
+        yield from (file for file in found if file != path / UNFINISHED)
 
 
 def scan(path: Path, search: MarkerSearch) -> set[Marker]:
     """The markers that the files of a gallery hold."""
-    return set[Marker]().union(*(search.found_in(file) for file in _files(path)))
+    found = set[Marker]()
+    for file in _files(path):
+        with suppress(FileNotFoundError):
+            found |= search.found_in(file)
+    return found
 
 
 def _shared(gallery: Gallery, tables: Sequence[pa.Table], found: set[Marker]) -> set[Marker]:
@@ -270,6 +329,8 @@ def _segment_tables(gallery: Gallery) -> list[pa.Table]:
         try:
             tables.append(segments.load(folder, gallery.bound).columns.table)
         except DamagedError as error:  # the writer removes such folders, unless the disk refuses
+            if not folder.exists():  # merged meanwhile
+                continue
             raise StorageError(
                 f"{SEGMENTS}/{folder.name} can be neither read nor removed ({error}); remove the"
                 " folder, and erase the images again"
@@ -277,7 +338,7 @@ def _segment_tables(gallery: Gallery) -> list[pa.Table]:
     return tables
 
 
-def _ids_left(gallery: Gallery, tables: Sequence[pa.Table], ids: set[str]) -> tuple[str, ...]:
+def _ids_left(gallery: Gallery, tables: Sequence[pa.Table], ids: Set[str]) -> tuple[str, ...]:
     """The ids that a row of the truth or of a segment names."""
     truth = gallery.view.version.read(["id"])
     named = {str(id) for table in (truth, *tables) for id in table["id"].to_pylist()}

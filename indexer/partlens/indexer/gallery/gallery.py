@@ -289,8 +289,11 @@ class Gallery(AbstractContextManager["Gallery", None]):
         self._compaction.run()
         self.announce()
 
-    def purge(self) -> None:
+    def purge(self) -> int:
         """Remove all data of deleted images from every file; adding and deleting wait meanwhile.
+
+        Returns:
+            Number of the only version that is left.
 
         Raises:
             LockedError, StorageError: see add; call it again.
@@ -301,6 +304,7 @@ class Gallery(AbstractContextManager["Gallery", None]):
             # The newest version must not list deleted rows, and the older versions are removed.
             self.announce()
             self._truth.forget_history(at_once=True)
+            return self._view.number
 
     def mend(self, finding: Finding, require_going: Callable[[], None] = lambda: None) -> None:
         """Rebuild a damaged segment or its index from the truth; searches continue meanwhile.

@@ -9,6 +9,7 @@ from partlens.indexer.gallery.durability import remove_entry
 from partlens.indexer.gallery.indexes import CHOICE, INDEXES
 from partlens.indexer.gallery.loading import SEGMENTS
 from partlens.indexer.gallery.segments import Segment, entries
+from partlens.indexer.gallery.unfinished import FILE as UNFINISHED
 
 
 def remove_leftovers(path: Path, used: Iterable[Segment]) -> None:
@@ -26,7 +27,7 @@ def remove_leftovers(path: Path, used: Iterable[Segment]) -> None:
         for each in entries(folder):
             if each.name not in names:
                 remove_entry(each)
-    drafts = [(path, COMMITTED), (path, SUMS), (path / INDEXES, CHOICE)]
+    drafts = [(path, COMMITTED), (path, SUMS), (path, UNFINISHED), (path / INDEXES, CHOICE)]
     for folder, name in drafts:
         for each in list(folder.iterdir()) if folder.is_dir() else ():
             if is_draft(each, name):

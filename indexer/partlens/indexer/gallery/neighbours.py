@@ -6,6 +6,7 @@ The ids 00000003 and 00000004, stored one after the other, hold 00000000 too.
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -37,10 +38,16 @@ class Neighbours:
         """The markers that files hold, other than as part of what the remaining images hold."""
         found = set[Marker]()
         for path in paths:
-            for data, first, last in _pieces(path):
-                for hit in self._search.hits(data):
-                    if first <= hit.begin < last and not self._explains(data, hit):
-                        found.add(self._markers[hit.pattern])
+            with suppress(FileNotFoundError):  # removed meanwhile
+                found |= self._unexplained_in(path)
+        return found
+
+    def _unexplained_in(self, path: Path) -> set[Marker]:
+        found = set[Marker]()
+        for data, first, last in _pieces(path):
+            for hit in self._search.hits(data):
+                if first <= hit.begin < last and not self._explains(data, hit):
+                    found.add(self._markers[hit.pattern])
         return found
 
     def _learn(self, texts: Sequence[str]) -> None:

@@ -22,8 +22,17 @@ def manifest_path(dataset: Path, version: int) -> Path:
 
 def later_manifests(dataset: Path, version: int) -> list[Path]:
     """The manifests of later versions."""
+    return [path for path, number in _manifests(dataset) if number > version]
+
+
+def earlier_manifests(dataset: Path, version: int) -> list[Path]:
+    """The manifests of earlier versions."""
+    return [path for path, number in _manifests(dataset) if number < version]
+
+
+def _manifests(dataset: Path) -> list[tuple[Path, int]]:
     paths = (dataset / "_versions").glob("*.manifest")
-    return [path for path in paths if path.stem.isdigit() and _LARGEST - int(path.stem) > version]
+    return [(path, _LARGEST - int(path.stem)) for path in paths if path.stem.isdigit()]
 
 
 def opened(dataset: Path, version: int) -> lance.LanceDataset:

@@ -15,7 +15,7 @@ from partlens.indexer.gallery.committed import (
     note_committed,
     require_checksums,
 )
-from partlens.indexer.gallery.durability import files_below, refusals
+from partlens.indexer.gallery.durability import files_below, refusals, remove_entry
 from partlens.indexer.gallery.erasure import Receipt, erase
 from partlens.indexer.gallery.gallery import Gallery
 from partlens.indexer.gallery.gallery_spec import GallerySpec
@@ -32,6 +32,8 @@ from partlens.indexer.gallery.snapshot_files import (
     seal,
 )
 from partlens.indexer.gallery.snapshot_files import SUMS as SNAPSHOT_SUMS
+from partlens.indexer.gallery.unfinished import FILE as UNFINISHED
+from partlens.indexer.gallery.unfinished import Erasures
 
 _TRIES, _TAIL_BYTES = 20, 2**16
 
@@ -63,7 +65,10 @@ def take(
 ) -> Facts:
     """Write a snapshot of the newest committed version; whole when this returns, or not there.
 
-    Others may write to the gallery meanwhile, and never wait for this.
+    Others may write to the gallery meanwhile, and never wait for this. If an erasure begins
+    meanwhile, the snapshot is taken again. If one has begun before and not ended, the snapshot may
+    hold the images, and the next erasure in a gallery that is restored from it finishes it; see
+    unfinished.
 
     Args:
         others: gives the files to keep with it. Repeated if they change meanwhile.
@@ -77,22 +82,39 @@ def take(
         AlreadyExistsError, StorageError: the target exists, or cannot be written.
     """
     gallery = gallery.resolve()
-    spec = GallerySpec.read(gallery)
+    GallerySpec.read(gallery)
     if target.resolve().is_relative_to(gallery):
         raise StorageError(f"{target} lies in the gallery; choose another folder")
-    with appearing(target) as draft, refusals(target.name):
-        taken_at = datetime.now(UTC).isoformat(timespec="seconds")
-        inside = draft / gallery.name
-        inside.mkdir(parents=True)
-        version = _put_truth(gallery, inside, link=link)
-        put(gallery / "gallery.json", inside / "gallery.json", link=False)
-        _put_derived(gallery, inside, link=link)
-        origins = _put_others(others, draft)
-        images = _completed(inside)
-        check(draft)
-        facts = Facts(gallery.name, version, images, spec.spec.digest, taken_at, origins)
-        seal(draft, facts)
-    return facts
+    with appearing(target, "snapshot") as draft, refusals(target.name, "snapshot"):
+        for _ in range(_TRIES):
+            begun = Erasures.read(gallery).begun
+            facts = _drafted(gallery, draft, others, link=link)
+            check(draft)
+            seal(draft, facts)
+            if Erasures.read(gallery).begun == begun:
+                return facts
+            # Images were erased meanwhile, and must not come back from here.
+            for made in draft.iterdir():
+                remove_entry(made)
+        raise StorageError("images are being erased all the time; try again later")
+
+
+def _drafted(
+    gallery: Path, draft: Path, others: Callable[[], Sequence[Other]], *, link: bool
+) -> Facts:
+    """Everything of a snapshot but its facts and checksums."""
+    taken_at = datetime.now(UTC).isoformat(timespec="seconds")
+    inside = draft / gallery.name
+    inside.mkdir()
+    version = _put_truth(gallery, inside, link=link)
+    put(gallery / "gallery.json", inside / "gallery.json", link=False)
+    if (gallery / UNFINISHED).exists():
+        put(gallery / UNFINISHED, inside / UNFINISHED, link=False)
+    _put_derived(gallery, inside, link=link)
+    origins = _put_others(others, draft)
+    images = _completed(inside)
+    digest = GallerySpec.read(gallery).spec.digest
+    return Facts(gallery.name, version, images, digest, taken_at, origins)
 
 
 def restore(snapshot: Path, target: Path, *, link: bool = False) -> Facts:
@@ -109,7 +131,7 @@ def restore(snapshot: Path, target: Path, *, link: bool = False) -> Facts:
     facts = Facts.read(snapshot)
     places = require_whole(snapshot)
     expected = checksums.recorded(snapshot / SNAPSHOT_SUMS)
-    with appearing(target) as draft, refusals(target.name):
+    with appearing(target, "folder") as draft, refusals(target.name, "folder"):
         for place in places:
             if place == FACTS:
                 continue
@@ -117,27 +139,34 @@ def restore(snapshot: Path, target: Path, *, link: bool = False) -> Facts:
             put(snapshot / place, draft / place, link=link and within)
             if checksums.digest(draft / place) != expected[place]:
                 raise DamagedError(f"{snapshot}: {place} changed while it was copied")
-        _completed(draft / facts.gallery)
+        images = _completed(draft / facts.gallery)
+        if images != facts.images:
+            raise DamagedError(
+                f"{snapshot / FACTS} counts {facts.images} images; the gallery has {images}"
+            )
     return facts
 
 
 def erase_from(snapshot: Path, ids: Sequence[str]) -> Receipt:
     """Erase images from the gallery in a snapshot, and record its checksums again.
 
-    Until this returns, the snapshot counts as damaged. If the process is killed, call it again.
+    Files outside the gallery keep their checksums, so that damage to them is still found. Until
+    this returns, the snapshot counts as damaged. If the process is killed, call it again.
 
     Raises:
         NotFoundError, DamagedError, StorageError: as restore and erase.
     """
     facts = Facts.read(snapshot)
     receipt = erase(snapshot / facts.gallery, ids)
-    with refusals(snapshot.name):
+    with refusals(snapshot.name, "snapshot"):
+        known = checksums.recorded(snapshot / SNAPSHOT_SUMS)
         committed = Committed.newest(snapshot / facts.gallery)
         (snapshot / facts.gallery / LOCK).unlink(missing_ok=True)
         left = {p: origin for p, origin in facts.origins.items() if (snapshot / p).exists()}
         seal(
             snapshot,
             replace(facts, version=committed.version, images=receipt.images_left, origins=left),
+            known,
         )
     return receipt
 
@@ -195,21 +224,40 @@ def _put_derived(gallery: Path, inside: Path, *, link: bool) -> None:
 
 def _put_others(others: Callable[[], Sequence[Other]], draft: Path) -> dict[str, str]:
     """Copies of the other files as they were together; returns place -> origin."""
+    problem = "their list changes all the time"
     for _ in range(_TRIES):
         chosen = others()
+        if any(other.source.is_relative_to(draft.resolve()) for other in chosen):
+            raise StorageError(
+                "the snapshot would hold itself, as a folder that it is to keep has it inside;"
+                " choose a target outside"
+            )
         try:
             for other in chosen:
-                put(other.source, draft / other.place, link=False)
-                if other.lines:
-                    _cut_to_lines(draft / other.place)
-        except FileNotFoundError:
-            pass  # removed or renamed meanwhile
+                _put_other(other, draft)
+        except FileNotFoundError as error:  # removed or renamed meanwhile
+            problem = f"{error.filename} is missing"
         else:
             if others() == chosen:
                 return {other.place: str(other.source) for other in chosen}
         for other in chosen:
             (draft / other.place).unlink(missing_ok=True)
-    raise StorageError("the files to keep with the gallery change all the time; try again")
+    raise StorageError(f"the files to keep with the gallery cannot be copied: {problem}")
+
+
+def _put_other(other: Other, draft: Path) -> None:
+    try:
+        put(other.source, draft / other.place, link=False)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if str(error.filename) != str(other.source):
+            raise
+        raise StorageError(
+            f"{other.source} is to be kept with the gallery, and cannot be read: {error.strerror}"
+        ) from error
+    if other.lines:
+        _cut_to_lines(draft / other.place)
 
 
 def _cut_to_lines(path: Path) -> None:

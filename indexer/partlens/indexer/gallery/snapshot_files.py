@@ -28,6 +28,17 @@ FACTS, SUMS = "snapshot.json", "files.sha256"
 _NOT_LINKED = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP}
 
 
+_TYPES = {
+    "gallery": str,
+    "version": int,
+    "images": int,
+    "model_digest": str,
+    "taken_at": str,
+    "origins": dict,
+    "format": int,
+}
+
+
 @dataclass(frozen=True)
 class Facts:
     """What a snapshot says of itself, in snapshot.json.
@@ -64,6 +75,7 @@ class Facts:
             if isinstance(plain["format"], int) and plain["format"] > FORMAT:
                 raise NewerFormatError(plain["format"], FORMAT)
             facts = cls(**plain)
+            _require_types(facts)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFoundError(
                 f"there is no snapshot at {snapshot}; `partlens index snapshot` makes one"
@@ -75,14 +87,32 @@ class Facts:
         return facts
 
 
-def seal(snapshot: Path, facts: Facts) -> None:
-    """Write snapshot.json and the checksums of all files; on disk when this returns."""
+def _require_types(facts: Facts) -> None:
+    """Raise TypeError unless each value has its type: they come from a file."""
+    for name, kind in _TYPES.items():
+        if type(getattr(facts, name)) is not kind:
+            raise TypeError(f"{name} is {getattr(facts, name)!r:.80}")
+    for place, origin in facts.origins.items():
+        if not isinstance(origin, str):
+            raise TypeError(f"origins has {origin!r:.80} for {place!r:.80}")
+
+
+def seal(snapshot: Path, facts: Facts, known: Mapping[str, str] | None = None) -> None:
+    """Write snapshot.json and the checksums of all files; on disk when this returns.
+
+    Args:
+        known: checksums of an earlier seal. Those of files outside the gallery are kept, so that
+            damage to them is still found; None to compute all.
+    """
     write_atomically(snapshot / FACTS, json.dumps(asdict(facts), indent=1) + "\n")
-    lines = (
-        f"{checksums.digest(file)}  {file.relative_to(snapshot).as_posix()}\n"
-        for file in sorted(files_below(snapshot) - {snapshot / SUMS})
-    )
-    write_atomically(snapshot / SUMS, "".join(lines))
+    found: dict[str, str] = {}
+    for file in sorted(files_below(snapshot) - {snapshot / SUMS}):
+        place = file.relative_to(snapshot).as_posix()
+        if known is None or place == FACTS or place.startswith(f"{facts.gallery}/"):
+            found[place] = checksums.digest(file)
+        elif place in known:
+            found[place] = known[place]
+    write_atomically(snapshot / SUMS, checksums.lines(found))
 
 
 def require_whole(snapshot: Path) -> list[str]:
@@ -135,10 +165,13 @@ def put(source: Path, target: Path, *, link: bool) -> None:
 
 
 @contextmanager
-def appearing(target: Path) -> Iterator[Path]:
+def appearing(target: Path, kind: str) -> Iterator[Path]:
     """A draft folder that becomes `target` when the block ends: whole, or not at all.
 
     Drafts of the same target that killed processes left are removed.
+
+    Args:
+        kind: what it is, for errors.
 
     Raises:
         AlreadyExistsError: the target exists.
@@ -147,7 +180,7 @@ def appearing(target: Path) -> Iterator[Path]:
     if os.path.lexists(target):
         raise AlreadyExistsError(f"{target} already exists; choose another path")
     draft = target.with_name(f".{target.name}.draft-{os.getpid()}")
-    with refusals(target.name):
+    with refusals(target.name, kind):
         make_folder(target.parent)
         _remove_abandoned(target)
         draft.mkdir(mode=0o700)
@@ -155,7 +188,7 @@ def appearing(target: Path) -> Iterator[Path]:
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield draft
-        with refusals(target.name):
+        with refusals(target.name, kind):
             move_into_place(draft, target)
     finally:
         os.close(held)

@@ -9,6 +9,7 @@ from partlens.common.terminal import say
 from partlens.indexer.arguments import GALLERY, clear_errors
 from partlens.indexer.gallery.snapshot import Other, restore, take
 from partlens.indexer.gallery.snapshot_files import Facts
+from partlens.indexer.gallery.unfinished import unfinished
 from partlens.runtime.config.cli import clear_errors as clear_program_errors
 from partlens.runtime.config.cli import load_or_fail
 from partlens.runtime.config.options import config_options
@@ -67,6 +68,13 @@ def snapshot_command(
         " other files, each with its checksum"
     )
     say_result(_plain(target, facts), text, as_json=as_json)
+    if begun := unfinished(target / facts.gallery):
+        say(
+            f"warning: an erasure of {len(begun)} images is running or was interrupted, and the"
+            " snapshot still holds them; let `partlens index erase` end, take another snapshot and"
+            " delete this one",
+            err=True,
+        )
     if left_out:
         say(
             f"not in it: the server's other galleries ({', '.join(left_out)}); take a snapshot of"

@@ -18,6 +18,7 @@ from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.erasure import Receipt, require_receipt_place, write_receipt
 from partlens.indexer.gallery.retention import expired
 from partlens.indexer.gallery.snapshot_files import Facts
+from partlens.indexer.gallery.unfinished import finish, unfinished
 from partlens.runtime.config.cli import clear_errors as clear_program_errors
 from partlens.runtime.config.cli import load_or_fail
 from partlens.runtime.config.options import config_options
@@ -83,7 +84,7 @@ def erase_command(
             Facts.read(snapshot)
             require_receipt_place(place, snapshot)
         work = partial(_erase_from_gallery, gallery, ids, settings, delete=delete_standing)
-        outcomes = [_erase(gallery, receipt, work, as_json=as_json)]
+        outcomes = [_erase(gallery, receipt, work, partial(finish, gallery), as_json=as_json)]
         for snapshot, place in zip(snapshots, receipts, strict=True):
             work = partial(erase_from_snapshot, snapshot, ids, delete=delete_standing)
             outcomes.append(_erase(snapshot, place, work, as_json=as_json))
@@ -114,22 +115,29 @@ def retain_command(
     settings = load_or_fail(file, texts).settings
     with clear_errors(), clear_program_errors():
         with Gallery.open(gallery) as opened:
-            old = expired(opened, keep, cameras)
+            old, begun = expired(opened, keep, cameras), sorted(unfinished(gallery))
         if receipt is None and as_json:
-            say(json.dumps({"old": list(old.ids), "kept": old.kept, "undated": old.undated}))
+            facts = {"old": list(old.ids), "kept": old.kept, "undated": old.undated}
+            say(json.dumps({**facts, "unfinished": begun}))
             return
         say(
             f"{len(old.ids)} images are older, {old.kept} are not; {old.undated} have no capture"
             " time and are kept",
             err=as_json,
         )
+        if begun:
+            say(
+                f"an erasure of {len(begun)} images was interrupted, and is to be finished",
+                err=True,
+            )
         if receipt is None:
             for id in old.ids:
                 say(id)
             say("nothing was erased; --receipt FILE erases them")
-        elif old.ids:
+        elif old.ids or begun:
             work = partial(_erase_from_gallery, gallery, old.ids, settings, delete=delete_standing)
-            _require_gone(_erase(gallery, receipt, work, as_json=as_json))
+            finished = partial(finish, gallery)
+            _require_gone(_erase(gallery, receipt, work, finished, as_json=as_json))
         elif as_json:
             say(json.dumps({"erased": []}))
 
@@ -142,11 +150,18 @@ def _erase_from_gallery(
 
 
 def _erase(
-    place: Path, receipt: Path, work: Callable[[], Outcome], *, as_json: bool
+    place: Path,
+    receipt: Path,
+    work: Callable[[], Outcome],
+    finished: Callable[[], None] = lambda: None,
+    *,
+    as_json: bool,
 ) -> tuple[Receipt, list[Holder], Path]:
     require_receipt_place(receipt, place)
     outcome, left = work()
     write_receipt(outcome, receipt)
+    if outcome.gone:
+        finished()
     text = (
         f"{len(outcome.erased)} images erased from {place}, {len(outcome.not_there)} not found,"
         f" {outcome.images_left} left; {len(outcome.files_removed)} files removed,"

@@ -9,6 +9,7 @@ from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.erasure import Receipt, erase_from_open
 from partlens.indexer.gallery.snapshot import erase_from
 from partlens.indexer.gallery.snapshot_files import Facts
+from partlens.indexer.gallery.unfinished import unfinished
 from partlens.server.standing.holding import ErasedImages, Holder, holders
 from partlens.server.standing.store import LOCK
 
@@ -22,6 +23,8 @@ def erase_images(
     confirmed: Callable[[], Collection[str]] | None = None,
 ) -> tuple[Receipt, list[Holder]]:
     """Erase images, and find the standing queries that hold something of them.
+
+    Call unfinished.finish once the receipt is kept; see erase_from_open.
 
     Args:
         folders: of standing queries.
@@ -65,9 +68,11 @@ def described(holder: Holder) -> str:
 
 
 def _erased(gallery: Gallery, ids: Sequence[str]) -> ErasedImages:
+    """The images to erase, with those of an erasure that was interrupted."""
     view = gallery.view
-    media = {view.get(id).media_digest for id in ids if id in view}
-    return ErasedImages(frozenset(ids), media - {""})
+    begun = {id: digest for id, digest in unfinished(gallery.path).items() if id not in view}
+    media = {image.media_digest for image in view.stored(ids).values()} | set(begun.values())
+    return ErasedImages(frozenset(ids) | begun.keys(), media - {""})
 
 
 def _deleted(found: Sequence[Holder]) -> list[Holder]:

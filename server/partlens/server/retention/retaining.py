@@ -14,6 +14,7 @@ from partlens.indexer.errors import ChangedError, GalleryError, LockedError
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.erasure import Receipt, write_receipt
 from partlens.indexer.gallery.retention import expired
+from partlens.indexer.gallery.unfinished import finish, unfinished
 from partlens.runtime.config.settings import Settings
 from partlens.server.audit.chain import BEGUN
 from partlens.server.audit.log import AuditLog
@@ -123,9 +124,11 @@ class Retention:
             return False
         at = datetime.fromtimestamp(self._clock(), UTC)
         ids = await asyncio.to_thread(self._expired, at)
-        if ids:
+        begun = await asyncio.to_thread(unfinished, self._gallery.path)
+        if ids or begun:
+            images = len(begun.keys() | set(ids))
             entry = {
-                "event": "retention", "method": "retention", "request": "", "images": len(ids),
+                "event": "retention", "method": "retention", "request": "", "images": images,
                 "gallery": self._name,
             }  # fmt: skip
             begun = await self._audit.append({"at": now(), **entry, "outcome": BEGUN})
@@ -152,6 +155,7 @@ class Retention:
 
     def _erase(self, ids: Sequence[str], at: datetime) -> Receipt:
         planned = self._schedule
+        make_folder(planned.receipts)  # first, as nothing is erased without a receipt
         receipt, left = erase_images(
             self._gallery,
             ids,
@@ -159,9 +163,10 @@ class Retention:
             delete=planned.delete_standing,
             confirmed=lambda: self._expired(at),
         )
-        make_folder(self._schedule.receipts)
         name = at.strftime("%Y%m%dT%H%M%S%fZ.json")
-        write_receipt(receipt, self._schedule.receipts / name)
+        write_receipt(receipt, planned.receipts / name)
+        if receipt.gone:
+            finish(self._gallery.path)
         for one in left:
             _log.warning(
                 "%s of gallery %s; delete it with `partlens standing delete`, or set"
