@@ -96,7 +96,8 @@ class Stored:
         """Stored numbers as float32: [P, D] for one image, [M, P, D] for several."""
         if self.scales is None:
             values = np.asarray(self.values[rows])
-            return to_single(values) if values.dtype == np.float16 else values
+            half = values.dtype == np.float16
+            return to_single(values) if half else np.asarray(values, np.float32)
         return np.asarray(self.values[rows] * self.scales[rows][..., None], np.float32)
 
     def take(self, rows: Rows) -> "Stored":

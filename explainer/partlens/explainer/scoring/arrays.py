@@ -28,7 +28,7 @@ class ArrayScorer:
     def images(self, stored: Stored, bias: RowArray, rows: RowNumbers) -> Scored:
         """See engines.Scorer."""
         ((score, parts),) = self._searches
-        images = _Images(stored[rows], bias[rows], self._grid)
+        images = _Images(stored, bias, rows, self._grid)
         maps = np.zeros(images.contributions.shape[:3], np.float32)
         constants = np.zeros(len(maps), np.float32)
         windows = np.zeros((len(maps), 4))
@@ -49,7 +49,7 @@ class ArrayScorer:
             step = max(1, _PRODUCT_BYTES // (4 * stored.shape[1] * stack.columns))
             for start in range(0, len(rows), step):
                 some = rows[start : start + step]
-                images = _Images(stored[some], bias[some], self._grid)
+                images = _Images(stored, bias, some, self._grid)
                 for share, term in _terms(score, stack, images):
                     added = share * (term.maps.sum((2, 3)) + term.constants) @ weights
                     scores[start : start + step] += added
@@ -86,20 +86,29 @@ class _Images:
 
     Attributes:
         contributions: shape [M, rows, cols, D].
-        bias: shape [M, D].
         sum_lengths: |sum_q c_q|, shape [M].
-        embedding_lengths: |E_r|, shape [M].
     """
 
-    def __init__(self, contributions: FloatArray, bias: FloatArray, grid: tuple[int, int]) -> None:
-        shape = (len(contributions), *grid, contributions.shape[2])
-        self.contributions = np.asarray(contributions, np.float32).reshape(shape)
-        self.bias = np.asarray(bias, np.float32)
+    def __init__(
+        self, stored: Stored, bias: RowArray, rows: RowNumbers, grid: tuple[int, int]
+    ) -> None:
+        contributions = stored[rows]
+        self.contributions = contributions.reshape(len(rows), *grid, contributions.shape[2])
         # A product takes a third of the time of a sum.
         ones = np.ones((1, contributions.shape[1]), np.float32)
-        sums = (ones @ self.contributions.reshape(contributions.shape))[:, 0]
-        self.sum_lengths = np.linalg.norm(sums, axis=1)
-        self.embedding_lengths = np.linalg.norm(sums + self.bias, axis=1)
+        self._sums = (ones @ contributions)[:, 0]
+        self.sum_lengths = np.linalg.norm(self._sums, axis=1)
+        self._bias, self._rows = bias, rows
+
+    @cached_property
+    def bias(self) -> FloatArray:
+        """Shape [M, D]; read from the disk only for WHOLE."""
+        return np.asarray(self._bias[self._rows], np.float32)
+
+    @cached_property
+    def embedding_lengths(self) -> FloatArray:
+        """|E_r|, shape [M]."""
+        return np.asarray(np.linalg.norm(self._sums + self.bias, axis=1), np.float32)
 
     @cached_property
     def lengths(self) -> FloatArray:

@@ -62,6 +62,8 @@ def score_rows(
         IndexError: there is no such row.
     """
     _require_fitting(parts, stored.values, bias, grid)
+    if len(rows) and not 0 <= rows.min() <= rows.max() < len(stored):
+        raise IndexError(f"rows {rows.min()} to {rows.max()}; there are {len(stored)}")
     return make_scorer([(score, parts)], grid).images(stored, bias, rows)
 
 

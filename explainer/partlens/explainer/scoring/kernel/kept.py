@@ -64,9 +64,7 @@ def keep(name: str, folder: Path) -> Path:
         for path in sorted(folder.rglob("*")):
             archive.write(path, path.relative_to(folder))
     refused = OSError("no folder to keep it in")
-    for place in _folders():
-        if place.name == "__pycache__" and sys.dont_write_bytecode:
-            continue
+    for place in _folders(writing=True):
         try:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_atomically(place / name, packed.getvalue(), 0o644)
@@ -77,9 +75,10 @@ def keep(name: str, folder: Path) -> Path:
     raise refused
 
 
-def _folders() -> Iterator[Path]:
+def _folders(*, writing: bool = False) -> Iterator[Path]:
     """Where the file may be, best first: next to Python's own bytecode, then of this user."""
-    yield Path(importlib.util.cache_from_source(__file__)).parent
+    if not (writing and sys.dont_write_bytecode):
+        yield Path(importlib.util.cache_from_source(__file__)).parent
     root = os.environ.get("XDG_CACHE_HOME", "")
     if os.path.isabs(root):
         yield Path(root, "partlens")
