@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from partlens.common.media_digest import media_digest
+from partlens.common.pictures import UprightPicture
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.reduction import Projection, smaller
@@ -47,7 +48,7 @@ def new_image(picture: Picture, contributions: FloatArray, bias: FloatArray) -> 
         media_digest=media_digest(picture.image.tobytes()),
         width=width,
         height=height,
-        thumbnail=thumbnail(small),
+        thumbnail=thumbnail(UprightPicture.whole(small)),
         metadata=Metadata(camera=picture.camera, attributes={"drawn": "yes"}),
         contributions=contributions,
         bias=bias,

@@ -16,6 +16,8 @@ from partlens.common.files import read_file
 if TYPE_CHECKING:
     from PIL import Image
 
+    from partlens.common.pictures import UprightPicture
+
 # A Union, as callers may write `PictureLike | None`, and Pillow is not imported here.
 PictureLike: TypeAlias = Union[bytes, str, os.PathLike[str], "Image.Image", NDArray[Any]]
 """A picture: its encoded bytes, its file, a PIL image, or an RGB array [height, width, 3] or grey
@@ -72,23 +74,25 @@ def _of_file(name: str, path: str | os.PathLike[str]) -> bytes:
         ) from None
 
 
-def opened(name: str, value: Any) -> "Image.Image":
-    """A picture to draw on, upright RGB.
+def opened(name: str, value: Any, size: tuple[int, int]) -> "UprightPicture":
+    """A picture to draw on.
 
     Args:
         name, value: as in encoded.
+        size: (width, height) of the image that it shows.
 
     Raises:
         RequestError: as in encoded, or bytes that are not a picture.
         MissingLibraryError: Pillow is not installed.
     """
-    image = require_pillow("a figure")
-    if isinstance(value, np.ndarray) or _is_pil(value):
-        return image.fromarray(_pixels(name, value))  # type: ignore[no-any-return]
-    from partlens.common.pictures import PictureError, decode
+    require_pillow("a figure")
+    from partlens.common.drawing.sheet import least_shown
+    from partlens.common.pictures import PictureError, UprightPicture, decode_at_least
 
+    if isinstance(value, np.ndarray) or _is_pil(value):
+        return UprightPicture.whole(_pixels(name, value))
     try:
-        return image.fromarray(decode(encoded(name, value)))  # type: ignore[no-any-return]
+        return decode_at_least(encoded(name, value), least_shown(size))
     except PictureError as error:
         raise RequestError(f"{name} is not a picture: {error}", name) from error
 

@@ -123,13 +123,14 @@ def pair_figure(
 
 def _shown(name: str, title: str, size: Size, picture: PictureLike) -> "ShownImage":
     """A picture of an image; refused if its shape is not that of the image."""
+    from partlens.common.drawing.sheet import shown_size
     from partlens.common.drawing.shown_image import ShownImage
 
     if isinstance(picture, bytes) and not picture:
         raise RequestError(
             f"{name} has no thumbnail: give a picture, or search with thumbnails=True", name
         )
-    image = pictures.opened(name, picture)
+    image = pictures.opened(name, picture, size)
     (width, height), (across, down) = size, image.size
     # A scaled copy is fine; its sides are rounded to whole pixels.
     if abs(width * down - height * across) > max(width, height):
@@ -138,7 +139,7 @@ def _shown(name: str, title: str, size: Size, picture: PictureLike) -> "ShownIma
             " picture",
             name,
         )
-    return ShownImage(image, size, title)
+    return ShownImage(image.resized(shown_size(size)), size, title)
 
 
 def _regions(name: str, given: Any) -> list[Any]:

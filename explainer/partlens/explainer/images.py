@@ -6,7 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common import pictures
-from partlens.common.pictures import DEFAULT_LIMITS, ImageLimits, PictureError
+from partlens.common.pictures import (
+    DEFAULT_LIMITS,
+    ImageLimits,
+    Least,
+    PictureError,
+    UprightPicture,
+)
 from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.errors import ImageError
 from partlens.explainer.folders import contents
@@ -24,17 +30,38 @@ def decode(
     data: bytes,
     limits: ImageLimits = DEFAULT_LIMITS,
     require_waiting: RequireWaiting = wait_always,
-    least_side: int = 0,
 ) -> NDArray[np.uint8]:
-    """Decode an image to upright pixels, uint8 sRGB [height, width, 3].
+    """Decode an image in full, to upright pixels, uint8 sRGB [height, width, 3].
 
-    See partlens.common.pictures.decode.
+    See partlens.common.pictures.decode. What a model sees is decoded by decode_at_least.
 
     Raises:
         ImageError: empty, not an image, of another format, damaged or over the limits.
     """
     try:
-        return pictures.decode(data, limits, require_waiting, least_side)
+        return pictures.decode(data, limits, require_waiting)
+    except PictureError as error:
+        raise ImageError(str(error)) from error
+
+
+def decode_at_least(
+    data: bytes,
+    least: Least | None,
+    limits: ImageLimits = DEFAULT_LIMITS,
+    require_waiting: RequireWaiting = wait_always,
+) -> UprightPicture:
+    """Decode an image, a JPEG at the smallest part of its size that is enough.
+
+    See partlens.common.pictures.decode_at_least.
+
+    Args:
+        least: Preprocessing.least for a model, so that a picture always gives the same numbers.
+
+    Raises:
+        ImageError: see decode.
+    """
+    try:
+        return pictures.decode_at_least(data, least, limits, require_waiting)
     except PictureError as error:
         raise ImageError(str(error)) from error
 
@@ -43,14 +70,15 @@ def memory_of(
     data: bytes,
     limits: ImageLimits = DEFAULT_LIMITS,
     require_waiting: RequireWaiting = wait_always,
+    least: Least | None = None,
 ) -> int:
-    """Bytes of memory that decode takes at most; see partlens.common.pictures.memory_of.
+    """Bytes of memory that decoding takes at most; see partlens.common.pictures.memory_of.
 
     Raises:
         ImageError: see decode.
     """
     try:
-        return pictures.memory_of(data, limits, require_waiting)
+        return pictures.memory_of(data, limits, require_waiting, least)
     except PictureError as error:
         raise ImageError(str(error)) from error
 

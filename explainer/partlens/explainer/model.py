@@ -48,7 +48,7 @@ from partlens.explainer.reading import ImageLike, ImagesLike, NamedImage, read_i
 from partlens.explainer.spec import ModelSpec
 from partlens.explainer.splitting.module import split_module
 from partlens.explainer.splitting.parts import ModelParts
-from partlens.explainer.view import View
+from partlens.explainer.view import LONGEST, View
 
 FORMAT = 3
 """The newest; a folder is written in the oldest that holds it, see ModelSpec.format."""
@@ -114,7 +114,7 @@ class MetricModel:
                 preprocessing=preprocessing,
                 name=name,
                 licence=licence,
-                images=[image.pixels for image in read_images(images)],
+                images=[image.picture.pixels for image in read_images(images)],
                 extras=extras,
                 rules=rules,
             )
@@ -248,11 +248,11 @@ class MetricModel:
             ImageError: an image cannot be read.
             ShapeError: no image at all, or the model gives NaN or infinity.
         """
-        read = read_images(images)
+        read = read_images(images, self.spec.preprocessing.least)
         feature, size, looks = self._features(read), self.spec.preprocessing, self.spec.registration
         # The list of a head with rules of the caller's own can only be decomposed.
         own = None if self.rules else run(self.head, feature).numpy()
-        views = tuple(View.of(image.pixels, size, looks, image.name) for image in read)
+        views = tuple(View.of(one.to_show(LONGEST), size, looks, one.name) for one in read)
         return replace(self.decompose_features(feature), views=views, model_embeddings=own)
 
     def features(self, images: ImagesLike) -> torch.Tensor:
@@ -264,12 +264,12 @@ class MetricModel:
         Raises:
             ImageError, ShapeError: as in decompose.
         """
-        return self._features(read_images(images))
+        return self._features(read_images(images, self.spec.preprocessing.least))
 
     def _features(self, images: Sequence[NamedImage]) -> torch.Tensor:
         if not images:
             raise ShapeError("at least one image is needed")
-        pixels = [self.spec.preprocessing.pixels(image.pixels) for image in images]
+        pixels = [self.spec.preprocessing.pixels(image.picture) for image in images]
         return torch.from_numpy(self.backbone(np.stack(pixels)))
 
     def explain(

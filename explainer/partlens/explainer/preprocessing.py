@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from partlens.common.pictures import THUMBNAIL_SIDE, Least, UprightPicture
 from partlens.explainer.errors import ImageError, ModelError
 
 ColourOrder = Literal["rgb", "bgr"]
@@ -16,6 +17,8 @@ Resize = Literal["stretch", "shortest_side_crop"]
 Json = dict[str, object]
 MOST_PIXELS = 2**24
 """Height x width of a model's input: 4096 x 4096, or 192 MiB as float32."""
+_FINER = 2
+"""Pixels of a picture for each of the input, across and down, before a JPEG is decoded smaller."""
 MOST_VALUE = 1e9
 """Of a mean or std; float32 keeps the pixels that it is applied to."""
 
@@ -86,6 +89,15 @@ class Preprocessing:
         if min(self.std) <= 0:
             raise ModelError(f"std {self.std}: each must be above 0")
 
+    @property
+    def least(self) -> Least:
+        """How large pictures must be decoded for this input: twice as large, or in full.
+
+        The same for whatever looks at a picture, so that it always gives the same numbers: queries,
+        gallery images, explanations and evaluations. A thumbnail can be made of the same pixels.
+        """
+        return Least(_FINER * self.width, _FINER * self.height, THUMBNAIL_SIDE)
+
     def frame(self, width: int, height: int) -> Frame:
         """The affine map from pixels of a width x height image to pixels of the input."""
         scale_x, scale_y = self.width / width, self.height / height
@@ -96,11 +108,12 @@ class Preprocessing:
         offset_y = (self.height - height * scale) / 2
         return Frame(scale, scale, offset_x, offset_y)
 
-    def pixels(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def pixels(self, image: NDArray[np.uint8] | UprightPicture) -> NDArray[np.float32]:
         """The model's input for one image.
 
         Args:
-            image: uint8 RGB, shape [height, width, 3], upright.
+            image: a picture decoded at `least`, or all its pixels: uint8 RGB [height, width, 3],
+                upright.
 
         Returns:
             Float32, shape [3, self.height, self.width].
@@ -108,18 +121,18 @@ class Preprocessing:
         Raises:
             ImageError: the image has another shape or type.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        held = image.pixels if isinstance(image, UprightPicture) else image
+        if held.ndim != 3 or held.shape[2] != 3 or held.dtype != np.uint8 or held.size == 0:
             raise ImageError(
-                f"an image must be uint8 [height, width, 3], got {image.dtype} {image.shape}"
+                f"an image must be uint8 [height, width, 3], got {held.dtype} {held.shape}"
             )
-        height, width = image.shape[:2]
+        picture = image if isinstance(image, UprightPicture) else UprightPicture.whole(held)
+        width, height = picture.size
         frame = self.frame(width, height)
         left, top = frame.to_original(0, 0)
         right, bottom = frame.to_original(self.width, self.height)
         seen = (max(left, 0.0), max(top, 0.0), min(right, width), min(bottom, height))
-        resized = Image.fromarray(image).resize(
-            (self.width, self.height), Image.Resampling.BILINEAR, box=seen
-        )
+        resized = picture.resized((self.width, self.height), Image.Resampling.BILINEAR, seen=seen)
         values = np.asarray(resized, dtype=np.float32)
         if self.colour_order == "bgr":
             values = values[:, :, ::-1]

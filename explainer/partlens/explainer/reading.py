@@ -3,8 +3,9 @@
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +13,19 @@ from PIL import Image
 
 from partlens.common import pictures
 from partlens.common.files import read_file
-from partlens.common.pictures import PictureError
+from partlens.common.pictures import Least, PictureError, UprightPicture
 from partlens.common.pictures.arrays import array_pixels, levels
 from partlens.explainer.errors import ImageError
-from partlens.explainer.images import decode
+from partlens.explainer.images import decode_at_least
 
 if TYPE_CHECKING:
     import torch
 
-ImageLike: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[Any] | torch.Tensor"
-"""An image: its file, its encoded bytes, a PIL image, an array [height, width, 3] or a tensor
-[3, height, width]; see read_image."""
+ImageLike: TypeAlias = (
+    "str | os.PathLike[str] | bytes | Image.Image | NDArray[Any] | torch.Tensor | UprightPicture"
+)
+"""An image: its file, its encoded bytes, a PIL image, an array [height, width, 3], a tensor
+[3, height, width] or a picture that images.decode_at_least gave; see read_image."""
 ImagesLike: TypeAlias = "ImageLike | Iterable[ImageLike]"
 """Several images, or one: an array or tensor of one more axis counts as several."""
 
@@ -33,15 +36,30 @@ _ALLOWED = (
 )
 
 
-class NamedImage(NamedTuple):
-    """Upright RGB pixels, uint8 [height, width, 3], and the name of their file or ""."""
+@dataclass(frozen=True, eq=False)
+class NamedImage:
+    """An image that was read.
 
-    pixels: NDArray[np.uint8]
+    Attributes:
+        picture: decoded, at the size that was asked for.
+        name: of its file, or "".
+        data: encoded; None of an image that was given decoded.
+    """
+
+    picture: UprightPicture
     name: str
+    data: bytes | None = None
+
+    def to_show(self, longest: int) -> UprightPicture:
+        """The picture with a longest side of so many pixels at least, as far as it has them."""
+        enough = max(self.picture.pixels.shape) >= longest
+        if enough or self.picture.part == 1 or self.data is None:
+            return self.picture
+        return decode_at_least(self.data, Least(longest=longest))
 
 
 def read_image(image: ImageLike) -> NDArray[np.uint8]:
-    """The upright pixels of an image.
+    """The upright pixels of an image, decoded in full.
 
     Files, bytes and PIL images are turned as their EXIF data says, and become RGB: an ICC profile
     is applied, and what is transparent is shown over white. Arrays and tensors are taken as
@@ -56,10 +74,44 @@ def read_image(image: ImageLike) -> NDArray[np.uint8]:
         ImageError: none of these, a file that is missing or no image, or pixels of another shape,
             type or range.
     """
+    return _read(image, None).picture.pixels
+
+
+def read_images(images: ImagesLike, least: Least | None = None) -> list[NamedImage]:
+    """Several images, or one.
+
+    Args:
+        least: at which files and encoded bytes are decoded, see images.decode_at_least; the other
+            images are given decoded.
+
+    Raises:
+        ImageError: see read_image; of several, the message says which.
+    """
+    if not _is_several(images):
+        return [_read(images, least)]  # type: ignore[arg-type]
+    found = []
+    for number, image in enumerate(images):  # type: ignore[arg-type]
+        try:
+            found.append(_read(image, least))
+        except ImageError as error:
+            raise ImageError(f"image {number}: {error}") from error
+    return found
+
+
+def _read(image: ImageLike, least: Least | None) -> NamedImage:
     if isinstance(image, str | os.PathLike):
-        return _from_file(image)
+        name = os.fsencode(Path(image).name).decode(errors="replace")
+        return _from_file(image, name, least)
     if isinstance(image, bytes | bytearray | memoryview):
-        return decode(bytes(image))
+        data = bytes(image)
+        return NamedImage(decode_at_least(data, least), "", data)
+    if isinstance(image, UprightPicture):
+        return NamedImage(image, "")
+    return NamedImage(UprightPicture.whole(_given_pixels(image)), "")
+
+
+def _given_pixels(image: object) -> NDArray[np.uint8]:
+    """Pixels of an image that is given decoded."""
     if isinstance(image, Image.Image):
         try:
             return pictures.pixels_of(image)
@@ -75,37 +127,13 @@ def read_image(image: ImageLike) -> NDArray[np.uint8]:
     raise ImageError(f"{_ALLOWED}; got {_kind(image)}")
 
 
-def read_images(images: ImagesLike) -> list[NamedImage]:
-    """Several images, or one.
-
-    Raises:
-        ImageError: see read_image; of several, the message says which.
-    """
-    if not _is_several(images):
-        return [_named(images)]  # type: ignore[arg-type]
-    found = []
-    for number, image in enumerate(images):  # type: ignore[arg-type]
-        try:
-            found.append(_named(image))
-        except ImageError as error:
-            raise ImageError(f"image {number}: {error}") from error
-    return found
-
-
-def _named(image: ImageLike) -> NamedImage:
-    name = ""
-    if isinstance(image, str | os.PathLike):
-        name = os.fsencode(Path(image).name).decode(errors="replace")
-    return NamedImage(read_image(image), name)
-
-
 def _is_several(images: object) -> bool:
     if isinstance(images, np.ndarray) or _tensor(images) is not None:
         return getattr(images, "ndim", 0) == 4
     return isinstance(images, Iterable) and not isinstance(images, _SINGLE)
 
 
-def _from_file(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+def _from_file(path: str | os.PathLike[str], name: str, least: Least | None) -> NamedImage:
     if "://" in os.fspath(path):
         raise ImageError(f"{path} is an address; download the image, and give its path or bytes")
     try:
@@ -115,7 +143,7 @@ def _from_file(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     except ValueError as error:  # a null byte
         raise ImageError(f"{str(path)!r} is not a path: {error}") from error
     try:
-        return decode(data)
+        return NamedImage(decode_at_least(data, least), name, data)
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
 

@@ -58,7 +58,7 @@ def register(model: MetricModel, pictures: ImagesLike) -> tuple[MetricModel, Reg
         ImageError: a picture cannot be read.
     """
     spec = model.spec
-    pixels = [picture.pixels for picture in read_images(pictures)]
+    pixels = [one.picture.pixels for one in read_images(pictures)]
     found = measure(model.backbone, spec.preprocessing, spec.feature_grid, pixels, len(spec.extras))
     pooled = found.registration.pooled(spec.grid)
     return (

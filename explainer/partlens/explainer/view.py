@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from partlens.common.activation_map import ActivationMap
 from partlens.common.drawing.shown_image import ShownImage
+from partlens.common.pictures import UprightPicture
 from partlens.common.regions import Box, Region
 from partlens.common.registration import Registration
 from partlens.explainer.errors import ShapeError
@@ -16,7 +16,7 @@ from partlens.explainer.regions import window_box
 from partlens.explainer.snapping import region_weights
 
 FloatArray = NDArray[np.float32]
-_LONGEST = 840
+LONGEST = 840
 """Longest side of the picture that is kept for figures."""
 
 
@@ -39,16 +39,14 @@ class View:
     @classmethod
     def of(
         cls,
-        pixels: NDArray[np.uint8],
+        picture: UprightPicture,
         preprocessing: Preprocessing,
         registration: Registration,
         name: str = "",
     ) -> "View":
-        """The view of upright RGB pixels, uint8 [height, width, 3]."""
-        size = pixels.shape[1], pixels.shape[0]
-        picture = Image.fromarray(pixels)
-        picture.thumbnail((_LONGEST, _LONGEST))
-        return cls(size, preprocessing, registration, ShownImage(picture, size, name))
+        """The view of a picture that is large enough to be shown."""
+        shown = ShownImage(picture.thumbnail(LONGEST), picture.size, name)
+        return cls(picture.size, preprocessing, registration, shown)
 
     @property
     def name(self) -> str:

@@ -151,7 +151,8 @@ def load(
             if before.metadata == metadata and before.uri == source.uri:
                 return None
             return Correction(id, digest, source.uri, metadata)
-        with memory.holding(min(memory_of(data, limits), memory.whole)):
+        needed = memory_of(data, limits, least=preprocessing.least)
+        with memory.holding(min(needed, memory.whole)):
             picture = decoded(data, digest, preprocessing, limits)
     except OSError as error:
         return BadImage(id, error.strerror or str(error))

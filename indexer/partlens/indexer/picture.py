@@ -3,19 +3,14 @@
 import io
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from partlens.common.metadata import Metadata
-from partlens.common.pictures import ImageLimits
+from partlens.common.pictures import THUMBNAIL_SIDE, ImageLimits, UprightPicture
 from partlens.common.waiting import RequireWaiting, wait_always
-from partlens.explainer.images import decode
+from partlens.explainer.images import decode_at_least
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.indexer.gallery import NewImage
 from partlens.indexer.gallery.records import FloatArray
 
-THUMBNAIL_SIDE = 160
 _LONGEST_JPEG = 65_500
 """Pixels of a side; beyond it, libjpeg refuses to write."""
 
@@ -71,25 +66,24 @@ def decoded(
     Raises:
         ImageError: it cannot be decoded, or not within the limits.
     """
-    image = decode(data, limits, require_waiting)
+    picture = decode_at_least(data, preprocessing.least, limits, require_waiting)
     require_waiting()
-    height, width = image.shape[:2]
-    return DecodedPicture(digest, preprocessing.pixels(image), width, height, thumbnail(image))
+    width, height = picture.size
+    return DecodedPicture(digest, preprocessing.pixels(picture), width, height, thumbnail(picture))
 
 
-def thumbnail(image: NDArray[np.uint8]) -> bytes:
-    """A JPEG of an image [height, width, 3]; its longest side has at most THUMBNAIL_SIDE pixels."""
-    return reduced(image, THUMBNAIL_SIDE, quality=85)
+def thumbnail(picture: UprightPicture) -> bytes:
+    """A JPEG of a picture; its longest side has at most THUMBNAIL_SIDE pixels."""
+    return reduced(picture, THUMBNAIL_SIDE, quality=85)
 
 
-def reduced(image: NDArray[np.uint8], max_side: int, quality: int) -> bytes:
-    """A JPEG of an image [height, width, 3], without EXIF.
+def reduced(picture: UprightPicture, max_side: int, quality: int) -> bytes:
+    """A JPEG of a picture, without EXIF.
 
     Args:
         max_side: most pixels of its longest side, at least 1; it is never enlarged.
     """
-    small, out = Image.fromarray(image), io.BytesIO()
-    side = min(max_side, _LONGEST_JPEG)
-    small.thumbnail((side, side))
+    out = io.BytesIO()
+    small = picture.thumbnail(min(max_side, _LONGEST_JPEG))
     small.save(out, "JPEG", quality=quality)
     return out.getvalue()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from partlens.common.pictures import PictureError, decode
+from partlens.common.pictures import Least, PictureError, decode, decode_at_least
 
 
 def encoded(width: int, height: int, kind: str, mode: str, orientation: int, quality: int) -> bytes:
@@ -33,7 +33,8 @@ def test_a_smaller_picture_shows_the_same(
     width: int, height: int, form: tuple[str, str], orientation: int, least_side: int
 ) -> None:
     data = encoded(width, height, *form, orientation, 92)
-    whole, shown = decode(data), decode(data, least_side=least_side)
+    whole = decode(data)
+    shown = decode_at_least(data, Least(longest=least_side)).pixels
     longest = max(whole.shape)
     assert min(least_side, longest) <= max(shown.shape) <= longest
     if form[0] != "JPEG":
@@ -46,13 +47,17 @@ def test_a_smaller_picture_shows_the_same(
 
 def test_a_large_picture_is_decoded_at_an_eighth() -> None:
     data = encoded(1600, 800, "JPEG", "RGB", 1, 90)
-    assert decode(data, least_side=200).shape == (100, 200, 3)
-    assert decode(data, least_side=201).shape == (200, 400, 3)
-    assert decode(data, least_side=801).shape == decode(data).shape == (800, 1600, 3)
+
+    def shape(least_side: int) -> tuple[int, ...]:
+        return decode_at_least(data, Least(longest=least_side)).pixels.shape
+
+    assert shape(200) == (100, 200, 3)
+    assert shape(201) == (200, 400, 3)
+    assert shape(801) == decode(data).shape == (800, 1600, 3)
 
 
 def test_what_is_cut_short_is_refused_at_any_size() -> None:
     data = encoded(400, 400, "JPEG", "RGB", 1, 90)
-    for least_side in (0, 50, 400):
+    for least_side in (1, 50, 400):
         with pytest.raises(PictureError, match="cut short"):
-            decode(data[: len(data) // 2], least_side=least_side)
+            decode_at_least(data[: len(data) // 2], Least(longest=least_side))

@@ -24,7 +24,7 @@ from partlens.explainer.evaluation.attributes import (
     read_attributes,
 )
 from partlens.explainer.evaluation.commands.evaluate import evaluate
-from partlens.explainer.evaluation.label_retrieval import read_pixels
+from partlens.explainer.evaluation.label_retrieval import read_upright
 from partlens.explainer.evaluation.labels import LabelledImage, read_labels
 from partlens.explainer.evaluation.region_search import decompose_pictures
 from partlens.explainer.model import MetricModel
@@ -142,7 +142,7 @@ def naive(
     model = MetricModel.load(model_folder())
     spec = model.spec
     right, near = list[bool](), list[bool]()
-    seen = decompose_pictures(model, [partial(read_pixels, person.path) for person in people])
+    seen = decompose_pictures(model, [partial(read_upright, person.path) for person in people])
     for q in queries:
         size = seen.sizes[q]
         weights = position_weights(hats.boxes[q], size, spec.preprocessing, spec.registration)
@@ -173,7 +173,7 @@ def test_the_measure_is_that_of_a_loop_over_other_people(people: Path) -> None:
     hats = read_attributes(people / "attributes.csv", people, listed)["hat"]
     chosen = choose_attribute_queries({"hat": hats}, {}, 6, seed=2)
     model = MetricModel.load(model_folder())
-    seen = decompose_pictures(model, [partial(read_pixels, one.path) for one in listed])
+    seen = decompose_pictures(model, [partial(read_upright, one.path) for one in listed])
     found = evaluate_attributes(model, listed, seen, {"hat": hats}, chosen)["part"].mean
     expected = naive(people, listed, hats, [query.image for query in chosen])
     assert (found.precision_at_10, found.part_hit) == pytest.approx(expected, abs=0.02)
@@ -230,6 +230,6 @@ def test_our_labels_fit_their_pictures(
         values = attribute.values
         assert attribute.boxes.keys() == {n for n, value in values.items() if value != "no"}
         for number, box in attribute.boxes.items():
-            height, width = read_pixels(listed[number].path).shape[:2]
+            width, height = read_upright(listed[number].path).size
             assert 0 <= box.x < box.x + box.width <= width
             assert 0 <= box.y < box.y + box.height <= height

@@ -135,6 +135,6 @@ def test_one_image_counts_where_several_do_and_a_batch_is_several() -> None:
     assert len(read_images(one)) == len(read_images(png(Image.fromarray(one)))) == 1
     batch = np.stack([one, one[::-1]])
     for several in (batch, torch.from_numpy(batch.transpose(0, 3, 1, 2).copy()), iter(batch)):
-        found = [image.pixels for image in read_images(several)]
+        found = [image.picture.pixels for image in read_images(several)]
         np.testing.assert_array_equal(np.stack(found), batch)
     assert read_images([]) == []

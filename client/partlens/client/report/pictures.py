@@ -1,4 +1,4 @@
-"""Pictures for a report, decoded as the server decodes them."""
+"""Pictures for a report, read as the server reads them."""
 
 import base64
 import io
@@ -6,16 +6,16 @@ import io
 from markupsafe import Markup
 from PIL import Image
 
-from partlens.common.drawing.sheet import shown_size
-from partlens.common.pictures import ImageLimits, PictureError, decode
+from partlens.common.drawing.sheet import least_shown, shown_size
+from partlens.common.pictures import ImageLimits, PictureError, decode_at_least
 
 OWN_FILES = ImageLimits(max_bytes=2**31, max_pixels=178_000_000)
-"""Limits for the user's own files: what Pillow can open. The server limits the size of a query."""
+"""Limits for the user's own files: what Pillow can hold. The server limits the size of a query."""
 _BLANK = (226, 226, 226)
 
 
 def shown(data: bytes, size: tuple[int, int]) -> Image.Image:
-    """A picture, decoded as on the server and scaled for a report.
+    """A picture, read as the server reads it and scaled for a report.
 
     Args:
         data: encoded picture, of any size.
@@ -24,8 +24,7 @@ def shown(data: bytes, size: tuple[int, int]) -> Image.Image:
     Raises:
         PictureError: the data is not a readable picture.
     """
-    picture = Image.fromarray(decode(data, OWN_FILES))
-    return picture.resize(shown_size(size), Image.Resampling.BICUBIC)
+    return decode_at_least(data, least_shown(size), OWN_FILES).resized(shown_size(size))
 
 
 def shown_or_blank(data: bytes, size: tuple[int, int]) -> tuple[Image.Image, str]:

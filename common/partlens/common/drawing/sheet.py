@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
+from partlens.common.pictures import Least
+
 GAP = 12
 _TITLE, _LINE = 30, 24
 PAPER, INK, QUIET = (255, 255, 255), (20, 20, 20), (95, 95, 95)
@@ -19,6 +21,12 @@ def shown_size(size: tuple[int, int]) -> tuple[int, int]:
     """
     shrink = SIDE / max(*size, 1)
     return max(LEAST, round(size[0] * shrink)), max(LEAST, round(size[1] * shrink))
+
+
+def least_shown(size: tuple[int, int]) -> Least:
+    """How large a picture of this size must be decoded to be shown: twice shown_size."""
+    width, height = shown_size(size)
+    return Least(2 * width, 2 * height)
 
 
 def column(title: str, lines: Sequence[str], images: Sequence[Image.Image]) -> Image.Image:

@@ -9,7 +9,9 @@ from partlens.common.pictures.colours import to_srgb
 from partlens.common.pictures.errors import PictureError
 from partlens.common.pictures.limits import DEFAULT_LIMITS, ImageLimits
 from partlens.common.pictures.opening import opened, refusals
+from partlens.common.pictures.scale import Least
 from partlens.common.pictures.stored import Stored, Strip
+from partlens.common.pictures.upright import UprightPicture
 from partlens.common.pictures.watching import while_waiting
 from partlens.common.waiting import RequireWaiting, wait_always
 
@@ -18,7 +20,6 @@ def decode(
     data: bytes,
     limits: ImageLimits = DEFAULT_LIMITS,
     require_waiting: RequireWaiting = wait_always,
-    least_side: int = 0,
 ) -> NDArray[np.uint8]:
     """Pixels of an encoded image, uint8 sRGB [height, width, 3], upright (EXIF rotation applied).
 
@@ -29,22 +30,41 @@ def decode(
     Args:
         require_waiting: called every few milliseconds; decoding ends with what it raises. Of WEBP,
             AVIF, HEIC and compressed TIFF, the pixels are loaded first.
-        least_side: to show a picture that was decoded before. Above 0, the result may have a half,
-            a quarter or an eighth of the size, if its longest side still has so many pixels.
 
     Raises:
         PictureError: empty, not an image, of another format, damaged or over the limits.
     """
+    return decode_at_least(data, None, limits, require_waiting).pixels
+
+
+def decode_at_least(
+    data: bytes,
+    least: Least | None,
+    limits: ImageLimits = DEFAULT_LIMITS,
+    require_waiting: RequireWaiting = wait_always,
+) -> UprightPicture:
+    """An encoded image, of which a JPEG is decoded at the smallest part of its size that is enough.
+
+    A large photograph takes a fraction of the time and of the memory so. Its coordinates stay.
+
+    Args:
+        least: how large the result must be, as far as the image is; None decodes in full.
+        limits, require_waiting: see decode.
+
+    Raises:
+        PictureError: see decode.
+    """
     limits.require_bytes(data)
-    return while_waiting(require_waiting, lambda check: _decoded(data, limits, check, least_side))
+    return while_waiting(require_waiting, lambda check: _decoded(data, limits, check, least))
 
 
 def _decoded(
-    data: bytes, limits: ImageLimits, check: RequireWaiting, least_side: int
-) -> NDArray[np.uint8]:
+    data: bytes, limits: ImageLimits, check: RequireWaiting, least: Least | None
+) -> UprightPicture:
     with limits.naming_limit():
-        stored = opened(data, limits.require_size, require_waiting=check, least_side=least_side)
-    return _upright(stored)
+        stored = opened(data, limits.require, require_waiting=check, least=least)
+    turn = orientation.of(stored.image.info)
+    return UprightPicture.turned(_upright(stored), stored.size, stored.part, turn)
 
 
 def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
@@ -59,7 +79,7 @@ def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
         raise PictureError(f"the image is {image.width}x{image.height}; it has no pixels")
     with refusals():
         image.load()
-    return _upright(Stored(image, "", None, lambda _: image, wait_always))
+    return _upright(Stored(image, image.size, 1, "", None, lambda _: image, wait_always))
 
 
 def _upright(stored: Stored) -> NDArray[np.uint8]:

@@ -4,7 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from partlens.common.pictures.encoded import BYTES_A_PIXEL, Encoded
 from partlens.common.pictures.errors import PictureError, TooLargeError
+
+_STORED = 4
+"""Pixels in a file for each that may be decoded: reading past one takes a quarter of the time."""
 
 
 @dataclass(frozen=True)
@@ -13,7 +17,8 @@ class ImageLimits:
 
     Attributes:
         max_bytes: size of the encoded image, in bytes.
-        max_pixels: width * height after decoding; refused before any memory is taken for it.
+        max_pixels: width * height after decoding; refused before any memory is taken for it. A
+            JPEG that is decoded at a part of its size may have 4 times as many in the file.
         max_side: width and height, each; the most that a JPEG can have.
     """
 
@@ -40,6 +45,23 @@ class ImageLimits:
             raise PictureError(
                 f"the image would decode to more than {self.max_pixels} pixels: save it smaller"
             ) from error
+
+    def require(self, picture: Encoded) -> None:
+        """Raise PictureError if decoding would take too many pixels, too much memory or time."""
+        self.require_size(*picture.image.size)
+        (width, height), most = picture.size, _STORED * self.max_pixels
+        if width * height > most:
+            raise PictureError(
+                f"the image is {width}x{height}, {width * height} pixels; at most {most} are"
+                f" allowed in a JPEG that is decoded at 1/{picture.part} of its size: save it"
+                " smaller"
+            )
+        if picture.coefficients > (most := BYTES_A_PIXEL * self.max_pixels):
+            raise PictureError(
+                f"the image is a JPEG of {width}x{height} pixels in several scans, whose"
+                f" coefficients take {picture.coefficients} bytes of memory; at most {most} are"
+                " allowed: save it as a baseline (not progressive) JPEG, or smaller"
+            )
 
     def require_size(self, width: int, height: int) -> None:
         """Raise PictureError if the decoded image would be too large, or too long for its width."""

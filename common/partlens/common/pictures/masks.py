@@ -1,5 +1,7 @@
 """Which pixels of a picture a mask marks."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -7,7 +9,8 @@ from PIL import Image
 from partlens.common.pictures import depths, orientation
 from partlens.common.pictures.colours import to_srgb
 from partlens.common.pictures.decoding import colours, transparency
-from partlens.common.pictures.opening import FORMATS, RequireSize, opened, refusals
+from partlens.common.pictures.encoded import Encoded
+from partlens.common.pictures.opening import FORMATS, opened, refusals
 from partlens.common.pictures.stored import Stored, Strip
 from partlens.common.pictures.watching import while_waiting
 from partlens.common.waiting import RequireWaiting, wait_always
@@ -15,7 +18,7 @@ from partlens.common.waiting import RequireWaiting, wait_always
 
 def inside(
     data: bytes,
-    require_size: RequireSize,
+    require_size: Callable[[int, int], None],
     formats: tuple[str, ...] = FORMATS,
     require_waiting: RequireWaiting = wait_always,
 ) -> NDArray[np.bool_]:
@@ -33,8 +36,12 @@ def inside(
     Raises:
         PictureError: not an image, of another format, damaged.
     """
+
+    def require(encoded: Encoded) -> None:
+        require_size(*encoded.size)
+
     return while_waiting(
-        require_waiting, lambda check: _marked(opened(data, require_size, formats, check))
+        require_waiting, lambda check: _marked(opened(data, require, formats, check))
     )
 
 

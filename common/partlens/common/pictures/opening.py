@@ -1,14 +1,16 @@
 """Encoded bytes to a loaded image, as it is stored."""
 
-import math
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
 
 from partlens.common.installing import pip_install
-from partlens.common.pictures import depths, gif, heic, jpeg, png
+from partlens.common.pictures import depths, gif, heic, jpeg, orientation, png
+from partlens.common.pictures.encoded import Encoded
 from partlens.common.pictures.errors import PictureError, TooLargeError
+from partlens.common.pictures.scale import Least
 from partlens.common.pictures.stored import Stored
 from partlens.common.pictures.watching import WatchedFile
 from partlens.common.waiting import RequireWaiting, wait_always
@@ -16,35 +18,33 @@ from partlens.common.waiting import RequireWaiting, wait_always
 # Pillow would try every format it knows, some of which start other programs (EPS).
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", heic.FORMAT)
 """What is read; HEIC only where pillow-heif is installed."""
-RequireSize = Callable[[int, int], None]
-"""Takes a width and a height; raises if they are too large."""
+Require = Callable[[Encoded], None]
+"""Takes a picture before memory is taken for it; raises if it is too large."""
+JPEG = "JPEG"
 
 
 def opened(
     data: bytes,
-    require_size: RequireSize,
+    require: Require,
     formats: tuple[str, ...] = FORMATS,
     require_waiting: RequireWaiting = wait_always,
-    least_side: int = 0,
+    least: Least | None = None,
 ) -> Stored:
     """The image that bytes encode.
 
     Args:
         data: not empty.
-        require_size: called with the image's size before memory is taken for it.
+        require: called before memory is taken for the image.
         formats: which to try, of FORMATS.
         require_waiting: called wherever the decoder reads on. What it raises must not be an
             Exception, which would mean damage here; see watching.while_waiting.
-        least_side: above 0, a JPEG may be loaded at a half, a quarter or an eighth of its size, if
-            its longest side still has so many pixels; whether it lacks pixels is not examined.
+        least: a JPEG may be loaded at a part of its size that is no less.
 
     Raises:
         PictureError: not an image, of another format, damaged.
     """
-    image = recognised(data, require_size, formats, require_waiting)
-    if least_side:
-        longest = max(image.size)
-        image.draft(None, _scaled(image.size, min(1.0, least_side / longest)))
+    encoded = recognised(data, require, formats, require_waiting, least)
+    image, part = encoded.image, encoded.part
     rawmode, frame = _rawmode(image), gif.frame_of(image)
     depths.require_interleaved(depths.tags_of(image))
     with refusals():
@@ -52,44 +52,47 @@ def opened(
             image.load()
         except OSError:
             is_jpeg = data.startswith(jpeg.START)
-            whole = jpeg.completed(data, require_waiting) if is_jpeg else None
+            whole = jpeg.completed(data, part, require_waiting) if is_jpeg else None
             if whole is None:
                 raise
-            image = recognised(whole, _any_size, formats, require_waiting)
+            image = recognised(whole, _any_size, formats, require_waiting, least).image
             image.load()
-        if not least_side and _lacks_pixels(data, image, require_waiting):
+        if _lacks_pixels(data, image, part, require_waiting):
             raise OSError("it ends before its last pixels")
 
     def low(rawmode: str) -> Image.Image:
-        return _loaded_as(rawmode, recognised(data, _any_size, formats, require_waiting))
+        return _loaded_as(rawmode, recognised(data, _any_size, formats, require_waiting).image)
 
-    return Stored(image, rawmode, frame, low, require_waiting)
+    return Stored(image, encoded.size, part, rawmode, frame, low, require_waiting)
 
 
 def recognised(
     data: bytes,
-    require_size: RequireSize,
+    require: Require,
     formats: tuple[str, ...] = FORMATS,
     require_waiting: RequireWaiting = wait_always,
-) -> ImageFile.ImageFile:
+    least: Least | None = None,
+) -> Encoded:
     """An image whose pixels are still encoded; see opened."""
     if heic.FORMAT in formats and not (heic.is_heic(data) and heic.can_read()):
         formats = tuple(one for one in formats if one != heic.FORMAT)
     profile, whole = None, data
     if data.startswith(png.SIGNATURE):
         whole, profile = png.essentials(data, require_waiting)
-    elif data.startswith(jpeg.START):
-        jpeg.require_few_scans(data)
     with refusals():
         try:
-            image = Image.open(WatchedFile(whole, require_waiting), formats=formats)
+            image = _identified(WatchedFile(whole, require_waiting), formats)
         except UnidentifiedImageError as error:
             raise PictureError(_unknown(data, formats)) from error
-    require_size(*image.size)
+    if data.startswith(jpeg.START):
+        encoded = _reduced(image, data, least)
+    else:
+        encoded = Encoded(image, image.size)
+    require(encoded)
     if profile is not None:
         image.info["icc_profile"] = profile
     image.info.pop("xmp", None)  # or TIFF would be turned by it, see orientation.of
-    return image
+    return encoded
 
 
 @contextmanager
@@ -107,22 +110,44 @@ def refusals() -> Iterator[None]:
         raise PictureError(f"the image is damaged or cut short: {str(error).strip()}") from error
 
 
-def _lacks_pixels(data: bytes, image: Image.Image, require_waiting: RequireWaiting) -> bool:
+def _identified(file: WatchedFile, formats: tuple[str, ...]) -> ImageFile.ImageFile:
+    """The image of a file, as Image.open gives it.
+
+    Of a JPEG, Image.open would count the pixels in the file, though fewer may be decoded.
+    """
+    if JPEG not in formats or not file.getbuffer()[:2] == jpeg.START:
+        return Image.open(file, formats=formats)
+    try:
+        return JpegImagePlugin.jpeg_factory(file)
+    except (SyntaxError, IndexError, TypeError, struct.error) as error:
+        raise UnidentifiedImageError from error
+
+
+def _reduced(image: ImageFile.ImageFile, data: bytes, least: Least | None) -> Encoded:
+    """A JPEG, prepared to be decoded at the smallest part of its size that is enough."""
+    size, header = image.size, jpeg.Header.of(data)
+    jpeg.require_few_scans(data, size[0] * size[1])
+    turned = orientation.of(image.info) > 4
+    part = least.part(*(size[::-1] if turned else size)) if least and header.is_scalable else 1
+    if part > 1:
+        image.draft(None, (size[0] // part, size[1] // part))
+    return Encoded(image, size, part, header.coefficients)
+
+
+def _lacks_pixels(
+    data: bytes, image: Image.Image, part: int, require_waiting: RequireWaiting
+) -> bool:
     """Whether Pillow made up the last pixels without an error."""
     if data.startswith(jpeg.START):
-        return jpeg.ends_early(data, image, require_waiting)
+        return jpeg.ends_early(data, image, part, require_waiting)
     if not data.startswith(png.SIGNATURE):
         return False
     last_row = image.crop((0, image.height - 1, image.width, image.height))
     return png.lacks_rows(data, last_row.tobytes(), require_waiting)
 
 
-def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    return math.ceil(size[0] * scale), math.ceil(size[1] * scale)
-
-
-def _any_size(width: int, height: int) -> None:
-    """A RequireSize for a picture that was measured before."""
+def _any_size(encoded: Encoded) -> None:
+    """A Require for a picture that was measured before."""
 
 
 def _loaded_as(rawmode: str, image: ImageFile.ImageFile) -> Image.Image:

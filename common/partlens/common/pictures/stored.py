@@ -39,6 +39,8 @@ class Stored:
 
     Attributes:
         image: its pixels, as Pillow loads them; its ICC profile is in info["icc_profile"].
+        size: (width, height) in the file.
+        part: the image is loaded at 1/part of that size.
         rawmode: how Pillow calls the layout of the encoded samples; "" where it does not say.
         frame: of a GIF, see gif.frame_of.
         load_as: loads the image again, with another raw mode.
@@ -46,6 +48,8 @@ class Stored:
     """
 
     image: Image.Image
+    size: tuple[int, int]
+    part: int
     rawmode: str
     frame: gif.Box | None
     load_as: Callable[[str], Image.Image]

@@ -5,14 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from partlens.common.files import read_file
+from partlens.common.pictures import Least, UprightPicture
 from partlens.common.regions import Box
 from partlens.explainer.errors import AnnotationError, ImageError
 from partlens.explainer.evaluation.tables import read_rows
-from partlens.explainer.images import decode
+from partlens.explainer.images import decode_at_least
 
 IMAGE_COLUMNS = ("image", "species", "width", "height", "box_x", "box_y", "box_w", "box_h")
 PART_COLUMNS = ("image", "part", "x", "y")
@@ -75,22 +73,26 @@ def read_annotations(images: Path, parts: Path | None = None) -> tuple[Annotated
     return tuple(found.values())
 
 
-def read_picture(folder: Path, image: AnnotatedImage) -> NDArray[np.uint8]:
-    """Pixels of an annotated image, upright RGB, uint8 [height, width, 3].
+def read_picture(folder: Path, image: AnnotatedImage, least: Least | None = None) -> UprightPicture:
+    """An annotated image.
+
+    Args:
+        least: see images.decode_at_least.
 
     Raises:
         AnnotationError: the image is missing or unusable, or its size is not the annotated one.
     """
     try:
-        pixels = decode(read_file(folder / image.image))
+        picture = decode_at_least(read_file(folder / image.image), least)
     except (OSError, ImageError) as error:
         raise AnnotationError(f"image {image.image!r}: {error}") from error
-    if pixels.shape[:2] != (image.height, image.width):
+    if picture.size != (image.width, image.height):
+        width, height = picture.size
         raise AnnotationError(
-            f"image {image.image!r} is {pixels.shape[1]}x{pixels.shape[0]}, but annotated as"
+            f"image {image.image!r} is {width}x{height}, but annotated as"
             f" {image.width}x{image.height}"
         )
-    return pixels
+    return picture
 
 
 def _number(row: Mapping[str, str], column: str, place: str) -> float:

@@ -48,8 +48,9 @@ def batches(model: MetricModel, folder: Path, images: Sequence[AnnotatedImage]) 
     """
     for start in range(0, len(images), BATCH):
         some = images[start : start + BATCH]
-        pictures = [read_picture(folder, image) for image in some]
-        pixels = np.stack([model.spec.preprocessing.pixels(picture) for picture in pictures])
+        how = model.spec.preprocessing
+        pictures = [read_picture(folder, image, how.least) for image in some]
+        pixels = np.stack([how.pixels(picture) for picture in pictures])
         feature = torch.from_numpy(model.backbone(pixels))
         yield Batch(some, slice(start, start + len(some)), pixels, feature)
 

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common.files import read_file
+from partlens.common.pictures import Least, UprightPicture
 from partlens.explainer.errors import ImageError, ShapeError
 from partlens.explainer.evaluation.labels import LabelledImage
-from partlens.explainer.images import decode
+from partlens.explainer.images import decode_at_least
 from partlens.explainer.model import MetricModel
 
 KS = (1, 5, 10)
@@ -121,9 +122,10 @@ def embed(model: MetricModel, images: Sequence[LabelledImage]) -> NDArray[np.flo
         ImageError: a file is unusable; names it.
     """
     embeddings = np.empty((len(images), model.spec.dimensions), np.float32)
+    least = model.spec.preprocessing.least
     for start in range(0, len(images), _BATCH):
         some = slice(start, start + _BATCH)
-        seen = model.decompose([read_pixels(image.path) for image in images[some]])
+        seen = model.decompose([read_upright(image.path, least) for image in images[some]])
         embeddings[some] = seen.contributions.sum(1) + seen.bias
     return embeddings
 
@@ -160,13 +162,17 @@ def _ranking(
     return relevant
 
 
-def read_pixels(path: Path) -> NDArray[np.uint8]:
-    """Pixels of a file, upright RGB, uint8 [height, width, 3].
+def read_upright(path: Path, least: Least | None = None) -> UprightPicture:
+    """The picture of a file.
+
+    Args:
+        path: of the file.
+        least: see images.decode_at_least.
 
     Raises:
         ImageError: the file is missing or not a usable image; names it.
     """
     try:
-        return decode(read_file(path))
+        return decode_at_least(read_file(path), least)
     except (OSError, ImageError) as error:
         raise ImageError(f"{path}: {error}") from error

@@ -71,7 +71,8 @@ def decompose_all(
     Raises:
         AnnotationError: an image is missing or unusable, or its size is not the annotated one.
     """
-    pictures = [partial(read_picture, folder, image) for image in images]
+    least = model.spec.preprocessing.least
+    pictures = [partial(read_picture, folder, image, least) for image in images]
     return decompose_pictures(model, pictures, storage, report=report)
 
 

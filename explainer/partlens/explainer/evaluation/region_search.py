@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from partlens.common.pictures import UprightPicture
 from partlens.common.regions import Box
 from partlens.common.storage import Storage
 from partlens.explainer.evaluation.progress import Report, ignore
@@ -48,7 +49,7 @@ class Contributions:
 
 def decompose_pictures(
     model: MetricModel,
-    pictures: Sequence[Callable[[], NDArray[np.uint8]]],
+    pictures: Sequence[Callable[[], UprightPicture]],
     storage: Storage = "float16",
     batch: int = 16,
     report: Report = ignore,
@@ -57,7 +58,7 @@ def decompose_pictures(
 
     Args:
         model: the model.
-        pictures: read each of the N pictures, upright RGB, uint8 [height, width, 3].
+        pictures: read each of the N pictures, decoded at Preprocessing.least of the model.
         storage: storage type of the contributions.
         batch: images per pass.
         report: called with the number of images done.
@@ -70,7 +71,7 @@ def decompose_pictures(
         seen = model.decompose(some)
         stored.append(Stored.of(seen.contributions, storage))
         bias[start : start + len(some)] = seen.bias
-        sizes += [(picture.shape[1], picture.shape[0]) for picture in some]
+        sizes += [picture.size for picture in some]
         report(len(sizes))
     return Contributions(joined(stored), bias, sizes)
 

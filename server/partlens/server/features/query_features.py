@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.explainer.images import decode, memory_of
+from partlens.explainer.images import decode_at_least, memory_of
 from partlens.server.calls import call as calls
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import PictureUnavailableError, UnknownQueryError
@@ -151,12 +151,13 @@ class QueryFeatures:
 
 
 def _memory(picture: Picture, engine: Engine) -> int:
-    return memory_of(picture.data, engine.limits.image_limits, engine.require_waiting)
+    limits, least = engine.limits.image_limits, engine.spec.preprocessing.least
+    return memory_of(picture.data, limits, engine.require_waiting, least)
 
 
 def _decoded(picture: Picture, engine: Engine) -> tuple[tuple[int, int], NDArray[np.float32]]:
     """Width and height of a picture, and the model's input [3, height, width]."""
-    image = decode(picture.data, engine.limits.image_limits, engine.require_waiting)
+    limits, how = engine.limits.image_limits, engine.spec.preprocessing
+    image = decode_at_least(picture.data, how.least, limits, engine.require_waiting)
     engine.require_waiting()
-    pixels = engine.spec.preprocessing.pixels(image)
-    return (image.shape[1], image.shape[0]), pixels
+    return image.size, how.pixels(image)

@@ -2,13 +2,14 @@
 
 import logging
 
+from partlens.common.pictures import THUMBNAIL_SIDE, Least
 from partlens.common.pictures.media_type import media_type
 from partlens.explainer.errors import ImageError
-from partlens.explainer.images import decode, memory_of
+from partlens.explainer.images import decode_at_least, memory_of
 from partlens.indexer.errors import OriginalError
 from partlens.indexer.gallery import StoredImage
 from partlens.indexer.originals import Originals
-from partlens.indexer.picture import THUMBNAIL_SIDE, reduced
+from partlens.indexer.picture import reduced
 from partlens.server.access.confined_view import ConfinedView
 from partlens.server.calls import call as calls
 from partlens.server.engine.engine import Engine
@@ -29,7 +30,7 @@ from partlens.v1.image_pb2 import QueryImage
 _log = logging.getLogger(__name__)
 _QUALITY = 88
 _BYTES_A_PIXEL = 20
-"""Most memory that decoding takes for a pixel, whatever the format; see pictures.memory."""
+"""Most memory that decoding takes for a pixel, whatever the format; see Encoded.memory."""
 _ENVELOPE_BYTES = 64
 """Most bytes of a response besides the picture."""
 _NO_FOLDERS = (
@@ -139,22 +140,24 @@ def _memory(data: bytes, max_side: int, engine: Engine) -> int:
     """Bytes that decoding takes; 0 if there is nothing to decode."""
     if not max_side:
         return 0
-    limits = engine.limits
-    return min(memory_of(data, limits.image_limits, engine.require_waiting), limits.decoding_bytes)
+    limits, least = engine.limits, Least(longest=max_side)
+    needed = memory_of(data, limits.image_limits, engine.require_waiting, least)
+    return min(needed, limits.decoding_bytes)
 
 
 def _encoded(data: bytes, max_side: int, engine: Engine) -> pb.GetPictureResponse:
     limits, kind = engine.limits, media_type(data)
     if max_side:
         try:
-            memory = memory_of(data, limits.image_limits, engine.require_waiting)
+            least = Least(longest=max_side)
+            memory = memory_of(data, limits.image_limits, engine.require_waiting, least)
             if memory > limits.decoding_bytes:
                 raise ImageError(f"decoding it takes {memory} bytes (limits.decoding_bytes)")
-            pixels = decode(data, limits.image_limits, engine.require_waiting, max_side)
+            shown = decode_at_least(data, least, limits.image_limits, engine.require_waiting)
         except ImageError as error:
             raise PictureUnavailableError(f"the picture cannot be reduced: {error}") from error
         engine.require_waiting()
-        data, kind = reduced(pixels, max_side, _QUALITY), "image/jpeg"
+        data, kind = reduced(shown, max_side, _QUALITY), "image/jpeg"
     if len(data) + _ENVELOPE_BYTES > limits.response_bytes:
         raise RequestError(
             "max_side",

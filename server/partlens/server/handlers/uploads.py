@@ -107,7 +107,8 @@ def _refused(
 
 
 def _memory(upload: Upload, engine: Engine) -> int:
-    return memory_of(upload.data, engine.limits.image_limits, engine.require_waiting)
+    limits, least = engine.limits.image_limits, engine.spec.preprocessing.least
+    return memory_of(upload.data, limits, engine.require_waiting, least)
 
 
 def _read(upload: Upload, engine: Engine) -> _Decoded:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common.pictures import PictureError, inside
-from partlens.common.pictures.memory import BYTES_A_PIXEL
+from partlens.common.pictures.encoded import BYTES_A_PIXEL
 from partlens.common.regions import Box, Mask, Point, Polygon, Region, Whole
 from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.server.errors import RequestError

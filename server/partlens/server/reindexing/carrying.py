@@ -8,7 +8,7 @@ from pathlib import Path
 from partlens.common.media_digest import of_sha256
 from partlens.common.waiting import wait_always
 from partlens.explainer.errors import ExplainerError
-from partlens.explainer.images import decode
+from partlens.explainer.images import decode_at_least
 from partlens.explainer.model import MetricModel
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import IndexerError
@@ -150,8 +150,7 @@ class Carrying:
 
     def _seen(self, data: bytes) -> Query:
         spec, digest = self._model.spec, hashlib.sha256(data).digest()
-        pixels = decode(data, self._limits.image_limits)
-        seen = self._model.decompose_pixels(spec.preprocessing.pixels(pixels)[None])
+        picture = decode_at_least(data, spec.preprocessing.least, self._limits.image_limits)
+        seen = self._model.decompose_pixels(spec.preprocessing.pixels(picture)[None])
         id = query_id(spec.digest, "data", digest)
-        size = (pixels.shape[1], pixels.shape[0])
-        return Query(id, size, seen.contributions[0], seen.bias[0], of_sha256(digest))
+        return Query(id, picture.size, seen.contributions[0], seen.bias[0], of_sha256(digest))

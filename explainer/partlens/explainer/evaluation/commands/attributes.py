@@ -25,7 +25,7 @@ from partlens.explainer.evaluation.commands.options import (
 from partlens.explainer.evaluation.commands.scores import scores_json, scores_table
 from partlens.explainer.evaluation.comparison import changes, read_earlier
 from partlens.explainer.evaluation.instre import read_instre
-from partlens.explainer.evaluation.label_retrieval import read_pixels
+from partlens.explainer.evaluation.label_retrieval import read_upright
 from partlens.explainer.evaluation.labels import read_labels
 from partlens.explainer.evaluation.region_search import decompose_pictures
 from partlens.explainer.evaluation.sampling import Half
@@ -134,7 +134,8 @@ def attributes(
         chosen = choose_attribute_queries(of_kept, dict(boxes), queries, seed)
         loaded = MetricModel.load(model)
         with progress("images decomposed", len(kept)) as report:
-            pictures = [partial(read_pixels, person.path) for person in kept]
+            least = loaded.spec.preprocessing.least
+            pictures = [partial(read_upright, person.path, least) for person in kept]
             seen = decompose_pictures(loaded, pictures, report=report)
         with progress("images searched", len(kept)) as report:
             found = evaluate_attributes(
