@@ -5,7 +5,7 @@ and gRPC treats a deadline of infinity as expired.
 """
 
 import math
-from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
 from datetime import UTC, datetime
 from numbers import Integral, Real
@@ -115,6 +115,11 @@ def is_several(value: Any) -> bool:
     """Whether a value can be taken for several; a text, bytes or a mapping cannot."""
     single = isinstance(value, str | bytes | bytearray | Mapping)
     return isinstance(value, Iterable) and not single
+
+
+def repeatable(value: Any) -> Any:
+    """A value that can be read several times: those of an iterator as a list."""
+    return list(value) if isinstance(value, Iterator) else value
 
 
 def several_async(name: str, value: Any) -> AsyncIterable[Any]:

@@ -215,6 +215,7 @@ class Client:
         left = checks.whole("top", top, least=1, bits=64)
         kinds = tuple(checks.several("maps", maps))
         marks = tuple(checks.several("marks", marks))
+        regions = checks.repeatable(regions)
         images = encoding.kept_images(images)
         # Reject invalid arguments before asking the server for its page size.
         encoding.search(

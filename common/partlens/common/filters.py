@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 DEEPEST = 8
@@ -57,12 +57,13 @@ class Range:
         return isinstance(next(iter(self.bounds.values())), datetime)
 
     def _require_room(self) -> None:
-        low: Any = self.gt if self.gte is None else self.gte
-        high: Any = self.lt if self.lte is None else self.lte
+        low = self.gt if self.gte is None else self.gte
+        high = self.lt if self.lte is None else self.lte
         if low is None or high is None:
             return
         closed = self.gte is not None and self.lte is not None
-        if low > high or (low == high and not closed):
+        first, last = _comparable(low), _comparable(high)
+        if first > last or (first == last and not closed):
             raise ValueError(f"no value lies between {low} and {high}; swap or widen the bounds")
 
 
@@ -93,6 +94,9 @@ class Filter:
         all_of: the image passes all of these filters.
         any_of: the image passes at least one of these filters.
         none_of: the image passes none of these filters.
+
+    Raises:
+        TypeError: values come from an iterator, which could be read only once.
     """
 
     cameras: Collection[str] = ()
@@ -107,6 +111,16 @@ class Filter:
     all_of: Collection["Filter"] = ()
     any_of: Collection["Filter"] = ()
     none_of: Collection["Filter"] = ()
+
+    def __post_init__(self) -> None:
+        given: dict[str, object] = {name: getattr(self, name) for name in (*SEVERAL, *NESTED)}
+        if isinstance(self.attributes, Mapping):
+            given |= {f"attributes[{name!r}]": one for name, one in self.attributes.items()}
+        for name, value in given.items():
+            if isinstance(value, Iterator):
+                raise TypeError(
+                    f"{name} is a {type(value).__name__}, which can be read only once; give a list"
+                )
 
 
 SEVERAL = ("cameras", "tracks", "exclude_ids", "exclude_cameras", "exclude_media", "ids")
@@ -226,6 +240,16 @@ def _require_bound(name: str, bound: Any) -> None:
         raise TypeError(f"{name} must be a number or a time, not {bound!r:.60}")
     elif not _is_finite(bound):
         raise ValueError(f"{name} must be a finite 64-bit number, not {bound!r:.60}")
+
+
+def _comparable(bound: float | datetime) -> Any:
+    """A number, or the time since the year 1 in UTC.
+
+    Python compares two times of one zone by their clocks, which show an hour twice in autumn.
+    """
+    if not isinstance(bound, datetime):
+        return bound
+    return bound.replace(tzinfo=None) - datetime.min - (bound.utcoffset() or timedelta())
 
 
 def _is_finite(number: float) -> bool:

@@ -1,6 +1,7 @@
 """Weights are found in a checkpoint by what fits the module, and never unpickled."""
 
 import argparse
+import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,55 @@ def test_torchscript_is_refused_with_what_to_do(tmp_path: Path) -> None:
     torch.jit.save(trace(nn.Linear(3, 4), torch.ones(1, 3)), file)
     with pytest.raises(ModelError, match="TorchScript archive, which holds code"):
         fitting(file, nn.Linear(3, 4))
+
+
+FOREIGN = [
+    b"\x80",
+    b"P",
+    b"<html>404</html>",
+    b'{"a": 1}',
+    b"hello world",
+    b"\x89PNG\r\n\x1a\n",
+    b"",
+]
+
+
+@pytest.mark.parametrize("data", FOREIGN)
+def test_a_file_of_another_kind_is_not_said_to_hold_objects(tmp_path: Path, data: bytes) -> None:
+    """Else its owner would be told how to load it with everything in it."""
+    file = tmp_path / "weights.pth"
+    file.write_bytes(data)
+    with pytest.raises(ModelError, match=r"cannot be read as weights: \S") as caught:
+        fitting(file, nn.Linear(1, 1))
+    assert "weights_only=False" not in str(caught.value)
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_a_pickle_of_objects_is_named_as_such(tmp_path: Path, protocol: int) -> None:
+    file = tmp_path / "weights.pth"
+    file.write_bytes(pickle.dumps(Path("/"), protocol))
+    with pytest.raises(ModelError, match="holds more than weights"):
+        fitting(file, nn.Linear(1, 1))
+
+
+OTHER: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "complex64": lambda one: one.to(torch.complex64),
+    "int8": lambda one: one.to(torch.int8),
+    "sparse": Tensor.to_sparse,
+    "without values": lambda one: one.to("meta"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER)
+def test_numbers_of_another_kind_are_named(tmp_path: Path, kind: str) -> None:
+    state = nn.Linear(3, 4).state_dict()
+    state["weight"] = OTHER[kind](state["weight"])
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(ModelError, match=rf"has as other numbers weight \({kind}\)"):
+        fitting(tmp_path / "w.pth", nn.Linear(3, 4))
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_floating_point_of_any_precision_fits(tmp_path: Path, kind: torch.dtype) -> None:
+    torch.save(nn.Linear(3, 4).to(kind).state_dict(), tmp_path / "w.pth")
+    assert fitting(tmp_path / "w.pth", nn.Linear(3, 4)).state["weight"].dtype == kind

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -252,3 +254,20 @@ def test_what_is_committed_equals_what_is_read_from_disk(gallery: Gallery) -> No
     assert places[0] == places[1]
     for mine, theirs in zip(again.decompositions(ids), now.decompositions(ids), strict=True):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def test_of_several_that_create_a_gallery_at_once_one_succeeds(tmp_path: Path) -> None:
+    barrier = threading.Barrier(4)
+
+    def create(_: int) -> str:
+        barrier.wait(10)
+        try:
+            Gallery.create(tmp_path / "g", SPEC).close()
+        except AlreadyExistsError as error:
+            return str(error)
+        return "created"
+
+    with ThreadPoolExecutor(4) as threads:
+        results = sorted(threads.map(create, range(4)))
+    assert results[3] == "created" and all("already exists" in one for one in results[:3])
+    assert [path.name for path in tmp_path.iterdir()] == ["g"]

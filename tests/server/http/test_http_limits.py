@@ -168,6 +168,7 @@ async def test_json_that_costs_too_much_is_refused_unparsed(
             ('{"pageSize":1e999}', "not JSON"),
             ('{"pageSize":-1}', "not JSON"),
             ('{"pageSize":1,"pageSize":2}', "comes twice"),
+            ('{"pageSize":1,"page_size":2}', "are one field"),
             ('{"pageToken":"' + "x" * 250_000 + '"}', "limits.text_bytes"),
             ('{"pageToken":"\\ud800"}', "not JSON"),
             ('{"page":1}', 'no field named "page"'),

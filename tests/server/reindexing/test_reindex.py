@@ -123,6 +123,9 @@ def test_nothing_is_read_outside_the_folders_of_originals(
     command += ["--model", str(folders["new"])]
     result = CliRunner().invoke(main, [*command, "--originals", str(tmp_path / "other")])
     assert result.stderr.count("is not in a folder of originals") == len(PHOTOS)
+    assert result.exit_code == 1 and "no original could be read" in result.stderr
+    result = CliRunner().invoke(main, [*command, "--originals", str(tmp_path / "nowhere")])
+    assert result.exit_code == 2 and "does not exist" in result.stderr
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 2 and "--originals" in result.stderr
     command[-1] = str(folders["old"])

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from partlens.common.files import require_regular
 from partlens.explainer.errors import ModelError
 
-_MOST_DEPTH = 4
+_MOST_DEPTH, _HEAD_BYTES = 4, 16
 _SHOWN = 4
 """Names that a message lists of each kind."""
 _COUNTER = "num_batches_tracked"
@@ -99,6 +99,11 @@ def _load(file: Path) -> Any:
         raise ModelError(f"{file.name} cannot be read as weights: {_line(error)}") from error
     except Exception as error:  # the unpickler's own class, which torch does not export
         named = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if not named and not _is_pickle(file):
+            raise ModelError(
+                f"{file.name} cannot be read as weights: it begins with {_head(file)!r}, so it is"
+                " damaged or another kind of file; save module.state_dict() with torch.save"
+            ) from error
         objects = f"Python objects ({named[1]})" if named else "Python objects"
         raise ModelError(
             f"{file.name} holds more than weights: {objects}, which are never loaded, since loading"
@@ -108,8 +113,18 @@ def _load(file: Path) -> Any:
         ) from error
 
 
+def _is_pickle(file: Path) -> bool:
+    """Whether a file begins like a Python pickle, or like the archives of torch that hold one."""
+    return re.match(rb"\x80[\x02-\x05].|PK\x03\x04", _head(file), re.DOTALL) is not None
+
+
+def _head(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(_HEAD_BYTES)
+
+
 def _line(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()) or f"the file ends too early ({type(error).__name__})"
     return text if len(text) <= 300 else f"{text[:300]}..."
 
 
@@ -144,13 +159,34 @@ def _misfits(state: State, wanted: State) -> dict[str, list[str]]:
         for name, one in wanted.items()
         if name in state and state[name].shape != one.shape
     ]
+    others = [
+        f"{name} ({kind})"
+        for name, one in wanted.items()
+        if name in state and (kind := _other_kind(state[name], one))
+    ]
     missing = [name for name in wanted if name not in state and not name.endswith(_COUNTER)]
     kinds = {
         "lacks": missing,
         "also has": [name for name in state if name not in wanted],
         "has in another shape": shapes,
+        "has as other numbers": others,
     }
     return {kind: names for kind, names in kinds.items() if names}
+
+
+def _other_kind(given: Tensor, wanted: Tensor) -> str:
+    """What makes a tensor other numbers than a module takes; "" if nothing does.
+
+    torch would drop the imaginary parts, and take whole numbers of a quantised model as they are.
+    """
+    if given.is_quantized:
+        return "quantised"
+    if given.is_meta:
+        return "without values"
+    if given.layout != torch.strided:
+        return "sparse"
+    plain = given.is_floating_point() or not wanted.is_floating_point()
+    return "" if plain and not given.is_complex() else str(given.dtype).removeprefix("torch.")
 
 
 def _why(file: Path, sets: Mapping[str, State], wanted: State) -> str:

@@ -1,6 +1,7 @@
 """The folder of a new gallery."""
 
 import os
+import secrets
 import shutil
 from pathlib import Path
 
@@ -27,13 +28,25 @@ def create_folder(path: Path, bound: GallerySpec) -> None:
         )
     if os.path.lexists(path):
         raise AlreadyExistsError(f"{path} already exists; choose another path")
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
         with refusals(path.name):
             make_folder(path.parent)
             draft.mkdir()
             LanceRows.create(draft, bound)
             bound.write(draft)
-            move_into_place(draft, path)
+            if not _appears(draft, path):
+                raise AlreadyExistsError(f"{path} already exists; choose another path")
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _appears(draft: Path, path: Path) -> bool:
+    """Move a draft into place, unless another process has made something there meanwhile."""
+    try:
+        move_into_place(draft, path)
+    except OSError:
+        if draft.exists() and os.path.lexists(path):
+            return False
+        raise
+    return True

@@ -1,6 +1,7 @@
 """Refuses JSON that protobuf's own parser would take for something else.
 
-It drops what is not base64 from a picture, and takes "" for a filter.
+It drops what is not base64 from a picture, takes "" for a filter, and keeps the last of two values
+of a field that is given by both of its names.
 """
 
 import string
@@ -14,7 +15,7 @@ _MOST_PADDING = 2
 
 
 def require_fitting(message: Descriptor, value: Any, name: str = "the request") -> None:
-    """ValueError unless messages are objects, and bytes are base64.
+    """ValueError unless messages are objects, fields are given once, and bytes are base64.
 
     Everything else is left to protobuf's parser, which takes an empty list or text for a message.
 
@@ -44,7 +45,10 @@ def _is_base64(text: str) -> bool:
 def _given(message: Descriptor, value: dict[str, Any]) -> Iterator[tuple[FieldDescriptor, Any]]:
     """Every field that is given, with each of its values."""
     for field in message.fields:
-        for name in {field.json_name, field.name}:
+        names = {field.json_name, field.name}
+        if len(names & value.keys()) > 1:
+            raise ValueError(f"{field.json_name} and {field.name} are one field; give it once")
+        for name in names:
             given = value.get(name)
             if isinstance(given, list) and field.is_repeated:
                 yield from ((field, one) for one in given)

@@ -41,7 +41,7 @@ _SHOWN = 10
 @click.option(
     "--originals",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Folder that originals may be read from; repeatable. Default: server.originals.",
 )
 @click.option(
@@ -96,6 +96,10 @@ def reindex(
                 carried = _carry(source, gallery, loaded, settings, aside=as_json)
                 if as_json:
                     say(json.dumps({**progress_facts(progress), **carried}))
+                if progress.bad and not len(gallery.view):
+                    raise click.ClickException(
+                        f"no original could be read, so {new} is empty; see --originals"
+                    )
 
 
 def _others(source: Gallery, gallery: Gallery, *, delete: bool) -> None:
