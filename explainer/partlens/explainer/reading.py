@@ -61,6 +61,9 @@ class NamedImage:
 def read_image(image: ImageLike) -> NDArray[np.uint8]:
     """The upright pixels of an image, decoded in full.
 
+    A model takes large JPEGs at a part of their size (Preprocessing.least) if it is given their
+    file or bytes. Given these pixels instead, its numbers differ slightly.
+
     Files, bytes and PIL images are turned as their EXIF data says, and become RGB: an ICC profile
     is applied, and what is transparent is shown over white. Arrays and tensors are taken as
     upright RGB, in the order of their framework: an array [height, width, 3] or grey

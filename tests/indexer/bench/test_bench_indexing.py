@@ -1,13 +1,20 @@
 """`partlens bench index` on the starter model."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from own_clock import Clock
 
+from partlens.common.pictures import decode
 from partlens.explainer.backbone import OnnxBackbone
+from partlens.explainer.starter.pictures import generate
+from partlens.explainer.starter.pictures.manifest import write_pictures
 from partlens.indexer.bench import indexing as bench
+from partlens.indexer.bench.photographs import write_photographs
+from partlens.indexer.sources import read_source
 
 
 def test_each_stage_is_timed_and_indexing_is_compared_with_the_backbone(
@@ -16,6 +23,7 @@ def test_each_stage_is_timed_and_indexing_is_compared_with_the_backbone(
     clock = Clock(monkeypatch, bench)
     clock.charge(OnnxBackbone, "__call__", lambda _, pixels: 1.0 * len(pixels))
     clock.charge(bench, "load", lambda *_: 2.0)
+    clock.charge(bench, "decode", lambda *_: 4.0)
     # On top of running the backbone.
     clock.charge(bench, "index_images", lambda _, __, images, **___: 3.0 * len(images))
     result = CliRunner().invoke(
@@ -30,7 +38,32 @@ def test_each_stage_is_timed_and_indexing_is_compared_with_the_backbone(
         "precision": "float32",
         "backbone": 1.0,
         "decoding": 0.5,
+        "full_decoding": 0.25,
         "indexing": 0.25,
         "ratio": 0.25,
         "cpu_ratio": 0.25,
     }
+
+
+def test_photographs_show_the_pictures_that_they_are_made_of(tmp_path: Path) -> None:
+    small, large = tmp_path / "small", tmp_path / "large"
+    small.mkdir()
+    large.mkdir()
+    write_pictures(generate(10, 0, 4), small)
+    pictures = read_source(small).images
+    write_photographs(large, pictures, megapixels=0.2, count=10)
+    files = sorted(large.iterdir())
+    assert len(files) == 10 and len({file.stat().st_ino for file in files}) == 8
+    for file, picture in zip(files[:8], pictures, strict=False):
+        shown, made = decode(picture.read()), decode(file.read_bytes())
+        assert abs(made.shape[0] * made.shape[1] - 200_000) < 1000
+        rows, cols = shown.shape[:2]
+        assert abs(made.shape[0] / made.shape[1] - rows / cols) < 0.02
+        assert np.abs(shown.mean((0, 1)) - made.mean((0, 1))).max() < 3
+
+
+def test_large_photographs_are_measured() -> None:
+    arguments = ["--count", "4", "--megapixels", "0.3", "--repeats", "1", "--json"]
+    result = CliRunner().invoke(bench.index, arguments)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["images"] == 4

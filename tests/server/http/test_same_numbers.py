@@ -90,6 +90,8 @@ def test_files_bytes_and_evaluations_agree(
         assert off(seen.contributions[0], expected[0]) < EXACT
         view = seen[0].view
         assert view is not None and view.size == (HEIGHT, WIDTH)
+        assert view.shown is not None and view.shown.size == view.size
+        assert view.shown.picture.size == (492, 840)  # which figures need more than the model
     (embedding,) = embed(model, [LabelledImage(path, "a")])
     assert off(embedding, expected[0].sum(0) + expected[1]) < EXACT
 

@@ -207,10 +207,11 @@ class LimitsSection(Section):
     response_bytes: Count = 64 * 2**20
     """largest response message, in bytes; choose page sizes that fit"""
     image_pixels: Count = 64_000_000
-    """largest picture, in decoded pixels; larger ones are never decoded"""
+    """most decoded pixels of a picture; larger ones are refused before they are decoded. A JPEG
+    that is decoded at a part of its size may have 4 times as many in the file"""
     decoding_bytes: Count = 1536 * 2**20
     """memory that pictures being decoded may take together; others wait, and one token uses at most
-    half, or one picture; 12 to 20 bytes a pixel"""
+    half, or one picture; 12 to 20 bytes a decoded pixel"""
     query_images: Count = 8
     """most pictures in one search"""
     regions: Count = 32

@@ -81,7 +81,7 @@ def recognised(
         whole, profile = png.essentials(data, require_waiting)
     with refusals():
         try:
-            image = _identified(WatchedFile(whole, require_waiting), formats)
+            image = _identified(whole, formats, require_waiting)
         except UnidentifiedImageError as error:
             raise PictureError(_unknown(data, formats)) from error
     if data.startswith(jpeg.START):
@@ -110,12 +110,15 @@ def refusals() -> Iterator[None]:
         raise PictureError(f"the image is damaged or cut short: {str(error).strip()}") from error
 
 
-def _identified(file: WatchedFile, formats: tuple[str, ...]) -> ImageFile.ImageFile:
-    """The image of a file, as Image.open gives it.
+def _identified(
+    data: bytes, formats: tuple[str, ...], require_waiting: RequireWaiting
+) -> ImageFile.ImageFile:
+    """The image of encoded bytes, as Image.open gives it.
 
     Of a JPEG, Image.open would count the pixels in the file, though fewer may be decoded.
     """
-    if JPEG not in formats or not file.getbuffer()[:2] == jpeg.START:
+    file = WatchedFile(data, require_waiting)
+    if JPEG not in formats or not data.startswith(jpeg.START):
         return Image.open(file, formats=formats)
     try:
         return JpegImagePlugin.jpeg_factory(file)

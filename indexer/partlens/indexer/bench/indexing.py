@@ -5,7 +5,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -15,20 +15,23 @@ from numpy.typing import NDArray
 
 from partlens.common.budget import Budget
 from partlens.common.compute import Compute
-from partlens.common.pictures import DEFAULT_LIMITS
+from partlens.common.pictures import DEFAULT_LIMITS, UprightPicture
 from partlens.common.results import json_option
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
+from partlens.explainer.images import decode
 from partlens.explainer.model import MetricModel
 from partlens.explainer.starter import model_folder
 from partlens.explainer.starter.pictures import generate
 from partlens.explainer.starter.pictures.manifest import write_pictures
 from partlens.indexer.arguments import compute_options
+from partlens.indexer.bench.photographs import write_photographs
 from partlens.indexer.errors import IndexerError, SourceError
 from partlens.indexer.extraction import DECODING_BYTES, DecodedImage, Loaded, load
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.holdings import EMPTY
 from partlens.indexer.indexing import index_images
+from partlens.indexer.picture import thumbnail
 from partlens.indexer.sources import SourceImage, read_source
 
 _MOST_PIXELS = 256
@@ -44,6 +47,7 @@ class Speed:
         images, batch: images in a round, and in a pass through the model.
         backbone: images per second of only the backbone, with its input in memory.
         decoding: images per second of reading, decoding and resizing on one thread.
+        full_decoding: the same without decoding JPEGs at a part of their size.
         indexing: images per second from files to rows on disk.
         ratio: indexing / backbone.
         cpu_ratio: processor time per image of the backbone / that of indexing: the highest ratio
@@ -55,6 +59,7 @@ class Speed:
     batch: int
     backbone: float
     decoding: float
+    full_decoding: float
     indexing: float
     ratio: float
     cpu_ratio: float
@@ -92,13 +97,20 @@ def measure(
     def decoding() -> int:
         return sum(1 for _ in _loaded(model, images[:_MOST_PIXELS]))
 
+    def full_decoding() -> int:
+        for one in images[:_MOST_PIXELS]:
+            picture = UprightPicture.whole(decode(one.read()))
+            model.spec.preprocessing.pixels(picture)
+            thumbnail(picture)
+        return len(images[:_MOST_PIXELS])
+
     def indexing() -> int:
         with tempfile.TemporaryDirectory(prefix="partlens-bench-") as folder:
             with Gallery.create(Path(folder) / "gallery", model.spec) as gallery:
                 return index_images(gallery, model, images, batch_size=batch).done
 
     model.decompose_pixels(pixels[:batch])
-    rounds = {work: _Times() for work in (backbone, decoding, indexing)}
+    rounds = {work: _Times() for work in (backbone, decoding, full_decoding, indexing)}
     for _ in range(repeats):
         for work, times in rounds.items():
             times.measure(work)
@@ -109,6 +121,7 @@ def measure(
         batch,
         backbone=1 / statistics.median(of_backbone.wall),
         decoding=1 / statistics.median(rounds[decoding].wall),
+        full_decoding=1 / statistics.median(rounds[full_decoding].wall),
         indexing=1 / statistics.median(of_indexing.wall),
         ratio=_median_ratio(of_backbone.wall, of_indexing.wall),
         cpu_ratio=_median_ratio(of_backbone.cpu, of_indexing.cpu),
@@ -135,13 +148,28 @@ def _median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
 
 
 @contextmanager
-def _images(folder: Path | None, count: int) -> Iterator[Sequence[SourceImage]]:
+def _images(
+    folder: Path | None, count: int, megapixels: float | None
+) -> Iterator[Sequence[SourceImage]]:
+    with ExitStack() as stack:
+        images = _given(folder, count, stack)
+        if megapixels is not None and images:
+            large = _temporary(stack)
+            write_photographs(large, images, megapixels, count)
+            images = read_source(large).images
+        yield images
+
+
+def _given(folder: Path | None, count: int, stack: ExitStack) -> Sequence[SourceImage]:
     if folder is not None:
-        yield read_source(folder).images[:count]
-        return
-    with tempfile.TemporaryDirectory(prefix="partlens-bench-") as made:
-        write_pictures(generate(count, 0, 4), Path(made))
-        yield read_source(Path(made)).images
+        return read_source(folder).images[:count]
+    made = _temporary(stack)
+    write_pictures(generate(count, 0, 4), made)
+    return read_source(made).images
+
+
+def _temporary(stack: ExitStack) -> Path:
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="partlens-bench-")))
 
 
 @click.command()
@@ -154,6 +182,11 @@ def _images(folder: Path | None, count: int) -> Iterator[Sequence[SourceImage]]:
     help="Folder or manifest; by default generated JPEGs.",
 )
 @click.option("--count", type=click.IntRange(1), default=1000, show_default=True)
+@click.option(
+    "--megapixels",
+    type=click.FloatRange(0.01, 250),
+    help="Enlarge the images to photographs of this size, with noise; 0.4 MB each megapixel.",
+)
 @click.option("--batch", type=click.IntRange(1, 1024), default=32, show_default=True)
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
 @compute_options
@@ -162,6 +195,7 @@ def index(
     model: Path | None,
     images: Path | None,
     count: int,
+    megapixels: float | None,
     batch: int,
     repeats: int,
     compute: Compute,
@@ -172,7 +206,7 @@ def index(
     Indexing is measured from files to rows on disk, at the same batch size.
     """
     try:
-        with _images(images, count) as source:
+        with _images(images, count, megapixels) as source:
             loaded = MetricModel.load(model or model_folder(), compute)
             speed = measure(loaded, source, batch=batch, repeats=repeats)
     except (IndexerError, ExplainerError) as error:
@@ -184,5 +218,5 @@ def index(
             f"{speed.model} on {compute.device}, {compute.precision}: backbone"
             f" {speed.backbone:.1f} images/s, indexing {speed.indexing:.1f} images/s, ratio"
             f" {speed.ratio:.3f} (of processor time {speed.cpu_ratio:.3f}); decoding on one thread"
-            f" {speed.decoding:.1f} images/s"
+            f" {speed.decoding:.1f} images/s, in full {speed.full_decoding:.1f} images/s"
         )

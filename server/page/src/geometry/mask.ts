@@ -2,7 +2,7 @@
 import { at } from "./axis.ts";
 import type { Mask, Size } from "./region.ts";
 
-// The largest picture that a server of default settings takes.
+// The largest mask that a server of default settings takes.
 const MOST_PIXELS = 64_000_000;
 
 /** The mask of pixels, one byte each; not 0 means inside. */

@@ -1015,7 +1015,7 @@ export type Limits = Message<"partlens.v1.Limits"> & {
   requestBytes: bigint;
 
   /**
-   * Largest picture, in pixels.
+   * Most decoded pixels of a picture. A JPEG that is decoded at a part of its size may have 4 times as many in the file.
    *
    * @generated from field: uint64 image_pixels = 2;
    */
