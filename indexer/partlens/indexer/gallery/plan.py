@@ -10,7 +10,9 @@ from partlens.explainer.stored import kept_bytes
 INDEXED_ROWS = 4096
 """Segments of fewer images are compared vector by vector, which takes a few milliseconds."""
 AUTO = "auto"
-_MOST_LISTS = 8192
+_MOST_LISTS, _A_LIST = 8192, 1024
+"""Inverted lists at most, and vectors of each at least: small segments are soon merged, and shorter
+lists would take longer to train than to fill."""
 _ID_BYTES = 8
 _SQ8_ROWS, _IMAGE_LISTS = 20_000, 256
 PROBES = 16
@@ -112,15 +114,15 @@ def growth(images: int) -> float:
 
 
 def lists(vectors: int) -> int:
-    """Inverted lists for so many vectors: about sqrt(vectors), each with enough to train it.
+    """Inverted lists for so many vectors: about sqrt(vectors), but none shorter than _A_LIST.
 
-    Building takes as long as there are lists. Twice as many, of which a search looks into twice as
-    many, found 0.004 more in the same time with 100,000 images.
+    The time of building grows with them. Twice as many, of which a search looks into twice as many,
+    found 0.004 more in the same time with 100,000 images.
 
     >>> lists(3_200_000), lists(100_000), lists(1000)
-    (1024, 256, 16)
+    (1024, 64, 1)
     """
-    wanted = max(1.0, min(math.sqrt(vectors), vectors / 40, _MOST_LISTS))
+    wanted = max(1.0, min(math.sqrt(vectors), vectors / _A_LIST, _MOST_LISTS))
     return 1 << math.floor(math.log2(wanted))
 
 
