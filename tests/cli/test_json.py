@@ -36,7 +36,14 @@ ELSEWHERE = (
     *("evaluate parts", "evaluate retrieval", "index reduce", "index reindex"),
     *("ingest status", "maps", "model import", "model register", "model suggest"),
     *("report verify", "standing watch", "starter train", "setup", "images picture"),
-    *("gallery alias", "gallery unalias", "index snapshot", "index restore", "bench erase"),
+    *(
+        "gallery alias",
+        "gallery unalias",
+        "index snapshot",
+        "index restore",
+        "bench erase",
+        "bench growth",
+    ),
     *("ingest dead drop", "ingest dead list", "ingest dead retry", "ingest dead show"),
 )
 """Commands that need minutes or another service; their own tests run them."""

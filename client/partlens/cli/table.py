@@ -116,6 +116,10 @@ BENCH: Mapping[str, Row] = {
         "Compare the time to erase images from a gallery with that of reading its files.",
         "partlens.indexer.bench.erasing:erase_command",
     ),
+    "growth": Row(
+        "Search generated galleries of several sizes, and compare their recall and latency.",
+        "partlens.indexer.bench.growing:growth",
+    ),
     "head": Row(
         "Compare the time of decomposing with the backbone's, for each model.",
         "partlens.explainer.bench.head:head",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import faiss
 import numpy as np
@@ -15,18 +15,19 @@ from partlens.indexer.gallery.copies import Digests
 from partlens.indexer.gallery.gpu import MOST, GpuIndex
 from partlens.indexer.gallery.image_columns import Rows
 from partlens.indexer.gallery.indexes import SegmentIndex
+from partlens.indexer.gallery.judging import SEGMENT_SHIFT, AboutPart, Keys, Named
 from partlens.indexer.gallery.plan import PROBES
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
 
 Chosen = Sequence[tuple[Segment, Rows]]
-Keys = NDArray[np.int64]
-"""The number of a segment, shifted by _SEGMENT_SHIFT, plus a row."""
-_SEGMENT_SHIFT = 40
-_ROW = (1 << _SEGMENT_SHIFT) - 1
-_POSITIONS, _WHOLES = 20, 5
+_ROW = (1 << SEGMENT_SHIFT) - 1
+_POSITIONS, _WHOLES = 40, 2
 """Positions and whole images that are asked for, for each candidate: the best of a sum are seldom
 the best of its terms, and some images have several positions that are near."""
+_LIKELY = 4
+"""Images that seem to have most of a region by their positions, for each candidate: only these, and
+the whole images that are named, are judged by whole images too. More found no more."""
 _MORE = (1, 4, 16)
 """How many times as many, where most of those that are named are of copies of few images."""
 _MOST_PROBES = 512
@@ -35,21 +36,6 @@ _EVERY = 2**31 - 1
 """All lists of whole images: these lie too far from each other to fall into groups."""
 _QUERY_BITS = 8
 """Of a query against RaBitQ codes: its default, no rounding, measured 10 times as slow."""
-
-
-class Named(NamedTuple):
-    """Vectors that indexes name, in no order.
-
-    Attributes:
-        keys: of the rows that they are of; with positions, a row may come several times.
-        near: the product of each with the query, shape as keys.
-        whole: share of what was asked for that they are. Graphs name few where parts of them are
-            not connected.
-    """
-
-    keys: Keys
-    near: FloatArray
-    whole: float
 
 
 def candidate_rows(
@@ -106,21 +92,23 @@ def _judged(
     seems."""
     share, along = MIXTURES[score].part, directions(score, parts)
     placed = [part for part in parts if share and part.weight > 0]
-    named = [_named_positions(chosen, part, _POSITIONS * count, index_of) for part in placed]
-    listed = [one.keys for one in named]
+    told = [
+        AboutPart.of(_named_positions(chosen, part, _POSITIONS * count, index_of))
+        for part in placed
+    ]
+    listed = [one.most(_LIKELY * count) for one in told]
     if along.sums.any():
         listed.append(_named(chosen, along.sums, _WHOLES * count, index_of, "images").keys)
     if along.embeddings.any() or not placed:  # regions that cancel out name any images
         named_by = _named(chosen, along.embeddings, _WHOLES * count, index_of, "embeddings")
         listed.append(named_by.keys)
-    keys, inverse = np.unique(np.concatenate(listed), return_inverse=True)
+    keys = np.unique(np.concatenate(listed))
     seem = np.zeros(len(keys), np.float32)
     if along.sums.any() or along.embeddings.any():
         for segment, there, rows in _of_segments(chosen, keys):
             seem[there] = _about_images(along, segment, index_of(segment), rows)
-    ends = np.cumsum([len(one.keys) for one in named])
-    for part, one, of in zip(placed, named, np.split(inverse, ends), strict=False):
-        seem += np.float32(part.weight * share) * about_part(one, of, len(keys))
+    for part, one in zip(placed, told, strict=True):
+        seem += np.float32(part.weight * share) * one.of_images(keys)
     return keys, seem
 
 
@@ -137,31 +125,9 @@ def _about_images(
     return np.asarray(found, np.float32)
 
 
-def about_part(named: Named, rows: NDArray[np.integer], count: int) -> FloatArray:
-    """About PART of M rows by the positions that are named of them, shape [M].
-
-    The last position that is named, as of rows of which none is, and the length of what the named
-    ones of a row have beyond it: a row with several is likely to show the whole region. Measured
-    with 100,000 images, the nearest position alone found less, and a sum less where more are
-    named. The less of what was asked for is named, the less that tells.
-
-    Args:
-        named: with the cosine of each position with the region's feature.
-        rows: 0..M-1, of each position.
-        count: M.
-
-    >>> named = Named(np.array([5, 4, 5, 4]), np.array([0.75, 0.25, 0.625, 0.5]), 1.0)
-    >>> about_part(named, np.array([1, 0, 1, 0]), 3).tolist()
-    [0.5, 0.875, 0.25]
-    """
-    last = named.near.min(initial=1)
-    beyond = np.sqrt(np.bincount(rows, (named.near - last) ** 2, count))
-    return np.asarray(last + named.whole * beyond, np.float32)
-
-
 def _of_segments(chosen: Chosen, keys: Keys) -> Iterator[tuple[Segment, NDArray[np.bool_], Rows]]:
     """Each segment, which keys are its own, and their rows."""
-    numbers, rows = keys >> _SEGMENT_SHIFT, keys & _ROW
+    numbers, rows = keys >> SEGMENT_SHIFT, keys & _ROW
     for number, (segment, _) in enumerate(chosen):
         there = numbers == number
         yield segment, there, rows[there]
@@ -188,7 +154,7 @@ def _named(
         each = segment.contributions.shape[1] if of == "positions" else 1
         searched = getattr(index, of)
         found, ids = _nearest(searched, query[None], rows, len(segment), each, count)
-        some.append((found, (number << _SEGMENT_SHIFT) + ids // each))
+        some.append((found, (number << SEGMENT_SHIFT) + ids // each))
         asked += _held(searched, len(rows) / len(segment), count)
     near, keys = (np.concatenate(arrays) for arrays in zip(*some, strict=True))
     whole = min(1.0, len(near) / max(asked, 1))
@@ -221,8 +187,30 @@ def _nearest(
     selector = None if bits is None else faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
     probes = _EVERY if each == 1 else _probes(index, count, share)
     parameters = _parameters(index, probes, selector)
-    found, ids = index.search(query, min(count, index.ntotal), params=parameters)
-    return found[0][ids[0] >= 0], ids[0][ids[0] >= 0]
+    return _best_of_lists(index, query, min(count, index.ntotal), parameters, every=each == 1)
+
+
+def _best_of_lists(
+    index: Any, query: FloatArray, count: int, parameters: Any, *, every: bool
+) -> tuple[FloatArray, NDArray[np.int64]]:
+    """Similarities and ids of the nearest `count`, in no order.
+
+    To keep the nearest in a heap, as FAISS does, takes several times as long as the products
+    themselves where thousands are wanted. So all that a few lists hold are taken, and the nearest
+    of them are parted from the rest here.
+
+    Args:
+        every: all lists are looked into, which name too many.
+    """
+    whole = every or faiss.try_extract_index_ivf(index) is None
+    if whole or isinstance(index, faiss.IndexIVFFlatDedup):  # which cannot list all
+        found, ids = index.search(query, count, params=parameters)
+        return found[0][ids[0] >= 0], ids[0][ids[0] >= 0]
+    _, near, ids = index.range_search(query, -np.finfo(np.float32).max, params=parameters)
+    if len(near) <= count:
+        return near, ids
+    best = np.argpartition(-near, count)[:count]
+    return near[best], ids[best]
 
 
 def _probes(index: Any, count: int, share: float) -> int:

@@ -33,7 +33,7 @@ class _Bytes(click.ParamType[int]):
 _INDEX = click.option(
     "--index", "factory", help="auto, or a FAISS factory string such as IVF4096,SQ8."
 )
-_MEMORY = click.option(
+MEMORY = click.option(
     "--memory", type=_Bytes(), help="Memory limit of the indexes with --index auto, such as 8GiB."
 )
 
@@ -63,7 +63,7 @@ def verify_command(gallery: Path, as_json: bool, mend: bool) -> None:
 @click.option("--dimensions", default=128, show_default=True, type=click.IntRange(1))
 @STORAGE
 @_INDEX
-@_MEMORY
+@MEMORY
 @json_option
 def plan_command(
     images: int,
@@ -102,7 +102,7 @@ def plan_command(
 @click.command("compact")
 @GALLERY
 @_INDEX
-@_MEMORY
+@MEMORY
 def compact_command(gallery: Path, factory: str | None, memory: int | None) -> None:
     """Merge small files and drop deleted rows now; adding images does so gradually.
 

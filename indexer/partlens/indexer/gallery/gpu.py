@@ -19,7 +19,7 @@ from partlens.indexer.gallery.records import FloatArray
 
 MOST = 2048
 """Results that FAISS gives on a GPU at most."""
-ENOUGH = 0.25
+ENOUGH = 0.125
 """Share of what is asked for that will do; where MOST is less, the CPU looks."""
 LEAST_SHARE = 0.5
 """Of rows that must pass a filter for a search on the GPU: there FAISS knows no filters, so that
