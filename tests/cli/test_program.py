@@ -122,3 +122,17 @@ def test_ctrl_c_ends_a_command_that_is_still_being_imported(tmp_path: Path) -> N
         [sys.executable, "-c", code], cwd=tmp_path, timeout=60, capture_output=True, check=False
     )
     assert done.returncode == -signal.SIGINT, done.stderr
+
+
+@pytest.mark.parametrize("missing", ["pyarrow", "grpc_reflection"])
+def test_a_command_that_lacks_a_package_says_what_to_install(missing: str) -> None:
+    """Also where the command imports it only when it runs."""
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None;"
+        "from partlens.cli.main import main; main(['open', '.'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert 'Install them with: pip install "partlens[server,faiss-cpu]"' in done.stderr

@@ -191,6 +191,7 @@ def test_a_silent_server_is_told_from_one_that_is_not_there() -> None:
     [
         (Credentials(token="two words"), "one word of ASCII"),
         (Credentials(token="line\nbreak"), "one word of ASCII"),
+        ("a token", r"Credentials\(token=.*not a str"),
         (Credentials(token="sch\u00fcssel"), "one word of ASCII"),
         (Credentials(token=b"bytes"), "one word of ASCII"),  # type: ignore[arg-type]
         (Credentials(ca=b"garbage"), "--ca.* is not PEM"),

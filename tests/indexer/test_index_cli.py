@@ -114,7 +114,7 @@ def test_mistakes_are_one_clear_line(tmp_path: Path, model: Path, pictures: Path
     gallery = tmp_path / "gallery"
     for arguments, message in (
         (("status", gallery), "no gallery at"),
-        (("create", gallery, "--model", tmp_path), "no model folder"),
+        (("create", gallery, "--model", tmp_path), "not a model folder"),
         (("add", gallery, tmp_path / "nowhere", "--model", model), "does not exist"),
         (("add", gallery, pictures, "--model", model), "no gallery at"),
         (("add", gallery, tmp_path / ("x" * 300), "--model", model), "File name too long"),

@@ -1,5 +1,6 @@
 """Where settings come from, who wins, what is refused, and that the page about them is true."""
 
+import os
 import re
 from pathlib import Path
 
@@ -251,3 +252,17 @@ def test_no_error_of_a_file_of_a_secret_shows_it(tmp_path: Path, content: bytes)
     assert "hid" not in problem and "den" not in problem
     file.write_text("  right\n")
     assert read_secret(file, "x") == read_token(file, "x") == "right"
+
+
+def test_a_working_folder_that_may_not_be_read_is_named_as_such(tmp_path: Path) -> None:
+    """Such as that of root, in whose shell `runuser` runs a command as another user."""
+    before = os.geteuid()
+    tmp_path.chmod(0)
+    try:
+        if before == 0:
+            os.seteuid(65534)
+        with pytest.raises(SettingsError, match=r"may not read the working folder.*partlens\.toml"):
+            load()
+    finally:
+        os.seteuid(before)
+        tmp_path.chmod(0o700)

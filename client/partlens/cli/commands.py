@@ -58,7 +58,7 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; an error that it ends with is made safe to show, with its exit code."""
         try:
-            return super().invoke(ctx)
+            return self._invoke(ctx)
         except KeyboardInterrupt:
             say("interrupted", err=True)
             ctx.exit(INTERRUPTED)
@@ -66,6 +66,18 @@ class Commands(click.Group):
             make_safe(error)
             set_exit_code(error)
             raise
+
+    def _invoke(self, ctx: click.Context) -> object:
+        """Run the command; say what to install if it imports, as it runs, what is not installed."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            name = ctx.invoked_subcommand or ""
+            if (row := self.rows.get(name)) is None or (error.name or "").startswith("partlens"):
+                raise
+            extra, _ = _extra_of(row.place.partition(":")[0])
+            called = f"{ctx.command_path} {name}"
+            raise click.ClickException(f"`{called}` {_to_install(error, extra)}") from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands, using only the table."""

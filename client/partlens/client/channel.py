@@ -139,6 +139,11 @@ def route(target: object, credentials: Credentials = NO_CREDENTIALS) -> Route:
         CredentialsError: the credentials are unusable, or a token would be sent unencrypted.
     """
     address = addresses.parse(target)
+    if not isinstance(credentials, Credentials):
+        raise CredentialsError(
+            "credentials must be a Credentials, such as Credentials(token=...), not a"
+            f" {type(credentials).__name__}"
+        )
     credentials.require_usable(address)
     proxy = proxies.between(address, proxies.GRPC)
     return Route(address, credentials.uses_tls, proxy)

@@ -23,7 +23,7 @@ def filter_message(value: Filter, name: str = "where", depth: int = 1) -> pb.Fil
         RequestError: a value has the wrong type, or filters are nested too deeply.
     """
     if not isinstance(value, Filter):
-        hint = "; a text becomes one by parse_where(text)" if isinstance(value, str) else ""
+        hint = "; for a text, use parse_where(text)" if isinstance(value, str) else ""
         raise RequestError(f"{name} must be a Filter, not {checks.shown(value)}{hint}", name)
     if depth > DEEPEST:
         raise RequestError(f"{name} is inside {depth - 1} filters; at most {DEEPEST} fit", name)

@@ -1,7 +1,7 @@
 """A map of one number per position, and where it lies on its image."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,9 @@ class ActivationMap:
     def __repr__(self) -> str:
         rows, cols = self.registration.grid
         return f"ActivationMap({rows}x{cols} positions, sum {self.sums.sum:+.4f})"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.values, dtype=dtype, copy=copy)
 
     @property
     def sums(self) -> Sums:

@@ -40,7 +40,8 @@ def read_part(folder: Path, name: str) -> bytes:
             data = file.read(most + 1) if os.fstat(file.fileno()).st_size <= most else None
     except FileNotFoundError as error:
         raise ModelFileError(
-            f"{folder} is no model folder: it has no {name}; make one with `partlens model import`"
+            f"{folder} is not a model folder: it has no {name}; make one with"
+            " `partlens model import`"
         ) from error
     except OSError as error:
         if error.errno == errno.ELOOP:

@@ -53,6 +53,13 @@ def test_the_number_that_a_figure_names_is_the_sum_of_its_map_and_its_constant(
     assert sums.red >= 0 >= sums.blue
 
 
+@given(grids)
+@settings(max_examples=10)
+def test_numpy_takes_a_map_as_its_values(values: NDArray[np.float32]) -> None:
+    np.testing.assert_array_equal(np.asarray(placed(values)), values)
+    assert np.asarray(placed(values), np.float64).dtype == np.float64
+
+
 @given(grids, st.floats(0.01, 3))
 @settings(max_examples=10)
 def test_a_colour_of_a_figure_is_that_of_the_bar_for_the_same_number(

@@ -33,7 +33,7 @@ def request(path: Path, *, feature: str, one_position: bool = False) -> ImportRe
 
 def test_where_each_value_comes_from_is_printed(tmp_path: Path) -> None:
     lines = write(request(tmp_path / "m.onnx", feature="feature"), tmp_path / "out")
-    (line,) = (line for line in lines if line.startswith("source of each: "))
+    (line,) = (line for line in lines if line.startswith("preprocessing from: "))
     assert "height 6 (fixed by the ONNX file), width 4 (fixed by the ONNX file)" in line
     assert "mean [128.0, 128.0, 128.0] (--mean), std [255.0, 255.0, 255.0] (default)" in line
 

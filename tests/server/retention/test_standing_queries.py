@@ -75,8 +75,11 @@ def test_they_are_listed_and_stay(filled: Path, tmp_path: Path) -> None:
 
 
 def test_they_are_deleted_but_never_one_that_cannot_be_read(filled: Path, tmp_path: Path) -> None:
-    snapshot, receipt = tmp_path / "snapshot", tmp_path / "receipt.json"
-    assert partlens("index", "snapshot", filled, snapshot).exit_code == 0
+    snapshot, receipt, model = (tmp_path / one for one in ("snapshot", "receipt.json", "model"))
+    model.mkdir()  # of the server: its weights are a file of the same kind
+    (model / "model.json").write_text("{}")
+    (model / "head.safetensors").write_bytes(b"weights")
+    assert partlens("index", "snapshot", filled, snapshot, "--also", model).exit_code == 0
     done = partlens(
         "index", "erase", filled, "--id", GONE, "--receipt", receipt, "--delete-standing",
         "--snapshot", snapshot,
@@ -90,6 +93,8 @@ def test_they_are_deleted_but_never_one_that_cannot_be_read(filled: Path, tmp_pa
     for folder in (tmp_path, snapshot):
         assert saved(folder / "people.standing") == {UNRELATED, UNREADABLE}
     require_whole(snapshot)
+    (weights,) = snapshot.rglob("head.safetensors")
+    assert weights.read_bytes() == b"weights"
     assert partlens("index", "restore", snapshot, tmp_path / "back").exit_code == 0
 
 

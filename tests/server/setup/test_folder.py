@@ -187,6 +187,15 @@ def test_the_page_is_served_where_it_is_said_and_keeps_the_other_address(tmp_pat
     assert "server.http_listen is 10.0.0.5:9000" in output
 
 
+def test_the_page_has_the_name_by_which_others_reach_it(tmp_path: Path) -> None:
+    folder = tmp_path / "server"
+    listening = ("--http-listen", "0.0.0.0:8443")
+    assert "https://localhost:8443/" in prepare(folder, *listening, "--host", "server")
+    for given in (("--host", "search.example.org"), ()):
+        assert "https://search.example.org:8443/" in prepare(folder, *given)
+    assert "https://localhost:9000/" in prepare(folder, "--http-listen", "127.0.0.1:9000")
+
+
 def test_an_address_that_is_none_is_refused_before_anything_is_made(tmp_path: Path) -> None:
     for option in ("--listen", "--http-listen"):
         result = CliRunner().invoke(setup, [str(tmp_path / "a"), option, "localhost"])

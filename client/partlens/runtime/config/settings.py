@@ -95,8 +95,8 @@ def load(flags: Values | None = None, file: Path | None = None) -> Loaded:
     Raises:
         SettingsError: an unknown setting, an invalid value, or a file that cannot be read.
     """
-    if file is None and CONFIG_FILE.exists():
-        file = CONFIG_FILE
+    if file is None:
+        file = file_here()
     merged: Values = {}
     origins: dict[str, str] = {}
     for origin, values in (
@@ -113,6 +113,21 @@ def load(flags: Values | None = None, file: Path | None = None) -> Loaded:
         return Loaded(Settings.model_validate(merged), origins)
     except ValidationError as error:
         raise SettingsError(_explained(error, origins)) from error
+
+
+def file_here() -> Path | None:
+    """partlens.toml of the working folder; None if it has none.
+
+    Raises:
+        SettingsError: this user may not look into the working folder.
+    """
+    try:
+        return CONFIG_FILE if CONFIG_FILE.exists() else None
+    except PermissionError as error:
+        raise SettingsError(
+            f"this user may not read the working folder, where {CONFIG_FILE} is looked for; run the"
+            " command in another folder, such as the server's"
+        ) from error
 
 
 def from_texts(texts: Iterable[str]) -> Values:

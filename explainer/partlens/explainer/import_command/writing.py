@@ -70,7 +70,7 @@ def write(request: ImportRequest, folder: Path, seconds: float = SECONDS) -> lis
     return [
         *described(saved),
         *not_measured(measured),
-        f"source of each: {origins}",
+        f"preprocessing from: {origins}",
         *_assumed(network),
         f"on {kind} images: cosine with the original network at least {cosine:.6f}",
         *network.notes,
@@ -207,9 +207,9 @@ def _axis(name: str, axis: Axis, side: int) -> str:
     centres = " ".join(f"{centre * side:.0f}" for centre in axis.centres)
     shift = axis.shift()
     return (
-        f"{name} at {centres} of {side} pixels, seen with a standard deviation of"
-        f" {sum(axis.spreads) / len(axis) * side:.0f}, shifted by up to {shift * side:+.1f} pixels"
-        f" ({shift * len(axis):+.2f} cells)"
+        f"{name} centred at {centres} of {side} pixels, with a standard deviation of"
+        f" {sum(axis.spreads) / len(axis) * side:.0f}, up to {shift * side:+.1f} pixels"
+        f" ({shift * len(axis):+.2f} cells) from an even grid"
     )
 
 

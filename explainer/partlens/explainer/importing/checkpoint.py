@@ -107,9 +107,10 @@ def _load(file: Path) -> Any:
         objects = f"Python objects ({named[1]})" if named else "Python objects"
         raise ModelError(
             f"{file.name} holds more than weights: {objects}, which are never loaded, since loading"
-            " them can run code. If you trust the file, save the weights alone: torch.save("
-            f"torch.load({file.name!r}, weights_only=False)[...], 'weights.pth'), with the key of"
-            " the state dict"
+            " them can run code. If you trust the file, save only its weights:"
+            f" loaded = torch.load({file.name!r}, weights_only=False), then"
+            " torch.save(loaded.state_dict(), 'weights.pth') if it is a module, or"
+            " torch.save(loaded[KEY], 'weights.pth') with the key of the state dict"
         ) from error
 
 

@@ -13,7 +13,7 @@ from partlens.indexer.gallery.unfinished import unfinished
 from partlens.runtime.config.cli import clear_errors as clear_program_errors
 from partlens.runtime.config.cli import load_or_fail
 from partlens.runtime.config.options import config_options
-from partlens.runtime.config.settings import CONFIG_FILE
+from partlens.runtime.config.settings import file_here
 from partlens.server.audit.verification import verify
 from partlens.server.backup.kept import galleries_left_out, kept_files
 
@@ -50,7 +50,7 @@ def snapshot_command(
     and the standing queries next to the gallery.
     """
     settings = load_or_fail(file, texts).settings
-    config = file or (CONFIG_FILE if CONFIG_FILE.exists() else None)
+    config = file or file_here()
     real = gallery.resolve()
 
     def kept() -> list[Other]:

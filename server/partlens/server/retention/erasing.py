@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from partlens.common.text import visible
+from partlens.explainer.parts_on_disk import MODEL_FILE
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.erasure import Receipt, erase_from_open
 from partlens.indexer.gallery.snapshot import erase_from
@@ -52,8 +53,7 @@ def erase_from_snapshot(
     facts = Facts.read(snapshot)
     with Gallery.open(snapshot / facts.gallery) as gallery:
         erased, spec = _erased(gallery, ids), gallery.spec
-    places = {snapshot / place for place in facts.origins if place.endswith(".safetensors")}
-    inside = sorted({path.parent for path in places})
+    inside = _standing_folders(snapshot, facts)
     found = holders(inside, spec, erased)
     # Before the images, since erasing them records the checksums of all files again.
     deleted = _deleted(found) if delete else []
@@ -65,6 +65,12 @@ def erase_from_snapshot(
 def described(holder: Holder) -> str:
     """One line about a standing query that is left or deleted."""
     return f"standing query {visible(holder.id)} ({visible(holder.name)}) {holder.reason}"
+
+
+def _standing_folders(snapshot: Path, facts: Facts) -> list[Path]:
+    places = [snapshot / place for place in facts.origins]
+    models = {place.parent for place in places if place.name == MODEL_FILE}
+    return sorted({place.parent for place in places if place.suffix == ".safetensors"} - models)
 
 
 def _erased(gallery: Gallery, ids: Sequence[str]) -> ErasedImages:

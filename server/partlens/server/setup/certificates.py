@@ -68,7 +68,7 @@ def ensure(files: Files, hosts: Sequence[str], now: datetime | None = None) -> S
     if not (files.authority.exists() and files.authority_key.exists()):
         _make_authority(files, now)
         made.append(f"an authority for certificates, {files.authority}")
-    hosts = _all_hosts(files, hosts)
+    hosts = all_hosts(files, hosts)
     if made or not _serves(files, hosts, now):
         made.append(_make_server(files, hosts, now))
     return made
@@ -94,7 +94,7 @@ def renew(
         raise CertificateError(
             f"{files.folder} has no certificate to renew: run `partlens setup` without --renew"
         )
-    now, made, hosts = now or datetime.now(UTC), list[str](), _all_hosts(files, hosts)
+    now, made, hosts = now or datetime.now(UTC), list[str](), all_hosts(files, hosts)
     if authority:
         files.key.unlink(missing_ok=True)
         _make_authority(files, now)
@@ -134,8 +134,12 @@ def _issued(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
     return True
 
 
-def _all_hosts(files: Files, hosts: Sequence[str]) -> Sequence[str]:
-    """These, and the names and addresses of the certificate that is there."""
+def all_hosts(files: Files, hosts: Sequence[str] = ()) -> Sequence[str]:
+    """These, and the names and addresses of the certificate that is there.
+
+    Raises:
+        CertificateError: the certificate cannot be read.
+    """
     if not files.certificate.exists():
         return tuple(dict.fromkeys(hosts))
     extensions = _read(files.certificate).extensions

@@ -191,18 +191,28 @@ class ServerFolder:
                 )
 
     def page(self) -> str | None:
-        """Address of the page, as seen from this machine; None if it is not served.
+        """Address of the page; None if it is not served.
+
+        A server that listens on all interfaces is named as its certificate names it.
 
         Raises:
             AddressError: the settings name an address that cannot be listened on.
+            CertificateError: the server's certificate cannot be read.
         """
         listen = _setting(self.settings, "server", "http_listen")
         if listen is None:
             return None
         address = addresses.parse(listen, listening=True)
-        return (
-            f"https://{replace(address, host='localhost') if address.is_this_machine else address}/"
-        )
+        if address.is_this_machine:
+            elsewhere = () if address.is_loopback else self._full_names()
+            address = replace(address, host=next(iter(elsewhere), "localhost"))
+        return f"https://{address}/"
+
+    def _full_names(self) -> Sequence[str]:
+        """Names and addresses by which other machines reach the server."""
+        return [
+            host for host in certificates.all_hosts(self.tls) if "." in host and host not in HOSTS
+        ]
 
     def _with_earlier(self, place: Place) -> Place:
         """With what was given to an earlier run, for whatever is not given now."""
