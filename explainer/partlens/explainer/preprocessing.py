@@ -120,11 +120,14 @@ class Preprocessing:
         resized = Image.fromarray(image).resize(
             (self.width, self.height), Image.Resampling.BILINEAR, box=seen
         )
-        values = np.asarray(resized, dtype=np.float32)
+        channels = np.asarray(resized).transpose(2, 0, 1)
         if self.colour_order == "bgr":
-            values = values[:, :, ::-1]
-        scaled = (values - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
-        return np.ascontiguousarray(scaled.transpose(2, 0, 1))
+            channels = channels[::-1]
+        # Planes first: arithmetic on whole planes is several times as fast as on interleaved ones.
+        values = channels.astype(np.float32, order="C")
+        values -= np.array(self.mean, np.float32)[:, None, None]
+        values /= np.array(self.std, np.float32)[:, None, None]
+        return values
 
     def to_json(self) -> Json:
         """Plain values for model.json."""
