@@ -1,6 +1,7 @@
 """The backbone, from pixels to the feature map: the part of a model that is run, not explained."""
 
 import logging
+import math
 import warnings
 from typing import Protocol
 
@@ -17,6 +18,9 @@ from partlens.explainer.onnx_runtime import run, said, session
 FloatArray = NDArray[np.float32]
 _SECONDS = 60.0
 """For each image; large networks take up to 10 s on one slow core."""
+_PIXELS_IN_A_PASS = 2**17
+"""On a CPU. What larger passes keep between two operators does not fit into a core's cache: with 32
+images of 224x224, MobileNetV2 takes 1.7 times the processor time per image of 2."""
 
 
 class Backbone(Protocol):
@@ -34,7 +38,8 @@ class Backbone(Protocol):
 class OnnxBackbone:
     """An ONNX model with one input and one output, run by ONNX Runtime.
 
-    If its input is declared for a batch of one, images run one by one.
+    On a CPU, small passes are the fastest, so a batch is split into passes of a few images. If the
+    model's input is declared for a batch of one, images run one by one.
 
     Args:
         data: the serialised model, with all weights inside.
@@ -46,7 +51,7 @@ class OnnxBackbone:
     """
 
     def __init__(self, data: bytes, compute: Compute = CPU) -> None:
-        self._data = data
+        self._data, self._on_cpu = data, compute.device == "cpu"
         try:
             require_self_contained(parsed(data), "the backbone")
             self._session = session(data, compute)
@@ -72,8 +77,21 @@ class OnnxBackbone:
             ShapeError: the model does not take pixels of this shape.
             ModelError: it takes more than a minute per image.
         """
-        if self.one_by_one and len(pixels) > 1:
-            return np.concatenate([self(pixels[i : i + 1]) for i in range(len(pixels))])
+        step = self._images_in_a_pass(pixels)
+        if len(pixels) <= step:
+            return self.at_once(pixels)
+        parts = [self.at_once(pixels[i : i + step]) for i in range(0, len(pixels), step)]
+        return np.concatenate(parts)
+
+    def _images_in_a_pass(self, pixels: FloatArray) -> int:
+        if self.one_by_one:
+            return 1
+        if not self._on_cpu:
+            return len(pixels)
+        return max(1, _PIXELS_IN_A_PASS // max(1, math.prod(pixels.shape[2:])))
+
+    def at_once(self, pixels: FloatArray) -> FloatArray:
+        """The same in a single pass; raises the errors of a call."""
         seconds = _SECONDS * max(len(pixels), 1)
         try:
             (feature,) = run(self._session, [self._output], {self._input: pixels}, seconds)

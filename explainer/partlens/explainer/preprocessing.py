@@ -133,11 +133,14 @@ class Preprocessing:
         right, bottom = frame.to_original(self.width, self.height)
         seen = (max(left, 0.0), max(top, 0.0), min(right, width), min(bottom, height))
         resized = picture.resized((self.width, self.height), Image.Resampling.BILINEAR, seen=seen)
-        values = np.asarray(resized, dtype=np.float32)
+        channels = np.asarray(resized).transpose(2, 0, 1)
         if self.colour_order == "bgr":
-            values = values[:, :, ::-1]
-        scaled = (values - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
-        return np.ascontiguousarray(scaled.transpose(2, 0, 1))
+            channels = channels[::-1]
+        # Planes first: arithmetic on whole planes is several times as fast as on interleaved ones.
+        values = channels.astype(np.float32, order="C")
+        values -= np.array(self.mean, np.float32)[:, None, None]
+        values /= np.array(self.std, np.float32)[:, None, None]
+        return values
 
     def to_json(self) -> Json:
         """Plain values for model.json."""

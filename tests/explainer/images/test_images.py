@@ -12,7 +12,7 @@ from PIL import Image
 from partlens.common.pictures import ImageLimits
 from partlens.explainer.errors import ImageError
 from partlens.explainer.images import decode, image_files
-from partlens.explainer.preprocessing import Preprocessing, Resize
+from partlens.explainer.preprocessing import ColourOrder, Preprocessing, Resize
 
 LEFT_RED = Image.new("RGB", (40, 20), "blue")
 LEFT_RED.paste("red", (0, 0, 20, 20))
@@ -152,3 +152,15 @@ def test_mean_std_and_colour_order_are_the_models_own() -> None:
     wanted = Preprocessing(2, 2, "bgr", (30.0, 18.0, 0.0), (1.0, 2.0, 10.0))
     np.testing.assert_allclose(wanted.pixels(image)[:, 0, 0], [0.0, 1.0, 1.0], atol=1e-6)
     assert Preprocessing.from_json(wanted.to_json()) == wanted
+
+
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+def test_every_pixel_is_normalised_to_the_last_bit(order: ColourOrder) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (7, 5, 3), np.uint8)
+    mean, std = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+    found = Preprocessing(7, 5, order, mean, std).pixels(image)
+    assert found.dtype == np.float32 and found.flags.c_contiguous
+    for channel, row, column in np.ndindex(3, 7, 5):
+        value = np.float32(image[row, column, channel if order == "rgb" else 2 - channel])
+        expected = (value - np.float32(mean[channel])) / np.float32(std[channel])
+        assert found[channel, row, column] == expected

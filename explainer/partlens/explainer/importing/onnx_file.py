@@ -146,7 +146,7 @@ def _backbone(declared: PixelInput, part: onnx.ModelProto, pixels: FloatArray) -
         shape.dim.add(dim_value=size)
     one_by_one = OnnxBackbone(part.SerializeToString())
     try:
-        together, alone = whole(pixels), one_by_one(pixels)
+        together, alone = whole.at_once(pixels), one_by_one(pixels)
     except ShapeError:
         return one_by_one
     same = together.shape == alone.shape and largest_gap(together, alone) <= TOLERANCE
