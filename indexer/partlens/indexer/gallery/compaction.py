@@ -13,6 +13,7 @@ from partlens.indexer.gallery.durability import refusals
 from partlens.indexer.gallery.lance_rows import LanceRows
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.segments import Segment
+from partlens.indexer.gallery.shrunk import Remainder
 
 _log = logging.getLogger(__name__)
 _FAN = 8
@@ -86,7 +87,8 @@ class Compaction:
         folder: of the segments.
         live: gives the newest rows.
         swap: puts new segments in the place of others, which are removed.
-        index: writes the index of a segment, if it is large enough to have one.
+        index: writes the index of a segment, if it is large enough to have one; by that of another
+            of which it is the remainder, if there is one.
         unindexed: segments that lack an index they should have.
         lacks_index: whether files of such an index are not there.
         tidy: rewrites files of the truth with a larger share of deleted rows than it is given.
@@ -97,7 +99,7 @@ class Compaction:
         folder: Path,
         live: Callable[[], LiveRows],
         swap: Callable[[Sequence[Segment], Sequence[Segment]], None],
-        index: Callable[[Segment], None],
+        index: Callable[[Segment, Remainder | None], None],
         unindexed: Callable[[], Sequence[Segment]],
         lacks_index: Callable[[], bool],
         tidy: Callable[[float], None],
@@ -164,14 +166,14 @@ class Compaction:
                 _require_whole(segment)
             with refusals(self._folder.parent.name):
                 joined = segments.merge(self._folder, chosen)
-                self._index(joined)
+                self._index(joined, Remainder(*chosen[0]) if len(chosen) == 1 else None)
             self._swap([segment for segment, _ in chosen], [joined])
         self._swap([segment for segment, rows in parts if not len(rows)], [])
         for segment in self._unindexed():
             if self._stop.is_set():
                 return
             with refusals(self._folder.parent.name):
-                self._index(segment)
+                self._index(segment, None)
         self._segments = len(self._live().segments)
 
 

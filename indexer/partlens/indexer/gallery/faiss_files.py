@@ -35,13 +35,13 @@ def read_index(path: Path, dimensions: int, vectors: int) -> Any:
         raise ValueError(f"{path.name} is an index of other vectors")
     if not index.is_trained or not 0 <= index.ntotal <= vectors:
         raise ValueError(f"{path.name} has {index.ntotal} vectors; at most {vectors} are expected")
-    ids = _ids(index)
+    ids = ids_of(index)
     if len(ids) != index.ntotal or (len(ids) and not 0 <= ids.min() <= ids.max() < vectors):
         raise ValueError(f"{path.name} names vectors that do not exist")
     return index
 
 
-def _ids(index: Any) -> NDArray[np.int64]:
+def ids_of(index: Any) -> NDArray[np.int64]:
     """The ids of all vectors."""
     inverted: Any = faiss.try_extract_index_ivf(index)
     if inverted is None:

@@ -47,6 +47,7 @@ from partlens.indexer.gallery.records import (
 )
 from partlens.indexer.gallery.schema import Packed, packed
 from partlens.indexer.gallery.segments import Segment
+from partlens.indexer.gallery.shrunk import Remainder
 from partlens.indexer.gallery.view import GalleryView
 
 # Retries of a read. Each is needed only if another process purges the gallery meanwhile.
@@ -394,8 +395,8 @@ class Gallery(AbstractContextManager["Gallery", None]):
         segments.remove(segment.path for segment in old if segment.path)
         self.indexes.keep_only([*self._view.live.segments, *new])
 
-    def _index(self, segment: Segment) -> None:
-        self.indexes.build(segment, len(self._view))
+    def _index(self, segment: Segment, of: Remainder | None = None) -> None:
+        self.indexes.build(segment, len(self._view), of)
 
     def _tidy_truth(self, dead_share: float) -> None:
         """Rewrite files of the truth, and remove versions that are no longer read."""

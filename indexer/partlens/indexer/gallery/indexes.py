@@ -3,7 +3,7 @@
 import json
 import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +33,13 @@ from partlens.indexer.gallery.plan import (
 )
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment, entries
+from partlens.indexer.gallery.shrunk import (
+    Remainder,
+    add_to_lists,
+    can_reuse,
+    give_centres,
+    lists_before,
+)
 
 INDEXES = "indexes"
 _POSITIONS, _WHOLES, _EMBEDDINGS, _UNITS, _LENGTHS, _FACTS, SUMS = (
@@ -160,11 +167,12 @@ class Indexes:
             self._known.clear()
         self.keep_only(())
 
-    def build(self, segment: Segment, images: int) -> None:
+    def build(self, segment: Segment, images: int, of: Remainder | None = None) -> None:
         """Write a segment's index and use it from now on; small segments get none.
 
         Args:
             images: number of images in the gallery.
+            of: what the segment is a part of; its lists are used again where that is possible.
 
         Raises:
             OSError: the disk refused it.
@@ -179,7 +187,7 @@ class Indexes:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         try:
-            _write(draft, segment, factory)
+            _write(draft, segment, factory, self._lists(segment, factory, of))
             remove_entry(place)
             draft.rename(place)
         except BaseException:
@@ -187,6 +195,18 @@ class Indexes:
             raise
         with self._lock:
             self._known[segment] = self._placed(_open(place, segment))
+
+    def _lists(
+        self, segment: Segment, factory: str, of: Remainder | None
+    ) -> NDArray[np.int32] | None:
+        """The list of each position, shape [M * P]; None if there is nothing to take them from."""
+        if of is None:
+            return None
+        with self._lock:
+            known = self._known.get(of.whole) or self._read(of.whole)
+        if known is None or not can_reuse(known.positions, _empty(self._dimensions, factory)):
+            return None
+        return lists_before(known.positions, of)
 
     def keep_only(self, segments: Iterable[Segment]) -> None:
         """Delete the files of all other segments' indexes; only for the one writer."""
@@ -234,10 +254,12 @@ def read_choice(folder: Path) -> IndexChoice:
         ) from error
 
 
-def _write(folder: Path, segment: Segment, factory: str) -> None:
+def _write(
+    folder: Path, segment: Segment, factory: str, lists: NDArray[np.int32] | None = None
+) -> None:
     """The files of a segment's index, synced; what was built in memory is let go of."""
     rows, positions, dimensions = segment.contributions.shape
-    made = _made(segment, factory, images_factory(rows, dimensions))
+    made = _made(segment, factory, images_factory(rows, dimensions), lists)
     faiss.write_index(made.positions, str(folder / _POSITIONS))
     faiss.write_index(made.images, str(folder / _WHOLES))
     faiss.write_index(made.embeddings, str(folder / _EMBEDDINGS))
@@ -288,9 +310,18 @@ def _open(path: Path, segment: Segment) -> SegmentIndex:
     return found
 
 
-def _made(segment: Segment, factory: str, of_images: str) -> SegmentIndex:
+def _made(
+    segment: Segment, factory: str, of_images: str, lists: NDArray[np.int32] | None = None
+) -> SegmentIndex:
+    """Trained on the segment's vectors, with them.
+
+    Args:
+        lists: the list of each position, shape [M * P]; None to have them sorted into new ones.
+    """
     rows, positions, dimensions = segment.contributions.shape
     indexes = [_empty(dimensions, text) for text in (factory, of_images, of_images)]
+    if lists is not None:
+        give_centres(indexes[0], _in_lists(segment, lists))
     random = np.random.default_rng(_SEED)
     for number, index in enumerate(indexes):
         held = rows if number else rows * positions
@@ -306,7 +337,7 @@ def _made(segment: Segment, factory: str, of_images: str) -> SegmentIndex:
         chunk = slice(start, min(start + _CHUNK_ROWS, rows))
         contributions, *wholes = _vectors(segment, chunk)
         unit, which = _unit(contributions)
-        _add(indexes[0], unit, start * positions + which)
+        _add(indexes[0], unit, start * positions + which, lists)
         for column, vectors in enumerate(wholes):
             unit, which = _unit(vectors)
             _add(indexes[1 + column], unit, start + which)
@@ -314,6 +345,17 @@ def _made(segment: Segment, factory: str, of_images: str) -> SegmentIndex:
             if column == 0:
                 units[start + which] = to_half(unit)
     return SegmentIndex(indexes[0], indexes[1], indexes[2], units, lengths, on_disk=False)
+
+
+def _in_lists(
+    segment: Segment, lists: NDArray[np.int32]
+) -> Iterator[tuple[FloatArray, NDArray[np.int32]]]:
+    """The vectors of positions, of length 1, and their lists, part by part."""
+    rows, positions, dimensions = segment.contributions.shape
+    for start in range(0, rows, _CHUNK_ROWS):
+        contributions = segment.contributions[start : start + _CHUNK_ROWS]
+        unit, which = _unit(contributions.reshape(-1, dimensions))
+        yield unit, lists[start * positions + which]
 
 
 def _vectors(
@@ -360,6 +402,15 @@ def _unit(vectors: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:
     return vectors[something] / norms[something, None], something
 
 
-def _add(index: Any, unit: FloatArray, ids: NDArray[np.int64]) -> None:
-    if len(unit):
+def _add(
+    index: Any,
+    unit: FloatArray,
+    ids: NDArray[np.int64],
+    lists: NDArray[np.int32] | None = None,
+) -> None:
+    if not len(unit):
+        return
+    if lists is None:
         index.add_with_ids(unit, ids)
+    else:
+        add_to_lists(index, unit, ids, lists[ids])

@@ -4,9 +4,11 @@ The ids 00000003 and 00000004, stored one after the other, hold 00000000 too.
 """
 
 import json
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import accumulate
 from pathlib import Path
 
 import pyarrow as pa
@@ -53,9 +55,8 @@ class Neighbours:
     def _learn(self, texts: Sequence[str]) -> None:
         encoded = [text.encode() for text in texts]
         escaped = [json.dumps(text)[1:-1].encode() for text in texts]
-        for each in {*encoded, *escaped}:
-            for hit in self._search.hits(each):
-                self._seen[hit.begin, len(each)].add(each)
+        for each, hit in self._hits_in({*encoded, *escaped}):
+            self._seen[hit.begin, len(each)].add(each)
         joined = b"".join(encoded)
         for hit in self._search.hits(joined):
             end = hit.begin + len(hit.pattern)
@@ -65,6 +66,15 @@ class Neighbours:
             if stop - end == _AROUND:
                 self._seen[0, stop - hit.begin].add(joined[hit.begin : stop])
             self._seen[hit.begin - start, stop - start].add(joined[start:stop])
+
+    def _hits_in(self, texts: Collection[bytes]) -> Iterator[tuple[bytes, Hit]]:
+        """The hits in each text, found by one search of all together."""
+        each, ends = list(texts), list(accumulate(map(len, texts)))
+        for hit in self._search.hits(b"".join(each)):
+            number = bisect_right(ends, hit.begin)
+            begin = hit.begin - ends[number] + len(each[number])
+            if begin + len(hit.pattern) <= len(each[number]):
+                yield each[number], Hit(begin, hit.pattern)
 
     def _explains(self, data: bytes, hit: Hit) -> bool:
         for (before, length), known in self._seen.items():
