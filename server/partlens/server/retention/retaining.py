@@ -124,9 +124,9 @@ class Retention:
             return False
         at = datetime.fromtimestamp(self._clock(), UTC)
         ids = await asyncio.to_thread(self._expired, at)
-        begun = await asyncio.to_thread(unfinished, self._gallery.path)
-        if ids or begun:
-            images = len(begun.keys() | set(ids))
+        left = await asyncio.to_thread(unfinished, self._gallery.path)
+        if ids or left:
+            images = len(left.keys() | set(ids))
             entry = {
                 "event": "retention", "method": "retention", "request": "", "images": images,
                 "gallery": self._name,
