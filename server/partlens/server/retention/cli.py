@@ -185,8 +185,8 @@ def _require_gone(*outcomes: tuple[Receipt, list[Holder], Path]) -> None:
     if ids := sorted({one.id for _, left, _ in outcomes for one in left}):
         problems.append(
             f"{len(ids)} standing queries still hold something of the images: {', '.join(ids)};"
-            " delete each with `partlens standing delete`. Next time give --delete-standing at once:"
-            " when an image is gone, a query from its picture is no longer recognised"
+            " delete each with `partlens standing delete`. Next time give --delete-standing with"
+            " the images: once they are gone, a query from their picture is no longer recognised"
         )
     if problems:
         raise click.ClickException("\n".join(problems))
