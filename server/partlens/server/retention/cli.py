@@ -1,6 +1,5 @@
 """`partlens index erase` and `partlens index retain`."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
@@ -11,7 +10,7 @@ from typing import Any
 import click
 
 from partlens.common.moments import duration
-from partlens.common.results import json_lines_option, json_option, say_result
+from partlens.common.results import json_lines_option, json_option, say_json, say_result
 from partlens.common.terminal import say
 from partlens.indexer.arguments import GALLERY, clear_errors
 from partlens.indexer.gallery import Gallery
@@ -116,7 +115,7 @@ def retain_command(
         with Gallery.open(gallery) as opened:
             old = expired(opened, keep, cameras)
         if receipt is None and as_json:
-            say(json.dumps({"old": list(old.ids), "kept": old.kept, "undated": old.undated}))
+            say_json({"old": list(old.ids), "kept": old.kept, "undated": old.undated})
             return
         say(
             f"{len(old.ids)} images are older, {old.kept} are not; {old.undated} have no capture"
@@ -131,7 +130,7 @@ def retain_command(
             work = partial(_erase_from_gallery, gallery, old.ids, settings, delete=delete_standing)
             _require_gone(_erase(gallery, receipt, work, as_json=as_json))
         elif as_json:
-            say(json.dumps({"erased": []}))
+            say_json({"erased": []})
 
 
 def _erase_from_gallery(
