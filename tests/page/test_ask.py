@@ -126,6 +126,16 @@ def test_no_key_is_lost_after_a_dialog(open_page: OpenPage) -> None:
     assert drawn_on.evaluate(FOCUSED_ONCE_CLOSED)
 
 
+@pytest.mark.parametrize("fragment", [PERSON, "#/explain?a=gallery:1-0000-a0&b=gallery:1-0000-b1"])
+def test_no_tool_is_wider_than_its_place(open_page: OpenPage, fragment: str) -> None:
+    for width in (320, 360, 420):
+        page = open_page(fragment, viewport={"width": width, "height": 640})
+        tools = page.get_by_role("toolbar").get_by_role("button")
+        expect(tools.first).to_be_visible()
+        assert tools.count() >= 6
+        assert tools.evaluate_all("tools => tools.filter(e => e.scrollWidth > e.clientWidth)") == []
+
+
 def test_a_polygon_is_closed_or_given_up(open_page: OpenPage) -> None:
     page = open_page(PERSON, expect=REFUSED)
     corners = [(0.3, 0.3), (0.7, 0.3), (0.5, 0.6)]

@@ -1,6 +1,5 @@
 """`partlens explain`: why two images are similar, by a server or by a model folder."""
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -18,8 +17,8 @@ from partlens.client.report.pair_report import PairReport
 from partlens.client.sync_client import Client
 from partlens.common.comparison import Comparison
 from partlens.common.explained_pair import ExplainedPair
+from partlens.common.results import say_json
 from partlens.common.tables import Table, say_table
-from partlens.common.terminal import say
 
 _OF_A_SERVER = (
     *("report", "server", "of_gallery", "deadline", "tls"),
@@ -69,7 +68,7 @@ def explain(
     if out is not None:
         write_figure(out, found.figure(scale))
     if as_json:
-        say(json.dumps(_plain(found)))
+        say_json(_plain(found))
     else:
         say_table(_table(found.pair))
         warn_of_bias(found.bias_share)

@@ -1,13 +1,12 @@
 """`partlens ingest dead`: what became of entries that could not be added."""
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from partlens.common.results import json_option
+from partlens.common.results import json_option, say_json
 from partlens.common.tables import Table, say_table
 from partlens.common.terminal import say
 from partlens.ingest.connected import with_stream
@@ -61,7 +60,7 @@ def list_letters(
 
     found, more = with_stream(settings, read)
     if as_json:
-        say(json.dumps([one.to_json() for one in found]))
+        say_json([one.to_json() for one in found])
     elif found:
         table = Table("id", "at", "reason", "image", "camera", "bytes", "message")
         for one in found:
@@ -97,7 +96,7 @@ def show(
 
     letter, data = with_stream(settings, read)
     if as_json:
-        say(json.dumps(letter.to_json()))
+        say_json(letter.to_json())
     else:
         for name, value in letter.to_json().items():
             if name != "source":
@@ -202,7 +201,7 @@ _PROBLEMS = {
 def _report(good: str, as_json: bool, outcomes: Outcomes) -> None:
     """Say what became of the letters; exit 1 unless all is well."""
     if as_json:
-        say(json.dumps(outcomes))
+        say_json(outcomes)
     say(f"{list(outcomes.values()).count(good)} {good}", err=as_json)
     wrong = {kind: [id for id in outcomes if outcomes[id] == kind] for kind in _PROBLEMS}
     problems = [

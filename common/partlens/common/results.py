@@ -28,7 +28,15 @@ def say_result(facts: object, text: object, *, as_json: bool) -> None:
         facts: what --json prints, of plain values.
         text: what people read.
     """
-    say(json.dumps(facts) if as_json else text)
+    if as_json:
+        say_json(facts)
+    else:
+        say(text)
+
+
+def say_json(facts: object, *, err: bool = False) -> None:
+    """Print plain values as one JSON document on one line, to standard output or error."""
+    say(json.dumps(facts), err=err)
 
 
 def _json(help: str) -> Callable[[Command], Command]:

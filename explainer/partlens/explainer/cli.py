@@ -1,15 +1,15 @@
 """`partlens model`: create and inspect model folders."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from partlens.common.confined import GIB, bounds_within
-from partlens.common.results import json_option, say_result
+from partlens.common.results import json_option, say_json, say_result
 from partlens.common.tables import Column, Table, say_table
 from partlens.common.terminal import say
+from partlens.explainer.drafts import require_free
 from partlens.explainer.errors import ExplainerError, ModelError
 from partlens.explainer.import_command.options import (
     limit_options,
@@ -17,7 +17,7 @@ from partlens.explainer.import_command.options import (
     read_request,
 )
 from partlens.explainer.import_command.request import AUTO
-from partlens.explainer.model import MetricModel, read_spec, require_free
+from partlens.explainer.model import MetricModel, read_spec
 
 _PATH = click.Path(path_type=Path)
 
@@ -93,7 +93,7 @@ def import_model(
         for line in import_confined(request, folder, bounds):
             say(line, err=as_json)
         if as_json:
-            say(json.dumps(read_spec(folder).to_json()))
+            say_json(read_spec(folder).to_json())
     except MissingOptionError as error:
         raise click.UsageError(str(error)) from error
     except ExplainerError as error:
@@ -135,7 +135,7 @@ def suggest(
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        say(json.dumps(found.to_json()))
+        say_json(found.to_json())
         return
     table = Table(
         "layer",
@@ -187,7 +187,7 @@ def show(folder: Path, as_json: bool) -> None:
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        say(json.dumps(read_spec(folder).to_json()))
+        say_json(read_spec(folder).to_json())
     else:
         from partlens.explainer.import_command.writing import described
 

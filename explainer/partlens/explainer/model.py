@@ -4,8 +4,6 @@ import hashlib
 import html
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,12 +14,12 @@ from torch import nn
 
 from partlens.common import strict_json
 from partlens.common.compute import CPU, Compute
-from partlens.common.durable import move_into_place
 from partlens.common.text import visible
 from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.backbone import Backbone, FloatArray, OnnxBackbone
 from partlens.explainer.completeness import Completeness
 from partlens.explainer.decompositions import Decompositions
+from partlens.explainer.drafts import drafted
 from partlens.explainer.errors import (
     ModelError,
     ModelFileError,
@@ -166,20 +164,14 @@ class MetricModel:
                 " cannot be saved: a model folder holds no code; use it as it is"
             )
         folder = Path(folder)
-        require_free(folder)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
+        with drafted(folder) as draft:
+            draft.mkdir()
             (draft / BACKBONE_FILE).write_bytes(self.backbone.to_onnx())
             store.write(self.head, draft)
             parts = {name: read_part(draft, name) for name in _DIGESTED}
             spec = replace(self.spec, digest=_digest(self.spec, parts))
             text = json.dumps({"format": spec.format} | spec.to_json(), indent=1)
             (draft / MODEL_FILE).write_text(text + "\n", encoding="utf-8")
-            draft.chmod(0o777 & ~_umask())
-            move_into_place(draft, folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
         return replace(self, spec=spec)
 
     def decompose_pixels(
@@ -361,12 +353,6 @@ def unregistered_digest(folder: Path) -> str:
     return _digest(replace(read_spec(folder), registered=None), parts)
 
 
-def require_free(folder: Path) -> None:
-    """Raise ModelFileError where a model would replace what is there."""
-    if os.path.lexists(folder):
-        raise ModelFileError(f"{folder} already exists; choose another name or remove it")
-
-
 def _digest(spec: ModelSpec, parts: Mapping[str, bytes]) -> str:
     """sha256 over the spec without its digest, and over each file with its length."""
     total = hashlib.sha256(json.dumps(replace(spec, digest="").to_json(), sort_keys=True).encode())
@@ -374,9 +360,3 @@ def _digest(spec: ModelSpec, parts: Mapping[str, bytes]) -> str:
         total.update(f"\n{name} {len(parts[name])}\n".encode())
         total.update(parts[name])
     return f"sha256:{total.hexdigest()}"
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

@@ -1,6 +1,5 @@
 """`partlens index`: create, fill and inspect galleries."""
 
-import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 
 from partlens.common.compute import Compute
 from partlens.common.leaving import leave
-from partlens.common.results import json_lines_option, json_option, say_result
+from partlens.common.results import json_lines_option, json_option, say_json, say_result
 from partlens.common.storage import Storage
 from partlens.common.tables import progress_bar
 from partlens.common.terminal import say
@@ -248,7 +247,7 @@ def status(gallery: Path, as_json: bool) -> None:
             facts["whitening"] = spec.reduction.whitening
             facts["positional_removed"] = spec.reduction.removed
     if as_json:
-        say(json.dumps(facts))
+        say_json(facts)
     else:
         say("\n".join(f"{name}: {visible(str(value))}" for name, value in facts.items()))
 
@@ -337,4 +336,4 @@ def _print_line(progress: Progress) -> None:
         "bad": len(progress.bad),
         "images_per_second": round(progress.images_per_second, 2),
     }
-    say(json.dumps(facts), err=True)
+    say_json(facts, err=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from partlens.common.metadata import MetadataError, require_metadata
-from partlens.explainer.model import MetricModel, require_free
+from partlens.explainer.drafts import require_free
+from partlens.explainer.model import MetricModel
 from partlens.explainer.pooling import pool
 from partlens.explainer.reduction import Projection, reduced, smaller
 from partlens.indexer.errors import ModelMismatchError

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -24,7 +25,7 @@ STRANGE = [f"{number:05}" for number in range(0, 600, 30)]
 def strange(number: int) -> NewImage:
     random = np.random.default_rng([7, number])
     alone = 10 * np.eye(DIMENSIONS)[3] + 0.01 * random.standard_normal((12, DIMENSIONS))
-    return replace(made(number), contributions=np.float32(alone))
+    return replace(made(number), contributions=alone.astype(np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def index_of(path: Path) -> tuple[list[str], faiss.IndexIVF]:
+def index_of(path: Path) -> tuple[list[str], Any]:
     """Ids of the images by row, and the index of their positions."""
     with Gallery.open(path) as gallery:
         (segment,) = gallery.view.live.segments
@@ -49,11 +50,11 @@ def index_of(path: Path) -> tuple[list[str], faiss.IndexIVF]:
         return list(segment.columns.ids(rows)), gallery.indexes.of(segment).positions
 
 
-def centres(index: faiss.IndexIVF) -> NDArray[np.float32]:
+def centres(index: Any) -> NDArray[np.float32]:
     return np.asarray(index.quantizer.reconstruct_n(0, index.nlist))
 
 
-def members(ids: list[str], index: faiss.IndexIVF) -> dict[tuple[str, int], int]:
+def members(ids: list[str], index: Any) -> dict[tuple[str, int], int]:
     """(image, position) -> its list."""
     found = {}
     for number in range(index.nlist):
@@ -114,11 +115,11 @@ def test_an_index_with_another_number_of_lists_is_trained_anew(
 
 
 def test_a_vector_of_no_list_is_added_to_the_nearest() -> None:
-    index = faiss.index_factory(2, "IVF2,SQfp16", faiss.METRIC_INNER_PRODUCT)
+    index: Any = faiss.index_factory(2, "IVF2,SQfp16", faiss.METRIC_INNER_PRODUCT)
     vectors = np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32)
     lists = np.array([0, 1, -1], np.int32)
     give_centres(index, [(vectors, lists)])
-    np.testing.assert_allclose(centres(index), np.eye(2), atol=1e-6)
+    assert np.allclose(centres(index), np.eye(2), atol=1e-6)
     index.train(np.tile(vectors, (100, 1)))
     add_to_lists(index, vectors, np.arange(3), lists)
     assert members(list("abc"), index) == {("a", 0): 0, ("a", 1): 1, ("a", 2): 1}

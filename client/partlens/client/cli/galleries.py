@@ -1,14 +1,12 @@
 """`partlens gallery`: the galleries of a server, and their aliases."""
 
-import json
-
 import click
 
 from partlens.client.answers import NamedGallery
 from partlens.client.cli.arguments import clear_errors
 from partlens.client.cli.connection import server_options
 from partlens.client.sync_client import Client
-from partlens.common.results import json_lines_option, json_option, say_result
+from partlens.common.results import json_lines_option, json_option, say_json, say_result
 from partlens.common.tables import Column, Table, say_table
 from partlens.common.terminal import say
 
@@ -27,7 +25,7 @@ def list_command(as_json: bool, client: Client) -> None:
         found = client.list_galleries()
     if as_json:
         for one in found:
-            say(json.dumps(_plain(one)))
+            say_json(_plain(one))
         return
     images = Column("images", justify="right", no_wrap=True)
     table = Table("name", "gallery", images, "model", "")

@@ -1,6 +1,5 @@
 """`partlens images`: the images that a server's gallery holds."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from partlens.client.questions import GalleryImageId
 from partlens.client.sync_client import Client
 from partlens.common.durable import write_atomically
 from partlens.common.filters import Filter
-from partlens.common.results import json_lines_option, json_option, say_result
+from partlens.common.results import json_lines_option, json_option, say_json, say_result
 from partlens.common.tables import Column, Table, say_table
 from partlens.common.terminal import say
 
@@ -60,7 +59,7 @@ def count_command(values: int, as_json: bool, where: Filter, client: Client) -> 
     with clear_errors(), client:
         found = client.get_facets(where, values)
     if as_json:
-        say(json.dumps(_plain_facets(found)))
+        say_json(_plain_facets(found))
         return
     say(f"{found.images} images{_span(found)}")
     for facet in (found.cameras, found.tracks, *found.attributes):

@@ -1,6 +1,5 @@
 """`partlens report`: reports of searches and comparisons, and their verification."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,7 @@ from partlens.client.cli.connection import connection_options
 from partlens.client.cli.reporting import pair_report, search_report, write_report
 from partlens.client.cli.verify import verify
 from partlens.client.sync_client import Client
-from partlens.common.results import json_option
-from partlens.common.terminal import say
+from partlens.common.results import json_option, say_json
 
 _USUAL_TOP = 100
 _FORMATS = (".html", ".htm", ".pdf")
@@ -88,7 +86,7 @@ def pair(asked: Pair, out: Path, title: str, as_json: bool, client: Client) -> N
 def _say_path(out: Path, *, as_json: bool) -> None:
     """The address is on standard error already; programs want the path."""
     if as_json:
-        say(json.dumps({"report": str(out)}))
+        say_json({"report": str(out)})
 
 
 report.add_command(verify)

@@ -1,6 +1,5 @@
 """`partlens search`: finds the gallery images that contain a part."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from partlens.client.questions import MapKind
 from partlens.client.search_answers import Hit, SearchAnswer
 from partlens.client.sync_client import Client
 from partlens.common.activation_map import ActivationMap
+from partlens.common.results import say_json
 from partlens.common.tables import say_table
 from partlens.common.terminal import say
 from partlens.common.text import visible
@@ -64,7 +64,7 @@ def search(
         if not answer.hits:
             say(_why_none(question, client), err=True)
     if as_json:
-        say(json.dumps(_plain(answer)))
+        say_json(_plain(answer))
     else:
         _say_hits(question, answer)
         for number, query in enumerate(answer.queries, start=1):

@@ -1,7 +1,6 @@
 """`partlens standing`: searches that the server scores every new image against."""
 
 import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
@@ -29,9 +28,8 @@ from partlens.client.report.match_page import match_page
 from partlens.client.standing import StandingMatch, StandingQuery
 from partlens.client.sync_client import Client
 from partlens.common.filters import Filter
-from partlens.common.results import json_lines_option, json_option, say_result
+from partlens.common.results import json_lines_option, json_option, say_json, say_result
 from partlens.common.tables import Column, Table, say_table
-from partlens.common.terminal import say
 from partlens.common.text import visible
 
 
@@ -99,7 +97,7 @@ def list_(as_json: bool, client: Client) -> None:
     with clear_errors(), client:
         found = client.list_standing_queries()
     if as_json:
-        say(json.dumps([_plain(one) for one in found]))
+        say_json([_plain(one) for one in found])
         return
     id, threshold = (Column(title, no_wrap=True) for title in ("id", "threshold"))
     table = Table(id, "name", threshold, "saved", "state")
@@ -191,7 +189,7 @@ def watch(
             )
         )
         for match in islice(matches, count):
-            say(json.dumps(_plain_match(match)) if as_json else _line(match))
+            say_result(_plain_match(match), _line(match), as_json=as_json)
             if reports is not None:
                 _report(reports, match, client)
 

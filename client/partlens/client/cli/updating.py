@@ -1,6 +1,5 @@
 """`partlens images update`: metadata of gallery images."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import get_args
@@ -13,7 +12,7 @@ from partlens.client.cli.connection import connection_options
 from partlens.client.cli.filters import named_values
 from partlens.client.questions import ImagePart, ImageUpdate
 from partlens.client.sync_client import Client
-from partlens.common.results import json_option
+from partlens.common.results import json_option, say_json
 from partlens.common.terminal import say
 from partlens.common.text import visible
 
@@ -87,7 +86,7 @@ def _show(answers: Sequence[UpdateAnswer], *, as_json: bool) -> None:
         "gallery_version": answers[-1].gallery_version,
     }
     if as_json:
-        say(json.dumps(counts))
+        say_json(counts)
     else:
         for id in unknown:
             say(f"no image has the id {visible(id)}; see `partlens images list`", err=True)

@@ -1,6 +1,5 @@
 """`partlens report verify`: computes the numbers of a report again."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +16,7 @@ from partlens.client.report.rendering import utc
 from partlens.client.report.verification import Finding, verified
 from partlens.client.sync_client import Client
 from partlens.common.files import read_file
-from partlens.common.results import json_option
+from partlens.common.results import json_option, say_json
 from partlens.common.tables import Column, Table, say_table
 from partlens.common.terminal import say
 from partlens.common.text import visible
@@ -67,7 +66,7 @@ def verify(
         except ReportError as error:
             raise click.ClickException(str(error)) from error
     if as_json:
-        say(json.dumps([asdict(one) for one in found]))
+        say_json([asdict(one) for one in found])
     else:
         _say(record, found)
     if any(one.verdict != "agrees" for one in found):

@@ -1,6 +1,5 @@
 """`partlens bench head`: the cost of decomposing, compared with running the backbone."""
 
-import json
 import statistics
 import time
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from pathlib import Path
 import click
 import torch
 
-from partlens.common.results import json_lines_option
+from partlens.common.results import json_lines_option, say_json
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel
@@ -75,7 +74,7 @@ def head(models: tuple[Path, ...], batch: int, repeats: int, as_json: bool) -> N
         for folder in models:
             cost = measure(MetricModel.load(folder), batch=batch, repeats=repeats)
             if as_json:
-                say(json.dumps(asdict(cost)))
+                say_json(asdict(cost))
             else:
                 say(
                     f"{cost.model}: backbone {cost.backbone_ms:.1f} ms, decomposition"

@@ -1,20 +1,17 @@
 """An import in a child process with bounds on memory and time."""
 
 import json
-import shutil
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from partlens.common.confined import Bounds, ConfinedError, allowed, run_confined
-from partlens.common.durable import move_into_place
+from partlens.explainer.drafts import drafted
 from partlens.explainer.errors import ModelError
 from partlens.explainer.import_command.request import ImportRequest
 from partlens.explainer.import_command.source import MissingOptionError
 from partlens.explainer.import_command.suggestion import Suggestion
-from partlens.explainer.model import require_free
 
 
 def import_confined(request: ImportRequest, folder: Path, bounds: Bounds) -> list[str]:
@@ -27,14 +24,8 @@ def import_confined(request: ImportRequest, folder: Path, bounds: Bounds) -> lis
         MissingOptionError: the request lacks an option.
         ModelError: it cannot be imported, needs more memory or time, or crashes.
     """
-    require_free(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        answer = _run(request, {"folder": str(draft / "model")}, bounds)
-        move_into_place(draft / "model", folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with drafted(folder) as draft:
+        answer = _run(request, {"folder": str(draft)}, bounds)
     return [str(line) for line in answer["lines"]]
 
 

@@ -1,7 +1,5 @@
 """Whether a model gives what the network that it was made of gives for the same pictures."""
 
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.common.durable import move_into_place
 from partlens.explainer.backbone import FloatArray
+from partlens.explainer.drafts import drafted
 from partlens.explainer.errors import CompletenessError
-from partlens.explainer.model import MetricModel, require_free
+from partlens.explainer.model import MetricModel
 
 COSINE = 0.9999
 """Smallest cosine of a gallery's embedding with the original network's own."""
@@ -72,14 +70,8 @@ def save_checked(
         CompletenessError: as require_same; there is no folder then.
         ModelError: as MetricModel.save.
     """
-    require_free(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        saved = imported.model.save(draft / "model")
+    with drafted(folder) as draft:
+        saved = imported.model.save(draft)
         pixels = np.stack([saved.spec.preprocessing.pixels(picture) for picture in pictures])
-        cosine = require_same(MetricModel.load(draft / "model"), imported.original, pixels)
-        move_into_place(draft / "model", folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        cosine = require_same(MetricModel.load(draft), imported.original, pixels)
     return saved, cosine

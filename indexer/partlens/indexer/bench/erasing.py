@@ -1,6 +1,5 @@
 """`partlens bench erase`: time to erase images from a gallery, compared with reading its files."""
 
-import json
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from partlens.common.results import json_option
+from partlens.common.results import json_option, say_json
 from partlens.common.terminal import say
 from partlens.indexer.arguments import clear_errors
 from partlens.indexer.bench import synthetic
@@ -101,7 +100,7 @@ def erase_command(images: int, erased: int, as_json: bool) -> None:
     with clear_errors(), tempfile.TemporaryDirectory(prefix="partlens-bench-") as folder:
         found = measure(Path(folder), images, min(erased, images))
     if as_json:
-        say(json.dumps(asdict(found)))
+        say_json(asdict(found))
     else:
         say(
             f"{found.erased} of {found.images} images, {found.bytes / 1e9:.3f} GB: reading"

@@ -1,6 +1,5 @@
 """`partlens bench index`: indexing speed in images per second, compared with the bare backbone."""
 
-import json
 import statistics
 import tempfile
 import time
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from partlens.common.budget import Budget
 from partlens.common.compute import Compute
 from partlens.common.pictures import DEFAULT_LIMITS, UprightPicture
-from partlens.common.results import json_option
+from partlens.common.results import json_option, say_json
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.images import decode
@@ -212,7 +211,7 @@ def index(
     except (IndexerError, ExplainerError) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        say(json.dumps(asdict(speed) | asdict(compute)))
+        say_json(asdict(speed) | asdict(compute))
     else:
         say(
             f"{speed.model} on {compute.device}, {compute.precision}: backbone"

@@ -1,6 +1,5 @@
 """Maintenance commands: `partlens index plan`, `verify` and `compact`."""
 
-import json
 import re
 import sys
 from dataclasses import asdict
@@ -9,7 +8,7 @@ from typing import Any
 
 import click
 
-from partlens.common.results import json_option
+from partlens.common.results import json_option, say_json
 from partlens.common.storage import Storage
 from partlens.common.terminal import say
 from partlens.indexer.arguments import GALLERY, STORAGE, clear_errors
@@ -47,7 +46,7 @@ def verify_command(gallery: Path, as_json: bool, mend: bool) -> None:
     with clear_errors():
         outcome = repair(gallery) if mend else verify(gallery)
     if as_json:
-        say(json.dumps(asdict(outcome)))
+        say_json(asdict(outcome))
     else:
         for finding in outcome.findings:
             say(str(finding))
@@ -80,7 +79,7 @@ def plan_command(
     """
     made = plan(images, positions, dimensions, IndexChoice(factory or AUTO, memory), storage)
     if as_json:
-        say(json.dumps(asdict(made)))
+        say_json(asdict(made))
         return
     recall = "not measured" if made.recall_at_10 is None else f"{made.recall_at_10:.3f}"
     say(

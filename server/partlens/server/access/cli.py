@@ -1,6 +1,5 @@
 """`partlens token`."""
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import wraps
@@ -10,7 +9,7 @@ from typing import Any, cast
 import click
 
 from partlens.common.gallery_names import RULE, is_gallery_name
-from partlens.common.results import json_option, say_result
+from partlens.common.results import json_option, say_json, say_result
 from partlens.common.tables import Table, say_table
 from partlens.common.terminal import say
 from partlens.common.text import is_one_line
@@ -178,7 +177,7 @@ def list_tokens(file: TokenFile, as_json: bool) -> None:
         file.require_exists()
         found = sorted(file.read().values(), key=lambda token: token.created_at)
     if as_json:
-        say(json.dumps([_shown(token) for token in found]))
+        say_json([_shown(token) for token in found])
         return
     confined = any(one.galleries for one in found)
     rotated = any(one.replaces for one in found)
@@ -209,7 +208,7 @@ def revoke(file: TokenFile, id: str, as_json: bool) -> None:
         gone = file.remove(id)
     say(f"token {gone.id} of {gone.name} is revoked", err=True)
     if as_json:
-        say(json.dumps(_shown(gone)))
+        say_json(_shown(gone))
 
 
 def _shown(token: Token) -> dict[str, object]:

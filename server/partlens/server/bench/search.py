@@ -1,6 +1,5 @@
 """`partlens bench search`: compares partlens, over gRPC and in process, with other systems."""
 
-import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ import click
 
 from partlens.client.channel import open_channel, route
 from partlens.client.cli.arguments import FiniteRange
-from partlens.common.results import json_option
+from partlens.common.results import json_option, say_json
 from partlens.common.terminal import say
 from partlens.indexer.bench import alone, peers
 from partlens.indexer.bench.contenders import TOP, Contender, Outcome, anonymous_bytes, measure
@@ -100,7 +99,7 @@ def search(
             results[name] = one
             say(_line(name, one), err=as_json)
     if as_json:
-        say(json.dumps({name: asdict(outcome) for name, outcome in results.items()}))
+        say_json({name: asdict(outcome) for name, outcome in results.items()})
 
 
 def _names(asked: Sequence[str]) -> Sequence[str]:

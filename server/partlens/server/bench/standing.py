@@ -1,6 +1,5 @@
 """`partlens bench standing`: the cost of many standing queries, compared with single searches."""
 
-import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from partlens.common.results import json_option
+from partlens.common.results import json_option, say_json
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import read_spec
@@ -87,7 +86,7 @@ def standing(model: Path, queries: int, images: int, repeats: int, as_json: bool
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        say(json.dumps(asdict(cost)))
+        say_json(asdict(cost))
     else:
         say(
             f"{queries} queries, {images} images: together {cost.together_ms:.1f} ms, apart"

@@ -51,6 +51,11 @@ class Directory:
         """The galleries by their own names."""
         return self._galleries
 
+    def require_loaded(self) -> None:
+        """Raise NotReadyError while the server loads its galleries."""
+        if not self._galleries:
+            raise NotReadyError("the server is still loading its galleries; try again")
+
     def add(self, gallery: ServedGallery) -> None:
         """From now on, calls may name this gallery."""
         self._galleries[gallery.name] = gallery
@@ -69,8 +74,7 @@ class Directory:
             AliasError: the aliases cannot be read.
         """
         call, name = calls.current(), asked or self.default
-        if not self._galleries:
-            raise NotReadyError("the server is still loading its model and gallery; try again")
+        self.require_loaded()
         if not call.caller.within.may_name(name):
             raise self._unknown(asked, call.caller.within)
         found, alias = self._found(name)

@@ -5,7 +5,7 @@ from typing import Any
 
 from partlens.server.calls import call as calls
 from partlens.server.engine.engine import Engine
-from partlens.server.errors import ForbiddenError, NotReadyError
+from partlens.server.errors import ForbiddenError
 from partlens.server.galleries.directory import NamedGallery
 from partlens.server.galleries.served import ServedGallery
 from partlens.server.host import Host
@@ -32,8 +32,7 @@ class AliasHandlers:
     async def list_galleries(self, request: pb.ListGalleriesRequest) -> pb.ListGalleriesResponse:
         """Every name of a gallery that the caller may use."""
         directory = self._host.directory
-        if not directory.galleries:
-            raise NotReadyError("the server is still loading its galleries; try again")
+        directory.require_loaded()
         named = directory.names(calls.current().caller.within)
         found = [await self._named(one) for one in named]
         return pb.ListGalleriesResponse(galleries=found)
@@ -72,9 +71,8 @@ class AliasHandlers:
         directory = self._host.directory
         directory.require_alias(request.alias)
         calls.current().note(alias=request.alias)
-        any_gallery = next(iter(directory.galleries.values()), None)
-        if any_gallery is None:
-            raise NotReadyError("the server is still loading its galleries; try again")
+        directory.require_loaded()
+        any_gallery = next(iter(directory.galleries.values()))
         await any_gallery.write(lambda engine: directory.remove(request.alias))
         return pb.DeleteGalleryAliasResponse()
 

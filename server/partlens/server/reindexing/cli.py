@@ -1,12 +1,11 @@
 """`partlens index reindex`."""
 
-import json
 from pathlib import Path
 
 import click
 
 from partlens.common.compute import Compute
-from partlens.common.results import json_option
+from partlens.common.results import json_option, say_json
 from partlens.common.terminal import say
 from partlens.common.text import visible
 from partlens.explainer.model import MetricModel
@@ -95,7 +94,7 @@ def reindex(
                     say_progress(progress, as_json=False)
                 carried = _carry(source, gallery, loaded, settings, aside=as_json)
                 if as_json:
-                    say(json.dumps({**progress_facts(progress), **carried}))
+                    say_json({**progress_facts(progress), **carried})
                 if progress.bad and not len(gallery.view):
                     raise click.ClickException(
                         f"no original could be read, so {new} is empty; see --originals"

@@ -1,6 +1,5 @@
 """`partlens index erase` and `partlens index retain`."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
@@ -11,7 +10,7 @@ from typing import Any
 import click
 
 from partlens.common.moments import duration
-from partlens.common.results import json_lines_option, json_option, say_result
+from partlens.common.results import json_lines_option, json_option, say_json, say_result
 from partlens.common.terminal import say
 from partlens.indexer.arguments import GALLERY, clear_errors
 from partlens.indexer.gallery import Gallery
@@ -118,7 +117,7 @@ def retain_command(
             old, begun = expired(opened, keep, cameras), sorted(unfinished(gallery))
         if receipt is None and as_json:
             facts = {"old": list(old.ids), "kept": old.kept, "undated": old.undated}
-            say(json.dumps({**facts, "unfinished": begun}))
+            say_json({**facts, "unfinished": begun})
             return
         say(
             f"{len(old.ids)} images are older, {old.kept} are not; {old.undated} have no capture"
@@ -139,7 +138,7 @@ def retain_command(
             finished = partial(finish, gallery)
             _require_gone(_erase(gallery, receipt, work, finished, as_json=as_json))
         elif as_json:
-            say(json.dumps({"erased": []}))
+            say_json({"erased": []})
 
 
 def _erase_from_gallery(

@@ -113,41 +113,54 @@ class Retention:
             AuditError: the audit log cannot be written; if it is the first line, nothing is erased.
             GalleryError: the gallery is damaged, or its disk refuses the write.
         """
-        jump = self._clock() - self._steady() - self._offset
-        if abs(jump) > _MOST_JUMP:
-            _log.error(
-                "no image of gallery %s was erased: the clock has moved by %.0f s since the server"
-                " started; set it right, or restart the server if it is right now",
-                self._name,
-                jump,
-            )
+        if not self._clock_is_right():
             return False
         at = datetime.fromtimestamp(self._clock(), UTC)
         ids = await asyncio.to_thread(self._expired, at)
         left = await asyncio.to_thread(unfinished, self._gallery.path)
-        if ids or left:
-            images = len(left.keys() | set(ids))
-            entry = {
-                "event": "retention", "method": "retention", "request": "", "images": images,
-                "gallery": self._name,
-            }  # fmt: skip
-            begun = await self._audit.append({"at": now(), **entry, "outcome": BEGUN})
-            outcome, deleted = "FAILED", 0
-            try:
-                receipt = await asyncio.to_thread(self._erase, ids, at)
-                gone = receipt.gone and not receipt.standing_queries_left
-                outcome, deleted = "OK" if gone else "TRACES_LEFT", len(receipt.erased)
-            except (LockedError, ChangedError) as error:
-                _log.info("old images of %s are not erased yet: %s", self._name, error)
-                return False
-            finally:
-                done = {"outcome": outcome, "deleted": deleted, "begun": begun}
-                await self._audit.append({"at": now(), **entry, **done})
-            if not receipt.gone:
-                raise GalleryError(f"traces of erased images remain; see {self._schedule.receipts}")
-            self._erased.inc(deleted)
-            _log.info("erased %d old images of gallery %s", deleted, self._name)
+        if (ids or left) and not await self._erase_in_log(ids, len(left.keys() | set(ids)), at):
+            return False
         self._completed.set(self._clock())
+        return True
+
+    def _clock_is_right(self) -> bool:
+        jump = self._clock() - self._steady() - self._offset
+        if abs(jump) <= _MOST_JUMP:
+            return True
+        _log.error(
+            "no image of gallery %s was erased: the clock has moved by %.0f s since the server"
+            " started; set it right, or restart the server if it is right now",
+            self._name,
+            jump,
+        )
+        return False
+
+    async def _erase_in_log(self, ids: Sequence[str], images: int, at: datetime) -> bool:
+        """Erase images, with a line before and one after; False if another time must be tried.
+
+        Args:
+            images: how many, with those of an erasure that was interrupted.
+        """
+        entry = {
+            "event": "retention", "method": "retention", "request": "", "images": images,
+            "gallery": self._name,
+        }  # fmt: skip
+        begun = await self._audit.append({"at": now(), **entry, "outcome": BEGUN})
+        outcome, deleted = "FAILED", 0
+        try:
+            receipt = await asyncio.to_thread(self._erase, ids, at)
+            gone = receipt.gone and not receipt.standing_queries_left
+            outcome, deleted = "OK" if gone else "TRACES_LEFT", len(receipt.erased)
+        except (LockedError, ChangedError) as error:
+            _log.info("old images of %s are not erased yet: %s", self._name, error)
+            return False
+        finally:
+            done = {"outcome": outcome, "deleted": deleted, "begun": begun}
+            await self._audit.append({"at": now(), **entry, **done})
+        if not receipt.gone:
+            raise GalleryError(f"traces of erased images remain; see {self._schedule.receipts}")
+        self._erased.inc(deleted)
+        _log.info("erased %d old images of gallery %s", deleted, self._name)
         return True
 
     def _expired(self, at: datetime) -> Sequence[str]:

@@ -1,14 +1,12 @@
 """`partlens evaluate attributes`: whether region searches find glasses, bags and the like."""
 
-import json
 from functools import partial
 from pathlib import Path
 
 import click
 
-from partlens.common.results import json_option
+from partlens.common.results import json_option, say_json
 from partlens.common.tables import say_table
-from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.evaluation.attribute_search import (
     Shares,
@@ -145,7 +143,7 @@ def attributes(
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        say(json.dumps(scores_json("by_value", found, changed)))
+        say_json(scores_json("by_value", found, changed))
     else:
         caption = f"{len(chosen)} queries, {len(kept)} images"
         say_table(scores_table("value", found, caption, changed))

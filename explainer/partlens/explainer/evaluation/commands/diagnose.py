@@ -1,6 +1,5 @@
 """`partlens evaluate diagnose`: compare overfitting and localisation of two models."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
@@ -9,7 +8,7 @@ import click
 import numpy as np
 
 from partlens.common.files import read_file
-from partlens.common.results import json_option
+from partlens.common.results import json_option, say_json
 from partlens.common.tables import Table, say_table
 from partlens.common.terminal import say
 from partlens.explainer.errors import AnnotationError, ExplainerError
@@ -95,7 +94,7 @@ def diagnose(
         raise click.ClickException(str(error)) from error
     comparison = compare(found)
     if as_json:
-        say(json.dumps(_to_json(found, comparison)))
+        say_json(_to_json(found, comparison))
     else:
         _print(found, comparison)
 

@@ -1,15 +1,13 @@
 """`partlens evaluate faithfulness`: deletion and insertion curves of the maps."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
 import click
 
-from partlens.common.results import json_option
+from partlens.common.results import json_option, say_json
 from partlens.common.tables import Table, say_table
-from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.evaluation.annotations import read_annotations
 from partlens.explainer.evaluation.figures import Panel, draw
@@ -64,7 +62,7 @@ def faithfulness(
         raise click.ClickException(str(error)) from error
     if as_json:
         methods = {method: one.to_json() for method, one in found.items()}
-        say(json.dumps({"fractions": FRACTIONS, "methods": methods}))
+        say_json({"fractions": FRACTIONS, "methods": methods})
     else:
         say_table(_table(found, remove, min(sample or len(listed), len(listed))))
 

@@ -1,14 +1,12 @@
 """`partlens evaluate feedback`: what marking the first hits adds to a region search."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from partlens.common.results import json_option
+from partlens.common.results import json_option, say_json
 from partlens.common.tables import Table, say_table
-from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.evaluation.annotations import read_annotations
 from partlens.explainer.evaluation.commands.options import part_options
@@ -65,7 +63,7 @@ def feedback(
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        say(json.dumps({kind: asdict(one) for kind, one in found.items()}))
+        say_json({kind: asdict(one) for kind, one in found.items()})
         return
     table = Table("marks", "queries", "precision@10", "mAP", "gain (95 %)")
     for kind, one in found.items():

@@ -1,14 +1,12 @@
 """`partlens evaluate keypoints`: PCK of points transferred between images."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from partlens.common.results import json_option
+from partlens.common.results import json_option, say_json
 from partlens.common.tables import Table, say_table
-from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.evaluation.annotations import read_annotations
 from partlens.explainer.evaluation.commands.options import half_options, of_half, progress
@@ -127,7 +125,7 @@ def keypoints(
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        say(json.dumps({method: one.to_json() for method, one in found.items()}))
+        say_json({method: one.to_json() for method, one in found.items()})
     else:
         say_table(_table(found, alpha))
 

@@ -1,14 +1,12 @@
 """`partlens evaluate localize`: localisation accuracy of the maps."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from partlens.common.results import json_option
+from partlens.common.results import json_option, say_json
 from partlens.common.tables import Table, say_table
-from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.evaluation.annotations import read_annotations
 from partlens.explainer.evaluation.batches import passes
@@ -51,7 +49,7 @@ def localize(
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        say(json.dumps({method: one.to_json() for method, one in found.items()}))
+        say_json({method: one.to_json() for method, one in found.items()})
     else:
         say_table(_table(found, len(listed)))
 

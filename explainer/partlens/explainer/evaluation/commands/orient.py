@@ -1,6 +1,5 @@
 """`partlens evaluate orient`: orientation of panoramas from their maps."""
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import get_args
@@ -8,7 +7,7 @@ from typing import get_args
 import click
 import numpy as np
 
-from partlens.common.results import json_option
+from partlens.common.results import json_option, say_json
 from partlens.common.tables import Table, say_table
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
@@ -96,7 +95,7 @@ def orient(
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        say(json.dumps(found.to_json()))
+        say_json(found.to_json())
     else:
         say_table(_table(found))
 

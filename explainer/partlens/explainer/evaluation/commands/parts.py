@@ -1,15 +1,13 @@
 """`partlens evaluate parts`: precision and hits of region searches."""
 
-import json
 from pathlib import Path
 from typing import get_args
 
 import click
 
-from partlens.common.results import json_option
+from partlens.common.results import json_option, say_json
 from partlens.common.storage import Storage
 from partlens.common.tables import say_table
-from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.evaluation.annotations import read_annotations
 from partlens.explainer.evaluation.commands.options import (
@@ -73,7 +71,7 @@ def parts(
     except ExplainerError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        say(json.dumps(scores_json("by_part", found, changed)))
+        say_json(scores_json("by_part", found, changed))
     else:
         bytes_each = f"{seen.bytes_per_image:,} bytes per image, contributions and bias"
         say_table(scores_table("part", found, bytes_each, changed))
