@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from partlens.common.results import json_lines_option
 from partlens.common.storage import Storage
 from partlens.common.terminal import say
-from partlens.explainer.scoring import QueryPart, query_part, score_rows, warm
+from partlens.explainer.scoring import MIXTURES, QueryPart, query_part, score_rows, warm
 from partlens.explainer.scoring.arrays import ArrayScorer
 from partlens.explainer.scoring.stack import PartStack
 from partlens.explainer.stored import Stored
@@ -64,7 +64,10 @@ def measure(
     """
     files, mapped = _files(folder, storage, images)
     part, bias, grid = _part(), np.zeros((images, DIMENSIONS), np.float32), GRID
-    stack, arrays = PartStack([part], placed=True), ArrayScorer([("context", [part])], grid)
+    stack, arrays = (
+        PartStack([part], placed=True),
+        ArrayScorer([(MIXTURES["context"], [part])], grid),
+    )
     ways: Mapping[str, Callable[[Array], object]] = {
         "kernel_ms": lambda rows: score_rows("context", [part], files, bias, rows, grid),
         "mapped_ms": lambda rows: score_rows("context", [part], mapped, bias, rows, grid),

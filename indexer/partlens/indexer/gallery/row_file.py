@@ -85,11 +85,12 @@ class RowFile:
         done = 0
         while done < len(to):
             try:
-                count = os.preadv(self.descriptor, [to[done:]], offset + done)
+                found = os.pread(self.descriptor, len(to) - done, offset + done)
             except OSError:
-                count = 0
-            self.require(count > 0)
-            done += count
+                found = b""
+            self.require(bool(found))
+            to[done : done + len(found)] = found
+            done += len(found)
 
 
 def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:

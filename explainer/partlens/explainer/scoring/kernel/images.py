@@ -292,7 +292,7 @@ def _score_part(
     whole, part, surroundings = plan.shares[q, 0], plan.shares[q, 1], plan.shares[q, 2]
     constant, wanted = np.float32(0), plan.own[q, 4] == 1 and len(window) > 0
     _clear(work.own)
-    if rest < 0:
+    if feature >= 0 and rest < 0:
         scale = _reciprocal(embedding * plan.lengths[q, 0])
         _add(scale, work.products[:, feature], work.own)
         if wanted:

@@ -10,7 +10,7 @@ from partlens.explainer.scoring.kernel.loading import load
 from partlens.explainer.scoring.kernel.memory import arguments_of, make_results
 from partlens.explainer.scoring.kernel.plan import make_plan
 from partlens.explainer.scoring.part import FloatArray, QueryPart
-from partlens.explainer.scoring.score import MIXTURES, Score, Scored
+from partlens.explainer.scoring.score import Scored, Shares
 from partlens.explainer.stored import FileArray, RowArray, RowNumbers, Stored
 
 
@@ -18,11 +18,11 @@ class KernelScorer:
     """Scores images by the kernel; an engines.Scorer."""
 
     def __init__(
-        self, searches: Sequence[tuple[Score, Sequence[QueryPart]]], grid: tuple[int, int]
+        self, searches: Sequence[tuple[Shares, Sequence[QueryPart]]], grid: tuple[int, int]
     ) -> None:
         self._count, self._grid = len(searches), grid
         self._plan = make_plan(searches, grid, LANES)
-        self._needs_bias = any(MIXTURES[score].whole for score, _ in searches)
+        self._needs_bias = any(shares.whole for shares, _ in searches)
 
     def images(self, stored: Stored, bias: RowArray, rows: RowNumbers) -> Scored:
         """See engines.Scorer."""
