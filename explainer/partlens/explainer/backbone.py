@@ -77,11 +77,11 @@ class OnnxBackbone:
             ShapeError: the model does not take pixels of this shape.
             ModelError: it takes more than a minute per image.
         """
-        step = self._images_in_a_pass(pixels)
-        if len(pixels) <= step:
-            return self.at_once(pixels)
-        parts = [self.at_once(pixels[i : i + step]) for i in range(0, len(pixels), step)]
-        return np.concatenate(parts)
+        return self._run(pixels, self._images_in_a_pass(pixels))
+
+    def at_once(self, pixels: FloatArray) -> FloatArray:
+        """The same in a single pass; raises the errors of a call."""
+        return self._run(pixels, len(pixels))
 
     def _images_in_a_pass(self, pixels: FloatArray) -> int:
         if self.one_by_one:
@@ -90,18 +90,20 @@ class OnnxBackbone:
             return len(pixels)
         return max(1, _PIXELS_IN_A_PASS // max(1, math.prod(pixels.shape[2:])))
 
-    def at_once(self, pixels: FloatArray) -> FloatArray:
-        """The same in a single pass; raises the errors of a call."""
+    def _run(self, pixels: FloatArray, at_once: int) -> FloatArray:
+        starts = range(0, len(pixels), at_once) if len(pixels) else (0,)
+        passes = [{self._input: pixels[start : start + at_once]} for start in starts]
         seconds = _SECONDS * max(len(pixels), 1)
         try:
-            (feature,) = run(self._session, [self._output], {self._input: pixels}, seconds)
+            found = run(self._session, [self._output], passes, seconds)
         except ModelError:
             raise
         except Exception as error:  # ONNX Runtime raises classes of its own
             raise ShapeError(
                 f"the backbone does not take pixels of shape {pixels.shape}: {said(error)}"
             ) from error
-        return np.asarray(feature, np.float32)
+        features = [np.asarray(feature, np.float32) for (feature,) in found]
+        return features[0] if len(features) == 1 else np.concatenate(features)
 
     def to_onnx(self) -> bytes:
         """The model that it was made from, unchanged."""

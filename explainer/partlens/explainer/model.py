@@ -211,7 +211,7 @@ class MetricModel:
             if not (contributions.sum(1) + bias).isfinite().all():
                 raise ShapeError("the model gave NaN or infinity for these images")
             extras = contributions[:, : len(names)]
-            cells = contributions[:, len(names) :].contiguous().numpy()
+            cells = np.ascontiguousarray(contributions[:, len(names) :].numpy())
             return Decompositions(
                 pool(cells, self.spec.feature_grid, self.spec.grid),
                 (bias + extras.sum(1)).numpy(),

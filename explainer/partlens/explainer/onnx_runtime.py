@@ -3,6 +3,7 @@
 import os
 import re
 import threading
+from collections.abc import Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -63,26 +64,29 @@ def session(data: bytes, compute: Compute = CPU) -> onnxruntime.InferenceSession
 def run(
     session: onnxruntime.InferenceSession,
     outputs: list[str],
-    inputs: dict[str, Any],
+    passes: Sequence[Mapping[str, Any]],
     seconds: float | None = None,
-) -> list[Any]:
-    """Run a session; on the main thread, a signal handler may end it by raising.
+) -> list[list[Any]]:
+    """Run a session on the inputs of each pass; a signal handler may end it by raising.
 
     Signal handlers run on the main thread, and only while no call into C is in progress there. So
     the session runs on another thread, and stops after its current operator if a handler raises.
 
     Args:
-        seconds: most time that it may take; None for no limit.
+        seconds: most time that all passes may take; None for no limit.
+
+    Returns:
+        The outputs of each pass.
 
     Raises:
-        ModelError: it took longer.
+        ModelError: they took longer.
         Exception: ONNX Runtime raises classes of its own.
     """
-    options, ended = onnxruntime.RunOptions(), SimpleQueue[list[Any] | Exception]()
+    options, ended = onnxruntime.RunOptions(), SimpleQueue[list[list[Any]] | Exception]()
 
     def work() -> None:
         try:
-            ended.put(list(session.run(outputs, inputs, options)))
+            ended.put([list(session.run(outputs, inputs, options)) for inputs in passes])
         except Exception as error:
             ended.put(error)
 

@@ -33,7 +33,7 @@ _WARNINGS = 10
 
 BATCH = click.option(
     "--batch", "batch_size", default=32, show_default=True, type=click.IntRange(1, 1024),
-    help="Images per model pass and per commit.",
+    help="Images per model pass.",
 )  # fmt: skip
 
 

@@ -1,7 +1,9 @@
 """Commits on a thread of their own, so that the model never waits for a disk."""
 
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
@@ -9,12 +11,18 @@ from partlens.indexer.extraction import Batch
 
 _WAITING = 8
 """Batches that may wait for the disk; bounds memory."""
+_SECONDS = 2.0
+"""Between the ends of two commits, unless there is enough for one before: each takes about 25 ms of
+processor time for files, syncs and merging, however few images it has."""
+_ENOUGH = 256
+"""Images of one commit."""
 
 
 class Commits:
-    """Hands batches to `write`, in order; those that wait while it works share its next call.
+    """Hands batches to `write`, in order; those of about two seconds share a call.
 
-    Leaving the context waits until every batch is written.
+    A batch is written at once if there was no call for as long. Leaving the context writes what
+    still waits, and returns when all is written.
 
     Args:
         write: called on the thread with one batch or more.
@@ -54,8 +62,9 @@ class Commits:
             raise self._error
 
     def _run(self) -> None:
+        written = -math.inf
         while (first := self._waiting.get()) is not None:
-            batches, last = self._with_waiting(first)
+            batches, last = self._with_next(first, written + _SECONDS)
             # After an error the queue is only emptied, so that nobody waits to put into it.
             if self._error is None:
                 try:
@@ -64,15 +73,21 @@ class Commits:
                     self._error = error
             if last:
                 return
+            written = time.monotonic()
 
-    def _with_waiting(self, first: Batch) -> tuple[list[Batch], bool]:
-        """A batch with those that wait behind it, and whether no more will come."""
+    def _with_next(self, first: Batch, until: float) -> tuple[list[Batch], bool]:
+        """A batch with the next ones, up to _ENOUGH images, and whether no more will come.
+
+        Args:
+            until: time.monotonic() at which it has waited long enough for more.
+        """
         batches = [first]
-        while True:
+        while sum(len(one.images) + len(one.corrections) for one in batches) < _ENOUGH:
             try:
-                batch = self._waiting.get_nowait()
+                batch = self._waiting.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
                 return batches, False
             if batch is None:
                 return batches, True
             batches.append(batch)
+        return batches, False

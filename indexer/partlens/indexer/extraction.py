@@ -171,8 +171,10 @@ def _each_once(
         if isinstance(image, MissingImage):  # only to be reported: it takes no id from another
             yield image, id
             continue
-        if not image.stated.id and (there := held.ids_at(image.uri)) and id not in there:
-            id = there[0]
+        if len(held) and not image.stated.id:
+            there = held.ids_at(image.uri)
+            if there and id not in there:
+                id = there[0]
         yield image, None if id in taken else id
         taken.add(id)
 

@@ -10,11 +10,16 @@ from own_clock import Clock
 
 from partlens.common.pictures import decode
 from partlens.explainer.backbone import OnnxBackbone
+from partlens.explainer.model import MetricModel
+from partlens.explainer.preprocessing import Preprocessing
+from partlens.explainer.starter import model_folder
 from partlens.explainer.starter.pictures import generate
 from partlens.explainer.starter.pictures.manifest import write_pictures
 from partlens.indexer.bench import indexing as bench
+from partlens.indexer.bench import stages
 from partlens.indexer.bench.photographs import write_photographs
 from partlens.indexer.sources import read_source
+from partlens.indexer.sources.image import ImageFile
 
 
 def test_each_stage_is_timed_and_indexing_is_compared_with_the_backbone(
@@ -30,7 +35,9 @@ def test_each_stage_is_timed_and_indexing_is_compared_with_the_backbone(
         bench.index, ["--count", "8", "--batch", "4", "--repeats", "1", "--json"]
     )
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout) == {
+    found = json.loads(result.stdout)
+    assert list(found.pop("stages")) == list(stages.STAGES)
+    assert found == {
         "model": "starter",
         "images": 8,
         "batch": 4,
@@ -42,6 +49,41 @@ def test_each_stage_is_timed_and_indexing_is_compared_with_the_backbone(
         "indexing": 0.25,
         "ratio": 0.25,
         "cpu_ratio": 0.25,
+        "backbone_cpu": 1000.0,
+        "indexing_cpu": 4000.0,
+    }
+
+
+def test_processor_time_goes_to_the_stage_that_takes_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write_pictures(generate(6, 0, 2), tmp_path)
+    images = read_source(tmp_path).images
+    clock = Clock(monkeypatch, stages)
+    clock.charge(ImageFile, "read")
+    clock.charge(stages, "decode_at_least", lambda *_: 2.0)
+    clock.charge(Preprocessing, "pixels", lambda *_: 3.0)
+    clock.charge(stages, "thumbnail", lambda *_: 4.0)
+    clock.charge(OnnxBackbone, "__call__", lambda _, pixels: 5.0 * len(pixels))
+    clock.charge(MetricModel, "decompose_features", lambda _, feature: 6.0 * len(feature))
+    clock.charge(stages, "media_digest", lambda *_: 7.0)
+    clock.charge(stages, "packed", lambda images, *_: 8.0 * len(images))
+    clock.charge(stages.Gallery, "add", lambda _, images: 9.0 * len(images))
+    clock.charge(stages.Gallery, "compact", lambda *_: 60.0)
+    found = stages.processor_time(MetricModel.load(model_folder()), images, 4)
+    assert {stage: found[stage] / 1000 for stage in stages.STAGES} == {
+        "read": 1.0,
+        "decode": 2.0,
+        "resize": 3.0,
+        "thumbnail": 4.0,
+        "backbone": 5.0,
+        "head": 6.0,
+        "hash": 7.0,
+        "quantise": 8.0,
+        "rows": 0.0,
+        "sync": 0.0,
+        "commit": 9.0,
+        "indexes": 10.0,
     }
 
 

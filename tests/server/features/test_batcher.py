@@ -60,6 +60,25 @@ async def test_images_that_come_together_share_a_pass_and_get_their_own_answer()
         assert (one.contributions == i).all() and (one.bias == i).all()
 
 
+async def test_a_caller_who_is_alone_never_waits_for_others() -> None:
+    model = Recorder()
+    async with batcher(model, wait=10 * DEADLINE) as queue:
+        async with asyncio.timeout(DEADLINE):
+            for number in range(3):
+                await queue.decompose(image(number))
+    assert model.sizes == [1, 1, 1]
+
+
+async def test_after_a_shared_pass_an_image_waits_for_others() -> None:
+    model = Recorder()
+    async with batcher(model, wait=0.5) as queue:
+        await asyncio.gather(*(queue.decompose(image(number)) for number in range(2)))
+        first = asyncio.create_task(queue.decompose(image(2)))
+        await asyncio.sleep(0.05)
+        await asyncio.gather(first, queue.decompose(image(3)))
+    assert model.sizes == [2, 2]
+
+
 async def test_an_image_to_blame_spoils_no_other() -> None:
     async with batcher(Recorder()) as queue:
         tasks = [queue.decompose(image(i)) for i in (1, float("nan"), 2)]

@@ -298,7 +298,8 @@ class LimitsSection(Section):
     pass_images: Count = 16
     """most images, from different calls, in one pass through the model"""
     pass_wait_ms: Duration = 2.0
-    """how long the first image of a pass waits for more, in milliseconds"""
+    """how long the first image of a pass waits for more, if the last pass had several, in
+    milliseconds"""
     waiting_images: Count = 128
     """most query images waiting for the model; calls that would add more are refused"""
 

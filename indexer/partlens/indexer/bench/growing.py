@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from partlens.common.filters import Filter
-from partlens.common.results import json_option
+from partlens.common.results import json_option, say_json
 from partlens.common.storage import Storage
 from partlens.common.terminal import say
 from partlens.indexer.arguments import STORAGE, clear_errors
@@ -193,7 +193,7 @@ def growth(
             filled(path, size, storage, memory)
         sizes = measure(folders, count)
     if as_json:
-        say(json.dumps([asdict(size) for size in sizes]))
+        say_json([asdict(size) for size in sizes])
         return
     for size in sizes:
         say(

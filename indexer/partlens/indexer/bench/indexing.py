@@ -3,7 +3,7 @@
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from partlens.explainer.starter import model_folder
 from partlens.explainer.starter.pictures import generate
 from partlens.explainer.starter.pictures.manifest import write_pictures
 from partlens.indexer.arguments import compute_options
+from partlens.indexer.bench import stages
 from partlens.indexer.bench.photographs import write_photographs
 from partlens.indexer.errors import IndexerError, SourceError
 from partlens.indexer.extraction import DECODING_BYTES, DecodedImage, Loaded, load
@@ -51,6 +52,9 @@ class Speed:
         ratio: indexing / backbone.
         cpu_ratio: processor time per image of the backbone / that of indexing: the highest ratio
             possible if the backbone keeps every core busy.
+        backbone_cpu, indexing_cpu: milliseconds of processor time per image.
+        stages: the same of each stage on its own, without the others that compete for caches; see
+            bench.stages.STAGES.
     """
 
     model: str
@@ -62,6 +66,9 @@ class Speed:
     indexing: float
     ratio: float
     cpu_ratio: float
+    backbone_cpu: float
+    indexing_cpu: float
+    stages: Mapping[str, float]
 
 
 @dataclass
@@ -124,6 +131,9 @@ def measure(
         indexing=1 / statistics.median(of_indexing.wall),
         ratio=_median_ratio(of_backbone.wall, of_indexing.wall),
         cpu_ratio=_median_ratio(of_backbone.cpu, of_indexing.cpu),
+        backbone_cpu=1000 * statistics.median(of_backbone.cpu),
+        indexing_cpu=1000 * statistics.median(of_indexing.cpu),
+        stages=stages.processor_time(model, _usable(model, images), batch),
     )
 
 
@@ -140,6 +150,12 @@ def _pixels(model: MetricModel, images: Sequence[SourceImage]) -> NDArray[np.flo
     if not pixels:
         raise SourceError(f"none of the first {len(images[:_MOST_PIXELS])} images is usable")
     return np.stack(pixels)
+
+
+def _usable(model: MetricModel, images: Sequence[SourceImage]) -> Sequence[SourceImage]:
+    some = images[:_MOST_PIXELS]
+    loaded = zip(some, _loaded(model, some), strict=True)
+    return [one for one, found in loaded if isinstance(found, DecodedImage)]
 
 
 def _median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
@@ -219,3 +235,9 @@ def index(
             f" {speed.ratio:.3f} (of processor time {speed.cpu_ratio:.3f}); decoding on one thread"
             f" {speed.decoding:.1f} images/s, in full {speed.full_decoding:.1f} images/s"
         )
+        say(
+            f"processor time per image: backbone {speed.backbone_cpu:.2f} ms, indexing"
+            f" {speed.indexing_cpu:.2f} ms; each stage on its own:"
+        )
+        for stage, milliseconds in speed.stages.items():
+            say(f"{'  ' if stage in stages.PARTS_OF_COMMIT else ''}{stage} {milliseconds:.3f} ms")

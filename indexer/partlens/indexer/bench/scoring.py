@@ -1,6 +1,5 @@
 """`partlens bench score`: what it costs to score candidates, compared with what it cannot avoid."""
 
-import json
 import statistics
 import tempfile
 import time
@@ -13,9 +12,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.common.results import json_lines_option
+from partlens.common.results import json_lines_option, say_result
 from partlens.common.storage import Storage
-from partlens.common.terminal import say
 from partlens.explainer.scoring import MIXTURES, QueryPart, query_part, score_rows, warm
 from partlens.explainer.scoring.arrays import ArrayScorer
 from partlens.explainer.scoring.stack import PartStack
@@ -138,7 +136,7 @@ def score(images: int, candidates: tuple[int, ...], repeats: int, as_json: bool)
         for count in candidates:
             with tempfile.TemporaryDirectory(prefix="partlens-bench-") as folder:
                 cost = measure(Path(folder), storage, images, min(count, images), repeats)
-            say(json.dumps(asdict(cost)) if as_json else _line(cost))
+            say_result(asdict(cost), _line(cost), as_json=as_json)
 
 
 def _line(cost: ScoringCost) -> str:

@@ -29,6 +29,9 @@ class Holdings:
         parts = [segment.columns.take(rows) for segment, rows in live.matching() if len(rows)]
         return cls(joined(parts) if parts else ImageColumns(SCHEMA.empty_table()))
 
+    def __len__(self) -> int:
+        return len(self._columns)
+
     def get(self, id: str) -> StoredImage | None:
         """The image of this id; None if there is none."""
         found = next(iter(self._columns.find([id])), None)
@@ -43,7 +46,7 @@ class Holdings:
         while at < len(self._by_uri) and self._uris[self._by_uri[at]].as_py() == uri:
             found.append(int(self._by_uri[at]))
             at += 1
-        return sorted(self._columns.ids(np.array(found, np.int64)))
+        return sorted(self._columns.ids(np.array(found, np.int64))) if found else ()
 
 
 EMPTY = Holdings(ImageColumns(SCHEMA.empty_table()))

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from partlens.common.storage import Storage
 from partlens.explainer.stored import Stored
 from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.records import FloatArray, NewImage
@@ -16,6 +17,8 @@ from partlens.indexer.gallery.times import readable
 
 # Without the key, two writers that upsert the same new id would both insert it.
 _KEY = {b"lance-schema:unenforced-primary-key": b"true"}
+_IN_CACHE = 8
+"""Images that are rounded to the storage type together."""
 
 
 def schema(bound: GallerySpec) -> pa.Schema:
@@ -69,10 +72,8 @@ class Packed:
 def packed(images: Sequence[NewImage], revision: int, bound: GallerySpec) -> Packed:
     """Rows of new images, all of one revision."""
     bias = np.stack([image.bias for image in images]).astype(np.float32)
-    contributions = np.stack([image.contributions for image in images]).astype(np.float32)
-    kept = Stored.of(contributions, bound.storage)
-    # Of what is stored, so that every score is one of the stored contributions.
-    embedding = kept[:].sum(1) + bias
+    kept, sums = _kept([image.contributions for image in images], bound.storage)
+    embedding = sums + bias
     columns: dict[str, object] = {
         "id": [image.id for image in images],
         "revision": [revision] * len(images),
@@ -93,6 +94,22 @@ def packed(images: Sequence[NewImage], revision: int, bound: GallerySpec) -> Pac
         columns["scales"] = _fixed(kept.scales[:])
     attributes = [image.metadata.attributes for image in images]
     return Packed(pa.table(columns, schema=schema(bound)), attributes, kept, bias)
+
+
+def _kept(contributions: Sequence[FloatArray], storage: Storage) -> tuple[Stored, FloatArray]:
+    """Contributions as they are stored, [M, P, D], and their sums over the positions, [M, D].
+
+    The sums are those of what is stored, so that every score is one of stored contributions.
+    """
+    parts, sums = list[Stored](), list[FloatArray]()
+    # A few images at a time, so that what one step makes is still in the cache for the next.
+    for start in range(0, len(contributions), _IN_CACHE):
+        some = contributions[start : start + _IN_CACHE]
+        parts.append(Stored.of(np.stack(some).astype(np.float32, copy=False), storage))
+        sums.append(parts[-1][:].sum(1))
+    values = np.concatenate([part.values[:] for part in parts])
+    scales = [part.scales[:] for part in parts if part.scales is not None]
+    return Stored(values, np.concatenate(scales) if scales else None), np.concatenate(sums)
 
 
 def _fixed(rows: NDArray[np.floating] | NDArray[np.int8]) -> pa.Array:

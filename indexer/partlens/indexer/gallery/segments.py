@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,16 +89,21 @@ def _write(folder: Path, columns: ImageColumns, like: Stored, chunks: _Chunks) -
             if of_scales:
                 _write_header(of_scales, "<f4", (count, positions))
             for contributions, bias in chunks:
-                of_positions.write(contributions.values[:].astype(kind, copy=False).tobytes())
-                of_images.write(bias.astype("<f4", copy=False).tobytes())
+                of_positions.write(_bytes(contributions.values[:], kind))
+                of_images.write(_bytes(bias, "<f4"))
                 if of_scales and contributions.scales is not None:
-                    of_scales.write(contributions.scales[:].astype("<f4", copy=False).tobytes())
+                    of_scales.write(_bytes(contributions.scales[:], "<f4"))
         columns.write(draft / CATALOGUE)
         seal(draft)
         return _map(draft.rename(folder / name))
     except OSError:
         shutil.rmtree(draft, ignore_errors=True)
         raise
+
+
+def _bytes(array: NDArray[Any], kind: np.dtype[Any] | str) -> memoryview:
+    """The numbers of an array as they are written, copied only if they must be."""
+    return np.ascontiguousarray(array, kind).reshape(-1).view(np.uint8).data
 
 
 def _scales_file(folder: Path, like: Stored) -> AbstractContextManager[BinaryIO | None]:

@@ -43,15 +43,16 @@ class _Waiting:
 class Batcher:
     """Runs batches of images through the model on one thread.
 
-    While a pass runs, images gather for the next. Images of callers that are gone are dropped. A
-    pass ends early when all of its callers are gone.
+    While a pass runs, images gather for the next. A pass waits for more only if the one before had
+    several images, so a caller who is alone never waits. Images of callers that are gone are
+    dropped. A pass ends early when all of its callers are gone.
 
     Args:
         model: maps preprocessed pixels [N, 3, height, width] to decompositions; calls its second
             argument now and then, and lets through what that raises.
         metrics: records passes and waiting images.
         most: most images in one pass.
-        wait: seconds that the first image of a pass waits for more.
+        wait: seconds that the first image of a pass waits for more, after a pass of several.
         queue: most images that may wait, for all models together; more are refused.
         thread: runs the passes, also those of other models; None for one of its own.
         all_waiting: number of images that wait for any model; None if this is the only one.
@@ -79,6 +80,7 @@ class Batcher:
         self._thread = thread or ThreadPoolExecutor(1, "partlens-model")
         self._all_waiting = all_waiting or (lambda: self.waiting)
         self._turns = asyncio.Semaphore(most)
+        self._shared = False  # whether the last pass had several images
 
     @property
     def waiting(self) -> int:
@@ -134,9 +136,10 @@ class Batcher:
     async def _work(self) -> None:
         try:
             while self._waiting:
-                if len(self._waiting) < self._most:
-                    await asyncio.sleep(self._wait)
+                # Those that came at the same time are in the queue after one turn of the loop.
+                await asyncio.sleep(self._wait if self._gathers else 0)
                 if batch := self._next():
+                    self._shared = len(batch) > 1
                     results = await self._run(batch)
                     for one, result in zip(batch, results, strict=True):
                         _tell(one.seen, result)
@@ -157,6 +160,10 @@ class Batcher:
             return [StoppingError(f"the server is stopping: {error}") for _ in images]
         except Exception as error:  # its callers must not wait for ever
             return [error for _ in images]
+
+    @property
+    def _gathers(self) -> bool:
+        return self._shared and len(self._waiting) < self._most
 
     def _next(self) -> list[_Waiting]:
         wanted = _in_turn([one for one in self._waiting if not one.seen.cancelled()])
