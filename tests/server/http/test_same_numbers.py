@@ -59,7 +59,8 @@ def expected(photograph: bytes, model: MetricModel) -> tuple[Floats, Floats]:
     how = model.spec.preprocessing
     box = (95 - HEIGHT / 8, 0, 95, WIDTH / 8)  # its first column is the last row of the file
     small = turned.resize((how.width, how.height), Image.Resampling.BILINEAR, box)
-    seen = model.decompose_pixels(np.asarray(small, np.float32).transpose(2, 0, 1)[None] / 255)
+    levels = np.asarray(small, np.float32).transpose(2, 0, 1)[None]
+    seen = model.decompose_pixels(np.asarray(levels / 255, np.float32))
     return seen.contributions[0], seen.bias[0]
 
 
@@ -148,7 +149,9 @@ async def test_uploads_and_queries_agree_over_grpc_and_http(
         f"{SERVICES}PartSearchService/ExplainPair",
         {"query": {"data": data}, "retrieved": {"galleryId": "streamed"}},
     )
-    seen = Decomposition(*map(torch.from_numpy, expected), model.spec.grid)
+    seen = Decomposition(
+        torch.from_numpy(expected[0]), torch.from_numpy(expected[1]), model.spec.grid
+    )
     wanted = PairExplanation(seen, seen).query_map(with_bias=False).numpy()
     for values in (pair.query_map.values, over_http.json()["queryMap"]["values"]):
         assert off(np.array(values).reshape(wanted.shape), wanted) < EXACT

@@ -47,7 +47,7 @@ class UprightPicture:
             stored: (width, height) in the file.
             orientation: by EXIF, 1 to 8.
         """
-        size = stored if orientation <= 4 else stored[::-1]
+        size = stored if orientation <= 4 else (stored[1], stored[0])
         rows, cols = pixels.shape[:2]
         left = cols - size[0] / part if orientation in _FROM_RIGHT else 0.0
         top = rows - size[1] / part if orientation in _FROM_BELOW else 0.0
