@@ -107,7 +107,8 @@ def _judged(
     if along.embeddings.any() or not placed:  # regions that cancel out name any images
         named_by = _named(chosen, along.embeddings, _WHOLES * count, index_of, "embeddings")
         listed.append(named_by.keys)
-    keys = np.unique(np.concatenate(listed))
+    keys = np.sort(np.concatenate(listed))
+    keys = keys[np.diff(keys, prepend=-1) > 0]
     seem = np.zeros(len(keys), np.float32)
     if along.sums.any() or along.embeddings.any():
         for segment, there, rows in _of_segments(chosen, keys):
