@@ -15,25 +15,28 @@ from partlens.indexer.gallery.copies import Digests
 from partlens.indexer.gallery.gpu import MOST, GpuIndex
 from partlens.indexer.gallery.image_columns import Rows
 from partlens.indexer.gallery.indexes import SegmentIndex
-from partlens.indexer.gallery.judging import SEGMENT_SHIFT, AboutPart, Keys, Named
+from partlens.indexer.gallery.judging import AboutPart, Keys, Named
 from partlens.indexer.gallery.plan import PROBES
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
 
 Chosen = Sequence[tuple[Segment, Rows]]
-_ROW = (1 << SEGMENT_SHIFT) - 1
 _POSITIONS, _WHOLES = 40, 2
 """Positions and whole images that are asked for, for each candidate: the best of a sum are seldom
 the best of its terms, and some images have several positions that are near."""
-_LIKELY = 4
-"""Images that seem to have most of a region by their positions, for each candidate: only these, and
-the whole images that are named, are judged by whole images too. More found no more."""
+_NEAREST = 400
+"""One position of so many is asked for at least: what they say about PART depends on how far from
+the others the nearest are, not on how many candidates there may be."""
+_LIKELY = 16
+"""Of the named positions, those of the images that seem to have most of a region, for each
+candidate: only these images, and the whole ones that are named, are judged. More found no more."""
 _MORE = (1, 4, 16)
 """How many times as many, where most of those that are named are of copies of few images."""
 _MOST_PROBES = 512
 """Lists of positions that are looked into at most, where a filter leaves few of each."""
-_EVERY = 2**31 - 1
-"""All lists of whole images: these lie too far from each other to fall into groups."""
+_EVERY = 250_000
+"""Images of which all lists of whole ones are looked into, as these lie too far from each other to
+fall into groups; of more, as many lists as the square root of the excess leaves."""
 _QUERY_BITS = 8
 """Of a query against RaBitQ codes: its default, no rounding, measured 10 times as slow."""
 
@@ -92,9 +95,11 @@ def _judged(
     seems."""
     share, along = MIXTURES[score].part, directions(score, parts)
     placed = [part for part in parts if share and part.weight > 0]
+    images = sum(len(segment) for segment, _ in chosen)
+    of_all = sum(len(rows) * segment.contributions.shape[1] for segment, rows in chosen)
+    wanted = max(_POSITIONS * count, of_all // _NEAREST)
     told = [
-        AboutPart.of(_named_positions(chosen, part, _POSITIONS * count, index_of))
-        for part in placed
+        AboutPart.of(_named_positions(chosen, part, wanted, index_of), images) for part in placed
     ]
     listed = [one.most(_LIKELY * count) for one in told]
     if along.sums.any():
@@ -102,7 +107,8 @@ def _judged(
     if along.embeddings.any() or not placed:  # regions that cancel out name any images
         named_by = _named(chosen, along.embeddings, _WHOLES * count, index_of, "embeddings")
         listed.append(named_by.keys)
-    keys = np.unique(np.concatenate(listed))
+    keys = np.sort(np.concatenate(listed))
+    keys = keys[np.diff(keys, prepend=-1) > 0]
     seem = np.zeros(len(keys), np.float32)
     if along.sums.any() or along.embeddings.any():
         for segment, there, rows in _of_segments(chosen, keys):
@@ -127,10 +133,11 @@ def _about_images(
 
 def _of_segments(chosen: Chosen, keys: Keys) -> Iterator[tuple[Segment, NDArray[np.bool_], Rows]]:
     """Each segment, which keys are its own, and their rows."""
-    numbers, rows = keys >> SEGMENT_SHIFT, keys & _ROW
-    for number, (segment, _) in enumerate(chosen):
-        there = numbers == number
-        yield segment, there, rows[there]
+    start = 0
+    for segment, _ in chosen:
+        there = (keys >= start) & (keys < start + len(segment))
+        yield segment, there, keys[there] - start
+        start += len(segment)
 
 
 def _named_positions(
@@ -148,13 +155,14 @@ def _named(
     of: Literal["positions", "images", "embeddings"],
 ) -> Named:
     """The nearest `count` of all segments, of what an index of SegmentIndex is over."""
-    some, asked = list[tuple[FloatArray, Keys]](), 0
-    for number, (segment, rows) in enumerate(chosen):
+    some, asked, start = list[tuple[FloatArray, Keys]](), 0, 0
+    for segment, rows in chosen:
         index = index_of(segment)
         each = segment.contributions.shape[1] if of == "positions" else 1
         searched = getattr(index, of)
         found, ids = _nearest(searched, query[None], rows, len(segment), each, count)
-        some.append((found, (number << SEGMENT_SHIFT) + ids // each))
+        some.append((found, start + ids // each))
+        start += len(segment)
         asked += _held(searched, len(rows) / len(segment), count)
     near, keys = (np.concatenate(arrays) for arrays in zip(*some, strict=True))
     whole = min(1.0, len(near) / max(asked, 1))
@@ -185,7 +193,7 @@ def _nearest(
     share = len(rows) / total
     bits = _bitmap(rows, total, each) if share < 1 else None
     selector = None if bits is None else faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
-    probes = _EVERY if each == 1 else _probes(index, count, share)
+    probes = _probes_of_wholes(index, share) if each == 1 else _probes(index, count, share)
     parameters = _parameters(index, probes, selector)
     return _best_of_lists(index, query, min(count, index.ntotal), parameters, every=each == 1)
 
@@ -214,15 +222,23 @@ def _best_of_lists(
 
 
 def _probes(index: Any, count: int, share: float) -> int:
-    """Lists that hold twice the `count` positions that are asked, as those that are looked into
-    name the nearest for sure only where they hold more; at least PROBES, and more where a filter
-    leaves a share of each."""
+    """Lists that hold half as many again as the `count` positions that are asked for, as those that
+    are looked into name the nearest for sure only where they hold more; at least PROBES, and more
+    where a filter leaves a share of each."""
     inverted = faiss.try_extract_index_ivf(index)
     if inverted is None:
         return PROBES
     a_list = max(1.0, float(index.ntotal) / int(inverted.nlist))
-    wanted = max(PROBES, 2 * count / a_list)
+    wanted = max(PROBES, 1.5 * count / a_list)
     return min(_MOST_PROBES, math.ceil(wanted / max(share, 1e-9)))
+
+
+def _probes_of_wholes(index: Any, share: float) -> int:
+    """Lists of whole images to look into; see _EVERY. All of them where a filter leaves few."""
+    inverted = faiss.try_extract_index_ivf(index)
+    lists = int(inverted.nlist) if inverted else 1
+    passing = max(1.0, share * float(index.ntotal))
+    return math.ceil(lists * min(1.0, math.sqrt(_EVERY / passing)))
 
 
 def _bitmap(rows: Rows, total: int, each: int) -> NDArray[np.uint8]:

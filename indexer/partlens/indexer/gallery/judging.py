@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from partlens.indexer.gallery.records import FloatArray
 
 Keys = NDArray[np.int64]
-"""The number of a segment, shifted by SEGMENT_SHIFT, plus a row."""
-SEGMENT_SHIFT = 40
+"""Rows of several segments, numbered one segment after another."""
 
 
 class Named(NamedTuple):
@@ -38,43 +37,42 @@ class AboutPart:
     are named. The less of what was asked for is named, the less that tells.
 
     Attributes:
-        keys: of the images, each once and in order, shape [M].
-        values: about PART of each, shape [M].
-        least: the same of all other images.
+        keys: of the image of each named position, shape [N].
+        squares: squared length of what the named ones of each image have beyond the last, shape
+            [M].
+        least: the last position.
+        whole: as of Named.
 
-    >>> named = Named(np.array([8, 3, 8, 3]), np.array([0.75, 0.25, 0.625, 0.5]), 1.0)
-    >>> found = AboutPart.of(named)
-    >>> found.most(1).tolist(), found.of_images(np.array([3, 5, 8])).tolist()
-    ([8], [0.5, 0.25, 0.875])
+    >>> named = Named(np.array([2, 0, 2, 0]), np.array([0.75, 0.25, 0.625, 0.5]), 1.0)
+    >>> found = AboutPart.of(named, 3)
+    >>> found.most(2).tolist(), found.of_images(np.array([0, 1, 2])).tolist()
+    ([2, 2], [0.5, 0.25, 0.875])
     """
 
     keys: Keys
-    values: FloatArray
+    squares: NDArray[np.float64]
     least: float
+    whole: float
 
     @classmethod
-    def of(cls, named: Named) -> "AboutPart":
-        """By positions that are named with their cosine with the region's feature."""
-        if not len(named.keys):
-            return cls(named.keys, named.near, 1.0)
-        least = named.near.min()
-        order = np.argsort(named.keys, kind="stable")
-        keys = named.keys[order]
-        first = np.flatnonzero(np.diff(keys, prepend=-1))
-        beyond = np.sqrt(np.add.reduceat(np.square(named.near[order] - least), first))
-        return cls(keys[first], least + np.float32(named.whole) * beyond, float(least))
+    def of(cls, named: Named, images: int) -> "AboutPart":
+        """By positions that are named with their cosine with the region's feature.
+
+        Args:
+            images: M, of all segments.
+        """
+        least = float(named.near.min(initial=1))
+        squares = np.bincount(named.keys, np.square(named.near - least), images)
+        return cls(named.keys, squares, least, named.whole)
 
     def most(self, count: int) -> Keys:
-        """The `count` images of which it is largest, in no order."""
+        """The images of which it is largest, as many as `count` or more positions belong to; an
+        image comes once for each of its positions."""
         if len(self.keys) <= count:
             return self.keys
-        return self.keys[np.argpartition(-self.values, count)[:count]]
+        squares = self.squares[self.keys]
+        return self.keys[squares >= np.partition(squares, -count)[-count]]
 
     def of_images(self, keys: Keys) -> FloatArray:
         """About PART of any images, shape as keys."""
-        found = np.full(len(keys), self.least, np.float32)
-        if len(self.keys):
-            at = np.searchsorted(self.keys, keys).clip(max=len(self.keys) - 1)
-            there = self.keys[at] == keys
-            found[there] = self.values[at[there]]
-        return found
+        return np.asarray(self.least + self.whole * np.sqrt(self.squares[keys]), np.float32)
