@@ -15,6 +15,7 @@ from partlens.cli.main import main
 from partlens.common.filters import Filter
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.snapshot_files import require_whole
+from partlens.indexer.gallery.unfinished import unfinished
 from partlens.runtime.config.sections import RetentionSection
 from partlens.runtime.config.settings import Settings
 from partlens.server.audit.log import AuditLog
@@ -72,6 +73,18 @@ def test_they_are_listed_and_stay(filled: Path, tmp_path: Path) -> None:
     assert told["standing_queries_left"] == [FROM_GALLERY, FROM_PICTURE, BY_FILTER, UNREADABLE]
     assert all(id in done.output for id in told["standing_queries_left"])
     assert UNRELATED not in done.output and saved(tmp_path / "people.standing") == before
+
+
+def test_they_are_still_known_when_the_command_is_repeated(filled: Path, tmp_path: Path) -> None:
+    (tmp_path / "people.standing" / f"{UNREADABLE}.safetensors").unlink()
+    erase = ("index", "erase", filled, "--id", GONE, "--receipt")
+    assert partlens(*erase, tmp_path / "first.json").exit_code == 1
+    again = partlens(*erase, tmp_path / "again.json", "--delete-standing")
+    assert again.exit_code == 0, again.output
+    told = json.loads((tmp_path / "again.json").read_text())
+    assert told["standing_queries_deleted"] == [FROM_GALLERY, FROM_PICTURE, BY_FILTER]
+    assert saved(tmp_path / "people.standing") == {UNRELATED}
+    assert unfinished(filled) == {}
 
 
 def test_they_are_deleted_but_never_one_that_cannot_be_read(filled: Path, tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def _erase(
     require_receipt_place(receipt, place)
     outcome, left = work()
     write_receipt(outcome, receipt)
-    if outcome.gone:
+    if outcome.gone and not left:
         finished()
     text = (
         f"{len(outcome.erased)} images erased from {place}, {len(outcome.not_there)} not found,"
@@ -184,8 +184,8 @@ def _require_gone(*outcomes: tuple[Receipt, list[Holder], Path]) -> None:
     if ids := sorted({one.id for _, left, _ in outcomes for one in left}):
         problems.append(
             f"{len(ids)} standing queries still hold something of the images: {', '.join(ids)};"
-            " delete each with `partlens standing delete`. Next time give --delete-standing with"
-            " the images: once they are gone, a query from their picture is no longer recognised"
+            " repeat with --delete-standing, or delete each with `partlens standing delete` and"
+            " repeat"
         )
     if problems:
         raise click.ClickException("\n".join(problems))

@@ -25,7 +25,8 @@ def erase_images(
 ) -> tuple[Receipt, list[Holder]]:
     """Erase images, and find the standing queries that hold something of them.
 
-    Call unfinished.finish once the receipt is kept; see erase_from_open.
+    Call unfinished.finish once the receipt is kept, if no standing query is left: until then, a
+    later call still knows the pictures that these queries are recognised by.
 
     Args:
         folders: of standing queries.

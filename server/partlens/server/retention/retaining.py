@@ -178,7 +178,7 @@ class Retention:
         )
         name = at.strftime("%Y%m%dT%H%M%S%fZ.json")
         write_receipt(receipt, planned.receipts / name)
-        if receipt.gone:
+        if receipt.gone and not left:
             finish(self._gallery.path)
         for one in left:
             _log.warning(
