@@ -499,6 +499,29 @@ def test_an_array_that_is_cut_short_while_it_is_read_ends_no_process(
     assert ours.recv() == [*needs_no_bias, "whole", "decompositions"]
 
 
+def test_a_file_of_rows_outlives_its_name_and_closes_with_its_last_user(tmp_path: Path) -> None:
+    np.save(tmp_path / "array.npy", np.arange(6).reshape(3, 2))
+    before = len(os.listdir("/proc/self/fd"))
+    file = RowFile(tmp_path / "array.npy")
+    (tmp_path / "array.npy").unlink()
+    assert file[np.array([2, 0])].tolist() == [[4, 5], [0, 1]]
+    assert len(os.listdir("/proc/self/fd")) == before + 1
+    del file
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("kind", ["O", "by columns", "short", "no rows", "empty"])
+def test_what_holds_no_rows_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "array.npy"
+    array = np.arange(6.0).reshape(3, 2)
+    made = {"by columns": np.asfortranarray(array), "no rows": np.array(1.0)}.get(kind, array)
+    np.save(path, made.astype("O") if kind == "O" else made)
+    if kind in ("short", "empty"):
+        path.write_bytes(path.read_bytes()[:-1] if kind == "short" else b"")
+    with pytest.raises((ValueError, OSError)):
+        RowFile(path)
+
+
 def test_rows_of_a_file_equal_those_of_the_array(tmp_path: Path) -> None:
     array = np.random.default_rng(0).standard_normal((3000, 2, 3)).astype(np.float32)
     np.save(tmp_path / "array.npy", array)

@@ -11,7 +11,7 @@ from typing import Any, cast
 import llvmlite
 import numba
 import numpy as np
-from numba.core.registry import cpu_target
+from numba.core import config, registry
 
 from partlens.explainer.scoring.kernel import kept
 from partlens.explainer.scoring.kernel.compiling import LANES, options
@@ -37,8 +37,8 @@ def load() -> Kernel:
     Raises:
         Exception: it cannot be compiled here.
     """
-    target = cpu_target.target_context.codegen().magic_tuple()
-    name = kept.name_of(numba.__version__, llvmlite.__version__, target)
+    context = cast("Any", registry.cpu_target.target_context)
+    name = kept.name_of(numba.__version__, llvmlite.__version__, context.codegen().magic_tuple())
     try:
         with tempfile.TemporaryDirectory(prefix="partlens-") as folder:
             return _restored(name, Path(folder, "found")) or _fresh(name, Path(folder, "fresh"))
@@ -78,14 +78,14 @@ def _fresh(name: str, folder: Path) -> Kernel:
 
 def _compiled(folder: Path | None) -> Kernel:
     """The kernel, of which numba keeps its files in a folder, and uses those that are there."""
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder or "")
+    settings = cast("Any", config)
+    before, settings.CACHE_DIR = settings.CACHE_DIR, str(folder or "")
     try:
         kernel: Any = numba.njit(**options("contract"), cache=folder is not None)(score_rows)
         for arguments in _samples():
             kernel.compile(tuple(numba.typeof(one) for one in arguments))
     finally:
-        numba.config.CACHE_DIR = before
+        settings.CACHE_DIR = before
     # What it was not compiled for would be compiled in the middle of a search.
     kernel.disable_compile()
     return cast("Kernel", kernel)
