@@ -9,6 +9,7 @@ from typing import Any
 
 from partlens.common.compute import CPU, Compute
 from partlens.explainer.errors import ModelError
+from partlens.explainer.onnx_prelu import without_prelu
 
 # Official builds send usage data to their maker from the moment they are loaded. What people search
 # an archive for is private, so only the person who runs partlens may turn this on.
@@ -47,6 +48,8 @@ def session(data: bytes, compute: Compute = CPU) -> onnxruntime.InferenceSession
         onnxruntime.preload_dlls()
     if compute.precision == "float16":
         data = _halved(data)
+    elif compute.device == "cpu":
+        data = without_prelu(data)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL_ONLY
     # Otherwise ONNX Runtime could read the bytes in its own format, which was not checked.
