@@ -27,7 +27,7 @@ the best of its terms, and some images have several positions that are near."""
 _NEAREST = 400
 """One position of so many is asked for at least: what they say about PART depends on how far from
 the others the nearest are, not on how many candidates there may be."""
-_LIKELY = 16
+_LIKELY = 32
 """Of the named positions, those of the images that seem to have most of a region, for each
 candidate: only these images, and the whole ones that are named, are judged. More found no more."""
 _MORE = (1, 4, 16)

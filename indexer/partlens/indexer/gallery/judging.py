@@ -62,7 +62,8 @@ class AboutPart:
             images: M, of all segments.
         """
         least = float(named.near.min(initial=1))
-        squares = np.bincount(named.keys, np.square(named.near - least), images)
+        beyond = np.square(named.near - least)
+        squares = np.asarray(np.bincount(named.keys, beyond, images), np.float64)
         return cls(named.keys, squares, least, named.whole)
 
     def most(self, count: int) -> Keys:
@@ -71,7 +72,8 @@ class AboutPart:
         if len(self.keys) <= count:
             return self.keys
         squares = self.squares[self.keys]
-        return self.keys[squares >= np.partition(squares, -count)[-count]]
+        likely: Keys = self.keys[squares >= np.partition(squares, -count)[-count]]
+        return likely
 
     def of_images(self, keys: Keys) -> FloatArray:
         """About PART of any images, shape as keys."""
