@@ -21,7 +21,7 @@ def model(slope: Array, *, after: str = "Conv", constant: bool = True) -> bytes:
         helper.make_node(after, first, ["map"]),
         helper.make_node("PRelu", ["map", "slope"], ["y"]),
     ]
-    shape = ["n", CHANNELS, 4, 3]
+    shape: list[str | int | None] = ["n", CHANNELS, 4, 3]
     inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)]
     weights = [numpy_helper.from_array(identity, "identity")]
     if constant:

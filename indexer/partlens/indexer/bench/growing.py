@@ -189,8 +189,8 @@ def growth(
     """
     folders = [folder / str(size) for size in images]
     with clear_errors():
-        for path, size in zip(folders, images, strict=True):
-            filled(path, size, storage, memory)
+        for path, number in zip(folders, images, strict=True):
+            filled(path, number, storage, memory)
         sizes = measure(folders, count)
     if as_json:
         say_json([asdict(size) for size in sizes])
