@@ -4,7 +4,7 @@ Axis letters: M images, P positions, D dimensions.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,6 @@ class RowArray(Protocol):
     def __getitem__(self, rows: Any, /) -> Any: ...
 
 
-@runtime_checkable
 class FileArray(RowArray, Protocol):
     """An array in a file, one row after another.
 
@@ -55,6 +54,11 @@ class FileArray(RowArray, Protocol):
             Exception: they could not be read, or the file has been truncated since.
         """
         ...
+
+
+def is_in_file(array: object) -> TypeGuard[FileArray]:
+    """Whether an array is in a file; isinstance of a protocol takes 10 us, which adds up."""
+    return hasattr(array, "descriptor")
 
 
 @dataclass(frozen=True, eq=False)

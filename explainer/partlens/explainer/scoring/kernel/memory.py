@@ -9,7 +9,7 @@ from partlens.explainer.scoring.kernel.compiling import POSITIONS
 from partlens.explainer.scoring.kernel.images import Grid, Results, Source, Work
 from partlens.explainer.scoring.kernel.plan import Plan
 from partlens.explainer.scoring.part import FloatArray
-from partlens.explainer.stored import FileArray, RowArray, RowNumbers, Stored
+from partlens.explainer.stored import RowArray, RowNumbers, Stored, is_in_file
 
 KINDS: dict[np.dtype[Any], type[np.generic]] = {
     np.dtype(np.float16): np.uint16,
@@ -17,8 +17,8 @@ KINDS: dict[np.dtype[Any], type[np.generic]] = {
     np.dtype(np.float32): np.float32,
 }
 """Types of stored numbers, and how the compiled code sees them: numba knows no float16."""
-_BLOCK_BYTES = 256 * 2**10
-"""Size of the stored images that the system copies at once; they stay in the cache."""
+_BLOCK_BYTES = 64 * 2**10
+"""Size of the images that are read at once: they stay in the cache, and malloc keeps the block."""
 
 
 def make_results(images: int, grid: tuple[int, int]) -> Results:
@@ -58,7 +58,7 @@ def arguments_of(
 
 
 def _is_in_place(array: RowArray) -> bool:
-    return isinstance(array, np.ndarray | FileArray)
+    return isinstance(array, np.ndarray) or is_in_file(array)
 
 
 def _source(stored: Stored, bias: RowArray | None, count: int) -> Source:
@@ -75,7 +75,7 @@ def _source(stored: Stored, bias: RowArray | None, count: int) -> Source:
     for number, (array, block) in enumerate(
         zip((stored.values, stored.scales, bias), blocks, strict=True)
     ):
-        if isinstance(array, FileArray):
+        if is_in_file(array):
             files[number] = array.descriptor, array.offset, block[0].nbytes, block.ctypes.data
         in_memory = array if isinstance(array, np.ndarray) else block[:0]
         if number == 0 and isinstance(array, np.ndarray):

@@ -11,7 +11,7 @@ from partlens.explainer.scoring.kernel.memory import arguments_of, make_results
 from partlens.explainer.scoring.kernel.plan import make_plan
 from partlens.explainer.scoring.part import FloatArray, QueryPart
 from partlens.explainer.scoring.score import Scored, Shares
-from partlens.explainer.stored import FileArray, RowArray, RowNumbers, Stored
+from partlens.explainer.stored import RowArray, RowNumbers, Stored, is_in_file
 
 
 class KernelScorer:
@@ -45,5 +45,5 @@ class KernelScorer:
         needed = bias if self._needs_bias else None
         failed = load()(*arguments_of(stored, needed, rows, self._plan, self._grid, results))
         for number, each in enumerate((stored.values, stored.scales, needed), start=1):
-            if isinstance(each, FileArray):
+            if is_in_file(each):
                 each.require(failed != number)
