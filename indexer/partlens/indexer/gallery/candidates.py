@@ -211,7 +211,7 @@ def _best_of_lists(
         every: all lists are looked into, which name too many.
     """
     whole = every or faiss.try_extract_index_ivf(index) is None
-    if whole or isinstance(index, faiss.IndexIVFFlatDedup):  # which cannot list all
+    if whole or type(index).__name__ == "IndexIVFFlatDedup":  # which cannot list all
         found, ids = index.search(query, count, params=parameters)
         return found[0][ids[0] >= 0], ids[0][ids[0] >= 0]
     _, near, ids = index.range_search(query, -np.finfo(np.float32).max, params=parameters)
