@@ -187,10 +187,10 @@ def growth(
     million images take 13 GB with --storage int8 and 22 GB with float16, and half as much again
     while the last segments are merged.
     """
-    folders = [folder / str(size) for size in images]
+    folders = [folder / str(wanted) for wanted in images]
     with clear_errors():
-        for path, number in zip(folders, images, strict=True):
-            filled(path, number, storage, memory)
+        for path, wanted in zip(folders, images, strict=True):
+            filled(path, wanted, storage, memory)
         sizes = measure(folders, count)
     if as_json:
         say_json([asdict(size) for size in sizes])

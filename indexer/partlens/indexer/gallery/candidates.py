@@ -210,9 +210,8 @@ def _best_of_lists(
     Args:
         every: all lists are looked into, which name too many.
     """
-    cannot_list_all = faiss.IndexIVFFlatDedup  # type: ignore[attr-defined]
     whole = every or faiss.try_extract_index_ivf(index) is None
-    if whole or isinstance(index, cannot_list_all):
+    if whole or type(index).__name__ == "IndexIVFFlatDedup":  # which cannot list all
         found, ids = index.search(query, count, params=parameters)
         return found[0][ids[0] >= 0], ids[0][ids[0] >= 0]
     _, near, ids = index.range_search(query, -np.finfo(np.float32).max, params=parameters)
