@@ -15,6 +15,7 @@ from partlens.explainer.starter.pictures import generate
 from partlens.explainer.starter.pictures.manifest import write_pictures
 from partlens.indexer.bench import indexing as bench
 from partlens.indexer.bench import stages
+from partlens.indexer.gallery import Gallery
 from partlens.indexer.sources import read_source
 from partlens.indexer.sources.image import ImageFile
 
@@ -63,8 +64,8 @@ def test_processor_time_goes_to_the_stage_that_takes_it(
     clock.charge(MetricModel, "decompose_features", lambda _, feature: 6.0 * len(feature))
     clock.charge(stages, "media_digest", lambda *_: 7.0)
     clock.charge(stages, "packed", lambda images, *_: 8.0 * len(images))
-    clock.charge(stages.Gallery, "add", lambda _, images: 9.0 * len(images))
-    clock.charge(stages.Gallery, "compact", lambda *_: 60.0)
+    clock.charge(Gallery, "add", lambda _, images: 9.0 * len(images))
+    clock.charge(Gallery, "compact", lambda *_: 60.0)
     found = stages.processor_time(MetricModel.load(model_folder()), images, 4)
     assert {stage: found[stage] / 1000 for stage in stages.STAGES} == {
         "read": 1.0,
