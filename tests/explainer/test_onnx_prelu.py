@@ -21,7 +21,7 @@ def model(slope: Array, *, after: str = "Conv", constant: bool = True) -> bytes:
         helper.make_node(after, first, ["map"]),
         helper.make_node("PRelu", ["map", "slope"], ["y"]),
     ]
-    shape = ["n", CHANNELS, 4, 3]
+    shape: list[str | int | None] = ["n", CHANNELS, 4, 3]
     inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)]
     weights = [numpy_helper.from_array(identity, "identity")]
     if constant:
@@ -51,7 +51,7 @@ def test_the_result_is_that_of_prelu(shape: tuple[int, ...], seed: int) -> None:
     onnx.checker.check_model(onnx.load_model_from_string(data))
     (found,) = onnxruntime.InferenceSession(data).run(None, {"x": x})
     expected = np.where(x >= 0, x, slope.reshape(CHANNELS, 1, 1) * x)
-    np.testing.assert_allclose(found, expected, rtol=2e-6, atol=2e-6 * np.abs(x).max())
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=2e-6, atol=2e-6 * np.abs(x).max())
 
 
 @pytest.mark.parametrize(
