@@ -51,7 +51,7 @@ def test_the_result_is_that_of_prelu(shape: tuple[int, ...], seed: int) -> None:
     onnx.checker.check_model(onnx.load_model_from_string(data))
     (found,) = onnxruntime.InferenceSession(data).run(None, {"x": x})
     expected = np.where(x >= 0, x, slope.reshape(CHANNELS, 1, 1) * x)
-    np.testing.assert_allclose(found, expected, rtol=2e-6, atol=2e-6 * np.abs(x).max())
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=2e-6, atol=2e-6 * np.abs(x).max())
 
 
 @pytest.mark.parametrize(
