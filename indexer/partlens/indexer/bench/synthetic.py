@@ -15,6 +15,7 @@ from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.scoring import QueryPart, query_part
 from partlens.indexer.gallery import Gallery, NewImage
+from partlens.indexer.picture import thumbnail as encoded_thumbnail
 
 GRID, DIMENSIONS = (8, 4), 128
 CELL = 16
@@ -70,6 +71,12 @@ def contributions(first: int, count: int) -> NDArray[np.float32]:
 def name(number: int) -> str:
     """The id of an image."""
     return f"{number:08}"
+
+
+def thumbnail() -> bytes:
+    """A JPEG of the size of a thumbnail of a person."""
+    noise = np.random.default_rng(0).integers(0, 256, (40, 20, 3), np.uint8)
+    return encoded_thumbnail(np.kron(noise, np.ones((4, 4, 1), np.uint8)))
 
 
 def fill(gallery: Gallery, count: int, thumbnail: bytes = b"", *, rectified: bool = False) -> None:

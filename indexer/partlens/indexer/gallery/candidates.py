@@ -18,6 +18,7 @@ from partlens.indexer.gallery.indexes import SegmentIndex
 from partlens.indexer.gallery.plan import PROBES
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
+from partlens.indexer.gallery.stages import timing
 
 Chosen = Sequence[tuple[Segment, Rows]]
 Keys = NDArray[np.int64]
@@ -221,7 +222,15 @@ def _nearest(
     selector = None if bits is None else faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
     probes = _EVERY if each == 1 else _probes(index, count, share)
     parameters = _parameters(index, probes, selector)
-    found, ids = index.search(query, min(count, index.ntotal), params=parameters)
+
+    def search() -> tuple[FloatArray, NDArray[np.int64]]:
+        found: tuple[FloatArray, NDArray[np.int64]] = index.search(
+            query, min(count, index.ntotal), params=parameters
+        )
+        return found
+
+    with timing("images" if each == 1 else "positions", search):
+        found, ids = search()
     return found[0][ids[0] >= 0], ids[0][ids[0] >= 0]
 
 

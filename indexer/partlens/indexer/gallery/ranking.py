@@ -13,6 +13,7 @@ from partlens.indexer.gallery.image_columns import Rows
 from partlens.indexer.gallery.live_rows import Place
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
+from partlens.indexer.gallery.stages import timing
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,9 +112,10 @@ class Ranking:
     ) -> FloatArray:
         """Those that score at least one number and below another."""
         asked, wanted = self.asked, self.top - len(self.settled)
-        bias = np.asarray(segment.bias[rows])
-        contributions = segment.contributions[rows]
-        scored = score_images(asked.score, asked.parts, contributions, bias, asked.grid)
+        with timing("score"):
+            bias = np.asarray(segment.bias[rows])
+            contributions = segment.contributions[rows]
+            scored = score_images(asked.score, asked.parts, contributions, bias, asked.grid)
         chosen = np.flatnonzero((scored.scores >= least) & (scored.scores < below))
         groups = None if asked.by is None else segment.columns.groups(asked.by)
         of = None if groups is None else groups.numbers[rows]

@@ -17,6 +17,7 @@ from partlens.indexer.gallery.plan import growth
 from partlens.indexer.gallery.ranking import Asked, Found, Ranking
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
+from partlens.indexer.gallery.stages import timing
 from partlens.indexer.gallery.threads import one_thread
 
 _CHUNK_BYTES = 2**21
@@ -110,7 +111,8 @@ def _rank_candidates(
     count = math.ceil(RERANKED[score] * growth(images))
     done, scored = {segment: np.zeros(0, np.int64) for segment, _ in passing}, list[_Part]()
     while count < images:
-        named = candidate_rows(passing, parts, score, count, index_of)
+        with timing("merge"):
+            named = candidate_rows(passing, parts, score, count, index_of)
         fresh = _without(named, done)
         scored += add(fresh)
         done |= {segment: np.concatenate([done[segment], rows]) for segment, rows in fresh}

@@ -21,6 +21,7 @@ from partlens.indexer.gallery.live_rows import LiveRows, Place
 from partlens.indexer.gallery.records import Candidate, FloatArray, StoredImage
 from partlens.indexer.gallery.rows_version import RowsVersion
 from partlens.indexer.gallery.search import others, search
+from partlens.indexer.gallery.stages import timing
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,21 +182,22 @@ class GalleryView:
             require_waiting=require_waiting, by=by,
         )  # fmt: skip
         more = [0] * len(found) if by is None else others(live, where, by, found, require_waiting)
-        stored = self._stored([one.place for one in found])
-        return [
-            Candidate(
-                image.id,
-                one.score,
-                one.map,
-                one.constant,
-                one.window,
-                image,
-                revision=live.revision(one.place),
-                group=one.group,
-                others=count,
-            )
-            for one, image, count in zip(found, stored, more, strict=True)
-        ]
+        with timing("look up"):
+            stored = self._stored([one.place for one in found])
+            return [
+                Candidate(
+                    image.id,
+                    one.score,
+                    one.map,
+                    one.constant,
+                    one.window,
+                    image,
+                    revision=live.revision(one.place),
+                    group=one.group,
+                    others=count,
+                )
+                for one, image, count in zip(found, stored, more, strict=True)
+            ]
 
     def unchanged(self, found: Sequence[Candidate]) -> Sequence[Candidate]:
         """Results of a search in an earlier view that have not been replaced or deleted since."""
