@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 
 from partlens.common.registration import Registration, RegistrationError
 from partlens.explainer.errors import ModelFileError
@@ -152,7 +153,7 @@ class ModelSpec:
         """(rows, cols) of the feature map."""
         return self.reduction.grid if self.reduction else self.grid
 
-    @property
+    @cached_property
     def registration(self) -> Registration:
         """Where the cells look: as measured, or evenly spread where nothing was measured."""
         return self.registered or Registration.nominal(self.grid)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,14 +13,8 @@ from partlens.common.filters import Filter
 from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.indexer.gallery.codes import Mask
 from partlens.indexer.gallery.image_columns import Rows
+from partlens.indexer.gallery.records import Place
 from partlens.indexer.gallery.segments import Segment
-
-
-class Place(NamedTuple):
-    """Where an image lies: the number of a segment, and a row of it."""
-
-    segment: int
-    row: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +66,13 @@ class LiveRows:
                 if live[row]:
                     found[id] = Place(number, row)
         return found
+
+    def holds(self, place: Place, id: str) -> bool:
+        """Whether the image of this id lies at a place."""
+        number, row = place
+        if not (0 <= number < len(self.segments) and 0 <= row < len(self.live[number])):
+            return False
+        return bool(self.live[number][row]) and self.segments[number].columns.id_of(row) == id
 
     def revision(self, place: Place) -> int:
         """Of the image at a place."""

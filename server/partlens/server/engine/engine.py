@@ -176,13 +176,16 @@ class Engine:
             start, ranked = given.offset, self._ranked_by_first_page(given, now)
         end = min(start + question.page_size, depth)
         more = end < depth
-        found = ranked.search(prepared.parts, question.score, where, end + more, question.by)
-        token = ""
-        if more and len(found) > end:
+        found = ranked.search(
+            prepared.parts, question.score, where, end + more, question.by, first=start
+        )
+        page, token = found[: end - start], ""
+        if len(found) > len(page):
             rest = SearchStart(end, ranked.number, self._kept.keep(ranked.whole))
             token = page_tokens.search_token(rest, asked)
         # From here on, everything is read from the current view.
-        page = now.unchanged(found[start:end])
+        if ranked is not now:
+            page = now.unchanged(page)
         if question.thumbnails:
             page = now.with_thumbnails(page)
         images = len(question.images)
