@@ -17,7 +17,10 @@ RUN export HATCH_BUILD_NO_HOOKS=true \
         --constraint constraints.txt ".[server,video,bridge,$FAISS]" \
     && /opt/partlens/bin/pip uninstall --yes partlens
 COPY . .
-RUN /opt/partlens/bin/pip install --no-cache-dir --no-deps .
+# Compiles the scoring kernel for the processor of this machine; a server on another one does that at its first start, and
+# keeps it in XDG_CACHE_HOME.
+RUN /opt/partlens/bin/pip install --no-cache-dir --no-deps . \
+    && /opt/partlens/bin/python -c "from partlens.explainer.scoring import warm; warm()"
 
 FROM python:3.11-slim-bookworm AS runtime
 # What WeasyPrint writes PDF with, and a font.
@@ -31,7 +34,8 @@ RUN groupadd --gid 10001 partlens \
 ENV PATH=/opt/partlens/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    OMP_NUM_THREADS=1
+    OMP_NUM_THREADS=1 \
+    XDG_CACHE_HOME=/var/lib/partlens/cache
 USER 10001:10001
 WORKDIR /var/lib/partlens
 VOLUME /var/lib/partlens

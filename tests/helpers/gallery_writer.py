@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from gallery_images import image, parts
 
+from partlens.explainer.scoring.engines import ENGINE
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import Correction, Filter, Gallery, Metadata, compaction
 from partlens.indexer.gallery.snapshot import take
@@ -98,14 +99,16 @@ def snapshot_and_die(path: Path, target: Path, at: int) -> None:
 
 
 def read_what_is_cut_short(
-    path: Path, file: str, damage: Callable[[Path], None], pipe: Connection
+    path: Path, file: str, damage: Callable[[Path], None], engine: str, pipe: Connection
 ) -> None:
     """Opens a gallery, damages an array of each segment, and sends which reads met damage."""
+    os.environ[ENGINE] = engine
     view, met = Gallery.open(path).view, list[str]()
     for each in path.glob(f"segments/*/{file}"):
         damage(each)
     reads: dict[str, Callable[[], object]] = {
-        "search": lambda: view.search(parts(), "context", Filter(), 10),
+        "context": lambda: view.search(parts(), "context", Filter(), 10),
+        "whole": lambda: view.search(parts(), "whole", Filter(), 10),
         "decompositions": lambda: view.decompositions([one.id for one in view.list()]),
     }
     for name, read in reads.items():

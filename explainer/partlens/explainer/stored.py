@@ -4,7 +4,7 @@ Axis letters: M images, P positions, D dimensions.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from partlens.common.storage import Storage
 from partlens.explainer.halves import to_half, to_single
 
 FloatArray = NDArray[np.float32]
-Rows = int | slice | NDArray[np.integer]
+RowNumbers = NDArray[np.integer]
+Rows = int | slice | RowNumbers
 _LARGEST = 127
 
 
@@ -35,13 +36,41 @@ class RowArray(Protocol):
     def __getitem__(self, rows: Any, /) -> Any: ...
 
 
+@runtime_checkable
+class FileArray(RowArray, Protocol):
+    """An array in a file, of which a page may have gone: only the system may copy rows of it.
+
+    Attributes:
+        guarded: whether the system can copy rows (decision 7); if not, they must be read.
+        address: where row 0 is mapped.
+    """
+
+    @property
+    def guarded(self) -> bool:
+        """See the class."""
+        ...
+
+    @property
+    def address(self) -> int:
+        """See the class."""
+        ...
+
+    def require(self, copied: bool = True) -> None:
+        """Call this after rows were copied from `address`.
+
+        Raises:
+            Exception: they could not be, or the file has been truncated since.
+        """
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Stored:
     """Contributions in storage form, in memory or in files.
 
     Attributes:
-        values: float16 or int8, shape [M, P, D].
-        scales: factor for the int8 values of each position, float32 [M, P]; None for float16.
+        values: float16 or int8, shape [M, P, D]; float32 of contributions that are not rounded.
+        scales: factor for the int8 values of each position, float32 [M, P]; None for others.
     """
 
     values: RowArray
@@ -66,7 +95,9 @@ class Stored:
     def __getitem__(self, rows: Rows) -> FloatArray:
         """Stored numbers as float32: [P, D] for one image, [M, P, D] for several."""
         if self.scales is None:
-            return to_single(np.asarray(self.values[rows], np.float16))
+            values = np.asarray(self.values[rows])
+            half = values.dtype == np.float16
+            return to_single(values) if half else np.asarray(values, np.float32)
         return np.asarray(self.values[rows] * self.scales[rows][..., None], np.float32)
 
     def take(self, rows: Rows) -> "Stored":
@@ -82,7 +113,8 @@ class Stored:
     @property
     def bytes_per_image(self) -> int:
         """Bytes of an image's numbers and scales."""
-        return kept_bytes(*self.shape[1:], "float16" if self.scales is None else "int8")
+        _, positions, dimensions = self.shape
+        return positions * (self.values.dtype.itemsize * dimensions + 4 * (self.scales is not None))
 
 
 def kept_bytes(positions: int, dimensions: int, storage: Storage) -> int:

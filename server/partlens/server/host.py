@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from partlens.explainer.scoring import warm
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.scrub_record import beside
 from partlens.indexer.gallery.scrubbing import Scrubber
@@ -77,6 +78,8 @@ class Host:
             if self.settings.redis.url:
                 self._peers = Peers(self.settings.redis, self._refresh_soon, self._report)
             self._models = Models(self.settings.limits, self.metrics, self._peers)
+        # Else the first search would wait for the kernel to load, or even to be compiled.
+        await asyncio.to_thread(warm)
         engines = {name: await self.threads.writing.run("", make) for name, make in makes.items()}
         self._require_targets({*engines, *self.directory.galleries})
         share = 1 / (len(engines) + len(self.directory.galleries))

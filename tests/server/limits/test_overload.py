@@ -12,7 +12,7 @@ from tests.server.conftest import DEADLINE, Running, picture, settings, upserts
 
 from partlens.client import AsyncClient, Box, ExhaustedError, QueryRegion, Upload
 from partlens.explainer.model import MetricModel
-from partlens.explainer.scoring import score_images
+from partlens.explainer.scoring import score_rows
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery import search as search_module
 from partlens.server.app import create_server
@@ -120,9 +120,9 @@ async def test_a_search_whose_caller_is_gone_ends_between_chunks(
         scored[0] += 1
         in_search.set()
         assert may_go.wait(DEADLINE)
-        return score_images(*arguments)
+        return score_rows(*arguments)
 
-    monkeypatch.setattr("partlens.indexer.gallery.ranking.score_images", slowly)
+    monkeypatch.setattr("partlens.indexer.gallery.ranking.score_rows", slowly)
     region = region_pb.Region(box=region_pb.Box(x=0, y=0, width=20, height=20))
     request = pb.SearchRegionsRequest(
         images=[image_pb.QueryImage(data=picture(100))], regions=[pb.QueryRegion(region=region)]

@@ -1,17 +1,15 @@
 """Scores for ranking a region search; every score is the sum of its map and its constant."""
 
+from partlens.explainer.scoring.engines import warm
 from partlens.explainer.scoring.feedback import LIKE, UNLIKE, Mark, best_place, with_marks
 from partlens.explainer.scoring.part import QueryPart, query_part
+from partlens.explainer.scoring.score import BEST, MIXTURES, Score, Scored, Shares
 from partlens.explainer.scoring.scores import (
-    BEST,
-    MIXTURES,
     Directions,
     ManySearches,
-    Score,
-    Scored,
-    Shares,
     directions,
     score_images,
+    score_rows,
 )
 from partlens.explainer.scoring.whole import whole_part
 
@@ -31,6 +29,8 @@ __all__ = [
     "directions",
     "query_part",
     "score_images",
+    "score_rows",
+    "warm",
     "whole_part",
     "with_marks",
 ]

@@ -55,8 +55,8 @@ class MappedArray:
             IndexError: there is no such row.
             DamagedError: the file was truncated, or the disk cannot read it.
         """
-        if _process_vm_readv is None:
-            self._require(self._is_long_enough())
+        if not self.guarded:
+            self.require()
             return np.array(self._array[rows])
         wanted = np.arange(len(self))[rows] if isinstance(rows, slice) else np.asarray(rows)
         if wanted.size and not 0 <= wanted.min() <= wanted.max() < len(self):
@@ -66,12 +66,34 @@ class MappedArray:
         for start in range(0, len(flat), _MOST_VECTORS):
             some = flat[start : start + _MOST_VECTORS]
             self._copy(some, found.ctypes.data + start * self._row_bytes)
-        # Beyond the end of a file the rest of its last page reads as zeros.
-        self._require(self._is_long_enough())
+        self.require()
         return found
 
-    def _is_long_enough(self) -> bool:
-        return self._mapping.size() >= self._size
+    @property
+    def guarded(self) -> bool:
+        """See stored.FileArray."""
+        return _process_vm_readv is not None
+
+    @property
+    def address(self) -> int:
+        """See stored.FileArray."""
+        return self._array.ctypes.data
+
+    def require(self, copied: bool = True) -> None:
+        """Mark this as failed if rows were not copied or the file is too short by now.
+
+        Raises:
+            DamagedError: so it is.
+        """
+        # Beyond the end of a file the rest of its last page reads as zeros.
+        if copied and self._mapping.size() >= self._size:
+            return
+        self.failed = True
+        raise DamagedError(
+            f"{self._path.parent.name}/{self._path.name} was truncated while it was in use, or"
+            " the disk cannot read it; a server rebuilds it, and so does"
+            " `partlens index verify --repair`"
+        )
 
     def _copy(self, rows: NDArray[np.int64], to: int) -> None:
         """Copy up to _MOST_VECTORS rows to an address."""
@@ -83,16 +105,7 @@ class MappedArray:
         copied = _process_vm_readv(
             os.getpid(), local.ctypes.data, 1, remote.ctypes.data, len(remote), 0
         )
-        self._require(copied == size)
-
-    def _require(self, sound: bool) -> None:
-        if not sound:
-            self.failed = True
-            raise DamagedError(
-                f"{self._path.parent.name}/{self._path.name} was truncated while it was in use, or"
-                " the disk cannot read it; a server rebuilds it, and so does"
-                " `partlens index verify --repair`"
-            )
+        self.require(copied == size)
 
 
 def _guarded_copy() -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common.filters import GroupBy
-from partlens.explainer.scoring import QueryPart, Score, score_images
+from partlens.explainer.scoring import QueryPart, Score, score_rows
 from partlens.indexer.gallery.image_columns import ImageColumns, Rows
 from partlens.indexer.gallery.records import FloatArray, Place
 from partlens.indexer.gallery.segments import Segment
@@ -122,9 +122,9 @@ class Ranking:
         """Those that score at least one number and below another."""
         asked, wanted = self.asked, self.top - len(self.settled)
         with timing("score"):
-            bias = np.asarray(segment.bias[rows])
-            contributions = segment.contributions[rows]
-            scored = score_images(asked.score, asked.parts, contributions, bias, asked.grid)
+            scored = score_rows(
+                asked.score, asked.parts, segment.contributions, segment.bias, rows, asked.grid
+            )
         chosen = np.flatnonzero((scored.scores >= least) & (scored.scores < below))
         groups = None if asked.by is None else segment.columns.groups(asked.by)
         of = None if groups is None else groups.numbers[rows]

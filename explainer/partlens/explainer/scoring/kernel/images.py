@@ -1,0 +1,441 @@
+"""Scores images one after another: everything about an image while it is in the cache.
+
+The numpy version (scoring.arrays) is the oracle; the order of the steps is the same. Loops are
+written out and indices are unsigned where numba would otherwise call for more code than they need.
+Axis letters: M images, P positions, D dimensions, Q parts, S searches.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partlens.explainer.scoring.kernel.compiling import (
+    LANES,
+    POSITIONS,
+    address,
+    compiled,
+    copy_rows,
+    multiply_one,
+    multiply_three,
+    multiply_two,
+    single,
+)
+from partlens.explainer.scoring.kernel.plan import PANEL, Plan
+from partlens.explainer.scoring.part import FloatArray
+
+_ROUNDING = np.float32(2.0**-16)
+_TINY = np.float32(np.finfo(np.float32).tiny)
+
+
+class Results(NamedTuple):
+    """What is written: scores [M, S]; and of the only search, where maps are wanted, its maps
+    [M, P], constants [M] and windows [M, 4], else arrays of no image."""
+
+    scores: NDArray[np.float64]
+    maps: FloatArray
+    constants: FloatArray
+    windows: NDArray[np.float64]
+
+
+class Work(NamedTuple):
+    """Memory for one image and one batch of parts.
+
+    Attributes:
+        image: c_q, [P, D], followed by rows of zeros up to a multiple of POSITIONS.
+        products: of an image, [P, columns].
+        lengths: |c_q|, [P].
+        cells: index of each position in a grid with a margin, [P].
+        cosines: of one judged cell in that grid, flat; zero in the margin.
+        fits: how well a part fits at each place, upright and mirrored: [2, places].
+        apart: factor of each position's cosines, [P].
+        laid: sum of contributions, [D].
+        own: the map of a part, [P].
+    """
+
+    image: FloatArray
+    products: FloatArray
+    lengths: FloatArray
+    cells: NDArray[np.uint64]
+    cosines: FloatArray
+    fits: FloatArray
+    apart: FloatArray
+    laid: FloatArray
+    own: FloatArray
+
+
+class Grid(NamedTuple):
+    """Rows and columns of maps, and columns of a row of places."""
+
+    rows: int
+    cols: int
+    stride: int
+
+
+@compiled("contract", "reassoc")
+def _square(vector: FloatArray) -> np.float32:
+    total = np.float32(0)
+    for d in range(len(vector)):
+        total += vector[d] * vector[d]
+    return total
+
+
+@compiled("contract", "reassoc")
+def _product(first: FloatArray, second: FloatArray) -> np.float32:
+    total = np.float32(0)
+    for d in range(len(first)):
+        total += first[d] * second[d]
+    return total
+
+
+@compiled()
+def _reciprocal(length: np.float32) -> np.float32:
+    return np.float32(1) / length if length > _TINY else np.float32(0)
+
+
+@compiled()
+def _clear(values: FloatArray) -> None:
+    for i in range(len(values)):
+        values[i] = 0
+
+
+@compiled("contract")
+def _add(factor: np.float32, values: FloatArray, total: FloatArray) -> None:
+    for i in range(len(total)):
+        total[i] += factor * values[i]
+
+
+@compiled("contract")
+def _multiply(image: FloatArray, columns: FloatArray, products: FloatArray, width: int) -> None:
+    """Write the products of the positions of an image with a batch's columns."""
+    depth, apart = image.shape[1], products.shape[1]
+    for first in range(0, width, PANEL * LANES):
+        here = min(PANEL * LANES, width - first)
+        panel = address(columns, first * depth)
+        for position in range(0, len(image), POSITIONS):
+            of, to = address(image, position * depth), address(products, position * apart + first)
+            if here == 3 * LANES:
+                multiply_three(of, depth, panel, to, apart)
+            elif here == 2 * LANES:
+                multiply_two(of, depth, panel, to, apart)
+            else:
+                multiply_one(of, depth, panel, to, apart)
+
+
+@compiled("contract")
+def _separate(along: FloatArray, lengths: FloatArray, apart: FloatArray) -> None:
+    """Write 1 / the length of what positions have beyond a direction; see part.beyond."""
+    for p in range(len(apart)):
+        squared = lengths[p] * lengths[p]
+        beyond = squared - along[p] * along[p]
+        apart[p] = _reciprocal(np.float32(math.sqrt(beyond))) if beyond > _ROUNDING * squared else 0
+
+
+@compiled("contract")
+def _fit(judged: NDArray[np.int64], products: FloatArray, work: Work, stride: int) -> None:
+    """Write how well judged cells fit at each place; see placement.place.
+
+    Args:
+        judged: (rows, cols) from the anchor, [K, 2].
+        products: with the direction of each, [P, at least K].
+    """
+    upright, mirrored, cosines = work.fits[0], work.fits[1], work.cosines
+    _clear(upright)
+    _clear(mirrored)
+    size, origin = len(upright), np.int64(work.cells[0])
+    for k in range(len(judged)):
+        column = products[:, k]
+        for p in range(len(work.apart)):
+            cosines[work.cells[p]] = column[p] * work.apart[p]
+        down = origin + judged[k, 0] * stride
+        here = cosines[down + judged[k, 1] :]
+        back = cosines[down - judged[k, 1] :]
+        for place in range(size):
+            upright[place] += here[place]
+        for place in range(size):
+            mirrored[place] += back[place]
+
+
+@compiled()
+def _best_place(fits: FloatArray, grid: Grid) -> tuple[int, int, int]:
+    """Side, row and col of the first largest fit; see placement.first_largest."""
+    most = fits[0, 0]
+    for side in range(2):
+        for row in range(grid.rows):
+            for col in range(grid.cols):
+                fit = fits[side, row * grid.stride + col]
+                if fit > most:
+                    most = fit
+    least = most - _ROUNDING * abs(most)
+    for side in range(2):
+        for row in range(grid.rows):
+            for col in range(grid.cols):
+                if fits[side, row * grid.stride + col] >= least:
+                    return side, row, col
+    return 0, 0, 0
+
+
+@compiled()
+def _best_position(values: FloatArray) -> int:
+    """The first largest value; see placement.first_largest."""
+    most = values[0]
+    for p in range(len(values)):
+        if values[p] > most:
+            most = values[p]
+    least = most - _ROUNDING * abs(most)
+    for p in range(len(values)):
+        if values[p] >= least:
+            return p
+    return 0
+
+
+@compiled("contract")
+def _lay(
+    place: tuple[int, int, int],
+    covered: NDArray[np.int64],
+    weights: FloatArray,
+    scale: np.float32,
+    length: np.float32,
+    column: int,
+    work: Work,
+    grid: Grid,
+) -> None:
+    """Add PART's map of a part that is laid at a place.
+
+    Args:
+        covered: (rows, cols) from the anchor, [C, 2].
+        weights: of each, [C].
+        scale: of the map.
+        length: |f|.
+        column: of the products with f.
+    """
+    side, anchor_row, anchor_col = place
+    turned = 1 - 2 * side
+    _clear(work.laid)
+    for c in range(len(covered)):
+        row, col = anchor_row + covered[c, 0], anchor_col + turned * covered[c, 1]
+        if 0 <= row < grid.rows and 0 <= col < grid.cols:
+            _add(weights[c], work.image[row * grid.cols + col], work.laid)
+    scale *= _reciprocal(length * np.float32(math.sqrt(_square(work.laid))))
+    for c in range(len(covered)):
+        row, col = anchor_row + covered[c, 0], anchor_col + turned * covered[c, 1]
+        if 0 <= row < grid.rows and 0 <= col < grid.cols:
+            p = row * grid.cols + col
+            work.own[p] += weights[c] * work.products[p, column] * scale
+
+
+@compiled()
+def _vertex(fit: FloatArray, at: int, step: int) -> float:
+    """See placement._vertex."""
+    before, top, after = np.float64(fit[at - step]), np.float64(fit[at]), np.float64(fit[at + step])
+    bend = before - 2 * top + after
+    return min(max(0.5 * (before - after) / bend, -0.5), 0.5) if bend < 0 else 0.0
+
+
+@compiled()
+def _place_window(
+    place: tuple[int, int, int],
+    fits: FloatArray,
+    extent: NDArray[np.float64],
+    anchor: NDArray[np.int64],
+    grid: Grid,
+    window: NDArray[np.float64],
+) -> None:
+    """Write where a part lies that is laid at a place; see placement.Placement.windows."""
+    side, row, col = place
+    at, fit = row * grid.stride + col, fits[side]
+    down = _vertex(fit, at, grid.stride) if 0 < row < grid.rows - 1 else 0.0
+    right = _vertex(fit, at, 1) if 0 < col < grid.cols - 1 else 0.0
+    first, end = extent[1] - anchor[1], extent[3] - anchor[1]
+    left = first if side == 0 else 1 - end
+    window[0] = row + down + extent[0] - anchor[0]
+    window[1] = col + right + left
+    window[2] = row + down + extent[2] - anchor[0]
+    window[3] = col + right + left + end - first
+
+
+@compiled()
+def _peak_window(
+    peak: int, extent: NDArray[np.float64], grid: Grid, window: NDArray[np.float64]
+) -> None:
+    """Write the window around WHOLE's largest position; see arrays._linear."""
+    for axis in range(2):
+        size = grid.rows if axis == 0 else grid.cols
+        at = peak // grid.cols if axis == 0 else peak % grid.cols
+        side = extent[2 + axis] - extent[axis]
+        middle = at + 0.5 if side < size else (extent[axis] + extent[2 + axis]) / 2
+        window[axis] = middle - side / 2
+        window[2 + axis] = middle + side / 2
+
+
+@compiled("contract")
+def _score_part(
+    q: int,
+    plan: Plan,
+    bias: FloatArray,
+    total: np.float32,
+    embedding: np.float32,
+    work: Work,
+    grid: Grid,
+    window: NDArray[np.float64],
+) -> np.float32:
+    """Write the map of a part, and its window if that is wanted; its constant is returned.
+
+    Args:
+        total: |sum_q c_q|.
+        embedding: |E_r|.
+        window: shape [4], or [0] if none is wanted.
+    """
+    feature, around, rest = plan.own[q, 1], plan.own[q, 2], plan.own[q, 3]
+    whole, part, surroundings = plan.shares[q, 0], plan.shares[q, 1], plan.shares[q, 2]
+    constant, wanted = np.float32(0), plan.own[q, 4] == 1 and len(window) > 0
+    _clear(work.own)
+    if rest < 0:
+        scale = _reciprocal(embedding * plan.lengths[q, 0])
+        _add(scale, work.products[:, feature], work.own)
+        if wanted:
+            _peak_window(_best_position(work.own), plan.extents[q], grid, window)
+        for p in range(len(work.own)):
+            work.own[p] *= whole
+        constant = whole * _product(plan.features[q], bias) * scale
+    if around >= 0:
+        scale = surroundings * _reciprocal(total * plan.lengths[q, 2])
+        _add(scale, work.products[:, around], work.own)
+    if rest >= 0:
+        _separate(work.products[:, rest], work.lengths, work.apart)
+        judged = plan.judged[plan.ends[q, 0] : plan.ends[q + 1, 0]]
+        _fit(judged, work.products[:, rest + 1 :], work, grid.stride)
+        place = _best_place(work.fits, grid)
+        first, end = plan.ends[q, 1], plan.ends[q + 1, 1]
+        covered, weights = plan.covered[first:end], plan.weights[first:end]
+        _lay(place, covered, weights, part, plan.lengths[q, 1], feature, work, grid)
+        if wanted:
+            _place_window(place, work.fits, plan.extents[q], plan.anchors[q], grid, window)
+    return constant
+
+
+@compiled("contract")
+def _score_image(
+    m: int, plan: Plan, bias: FloatArray, work: Work, grid: Grid, results: Results
+) -> None:
+    """Write the scores of an image, and add to its map.
+
+    Args:
+        bias: b, [D]; [0] if no part needs it.
+    """
+    image, depth = work.image, work.image.shape[1]
+    _clear(work.laid)
+    for p in range(len(work.lengths)):
+        work.lengths[p] = math.sqrt(_square(image[p]))
+        _add(np.float32(1), image[p], work.laid)
+    total = np.float32(math.sqrt(_square(work.laid)))
+    for d in range(len(bias)):
+        work.laid[d] += bias[d]
+    embedding = np.float32(math.sqrt(_square(work.laid)))
+    window = results.windows.reshape(-1)[4 * m : 4 * m + 4]
+    for batch in range(len(plan.batches)):
+        first, end = plan.batches[batch, 0], plan.batches[batch, 1]
+        columns = plan.columns[plan.batches[batch, 2] * depth :]
+        _multiply(image, columns, work.products, plan.batches[batch, 3])
+        for q in range(first, end):
+            constant = _score_part(q, plan, bias, total, embedding, work, grid, window)
+            score = np.float64(constant)
+            for p in range(len(work.own)):
+                score += work.own[p]
+            results.scores[m, plan.own[q, 0]] += score
+            if len(results.maps):
+                results.constants[m] += constant
+                _add(np.float32(1), work.own, results.maps[m])
+
+
+@compiled()
+def _copied(
+    source: int,
+    size: int,
+    rows: NDArray[np.int64],
+    process: int,
+    to: int,
+    vectors: NDArray[np.uint64],
+) -> bool:
+    """Whether the system could copy rows.
+
+    Args:
+        source: address of row 0.
+        size: bytes of a row.
+        process: number of this process.
+        to: address of the copies.
+        vectors: memory, at least [len(rows) + 1, 2].
+    """
+    for i in range(len(rows)):
+        vectors[i, 0] = source + rows[i] * size
+        vectors[i, 1] = size
+    local = len(rows)
+    vectors[local, 0], vectors[local, 1] = to, local * size
+    start = vectors.ctypes.data
+    copied = copy_rows(process, start + 16 * local, 1, start, local, 0)
+    return copied == local * size
+
+
+class Source(NamedTuple):
+    """Stored contributions.
+
+    Attributes:
+        values: uint16 (the bits of float16), int8 or float32, [N, P, D].
+        scales: of int8 values, float32 [N, P]; [0, P] for none.
+        process: number of this process if these are mapped files, which the system then copies; 0
+            to read them.
+        block: memory for as many copied images as are read at once, of the type of the values,
+            [B, P, D].
+        factors: the same of scales, ones, [B, P].
+        vectors: memory, [B + 1, 2].
+        addresses: of values, scales, block and factors.
+    """
+
+    values: NDArray[np.generic]
+    scales: FloatArray
+    process: int
+    block: NDArray[np.generic]
+    factors: FloatArray
+    vectors: NDArray[np.uint64]
+    addresses: tuple[int, int, int, int]
+
+
+def score_rows(
+    source: Source,
+    bias: FloatArray,
+    rows: NDArray[np.int64],
+    grid: Grid,
+    plan: Plan,
+    work: Work,
+    results: Results,
+) -> int:
+    """Score rows of stored contributions; 1 if values, 2 if scales could not be read, else 0.
+
+    Args:
+        bias: of the rows, float32 [M, D]; [0, D] if no part needs it.
+        rows: [M], 0 to N - 1.
+        results: zeros.
+    """
+    values, scales, process, block, factors, vectors, addresses = source
+    step, positions, depth = block.shape
+    for start in range(0, len(rows), step):
+        some = rows[start : start + step]
+        if process:
+            size = positions * depth * block.itemsize
+            if not _copied(addresses[0], size, some, process, addresses[2], vectors):
+                return 1
+            size = 4 * positions
+            if len(scales) and not _copied(
+                addresses[1], size, some, process, addresses[3], vectors
+            ):
+                return 2
+        for i in range(len(some)):
+            stored = block[i] if process else values[some[i]]
+            factor = scales[some[i]] if len(scales) and not process else factors[i]
+            for p in range(positions):
+                for d in range(depth):
+                    work.image[p, d] = single(stored[p, d]) * factor[p]
+            of = bias[start + i] if len(bias) else bias.reshape(-1)
+            _score_image(start + i, plan, of, work, grid, results)
+    return 0
