@@ -31,7 +31,13 @@ WITHOUT: Mapping[str, str] = {
 
 ELSEWHERE = (
     *("bench head", "bench index", "bench page", "bench search", "bench serve", "bench standing"),
-    *("bench startup", "evaluate attributes", "evaluate diagnose", "evaluate faithfulness"),
+    *(
+        "bench score",
+        "bench startup",
+        "evaluate attributes",
+        "evaluate diagnose",
+        "evaluate faithfulness",
+    ),
     *("evaluate feedback", "evaluate keypoints", "evaluate localize", "evaluate orient"),
     *("evaluate parts", "evaluate retrieval", "index reduce", "index reindex"),
     *("ingest status", "maps", "model import", "model register", "model suggest"),

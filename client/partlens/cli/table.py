@@ -128,6 +128,10 @@ BENCH: Mapping[str, Row] = {
         "Drag a region in a real browser, and measure how soon the results follow.",
         "partlens.server.bench.page:page",
     ),
+    "score": Row(
+        "Compare the time of scoring candidates with that of the product and the reading it needs.",
+        "partlens.indexer.bench.scoring:score",
+    ),
     "search": Row(
         "Search a generated gallery by regions, and compare the time of each contender.",
         "partlens.server.bench.search:search",
