@@ -8,8 +8,14 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.explainer.halves import to_single
-from partlens.explainer.scoring import MIXTURES, Directions, QueryPart, Score, directions
+from partlens.explainer.scoring import (
+    MIXTURES,
+    Directions,
+    QueryPart,
+    Score,
+    directions,
+    row_products,
+)
 from partlens.explainer.scoring.part import reciprocal
 from partlens.indexer.gallery.copies import Digests
 from partlens.indexer.gallery.gpu import MOST, GpuIndex
@@ -19,6 +25,7 @@ from partlens.indexer.gallery.plan import PROBES
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.stages import timing
+from partlens.indexer.gallery.threads import aside
 
 Chosen = Sequence[tuple[Segment, Rows]]
 Keys = NDArray[np.int64]
@@ -107,16 +114,23 @@ def _judged(
     seems."""
     share, along = MIXTURES[score].part, directions(score, parts)
     placed = [part for part in parts if share and part.weight > 0]
-    named = [_named_positions(chosen, part, _POSITIONS * count, index_of) for part in placed]
-    listed = [one.keys for one in named]
-    if along.sums.any():
-        listed.append(_named(chosen, along.sums, _WHOLES * count, index_of, "images").keys)
-    if along.embeddings.any() or not placed:  # regions that cancel out name any images
-        named_by = _named(chosen, along.embeddings, _WHOLES * count, index_of, "embeddings")
-        listed.append(named_by.keys)
+    by_sums, by_embeddings = bool(along.sums.any()), bool(along.embeddings.any())
+
+    def of_images() -> list[Keys]:
+        listed = list[Keys]()
+        if by_sums:
+            listed.append(_named(chosen, along.sums, _WHOLES * count, index_of, "images").keys)
+        if by_embeddings or not placed:  # regions that cancel out name any images
+            named_by = _named(chosen, along.embeddings, _WHOLES * count, index_of, "embeddings")
+            listed.append(named_by.keys)
+        return listed
+
+    with aside(of_images) as others:
+        named = [_named_positions(chosen, part, _POSITIONS * count, index_of) for part in placed]
+        listed = [one.keys for one in named] + others()
     keys, inverse = np.unique(np.concatenate(listed), return_inverse=True)
     seem = np.zeros(len(keys), np.float32)
-    if along.sums.any() or along.embeddings.any():
+    if by_sums or by_embeddings:
         for segment, there, rows in _of_segments(chosen, keys):
             seem[there] = _about_images(along, segment, index_of(segment), rows)
     ends = np.cumsum([len(one.keys) for one in named])
@@ -129,13 +143,13 @@ def _about_images(
     along: Directions, segment: Segment, index: SegmentIndex, rows: Rows
 ) -> FloatArray:
     """What whole images add to the score of rows: exact, apart from rounding to 16 bits."""
-    units = to_single(index.units[rows])
-    found = units @ along.sums
+    found = row_products(index.units, rows, along.sums)
     if along.embeddings.any():
         sums, embeddings = index.lengths[rows].T
-        products = sums * (units @ along.embeddings) + segment.bias[rows] @ along.embeddings
+        products = sums * row_products(index.units, rows, along.embeddings)
+        products += segment.bias[rows] @ along.embeddings
         found += products * reciprocal(embeddings)
-    return np.asarray(found, np.float32)
+    return found
 
 
 def about_part(named: Named, rows: NDArray[np.integer], count: int) -> FloatArray:

@@ -162,11 +162,22 @@ class LiveRows:
         Args:
             require_waiting: called before each condition; what it raises ends the work early.
         """
-        for segment, live in zip(self.segments, self.live, strict=True):
+        for number, segment in enumerate(self.segments):
             passing = None
             if where is not None:
                 passing = segment.columns.accepted(where, require_waiting)
-            yield segment, np.flatnonzero(live if passing is None else live & passing)
+            if passing is None:
+                yield segment, self._rows[number]
+            else:
+                yield segment, np.flatnonzero(self.live[number] & passing)
+
+    @cached_property
+    def _rows(self) -> Sequence[Rows]:
+        """The rows of each segment that are in the gallery, in order; not to be written to."""
+        found = [np.flatnonzero(live) for live in self.live]
+        for rows in found:
+            rows.flags.writeable = False
+        return found
 
     def without(self, places: Sequence[Place]) -> "LiveRows":
         """The same without these images."""

@@ -9,11 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common.filters import GroupBy
-from partlens.explainer.scoring import QueryPart, Score, score_rows
+from partlens.explainer.scoring import QueryPart, Score, Scored, joined, score_rows
 from partlens.indexer.gallery.image_columns import ImageColumns, Rows
 from partlens.indexer.gallery.records import FloatArray, Place
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.stages import timing
+from partlens.indexer.gallery.threads import aside
+
+_WORTH_BYTES = 2**18
+"""Of contributions to score for which a thread is worth waking up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,9 +126,7 @@ class Ranking:
         """Those that score at least one number and below another."""
         asked, wanted = self.asked, self.top - len(self.settled)
         with timing("score"):
-            scored = score_rows(
-                asked.score, asked.parts, segment.contributions, segment.bias, rows, asked.grid
-            )
+            scored = _scored(asked, segment, rows)
         chosen = np.flatnonzero((scored.scores >= least) & (scored.scores < below))
         groups = None if asked.by is None else segment.columns.groups(asked.by)
         of = None if groups is None else groups.numbers[rows]
@@ -147,6 +149,21 @@ class Ranking:
         if fresh:
             self.open = _first([*self.open, *fresh], wanted)
         return scored.scores
+
+
+def _scored(asked: Asked, segment: Segment, rows: Rows) -> Scored:
+    """The scores of rows; half of them on an idle core."""
+
+    def work(rows: Rows) -> Scored:
+        return score_rows(
+            asked.score, asked.parts, segment.contributions, segment.bias, rows, asked.grid
+        )
+
+    half = len(rows) // 2
+    if half * segment.contributions.bytes_per_image < _WORTH_BYTES:
+        return work(rows)
+    with aside(lambda: work(rows[half:])) as others:
+        return joined([work(rows[:half]), others()])
 
 
 def contenders(

@@ -61,6 +61,11 @@ def timed() -> Iterator[Clock]:
         _clock.reset(token)
 
 
+def is_timed() -> bool:
+    """Whether someone measures this search, which then uses one thread only."""
+    return _clock.get() is not None
+
+
 class timing:
     """Counts a block for a stage; costs half a microsecond if nobody measures.
 

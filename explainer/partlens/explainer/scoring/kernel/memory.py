@@ -21,6 +21,8 @@ KINDS: dict[np.dtype[Any], type[np.generic]] = {
 """Types of stored numbers, and how the compiled code sees them: numba knows no float16."""
 _BLOCK_BYTES = 256 * 2**10
 """Size of the stored images that the system copies at once; they stay in the cache."""
+_MOST_ROWS = 1024
+"""IOV_MAX of Linux: rows that one call copies at most."""
 
 
 def make_results(images: int, grid: tuple[int, int]) -> Results:
@@ -97,7 +99,7 @@ def _source_of(stored: Stored, guarded: Sequence[FileArray], count: int) -> Sour
     """Contributions in memory, or if these arrays are given, in files."""
     _, positions, dimensions = stored.shape
     kind = KINDS[stored.values.dtype]
-    step = max(1, min(count, _BLOCK_BYTES // max(1, stored.bytes_per_image)))
+    step = max(1, min(count, _MOST_ROWS, _BLOCK_BYTES // max(1, stored.bytes_per_image)))
     block = np.empty((step, positions, dimensions), kind)
     factors = np.ones((step, positions), np.float32)
     values, scales = np.empty((0, positions, dimensions), kind), np.empty((0, positions))

@@ -44,7 +44,7 @@ class KernelScorer:
     def _run(self, stored: Stored, bias: RowArray, rows: RowNumbers, results: Results) -> None:
         needed = bias[rows] if self._needs_bias else np.empty((0, bias.shape[1]))
         arguments = arguments_of(stored, needed, rows, self._plan, self._grid, results)
-        failed = load()(*arguments)
+        failed = load().score_rows(*arguments)
         for number, each in enumerate((stored.values, stored.scales), start=1):
             if arguments[0].process and isinstance(each, FileArray):
                 each.require(failed != number)
