@@ -4,7 +4,7 @@ Axis letters: M images, P positions, D dimensions.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,6 @@ class RowArray(Protocol):
     def __getitem__(self, rows: Any, /) -> Any: ...
 
 
-@runtime_checkable
 class FileArray(RowArray, Protocol):
     """An array in a file, of which a page may have gone: only the system may copy rows of it.
 
@@ -62,6 +61,11 @@ class FileArray(RowArray, Protocol):
             Exception: they could not be, or the file has been truncated since.
         """
         ...
+
+
+def is_in_file(array: RowArray) -> TypeGuard[FileArray]:
+    """Whether an array is a FileArray; `isinstance` of a protocol takes 0.1 ms."""
+    return hasattr(array, "guarded")
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from partlens.explainer.scoring.kernel.compiling import POSITIONS
 from partlens.explainer.scoring.kernel.images import Grid, Results, Source, Work
 from partlens.explainer.scoring.kernel.plan import Plan
 from partlens.explainer.scoring.part import FloatArray
-from partlens.explainer.stored import FileArray, RowArray, RowNumbers, Stored
+from partlens.explainer.stored import FileArray, RowArray, RowNumbers, Stored, is_in_file
 
 KINDS: dict[np.dtype[Any], type[np.generic]] = {
     np.dtype(np.float16): np.uint16,
@@ -60,7 +60,7 @@ def arguments_of(
 def _source(stored: Stored, rows: RowNumbers) -> tuple[Source, RowNumbers]:
     """Contributions where they are, or a copy if they cannot be read there, and their rows."""
     arrays = [stored.values, *([] if stored.scales is None else [stored.scales])]
-    guarded = [each for each in arrays if isinstance(each, FileArray) and each.guarded]
+    guarded = [each for each in arrays if is_in_file(each) and each.guarded]
     if stored.values.dtype in KINDS and len(guarded) == len(arrays):
         return _source_of(stored, guarded, len(rows)), rows
     if stored.values.dtype in KINDS and all(isinstance(each, np.ndarray) for each in arrays):

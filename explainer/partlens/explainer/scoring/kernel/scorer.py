@@ -11,7 +11,7 @@ from partlens.explainer.scoring.kernel.memory import arguments_of, make_results
 from partlens.explainer.scoring.kernel.plan import make_plan
 from partlens.explainer.scoring.part import FloatArray, QueryPart
 from partlens.explainer.scoring.score import MIXTURES, Score, Scored
-from partlens.explainer.stored import FileArray, RowArray, RowNumbers, Stored
+from partlens.explainer.stored import RowArray, RowNumbers, Stored, is_in_file
 
 
 class KernelScorer:
@@ -46,5 +46,5 @@ class KernelScorer:
         arguments = arguments_of(stored, needed, rows, self._plan, self._grid, results)
         failed = load().score_rows(*arguments)
         for number, each in enumerate((stored.values, stored.scales), start=1):
-            if arguments[0].process and isinstance(each, FileArray):
+            if arguments[0].process and each is not None and is_in_file(each):
                 each.require(failed != number)
