@@ -221,14 +221,15 @@ def _numbers(name: str, given: list[object]) -> tuple[float, ...]:
 
 def _continued(values: FloatArray, knots: FloatArray, to: FloatArray) -> FloatArray:
     """Piecewise linear through (knots, to), with the outermost slopes beyond them."""
-    between = np.asarray(np.interp(values, knots, to), np.float64)
+    between: FloatArray = np.asarray(np.interp(values, knots, to), np.float64)
     if ((values >= knots[0]) & (values <= knots[-1])).all():
         return between
     first = (to[1] - to[0]) / (knots[1] - knots[0])
     last = (to[-1] - to[-2]) / (knots[-1] - knots[-2])
     below = np.minimum(values - knots[0], 0) * first
     above = np.maximum(values - knots[-1], 0) * last
-    return between + below + above
+    continued: FloatArray = between + below + above
+    return continued
 
 
 def _some(numbers: tuple[float, ...]) -> str:
