@@ -37,35 +37,28 @@ class RowArray(Protocol):
 
 
 class FileArray(RowArray, Protocol):
-    """An array in a file, of which a page may have gone: only the system may copy rows of it.
+    """An array in a file, one row after another.
 
     Attributes:
-        guarded: whether the system can copy rows (decision 7); if not, they must be read.
-        address: where row 0 is mapped.
+        descriptor: of the open file.
+        offset: of row 0 in it, in bytes.
     """
 
-    @property
-    def guarded(self) -> bool:
-        """See the class."""
-        ...
-
-    @property
-    def address(self) -> int:
-        """See the class."""
-        ...
+    descriptor: int
+    offset: int
 
     def require(self, copied: bool = True) -> None:
-        """Call this after rows were copied from `address`.
+        """Call this after rows were read from the descriptor.
 
         Raises:
-            Exception: they could not be, or the file has been truncated since.
+            Exception: they could not be read, or the file has been truncated since.
         """
         ...
 
 
 def is_in_file(array: RowArray) -> TypeGuard[FileArray]:
     """Whether an array is a FileArray; `isinstance` of a protocol takes 0.1 ms."""
-    return hasattr(array, "guarded")
+    return hasattr(array, "descriptor")
 
 
 @dataclass(frozen=True, eq=False)

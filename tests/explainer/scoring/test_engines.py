@@ -90,13 +90,18 @@ def change(at: int) -> Callable[[Path], None]:
     return flip
 
 
+def put_a_folder_there(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 DAMAGES: list[Callable[[Path], object]] = [
     *(change(at) for at in (0, 10, 30, 60, 700, 3000, -1, -10, -30, -60)),
     lambda path: path.write_bytes(b""),
     lambda path: path.write_bytes(path.read_bytes()[:-100]),
     lambda path: path.write_bytes(path.read_bytes()[:100]),
     lambda path: path.chmod(0o666),
-    lambda path: [path.unlink(), path.mkdir()],
+    put_a_folder_there,
 ]
 
 

@@ -31,11 +31,11 @@ def test_each_way_is_timed_for_each_storage_and_number(monkeypatch: pytest.Monke
         == [
             {
                 "kernel_ms": 1000.0,
-                "unguarded_ms": 1000.0,
+                "mapped_ms": 1000.0,
                 "numpy_ms": 4500.0,
                 "product_ms": 500.0,
                 "reading_ms": 250.0,
-                "plain_reading_ms": 250.0,
+                "mapped_reading_ms": 250.0,
             }
         ]
         * 4

@@ -26,7 +26,7 @@ from partlens.explainer.stored import Stored
 from partlens.indexer.cli import index
 from partlens.indexer.errors import DamagedError, LockedError, NewerFormatError, StorageError
 from partlens.indexer.gallery import Filter, Gallery
-from partlens.indexer.gallery.mapped import MappedArray
+from partlens.indexer.gallery.row_file import RowFile
 from partlens.indexer.gallery.scrub_record import ScrubRecord
 from partlens.indexer.gallery.verification import Verification, repair, verify
 
@@ -499,17 +499,17 @@ def test_an_array_that_is_cut_short_while_it_is_read_ends_no_process(
     assert ours.recv() == [*needs_no_bias, "whole", "decompositions"]
 
 
-def test_mapped_rows_equal_those_of_the_array(tmp_path: Path) -> None:
+def test_rows_of_a_file_equal_those_of_the_array(tmp_path: Path) -> None:
     array = np.random.default_rng(0).standard_normal((3000, 2, 3)).astype(np.float32)
     np.save(tmp_path / "array.npy", array)
-    mapped = MappedArray(tmp_path / "array.npy")
-    assert (len(mapped), mapped.shape, mapped.dtype) == (3000, (3000, 2, 3), array.dtype)
+    file = RowFile(tmp_path / "array.npy")
+    assert (len(file), file.shape, file.dtype) == (3000, (3000, 2, 3), array.dtype)
     some = np.random.default_rng(1).integers(0, 3000, 2500)
     for rows in (7, slice(None), slice(5, 1500), slice(0, 0), some, some[:0]):
-        np.testing.assert_array_equal(mapped[rows], array[rows])
+        np.testing.assert_array_equal(file[rows], array[rows])
     for beyond in (3000, -1, np.array([1, 3000])):
         with pytest.raises(IndexError):
-            mapped[beyond]
+            file[beyond]
 
 
 def test_a_scrub_record_that_is_no_file_is_begun_anew(tmp_path: Path) -> None:

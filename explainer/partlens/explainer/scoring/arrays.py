@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from partlens.explainer.scoring.part import FloatArray, QueryPart, reciprocal
 from partlens.explainer.scoring.placement import first_largest, laid, place
-from partlens.explainer.scoring.score import MIXTURES, Score, Scored
+from partlens.explainer.scoring.score import Scored, Shares
 from partlens.explainer.scoring.stack import Along, PartStack
 from partlens.explainer.stored import RowArray, RowNumbers, Stored
 
@@ -21,13 +21,13 @@ class ArrayScorer:
     """Scores images by numpy; an engines.Scorer."""
 
     def __init__(
-        self, searches: Sequence[tuple[Score, Sequence[QueryPart]]], grid: tuple[int, int]
+        self, searches: Sequence[tuple[Shares, Sequence[QueryPart]]], grid: tuple[int, int]
     ) -> None:
         self._searches, self._grid = searches, grid
 
     def images(self, stored: Stored, bias: RowArray, rows: RowNumbers) -> Scored:
         """See engines.Scorer."""
-        ((score, parts),) = self._searches
+        ((shares, parts),) = self._searches
         images = _Images(stored, bias, rows, self._grid)
         maps = np.zeros(images.contributions.shape[:3], np.float32)
         constants = np.zeros(len(maps), np.float32)
@@ -35,7 +35,7 @@ class ArrayScorer:
         leading = max(range(len(parts)), key=lambda i: parts[i].weight)
         for i, (part, stack) in enumerate(zip(parts, self._single, strict=True)):
             # The last term says where it matched: PART where it has a share.
-            for share, term in _terms(score, stack, images):
+            for share, term in _terms(shares, stack, images):
                 maps += part.weight * share * term.maps[:, 0]
                 constants += part.weight * share * term.constants[:, 0]
                 if i == leading:
@@ -45,12 +45,12 @@ class ArrayScorer:
     def scores(self, stored: Stored, bias: RowArray, rows: RowNumbers) -> FloatArray:
         """See engines.Scorer."""
         scores = np.zeros((len(rows), len(self._searches)), np.float32)
-        for score, stack, weights in self._stacks:
+        for shares, stack, weights in self._stacks:
             step = max(1, _PRODUCT_BYTES // (4 * stored.shape[1] * stack.columns))
             for start in range(0, len(rows), step):
                 some = rows[start : start + step]
                 images = _Images(stored, bias, some, self._grid)
-                for share, term in _terms(score, stack, images):
+                for share, term in _terms(shares, stack, images):
                     added = share * (term.maps.sum((2, 3)) + term.constants) @ weights
                     scores[start : start + step] += added
         return scores
@@ -58,26 +58,24 @@ class ArrayScorer:
     @cached_property
     def _single(self) -> list[PartStack]:
         """The parts of the only search, each for itself."""
-        ((score, parts),) = self._searches
-        return [_stack(score, [part]) for part in parts]
+        ((shares, parts),) = self._searches
+        return [_stack(shares, [part]) for part in parts]
 
     @cached_property
-    def _stacks(self) -> list[tuple[Score, PartStack, FloatArray]]:
-        """The parts of all searches by each score, and their weights for each search."""
+    def _stacks(self) -> list[tuple[Shares, PartStack, FloatArray]]:
+        """The parts of all searches by their shares, and their weights for each search."""
         stacks = []
-        for score in MIXTURES:
+        for shares in dict.fromkeys(one for one, _ in self._searches):
             mine = [
                 (i, part)
-                for i, (s, parts) in enumerate(self._searches)
-                if s == score
+                for i, (own, parts) in enumerate(self._searches)
+                if own == shares
                 for part in parts
             ]
-            if not mine:
-                continue
             weights = np.zeros((len(mine), len(self._searches)), np.float32)
             for row, (number, part) in enumerate(mine):
                 weights[row, number] = part.weight
-            stacks.append((score, _stack(score, [part for _, part in mine]), weights))
+            stacks.append((shares, _stack(shares, [part for _, part in mine]), weights))
         return stacks
 
 
@@ -126,8 +124,8 @@ class _Term(NamedTuple):
     windows: NDArray[np.float64]
 
 
-def _stack(score: Score, parts: Sequence[QueryPart]) -> PartStack:
-    return PartStack(parts, placed=bool(MIXTURES[score].part))
+def _stack(shares: Shares, parts: Sequence[QueryPart]) -> PartStack:
+    return PartStack(parts, placed=bool(shares.part))
 
 
 def whole_features(parts: Sequence[QueryPart]) -> tuple[FloatArray, NDArray[np.floating]]:
@@ -144,8 +142,8 @@ def surroundings_features(parts: Sequence[QueryPart]) -> tuple[FloatArray, NDArr
     return features, np.linalg.norm(features, axis=1)
 
 
-def _terms(score: Score, stack: PartStack, images: _Images) -> list[tuple[float, _Term]]:
-    shares, along = MIXTURES[score], stack.along(images.contributions)
+def _terms(shares: Shares, stack: PartStack, images: _Images) -> list[tuple[float, _Term]]:
+    along = stack.along(images.contributions)
     terms = []
     if shares.whole:
         features, norms = whole_features(stack.parts)

@@ -13,7 +13,7 @@ from partlens.explainer.errors import ShapeError
 from partlens.explainer.halves import to_single
 from partlens.explainer.scoring.arrays import ArrayScorer
 from partlens.explainer.scoring.part import FloatArray, QueryPart
-from partlens.explainer.scoring.score import Score, Scored
+from partlens.explainer.scoring.score import Scored, Shares
 from partlens.explainer.stored import RowArray, RowNumbers, Stored
 
 _log = logging.getLogger(__name__)
@@ -34,12 +34,13 @@ class Scorer(Protocol):
         ...
 
 
-Engine = Callable[[Sequence[tuple[Score, Sequence[QueryPart]]], tuple[int, int]], Scorer]
-"""Prepares searches, at least one, for images of a grid (rows, cols)."""
+Engine = Callable[[Sequence[tuple[Shares, Sequence[QueryPart]]], tuple[int, int]], Scorer]
+"""Prepares searches, at least one, for images of a grid (rows, cols). Each has the shares of its
+score, and its parts, at least one."""
 
 
 def make_scorer(
-    searches: Sequence[tuple[Score, Sequence[QueryPart]]], grid: tuple[int, int]
+    searches: Sequence[tuple[Shares, Sequence[QueryPart]]], grid: tuple[int, int]
 ) -> Scorer:
     """Prepare searches for the engine that is asked for, or the best that can run."""
     return _engine()(searches, grid)

@@ -1,6 +1,6 @@
 """The scores that a search can rank by, and what scoring an image gives."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -20,6 +20,12 @@ class Shares(NamedTuple):
     whole: float = 0.0
     part: float = 0.0
     surroundings: float = 0.0
+
+    def terms(self) -> "Iterator[tuple[Shares, float]]":
+        """Each term with a share: the mixture of nothing else, and its share."""
+        for name, share in zip(self._fields, self, strict=True):
+            if share:
+                yield Shares(**{name: 1.0}), share
 
 
 MIXTURES: Mapping[Score, Shares] = {

@@ -1,6 +1,7 @@
 """WHOLE, PART and SURROUNDINGS, and the mixtures of them that a search ranks by."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from partlens.explainer.errors import ShapeError
 from partlens.explainer.scoring.arrays import surroundings_features, whole_features
 from partlens.explainer.scoring.engines import Scorer, make_scorer
 from partlens.explainer.scoring.part import FloatArray, QueryPart, reciprocal
-from partlens.explainer.scoring.score import MIXTURES, Score, Scored
+from partlens.explainer.scoring.score import MIXTURES, Score, Scored, Shares
 from partlens.explainer.stored import RowArray, RowNumbers, Stored
 
 
@@ -61,10 +62,11 @@ def score_rows(
         ShapeError: no part, or the arrays do not fit together.
         IndexError: there is no such row.
     """
-    _require_fitting(parts, stored.values, bias, grid)
+    _require_stored(stored, bias, grid)
+    _require_parts(parts, stored.shape[2], grid)
     if len(rows) and not 0 <= rows.min() <= rows.max() < len(stored):
         raise IndexError(f"rows {rows.min()} to {rows.max()}; there are {len(stored)}")
-    return make_scorer([(score, parts)], grid).images(stored, bias, rows)
+    return make_scorer([(MIXTURES[score], parts)], grid).images(stored, bias, rows)
 
 
 class Directions(NamedTuple):
@@ -89,7 +91,9 @@ def directions(score: Score, parts: Sequence[QueryPart]) -> Directions:
 
 
 class ManySearches:
-    """S searches that score each image together: its conversion and products are shared.
+    """S searches that score each image together.
+
+    They share its conversion and products, and each term of a part that several scores have.
 
     Args:
         searches: the score of each, and its parts, at least one.
@@ -97,7 +101,17 @@ class ManySearches:
 
     def __init__(self, searches: Sequence[tuple[Score, Sequence[QueryPart]]]) -> None:
         self._searches = searches
-        self._scorer: tuple[tuple[int, int], Scorer] | None = None
+        self._scorer: tuple[tuple[int, tuple[int, int]], Scorer] | None = None
+        terms = dict[tuple[Shares, QueryPart], int]()
+        self._first, used, weights = list[int](), list[int](), list[float]()
+        for score, parts in searches:
+            self._first.append(len(used))
+            for part in parts:
+                for alone, share in MIXTURES[score].terms():
+                    used.append(terms.setdefault((alone, part), len(terms)))
+                    weights.append(share * part.weight)
+        self._terms = [(alone, [replace(part, weight=1.0)]) for alone, part in terms]
+        self._used, self._weights = np.array(used), np.array(weights, np.float32)
 
     def scores(
         self, contributions: FloatArray, bias: FloatArray, grid: tuple[int, int]
@@ -107,37 +121,45 @@ class ManySearches:
         Arguments and errors as in score_images.
         """
         stored = Stored(np.asarray(contributions, np.float32))
-        for _, parts in self._searches:
-            _require_fitting(parts, stored.values, bias, grid)
-        if self._scorer is None or self._scorer[0] != grid:
-            self._scorer = grid, make_scorer(self._searches, grid)
-        return self._scorer[1].scores(stored, bias, np.arange(len(stored)))
+        _require_stored(stored, bias, grid)
+        if not self._searches:
+            return np.zeros((len(stored), 0), np.float32)
+        made_for = stored.shape[2], grid
+        if self._scorer is None or self._scorer[0] != made_for:
+            for _, parts in self._searches:
+                _require_parts(parts, *made_for)
+            self._scorer = made_for, make_scorer(self._terms, grid)
+        terms = self._scorer[1].scores(stored, bias, np.arange(len(stored)))
+        return np.add.reduceat(terms[:, self._used] * self._weights, self._first, axis=1)
 
 
-def _require_fitting(
-    parts: Sequence[QueryPart],
-    contributions: RowArray,
-    bias: RowArray,
-    grid: tuple[int, int],
-) -> None:
+def _require_stored(stored: Stored, bias: RowArray, grid: tuple[int, int]) -> None:
+    shape, (rows, cols) = stored.values.shape, grid
+    if len(shape) != 3 or shape[1] != rows * cols:
+        raise ShapeError(
+            f"contributions have shape {shape}; a {rows}x{cols} grid needs [M, {rows * cols}, D]"
+        )
+    if stored.scales is not None and stored.scales.shape != shape[:2]:
+        raise ShapeError(
+            f"scales have shape {stored.scales.shape}; these contributions need {shape[:2]}"
+        )
+    if bias.shape != shape[::2]:
+        raise ShapeError(f"bias has shape {bias.shape}; these contributions need {shape[::2]}")
+
+
+def _require_parts(parts: Sequence[QueryPart], dimensions: int, grid: tuple[int, int]) -> None:
     if not parts:
         raise ShapeError("a search needs at least one region")
-    rows, cols = grid
-    if len(contributions.shape) != 3 or contributions.shape[1] != rows * cols:
-        raise ShapeError(
-            f"contributions have shape {contributions.shape}; "
-            f"a {rows}x{cols} grid needs [M, {rows * cols}, D]"
-        )
-    count, _, dimensions = contributions.shape
-    if bias.shape != (count, dimensions):
-        raise ShapeError(
-            f"bias has shape {bias.shape}; these contributions need {(count, dimensions)}"
-        )
     for part in parts:
         if part.feature.shape != (dimensions,):
             raise ShapeError(
                 f"a partial feature has shape {part.feature.shape}; "
                 f"these contributions need ({dimensions},)"
             )
-        if (part.cells >= (rows, cols)).any():
-            raise ShapeError(f"a part covers cells outside the {rows}x{cols} grid")
+        if part.cells.shape != (len(part.shares), 2):
+            raise ShapeError(
+                f"a part has cells {part.cells.shape} and shares {part.shares.shape}; they need"
+                " to be [K, 2] and [K]"
+            )
+        if (part.cells >= grid).any():
+            raise ShapeError(f"a part covers cells outside the {grid[0]}x{grid[1]} grid")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 import numpy as np
@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 from partlens.common.results import json_lines_option
 from partlens.common.storage import Storage
 from partlens.common.terminal import say
-from partlens.explainer.scoring import QueryPart, query_part, score_rows, warm
+from partlens.explainer.scoring import MIXTURES, QueryPart, query_part, score_rows, warm
 from partlens.explainer.scoring.arrays import ArrayScorer
 from partlens.explainer.scoring.stack import PartStack
 from partlens.explainer.stored import Stored
 from partlens.indexer.bench.synthetic import DIMENSIONS, GRID, contributions
-from partlens.indexer.gallery.mapped import MappedArray
+from partlens.indexer.gallery.row_file import RowFile
 from partlens.indexer.gallery.threads import one_thread
 
+Array = NDArray[Any]
 _CHUNK = 1024
 
 
@@ -34,22 +35,22 @@ class ScoringCost:
     Attributes:
         storage: type of the stored numbers.
         candidates: images scored, of different rows each time.
-        kernel_ms: the compiled kernel, which has the system copy the rows from the mapped file.
-        unguarded_ms: the same reading the mapping itself, which a truncated file would end.
+        kernel_ms: the compiled kernel, which reads the rows by calls of the system.
+        mapped_ms: the same on a mapped file; if that is truncated, the process ends.
         numpy_ms: the numpy version.
         product_ms: the product of the images, as float32 in memory, with what it needs.
-        reading_ms: copying the rows through the guard.
-        plain_reading_ms: copying them from the mapping itself.
+        reading_ms: reading the rows by calls of the system.
+        mapped_reading_ms: copying them from the mapped file.
     """
 
     storage: Storage
     candidates: int
     kernel_ms: float
-    unguarded_ms: float
+    mapped_ms: float
     numpy_ms: float
     product_ms: float
     reading_ms: float
-    plain_reading_ms: float
+    mapped_reading_ms: float
 
 
 def measure(
@@ -61,15 +62,18 @@ def measure(
         folder: an empty folder.
         repeats: measured runs of each.
     """
-    mapped, plain = _files(folder, storage, images)
+    files, mapped = _files(folder, storage, images)
     part, bias, grid = _part(), np.zeros((images, DIMENSIONS), np.float32), GRID
-    stack, arrays = PartStack([part], placed=True), ArrayScorer([("context", [part])], grid)
-    ways: Mapping[str, Callable[[NDArray[np.int64]], object]] = {
-        "kernel_ms": lambda rows: score_rows("context", [part], mapped, bias, rows, grid),
-        "unguarded_ms": lambda rows: score_rows("context", [part], plain, bias, rows, grid),
-        "numpy_ms": lambda rows: arrays.images(mapped, bias, rows),
-        "reading_ms": mapped.take,
-        "plain_reading_ms": plain.take,
+    stack, arrays = (
+        PartStack([part], placed=True),
+        ArrayScorer([(MIXTURES["context"], [part])], grid),
+    )
+    ways: Mapping[str, Callable[[Array], object]] = {
+        "kernel_ms": lambda rows: score_rows("context", [part], files, bias, rows, grid),
+        "mapped_ms": lambda rows: score_rows("context", [part], mapped, bias, rows, grid),
+        "numpy_ms": lambda rows: arrays.images(files, bias, rows),
+        "reading_ms": files.take,
+        "mapped_reading_ms": mapped.take,
     }
     spent: dict[str, list[float]] = {name: [] for name in (*ways, "product_ms")}
     random = np.random.default_rng(0)
@@ -77,8 +81,8 @@ def measure(
         for repeat in range(-2, repeats):  # the first two warm up
             rows = random.choice(images, candidates, replace=False)
             ready = mapped[rows].reshape(candidates, *grid, DIMENSIONS)
-            times = {name: _seconds(lambda way=way: way(rows)) for name, way in ways.items()}
-            times["product_ms"] = _seconds(lambda: stack.along(ready))
+            times = {name: _seconds(way, rows) for name, way in ways.items()}
+            times["product_ms"] = _seconds(stack.along, ready)
             if repeat >= 0:
                 for name, seconds in times.items():
                     spent[name].append(1e3 * seconds)
@@ -87,7 +91,7 @@ def measure(
 
 
 def _files(folder: Path, storage: Storage, images: int) -> tuple[Stored, Stored]:
-    """Generated images in files, read through the guard and without it."""
+    """Generated images in files, and the same files mapped."""
     some = [
         Stored.of(contributions(start, min(_CHUNK, images - start)), storage)
         for start in range(0, images, _CHUNK)
@@ -98,8 +102,8 @@ def _files(folder: Path, storage: Storage, images: int) -> tuple[Stored, Stored]
     paths = [folder / f"{storage}-{number}.npy" for number in range(len(arrays))]
     for path, array in zip(paths, arrays, strict=True):
         np.save(path, array)
-    plain = [np.asarray(np.load(path, mmap_mode="r")) for path in paths]
-    return Stored(*map(MappedArray, paths)), Stored(*plain)
+    mapped = [np.asarray(np.load(path, mmap_mode="r")) for path in paths]
+    return Stored(*map(RowFile, paths)), Stored(*mapped)
 
 
 def _part() -> QueryPart:
@@ -111,9 +115,9 @@ def _part() -> QueryPart:
     )
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def _seconds(work: Callable[[Array], object], argument: Array) -> float:
     begun = time.process_time()
-    work()
+    work(argument)
     return time.process_time() - begun
 
 
@@ -140,9 +144,9 @@ def score(images: int, candidates: tuple[int, ...], repeats: int, as_json: bool)
 def _line(cost: ScoringCost) -> str:
     needed = cost.product_ms + cost.reading_ms
     return (
-        f"{cost.candidates} images of {cost.storage}: kernel {cost.kernel_ms:.2f} ms (unguarded"
-        f" {cost.unguarded_ms:.2f}), numpy {cost.numpy_ms:.2f} ms,"
+        f"{cost.candidates} images of {cost.storage}: kernel {cost.kernel_ms:.2f} ms (mapped"
+        f" {cost.mapped_ms:.2f}), numpy {cost.numpy_ms:.2f} ms,"
         f" {cost.numpy_ms / cost.kernel_ms:.1f} times; product {cost.product_ms:.2f} ms, reading"
-        f" {cost.reading_ms:.2f} ms (unguarded {cost.plain_reading_ms:.2f}): kernel / both"
+        f" {cost.reading_ms:.2f} ms (mapped {cost.mapped_reading_ms:.2f}): kernel / both"
         f" {cost.kernel_ms / needed:.2f}"
     )

@@ -196,7 +196,7 @@ def rewritten(
 
 
 def _require_whole(segment: Segment) -> None:
-    """Raise DamagedError if a segment's files changed; one that was removed is still mapped."""
+    """Raise DamagedError if a segment's files changed; one that was removed is still open."""
     try:
         if segment.path is not None:
             segments.require_whole(segment.path, contents=True)

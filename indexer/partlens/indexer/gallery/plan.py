@@ -80,7 +80,7 @@ class Plan:
         positions_factory, images_factory: FAISS factory strings.
         index_bytes: of memory for each image.
         memory_bytes: memory of all indexes in each process that searches; building one takes its
-            size once more. Contributions are mapped and take what the system can spare.
+            size once more. Contributions take what the system can spare for its cache.
         disk_bytes: of the truth, the segments and the indexes.
         recall_at_10: with such an index, about; None where none like it was measured.
         search_ms: of one search by one region in process, about; see _SEARCH_MS.

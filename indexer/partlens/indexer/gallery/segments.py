@@ -21,8 +21,8 @@ from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.durability import remove_entry
 from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.image_columns import ImageColumns, joined
-from partlens.indexer.gallery.mapped import MappedArray
 from partlens.indexer.gallery.records import FloatArray
+from partlens.indexer.gallery.row_file import RowFile
 
 SUMS, CATALOGUE, SCALES = "files.sha256", "catalogue.arrow", "scales.npy"
 # Smaller ones are compared with their checksums on opening; larger ones are synced instead.
@@ -58,7 +58,7 @@ class Segment:
     def failed(self) -> bool:
         """Whether a file was found truncated or unreadable while it was in use."""
         arrays = (self.contributions.values, self.contributions.scales, self.bias)
-        return any(isinstance(each, MappedArray) and each.failed for each in arrays)
+        return any(isinstance(each, RowFile) and each.failed for each in arrays)
 
 
 def write(folder: Path, columns: ImageColumns, contributions: Stored, bias: FloatArray) -> Segment:
@@ -225,6 +225,6 @@ def _size(path: Path) -> int:
 
 def _map(path: Path) -> Segment:
     columns = ImageColumns.read(path / CATALOGUE)
-    values, bias = MappedArray(path / "contributions.npy"), MappedArray(path / "bias.npy")
-    scales = MappedArray(path / SCALES) if (path / SCALES).exists() else None
+    values, bias = RowFile(path / "contributions.npy"), RowFile(path / "bias.npy")
+    scales = RowFile(path / SCALES) if (path / SCALES).exists() else None
     return Segment(path, columns, Stored(values, scales), bias)

@@ -1,6 +1,5 @@
 """What the kernel is compiled with: numba, and two pieces of LLVM that numba has no words for."""
 
-import ctypes
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -135,19 +134,7 @@ def _spread(builder: Any, number: Any) -> Any:
 
 multiply_one, multiply_two, multiply_three = (_multiply(vectors) for vectors in (1, 2, 3))
 
-
-def _copying_call() -> Callable[..., int]:
-    """The system call that copies rows of a mapped file (decision 7); -1 where there is none."""
-    if hasattr(ctypes.CDLL(None), "process_vm_readv"):
-        size, place = types.uint64, types.uintp
-        signature = types.int64(types.int32, place, size, place, size, size)
-        return cast("Callable[..., int]", types.ExternalFunction("process_vm_readv", signature))
-
-    @compiled()
-    def fail(*_arguments: int) -> int:
-        return -1
-
-    return fail
-
-
-copy_rows = _copying_call()
+read_at = types.ExternalFunction(
+    "pread", types.int64(types.int32, types.uintp, types.uint64, types.int64)
+)
+"""The call of the system that reads a part of a file: descriptor, address, bytes and offset."""

@@ -16,16 +16,17 @@ from partlens.explainer.scoring.kernel.compiling import (
     POSITIONS,
     address,
     compiled,
-    copy_rows,
     multiply_one,
     multiply_three,
     multiply_two,
+    read_at,
     single,
 )
 from partlens.explainer.scoring.kernel.plan import PANEL, Plan
 from partlens.explainer.scoring.part import FloatArray
 
 _ROUNDING = np.float32(2.0**-16)
+_ATTEMPTS = 3
 _TINY = np.float32(np.finfo(np.float32).tiny)
 
 
@@ -291,7 +292,7 @@ def _score_part(
     whole, part, surroundings = plan.shares[q, 0], plan.shares[q, 1], plan.shares[q, 2]
     constant, wanted = np.float32(0), plan.own[q, 4] == 1 and len(window) > 0
     _clear(work.own)
-    if rest < 0:
+    if feature >= 0 and rest < 0:
         scale = _reciprocal(embedding * plan.lengths[q, 0])
         _add(scale, work.products[:, feature], work.own)
         if wanted:
@@ -322,7 +323,7 @@ def _score_image(
     """Write the scores of an image, and add to its map.
 
     Args:
-        bias: b, [D]; [0] if no part needs it.
+        bias: b, [D]; zeros if no part needs it.
     """
     image, depth = work.image, work.image.shape[1]
     _clear(work.laid)
@@ -350,92 +351,91 @@ def _score_image(
 
 
 @compiled()
-def _copied(
-    source: int,
-    size: int,
-    rows: NDArray[np.int64],
-    process: int,
-    to: int,
-    vectors: NDArray[np.uint64],
-) -> bool:
-    """Whether the system could copy rows.
+def _is_read(descriptor: int, to: int, size: int, offset: int) -> bool:
+    """Whether the system could read a part of a file to an address."""
+    failures = 0
+    while size > 0:
+        count = read_at(descriptor, to, size, offset)
+        # A signal may interrupt a file of a network.
+        failures = failures + 1 if count < 0 else 0
+        if count == 0 or failures > _ATTEMPTS:
+            return False
+        if count > 0:
+            to, size, offset = to + count, size - count, offset + count
+    return True
+
+
+@compiled()
+def _are_read(descriptor: int, offset: int, size: int, rows: NDArray[np.int64], to: int) -> bool:
+    """Whether rows of a file could be read to an address, those that follow each other at once.
 
     Args:
-        source: address of row 0.
+        offset: of row 0.
         size: bytes of a row.
-        process: number of this process.
-        to: address of the copies.
-        vectors: memory, at least [len(rows) + 1, 2].
     """
-    for i in range(len(rows)):
-        vectors[i, 0] = source + rows[i] * size
-        vectors[i, 1] = size
-    local = len(rows)
-    vectors[local, 0], vectors[local, 1] = to, local * size
-    start = vectors.ctypes.data
-    copied = copy_rows(process, start + 16 * local, 1, start, local, 0)
-    return copied == local * size
+    start = 0
+    while start < len(rows):
+        end = start + 1
+        while end < len(rows) and rows[end] == rows[end - 1] + 1:
+            end += 1
+        at = offset + rows[start] * size
+        if not _is_read(descriptor, to + start * size, (end - start) * size, at):
+            return False
+        start = end
+    return True
 
 
 class Source(NamedTuple):
-    """Stored contributions.
+    """What is stored of N images, in memory or in files.
 
     Attributes:
-        values: uint16 (the bits of float16), int8 or float32, [N, P, D].
-        scales: of int8 values, float32 [N, P]; [0, P] for none.
-        process: number of this process if these are mapped files, which the system then copies; 0
-            to read them.
-        block: memory for as many copied images as are read at once, of the type of the values,
-            [B, P, D].
-        factors: the same of scales, ones, [B, P].
-        vectors: memory, [B + 1, 2].
-        addresses: of values, scales, block and factors.
+        values: uint16 (the bits of float16), int8 or float32, [N, P, D]; [0, P, D] if in a file.
+        scales: of int8 values, float32 [N, P]; [0, P] if in a file or if there are none.
+        bias: float32 [N, D]; [0, D] if in a file or if no part needs it.
+        files: of values, scales and bias: descriptor, or -1 if it is in no file; offset of row 0;
+            bytes of a row; address of its block; [3, 4].
+        some_values, some_scales, some_bias: blocks, which rows of files are read to: [B, P, D],
+            ones [B, P] and zeros [B, D].
     """
 
     values: NDArray[np.generic]
     scales: FloatArray
-    process: int
-    block: NDArray[np.generic]
-    factors: FloatArray
-    vectors: NDArray[np.uint64]
-    addresses: tuple[int, int, int, int]
+    bias: FloatArray
+    files: NDArray[np.int64]
+    some_values: NDArray[np.generic]
+    some_scales: FloatArray
+    some_bias: FloatArray
 
 
 def score_rows(
     source: Source,
-    bias: FloatArray,
     rows: NDArray[np.int64],
     grid: Grid,
     plan: Plan,
     work: Work,
     results: Results,
 ) -> int:
-    """Score rows of stored contributions; 1 if values, 2 if scales could not be read, else 0.
+    """Score rows; 0, or 1, 2 or 3 if values, scales or bias could not be read.
 
     Args:
-        bias: of the rows, float32 [M, D]; [0, D] if no part needs it.
         rows: [M], 0 to N - 1.
         results: zeros.
     """
-    values, scales, process, block, factors, vectors, addresses = source
-    step, positions, depth = block.shape
+    step, positions, depth = source.some_values.shape
+    files = source.files
     for start in range(0, len(rows), step):
         some = rows[start : start + step]
-        if process:
-            size = positions * depth * block.itemsize
-            if not _copied(addresses[0], size, some, process, addresses[2], vectors):
-                return 1
-            size = 4 * positions
-            if len(scales) and not _copied(
-                addresses[1], size, some, process, addresses[3], vectors
-            ):
-                return 2
+        for number in range(len(files)):
+            descriptor, offset, size, to = files[number]
+            if descriptor >= 0 and not _are_read(descriptor, offset, size, some, to):
+                return number + 1
         for i in range(len(some)):
-            stored = block[i] if process else values[some[i]]
-            factor = scales[some[i]] if len(scales) and not process else factors[i]
+            row = some[i]
+            values = source.some_values[i] if files[0, 0] >= 0 else source.values[row]
+            scales = source.scales[row] if len(source.scales) else source.some_scales[i]
+            bias = source.bias[row] if len(source.bias) else source.some_bias[i]
             for p in range(positions):
                 for d in range(depth):
-                    work.image[p, d] = single(stored[p, d]) * factor[p]
-            of = bias[start + i] if len(bias) else bias.reshape(-1)
-            _score_image(start + i, plan, of, work, grid, results)
+                    work.image[p, d] = single(values[p, d]) * scales[p]
+            _score_image(start + i, plan, bias, work, grid, results)
     return 0

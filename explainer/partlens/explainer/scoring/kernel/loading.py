@@ -24,6 +24,7 @@ from partlens.explainer.scoring.kernel.memory import (
 from partlens.explainer.scoring.kernel.plan import make_plan
 from partlens.explainer.scoring.kernel.products import multiply_rows
 from partlens.explainer.scoring.part import query_part
+from partlens.explainer.scoring.score import Shares
 from partlens.explainer.stored import Stored
 
 _log = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ def _compiled(folder: Path | None) -> Kernel:
 def _samples() -> Iterator[tuple[object, ...]]:
     """Arguments of each kind."""
     one, grid = np.ones((1, 1), np.float32), (1, 1)
-    plan = make_plan([("whole", [query_part(one, one[0], one[0], grid)])], grid, LANES)
+    plan = make_plan([(Shares(whole=1), [query_part(one, one[0], one[0], grid)])], grid, LANES)
     for kind in KINDS:
         stored = Stored(np.ones((1, 1, 1), kind))
         yield arguments_of(stored, one, np.arange(1), plan, grid, make_results(1, grid))

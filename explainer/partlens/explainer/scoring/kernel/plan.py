@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.explainer.scoring.part import FloatArray, QueryPart
-from partlens.explainer.scoring.score import MIXTURES, Score, Shares
+from partlens.explainer.scoring.score import Shares
 
 PANEL = 3
 """Vectors of columns in a panel."""
@@ -78,16 +78,19 @@ class _Part(NamedTuple):
         """Choose the vectors that the shares need."""
         offsets = part.judged.cells - part.judged.anchor
         inside = (np.abs(offsets) < grid).all(1) & bool(shares.part)
-        rows = [part.feature[None]]
+        rows = [part.feature[None]] if shares.whole or shares.part else []
         rows += [part.surroundings[None]] if shares.surroundings else []
         rows += [part.judged.rest[None], part.judged.directions[inside]] if shares.part else []
         return cls(search, leads, part, shares, offsets[inside], np.concatenate(rows))
 
     def own(self, start: int) -> tuple[int, ...]:
         """Its row of Plan.own, if its columns begin at `start`."""
-        around = start + 1 if self.shares.surroundings else -1
-        rest = max(start, around) + 1 if self.shares.part else -1
-        return self.search, start, around, rest, self.leads
+        columns = list[int]()
+        needs_feature = bool(self.shares.whole or self.shares.part)
+        for needed in (needs_feature, bool(self.shares.surroundings), bool(self.shares.part)):
+            columns.append(start if needed else -1)
+            start += needed
+        return self.search, *columns, self.leads
 
     @property
     def lengths(self) -> tuple[float, ...]:
@@ -97,18 +100,18 @@ class _Part(NamedTuple):
 
 
 def make_plan(
-    searches: Sequence[tuple[Score, Sequence[QueryPart]]], grid: tuple[int, int], lanes: int
+    searches: Sequence[tuple[Shares, Sequence[QueryPart]]], grid: tuple[int, int], lanes: int
 ) -> Plan:
     """Prepare searches.
 
     Args:
-        searches: the score of each, and its parts, at least one.
+        searches: the shares of each, and its parts, at least one.
         grid: (rows, cols) of the images.
         lanes: numbers in a vector of the compiled code.
     """
     each = [
-        _Part.of(number, part is leading, part, MIXTURES[score], grid)
-        for number, (score, parts) in enumerate(searches)
+        _Part.of(number, part is leading, part, shares, grid)
+        for number, (shares, parts) in enumerate(searches)
         for leading in [max(parts, key=lambda one: one.weight)]
         for part in parts
     ]

@@ -10,7 +10,7 @@ from partlens.explainer.scoring.kernel.loading import load
 from partlens.explainer.scoring.kernel.memory import arguments_of, make_results
 from partlens.explainer.scoring.kernel.plan import make_plan
 from partlens.explainer.scoring.part import FloatArray, QueryPart
-from partlens.explainer.scoring.score import MIXTURES, Score, Scored
+from partlens.explainer.scoring.score import Scored, Shares
 from partlens.explainer.stored import RowArray, RowNumbers, Stored, is_in_file
 
 
@@ -18,11 +18,11 @@ class KernelScorer:
     """Scores images by the kernel; an engines.Scorer."""
 
     def __init__(
-        self, searches: Sequence[tuple[Score, Sequence[QueryPart]]], grid: tuple[int, int]
+        self, searches: Sequence[tuple[Shares, Sequence[QueryPart]]], grid: tuple[int, int]
     ) -> None:
         self._count, self._grid = len(searches), grid
         self._plan = make_plan(searches, grid, LANES)
-        self._needs_bias = any(MIXTURES[score].whole for score, _ in searches)
+        self._needs_bias = any(shares.whole for shares, _ in searches)
 
     def images(self, stored: Stored, bias: RowArray, rows: RowNumbers) -> Scored:
         """See engines.Scorer."""
@@ -42,9 +42,10 @@ class KernelScorer:
         return results.scores.astype(np.float32)
 
     def _run(self, stored: Stored, bias: RowArray, rows: RowNumbers, results: Results) -> None:
-        needed = bias[rows] if self._needs_bias else np.empty((0, bias.shape[1]))
-        arguments = arguments_of(stored, needed, rows, self._plan, self._grid, results)
-        failed = load().score_rows(*arguments)
-        for number, each in enumerate((stored.values, stored.scales), start=1):
-            if arguments[0].process and each is not None and is_in_file(each):
+        needed = bias if self._needs_bias else None
+        failed = load().score_rows(
+            *arguments_of(stored, needed, rows, self._plan, self._grid, results)
+        )
+        for number, each in enumerate((stored.values, stored.scales, needed), start=1):
+            if each is not None and is_in_file(each):
                 each.require(failed != number)
