@@ -12,7 +12,8 @@ import pytest
 from partlens.explainer.scoring.engines import ENGINE, make_scorer, warm
 from partlens.explainer.scoring.kernel import kept
 
-DEADLINE = 110
+DEADLINE = 290
+"""Seconds; compiling takes ten of a processor that has nothing else to do."""
 WARM = "import logging; logging.basicConfig(level='INFO'); from partlens.explainer.scoring import *"
 COMPILED, MADE_AGAIN = "compiled the scoring kernel", "is made again"
 
@@ -128,6 +129,7 @@ def test_nothing_is_kept_where_nothing_can_be(tmp_path: Path, cache: Path) -> No
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_the_kernel_is_compiled_once_whatever_happens_to_its_file(cache: Path) -> None:
     """By several processes at once, then found by the next, then made again as it is damaged."""
     first = [
@@ -139,9 +141,8 @@ def test_the_kernel_is_compiled_once_whatever_happens_to_its_file(cache: Path) -
         )
         for _ in range(3)
     ]
-    for process in first:
-        _, log = process.communicate(timeout=DEADLINE)
-        assert process.returncode == 0, log
+    logs = [process.communicate(timeout=DEADLINE)[1] for process in first]
+    assert [process.returncode for process in first] == [0, 0, 0], logs
     (path,) = cache.iterdir()
     assert zipfile.ZipFile(path).testzip() is None
     found = run(f"{WARM}; print(warm())")
@@ -154,6 +155,7 @@ def test_the_kernel_is_compiled_once_whatever_happens_to_its_file(cache: Path) -
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_the_kernel_runs_where_nothing_can_be_kept(cache: Path) -> None:
     cache.parent.mkdir(exist_ok=True)
     cache.write_text("a file where the folder should be")

@@ -17,6 +17,8 @@ def test_rows_are_multiplied_with_the_vector(
     values = random.standard_normal((count, dimensions)).astype(np.float16)
     rows = random.integers(0, count, chosen)
     vector = random.standard_normal(dimensions).astype(np.float32)
+    for one in (values, rows, vector):
+        one.flags.writeable = False
     expected = values[rows].astype(np.float64) @ vector.astype(np.float64)
     assert np.abs(row_products(values, rows, vector) - expected).max(initial=0) < 1e-3
 

@@ -63,10 +63,11 @@ def row_products(
     if _engine() is ArrayScorer or not values.flags.c_contiguous:
         return np.asarray(to_single(values[rows]) @ vector, np.float32)
     from partlens.explainer.scoring.kernel.loading import load
+    from partlens.explainer.scoring.kernel.products import arguments_of_product
 
-    products = np.empty(len(rows), np.float32)
-    load().multiply_rows(values.view(np.uint16), rows, np.ascontiguousarray(vector), products)
-    return products
+    arguments = arguments_of_product(values, rows, vector)
+    load().multiply_rows(*arguments)
+    return arguments[-1]
 
 
 def warm() -> str:

@@ -60,7 +60,7 @@ def keep(name: str, folder: Path) -> Path:
         OSError: no folder can be written.
     """
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.rglob("*")):
             archive.write(path, path.relative_to(folder))
     refused = OSError("no folder to keep it in")

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import llvmlite
 import numba
 import numpy as np
-from numba.core.registry import cpu_target
+from numba.core import config, registry
 
 from partlens.explainer.scoring.kernel import kept
 from partlens.explainer.scoring.kernel.compiling import LANES, options
@@ -22,7 +22,7 @@ from partlens.explainer.scoring.kernel.memory import (
     make_results,
 )
 from partlens.explainer.scoring.kernel.plan import make_plan
-from partlens.explainer.scoring.kernel.products import multiply_rows
+from partlens.explainer.scoring.kernel.products import arguments_of_product, multiply_rows
 from partlens.explainer.scoring.part import query_part
 from partlens.explainer.scoring.score import Shares
 from partlens.explainer.stored import Stored
@@ -44,8 +44,8 @@ def load() -> Kernel:
     Raises:
         Exception: it cannot be compiled here.
     """
-    target = cpu_target.target_context.codegen().magic_tuple()
-    name = kept.name_of(numba.__version__, llvmlite.__version__, target)
+    context = cast("Any", registry.cpu_target.target_context)
+    name = kept.name_of(numba.__version__, llvmlite.__version__, context.codegen().magic_tuple())
     try:
         with tempfile.TemporaryDirectory(prefix="partlens-") as folder:
             return _restored(name, Path(folder, "found")) or _fresh(name, Path(folder, "fresh"))
@@ -85,18 +85,18 @@ def _fresh(name: str, folder: Path) -> Kernel:
 
 def _compiled(folder: Path | None) -> Kernel:
     """The kernel, of which numba keeps its files in a folder, and uses those that are there."""
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder or "")
+    settings = cast("Any", config)
+    before, settings.CACHE_DIR = settings.CACHE_DIR, str(folder or "")
     try:
-        kept = folder is not None
-        score: Any = numba.njit(**options("contract"), cache=kept)(score_rows)
+        cached = folder is not None
+        score: Any = numba.njit(**options("contract"), cache=cached)(score_rows)
         for arguments in _samples():
             score.compile(tuple(numba.typeof(one) for one in arguments))
-        multiply: Any = numba.njit(**options("contract", "reassoc"), cache=kept)(multiply_rows)
-        bits, one = np.ones((1, 1), np.uint16), np.ones(1, np.float32)
-        multiply.compile(tuple(numba.typeof(each) for each in (bits, np.arange(1), one, one)))
+        multiply: Any = numba.njit(**options("contract", "reassoc"), cache=cached)(multiply_rows)
+        one = np.ones((1, 1), np.float16), np.arange(1), np.ones(1, np.float32)
+        multiply.compile(tuple(numba.typeof(each) for each in arguments_of_product(*one)))
     finally:
-        numba.config.CACHE_DIR = before
+        settings.CACHE_DIR = before
     # What they were not compiled for would be compiled in the middle of a search.
     score.disable_compile()
     multiply.disable_compile()

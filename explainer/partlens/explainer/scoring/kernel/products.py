@@ -1,8 +1,11 @@
 """Products of rows of an array with a vector, without a copy of the rows."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from partlens.explainer.scoring.kernel.compiling import single
+from partlens.explainer.scoring.kernel.memory import readable
+from partlens.explainer.scoring.part import FloatArray
 
 
 def multiply_rows(bits, rows, vector, products):  # type: ignore[no-untyped-def]
@@ -19,3 +22,15 @@ def multiply_rows(bits, rows, vector, products):  # type: ignore[no-untyped-def]
         for d in range(len(vector)):
             total += single(bits[row, d]) * vector[d]
         products[i] = total
+
+
+def arguments_of_product(
+    values: NDArray[np.float16], rows: NDArray[np.int64], vector: FloatArray
+) -> tuple[NDArray[np.uint16], NDArray[np.int64], FloatArray, FloatArray]:
+    """The arguments of multiply_rows; the last is what it writes."""
+    return (
+        readable(values.view(np.uint16), np.uint16),
+        readable(rows, np.int64),
+        readable(vector, np.float32),
+        np.empty(len(rows), np.float32),
+    )
