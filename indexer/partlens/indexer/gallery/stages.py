@@ -74,7 +74,8 @@ class timing:
     """
 
     def __init__(self, stage: Stage, again: Callable[[], object] | None = None) -> None:
-        self._stage, self._again, self._clock = stage, again, _clock.get()
+        self._stage: Stage = stage
+        self._again, self._clock = again, _clock.get()
 
     def __enter__(self) -> None:
         if self._clock is not None:

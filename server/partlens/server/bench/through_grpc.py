@@ -1,6 +1,7 @@
 """A contender in a search benchmark: a server in another process."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
@@ -23,7 +24,8 @@ class ThroughGrpc:
         # Each client has its own connection, as separate programs would.
         own = (("grpc.use_local_subchannel_pool", 1),)
         channel = open_channel(route(address), more=own)
-        self._search, self._health = PartSearchServiceStub(channel), HealthStub(channel)
+        self._search = PartSearchServiceStub(channel)
+        self._health: Any = HealthStub(channel)
 
     def search(self, query: Query) -> Sequence[str]:
         """Search by CONTEXT, with maps and thumbnails."""
