@@ -7,6 +7,7 @@ edge and 1 at the other one; cells are counted from there too, cell i from i to 
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -70,17 +71,17 @@ class Axis:
 
     def to_cells(self, places: NDArray[np.floating]) -> FloatArray:
         """Fractions of the input as units of cells; places outside continue the outermost slope."""
-        at, cells = self._knots()
+        at, cells = self._knots
         return _continued(np.asarray(places, np.float64), at, cells)
 
     def to_places(self, cells: NDArray[np.floating]) -> FloatArray:
         """Inverse of to_cells."""
-        at, knots = self._knots()
+        at, knots = self._knots
         return _continued(np.asarray(cells, np.float64), knots, at)
 
     def bends(self) -> FloatArray:
         """Places at which to_cells changes its slope; none of evenly spread cells."""
-        at, cells = self._knots()
+        at, cells = self._knots
         slopes = np.diff(cells) / np.diff(at)
         changes: FloatArray = at[1:-1][np.abs(np.diff(slopes)) > 1e-9 * len(self)]
         return changes
@@ -125,6 +126,7 @@ class Axis:
         moved = np.array(self.centres) - np.array(Axis.nominal(len(self)).centres)
         return float(moved[np.abs(moved).argmax()])
 
+    @cached_property
     def _knots(self) -> tuple[FloatArray, FloatArray]:
         cells = len(self)
         return (
@@ -219,11 +221,15 @@ def _numbers(name: str, given: list[object]) -> tuple[float, ...]:
 
 def _continued(values: FloatArray, knots: FloatArray, to: FloatArray) -> FloatArray:
     """Piecewise linear through (knots, to), with the outermost slopes beyond them."""
+    between: FloatArray = np.asarray(np.interp(values, knots, to), np.float64)
+    if ((values >= knots[0]) & (values <= knots[-1])).all():
+        return between
     first = (to[1] - to[0]) / (knots[1] - knots[0])
     last = (to[-1] - to[-2]) / (knots[-1] - knots[-2])
     below = np.minimum(values - knots[0], 0) * first
     above = np.maximum(values - knots[-1], 0) * last
-    return np.asarray(np.interp(values, knots, to) + below + above, np.float64)
+    continued: FloatArray = between + below + above
+    return continued
 
 
 def _some(numbers: tuple[float, ...]) -> str:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 
 from partlens.common.registration import Registration, RegistrationError
 from partlens.explainer.errors import ModelFileError
@@ -14,6 +15,10 @@ _OPTIONAL = {"reduction", "registration"}
 """Keys of model.json that only newer formats have."""
 _UNREFINED = {"whitening": 0.0, "removed": 0}
 """What a reduction of format 2 leaves out."""
+
+
+# Looked up for every box of an answer.
+_nominal = lru_cache(64)(Registration.nominal)
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,7 @@ class ModelSpec:
     @property
     def registration(self) -> Registration:
         """Where the cells look: as measured, or evenly spread where nothing was measured."""
-        return self.registered or Registration.nominal(self.grid)
+        return self.registered or _nominal(self.grid)
 
     @property
     def format(self) -> int:

@@ -22,6 +22,23 @@ def test_each_contender_finds_what_its_own_exact_search_finds() -> None:
         assert one["memory_bytes"] > 0
 
 
+def test_the_parts_of_a_search_add_up_to_it() -> None:
+    # So many that indexes are asked for candidates.
+    options = ["--images", "2200", "--queries", "4", "--clients", "2", "--json"]
+    ours = ["--contender", "partlens_grpc", "--contender", "partlens"]
+    result = CliRunner().invoke(search, [*options, *ours])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    parts = found.pop("parts")
+    stages = ("positions_ms", "images_ms", "merge_ms", "score_ms", "look_up_ms")
+    assert all(parts[name] > 0 for name in stages)
+    assert parts["search_ratio"] == pytest.approx(parts["search_ms"] / parts["faiss_ms"])
+    beyond = parts["call_ms"] - 1.5 * parts["faiss_ms"]
+    assert parts["call_ratio"] == pytest.approx(beyond / parts["health_ms"])
+    assert set(found) == {"partlens_grpc", "partlens"}
+    assert all(one["speedup"] > 0 for one in found.values())
+
+
 @pytest.mark.parametrize("peer", PEERS)
 def test_a_database_that_is_installed_can_be_measured(peer: str) -> None:
     if peer not in installed():

@@ -44,7 +44,7 @@ async def admitted(admission: Admission, *calls: Call) -> int:
         nonlocal count
         try:
             with one.held:
-                async with admission.around(one):
+                with admission.around(one):
                     count += 1
                 inside.release()
                 await may_go.wait()
@@ -112,7 +112,7 @@ async def test_the_rate_forgets_tokens_that_paused() -> None:
         assert not buckets.empty("again") and not buckets.take("again")
     assert buckets.empty("again")
     with pytest.raises(RateError):
-        async with Rate(buckets).around(call("again")):
+        with Rate(buckets).around(call("again")):
             pass
     now.at += 0.11
     assert not buckets.empty("again") and not buckets.take("again")

@@ -1,9 +1,9 @@
 """Scores for ranking a region search; every score is the sum of its map and its constant."""
 
-from partlens.explainer.scoring.engines import warm
+from partlens.explainer.scoring.engines import row_products, warm
 from partlens.explainer.scoring.feedback import LIKE, UNLIKE, Mark, best_place, with_marks
 from partlens.explainer.scoring.part import QueryPart, query_part
-from partlens.explainer.scoring.score import BEST, MIXTURES, Score, Scored, Shares
+from partlens.explainer.scoring.score import BEST, MIXTURES, Score, Scored, Shares, joined
 from partlens.explainer.scoring.scores import (
     Directions,
     ManySearches,
@@ -27,7 +27,9 @@ __all__ = [
     "Shares",
     "best_place",
     "directions",
+    "joined",
     "query_part",
+    "row_products",
     "score_images",
     "score_rows",
     "warm",

@@ -6,6 +6,11 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from partlens.explainer.errors import ShapeError
+from partlens.explainer.halves import to_single
 from partlens.explainer.scoring.arrays import ArrayScorer
 from partlens.explainer.scoring.part import FloatArray, QueryPart
 from partlens.explainer.scoring.score import Scored, Shares
@@ -39,6 +44,30 @@ def make_scorer(
 ) -> Scorer:
     """Prepare searches for the engine that is asked for, or the best that can run."""
     return _engine()(searches, grid)
+
+
+def row_products(
+    values: NDArray[np.float16], rows: NDArray[np.int64], vector: FloatArray
+) -> FloatArray:
+    """values[rows] @ vector, for values in memory.
+
+    Args:
+        values: shape [N, D].
+        rows: 0 to N - 1, shape [M].
+        vector: shape [D].
+    """
+    if len(rows) and not 0 <= rows.min() <= rows.max() < len(values):
+        raise IndexError(f"rows {rows.min()} to {rows.max()}; there are {len(values)}")
+    if vector.shape != values.shape[1:]:
+        raise ShapeError(f"rows of {values.shape[1]} numbers and a vector of {vector.shape}")
+    if _engine() is ArrayScorer or not values.flags.c_contiguous:
+        return np.asarray(to_single(values[rows]) @ vector, np.float32)
+    from partlens.explainer.scoring.kernel.loading import load
+    from partlens.explainer.scoring.kernel.products import arguments_of_product
+
+    arguments = arguments_of_product(values, rows, vector)
+    load().multiply_rows(*arguments)
+    return arguments[-1]
 
 
 def warm() -> str:

@@ -1,6 +1,6 @@
 """The scores that a search can rank by, and what scoring an image gives."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -51,3 +51,13 @@ class Scored:
     maps: FloatArray
     constants: FloatArray
     windows: NDArray[np.float64]
+
+
+def joined(parts: Sequence[Scored]) -> Scored:
+    """The images of several, in order; at least one."""
+    return Scored(
+        np.concatenate([one.scores for one in parts]),
+        np.concatenate([one.maps for one in parts]),
+        np.concatenate([one.constants for one in parts]),
+        np.concatenate([one.windows for one in parts]),
+    )

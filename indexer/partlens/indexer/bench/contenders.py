@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from partlens.indexer.bench.synthetic import Query
 
 TOP = 10
 _WARM_UP = 5
+_ROUNDS = 3
 
 
 class Contender(Protocol):
@@ -47,6 +48,8 @@ class Outcome:
         recall_at_10: fraction of the exact ten best, by the contender's own score, that it found.
         memory_bytes: anonymous memory of its process.
         setting: search effort of a database, in words; "" for contenders without one.
+        speedup: queries_per_second divided by that of one client, measured in turn; None if only
+            one number of clients was measured.
     """
 
     p50_ms: float
@@ -55,6 +58,27 @@ class Outcome:
     recall_at_10: float
     memory_bytes: int
     setting: str = ""
+    speedup: float | None = None
+
+
+def measure_scaling(
+    make: Callable[[], Contender],
+    queries: Sequence[Query],
+    exact: Mapping[str, Sequence[str]],
+    *,
+    clients: int,
+    memory: Callable[[], int],
+) -> Outcome:
+    """As measure; with several clients, the median of rounds in turn with rounds of one client."""
+    if clients == 1:
+        return measure(make, queries, exact, clients=1, memory=memory)
+    rounds = [
+        [measure(make, queries, exact, clients=count, memory=memory) for count in (1, clients)]
+        for _ in range(_ROUNDS)
+    ]
+    rounds.sort(key=lambda pair: pair[1].queries_per_second / pair[0].queries_per_second)
+    one, many = rounds[len(rounds) // 2]
+    return replace(many, speedup=many.queries_per_second / one.queries_per_second)
 
 
 def measure(

@@ -11,10 +11,12 @@ from torch import nn
 
 from partlens.common.media_digest import media_digest
 from partlens.common.metadata import Metadata
+from partlens.common.pictures import UprightPicture
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.explainer.scoring import QueryPart, query_part
 from partlens.indexer.gallery import Gallery, NewImage
+from partlens.indexer.picture import thumbnail as encoded_thumbnail
 
 GRID, DIMENSIONS = (8, 4), 128
 CELL = 16
@@ -70,6 +72,13 @@ def contributions(first: int, count: int) -> NDArray[np.float32]:
 def name(number: int) -> str:
     """The id of an image."""
     return f"{number:08}"
+
+
+def thumbnail() -> bytes:
+    """A JPEG of the size of a thumbnail of a person."""
+    noise = np.random.default_rng(0).integers(0, 256, (40, 20, 3), np.uint8)
+    pixels = np.kron(noise, np.ones((4, 4, 1), np.uint8))
+    return encoded_thumbnail(UprightPicture.whole(pixels))
 
 
 def fill(gallery: Gallery, count: int, thumbnail: bytes = b"", *, rectified: bool = False) -> None:

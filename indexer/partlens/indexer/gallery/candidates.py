@@ -8,8 +8,14 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.explainer.halves import to_single
-from partlens.explainer.scoring import MIXTURES, Directions, QueryPart, Score, directions
+from partlens.explainer.scoring import (
+    MIXTURES,
+    Directions,
+    QueryPart,
+    Score,
+    directions,
+    row_products,
+)
 from partlens.explainer.scoring.part import reciprocal
 from partlens.indexer.gallery.copies import Digests
 from partlens.indexer.gallery.gpu import MOST, GpuIndex
@@ -19,6 +25,8 @@ from partlens.indexer.gallery.judging import AboutPart, Keys, Named
 from partlens.indexer.gallery.plan import PROBES
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
+from partlens.indexer.gallery.stages import timing
+from partlens.indexer.gallery.threads import aside
 
 Chosen = Sequence[tuple[Segment, Rows]]
 _POSITIONS, _WHOLES = 40, 2
@@ -98,19 +106,25 @@ def _judged(
     images = sum(len(segment) for segment, _ in chosen)
     of_all = sum(len(rows) * segment.contributions.shape[1] for segment, rows in chosen)
     wanted = max(_POSITIONS * count, of_all // _NEAREST)
-    told = [
-        AboutPart.of(_named_positions(chosen, part, wanted, index_of), images) for part in placed
-    ]
-    listed = [one.most(_LIKELY * count) for one in told]
-    if along.sums.any():
-        listed.append(_named(chosen, along.sums, _WHOLES * count, index_of, "images").keys)
-    if along.embeddings.any() or not placed:  # regions that cancel out name any images
-        named_by = _named(chosen, along.embeddings, _WHOLES * count, index_of, "embeddings")
-        listed.append(named_by.keys)
+    by_sums, by_embeddings = bool(along.sums.any()), bool(along.embeddings.any())
+
+    def of_images() -> list[Keys]:
+        listed = list[Keys]()
+        if by_sums:
+            listed.append(_named(chosen, along.sums, _WHOLES * count, index_of, "images").keys)
+        if by_embeddings or not placed:  # regions that cancel out name any images
+            named_by = _named(chosen, along.embeddings, _WHOLES * count, index_of, "embeddings")
+            listed.append(named_by.keys)
+        return listed
+
+    with aside(of_images) as others:
+        named = [_named_positions(chosen, part, wanted, index_of) for part in placed]
+        told = [AboutPart.of(one, images) for one in named]
+        listed = [one.most(_LIKELY * count) for one in told] + others()
     keys = np.sort(np.concatenate(listed))
     keys = keys[np.diff(keys, prepend=-1) > 0]
     seem = np.zeros(len(keys), np.float32)
-    if along.sums.any() or along.embeddings.any():
+    if by_sums or by_embeddings:
         for segment, there, rows in _of_segments(chosen, keys):
             seem[there] = _about_images(along, segment, index_of(segment), rows)
     for part, one in zip(placed, told, strict=True):
@@ -122,13 +136,13 @@ def _about_images(
     along: Directions, segment: Segment, index: SegmentIndex, rows: Rows
 ) -> FloatArray:
     """What whole images add to the score of rows: exact, apart from rounding to 16 bits."""
-    units = to_single(index.units[rows])
-    found = units @ along.sums
+    found = row_products(index.units, rows, along.sums)
     if along.embeddings.any():
         sums, embeddings = index.lengths[rows].T
-        products = sums * (units @ along.embeddings) + segment.bias[rows] @ along.embeddings
+        products = sums * row_products(index.units, rows, along.embeddings)
+        products += segment.bias[rows] @ along.embeddings
         found += products * reciprocal(embeddings)
-    return np.asarray(found, np.float32)
+    return found
 
 
 def _of_segments(chosen: Chosen, keys: Keys) -> Iterator[tuple[Segment, NDArray[np.bool_], Rows]]:
@@ -195,7 +209,13 @@ def _nearest(
     selector = None if bits is None else faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
     probes = _probes_of_wholes(index, share) if each == 1 else _probes(index, count, share)
     parameters = _parameters(index, probes, selector)
-    return _best_of_lists(index, query, min(count, index.ntotal), parameters, every=each == 1)
+
+    def search() -> tuple[FloatArray, NDArray[np.int64]]:
+        most = min(count, index.ntotal)
+        return _best_of_lists(index, query, most, parameters, every=each == 1)
+
+    with timing("images" if each == 1 else "positions", search):
+        return search()
 
 
 def _best_of_lists(

@@ -29,7 +29,7 @@ from partlens.indexer.gallery.indexes import INDEXES, Indexes
 from partlens.indexer.gallery.integrity import require_readable
 from partlens.indexer.gallery.lance_rows import LanceRows
 from partlens.indexer.gallery.leftovers import remove_leftovers
-from partlens.indexer.gallery.live_rows import LiveRows, Place
+from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.loading import (
     LOCK,
     SEGMENTS,
@@ -41,6 +41,7 @@ from partlens.indexer.gallery.plan import IndexChoice
 from partlens.indexer.gallery.records import (
     Correction,
     NewImage,
+    Place,
     StoredImage,
     require_correct,
     require_storable,

@@ -85,6 +85,16 @@ class ImageColumns:
         found: list[str] = self.table["id"].take(pa.array(rows)).to_pylist()
         return found
 
+    def id_of(self, row: int) -> str:
+        """Id of one row, without the overhead of an array."""
+        id: str = self._ids[row].as_py()
+        return id
+
+    @cached_property
+    def _ids(self) -> pa.Array:
+        """The ids; there is at least one."""
+        return self.table["id"].chunk(0)
+
     def find(self, ids: Iterable[str]) -> Sequence[tuple[str, int]]:
         """(id, row) for every row that has one of the ids."""
         found, wanted = list[tuple[str, int]](), list(dict.fromkeys(ids))
@@ -92,7 +102,7 @@ class ImageColumns:
             return found
         if len(wanted) > len(self) // _ROWS_AN_ID + 1:
             return self._found_by_scan(wanted)
-        column, order = self.table["id"].chunk(0), self._by_id
+        column, order = self._ids, self._by_id
         for id in wanted:
             at = bisect_left(order, id, key=lambda row: column[row].as_py())
             while at < len(order) and column[order[at]].as_py() == id:
@@ -104,7 +114,7 @@ class ImageColumns:
         """The same by looking at every row, which is faster for many ids."""
         known = [id for id in ids if _is_text(id)]
         options = pc.SetLookupOptions(value_set=pa.array(known, pa.string()))
-        numbers = pc.call_function("index_in", [self.table["id"].chunk(0)], options)
+        numbers = pc.call_function("index_in", [self._ids], options)
         rows = np.flatnonzero(np.asarray(numbers.is_valid()))
         of = np.asarray(numbers.take(pa.array(rows)), np.int64)
         order = np.argsort(of, kind="stable")

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,14 +13,8 @@ from partlens.common.filters import Filter
 from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.indexer.gallery.codes import Mask
 from partlens.indexer.gallery.image_columns import Rows
+from partlens.indexer.gallery.records import Place
 from partlens.indexer.gallery.segments import Segment
-
-
-class Place(NamedTuple):
-    """Where an image lies: the number of a segment, and a row of it."""
-
-    segment: int
-    row: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +66,13 @@ class LiveRows:
                 if live[row]:
                     found[id] = Place(number, row)
         return found
+
+    def holds(self, place: Place, id: str) -> bool:
+        """Whether the image of this id lies at a place."""
+        number, row = place
+        if not (0 <= number < len(self.segments) and 0 <= row < len(self.live[number])):
+            return False
+        return bool(self.live[number][row]) and self.segments[number].columns.id_of(row) == id
 
     def revision(self, place: Place) -> int:
         """Of the image at a place."""
@@ -167,11 +167,22 @@ class LiveRows:
         Args:
             require_waiting: called before each condition; what it raises ends the work early.
         """
-        for segment, live in zip(self.segments, self.live, strict=True):
+        for number, segment in enumerate(self.segments):
             passing = None
             if where is not None:
                 passing = segment.columns.accepted(where, require_waiting)
-            yield segment, np.flatnonzero(live if passing is None else live & passing)
+            if passing is None:
+                yield segment, self._rows[number]
+            else:
+                yield segment, np.flatnonzero(self.live[number] & passing)
+
+    @cached_property
+    def _rows(self) -> Sequence[Rows]:
+        """The rows of each segment that are in the gallery, in order; not to be written to."""
+        found = [np.flatnonzero(live) for live in self.live]
+        for rows in found:
+            rows.flags.writeable = False
+        return found
 
     def without(self, places: Sequence[Place]) -> "LiveRows":
         """The same without these images."""

@@ -1,18 +1,23 @@
 """The best of the images that are scored: by score, and equal scores in order of id."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common.filters import GroupBy
-from partlens.explainer.scoring import QueryPart, Score, score_rows
-from partlens.indexer.gallery.image_columns import Rows
-from partlens.indexer.gallery.live_rows import Place
-from partlens.indexer.gallery.records import FloatArray
+from partlens.explainer.scoring import QueryPart, Score, Scored, joined, score_rows
+from partlens.indexer.gallery.image_columns import ImageColumns, Rows
+from partlens.indexer.gallery.records import FloatArray, Place
 from partlens.indexer.gallery.segments import Segment
+from partlens.indexer.gallery.stages import timing
+from partlens.indexer.gallery.threads import aside
+
+_WORTH_BYTES = 2**18
+"""Of contributions to score for which a thread is worth waking up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,21 +40,30 @@ class Found:
     """A scored image; fields as scoring.Scored, of one image.
 
     Attributes:
+        columns: of its segment, for the id.
         group: what it is the best of, "" where it stands alone.
     """
 
     place: Place
-    id: str
+    columns: ImageColumns
     score: float
     map: FloatArray
     constant: float
     window: tuple[float, float, float, float]
     group: str = ""
 
-    @property
-    def key(self) -> tuple[float, str]:
-        """What rankings are sorted by."""
-        return -self.score, self.id
+    @cached_property
+    def id(self) -> str:
+        """Looked up when it is needed, which is seldom before the image is shown."""
+        return self.columns.id_of(self.place.row)
+
+    def __lt__(self, other: "Found") -> bool:
+        """Whether it comes first in a ranking."""
+        return self.is_before(other.score, lambda: other.id)
+
+    def is_before(self, score: float, id: Callable[[], str]) -> bool:
+        """Whether it comes before an image with this score and id."""
+        return self.score > score or (self.score == score and self.id < id())
 
 
 class Ranking:
@@ -88,11 +102,11 @@ class Ranking:
 
     def add_equal(self, number: int, segment: Segment, rows: Rows, score: float) -> None:
         """Add rows, in order of id, of which only those of one score are wanted."""
-        (first,) = segment.columns.ids(rows[:1])
-        if score < self.cut or score >= self.below or self._is_full_before((-score, first)):
+        first = partial(segment.columns.id_of, int(rows[0]))
+        if score < self.cut or score >= self.below or self._is_full_before(score, first):
             return
         if self.asked.by is not None:
-            before = {one.group for one in self.open if one.key < (-score, first)} - {""}
+            before = {one.group for one in self.open if one.is_before(score, first)} - {""}
             rows = rows[~segment.columns.groups(self.asked.by).are(before)[rows]]
         if len(rows):
             self._add(number, segment, rows, score, np.nextafter(np.float32(score), np.inf))
@@ -103,17 +117,16 @@ class Ranking:
         self.open = [one for one in self.open if one.score < least]
         self.below = min(self.below, least)
 
-    def _is_full_before(self, key: tuple[float, str]) -> bool:
-        return self.cut > -math.inf and self.open[-1].key < key
+    def _is_full_before(self, score: float, id: Callable[[], str]) -> bool:
+        return self.cut > -math.inf and self.open[-1].is_before(score, id)
 
     def _add(
         self, number: int, segment: Segment, rows: Rows, least: float, below: float
     ) -> FloatArray:
         """Those that score at least one number and below another."""
         asked, wanted = self.asked, self.top - len(self.settled)
-        scored = score_rows(
-            asked.score, asked.parts, segment.contributions, segment.bias, rows, asked.grid
-        )
+        with timing("score"):
+            scored = _scored(asked, segment, rows)
         chosen = np.flatnonzero((scored.scores >= least) & (scored.scores < below))
         groups = None if asked.by is None else segment.columns.groups(asked.by)
         of = None if groups is None else groups.numbers[rows]
@@ -121,22 +134,36 @@ class Ranking:
             chosen = chosen[~groups.are({one.group for one in self.settled} - {""})[rows[chosen]]]
         best = contenders(scored.scores[chosen], None if of is None else of[chosen], wanted)
         chosen = chosen[best]
-        # Looking up ids takes long, and of most chunks few are among the best.
         fresh = [
             Found(
                 Place(number, int(rows[i])),
-                id,
+                segment.columns,
                 float(scored.scores[i]),
                 scored.maps[i].copy(),
                 float(scored.constants[i]),
                 _window(scored.windows[i]),
                 "" if groups is None or of is None or of[i] < 0 else groups.texts[of[i]],
             )
-            for i, id in zip(chosen, segment.columns.ids(rows[chosen]), strict=True)
+            for i in chosen
         ]
         if fresh:
             self.open = _first([*self.open, *fresh], wanted)
         return scored.scores
+
+
+def _scored(asked: Asked, segment: Segment, rows: Rows) -> Scored:
+    """The scores of rows; half of them on an idle core."""
+
+    def work(rows: Rows) -> Scored:
+        return score_rows(
+            asked.score, asked.parts, segment.contributions, segment.bias, rows, asked.grid
+        )
+
+    half = len(rows) // 2
+    if half * segment.contributions.bytes_per_image < _WORTH_BYTES:
+        return work(rows)
+    with aside(lambda: work(rows[half:])) as others:
+        return joined([work(rows[:half]), others()])
 
 
 def contenders(
@@ -167,7 +194,7 @@ def _first(found: Sequence[Found], top: int) -> list[Found]:
     """The best, one of each group."""
     kept: list[Found] = []
     groups = set[str]()
-    for one in sorted(found, key=lambda one: one.key):
+    for one in sorted(found):
         if len(kept) == top:
             break
         if one.group not in groups:

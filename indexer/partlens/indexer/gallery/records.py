@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +113,13 @@ class StoredImage:
     revision: int = 0
 
 
+class Place(NamedTuple):
+    """Where an image lies: the number of a segment, and a row of it."""
+
+    segment: int
+    row: int
+
+
 @dataclass(frozen=True, eq=False)
 class Candidate:
     """A search result.
@@ -128,6 +136,8 @@ class Candidate:
         revision: revision of the image; replacing or correcting the image changes it.
         group: group of which it is the best image, in a search by group; "" if it has none.
         others: number of other images in that group that pass the filter.
+        place: where the image lies in the view that was searched, if known. Other views may have
+            it elsewhere.
     """
 
     id: str
@@ -141,6 +151,7 @@ class Candidate:
     revision: int = 0
     group: str = ""
     others: int = 0
+    place: Place | None = None
 
 
 def _require_each_once(ids: Sequence[str]) -> None:

@@ -93,6 +93,15 @@ class RowsVersion:
                 with_row_id=True,
             )
 
+    def take(self, columns: Sequence[str], row_ids: Sequence[int]) -> pa.Table:
+        """Columns and `_rowid` of a few rows, in no particular order; raises the errors of read.
+
+        In less than half of the time: read plans a scan first.
+        """
+        with damage("rows of the gallery cannot be read"):
+            # Lance's `take` counts rows from the first one; by row id it has only this.
+            return self.dataset._take_rows(list(row_ids), columns=[*columns, "_rowid"])
+
     def batches(
         self, columns: Sequence[str], part: lance.LanceFragment | None = None
     ) -> Iterator[pa.Table]:

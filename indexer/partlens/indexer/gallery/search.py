@@ -17,6 +17,7 @@ from partlens.indexer.gallery.plan import growth
 from partlens.indexer.gallery.ranking import Asked, Found, Ranking
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
+from partlens.indexer.gallery.stages import timing
 from partlens.indexer.gallery.threads import one_thread
 
 _CHUNK_BYTES = 2**21
@@ -108,17 +109,19 @@ def _rank_candidates(
     images = sum(len(rows) for _, rows in passing)
     parts, score = ranking.asked.parts, ranking.asked.score
     count = math.ceil(RERANKED[score] * growth(images))
-    done, scored = {segment: np.zeros(0, np.int64) for segment, _ in passing}, list[_Part]()
+    done, scored = dict[Segment, Rows](), list[_Part]()
     while count < images:
-        named = candidate_rows(passing, parts, score, count, index_of)
+        with timing("merge"):
+            named = candidate_rows(passing, parts, score, count, index_of)
         fresh = _without(named, done)
         scored += add(fresh)
-        done |= {segment: np.concatenate([done[segment], rows]) for segment, rows in fresh}
+        for segment, rows in fresh:
+            done[segment] = np.concatenate([done[segment], rows]) if segment in done else rows
         last = count >= max(MOST_RERANKED, _A_RESULT * ranking.top)
         least = -math.inf if last else _nth_best(scored, count // _A_RESULT)
         between = max(least, ranking.cut), ranking.below
         for segment, rows, equal in _copies(scored, between, passing, index_of):
-            copies = np.setdiff1d(rows, done[segment], assume_unique=True)
+            ((_, copies),) = _without([(segment, rows)], done)
             add([(segment, segment.columns.in_order(copies)[:MOST_RERANKED])], equal)
         ranking.settle(least)
         if last or len(ranking.settled) == ranking.top:
@@ -131,7 +134,10 @@ def _rank_candidates(
 def _without(named: Chosen, done: Mapping[Segment, Rows]) -> Chosen:
     """The rows that are not done."""
     return [
-        (segment, np.setdiff1d(rows, done[segment], assume_unique=True)) for segment, rows in named
+        (segment, np.setdiff1d(rows, done[segment], assume_unique=True))
+        if segment in done
+        else (segment, rows)
+        for segment, rows in named
     ]
 
 
@@ -156,21 +162,20 @@ def _copies(
     An index that is asked for some vectors names any of those that are equal.
     """
     copies = {segment: index_of(segment).copies for segment, _ in passing}
-    of, scores = [np.zeros(0, np.uint64)], [np.zeros(0, np.float32)]
+    found = set[tuple[np.float32, np.uint64]]()
     for part in scored:
         among = (part.scores >= between[0]) & (part.scores < between[1])
-        of.append(copies[part.segment].digests[part.rows[among]])
-        scores.append(part.scores[among])
-    digests, equal = np.concatenate(of), np.concatenate(scores)
-    total = np.zeros(len(digests), np.int64)
-    for one in copies.values():
-        total += one.counts(digests)
-    several = np.flatnonzero(total > 1)
-    for score, digest in sorted({(-equal[i], digests[i]) for i in several}):
+        own, rows, scores = copies[part.segment], part.rows[among], part.scores[among]
+        several = own.several[rows]
+        for segment, one in copies.items():
+            if segment is not part.segment:
+                several |= one.hold(own.digests[rows])
+        found |= set(zip(-scores[several], own.digests[rows[several]], strict=True))
+    for score, digest in sorted(found):
         for segment, rows in passing:
-            found = copies[segment].rows(digest)
-            there = np.searchsorted(rows, found).clip(max=len(rows) - 1)
-            yield segment, found[rows[there] == found], -float(score)
+            same = copies[segment].rows(digest)
+            there = np.searchsorted(rows, same).clip(max=len(rows) - 1)
+            yield segment, same[rows[there] == same], -float(score)
 
 
 def others(

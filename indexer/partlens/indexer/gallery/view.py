@@ -16,11 +16,13 @@ from partlens.indexer.errors import DamagedError, NotFoundError, SupersededError
 from partlens.indexer.gallery.committed import Committed
 from partlens.indexer.gallery.facets import Facets, facets
 from partlens.indexer.gallery.holdings import Holdings
+from partlens.indexer.gallery.image_columns import Rows
 from partlens.indexer.gallery.indexes import Indexes
-from partlens.indexer.gallery.live_rows import LiveRows, Place
-from partlens.indexer.gallery.records import Candidate, FloatArray, StoredImage
+from partlens.indexer.gallery.live_rows import LiveRows
+from partlens.indexer.gallery.records import Candidate, FloatArray, Place, StoredImage
 from partlens.indexer.gallery.rows_version import RowsVersion
 from partlens.indexer.gallery.search import others, search
+from partlens.indexer.gallery.stages import timing
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,17 +122,7 @@ class GalleryView:
             SupersededError: a writer has removed files of this commit; see Gallery.read.
             DamagedError: the thumbnails cannot be read.
         """
-        row_ids = self.live.row_ids(self._require(ids))
-        if not ids:
-            return []
-        try:
-            table = self.version.read(["thumbnail"], set(row_ids))
-        except DamagedError as error:
-            if Committed.read(self.path).version != self.number:
-                raise SupersededError(str(error)) from error
-            raise
-        found = dict(zip(table["_rowid"].to_pylist(), table["thumbnail"].to_pylist(), strict=True))
-        return [found.get(row_id) or b"" for row_id in row_ids]
+        return self._thumbnails(self._require(ids))
 
     def readable_thumbnails(self, ids: Sequence[str]) -> Sequence[bytes | None]:
         """The thumbnails of these images; None where one is damaged.
@@ -138,21 +130,15 @@ class GalleryView:
         Raises:
             NotFoundError, SupersededError: see thumbnails.
         """
-        try:
-            return self.thumbnails(ids)
-        except SupersededError:
-            raise
-        except DamagedError:
-            return [self._readable_thumbnail(id) for id in ids]
+        return self._readable_thumbnails(self._require(ids))
 
     def decompositions(self, ids: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """Contributions float32 [M, P, D] and bias [M, D]; NotFoundError for an unknown id."""
-        shape = (len(ids), self.spec.positions, self.spec.dimensions)
-        contributions, bias = np.zeros(shape, np.float32), np.zeros(shape[::2], np.float32)
-        for i, (number, row) in enumerate(self._require(ids)):
-            contributions[i] = self.live.segments[number].contributions[row]
-            bias[i] = self.live.segments[number].bias[row]
-        return contributions, bias
+        return self._decompositions(self._require(ids))
+
+    def decompositions_of(self, found: Sequence[Candidate]) -> tuple[FloatArray, FloatArray]:
+        """The same of candidates; NotFoundError for one that is not in this view."""
+        return self._decompositions(self._places(found))
 
     def prepare(self) -> None:
         """Load the indexes that the first search would otherwise load."""
@@ -167,12 +153,14 @@ class GalleryView:
         top: int,
         require_waiting: RequireWaiting = wait_always,
         by: GroupBy | None = None,
+        first: int = 0,
     ) -> Sequence[Candidate]:
         """The best `top` images (or best image per group) that pass the filter; see search.search.
 
         Args:
             require_waiting: called between chunks; if it raises, the search ends.
             by: how images are grouped; None to not group them.
+            first: how many of the best to leave out.
 
         Raises:
             ShapeError: a part's dimension differs from the gallery's.
@@ -181,23 +169,25 @@ class GalleryView:
         found = search(
             live, parts, score, where, top, self.spec.grid, index_of,
             require_waiting=require_waiting, by=by,
-        )  # fmt: skip
+        )[first:]  # fmt: skip
         more = [0] * len(found) if by is None else others(live, where, by, found, require_waiting)
-        stored = self._stored([one.place for one in found])
-        return [
-            Candidate(
-                image.id,
-                one.score,
-                one.map,
-                one.constant,
-                one.window,
-                image,
-                revision=live.revision(one.place),
-                group=one.group,
-                others=count,
-            )
-            for one, image, count in zip(found, stored, more, strict=True)
-        ]
+        with timing("look up"):
+            stored = self._stored([one.place for one in found])
+            return [
+                Candidate(
+                    image.id,
+                    one.score,
+                    one.map,
+                    one.constant,
+                    one.window,
+                    image,
+                    revision=live.revision(one.place),
+                    group=one.group,
+                    others=count,
+                    place=one.place,
+                )
+                for one, image, count in zip(found, stored, more, strict=True)
+            ]
 
     def unchanged(self, found: Sequence[Candidate]) -> Sequence[Candidate]:
         """Results of a search in an earlier view that have not been replaced or deleted since."""
@@ -213,7 +203,7 @@ class GalleryView:
             NotFoundError: a candidate is not in this view.
             SupersededError: see thumbnails.
         """
-        thumbnails = self.readable_thumbnails([one.id for one in found])
+        thumbnails = self._readable_thumbnails(self._places(found))
         return [
             replace(one, thumbnail=thumbnail or b"", unreadable=thumbnail is None)
             for one, thumbnail in zip(found, thumbnails, strict=True)
@@ -245,22 +235,58 @@ class GalleryView:
             found.update(zip(names, table["media_digest"].to_pylist(), strict=True))
         return found
 
-    def _readable_thumbnail(self, id: str) -> bytes | None:
+    def _thumbnails(self, places: Sequence[Place]) -> Sequence[bytes]:
+        row_ids = self.live.row_ids(places)
+        if not row_ids:
+            return []
         try:
-            return self.thumbnails([id])[0]
+            table = self.version.take(["thumbnail"], sorted(set(row_ids)))
+        except DamagedError as error:
+            if Committed.read(self.path).version != self.number:
+                raise SupersededError(str(error)) from error
+            raise
+        found = dict(zip(table["_rowid"].to_pylist(), table["thumbnail"].to_pylist(), strict=True))
+        return [found.get(row_id) or b"" for row_id in row_ids]
+
+    def _readable_thumbnails(self, places: Sequence[Place]) -> Sequence[bytes | None]:
+        try:
+            return self._thumbnails(places)
+        except SupersededError:
+            raise
+        except DamagedError:
+            return [self._readable_thumbnail(place) for place in places]
+
+    def _readable_thumbnail(self, place: Place) -> bytes | None:
+        try:
+            return self._thumbnails([place])[0]
         except SupersededError:
             raise
         except DamagedError:
             return None
 
+    def _decompositions(self, places: Sequence[Place]) -> tuple[FloatArray, FloatArray]:
+        shape = (len(places), self.spec.positions, self.spec.dimensions)
+        contributions, bias = np.zeros(shape, np.float32), np.zeros(shape[::2], np.float32)
+        for number, (chosen, rows) in _by_segment(places).items():
+            segment = self.live.segments[number]
+            contributions[chosen], bias[chosen] = segment.contributions[rows], segment.bias[rows]
+        return contributions, bias
+
     def _stored(self, places: Sequence[Place]) -> Sequence[StoredImage]:
         found = dict[Place, StoredImage]()
-        for number in {place.segment for place in places}:
-            here = [place for place in places if place.segment == number]
-            rows = np.array([place.row for place in here])
+        for number, (_, rows) in _by_segment(places).items():
             of_segment = self.live.segments[number].columns.stored(rows)
-            found.update(zip(here, of_segment, strict=True))
+            found.update(zip((Place(number, int(row)) for row in rows), of_segment, strict=True))
         return [found[place] for place in places]
+
+    def _places(self, found: Sequence[Candidate]) -> Sequence[Place]:
+        """The places of candidates, of this view or another one."""
+        return [
+            one.place
+            if one.place is not None and self.live.holds(one.place, one.id)
+            else self._require([one.id])[0]
+            for one in found
+        ]
 
     def _require(self, ids: Sequence[str]) -> Sequence[Place]:
         """The places of the images with these ids."""
@@ -269,3 +295,10 @@ class GalleryView:
             if id not in places:
                 raise NotFoundError(f"the gallery has no image {id!r}")
         return [places[id] for id in ids]
+
+
+def _by_segment(places: Sequence[Place]) -> dict[int, tuple[Rows, Rows]]:
+    """Number of each segment -> which of the places lie in it, and their rows."""
+    numbers, rows = np.array(places, np.int64).reshape(-1, 2).T
+    chosen = {int(number): np.flatnonzero(numbers == number) for number in np.unique(numbers)}
+    return {number: (some, rows[some]) for number, some in chosen.items()}

@@ -1,7 +1,7 @@
 """Layers around every call: authentication and authorisation."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from partlens.server.access.token_file import TokenFile
@@ -23,8 +23,8 @@ class Authentication:
     def __init__(self, tokens: TokenFile | None) -> None:
         self._tokens = tokens
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
+    @contextmanager
+    def around(self, call: Call) -> Iterator[None]:
         """Sets the call's caller.
 
         Raises:
@@ -60,8 +60,8 @@ class Authentication:
 class Authorisation:
     """Refuses callers without the scope that the method needs."""
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
+    @contextmanager
+    def around(self, call: Call) -> Iterator[None]:
         """Raises ForbiddenError if the token lacks the scope."""
         call.caller.require_scope(call.method)
         yield

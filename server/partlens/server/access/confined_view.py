@@ -79,6 +79,11 @@ class ConfinedView:
         self._require([one.id for one in found])
         return self.whole.with_thumbnails(found)
 
+    def decompositions_of(self, found: Sequence[Candidate]) -> tuple[FloatArray, FloatArray]:
+        """See GalleryView.decompositions_of."""
+        self._require([one.id for one in found])
+        return self.whole.decompositions_of(found)
+
     def decompositions(self, ids: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """See GalleryView.decompositions."""
         self._require(ids)
@@ -91,6 +96,7 @@ class ConfinedView:
         where: Filter,
         top: int,
         by: GroupBy | None,
+        first: int = 0,
     ) -> Sequence[Candidate]:
         """See GalleryView.search.
 
@@ -99,7 +105,7 @@ class ConfinedView:
             RequestError: no image here has an attribute of the filter, or the one to group by.
         """
         narrowed = self._narrowed(where, by)
-        return self.whole.search(parts, score, narrowed, top, self.require_waiting, by)
+        return self.whole.search(parts, score, narrowed, top, self.require_waiting, by, first)
 
     def unchanged(self, found: Sequence[Candidate]) -> Sequence[Candidate]:
         """See GalleryView.unchanged."""

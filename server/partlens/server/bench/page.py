@@ -1,6 +1,5 @@
 """`partlens bench page`: how soon results follow the mouse, in a real browser."""
 
-import io
 import shutil
 import tempfile
 import time
@@ -11,11 +10,10 @@ from typing import Any
 
 import click
 import numpy as np
-from PIL import Image
 
 from partlens.common.results import json_option, say_result
 from partlens.explainer.model import MetricModel
-from partlens.indexer.bench.synthetic import CELL, GRID, fill, make_model, name
+from partlens.indexer.bench.synthetic import CELL, GRID, fill, make_model, name, thumbnail
 from partlens.indexer.gallery import Gallery
 from partlens.server.bench.served import served
 
@@ -83,11 +81,8 @@ def page(images: int, drags: int, browser: str | None, as_json: bool) -> None:
 
 def _make(model: Path, gallery: Path, images: int) -> None:
     made: MetricModel = make_model(model)
-    picture = io.BytesIO()
-    noise = np.random.default_rng(0).integers(0, 256, (10, 5, 3), np.uint8)
-    Image.fromarray(noise).resize((80, 160)).save(picture, "JPEG")
     with Gallery.create(gallery, made.spec) as opened:
-        fill(opened, images, picture.getvalue())
+        fill(opened, images, thumbnail())
 
 
 def _measured(program: str, url: str, drags: int) -> tuple[list[float], list[float], float]:

@@ -8,45 +8,27 @@ from pathlib import Path
 
 import click
 
-from partlens.client.channel import open_channel, route
 from partlens.client.cli.arguments import FiniteRange
 from partlens.common.results import json_option, say_json
 from partlens.common.terminal import say
 from partlens.indexer.bench import alone, peers
-from partlens.indexer.bench.contenders import TOP, Contender, Outcome, anonymous_bytes, measure
+from partlens.indexer.bench.contenders import (
+    Contender,
+    Outcome,
+    anonymous_bytes,
+    measure,
+    measure_scaling,
+)
 from partlens.indexer.bench.searching import InProcess, Numpy, Torch, arrays, exact, units
-from partlens.indexer.bench.synthetic import GRID, Query, fill, make_model, queries
+from partlens.indexer.bench.synthetic import GRID, Query, fill, make_model, queries, thumbnail
 from partlens.indexer.gallery import Gallery
+from partlens.server.bench import search_parts
 from partlens.server.bench.served import served
-from partlens.v1 import image_pb2 as image_pb
-from partlens.v1 import part_search_service_pb2 as search_pb
-from partlens.v1 import region_pb2 as region_pb
-from partlens.v1.part_search_service_pb2_grpc import PartSearchServiceStub
+from partlens.server.bench.through_grpc import ThroughGrpc
 
-_DEADLINE = 60.0
 BRUTE_FORCE = ("numpy", "torch")
 OURS = ("partlens_grpc", "partlens", *BRUTE_FORCE)
 CONTENDERS = (*OURS, *peers.PEERS)
-
-
-class ThroughGrpc:
-    """A server in another process; queries name the image by its gallery id."""
-
-    def __init__(self, address: str) -> None:
-        # Each client has its own connection, as separate programs would.
-        own = (("grpc.use_local_subchannel_pool", 1),)
-        self._stub = PartSearchServiceStub(open_channel(route(address), more=own))
-
-    def search(self, query: Query) -> Sequence[str]:
-        """Search by CONTEXT, with maps."""
-        x, y, width, height = query.box
-        box = region_pb.Box(x=x, y=y, width=width, height=height)
-        region = search_pb.QueryRegion(region=region_pb.Region(box=box))
-        request = search_pb.SearchRegionsRequest(
-            images=[image_pb.QueryImage(gallery_id=query.id)], regions=[region], page_size=TOP
-        )
-        answer = self._stub.SearchRegions(request, timeout=_DEADLINE)
-        return [hit.id for hit in answer.hits]
 
 
 @click.command()
@@ -89,17 +71,26 @@ def search(
     its own process, set up as its documentation advises, and its search effort is raised until it
     reaches --recall: NAME_documented is the first result, NAME the last. To install the databases:
     `pip install --group bench`.
+
+    Where partlens and partlens_grpc are both measured, the time of the parts of a search follows:
+    FAISS, merging, scoring, looking up, the call. With several --clients, partlens and
+    partlens_grpc are measured with one client too, in turn.
     """
     names = _names(asked)
     say(f"{images} images of {GRID[0] * GRID[1]} positions, {clients} clients", err=True)
-    results = dict[str, Outcome]()
+    results, parts = dict[str, Outcome](), None
     with _gallery(images, folder) as (model, gallery):
         chosen = list(queries(gallery, count))
         for name, one in _measured(names, model, gallery, chosen, clients, recall):
             results[name] = one
             say(_line(name, one), err=as_json)
+        if {"partlens_grpc", "partlens"} <= set(names):
+            parts = _parts(model, gallery, chosen)
+    for line in search_parts.lines(parts) if parts else ():
+        say(line, err=as_json)
     if as_json:
-        say_json({name: asdict(outcome) for name, outcome in results.items()})
+        found: dict[str, object] = {name: asdict(one) for name, one in results.items()}
+        say_json(found | ({"parts": asdict(parts)} if parts else {}))
 
 
 def _names(asked: Sequence[str]) -> Sequence[str]:
@@ -124,7 +115,7 @@ def _gallery(images: int, folder: Path | None) -> Iterator[tuple[Path, Gallery]]
     if not folder.exists():
         model = make_model(folder / "model")
         with Gallery.create(folder / "gallery", model.spec) as gallery:
-            fill(gallery, images)
+            fill(gallery, images, thumbnail())
     with Gallery.open(folder / "gallery") as gallery:
         if len(gallery.view) != images:
             raise click.ClickException(
@@ -145,7 +136,7 @@ def _measured(
     for name in ("partlens_grpc", "partlens"):
         if name in names:
             with _partlens(name, model, gallery) as (make, memory):
-                yield name, measure(make, chosen, by_score, clients=clients, memory=memory)
+                yield name, measure_scaling(make, chosen, by_score, clients=clients, memory=memory)
     if not set(names) - {"partlens_grpc", "partlens"}:
         return
     contributions, bias = arrays(gallery)
@@ -205,9 +196,21 @@ def _partlens(
         yield lambda: InProcess(opened), lambda: anonymous_bytes() - before
 
 
+def _parts(
+    model: Path, gallery: Gallery, chosen: Sequence[Query]
+) -> search_parts.SearchParts | None:
+    """The parts of a search, with a server and this process side by side."""
+    with served(model, gallery.path) as (address, _), Gallery.open(gallery.path) as opened:
+        opened.view.prepare()
+        there = ThroughGrpc(address)
+        ways = search_parts.Ways(InProcess(opened).search, there.search, there.check_health)
+        return search_parts.measure(ways, chosen)
+
+
 def _line(name: str, one: Outcome) -> str:
     return (
         f"{name:23} p50 {one.p50_ms:8.2f} ms, p99 {one.p99_ms:8.2f} ms,"
         f" {one.queries_per_second:7.1f} queries/s, recall@10 {one.recall_at_10:.3f},"
         f" {one.memory_bytes / 2**20:.0f} MiB{one.setting and ', '}{one.setting}"
+        + (f", {one.speedup:.2f} times one client" if one.speedup else "")
     )

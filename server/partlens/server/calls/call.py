@@ -2,12 +2,12 @@
 
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from partlens.server.caller.caller import Caller
 from partlens.server.calls.code import Code
@@ -61,7 +61,7 @@ class Call:
     received: Callable[[], None] = lambda: None
     sent: Callable[[], None] = lambda: None
     begin: Callable[[], Awaitable[None]] = _nothing
-    commit: Callable[[], Awaitable[None]] = _nothing
+    commit: Callable[[], Coroutine[Any, Any, None]] = _nothing
     gallery: str = ""
     alias: tuple[str, datetime] | None = None
     recorded: bool = False

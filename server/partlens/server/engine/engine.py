@@ -1,8 +1,9 @@
 """Answers the services' requests from one model and one gallery."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
+from typing import NamedTuple
 
 from partlens.common.filters import Filter, to_plain
 from partlens.common.regions import Whole
@@ -38,6 +39,18 @@ from partlens.server.requests.questions import (
     PairQuestion,
     SearchQuestion,
 )
+
+
+class RankedPage(NamedTuple):
+    """What the audit log says about a page of a search; see SearchAnswer.
+
+    Attributes:
+        hits: number of hits.
+    """
+
+    asked: str
+    gallery_version: int
+    hits: int
 
 
 class Engine:
@@ -99,11 +112,18 @@ class Engine:
         """The model's specification."""
         return self.model.spec
 
-    def search(self, question: SearchQuestion, queries: Sequence[Query]) -> SearchAnswer:
+    def search(
+        self,
+        question: SearchQuestion,
+        queries: Sequence[Query],
+        ranked: Callable[[RankedPage], None] = lambda page: None,
+    ) -> SearchAnswer:
         """One page of images that contain parts similar to the question's regions.
 
         Args:
             queries: all images of the question, in the order of its sources.
+            ranked: called when the hits are known, before their thumbnails and maps are; again if
+                the search is repeated on a newer view.
 
         Raises:
             RequestError: a region, mark or page token cannot be used.
@@ -111,7 +131,7 @@ class Engine:
             StalePageError: the snapshot of the first page is no longer kept.
         """
         prepared = self.prepare(question, queries)
-        return self.gallery.read(lambda view: self._page(question, prepared, view))
+        return self.gallery.read(lambda view: self._page(question, prepared, view, ranked))
 
     def prepare(self, question: SearchQuestion, queries: Sequence[Query]) -> PreparedSearch:
         """What a search ranks by.
@@ -166,6 +186,7 @@ class Engine:
         question: SearchQuestion,
         prepared: PreparedSearch,
         now: ConfinedView,
+        tell: Callable[[RankedPage], None],
     ) -> SearchAnswer:
         """A page of the first page's ranking, without images deleted or replaced since."""
         where = where_of(question, prepared.images)
@@ -176,13 +197,17 @@ class Engine:
             start, ranked = given.offset, self._ranked_by_first_page(given, now)
         end = min(start + question.page_size, depth)
         more = end < depth
-        found = ranked.search(prepared.parts, question.score, where, end + more, question.by)
-        token = ""
-        if more and len(found) > end:
+        found = ranked.search(
+            prepared.parts, question.score, where, end + more, question.by, first=start
+        )
+        page, token = found[: end - start], ""
+        if len(found) > len(page):
             rest = SearchStart(end, ranked.number, self._kept.keep(ranked.whole))
             token = page_tokens.search_token(rest, asked)
         # From here on, everything is read from the current view.
-        page = now.unchanged(found[start:end])
+        if ranked is not now:
+            page = now.unchanged(page)
+        tell(RankedPage(asked, ranked.number, len(page)))
         if question.thumbnails:
             page = now.with_thumbnails(page)
         images = len(question.images)

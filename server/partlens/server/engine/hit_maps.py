@@ -32,7 +32,7 @@ def with_maps(
     """
     if not found or not kinds & {"overall", "regions"}:
         return tuple(Match(candidate) for candidate in found)
-    contributions, bias = view.decompositions([c.id for c in found])
+    contributions, bias = view.decompositions_of(found)
 
     def maps(query: Query, feature: FloatArray) -> FloatArray:
         view.require_waiting()

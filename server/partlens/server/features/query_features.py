@@ -32,6 +32,7 @@ class Question(Protocol):
 
 T = TypeVar("T")
 Q = TypeVar("Q", bound=Question)
+A = TypeVar("A")
 
 
 class Run(Protocol):
@@ -75,33 +76,50 @@ class QueryFeatures:
         self._batcher, self._cache, self._pictures = batcher, cache, pictures
         self._lookups = metrics.lookups
 
-    async def find(
-        self, decode: Callable[[Engine], Q], run: Run | None = None
-    ) -> tuple[Q, Sequence[Query]]:
-        """A question and its query images, in order; new pictures go through the model.
+    async def answer(
+        self,
+        decode: Callable[[Engine], Q],
+        answer: Callable[[Engine, Q, Sequence[Query]], A],
+        run: Run | None = None,
+    ) -> A:
+        """Answers a question about query images; new pictures go through the model.
 
-        Every trip to a thread waits for a free one. So decoding the question and reading images
-        of the gallery share one trip, and only a new picture takes another.
+        Every trip to a thread waits for a free one. So decoding the question, reading images of the
+        gallery and answering share one trip, unless a query image has to be found elsewhere.
 
         Args:
             decode: decodes the question; called on a thread.
-            run: runs it; by default where searches run.
+            answer: answers it, given its query images, in order; called on a thread.
+            run: runs `decode`; by default where searches run, and then `answer` may follow at once.
 
         Raises:
-            RequestError: decode raised it, or a picture cannot be used.
+            RequestError: decode or answer raised it, or a picture cannot be used.
             UnknownQueryError: a query id is not known, or its image has been replaced.
             NotFoundError: the caller sees no gallery image with an id.
             OverloadedError: too many images are waiting for the model.
             ServerError: see Host.run.
         """
 
-        def begin(engine: Engine) -> tuple[Q, Sequence[Query | Picture | EarlierPicture]]:
-            question = decode(engine)
-            return question, engine.with_stored(question.sources)
+        def begin(
+            engine: Engine,
+        ) -> tuple[Q, Sequence[Query | Picture | EarlierPicture], tuple[A] | None]:
+            with tracer.start_as_current_span("find the query images"):
+                question = decode(engine)
+                sources = engine.with_stored(question.sources)
+            stored = [one for one in sources if isinstance(one, Query)]
+            if run is not None or len(stored) < len(sources):
+                return question, sources, None
+            self._lookups.labels("kept").inc(len(stored))
+            return question, sources, (answer(engine, question, stored),)
 
-        with tracer.start_as_current_span("find the query images"):
-            question, sources = await (run or self._run)(begin)
-            return question, await asyncio.gather(*map(self._query, sources))
+        question, sources, answered = await (run or self._run)(begin)
+        if answered is not None:
+            return answered[0]
+        if len(sources) == 1:  # it needs no task of its own
+            queries = [await self._query(sources[0])]
+        else:
+            queries = await asyncio.gather(*map(self._query, sources))
+        return await self._run(lambda engine: answer(engine, question, queries))
 
     async def picture(self, query_id: str) -> bytes:
         """The encoded picture of a query id.

@@ -1,16 +1,22 @@
 """PartSearchService: decode, run new images through the model, call the engine, encode."""
 
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Future
+
 from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
-from partlens.server.engine.engine import Engine
+from partlens.server.engine.engine import Engine, RankedPage
 from partlens.server.galleries.served import ServedGallery
-from partlens.server.handlers.region_requests import drawn, found
+from partlens.server.handlers.region_requests import answered, drawn
 from partlens.server.host import Host
 from partlens.server.messages import decoding
 from partlens.server.messages.encoding import Encoder
 from partlens.server.observe.tracing import tracer
 from partlens.server.pages import page_tokens
+from partlens.server.query_images.query import Query
 from partlens.server.requests.digest import digest
+from partlens.server.requests.questions import DescribeQuestion, PairQuestion, SearchQuestion
 from partlens.v1 import part_search_service_pb2 as pb
 
 SERVICE = pb.DESCRIPTOR.services_by_name["PartSearchService"]
@@ -50,66 +56,83 @@ class PartSearchHandlers:
 async def searched(
     gallery: ServedGallery, request: pb.SearchRegionsRequest
 ) -> pb.SearchRegionsResponse:
-    """Searches a gallery, whatever the request names."""
-    question, queries = await found(
-        gallery,
-        drawn(request),
-        lambda engine: decoding.search(request, engine.limits, engine.require_waiting),
-    )
-    metrics = gallery.metrics.queries
+    """Searches a gallery, whatever the request names.
 
-    def answer(engine: Engine) -> pb.SearchRegionsResponse:
+    The audit log is written while thumbnails and maps are read; nothing is answered before it is on
+    disk.
+    """
+    metrics, call, loop = gallery.metrics.queries, calls.current(), asyncio.get_running_loop()
+    recording = list[Future[None]]()
+
+    def record(page: RankedPage) -> None:
+        call.note(query=page.asked, gallery_version=page.gallery_version, hits=page.hits)
+        recording.append(asyncio.run_coroutine_threadsafe(call.commit(), loop))
+
+    def answer(
+        engine: Engine, question: SearchQuestion, queries: Sequence[Query]
+    ) -> pb.SearchRegionsResponse:
         with (
             metrics.search_seconds.labels(gallery.name).time(),
             tracer.start_as_current_span("search"),
         ):
-            found = engine.search(question, queries)
+            found = engine.search(question, queries, record)
         unreadable = sum(match.candidate.unreadable for match in found.matches)
         metrics.unreadable_thumbnails.inc(unreadable)
-        calls.current().note(
-            query=found.asked, gallery_version=found.gallery_version, hits=len(found.matches)
-        )
         response = Encoder(engine.spec).search(question, found)
         response.gallery = gallery.name
         response.next_page_token = page_tokens.of_gallery(gallery.name, found.next_page_token)
         return response
 
-    return await gallery.run(answer)
+    response = await answered(
+        gallery,
+        drawn(request),
+        lambda engine: decoding.search(request, engine.limits, engine.require_waiting),
+        answer,
+    )
+    for one in recording:
+        await asyncio.wrap_future(one)
+    return response
 
 
 async def explained(
     gallery: ServedGallery, request: pb.ExplainPairRequest
 ) -> pb.ExplainPairResponse:
     """Explains a pair with a gallery and its model, whatever the request names."""
-    question, (query, retrieved) = await found(
+
+    def answer(
+        engine: Engine, question: PairQuestion, queries: Sequence[Query]
+    ) -> pb.ExplainPairResponse:
+        query, retrieved = queries
+        explained = engine.explain(question, query, retrieved)
+        calls.current().note(query=explained.asked, gallery_version=engine.gallery.view.number)
+        return Encoder(engine.spec).pair(explained)
+
+    return await answered(
         gallery,
         (region.region for region in request.regions),
         lambda engine: decoding.pair(
             request, engine.limits, engine.spec.grid, engine.require_waiting
         ),
+        answer,
     )
-
-    def answer(engine: Engine) -> pb.ExplainPairResponse:
-        explained = engine.explain(question, query, retrieved)
-        calls.current().note(query=explained.asked, gallery_version=engine.gallery.view.number)
-        return Encoder(engine.spec).pair(explained)
-
-    return await gallery.run(answer)
 
 
 async def described(
     gallery: ServedGallery, request: pb.DescribeQueryRequest
 ) -> pb.DescribeQueryResponse:
     """Describes an image with a gallery's model, whatever the request names."""
-    question, (query,) = await found(
-        gallery,
-        request.regions,
-        lambda engine: decoding.describe(request, engine.limits, engine.require_waiting),
-    )
 
-    def answer(engine: Engine) -> pb.DescribeQueryResponse:
+    def answer(
+        engine: Engine, question: DescribeQuestion, queries: Sequence[Query]
+    ) -> pb.DescribeQueryResponse:
+        (query,) = queries
         described = engine.describe(question, query)
         calls.current().note(query=digest(query.id), gallery_version=engine.gallery.view.number)
         return Encoder(engine.spec).describe(described)
 
-    return await gallery.run(answer)
+    return await answered(
+        gallery,
+        request.regions,
+        lambda engine: decoding.describe(request, engine.limits, engine.require_waiting),
+        answer,
+    )

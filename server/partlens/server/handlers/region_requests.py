@@ -13,6 +13,7 @@ from partlens.v1.part_search_service_pb2 import SearchRegionsRequest
 from partlens.v1.region_pb2 import Region
 
 Q = TypeVar("Q", bound=Question)
+A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -22,18 +23,22 @@ def drawn(request: SearchRegionsRequest) -> Iterator[Region]:
     yield from (mark.region for mark in request.marks)
 
 
-async def found(
-    gallery: ServedGallery, regions: Iterable[Region], decode: Callable[[Engine], Q]
-) -> tuple[Q, Sequence[Query]]:
-    """A question and the images of its sources; masks are decoded when there is memory for them.
+async def answered(
+    gallery: ServedGallery,
+    regions: Iterable[Region],
+    decode: Callable[[Engine], Q],
+    answer: Callable[[Engine, Q, Sequence[Query]], A],
+) -> A:
+    """The answer to a question, given the images of its sources; masks are decoded when there is
+    memory for them.
 
     Raises:
         RequestError: see `decode`; or the masks need more memory than all pictures may take.
-        ServerError: see QueryFeatures.find.
+        ServerError: see QueryFeatures.answer.
     """
     masks = [region for region in regions if region.mask.WhichOneof("form") == "png"]
     if not masks:
-        return await gallery.features.find(decode)
+        return await gallery.features.answer(decode, answer)
 
     async def with_memory(work: Callable[[Engine], T]) -> T:
         with blamed_on("regions"):
@@ -41,4 +46,4 @@ async def found(
                 lambda engine: memory_of_masks(masks, engine.limits.image_pixels), work
             )
 
-    return await gallery.features.find(decode, with_memory)
+    return await gallery.features.answer(decode, answer, with_memory)

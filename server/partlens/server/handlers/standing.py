@@ -2,7 +2,7 @@
 
 import math
 import secrets
-from collections.abc import AsyncGenerator, Iterator, Set
+from collections.abc import AsyncGenerator, Iterator, Sequence, Set
 from contextlib import aclosing
 from datetime import UTC, datetime
 
@@ -13,10 +13,12 @@ from partlens.server.engine.engine import Engine, where_of
 from partlens.server.errors import RequestError, UnknownStandingQueryError
 from partlens.server.galleries.served import ServedGallery
 from partlens.server.handlers.kept_requests import kept_request
-from partlens.server.handlers.region_requests import drawn, found
+from partlens.server.handlers.region_requests import answered, drawn
 from partlens.server.handlers.watching import Watch
 from partlens.server.host import Host
 from partlens.server.messages import decoding
+from partlens.server.query_images.prepared import PreparedSearch
+from partlens.server.query_images.query import Query
 from partlens.server.requests.digest import digest
 from partlens.server.requests.questions import SearchQuestion
 from partlens.server.standing import messages
@@ -65,10 +67,15 @@ class StandingQueryHandlers:
             return question
 
         gallery = self._host.directory.of(request.gallery)
-        question, queries = await found(gallery, drawn(asked), decode)
+
+        def prepare(
+            engine: Engine, question: SearchQuestion, queries: Sequence[Query]
+        ) -> tuple[SearchQuestion, Sequence[Query], PreparedSearch]:
+            return question, queries, engine.prepare(question, queries)
+
+        question, queries, prepared = await answered(gallery, drawn(asked), decode, prepare)
         caller = calls.current().caller
         where = caller.within.narrowed(where_of(question, queries))
-        prepared = await gallery.run(lambda engine: engine.prepare(question, queries))
         kept = await kept_request(request, queries, gallery)
 
         def save(engine: Engine) -> StandingQuery:

@@ -1,8 +1,8 @@
 """Limits the number of calls in progress."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from prometheus_client import Gauge
@@ -94,8 +94,8 @@ class Admission:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
+    @contextmanager
+    def around(self, call: Call) -> Iterator[None]:
         """Takes a place until the call's last response is sent. Raises OverloadedError if the limit
         of the server, the token or the network is reached."""
         kind = _KINDS.get(call.method, "call")

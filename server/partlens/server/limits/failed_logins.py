@@ -1,7 +1,7 @@
 """Makes floods of wrong tokens cheap."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from prometheus_client import Counter
 
@@ -30,8 +30,8 @@ class FailedLogins:
         self._authentication, self._buckets = authentication, buckets
         self._tally, self._counted = tally, counted
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
+    @contextmanager
+    def around(self, call: Call) -> Iterator[None]:
         """Raises UnauthenticatedError early."""
         place = network(call.peer)
         if self._buckets.empty(place):

@@ -1,10 +1,13 @@
 """Who holds a share of something: a token, or the network that a call comes from."""
 
 from collections import Counter
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from urllib.parse import unquote
 
 _IPV6_NETWORK = 64
+_PEERS = 4096
+"""Callers whose network is remembered: a call needs it several times."""
 
 
 class Holders:
@@ -45,6 +48,7 @@ def share_of(most: int, share: float) -> int:
     return max(1, int(most * share))
 
 
+@lru_cache(_PEERS)
 def network(peer: str) -> str:
     """The network of a caller, as gRPC names it: an IPv4 address, or the /64 network that one IPv6
     site has. "" for this machine, whose proxies and programs are not limited.

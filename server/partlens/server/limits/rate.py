@@ -1,8 +1,8 @@
 """Limits on rates: of calls by one token, or of anything else that has a key."""
 
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from partlens.server.calls.call import Call
@@ -93,8 +93,8 @@ class Rate:
     def __init__(self, buckets: Buckets) -> None:
         self._buckets = buckets
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
+    @contextmanager
+    def around(self, call: Call) -> Iterator[None]:
         """Raises RateError if the call comes too soon."""
         token = call.caller.token
         if token and (wait := self._buckets.take(token)):

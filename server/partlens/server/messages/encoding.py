@@ -2,6 +2,7 @@
 
 from collections.abc import Set
 from dataclasses import asdict, replace
+from functools import lru_cache
 from importlib.metadata import version as version_of
 
 import numpy as np
@@ -35,6 +36,9 @@ from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import region_pb2 as region_pb
 
+_SIZES = 64
+"""Sizes of images for which the place of a map is remembered."""
+
 
 class Encoder:
     """Encodes answers about one model's maps.
@@ -45,6 +49,8 @@ class Encoder:
 
     def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec
+        # Most images of a gallery have one of few sizes.
+        self._extent = lru_cache(_SIZES)(self._extent_of)
 
     def search(
         self, question: SearchQuestion, answer: SearchAnswer
@@ -152,7 +158,7 @@ class Encoder:
             constant=partial.constant,
         )
 
-    def _extent(self, image_size: tuple[int, int]) -> region_pb.Box:
+    def _extent_of(self, image_size: tuple[int, int]) -> region_pb.Box:
         return self._window((0, 0, *self._spec.grid), image_size)
 
     def _window(

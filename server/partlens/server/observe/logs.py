@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from partlens.server.calls import call as calls
 from partlens.server.calls.call import Call
@@ -14,8 +14,8 @@ _log = logging.getLogger(__name__)
 class CallLog:
     """Logs a line when a call ends: method, token, status and duration."""
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
+    @contextmanager
+    def around(self, call: Call) -> Iterator[None]:
         """Logs the call."""
         begun = time.perf_counter()
         try:

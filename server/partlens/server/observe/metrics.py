@@ -1,8 +1,8 @@
 """Prometheus metrics of a server. No label ever names an image, a camera or a token."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -107,8 +107,8 @@ class CallMetrics:
             "Failed logins of networks that send many; no other metric and no log line has them.",
         )
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
+    @contextmanager
+    def around(self, call: Call) -> Iterator[None]:
         """Counts the call and its messages, and records its status and duration."""
         # An unknown method must not create a new series.
         method = (call.kind, call.service, call.name) if call.method in NEEDED else ("", "", "")

@@ -2,8 +2,8 @@
 
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from opentelemetry import propagate, trace
@@ -35,8 +35,8 @@ _log = logging.getLogger(__name__)
 class Tracing:
     """Creates a span for every call, as a child of the caller's span if it sends one."""
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
+    @contextmanager
+    def around(self, call: Call) -> Iterator[None]:
         """The call's span; contains nothing from the request."""
         with tracer.start_as_current_span(
             call.method[1:],

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import llvmlite
 import numba
@@ -22,17 +22,24 @@ from partlens.explainer.scoring.kernel.memory import (
     make_results,
 )
 from partlens.explainer.scoring.kernel.plan import make_plan
+from partlens.explainer.scoring.kernel.products import arguments_of_product, multiply_rows
 from partlens.explainer.scoring.part import query_part
 from partlens.explainer.scoring.score import Shares
 from partlens.explainer.stored import Stored
 
 _log = logging.getLogger(__name__)
-Kernel = Callable[..., int]
+
+
+class Kernel(NamedTuple):
+    """Compiled functions; images and products say what they take."""
+
+    score_rows: Callable[..., int]
+    multiply_rows: Callable[..., None]
 
 
 @cache
 def load() -> Kernel:
-    """The kernel for all types of numbers; images.score_rows says what it takes.
+    """The kernel for all types of numbers.
 
     Raises:
         Exception: it cannot be compiled here.
@@ -81,14 +88,19 @@ def _compiled(folder: Path | None) -> Kernel:
     settings = cast("Any", config)
     before, settings.CACHE_DIR = settings.CACHE_DIR, str(folder or "")
     try:
-        kernel: Any = numba.njit(**options("contract"), cache=folder is not None)(score_rows)
+        cached = folder is not None
+        score: Any = numba.njit(**options("contract"), cache=cached)(score_rows)
         for arguments in _samples():
-            kernel.compile(tuple(numba.typeof(one) for one in arguments))
+            score.compile(tuple(numba.typeof(one) for one in arguments))
+        multiply: Any = numba.njit(**options("contract", "reassoc"), cache=cached)(multiply_rows)
+        one = np.ones((1, 1), np.float16), np.arange(1), np.ones(1, np.float32)
+        multiply.compile(tuple(numba.typeof(each) for each in arguments_of_product(*one)))
     finally:
         settings.CACHE_DIR = before
-    # What it was not compiled for would be compiled in the middle of a search.
-    kernel.disable_compile()
-    return cast("Kernel", kernel)
+    # What they were not compiled for would be compiled in the middle of a search.
+    score.disable_compile()
+    multiply.disable_compile()
+    return Kernel(score, multiply)
 
 
 def _samples() -> Iterator[tuple[object, ...]]:

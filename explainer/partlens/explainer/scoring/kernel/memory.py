@@ -54,7 +54,7 @@ def arguments_of(
         rows = np.arange(len(rows))
     work, places = _work(plan, grid, stored.shape[2])
     source = _source(stored, bias, len(rows))
-    return source, _readable(rows, np.int64), places, plan, work, results
+    return source, readable(rows, np.int64), places, plan, work, results
 
 
 def _is_in_place(array: RowArray) -> bool:
@@ -80,7 +80,7 @@ def _source(stored: Stored, bias: RowArray | None, count: int) -> Source:
         in_memory = array if isinstance(array, np.ndarray) else block[:0]
         if number == 0 and isinstance(array, np.ndarray):
             in_memory = np.ascontiguousarray(array).view(kind)
-        places.append(_readable(in_memory, block.dtype.type))
+        places.append(readable(in_memory, block.dtype.type))
     values, scales, biases = places
     return Source(values, scales, biases, files, *blocks)
 
@@ -105,7 +105,7 @@ def _work(plan: Plan, grid: tuple[int, int], dimensions: int) -> tuple[Work, Gri
     ), places
 
 
-def _readable(array: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
+def readable(array: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
     """An array as one of the type that the compiled code takes, which may not write to it."""
     seen = np.require(array, kind, ["C", "A"]).view()
     seen.flags.writeable = False

@@ -43,7 +43,9 @@ class KernelScorer:
 
     def _run(self, stored: Stored, bias: RowArray, rows: RowNumbers, results: Results) -> None:
         needed = bias if self._needs_bias else None
-        failed = load()(*arguments_of(stored, needed, rows, self._plan, self._grid, results))
+        failed = load().score_rows(
+            *arguments_of(stored, needed, rows, self._plan, self._grid, results)
+        )
         for number, each in enumerate((stored.values, stored.scales, needed), start=1):
             if is_in_file(each):
                 each.require(failed != number)
