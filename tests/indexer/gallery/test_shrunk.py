@@ -96,6 +96,9 @@ def test_centres_are_means_of_the_vectors_that_remain(
 def test_a_list_of_erased_images_only_keeps_nothing_of_them(folder: Path, tmp_path: Path) -> None:
     path = Path(shutil.copytree(folder, tmp_path / "gallery"))
     axis = np.eye(DIMENSIONS, dtype=np.float32)[3]
+    with Gallery.open(path) as gallery:
+        gallery.indexes.choose(IndexChoice("IVF64,SQ8"))
+        gallery.compact()
     assert (centres(index_of(path)[1]) @ axis).max() > 0.999
     assert erase(path, STRANGE).gone
     assert (centres(index_of(path)[1]) @ axis).max() < 0.9
