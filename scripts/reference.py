@@ -4,6 +4,7 @@ import ast
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from textwrap import indent
 
@@ -58,22 +59,51 @@ def reference_page(note: str) -> str:
 
 
 def public(package: str) -> dict[str, Name]:
-    """The names that a package exports, and the bases of its classes."""
-    tree = ast.parse(file_of(package).read_text("utf-8"))
-    modules = imported(tree)
-    (exported,) = (
+    """The names that a package exports, and the bases of its classes that have a section."""
+    modules = imported(ast.parse(file_of(package).read_text("utf-8")))
+    found = {name: definition(modules[name], name) for name in exported(package)}
+    for one in list(found.values()):
+        for name, base in bases(one).items():
+            if not is_part(name, base):
+                found.setdefault(name, base)
+    return found
+
+
+@cache
+def exported(package: str) -> frozenset[str]:
+    """What `__all__` of a package names."""
+    (names,) = (
         ast.literal_eval(node.value)
-        for node in tree.body
+        for node in ast.parse(file_of(package).read_text("utf-8")).body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
     )
-    found = {name: definition(modules[name], name) for name in exported}
-    for one in list(found.values()):
-        if isinstance(one.node, ast.ClassDef):
-            above = imported(ast.parse(file_of(one.module).read_text("utf-8")))
-            for base in map(ast.unparse, one.node.bases):
-                if above.get(base, "").startswith("partlens."):
-                    found.setdefault(base, definition(above[base], base))
-    return found
+    return frozenset(names)
+
+
+def is_part(name: str, base: Name) -> bool:
+    """Whether a class is only a part of its subclasses: no package exports or shares it."""
+    shared = base.module.startswith("partlens.common.")
+    return not shared and not any(name in exported(package) for package in PACKAGES)
+
+
+def bases(found: Name) -> dict[str, Name]:
+    """Our own classes that a class inherits from another module."""
+    if not isinstance(found.node, ast.ClassDef):
+        return {}
+    above = imported(ast.parse(file_of(found.module).read_text("utf-8")))
+    names = [ast.unparse(base) for base in found.node.bases]
+    ours = [name for name in names if above.get(name, "").startswith("partlens.")]
+    return {name: definition(above[name], name) for name in ours}
+
+
+def members(found: Name) -> list[ast.stmt]:
+    """What is in a class, after what is in the bases that are parts of it."""
+    inherited = [
+        node for name, base in bases(found).items() if is_part(name, base) for node in members(base)
+    ]
+    own = found.node.body if isinstance(found.node, ast.ClassDef) else []
+    # Two bases may have a base in common.
+    return list({ast.unparse(node): node for node in [*inherited, *own]}.values())
 
 
 def imported(tree: ast.Module) -> dict[str, str]:
@@ -121,18 +151,19 @@ def section(name: str, found: Name) -> Iterator[str]:
         form = signature(node) if isinstance(node, Def) else ast.unparse(node)
         yield block(form, found.text)
         return
-    yield block(class_form(node), found.text)
-    for method in node.body:
+    yield block(class_form(found, node), found.text)
+    for method in members(found):
         if isinstance(method, Def) and not method.name.startswith("_") and name != "AsyncClient":
             yield f"#### {name}.{method.name}"
             yield block(signature(method), ast.get_docstring(method) or "")
 
 
-def class_form(node: ast.ClassDef) -> str:
+def class_form(found: Name, node: ast.ClassDef) -> str:
     """The first line of a class, and its fields or what creates it."""
-    bases = ", ".join(ast.unparse(base) for base in node.bases)
-    lines = [f"class {node.name}({bases})" if bases else f"class {node.name}"]
-    for one in node.body:
+    parts = {name for name, base in bases(found).items() if is_part(name, base)}
+    shown = ", ".join(name for name in map(ast.unparse, node.bases) if name not in parts)
+    lines = [f"class {node.name}({shown})" if shown else f"class {node.name}"]
+    for one in members(found):
         if isinstance(one, ast.AnnAssign):
             lines.append(f"    {ast.unparse(one)}")
         elif isinstance(one, Def) and one.name == "__init__":

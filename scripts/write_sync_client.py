@@ -7,11 +7,13 @@ import argparse
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-CLIENT = Path(__file__).parents[1] / "client/partlens/client"
-# Source and generated module.
-PAIRS = (("async_client.py", "sync_client.py"), ("async_sending.py", "sync_sending.py"))
+ROOT = Path(__file__).parents[1]
+CLIENT = ROOT / "client/partlens/client"
+SOURCES, TARGETS = CLIENT / "asynchronous", CLIENT / "blocking"
 # Text in the asyncio client, and its replacement in the blocking one. The first match applies.
 WORDS = (
     ("The client for asyncio. The blocking one is generated from it.", "The blocking client."),
@@ -24,7 +26,7 @@ WORDS = (
     ("open_aio_channel", "open_channel"),
     ("several_async", "several"),
     ("answered_async", "answered"),
-    ("async_sending", "sync_sending"),
+    ("partlens.client.asynchronous", "partlens.client.blocking"),
     ("__aenter__", "__enter__"),
     ("__aexit__", "__exit__"),
     ("AsyncClient", "Client"),
@@ -37,34 +39,47 @@ _ANY = re.compile("|".join(rf"(?<!\w){re.escape(words)}" for words, _ in WORDS))
 _LEFT = re.compile(r"\w*(?:[Aa]sync|await|_aio|\baio)\w*")
 
 
-def blocking(source: str, name: str) -> str:
-    """The blocking form of an asyncio module.
+def blocking(text: str, source: Path) -> str:
+    """The blocking form of an asyncio module, not formatted.
 
     Args:
-        source: text of the asyncio module.
-        name: name of its file, for the note at the top.
+        text: the asyncio module.
+        source: its file, for the note at the top.
 
     Raises:
         ValueError: an asyncio word has no counterpart in WORDS.
     """
-    said = dict(WORDS)
-    text = _ANY.sub(lambda found: said[found[0]], source)
+    said, name = dict(WORDS), source.relative_to(CLIENT)
+    text = _ANY.sub(lambda found: said[found[0]], text)
     if left := _LEFT.search(text):
         raise ValueError(f"{name}: no blocking form is known for {left[0]!r}; add it to WORDS")
-    note = f"# Written by scripts/write_sync_client.py from {name}; change that file instead.\n"
-    return _formatted(note + text)
+    return (
+        f"# Written by scripts/write_sync_client.py from {name}; change that file instead.\n{text}"
+    )
 
 
-def _formatted(text: str) -> str:
-    """Sort imports, replace comprehensions that only copy by list(), and reformat."""
-    ruff, at = [sys.executable, "-m", "ruff"], ["--stdin-filename", str(CLIENT / "made.py"), "-"]
+def formatted(texts: Mapping[Path, str]) -> dict[Path, str]:
+    """Modules with sorted imports, list() in place of comprehensions that only copy, and formatted.
+
+    Args:
+        texts: by file below CLIENT.
+    """
+    ruff, settings = [sys.executable, "-m", "ruff"], ["--config", str(ROOT / "pyproject.toml")]
     fix = ["check", "--quiet", "--fix", "--unsafe-fixes", "--select", "I,C416"]
-    for command in (fix, ["format", "--quiet"]):
-        done = subprocess.run(
-            [*ruff, *command, *at], input=text, stdout=subprocess.PIPE, text=True, check=True
-        )
-        text = done.stdout
-    return text
+    with TemporaryDirectory() as folder:
+        copies = {path: Path(folder) / path.relative_to(CLIENT) for path in texts}
+        for path, copy in copies.items():
+            copy.parent.mkdir(exist_ok=True)
+            copy.write_text(texts[path], "utf-8")
+        for command in (fix, ["format", "--quiet"]):
+            subprocess.run([*ruff, *command, "--no-cache", *settings, folder], check=True)
+        return {path: copy.read_text("utf-8") for path, copy in copies.items()}
+
+
+def pairs() -> dict[Path, Path]:
+    """Each asyncio module, with the blocking one that is generated from it."""
+    parts = {source: TARGETS / source.name for source in sorted(SOURCES.glob("*.py"))}
+    return {CLIENT / "async_client.py": CLIENT / "sync_client.py", **parts}
 
 
 def main() -> int:
@@ -74,12 +89,22 @@ def main() -> int:
         "--check", action="store_true", help="only compare, and fail if a module is out of date"
     )
     check, wrong = parser.parse_args().check, 0
-    for source, target in PAIRS:
-        text, path = blocking((CLIENT / source).read_text("utf-8"), source), CLIENT / target
+    written = formatted(
+        {to: blocking(source.read_text("utf-8"), source) for source, to in pairs().items()}
+    )
+    if not check:
+        TARGETS.mkdir(exist_ok=True)
+    for path in sorted({*TARGETS.glob("*.py")} - written.keys()):
+        if check:
+            print(f"{path} has no asyncio module: run scripts/generate", file=sys.stderr)
+            wrong = 1
+        else:
+            path.unlink()
+    for path, text in written.items():
         if not check:
             path.write_text(text, "utf-8")
         elif not path.exists() or path.read_text("utf-8") != text:
-            print(f"{path} differs from {source}: run scripts/generate", file=sys.stderr)
+            print(f"{path} is out of date: run scripts/generate", file=sys.stderr)
             wrong = 1
     return wrong
 

@@ -161,6 +161,7 @@ HOSTILE: dict[str, list[Any]] = {
     "score": ["best", None, 5, ["whole"]],
     "maps": ["score", ["all"], [None], 5, None],
     "page_token": NOT_TEXTS,
+    "prefix": NOT_TEXTS,
     "group_by": NOT_TEXTS,
     "name": NOT_TEXTS,
     "title": NOT_TEXTS,

@@ -14,7 +14,7 @@ from partlens.client import AsyncClient, Client
 
 ROOT = Path(__file__).parents[2]
 SCRIPT, CLIENT = "scripts/write_sync_client.py", "client/partlens/client"
-SOURCES = ("async_client.py", "async_sending.py")
+PART = "asynchronous/images.py"
 # What an asynchronous client takes as well.
 SOURCE = " | collections.abc.AsyncIterable[partlens.client.questions.Upload]"
 
@@ -58,26 +58,40 @@ def copied(tmp_path: Path) -> Path:
         (tmp_path / part).mkdir(parents=True)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     shutil.copy(ROOT / SCRIPT, tmp_path / SCRIPT)
-    for source in SOURCES:
-        shutil.copy(ROOT / CLIENT / source, tmp_path / CLIENT)
+    shutil.copy(ROOT / CLIENT / "async_client.py", tmp_path / CLIENT)
+    parts = Path(CLIENT, PART).parent
+    shutil.copytree(ROOT / parts, tmp_path / parts, ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path
+
+
+def modules(root: Path) -> dict[str, str]:
+    """The text of every module of the blocking client, by its path."""
+    paths = [root / CLIENT / "sync_client.py", *(root / CLIENT / "blocking").glob("*.py")]
+    return {str(path.relative_to(root)): path.read_text() for path in paths}
 
 
 def test_a_change_of_one_client_alone_is_found(copied: Path) -> None:
     assert written(copied, "--check").returncode == 1
     assert written(copied).returncode == 0
-    for source in SOURCES:
-        target = source.replace("async", "sync")
-        made = (copied / CLIENT / target).read_text()
-        assert made == (ROOT / CLIENT / target).read_text()
-    with (copied / CLIENT / "async_client.py").open("a") as file:
-        file.write("\n\nasync def more() -> None:\n    await more()\n")
-    done = written(copied, "--check")
-    assert done.returncode == 1 and "run scripts/generate" in done.stderr
+    assert modules(copied) == modules(ROOT)
+    for source, target in (("async_client.py", "sync_client.py"), (PART, "blocking/images.py")):
+        with (copied / CLIENT / source).open("a") as file:
+            file.write("\n\nasync def more() -> None:\n    await more()\n")
+        done = written(copied, "--check")
+        assert done.returncode == 1 and "run scripts/generate" in done.stderr
+        assert written(copied).returncode == 0
+        text = (copied / CLIENT / target).read_text()
+        assert "\n\ndef more() -> None:\n    more()\n" in text
+
+
+def test_a_module_of_one_client_alone_is_found(copied: Path) -> None:
     assert written(copied).returncode == 0
-    assert (
-        "\n\ndef more() -> None:\n    more()\n" in (copied / CLIENT / "sync_client.py").read_text()
-    )
+    (copied / CLIENT / PART).unlink()
+    done = written(copied, "--check")
+    assert done.returncode == 1 and "images.py has no asyncio module" in done.stderr
+    assert written(copied).returncode == 0
+    assert written(copied, "--check").returncode == 0
+    assert not (copied / CLIENT / "blocking/images.py").exists()
 
 
 def test_asyncio_that_has_no_blocking_form_is_refused(copied: Path) -> None:

@@ -18,7 +18,7 @@ ServerError
 ├── MessageSizeError       a request or a response that is too large
 ├── SilentCallerError      the caller sends or reads nothing for too long
 ├── CallerGoneError        the caller no longer waits for the response
-├── NotReadyError          model and gallery are not loaded yet
+├── NotReadyError          the galleries are not loaded yet
 ├── StoppingError          the server is stopping and accepts no more images
 ├── CertificateError       a certificate or key that cannot be used
 ├── TokenFileError         a token file that cannot be used
@@ -34,6 +34,9 @@ errors in partlens.runtime.errors.
 from dataclasses import dataclass
 
 from partlens.runtime.errors import ProgramError
+
+STILL_LOADING = "the server is still loading its galleries"
+"""Why a server that has just started cannot answer yet."""
 
 
 class ServerError(ProgramError):
@@ -149,7 +152,7 @@ class CallerGoneError(ServerError):
 
 
 class NotReadyError(ServerError):
-    """Model and gallery are not loaded yet."""
+    """The galleries are not loaded yet."""
 
 
 class StoppingError(ServerError):

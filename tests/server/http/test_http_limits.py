@@ -341,6 +341,7 @@ async def test_a_server_that_loads_says_so(model: MetricModel, gallery: Gallery)
         assert health.status_code == 503 and "loading" in health.text
         response = await client.post(GET_GALLERY, json={})
         assert response.status_code == 503
+        assert response.json()["message"] == f"{health.text.strip()}; try again"
         reasons = [one["debug"] for one in response.json()["details"]]
         assert reasons[0]["reason"] == "NOT_READY" and reasons[1] == {"retryDelay": "1s"}
         await server.load()

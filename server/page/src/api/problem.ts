@@ -21,7 +21,7 @@ const AWAY: Problem = {
 };
 
 const TITLES: Readonly<Record<string, string>> = {
-  NOT_READY: "The server is loading its model and gallery",
+  NOT_READY: "The server is still loading its galleries",
   QUERY_UNKNOWN: "This picture is no longer kept",
   GALLERY_UNKNOWN: "There is no such gallery",
   IMAGE_UNKNOWN: "This image is not in the gallery",

@@ -8,6 +8,7 @@ from partlens.common.gallery_names import RULE, is_gallery_name
 from partlens.server.caller.confinement import Confinement
 from partlens.server.calls import call as calls
 from partlens.server.errors import (
+    STILL_LOADING,
     NotReadyError,
     PageTokenError,
     RequestError,
@@ -54,7 +55,7 @@ class Directory:
     def require_loaded(self) -> None:
         """Raise NotReadyError while the server loads its galleries."""
         if not self._galleries:
-            raise NotReadyError("the server is still loading its galleries; try again")
+            raise NotReadyError(f"{STILL_LOADING}; try again")
 
     def add(self, gallery: ServedGallery) -> None:
         """From now on, calls may name this gallery."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from grpc_health.v1 import health_pb2
 from prometheus_client import Gauge
 
+from partlens.server.errors import STILL_LOADING
 from partlens.server.transport.health_service import HealthService
 
 _log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ class ServerHealth:
         if self.service.stopping:
             return "the server is stopping"
         if not self._loaded:
-            return "the server is loading its model and gallery"
+            return STILL_LOADING
         wrong = sorted(part for part in _NEEDED if self._wrong[part])
         return f"{', '.join(wrong)}: not well; see the server's log" if wrong else None
 

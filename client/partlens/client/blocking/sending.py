@@ -1,4 +1,4 @@
-# Written by scripts/write_sync_client.py from async_sending.py; change that file instead.
+# Written by scripts/write_sync_client.py from asynchronous/sending.py; change that file instead.
 """Uploads on their way to the server."""
 
 import warnings
