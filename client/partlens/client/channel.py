@@ -23,6 +23,7 @@ HEALTH_PARTS = {
     "partlens.audit": "the audit log cannot be written, so calls are refused",
     "partlens.audit.chain": "the chain of the audit log is broken, or someone else changed the log",
     "partlens.tokens": "the token file cannot be read, so calls are refused",
+    "partlens.aliases": "the aliases of galleries cannot be read, so calls are refused",
     "partlens.certificate": "the certificate expires soon, or its files cannot be used",
     "partlens.tasks": "a background task failed",
 }

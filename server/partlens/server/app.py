@@ -177,6 +177,7 @@ class PartlensServer:
                 health,
                 log,
                 tokens,
+                self._aliases.read if self._aliases else None,
                 tls,
                 self.metrics.certificate_expires,
                 host.ended_threads,

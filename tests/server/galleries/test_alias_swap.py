@@ -11,6 +11,7 @@ import grpc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.server.audit.test_unwritable import is_healthy, wait_for_health
 from tests.server.conftest import DEADLINE, picture
 from tests.server.galleries.conftest import PREFIX, Two, serving, upserts
 from tests.server.galleries.test_names import BOX, search
@@ -258,3 +259,14 @@ def test_a_damaged_file_is_refused(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(AliasError):
         AliasFile(path).read()
+
+
+async def test_a_damaged_file_is_seen_without_a_call(two: Two, tmp_path: Path) -> None:
+    path = tmp_path / "aliases.json"
+    await two.move("current", "people-v2")
+    whole = path.read_bytes()
+    path.write_text("{broken")
+    await wait_for_health(two, False)
+    assert not await is_healthy(two, "partlens.aliases")
+    path.write_bytes(whole)
+    await wait_for_health(two, True)

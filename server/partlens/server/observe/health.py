@@ -21,12 +21,14 @@ CHAIN = "partlens.audit.chain"
 """The audit log that was there at the start is whole, and nobody has changed it since."""
 TOKENS = "partlens.tokens"
 """The token file can be read. If not, calls are refused."""
+ALIASES = "partlens.aliases"
+"""The aliases of galleries can be read. If not, calls are refused."""
 CERTIFICATE = "partlens.certificate"
 """The certificate is valid for long enough, and its files can be used."""
 TASKS = "partlens.tasks"
 """Every background task runs."""
-PARTS = (FILES, AUDIT, CHAIN, TOKENS, CERTIFICATE, TASKS)
-_NEEDED = frozenset({AUDIT, TOKENS, TASKS})
+PARTS = (FILES, AUDIT, CHAIN, TOKENS, ALIASES, CERTIFICATE, TASKS)
+_NEEDED = frozenset({AUDIT, TOKENS, ALIASES, TASKS})
 """Parts without which the server as a whole is NOT_SERVING."""
 
 

@@ -11,8 +11,8 @@ from partlens.server.access.token_file import TokenFile
 from partlens.server.audit.log import AuditLog
 from partlens.server.audit.token_changes import TokenChanges
 from partlens.server.audit.verification import verify
-from partlens.server.errors import AuditError, TokenFileError
-from partlens.server.observe.health import CERTIFICATE, CHAIN, TOKENS, ServerHealth
+from partlens.server.errors import AliasError, AuditError, TokenFileError
+from partlens.server.observe.health import ALIASES, CERTIFICATE, CHAIN, TOKENS, ServerHealth
 
 _SECONDS = 1.0
 
@@ -21,13 +21,15 @@ async def watch(
     health: ServerHealth,
     log: AuditLog,
     tokens: TokenFile | None,
+    read_aliases: Callable[[], object] | None,
     certificates: Certificates | None,
     expires: Gauge,
     ended_threads: Callable[[], Sequence[str]],
 ) -> None:
-    """Until cancelled: reads tokens and certificates, and looks at the audit log and threads.
+    """Until cancelled: reads tokens, aliases and certificates; looks at the audit log and threads.
 
     Args:
+        read_aliases: raises AliasError.
         expires: when the certificate expires.
     """
     changes = TokenChanges(log)
@@ -41,6 +43,12 @@ async def watch(
                 health.report(TOKENS, None)
             except TokenFileError as error:
                 health.report(TOKENS, str(error))
+        if read_aliases is not None:
+            try:
+                read_aliases()
+                health.report(ALIASES, None)
+            except AliasError as error:
+                health.report(ALIASES, str(error))
         await log.look()
         for name in ended_threads():
             health.report_task(name, "its thread ended; see the log, and restart the server")
