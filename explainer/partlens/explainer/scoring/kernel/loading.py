@@ -11,10 +11,9 @@ from typing import Any, cast
 import llvmlite
 import numba
 import numpy as np
-from numba.core.registry import cpu_target
 
 from partlens.explainer.scoring.kernel import kept
-from partlens.explainer.scoring.kernel.compiling import LANES, options
+from partlens.explainer.scoring.kernel.compiling import LANES, TARGET, options
 from partlens.explainer.scoring.kernel.images import score_rows
 from partlens.explainer.scoring.kernel.memory import (
     KINDS,
@@ -37,8 +36,7 @@ def load() -> Kernel:
     Raises:
         Exception: it cannot be compiled here.
     """
-    target = cpu_target.target_context.codegen().magic_tuple()
-    name = kept.name_of(numba.__version__, llvmlite.__version__, target)
+    name = kept.name_of(numba.__version__, llvmlite.__version__, TARGET)
     try:
         with tempfile.TemporaryDirectory(prefix="partlens-") as folder:
             return _restored(name, Path(folder, "found")) or _fresh(name, Path(folder, "fresh"))
