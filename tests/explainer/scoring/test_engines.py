@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from partlens.explainer.errors import EngineError
 from partlens.explainer.scoring.engines import ENGINE, make_scorer, warm
 from partlens.explainer.scoring.kernel import kept
 
@@ -54,13 +55,14 @@ def test_without_numba_numpy_scores_and_a_warning_says_why() -> None:
     ran = run(without)
     assert ran.stdout.strip() == "numpy"
     assert ran.stderr.count("scored by numpy, which is slower: ModuleNotFoundError") == 1
-    assert run(without, **{ENGINE: "kernel"}).returncode, "the kernel was asked for"
+    asked = run(without, **{ENGINE: "kernel"})
+    assert asked.returncode and f"unset {ENGINE}" in asked.stderr, "the kernel was asked for"
 
 
 def test_an_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENGINE, "abacus")
     for use in (warm, lambda: make_scorer([], (1, 1))):
-        with pytest.raises(ValueError, match='set it to "kernel" or "numpy"'):
+        with pytest.raises(EngineError, match='set it to "kernel" or "numpy"'):
             use()
 
 
