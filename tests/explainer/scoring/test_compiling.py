@@ -35,7 +35,7 @@ print(HAS_HALVES)
 """
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def widened(_context: Any, _bits: Any) -> Any:
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return compiling.widened_by_integers(builder, arguments[0])
@@ -43,7 +43,7 @@ def widened(_context: Any, _bits: Any) -> Any:
     return types.float32(types.uint16), generate
 
 
-@numba.njit
+@numba.njit  # type: ignore[untyped-decorator]
 def widen(halves: Any, singles: Any) -> None:
     for i in range(len(halves)):
         singles[i] = widened(halves[i])
