@@ -7,6 +7,7 @@ ExplainerError
 ├── AnnotationError               labels or annotation tables cannot be read or used
 ├── TableError                    a table cannot be read
 ├── MapsError                     maps cannot be written to a folder
+├── EngineError                   images cannot be scored by the engine that is asked for
 └── ModelError                    a model cannot be used
     ├── UnsupportedOperatorError  the head has an operator without a rule
     ├── ModelFileError            a model folder is damaged, incomplete or not ours
@@ -43,6 +44,10 @@ class TableError(ExplainerError, ValueError):
 
 class MapsError(ExplainerError):
     """Maps cannot be written to a folder, as it holds something else."""
+
+
+class EngineError(ExplainerError, ValueError):
+    """Images cannot be scored by the engine that PARTLENS_SCORING asks for."""
 
 
 class ModelError(ExplainerError):

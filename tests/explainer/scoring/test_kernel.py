@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import pytest
@@ -152,3 +152,26 @@ def test_a_row_that_is_not_there_is_an_error(
     part = [some_part(random, shape, 1)]
     with pytest.raises(IndexError, match="there are 6"):
         score_rows("context", part, stored, bias, np.array([0, row]), shape[:2])
+
+
+@pytest.mark.parametrize("engine", ["kernel", "numpy"])
+@given(st.integers(0, 2**32), st.sampled_from([1, 2, 16, 128]), st.floats(0.0625, 1, width=32))
+def test_vectors_that_cancel_out_leave_no_score_of_rounding(
+    engine: str, seed: int, dimensions: int, share: float
+) -> None:
+    """Copies of one vector that sum to nothing, under the region and in the whole image."""
+    random, grid = np.random.default_rng(seed), (1, 4)
+    query = random.standard_normal((4, dimensions)).astype(np.float32)
+    bias = np.zeros((2, dimensions), np.float32)
+    weights = np.array([1, share, 0, 0], np.float32)
+    part = query_part(query, bias[0], weights, grid)
+    factors = np.array([[1, -1 / share, 0, 0], [3, 0.1, -3.1, 0]], np.float32)
+    images = factors[:, :, None] * random.standard_normal(dimensions).astype(np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(ENGINE, engine)
+        for score, most in (("part", 1), ("context", 2)):
+            found = score_images(cast("Score", score), [part], images, bias, grid)
+            assert (np.abs(found.scores) <= most + 1e-4).all()
+            sums = found.maps.sum((1, 2)) + found.constants
+            np.testing.assert_allclose(found.scores, sums, atol=1e-4)
+        assert score_images("whole", [part], images[1:], bias[1:], grid).scores[0] == 0

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.explainer.scoring.part import FloatArray, QueryPart, reciprocal
+from partlens.explainer.scoring.part import FloatArray, QueryPart, lengths_of_sums, reciprocal
 from partlens.explainer.scoring.placement import first_largest, laid, place
 from partlens.explainer.scoring.score import Scored, Shares
 from partlens.explainer.scoring.stack import Along, PartStack
@@ -84,7 +84,6 @@ class _Images:
 
     Attributes:
         contributions: shape [M, rows, cols, D].
-        sum_lengths: |sum_q c_q|, shape [M].
     """
 
     def __init__(
@@ -95,7 +94,6 @@ class _Images:
         # A product takes a third of the time of a sum.
         ones = np.ones((1, contributions.shape[1]), np.float32)
         self._sums = (ones @ contributions)[:, 0]
-        self.sum_lengths = np.linalg.norm(self._sums, axis=1)
         self._bias, self._rows = bias, rows
 
     @cached_property
@@ -104,9 +102,15 @@ class _Images:
         return np.asarray(self._bias[self._rows], np.float32)
 
     @cached_property
+    def sum_lengths(self) -> FloatArray:
+        """|sum_q c_q|, shape [M]."""
+        return lengths_of_sums(self._sums, self.lengths.sum((1, 2)))
+
+    @cached_property
     def embedding_lengths(self) -> FloatArray:
         """|E_r|, shape [M]."""
-        return np.asarray(np.linalg.norm(self._sums + self.bias, axis=1), np.float32)
+        terms = self.lengths.sum((1, 2)) + np.linalg.norm(self.bias, axis=1)
+        return lengths_of_sums(self._sums + self.bias, terms)
 
     @cached_property
     def lengths(self) -> FloatArray:
@@ -188,7 +192,8 @@ def _placed(stack: PartStack, along: Along, images: _Images) -> _Term:
     flat = weights.reshape(count, len(stack), rows * cols)
     sums = flat @ images.contributions.reshape(count, rows * cols, dimensions)
     norms = np.array([np.linalg.norm(part.feature) for part in stack.parts])
-    scale = reciprocal(norms * np.linalg.norm(sums, axis=2))
+    terms = (flat @ images.lengths.reshape(count, rows * cols, 1))[:, :, 0]
+    scale = reciprocal(norms * lengths_of_sums(sums, terms))
     maps = weights * along.features * scale[..., None, None]
     windows = placement.windows(stack.extents - np.tile(stack.anchors, 2).astype(np.float64))
     return _Term(maps, np.zeros(maps.shape[:2], np.float32), windows)

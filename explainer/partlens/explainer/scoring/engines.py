@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.explainer.errors import ShapeError
+from partlens.explainer.errors import EngineError, ShapeError
 from partlens.explainer.halves import to_single
 from partlens.explainer.scoring.arrays import ArrayScorer
 from partlens.explainer.scoring.part import FloatArray, QueryPart
@@ -42,7 +42,11 @@ score, and its parts, at least one."""
 def make_scorer(
     searches: Sequence[tuple[Shares, Sequence[QueryPart]]], grid: tuple[int, int]
 ) -> Scorer:
-    """Prepare searches for the engine that is asked for, or the best that can run."""
+    """Prepare searches for the engine that is asked for, or the best that can run.
+
+    Raises:
+        EngineError: there is no such engine, or it cannot run here.
+    """
     return _engine()(searches, grid)
 
 
@@ -74,7 +78,7 @@ def warm() -> str:
     """Load the engine now, so that no search has to wait for it; "kernel" or "numpy".
 
     The kernel is compiled if it was not before on this kind of processor, which takes some
-    seconds, and is kept for the next time (kernel.kept).
+    seconds, and is kept for the next time (kernel.kept). Errors as of make_scorer.
     """
     return "numpy" if _engine() is ArrayScorer else "kernel"
 
@@ -82,7 +86,7 @@ def warm() -> str:
 def _engine() -> Engine:
     asked = os.environ.get(ENGINE, "")
     if asked not in ("", "kernel", "numpy"):
-        raise ValueError(f'{ENGINE} is "{asked}"; set it to "kernel" or "numpy", or not at all')
+        raise EngineError(f'{ENGINE} is "{asked}"; set it to "kernel" or "numpy", or not at all')
     if asked == "numpy":
         return ArrayScorer
     return _kernel.get(must=asked == "kernel")
@@ -117,7 +121,10 @@ def _loaded(must: bool) -> Engine:
     except Exception as error:
         # Of what a compiler can fail by, nothing is known here.
         if must:
-            raise
+            raise EngineError(
+                f"the kernel cannot run here: {type(error).__name__}: {error}; unset {ENGINE}, and"
+                " numpy scores images"
+            ) from error
         _log.warning(
             "images are scored by numpy, which is slower: %s: %s", type(error).__name__, error
         )

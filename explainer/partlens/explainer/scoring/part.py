@@ -19,6 +19,9 @@ _PLACING_REACH, _PLACING_SHARE = 2.0, 3.0
 for each 1 of the region. Measured on birds (decision 9)."""
 _NOTHING = 2.0**-16
 """Share of a squared length that is rounding."""
+CANCELLED = 2.0**-10
+"""A sum of vectors that is shorter than this share of their lengths together is rounding: float16
+is off by up to 2**-11. A cosine with it says nothing, and could be any number."""
 JUDGED = 32
 """Maximum number of cells that decide a region's place; bounds the cost."""
 
@@ -112,6 +115,17 @@ def reciprocal(lengths: NDArray[np.floating]) -> FloatArray:
     """1 / length, or 0 for a length of 0; any shape [...]."""
     tiny = np.finfo(np.float32).tiny
     return np.where(lengths > tiny, 1 / np.maximum(lengths, tiny), 0).astype(np.float32)
+
+
+def lengths_of_sums(sums: FloatArray, terms: NDArray[np.floating]) -> FloatArray:
+    """Lengths of sums of vectors, 0 where the vectors cancel out.
+
+    Args:
+        sums: any shape [..., D].
+        terms: the lengths of the vectors, added up; shape [...].
+    """
+    lengths = _lengths(sums)
+    return np.where(lengths > CANCELLED * terms, lengths, np.float32(0))
 
 
 def beyond(lengths: FloatArray, along: FloatArray) -> FloatArray:

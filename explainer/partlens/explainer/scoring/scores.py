@@ -27,7 +27,8 @@ def score_images(
     is largest. PART is cos(f, sum_p w_p c_s(p)), the region laid over the retrieved image, mirrored
     or not, where it and its surroundings fit best (see placement.place). SURROUNDINGS is
     cos(f', sum_q c_q), with f' of the region and what lies around it; without the bias, which is
-    the same in nearly all images (decision 10). Each is 0 where the vector that it divides by is.
+    the same in nearly all images (decision 10). Each is 0 where the vector that it divides by is 0,
+    or is what rounding leaves of vectors that cancel out (part.CANCELLED).
 
     Args:
         score: the score to compute.

@@ -7,6 +7,7 @@ import numba
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -16,6 +17,12 @@ LANES = 16 if binding.get_host_cpu_features().get("avx512f") else 8
 VECTORS = 3
 """Vectors of products that `multiply` keeps in registers, for each of four positions."""
 POSITIONS = 4
+
+TARGET: tuple[str, str, str] = cast("Any", cpu_target.target_context).codegen().magic_tuple()
+"""The system, the processor and its features that numba compiles for."""
+HAS_HALVES = not TARGET[0].startswith(("x86", "i686")) or "+f16c" in TARGET[2].split(",")
+"""Whether the processor converts float16. Many virtual and small ones do not; LLVM would then call
+a function that is in no library of the process, and end the process."""
 
 _FLOAT, _INDEX, _LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 _VECTOR = ir.VectorType(_FLOAT, LANES)
@@ -54,11 +61,32 @@ def single(context: Any, value: Any) -> Any:
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         (number,) = arguments
         if value == types.uint16:
-            return builder.fpext(builder.bitcast(number, ir.HalfType()), _FLOAT)
+            return _widened(builder, number)
         return builder.sitofp(number, _FLOAT) if value == types.int8 else number
 
     known = value in (types.uint16, types.int8, types.float32)
     return (types.float32(value), generate) if known else None
+
+
+def _widened(builder: Any, bits: Any) -> Any:
+    """A float16 as float32."""
+    if HAS_HALVES:
+        return builder.fpext(builder.bitcast(bits, ir.HalfType()), _FLOAT)
+    return widened_by_integers(builder, bits)
+
+
+def widened_by_integers(builder: Any, bits: Any) -> Any:
+    """The bits of a float16 as float32, on a processor that has no instruction for it."""
+    number = builder.zext(bits, _LANE)
+    exponent = builder.and_(number, _LANE(0x7C00))
+    size = builder.shl(builder.and_(number, _LANE(0x7FFF)), _LANE(13))
+    # The exponents of float32 begin 112 lower. This also spreads numbers below the smallest power.
+    finite = builder.fmul(builder.bitcast(size, _FLOAT), _FLOAT(2.0**112))
+    without_limit = builder.bitcast(builder.or_(size, _LANE(0x7F800000)), _FLOAT)
+    is_finite = builder.icmp_unsigned("<", exponent, _LANE(0x7C00))
+    absolute = builder.bitcast(builder.select(is_finite, finite, without_limit), _LANE)
+    sign = builder.shl(builder.and_(number, _LANE(0x8000)), _LANE(16))
+    return builder.bitcast(builder.or_(absolute, sign), _FLOAT)
 
 
 @_intrinsic

@@ -23,10 +23,11 @@ from partlens.explainer.scoring.kernel.compiling import (
     single,
 )
 from partlens.explainer.scoring.kernel.plan import PANEL, Plan
-from partlens.explainer.scoring.part import FloatArray
+from partlens.explainer.scoring.part import CANCELLED, FloatArray
 
 _ROUNDING = np.float32(2.0**-16)
 _ATTEMPTS = 3
+_CANCELLED = np.float32(CANCELLED)
 _TINY = np.float32(np.finfo(np.float32).tiny)
 
 
@@ -93,6 +94,13 @@ def _product(first: FloatArray, second: FloatArray) -> np.float32:
 @compiled()
 def _reciprocal(length: np.float32) -> np.float32:
     return np.float32(1) / length if length > _TINY else np.float32(0)
+
+
+@compiled()
+def _length_of_sum(total: FloatArray, terms: np.float32) -> np.float32:
+    """See part.lengths_of_sums."""
+    length = np.float32(math.sqrt(_square(total)))
+    return length if length > _CANCELLED * terms else np.float32(0)
 
 
 @compiled()
@@ -212,13 +220,15 @@ def _lay(
         column: of the products with f.
     """
     side, anchor_row, anchor_col = place
-    turned = 1 - 2 * side
+    turned, terms = 1 - 2 * side, np.float32(0)
     _clear(work.laid)
     for c in range(len(covered)):
         row, col = anchor_row + covered[c, 0], anchor_col + turned * covered[c, 1]
         if 0 <= row < grid.rows and 0 <= col < grid.cols:
-            _add(weights[c], work.image[row * grid.cols + col], work.laid)
-    scale *= _reciprocal(length * np.float32(math.sqrt(_square(work.laid))))
+            p = row * grid.cols + col
+            _add(weights[c], work.image[p], work.laid)
+            terms += weights[c] * work.lengths[p]
+    scale *= _reciprocal(length * _length_of_sum(work.laid, terms))
     for c in range(len(covered)):
         row, col = anchor_row + covered[c, 0], anchor_col + turned * covered[c, 1]
         if 0 <= row < grid.rows and 0 <= col < grid.cols:
@@ -326,14 +336,16 @@ def _score_image(
         bias: b, [D]; zeros if no part needs it.
     """
     image, depth = work.image, work.image.shape[1]
+    terms = np.float32(0)
     _clear(work.laid)
     for p in range(len(work.lengths)):
         work.lengths[p] = math.sqrt(_square(image[p]))
+        terms += work.lengths[p]
         _add(np.float32(1), image[p], work.laid)
-    total = np.float32(math.sqrt(_square(work.laid)))
+    total = _length_of_sum(work.laid, terms)
     for d in range(len(bias)):
         work.laid[d] += bias[d]
-    embedding = np.float32(math.sqrt(_square(work.laid)))
+    embedding = _length_of_sum(work.laid, terms + np.float32(math.sqrt(_square(bias))))
     window = results.windows.reshape(-1)[4 * m : 4 * m + 4]
     for batch in range(len(plan.batches)):
         first, end = plan.batches[batch, 0], plan.batches[batch, 1]

@@ -1,7 +1,8 @@
 """Keeps the compiled kernel between processes: one file for each processor, version and folder.
 
 numba's own cache needs a folder that it may write, and trusts whatever is in it. So it only ever
-gets a private folder, which is filled from a file that is checked, and emptied again.
+gets a private folder, which is filled from a file that is checked, and emptied again. The file is
+an archive behind its digest: an archive's own checksums do not cover the list of what it holds.
 """
 
 import hashlib
@@ -12,7 +13,6 @@ import os
 import shutil
 import sys
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from partlens.common.durable import write_atomically
 
 _log = logging.getLogger(__name__)
 _SOURCES = Path(__file__).parent
-_DAMAGE = (OSError, EOFError, ValueError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+_DIGEST = hashlib.sha256
+_DIGEST_BYTES = _DIGEST().digest_size
 
 
 def name_of(*versions: object) -> str:
@@ -40,12 +41,12 @@ def restore(name: str, into: Path) -> Path | None:
         try:
             with path.open("rb") as file:
                 _require_ours(os.fstat(file.fileno()))
-                with zipfile.ZipFile(file) as packed:
-                    # Compares checksums as well.
-                    packed.extractall(into)
+                content = _checked(file.read())
+            with zipfile.ZipFile(io.BytesIO(content)) as packed:
+                packed.extractall(into)
         except FileNotFoundError:
             continue
-        except _DAMAGE as error:
+        except (OSError, ValueError) as error:
             _log.warning("%s cannot be used and is made again: %s", path, error)
             shutil.rmtree(into, ignore_errors=True)
             continue
@@ -63,11 +64,13 @@ def keep(name: str, folder: Path) -> Path:
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.rglob("*")):
             archive.write(path, path.relative_to(folder))
+    content = packed.getvalue()
+    content = _DIGEST(content).digest() + content
     refused = OSError("no folder to keep it in")
     for place in _folders(writing=True):
         try:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(place / name, packed.getvalue(), 0o644)
+            write_atomically(place / name, content, 0o644)
         except OSError as error:
             refused = error
             continue
@@ -87,6 +90,18 @@ def _folders(*, writing: bool = False) -> Iterator[Path]:
             yield Path.home() / ".cache" / "partlens"
         except RuntimeError:
             return
+
+
+def _checked(content: bytes) -> bytes:
+    """What follows the digest in a file.
+
+    Raises:
+        ValueError: it is not what was written.
+    """
+    digest, packed = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+    if _DIGEST(packed).digest() != digest:
+        raise ValueError("it is damaged")
+    return packed
 
 
 def _require_ours(status: os.stat_result) -> None:

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple, cast
 import llvmlite
 import numba
 import numpy as np
-from numba.core import config, registry
+from numba.core import config
 
 from partlens.explainer.scoring.kernel import kept
-from partlens.explainer.scoring.kernel.compiling import LANES, options
+from partlens.explainer.scoring.kernel.compiling import LANES, TARGET, options
 from partlens.explainer.scoring.kernel.images import score_rows
 from partlens.explainer.scoring.kernel.memory import (
     KINDS,
@@ -44,8 +44,7 @@ def load() -> Kernel:
     Raises:
         Exception: it cannot be compiled here.
     """
-    context = cast("Any", registry.cpu_target.target_context)
-    name = kept.name_of(numba.__version__, llvmlite.__version__, context.codegen().magic_tuple())
+    name = kept.name_of(numba.__version__, llvmlite.__version__, TARGET)
     try:
         with tempfile.TemporaryDirectory(prefix="partlens-") as folder:
             return _restored(name, Path(folder, "found")) or _fresh(name, Path(folder, "fresh"))
