@@ -1,5 +1,6 @@
 """A failed connection says in a sentence what is there instead, and what to do."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -240,3 +241,26 @@ def test_ctrl_c_ends_a_call_to_a_dead_server(command: list[str]) -> None:
         process.send_signal(2)
         output, _ = process.communicate(timeout=20)
     assert process.returncode in (0, 130) and "Traceback" not in output
+
+
+@pytest.mark.parametrize(("verbosity", "told"), [("", True), ("ERROR", False)])
+def test_the_caller_decides_whether_grpc_writes_of_failed_handshakes(
+    verbosity: str, told: bool
+) -> None:
+    program = (
+        "import sys; from partlens.client import Client, ClientError, Credentials\n"
+        "try: Client(sys.argv[1], 5, Credentials(tls=True)).get_gallery()\n"
+        "except ClientError as error: print(error)"
+    )
+    others = {name: value for name, value in os.environ.items() if name != "GRPC_VERBOSITY"}
+    with grpc_server() as target:
+        done = subprocess.run(
+            [sys.executable, "-c", program, target],
+            env=others | ({"GRPC_VERBOSITY": verbosity} if verbosity else {}),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+    assert "does not speak TLS" in done.stdout
+    assert ("Handshake failed" in done.stderr) == told

@@ -42,6 +42,16 @@ def test_a_folder_that_is_sealed_again_is_the_same(folder: Path) -> None:
     assert MetricModel.load(seal(folder)).spec == before.spec
 
 
+@pytest.mark.parametrize("key", ["extras", "feature_layer", "preprocessing"])
+def test_a_folder_of_an_earlier_version_says_how_to_import_it_again(key: str, folder: Path) -> None:
+    file = folder / "model.json"
+    plain = json.loads(file.read_text())
+    del plain[key]
+    file.write_text(json.dumps(plain))
+    with pytest.raises(ModelFileError, match=f"lacks {key}.*partlens model import .* --onnx"):
+        MetricModel.load(folder)
+
+
 @pytest.mark.parametrize("name", MOST_BYTES)
 def test_a_link_in_the_folder_is_not_followed(name: str, folder: Path) -> None:
     (folder / name).rename(folder.parent / name)

@@ -11,6 +11,7 @@ ExplainerError
 └── ModelError                    a model cannot be used
     ├── UnsupportedOperatorError  the head has an operator without a rule
     ├── ModelFileError            a model folder is damaged, incomplete or not ours
+    │   └── EarlierModelError     it lacks what an earlier version did not write
     ├── HubError                  a model of the Hugging Face hub cannot be had
     └── CompletenessError         contributions and bias do not add up to the embedding
 """
@@ -78,6 +79,10 @@ class UnsupportedOperatorError(ModelError, NotImplementedError):
 
 class ModelFileError(ModelError, ValueError):
     """A model folder is damaged, incomplete, or in a format that this version cannot read."""
+
+
+class EarlierModelError(ModelFileError):
+    """A model.json lacks what an earlier version did not write; the caller says what to do."""
 
 
 class HubError(ModelError):

@@ -21,6 +21,7 @@ from partlens.explainer.completeness import Completeness
 from partlens.explainer.decompositions import Decompositions
 from partlens.explainer.drafts import drafted
 from partlens.explainer.errors import (
+    EarlierModelError,
     ModelError,
     ModelFileError,
     ShapeError,
@@ -79,7 +80,7 @@ class MetricModel:
         feature_layer: str = "",
         embedding: str = "",
         preprocessing: Preprocessing,
-        name: str,
+        name: str = "",
         licence: str = "",
         images: ImagesLike = (),
         extras: tuple[str, ...] = (),
@@ -94,7 +95,7 @@ class MetricModel:
             embedding: of a module that returns several tensors, the key or place of the embedding,
                 as "features" or "1", dotted where they are nested.
             preprocessing: how the module wants its pixels; its size is the model's input size.
-            name, licence: for model.json.
+            name, licence: for model.json; "" names the model after the module's class.
             images: real images on which completeness is measured too; see read_image.
             extras: names of the first tokens of the feature map [N, T, C] that lie on no cell, as
                 ("class", "register_1"); the others are positions.
@@ -110,7 +111,7 @@ class MetricModel:
                 feature_layer=feature_layer,
                 embedding=embedding,
                 preprocessing=preprocessing,
-                name=name,
+                name=name or type(module).__name__,
                 licence=licence,
                 images=[image.picture.pixels for image in read_images(images)],
                 extras=extras,
@@ -323,7 +324,8 @@ def read_spec(folder: Path) -> ModelSpec:
     """What model.json says, without loading the model.
 
     Raises:
-        ModelFileError: missing, damaged, or of a newer format.
+        ModelFileError: missing, damaged, of a newer format, or without what an earlier version
+            did not write.
     """
     try:
         plain = strict_json.loads(read_part(folder, MODEL_FILE))
@@ -337,7 +339,14 @@ def read_spec(folder: Path) -> ModelSpec:
         raise ModelFileError(
             f"{MODEL_FILE} has format {found}, this version reads up to {FORMAT}; upgrade partlens"
         )
-    return ModelSpec.from_json(plain)
+    try:
+        return ModelSpec.from_json(plain)
+    except EarlierModelError as error:
+        raise EarlierModelError(
+            f"the model folder {folder} cannot be used: {error}. Import the model again from its"
+            " original, as in `partlens model import NEW_FOLDER --onnx FILE` (or --torch, --hf);"
+            f" its feature layer was {plain.get('feature_layer')!r:.100}"
+        ) from error
 
 
 def unregistered_digest(folder: Path) -> str:

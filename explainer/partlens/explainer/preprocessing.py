@@ -166,8 +166,9 @@ class Preprocessing:
                     raise TypeError(f"{key} must be a whole number")
             return cls(**values)  # type: ignore[arg-type]
         except (KeyError, TypeError, ValueError, OverflowError) as error:
+            cause = f"it lacks {error}" if isinstance(error, KeyError) else error
             raise ModelError(
-                f"preprocessing {str(dict(plain))[:300]} cannot be read: {error}"
+                f"preprocessing {str(dict(plain))[:300]} cannot be read: {cause}"
             ) from error
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 
 from partlens.common.registration import Registration, RegistrationError
-from partlens.explainer.errors import ModelFileError
+from partlens.explainer.errors import EarlierModelError, ModelFileError
 from partlens.explainer.preprocessing import Preprocessing
 
 _MOST_NUMBERS = 2**28
@@ -190,15 +190,17 @@ class ModelSpec:
         """Inverse of to_json.
 
         Raises:
-            ModelFileError: a key is missing or unknown, or its value is of the wrong type or
-                impossible.
+            EarlierModelError: a key is missing.
+            ModelFileError: a key is unknown, or its value is of the wrong type or impossible.
             ModelError: the same within its preprocessing.
         """
         names = {field.name for field in fields(cls)} - {"reduction", "registered"}
-        if set(plain) - _OPTIONAL != names:
-            raise ModelFileError(
-                f"model.json: missing {sorted(names - set(plain))}, unknown"
-                f" {sorted(set(plain) - names - _OPTIONAL)}"
+        if unknown := set(plain) - names - _OPTIONAL:
+            raise ModelFileError(f"model.json has unknown keys: {sorted(unknown)}")
+        if missing := names - set(plain):
+            raise EarlierModelError(
+                f"model.json lacks {', '.join(sorted(missing))}, so an earlier version of partlens"
+                " wrote it, or it was edited"
             )
         values = dict(plain)
         reduction = values.pop("reduction", None)

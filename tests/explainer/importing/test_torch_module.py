@@ -65,6 +65,12 @@ def test_the_feature_layer_is_found_where_none_is_named() -> None:
     assert found.spec.grid == (4, 2) and found.spec.feature_layer.startswith("stem")
 
 
+def test_a_model_without_a_name_has_that_of_its_class() -> None:
+    module = head_modules.make("gap")
+    found = MetricModel.from_module(module, feature_layer="stem", preprocessing=SIZE)
+    assert found.spec.name == type(module).__name__
+
+
 def test_another_input_size_gives_another_grid() -> None:
     larger = Preprocessing(32, 16)
     found = MetricModel.from_module(

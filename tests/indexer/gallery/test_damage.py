@@ -538,3 +538,12 @@ def test_rows_of_a_file_equal_those_of_the_array(tmp_path: Path) -> None:
 def test_a_scrub_record_that_is_no_file_is_begun_anew(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "scrub.json")
     assert ScrubRecord.read(tmp_path / "scrub.json") == ScrubRecord()
+
+
+def test_a_gallery_of_an_earlier_version_says_what_to_do(path: Path) -> None:
+    file = path / "gallery.json"
+    plain = json.loads(file.read_text())
+    del plain["model"]["extras"]
+    file.write_text(json.dumps(plain))
+    with pytest.raises(DamagedError, match=r"lacks extras.*`partlens index create`.*index add"):
+        Gallery.open(path)

@@ -8,7 +8,7 @@ from typing import cast, get_args
 from partlens.common.durable import write_atomically
 from partlens.common.files import read_file
 from partlens.common.storage import Storage
-from partlens.explainer.errors import ModelError
+from partlens.explainer.errors import EarlierModelError, ModelError
 from partlens.explainer.spec import ModelSpec
 from partlens.explainer.stored import kept_bytes
 from partlens.indexer.errors import (
@@ -71,6 +71,12 @@ class GallerySpec:
         except FileNotFoundError as error:
             raise NotFoundError(
                 f"there is no gallery at {path}; create one with `partlens index create`"
+            ) from error
+        except EarlierModelError as error:
+            raise DamagedError(
+                f"the gallery {path} cannot be used: its {error}. Create a new one with `partlens"
+                " index create`, from a model that this version imported, and fill it with"
+                " `partlens index add`"
             ) from error
         except (OSError, ValueError, KeyError, TypeError, ModelError, RecursionError) as error:
             if isinstance(error, GalleryError):
