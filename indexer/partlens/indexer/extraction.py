@@ -151,10 +151,10 @@ def load(
             if before.metadata == metadata and before.uri == uri:
                 return None
             return Correction(id, digest, uri, metadata)
-        with ExitStack() as held:
+        with ExitStack() as reserved:
 
             def reserve(needed: int) -> None:
-                held.enter_context(memory.holding(min(needed, memory.whole)))
+                reserved.enter_context(memory.holding(min(needed, memory.whole)))
 
             picture = decoded(data, digest, preprocessing, limits, reserve=reserve)
     except OSError as error:
