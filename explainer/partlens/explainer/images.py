@@ -1,5 +1,6 @@
 """Decodes image bytes to upright RGB pixels, and lists the image files of a folder."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,7 @@ def decode_at_least(
     least: Least | None,
     limits: ImageLimits = DEFAULT_LIMITS,
     require_waiting: RequireWaiting = wait_always,
+    reserve: Callable[[int], object] = lambda _: None,
 ) -> UprightPicture:
     """Decode an image, a JPEG at the smallest part of its size that is enough.
 
@@ -61,7 +63,7 @@ def decode_at_least(
         ImageError: see decode.
     """
     try:
-        return pictures.decode_at_least(data, least, limits, require_waiting)
+        return pictures.decode_at_least(data, least, limits, require_waiting, reserve)
     except PictureError as error:
         raise ImageError(str(error)) from error
 

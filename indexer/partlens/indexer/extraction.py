@@ -4,6 +4,7 @@ import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 
@@ -15,7 +16,6 @@ from partlens.common.media_digest import media_digest
 from partlens.common.metadata import Metadata, MetadataError, require_metadata
 from partlens.common.pictures import DEFAULT_LIMITS, ImageLimits
 from partlens.explainer.errors import ImageError
-from partlens.explainer.images import memory_of
 from partlens.explainer.model import MetricModel
 from partlens.explainer.preprocessing import Preprocessing
 from partlens.indexer.gallery import Correction, NewImage, StoredImage
@@ -145,20 +145,23 @@ def load(
         require_id(id)
         data = source.read(limits)
         digest, before = media_digest(data), held.get(id)
-        metadata = _metadata(source, digest, before)
-        require_metadata(metadata, source.uri)
+        uri, metadata = source.uri, _metadata(source, digest, before)
+        require_metadata(metadata, uri)
         if before is not None and before.media_digest == digest:
-            if before.metadata == metadata and before.uri == source.uri:
+            if before.metadata == metadata and before.uri == uri:
                 return None
-            return Correction(id, digest, source.uri, metadata)
-        needed = memory_of(data, limits, least=preprocessing.least)
-        with memory.holding(min(needed, memory.whole)):
-            picture = decoded(data, digest, preprocessing, limits)
+            return Correction(id, digest, uri, metadata)
+        with ExitStack() as reserved:
+
+            def reserve(needed: int) -> None:
+                reserved.enter_context(memory.holding(min(needed, memory.whole)))
+
+            picture = decoded(data, digest, preprocessing, limits, reserve=reserve)
     except OSError as error:
         return BadImage(id, error.strerror or str(error))
     except (ImageError, IdError, MetadataError) as error:
         return BadImage(id, str(error))
-    return DecodedImage(id, source.uri, metadata, picture)
+    return DecodedImage(id, uri, metadata, picture)
 
 
 def _each_once(

@@ -1,6 +1,7 @@
 """The one way from a picture's bytes to a row of a gallery, whatever brought it."""
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from partlens.common.metadata import Metadata
@@ -55,18 +56,19 @@ def decoded(
     preprocessing: Preprocessing,
     limits: ImageLimits,
     require_waiting: RequireWaiting = wait_always,
+    reserve: Callable[[int], object] = lambda _: None,
 ) -> DecodedPicture:
     """An encoded picture, ready for the model.
 
     Args:
         digest: media_digest of the data.
         limits: what may be decoded.
-        require_waiting: ends the decoding with what it raises; see partlens.common.pictures.decode.
+        require_waiting, reserve: see partlens.common.pictures.decode_at_least.
 
     Raises:
         ImageError: it cannot be decoded, or not within the limits.
     """
-    picture = decode_at_least(data, preprocessing.least, limits, require_waiting)
+    picture = decode_at_least(data, preprocessing.least, limits, require_waiting, reserve)
     require_waiting()
     width, height = picture.size
     return DecodedPicture(digest, preprocessing.pixels(picture), width, height, thumbnail(picture))

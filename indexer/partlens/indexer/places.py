@@ -17,7 +17,9 @@ def file_uri(path: Path) -> str:
 def straight(path: Path) -> Path:
     """The absolute path without "..". Links behind the last ".." stay, as in a path without one."""
     _, *parts = path.absolute().parts
-    last = max((at for at, part in enumerate(parts, start=1) if part == ".."), default=0)
+    if ".." not in parts:
+        return Path("/", *parts)  # some systems' absolute paths begin with two slashes
+    last = max(at for at, part in enumerate(parts, start=1) if part == "..")
     return Path(os.path.realpath(Path("/", *parts[:last])), *parts[last:])
 
 

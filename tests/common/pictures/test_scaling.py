@@ -228,7 +228,7 @@ def test_lossless_jpegs_are_decoded_in_full() -> None:
 def test_thumbnails_are_those_of_pillow(width: int, height: int, side: int) -> None:
     pixels = np.random.default_rng(side).integers(0, 256, (height, width, 3), np.uint8)
     expected = Image.fromarray(pixels)
-    expected.thumbnail((side, side))
+    expected.thumbnail((side, side), Image.Resampling.HAMMING)
     assert within((width, height), side) == expected.size
     found = UprightPicture.whole(pixels).thumbnail(side)
     np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
@@ -302,3 +302,17 @@ def test_a_photograph_of_108_megapixels_takes_the_memory_of_its_part(
     assert (width, height, part) == (12_000, 9_000, 8)
     assert counted == 1500 * 1125 * 12
     assert taken < counted + 16 * 2**20  # the libraries themselves, once
+
+
+@pytest.mark.parametrize("least", [None, Least(50, 40)])
+def test_memory_is_reserved_before_pixels_are_decoded(least: Least | None) -> None:
+    data = encoded(soft(400, 320))
+    asked: list[int] = []
+    decode_at_least(data, least, reserve=asked.append)
+    assert asked == [memory_of(data, least=least)]
+
+    def refuse(_: int) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        decode_at_least(data, least, reserve=refuse)

@@ -17,7 +17,7 @@ _NO_CHANGE = 2
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """RGB as sRGB shows it.
+    """RGB as sRGB shows it; the image itself if nothing changes.
 
     Args:
         image: of mode L, RGB, CMYK or LAB.
@@ -32,7 +32,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         # Many a grey JPEG carries the profile of the colour picture it was made of.
         if image.mode == "L" and (transform := _to_srgb(profile, "RGB")):
             return transform.apply(image.convert("RGB"))
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 # Most pictures of a folder carry the same few profiles.

@@ -1,11 +1,14 @@
 """Encoded image bytes to upright sRGB pixels, refusing what cannot be shown safely."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from partlens.common.pictures import depths, orientation
 from partlens.common.pictures.colours import to_srgb
+from partlens.common.pictures.encoded import Encoded
 from partlens.common.pictures.errors import PictureError
 from partlens.common.pictures.limits import DEFAULT_LIMITS, ImageLimits
 from partlens.common.pictures.opening import opened, refusals
@@ -42,6 +45,7 @@ def decode_at_least(
     least: Least | None,
     limits: ImageLimits = DEFAULT_LIMITS,
     require_waiting: RequireWaiting = wait_always,
+    reserve: Callable[[int], object] = lambda _: None,
 ) -> UprightPicture:
     """An encoded image, of which a JPEG is decoded at the smallest part of its size that is enough.
 
@@ -50,19 +54,30 @@ def decode_at_least(
     Args:
         least: how large the result must be, as far as the image is; None decodes in full.
         limits, require_waiting: see decode.
+        reserve: called before memory is taken, with the bytes that memory_of gives. It may wait.
 
     Raises:
         PictureError: see decode.
     """
     limits.require_bytes(data)
-    return while_waiting(require_waiting, lambda check: _decoded(data, limits, check, least))
+    return while_waiting(
+        require_waiting, lambda check: _decoded(data, limits, check, least, reserve)
+    )
 
 
 def _decoded(
-    data: bytes, limits: ImageLimits, check: RequireWaiting, least: Least | None
+    data: bytes,
+    limits: ImageLimits,
+    check: RequireWaiting,
+    least: Least | None,
+    reserve: Callable[[int], object],
 ) -> UprightPicture:
+    def require(encoded: Encoded) -> None:
+        limits.require(encoded)
+        reserve(encoded.memory)
+
     with limits.naming_limit():
-        stored = opened(data, limits.require, require_waiting=check, least=least)
+        stored = opened(data, require, require_waiting=check, least=least)
     turn = orientation.of(stored.image.info)
     return UprightPicture.turned(_upright(stored), stored.size, stored.part, turn)
 
@@ -123,6 +138,7 @@ def _shown(strip: Strip) -> NDArray[np.uint8]:
     rgb = to_srgb(colours(strip), strip.image.info.get("icc_profile"))
     alpha = transparency(strip)
     if alpha is not None:
+        rgb = rgb.copy()  # it may be the image that was given
         rgb.putalpha(alpha)
         rgb = Image.alpha_composite(Image.new("RGBA", rgb.size, "white"), rgb).convert("RGB")
     return np.asarray(rgb)

@@ -74,7 +74,7 @@ class Stored:
             yield Strip(slice(top, box[3]), self._straight(box), tags, bytes_below)
 
     def _straight(self, box: gif.Box) -> Image.Image:
-        strip = self.image.crop(box)
+        strip = self.image if box == (0, 0, *self.image.size) else self.image.crop(box)
         if self.frame is not None:
             left, top, right, bottom = self.frame
             return gif.only(strip, (left, top - box[1], right, bottom - box[1]))

@@ -1,6 +1,7 @@
 """The upright pixels of a picture, which may be fewer than it has."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,11 @@ class UprightPicture:
         top = rows - size[1] / part if orientation in _FROM_BELOW else 0.0
         return cls(pixels, size, part, left, top)
 
+    @cached_property
+    def _image(self) -> Image.Image:
+        """The pixels as Pillow holds them: a copy, which both sizes are made of."""
+        return Image.fromarray(self.pixels)
+
     def resized(
         self,
         size: tuple[int, int],
@@ -75,7 +81,7 @@ class UprightPicture:
             right / self.part + self.left,
             bottom / self.part + self.top,
         )
-        return Image.fromarray(self.pixels).resize(size, resample, box, reducing_gap)
+        return self._image.resize(size, resample, box, reducing_gap)
 
     def thumbnail(self, side: int) -> Image.Image:
         """The picture with at most `side` pixels on its longest side.
@@ -87,6 +93,6 @@ class UprightPicture:
         if size[0] > cols or size[1] > rows:
             size = within((cols, rows), side)
         if size == (cols, rows) and self.part == 1:
-            return Image.fromarray(self.pixels)
+            return self._image
         # Next to bicubic this filter takes two thirds of the time, and Pillow rates them alike.
         return self.resized(size, Image.Resampling.HAMMING, reducing_gap=2.0)
