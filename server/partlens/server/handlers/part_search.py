@@ -11,7 +11,6 @@ from partlens.server.galleries.served import ServedGallery
 from partlens.server.handlers.region_requests import answered, drawn
 from partlens.server.host import Host
 from partlens.server.messages import decoding
-from partlens.server.messages.encoding import Encoder
 from partlens.server.observe.tracing import tracer
 from partlens.server.pages import page_tokens
 from partlens.server.query_images.query import Query
@@ -78,7 +77,7 @@ async def searched(
             found = engine.search(question, queries, record)
         unreadable = sum(match.candidate.unreadable for match in found.matches)
         metrics.unreadable_thumbnails.inc(unreadable)
-        response = Encoder(engine.spec).search(question, found)
+        response = gallery.encoder.search(question, found)
         response.gallery = gallery.name
         response.next_page_token = page_tokens.of_gallery(gallery.name, found.next_page_token)
         return response
@@ -105,7 +104,7 @@ async def explained(
         query, retrieved = queries
         explained = engine.explain(question, query, retrieved)
         calls.current().note(query=explained.asked, gallery_version=engine.gallery.view.number)
-        return Encoder(engine.spec).pair(explained)
+        return gallery.encoder.pair(explained)
 
     return await answered(
         gallery,
@@ -128,7 +127,7 @@ async def described(
         (query,) = queries
         described = engine.describe(question, query)
         calls.current().note(query=digest(query.id), gallery_version=engine.gallery.view.number)
-        return Encoder(engine.spec).describe(described)
+        return gallery.encoder.describe(described)
 
     return await answered(
         gallery,
