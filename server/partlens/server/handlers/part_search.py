@@ -1,12 +1,10 @@
 """PartSearchService: decode, run new images through the model, call the engine, encode."""
 
-import asyncio
 from collections.abc import Sequence
-from concurrent.futures import Future
 
 from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
-from partlens.server.engine.engine import Engine, RankedPage
+from partlens.server.engine.engine import Engine
 from partlens.server.galleries.served import ServedGallery
 from partlens.server.handlers.region_requests import answered, drawn
 from partlens.server.host import Host
@@ -55,17 +53,8 @@ class PartSearchHandlers:
 async def searched(
     gallery: ServedGallery, request: pb.SearchRegionsRequest
 ) -> pb.SearchRegionsResponse:
-    """Searches a gallery, whatever the request names.
-
-    The audit log is written while thumbnails and maps are read; nothing is answered before it is on
-    disk.
-    """
-    metrics, call, loop = gallery.metrics.queries, calls.current(), asyncio.get_running_loop()
-    recording = list[Future[None]]()
-
-    def record(page: RankedPage) -> None:
-        call.note(query=page.asked, gallery_version=page.gallery_version, hits=page.hits)
-        recording.append(asyncio.run_coroutine_threadsafe(call.commit(), loop))
+    """Searches a gallery, whatever the request names."""
+    metrics = gallery.metrics.queries
 
     def answer(
         engine: Engine, question: SearchQuestion, queries: Sequence[Query]
@@ -74,7 +63,10 @@ async def searched(
             metrics.search_seconds.labels(gallery.name).time(),
             tracer.start_as_current_span("search"),
         ):
-            found = engine.search(question, queries, record)
+            found = engine.search(question, queries)
+        calls.current().note(
+            query=found.asked, gallery_version=found.gallery_version, hits=len(found.matches)
+        )
         unreadable = sum(match.candidate.unreadable for match in found.matches)
         metrics.unreadable_thumbnails.inc(unreadable)
         response = gallery.encoder.search(question, found)
@@ -82,15 +74,12 @@ async def searched(
         response.next_page_token = page_tokens.of_gallery(gallery.name, found.next_page_token)
         return response
 
-    response = await answered(
+    return await answered(
         gallery,
         drawn(request),
         lambda engine: decoding.search(request, engine.limits, engine.require_waiting),
         answer,
     )
-    for one in recording:
-        await asyncio.wrap_future(one)
-    return response
 
 
 async def explained(
