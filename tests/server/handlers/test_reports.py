@@ -140,6 +140,7 @@ def test_a_report_is_audited_under_the_id_that_it_names(
     (tmp_path / "a.html").write_bytes(file.data)
     lines = (served.model.parent / "gallery.audit.jsonl").read_text().splitlines()
     written = {one.get("request"): one for one in map(json.loads, lines)}
+    assert sum(one.get("request") == answer.request_id for one in map(json.loads, lines)) == 1
     reported = written[read_record(tmp_path / "a.html").origin.request_id]
     searched = written[answer.request_id]
     assert (reported["method"], reported["hits"]) == ("ReportSearch", 4)

@@ -59,7 +59,8 @@ class GalleryView:
 
     def get(self, id: str) -> StoredImage:
         """The image with this id; NotFoundError if there is none."""
-        return self._stored(self._require([id]))[0]
+        ((number, row),) = self._require([id])
+        return self.live.segments[number].columns.stored_one(row)
 
     def list(
         self,

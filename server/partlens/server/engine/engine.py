@@ -1,9 +1,8 @@
 """Answers the services' requests from one model and one gallery."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
-from typing import NamedTuple
 
 from partlens.common.filters import Filter, to_plain
 from partlens.common.regions import Whole
@@ -39,18 +38,6 @@ from partlens.server.requests.questions import (
     PairQuestion,
     SearchQuestion,
 )
-
-
-class RankedPage(NamedTuple):
-    """What the audit log says about a page of a search; see SearchAnswer.
-
-    Attributes:
-        hits: number of hits.
-    """
-
-    asked: str
-    gallery_version: int
-    hits: int
 
 
 class Engine:
@@ -112,18 +99,11 @@ class Engine:
         """The model's specification."""
         return self.model.spec
 
-    def search(
-        self,
-        question: SearchQuestion,
-        queries: Sequence[Query],
-        ranked: Callable[[RankedPage], None] = lambda page: None,
-    ) -> SearchAnswer:
+    def search(self, question: SearchQuestion, queries: Sequence[Query]) -> SearchAnswer:
         """One page of images that contain parts similar to the question's regions.
 
         Args:
             queries: all images of the question, in the order of its sources.
-            ranked: called when the hits are known, before their thumbnails and maps are; again if
-                the search is repeated on a newer view.
 
         Raises:
             RequestError: a region, mark or page token cannot be used.
@@ -131,7 +111,7 @@ class Engine:
             StalePageError: the snapshot of the first page is no longer kept.
         """
         prepared = self.prepare(question, queries)
-        return self.gallery.read(lambda view: self._page(question, prepared, view, ranked))
+        return self.gallery.read(lambda view: self._page(question, prepared, view))
 
     def prepare(self, question: SearchQuestion, queries: Sequence[Query]) -> PreparedSearch:
         """What a search ranks by.
@@ -182,11 +162,7 @@ class Engine:
         return Preparation(self.spec, self.require_waiting)
 
     def _page(
-        self,
-        question: SearchQuestion,
-        prepared: PreparedSearch,
-        now: ConfinedView,
-        tell: Callable[[RankedPage], None],
+        self, question: SearchQuestion, prepared: PreparedSearch, now: ConfinedView
     ) -> SearchAnswer:
         """A page of the first page's ranking, without images deleted or replaced since."""
         where = where_of(question, prepared.images)
@@ -207,7 +183,6 @@ class Engine:
         # From here on, everything is read from the current view.
         if ranked is not now:
             page = now.unchanged(page)
-        tell(RankedPage(asked, ranked.number, len(page)))
         if question.thumbnails:
             page = now.with_thumbnails(page)
         images = len(question.images)

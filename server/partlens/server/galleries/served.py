@@ -14,6 +14,7 @@ from partlens.server.errors import StoppingError
 from partlens.server.features.query_features import QueryFeatures
 from partlens.server.galleries.models import SharedModel
 from partlens.server.galleries.threads import Threads
+from partlens.server.messages.encoding import Encoder
 from partlens.server.observe.metrics import GalleryFigures, Metrics
 from partlens.server.sharing.peers import Peers
 from partlens.server.standing.standing import Standing
@@ -31,6 +32,7 @@ class ServedGallery:
         figures: metrics of this gallery.
         batcher: the queue in front of its model.
         features: features of query images.
+        encoder: encodes answers.
         standing: its standing queries.
         stopping: set when the server begins to stop; long calls then end early.
 
@@ -57,6 +59,7 @@ class ServedGallery:
         self.figures: GalleryFigures = metrics.gallery.of(name)
         self.figures.images.set_function(lambda: len(engine.gallery.view))
         self.figures.version.set_function(lambda: engine.gallery.view.number)
+        self.encoder = Encoder(engine.spec)
         self._engine, self._threads, self._peers, self._scrubber = engine, threads, peers, scrubber
         self.features = QueryFeatures(
             engine.spec.digest, self.run, self.decode, self.batcher, model.queries, model.pictures,

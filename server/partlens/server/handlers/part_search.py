@@ -1,17 +1,14 @@
 """PartSearchService: decode, run new images through the model, call the engine, encode."""
 
-import asyncio
 from collections.abc import Sequence
-from concurrent.futures import Future
 
 from partlens.server.calls import call as calls
 from partlens.server.calls.method import methods_of
-from partlens.server.engine.engine import Engine, RankedPage
+from partlens.server.engine.engine import Engine
 from partlens.server.galleries.served import ServedGallery
 from partlens.server.handlers.region_requests import answered, drawn
 from partlens.server.host import Host
 from partlens.server.messages import decoding
-from partlens.server.messages.encoding import Encoder
 from partlens.server.observe.tracing import tracer
 from partlens.server.pages import page_tokens
 from partlens.server.query_images.query import Query
@@ -56,17 +53,8 @@ class PartSearchHandlers:
 async def searched(
     gallery: ServedGallery, request: pb.SearchRegionsRequest
 ) -> pb.SearchRegionsResponse:
-    """Searches a gallery, whatever the request names.
-
-    The audit log is written while thumbnails and maps are read; nothing is answered before it is on
-    disk.
-    """
-    metrics, call, loop = gallery.metrics.queries, calls.current(), asyncio.get_running_loop()
-    recording = list[Future[None]]()
-
-    def record(page: RankedPage) -> None:
-        call.note(query=page.asked, gallery_version=page.gallery_version, hits=page.hits)
-        recording.append(asyncio.run_coroutine_threadsafe(call.commit(), loop))
+    """Searches a gallery, whatever the request names."""
+    metrics = gallery.metrics.queries
 
     def answer(
         engine: Engine, question: SearchQuestion, queries: Sequence[Query]
@@ -75,23 +63,23 @@ async def searched(
             metrics.search_seconds.labels(gallery.name).time(),
             tracer.start_as_current_span("search"),
         ):
-            found = engine.search(question, queries, record)
+            found = engine.search(question, queries)
+        calls.current().note(
+            query=found.asked, gallery_version=found.gallery_version, hits=len(found.matches)
+        )
         unreadable = sum(match.candidate.unreadable for match in found.matches)
         metrics.unreadable_thumbnails.inc(unreadable)
-        response = Encoder(engine.spec).search(question, found)
+        response = gallery.encoder.search(question, found)
         response.gallery = gallery.name
         response.next_page_token = page_tokens.of_gallery(gallery.name, found.next_page_token)
         return response
 
-    response = await answered(
+    return await answered(
         gallery,
         drawn(request),
         lambda engine: decoding.search(request, engine.limits, engine.require_waiting),
         answer,
     )
-    for one in recording:
-        await asyncio.wrap_future(one)
-    return response
 
 
 async def explained(
@@ -105,7 +93,7 @@ async def explained(
         query, retrieved = queries
         explained = engine.explain(question, query, retrieved)
         calls.current().note(query=explained.asked, gallery_version=engine.gallery.view.number)
-        return Encoder(engine.spec).pair(explained)
+        return gallery.encoder.pair(explained)
 
     return await answered(
         gallery,
@@ -128,7 +116,7 @@ async def described(
         (query,) = queries
         described = engine.describe(question, query)
         calls.current().note(query=digest(query.id), gallery_version=engine.gallery.view.number)
-        return Encoder(engine.spec).describe(described)
+        return gallery.encoder.describe(described)
 
     return await answered(
         gallery,

@@ -36,8 +36,8 @@ from partlens.v1 import image_pb2 as image_pb
 from partlens.v1 import part_search_service_pb2 as search_pb
 from partlens.v1 import region_pb2 as region_pb
 
-_SIZES = 64
-"""Sizes of images for which the place of a map is remembered."""
+_PLACES = 4096
+"""Places of windows on images that are remembered, about 1 MB."""
 
 
 class Encoder:
@@ -49,8 +49,8 @@ class Encoder:
 
     def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec
-        # Most images of a gallery have one of few sizes.
-        self._extent = lru_cache(_SIZES)(self._extent_of)
+        # Most images of a gallery have one of few sizes, and hits often have the same window.
+        self._window = lru_cache(_PLACES)(self._window_on)
 
     def search(
         self, question: SearchQuestion, answer: SearchAnswer
@@ -158,10 +158,10 @@ class Encoder:
             constant=partial.constant,
         )
 
-    def _extent_of(self, image_size: tuple[int, int]) -> region_pb.Box:
+    def _extent(self, image_size: tuple[int, int]) -> region_pb.Box:
         return self._window((0, 0, *self._spec.grid), image_size)
 
-    def _window(
+    def _window_on(
         self, cells: tuple[float, float, float, float], image_size: tuple[int, int]
     ) -> region_pb.Box:
         row0, col0, row1, col1 = cells
