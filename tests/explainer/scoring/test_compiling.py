@@ -9,7 +9,6 @@ import numba
 import numpy as np
 import pytest
 from numba import types
-from numba.extending import intrinsic
 
 from partlens.explainer.scoring.engines import ENGINE
 from partlens.explainer.scoring.kernel import compiling
@@ -35,7 +34,7 @@ print(HAS_HALVES)
 """
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@compiling._intrinsic
 def widened(_context: Any, _bits: Any) -> Any:
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return compiling.widened_by_integers(builder, arguments[0])
