@@ -187,7 +187,7 @@ def test_a_gallery_of_an_older_folder_is_copied_for_its_registered_copy(
     with Gallery.create(folders["of old"], old.spec) as gallery:
         gallery.add(new_images(old))
     made = CliRunner().invoke(commands, ["register", str(folders["old"]), str(folders["new"])])
-    assert made.exit_code == 0 and "rows at" in made.output, made.output
+    assert made.exit_code == 0 and "rows centred at" in made.output, made.output
     again = CliRunner().invoke(commands, ["register", str(folders["new"]), str(tmp_path / "again")])
     assert again.exit_code == 1 and "says where its cells look already" in again.output
     assert not (tmp_path / "again").exists()
