@@ -22,7 +22,12 @@ from partlens.runtime.config.cli import clear_errors as clear_program_errors
 from partlens.runtime.config.cli import load_or_fail
 from partlens.runtime.config.options import config_options
 from partlens.runtime.config.settings import Settings
-from partlens.server.retention.erasing import described, erase_from_snapshot, erase_images
+from partlens.server.retention.erasing import (
+    described,
+    erase_from_snapshot,
+    erase_images,
+    is_complete,
+)
 from partlens.server.standing.holding import Holder, folders
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -159,7 +164,7 @@ def _erase(
     require_receipt_place(receipt, place)
     outcome, left = work()
     write_receipt(outcome, receipt)
-    if outcome.gone and not left:
+    if is_complete(outcome):
         finished()
     text = (
         f"{len(outcome.erased)} images erased from {place}, {len(outcome.not_there)} not found,"

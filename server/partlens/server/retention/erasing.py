@@ -25,8 +25,8 @@ def erase_images(
 ) -> tuple[Receipt, list[Holder]]:
     """Erase images, and find the standing queries that hold something of them.
 
-    Call unfinished.finish once the receipt is kept, if no standing query is left: until then, a
-    later call still knows the pictures that these queries are recognised by.
+    Call unfinished.finish once the receipt is kept, if is_complete: until then, a later call still
+    knows the pictures that the standing queries are recognised by.
 
     Args:
         folders: of standing queries.
@@ -61,6 +61,11 @@ def erase_from_snapshot(
     for folder in inside:
         (folder / LOCK).unlink(missing_ok=True)
     return _recorded(erase_from(snapshot, ids), found, deleted)
+
+
+def is_complete(receipt: Receipt) -> bool:
+    """Whether nothing is left of the images: no trace, and no standing query."""
+    return receipt.gone and not receipt.standing_queries_left
 
 
 def described(holder: Holder) -> str:

@@ -20,7 +20,7 @@ from partlens.server.audit.chain import BEGUN
 from partlens.server.audit.log import AuditLog
 from partlens.server.audit.moments import now
 from partlens.server.observe.metrics import GalleryFigures
-from partlens.server.retention.erasing import described, erase_images
+from partlens.server.retention.erasing import described, erase_images, is_complete
 from partlens.server.standing.holding import folders
 
 _log = logging.getLogger(__name__)
@@ -149,8 +149,8 @@ class Retention:
         outcome, deleted = "FAILED", 0
         try:
             receipt = await asyncio.to_thread(self._erase, ids, at)
-            gone = receipt.gone and not receipt.standing_queries_left
-            outcome, deleted = "OK" if gone else "TRACES_LEFT", len(receipt.erased)
+            outcome = "OK" if is_complete(receipt) else "TRACES_LEFT"
+            deleted = len(receipt.erased)
         except (LockedError, ChangedError) as error:
             _log.info("old images of %s are not erased yet: %s", self._name, error)
             return False
@@ -178,7 +178,7 @@ class Retention:
         )
         name = at.strftime("%Y%m%dT%H%M%S%fZ.json")
         write_receipt(receipt, planned.receipts / name)
-        if receipt.gone and not left:
+        if is_complete(receipt):
             finish(self._gallery.path)
         for one in left:
             _log.warning(
