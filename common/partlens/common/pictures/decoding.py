@@ -47,9 +47,9 @@ def decode_at_least(
     require_waiting: RequireWaiting = wait_always,
     reserve: Callable[[int], object] = lambda _: None,
 ) -> UprightPicture:
-    """An encoded image, of which a JPEG is decoded at the smallest part of its size that is enough.
+    """Decode an image, a JPEG at the smallest part of its size that is enough.
 
-    A large photograph takes a fraction of the time and of the memory so. Its coordinates stay.
+    So a large photograph takes a fraction of the time and memory. Its coordinates stay.
 
     Args:
         least: how large the result must be, as far as the image is; None decodes in full.

@@ -35,7 +35,7 @@ class UprightPicture:
 
     @classmethod
     def whole(cls, pixels: NDArray[np.uint8]) -> "UprightPicture":
-        """A picture of which all pixels are there, [height, width, 3]."""
+        """A picture that was decoded in full, [height, width, 3]."""
         return cls(pixels, (pixels.shape[1], pixels.shape[0]))
 
     @classmethod

@@ -96,9 +96,8 @@ class _Kernel:
     """The kernel, loaded when it is first wanted, or what replaces it."""
 
     def __init__(self) -> None:
-        self._lock, self._engine = Lock(), None
-
-    _engine: Engine | None
+        self._lock = Lock()
+        self._engine: Engine | None = None
 
     def get(self, must: bool) -> Engine:
         if self._engine is None or must:

@@ -14,8 +14,6 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 LANES = 16 if binding.get_host_cpu_features().get("avx512f") else 8
 """Numbers of a vector of the processor; a narrower one does it in two steps."""
-VECTORS = 3
-"""Vectors of products that `multiply` keeps in registers, for each of four positions."""
 POSITIONS = 4
 
 TARGET: tuple[str, str, str] = cast("Any", cpu_target.target_context).codegen().magic_tuple()

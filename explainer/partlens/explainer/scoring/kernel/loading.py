@@ -83,7 +83,7 @@ def _fresh(name: str, folder: Path) -> Kernel:
 
 
 def _compiled(folder: Path | None) -> Kernel:
-    """The kernel, of which numba keeps its files in a folder, and uses those that are there."""
+    """Compile the kernel. numba keeps its files in a folder, and uses those already there."""
     settings = cast("Any", config)
     before, settings.CACHE_DIR = settings.CACHE_DIR, str(folder or "")
     try:

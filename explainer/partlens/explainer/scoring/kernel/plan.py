@@ -10,7 +10,8 @@ from partlens.explainer.scoring.part import FloatArray, QueryPart
 from partlens.explainer.scoring.score import Shares
 
 PANEL = 3
-"""Vectors of columns in a panel."""
+"""Vectors of columns in a panel: as many as have their products in registers, for each of four
+positions (compiling.multiply_three)."""
 _BATCH_COLUMNS = 768
 """Columns of the parts that are multiplied together, unless a single part has more; bounds memory,
 and keeps the products in the processor's cache."""
@@ -155,7 +156,7 @@ class _Batch(NamedTuple):
 
 
 def _batches(counts: Sequence[int], lanes: int) -> Iterator[_Batch]:
-    """Batches of parts, of which each has a number of columns."""
+    """Put parts together in batches, by the number of columns of each."""
     first, column = 0, 0
     while first < len(counts):
         end, starts, width = first, list[int](), 0
