@@ -116,7 +116,7 @@ async def test_an_erasure_that_was_interrupted_is_finished(
     assert plain["not_there"] == ["old", "older"] and plain["gone"]
     files = [path for path in filled.path.rglob("*") if path.is_file()]
     assert not any(b"file:///older.jpg" in path.read_bytes() for path in files)
-    assert not unfinished(filled.path)
+    assert not unfinished(filled.home)
 
 
 async def test_without_a_place_for_the_receipt_nothing_is_erased(

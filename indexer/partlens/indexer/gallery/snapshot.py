@@ -9,19 +9,20 @@ from pathlib import Path
 from partlens.indexer.errors import DamagedError, StorageError
 from partlens.indexer.gallery import checksums, indexes, segments
 from partlens.indexer.gallery.committed import (
-    DATASET,
     SUMS,
     Committed,
     note_committed,
+    record,
     require_checksums,
 )
 from partlens.indexer.gallery.durability import files_below, refusals, remove_entry
 from partlens.indexer.gallery.erasure import Receipt, erase
 from partlens.indexer.gallery.gallery import Gallery
 from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.home.folder import DATASET, LOCK, FolderHome
 from partlens.indexer.gallery.indexes import INDEXES
 from partlens.indexer.gallery.leftovers import remove_leftovers
-from partlens.indexer.gallery.loading import LOCK, SEGMENTS
+from partlens.indexer.gallery.loading import SEGMENTS
 from partlens.indexer.gallery.rows_version import RowsVersion
 from partlens.indexer.gallery.snapshot_files import (
     FACTS,
@@ -82,16 +83,17 @@ def take(
         AlreadyExistsError, StorageError: the target exists, or cannot be written.
     """
     gallery = gallery.resolve()
-    GallerySpec.read(gallery)
+    home = FolderHome(gallery)
+    GallerySpec.read(home)
     if target.resolve().is_relative_to(gallery):
         raise StorageError(f"{target} lies in the gallery; choose another folder")
     with appearing(target, "snapshot") as draft, refusals(target.name, "snapshot"):
         for _ in range(_TRIES):
-            begun = Erasures.read(gallery).begun
+            begun = Erasures.read(home).begun
             facts = _drafted(gallery, draft, others, link=link)
             check(draft)
             seal(draft, facts)
-            if Erasures.read(gallery).begun == begun:
+            if Erasures.read(home).begun == begun:
                 return facts
             # Images were erased meanwhile, and must not come back from here.
             for made in draft.iterdir():
@@ -113,7 +115,7 @@ def _drafted(
     _put_derived(gallery, inside, link=link)
     origins = _put_others(others, draft)
     images = _completed(inside)
-    digest = GallerySpec.read(gallery).spec.digest
+    digest = GallerySpec.read(FolderHome(gallery)).spec.digest
     return Facts(gallery.name, version, images, digest, taken_at, origins)
 
 
@@ -160,7 +162,7 @@ def erase_from(snapshot: Path, ids: Sequence[str]) -> Receipt:
     receipt = erase(snapshot / facts.gallery, ids)
     with refusals(snapshot.name, "snapshot"):
         known = checksums.recorded(snapshot / SNAPSHOT_SUMS)
-        committed = Committed.newest(snapshot / facts.gallery)
+        committed = Committed.newest(FolderHome(snapshot / facts.gallery))
         (snapshot / facts.gallery / LOCK).unlink(missing_ok=True)
         left = {p: origin for p, origin in facts.origins.items() if (snapshot / p).exists()}
         seal(
@@ -173,28 +175,29 @@ def erase_from(snapshot: Path, ids: Sequence[str]) -> Receipt:
 
 def _put_truth(gallery: Path, inside: Path, *, link: bool) -> int:
     """The files of the newest version; returns its number."""
-    whole, needed, tries = set[Path](), list[Path](), 0
+    home, copied = FolderHome(gallery), FolderHome(inside)
+    whole, needed, tries = set[str](), list[str](), 0
     while True:
-        committed, tries = Committed.newest(gallery), tries + 1
+        committed, tries = Committed.newest(home), tries + 1
         try:
-            version = RowsVersion.open(gallery / DATASET, committed.version)
-            needed = [file.path.relative_to(gallery) for file in version.needed()]
-            sums = require_checksums(gallery)
+            version = RowsVersion.open(home, committed.version)
+            needed = version.files()
+            sums = require_checksums(home)
             for place in needed:
                 if place not in whole:
-                    _put_whole(gallery / place, inside / place, sums.get(str(place)), link=link)
+                    _put_whole(gallery / place, inside / place, sums.get(place), link=link)
                     whole.add(place)
             break
         except (FileNotFoundError, DamagedError) as error:
             # A writer may have removed this version; what is there of it already is kept.
-            if tries == _TRIES or Committed.newest(gallery).version == committed.version:
+            if tries == _TRIES or Committed.newest(home).version == committed.version:
                 raise DamagedError(f"gallery {gallery.name!r} is damaged: {error}") from error
     for file in files_below(inside / DATASET):
-        if file.relative_to(inside) not in needed:
+        if file.relative_to(inside).as_posix() not in needed:
             file.unlink()
-    committed.write(inside)
-    checksums.record(inside / SUMS, [inside / place for place in needed])
-    note_committed(inside)
+    committed.write(copied)
+    record(copied, needed)
+    note_committed(copied)
     return committed.version
 
 

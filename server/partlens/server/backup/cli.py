@@ -7,6 +7,7 @@ import click
 from partlens.common.results import json_option, say_result
 from partlens.common.terminal import say
 from partlens.indexer.arguments import GALLERY, clear_errors
+from partlens.indexer.gallery.home.folder import FolderHome
 from partlens.indexer.gallery.snapshot import Other, restore, take
 from partlens.indexer.gallery.snapshot_files import Facts
 from partlens.indexer.gallery.unfinished import unfinished
@@ -68,7 +69,7 @@ def snapshot_command(
         " other files, each with its checksum"
     )
     say_result(_plain(target, facts), text, as_json=as_json)
-    if begun := unfinished(target / facts.gallery):
+    if begun := unfinished(FolderHome(target / facts.gallery)):
         say(
             f"warning: an erasure of {len(begun)} images is running or was interrupted, and the"
             " snapshot still holds them; let `partlens index erase` end, take another snapshot and"

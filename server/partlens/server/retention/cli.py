@@ -14,10 +14,15 @@ from partlens.common.results import json_lines_option, json_option, say_json, sa
 from partlens.common.terminal import say
 from partlens.indexer.arguments import GALLERY, clear_errors
 from partlens.indexer.gallery import Gallery
-from partlens.indexer.gallery.erasure import Receipt, require_receipt_place, write_receipt
+from partlens.indexer.gallery.erasure import (
+    Receipt,
+    end_erasures,
+    require_receipt_place,
+    write_receipt,
+)
 from partlens.indexer.gallery.retention import expired
 from partlens.indexer.gallery.snapshot_files import Facts
-from partlens.indexer.gallery.unfinished import finish, unfinished
+from partlens.indexer.gallery.unfinished import unfinished
 from partlens.runtime.config.cli import clear_errors as clear_program_errors
 from partlens.runtime.config.cli import load_or_fail
 from partlens.runtime.config.options import config_options
@@ -88,7 +93,7 @@ def erase_command(
             Facts.read(snapshot)
             require_receipt_place(place, snapshot)
         work = partial(_erase_from_gallery, gallery, ids, settings, delete=delete_standing)
-        outcomes = [_erase(gallery, receipt, work, partial(finish, gallery), as_json=as_json)]
+        outcomes = [_erase(gallery, receipt, work, partial(end_erasures, gallery), as_json=as_json)]
         for snapshot, place in zip(snapshots, receipts, strict=True):
             work = partial(erase_from_snapshot, snapshot, ids, delete=delete_standing)
             outcomes.append(_erase(snapshot, place, work, as_json=as_json))
@@ -119,7 +124,7 @@ def retain_command(
     settings = load_or_fail(file, texts).settings
     with clear_errors(), clear_program_errors():
         with Gallery.open(gallery) as opened:
-            old, begun = expired(opened, keep, cameras), sorted(unfinished(gallery))
+            old, begun = expired(opened, keep, cameras), sorted(unfinished(opened.home))
         if receipt is None and as_json:
             facts = {"old": list(old.ids), "kept": old.kept, "undated": old.undated}
             say_json({**facts, "unfinished": begun})
@@ -140,7 +145,7 @@ def retain_command(
             say("nothing was erased; --receipt FILE erases them")
         elif old.ids or begun:
             work = partial(_erase_from_gallery, gallery, old.ids, settings, delete=delete_standing)
-            finished = partial(finish, gallery)
+            finished = partial(end_erasures, gallery)
             _require_gone(_erase(gallery, receipt, work, finished, as_json=as_json))
         elif as_json:
             say_json({"erased": []})
