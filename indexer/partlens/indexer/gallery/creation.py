@@ -13,6 +13,7 @@ from partlens.indexer.gallery.durability import refusals
 from partlens.indexer.gallery.gallery_spec import FILE, GallerySpec
 from partlens.indexer.gallery.home.bucket import BucketHome
 from partlens.indexer.gallery.home.folder import FolderHome
+from partlens.indexer.gallery.home.locate import home_of
 from partlens.indexer.gallery.home.scratch import Scratch
 from partlens.indexer.gallery.lance_rows import LanceRows
 
@@ -29,6 +30,17 @@ def create_empty(place: Place, bound: GallerySpec) -> None:
         _create_folder(place, bound)
     else:
         _create_in_bucket(BucketHome(place, Scratch.of_environment()), bound)
+
+
+def exists(place: Place) -> bool:
+    """Whether there is something at a place, so that no gallery can be created there.
+
+    Raises:
+        StorageError: the store cannot be reached.
+    """
+    if isinstance(place, Path):
+        return os.path.lexists(place)
+    return home_of(place).state(FILE) is not None
 
 
 def _create_folder(path: Path, bound: GallerySpec) -> None:

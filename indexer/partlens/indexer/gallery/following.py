@@ -50,7 +50,7 @@ class Follower:
 
     def _follow(self) -> None:
         seen: State | None = None
-        said = ""
+        said, owed = "", False
         while True:
             told = self._awake.wait(self._seconds)
             self._awake.clear()
@@ -59,8 +59,9 @@ class Follower:
             now = _state(self._gallery.home)
             try:
                 self._gallery.close_if_idle(self._rest)
-                if told or now != seen:
+                if told or now != seen or owed:
                     self._gallery.refresh()
+                    owed = self._gallery.derive()
                     seen, said = now, ""
             except Exception as error:
                 # Whatever it is, what was read before goes on being served; the next look tries

@@ -21,9 +21,10 @@ from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.compaction import Compaction, rewritten
 from partlens.indexer.gallery.corrections import corrected, same_pictures
 from partlens.indexer.gallery.creation import create_empty
-from partlens.indexer.gallery.durability import refusals
+from partlens.indexer.gallery.durability import WriterLock, refusals
 from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.home.folder import LOCK
 from partlens.indexer.gallery.home.home import Home, Lock
 from partlens.indexer.gallery.home.locate import home_of
 from partlens.indexer.gallery.image_columns import ImageColumns
@@ -50,6 +51,7 @@ from partlens.indexer.gallery.records import (
 from partlens.indexer.gallery.schema import Packed, packed
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.shrunk import Remainder
+from partlens.indexer.gallery.unfinished import unfinished
 from partlens.indexer.gallery.view import GalleryView
 
 # Retries of a read. Each is needed only if another process purges the gallery meanwhile.
@@ -77,7 +79,7 @@ class Gallery(AbstractContextManager["Gallery", None]):
         self._lock: Lock | None = None
         self._writing = threading.RLock()
         self._changed_at = 0.0
-        self._mending = False
+        self._mending, self._owed = False, True
         self.damage = require_readable(home, self._truth)
         self.indexes = Indexes(path / INDEXES, self.spec.dimensions, device)
         self._view = self._load()
@@ -89,6 +91,7 @@ class Gallery(AbstractContextManager["Gallery", None]):
             unindexed=lambda: self.indexes.missing(self._view.live.segments),
             lacks_index=lambda: self.indexes.lacks_files(self._view.live.segments),
             tidy=self._tidy_truth,
+            require_room=home.require_room,
         )
 
     @classmethod
@@ -195,6 +198,33 @@ class Gallery(AbstractContextManager["Gallery", None]):
                     # A writer may have cleaned it up meanwhile; then there is a newer one.
                     if not self._truth.refresh():
                         raise
+
+    def derive(self) -> bool:
+        """Merge and index segments in the background, where the truth is elsewhere and another
+        process writes to it; and drop the rows of erased images. Its own changes do the same.
+
+        Returns:
+            Whether there are rows that could not be dropped now; call it again soon.
+
+        Raises:
+            DamagedError, UnreachableError: it cannot be seen which images are being erased.
+        """
+        if not self.home.remote:
+            return False
+        # At first too, as images may have been erased before this process began.
+        self._owed = self._owed or bool(unfinished(self.home))
+        with self._writing:
+            if self._lock is None and self._compaction.after_refresh(
+                self._deriving, everything=self._owed
+            ):
+                self._owed = False
+        return self._owed
+
+    @contextmanager
+    def _deriving(self) -> Iterator[None]:
+        with WriterLock(self.path / LOCK):
+            yield
+            remove_leftovers(self.path, self._view.live.segments)
 
     @contextmanager
     def writing(self) -> Iterator[GalleryView]:

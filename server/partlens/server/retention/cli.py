@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from partlens.common.bucket_address import Place
 from partlens.common.moments import duration
 from partlens.common.results import json_lines_option, json_option, say_json, say_result
 from partlens.common.terminal import say
@@ -20,6 +21,7 @@ from partlens.indexer.gallery.erasure import (
     require_receipt_place,
     write_receipt,
 )
+from partlens.indexer.gallery.home.locate import folder_of
 from partlens.indexer.gallery.retention import expired
 from partlens.indexer.gallery.snapshot_files import Facts
 from partlens.indexer.gallery.unfinished import unfinished
@@ -71,7 +73,7 @@ class _Age(click.ParamType[timedelta]):
 @json_lines_option
 @config_options
 def erase_command(
-    gallery: Path,
+    gallery: Place,
     ids: tuple[str, ...],
     receipt: Path,
     snapshots: tuple[Path, ...],
@@ -111,7 +113,7 @@ def erase_command(
 @json_option
 @config_options
 def retain_command(
-    gallery: Path,
+    gallery: Place,
     keep: timedelta,
     cameras: tuple[str, ...],
     receipt: Path | None,
@@ -152,21 +154,21 @@ def retain_command(
 
 
 def _erase_from_gallery(
-    gallery: Path, ids: Sequence[str], settings: Settings, *, delete: bool
+    gallery: Place, ids: Sequence[str], settings: Settings, *, delete: bool
 ) -> Outcome:
     with Gallery.open(gallery) as opened:
-        return erase_images(opened, ids, folders(gallery, settings), delete=delete)
+        return erase_images(opened, ids, folders(folder_of(gallery), settings), delete=delete)
 
 
 def _erase(
-    place: Path,
+    place: Place,
     receipt: Path,
     work: Callable[[], Outcome],
     finished: Callable[[], None] = lambda: None,
     *,
     as_json: bool,
 ) -> tuple[Receipt, list[Holder], Path]:
-    require_receipt_place(receipt, place)
+    require_receipt_place(receipt, folder_of(place))
     outcome, left = work()
     write_receipt(outcome, receipt)
     if is_complete(outcome):

@@ -38,7 +38,8 @@ class BucketHome(Home):
     def __init__(
         self, address: BucketAddress, scratch: Scratch, lease_seconds: float = SECONDS
     ) -> None:
-        self.address, self.name = address, address.name
+        self.place = self.address = address
+        self.name = address.name
         self.folder, self._scratch = scratch.made(address), scratch
         self.dataset, self.options = f"{address}/{DATASET}", access.lance_options()
         self._store = access.store(address)
@@ -132,6 +133,8 @@ class BucketHome(Home):
     def lock(self) -> Lock:
         """See Home.lock."""
         with self._writing:
+            if self._lease is not None:
+                raise LockedError(f"this process is already writing to gallery {self.name!r}")
             self._tags = self._tags_now()
             mine = Lease(
                 lambda: self.read(LEASE),

@@ -1,7 +1,7 @@
 """An object of a bucket, read like a file."""
 
 import io
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from obstore.store import S3Store
 
@@ -47,11 +47,11 @@ class BucketFile:
         with reaching(self._place):
             return int(self._store.head(self._place)["size"])
 
-    def open(self, mode: str = "rb", buffering: int = _CHUNK_BYTES) -> BinaryIO:
+    def open(self, mode: str = "rb", buffering: int = -1) -> io.BufferedReader:
         """Open it for reading in chunks of a few MiB; raises as size, on reading too."""
         size = self.size()
         raw = _Ranges(self._store, self._place, size)
-        return cast(BinaryIO, io.BufferedReader(raw, max(buffering, _CHUNK_BYTES)))
+        return io.BufferedReader(raw, max(buffering, _CHUNK_BYTES))
 
 
 class _Ranges(io.RawIOBase):

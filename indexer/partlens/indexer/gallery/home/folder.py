@@ -20,6 +20,7 @@ class FolderHome(Home):
     """
 
     def __init__(self, folder: Path) -> None:
+        self.place = folder
         self.name, self.folder, self.dataset = folder.name, folder, str(folder / DATASET)
         self._known, self._before = set[Path](), set[Path]()
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from partlens.common.bucket_address import Place
 from partlens.indexer.gallery.home.bucket_file import BucketFile
 
 File = Path | BucketFile
@@ -48,6 +49,7 @@ class Home(ABC):
     A place is the name of a file below the gallery, with "/", such as "truth.lance/data/x.lance".
 
     Attributes:
+        place: where the gallery is.
         name: name of the gallery, for messages.
         folder: folder on this machine of segments and indexes. The rest lies there too if the home
             is a folder.
@@ -59,6 +61,7 @@ class Home(ABC):
         seconds: between two looks for commits of other processes.
     """
 
+    place: Place
     name: str
     folder: Path
     dataset: str
