@@ -12,6 +12,7 @@ IndexerError
 │   ├── LockedError           another process is writing to it
 │   ├── ChangedError          images changed while they were to be erased
 │   ├── StorageError          the disk refused a write: full, read-only, failing
+│   │   └── UnreachableError  the object store cannot be reached, or refuses the request
 │   └── InvalidImageError     the gallery cannot store this image
 │       └── InvalidMetadataError  a metadata field is not allowed
 ├── SourceError               a folder or manifest cannot be read
@@ -106,6 +107,10 @@ class ChangedError(GalleryError):
 
 class StorageError(GalleryError):
     """The disk refused a write (full, read-only, failing); existing data is unchanged."""
+
+
+class UnreachableError(StorageError):
+    """The object store cannot be reached, or refuses the request. The gallery may be whole."""
 
 
 class InvalidImageError(GalleryError, ValueError):

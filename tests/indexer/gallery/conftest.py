@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import get_args
 
 import pytest
 from gallery_images import SPEC
+from object_store import BUCKET, environment
 
+from partlens.common.bucket_address import BucketAddress, Place
 from partlens.common.storage import Storage
 from partlens.indexer.gallery import Gallery
 
@@ -22,9 +25,26 @@ def storage(request: pytest.FixtureRequest) -> Storage:
 
 
 @pytest.fixture
-def gallery(tmp_path: Path, storage: Storage) -> Iterator[Gallery]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where the gallery is: a folder, or a bucket with `@in_a_folder_and_a_bucket`."""
+    if getattr(request, "param", "folder") == "folder":
+        return tmp_path / "gallery"
+    bucket: BucketAddress = request.getfixturevalue("address")
+    return bucket
+
+
+@pytest.fixture
+def address(object_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BucketAddress:
+    """An address in a bucket at which there is nothing; the environment leads to its store."""
+    for name, value in environment(object_store, tmp_path / "scratch").items():
+        monkeypatch.setenv(name, value)
+    return BucketAddress(BUCKET, f"{secrets.token_hex(8)}/gallery")
+
+
+@pytest.fixture
+def gallery(place: Place, storage: Storage) -> Iterator[Gallery]:
     """An empty gallery, closed when the test ends."""
-    with Gallery.create(tmp_path / "gallery", SPEC, storage) as made:
+    with Gallery.create(place, SPEC, storage) as made:
         yield made
 
 

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeVar
 
+from partlens.common.bucket_address import Place as GalleryPlace
 from partlens.common.compute import Device
 from partlens.common.storage import Storage
 from partlens.explainer.spec import ModelSpec
@@ -20,10 +20,13 @@ from partlens.indexer.errors import (
 from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.compaction import Compaction, rewritten
 from partlens.indexer.gallery.corrections import corrected, same_pictures
-from partlens.indexer.gallery.creation import create_folder
+from partlens.indexer.gallery.creation import create_empty
 from partlens.indexer.gallery.durability import WriterLock, refusals
 from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.home.folder import LOCK
+from partlens.indexer.gallery.home.home import Home, Lock
+from partlens.indexer.gallery.home.locate import home_of
 from partlens.indexer.gallery.image_columns import ImageColumns
 from partlens.indexer.gallery.indexes import INDEXES, Indexes
 from partlens.indexer.gallery.integrity import require_readable
@@ -31,7 +34,6 @@ from partlens.indexer.gallery.lance_rows import LanceRows
 from partlens.indexer.gallery.leftovers import remove_leftovers
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.loading import (
-    LOCK,
     SEGMENTS,
     load,
     write_or_keep,
@@ -49,6 +51,7 @@ from partlens.indexer.gallery.records import (
 from partlens.indexer.gallery.schema import Packed, packed
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.shrunk import Remainder
+from partlens.indexer.gallery.unfinished import unfinished
 from partlens.indexer.gallery.view import GalleryView
 
 # Retries of a read. Each is needed only if another process purges the gallery meanwhile.
@@ -57,24 +60,27 @@ T = TypeVar("T")
 
 
 class Gallery(AbstractContextManager["Gallery", None]):
-    """A folder of images by id, with their contributions. One process writes, many can read.
+    """Images by id, with their contributions. One process writes, many can read.
 
     `view` is the gallery as of the last `refresh`, `add`, `correct` or `delete`; a Follower
     refreshes it. With its first write, this process becomes the writer until the gallery is closed.
     Methods are thread-safe, and reads never wait for writes.
 
     Attributes:
+        home: what keeps the truth.
+        path: folder of the derived files on this machine; where the home is a folder, that folder.
         damage: non-fatal damage of the truth found on opening; a Scrubber finds the rest.
     """
 
-    def __init__(self, path: Path, bound: GallerySpec, device: Device = "cpu") -> None:
-        self.path, self.bound, self.spec = path, bound, bound.spec
-        self._truth = LanceRows(path)
-        self._lock: WriterLock | None = None
+    def __init__(self, home: Home, bound: GallerySpec, device: Device = "cpu") -> None:
+        self.home, self.bound, self.spec = home, bound, bound.spec
+        self.path = path = home.folder
+        self._truth = LanceRows(home)
+        self._lock: Lock | None = None
         self._writing = threading.RLock()
         self._changed_at = 0.0
-        self._mending = False
-        self.damage = require_readable(path, self._truth)
+        self._mending, self._owed = False, True
+        self.damage = require_readable(home, self._truth)
         self.indexes = Indexes(path / INDEXES, self.spec.dimensions, device)
         self._view = self._load()
         self._compaction = Compaction(
@@ -85,42 +91,50 @@ class Gallery(AbstractContextManager["Gallery", None]):
             unindexed=lambda: self.indexes.missing(self._view.live.segments),
             lacks_index=lambda: self.indexes.lacks_files(self._view.live.segments),
             tidy=self._tidy_truth,
+            require_room=home.require_room,
         )
 
     @classmethod
-    def create(cls, path: Path, spec: ModelSpec, storage: Storage = "float16") -> "Gallery":
+    def create(
+        cls, place: GalleryPlace, spec: ModelSpec, storage: Storage = "float16"
+    ) -> "Gallery":
         """Create an empty gallery bound to a model.
 
         Args:
+            place: path of a folder, or address in a bucket.
             storage: storage type of the contributions.
 
         Raises:
-            AlreadyExistsError: the path already exists.
-            StorageError: the disk refused the write.
+            AlreadyExistsError: the place already exists.
+            StorageError: the disk or the store refused the write.
         """
         bound = GallerySpec(spec, storage)
-        create_folder(path, bound)
-        return cls(path, bound)
+        create_empty(place, bound)
+        return cls(home_of(place), bound)
 
     @classmethod
-    def open(cls, path: Path, spec: ModelSpec | None = None, device: Device = "cpu") -> "Gallery":
-        """Open the gallery at a path.
+    def open(
+        cls, place: GalleryPlace | Home, spec: ModelSpec | None = None, device: Device = "cpu"
+    ) -> "Gallery":
+        """Open the gallery at a place.
 
         Args:
+            place: path of a folder, address in a bucket, or a home.
             spec: spec of the model that will be used with it; None to read, and to search with
                 stored features only.
             device: device that searches the positions of large segments.
 
         Raises:
-            NotFoundError: there is no gallery at this path.
+            NotFoundError: there is no gallery at this place.
             ModelMismatchError: the gallery is bound to another model.
             DamagedError, NewerFormatError: its files are damaged, or written by a newer version.
             GpuError: the device is not available.
         """
-        bound = GallerySpec.read(path)
+        home = home_of(place)
+        bound = GallerySpec.read(home)
         if spec is not None and spec.digest != bound.spec.digest:
             raise ModelMismatchError(bound.spec.digest, spec.digest)
-        return cls(path, bound, device)
+        return cls(home, bound, device)
 
     @property
     def view(self) -> GalleryView:
@@ -185,6 +199,33 @@ class Gallery(AbstractContextManager["Gallery", None]):
                     if not self._truth.refresh():
                         raise
 
+    def derive(self) -> bool:
+        """Merge and index segments in the background, where the truth is elsewhere and another
+        process writes to it; and drop the rows of erased images. Its own changes do the same.
+
+        Returns:
+            Whether there are rows that could not be dropped now; call it again soon.
+
+        Raises:
+            DamagedError, UnreachableError: it cannot be seen which images are being erased.
+        """
+        if not self.home.remote:
+            return False
+        # At first too, as images may have been erased before this process began.
+        self._owed = self._owed or bool(unfinished(self.home))
+        with self._writing:
+            if self._lock is None and self._compaction.after_refresh(
+                self._deriving, everything=self._owed
+            ):
+                self._owed = False
+        return self._owed
+
+    @contextmanager
+    def _deriving(self) -> Iterator[None]:
+        with WriterLock(self.path / LOCK):
+            yield
+            remove_leftovers(self.path, self._view.live.segments)
+
     @contextmanager
     def writing(self) -> Iterator[GalleryView]:
         """Block other writers within the block; yields the newest view.
@@ -212,6 +253,7 @@ class Gallery(AbstractContextManager["Gallery", None]):
         """
         if not images:
             return []
+        self.home.require_room(len(images) * self.bound.row_bytes)
         require_storable(images, self.spec.positions, self.spec.dimensions)
         with self.writing() as before:
             ids, revision = [image.id for image in images], self._truth.next_revision
@@ -333,7 +375,7 @@ class Gallery(AbstractContextManager["Gallery", None]):
                     if finding.kind == "segments":
                         self._replace(segment, require_going)
                     else:
-                        with refusals(self.path.name):
+                        with refusals(self.home.name):
                             self._index(segment)
                 self.announce()
             finally:
@@ -362,8 +404,10 @@ class Gallery(AbstractContextManager["Gallery", None]):
             self._show(self._view.live)
 
     def _become_writer(self) -> None:
+        if self._lock is not None and self._lock.lost:
+            self._release()
         if self._lock is None:
-            lock = WriterLock(self.path / LOCK)
+            lock = self.home.lock()
             try:
                 self._truth.begin()
                 self._view = self._load(self._view.live.segments, lock)
@@ -373,14 +417,15 @@ class Gallery(AbstractContextManager["Gallery", None]):
             # After loading, as the last writer may have replaced segments without a commit.
             remove_leftovers(self.path, self._view.live.segments)
             self._lock = lock
+        self._truth.prepare()
         # Another process has written, or a commit of this one failed after it reached the disk.
         self.refresh()
 
-    def _load(self, known: Sequence[Segment] = (), lock: WriterLock | None = None) -> GalleryView:
+    def _load(self, known: Sequence[Segment] = (), lock: Lock | None = None) -> GalleryView:
         """A view of the truth's current version; arguments as of loading.load."""
         version = self._truth.current
-        live = load(version, self.path, self.bound, known, lock)
-        return GalleryView(self.path, self.spec, version, live, self.indexes)
+        live = load(version, self.home, self.bound, known, lock)
+        return GalleryView(self.home, self.spec, version, live, self.indexes)
 
     def _show(self, live: LiveRows) -> None:
         """Make the latest commit the current view."""

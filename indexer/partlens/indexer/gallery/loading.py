@@ -13,6 +13,8 @@ from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.completeness import not_adding_up
 from partlens.indexer.gallery.durability import WriterLock, damage
 from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.home.folder import LOCK
+from partlens.indexer.gallery.home.home import Home, Lock
 from partlens.indexer.gallery.image_columns import TRUTH_COLUMNS, ImageColumns
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.records import FloatArray
@@ -21,28 +23,30 @@ from partlens.indexer.gallery.schema import array_columns, arrays
 from partlens.indexer.gallery.segments import Segment
 
 _log = logging.getLogger(__name__)
-SEGMENTS, LOCK = "segments", "writer.lock"
+SEGMENTS = "segments"
 _READ_ROWS = 1024
 
 
 def load(
     version: RowsVersion,
-    path: Path,
+    home: Home,
     bound: GallerySpec,
     known: Sequence[Segment] = (),
-    lock: WriterLock | None = None,
+    lock: Lock | None = None,
 ) -> LiveRows:
     """The rows of a version; what no segment holds is read from the truth into new segments.
 
     Args:
-        path: of the gallery.
+        home: of the gallery.
         known: segments that are open already; those whose files are gone are let go of.
         lock: of this process, if it is the writer. Only a writer changes files: other
             processes keep what is missing in memory.
 
     Raises:
         DamagedError: the truth cannot be read.
+        StorageError: what is missing does not fit into the folder of derived files.
     """
+    path = home.folder
     row_ids, revisions = _rows(version)
 
     def holding(some: Sequence[Segment]) -> tuple[LiveRows, NDArray[np.int64]]:
@@ -61,7 +65,7 @@ def load(
         in_memory = [segment for segment in known if segment.path is None]
         live, missing = holding([*live.segments, *in_memory])
     if len(missing):
-        made = _rebuild(version, missing, path, bound, lock, damaged)
+        made = _rebuild(version, missing, home, bound, lock, damaged)
         live, missing = holding([*live.segments, *made])
     if len(missing):
         raise DamagedError("the gallery's list of images names some that its rows do not hold")
@@ -71,13 +75,14 @@ def load(
 def _rebuild(
     version: RowsVersion,
     row_ids: NDArray[np.int64],
-    path: Path,
+    home: Home,
     bound: GallerySpec,
-    lock: WriterLock | None,
+    lock: Lock | None,
     damaged: Sequence[Path],
 ) -> list[Segment]:
     """Segments of these rows, on disk if this process may write."""
-    mine = lock
+    home.require_room(len(row_ids) * bound.row_bytes)
+    mine, path = lock, home.folder
     try:
         mine = mine or WriterLock(path / LOCK)
         for segment in damaged:

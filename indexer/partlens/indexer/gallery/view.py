@@ -16,6 +16,7 @@ from partlens.indexer.errors import DamagedError, NotFoundError, SupersededError
 from partlens.indexer.gallery.committed import Committed
 from partlens.indexer.gallery.facets import Facets, facets
 from partlens.indexer.gallery.holdings import Holdings
+from partlens.indexer.gallery.home.home import Home
 from partlens.indexer.gallery.image_columns import Rows
 from partlens.indexer.gallery.indexes import Indexes
 from partlens.indexer.gallery.live_rows import LiveRows
@@ -33,18 +34,23 @@ class GalleryView:
     no answer mixes two commits. Thread-safe.
 
     Attributes:
-        path: path of the gallery.
+        home: what keeps the truth.
         spec: spec of the model that the gallery is bound to.
         version: version of the truth; thumbnails are read from it.
         live: the same images, with their contributions.
         indexes: indexes of the segments.
     """
 
-    path: Path
+    home: Home
     spec: ModelSpec
     version: RowsVersion
     live: LiveRows
     indexes: Indexes
+
+    @property
+    def path(self) -> Path:
+        """Folder of the gallery's derived files on this machine."""
+        return self.home.folder
 
     @property
     def number(self) -> int:
@@ -243,7 +249,7 @@ class GalleryView:
         try:
             table = self.version.take(["thumbnail"], sorted(set(row_ids)))
         except DamagedError as error:
-            if Committed.read(self.path).version != self.number:
+            if Committed.read(self.home).version != self.number:
                 raise SupersededError(str(error)) from error
             raise
         found = dict(zip(table["_rowid"].to_pylist(), table["thumbnail"].to_pylist(), strict=True))
