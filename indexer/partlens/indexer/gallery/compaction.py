@@ -143,6 +143,15 @@ class Compaction:
             self._merge(everything=True)
             self._tidy(0.0)
 
+    def catch_up(self) -> None:
+        """Do what is due, now: merge what is fragmented, and index what should have an index.
+
+        Raises:
+            StorageError, DamagedError: as run.
+        """
+        with self.running:
+            self._merge(everything=False)
+
     def _in_background(self) -> None:
         try:
             with self.running:

@@ -22,6 +22,7 @@ from partlens.indexer.gallery.compaction import Compaction, rewritten
 from partlens.indexer.gallery.corrections import corrected, same_pictures
 from partlens.indexer.gallery.creation import create_folder
 from partlens.indexer.gallery.durability import WriterLock, refusals
+from partlens.indexer.gallery.fan_out import Shards
 from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.image_columns import ImageColumns
@@ -65,10 +66,18 @@ class Gallery(AbstractContextManager["Gallery", None]):
 
     Attributes:
         damage: non-fatal damage of the truth found on opening; a Scrubber finds the rest.
+        shards: what answers its searches; None to search in this process. With shards, segments
+            get no indexes here.
     """
 
-    def __init__(self, path: Path, bound: GallerySpec, device: Device = "cpu") -> None:
-        self.path, self.bound, self.spec = path, bound, bound.spec
+    def __init__(
+        self,
+        path: Path,
+        bound: GallerySpec,
+        device: Device = "cpu",
+        shards: Shards | None = None,
+    ) -> None:
+        self.path, self.bound, self.spec, self.shards = path, bound, bound.spec, shards
         self._truth = LanceRows(path)
         self._lock: WriterLock | None = None
         self._writing = threading.RLock()
@@ -82,8 +91,8 @@ class Gallery(AbstractContextManager["Gallery", None]):
             live=lambda: self._view.live,
             swap=self._swap,
             index=self._index,
-            unindexed=lambda: self.indexes.missing(self._view.live.segments),
-            lacks_index=lambda: self.indexes.lacks_files(self._view.live.segments),
+            unindexed=lambda: self.indexes.missing(self._indexed),
+            lacks_index=lambda: self.indexes.lacks_files(self._indexed),
             tidy=self._tidy_truth,
         )
 
@@ -103,13 +112,20 @@ class Gallery(AbstractContextManager["Gallery", None]):
         return cls(path, bound)
 
     @classmethod
-    def open(cls, path: Path, spec: ModelSpec | None = None, device: Device = "cpu") -> "Gallery":
+    def open(
+        cls,
+        path: Path,
+        spec: ModelSpec | None = None,
+        device: Device = "cpu",
+        shards: Shards | None = None,
+    ) -> "Gallery":
         """Open the gallery at a path.
 
         Args:
             spec: spec of the model that will be used with it; None to read, and to search with
                 stored features only.
             device: device that searches the positions of large segments.
+            shards: what answers searches; None to search in this process.
 
         Raises:
             NotFoundError: there is no gallery at this path.
@@ -120,7 +136,7 @@ class Gallery(AbstractContextManager["Gallery", None]):
         bound = GallerySpec.read(path)
         if spec is not None and spec.digest != bound.spec.digest:
             raise ModelMismatchError(bound.spec.digest, spec.digest)
-        return cls(path, bound, device)
+        return cls(path, bound, device, shards)
 
     @property
     def view(self) -> GalleryView:
@@ -380,7 +396,7 @@ class Gallery(AbstractContextManager["Gallery", None]):
         """A view of the truth's current version; arguments as of loading.load."""
         version = self._truth.current
         live = load(version, self.path, self.bound, known, lock)
-        return GalleryView(self.path, self.spec, version, live, self.indexes)
+        return GalleryView(self.path, self.spec, version, live, self.indexes, self.shards)
 
     def _show(self, live: LiveRows) -> None:
         """Make the latest commit the current view."""
@@ -396,8 +412,14 @@ class Gallery(AbstractContextManager["Gallery", None]):
         segments.remove(segment.path for segment in old if segment.path)
         self.indexes.keep_only([*self._view.live.segments, *new])
 
+    @property
+    def _indexed(self) -> Sequence[Segment]:
+        """The segments that should have an index, if they are large enough."""
+        return self._view.live.segments if self.shards is None else ()
+
     def _index(self, segment: Segment, of: Remainder | None = None) -> None:
-        self.indexes.build(segment, len(self._view), of)
+        if self.shards is None:
+            self.indexes.build(segment, len(self._view), of)
 
     def _tidy_truth(self, dead_share: float) -> None:
         """Rewrite files of the truth, and remove versions that are no longer read."""

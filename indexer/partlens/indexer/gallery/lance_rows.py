@@ -108,6 +108,10 @@ class LanceRows:
         self.current = self._newest()
         return True
 
+    def version(self, number: int) -> RowsVersion:
+        """An earlier committed version; DamagedError if it is no longer there."""
+        return RowsVersion.open(self._path, number)
+
     def begin(self) -> lance.LanceDataset:
         """Prepare to write; only for the holder of the writer's lock.
 

@@ -19,6 +19,7 @@ from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.rows_version import RowsVersion
 from partlens.indexer.gallery.schema import array_columns, arrays
 from partlens.indexer.gallery.segments import Segment
+from partlens.indexer.gallery.share import Share
 
 _log = logging.getLogger(__name__)
 SEGMENTS, LOCK = "segments", "writer.lock"
@@ -31,19 +32,21 @@ def load(
     bound: GallerySpec,
     known: Sequence[Segment] = (),
     lock: WriterLock | None = None,
+    share: Share | None = None,
 ) -> LiveRows:
     """The rows of a version; what no segment holds is read from the truth into new segments.
 
     Args:
-        path: of the gallery.
+        path: of the gallery, or of the folder that a shard keeps its segments in.
         known: segments that are open already; those whose files are gone are let go of.
         lock: of this process, if it is the writer. Only a writer changes files: other
             processes keep what is missing in memory.
+        share: of a shard, whose rows are loaded; None for all rows.
 
     Raises:
         DamagedError: the truth cannot be read.
     """
-    row_ids, revisions = _rows(version)
+    row_ids, revisions = _rows(version, share)
 
     def holding(some: Sequence[Segment]) -> tuple[LiveRows, NDArray[np.int64]]:
         return LiveRows.of(row_ids, revisions, some)
@@ -107,16 +110,28 @@ def write_or_keep(
 
 def not_held(version: RowsVersion, some: Sequence[Segment]) -> NDArray[np.int64]:
     """Row ids of a version that none of these segments holds; DamagedError as load."""
-    return LiveRows.of(*_rows(version), some)[1]
+    return live_rows(version, some)[1]
 
 
-def _rows(version: RowsVersion) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row ids and revisions of all rows, shape [M] each."""
+def live_rows(
+    version: RowsVersion, some: Sequence[Segment], share: Share | None = None
+) -> tuple[LiveRows, NDArray[np.int64]]:
+    """The rows of a version in these segments, and those that none of them holds; arguments and
+    errors as load."""
+    return LiveRows.of(*_rows(version, share), some)
+
+
+def _rows(
+    version: RowsVersion, share: Share | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row ids and revisions of all rows, or of a share of them, shape [M] each."""
     table = version.read(["revision"])
-    return (
-        np.asarray(table["_rowid"].to_numpy(), np.int64),
-        np.asarray(table["revision"].to_numpy(), np.int64),
-    )
+    row_ids = np.asarray(table["_rowid"].to_numpy(), np.int64)
+    revisions = np.asarray(table["revision"].to_numpy(), np.int64)
+    if share is None:
+        return row_ids, revisions
+    chosen = share.holds(row_ids)
+    return row_ids[chosen], revisions[chosen]
 
 
 def stored(

@@ -1,6 +1,6 @@
 """What one caller may see of a gallery at one commit. All requests read images through this."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from partlens.common.filters import Filter, GroupBy
@@ -10,7 +10,7 @@ from partlens.indexer.errors import NotFoundError
 from partlens.indexer.gallery import Candidate, StoredImage
 from partlens.indexer.gallery.facets import Facets
 from partlens.indexer.gallery.records import FloatArray
-from partlens.indexer.gallery.view import GalleryView
+from partlens.indexer.gallery.view import GalleryView, Hits
 from partlens.server.access.known_attributes import require_known
 from partlens.server.caller.confinement import Confinement
 
@@ -97,7 +97,10 @@ class ConfinedView:
         top: int,
         by: GroupBy | None,
         first: int = 0,
-    ) -> Sequence[Candidate]:
+        without: Collection[int] = (),
+        *,
+        partial: bool = False,
+    ) -> Hits:
         """See GalleryView.search.
 
         Raises:
@@ -105,7 +108,9 @@ class ConfinedView:
             RequestError: no image here has an attribute of the filter, or the one to group by.
         """
         narrowed = self._narrowed(where, by)
-        return self.whole.search(parts, score, narrowed, top, self.require_waiting, by, first)
+        return self.whole.search(
+            parts, score, narrowed, top, self.require_waiting, by, first, without, partial=partial
+        )
 
     def unchanged(self, found: Sequence[Candidate]) -> Sequence[Candidate]:
         """See GalleryView.unchanged."""

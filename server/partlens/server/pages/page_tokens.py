@@ -7,13 +7,14 @@ because its start is checked against the same limits as any request.
 import base64
 import binascii
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from partlens.common.gallery_names import is_gallery_name
 from partlens.server.errors import PageTokenError
 
-_FORMAT = 2
+_FORMAT = 3
 _LONGEST = 4096
 
 
@@ -24,11 +25,13 @@ class SearchStart(NamedTuple):
         offset: offset of the page's first hit.
         version: gallery version of the first page.
         view: number of the first page's view; see KeptViews.
+        missing: numbers of the shards that the first page lacks, and so do the others.
     """
 
     offset: int
     version: int
     view: int
+    missing: tuple[int, ...] = ()
 
 
 def search_token(start: SearchStart, question: str) -> str:
@@ -37,7 +40,8 @@ def search_token(start: SearchStart, question: str) -> str:
     Args:
         question: digest of the request.
     """
-    return _pack(["search", question, *start])
+    missing = ",".join(map(str, start.missing))
+    return _pack(["search", question, start.offset, start.version, start.view, missing])
 
 
 def search_start(token: str, question: str, depth: int) -> SearchStart:
@@ -46,8 +50,8 @@ def search_start(token: str, question: str, depth: int) -> SearchStart:
     Raises:
         PageTokenError: not a token for this question.
     """
-    given_question, *numbers = _unpack(token, "search", (str, int, int, int))
-    start = SearchStart(*numbers)
+    given_question, *numbers, missing = _unpack(token, "search", (str, int, int, int, str))
+    start = SearchStart(*numbers, _shards(missing))
     if given_question != question:
         raise PageTokenError(
             "this page token belongs to another search; give the same regions, marks, filter,"
@@ -118,6 +122,13 @@ def _unpack(token: str, kind: str, types: tuple[type, ...]) -> list[Any]:
     if fields[:2] != [_FORMAT, kind] or [type(f) for f in fields[2:]] != list(types):
         raise _foreign()
     return fields[2:]
+
+
+def _shards(text: str) -> tuple[int, ...]:
+    """Numbers of shards, with commas between them."""
+    if not re.fullmatch(r"([0-9]{1,6}(,[0-9]{1,6})*)?", text, re.ASCII):
+        raise _foreign()
+    return tuple(int(number) for number in text.split(",") if number)
 
 
 def _foreign() -> PageTokenError:
