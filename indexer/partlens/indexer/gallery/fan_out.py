@@ -1,6 +1,6 @@
 """A search that shards answer: what they are asked, what they answer, and the best of it all."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,10 @@ from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.ranking import Found, first
 from partlens.indexer.gallery.records import FloatArray, Place
+
+Layouts = Sequence[str | None]
+"""How each shard answered: the name of the layout that named candidates; "" if it scored every
+image, so that all its replicas answer alike; None if it did not answer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +41,7 @@ class ShardHits:
         maps: float32 [N, rows, cols].
         windows: float64 [N, 4].
         groups: N texts.
+        layout: see Layouts.
     """
 
     row_ids: NDArray[np.int64]
@@ -46,9 +51,10 @@ class ShardHits:
     constants: NDArray[np.float64]
     windows: NDArray[np.float64]
     groups: Sequence[str]
+    layout: str = ""
 
     @classmethod
-    def of(cls, found: Sequence[Found], grid: tuple[int, int]) -> "ShardHits":
+    def of(cls, found: Sequence[Found], grid: tuple[int, int], layout: str) -> "ShardHits":
         """What was found, as arrays that can be sent."""
         rows = [(one.columns, one.place.row) for one in found]
         return cls(
@@ -59,10 +65,19 @@ class ShardHits:
             np.array([one.constant for one in found], np.float64),
             np.array([one.window for one in found], np.float64).reshape(-1, 4),
             [one.group for one in found],
+            layout,
         )
 
     def __len__(self) -> int:
         return len(self.row_ids)
+
+
+class ShardFigures(Protocol):
+    """Counts what shards answer, for those who operate them. Thread-safe."""
+
+    def answered(self, shard: int, seconds: float, retries: int) -> None:
+        """A shard has answered, and was asked again so many times."""
+        ...
 
 
 class Shards(Protocol):
@@ -74,12 +89,20 @@ class Shards(Protocol):
 
     count: int
 
+    def report_to(self, figures: ShardFigures) -> None:
+        """Count answers there from now on."""
+        ...
+
+    def trouble(self) -> str | None:
+        """Which shards cannot answer now; None if all can. Blocks for some seconds at most."""
+        ...
+
     def search(
         self,
         number: int,
         question: Question,
         require_waiting: RequireWaiting,
-        without: Collection[int] = (),
+        earlier: Layouts = (),
         *,
         partial: bool = False,
     ) -> Mapping[int, ShardHits]:
@@ -88,15 +111,21 @@ class Shards(Protocol):
         Args:
             number: of the commit.
             require_waiting: called now and then; if it raises, the shards stop.
-            without: shards that are not asked.
+            earlier: how the shards answered the first page of this search. They answer likewise, so
+                that the pages join.
             partial: leave out shards that cannot answer, instead of failing.
 
         Raises:
             ShardError: a shard cannot answer, or with `partial` none can.
-            SupersededError: the commit is no longer kept.
+            SupersededError: the commit, or the layout of the first page, is no longer kept.
             ShapeError, DamagedError: see search.search.
         """
         ...
+
+
+def layouts(answers: Mapping[int, ShardHits], count: int) -> Layouts:
+    """How each of `count` shards answered."""
+    return [answers[number].layout if number in answers else None for number in range(count)]
 
 
 def merged(answers: Mapping[int, ShardHits], live: LiveRows, top: int) -> list[Found]:

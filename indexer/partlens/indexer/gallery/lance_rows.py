@@ -112,6 +112,10 @@ class LanceRows:
         """An earlier committed version; DamagedError if it is no longer there."""
         return RowsVersion.open(self._path, number)
 
+    def has_version(self, number: int) -> bool:
+        """Whether a version that was committed is still there."""
+        return manifest_path(self._path, number).exists()
+
     def begin(self) -> lance.LanceDataset:
         """Prepare to write; only for the holder of the writer's lock.
 

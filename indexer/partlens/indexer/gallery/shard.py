@@ -1,6 +1,7 @@
 """A share of a gallery in one process, searched for servers elsewhere."""
 
 import logging
+import secrets
 import threading
 import time
 from collections import OrderedDict
@@ -22,7 +23,7 @@ from partlens.indexer.gallery.leftovers import remove_leftovers
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.loading import SEGMENTS, load
 from partlens.indexer.gallery.rows_version import RowsVersion
-from partlens.indexer.gallery.search import search
+from partlens.indexer.gallery.search import EXACT_BYTES, search
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.shard_folder import ShardFolder
 from partlens.indexer.gallery.share import Share
@@ -32,8 +33,40 @@ from partlens.indexer.gallery.view import GalleryView
 _log = logging.getLogger(__name__)
 _KEPT = 8
 """Views of earlier commits that stay; older ones are read from the truth again."""
+_WATCHED_SECONDS = 240.0
+"""For how long after a deletion to look whether it is an erasure."""
 _LOOK_SECONDS, _BEHIND_SECONDS = 0.05, 5.0
 """How long to wait for a commit that a server has seen and this node has not yet."""
+
+
+class KeptLayouts:
+    """Views by a name of their own, for later pages of a search; thread-safe."""
+
+    def __init__(self) -> None:
+        self._views, self._lock = OrderedDict[str, GalleryView](), threading.Lock()
+
+    def name(self, view: GalleryView) -> str:
+        """The name of a view, which is kept for a while."""
+        with self._lock:
+            known = (name for name, one in self._views.items() if one is view)
+            name = next(known, None) or secrets.token_hex(4)
+            self._views[name] = view
+            self._views.move_to_end(name)
+            while len(self._views) > _KEPT:
+                self._views.popitem(last=False)
+            return name
+
+    def of(self, name: str) -> GalleryView:
+        """The view of this name; SupersededError if it is no longer kept here."""
+        with self._lock:
+            if name not in self._views:
+                raise SupersededError("the shard no longer keeps the layout of the first page")
+            return self._views[name]
+
+    def clear(self) -> None:
+        """Let go of all views."""
+        with self._lock:
+            self._views.clear()
 
 
 class Shard(AbstractContextManager["Shard", None]):
@@ -51,6 +84,7 @@ class Shard(AbstractContextManager["Shard", None]):
         gallery: path of the gallery.
         scratch: folder for all shards on this node.
         seconds: time between two looks for new commits.
+        exact_bytes: see search.search.
 
     Raises:
         NotFoundError, DamagedError, NewerFormatError: see Gallery.open.
@@ -64,10 +98,14 @@ class Shard(AbstractContextManager["Shard", None]):
         scratch: Path,
         device: Device = "cpu",
         seconds: float = 0.25,
+        exact_bytes: int = EXACT_BYTES,
     ) -> None:
         self.share, self.bound = share, GallerySpec.read(gallery)
+        self._exact_bytes = exact_bytes
         self._gallery, self._seconds, self._truth = gallery, seconds, LanceRows(gallery)
         self._loading, self._earlier = threading.RLock(), OrderedDict[int, GalleryView]()
+        self._layouts = KeptLayouts()
+        self._deleted: tuple[int, float] | None = None
         self._folder = ShardFolder(scratch, str(gallery.absolute()), share)
         try:
             self._open(device)
@@ -96,6 +134,9 @@ class Shard(AbstractContextManager["Shard", None]):
         )
         self._compaction.catch_up()
         self._view.prepare()
+        if sum(map(len, self._view.live.segments)) > self._view.live.count:
+            # They may have been erased while no process of this shard ran.
+            self._compaction.drop_dead()
 
     @property
     def view(self) -> GalleryView:
@@ -108,26 +149,33 @@ class Shard(AbstractContextManager["Shard", None]):
         return self._thread.is_alive()
 
     def search(
-        self, number: int, question: Question, require_waiting: RequireWaiting = wait_always
+        self,
+        number: int,
+        question: Question,
+        require_waiting: RequireWaiting = wait_always,
+        layout: str = "",
     ) -> ShardHits:
         """The best images of this shard as of one commit.
 
         Args:
             require_waiting: called between chunks; if it raises, the search ends.
+            layout: of the answer to the first page; "" for any. Other segments have other indexes,
+                which may name other candidates, so that pages would not join.
 
         Raises:
-            SupersededError: the commit is no longer kept.
+            SupersededError: the commit is no longer kept, or this process has no such layout.
             ShardError: this node has not seen the commit yet.
             ShapeError: a part's dimension differs from the gallery's.
             DamagedError: files are damaged.
         """
-        view = self.view_at(number, require_waiting)
+        view = self._layouts.of(layout) if layout else self.view_at(number, require_waiting)
         grid = self.bound.spec.grid
         found = search(
             view.live, question.parts, question.score, question.where, question.top, grid,
-            self._indexes.of, require_waiting=require_waiting, by=question.by,
+            self._indexes.of, self._exact_bytes, require_waiting, question.by,
         )  # fmt: skip
-        return ShardHits.of(found, grid)
+        exact = len(view) * view.bytes_per_image <= self._exact_bytes
+        return ShardHits.of(found, grid, "" if exact else self._layouts.name(view))
 
     def view_at(self, number: int, require_waiting: RequireWaiting = wait_always) -> GalleryView:
         """The rows of this shard as of one commit; raises the errors of search."""
@@ -178,8 +226,13 @@ class Shard(AbstractContextManager["Shard", None]):
                         raise
             self._keep(self._view)
             self._view = self._seen(newest, live)
+            self._watch_for_erasure()
             self._compaction.after_commit()
             return True
+
+    def compact(self) -> None:
+        """Merge its segments and drop deleted rows now; see Gallery.compact."""
+        self._compaction.run()
 
     def close(self) -> None:
         """Stop following the gallery, and let another process use the folder."""
@@ -196,12 +249,38 @@ class Shard(AbstractContextManager["Shard", None]):
         while not self._closing.wait(self._seconds):
             try:
                 self.refresh()
+                self._drop_erased()
                 said = ""
             except Exception as error:
                 # Whatever it is, earlier commits are still served; the next look tries again.
                 if said != str(error):
                     _log.exception("shard %s of %s cannot be refreshed", *self._name)
                     said = str(error)
+
+    def _watch_for_erasure(self) -> None:
+        """Remember the commit if rows that are on this disk are no longer in the gallery."""
+        if sum(map(len, self._view.live.segments)) > self._view.live.count:
+            self._deleted = self._view.number, time.monotonic()
+
+    def _drop_erased(self) -> None:
+        """Drop deleted rows from this disk where the gallery has erased them.
+
+        To erase images, a writer removes all versions but the newest at once (Gallery.purge).
+        Otherwise it keeps those of the last minutes.
+        """
+        if self._deleted is None or self._compaction.is_running():
+            return
+        number, since = self._deleted
+        if all(self._truth.has_version(one) for one in (number - 1, number)):
+            if time.monotonic() > since + _WATCHED_SECONDS:
+                self._deleted = None
+            return
+        self._deleted = None
+        with self._loading:
+            # Their segments stay on disk for as long as a view has them open.
+            self._earlier.clear()
+            self._layouts.clear()
+        self._compaction.drop_dead()
 
     @property
     def _name(self) -> tuple[str, str]:

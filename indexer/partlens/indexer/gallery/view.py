@@ -15,7 +15,7 @@ from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import DamagedError, NotFoundError, SupersededError
 from partlens.indexer.gallery.committed import Committed
 from partlens.indexer.gallery.facets import Facets, facets
-from partlens.indexer.gallery.fan_out import Question, Shards, merged
+from partlens.indexer.gallery.fan_out import Layouts, Question, Shards, layouts, merged
 from partlens.indexer.gallery.holdings import Holdings
 from partlens.indexer.gallery.image_columns import Rows
 from partlens.indexer.gallery.indexes import Indexes
@@ -31,10 +31,10 @@ class Hits(list[Candidate]):
     """The results of a search, best first.
 
     Attributes:
-        missing: numbers of the shards that did not answer.
+        layouts: how each shard answered; empty without shards.
     """
 
-    missing: frozenset[int] = frozenset()
+    layouts: Layouts = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +66,9 @@ class GalleryView:
         return self.version.number
 
     @property
-    def shard_count(self) -> int:
-        """How many shards a search asks; 1 if it is made here."""
-        return 1 if self.shards is None else self.shards.count
+    def bytes_per_image(self) -> int:
+        """Of stored contributions; 0 where there is no image."""
+        return next((one.contributions.bytes_per_image for one in self.live.segments), 0)
 
     def __len__(self) -> int:
         return self.live.count
@@ -176,7 +176,7 @@ class GalleryView:
         require_waiting: RequireWaiting = wait_always,
         by: GroupBy | None = None,
         first: int = 0,
-        without: Collection[int] = (),
+        earlier: Layouts = (),
         *,
         partial: bool = False,
     ) -> Hits:
@@ -186,22 +186,23 @@ class GalleryView:
             require_waiting: called between chunks; if it raises, the search ends.
             by: how images are grouped; None to not group them.
             first: how many of the best to leave out.
-            without: numbers of shards not to ask, as they were missing from an earlier page.
+            earlier: the layouts of the first page, of which this is a later one; see Shards.search.
             partial: whether shards that cannot answer may be missing; see Shards.search.
 
         Raises:
             ShapeError: a part's dimension differs from the gallery's.
             ShardError, SupersededError: see Shards.search.
         """
-        live, missing = self.live, frozenset[int]()
+        live = self.live
+        answered: Layouts = ()
         question = Question(parts, score, where, top, by)
         if self.shards is None:
             found: Sequence[Found] = self._search_here(question, require_waiting)[first:]
         else:
             answers = self.shards.search(
-                self.number, question, require_waiting, without, partial=partial
+                self.number, question, require_waiting, earlier, partial=partial
             )
-            missing = frozenset(range(self.shards.count)) - answers.keys()
+            answered = layouts(answers, self.shards.count)
             found = merged(answers, live, top)[first:]
         more = [0] * len(found) if by is None else others(live, where, by, found, require_waiting)
         with timing("look up"):
@@ -221,7 +222,7 @@ class GalleryView:
                 )
                 for one, image, count in zip(found, stored, more, strict=True)
             )
-        hits.missing = missing
+        hits.layouts = answered
         return hits
 
     def _search_here(self, asked: Question, require_waiting: RequireWaiting) -> Sequence[Found]:

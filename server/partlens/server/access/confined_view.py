@@ -1,6 +1,6 @@
 """What one caller may see of a gallery at one commit. All requests read images through this."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from partlens.common.filters import Filter, GroupBy
@@ -9,6 +9,7 @@ from partlens.explainer.scoring import QueryPart, Score
 from partlens.indexer.errors import NotFoundError
 from partlens.indexer.gallery import Candidate, StoredImage
 from partlens.indexer.gallery.facets import Facets
+from partlens.indexer.gallery.fan_out import Layouts
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.view import GalleryView, Hits
 from partlens.server.access.known_attributes import require_known
@@ -97,7 +98,7 @@ class ConfinedView:
         top: int,
         by: GroupBy | None,
         first: int = 0,
-        without: Collection[int] = (),
+        earlier: Layouts = (),
         *,
         partial: bool = False,
     ) -> Hits:
@@ -109,7 +110,7 @@ class ConfinedView:
         """
         narrowed = self._narrowed(where, by)
         return self.whole.search(
-            parts, score, narrowed, top, self.require_waiting, by, first, without, partial=partial
+            parts, score, narrowed, top, self.require_waiting, by, first, earlier, partial=partial
         )
 
     def unchanged(self, found: Sequence[Candidate]) -> Sequence[Candidate]:

@@ -11,6 +11,7 @@ from partlens.explainer.model import MetricModel
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import SupersededError
 from partlens.indexer.gallery import Candidate, Gallery
+from partlens.indexer.gallery.fan_out import Layouts
 from partlens.indexer.gallery.following import Follower
 from partlens.runtime.config.sections import LimitsSection
 from partlens.server.access.confined_gallery import ConfinedGallery
@@ -168,29 +169,29 @@ class Engine:
         """A page of the first page's ranking, without images deleted or replaced since."""
         where = where_of(question, prepared.images)
         asked, depth = _digest(question, prepared, where), self.limits.search_depth
-        start, ranked, without = 0, now, frozenset[int]()
+        start, ranked = 0, now
+        earlier: Layouts = ()
         if question.page_token:
             given = page_tokens.search_start(question.page_token, asked, depth)
             start, ranked = given.offset, self._ranked_by_first_page(given, now)
-            without = frozenset(given.missing)
+            earlier = given.layouts
         end = min(start + question.page_size, depth)
         more = end < depth
         # Of the first page alone, as all pages must be of one ranking.
         partial = question.partial and not start
         try:
             found = ranked.search(
-                prepared.parts, question.score, where, end + more, question.by, start, without,
+                prepared.parts, question.score, where, end + more, question.by, start, earlier,
                 partial=partial,
             )  # fmt: skip
         except SupersededError as error:
-            if ranked is now:
+            if not question.page_token:
                 raise
             raise _stale(ranked.number, now.number) from error
         page: Sequence[Candidate] = found[: end - start]
-        token, total = "", ranked.whole.shard_count
+        token = ""
         if len(found) > len(page):
-            kept, missing = self._kept.keep(ranked.whole), tuple(sorted(found.missing))
-            rest = SearchStart(end, ranked.number, kept, missing)
+            rest = SearchStart(end, ranked.number, self._kept.keep(ranked.whole), found.layouts)
             token = page_tokens.search_token(rest, asked)
         # From here on, everything is read from the current view.
         if ranked is not now:
@@ -200,8 +201,9 @@ class Engine:
         images = len(question.images)
         queries, marked = prepared.images[:images], prepared.images[images:]
         matches = with_maps(question.maps, prepared, queries, page, now)
+        missing, total = found.layouts.count(None), len(found.layouts) or 1
         return SearchAnswer(
-            matches, token, queries, marked, ranked.number, asked, total - len(found.missing), total
+            matches, token, queries, marked, ranked.number, asked, total - missing, total
         )
 
     def _ranked_by_first_page(self, start: SearchStart, now: ConfinedView) -> ConfinedView:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from partlens.common.gallery_names import is_gallery_name
+from partlens.indexer.gallery.fan_out import Layouts
 from partlens.server.errors import PageTokenError
 
 _FORMAT = 3
@@ -25,13 +26,13 @@ class SearchStart(NamedTuple):
         offset: offset of the page's first hit.
         version: gallery version of the first page.
         view: number of the first page's view; see KeptViews.
-        missing: numbers of the shards that the first page lacks, and so do the others.
+        layouts: how the shards answered the first page; empty without shards.
     """
 
     offset: int
     version: int
     view: int
-    missing: tuple[int, ...] = ()
+    layouts: Layouts = ()
 
 
 def search_token(start: SearchStart, question: str) -> str:
@@ -40,8 +41,8 @@ def search_token(start: SearchStart, question: str) -> str:
     Args:
         question: digest of the request.
     """
-    missing = ",".join(map(str, start.missing))
-    return _pack(["search", question, start.offset, start.version, start.view, missing])
+    layouts = ",".join("-" if one is None else one for one in start.layouts)
+    return _pack(["search", question, start.offset, start.version, start.view, layouts])
 
 
 def search_start(token: str, question: str, depth: int) -> SearchStart:
@@ -50,8 +51,8 @@ def search_start(token: str, question: str, depth: int) -> SearchStart:
     Raises:
         PageTokenError: not a token for this question.
     """
-    given_question, *numbers, missing = _unpack(token, "search", (str, int, int, int, str))
-    start = SearchStart(*numbers, _shards(missing))
+    given_question, *numbers, layouts = _unpack(token, "search", (str, int, int, int, str))
+    start = SearchStart(*numbers, _layouts(layouts))
     if given_question != question:
         raise PageTokenError(
             "this page token belongs to another search; give the same regions, marks, filter,"
@@ -124,11 +125,11 @@ def _unpack(token: str, kind: str, types: tuple[type, ...]) -> list[Any]:
     return fields[2:]
 
 
-def _shards(text: str) -> tuple[int, ...]:
-    """Numbers of shards, with commas between them."""
-    if not re.fullmatch(r"([0-9]{1,6}(,[0-9]{1,6})*)?", text, re.ASCII):
+def _layouts(text: str) -> Layouts:
+    """What search_token joins: names, nothing or "-", with commas between them."""
+    if not re.fullmatch(r"((-|[0-9a-f]{8})?(,(-|[0-9a-f]{8})?)*)", text, re.ASCII):
         raise _foreign()
-    return tuple(int(number) for number in text.split(",") if number)
+    return [None if one == "-" else one for one in text.split(",")] if text else ()
 
 
 def _foreign() -> PageTokenError:

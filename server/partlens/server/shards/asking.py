@@ -1,44 +1,20 @@
-"""Asks the replicas of all shards at once, and once more where one dies."""
+"""Asks all shards of a gallery at once."""
 
-import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
-from ray.exceptions import (
-    GetTimeoutError,
-    NodeDiedError,
-    ObjectLostError,
-    RayActorError,
-    RayError,
-    WorkerCrashedError,
-)
-from ray.serve.exceptions import (
-    RayServeException,
-    ReplicaUnavailableError,
-    RequestCancelledError,
-)
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
 from partlens.common.waiting import RequireWaiting
-from partlens.indexer.errors import ShardError
-from partlens.indexer.gallery.fan_out import Question, ShardHits
-from partlens.server.shards.refusals import Refusal, error_of
+from partlens.indexer.errors import ShardError, SupersededError
+from partlens.indexer.gallery.fan_out import Layouts, Question, ShardFigures, ShardHits
+from partlens.server.shards.one_call import OneCall
 
-_log = logging.getLogger(__name__)
-_LOOK_SECONDS = 0.05
-"""How often a waiting search looks whether its caller is still there."""
-_RETRIES = 2
-"""The replica that a retry reaches may be about to end too, as while a node is drained."""
-_DEATHS = (
-    RayActorError,
-    NodeDiedError,
-    ObjectLostError,
-    WorkerCrashedError,
-    ReplicaUnavailableError,
-    RequestCancelledError,
-)
-"""How a call ends whose replica died; by itself this says nothing about the search."""
+Handle = DeploymentHandle[Any]
+_OTHERS = 8
+_TROUBLE_SECONDS = 2.0
 
 
 class RayShards:
@@ -50,115 +26,87 @@ class RayShards:
     Args:
         handles: of the shards, in order.
         seconds: longest time that a search waits.
+        late_seconds: time after which another replica is asked too.
         seconds_left: gives the time that the call in progress has left; None if it has no end.
     """
 
     def __init__(
         self,
-        handles: Sequence[DeploymentHandle[Any]],
+        handles: Sequence[Handle],
         seconds: float,
+        late_seconds: float,
         seconds_left: Callable[[], float | None],
     ) -> None:
         self.count = len(handles)
-        self._handles, self._seconds, self._seconds_left = handles, seconds, seconds_left
+        self._handles, self._seconds, self._late = handles, seconds, late_seconds
+        self._seconds_left = seconds_left
+        self._figures: ShardFigures | None = None
+
+    def report_to(self, figures: ShardFigures) -> None:
+        """See fan_out.Shards.report_to."""
+        self._figures = figures
+
+    def trouble(self) -> str | None:
+        """See fan_out.Shards.trouble."""
+        end, silent = time.monotonic() + _TROUBLE_SECONDS, list[str]()
+        for shard, handle in enumerate(self._handles):
+            try:
+                OneCall[int](shard, _to(handle, "commit"), end, _TROUBLE_SECONDS).result()
+            except ShardError:
+                silent.append(str(shard))
+        if not silent:
+            return None
+        return f"of {self.count} shards, {', '.join(silent)} cannot answer"
 
     def search(
         self,
         number: int,
         question: Question,
         require_waiting: RequireWaiting,
-        without: Collection[int] = (),
+        earlier: Layouts = (),
         *,
         partial: bool = False,
     ) -> Mapping[int, ShardHits]:
         """See fan_out.Shards.search."""
-        left = self._seconds_left()
-        end = time.monotonic() + (self._seconds if left is None else min(left, self._seconds))
-        calls = [
-            _Call(shard, handle, (number, question), end)
-            for shard, handle in enumerate(self._handles)
-            if shard not in without
-        ]
+        if earlier and len(earlier) != self.count:
+            raise SupersededError("the gallery has another number of shards than before")
         answers, failed = dict[int, ShardHits](), dict[int, ShardError]()
-        try:
-            for call in calls:
+        with self._asked(number, question, earlier or [""] * self.count) as calls:
+            for shard, call in calls.items():
                 try:
-                    answers[call.shard] = call.result(require_waiting)
+                    answers[shard] = call.result(require_waiting)
+                    self._answered(call)
                 except ShardError as error:
-                    failed[call.shard] = error
                     if not partial:
                         raise
-        finally:
-            for call in calls:
-                if call.shard not in answers:
-                    call.cancel()
-        if failed and not answers:
-            raise next(iter(failed.values()))
+                    failed[shard] = error
+        if not answers:
+            raise next(iter(failed.values()), ShardError("no shard was asked"))
         return answers
 
-
-class _Call:
-    """One search of one shard, asked again where a replica dies."""
-
-    def __init__(
-        self,
-        shard: int,
-        handle: DeploymentHandle[Any],
-        asked: tuple[int, Question],
-        end: float,
-    ) -> None:
-        self.shard, self._handle, self._asked, self._end = shard, handle, asked, end
-        self._retries = 0
-        self._response = self._ask()
-
-    def result(self, require_waiting: RequireWaiting) -> ShardHits:
-        """What the shard found.
-
-        Raises:
-            ShardError: it cannot answer, or not in time.
-            Exception: what require_waiting raises, or what the shard raised.
-        """
-        while True:
-            require_waiting()
-            left = self._end - time.monotonic()
-            if left <= 0:
-                raise ShardError(f"shard {self.shard} did not answer in time")
-            try:
-                answer = self._response.result(timeout_s=min(left, _LOOK_SECONDS))
-            except (TimeoutError, GetTimeoutError):
-                continue
-            except _DEATHS as error:
-                if self._retries == _RETRIES:
-                    raise self._failed(error) from None
-                self._retries += 1
-                _log.warning(
-                    "shard %s: a replica died (%s), asking again", self.shard, _kind(error)
-                )
-                self._response = self._ask()
-                continue
-            except (RayError, RayServeException) as error:
-                raise self._failed(error) from None
-            if isinstance(answer, Refusal):
-                raise error_of(answer, self.shard)
-            return answer
-
-    def cancel(self) -> None:
-        """Tell the replica that nobody waits for its answer."""
-        self._response.cancel()  # type: ignore[no-untyped-call]
-
-    def _ask(self) -> DeploymentResponse[ShardHits | Refusal]:
-        seconds = max(0.0, self._end - time.monotonic())
+    @contextmanager
+    def _asked(
+        self, number: int, question: Question, layouts: Layouts
+    ) -> Iterator[Mapping[int, OneCall[ShardHits]]]:
+        """The calls of all shards that are to answer; what is left of them ends with the block."""
+        left, calls = self._seconds_left(), dict[int, OneCall[ShardHits]]()
+        end = time.monotonic() + (self._seconds if left is None else min(left, self._seconds))
         try:
-            found = self._handle.search.remote(*self._asked, seconds)
-        except (RayError, RayServeException) as error:
-            raise self._failed(error) from None
-        return cast("DeploymentResponse[ShardHits | Refusal]", found)
+            for shard, layout in enumerate(layouts):
+                if layout is not None:
+                    ask = _to(self._handles[shard], "search", number, question, layout)
+                    calls[shard] = OneCall(shard, ask, end, self._late, _OTHERS if layout else 0)
+            yield calls
+        finally:
+            for call in calls.values():
+                call.cancel()
 
-    def _failed(self, error: Exception) -> ShardError:
-        # What Ray says names addresses and paths of its machines: for the log only.
-        _log.error("shard %s cannot answer: %s: %s", self.shard, _kind(error), error)
-        return ShardError(f"shard {self.shard} cannot answer now")
+    def _answered(self, call: OneCall[ShardHits]) -> None:
+        if self._figures is not None:
+            self._figures.answered(call.shard, time.monotonic() - call.begun, call.retries)
 
 
-def _kind(error: Exception) -> str:
-    return type(error).__name__
+def _to(handle: Handle, method: str, *asked: object) -> Callable[[float], DeploymentResponse[Any]]:
+    """Calls a method of a replica, given the seconds that the caller waits."""
+    bound = getattr(handle, method)
+    return lambda seconds: cast("DeploymentResponse[Any]", bound.remote(*asked, seconds))

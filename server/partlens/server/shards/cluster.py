@@ -78,7 +78,8 @@ class ShardCluster:
         self._wait_for(list(wanted))
         handles = [serve.get_app_handle(app) for app in wanted]
         _log.info("gallery %s: %s shards with %s replicas each", name, len(handles), replicas)
-        return RayShards(handles, self._settings.seconds, self._seconds_left)
+        settings = self._settings
+        return RayShards(handles, settings.seconds, settings.late_seconds, self._seconds_left)
 
     def stop_waiting(self) -> None:
         """End shards_of early, from another thread."""

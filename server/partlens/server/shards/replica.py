@@ -54,7 +54,9 @@ class ShardReplica:
         self._shard = Shard(served.gallery, served.share, folder, seconds=served.poll_seconds)
         self._threads = ThreadPoolExecutor(served.workers, "partlens-shard-search")
 
-    async def search(self, number: int, question: Question, seconds: float) -> ShardHits | Refusal:
+    async def search(
+        self, number: int, question: Question, layout: str, seconds: float
+    ) -> ShardHits | Refusal:
         """See Shard.search; a Refusal in place of an error, so that only plain values are sent.
 
         Args:
@@ -66,7 +68,7 @@ class ShardReplica:
             if gone.is_set() or time.monotonic() > end:
                 raise CallerGoneError("the server no longer waits for this shard")
 
-        work = partial(self._shard.search, number, question, require_waiting)
+        work = partial(self._shard.search, number, question, require_waiting, layout)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except asyncio.CancelledError:
@@ -77,6 +79,14 @@ class ShardReplica:
         except Exception:
             _log.exception("a search of shard %s failed", self._shard.share)
             return Refusal("", "a search failed; see the log of the shard's replica")
+
+    async def commit(self, seconds: float) -> int:
+        """Number of the newest commit that it has loaded.
+
+        Args:
+            seconds: not needed, as it answers at once.
+        """
+        return self._shard.view.number
 
     def check_health(self) -> None:
         """Raise RuntimeError if the shard no longer follows the gallery; Serve then replaces it."""

@@ -35,6 +35,8 @@ class ShardsSection(Section):
     """searches that a replica works on at the same time; more of them wait"""
     seconds: Timeout = 30.0
     """longest time that a search waits for the shards"""
+    late_seconds: Timeout = 2.0
+    """time after which a search asks another replica too, as the first one may hang"""
     load_seconds: Timeout = 3600.0
     """longest time that shards may take to load a gallery when the server starts"""
     poll_seconds: Rate = 0.25
