@@ -10,6 +10,7 @@ IndexerError
 │   ├── OutOfFilesError       no file descriptor is left to read them
 │   ├── NewerFormatError      the gallery was written by a newer version
 │   ├── LockedError           another process is writing to it
+│   ├── ShardError            a shard of the gallery cannot answer now
 │   ├── ChangedError          images changed while they were to be erased
 │   ├── StorageError          the disk refused a write: full, read-only, failing
 │   │   └── UnreachableError  the object store cannot be reached, or refuses the request
@@ -99,6 +100,10 @@ class NewerFormatError(GalleryError):
 
 class LockedError(GalleryError):
     """Another process is writing to the gallery."""
+
+
+class ShardError(GalleryError):
+    """A shard of the gallery cannot answer now; the same search may succeed later."""
 
 
 class ChangedError(GalleryError):

@@ -16,6 +16,7 @@ from partlens.runtime.config.settings import Settings
 from partlens.runtime.errors import SettingsError
 from partlens.server.engine.engine import Engine
 from partlens.server.galleries.aliases import near
+from partlens.server.shards.cluster import ShardCluster
 
 
 @dataclass(frozen=True)
@@ -125,10 +126,15 @@ def chosen_galleries(settings: Settings, *, need_models: bool = True) -> ChosenG
 
 
 class Loader:
-    """Loads galleries; a model that several of them share is loaded once."""
+    """Loads galleries; a model that several of them share is loaded once.
 
-    def __init__(self) -> None:
+    Args:
+        cluster: serves the shards that answer their searches; None to search in this process.
+    """
+
+    def __init__(self, cluster: ShardCluster | None = None) -> None:
         self._models: dict[str, MetricModel] = {}
+        self._cluster = cluster
 
     def makes(
         self, chosen: ChosenGalleries, settings: Settings
@@ -146,8 +152,10 @@ class Loader:
         if digest not in self._models:
             compute = Compute(server.device, server.precision)
             self._models[digest] = MetricModel.load(one.model, compute)
-        model = self._models[digest]
-        return Engine(model, Gallery.open(one.place, model.spec, server.device), settings.limits)
+        model, place = self._models[digest], one.place
+        shards = None if self._cluster is None else self._cluster.shards_of(name, place)
+        gallery = Gallery.open(place, model.spec, server.device, shards)
+        return Engine(model, gallery, settings.limits)
 
 
 def _named(option: str, texts: Sequence[str]) -> dict[str, str]:

@@ -173,6 +173,28 @@ class Compaction:
             self._merge(everything=True)
             self._tidy(0.0)
 
+    def drop_dead(self) -> None:
+        """Start a thread that merges what can be merged and drops every deleted row, due or not."""
+        if not self.is_running():
+            self._stop.clear()
+            self._thread = threading.Thread(target=self._drop_dead, name="partlens-compact")
+            self._thread.start()
+
+    def _drop_dead(self) -> None:
+        try:
+            self.run()
+        except (StorageError, DamagedError) as error:
+            _log.error("gallery %s: deleted rows stay: %s", self._folder.parent.name, error)
+
+    def catch_up(self) -> None:
+        """Do what is due, now: merge what is fragmented, and index what should have an index.
+
+        Raises:
+            StorageError, DamagedError: as run.
+        """
+        with self.running:
+            self._merge(everything=False)
+
     def _in_background(self) -> None:
         def work() -> None:
             self._merge(everything=False)

@@ -22,6 +22,7 @@ from partlens.indexer.gallery.compaction import Compaction, rewritten
 from partlens.indexer.gallery.corrections import corrected, same_pictures
 from partlens.indexer.gallery.creation import create_empty
 from partlens.indexer.gallery.durability import WriterLock, refusals
+from partlens.indexer.gallery.fan_out import Shards
 from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.home.folder import LOCK
@@ -70,10 +71,18 @@ class Gallery(AbstractContextManager["Gallery", None]):
         home: what keeps the truth.
         path: folder of the derived files on this machine; where the home is a folder, that folder.
         damage: non-fatal damage of the truth found on opening; a Scrubber finds the rest.
+        shards: what answers its searches; None to search in this process. With shards, segments
+            get no indexes here.
     """
 
-    def __init__(self, home: Home, bound: GallerySpec, device: Device = "cpu") -> None:
-        self.home, self.bound, self.spec = home, bound, bound.spec
+    def __init__(
+        self,
+        home: Home,
+        bound: GallerySpec,
+        device: Device = "cpu",
+        shards: Shards | None = None,
+    ) -> None:
+        self.home, self.bound, self.spec, self.shards = home, bound, bound.spec, shards
         self.path = path = home.folder
         self._truth = LanceRows(home)
         self._lock: Lock | None = None
@@ -88,8 +97,8 @@ class Gallery(AbstractContextManager["Gallery", None]):
             live=lambda: self._view.live,
             swap=self._swap,
             index=self._index,
-            unindexed=lambda: self.indexes.missing(self._view.live.segments),
-            lacks_index=lambda: self.indexes.lacks_files(self._view.live.segments),
+            unindexed=lambda: self.indexes.missing(self._indexed),
+            lacks_index=lambda: self.indexes.lacks_files(self._indexed),
             tidy=self._tidy_truth,
             require_room=home.require_room,
         )
@@ -114,7 +123,11 @@ class Gallery(AbstractContextManager["Gallery", None]):
 
     @classmethod
     def open(
-        cls, place: GalleryPlace | Home, spec: ModelSpec | None = None, device: Device = "cpu"
+        cls,
+        place: GalleryPlace | Home,
+        spec: ModelSpec | None = None,
+        device: Device = "cpu",
+        shards: Shards | None = None,
     ) -> "Gallery":
         """Open the gallery at a place.
 
@@ -123,6 +136,7 @@ class Gallery(AbstractContextManager["Gallery", None]):
             spec: spec of the model that will be used with it; None to read, and to search with
                 stored features only.
             device: device that searches the positions of large segments.
+            shards: what answers searches; None to search in this process.
 
         Raises:
             NotFoundError: there is no gallery at this place.
@@ -134,7 +148,7 @@ class Gallery(AbstractContextManager["Gallery", None]):
         bound = GallerySpec.read(home)
         if spec is not None and spec.digest != bound.spec.digest:
             raise ModelMismatchError(bound.spec.digest, spec.digest)
-        return cls(home, bound, device)
+        return cls(home, bound, device, shards)
 
     @property
     def view(self) -> GalleryView:
@@ -424,8 +438,9 @@ class Gallery(AbstractContextManager["Gallery", None]):
     def _load(self, known: Sequence[Segment] = (), lock: Lock | None = None) -> GalleryView:
         """A view of the truth's current version; arguments as of loading.load."""
         version = self._truth.current
-        live = load(version, self.home, self.bound, known, lock)
-        return GalleryView(self.home, self.spec, version, live, self.indexes)
+        folder, room = self.home.folder, self.home.require_room
+        live = load(version, folder, self.bound, known, lock, require_room=room)
+        return GalleryView(self.home, self.spec, version, live, self.indexes, self.shards)
 
     def _show(self, live: LiveRows) -> None:
         """Make the latest commit the current view."""
@@ -441,8 +456,14 @@ class Gallery(AbstractContextManager["Gallery", None]):
         segments.remove(segment.path for segment in old if segment.path)
         self.indexes.keep_only([*self._view.live.segments, *new])
 
+    @property
+    def _indexed(self) -> Sequence[Segment]:
+        """The segments that should have an index, if they are large enough."""
+        return self._view.live.segments if self.shards is None else ()
+
     def _index(self, segment: Segment, of: Remainder | None = None) -> None:
-        self.indexes.build(segment, len(self._view), of)
+        if self.shards is None:
+            self.indexes.build(segment, len(self._view), of)
 
     def _tidy_truth(self, dead_share: float) -> None:
         """Rewrite files of the truth, and remove versions that are no longer read."""

@@ -107,6 +107,14 @@ class LanceRows:
         self.current = self._newest()
         return True
 
+    def version(self, number: int) -> RowsVersion:
+        """An earlier committed version; DamagedError if it is no longer there."""
+        return RowsVersion.open(self._home, number)
+
+    def has_version(self, number: int) -> bool:
+        """Whether a version that was committed is still there."""
+        return self._home.state(manifest_place(number)) is not None
+
     def begin(self) -> lance.LanceDataset:
         """Prepare to write; only for the holder of the writer's lock.
 

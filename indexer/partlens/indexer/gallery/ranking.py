@@ -1,7 +1,7 @@
 """The best of the images that are scored: by score, and equal scores in order of id."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -102,11 +102,11 @@ class Ranking:
 
     def add_equal(self, number: int, segment: Segment, rows: Rows, score: float) -> None:
         """Add rows, in order of id, of which only those of one score are wanted."""
-        first = partial(segment.columns.id_of, int(rows[0]))
-        if score < self.cut or score >= self.below or self._is_full_before(score, first):
+        id = partial(segment.columns.id_of, int(rows[0]))
+        if score < self.cut or score >= self.below or self._is_full_before(score, id):
             return
         if self.asked.by is not None:
-            before = {one.group for one in self.open if one.is_before(score, first)} - {""}
+            before = {one.group for one in self.open if one.is_before(score, id)} - {""}
             rows = rows[~segment.columns.groups(self.asked.by).are(before)[rows]]
         if len(rows):
             self._add(number, segment, rows, score, np.nextafter(np.float32(score), np.inf))
@@ -147,7 +147,7 @@ class Ranking:
             for i in chosen
         ]
         if fresh:
-            self.open = _first([*self.open, *fresh], wanted)
+            self.open = first([*self.open, *fresh], wanted)
         return scored.scores
 
 
@@ -190,8 +190,8 @@ def contenders(
     return np.flatnonzero((scores >= least) & (scores == best[which]))
 
 
-def _first(found: Sequence[Found], top: int) -> list[Found]:
-    """The best, one of each group."""
+def first(found: Iterable[Found], top: int) -> list[Found]:
+    """The best `top`, one of each group, best first."""
     kept: list[Found] = []
     groups = set[str]()
     for one in sorted(found):

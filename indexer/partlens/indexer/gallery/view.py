@@ -15,15 +15,27 @@ from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import DamagedError, NotFoundError, SupersededError
 from partlens.indexer.gallery.committed import Committed
 from partlens.indexer.gallery.facets import Facets, facets
+from partlens.indexer.gallery.fan_out import Layouts, Question, Shards, layouts, merged
 from partlens.indexer.gallery.holdings import Holdings
 from partlens.indexer.gallery.home.home import Home
 from partlens.indexer.gallery.image_columns import Rows
 from partlens.indexer.gallery.indexes import Indexes
 from partlens.indexer.gallery.live_rows import LiveRows
+from partlens.indexer.gallery.ranking import Found
 from partlens.indexer.gallery.records import Candidate, FloatArray, Place, StoredImage
 from partlens.indexer.gallery.rows_version import RowsVersion
 from partlens.indexer.gallery.search import others, search
 from partlens.indexer.gallery.stages import timing
+
+
+class Hits(list[Candidate]):
+    """The results of a search, best first.
+
+    Attributes:
+        layouts: how each shard answered; empty without shards.
+    """
+
+    layouts: Layouts = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +51,7 @@ class GalleryView:
         version: version of the truth; thumbnails are read from it.
         live: the same images, with their contributions.
         indexes: indexes of the segments.
+        shards: what answers searches; None to search here.
     """
 
     home: Home
@@ -46,6 +59,7 @@ class GalleryView:
     version: RowsVersion
     live: LiveRows
     indexes: Indexes
+    shards: Shards | None = None
 
     @property
     def path(self) -> Path:
@@ -56,6 +70,11 @@ class GalleryView:
     def number(self) -> int:
         """Number of the commit; increases with every commit."""
         return self.version.number
+
+    @property
+    def bytes_per_image(self) -> int:
+        """Of stored contributions; 0 where there is no image."""
+        return next((one.contributions.bytes_per_image for one in self.live.segments), 0)
 
     def __len__(self) -> int:
         return self.live.count
@@ -149,6 +168,8 @@ class GalleryView:
 
     def prepare(self) -> None:
         """Load the indexes that the first search would otherwise load."""
+        if self.shards is not None:
+            return
         for segment in self.live.segments:
             self.indexes.of(segment).copies.prepare()
 
@@ -161,26 +182,38 @@ class GalleryView:
         require_waiting: RequireWaiting = wait_always,
         by: GroupBy | None = None,
         first: int = 0,
-    ) -> Sequence[Candidate]:
+        earlier: Layouts = (),
+        *,
+        partial: bool = False,
+    ) -> Hits:
         """The best `top` images (or best image per group) that pass the filter; see search.search.
 
         Args:
             require_waiting: called between chunks; if it raises, the search ends.
             by: how images are grouped; None to not group them.
             first: how many of the best to leave out.
+            earlier: the layouts of the first page, of which this is a later one; see Shards.search.
+            partial: whether shards that cannot answer may be missing; see Shards.search.
 
         Raises:
             ShapeError: a part's dimension differs from the gallery's.
+            ShardError, SupersededError: see Shards.search.
         """
-        live, index_of = self.live, self.indexes.of
-        found = search(
-            live, parts, score, where, top, self.spec.grid, index_of,
-            require_waiting=require_waiting, by=by,
-        )[first:]  # fmt: skip
+        live = self.live
+        answered: Layouts = ()
+        question = Question(parts, score, where, top, by)
+        if self.shards is None:
+            found: Sequence[Found] = self._search_here(question, require_waiting)[first:]
+        else:
+            answers = self.shards.search(
+                self.number, question, require_waiting, earlier, partial=partial
+            )
+            answered = layouts(answers, self.shards.count)
+            found = merged(answers, live, top)[first:]
         more = [0] * len(found) if by is None else others(live, where, by, found, require_waiting)
         with timing("look up"):
             stored = self._stored([one.place for one in found])
-            return [
+            hits = Hits(
                 Candidate(
                     image.id,
                     one.score,
@@ -194,7 +227,15 @@ class GalleryView:
                     place=one.place,
                 )
                 for one, image, count in zip(found, stored, more, strict=True)
-            ]
+            )
+        hits.layouts = answered
+        return hits
+
+    def _search_here(self, asked: Question, require_waiting: RequireWaiting) -> Sequence[Found]:
+        return search(
+            self.live, asked.parts, asked.score, asked.where, asked.top, self.spec.grid,
+            self.indexes.of, require_waiting=require_waiting, by=asked.by,
+        )  # fmt: skip
 
     def unchanged(self, found: Sequence[Candidate]) -> Sequence[Candidate]:
         """Results of a search in an earlier view that have not been replaced or deleted since."""

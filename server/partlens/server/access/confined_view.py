@@ -9,8 +9,9 @@ from partlens.explainer.scoring import QueryPart, Score
 from partlens.indexer.errors import NotFoundError
 from partlens.indexer.gallery import Candidate, StoredImage
 from partlens.indexer.gallery.facets import Facets
+from partlens.indexer.gallery.fan_out import Layouts
 from partlens.indexer.gallery.records import FloatArray
-from partlens.indexer.gallery.view import GalleryView
+from partlens.indexer.gallery.view import GalleryView, Hits
 from partlens.server.access.known_attributes import require_known
 from partlens.server.caller.confinement import Confinement
 
@@ -97,7 +98,10 @@ class ConfinedView:
         top: int,
         by: GroupBy | None,
         first: int = 0,
-    ) -> Sequence[Candidate]:
+        earlier: Layouts = (),
+        *,
+        partial: bool = False,
+    ) -> Hits:
         """See GalleryView.search.
 
         Raises:
@@ -105,7 +109,9 @@ class ConfinedView:
             RequestError: no image here has an attribute of the filter, or the one to group by.
         """
         narrowed = self._narrowed(where, by)
-        return self.whole.search(parts, score, narrowed, top, self.require_waiting, by, first)
+        return self.whole.search(
+            parts, score, narrowed, top, self.require_waiting, by, first, earlier, partial=partial
+        )
 
     def unchanged(self, found: Sequence[Candidate]) -> Sequence[Candidate]:
         """See GalleryView.unchanged."""
