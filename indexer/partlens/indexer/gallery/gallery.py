@@ -50,7 +50,7 @@ from partlens.indexer.gallery.records import (
 from partlens.indexer.gallery.schema import Packed, packed
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.shrunk import Remainder
-from partlens.indexer.gallery.staging import Staged
+from partlens.indexer.gallery.staging import Staged, staging
 from partlens.indexer.gallery.view import GalleryView
 
 # Retries of a read. Each is needed only if another process purges the gallery meanwhile.
@@ -251,6 +251,20 @@ class Gallery(AbstractContextManager["Gallery", None]):
                 rows = corrected(before.version, row_ids, mine, revision, self.bound)
                 self._commit(rows, revision, places)
             return list(there.values())
+
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        """A folder for rows that other processes write, removed when the context is left.
+
+        This process is the only writer from now on, until the gallery is closed.
+
+        Raises:
+            LockedError, StorageError: as add.
+        """
+        with self.writing():
+            pass  # what a killed process left there is removed
+        with staging(self.path.absolute()) as folder:
+            yield folder
 
     def add_staged(self, staged: Staged, revision: int) -> int:
         """Insert images that other processes have written to files; on disk when this returns.

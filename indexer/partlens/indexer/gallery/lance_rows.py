@@ -197,7 +197,7 @@ class LanceRows:
                 file.rename(self._path / "data" / file.name)
             operation = lance.LanceOperation.Append(staged.metadata())
             lance.LanceDataset.commit(dataset, operation, read_version=dataset.version)
-            dataset.checkout_latest()
+            dataset.checkout_latest()  # type: ignore[no-untyped-call]
         fragments = [
             one for one in self.current.dataset.get_fragments() if one.fragment_id not in known
         ]

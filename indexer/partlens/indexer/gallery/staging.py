@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import lance
 import pyarrow as pa
 from lance.file import LanceFileReader
 from lance.fragment import FragmentMetadata, write_fragments
@@ -100,6 +99,12 @@ def staging(gallery: Path) -> Iterator[Path]:
     """A folder for the rows that other processes write, removed when the context is left.
 
     Only for the holder of the writer's lock. What a killed one leaves, the next one removes.
+
+    Args:
+        gallery: absolute path.
+
+    Raises:
+        StorageError: the disk refused it.
     """
     folder = gallery / STAGING / uuid.uuid4().hex
     with refusals(gallery.name):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pyarrow as pa
 import ray
@@ -15,8 +16,7 @@ from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import ExtractionError
 from partlens.indexer.extraction import BadImage, Batch
 from partlens.indexer.gallery import Gallery
-from partlens.indexer.gallery.staging import staging
-from partlens.indexer.indexing import Progress, require_good
+from partlens.indexer.indexing import Progress
 from partlens.indexer.ray_build.blocks import BLOCK, Block, blocks
 from partlens.indexer.ray_build.cluster import Pool
 from partlens.indexer.ray_build.outcome import Outcome
@@ -63,9 +63,8 @@ def build_gallery(
         GalleryError: the gallery cannot be written to.
     """
     progress = Progress(len(images))
-    with gallery.writing() as view:
-        held, revision = view.holdings(), gallery.next_revision
-    with staging(gallery.path.absolute()) as folder:
+    with gallery.staging() as folder:
+        held = gallery.view.holdings()
         job = Job(
             gallery=gallery.path.absolute(),
             model=model.absolute(),
@@ -77,11 +76,11 @@ def build_gallery(
             source=None if source is None else source.absolute(),
             staging=folder,
             storage_version=gallery.storage_version,
-            revision=revision,
+            revision=gallery.next_revision,
         )
 
         def commit(outcome: Outcome) -> None:
-            _commit(gallery, outcome, progress, strict=strict)
+            outcome.commit(gallery, progress, strict=strict)
             report(progress)
 
         given_up = _run(blocks(images, held, block_size), job, pool, _GIVEN_UP_BLOCKS, commit)
@@ -116,12 +115,12 @@ def _run(
     waiting, given_up = {block.first: ray.put(_table(block)) for block in given}, list[Block]()
     if not waiting:
         return []
-    rows = ray.data.from_arrow_refs(list(waiting.values()))
+    rows = ray.data.from_arrow_refs(list[Any](waiting.values()))
     rows.context.enable_progress_bars = False
     # Revisions only grow from one commit to the next.
     rows.context.execution_options.preserve_order = True
     outcomes = rows.map(
-        Worker,
+        cast(Any, Worker),
         fn_constructor_args=(job,),
         compute=ActorPoolStrategy(size=min(pool.workers, len(waiting))),
         num_cpus=pool.cores,
@@ -156,14 +155,3 @@ def _each(outcomes: Dataset, dimensions: int) -> Iterator[Outcome]:
 
 def _table(block: Block) -> pa.Table:
     return pa.Table.from_pylist([block.row()])
-
-
-def _commit(gallery: Gallery, outcome: Outcome, progress: Progress, *, strict: bool) -> None:
-    """Write what became of a block to the gallery, and count its images."""
-    if outcome.problem:
-        raise ExtractionError(outcome.problem)
-    for batch in outcome.batches if strict else ():
-        require_good(batch)
-    if outcome.staged is not None:
-        progress.added += gallery.add_staged(outcome.staged, outcome.revision)
-    progress.write(gallery, outcome.batches)

@@ -7,32 +7,16 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 
 import ray
 
 from partlens.common.compute import Device
 from partlens.indexer.errors import ClusterError
+from partlens.indexer.ray_build.pool import Pool, fitting
 
 _OBJECT_STORE_BYTES = 512 * 2**20
 """Of a cluster that is started for a run: blocks are lists of images, not images."""
-_WORKER_CORES = 8
-"""Of each worker, if nodes have as many: more are kept busy better by several processes."""
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Workers of a run.
-
-    Attributes:
-        workers: how many.
-        cores: processor cores of each.
-        gpus: GPUs of each.
-    """
-
-    workers: int
-    cores: int
-    gpus: int
 
 
 @contextmanager
@@ -62,23 +46,22 @@ def _own_folder() -> str:
 
 
 def _connect(address: str | None, folder: str | None) -> None:
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    init = partial(ray.init, log_to_driver=False, logging_level=logging.ERROR)
     try:
         with warnings.catch_warnings(), _silent_stderr():
             # Ray starts its processes with fork and exec; Lance is not used in between.
             warnings.filterwarnings("ignore", "lance is not fork-safe")
             if address is not None:
-                ray.init(address, **quiet)
-                return
-            ray.init(
-                address="local",
-                include_dashboard=False,
-                object_store_memory=_OBJECT_STORE_BYTES,
-                _temp_dir=folder,
-                **quiet,
-            )
+                init(address)
+            else:
+                init(
+                    address="local",
+                    include_dashboard=False,
+                    object_store_memory=_OBJECT_STORE_BYTES,
+                    _temp_dir=folder,
+                )
     except (OSError, RuntimeError, ValueError, AssertionError) as error:
         where = f"no Ray cluster can be reached at {address}" if address else "Ray cannot start"
         raise ClusterError(f"{where}: {' '.join(str(error).split())[:400]}") from error
@@ -98,31 +81,6 @@ def _silent_stderr() -> Iterator[None]:
 
 
 def pool(device: Device, workers: int | None, cores: int | None) -> Pool:
-    """The workers that the cluster has room for.
-
-    Args:
-        device: of the model; each worker gets one GPU if it is "cuda".
-        workers: how many; None for as many as there is room for now.
-        cores: of each; None for 8, or all of a smaller node.
-
-    Raises:
-        ClusterError: no node has room for a worker.
-    """
-    nodes = [one["Resources"] for one in ray.nodes() if one["Alive"]]
-    gpus = 1 if device == "cuda" else 0
-    able = [node for node in nodes if node.get("GPU", 0) >= gpus]
-    if not able:
-        raise ClusterError("no node of the cluster has a GPU; give --device cpu, or add a node")
-    share = [int(node.get("CPU", 0) / max(1, node.get("GPU", 0) if gpus else 1)) for node in able]
-    cores = cores or max(1, min(_WORKER_CORES, *share))
-    room = [
-        min(int(node.get("CPU", 0) // cores), int(node.get("GPU", 0)) if gpus else 2**30)
-        for node in able
-    ]
-    if not sum(room):
-        raise ClusterError(
-            f"no node of the cluster has {cores} processor cores"
-            + (" and a GPU" if gpus else "")
-            + "; give a smaller --worker-cores"
-        )
-    return Pool(workers or sum(room), cores, gpus)
+    """The workers that the cluster has room for; arguments and errors are those of fitting."""
+    nodes = [one["Resources"] for one in ray.nodes() if one["Alive"]]  # type: ignore[no-untyped-call]
+    return fitting(nodes, device, workers, cores)

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from partlens.indexer.errors import ExtractionError
 from partlens.indexer.extracting.messages import Ended, MessageWriter, read_messages
 from partlens.indexer.extraction import Batch
+from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.staging import Staged
+from partlens.indexer.indexing import Progress, require_good
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +50,22 @@ class Outcome:
             "messages": out.getvalue(),
             "given_up": self.given_up,
         }
+
+    def commit(self, gallery: Gallery, progress: Progress, *, strict: bool = False) -> None:
+        """Write it to a gallery, and count its images.
+
+        Raises:
+            ExtractionError: no block can be worked on.
+            SourceError: under strict, a bad image; nothing is written.
+            GalleryError: the gallery cannot be written to.
+        """
+        if self.problem:
+            raise ExtractionError(self.problem)
+        for batch in self.batches if strict else ():
+            require_good(batch)
+        if self.staged is not None:
+            progress.added += gallery.add_staged(self.staged, self.revision)
+        progress.write(gallery, self.batches)
 
     @classmethod
     def of(cls, row: Mapping[str, Any], dimensions: int) -> "Outcome":

@@ -23,7 +23,6 @@ from partlens.indexer.ray_build.blocks import Block
 from partlens.indexer.ray_build.cores import confine
 from partlens.indexer.ray_build.outcome import Outcome
 
-
 TRIES = 3
 """Of each block, if workers end while they have it; Ray itself would never give up."""
 
