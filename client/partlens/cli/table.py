@@ -155,6 +155,10 @@ BENCH: Mapping[str, Row] = {
 }
 
 INDEX: Mapping[str, Row] = {
+    "build": Row(
+        "Add the images of a folder, a manifest or s3://bucket/prefix on a Ray cluster.",
+        "partlens.indexer.ray_build.cli:build",
+    ),
     "erase": Row(
         "Erase images from every file, verify that they are gone, and write a receipt.",
         "partlens.server.retention.cli:erase_command",

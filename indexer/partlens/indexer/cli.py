@@ -91,7 +91,7 @@ def add(
     with clear_errors(), told_when_stopped():
         of_video = video.read(source, batch_size)
         # A folder on an unresponsive disk would block Ctrl-C.
-        images = interruptible(lambda: read_source(Path(source))) if of_video is None else of_video
+        images = interruptible(lambda: read_source(source)) if of_video is None else of_video
         loaded = MetricModel.load(model, compute)
         with Gallery.open(gallery, loaded.spec) as opened:
             if isinstance(images, LiveStream):
@@ -343,5 +343,6 @@ def _print_line(progress: Progress) -> None:
         "unchanged": progress.unchanged,
         "bad": len(progress.bad),
         "images_per_second": round(progress.images_per_second, 2),
+        "seconds_left": None if (left := progress.seconds_left) is None else round(left),
     }
     say_json(facts, err=True)

@@ -18,7 +18,8 @@ IndexerError
 │       └── InvalidMetadataError  a metadata field is not allowed
 ├── SourceError               a folder or manifest cannot be read
 ├── OriginalError             the original of an image cannot be read, or has changed
-└── ExtractionError           a process that extracts images ended early
+├── ExtractionError           a process that extracts images ended early
+└── ClusterError              a Ray cluster cannot be reached, or has too little
 """
 
 from partlens.common.files import lacks_descriptors
@@ -142,3 +143,7 @@ class OriginalError(IndexerError):
 
 class ExtractionError(IndexerError):
     """A process that extracts images ended early; the message says why."""
+
+
+class ClusterError(IndexerError):
+    """A Ray cluster cannot be reached, or has fewer processors or GPUs than needed."""

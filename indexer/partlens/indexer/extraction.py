@@ -103,7 +103,7 @@ def extract(
             memory together than DECODING_BYTES wait for each other.
     """
     memory, preprocessing = Budget(DECODING_BYTES), model.spec.preprocessing
-    images = _each_once(source, held)
+    images = each_once(source, held)
     # One thread a core: the model's own threads take turns with them, and more would only wait.
     with Workers(threads or os.cpu_count() or 1, "partlens-decode") as pool:
         waiting: deque[Future[Loaded]] = deque()
@@ -138,9 +138,7 @@ def load(
         memory: shared by all images that are being decoded, in bytes.
     """
     if id is None:
-        return BadImage(
-            source.id, f"its id is also that of another image here; {source.uri} needs its own"
-        )
+        return without_id(source)
     try:
         require_id(id)
         data = source.read(limits)
@@ -164,7 +162,14 @@ def load(
     return DecodedImage(id, uri, metadata, picture)
 
 
-def _each_once(
+def without_id(source: SourceImage) -> BadImage:
+    """What becomes of an image whose id an earlier image of the source has taken."""
+    return BadImage(
+        source.id, f"its id is also that of another image here; {source.uri} needs its own"
+    )
+
+
+def each_once(
     source: Iterable[SourceImage], held: Holdings
 ) -> Iterator[tuple[SourceImage, str | None]]:
     """Each image with its id in the gallery; without one if an earlier image has taken it."""

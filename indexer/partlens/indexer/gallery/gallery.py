@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 from partlens.common.bucket_address import Place as GalleryPlace
@@ -14,7 +15,9 @@ from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import (
     DamagedError,
     GalleryError,
+    InvalidImageError,
     ModelMismatchError,
+    StorageError,
     SupersededError,
 )
 from partlens.indexer.gallery import segments
@@ -52,6 +55,7 @@ from partlens.indexer.gallery.records import (
 from partlens.indexer.gallery.schema import Packed, packed
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.shrunk import Remainder
+from partlens.indexer.gallery.staging import Staged, staging
 from partlens.indexer.gallery.unfinished import unfinished
 from partlens.indexer.gallery.view import GalleryView
 
@@ -306,10 +310,80 @@ class Gallery(AbstractContextManager["Gallery", None]):
                 self._commit(rows, revision, places)
             return list(there.values())
 
-    def _commit(self, rows: Packed, revision: int, replaced: Sequence[Place]) -> None:
-        """Write rows that replace others; the caller holds the writing lock."""
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        """A folder for rows that other processes write, removed when the context is left.
+
+        This process is the only writer from now on, until the gallery is closed.
+
+        Raises:
+            LockedError, StorageError: as add.
+        """
+        if self.home.remote:
+            raise StorageError(
+                "a gallery in a bucket cannot take rows from files of other processes"
+            )
+        with self.writing():
+            pass  # what a killed process left there is removed
+        with staging(self.path.absolute()) as folder:
+            yield folder
+
+    def add_staged(self, staged: Staged, revision: int) -> int:
+        """Insert images that other processes have written to files; on disk when this returns.
+
+        Args:
+            staged: rows of images whose ids the gallery does not have.
+            revision: that all rows have, at least next_revision.
+
+        Returns:
+            How many images were inserted.
+
+        Raises:
+            InvalidImageError: the gallery has one of the ids, or the revision is an earlier one;
+                nothing is added.
+            DamagedError: the files do not hold what was written to them; nothing is added.
+            LockedError, StorageError: as add.
+        """
+        with self.writing() as before:
+            rows = staged.read(self.bound, revision)
+            ids = rows.table["id"].to_pylist()
+            if len(set(ids)) < len(ids) or before.live.find(ids):
+                raise InvalidImageError("an id appears twice among the images, or exists already")
+            if revision < self._truth.next_revision:
+                raise InvalidImageError(
+                    f"the images have revision {revision}; the gallery needs at least"
+                    f" {self._truth.next_revision}"
+                )
+            self._commit(rows, revision, [], staged)
+            return len(ids)
+
+    @property
+    def next_revision(self) -> int:
+        """Revision of the next commit, while no other process writes."""
+        return self._truth.next_revision
+
+    @property
+    def storage_version(self) -> str:
+        """Version of Lance's file format that staged rows must have."""
+        return self._truth.storage_version
+
+    def _commit(
+        self,
+        rows: Packed,
+        revision: int,
+        replaced: Sequence[Place],
+        staged: Staged | None = None,
+    ) -> None:
+        """Write rows that replace others; the caller holds the writing lock.
+
+        Args:
+            staged: the files that hold the rows already, if there are any.
+        """
         before = self._view.live
-        row_ids = self._truth.upsert(rows.table, revision, replacing=bool(replaced))
+        if staged is None:
+            row_ids = self._truth.upsert(rows.table, revision, replacing=bool(replaced))
+        else:
+            row_ids = self._truth.append(staged, revision)
         columns = ImageColumns.of_truth(rows.table, row_ids, rows.attributes)
         fresh = write_or_keep(self.path, columns, rows.contributions, rows.bias)
         self._show(before.without(replaced).holding(fresh))

@@ -38,6 +38,7 @@ from partlens.indexer.gallery.rows_version import (
     opened,
 )
 from partlens.indexer.gallery.schema import schema
+from partlens.indexer.gallery.staging import Staged
 
 # Older versions are removed; their readers must take a newer one.
 _KEPT = timedelta(minutes=5)
@@ -186,6 +187,34 @@ class LanceRows:
         # Rows that are only inserted keep their order, so no data is read.
         return np.asarray(self._new_rows([], fragments)["_rowid"].to_numpy(), np.int64)
 
+    def append(self, staged: Staged, revision: int) -> NDArray[np.int64]:
+        """Insert new rows whose files another process has written; returns when they are on disk.
+
+        The files are moved, not copied.
+
+        Args:
+            revision: of all rows, at least next_revision.
+
+        Returns:
+            The row id of each row, in order.
+
+        Raises:
+            StorageError: the disk refused it; nothing has changed, but the files may be gone.
+        """
+        with self._commit(revision) as dataset:
+            known = {fragment.fragment_id for fragment in dataset.get_fragments()}
+            data = self._home.folder / DATASET / "data"
+            data.mkdir(exist_ok=True)
+            for file in staged.files:
+                file.rename(data / file.name)
+            operation = lance.LanceOperation.Append(staged.metadata())
+            lance.LanceDataset.commit(dataset, operation, read_version=dataset.version)
+            dataset.checkout_latest()  # type: ignore[no-untyped-call]
+        fragments = [
+            one for one in self.current.dataset.get_fragments() if one.fragment_id not in known
+        ]
+        return np.asarray(self._new_rows([], fragments)["_rowid"].to_numpy(), np.int64)
+
     def delete(self, row_ids: Iterable[int]) -> None:
         """Delete rows; on disk when this returns. Raises the errors of upsert."""
         with self._commit() as dataset:
@@ -209,6 +238,11 @@ class LanceRows:
     def next_revision(self) -> int:
         """Revision of the images of the next upsert."""
         return self._committed.revision + 1
+
+    @property
+    def storage_version(self) -> str:
+        """Version of Lance's file format that the truth's files have."""
+        return str(self.current.dataset.data_storage_version)
 
     def rewrite(self, row_bytes: int, dead_share: float) -> Rewritten:
         """Merge small files and drop deleted rows into new files, for `replace`.
