@@ -26,6 +26,7 @@ _EXTRAS: Mapping[str, tuple[str, str]] = {
     "partlens.ingest.bridge": ("bridge", "paho"),
     "partlens.runtime": ("ingest", "redis"),
     "partlens.server": ("server,faiss-cpu", "grpc_reflection"),
+    "partlens.server.bench.fanout": ("ray,faiss-cpu", "simpy"),
 }
 
 

@@ -116,6 +116,10 @@ BENCH: Mapping[str, Row] = {
         "Compare the time to erase images from a gallery with that of reading its files.",
         "partlens.indexer.bench.erasing:erase_command",
     ),
+    "fanout": Row(
+        "Simulate searches that wait for every shard, and print their latency by shard count.",
+        "partlens.server.bench.fanout.cli:fanout",
+    ),
     "growth": Row(
         "Search generated galleries of several sizes, and compare their recall and latency.",
         "partlens.indexer.bench.growing:growth",
@@ -132,6 +136,10 @@ BENCH: Mapping[str, Row] = {
         "Drag a region in a real browser, and measure how soon the results follow.",
         "partlens.server.bench.page:page",
     ),
+    "scale": Row(
+        "Estimate bytes, nodes, latency and cost of galleries of several sizes.",
+        "partlens.server.bench.fanout.cli:scale",
+    ),
     "score": Row(
         "Compare the time of scoring candidates with that of the product and the reading it needs.",
         "partlens.indexer.bench.scoring:score",
@@ -143,6 +151,10 @@ BENCH: Mapping[str, Row] = {
     "serve": Row(
         "Start a server on loopback and search it from many clients concurrently.",
         "partlens.server.bench.serve:serve",
+    ),
+    "shares": Row(
+        "Search shares of a generated gallery in a process each, one alone and all at once.",
+        "partlens.server.bench.fanout.cli:shares",
     ),
     "startup": Row(
         "Compare the start-up time of commands that need no model with importing click.",

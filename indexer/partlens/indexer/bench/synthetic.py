@@ -81,14 +81,24 @@ def thumbnail() -> bytes:
     return encoded_thumbnail(UprightPicture.whole(pixels))
 
 
-def fill(gallery: Gallery, count: int, thumbnail: bytes = b"", *, rectified: bool = False) -> None:
-    """Add the images, all with the same thumbnail, and index them.
+def fill(
+    gallery: Gallery,
+    count: int,
+    thumbnail: bytes = b"",
+    *,
+    first: int = 0,
+    rectified: bool = False,
+) -> None:
+    """Add the images that are missing, all with the same thumbnail, and index them.
 
     Args:
+        count: images that the gallery has then.
+        first: number of its first image.
         rectified: contributions have zeros in the place of negative numbers, as after a ReLU.
     """
-    for start in range(len(gallery.view), count, _COMMIT):
-        some = range(start, min(start + _COMMIT, count))
+    end = first + count
+    for start in range(first + len(gallery.view), end, _COMMIT):
+        some = range(start, min(start + _COMMIT, end))
         made = contributions(start, len(some))
         if rectified:
             made = np.maximum(made, 0)

@@ -19,10 +19,13 @@ from partlens.indexer.gallery.verification import repair, verify
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
-class _Bytes(click.ParamType[int]):
+class Bytes(click.ParamType[int]):
+    """A size such as 8GiB, in bytes."""
+
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse the size."""
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]iB|B)?", str(value))
         if match is None:
             self.fail(f"{value!r} is not a size, such as 512MiB or 8GiB", param, ctx)
@@ -33,7 +36,7 @@ _INDEX = click.option(
     "--index", "factory", help="auto, or a FAISS factory string such as IVF4096,SQ8."
 )
 MEMORY = click.option(
-    "--memory", type=_Bytes(), help="Memory limit of the indexes with --index auto, such as 8GiB."
+    "--memory", type=Bytes(), help="Memory limit of the indexes with --index auto, such as 8GiB."
 )
 
 
