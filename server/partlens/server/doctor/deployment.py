@@ -13,6 +13,7 @@ import redis
 import torch
 
 from partlens.common.bucket_address import Place
+from partlens.common.compute import cores
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel, read_spec
 from partlens.explainer.onnx_runtime import providers
@@ -112,9 +113,8 @@ def try_aliases(chosen: ChosenGalleries) -> Trial:
 def try_devices() -> Trial:
     """Cores, GPUs, and the providers of ONNX Runtime."""
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     runs_on = ", ".join(providers())
-    return Trial(f"{cores} cores, GPUs: {', '.join(gpus) or 'none'}; ONNX Runtime: {runs_on}")
+    return Trial(f"{cores()} cores, GPUs: {', '.join(gpus) or 'none'}; ONNX Runtime: {runs_on}")
 
 
 def try_gallery(place: Place, model: Path | None) -> Trial:
