@@ -18,6 +18,7 @@ from partlens.indexer.gallery.facets import Facets, facets
 from partlens.indexer.gallery.holdings import Holdings
 from partlens.indexer.gallery.image_columns import Rows
 from partlens.indexer.gallery.indexes import Indexes
+from partlens.indexer.gallery.kept_rows import Decomposition, Kept
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.records import Candidate, FloatArray, Place, StoredImage
 from partlens.indexer.gallery.rows_version import RowsVersion
@@ -38,6 +39,7 @@ class GalleryView:
         version: version of the truth; thumbnails are read from it.
         live: the same images, with their contributions.
         indexes: indexes of the segments.
+        kept: what was read of images before.
     """
 
     path: Path
@@ -45,6 +47,7 @@ class GalleryView:
     version: RowsVersion
     live: LiveRows
     indexes: Indexes
+    kept: Kept
 
     @property
     def number(self) -> int:
@@ -132,6 +135,22 @@ class GalleryView:
             NotFoundError, SupersededError: see thumbnails.
         """
         return self._readable_thumbnails(self._require(ids))
+
+    def decomposition(self, id: str) -> Decomposition:
+        """Contributions and bias of one image, which is often searched with again.
+
+        Raises:
+            NotFoundError: the id is unknown.
+        """
+        (place,) = self._require([id])
+        (kept,) = self.kept.decompositions.find(self.live, [place])
+        if kept is None:
+            (contributions,), (bias,) = self._decompositions([place])
+            kept = Decomposition(contributions, bias)
+            for array in kept:
+                array.flags.writeable = False
+            self.kept.decompositions.keep(self.live, {place: kept})
+        return kept
 
     def decompositions(self, ids: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """Contributions float32 [M, P, D] and bias [M, D]; NotFoundError for an unknown id."""
@@ -237,9 +256,17 @@ class GalleryView:
         return found
 
     def _thumbnails(self, places: Sequence[Place]) -> Sequence[bytes]:
+        kept = dict(zip(places, self.kept.thumbnails.find(self.live, places), strict=True))
+        missing = [place for place, thumbnail in kept.items() if thumbnail is None]
+        read = self._read_thumbnails(missing)
+        self.kept.thumbnails.keep(self.live, read)
+        return [kept[place] or read.get(place, b"") for place in places]
+
+    def _read_thumbnails(self, places: Sequence[Place]) -> dict[Place, bytes]:
+        """The thumbnails that the truth has of images at places."""
         row_ids = self.live.row_ids(places)
         if not row_ids:
-            return []
+            return {}
         try:
             table = self.version.take(["thumbnail"], sorted(set(row_ids)))
         except DamagedError as error:
@@ -247,7 +274,8 @@ class GalleryView:
                 raise SupersededError(str(error)) from error
             raise
         found = dict(zip(table["_rowid"].to_pylist(), table["thumbnail"].to_pylist(), strict=True))
-        return [found.get(row_id) or b"" for row_id in row_ids]
+        thumbnails = zip(places, map(found.get, row_ids), strict=True)
+        return {place: thumbnail for place, thumbnail in thumbnails if thumbnail}
 
     def _readable_thumbnails(self, places: Sequence[Place]) -> Sequence[bytes | None]:
         try:
