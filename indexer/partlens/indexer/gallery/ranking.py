@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from partlens.common.filters import GroupBy
 from partlens.explainer.scoring import OneSearch, QueryPart, Score, Scored, joined
+from partlens.indexer.gallery.cores import aside
 from partlens.indexer.gallery.image_columns import ImageColumns, Rows
 from partlens.indexer.gallery.records import FloatArray, Place
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.stages import timing
-from partlens.indexer.gallery.threads import aside
 
 _WORTH_BYTES = 2**18
 """Of contributions to score for which a thread is worth waking up."""
