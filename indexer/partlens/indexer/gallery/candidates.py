@@ -17,8 +17,8 @@ from partlens.explainer.scoring import (
     row_products,
 )
 from partlens.explainer.scoring.part import reciprocal
-from partlens.indexer.gallery.cores import aside
 from partlens.indexer.gallery.copies import Digests
+from partlens.indexer.gallery.cores import aside
 from partlens.indexer.gallery.gpu import MOST, GpuIndex
 from partlens.indexer.gallery.image_columns import Rows
 from partlens.indexer.gallery.indexes import SegmentIndex
