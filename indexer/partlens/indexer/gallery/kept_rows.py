@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from partlens.indexer.gallery.live_rows import LiveRows
-from partlens.indexer.gallery.records import FloatArray, Place
+from partlens.indexer.gallery.records import FloatArray, Place, StoredImage
 from partlens.indexer.gallery.segments import Segment
 
 T = TypeVar("T")
@@ -87,19 +87,28 @@ class Kept:
     """What the views of a gallery keep.
 
     Attributes:
+        records: of the last results.
         thumbnails: of the last results.
         decompositions: of the last query images.
     """
 
     def __init__(self) -> None:
+        self.records = KeptRows[StoredImage](_bytes_of_record, MOST_BYTES // 4)
         self.thumbnails = KeptRows[bytes](len)
         self.decompositions = KeptRows[Decomposition](_bytes_of)
 
     def follow(self, newest: LiveRows) -> None:
         """See KeptRows.follow."""
+        self.records.follow(newest)
         self.thumbnails.follow(newest)
         self.decompositions.follow(newest)
 
 
 def _bytes_of(one: Decomposition) -> int:
     return one.contributions.nbytes + one.bias.nbytes
+
+
+def _bytes_of_record(one: StoredImage) -> int:
+    """Roughly; metadata is bounded."""
+    attributes = one.metadata.attributes.items()
+    return 1000 + len(one.uri) + sum(200 + len(name) + len(value) for name, value in attributes)

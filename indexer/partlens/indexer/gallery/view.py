@@ -192,7 +192,7 @@ class GalleryView:
         )[first:]  # fmt: skip
         more = [0] * len(found) if by is None else others(live, where, by, found, require_waiting)
         with timing("look up"):
-            stored = self._stored([one.place for one in found])
+            stored = self._kept_records([one.place for one in found])
             return [
                 Candidate(
                     image.id,
@@ -300,6 +300,14 @@ class GalleryView:
             segment = self.live.segments[number]
             contributions[chosen], bias[chosen] = segment.contributions[rows], segment.bias[rows]
         return contributions, bias
+
+    def _kept_records(self, places: Sequence[Place]) -> Sequence[StoredImage]:
+        """As _stored; the same images are often found again."""
+        kept = dict(zip(places, self.kept.records.find(self.live, places), strict=True))
+        missing = [place for place, record in kept.items() if record is None]
+        read = dict(zip(missing, self._stored(missing), strict=True)) if missing else {}
+        self.kept.records.keep(self.live, read)
+        return [kept[place] or read[place] for place in places]
 
     def _stored(self, places: Sequence[Place]) -> Sequence[StoredImage]:
         found = dict[Place, StoredImage]()
