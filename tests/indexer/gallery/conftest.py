@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from gallery_images import SPEC
+from gallery_images import SPEC, image
 from object_store import BUCKET, environment
 
 from partlens.common.bucket_address import BucketAddress, Place
@@ -53,3 +53,11 @@ def preloaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Writers are forked from a process that has imported everything; it has its own path."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     multiprocessing.get_context("forkserver").set_forkserver_preload(["gallery_writer"])
+
+
+@pytest.fixture(scope="module")
+def gallery_of_twelve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+    """A gallery of twelve images, that no test changes."""
+    with Gallery.create(tmp_path_factory.mktemp("twelve") / "gallery", SPEC) as made:
+        made.add([image(str(number)) for number in range(12)])
+        yield made

@@ -1,8 +1,6 @@
 """`partlens index build` on a real cluster of this machine."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator

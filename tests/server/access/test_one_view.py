@@ -72,7 +72,7 @@ def numbers_read(view: ConfinedView, part: QueryPart) -> set[int]:
     stored, (listed,) = view.get(ID), view.list("", 5, Filter())
     ((thumbnail,), (again,)) = view.thumbnails([ID]), view.readable_thumbnails([ID])
     assert again == thumbnail and view.facets(Filter(), 5).cameras.values == [("a", 1)]
-    _, bias = view.decompositions([ID])
+    _, bias = view.decomposition(ID)
     (hit,) = view.with_thumbnails(view.search([part], "whole", Filter(), 5, None))
     cameras = {one.metadata.camera for one in (stored, listed, hit.stored)}
     assert cameras == {"a"} and thumbnail[:1] == hit.thumbnail[:1] == b"a" and len(view) == 1
@@ -83,7 +83,7 @@ def numbers_read(view: ConfinedView, part: QueryPart) -> set[int]:
         stored.width - 1,
         int(thumbnail[1:]),
         int(hit.thumbnail[1:]),
-        int(bias[0][0]),
+        int(bias[0]),
     }
 
 

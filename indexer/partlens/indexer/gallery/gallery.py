@@ -34,6 +34,7 @@ from partlens.indexer.gallery.home.locate import home_of
 from partlens.indexer.gallery.image_columns import ImageColumns
 from partlens.indexer.gallery.indexes import INDEXES, Indexes
 from partlens.indexer.gallery.integrity import require_readable
+from partlens.indexer.gallery.kept_rows import Kept
 from partlens.indexer.gallery.lance_rows import LanceRows
 from partlens.indexer.gallery.leftovers import remove_leftovers
 from partlens.indexer.gallery.live_rows import LiveRows
@@ -95,7 +96,8 @@ class Gallery(AbstractContextManager["Gallery", None]):
         self._mending, self._owed = False, True
         self.damage = require_readable(home, self._truth)
         self.indexes = Indexes(path / INDEXES, self.spec.dimensions, device)
-        self._view = self._load()
+        self._kept = Kept()
+        self._change_view(self._load())
         self._compaction = Compaction(
             path / SEGMENTS,
             live=lambda: self._view.live,
@@ -210,7 +212,7 @@ class Gallery(AbstractContextManager["Gallery", None]):
                 return False
             while True:
                 try:
-                    self._view = self._load(self._view.live.segments, self._lock)
+                    self._change_view(self._load(self._view.live.segments, self._lock))
                     return True
                 except DamagedError:
                     # A writer may have cleaned it up meanwhile; then there is a newer one.
@@ -477,7 +479,8 @@ class Gallery(AbstractContextManager["Gallery", None]):
         with self._writing:
             segments.remove([damaged.path] if damaged.path else [])
             known = [*(one for one in self._view.live.segments if one is not damaged), *made]
-            self._view, self._changed_at = self._load(known, self._lock), time.monotonic()
+            self._change_view(self._load(known, self._lock))
+            self._changed_at = time.monotonic()
             self.indexes.keep_only(self._view.live.segments)
 
     def announce(self) -> None:
@@ -498,7 +501,7 @@ class Gallery(AbstractContextManager["Gallery", None]):
             lock = self.home.lock()
             try:
                 self._truth.begin()
-                self._view = self._load(self._view.live.segments, lock)
+                self._change_view(self._load(self._view.live.segments, lock))
             except GalleryError:
                 lock.release()
                 raise
@@ -514,11 +517,17 @@ class Gallery(AbstractContextManager["Gallery", None]):
         version = self._truth.current
         folder, room = self.home.folder, self.home.require_room
         live = load(version, folder, self.bound, known, lock, require_room=room)
-        return GalleryView(self.home, self.spec, version, live, self.indexes, self.shards)
+        return GalleryView(
+            self.home, self.spec, version, live, self.indexes, self._kept, self.shards
+        )
+
+    def _change_view(self, view: GalleryView) -> None:
+        self._view = view
+        self._kept.follow(view.live)
 
     def _show(self, live: LiveRows) -> None:
         """Make the latest commit the current view."""
-        self._view = replace(self._view, version=self._truth.current, live=live)
+        self._change_view(replace(self._view, version=self._truth.current, live=live))
         self._changed_at = time.monotonic()
 
     def _swap(self, old: Sequence[Segment], new: Sequence[Segment]) -> None:

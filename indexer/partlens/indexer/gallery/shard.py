@@ -20,6 +20,7 @@ from partlens.indexer.gallery.fan_out import Question, ShardHits
 from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.home.locate import home_of
 from partlens.indexer.gallery.indexes import INDEXES, Indexes
+from partlens.indexer.gallery.kept_rows import Kept
 from partlens.indexer.gallery.lance_rows import LanceRows
 from partlens.indexer.gallery.leftovers import remove_leftovers
 from partlens.indexer.gallery.live_rows import LiveRows
@@ -107,7 +108,7 @@ class Shard(AbstractContextManager["Shard", None]):
         self._exact_bytes = exact_bytes
         self._seconds, self._truth = seconds, LanceRows(home)
         self._loading, self._earlier = threading.RLock(), OrderedDict[int, GalleryView]()
-        self._layouts = KeptLayouts()
+        self._layouts, self._kept = KeptLayouts(), Kept()
         self._deleted: tuple[int, float] | None = None
         self._folder = ShardFolder(scratch, str(home), share)
         try:
@@ -306,7 +307,7 @@ class Shard(AbstractContextManager["Shard", None]):
             self._earlier.popitem(last=False)
 
     def _seen(self, version: RowsVersion, live: LiveRows) -> GalleryView:
-        return GalleryView(self._home, self.bound.spec, version, live, self._indexes)
+        return GalleryView(self._home, self.bound.spec, version, live, self._indexes, self._kept)
 
     def _swap(self, old: Sequence[Segment], new: Sequence[Segment]) -> None:
         """Replace old segments by new ones; running searches keep the old ones."""

@@ -16,6 +16,7 @@ from partlens.indexer.errors import ExtractionError, IndexerError
 from partlens.indexer.extraction import Batch, extract
 from partlens.indexer.gallery import NewImage
 from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.home.locate import home_of
 from partlens.indexer.gallery.records import require_storable
 from partlens.indexer.gallery.schema import packed
 from partlens.indexer.gallery.staging import Staged, stage
@@ -93,7 +94,7 @@ class Worker:
 
     @cached_property
     def _bound(self) -> GallerySpec:
-        return GallerySpec.read(self._job.gallery)
+        return GallerySpec.read(home_of(self._job.gallery))
 
     def _tries(self, block: Block) -> int:
         """How often a worker has begun this block, this time included."""
