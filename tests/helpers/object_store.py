@@ -88,6 +88,7 @@ class Proxy:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize, disable_nagle_algorithm = 2**16, True
 
             def handle_one_request(self) -> None:
                 try:
