@@ -29,6 +29,12 @@ class Request(NamedTuple):
     path: str
 
 
+# moto tells by it that a request is one for S3; it checks no signature.
+_SIGNED = {
+    "Content-Type": "application/xml",
+    "Authorization": "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request,"
+    " SignedHeaders=host, Signature=0",
+}
 Choice = Callable[[Request], Fault | None]
 
 
@@ -88,6 +94,7 @@ class Proxy:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize, disable_nagle_algorithm = 2**16, True
 
             def handle_one_request(self) -> None:
                 try:
@@ -178,3 +185,11 @@ def every(fault: Fault, of: Callable[[Request], bool] = lambda _: True) -> Choic
 def puts(name: str) -> Callable[[Request], bool]:
     """Whether a request writes an object whose name has this in it."""
     return lambda asked: asked.method == "PUT" and name in asked.path
+
+
+def keep_versions(url: str, bucket: str) -> None:
+    """Create a bucket that keeps what is replaced or removed."""
+    make_bucket(url, bucket)
+    body = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+    request = urllib.request.Request(f"{url}/{bucket}?versioning", body, _SIGNED, method="PUT")
+    urllib.request.urlopen(request, timeout=DEADLINE).close()

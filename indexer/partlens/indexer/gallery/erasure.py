@@ -74,6 +74,8 @@ class Receipt:
         ids_left: erased ids that a row or a segment still names: none.
         evidence: kind of pattern -> result of the search.
         gone: whether all of this shows that the gallery's files hold nothing of the images.
+        object_versions_kept: whether the bucket keeps older versions of objects, which nothing here
+            can remove.
         standing_queries_left, standing_queries_deleted: ids of standing queries that hold something
             of the images; a server's or a command's, as galleries know nothing of them.
     """
@@ -92,6 +94,7 @@ class Receipt:
     ids_left: tuple[str, ...]
     evidence: Mapping[str, Evidence]
     gone: bool
+    object_versions_kept: bool = False
     standing_queries_left: tuple[str, ...] = ()
     standing_queries_deleted: tuple[str, ...] = ()
 
@@ -178,6 +181,7 @@ def erase_from_open(
         ids_left=after.ids,
         evidence=_evidence(markers, found_before, after.found, after.shared),
         gone=after.gone,
+        object_versions_kept=home.keeps_versions,
     )
 
 

@@ -142,7 +142,7 @@ class LanceRows:
             # What another writer, or a failed request, sends from now on cannot be committed.
             self.commit_nothing()
             self._home.settled()
-        return self._writer
+        return dataset
 
     def _complete(self, sums: Mapping[str, str]) -> None:
         """Record what a killed writer, or an earlier version of partlens, did not."""
@@ -372,7 +372,8 @@ class LanceRows:
         self._to_write()
 
     def _to_write(self) -> lance.LanceDataset:
-        return self._writer or self.begin()
+        # Not by its truth: an empty dataset counts as false.
+        return self.begin() if self._writer is None else self._writer
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:

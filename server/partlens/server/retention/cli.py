@@ -193,6 +193,11 @@ def _require_gone(*outcomes: tuple[Receipt, list[Holder], Path]) -> None:
             f"some traces remain; the receipt {', '.join(traces)} lists them; repeat when no other"
             " process is using the gallery"
         )
+    if kept := [str(receipt) for outcome, _, receipt in outcomes if outcome.object_versions_kept]:
+        problems.append(
+            f"the bucket keeps older versions of its objects ({', '.join(kept)}), which still hold"
+            " the images; delete these versions, and have the bucket keep none"
+        )
     if ids := sorted({one.id for _, left, _ in outcomes for one in left}):
         problems.append(
             f"{len(ids)} standing queries still hold something of the images: {', '.join(ids)};"

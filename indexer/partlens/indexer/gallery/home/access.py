@@ -40,7 +40,7 @@ def lance_options() -> dict[str, str]:
         "connect_timeout": f"{_CONNECT}s",
         "client_max_retries": str(_RETRIES),
         "client_retry_timeout": str(_RETRYING),
-        "download_retry_count": "2",
+        "download_retry_count": "1",
     }
 
 
