@@ -164,6 +164,10 @@ BENCH: Mapping[str, Row] = {
         "Compare scoring new images against all standing queries with one search per query.",
         "partlens.server.bench.standing:standing",
     ),
+    "upload": Row(
+        "Upload images to a server on loopback from several clients at the same time.",
+        "partlens.server.bench.upload:upload",
+    ),
 }
 
 INDEX: Mapping[str, Row] = {

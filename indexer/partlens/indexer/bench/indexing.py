@@ -4,7 +4,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -21,10 +21,9 @@ from partlens.explainer.errors import ExplainerError
 from partlens.explainer.images import decode
 from partlens.explainer.model import MetricModel
 from partlens.explainer.starter import model_folder
-from partlens.explainer.starter.pictures import generate
-from partlens.explainer.starter.pictures.manifest import write_pictures
 from partlens.indexer.arguments import compute_options
 from partlens.indexer.bench import stages
+from partlens.indexer.bench.given import given_images
 from partlens.indexer.bench.photographs import write_photographs
 from partlens.indexer.errors import IndexerError, SourceError
 from partlens.indexer.extraction import DECODING_BYTES, DecodedImage, Loaded, load
@@ -166,25 +165,14 @@ def _median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
 def _images(
     folder: Path | None, count: int, megapixels: float | None
 ) -> Iterator[Sequence[SourceImage]]:
-    with ExitStack() as stack:
-        images = _given(folder, count, stack)
+    with (
+        given_images(folder, count) as images,
+        tempfile.TemporaryDirectory(prefix="partlens-bench-") as large,
+    ):
         if megapixels is not None and images:
-            large = _temporary(stack)
-            write_photographs(large, images, megapixels, count)
-            images = read_source(large).images
+            write_photographs(Path(large), images, megapixels, count)
+            images = read_source(Path(large)).images
         yield images
-
-
-def _given(folder: Path | None, count: int, stack: ExitStack) -> Sequence[SourceImage]:
-    if folder is not None:
-        return read_source(folder).images[:count]
-    made = _temporary(stack)
-    write_pictures(generate(count, 0, 4), made)
-    return read_source(made).images
-
-
-def _temporary(stack: ExitStack) -> Path:
-    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="partlens-bench-")))
 
 
 @click.command()

@@ -121,7 +121,7 @@ def fill(
                 for number in some
             ]
         )
-        after_commit(some.stop)
+        after_commit(len(gallery.view))
     gallery.compact()
 
 
