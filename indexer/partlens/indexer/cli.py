@@ -81,7 +81,7 @@ def add(
     compute: Compute,
     as_json: bool,
 ) -> None:
-    """Add the images of a folder, a manifest (CSV, Parquet), a video or a live stream (rtsp://).
+    """Add the images of a folder, a manifest, a bucket (s3://), a video or a stream (rtsp://).
 
     Run it again to resume, or to update images and metadata that have changed. A stream is read
     until Ctrl-C or SIGTERM; the frames read so far are added.

@@ -124,7 +124,7 @@ def test_a_cluster_without_room_says_so() -> None:
 
     assert pool("cpu", None, None) == Pool(1, 2, 0)
     assert pool("cpu", None, 1) == Pool(2, 1, 0)
-    with pytest.raises(ClusterError, match="3 processor cores .* at most 2"):
+    with pytest.raises(ClusterError, match=r"3 processor cores .* at most 2"):
         pool("cpu", None, 3)
     with pytest.raises(ClusterError, match="a GPU; give --device cpu"):
         pool("cuda", None, None)

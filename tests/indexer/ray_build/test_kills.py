@@ -120,30 +120,23 @@ def test_a_picture_that_ends_each_worker_is_listed_and_the_rest_is_added(tmp_pat
     """A thread ends the worker each time that it begins the third block, or its second picture."""
     from partlens.indexer.ray_build.building import build_gallery
 
-    manifest = write_pictures(tmp_path / "pictures")
-    first, poisoned = 2 * BLOCK, 2 * BLOCK + 1
-    ended, stop = list[str](), threading.Event()
+    manifest, poisoned = write_pictures(tmp_path / "pictures"), 2 * BLOCK + 1
+    # A worker notes in a file of this number that it begins a block: of its first image among all,
+    # counted from the revision that came next when the blocks, and then single images, began.
+    of_block, of_picture = 1 + 2 * BLOCK, (1 + BLOCK) + 1 + poisoned
+    stop = threading.Event()
 
     def kill(staging: Path) -> None:
-        """A worker notes that it begins a block in a file of the block's first revision."""
-        known = dict[Path, int]()
+        ended = {of_block: 0, of_picture: 0}
         while not stop.wait(0.001):
-            for file in sorted(staging.glob("*/*.tries")):
-                tries = file.stat().st_size
-                number = int(file.stem) - 1
-                # The blocks' revisions are 1 to COUNT; those of single images come later.
-                single = number >= COUNT
-                wanted = poisoned if single else first
-                if single:
-                    number -= base[0]
-                if number == wanted and known.get(file, 0) < tries <= TRIES:
-                    known[file] = tries
-                    ended.append(file.stem)
+            for number, times in ended.items():
+                files = list(staging.glob(f"*/{number}.tries"))
+                if any(times < file.stat().st_size <= TRIES for file in files):
+                    ended[number] += 1
                     for one in psutil.Process().children(recursive=True):
                         if "MapWorker" in "".join(one.cmdline()):
                             one.kill()
 
-    base = [0]
     with (
         Gallery.create(tmp_path / "built", SPEC) as built,
         Gallery.create(tmp_path / "added", SPEC) as added,
@@ -161,8 +154,6 @@ def test_a_picture_that_ends_each_worker_is_listed_and_the_rest_is_added(tmp_pat
                 compute=CPU,
                 batch_size=BATCH,
                 block_size=BLOCK,
-                # Single images' revisions follow that of the last commit of blocks.
-                report=lambda _: base.__setitem__(0, built.next_revision - 1),
             )
         finally:
             stop.set()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from bucket import BUCKET, running_bucket, upload
+from bucket import running_bucket
 from gallery_rows import require_same
 from listed_pictures import MODEL, SPEC, change, write_pictures
 
@@ -128,16 +128,16 @@ def test_an_object_store_gives_the_rows_of_the_folder(
 ) -> None:
     built, added = galleries
     folder = manifest.parent
-    with running_bucket(monkeypatch) as store:
-        upload(store, folder, f"2026/{folder.name}")
-        images, of_folder = read_source(f"s3://{BUCKET}/2026/{folder.name}"), read_source(folder)
+    with running_bucket(monkeypatch) as bucket:
+        bucket.upload(folder, f"2026/{folder.name}")
+        images, of_folder = read_source(f"{bucket.address}/2026/{folder.name}"), read_source(folder)
         assert images.not_looked_at == of_folder.not_looked_at
         assert [one.id for one in images] == [one.id for one in of_folder]
         progress = build(built, images)
         assert counts(progress) == counts(index_images(added, model, of_folder, batch_size=BATCH))
         require_same(built, added, without=["uri"])
         uris = {one.id: one.uri for one in built.view.stored(list(built.view.digests())).values()}
-        assert all(uri == f"s3://{BUCKET}/2026/{id}" for id, uri in uris.items())
+        assert all(uri == f"{bucket.address}/2026/{id}" for id, uri in uris.items())
 
 
 @pytest.mark.parametrize("galleries", ["float16"], indirect=True)

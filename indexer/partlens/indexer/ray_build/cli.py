@@ -27,7 +27,9 @@ from partlens.indexer.workers import interruptible
 @click.argument("source")
 @GALLERY
 @MODEL
-@click.option("--address", help="host:port of a Ray cluster; by default, one is started here.")
+@click.option(
+    "--address", help="host:port of a Ray cluster; by default, one is started and ended here."
+)
 @click.option(
     "--workers",
     type=click.IntRange(1),
@@ -65,9 +67,9 @@ def build(
 ) -> None:
     """Add the images of a folder, a manifest or s3://bucket/prefix on a Ray cluster.
 
-    The rows are those of `index add`. SOURCE, GALLERY and the model folder must be at the same
-    path on every node, on a shared file system; a SOURCE in an object store need not. Run it
-    again to resume.
+    The rows are those of `index add`. Run it on a node of the cluster; GALLERY, the model folder
+    and SOURCE, unless it is in an object store, must be at the same path on every node. If a run
+    is killed, run it again to resume.
     """
     if not source:
         raise click.UsageError("SOURCE is empty; give a folder, a manifest or s3://bucket/prefix")
