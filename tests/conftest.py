@@ -65,6 +65,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Served"]:
 
 
 @pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a running S3-compatible store; each test uses names of its own."""
+    from object_store import running_store
+
+    with running_store(tmp_path_factory.mktemp("store")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator["RedisServer"]:
     """A running Redis; each test uses a prefix of its own."""
     from redis_server import running_redis

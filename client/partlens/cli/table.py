@@ -164,9 +164,17 @@ BENCH: Mapping[str, Row] = {
         "Compare scoring new images against all standing queries with one search per query.",
         "partlens.server.bench.standing:standing",
     ),
+    "upload": Row(
+        "Upload images to a server on loopback from several clients at the same time.",
+        "partlens.server.bench.upload:upload",
+    ),
 }
 
 INDEX: Mapping[str, Row] = {
+    "build": Row(
+        "Add the images of a folder, a manifest or s3://bucket/prefix on a Ray cluster.",
+        "partlens.indexer.ray_build.cli:build",
+    ),
     "erase": Row(
         "Erase images from every file, verify that they are gone, and write a receipt.",
         "partlens.server.retention.cli:erase_command",

@@ -26,47 +26,47 @@ from partlens.v1 import image_pb2 as partlens_dot_v1_dot_image__pb2
 from partlens.v1 import region_pb2 as partlens_dot_v1_dot_region__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%partlens/v1/part_search_service.proto\x12\x0bpartlens.v1\x1a\x17partlens/v1/image.proto\x1a\x18partlens/v1/region.proto\"x\n\x0bQueryRegion\x12\x13\n\x0bimage_index\x18\x01 \x01(\r\x12#\n\x06region\x18\x02 \x01(\x0b\x32\x13.partlens.v1.Region\x12\x13\n\x06weight\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07\x65xclude\x18\x04 \x01(\x08\x42\t\n\x07_weight\"\xaf\x01\n\x04Mark\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x17.partlens.v1.QueryImage\x12#\n\x06region\x18\x02 \x01(\x0b\x32\x13.partlens.v1.Region\x12\x19\n\x0cregion_index\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x06weight\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x0e\n\x06unlike\x18\x05 \x01(\x08\x42\x0f\n\r_region_indexB\t\n\x07_weight\"\xfd\x02\n\x14SearchRegionsRequest\x12\'\n\x06images\x18\x01 \x03(\x0b\x32\x17.partlens.v1.QueryImage\x12)\n\x07regions\x18\x02 \x03(\x0b\x32\x18.partlens.v1.QueryRegion\x12#\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x13.partlens.v1.Filter\x12%\n\x05score\x18\x04 \x01(\x0e\x32\x16.partlens.v1.ScoreKind\x12\x11\n\tpage_size\x18\x05 \x01(\r\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\"\n\x04maps\x18\x07 \x03(\x0e\x32\x14.partlens.v1.MapKind\x12\x1a\n\x12include_thumbnails\x18\x08 \x01(\x08\x12\x10\n\x08group_by\x18\t \x01(\t\x12 \n\x05marks\x18\n \x03(\x0b\x32\x11.partlens.v1.Mark\x12\x19\n\x11\x65xclude_identical\x18\x0b \x01(\x08\x12\x0f\n\x07gallery\x18\x0c \x01(\t\"\xc2\x02\n\x03Hit\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12\'\n\x03map\x18\x03 \x01(\x0b\x32\x1a.partlens.v1.ActivationMap\x12\x10\n\x08\x63onstant\x18\x04 \x01(\x01\x12\x1d\n\x03\x62ox\x18\x05 \x01(\x0b\x32\x10.partlens.v1.Box\x12(\n\x05image\x18\x06 \x01(\x0b\x32\x19.partlens.v1.GalleryImage\x12\x11\n\tthumbnail\x18\x07 \x01(\x0c\x12\x30\n\x0coverall_maps\x18\x08 \x03(\x0b\x32\x1a.partlens.v1.ActivationMap\x12/\n\x0bregion_maps\x18\t \x03(\x0b\x32\x1a.partlens.v1.ActivationMap\x12\r\n\x05group\x18\n \x01(\t\x12\x17\n\x0fothers_in_group\x18\x0b \x01(\r\"\xd4\x01\n\x15SearchRegionsResponse\x12\x1e\n\x04hits\x18\x01 \x03(\x0b\x32\x10.partlens.v1.Hit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12,\n\x07queries\x18\x03 \x03(\x0b\x32\x1b.partlens.v1.DescribedQuery\x12\x17\n\x0fgallery_version\x18\x04 \x01(\x04\x12*\n\x05marks\x18\x05 \x03(\x0b\x32\x1b.partlens.v1.DescribedQuery\x12\x0f\n\x07gallery\x18\x06 \x01(\t\"V\n\nPairRegion\x12#\n\x04side\x18\x01 \x01(\x0e\x32\x15.partlens.v1.PairSide\x12#\n\x06region\x18\x02 \x01(\x0b\x32\x13.partlens.v1.Region\"\xce\x01\n\x12\x45xplainPairRequest\x12&\n\x05query\x18\x01 \x01(\x0b\x32\x17.partlens.v1.QueryImage\x12*\n\tretrieved\x18\x02 \x01(\x0b\x32\x17.partlens.v1.QueryImage\x12(\n\x07regions\x18\x03 \x03(\x0b\x32\x17.partlens.v1.PairRegion\x12)\n\x05pairs\x18\x04 \x01(\x0b\x32\x1a.partlens.v1.PairSelection\x12\x0f\n\x07gallery\x18\x05 \x01(\t\"G\n\rPairSelection\x12#\n\x04side\x18\x01 \x01(\x0e\x32\x15.partlens.v1.PairSide\x12\x11\n\tpositions\x18\x02 \x03(\r\"\x85\x01\n\nPairMatrix\x12#\n\x04side\x18\x01 \x01(\x0e\x32\x15.partlens.v1.PairSide\x12\x11\n\tpositions\x18\x02 \x03(\r\x12\x0e\n\x06values\x18\x03 \x01(\x0c\x12\r\n\x05scale\x18\x04 \x01(\x01\x12\x0c\n\x04\x62ias\x18\x05 \x03(\x02\x12\x12\n\nother_bias\x18\x06 \x03(\x02\"m\n\x0fSimilarityTerms\x12\x19\n\x11position_position\x18\x01 \x01(\x01\x12\x15\n\rposition_bias\x18\x02 \x01(\x01\x12\x15\n\rbias_position\x18\x03 \x01(\x01\x12\x11\n\tbias_bias\x18\x04 \x01(\x01\"l\n\nPartialMap\x12#\n\x04side\x18\x01 \x01(\x0e\x32\x15.partlens.v1.PairSide\x12\'\n\x03map\x18\x02 \x01(\x0b\x32\x1a.partlens.v1.ActivationMap\x12\x10\n\x08\x63onstant\x18\x03 \x01(\x01\"\xe1\x03\n\x13\x45xplainPairResponse\x12\x12\n\nsimilarity\x18\x01 \x01(\x01\x12+\n\x05terms\x18\x02 \x01(\x0b\x32\x1c.partlens.v1.SimilarityTerms\x12-\n\tquery_map\x18\x03 \x01(\x0b\x32\x1a.partlens.v1.ActivationMap\x12\x37\n\x13query_map_with_bias\x18\x04 \x01(\x0b\x32\x1a.partlens.v1.ActivationMap\x12\x31\n\rretrieved_map\x18\x05 \x01(\x0b\x32\x1a.partlens.v1.ActivationMap\x12;\n\x17retrieved_map_with_bias\x18\x06 \x01(\x0b\x32\x1a.partlens.v1.ActivationMap\x12-\n\x0cpartial_maps\x18\x07 \x03(\x0b\x32\x17.partlens.v1.PartialMap\x12*\n\x05query\x18\x08 \x01(\x0b\x32\x1b.partlens.v1.DescribedQuery\x12.\n\tretrieved\x18\t \x01(\x0b\x32\x1b.partlens.v1.DescribedQuery\x12&\n\x05pairs\x18\n \x01(\x0b\x32\x17.partlens.v1.PairMatrix\"u\n\x14\x44\x65scribeQueryRequest\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x17.partlens.v1.QueryImage\x12$\n\x07regions\x18\x02 \x03(\x0b\x32\x13.partlens.v1.Region\x12\x0f\n\x07gallery\x18\x03 \x01(\t\"\x87\x01\n\x15\x44\x65scribeQueryResponse\x12*\n\x05query\x18\x01 \x01(\x0b\x32\x1b.partlens.v1.DescribedQuery\x12,\n\x08\x63overage\x18\x02 \x03(\x0b\x32\x1a.partlens.v1.ActivationMap\x12\x14\n\x0cmodel_digest\x18\x03 \x01(\t*\x82\x01\n\tScoreKind\x12\x1a\n\x16SCORE_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12SCORE_KIND_DEFAULT\x10\x01\x12\x14\n\x10SCORE_KIND_WHOLE\x10\x02\x12\x13\n\x0fSCORE_KIND_PART\x10\x03\x12\x16\n\x12SCORE_KIND_CONTEXT\x10\x04*v\n\x07MapKind\x12\x18\n\x14MAP_KIND_UNSPECIFIED\x10\x00\x12\x11\n\rMAP_KIND_NONE\x10\x01\x12\x12\n\x0eMAP_KIND_SCORE\x10\x02\x12\x14\n\x10MAP_KIND_OVERALL\x10\x03\x12\x14\n\x10MAP_KIND_REGIONS\x10\x04*S\n\x08PairSide\x12\x19\n\x15PAIR_SIDE_UNSPECIFIED\x10\x00\x12\x13\n\x0fPAIR_SIDE_QUERY\x10\x01\x12\x17\n\x13PAIR_SIDE_RETRIEVED\x10\x02\x32\x95\x02\n\x11PartSearchService\x12V\n\rSearchRegions\x12!.partlens.v1.SearchRegionsRequest\x1a\".partlens.v1.SearchRegionsResponse\x12P\n\x0b\x45xplainPair\x12\x1f.partlens.v1.ExplainPairRequest\x1a .partlens.v1.ExplainPairResponse\x12V\n\rDescribeQuery\x12!.partlens.v1.DescribeQueryRequest\x1a\".partlens.v1.DescribeQueryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%partlens/v1/part_search_service.proto\x12\x0bpartlens.v1\x1a\x17partlens/v1/image.proto\x1a\x18partlens/v1/region.proto\"x\n\x0bQueryRegion\x12\x13\n\x0bimage_index\x18\x01 \x01(\r\x12#\n\x06region\x18\x02 \x01(\x0b\x32\x13.partlens.v1.Region\x12\x13\n\x06weight\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07\x65xclude\x18\x04 \x01(\x08\x42\t\n\x07_weight\"\xaf\x01\n\x04Mark\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x17.partlens.v1.QueryImage\x12#\n\x06region\x18\x02 \x01(\x0b\x32\x13.partlens.v1.Region\x12\x19\n\x0cregion_index\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x06weight\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x0e\n\x06unlike\x18\x05 \x01(\x08\x42\x0f\n\r_region_indexB\t\n\x07_weight\"\x94\x03\n\x14SearchRegionsRequest\x12\'\n\x06images\x18\x01 \x03(\x0b\x32\x17.partlens.v1.QueryImage\x12)\n\x07regions\x18\x02 \x03(\x0b\x32\x18.partlens.v1.QueryRegion\x12#\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x13.partlens.v1.Filter\x12%\n\x05score\x18\x04 \x01(\x0e\x32\x16.partlens.v1.ScoreKind\x12\x11\n\tpage_size\x18\x05 \x01(\r\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\"\n\x04maps\x18\x07 \x03(\x0e\x32\x14.partlens.v1.MapKind\x12\x1a\n\x12include_thumbnails\x18\x08 \x01(\x08\x12\x10\n\x08group_by\x18\t \x01(\t\x12 \n\x05marks\x18\n \x03(\x0b\x32\x11.partlens.v1.Mark\x12\x19\n\x11\x65xclude_identical\x18\x0b \x01(\x08\x12\x0f\n\x07gallery\x18\x0c \x01(\t\x12\x15\n\rallow_partial\x18\r \x01(\x08\"\xc2\x02\n\x03Hit\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12\'\n\x03map\x18\x03 \x01(\x0b\x32\x1a.partlens.v1.ActivationMap\x12\x10\n\x08\x63onstant\x18\x04 \x01(\x01\x12\x1d\n\x03\x62ox\x18\x05 \x01(\x0b\x32\x10.partlens.v1.Box\x12(\n\x05image\x18\x06 \x01(\x0b\x32\x19.partlens.v1.GalleryImage\x12\x11\n\tthumbnail\x18\x07 \x01(\x0c\x12\x30\n\x0coverall_maps\x18\x08 \x03(\x0b\x32\x1a.partlens.v1.ActivationMap\x12/\n\x0bregion_maps\x18\t \x03(\x0b\x32\x1a.partlens.v1.ActivationMap\x12\r\n\x05group\x18\n \x01(\t\x12\x17\n\x0fothers_in_group\x18\x0b \x01(\r\"\xfd\x01\n\x15SearchRegionsResponse\x12\x1e\n\x04hits\x18\x01 \x03(\x0b\x32\x10.partlens.v1.Hit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12,\n\x07queries\x18\x03 \x03(\x0b\x32\x1b.partlens.v1.DescribedQuery\x12\x17\n\x0fgallery_version\x18\x04 \x01(\x04\x12*\n\x05marks\x18\x05 \x03(\x0b\x32\x1b.partlens.v1.DescribedQuery\x12\x0f\n\x07gallery\x18\x06 \x01(\t\x12\x11\n\tshards_ok\x18\x07 \x01(\r\x12\x14\n\x0cshards_total\x18\x08 \x01(\r\"V\n\nPairRegion\x12#\n\x04side\x18\x01 \x01(\x0e\x32\x15.partlens.v1.PairSide\x12#\n\x06region\x18\x02 \x01(\x0b\x32\x13.partlens.v1.Region\"\xce\x01\n\x12\x45xplainPairRequest\x12&\n\x05query\x18\x01 \x01(\x0b\x32\x17.partlens.v1.QueryImage\x12*\n\tretrieved\x18\x02 \x01(\x0b\x32\x17.partlens.v1.QueryImage\x12(\n\x07regions\x18\x03 \x03(\x0b\x32\x17.partlens.v1.PairRegion\x12)\n\x05pairs\x18\x04 \x01(\x0b\x32\x1a.partlens.v1.PairSelection\x12\x0f\n\x07gallery\x18\x05 \x01(\t\"G\n\rPairSelection\x12#\n\x04side\x18\x01 \x01(\x0e\x32\x15.partlens.v1.PairSide\x12\x11\n\tpositions\x18\x02 \x03(\r\"\x85\x01\n\nPairMatrix\x12#\n\x04side\x18\x01 \x01(\x0e\x32\x15.partlens.v1.PairSide\x12\x11\n\tpositions\x18\x02 \x03(\r\x12\x0e\n\x06values\x18\x03 \x01(\x0c\x12\r\n\x05scale\x18\x04 \x01(\x01\x12\x0c\n\x04\x62ias\x18\x05 \x03(\x02\x12\x12\n\nother_bias\x18\x06 \x03(\x02\"m\n\x0fSimilarityTerms\x12\x19\n\x11position_position\x18\x01 \x01(\x01\x12\x15\n\rposition_bias\x18\x02 \x01(\x01\x12\x15\n\rbias_position\x18\x03 \x01(\x01\x12\x11\n\tbias_bias\x18\x04 \x01(\x01\"l\n\nPartialMap\x12#\n\x04side\x18\x01 \x01(\x0e\x32\x15.partlens.v1.PairSide\x12\'\n\x03map\x18\x02 \x01(\x0b\x32\x1a.partlens.v1.ActivationMap\x12\x10\n\x08\x63onstant\x18\x03 \x01(\x01\"\xe1\x03\n\x13\x45xplainPairResponse\x12\x12\n\nsimilarity\x18\x01 \x01(\x01\x12+\n\x05terms\x18\x02 \x01(\x0b\x32\x1c.partlens.v1.SimilarityTerms\x12-\n\tquery_map\x18\x03 \x01(\x0b\x32\x1a.partlens.v1.ActivationMap\x12\x37\n\x13query_map_with_bias\x18\x04 \x01(\x0b\x32\x1a.partlens.v1.ActivationMap\x12\x31\n\rretrieved_map\x18\x05 \x01(\x0b\x32\x1a.partlens.v1.ActivationMap\x12;\n\x17retrieved_map_with_bias\x18\x06 \x01(\x0b\x32\x1a.partlens.v1.ActivationMap\x12-\n\x0cpartial_maps\x18\x07 \x03(\x0b\x32\x17.partlens.v1.PartialMap\x12*\n\x05query\x18\x08 \x01(\x0b\x32\x1b.partlens.v1.DescribedQuery\x12.\n\tretrieved\x18\t \x01(\x0b\x32\x1b.partlens.v1.DescribedQuery\x12&\n\x05pairs\x18\n \x01(\x0b\x32\x17.partlens.v1.PairMatrix\"u\n\x14\x44\x65scribeQueryRequest\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x17.partlens.v1.QueryImage\x12$\n\x07regions\x18\x02 \x03(\x0b\x32\x13.partlens.v1.Region\x12\x0f\n\x07gallery\x18\x03 \x01(\t\"\x87\x01\n\x15\x44\x65scribeQueryResponse\x12*\n\x05query\x18\x01 \x01(\x0b\x32\x1b.partlens.v1.DescribedQuery\x12,\n\x08\x63overage\x18\x02 \x03(\x0b\x32\x1a.partlens.v1.ActivationMap\x12\x14\n\x0cmodel_digest\x18\x03 \x01(\t*\x82\x01\n\tScoreKind\x12\x1a\n\x16SCORE_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12SCORE_KIND_DEFAULT\x10\x01\x12\x14\n\x10SCORE_KIND_WHOLE\x10\x02\x12\x13\n\x0fSCORE_KIND_PART\x10\x03\x12\x16\n\x12SCORE_KIND_CONTEXT\x10\x04*v\n\x07MapKind\x12\x18\n\x14MAP_KIND_UNSPECIFIED\x10\x00\x12\x11\n\rMAP_KIND_NONE\x10\x01\x12\x12\n\x0eMAP_KIND_SCORE\x10\x02\x12\x14\n\x10MAP_KIND_OVERALL\x10\x03\x12\x14\n\x10MAP_KIND_REGIONS\x10\x04*S\n\x08PairSide\x12\x19\n\x15PAIR_SIDE_UNSPECIFIED\x10\x00\x12\x13\n\x0fPAIR_SIDE_QUERY\x10\x01\x12\x17\n\x13PAIR_SIDE_RETRIEVED\x10\x02\x32\x95\x02\n\x11PartSearchService\x12V\n\rSearchRegions\x12!.partlens.v1.SearchRegionsRequest\x1a\".partlens.v1.SearchRegionsResponse\x12P\n\x0b\x45xplainPair\x12\x1f.partlens.v1.ExplainPairRequest\x1a .partlens.v1.ExplainPairResponse\x12V\n\rDescribeQuery\x12!.partlens.v1.DescribeQueryRequest\x1a\".partlens.v1.DescribeQueryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'partlens.v1.part_search_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SCOREKIND']._serialized_start=2798
-  _globals['_SCOREKIND']._serialized_end=2928
-  _globals['_MAPKIND']._serialized_start=2930
-  _globals['_MAPKIND']._serialized_end=3048
-  _globals['_PAIRSIDE']._serialized_start=3050
-  _globals['_PAIRSIDE']._serialized_end=3133
+  _globals['_SCOREKIND']._serialized_start=2862
+  _globals['_SCOREKIND']._serialized_end=2992
+  _globals['_MAPKIND']._serialized_start=2994
+  _globals['_MAPKIND']._serialized_end=3112
+  _globals['_PAIRSIDE']._serialized_start=3114
+  _globals['_PAIRSIDE']._serialized_end=3197
   _globals['_QUERYREGION']._serialized_start=105
   _globals['_QUERYREGION']._serialized_end=225
   _globals['_MARK']._serialized_start=228
   _globals['_MARK']._serialized_end=403
   _globals['_SEARCHREGIONSREQUEST']._serialized_start=406
-  _globals['_SEARCHREGIONSREQUEST']._serialized_end=787
-  _globals['_HIT']._serialized_start=790
-  _globals['_HIT']._serialized_end=1112
-  _globals['_SEARCHREGIONSRESPONSE']._serialized_start=1115
-  _globals['_SEARCHREGIONSRESPONSE']._serialized_end=1327
-  _globals['_PAIRREGION']._serialized_start=1329
-  _globals['_PAIRREGION']._serialized_end=1415
-  _globals['_EXPLAINPAIRREQUEST']._serialized_start=1418
-  _globals['_EXPLAINPAIRREQUEST']._serialized_end=1624
-  _globals['_PAIRSELECTION']._serialized_start=1626
-  _globals['_PAIRSELECTION']._serialized_end=1697
-  _globals['_PAIRMATRIX']._serialized_start=1700
-  _globals['_PAIRMATRIX']._serialized_end=1833
-  _globals['_SIMILARITYTERMS']._serialized_start=1835
-  _globals['_SIMILARITYTERMS']._serialized_end=1944
-  _globals['_PARTIALMAP']._serialized_start=1946
-  _globals['_PARTIALMAP']._serialized_end=2054
-  _globals['_EXPLAINPAIRRESPONSE']._serialized_start=2057
-  _globals['_EXPLAINPAIRRESPONSE']._serialized_end=2538
-  _globals['_DESCRIBEQUERYREQUEST']._serialized_start=2540
-  _globals['_DESCRIBEQUERYREQUEST']._serialized_end=2657
-  _globals['_DESCRIBEQUERYRESPONSE']._serialized_start=2660
-  _globals['_DESCRIBEQUERYRESPONSE']._serialized_end=2795
-  _globals['_PARTSEARCHSERVICE']._serialized_start=3136
-  _globals['_PARTSEARCHSERVICE']._serialized_end=3413
+  _globals['_SEARCHREGIONSREQUEST']._serialized_end=810
+  _globals['_HIT']._serialized_start=813
+  _globals['_HIT']._serialized_end=1135
+  _globals['_SEARCHREGIONSRESPONSE']._serialized_start=1138
+  _globals['_SEARCHREGIONSRESPONSE']._serialized_end=1391
+  _globals['_PAIRREGION']._serialized_start=1393
+  _globals['_PAIRREGION']._serialized_end=1479
+  _globals['_EXPLAINPAIRREQUEST']._serialized_start=1482
+  _globals['_EXPLAINPAIRREQUEST']._serialized_end=1688
+  _globals['_PAIRSELECTION']._serialized_start=1690
+  _globals['_PAIRSELECTION']._serialized_end=1761
+  _globals['_PAIRMATRIX']._serialized_start=1764
+  _globals['_PAIRMATRIX']._serialized_end=1897
+  _globals['_SIMILARITYTERMS']._serialized_start=1899
+  _globals['_SIMILARITYTERMS']._serialized_end=2008
+  _globals['_PARTIALMAP']._serialized_start=2010
+  _globals['_PARTIALMAP']._serialized_end=2118
+  _globals['_EXPLAINPAIRRESPONSE']._serialized_start=2121
+  _globals['_EXPLAINPAIRRESPONSE']._serialized_end=2602
+  _globals['_DESCRIBEQUERYREQUEST']._serialized_start=2604
+  _globals['_DESCRIBEQUERYREQUEST']._serialized_end=2721
+  _globals['_DESCRIBEQUERYRESPONSE']._serialized_start=2724
+  _globals['_DESCRIBEQUERYRESPONSE']._serialized_end=2859
+  _globals['_PARTSEARCHSERVICE']._serialized_start=3200
+  _globals['_PARTSEARCHSERVICE']._serialized_end=3477
 # @@protoc_insertion_point(module_scope)

@@ -71,7 +71,7 @@ class Mark(_message.Message):
     def __init__(self, image: _Optional[_Union[_image_pb2.QueryImage, _Mapping]] = ..., region: _Optional[_Union[_region_pb2.Region, _Mapping]] = ..., region_index: _Optional[int] = ..., weight: _Optional[float] = ..., unlike: _Optional[bool] = ...) -> None: ...
 
 class SearchRegionsRequest(_message.Message):
-    __slots__ = ("images", "regions", "filter", "score", "page_size", "page_token", "maps", "include_thumbnails", "group_by", "marks", "exclude_identical", "gallery")
+    __slots__ = ("images", "regions", "filter", "score", "page_size", "page_token", "maps", "include_thumbnails", "group_by", "marks", "exclude_identical", "gallery", "allow_partial")
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     REGIONS_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
@@ -84,6 +84,7 @@ class SearchRegionsRequest(_message.Message):
     MARKS_FIELD_NUMBER: _ClassVar[int]
     EXCLUDE_IDENTICAL_FIELD_NUMBER: _ClassVar[int]
     GALLERY_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_PARTIAL_FIELD_NUMBER: _ClassVar[int]
     images: _containers.RepeatedCompositeFieldContainer[_image_pb2.QueryImage]
     regions: _containers.RepeatedCompositeFieldContainer[QueryRegion]
     filter: _image_pb2.Filter
@@ -96,7 +97,8 @@ class SearchRegionsRequest(_message.Message):
     marks: _containers.RepeatedCompositeFieldContainer[Mark]
     exclude_identical: bool
     gallery: str
-    def __init__(self, images: _Optional[_Iterable[_Union[_image_pb2.QueryImage, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[QueryRegion, _Mapping]]] = ..., filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., score: _Optional[_Union[ScoreKind, str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., maps: _Optional[_Iterable[_Union[MapKind, str]]] = ..., include_thumbnails: _Optional[bool] = ..., group_by: _Optional[str] = ..., marks: _Optional[_Iterable[_Union[Mark, _Mapping]]] = ..., exclude_identical: _Optional[bool] = ..., gallery: _Optional[str] = ...) -> None: ...
+    allow_partial: bool
+    def __init__(self, images: _Optional[_Iterable[_Union[_image_pb2.QueryImage, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[QueryRegion, _Mapping]]] = ..., filter: _Optional[_Union[_image_pb2.Filter, _Mapping]] = ..., score: _Optional[_Union[ScoreKind, str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., maps: _Optional[_Iterable[_Union[MapKind, str]]] = ..., include_thumbnails: _Optional[bool] = ..., group_by: _Optional[str] = ..., marks: _Optional[_Iterable[_Union[Mark, _Mapping]]] = ..., exclude_identical: _Optional[bool] = ..., gallery: _Optional[str] = ..., allow_partial: _Optional[bool] = ...) -> None: ...
 
 class Hit(_message.Message):
     __slots__ = ("id", "score", "map", "constant", "box", "image", "thumbnail", "overall_maps", "region_maps", "group", "others_in_group")
@@ -125,20 +127,24 @@ class Hit(_message.Message):
     def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., map: _Optional[_Union[_image_pb2.ActivationMap, _Mapping]] = ..., constant: _Optional[float] = ..., box: _Optional[_Union[_region_pb2.Box, _Mapping]] = ..., image: _Optional[_Union[_image_pb2.GalleryImage, _Mapping]] = ..., thumbnail: _Optional[bytes] = ..., overall_maps: _Optional[_Iterable[_Union[_image_pb2.ActivationMap, _Mapping]]] = ..., region_maps: _Optional[_Iterable[_Union[_image_pb2.ActivationMap, _Mapping]]] = ..., group: _Optional[str] = ..., others_in_group: _Optional[int] = ...) -> None: ...
 
 class SearchRegionsResponse(_message.Message):
-    __slots__ = ("hits", "next_page_token", "queries", "gallery_version", "marks", "gallery")
+    __slots__ = ("hits", "next_page_token", "queries", "gallery_version", "marks", "gallery", "shards_ok", "shards_total")
     HITS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     QUERIES_FIELD_NUMBER: _ClassVar[int]
     GALLERY_VERSION_FIELD_NUMBER: _ClassVar[int]
     MARKS_FIELD_NUMBER: _ClassVar[int]
     GALLERY_FIELD_NUMBER: _ClassVar[int]
+    SHARDS_OK_FIELD_NUMBER: _ClassVar[int]
+    SHARDS_TOTAL_FIELD_NUMBER: _ClassVar[int]
     hits: _containers.RepeatedCompositeFieldContainer[Hit]
     next_page_token: str
     queries: _containers.RepeatedCompositeFieldContainer[_image_pb2.DescribedQuery]
     gallery_version: int
     marks: _containers.RepeatedCompositeFieldContainer[_image_pb2.DescribedQuery]
     gallery: str
-    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[_image_pb2.DescribedQuery, _Mapping]]] = ..., gallery_version: _Optional[int] = ..., marks: _Optional[_Iterable[_Union[_image_pb2.DescribedQuery, _Mapping]]] = ..., gallery: _Optional[str] = ...) -> None: ...
+    shards_ok: int
+    shards_total: int
+    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[_image_pb2.DescribedQuery, _Mapping]]] = ..., gallery_version: _Optional[int] = ..., marks: _Optional[_Iterable[_Union[_image_pb2.DescribedQuery, _Mapping]]] = ..., gallery: _Optional[str] = ..., shards_ok: _Optional[int] = ..., shards_total: _Optional[int] = ...) -> None: ...
 
 class PairRegion(_message.Message):
     __slots__ = ("side", "region")

@@ -21,12 +21,14 @@ from partlens.runtime.config.settings import Settings
 from partlens.runtime.errors import ProgramError
 from partlens.server.app import PartlensServer
 from partlens.server.audit.log import beside
+from partlens.server.calls import call as calls
 from partlens.server.choosing import Loader, chosen_galleries, gallery_flags
 from partlens.server.freed_memory import share_arenas
 from partlens.server.limits.connections import raise_open_files
 from partlens.server.observe import tracing
 from partlens.server.observe.logs import with_request_id
 from partlens.server.running import run
+from partlens.server.shards.cluster import ShardCluster
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +58,21 @@ _log = logging.getLogger(__name__)
     help="Also serve the page, and every method as HTTP with JSON, on HOST:PORT; off by default.",
     metavar="HOST:PORT",
 )
+@click.option(
+    "--shards",
+    "shards_kind",
+    type=click.Choice(["none", "ray"]),
+    help="ray: shards on a Ray cluster answer searches; none: this process does (the default).",
+)
+@click.option(
+    "--address",
+    help="Ray cluster to join: HOST:PORT or auto; by default one is started on this machine.",
+)
+@click.option(
+    "--replicas",
+    type=int,
+    help="Processes for each shard; by default 2 on two nodes or more, otherwise 1.",
+)
 @click.option("--reflection", is_flag=True, default=None, help="Enable gRPC server reflection.")
 @click.option(
     "--insecure",
@@ -69,6 +86,9 @@ def serve(
     insecure: bool,
     models: tuple[str, ...],
     galleries: tuple[str, ...],
+    shards_kind: str | None,
+    address: str | None,
+    replicas: int | None,
     **flags: str | bool | None,
 ) -> None:
     """Serve region searches over gRPC, and with --http in browsers, until SIGINT or SIGTERM.
@@ -80,14 +100,18 @@ def serve(
 
     def read() -> Settings:
         named = gallery_flags(galleries, models)
-        return load_or_fail(file, texts, {"server": {**flags, **named}}).settings
+        shards = {"kind": shards_kind, "address": address, "replicas": replicas}
+        return load_or_fail(file, texts, {"server": {**flags, **named}, "shards": shards}).settings
 
+    cluster: ShardCluster | None = None
     try:
         settings = read()
         logs.configure(settings.observe, with_request_id)
         tracing.configure()
         chosen = chosen_galleries(settings)
-        loader = Loader()
+        if settings.shards.kind == "ray":
+            cluster = ShardCluster(settings.shards, calls.seconds_left)
+        loader = Loader(cluster)
         server = PartlensServer(
             loader.makes(chosen, settings),
             settings,
@@ -103,9 +127,12 @@ def serve(
             await _add_galleries(server, read, loader)
 
         with one_blas_thread():
-            asyncio.run(_run(server, settings, reload))
+            asyncio.run(_run(server, settings, reload, cluster))
     except (ProgramError, ExplainerError, IndexerError) as error:
         raise click.ClickException(str(error)) from error
+    finally:
+        if cluster is not None:
+            cluster.close()
     leave(0)  # it may have been stopped while it was loading
 
 
@@ -123,7 +150,10 @@ async def _add_galleries(
 
 
 async def _run(
-    server: PartlensServer, settings: Settings, reload: Callable[[], Coroutine[Any, Any, None]]
+    server: PartlensServer,
+    settings: Settings,
+    reload: Callable[[], Coroutine[Any, Any, None]],
+    cluster: ShardCluster | None,
 ) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, reload)
     host = settings.server.listen.rpartition(":")[0]
@@ -148,6 +178,8 @@ async def _run(
 
     def ending() -> None:
         _log.info("stopping")
+        if cluster is not None:
+            cluster.stop_waiting()
         _remove(files)
 
     await run(server, bound, loaded, ending)

@@ -27,14 +27,19 @@ async def run(
         Exception: whatever loading raises.
     """
     stop = asyncio.Event()
-    for number in signals:
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    def listen() -> None:
+        for number in signals:
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    listen()
     bound(await server.bind())
     loading, stopping = asyncio.create_task(server.load()), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if loading.done():
             loading.result()
+            listen()  # again: Ray, if it was loaded, has put handlers of its own before these
             loaded()
         await stopping
     finally:

@@ -30,6 +30,7 @@ from partlens.runtime.config.sections import (
     Secret,
     Section,
     ServerSection,
+    ShardsSection,
     StandingSection,
 )
 from partlens.runtime.errors import SettingsError
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     bridge: BridgeSection = BridgeSection()
     standing: StandingSection = StandingSection()
     retention: RetentionSection = RetentionSection()
+    shards: ShardsSection = ShardsSection()
 
     @classmethod
     def settings_customise_sources(

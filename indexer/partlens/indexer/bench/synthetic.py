@@ -1,6 +1,6 @@
 """A gallery of random contributions, with similarities like those of real images."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,6 +88,7 @@ def fill(
     *,
     first: int = 0,
     rectified: bool = False,
+    after_commit: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Add the images that are missing, all with the same thumbnail, and index them.
 
@@ -95,6 +96,7 @@ def fill(
         count: images that the gallery has then.
         first: number of its first image.
         rectified: contributions have zeros in the place of negative numbers, as after a ReLU.
+        after_commit: called with the number of images in the gallery.
     """
     end = first + count
     for start in range(first + len(gallery.view), end, _COMMIT):
@@ -119,6 +121,7 @@ def fill(
                 for number in some
             ]
         )
+        after_commit(len(gallery.view))
     gallery.compact()
 
 

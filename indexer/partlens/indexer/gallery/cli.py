@@ -3,11 +3,11 @@
 import re
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
 
+from partlens.common.bucket_address import Place
 from partlens.common.results import json_option, say_json
 from partlens.common.storage import Storage
 from partlens.common.terminal import say
@@ -44,7 +44,7 @@ MEMORY = click.option(
 @GALLERY
 @json_option
 @click.option("--repair", "mend", is_flag=True, help="Rebuild damaged segments from the truth.")
-def verify_command(gallery: Path, as_json: bool, mend: bool) -> None:
+def verify_command(gallery: Place, as_json: bool, mend: bool) -> None:
     """Check every file and row of a gallery. Damage is listed; the exit status is then 1."""
     with clear_errors():
         outcome = repair(gallery) if mend else verify(gallery)
@@ -105,7 +105,7 @@ def plan_command(
 @GALLERY
 @_INDEX
 @MEMORY
-def compact_command(gallery: Path, factory: str | None, memory: int | None) -> None:
+def compact_command(gallery: Place, factory: str | None, memory: int | None) -> None:
     """Merge small files and drop deleted rows now; adding images does so gradually.
 
     --index and --memory set how large segments are indexed from now on.

@@ -120,6 +120,19 @@ class ImageColumns:
         order = np.argsort(of, kind="stable")
         return [(known[of[i]], int(rows[i])) for i in order]
 
+    def rows_of(self, row_ids: NDArray[np.int64]) -> tuple[Mask, Rows]:
+        """Which of these rows of the truth are here, shape [N], and the row of each that is."""
+        order, known = self._by_row_id
+        at = np.searchsorted(known, row_ids).clip(max=max(len(known) - 1, 0))
+        here = known[at] == row_ids if len(known) else np.zeros(len(row_ids), bool)
+        return here, order[at[here]]
+
+    @cached_property
+    def _by_row_id(self) -> tuple[Rows, NDArray[np.int64]]:
+        """Rows in order of row id, and these row ids, shape [M] each."""
+        order = np.argsort(self.row_ids, kind="stable")
+        return order, self.row_ids[order]
+
     def prepare(self) -> None:
         """Sort the ids now, so that not every thread has to."""
         _ = self._by_id if len(self) else None

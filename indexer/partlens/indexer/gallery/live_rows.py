@@ -128,6 +128,21 @@ class LiveRows:
             found.update(of.ids(every if accepted is None else every[accepted]))
         return found
 
+    def places_of(
+        self, row_ids: NDArray[np.int64], revisions: NDArray[np.int64]
+    ) -> list[Place | None]:
+        """Where the images of these rows of the truth lie; None for one that is not there, or has
+        another revision."""
+        found: list[Place | None] = [None] * len(row_ids)
+        for number, (segment, live) in enumerate(zip(self.segments, self.live, strict=True)):
+            here, rows = segment.columns.rows_of(row_ids)
+            same = live[rows] & (segment.columns.revisions[rows] == revisions[here])
+            for i, row in zip(
+                np.flatnonzero(here)[same].tolist(), rows[same].tolist(), strict=True
+            ):
+                found[i] = Place(number, row)
+        return found
+
     def row_ids(self, places: Iterable[Place]) -> list[int]:
         """Which rows of the truth the images at these places are."""
         return [int(self.segments[number].columns.row_ids[row]) for number, row in places]

@@ -1,7 +1,7 @@
 """Finds or makes the segments that hold the rows of a version."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +13,18 @@ from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.completeness import not_adding_up
 from partlens.indexer.gallery.durability import WriterLock, damage
 from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.home.folder import LOCK
+from partlens.indexer.gallery.home.home import Lock
 from partlens.indexer.gallery.image_columns import TRUTH_COLUMNS, ImageColumns
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.rows_version import RowsVersion
 from partlens.indexer.gallery.schema import array_columns, arrays
 from partlens.indexer.gallery.segments import Segment
+from partlens.indexer.gallery.share import Share
 
 _log = logging.getLogger(__name__)
-SEGMENTS, LOCK = "segments", "writer.lock"
+SEGMENTS = "segments"
 _READ_ROWS = 1024
 
 
@@ -30,20 +33,25 @@ def load(
     path: Path,
     bound: GallerySpec,
     known: Sequence[Segment] = (),
-    lock: WriterLock | None = None,
+    lock: Lock | None = None,
+    share: Share | None = None,
+    require_room: Callable[[int], None] = lambda _: None,
 ) -> LiveRows:
     """The rows of a version; what no segment holds is read from the truth into new segments.
 
     Args:
-        path: of the gallery.
+        path: folder of the segments and indexes: that of the gallery, or of a shard.
         known: segments that are open already; those whose files are gone are let go of.
         lock: of this process, if it is the writer. Only a writer changes files: other
             processes keep what is missing in memory.
+        share: of a shard, whose rows are loaded; None for all rows.
+        require_room: raises StorageError if so many bytes do not fit into the folder.
 
     Raises:
         DamagedError: the truth cannot be read.
+        StorageError: what is missing does not fit into the folder of derived files.
     """
-    row_ids, revisions = _rows(version)
+    row_ids, revisions = _rows(version, share)
 
     def holding(some: Sequence[Segment]) -> tuple[LiveRows, NDArray[np.int64]]:
         return LiveRows.of(row_ids, revisions, some)
@@ -61,6 +69,7 @@ def load(
         in_memory = [segment for segment in known if segment.path is None]
         live, missing = holding([*live.segments, *in_memory])
     if len(missing):
+        require_room(len(missing) * bound.row_bytes)
         made = _rebuild(version, missing, path, bound, lock, damaged)
         live, missing = holding([*live.segments, *made])
     if len(missing):
@@ -73,7 +82,7 @@ def _rebuild(
     row_ids: NDArray[np.int64],
     path: Path,
     bound: GallerySpec,
-    lock: WriterLock | None,
+    lock: Lock | None,
     damaged: Sequence[Path],
 ) -> list[Segment]:
     """Segments of these rows, on disk if this process may write."""
@@ -107,16 +116,28 @@ def write_or_keep(
 
 def not_held(version: RowsVersion, some: Sequence[Segment]) -> NDArray[np.int64]:
     """Row ids of a version that none of these segments holds; DamagedError as load."""
-    return LiveRows.of(*_rows(version), some)[1]
+    return live_rows(version, some)[1]
 
 
-def _rows(version: RowsVersion) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row ids and revisions of all rows, shape [M] each."""
+def live_rows(
+    version: RowsVersion, some: Sequence[Segment], share: Share | None = None
+) -> tuple[LiveRows, NDArray[np.int64]]:
+    """The rows of a version in these segments, and those that none of them holds; arguments and
+    errors as load."""
+    return LiveRows.of(*_rows(version, share), some)
+
+
+def _rows(
+    version: RowsVersion, share: Share | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row ids and revisions of all rows, or of a share of them, shape [M] each."""
     table = version.read(["revision"])
-    return (
-        np.asarray(table["_rowid"].to_numpy(), np.int64),
-        np.asarray(table["revision"].to_numpy(), np.int64),
-    )
+    row_ids = np.asarray(table["_rowid"].to_numpy(), np.int64)
+    revisions = np.asarray(table["revision"].to_numpy(), np.int64)
+    if share is None:
+        return row_ids, revisions
+    chosen = share.holds(row_ids)
+    return row_ids[chosen], revisions[chosen]
 
 
 def stored(

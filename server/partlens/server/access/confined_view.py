@@ -9,8 +9,10 @@ from partlens.explainer.scoring import QueryPart, Score
 from partlens.indexer.errors import NotFoundError
 from partlens.indexer.gallery import Candidate, StoredImage
 from partlens.indexer.gallery.facets import Facets
+from partlens.indexer.gallery.fan_out import Layouts
+from partlens.indexer.gallery.kept_rows import Decomposition
 from partlens.indexer.gallery.records import FloatArray
-from partlens.indexer.gallery.view import GalleryView
+from partlens.indexer.gallery.view import GalleryView, Hits
 from partlens.server.access.known_attributes import require_known
 from partlens.server.caller.confinement import Confinement
 
@@ -84,10 +86,10 @@ class ConfinedView:
         self._require([one.id for one in found])
         return self.whole.decompositions_of(found)
 
-    def decompositions(self, ids: Sequence[str]) -> tuple[FloatArray, FloatArray]:
-        """See GalleryView.decompositions."""
-        self._require(ids)
-        return self.whole.decompositions(ids)
+    def decomposition(self, id: str) -> Decomposition:
+        """See GalleryView.decomposition."""
+        self._require([id])
+        return self.whole.decomposition(id)
 
     def search(
         self,
@@ -97,7 +99,10 @@ class ConfinedView:
         top: int,
         by: GroupBy | None,
         first: int = 0,
-    ) -> Sequence[Candidate]:
+        earlier: Layouts = (),
+        *,
+        partial: bool = False,
+    ) -> Hits:
         """See GalleryView.search.
 
         Raises:
@@ -105,7 +110,9 @@ class ConfinedView:
             RequestError: no image here has an attribute of the filter, or the one to group by.
         """
         narrowed = self._narrowed(where, by)
-        return self.whole.search(parts, score, narrowed, top, self.require_waiting, by, first)
+        return self.whole.search(
+            parts, score, narrowed, top, self.require_waiting, by, first, earlier, partial=partial
+        )
 
     def unchanged(self, found: Sequence[Candidate]) -> Sequence[Candidate]:
         """See GalleryView.unchanged."""

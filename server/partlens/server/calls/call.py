@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from contextvars import ContextVar
@@ -46,6 +47,7 @@ class Call:
             nowhere.
         recorded: whether the call was let in, so that its own lines are in the audit log.
         held: what it holds until its last response is sent or its caller is gone.
+        end: when its caller stops waiting, of time.monotonic; None if the caller gave no deadline.
     """
 
     method: str
@@ -66,6 +68,7 @@ class Call:
     alias: tuple[str, datetime] | None = None
     recorded: bool = False
     held: ExitStack = field(default_factory=ExitStack)
+    end: float | None = None
 
     @property
     def name(self) -> str:
@@ -104,6 +107,17 @@ def current() -> Call:
         LookupError: no call is in progress.
     """
     return _current.get()
+
+
+def end_after(seconds: float | None) -> float | None:
+    """The end of a call whose caller waits for so many seconds; None if it waits for ever."""
+    return None if seconds is None else time.monotonic() + seconds
+
+
+def seconds_left() -> float | None:
+    """The time until the end of the call in progress; None if it has none, or there is no call."""
+    call = _current.get(None)
+    return None if call is None or call.end is None else call.end - time.monotonic()
 
 
 def where() -> str:

@@ -143,6 +143,15 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
             30.0,
         ),
     ),
+    (
+        indexer.ShardError,
+        Rule(
+            Code.UNAVAILABLE,
+            "SHARDS_UNAVAILABLE",
+            "a part of the gallery cannot be searched now; retry, or allow a partial answer",
+            1.0,
+        ),
+    ),
     (indexer.OutOfFilesError, _OUT_OF_FILES),
     (
         indexer.DamagedError,

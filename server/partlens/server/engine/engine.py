@@ -9,7 +9,9 @@ from partlens.common.regions import Whole
 from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.model import MetricModel
 from partlens.explainer.spec import ModelSpec
-from partlens.indexer.gallery import Gallery
+from partlens.indexer.errors import SupersededError
+from partlens.indexer.gallery import Candidate, Gallery
+from partlens.indexer.gallery.fan_out import Layouts
 from partlens.indexer.gallery.following import Follower
 from partlens.runtime.config.sections import LimitsSection
 from partlens.server.access.confined_gallery import ConfinedGallery
@@ -168,17 +170,28 @@ class Engine:
         where = where_of(question, prepared.images)
         asked, depth = _digest(question, prepared, where), self.limits.search_depth
         start, ranked = 0, now
+        earlier: Layouts = ()
         if question.page_token:
             given = page_tokens.search_start(question.page_token, asked, depth)
             start, ranked = given.offset, self._ranked_by_first_page(given, now)
+            earlier = given.layouts
         end = min(start + question.page_size, depth)
         more = end < depth
-        found = ranked.search(
-            prepared.parts, question.score, where, end + more, question.by, first=start
-        )
-        page, token = found[: end - start], ""
+        # Of the first page alone, as all pages must be of one ranking.
+        partial = question.partial and not start
+        try:
+            found = ranked.search(
+                prepared.parts, question.score, where, end + more, question.by, start, earlier,
+                partial=partial,
+            )  # fmt: skip
+        except SupersededError as error:
+            if not question.page_token:
+                raise
+            raise _stale(ranked.number, now.number) from error
+        page: Sequence[Candidate] = found[: end - start]
+        token = ""
         if len(found) > len(page):
-            rest = SearchStart(end, ranked.number, self._kept.keep(ranked.whole))
+            rest = SearchStart(end, ranked.number, self._kept.keep(ranked.whole), found.layouts)
             token = page_tokens.search_token(rest, asked)
         # From here on, everything is read from the current view.
         if ranked is not now:
@@ -188,7 +201,10 @@ class Engine:
         images = len(question.images)
         queries, marked = prepared.images[:images], prepared.images[images:]
         matches = with_maps(question.maps, prepared, queries, page, now)
-        return SearchAnswer(matches, token, queries, marked, ranked.number, asked)
+        missing, total = found.layouts.count(None), len(found.layouts) or 1
+        return SearchAnswer(
+            matches, token, queries, marked, ranked.number, asked, total - missing, total
+        )
 
     def _ranked_by_first_page(self, start: SearchStart, now: ConfinedView) -> ConfinedView:
         """The view that the first page of a search ranked."""
@@ -196,11 +212,14 @@ class Engine:
         for view in (kept, now.whole):
             if view is not None and view.number == start.version:
                 return self.gallery.seen_in(view)
-        raise StalePageError(
-            f"the gallery has changed from version {start.version} to {now.number}, and the first"
-            f" page's snapshot is kept for at most {KEPT_SECONDS:g} s: search again from the first"
-            " page"
-        )
+        raise _stale(start.version, now.number)
+
+
+def _stale(before: int, now: int) -> StalePageError:
+    return StalePageError(
+        f"the gallery has changed from version {before} to {now}, and the first page's snapshot is"
+        f" kept for at most {KEPT_SECONDS:g} s: search again from the first page"
+    )
 
 
 def where_of(question: SearchQuestion, images: Sequence[Query]) -> Filter:

@@ -82,7 +82,13 @@ class ConnectMethod:
             await respond_error(outgoing, error, id)
             return
         call = Call(
-            self._method.path, self._method.kind, metadata, peer(scope), id, transport="http"
+            self._method.path,
+            self._method.kind,
+            metadata,
+            peer(scope),
+            id,
+            transport="http",
+            end=calls.end_after(form.seconds),
         )
         incoming = Incoming(receive)
         unary = self._method.kind == "unary"

@@ -83,6 +83,7 @@ def search(
         by=_group_by(request.group_by),
         marks=marks_of(decoder, request.marks, regions),
         exclude_identical=request.exclude_identical,
+        partial=request.allow_partial,
     )
 
 

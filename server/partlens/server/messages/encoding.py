@@ -65,6 +65,8 @@ class Encoder:
             queries=[self.described(query) for query in answer.queries],
             gallery_version=answer.gallery_version,
             marks=[self.described(query) for query in answer.marked],
+            shards_ok=answer.shards_ok,
+            shards_total=answer.shards_total,
         )
 
     def pair(self, answer: PairAnswer) -> search_pb.ExplainPairResponse:

@@ -7,13 +7,15 @@ because its start is checked against the same limits as any request.
 import base64
 import binascii
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from partlens.common.gallery_names import is_gallery_name
+from partlens.indexer.gallery.fan_out import Layouts
 from partlens.server.errors import PageTokenError
 
-_FORMAT = 2
+_FORMAT = 3
 _LONGEST = 4096
 
 
@@ -24,11 +26,13 @@ class SearchStart(NamedTuple):
         offset: offset of the page's first hit.
         version: gallery version of the first page.
         view: number of the first page's view; see KeptViews.
+        layouts: how the shards answered the first page; empty without shards.
     """
 
     offset: int
     version: int
     view: int
+    layouts: Layouts = ()
 
 
 def search_token(start: SearchStart, question: str) -> str:
@@ -37,7 +41,8 @@ def search_token(start: SearchStart, question: str) -> str:
     Args:
         question: digest of the request.
     """
-    return _pack(["search", question, *start])
+    layouts = ",".join("-" if one is None else one for one in start.layouts)
+    return _pack(["search", question, start.offset, start.version, start.view, layouts])
 
 
 def search_start(token: str, question: str, depth: int) -> SearchStart:
@@ -46,8 +51,8 @@ def search_start(token: str, question: str, depth: int) -> SearchStart:
     Raises:
         PageTokenError: not a token for this question.
     """
-    given_question, *numbers = _unpack(token, "search", (str, int, int, int))
-    start = SearchStart(*numbers)
+    given_question, *numbers, layouts = _unpack(token, "search", (str, int, int, int, str))
+    start = SearchStart(*numbers, _layouts(layouts))
     if given_question != question:
         raise PageTokenError(
             "this page token belongs to another search; give the same regions, marks, filter,"
@@ -118,6 +123,13 @@ def _unpack(token: str, kind: str, types: tuple[type, ...]) -> list[Any]:
     if fields[:2] != [_FORMAT, kind] or [type(f) for f in fields[2:]] != list(types):
         raise _foreign()
     return fields[2:]
+
+
+def _layouts(text: str) -> Layouts:
+    """What search_token joins: names, nothing or "-", with commas between them."""
+    if not re.fullmatch(r"((-|[0-9a-f]{8})?(,(-|[0-9a-f]{8})?)*)", text, re.ASCII):
+        raise _foreign()
+    return [None if one == "-" else one for one in text.split(",")] if text else ()
 
 
 def _foreign() -> PageTokenError:

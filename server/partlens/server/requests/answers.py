@@ -38,6 +38,7 @@ class SearchAnswer:
         queries: the images that regions lie on.
         marked: the images of the marks.
         asked: digest of the request.
+        shards_ok, shards_total: how many shards were searched, of how many; 1 of 1 without shards.
     """
 
     matches: tuple[Match, ...]
@@ -46,6 +47,8 @@ class SearchAnswer:
     marked: Sequence[Query]
     gallery_version: int
     asked: str
+    shards_ok: int = 1
+    shards_total: int = 1
 
 
 @dataclass(frozen=True, eq=False)

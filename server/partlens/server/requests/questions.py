@@ -55,6 +55,7 @@ class SearchQuestion:
 
     Attributes:
         exclude_identical: leave out images with the same encoded picture as one of `images`.
+        partial: whether shards that cannot answer may be missing.
     """
 
     images: tuple[Source, ...]
@@ -68,6 +69,7 @@ class SearchQuestion:
     by: GroupBy | None = None
     marks: tuple[ImageMark, ...] = ()
     exclude_identical: bool = False
+    partial: bool = False
 
     @property
     def sources(self) -> Sequence[Source]:

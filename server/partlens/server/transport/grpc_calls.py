@@ -62,7 +62,8 @@ class GrpcCalls(grpc.GenericRpcHandler):  # type: ignore[misc, unused-ignore]
         context: Context,
     ) -> None:
         id = calls.request_id(metadata)
-        call = Call(method.path, method.kind, metadata, context.peer(), id)
+        end = calls.end_after(context.time_remaining())
+        call = Call(method.path, method.kind, metadata, context.peer(), id, end=end)
         await context.send_initial_metadata(((calls.REQUEST_ID, id),))
         try:
             received = self._receivers[method.path].messages(lambda held: _counted(requests, held))

@@ -9,6 +9,7 @@ from partlens.runtime.config.sections.redis import RedisSection
 from partlens.runtime.config.sections.retention import RetentionSection
 from partlens.runtime.config.sections.section import Section
 from partlens.runtime.config.sections.server import GallerySettings, ServerSection
+from partlens.runtime.config.sections.shards import ShardsSection
 from partlens.runtime.config.sections.standing import StandingSection
 from partlens.runtime.config.sections.values import Secret
 
@@ -24,5 +25,6 @@ __all__ = [
     "Secret",
     "Section",
     "ServerSection",
+    "ShardsSection",
     "StandingSection",
 ]

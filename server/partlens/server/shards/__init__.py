@@ -1,0 +1,1 @@
+"""Searches answered by shards on a Ray cluster. Only `serve --shards ray` imports ray."""
