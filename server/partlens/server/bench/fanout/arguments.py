@@ -50,6 +50,9 @@ class HopType(click.ParamType[Hop]):
         return Hop(low, high)
 
 
+COSTS = Costs(Hop(2.5, 40), front_ms=8, call_ms=1.85)
+TROUBLE = Trouble(straggling=0.001, straggling_factor=10, notice_ms=100)
+"""What is assumed by default; docs/scale.md says where each number comes from."""
 _PROBABILITY = FiniteRange(0, 1)
 _DURATION = FiniteRange(0, 3_600_000)
 _OPTIONS = (
@@ -76,49 +79,49 @@ _OPTIONS = (
     click.option("--seed", default=0, show_default=True, type=click.IntRange(0)),
     click.option(
         "--hop",
-        default="2.5,40",
+        default=f"{COSTS.hop.low_ms:g},{COSTS.hop.high_ms:g}",
         show_default=True,
         type=HopType(),
         help="5th and 95th percentile of a call's time without the search, in milliseconds.",
     ),
     click.option(
         "--front-ms",
-        default=8.0,
+        default=COSTS.front_ms,
         show_default=True,
         type=_DURATION,
         help="Processor time of the front for each query.",
     ),
     click.option(
         "--call-ms",
-        default=1.85,
+        default=COSTS.call_ms,
         show_default=True,
         type=_DURATION,
         help="Processor time of the front for each call to a shard.",
     ),
     click.option(
         "--straggling",
-        default=0.001,
+        default=TROUBLE.straggling,
         show_default=True,
         type=_PROBABILITY,
         help="Probability that a search is a straggler.",
     ),
     click.option(
         "--straggling-factor",
-        default=10.0,
+        default=TROUBLE.straggling_factor,
         show_default=True,
         type=FiniteRange(1, 1_000_000),
         help="How many times as long a straggler takes.",
     ),
     click.option(
         "--lost",
-        default=0.0,
+        default=TROUBLE.lost,
         show_default=True,
         type=_PROBABILITY,
         help="Probability that a replica dies with a call, which is then sent to another, once.",
     ),
     click.option(
         "--notice-ms",
-        default=100.0,
+        default=TROUBLE.notice_ms,
         show_default=True,
         type=_DURATION,
         help="Time until the front notices such a death.",

@@ -125,7 +125,13 @@ def fanout(
     help="Queries that arrive in a second; repeatable.",
 )
 @click.option("--queries", default=200, show_default=True, type=click.IntRange(10, 100_000))
-@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1, 100))
+@click.option(
+    "--rounds",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 100),
+    help="Keep the least of each time in so many rounds, where other programs disturb them.",
+)
 @click.option(
     "--folder",
     required=True,
@@ -151,10 +157,9 @@ def shares(
 ) -> None:
     """Search shares of a generated gallery in a process each, one alone and all at once.
 
-    Each process searches its share on one thread. The shares are the same as those of one gallery:
-    together they hold all its images. The numbers of shards take turns in
-    each of the --rounds. A million images take 9 GB for each
-    number of shards.
+    Each process searches its share on one thread; together the shares hold the images of one
+    gallery. A million images take 9 GB for each number of shards. Then the runs are predicted, as
+    by `partlens bench fanout --measured FILE`.
     """
     for count in counts:
         if images % count or images // count < _LEAST_SHARE:
@@ -197,6 +202,13 @@ def shares(
 )
 @click.option("--replicas", default=2, show_default=True, type=click.IntRange(1, 64))
 @click.option("--cores", default=16, show_default=True, type=click.IntRange(1, 1024))
+@click.option(
+    "--at-once",
+    default=4,
+    show_default=True,
+    type=click.IntRange(1, 1024),
+    help="Searches that a process runs at once; more would wait for Python's lock.",
+)
 @click.option("--memory", default="64GiB", show_default=True, type=Bytes(), help="Of a node.")
 @click.option("--front-memory", type=Bytes(), help="Of the front; as much as a node by default.")
 @click.option("--disk", default="2TiB", show_default=True, type=Bytes(), help="Of a node.")
@@ -240,6 +252,7 @@ def scale(
     aim_ms: float,
     replicas: int,
     cores: int,
+    at_once: int,
     memory: int,
     front_memory: int | None,
     disk: int,
@@ -257,7 +270,7 @@ def scale(
     """
     basis = Basis(
         assumed.service,
-        Machine(cores, memory, disk, network, front_memory or memory, indexing),
+        Machine(cores, at_once, memory, disk, network, front_memory or memory, indexing),
         Prices(node_price, store_price),
         assumed.costs,
         assumed.trouble,

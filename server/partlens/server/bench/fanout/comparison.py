@@ -7,7 +7,7 @@ import numpy as np
 
 from partlens.server.bench.fanout.cluster import Cluster, Costs, Hop, Load, Trouble
 from partlens.server.bench.fanout.measured import Measured, MeasuredError, MeasuredRun
-from partlens.server.bench.fanout.outcome import Case, outcome
+from partlens.server.bench.fanout.outcome import Case, Outcome, outcome
 
 _QUERIES = 4000
 _LEAST_MS = 0.01
@@ -50,6 +50,21 @@ def hop(measured: Measured) -> Hop:
 
 
 def _compared(measured: Measured, run: MeasuredRun, seed: int) -> Comparison:
+    found = _predicted(measured, run, seed)
+    p50, p99 = (float(one) for one in np.percentile(run.milliseconds, [50, 99]))
+    return Comparison(
+        run.shards,
+        run.per_second,
+        p50,
+        p99,
+        found.p50_ms,
+        found.p99_ms,
+        found.p50_ms / p50,
+        found.p99_ms / p99,
+    )
+
+
+def _predicted(measured: Measured, run: MeasuredRun, seed: int) -> Outcome:
     each = measured.images // run.shards
     if each not in measured.alone:
         raise MeasuredError(
@@ -65,15 +80,4 @@ def _compared(measured: Measured, run: MeasuredRun, seed: int) -> Comparison:
         Trouble(),
         Load(run.per_second, _QUERIES, seed),
     )
-    found = outcome(case, run.shards)
-    p50, p99 = (float(one) for one in np.percentile(run.milliseconds, [50, 99]))
-    return Comparison(
-        run.shards,
-        run.per_second,
-        p50,
-        p99,
-        found.p50_ms,
-        found.p99_ms,
-        found.p50_ms / p50,
-        found.p99_ms / p99,
-    )
+    return outcome(case, run.shards)

@@ -11,8 +11,8 @@ from partlens.server.bench.fanout.cluster import Cluster, Costs, Hop, Load, Trou
 from partlens.server.bench.fanout.outcome import Case, Outcome, outcome
 from partlens.server.bench.fanout.service_times import ServiceTimes
 
-CATALOGUE_BYTES = 250
-"""In memory, for each image: ids, metadata and what filters need; see docs/scale.md."""
+CATALOGUE_BYTES = 290
+"""In memory, for each image: ids, metadata and what filters need; measured, see docs/scale.md."""
 _ROW_BYTES = 170
 """In the truth and in a segment, for each image: id, uri, digest, size and metadata."""
 _MEMORY_SHARE = 0.8
@@ -21,6 +21,8 @@ _SHARDS = tuple(2**power for power in range(10))
 _LEAST_IMAGES = 4096
 """Of a shard: the size of a block."""
 _HOURS_A_MONTH = 730
+_BUILT_ON = 2
+"""Cores with which `index plan` measured how long building takes; it uses all that there are."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,14 @@ class Machine:
 
     Attributes:
         cores, memory_bytes, disk_bytes: what it has.
+        at_once: searches that a process on it runs at once; more would wait for Python's lock.
         network_bytes: a second, from the object store.
         front_memory_bytes: of the front, which may be a larger machine.
         indexing: images that each core decomposes in a second.
     """
 
     cores: int
+    at_once: int
     memory_bytes: int
     disk_bytes: int
     network_bytes: float
@@ -231,7 +235,7 @@ def _estimate(wanted: Wanted, basis: Basis, layout: _Layout) -> Estimate:
     case = Case(
         basis.service,
         wanted.images,
-        Cluster(layout.shards, layout.replicas, cores=machine.cores),
+        Cluster(layout.shards, layout.replicas, cores=min(machine.cores, machine.at_once)),
         layout.costs,
         basis.trouble,
         basis.load,
@@ -261,7 +265,7 @@ def _estimate(wanted: Wanted, basis: Basis, layout: _Layout) -> Estimate:
         month_cost=nodes * basis.prices.node_hour * _HOURS_A_MONTH
         + stored / 1e12 * basis.prices.stored_month,
         indexing_hours=wanted.images / (machine.indexing * machine.cores * nodes) / 3600,
-        shard_minutes=(network + layout.made.build_seconds) / 60,
+        shard_minutes=(network + layout.made.build_seconds * _BUILT_ON / machine.cores) / 60,
         uses={**layout.uses, "shard processor": found.utilisation},
     )
 

@@ -1,10 +1,9 @@
 """Measures shards on this machine: each alone, and all of them asked at once."""
 
 import os
-import statistics
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,15 +27,16 @@ def measure(
     count: int,
     rounds: int,
 ) -> Measured:
-    """Search the shares of a generated gallery, in rounds that take turns.
+    """Search the shares of a generated gallery: one alone, and all of them at once.
 
     Args:
         folder: where the shares are, or are created.
         images: of all shares together.
         shards: into how many shares; each a divisor of `images`.
         rates: queries a second of each run.
-        count: queries of a run in each round.
-        rounds: how often everything is measured.
+        count: queries of a run.
+        rounds: how often everything is measured; of each time the least is kept, as other programs
+            may have disturbed the others.
 
     Raises:
         IndexerError: a gallery cannot be written or read.
@@ -45,35 +45,31 @@ def measure(
     paths = {number: shares.prepare(folder, images, number) for number in shards}
     with Gallery.open(paths[min(shards)][0]) as gallery:
         asked = list(queries(gallery, count))
-    alone, hops = defaultdict[int, list[float]](list), list[float]()
-    runs = defaultdict[tuple[int, float], list[float]](list)
-    processor = list[float]()
-    for turn in range(rounds):
-        for number in shards:
-            # Opened again in each round: all of them together may not fit into memory.
-            with shares.opened(paths[number]) as opened:
-                _one_by_one(opened, asked[:_WARM_UP])
-                begun = time.process_time()
-                found = _one_by_one(opened, asked)
-                processor.append(1e3 * (time.process_time() - begun) / (len(asked) * number))
-                alone[images // number] += [search for search, _ in found]
-                hops += [hop for _, hop in found]
-                for rate in rates:
-                    runs[number, rate] += _arriving(opened, asked, rate, seed=turn)
+    alone, hops, calls = dict[int, list[float]](), list[float](), list[float]()
+    runs = list[MeasuredRun]()
+    for number in shards:
+        # One after another: all of them together may not fit into memory.
+        with shares.opened(paths[number]) as opened:
+            _one_by_one(opened, asked[:_WARM_UP])
+            begun = time.process_time()
+            turns = [_one_by_one(opened, asked) for _ in range(rounds)]
+            calls.append(1e3 * (time.process_time() - begun) / (rounds * len(asked) * number))
+            searches, ways = np.min(turns, axis=0).T
+            alone[images // number] = searches.tolist()
+            hops += ways.tolist()
+            for rate in rates:
+                least = np.min([_arriving(opened, asked, rate) for _ in range(rounds)], axis=0)
+                runs.append(MeasuredRun(number, rate, least.tolist()))
     return Measured(
         cores=len(os.sched_getaffinity(0)),
         positions=GRID[0] * GRID[1],
         dimensions=DIMENSIONS,
         images=images,
-        alone=dict(alone),
+        alone=alone,
         hops=hops,
-        call_ms=statistics.median(processor),
-        runs=_listed(runs),
+        call_ms=min(calls),
+        runs=runs,
     )
-
-
-def _listed(runs: Mapping[tuple[int, float], Sequence[float]]) -> Sequence[MeasuredRun]:
-    return [MeasuredRun(*key, times) for key, times in sorted(runs.items())]
 
 
 def _one_by_one(asked: Shares, queries: Sequence[Query]) -> Sequence[tuple[float, float]]:
@@ -91,11 +87,12 @@ def _one_by_one(asked: Shares, queries: Sequence[Query]) -> Sequence[tuple[float
     return found
 
 
-def _arriving(
-    asked: Shares, queries: Sequence[Query], per_second: float, seed: int
-) -> Sequence[float]:
-    """The milliseconds of each query until its merged answer; they arrive at random moments."""
-    gaps = np.random.default_rng(seed).exponential(1 / per_second, len(queries))
+def _arriving(asked: Shares, queries: Sequence[Query], per_second: float) -> Sequence[float]:
+    """The milliseconds of each query until its merged answer.
+
+    They arrive at random moments, the same in each round.
+    """
+    gaps = np.random.default_rng(0).exponential(1 / per_second, len(queries))
     begun = time.perf_counter()
     due = list(begun + np.cumsum(gaps))
     parts, took = defaultdict[int, list[Answer]](list), dict[int, float]()
