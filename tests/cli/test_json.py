@@ -34,6 +34,7 @@ ELSEWHERE = (
     *("bench page", "bench search", "bench score", "bench growth", "bench startup"),
     *("gallery alias", "gallery unalias", "ingest status", "report verify", "standing watch"),
     *("ingest dead drop", "ingest dead list", "ingest dead retry", "ingest dead show"),
+    "index build",
 )
 """Commands that need minutes or another service; their own tests run them."""
 

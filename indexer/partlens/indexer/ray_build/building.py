@@ -18,8 +18,8 @@ from partlens.indexer.extraction import BadImage, Batch
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.indexing import Progress
 from partlens.indexer.ray_build.blocks import BLOCK, Block, blocks
-from partlens.indexer.ray_build.cluster import Pool
 from partlens.indexer.ray_build.outcome import Outcome
+from partlens.indexer.ray_build.pool import Pool
 from partlens.indexer.ray_build.worker import TRIES, Job, Worker
 from partlens.indexer.sources import Source
 
