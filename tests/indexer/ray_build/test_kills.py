@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,6 +43,7 @@ def wait_for(true: Callable[[], bool]) -> None:
 @contextmanager
 def building(gallery: Path, source: Path) -> Iterator[subprocess.Popen[str]]:
     """The command with a cluster of its own, on one core."""
+    there = set(Path("/tmp").glob("partlens-ray-*"))
     arguments = ["--engine", "ray", source, gallery, "--model", MODEL, "--json"]
     arguments += ["--block", BLOCK, "--batch", BATCH, "--worker-cores", 1, "--workers", 1]
     with subprocess.Popen(
@@ -54,6 +56,9 @@ def building(gallery: Path, source: Path) -> Iterator[subprocess.Popen[str]]:
             yield child
         finally:
             child.kill()
+            child.wait(DEADLINE)
+            for left in set(Path("/tmp").glob("partlens-ray-*")) - there:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 @pytest.mark.long
