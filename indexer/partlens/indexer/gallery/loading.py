@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.explainer.stored import Stored
-from partlens.indexer.errors import DamagedError, LockedError, StorageError
+from partlens.indexer.errors import DamagedError, LockedError, StorageError, UnreachableError
 from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.completeness import not_adding_up
 from partlens.indexer.gallery.durability import WriterLock, damage
@@ -97,6 +97,8 @@ def _rebuild(
             )
         segments.remove(damaged)
         return [write_or_keep(path, *part) for part in stored(version, row_ids, bound)]
+    except UnreachableError:
+        raise
     except (LockedError, StorageError):
         return [segments.in_memory(*part) for part in stored(version, row_ids, bound)]
     finally:
