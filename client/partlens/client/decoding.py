@@ -57,6 +57,9 @@ def search(message: search_pb.SearchRegionsResponse) -> SearchAnswer:
         [query(one) for one in message.queries],
         message.gallery_version,
         [query(one) for one in message.marks],
+        # An earlier server, which has no shards, sends neither.
+        shards_ok=message.shards_ok if message.shards_total else 1,
+        shards_total=message.shards_total or 1,
     )
 
 

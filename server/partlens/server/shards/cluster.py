@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,8 @@ class ShardCluster:
         self._settings, self._seconds_left = settings, seconds_left
         self._own: Path | None = None
         self._joined, self._closing = False, threading.Event()
+        # Ray hangs when it is shut down after the thread that it was started on has ended.
+        self._thread = ThreadPoolExecutor(1, "partlens-ray")
         if settings.address is not None:
             _require_token(settings)
 
@@ -65,7 +68,7 @@ class ShardCluster:
             ShardError: they cannot be loaded, or not in time, or the server is stopping.
             SettingsError: the cluster cannot be reached.
         """
-        self._join()
+        self._thread.submit(self._join).result()
         from ray import serve
 
         from partlens.server.shards.asking import RayShards
@@ -90,10 +93,14 @@ class ShardCluster:
 
     def close(self) -> None:
         """Leave the cluster, or end it if it was started here."""
-        import ray
-
         self._closing.set()
+        self._thread.submit(self._leave).result()
+        self._thread.shutdown()
+
+    def _leave(self) -> None:
         if self._joined:
+            import ray
+
             ray.shutdown()
             self._joined = False
         if self._own is not None:
@@ -103,6 +110,8 @@ class ShardCluster:
     def _join(self) -> None:
         if self._joined:
             return
+        # Serve would write to the server's own log.
+        os.environ.setdefault("RAY_SERVE_LOG_TO_STDERR", "0")
         if self._settings.address is None:
             self._start_here()
         else:
