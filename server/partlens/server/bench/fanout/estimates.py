@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from partlens.common.storage import Storage
 from partlens.explainer.stored import kept_bytes
@@ -44,7 +44,7 @@ class Machine:
 
     Attributes:
         cores, memory_bytes, disk_bytes: what it has.
-        at_once: searches that a process on it runs at once; more would wait for Python's lock.
+        at_once: searches that a replica on it runs at once; others wait.
         network_bytes: a second, from the object store.
         front_memory_bytes: of the front, which may be a larger machine.
         indexing: images that each core decomposes in a second.
@@ -242,6 +242,8 @@ def _estimate(wanted: Wanted, basis: Basis, layout: _Layout) -> Estimate:
         layout.cold,
         basis.read_ms,
     )
+    if one_machine:  # no other replica can be asked
+        case = replace(case, trouble=replace(basis.trouble, lost=0, hedge_ms=None))
     found = outcome(case, layout.shards)
     truth = wanted.images * truth_row_bytes(wanted)
     nodes = 1 if one_machine else found.nodes + 1
