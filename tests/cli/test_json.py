@@ -32,8 +32,10 @@ WITHOUT: Mapping[str, str] = {
 
 ELSEWHERE = (
     *("bench page", "bench search", "bench score", "bench growth", "bench startup"),
+    "bench shares",
     *("gallery alias", "gallery unalias", "ingest status", "report verify", "standing watch"),
     *("ingest dead drop", "ingest dead list", "ingest dead retry", "ingest dead show"),
+    "index build",
 )
 """Commands that need minutes or another service; their own tests run them."""
 
@@ -105,6 +107,8 @@ def test_json_is_all_that_standard_output_has(ready: Ready) -> None:
         ("index retain", gallery, "--keep", "1d", "--receipt", folder / "none.json"),
         ("index erase", gallery, "--id", "photos/1.png", "--receipt", folder / "receipt.json"),
         ("index plan", "--images", 1000),
+        ("bench fanout", "--shards", "1,2", "--queries", 100),
+        ("bench scale", "--images", 10_000, "--queries", 100),
         ("model show", model),
         ("starter where",),
         ("starter pictures", "--count", 1, "--out", folder / "drawn"),

@@ -1,11 +1,17 @@
 """The backbone gives every image its own feature map, however many are given together."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
 from partlens.explainer.backbone import OnnxBackbone
+from partlens.explainer.errors import ShapeError
+from partlens.explainer.starter import model_folder
 
 SIDE = 256
 TOGETHER = 2
@@ -62,3 +68,29 @@ def test_a_model_for_a_batch_of_one_gets_one_image_at_a_time() -> None:
 def test_all_images_can_be_run_at_once() -> None:
     pixels = np.zeros((5, 3, SIDE, SIDE), np.float32)
     assert counting("n").at_once(pixels)[:, 1, 0, 0].tolist() == [5] * 5
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def test_passes_at_the_same_time_give_the_bits_of_passes_one_by_one() -> None:
+    backbone = OnnxBackbone((model_folder() / "backbone.onnx").read_bytes())
+    pixels = np.random.default_rng(0).standard_normal((70, 3, 128, 64)).astype(np.float32)
+    with one_core():
+        expected = backbone(pixels)
+    for _ in range(3):
+        np.testing.assert_array_equal(backbone(pixels), expected)
+
+
+def test_what_fails_in_several_passes_at_once_is_reported_once() -> None:
+    pixels = np.zeros((9, 4, SIDE, SIDE), np.float32)
+    with pytest.raises(ShapeError, match=r"does not take pixels of shape \(9, 4, 256, 256\)"):
+        counting("n")(pixels)
+    assert counting("n")(pixels[:, :3]).shape == (9, 2, 1, 1)

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -102,6 +103,17 @@ def test_a_backbone_without_end_for_one_image_gives_an_error(
     np.testing.assert_array_equal(OnnxBackbone(endless(3).SerializeToString())(pixels), pixels)
     with pytest.raises(ModelError, match="did not end within 1 s"):
         OnnxBackbone(endless().SerializeToString())(pixels)
+
+
+def test_passes_without_end_at_the_same_time_give_one_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(running, "_SECONDS", 0.3)
+    monkeypatch.setattr(running, "_PIXELS_IN_A_PASS", 1)
+    pixels = np.zeros((4, 3, 6, 4), np.float32)
+    with pytest.raises(ModelError, match=r"did not end within 1.2 s"):
+        OnnxBackbone(endless().SerializeToString())(pixels)
+    assert not [one for one in threading.enumerate() if one.name == "partlens-onnx"]
 
 
 def test_a_backbone_that_asks_for_all_memory_is_refused(folder: Path) -> None:

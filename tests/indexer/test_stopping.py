@@ -1,6 +1,7 @@
 """A first Ctrl-C ends `partlens index add`, whatever it is in the middle of."""
 
 import errno
+import json
 import os
 import resource
 import signal
@@ -129,9 +130,9 @@ def test_between_passes_keeps_what_was_reported(tmp_path: Path, gallery: Path, m
     source = pictures(tmp_path / "pictures", 64)
     with adding(gallery, source, model, 1) as child:
         assert child.stderr is not None
-        assert '"added": 1' in child.stderr.readline()
+        reported = json.loads(child.stderr.readline())["added"]
         interrupt(child)
-    assert 1 <= len(Gallery.open(gallery).view) < 64
+    assert 1 <= reported <= len(Gallery.open(gallery).view) < 64
 
 
 def test_a_call_that_never_returns_holds_nothing_up(tmp_path: Path) -> None:

@@ -57,7 +57,8 @@ async def folder(model: MetricModel, gallery: Gallery) -> Path:
 
 
 def rows_files(folder: Path) -> list[Path]:
-    return [file.path for file in Gallery.open(folder).view.version.needed() if file.of_rows]
+    needed = Gallery.open(folder).view.version.needed()
+    return [folder / file.place for file in needed if file.of_rows]
 
 
 def overwrite(file: Path, offset: int) -> None:

@@ -21,10 +21,12 @@ _EXTRAS: Mapping[str, tuple[str, str]] = {
     "partlens.client": ("cli", "rich"),
     "partlens.explainer": ("explainer", "torch"),
     "partlens.indexer": ("indexer,faiss-cpu", "lance"),
+    "partlens.indexer.ray_build": ("ray,faiss-cpu", "ray"),
     "partlens.ingest": ("ingest", "redis"),
     "partlens.ingest.bridge": ("bridge", "paho"),
     "partlens.runtime": ("ingest", "redis"),
     "partlens.server": ("server,faiss-cpu", "grpc_reflection"),
+    "partlens.server.bench.fanout": ("ray,faiss-cpu", "simpy"),
 }
 
 

@@ -44,8 +44,12 @@ EXIT_CODES: Mapping[int, Meaning] = {
         ("partlens.client.errors:AccessError", "partlens.client.errors:CredentialsError"),
     ),
     5: Meaning(
-        "There is no such image, query, standing query or gallery.",
-        ("partlens.client.errors:NotFoundError", "partlens.indexer.errors:NotFoundError"),
+        "There is no such image, query, standing query, gallery or token.",
+        (
+            "partlens.client.errors:NotFoundError",
+            "partlens.indexer.errors:NotFoundError",
+            "partlens.server.errors:UnknownTokenError",
+        ),
     ),
     6: Meaning(
         "Bad input: a file, picture, region, model, manifest or setting cannot be read or used.",

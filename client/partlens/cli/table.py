@@ -116,6 +116,10 @@ BENCH: Mapping[str, Row] = {
         "Compare the time to erase images from a gallery with that of reading its files.",
         "partlens.indexer.bench.erasing:erase_command",
     ),
+    "fanout": Row(
+        "Simulate searches that wait for every shard, and print their latency by shard count.",
+        "partlens.server.bench.fanout.cli:fanout",
+    ),
     "growth": Row(
         "Search generated galleries of several sizes, and compare their recall and latency.",
         "partlens.indexer.bench.growing:growth",
@@ -132,6 +136,10 @@ BENCH: Mapping[str, Row] = {
         "Drag a region in a real browser, and measure how soon the results follow.",
         "partlens.server.bench.page:page",
     ),
+    "scale": Row(
+        "Estimate bytes, nodes, latency and cost of galleries of several sizes.",
+        "partlens.server.bench.fanout.cli:scale",
+    ),
     "score": Row(
         "Compare the time of scoring candidates with that of the product and the reading it needs.",
         "partlens.indexer.bench.scoring:score",
@@ -144,6 +152,10 @@ BENCH: Mapping[str, Row] = {
         "Start a server on loopback and search it from many clients concurrently.",
         "partlens.server.bench.serve:serve",
     ),
+    "shares": Row(
+        "Search shares of a generated gallery in a process each, one alone and all at once.",
+        "partlens.server.bench.fanout.cli:shares",
+    ),
     "startup": Row(
         "Compare the start-up time of commands that need no model with importing click.",
         "partlens.cli.startup:startup",
@@ -152,9 +164,17 @@ BENCH: Mapping[str, Row] = {
         "Compare scoring new images against all standing queries with one search per query.",
         "partlens.server.bench.standing:standing",
     ),
+    "upload": Row(
+        "Upload images to a server on loopback from several clients at the same time.",
+        "partlens.server.bench.upload:upload",
+    ),
 }
 
 INDEX: Mapping[str, Row] = {
+    "build": Row(
+        "Add the images of a folder, a manifest or s3://bucket/prefix on a Ray cluster.",
+        "partlens.indexer.ray_build.cli:build",
+    ),
     "erase": Row(
         "Erase images from every file, verify that they are gone, and write a receipt.",
         "partlens.server.retention.cli:erase_command",

@@ -1,5 +1,6 @@
-"""The device and precision that a backbone runs on."""
+"""The device and precision that a backbone runs on, and the cores of this process."""
 
+import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,3 +23,9 @@ class Compute:
 
 
 CPU = Compute()
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    # Elsewhere than on Linux, a process cannot be kept from some of them.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import click
 
+from partlens.common.bucket_address import BucketAddress, Place, read_place
 from partlens.common.compute import Compute, Device, Precision
 from partlens.common.moments import read_moment
 from partlens.common.storage import Storage
@@ -17,7 +18,26 @@ from partlens.explainer.errors import ExplainerError
 from partlens.indexer.errors import IndexerError
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-GALLERY = click.argument("gallery", type=click.Path(path_type=Path))
+
+
+class GalleryPlace(click.ParamType[Place]):
+    """Where a gallery is: a folder, or s3://BUCKET/NAME."""
+
+    name = "path"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Place:
+        """Parse where a gallery is."""
+        if isinstance(value, Path | BucketAddress):
+            return value
+        try:
+            return read_place(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+GALLERY = click.argument("gallery", type=GalleryPlace())
 MODEL = click.option(
     "--model", required=True, type=click.Path(path_type=Path), help="Model folder."
 )

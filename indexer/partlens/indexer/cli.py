@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
+from partlens.common.bucket_address import Place
 from partlens.common.compute import Compute
 from partlens.common.leaving import leave
 from partlens.common.results import json_lines_option, json_option, say_json, say_result
@@ -17,7 +18,14 @@ from partlens.common.tables import progress_bar
 from partlens.common.terminal import say
 from partlens.common.text import visible
 from partlens.explainer.model import MetricModel, read_spec, unregistered_digest
-from partlens.indexer.arguments import GALLERY, MODEL, STORAGE, clear_errors, compute_options
+from partlens.indexer.arguments import (
+    GALLERY,
+    MODEL,
+    STORAGE,
+    GalleryPlace,
+    clear_errors,
+    compute_options,
+)
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery import cli as upkeep
 from partlens.indexer.indexing import Progress, index_groups, index_images
@@ -47,7 +55,7 @@ def index() -> None:
 @MODEL
 @STORAGE
 @json_option
-def create(gallery: Path, model: Path, storage: Storage, as_json: bool) -> None:
+def create(gallery: Place, model: Path, storage: Storage, as_json: bool) -> None:
     """Create an empty gallery for a model."""
     with clear_errors():
         Gallery.create(gallery, read_spec(model), storage).close()
@@ -64,7 +72,7 @@ def create(gallery: Path, model: Path, storage: Storage, as_json: bool) -> None:
 @video_options
 @json_option
 def add(
-    gallery: Path,
+    gallery: Place,
     source: str,
     model: Path,
     strict: bool,
@@ -73,7 +81,7 @@ def add(
     compute: Compute,
     as_json: bool,
 ) -> None:
-    """Add the images of a folder, a manifest (CSV, Parquet), a video or a live stream (rtsp://).
+    """Add the images of a folder, a manifest, a bucket (s3://), a video or a stream (rtsp://).
 
     Run it again to resume, or to update images and metadata that have changed. A stream is read
     until Ctrl-C or SIGTERM; the frames read so far are added.
@@ -83,7 +91,7 @@ def add(
     with clear_errors(), told_when_stopped():
         of_video = video.read(source, batch_size)
         # A folder on an unresponsive disk would block Ctrl-C.
-        images = interruptible(lambda: read_source(Path(source))) if of_video is None else of_video
+        images = interruptible(lambda: read_source(source)) if of_video is None else of_video
         loaded = MetricModel.load(model, compute)
         with Gallery.open(gallery, loaded.spec) as opened:
             if isinstance(images, LiveStream):
@@ -133,7 +141,7 @@ def add(
 )
 @json_option
 def reduce(
-    gallery: Path,
+    gallery: Place,
     smaller_model: Path,
     model: Path,
     dimensions: int | None,
@@ -175,10 +183,10 @@ def reduce(
 
 @index.command()
 @GALLERY
-@click.argument("to", type=click.Path(path_type=Path))
+@click.argument("to", type=GalleryPlace())
 @MODEL
 @json_option
-def copy(gallery: Path, to: Path, model: Path, as_json: bool) -> None:
+def copy(gallery: Place, to: Place, model: Path, as_json: bool) -> None:
     """Copy the images of GALLERY to the gallery TO; the originals are not needed.
 
     Run it again to resume. Give the model of TO: the same as that of GALLERY, a registered copy of
@@ -201,7 +209,7 @@ def copy(gallery: Path, to: Path, model: Path, as_json: bool) -> None:
 @GALLERY
 @click.argument("ids", nargs=-1, required=True)
 @json_option
-def delete(gallery: Path, ids: tuple[str, ...], as_json: bool) -> None:
+def delete(gallery: Place, ids: tuple[str, ...], as_json: bool) -> None:
     """Delete images by id; name the ids that no image has."""
     with clear_errors(), Gallery.open(gallery) as opened:
         known = opened.view.live.find(ids)
@@ -216,7 +224,7 @@ def delete(gallery: Path, ids: tuple[str, ...], as_json: bool) -> None:
 @index.command("list")
 @GALLERY
 @json_lines_option
-def list_command(gallery: Path, as_json: bool) -> None:
+def list_command(gallery: Place, as_json: bool) -> None:
     """List the ids of a gallery's images, one a line."""
     with clear_errors(), Gallery.open(gallery) as opened:
         ids = sorted(opened.view.digests())
@@ -227,7 +235,7 @@ def list_command(gallery: Path, as_json: bool) -> None:
 @index.command()
 @GALLERY
 @json_option
-def status(gallery: Path, as_json: bool) -> None:
+def status(gallery: Place, as_json: bool) -> None:
     """Show what a gallery contains and which model it uses."""
     with clear_errors(), Gallery.open(gallery) as opened:
         spec = opened.spec
@@ -335,5 +343,6 @@ def _print_line(progress: Progress) -> None:
         "unchanged": progress.unchanged,
         "bad": len(progress.bad),
         "images_per_second": round(progress.images_per_second, 2),
+        "seconds_left": None if (left := progress.seconds_left) is None else round(left),
     }
     say_json(facts, err=True)

@@ -13,11 +13,13 @@ IndexerError
 │   ├── ShardError            a shard of the gallery cannot answer now
 │   ├── ChangedError          images changed while they were to be erased
 │   ├── StorageError          the disk refused a write: full, read-only, failing
+│   │   └── UnreachableError  the object store cannot be reached, or refuses the request
 │   └── InvalidImageError     the gallery cannot store this image
 │       └── InvalidMetadataError  a metadata field is not allowed
 ├── SourceError               a folder or manifest cannot be read
 ├── OriginalError             the original of an image cannot be read, or has changed
-└── ExtractionError           a process that extracts images ended early
+├── ExtractionError           a process that extracts images ended early
+└── ClusterError              a Ray cluster cannot be reached, or has too little
 """
 
 from partlens.common.files import lacks_descriptors
@@ -113,6 +115,10 @@ class StorageError(GalleryError):
     """The disk refused a write (full, read-only, failing); existing data is unchanged."""
 
 
+class UnreachableError(StorageError):
+    """The object store cannot be reached, or refuses the request. The gallery may be whole."""
+
+
 class InvalidImageError(GalleryError, ValueError):
     """The gallery cannot store an image because of its id, arrays or metadata.
 
@@ -137,3 +143,7 @@ class OriginalError(IndexerError):
 
 class ExtractionError(IndexerError):
     """A process that extracts images ended early; the message says why."""
+
+
+class ClusterError(IndexerError):
+    """A Ray cluster cannot be reached, or has fewer processors or GPUs than needed."""

@@ -1,6 +1,5 @@
 """Images to gallery rows: decoded on threads ahead of the model, which never waits for a disk."""
 
-import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -11,6 +10,7 @@ from itertools import islice
 import numpy as np
 
 from partlens.common.budget import Budget
+from partlens.common.compute import cores
 from partlens.common.ids import IdError, require_id
 from partlens.common.media_digest import media_digest
 from partlens.common.metadata import Metadata, MetadataError, require_metadata
@@ -26,6 +26,8 @@ from partlens.indexer.workers import Workers
 
 _AHEAD = 3
 """Batches decoded ahead of the model; bounds memory."""
+_AT_ONCE = 2
+"""Batches in the model: the backbone runs one while one core decomposes the other."""
 DECODING_BYTES = 1536 * 2**20
 """Memory that pictures being decoded may take together, however many threads decode."""
 _LONGEST_SEARCH = 8
@@ -103,12 +105,12 @@ def extract(
             memory together than DECODING_BYTES wait for each other.
     """
     memory, preprocessing = Budget(DECODING_BYTES), model.spec.preprocessing
-    images = _each_once(source, held)
+    images = each_once(source, held)
     # One thread a core: the model's own threads take turns with them, and more would only wait.
-    with Workers(threads or os.cpu_count() or 1, "partlens-decode") as pool:
-        waiting: deque[Future[Loaded]] = deque()
-        taken: list[Loaded] = []
-        usable = 0
+    decoding = Workers(threads or cores(), "partlens-decode")
+    with decoding as pool, Workers(_AT_ONCE, "partlens-model") as passes:
+        waiting, batches = deque[Future[Loaded]](), deque[Future[Batch]]()
+        taken, usable = list[Loaded](), 0
         while True:
             for one, id in islice(images, _AHEAD * batch_size - len(waiting)):
                 waiting.append(pool.submit(load, one, id, held, preprocessing, limits, memory))
@@ -117,10 +119,14 @@ def extract(
             taken.append(waiting.popleft().result())
             usable += isinstance(taken[-1], DecodedImage)
             if usable == batch_size or len(taken) == _LONGEST_SEARCH * batch_size:
-                yield _through_model(model, taken)
+                batches.append(passes.submit(_through_model, model, taken))
                 taken, usable = [], 0
+            if len(batches) == _AT_ONCE:
+                yield batches.popleft().result()
         if taken:
-            yield _through_model(model, taken)
+            batches.append(passes.submit(_through_model, model, taken))
+        while batches:
+            yield batches.popleft().result()
 
 
 def load(
@@ -138,9 +144,7 @@ def load(
         memory: shared by all images that are being decoded, in bytes.
     """
     if id is None:
-        return BadImage(
-            source.id, f"its id is also that of another image here; {source.uri} needs its own"
-        )
+        return without_id(source)
     try:
         require_id(id)
         data = source.read(limits)
@@ -164,7 +168,14 @@ def load(
     return DecodedImage(id, uri, metadata, picture)
 
 
-def _each_once(
+def without_id(source: SourceImage) -> BadImage:
+    """What becomes of an image whose id an earlier image of the source has taken."""
+    return BadImage(
+        source.id, f"its id is also that of another image here; {source.uri} needs its own"
+    )
+
+
+def each_once(
     source: Iterable[SourceImage], held: Holdings
 ) -> Iterator[tuple[SourceImage, str | None]]:
     """Each image with its id in the gallery; without one if an earlier image has taken it."""

@@ -41,7 +41,8 @@ class Progress:
         bad: images that were skipped.
         moved: those of `updated` that now come from another uri.
         displaced: those of `replaced` that now come from another uri: perhaps another image.
-        seconds: since the run began.
+        seconds: from the beginning of the run to the last commit.
+        since: time.monotonic() at the beginning of the run.
     """
 
     total: int
@@ -53,6 +54,7 @@ class Progress:
     moved: list[OtherPlace] = field(default_factory=list)
     displaced: list[OtherPlace] = field(default_factory=list)
     seconds: float = 0.0
+    since: float = field(default_factory=time.monotonic)
 
     @property
     def done(self) -> int:
@@ -63,6 +65,22 @@ class Progress:
     def images_per_second(self) -> float:
         """Of the images that were added or replaced."""
         return (self.added + self.replaced) / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until all images are dealt with, at the rate so far; None where nobody knows."""
+        if not self.total or not self.done:
+            return None
+        return max(0, self.total - self.done) * self.seconds / self.done
+
+    def write(self, gallery: Gallery, batches: Sequence[Batch]) -> None:
+        """Write batches to a gallery, in two commits at most, and count their images."""
+        self.add(gallery, [image for batch in batches for image in batch.images])
+        self.correct(gallery, [one for batch in batches for one in batch.corrections])
+        for batch in batches:
+            self.unchanged += batch.unchanged
+            self.bad += batch.bad
+        self.seconds = time.monotonic() - self.since
 
     def add(self, gallery: Gallery, images: Sequence[NewImage]) -> None:
         """Add images to a gallery in one commit, and count them."""
@@ -149,22 +167,22 @@ def index_batches(
     Args:
         total: images of the source; 0 where nobody knows.
     """
-    start, progress = time.monotonic(), Progress(total)
+    progress = Progress(total)
 
     def write(batches: Sequence[Batch]) -> None:
-        progress.add(gallery, [image for batch in batches for image in batch.images])
-        progress.correct(gallery, [one for batch in batches for one in batch.corrections])
-        for batch in batches:
-            progress.unchanged += batch.unchanged
-            progress.bad += batch.bad
-        progress.seconds = time.monotonic() - start
+        progress.write(gallery, batches)
         report(progress)
 
     # Closed first, so that no image is read any more while the last batches are written.
     with Commits(write) as commits, closing(batches):
         for batch in batches:
-            if strict and batch.bad:
-                first = batch.bad[0]
-                raise SourceError(f"image {first.id!r}: {first.reason} (--strict stops here)")
+            if strict:
+                require_good(batch)
             commits.put(batch)
     return progress
+
+
+def require_good(batch: Batch) -> None:
+    """Raise SourceError if an image of a batch cannot be used."""
+    for first in batch.bad[:1]:
+        raise SourceError(f"image {first.id!r}: {first.reason} (--strict stops here)")

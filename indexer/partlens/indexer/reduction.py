@@ -100,7 +100,7 @@ def copy_images(
     same = source.spec.digest in (model.spec.digest, alike)
     if not same and (reduction is None or source.spec.digest != reduction.of):
         raise ModelMismatchError(source.spec.digest, model.spec.digest)
-    start, progress, held = time.monotonic(), Progress(len(source.view)), gallery.view.holdings()
+    progress, held = Progress(len(source.view)), gallery.view.holdings()
     for page in _pages(source, held):
         contributions, bias = page.contributions, page.bias
         if not same:
@@ -125,7 +125,7 @@ def copy_images(
         progress.correct(gallery, page.corrections)
         progress.bad += page.bad
         progress.unchanged += page.unchanged
-        progress.seconds = time.monotonic() - start
+        progress.seconds = time.monotonic() - progress.since
         report(progress)
     return progress
 

@@ -6,10 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from partlens.common.bucket_address import Place
 from partlens.common.compute import Compute
 from partlens.common.gallery_names import UNNAMED, is_gallery_name
 from partlens.explainer.model import MetricModel, read_spec
 from partlens.indexer.gallery import Gallery
+from partlens.indexer.gallery.home.locate import folder_of
 from partlens.runtime.config.settings import Settings
 from partlens.runtime.errors import SettingsError
 from partlens.server.engine.engine import Engine
@@ -19,14 +21,20 @@ from partlens.server.shards.cluster import ShardCluster
 
 @dataclass(frozen=True)
 class ChosenGallery:
-    """A gallery and its model, as folders.
+    """A gallery and its model.
 
     Attributes:
-        model: None only if models were not needed.
+        place: where the gallery is.
+        model: folder; None only if models were not needed.
     """
 
-    path: Path
+    place: Place
     model: Path | None
+
+    @property
+    def path(self) -> Path:
+        """Folder on this machine that belongs to the gallery; see locate.folder_of."""
+        return folder_of(self.place)
 
 
 @dataclass(frozen=True)
@@ -144,9 +152,9 @@ class Loader:
         if digest not in self._models:
             compute = Compute(server.device, server.precision)
             self._models[digest] = MetricModel.load(one.model, compute)
-        model, path = self._models[digest], one.path
-        shards = None if self._cluster is None else self._cluster.shards_of(name, path.resolve())
-        gallery = Gallery.open(path, model.spec, server.device, shards)
+        model, place = self._models[digest], one.place
+        shards = None if self._cluster is None else self._cluster.shards_of(name, place)
+        gallery = Gallery.open(place, model.spec, server.device, shards)
         return Engine(model, gallery, settings.limits)
 
 
@@ -172,12 +180,12 @@ def _with_models(chosen: ChosenGalleries, needed: bool) -> ChosenGalleries:
 
 
 def _require_different(chosen: Mapping[str, ChosenGallery]) -> None:
-    """Raise SettingsError if two names are one folder, which two writers would fight over."""
+    """Raise SettingsError if two names are one gallery, which two writers would fight over."""
     by_folder: dict[Path, str] = {}
     for name, one in chosen.items():
         other = by_folder.setdefault(one.path.resolve(), name)
         if other != name:
             raise SettingsError(
-                f"galleries {other} and {name} are the same folder {one.path}; give it one name,"
+                f"galleries {other} and {name} are the same, {one.place}; give it one name,"
                 " and the other as an alias (`partlens gallery alias`)"
             )

@@ -22,6 +22,7 @@ ServerError
 ├── StoppingError          the server is stopping and accepts no more images
 ├── CertificateError       a certificate or key that cannot be used
 ├── TokenFileError         a token file that cannot be used
+│   └── UnknownTokenError  it has no such token
 ├── AuditError             an audit log that cannot be written, or has been altered
 ├── OpenError              a folder of pictures that `partlens open` cannot open
 │   └── AlreadyOpenError   another process has it open
@@ -165,6 +166,10 @@ class CertificateError(ServerError, ValueError):
 
 class TokenFileError(ServerError, ValueError):
     """A token file that cannot be used."""
+
+
+class UnknownTokenError(TokenFileError):
+    """A token file without the token that was asked for."""
 
 
 class AuditError(ServerError):

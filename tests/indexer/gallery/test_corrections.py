@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from gallery_images import NOON, image, parts
+from homes import in_a_folder_and_a_bucket
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,15 +29,16 @@ def stored_numbers(gallery: Gallery, id: str) -> list[bytes]:
     return [*raw, table["thumbnail"][row].as_py()]
 
 
+@in_a_folder_and_a_bucket
 def test_numbers_stay_as_they_are_stored_and_all_readers_see_the_change(gallery: Gallery) -> None:
     gallery.add([image("a", camera="old", track="t1"), image("b", camera="old")])
-    with Gallery.open(gallery.path) as follower:
+    with Gallery.open(gallery.home.place) as follower:
         before, revision = stored_numbers(gallery, "a"), gallery.view.newest_revision
         scores = {hit.id: hit.score for hit in gallery.view.search(parts(), "context", Filter(), 9)}
         (was,) = gallery.correct([correction("a")])
         assert (was.id, was.uri, was.metadata.camera) == ("a", "file:///a.jpg", "old")
         assert follower.refresh()
-        for seen in (gallery, follower, Gallery.open(gallery.path)):
+        for seen in (gallery, follower, Gallery.open(gallery.home.place)):
             assert stored_numbers(seen, "a") == before
             assert (
                 seen.view.get("a").metadata == NEW
@@ -51,9 +53,10 @@ def test_numbers_stay_as_they_are_stored_and_all_readers_see_the_change(gallery:
             hits = seen.view.search(parts(), "context", Filter(), 9)
             assert {hit.id: hit.score for hit in hits} == scores
             assert seen.view.thumbnails(["a"]) == [b"a"]
-        assert not verify(gallery.path).findings
+        assert not verify(gallery.home.place).findings
 
 
+@in_a_folder_and_a_bucket
 def test_another_picture_is_left_alone(gallery: Gallery) -> None:
     gallery.add([image("a", seed=1)])
     version = gallery.view.number
@@ -61,6 +64,7 @@ def test_another_picture_is_left_alone(gallery: Gallery) -> None:
     assert gallery.view.number == version and gallery.view.get("a").metadata == Metadata()
 
 
+@in_a_folder_and_a_bucket
 def test_what_cannot_be_stored_changes_nothing(gallery: Gallery) -> None:
     gallery.add([image("a"), image("b")])
     for wrong in (
@@ -72,6 +76,7 @@ def test_what_cannot_be_stored_changes_nothing(gallery: Gallery) -> None:
         assert gallery.view.get("a").metadata == Metadata()
 
 
+@in_a_folder_and_a_bucket
 def test_add_says_what_it_replaced(gallery: Gallery) -> None:
     assert gallery.add([image("a", camera="x"), image("b")]) == []
     (was,) = gallery.add([image("a", seed=1), image("c")])
@@ -104,7 +109,7 @@ def test_it_behaves_like_a_dict(gallery: Gallery, steps: list[tuple[str, str]]) 
             assert len(done) == (id in expected)
             if id in expected:
                 expected[id] = seed, str(number)
-    for seen in (gallery, Gallery.open(gallery.path)):
+    for seen in (gallery, Gallery.open(gallery.home.place)):
         cameras = {
             one.id: (int(one.media_digest.removeprefix("sha256:")), one.metadata.camera)
             for one in seen.view.list()

@@ -27,6 +27,7 @@ from partlens.explainer.stored import Stored
 from partlens.indexer.gallery import Filter, Gallery, NewImage
 from partlens.indexer.gallery.erasure import erase, erase_from_open
 from partlens.indexer.gallery.following import Follower
+from partlens.indexer.gallery.home.folder import FolderHome
 from partlens.indexer.gallery.markers import Marker, MarkerSearch, data_markers
 from partlens.indexer.gallery.neighbours import Neighbours
 from partlens.indexer.gallery.unfinished import finish, unfinished
@@ -127,7 +128,7 @@ def test_uploads_meanwhile_are_no_traces(gallery: Gallery) -> None:
         for number in range(5):
             receipt = erase_from_open(gallery, [f"old/{number:04}.jpg"])
             assert receipt.gone and receipt.versions_left == 1, receipt
-            finish(gallery.path)
+            finish(gallery.home)
     finally:
         done.set()
         writer.join(DEADLINE)
@@ -154,12 +155,12 @@ def test_an_erasure_that_was_killed_is_finished_by_the_next(filled: Gallery, ste
         assert code in (0, -signal.SIGKILL)
         with Gallery.open(killed) as left:
             there = GONE in left.view
-            begun += bool(unfinished(killed)) and not there
+            begun += bool(unfinished(FolderHome(killed))) and not there
         receipt = erase(killed, [])
         if there:
             assert receipt.not_there == ()
         else:
-            assert receipt.gone and not unfinished(killed)
+            assert receipt.gone and not unfinished(FolderHome(killed))
             assert not [trace for trace in traced if files_with(killed, trace)], at
         shutil.rmtree(killed)
         at += step

@@ -11,6 +11,7 @@ from threading import Event
 import pytest
 from gallery_images import image, parts
 from gallery_writer import write_for_ever
+from homes import in_a_folder_and_a_bucket
 
 from partlens.indexer.errors import LockedError
 from partlens.indexer.gallery import Filter, Gallery
@@ -33,7 +34,7 @@ def holds(reader: Gallery, id: str) -> bool:
 
 
 def test_commits_of_another_writer_are_seen_within_a_second(gallery: Gallery) -> None:
-    reader = Gallery.open(gallery.path)
+    reader = Gallery.open(gallery.home.place)
     with closing(Follower(reader)):
         for number in range(3):
             gallery.add([image(str(number))])
@@ -47,8 +48,9 @@ def test_commits_of_another_writer_are_seen_within_a_second(gallery: Gallery) ->
         assert len(reader.view.search(parts(), "context", Filter(), 5)) == 2
 
 
+@in_a_folder_and_a_bucket
 def test_a_writer_at_rest_lets_another_write(gallery: Gallery) -> None:
-    other = Gallery.open(gallery.path)
+    other = Gallery.open(gallery.home.place)
     with closing(Follower(gallery, seconds=0.02, rest=0.2)):
         gallery.add([image("a")])
 
@@ -63,12 +65,12 @@ def test_a_writer_at_rest_lets_another_write(gallery: Gallery) -> None:
         other.close()
         wait_until(lambda: "b" in gallery.view)
         gallery.add([image("c")])
-    assert {stored.id for stored in Gallery.open(gallery.path).view.list()} == set("abc")
+    assert {stored.id for stored in Gallery.open(gallery.home.place).view.list()} == set("abc")
 
 
 def test_a_gallery_that_cannot_be_read_any_more_goes_on_as_it_was(gallery: Gallery) -> None:
     gallery.add([image("a")])
-    reader = Gallery.open(gallery.path)
+    reader = Gallery.open(gallery.home.place)
     with closing(Follower(reader, seconds=0.02)):
         note = gallery.path / "committed.json"
         content = note.read_bytes()
@@ -101,7 +103,7 @@ def test_no_search_fails_while_another_process_changes_everything(gallery: Galle
             reader.read(look)
             searches[number] += 1
 
-    reader = Gallery.open(gallery.path)
+    reader = Gallery.open(gallery.home.place)
     with closing(Follower(reader, seconds=0.02)), ThreadPoolExecutor(3) as pool:
         running = [pool.submit(search, reader, number) for number in range(3)]
         child.start()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gallery_images import DIMENSIONS, GRID, NOON, SPEC, image, parts
+from homes import in_a_folder_and_a_bucket
 
 from partlens.explainer.scoring import Score, score_images
 from partlens.explainer.stored import Stored
@@ -29,6 +30,7 @@ from partlens.indexer.gallery.gallery_spec import FORMAT
 from partlens.indexer.gallery.search import search
 
 
+@in_a_folder_and_a_bucket
 def test_it_is_a_container_of_images_by_id(gallery: Gallery) -> None:
     taken: dict[str, Any] = {
         "camera": "c1",
@@ -52,6 +54,7 @@ def test_it_is_a_container_of_images_by_id(gallery: Gallery) -> None:
         gallery.view.decompositions(["a"])
 
 
+@in_a_folder_and_a_bucket
 def test_an_image_of_the_same_id_is_replaced(gallery: Gallery) -> None:
     gallery.add([image("a"), image("b")])
     before = gallery.view.number
@@ -63,6 +66,7 @@ def test_an_image_of_the_same_id_is_replaced(gallery: Gallery) -> None:
     np.testing.assert_array_equal(bias[1], image("b").bias)
 
 
+@in_a_folder_and_a_bucket
 def test_an_image_that_comes_back_after_it_was_deleted_has_its_new_numbers(
     gallery: Gallery,
 ) -> None:
@@ -72,17 +76,18 @@ def test_an_image_that_comes_back_after_it_was_deleted_has_its_new_numbers(
     gallery.compact()
     gallery.delete(["19"])
     gallery.add([image("19", 1)])
-    for one in (gallery, Gallery.open(gallery.path)):
+    for one in (gallery, Gallery.open(gallery.home.place)):
         np.testing.assert_array_equal(one.view.decompositions(["19"])[1][0], image("19", 1).bias)
 
 
+@in_a_folder_and_a_bucket
 def test_another_gallery_object_sees_the_same(gallery: Gallery) -> None:
-    reader = Gallery.open(gallery.path, SPEC)
+    reader = Gallery.open(gallery.home.place, SPEC)
     gallery.add([image("a"), image("b")])
     assert len(reader.view) == 0
     reader.refresh()
     assert len(reader.view) == 2 and reader.view.number == gallery.view.number
-    again = Gallery.open(gallery.path)
+    again = Gallery.open(gallery.home.place)
     assert again.spec == SPEC
     np.testing.assert_array_equal(
         again.view.decompositions(["b"])[0], gallery.view.decompositions(["b"])[0]
@@ -144,6 +149,7 @@ def test_filters_choose_rows_before_the_search(gallery: Gallery) -> None:
     assert ids(attributes={"nothing": ""}) == set()
 
 
+@in_a_folder_and_a_bucket
 def test_what_cannot_be_stored_is_refused_and_nothing_is_added(gallery: Gallery) -> None:
     good = image("good")
     for bad in (
@@ -160,9 +166,10 @@ def test_what_cannot_be_stored_is_refused_and_nothing_is_added(gallery: Gallery)
     assert len(gallery.view) == 0
 
 
+@in_a_folder_and_a_bucket
 def test_only_one_writes_at_a_time(gallery: Gallery) -> None:
     gallery.add([image("a")])
-    other = Gallery.open(gallery.path)
+    other = Gallery.open(gallery.home.place)
     with pytest.raises(LockedError, match="another process"):
         other.add([image("b")])
     gallery.close()
@@ -174,18 +181,18 @@ def test_another_model_a_newer_format_and_other_places_are_told_apart(
     gallery: Gallery, tmp_path: Path
 ) -> None:
     with pytest.raises(ModelMismatchError, match="sha256:2"):
-        Gallery.open(gallery.path, replace(SPEC, digest="sha256:2"))
+        Gallery.open(gallery.home.place, replace(SPEC, digest="sha256:2"))
     with pytest.raises(AlreadyExistsError):
-        Gallery.create(gallery.path, SPEC)
+        Gallery.create(gallery.home.place, SPEC)
     with pytest.raises(NotFoundError):
         Gallery.open(tmp_path / "nowhere")
     file = gallery.path / "gallery.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"format": 7}))
     with pytest.raises(NewerFormatError, match=rf"format 7.*up to {FORMAT}"):
-        Gallery.open(gallery.path)
+        Gallery.open(gallery.home.place)
     file.write_text("{")
     with pytest.raises(DamagedError):
-        Gallery.open(gallery.path)
+        Gallery.open(gallery.home.place)
 
 
 def test_damaged_segments_are_made_again_from_the_truth(gallery: Gallery) -> None:
@@ -197,7 +204,7 @@ def test_damaged_segments_are_made_again_from_the_truth(gallery: Gallery) -> Non
     for path in (gallery.path / "segments").rglob("*"):
         if path.is_file():
             path.write_bytes(path.read_bytes()[:-7])
-    again = Gallery.open(gallery.path)
+    again = Gallery.open(gallery.home.place)
     for ours, theirs in zip(again.view.decompositions(["0", "39"]), expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -208,18 +215,19 @@ def test_a_damaged_truth_is_reported(gallery: Gallery) -> None:
     for path in (gallery.path / "truth.lance" / "data").iterdir():
         path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(DamagedError):
-        Gallery.open(gallery.path)
+        Gallery.open(gallery.home.place)
 
 
+@in_a_folder_and_a_bucket
 def test_an_unfinished_commit_is_as_if_it_had_not_been(gallery: Gallery) -> None:
     """What lies after the version in committed.json was never synced and is passed over."""
     gallery.add([image("a"), image("b")])
     gallery._truth._to_write().delete("id = 'a'")
     gallery.close()
-    again = Gallery.open(gallery.path)
+    again = Gallery.open(gallery.home.place)
     assert len(again.view) == 2
     again.add([image("c")])
-    assert {stored.id for stored in Gallery.open(gallery.path).view.list()} == {"a", "b", "c"}
+    assert {stored.id for stored in Gallery.open(gallery.home.place).view.list()} == {"a", "b", "c"}
 
 
 def test_a_writer_remembers_little_of_the_files_it_has_read(
@@ -234,6 +242,7 @@ def test_a_writer_remembers_little_of_the_files_it_has_read(
         assert len(gallery.view) == 30 and dataset.session().size_bytes() <= 1.1 * most
 
 
+@in_a_folder_and_a_bucket
 def test_what_is_committed_equals_what_is_read_from_disk(gallery: Gallery) -> None:
     """A commit derives its segment's list of images from what it was given; reading, from disk."""
     rows = {"plate": "B-X 1", "note": 'tab\t, "quoted", \u00fc, \U0001f44d'}
@@ -245,7 +254,7 @@ def test_what_is_committed_equals_what_is_read_from_disk(gallery: Gallery) -> No
     gallery.close()
     for segment in (gallery.path / "segments").iterdir():
         shutil.rmtree(segment)
-    again, now = Gallery.open(gallery.path).view, gallery.view
+    again, now = Gallery.open(gallery.home.place).view, gallery.view
     assert [vars(one) for one in again.list()] == [vars(one) for one in now.list()]
     assert len(now) == 5
     ids = [one.id for one in now.list()]

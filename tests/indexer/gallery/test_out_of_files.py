@@ -50,7 +50,7 @@ def test_a_gallery_that_cannot_be_read_for_lack_of_descriptors_is_not_damaged(
     with Gallery.create(path, SPEC) as gallery:
         gallery.add([image(f"{n}") for n in range(5)])
         gallery.compact()
-        listed = pieces(gallery.view, path, gallery.bound)
+        listed = pieces(gallery.view, gallery.bound)
         everything = [piece for piece in listed if (path / piece.place).exists()]
         with no_descriptor_left() as take_all:
             with pytest.raises(OutOfFilesError):

@@ -94,7 +94,7 @@ def scrubbing(gallery: Gallery, every: float = 0.05) -> Iterator[tuple[Scrubber,
 
 def truth_files(path: Path, kind: str) -> list[Path]:
     current = Gallery.open(path).view.version.files()
-    return sorted(file for file in current if file.parent.name == kind)
+    return sorted(path / place for place in current if place.startswith(f"truth.lance/{kind}/"))
 
 
 OFFSETS = (0.0, 0.4, 1.0)

@@ -124,7 +124,7 @@ def test_an_image_that_is_erased_meanwhile_is_not_in_a_snapshot(
 def test_what_an_erasure_has_begun_is_finished_in_a_restored_gallery(
     filled: Gallery, tmp_path: Path
 ) -> None:
-    begin(filled.path, {"photos/0001.jpg": ""})
+    begin(filled.home, {"photos/0001.jpg": ""})
     filled.delete(["photos/0001.jpg"])
     take(filled.path, tmp_path / "snapshot")
     restore(tmp_path / "snapshot", tmp_path / "back")

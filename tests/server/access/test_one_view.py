@@ -72,7 +72,7 @@ def numbers_read(view: ConfinedView, part: QueryPart) -> set[int]:
     stored, (listed,) = view.get(ID), view.list("", 5, Filter())
     ((thumbnail,), (again,)) = view.thumbnails([ID]), view.readable_thumbnails([ID])
     assert again == thumbnail and view.facets(Filter(), 5).cameras.values == [("a", 1)]
-    _, bias = view.decompositions([ID])
+    _, bias = view.decomposition(ID)
     (hit,) = view.with_thumbnails(view.search([part], "whole", Filter(), 5, None))
     cameras = {one.metadata.camera for one in (stored, listed, hit.stored)}
     assert cameras == {"a"} and thumbnail[:1] == hit.thumbnail[:1] == b"a" and len(view) == 1
@@ -83,7 +83,7 @@ def numbers_read(view: ConfinedView, part: QueryPart) -> set[int]:
         stored.width - 1,
         int(thumbnail[1:]),
         int(hit.thumbnail[1:]),
-        int(bias[0][0]),
+        int(bias[0]),
     }
 
 
@@ -188,13 +188,42 @@ def test_a_confined_writer_never_deletes_or_replaces_another_camera(
     with working(change):
         while time.monotonic() < end:
             with mine.writing() as writer:
-                added = writer.add([revision(model.spec, next(number), "a")])
+                (added,) = writer.add([(MINE, [revision(model.spec, next(number), "a")])])
                 for error in added.refused.values():
                     assert "may not replace" in str(error) and "'b'" not in str(error)
                     refused.append(True)
                 if not added.refused:
                     writer.delete([ID])
     assert refused
+
+
+def test_callers_that_share_a_commit_are_confined_each_by_itself(
+    gallery: Gallery, model: MetricModel
+) -> None:
+    gallery.add([replace(revision(model.spec, 0, "b"), id="kept")])
+    wrong = replace(revision(model.spec, 1, "a"), id="wrong", contributions=np.zeros((1, 1)))
+    uploads = {
+        Confinement(frozenset("a")): [
+            replace(revision(model.spec, 2, "a"), id="mine"),
+            replace(revision(model.spec, 3, "a"), id="kept"),
+            wrong,
+        ],
+        Confinement(frozenset("b")): [
+            replace(revision(model.spec, 4, "a"), id="other camera"),
+            replace(revision(model.spec, 5, "b"), id="theirs"),
+        ],
+        Confinement(None): [replace(revision(model.spec, 6, "c"), id="anyone's")],
+    }
+    before = gallery.view.number
+    with ConfinedGallery(gallery, MINE).writing() as writer:
+        added = writer.add(list(uploads.items()))
+    assert [sorted(one.refused) for one in added] == [[1, 2], [0], []]
+    assert "may not replace" in str(added[0].refused[1]) and not any(a.replaced for a in added)
+    assert sorted(gallery.view.stored(["mine", "kept", "wrong", "theirs", "anyone's"])) == [
+        "anyone's", "kept", "mine", "theirs",
+    ]  # fmt: skip
+    assert gallery.view.get("kept").metadata.camera == "b"
+    assert len(gallery.view) == 4 and gallery.view.number == before + 1
 
 
 @pytest.mark.timeout(3600)
@@ -225,7 +254,7 @@ def test_another_process_that_moves_images_shows_and_loses_nothing_of_the_other_
                 continue
             try:
                 with mine.writing() as writer:
-                    added = writer.add([revision(model.spec, next(numbers), "a")])
+                    (added,) = writer.add([(MINE, [revision(model.spec, next(numbers), "a")])])
                     assert "'b'" not in "".join(map(str, added.refused.values()))
                     refused += len(added.refused)
                     written += 1 if added.refused else writer.delete([ID])

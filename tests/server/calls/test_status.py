@@ -50,7 +50,7 @@ def test_every_error_of_ours_that_a_call_can_meet_has_a_row() -> None:
     ]
     startup = {"ModelError", "SourceError", "GalleryError", "RefusedError"}
     startup |= {"ListenError", "CertificateError", "SettingsError", "GpuError"}
-    startup |= {"OpenError", "ExtractionError", "EngineError"}
+    startup |= {"OpenError", "ExtractionError", "ClusterError", "EngineError"}
     evaluation = {"AnnotationError", "TableError", "MapsError"}
     # Met by workers and bridges, and where queries are shared.
     redis = {"EntryError", "UploadError", "SnapshotError"}

@@ -12,7 +12,7 @@ from tests.server.conftest import DEADLINE, Running, picture, settings, upserts
 
 from partlens.client import AsyncClient, Box, ExhaustedError, QueryRegion, Upload
 from partlens.explainer.model import MetricModel
-from partlens.explainer.scoring import score_rows
+from partlens.explainer.scoring import OneSearch
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery import search as search_module
 from partlens.server.app import create_server
@@ -115,14 +115,15 @@ async def test_a_search_whose_caller_is_gone_ends_between_chunks(
     # One image a chunk, and the search stops in the first until it may go on.
     monkeypatch.setattr(search_module, "_CHUNK_BYTES", 1)
     scored, in_search, may_go = [0], threading.Event(), threading.Event()
+    score_images = OneSearch.images
 
     def slowly(*arguments: Any) -> Any:
         scored[0] += 1
         in_search.set()
         assert may_go.wait(DEADLINE)
-        return score_rows(*arguments)
+        return score_images(*arguments)
 
-    monkeypatch.setattr("partlens.indexer.gallery.ranking.score_rows", slowly)
+    monkeypatch.setattr(OneSearch, "images", slowly)
     region = region_pb.Region(box=region_pb.Box(x=0, y=0, width=20, height=20))
     request = pb.SearchRegionsRequest(
         images=[image_pb.QueryImage(data=picture(100))], regions=[pb.QueryRegion(region=region)]

@@ -108,7 +108,7 @@ async def test_what_is_too_old_is_erased_and_nothing_else(
 async def test_an_erasure_that_was_interrupted_is_finished(
     filled: Gallery, log: AuditLog, tmp_path: Path
 ) -> None:
-    begin(filled.path, {"old": "sha256:0", "older": "sha256:1"})
+    begin(filled.home, {"old": "sha256:0", "older": "sha256:1"})
     filled.delete(["old", "older"])  # and then the server was killed
     assert await retention(filled, log, Metrics(), Clock()).once()
     (receipt,) = (tmp_path / "people.receipts").iterdir()
@@ -116,7 +116,7 @@ async def test_an_erasure_that_was_interrupted_is_finished(
     assert plain["not_there"] == ["old", "older"] and plain["gone"]
     files = [path for path in filled.path.rglob("*") if path.is_file()]
     assert not any(b"file:///older.jpg" in path.read_bytes() for path in files)
-    assert not unfinished(filled.path)
+    assert not unfinished(filled.home)
 
 
 async def test_without_a_place_for_the_receipt_nothing_is_erased(
@@ -171,15 +171,15 @@ def test_a_period_must_be_a_positive_number_of_hours_days_or_weeks(keep: str) ->
 
 def test_each_named_gallery_may_have_its_own_period() -> None:
     galleries = {
-        "people": GallerySettings(path=Path("p")),
-        "cars": GallerySettings(path=Path("c"), keep="12h"),
-        "archive": GallerySettings(path=Path("a"), keep="never"),
+        "people": GallerySettings(path=Path("people")),
+        "cars": GallerySettings(path=Path("cars"), keep="12h"),
+        "archive": GallerySettings(path=Path("archive"), keep="never"),
     }
     server = ServerSection(galleries=galleries)
     for common in ("30d", None):
         section = RetentionSection(keep=common, receipts=Path("receipts"))
         made = {
-            name: schedule(Settings(server=server, retention=section), name, one.path)
+            name: schedule(Settings(server=server, retention=section), name, Path(name))
             for name, one in galleries.items()
         }
         kept = {name: one.keep for name, one in made.items() if one}

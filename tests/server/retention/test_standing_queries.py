@@ -14,6 +14,7 @@ from tests.server.standing.test_changing import made
 from partlens.cli.main import main
 from partlens.common.filters import Filter
 from partlens.indexer.gallery import Gallery
+from partlens.indexer.gallery.home.folder import FolderHome
 from partlens.indexer.gallery.snapshot_files import require_whole
 from partlens.indexer.gallery.unfinished import unfinished
 from partlens.runtime.config.sections import RetentionSection
@@ -84,7 +85,7 @@ def test_they_are_still_known_when_the_command_is_repeated(filled: Path, tmp_pat
     told = json.loads((tmp_path / "again.json").read_text())
     assert told["standing_queries_deleted"] == [FROM_GALLERY, FROM_PICTURE, BY_FILTER]
     assert saved(tmp_path / "people.standing") == {UNRELATED}
-    assert unfinished(filled) == {}
+    assert unfinished(FolderHome(filled)) == {}
 
 
 def test_they_are_deleted_but_never_one_that_cannot_be_read(filled: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from partlens.explainer.scoring.score import BEST, MIXTURES, Score, Scored, Shar
 from partlens.explainer.scoring.scores import (
     Directions,
     ManySearches,
+    OneSearch,
     directions,
     score_images,
     score_rows,
@@ -21,6 +22,7 @@ __all__ = [
     "Directions",
     "ManySearches",
     "Mark",
+    "OneSearch",
     "QueryPart",
     "Score",
     "Scored",

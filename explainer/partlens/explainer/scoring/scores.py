@@ -63,11 +63,33 @@ def score_rows(
         ShapeError: no part, or the arrays do not fit together.
         IndexError: there is no such row.
     """
-    _require_stored(stored, bias, grid)
-    _require_parts(parts, stored.shape[2], grid)
-    if len(rows) and not 0 <= rows.min() <= rows.max() < len(stored):
-        raise IndexError(f"rows {rows.min()} to {rows.max()}; there are {len(stored)}")
-    return make_scorer([(MIXTURES[score], parts)], grid).images(stored, bias, rows)
+    return OneSearch(score, parts, grid).images(stored, bias, rows)
+
+
+class OneSearch:
+    """A search that is prepared once, and scores images of any number of segments; thread-safe.
+
+    Args:
+        score: the score to compute.
+        parts: the regions of the query, at least one.
+        grid: (rows, cols) of the images.
+
+    Raises:
+        ShapeError: no part, or the parts do not fit together.
+    """
+
+    def __init__(self, score: Score, parts: Sequence[QueryPart], grid: tuple[int, int]) -> None:
+        self._parts, self._grid = parts, grid
+        _require_parts(parts, parts[0].feature.size if parts else 0, grid)
+        self._scorer = make_scorer([(MIXTURES[score], parts)], grid)
+
+    def images(self, stored: Stored, bias: RowArray, rows: RowNumbers) -> Scored:
+        """Score M stored images; arguments and errors as of score_rows."""
+        _require_stored(stored, bias, self._grid)
+        _require_dimensions(self._parts, stored.shape[2])
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(stored):
+            raise IndexError(f"rows {rows.min()} to {rows.max()}; there are {len(stored)}")
+        return self._scorer.images(stored, bias, rows)
 
 
 class Directions(NamedTuple):
@@ -148,15 +170,26 @@ def _require_stored(stored: Stored, bias: RowArray, grid: tuple[int, int]) -> No
         raise ShapeError(f"bias has shape {bias.shape}; these contributions need {shape[::2]}")
 
 
-def _require_parts(parts: Sequence[QueryPart], dimensions: int, grid: tuple[int, int]) -> None:
-    if not parts:
-        raise ShapeError("a search needs at least one region")
+def _require_dimensions(parts: Sequence[QueryPart], dimensions: int) -> None:
     for part in parts:
         if part.feature.shape != (dimensions,):
             raise ShapeError(
                 f"a partial feature has shape {part.feature.shape}; "
                 f"these contributions need ({dimensions},)"
             )
+        judged = part.judged
+        for vectors in (part.surroundings, judged.directions, judged.rest):
+            if vectors.shape[-1] != dimensions:
+                raise ShapeError(
+                    f"a part has vectors of {vectors.shape[-1]} and of {dimensions} numbers"
+                )
+
+
+def _require_parts(parts: Sequence[QueryPart], dimensions: int, grid: tuple[int, int]) -> None:
+    if not parts:
+        raise ShapeError("a search needs at least one region")
+    _require_dimensions(parts, dimensions)
+    for part in parts:
         if part.cells.shape != (len(part.shares), 2):
             raise ShapeError(
                 f"a part has cells {part.cells.shape} and shares {part.shares.shape}; they need"

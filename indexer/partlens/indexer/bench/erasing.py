@@ -15,6 +15,7 @@ from partlens.indexer.bench import synthetic
 from partlens.indexer.gallery import Gallery, checksums
 from partlens.indexer.gallery.durability import files_below
 from partlens.indexer.gallery.erasure import erase, markers_of, scan
+from partlens.indexer.gallery.home.folder import FolderHome
 from partlens.indexer.gallery.markers import MarkerSearch
 
 _CHUNK_BYTES = 2**20
@@ -59,7 +60,10 @@ def measure(folder: Path, images: int, erased: int) -> Erasing:
     _read(files)
     with Gallery.open(path) as gallery:
         search = MarkerSearch(markers_of(gallery.view, ids, ids))
-    reading, searching = _seconds(lambda: _read(files)), _seconds(lambda: scan(path, search))
+    reading, searching = (
+        _seconds(lambda: _read(files)),
+        _seconds(lambda: scan(FolderHome(path), search)),
+    )
     hashing = _seconds(lambda: _hash(files))
     erasing = _seconds(lambda: erase(path, ids))
     per = 1e9 / size

@@ -1,7 +1,6 @@
 """`partlens bench growth`: recall and latency as a gallery grows."""
 
 import json
-import resource
 import statistics
 import time
 from collections.abc import Sequence
@@ -18,31 +17,16 @@ from partlens.common.terminal import say
 from partlens.indexer.arguments import STORAGE, clear_errors
 from partlens.indexer.bench import synthetic
 from partlens.indexer.bench.contenders import TOP
+from partlens.indexer.bench.filling import GALLERY, Filling, filled
 from partlens.indexer.bench.searching import exact
 from partlens.indexer.bench.synthetic import Query
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.cli import MEMORY
 from partlens.indexer.gallery.durability import files_below
 from partlens.indexer.gallery.indexes import INDEXES
-from partlens.indexer.gallery.plan import IndexChoice
 
 _ROUNDS = 5
-_EXACT, _FILLING = "exact.json", "filling.json"
-
-
-@dataclass(frozen=True)
-class Filling:
-    """What filling a gallery took.
-
-    Attributes:
-        seconds: from the first image to the last index.
-        processor_seconds: of all threads, making the images included.
-        peak_bytes: most memory of the process, pages of mapped files included.
-    """
-
-    seconds: float
-    processor_seconds: float
-    peak_bytes: int
+_EXACT = "exact.json"
 
 
 @dataclass(frozen=True)
@@ -66,27 +50,6 @@ class Size:
     ratio: float
 
 
-def filled(folder: Path, images: int, storage: Storage, memory: int | None) -> None:
-    """Create and fill the gallery of a folder, unless it is there already.
-
-    Args:
-        memory: limit of the indexes in bytes; None for no limit.
-
-    Raises:
-        IndexerError: the gallery cannot be written.
-    """
-    if (folder / _FILLING).exists():
-        return
-    begun, worked = time.perf_counter(), time.process_time()
-    model = synthetic.make_model(folder / "model")
-    with Gallery.create(folder / "gallery", model.spec, storage) as gallery:
-        gallery.compact(IndexChoice(memory_bytes=memory))
-        synthetic.fill(gallery, images)
-    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    took = Filling(time.perf_counter() - begun, time.process_time() - worked, peak)
-    (folder / _FILLING).write_text(json.dumps(asdict(took)), encoding="utf-8")
-
-
 def measure(folders: Sequence[Path], count: int) -> Sequence[Size]:
     """Search the galleries of folders with `count` queries each, in turn.
 
@@ -94,7 +57,7 @@ def measure(folders: Sequence[Path], count: int) -> Sequence[Size]:
         IndexerError: a gallery cannot be read.
     """
     with ExitStack() as stack:
-        galleries = [stack.enter_context(Gallery.open(path / "gallery")) for path in folders]
+        galleries = [stack.enter_context(Gallery.open(path / GALLERY)) for path in folders]
         asked = [list(synthetic.queries(gallery, count)) for gallery in galleries]
         wanted = [
             _exact(path, gallery, queries)
@@ -107,10 +70,8 @@ def measure(folders: Sequence[Path], count: int) -> Sequence[Size]:
     return [
         Size(
             images=len(gallery.view),
-            filling=Filling(**json.loads((path / _FILLING).read_text(encoding="utf-8"))),
-            index_bytes=sum(
-                file.stat().st_size for file in files_below(path / "gallery" / INDEXES)
-            ),
+            filling=Filling.read(path),
+            index_bytes=sum(file.stat().st_size for file in files_below(path / GALLERY / INDEXES)),
             p50_ms=p50[i],
             recall_at_10=sum(
                 len(set(one) & set(wanted[i][query.id]))
@@ -183,9 +144,9 @@ def growth(
 ) -> None:
     """Search generated galleries of several sizes, and compare their recall and latency.
 
-    The exact results, which are scored once, and the time of filling are kept with the galleries. A
-    million images take 13 GB with --storage int8 and 22 GB with float16, and half as much again
-    while the last segments are merged.
+    The exact results, which are scored once, and the time of filling are kept with the galleries.
+    If a run is ended, run it again to resume. A million images take 13 GB with --storage int8 and
+    22 GB with float16, and half as much again while the last segments are merged.
     """
     folders = [folder / str(wanted) for wanted in images]
     with clear_errors():

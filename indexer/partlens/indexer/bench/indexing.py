@@ -4,7 +4,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -15,16 +15,15 @@ from numpy.typing import NDArray
 from partlens.common.budget import Budget
 from partlens.common.compute import Compute
 from partlens.common.pictures import DEFAULT_LIMITS, UprightPicture
-from partlens.common.results import json_option, say_json
+from partlens.common.results import json_option, say_json, say_result
 from partlens.common.terminal import say
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.images import decode
 from partlens.explainer.model import MetricModel
 from partlens.explainer.starter import model_folder
-from partlens.explainer.starter.pictures import generate
-from partlens.explainer.starter.pictures.manifest import write_pictures
 from partlens.indexer.arguments import compute_options
-from partlens.indexer.bench import stages
+from partlens.indexer.bench import building, stages
+from partlens.indexer.bench.given import given_images
 from partlens.indexer.bench.photographs import write_photographs
 from partlens.indexer.errors import IndexerError, SourceError
 from partlens.indexer.extraction import DECODING_BYTES, DecodedImage, Loaded, load
@@ -166,25 +165,14 @@ def _median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
 def _images(
     folder: Path | None, count: int, megapixels: float | None
 ) -> Iterator[Sequence[SourceImage]]:
-    with ExitStack() as stack:
-        images = _given(folder, count, stack)
+    with (
+        given_images(folder, count) as images,
+        tempfile.TemporaryDirectory(prefix="partlens-bench-") as large,
+    ):
         if megapixels is not None and images:
-            large = _temporary(stack)
-            write_photographs(large, images, megapixels, count)
-            images = read_source(large).images
+            write_photographs(Path(large), images, megapixels, count)
+            images = read_source(Path(large)).images
         yield images
-
-
-def _given(folder: Path | None, count: int, stack: ExitStack) -> Sequence[SourceImage]:
-    if folder is not None:
-        return read_source(folder).images[:count]
-    made = _temporary(stack)
-    write_pictures(generate(count, 0, 4), made)
-    return read_source(made).images
-
-
-def _temporary(stack: ExitStack) -> Path:
-    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="partlens-bench-")))
 
 
 @click.command()
@@ -204,6 +192,16 @@ def _temporary(stack: ExitStack) -> Path:
 )
 @click.option("--batch", type=click.IntRange(1, 1024), default=32, show_default=True)
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="ray: compare `index build` on a cluster of this machine with one process instead.",
+)
+@click.option(
+    "--block", type=click.IntRange(1), default=128, show_default=True, help="As of `index build`."
+)
 @compute_options
 @json_option
 def index(
@@ -213,6 +211,8 @@ def index(
     megapixels: float | None,
     batch: int,
     repeats: int,
+    engine: str,
+    block: int,
     compute: Compute,
     as_json: bool,
 ) -> None:
@@ -220,24 +220,49 @@ def index(
 
     Indexing is measured from files to rows on disk, at the same batch size.
     """
+    folder = model or model_folder()
     try:
         with _images(images, count, megapixels) as source:
-            loaded = MetricModel.load(model or model_folder(), compute)
-            speed = measure(loaded, source, batch=batch, repeats=repeats)
+            if engine == "ray":
+                _compare(folder, source, compute, batch, block, repeats, as_json=as_json)
+            else:
+                speed = measure(
+                    MetricModel.load(folder, compute), source, batch=batch, repeats=repeats
+                )
+                _say(speed, compute, as_json=as_json)
     except (IndexerError, ExplainerError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _compare(
+    folder: Path,
+    images: Sequence[SourceImage],
+    compute: Compute,
+    batch: int,
+    block: int,
+    repeats: int,
+    *,
+    as_json: bool,
+) -> None:
+    if len(images) <= block:
+        raise click.UsageError(f"give more images than --block, which is {block}")
+    found = building.compare(folder, images, compute, batch=batch, block=block, repeats=repeats)
+    say_result(asdict(found) | asdict(compute), building.text(found), as_json=as_json)
+
+
+def _say(speed: Speed, compute: Compute, *, as_json: bool) -> None:
     if as_json:
         say_json(asdict(speed) | asdict(compute))
-    else:
-        say(
-            f"{speed.model} on {compute.device}, {compute.precision}: backbone"
-            f" {speed.backbone:.1f} images/s, indexing {speed.indexing:.1f} images/s, ratio"
-            f" {speed.ratio:.3f} (of processor time {speed.cpu_ratio:.3f}); decoding on one thread"
-            f" {speed.decoding:.1f} images/s, in full {speed.full_decoding:.1f} images/s"
-        )
-        say(
-            f"processor time per image: backbone {speed.backbone_cpu:.2f} ms, indexing"
-            f" {speed.indexing_cpu:.2f} ms; each stage on its own:"
-        )
-        for stage, milliseconds in speed.stages.items():
-            say(f"{'  ' if stage in stages.PARTS_OF_COMMIT else ''}{stage} {milliseconds:.3f} ms")
+        return
+    say(
+        f"{speed.model} on {compute.device}, {compute.precision}: backbone"
+        f" {speed.backbone:.1f} images/s, indexing {speed.indexing:.1f} images/s, ratio"
+        f" {speed.ratio:.3f} (of processor time {speed.cpu_ratio:.3f}); decoding on one thread"
+        f" {speed.decoding:.1f} images/s, in full {speed.full_decoding:.1f} images/s"
+    )
+    say(
+        f"processor time per image: backbone {speed.backbone_cpu:.2f} ms, indexing"
+        f" {speed.indexing_cpu:.2f} ms; each stage on its own:"
+    )
+    for stage, milliseconds in speed.stages.items():
+        say(f"{'  ' if stage in stages.PARTS_OF_COMMIT else ''}{stage} {milliseconds:.3f} ms")

@@ -1,6 +1,6 @@
 """A gallery of random contributions, with similarities like those of real images."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,14 +81,26 @@ def thumbnail() -> bytes:
     return encoded_thumbnail(UprightPicture.whole(pixels))
 
 
-def fill(gallery: Gallery, count: int, thumbnail: bytes = b"", *, rectified: bool = False) -> None:
-    """Add the images, all with the same thumbnail, and index them.
+def fill(
+    gallery: Gallery,
+    count: int,
+    thumbnail: bytes = b"",
+    *,
+    first: int = 0,
+    rectified: bool = False,
+    after_commit: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Add the images that are missing, all with the same thumbnail, and index them.
 
     Args:
+        count: images that the gallery has then.
+        first: number of its first image.
         rectified: contributions have zeros in the place of negative numbers, as after a ReLU.
+        after_commit: called with the number of images in the gallery.
     """
-    for start in range(len(gallery.view), count, _COMMIT):
-        some = range(start, min(start + _COMMIT, count))
+    end = first + count
+    for start in range(first + len(gallery.view), end, _COMMIT):
+        some = range(start, min(start + _COMMIT, end))
         made = contributions(start, len(some))
         if rectified:
             made = np.maximum(made, 0)
@@ -109,6 +121,7 @@ def fill(gallery: Gallery, count: int, thumbnail: bytes = b"", *, rectified: boo
                 for number in some
             ]
         )
+        after_commit(len(gallery.view))
     gallery.compact()
 
 

@@ -99,7 +99,9 @@ def _plain(message: Message) -> Mapping[str, object]:
     if isinstance(message, Listed | Ended):
         return vars(message)
     return {
-        "corrections": [{**vars(one), "metadata": _text(one)} for one in message.corrections],
+        "corrections": [
+            {**vars(one), "metadata": metadata_text(one.metadata)} for one in message.corrections
+        ],
         "bad": [vars(one) for one in message.bad],
         "unchanged": message.unchanged,
     }
@@ -107,7 +109,7 @@ def _plain(message: Message) -> Mapping[str, object]:
 
 def _batch(rows: pa.RecordBatch, plain: Mapping[str, Any], dimensions: int) -> Batch:
     corrections = [
-        Correction(**{**one, "metadata": _metadata(one["metadata"])})
+        Correction(**{**one, "metadata": metadata_of(one["metadata"])})
         for one in plain["corrections"]
     ]
     bad = [BadImage(**one) for one in plain["bad"]]
@@ -117,7 +119,7 @@ def _batch(rows: pa.RecordBatch, plain: Mapping[str, Any], dimensions: int) -> B
 def _row(image: NewImage) -> Mapping[str, object]:
     return {
         **vars(image),
-        "metadata": _text(image),
+        "metadata": metadata_text(image.metadata),
         "contributions": image.contributions.astype(np.float32).tobytes(),
         "bias": image.bias.astype(np.float32).tobytes(),
     }
@@ -128,7 +130,7 @@ def _images(rows: pa.RecordBatch, dimensions: int) -> Sequence[NewImage]:
         NewImage(
             **{
                 **row,
-                "metadata": _metadata(row["metadata"]),
+                "metadata": metadata_of(row["metadata"]),
                 "contributions": np.frombuffer(row["contributions"], np.float32).reshape(
                     -1, dimensions
                 ),
@@ -139,15 +141,16 @@ def _images(rows: pa.RecordBatch, dimensions: int) -> Sequence[NewImage]:
     ]
 
 
-def _text(image: NewImage | Correction) -> str:
-    metadata = image.metadata
+def metadata_text(metadata: Metadata) -> str:
+    """Metadata as JSON."""
     at = metadata.captured_at and metadata.captured_at.isoformat()
     return json.dumps(
         {**vars(metadata), "captured_at": at, "attributes": dict(metadata.attributes)}
     )
 
 
-def _metadata(text: str) -> Metadata:
+def metadata_of(text: str) -> Metadata:
+    """The metadata that metadata_text wrote."""
     plain = json.loads(text)
     at = plain["captured_at"]
     return Metadata(**{**plain, "captured_at": at and datetime.fromisoformat(at)})

@@ -18,6 +18,7 @@ from partlens.explainer.scoring import (
 )
 from partlens.explainer.scoring.part import reciprocal
 from partlens.indexer.gallery.copies import Digests
+from partlens.indexer.gallery.cores import aside
 from partlens.indexer.gallery.gpu import MOST, GpuIndex
 from partlens.indexer.gallery.image_columns import Rows
 from partlens.indexer.gallery.indexes import SegmentIndex
@@ -26,7 +27,6 @@ from partlens.indexer.gallery.plan import PROBES
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.stages import timing
-from partlens.indexer.gallery.threads import aside
 
 Chosen = Sequence[tuple[Segment, Rows]]
 _POSITIONS, _WHOLES = 40, 2

@@ -6,17 +6,18 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from partlens.common.durable import write_atomically
 from partlens.common.files import open_regular, read_file, require_regular
+from partlens.indexer.gallery.home.home import File
 
 _LINE = re.compile(r"(\\?)([0-9a-f]{64})  (.+)")
 _ESCAPES = {"\\": r"\\", "\n": r"\n"}
 
 
-def digest(path: Path) -> str:
+def digest(file: File) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
-    with open(path, "rb", opener=open_regular) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    opening = open(file, "rb", opener=open_regular) if isinstance(file, Path) else file.open()
+    with opening as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def record(sums: Path, files: Iterable[Path]) -> None:
@@ -48,9 +49,14 @@ def recorded(sums: Path) -> Mapping[str, str]:
     """Name below sums' folder -> digest; the last line about a file counts, and lines cut short
     are skipped. OSError if it is there and cannot be read."""
     try:
-        found = os.fsdecode(read_file(sums)).split("\n")
+        return parsed(read_file(sums))
     except FileNotFoundError:
         return {}
+
+
+def parsed(content: bytes) -> Mapping[str, str]:
+    """The same of the content of such a file."""
+    found = os.fsdecode(content).split("\n")
     matches = (_LINE.fullmatch(line) for line in found)
     return {_name(match[3], escaped=bool(match[1])): match[2] for match in matches if match}
 
@@ -91,9 +97,3 @@ def difference(
         if chosen(folder / name) and digest_of(folder / name) != expected[name]:
             return f"{name} differs from its checksum"
     return None if expected else f"lacks its file {sums.name}"
-
-
-def forget_missing(sums: Path) -> None:
-    """Drop the lines of files that are gone; on disk when this returns."""
-    kept = {name: value for name, value in recorded(sums).items() if (sums.parent / name).exists()}
-    write_atomically(sums, lines(kept))

@@ -3,11 +3,11 @@
 import re
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
 
+from partlens.common.bucket_address import Place
 from partlens.common.results import json_option, say_json
 from partlens.common.storage import Storage
 from partlens.common.terminal import say
@@ -19,10 +19,13 @@ from partlens.indexer.gallery.verification import repair, verify
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
-class _Bytes(click.ParamType[int]):
+class Bytes(click.ParamType[int]):
+    """A size such as 8GiB, in bytes."""
+
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse the size."""
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]iB|B)?", str(value))
         if match is None:
             self.fail(f"{value!r} is not a size, such as 512MiB or 8GiB", param, ctx)
@@ -33,7 +36,7 @@ _INDEX = click.option(
     "--index", "factory", help="auto, or a FAISS factory string such as IVF4096,SQ8."
 )
 MEMORY = click.option(
-    "--memory", type=_Bytes(), help="Memory limit of the indexes with --index auto, such as 8GiB."
+    "--memory", type=Bytes(), help="Memory limit of the indexes with --index auto, such as 8GiB."
 )
 
 
@@ -41,7 +44,7 @@ MEMORY = click.option(
 @GALLERY
 @json_option
 @click.option("--repair", "mend", is_flag=True, help="Rebuild damaged segments from the truth.")
-def verify_command(gallery: Path, as_json: bool, mend: bool) -> None:
+def verify_command(gallery: Place, as_json: bool, mend: bool) -> None:
     """Check every file and row of a gallery. Damage is listed; the exit status is then 1."""
     with clear_errors():
         outcome = repair(gallery) if mend else verify(gallery)
@@ -102,7 +105,7 @@ def plan_command(
 @GALLERY
 @_INDEX
 @MEMORY
-def compact_command(gallery: Path, factory: str | None, memory: int | None) -> None:
+def compact_command(gallery: Place, factory: str | None, memory: int | None) -> None:
     """Merge small files and drop deleted rows now; adding images does so gradually.
 
     --index and --memory set how large segments are indexed from now on.

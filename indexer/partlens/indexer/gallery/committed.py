@@ -2,18 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from partlens.common.durable import sync, write_atomically
-from partlens.common.files import read_file
 from partlens.indexer.errors import DamagedError, unreadable
 from partlens.indexer.gallery import checksums
 from partlens.indexer.gallery.durability import damage
+from partlens.indexer.gallery.home.home import Home
 from partlens.indexer.gallery.rows_version import later_manifests
 
-DATASET, COMMITTED, SUMS = "truth.lance", "committed.json", "truth.sha256"
+COMMITTED, SUMS = "committed.json", "truth.sha256"
 _LARGEST = 2**63 - 1
 
 
@@ -31,9 +29,9 @@ class Committed:
     revision: int
 
     @classmethod
-    def read(cls, folder: Path) -> "Committed":
-        """Read committed.json of a gallery's folder; DamagedError if it is damaged."""
-        return cls._parse(_content(folder))
+    def read(cls, home: Home) -> "Committed":
+        """Read committed.json of a gallery; DamagedError if it is damaged."""
+        return cls._parse(_content(home))
 
     @classmethod
     def _parse(cls, content: bytes) -> "Committed":
@@ -51,7 +49,7 @@ class Committed:
         return cls(version, revision)
 
     @classmethod
-    def newest(cls, folder: Path) -> "Committed":
+    def newest(cls, home: Home) -> "Committed":
         """Read committed.json, and compare it with the versions on disk.
 
         Its checksum is written after it and before the next version. So a file that differs from
@@ -62,50 +60,64 @@ class Committed:
             DamagedError: it is damaged, or older than the last commit.
         """
         while True:
-            content = _content(folder)
+            content = _content(home)
             committed = cls._parse(content)
-            later = later_manifests(folder / DATASET, committed.version)
-            if not later or _is_noted(content, recorded(folder)):
+            later = later_manifests(home, committed.version)
+            if not later or _is_noted(content, recorded(home)):
                 return committed
-            if _content(folder) == content:
+            if _content(home) == content:
                 raise DamagedError(
                     f"{COMMITTED} names version {committed.version}, which is not the last that"
                     " was committed: restore this file, or the whole gallery, from a backup"
                 )
 
-    def write(self, folder: Path) -> None:
-        """Replace committed.json; on disk when this returns."""
-        write_atomically(folder / COMMITTED, json.dumps(vars(self)).encode())
+    def write(self, home: Home) -> None:
+        """Replace committed.json; durable when this returns. Raises as Home.write."""
+        home.write(COMMITTED, json.dumps(vars(self)).encode())
 
 
-def note_committed(folder: Path) -> None:
-    """Record the checksum of committed.json; on disk when this returns."""
-    checksums.record(folder / SUMS, [folder / COMMITTED])
-    sync(folder / SUMS)
+def record(home: Home, places: Iterable[str]) -> None:
+    """Record the checksums of files that are written in full; durable when this returns."""
+    home.append(SUMS, checksums.lines({one: checksums.digest(home.file(one)) for one in places}))
 
 
-def is_noted(folder: Path) -> bool:
+def note_committed(home: Home) -> None:
+    """Record the checksum of committed.json; durable when this returns."""
+    record(home, [COMMITTED])
+
+
+def is_noted(home: Home) -> bool:
     """Whether committed.json has the checksum that is recorded for it."""
-    return _is_noted(_content(folder), recorded(folder))
+    return _is_noted(_content(home), recorded(home))
 
 
-def recorded(folder: Path) -> Mapping[str, str]:
-    """The checksums of the truth's files, by name in the gallery's folder; see checksums.recorded.
+def forget_missing(home: Home) -> None:
+    """Drop the checksums of files that are gone; durable when this returns."""
+    there = set(home.places())
+    kept = {place: value for place, value in recorded(home).items() if place in there}
+    home.write(SUMS, checksums.lines(kept))
+
+
+def recorded(home: Home) -> Mapping[str, str]:
+    """The checksums of the truth's files, by place; see checksums.recorded.
 
     Raises:
         DamagedError: they cannot be read.
     """
     with damage(f"{SUMS} cannot be read"):
-        return checksums.recorded(folder / SUMS)
+        try:
+            return checksums.parsed(home.read(SUMS))
+        except FileNotFoundError:
+            return {}
 
 
-def require_checksums(folder: Path) -> Mapping[str, str]:
+def require_checksums(home: Home) -> Mapping[str, str]:
     """The same, of which there must be some.
 
     Raises:
         DamagedError: the file is missing, empty or cannot be read.
     """
-    sums = recorded(folder)
+    sums = recorded(home)
     if not sums:
         raise DamagedError(f"{SUMS} is missing or holds no checksum")
     return sums
@@ -117,8 +129,8 @@ def _is_noted(content: bytes, sums: Mapping[str, str]) -> bool:
     return known is None or known == hashlib.sha256(content).hexdigest()
 
 
-def _content(folder: Path) -> bytes:
+def _content(home: Home) -> bytes:
     try:
-        return read_file(folder / COMMITTED)
+        return home.read(COMMITTED)
     except OSError as error:
         raise unreadable(f"{COMMITTED} cannot be read: {error}", error) from error

@@ -3,13 +3,14 @@
 import logging
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from partlens.indexer.errors import DamagedError, StorageError
+from partlens.indexer.errors import DamagedError, LockedError, StorageError
 from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.durability import refusals
+from partlens.indexer.gallery.image_columns import Rows
 from partlens.indexer.gallery.lance_rows import LanceRows
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.segments import Segment
@@ -92,6 +93,7 @@ class Compaction:
         unindexed: segments that lack an index they should have.
         lacks_index: whether files of such an index are not there.
         tidy: rewrites files of the truth with a larger share of deleted rows than it is given.
+        require_room: raises StorageError if so many bytes more do not fit.
     """
 
     def __init__(
@@ -103,9 +105,11 @@ class Compaction:
         unindexed: Callable[[], Sequence[Segment]],
         lacks_index: Callable[[], bool],
         tidy: Callable[[float], None],
+        require_room: Callable[[int], None],
     ) -> None:
         self._folder, self._live, self._swap, self._tidy = folder, live, swap, tidy
         self._index, self._unindexed, self._lacks_index = index, unindexed, lacks_index
+        self._require_room = require_room
         self.running, self._stop = threading.RLock(), threading.Event()
         self._thread: threading.Thread | None = None
         self._segments, self._commits = len(live().segments), 0
@@ -117,9 +121,35 @@ class Compaction:
         due = grown >= _FAN or self._commits >= _COMMITS
         # Once, since the disk may refuse it each time.
         if (due or (self._commits == 1 and self._lacks_index())) and not self.is_running():
-            self._stop.clear()
-            self._thread = threading.Thread(target=self._in_background, name="partlens-compact")
-            self._thread.start()
+            self._start(self._in_background)
+
+    def after_refresh(
+        self, guard: Callable[[], AbstractContextManager[object]], *, everything: bool
+    ) -> bool:
+        """Start the thread for segments only, in a process that does not write to the gallery.
+
+        Args:
+            guard: entered while segments are merged; LockedError if another process does that.
+            everything: leave no dead row.
+
+        Returns:
+            Whether it was started; it is not while it runs, or if there is nothing to do.
+        """
+
+        def derive() -> None:
+            with guard():
+                self._merge(everything=everything)
+
+        due = everything or groups(self._sizes()) or self._lacks_index()
+        if self.is_running() or not due:
+            return False
+        self._start(lambda: self._guarded(derive))
+        return True
+
+    def _start(self, work: Callable[[], None]) -> None:
+        self._stop.clear()
+        self._thread = threading.Thread(target=work, name="partlens-compact")
+        self._thread.start()
 
     def is_running(self) -> bool:
         """Whether the thread is at work."""
@@ -166,26 +196,32 @@ class Compaction:
             self._merge(everything=False)
 
     def _in_background(self) -> None:
+        def work() -> None:
+            self._merge(everything=False)
+            if self._commits >= _COMMITS and not self._stop.is_set():
+                self._commits = 0
+                self._tidy(_DEAD_SHARE_OF_FILES)
+
+        self._guarded(work)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
         try:
             with self.running:
-                self._merge(everything=False)
-                if self._commits >= _COMMITS and not self._stop.is_set():
-                    self._commits = 0
-                    self._tidy(_DEAD_SHARE_OF_FILES)
-        except StorageError:
+                work()
+        except (LockedError, StorageError):
             pass  # whoever commits next meets it too, and starts this again
         except DamagedError as error:
             _log.error("gallery %s is not compacted: %s", self._folder.parent.name, error)
 
     def _merge(self, *, everything: bool) -> None:
         parts = list(self._live().matching())
-        sizes = [(len(rows), len(segment)) for segment, rows in parts]
-        for group in groups(sizes, everything=everything):
+        for group in groups(self._sizes(parts), everything=everything):
             if self._stop.is_set():
                 return
             chosen = [parts[number] for number in group]
             for segment, _ in chosen:
                 _require_whole(segment)
+            self._require_room(sum(len(rows) * _bytes_of(segment) for segment, rows in chosen))
             with refusals(self._folder.parent.name):
                 joined = segments.merge(self._folder, chosen)
                 self._index(joined, Remainder(*chosen[0]) if len(chosen) == 1 else None)
@@ -197,6 +233,10 @@ class Compaction:
             with refusals(self._folder.parent.name):
                 self._index(segment, None)
         self._segments = len(self._live().segments)
+
+    def _sizes(self, parts: Iterable[tuple[Segment, Rows]] | None = None) -> list[tuple[int, int]]:
+        some = self._live().matching() if parts is None else parts
+        return [(len(rows), len(segment)) for segment, rows in some]
 
 
 @contextmanager
@@ -217,6 +257,11 @@ def rewritten(
             # Rows changed meanwhile. Rewrite under the lock, in case they always do.
             truth.replace(truth.rewrite(size, dead_share))
         yield
+
+
+def _bytes_of(segment: Segment) -> int:
+    """Bytes of an image of a segment, without its metadata."""
+    return segment.contributions.bytes_per_image + 4 * segment.bias.shape[1]
 
 
 def _require_whole(segment: Segment) -> None:

@@ -7,10 +7,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 
 from partlens.common.durable import sync
 from partlens.indexer.errors import LockedError, StorageError, unreadable
+from partlens.indexer.gallery.home.home import Lock
+from partlens.indexer.gallery.home.store_errors import unreachable
 
 # What to do, by error number; Lance gives the number in its message only.
 _ADVICE = {
@@ -21,6 +22,7 @@ _ADVICE = {
     errno.EPERM: "its folder may not be written to by this user; change its owner or mode",
     errno.EROFS: "its file system is mounted read-only; mount it for writing",
 }
+_CONFLICT = "Incompatible transaction"
 _OTHERWISE = "see whether the disk is sound, and do it again"
 
 
@@ -88,7 +90,15 @@ def refusals(name: str, kind: str = "gallery") -> Iterator[None]:
     except BaseException as error:
         if not is_lance_error(error):
             raise
-        raise StorageError(f"{kind} {name!r} cannot be written to: {_advice(error)}") from error
+        problem = f"{kind} {name!r} cannot be written to"
+        if found := unreachable(problem, error):
+            raise found from error
+        if _CONFLICT in str(error):
+            raise LockedError(
+                f"{kind} {name!r}: another process has committed meanwhile; nothing was changed,"
+                " do it again"
+            ) from error
+        raise StorageError(f"{problem}: {_advice(error)}") from error
 
 
 @contextmanager
@@ -103,6 +113,8 @@ def damage(what: str) -> Iterator[None]:
     except BaseException as error:
         if not is_lance_error(error):
             raise
+        if found := unreachable(what, error):
+            raise found from error
         raise unreadable(f"{what}, its files are missing or damaged: {error}", error) from error
 
 
@@ -126,7 +138,7 @@ def _advice(error: BaseException) -> str:
     return f"{error}; {_OTHERWISE}"
 
 
-class WriterLock:
+class WriterLock(Lock):
     """Lock of the one process that may write; the system releases it if that process dies.
 
     Raises:
@@ -151,14 +163,3 @@ class WriterLock:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
-
-    def __enter__(self) -> "WriterLock":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.release()

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from partlens.common.bucket_address import Place
 from partlens.common.durable import write_atomically
 from partlens.indexer.errors import ChangedError, DamagedError, StorageError
 from partlens.indexer.gallery import checksums, segments
-from partlens.indexer.gallery.committed import DATASET
 from partlens.indexer.gallery.gallery import Gallery
+from partlens.indexer.gallery.home.folder import FolderHome
+from partlens.indexer.gallery.home.home import Home, State
+from partlens.indexer.gallery.home.locate import home_of
 from partlens.indexer.gallery.image_columns import TRUTH_COLUMNS
 from partlens.indexer.gallery.loading import SEGMENTS
 from partlens.indexer.gallery.markers import Marker, MarkerSearch, data_markers, text_markers
@@ -71,6 +74,8 @@ class Receipt:
         ids_left: erased ids that a row or a segment still names: none.
         evidence: kind of pattern -> result of the search.
         gone: whether all of this shows that the gallery's files hold nothing of the images.
+        object_versions_kept: whether the bucket keeps older versions of objects, which nothing here
+            can remove.
         standing_queries_left, standing_queries_deleted: ids of standing queries that hold something
             of the images; a server's or a command's, as galleries know nothing of them.
     """
@@ -89,11 +94,12 @@ class Receipt:
     ids_left: tuple[str, ...]
     evidence: Mapping[str, Evidence]
     gone: bool
+    object_versions_kept: bool = False
     standing_queries_left: tuple[str, ...] = ()
     standing_queries_deleted: tuple[str, ...] = ()
 
 
-def erase(path: Path, ids: Sequence[str]) -> Receipt:
+def erase(place: Place | Home, ids: Sequence[str]) -> Receipt:
     """Erase images from every file of a gallery; none of their data is left when this returns.
 
     Images that were deleted earlier are erased too. If the process is killed, call it again.
@@ -106,11 +112,23 @@ def erase(path: Path, ids: Sequence[str]) -> Receipt:
         StorageError: the disk refused a write; some files may still hold the images. Try again.
         DamagedError: a file that would be copied is damaged.
     """
-    with Gallery.open(path) as gallery:
+    with Gallery.open(place) as gallery:
         receipt = erase_from_open(gallery, ids)
-        if receipt.gone:
-            finish(path)
-        return receipt
+    if receipt.gone:
+        end_erasures(gallery.home)
+    return receipt
+
+
+def end_erasures(place: Place | Home) -> None:
+    """Note that every erasure of a gallery has ended; the caller has kept the receipts.
+
+    Raises:
+        LockedError: another process is writing.
+        DamagedError, StorageError: see unfinished.finish.
+    """
+    home = home_of(place)
+    with home.lock() if home.remote else nullcontext():
+        finish(home)
 
 
 def erase_from_open(
@@ -129,18 +147,18 @@ def erase_from_open(
         ChangedError: an image is no longer confirmed.
         LockedError, StorageError, DamagedError: as erase.
     """
-    started, path = _now(), gallery.path
+    started, home = _now(), gallery.home
     there = [id for id in sorted(set(ids)) if id in gallery.view]
-    begun = {id: digest for id, digest in unfinished(path).items() if id not in gallery.view}
+    begun = {id: digest for id, digest in unfinished(home).items() if id not in gallery.view}
     wanted = sorted({*ids, *begun})
     markers = markers_of(gallery.view, there, wanted)
-    search, before = MarkerSearch(markers), _inventory(path)
-    found_before = scan(path, search)
+    search, before = MarkerSearch(markers), _inventory(home)
+    found_before = scan(home, search)
     with gallery.writing() as newest:
         if confirmed is not None and (changed := set(there) - set(confirmed())):
             raise ChangedError(f"image {min(changed)!r} has changed; nothing was erased")
         digests = {id: image.media_digest for id, image in newest.stored(there).items()}
-        begin(path, {**begun, **digests})
+        begin(home, {**begun, **digests})
         gallery.delete(there)
     purged = gallery.purge()
     look = partial(_looked, gallery, purged, search, before, frozenset(wanted))
@@ -149,7 +167,7 @@ def erase_from_open(
         with gallery.writing():
             after = look()
     return Receipt(
-        gallery=path.name,
+        gallery=home.name,
         model_digest=gallery.spec.digest,
         started_at=started,
         ended_at=_now(),
@@ -163,6 +181,7 @@ def erase_from_open(
         ids_left=after.ids,
         evidence=_evidence(markers, found_before, after.found, after.shared),
         gone=after.gone,
+        object_versions_kept=home.keeps_versions,
     )
 
 
@@ -211,20 +230,20 @@ def _arrays(version: RowsVersion) -> list[str]:
     return [name for name in _KIND_OF if name in version.dataset.schema.names]
 
 
-Inventory = dict[str, tuple[tuple[int, int, int], str]]
-"""File -> (inode, size and time; SHA-256)."""
+Inventory = dict[str, tuple[State, str]]
+"""Place -> (state, SHA-256) of the file."""
 
 
-def _inventory(path: Path, known: Inventory | None = None) -> Inventory:
+def _inventory(home: Home, known: Inventory | None = None) -> Inventory:
     """Every file of a gallery. Files with the identity in `known` are not read again."""
     found: Inventory = {}
-    for file in _files(path):
+    for holder, place in _files(home):
         with suppress(FileNotFoundError):  # others commit meanwhile, and remove their drafts
-            name, status = str(file.relative_to(path)), file.stat()
-            identity = (status.st_ino, status.st_size, status.st_mtime_ns)
-            before = (known or {}).get(name)
-            digest = before[1] if before and before[0] == identity else checksums.digest(file)
-            found[name] = (identity, digest)
+            if (state := holder.state(place)) is not None:
+                before = (known or {}).get(place)
+                same = before is not None and before[0] == state
+                digest = before[1] if before and same else checksums.digest(holder.file(place))
+                found[place] = (state, digest)
     return found
 
 
@@ -260,10 +279,10 @@ def _looked(
         before: files before the erasure.
         ids: of the erased images.
     """
-    files = _inventory(gallery.path, before)
-    found, tables = scan(gallery.path, search), _segment_tables(gallery)
+    files = _inventory(gallery.home, before)
+    found, tables = scan(gallery.home, search), _segment_tables(gallery)
     shared = _shared(gallery, tables, found)
-    versions = 1 + len(earlier_manifests(gallery.path / DATASET, purged))
+    versions = 1 + len(earlier_manifests(gallery.home, purged))
     return _Found(files, versions, _ids_left(gallery, tables, ids), found, shared)
 
 
@@ -272,19 +291,19 @@ def _differing(some: Inventory, others: Inventory) -> dict[str, str]:
     return {name: d for name, (_, d) in sorted(some.items()) if digests.get(name) != d}
 
 
-def _files(path: Path) -> Iterator[Path]:
-    """Every file of a gallery but the list of unfinished erasures, which is emptied at the end."""
-    for place, _, names in os.walk(path):
-        found = (Path(place, name) for name in sorted(names))
-        yield from (file for file in found if file != path / UNFINISHED)
+def _files(home: Home) -> Iterator[tuple[Home, str]]:
+    """Every file of a gallery, with what holds it: of the truth, and those derived from it on this
+    machine. Not the list of unfinished erasures, which is emptied at the end."""
+    for holder in (home, FolderHome(home.folder)) if home.remote else (home,):
+        yield from ((holder, place) for place in holder.places() if place != UNFINISHED)
 
 
-def scan(path: Path, search: MarkerSearch) -> set[Marker]:
+def scan(home: Home, search: MarkerSearch) -> set[Marker]:
     """The markers that the files of a gallery hold."""
     found = set[Marker]()
-    for file in _files(path):
+    for holder, place in _files(home):
         with suppress(FileNotFoundError):
-            found |= search.found_in(file)
+            found |= search.found_in(holder.file(place))
     return found
 
 
@@ -294,7 +313,7 @@ def _shared(gallery: Gallery, tables: Sequence[pa.Table], found: set[Marker]) ->
     shared = _in_rows(version, found - texts)
     if texts:
         truth = pa.concat_tables(version.batches(TRUTH_COLUMNS))
-        files = list(_files(gallery.path))
+        files = [holder.file(place) for holder, place in _files(gallery.home)]
         # What files hold besides images; the names of Lance's files have many digits.
         others = [[gallery.spec.digest], *([file.name] for file in files)]
         known = Neighbours(texts, [*text_columns([truth, *tables]), *others])

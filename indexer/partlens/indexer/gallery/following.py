@@ -2,10 +2,11 @@
 
 import logging
 import threading
-from pathlib import Path
 
+from partlens.indexer.errors import StorageError
 from partlens.indexer.gallery.committed import COMMITTED
 from partlens.indexer.gallery.gallery import Gallery
+from partlens.indexer.gallery.home.home import Home, State
 
 _log = logging.getLogger(__name__)
 
@@ -13,18 +14,20 @@ _log = logging.getLogger(__name__)
 class Follower:
     """Refreshes a gallery whenever another process has committed, until it is closed.
 
-    It looks at one file's inode and time, which costs microseconds; reading what is new happens
-    on its thread, and searches go on in the version before until that is done. Where the gallery
-    was written to through its own object, it lets another process write after a while of rest.
+    It looks at one file's inode and time, which costs microseconds, or at one object's ETag. Its
+    thread reads what is new, and searches go on in the version before until that is done. Where the
+    gallery was written to through its own object, it lets another process write after a while of
+    rest.
 
     Args:
         gallery: to keep up to date.
-        seconds: between two looks.
+        seconds: between two looks; None for what suits the gallery's home.
         rest: seconds without a change after which other processes may write.
     """
 
-    def __init__(self, gallery: Gallery, seconds: float = 0.25, rest: float = 5.0) -> None:
-        self._gallery, self._seconds, self._rest = gallery, seconds, rest
+    def __init__(self, gallery: Gallery, seconds: float | None = None, rest: float = 5.0) -> None:
+        self._gallery, self._rest = gallery, rest
+        self._seconds = gallery.home.seconds if seconds is None else seconds
         self._awake = threading.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._follow, name="partlens-follow", daemon=True)
@@ -46,18 +49,19 @@ class Follower:
         self._thread.join()
 
     def _follow(self) -> None:
-        seen: tuple[int, int] | None = None
-        said = ""
+        seen: State | None = None
+        said, owed = "", False
         while True:
             told = self._awake.wait(self._seconds)
             self._awake.clear()
             if self._closed:
                 return
-            now = _identity(self._gallery.path / COMMITTED)
+            now = _state(self._gallery.home)
             try:
                 self._gallery.close_if_idle(self._rest)
-                if told or now != seen:
+                if told or now != seen or owed:
                     self._gallery.refresh()
+                    owed = self._gallery.derive()
                     seen, said = now, ""
             except Exception as error:
                 # Whatever it is, what was read before goes on being served; the next look tries
@@ -67,10 +71,9 @@ class Follower:
                     said = str(error)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Differs after every commit, which puts a new file in the place of the old one."""
+def _state(home: Home) -> State | None:
+    """Differs after every commit, which replaces the record."""
     try:
-        status = path.stat()
-    except OSError:
+        return home.state(COMMITTED)
+    except (OSError, StorageError):
         return None
-    return status.st_ino, status.st_mtime_ns

@@ -8,31 +8,37 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from partlens.common.bucket_address import Place as GalleryPlace
 from partlens.common.compute import Device
 from partlens.common.storage import Storage
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import (
     DamagedError,
     GalleryError,
+    InvalidImageError,
     ModelMismatchError,
+    StorageError,
     SupersededError,
 )
 from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.compaction import Compaction, rewritten
 from partlens.indexer.gallery.corrections import corrected, same_pictures
-from partlens.indexer.gallery.creation import create_folder
+from partlens.indexer.gallery.creation import create_empty
 from partlens.indexer.gallery.durability import WriterLock, refusals
 from partlens.indexer.gallery.fan_out import Shards
 from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.home.folder import LOCK
+from partlens.indexer.gallery.home.home import Home, Lock
+from partlens.indexer.gallery.home.locate import home_of
 from partlens.indexer.gallery.image_columns import ImageColumns
 from partlens.indexer.gallery.indexes import INDEXES, Indexes
 from partlens.indexer.gallery.integrity import require_readable
+from partlens.indexer.gallery.kept_rows import Kept
 from partlens.indexer.gallery.lance_rows import LanceRows
 from partlens.indexer.gallery.leftovers import remove_leftovers
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.loading import (
-    LOCK,
     SEGMENTS,
     load,
     write_or_keep,
@@ -50,6 +56,8 @@ from partlens.indexer.gallery.records import (
 from partlens.indexer.gallery.schema import Packed, packed
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.shrunk import Remainder
+from partlens.indexer.gallery.staging import Staged, staging
+from partlens.indexer.gallery.unfinished import unfinished
 from partlens.indexer.gallery.view import GalleryView
 
 # Retries of a read. Each is needed only if another process purges the gallery meanwhile.
@@ -58,13 +66,15 @@ T = TypeVar("T")
 
 
 class Gallery(AbstractContextManager["Gallery", None]):
-    """A folder of images by id, with their contributions. One process writes, many can read.
+    """Images by id, with their contributions. One process writes, many can read.
 
     `view` is the gallery as of the last `refresh`, `add`, `correct` or `delete`; a Follower
     refreshes it. With its first write, this process becomes the writer until the gallery is closed.
     Methods are thread-safe, and reads never wait for writes.
 
     Attributes:
+        home: what keeps the truth.
+        path: folder of the derived files on this machine; where the home is a folder, that folder.
         damage: non-fatal damage of the truth found on opening; a Scrubber finds the rest.
         shards: what answers its searches; None to search in this process. With shards, segments
             get no indexes here.
@@ -72,20 +82,22 @@ class Gallery(AbstractContextManager["Gallery", None]):
 
     def __init__(
         self,
-        path: Path,
+        home: Home,
         bound: GallerySpec,
         device: Device = "cpu",
         shards: Shards | None = None,
     ) -> None:
-        self.path, self.bound, self.spec, self.shards = path, bound, bound.spec, shards
-        self._truth = LanceRows(path)
-        self._lock: WriterLock | None = None
+        self.home, self.bound, self.spec, self.shards = home, bound, bound.spec, shards
+        self.path = path = home.folder
+        self._truth = LanceRows(home)
+        self._lock: Lock | None = None
         self._writing = threading.RLock()
         self._changed_at = 0.0
-        self._mending = False
-        self.damage = require_readable(path, self._truth)
+        self._mending, self._owed = False, True
+        self.damage = require_readable(home, self._truth)
         self.indexes = Indexes(path / INDEXES, self.spec.dimensions, device)
-        self._view = self._load()
+        self._kept = Kept()
+        self._change_view(self._load())
         self._compaction = Compaction(
             path / SEGMENTS,
             live=lambda: self._view.live,
@@ -94,49 +106,55 @@ class Gallery(AbstractContextManager["Gallery", None]):
             unindexed=lambda: self.indexes.missing(self._indexed),
             lacks_index=lambda: self.indexes.lacks_files(self._indexed),
             tidy=self._tidy_truth,
+            require_room=home.require_room,
         )
 
     @classmethod
-    def create(cls, path: Path, spec: ModelSpec, storage: Storage = "float16") -> "Gallery":
+    def create(
+        cls, place: GalleryPlace, spec: ModelSpec, storage: Storage = "float16"
+    ) -> "Gallery":
         """Create an empty gallery bound to a model.
 
         Args:
+            place: path of a folder, or address in a bucket.
             storage: storage type of the contributions.
 
         Raises:
-            AlreadyExistsError: the path already exists.
-            StorageError: the disk refused the write.
+            AlreadyExistsError: the place already exists.
+            StorageError: the disk or the store refused the write.
         """
         bound = GallerySpec(spec, storage)
-        create_folder(path, bound)
-        return cls(path, bound)
+        create_empty(place, bound)
+        return cls(home_of(place), bound)
 
     @classmethod
     def open(
         cls,
-        path: Path,
+        place: GalleryPlace | Home,
         spec: ModelSpec | None = None,
         device: Device = "cpu",
         shards: Shards | None = None,
     ) -> "Gallery":
-        """Open the gallery at a path.
+        """Open the gallery at a place.
 
         Args:
+            place: path of a folder, address in a bucket, or a home.
             spec: spec of the model that will be used with it; None to read, and to search with
                 stored features only.
             device: device that searches the positions of large segments.
             shards: what answers searches; None to search in this process.
 
         Raises:
-            NotFoundError: there is no gallery at this path.
+            NotFoundError: there is no gallery at this place.
             ModelMismatchError: the gallery is bound to another model.
             DamagedError, NewerFormatError: its files are damaged, or written by a newer version.
             GpuError: the device is not available.
         """
-        bound = GallerySpec.read(path)
+        home = home_of(place)
+        bound = GallerySpec.read(home)
         if spec is not None and spec.digest != bound.spec.digest:
             raise ModelMismatchError(bound.spec.digest, spec.digest)
-        return cls(path, bound, device, shards)
+        return cls(home, bound, device, shards)
 
     @property
     def view(self) -> GalleryView:
@@ -194,12 +212,39 @@ class Gallery(AbstractContextManager["Gallery", None]):
                 return False
             while True:
                 try:
-                    self._view = self._load(self._view.live.segments, self._lock)
+                    self._change_view(self._load(self._view.live.segments, self._lock))
                     return True
                 except DamagedError:
                     # A writer may have cleaned it up meanwhile; then there is a newer one.
                     if not self._truth.refresh():
                         raise
+
+    def derive(self) -> bool:
+        """Merge and index segments in the background, where the truth is elsewhere and another
+        process writes to it; and drop the rows of erased images. Its own changes do the same.
+
+        Returns:
+            Whether there are rows that could not be dropped now; call it again soon.
+
+        Raises:
+            DamagedError, UnreachableError: it cannot be seen which images are being erased.
+        """
+        if not self.home.remote:
+            return False
+        # At first too, as images may have been erased before this process began.
+        self._owed = self._owed or bool(unfinished(self.home))
+        with self._writing:
+            if self._lock is None and self._compaction.after_refresh(
+                self._deriving, everything=self._owed
+            ):
+                self._owed = False
+        return self._owed
+
+    @contextmanager
+    def _deriving(self) -> Iterator[None]:
+        with WriterLock(self.path / LOCK):
+            yield
+            remove_leftovers(self.path, self._view.live.segments)
 
     @contextmanager
     def writing(self) -> Iterator[GalleryView]:
@@ -228,6 +273,7 @@ class Gallery(AbstractContextManager["Gallery", None]):
         """
         if not images:
             return []
+        self.home.require_room(len(images) * self.bound.row_bytes)
         require_storable(images, self.spec.positions, self.spec.dimensions)
         with self.writing() as before:
             ids, revision = [image.id for image in images], self._truth.next_revision
@@ -266,10 +312,80 @@ class Gallery(AbstractContextManager["Gallery", None]):
                 self._commit(rows, revision, places)
             return list(there.values())
 
-    def _commit(self, rows: Packed, revision: int, replaced: Sequence[Place]) -> None:
-        """Write rows that replace others; the caller holds the writing lock."""
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        """A folder for rows that other processes write, removed when the context is left.
+
+        This process is the only writer from now on, until the gallery is closed.
+
+        Raises:
+            LockedError, StorageError: as add.
+        """
+        if self.home.remote:
+            raise StorageError(
+                "a gallery in a bucket cannot take rows from files of other processes"
+            )
+        with self.writing():
+            pass  # what a killed process left there is removed
+        with staging(self.path.absolute()) as folder:
+            yield folder
+
+    def add_staged(self, staged: Staged, revision: int) -> int:
+        """Insert images that other processes have written to files; on disk when this returns.
+
+        Args:
+            staged: rows of images whose ids the gallery does not have.
+            revision: that all rows have, at least next_revision.
+
+        Returns:
+            How many images were inserted.
+
+        Raises:
+            InvalidImageError: the gallery has one of the ids, or the revision is an earlier one;
+                nothing is added.
+            DamagedError: the files do not hold what was written to them; nothing is added.
+            LockedError, StorageError: as add.
+        """
+        with self.writing() as before:
+            rows = staged.read(self.bound, revision)
+            ids = rows.table["id"].to_pylist()
+            if len(set(ids)) < len(ids) or before.live.find(ids):
+                raise InvalidImageError("an id appears twice among the images, or exists already")
+            if revision < self._truth.next_revision:
+                raise InvalidImageError(
+                    f"the images have revision {revision}; the gallery needs at least"
+                    f" {self._truth.next_revision}"
+                )
+            self._commit(rows, revision, [], staged)
+            return len(ids)
+
+    @property
+    def next_revision(self) -> int:
+        """Revision of the next commit, while no other process writes."""
+        return self._truth.next_revision
+
+    @property
+    def storage_version(self) -> str:
+        """Version of Lance's file format that staged rows must have."""
+        return self._truth.storage_version
+
+    def _commit(
+        self,
+        rows: Packed,
+        revision: int,
+        replaced: Sequence[Place],
+        staged: Staged | None = None,
+    ) -> None:
+        """Write rows that replace others; the caller holds the writing lock.
+
+        Args:
+            staged: the files that hold the rows already, if there are any.
+        """
         before = self._view.live
-        row_ids = self._truth.upsert(rows.table, revision, replacing=bool(replaced))
+        if staged is None:
+            row_ids = self._truth.upsert(rows.table, revision, replacing=bool(replaced))
+        else:
+            row_ids = self._truth.append(staged, revision)
         columns = ImageColumns.of_truth(rows.table, row_ids, rows.attributes)
         fresh = write_or_keep(self.path, columns, rows.contributions, rows.bias)
         self._show(before.without(replaced).holding(fresh))
@@ -349,7 +465,7 @@ class Gallery(AbstractContextManager["Gallery", None]):
                     if finding.kind == "segments":
                         self._replace(segment, require_going)
                     else:
-                        with refusals(self.path.name):
+                        with refusals(self.home.name):
                             self._index(segment)
                 self.announce()
             finally:
@@ -363,7 +479,8 @@ class Gallery(AbstractContextManager["Gallery", None]):
         with self._writing:
             segments.remove([damaged.path] if damaged.path else [])
             known = [*(one for one in self._view.live.segments if one is not damaged), *made]
-            self._view, self._changed_at = self._load(known, self._lock), time.monotonic()
+            self._change_view(self._load(known, self._lock))
+            self._changed_at = time.monotonic()
             self.indexes.keep_only(self._view.live.segments)
 
     def announce(self) -> None:
@@ -378,29 +495,39 @@ class Gallery(AbstractContextManager["Gallery", None]):
             self._show(self._view.live)
 
     def _become_writer(self) -> None:
+        if self._lock is not None and self._lock.lost:
+            self._release()
         if self._lock is None:
-            lock = WriterLock(self.path / LOCK)
+            lock = self.home.lock()
             try:
                 self._truth.begin()
-                self._view = self._load(self._view.live.segments, lock)
+                self._change_view(self._load(self._view.live.segments, lock))
             except GalleryError:
                 lock.release()
                 raise
             # After loading, as the last writer may have replaced segments without a commit.
             remove_leftovers(self.path, self._view.live.segments)
             self._lock = lock
+        self._truth.prepare()
         # Another process has written, or a commit of this one failed after it reached the disk.
         self.refresh()
 
-    def _load(self, known: Sequence[Segment] = (), lock: WriterLock | None = None) -> GalleryView:
+    def _load(self, known: Sequence[Segment] = (), lock: Lock | None = None) -> GalleryView:
         """A view of the truth's current version; arguments as of loading.load."""
         version = self._truth.current
-        live = load(version, self.path, self.bound, known, lock)
-        return GalleryView(self.path, self.spec, version, live, self.indexes, self.shards)
+        folder, room = self.home.folder, self.home.require_room
+        live = load(version, folder, self.bound, known, lock, require_room=room)
+        return GalleryView(
+            self.home, self.spec, version, live, self.indexes, self._kept, self.shards
+        )
+
+    def _change_view(self, view: GalleryView) -> None:
+        self._view = view
+        self._kept.follow(view.live)
 
     def _show(self, live: LiveRows) -> None:
         """Make the latest commit the current view."""
-        self._view = replace(self._view, version=self._truth.current, live=live)
+        self._change_view(replace(self._view, version=self._truth.current, live=live))
         self._changed_at = time.monotonic()
 
     def _swap(self, old: Sequence[Segment], new: Sequence[Segment]) -> None:

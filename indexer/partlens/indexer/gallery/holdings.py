@@ -1,7 +1,7 @@
 """What a gallery holds at one moment, by id and by where each image comes from."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +31,16 @@ class Holdings:
 
     def __len__(self) -> int:
         return len(self._columns)
+
+    @property
+    def table(self) -> pa.Table:
+        """The images, as a table of image_columns.SCHEMA."""
+        return self._columns.table
+
+    def some(self, ids: Iterable[str]) -> "Holdings":
+        """The images of these ids, those that are held."""
+        rows = [row for _, row in self._columns.find(ids)]
+        return Holdings(self._columns.take(np.array(rows, np.int64)))
 
     def get(self, id: str) -> StoredImage | None:
         """The image of this id; None if there is none."""

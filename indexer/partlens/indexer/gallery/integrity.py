@@ -6,11 +6,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from partlens.indexer.errors import DamagedError, IndexerError, OutOfFilesError, unreadable
-from partlens.indexer.gallery import checksums, indexes, segments
+from partlens.indexer.errors import (
+    DamagedError,
+    IndexerError,
+    OutOfFilesError,
+    UnreachableError,
+    unreadable,
+)
+from partlens.indexer.gallery import checksums, gallery_spec, indexes, segments
 from partlens.indexer.gallery.committed import (
     COMMITTED,
-    DATASET,
     SUMS,
     Committed,
     recorded,
@@ -18,6 +23,8 @@ from partlens.indexer.gallery.committed import (
 )
 from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.home.folder import FolderHome
+from partlens.indexer.gallery.home.home import File, Home
 from partlens.indexer.gallery.indexes import INDEXES
 from partlens.indexer.gallery.lance_rows import LanceRows
 from partlens.indexer.gallery.loading import SEGMENTS
@@ -25,8 +32,8 @@ from partlens.indexer.gallery.rows_version import RowsVersion
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.view import GalleryView
 
-Digest = Callable[[Path], str]
-Identity = tuple[tuple[str, int, int, int], ...]
+Digest = Callable[[File], str]
+Identity = tuple[object, ...]
 _log = logging.getLogger(__name__)
 _GLANCE_BYTES = 32 * 2**20
 """Of files of rows that are read as a gallery is opened, when they are not more in all."""
@@ -37,8 +44,8 @@ class TruthFile:
     """A file of the truth.
 
     Attributes:
-        path: of the file.
-        place: the same, relative to the gallery's folder.
+        home: of the gallery.
+        place: the file, relative to the gallery.
         digest: its SHA-256; None if none is recorded.
         lost: whether there is none although one was recorded. Versions before 0.2 could lose it
             as the machine went down.
@@ -47,7 +54,7 @@ class TruthFile:
         size: in bytes, where that was written down.
     """
 
-    path: Path
+    home: Home
     place: str
     digest: str | None
     lost: bool
@@ -59,12 +66,27 @@ class TruthFile:
         """Read the file; None if it is whole, or no version needs it any more."""
         if self.digest is None:
             problem = "has no checksum any more" if self.lost else None
-            problem = problem if self.path.exists() else "is missing"
+            problem = problem if self.exists() else "is missing"
         else:
-            problem = _difference(self.path, self.digest, digest_of)
-        if problem is None or not _needed(self.path):
+            problem = _difference(self.home.file(self.place), self.digest, digest_of)
+        if problem is None or not self._needed():
             return None
         return Finding(self.place, problem, repairable=False, images=self.images)
+
+    def exists(self) -> bool:
+        """Whether it is there."""
+        return self.home.state(self.place) is not None
+
+    def identity(self) -> Identity:
+        """Differs after the file was replaced, changed or removed."""
+        return (self.home.state(self.place),)
+
+    def _needed(self) -> bool:
+        """Whether the newest version needs the file: a writer may have tidied it away."""
+        try:
+            return self.place in LanceRows(self.home).current.files()
+        except DamagedError:
+            return True
 
 
 @dataclass(frozen=True)
@@ -99,19 +121,28 @@ class SealedFolder:
             if _inode(self.path) == before:
                 return Finding(self.place, problem, repairable=True, images=self.images)
 
+    def identity(self) -> Identity:
+        """Differs after one of the files was replaced, changed or removed."""
+        found = []
+        with suppress(OSError):  # what is gone has no identity
+            for file in sorted(self.path.iterdir()):
+                status = file.stat()
+                found.append((file.name, status.st_ino, status.st_size, status.st_mtime_ns))
+        return tuple(found)
+
 
 @dataclass(frozen=True)
 class Note:
     """A small file that is read as a whole, such as gallery.json.
 
     Attributes:
-        path: of the file.
-        place: the same, relative to the gallery's folder.
+        home: of the gallery, or of its derived files.
+        place: the file, relative to the gallery.
         read: reads it, and raises IndexerError if it is damaged.
         advice: see Finding.
     """
 
-    path: Path
+    home: Home
     place: str
     read: Callable[[], object]
     advice: str = ""
@@ -120,67 +151,67 @@ class Note:
         """Read it; None if it can be read."""
         try:
             self.read()
-        except OutOfFilesError:
+        except (OutOfFilesError, UnreachableError):
             raise
         except IndexerError as error:
             problem = f"is damaged: {error}"
             return Finding(self.place, problem, repairable=False, advice=self.advice)
         return None
 
+    def identity(self) -> Identity:
+        """Differs after the file was replaced, changed or removed."""
+        return (self.home.state(self.place),)
+
 
 Piece = TruthFile | SealedFolder | Note
 
 
-def pieces(view: GalleryView, path: Path, bound: GallerySpec) -> list[Piece]:
-    """Everything on disk that a view needs, the truth first.
-
-    Args:
-        path: of the gallery.
+def pieces(view: GalleryView, bound: GallerySpec) -> list[Piece]:
+    """Every file that a view needs, the truth first.
 
     Raises:
         DamagedError: the version's list of files cannot be read.
     """
-    found: list[Piece] = [*notes(path, bound), *truth_files(path, view.version)]
+    found: list[Piece] = [*notes(view.home, bound), *truth_files(view.home, view.version)]
     for segment in view.live.segments:
-        found += sealed_folders(path, segment)
+        found += sealed_folders(view.path, segment)
     return found
 
 
-def notes(path: Path, bound: GallerySpec) -> list[Note]:
+def notes(home: Home, bound: GallerySpec) -> list[Note]:
     """The small files: gallery.json, committed.json, truth.sha256 and indexes/choice.json."""
 
     def same_binding() -> None:
-        if GallerySpec.read(path) != bound:
+        if GallerySpec.read(home) != bound:
             raise DamagedError("it names another model than when the gallery was opened")
 
     choice = f"{INDEXES}/{indexes.CHOICE}"
     return [
-        Note(path / "gallery.json", "gallery.json", same_binding),
-        Note(path / COMMITTED, COMMITTED, lambda: Committed.newest(path)),
-        checksums_note(path),
-        Note(path / choice, choice, lambda: indexes.read_choice(path / INDEXES)),
+        Note(home, gallery_spec.FILE, same_binding),
+        Note(home, COMMITTED, lambda: Committed.newest(home)),
+        checksums_note(home),
+        Note(FolderHome(home.folder), choice, lambda: indexes.read_choice(home.folder / INDEXES)),
     ]
 
 
-def checksums_note(path: Path) -> Note:
+def checksums_note(home: Home) -> Note:
     """The file of checksums, without which other damage of the truth cannot be found."""
     advice = (
         "restore this file from a backup; if there is none, `partlens index verify --repair`"
         " records the checksums again, provided that every row can be read"
     )
-    return Note(path / SUMS, SUMS, lambda: require_checksums(path), advice)
+    return Note(home, SUMS, lambda: require_checksums(home), advice)
 
 
-def truth_files(path: Path, version: RowsVersion) -> list[TruthFile]:
+def truth_files(home: Home, version: RowsVersion) -> list[TruthFile]:
     """The files that a version of the truth needs."""
-    sums = recorded(path)
+    sums = recorded(home)
     found = []
     for file in version.needed():
-        place = file.path.relative_to(path).as_posix()
-        digest = sums.get(place)
+        digest = sums.get(file.place)
         lost = digest is None and COMMITTED in sums
         found.append(
-            TruthFile(file.path, place, digest, lost, file.images, file.of_rows, file.size)
+            TruthFile(home, file.place, digest, lost, file.images, file.of_rows, file.size)
         )
     return found
 
@@ -211,19 +242,19 @@ class Glance:
     fatal: Finding | None
 
 
-def glance(path: Path, version: RowsVersion) -> Glance:
+def glance(home: Home, version: RowsVersion) -> Glance:
     """Look for damage of the truth as a gallery is opened.
 
     It looks at the presence and size of every file, and compares with their checksums those that
     say which rows there are, and the files of rows where they have up to 32 MiB in all.
 
     Args:
-        path: of the gallery.
+        home: of the gallery.
     """
-    files, fatal, findings = truth_files(path, version), None, list[Finding]()
+    files, fatal, findings = truth_files(home, version), None, list[Finding]()
     small = sum(file.size or 0 for file in files) <= _GLANCE_BYTES
     for file in files:
-        problem = _misfit(file.path, file.size)
+        problem = _misfit(file)
         finding = None
         if problem:
             finding = Finding(file.place, problem, repairable=False, images=file.images)
@@ -233,56 +264,45 @@ def glance(path: Path, version: RowsVersion) -> Glance:
             findings.append(finding)
             lost = file.lost and not problem
             fatal = finding if problem or not (file.of_rows or lost) else fatal
-    if finding := checksums_note(path).examine(checksums.digest):
+    if finding := checksums_note(home).examine(checksums.digest):
         findings.append(finding)
     return Glance(tuple(findings), fatal)
 
 
-def require_readable(path: Path, truth: LanceRows) -> Sequence[Finding]:
+def require_readable(home: Home, truth: LanceRows) -> Sequence[Finding]:
     """Find damage that is cheap to detect, and log it.
 
     Args:
-        path: of the gallery.
+        home: of the gallery.
         truth: of the gallery; refreshed if a writer removed files meanwhile.
 
     Raises:
         DamagedError: the gallery cannot be read.
     """
-    seen = glance(path, truth.current)
+    seen = glance(home, truth.current)
     while seen.findings and truth.refresh():
-        seen = glance(path, truth.current)
+        seen = glance(home, truth.current)
     if seen.fatal:
         raise DamagedError(str(seen.fatal))
     for finding in seen.findings:
-        _log.error("gallery %s is damaged: %s", path.name, finding)
+        _log.error("gallery %s is damaged: %s", home.name, finding)
     return seen.findings
 
 
-def identity(piece: Piece) -> Identity:
-    """Differs after the files of a piece were replaced, changed or removed."""
-    found = []
-    with suppress(OSError):  # what is gone has no identity
-        files = sorted(piece.path.iterdir()) if piece.path.is_dir() else [piece.path]
-        for file in files:
-            status = file.stat()
-            found.append((file.name, status.st_ino, status.st_size, status.st_mtime_ns))
-    return tuple(found)
-
-
-def _misfit(file: Path, expected: int | None) -> str | None:
-    """What the file system says against a file."""
+def _misfit(file: TruthFile) -> str | None:
+    """What the state of a file says against it."""
     try:
-        size = file.stat().st_size
-    except FileNotFoundError:
-        return "is missing"
+        state = file.home.state(file.place)
     except OSError as error:
         return _unreadable(error)
-    if expected is not None and size != expected:
-        return f"has {size} bytes and was written with {expected}"
+    if state is None:
+        return "is missing"
+    if file.size is not None and state.size != file.size:
+        return f"has {state.size} bytes and was written with {file.size}"
     return None
 
 
-def _difference(file: Path, digest: str, digest_of: Digest) -> str | None:
+def _difference(file: File, digest: str, digest_of: Digest) -> str | None:
     try:
         same = digest_of(file) == digest
     except FileNotFoundError:
@@ -298,15 +318,6 @@ def _unreadable(error: OSError) -> str:
     if isinstance(found := unreadable(problem, error), OutOfFilesError):
         raise found from error
     return problem
-
-
-def _needed(file: Path) -> bool:
-    """Whether the newest version on disk needs a file: a writer may have tidied it away."""
-    folder = next(parent for parent in file.parents if parent.name == DATASET).parent
-    try:
-        return file in LanceRows(folder).current.files()
-    except DamagedError:
-        return True
 
 
 def _inode(path: Path) -> int | None:

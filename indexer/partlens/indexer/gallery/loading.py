@@ -1,18 +1,20 @@
 """Finds or makes the segments that hold the rows of a version."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partlens.explainer.stored import Stored
-from partlens.indexer.errors import DamagedError, LockedError, StorageError
+from partlens.indexer.errors import DamagedError, LockedError, StorageError, UnreachableError
 from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.completeness import not_adding_up
 from partlens.indexer.gallery.durability import WriterLock, damage
 from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.home.folder import LOCK
+from partlens.indexer.gallery.home.home import Lock
 from partlens.indexer.gallery.image_columns import TRUTH_COLUMNS, ImageColumns
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.records import FloatArray
@@ -22,7 +24,7 @@ from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.share import Share
 
 _log = logging.getLogger(__name__)
-SEGMENTS, LOCK = "segments", "writer.lock"
+SEGMENTS = "segments"
 _READ_ROWS = 1024
 
 
@@ -31,20 +33,23 @@ def load(
     path: Path,
     bound: GallerySpec,
     known: Sequence[Segment] = (),
-    lock: WriterLock | None = None,
+    lock: Lock | None = None,
     share: Share | None = None,
+    require_room: Callable[[int], None] = lambda _: None,
 ) -> LiveRows:
     """The rows of a version; what no segment holds is read from the truth into new segments.
 
     Args:
-        path: of the gallery, or of the folder that a shard keeps its segments in.
+        path: folder of the segments and indexes: that of the gallery, or of a shard.
         known: segments that are open already; those whose files are gone are let go of.
         lock: of this process, if it is the writer. Only a writer changes files: other
             processes keep what is missing in memory.
         share: of a shard, whose rows are loaded; None for all rows.
+        require_room: raises StorageError if so many bytes do not fit into the folder.
 
     Raises:
         DamagedError: the truth cannot be read.
+        StorageError: what is missing does not fit into the folder of derived files.
     """
     row_ids, revisions = _rows(version, share)
 
@@ -64,6 +69,7 @@ def load(
         in_memory = [segment for segment in known if segment.path is None]
         live, missing = holding([*live.segments, *in_memory])
     if len(missing):
+        require_room(len(missing) * bound.row_bytes)
         made = _rebuild(version, missing, path, bound, lock, damaged)
         live, missing = holding([*live.segments, *made])
     if len(missing):
@@ -76,7 +82,7 @@ def _rebuild(
     row_ids: NDArray[np.int64],
     path: Path,
     bound: GallerySpec,
-    lock: WriterLock | None,
+    lock: Lock | None,
     damaged: Sequence[Path],
 ) -> list[Segment]:
     """Segments of these rows, on disk if this process may write."""
@@ -91,6 +97,8 @@ def _rebuild(
             )
         segments.remove(damaged)
         return [write_or_keep(path, *part) for part in stored(version, row_ids, bound)]
+    except UnreachableError:
+        raise
     except (LockedError, StorageError):
         return [segments.in_memory(*part) for part in stored(version, row_ids, bound)]
     finally:

@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from partlens.indexer.gallery.home.home import File
 
 _WIDTHS, _PLACES, _TRIES = (64, 128, 256), 8, 16
 # Stretches with fewer different bytes occur in many images.
@@ -102,11 +103,11 @@ class MarkerSearch:
         self._lists = [_Words(size, step, some) for (size, step), some in groups.items()]
         self._longest = max(map(len, self._by_pattern), default=1)
 
-    def found_in(self, path: Path) -> set[Marker]:
+    def found_in(self, file: File) -> set[Marker]:
         """The markers that a file holds."""
         found, kept = set[Marker](), b""
-        with path.open("rb", buffering=0) as file:
-            while self._lists and (read := file.read(_CHUNK_BYTES)):
+        with file.open("rb", buffering=0) as content:
+            while self._lists and (read := content.read(_CHUNK_BYTES)):
                 data = kept + read
                 found |= self.found_among(data)
                 kept = data[max(len(data) - self._longest + 1, 0) :]

@@ -34,7 +34,7 @@ def rebuilt(
     """
     others, made = [one for one in view.live.segments if one is not damaged], list[Segment]()
     try:
-        with refusals(view.path.name):
+        with refusals(view.home.name):
             for part in stored(view.version, not_held(view.version, others), bound):
                 require_going()
                 made.append(segments.write(view.path / SEGMENTS, *part))

@@ -4,15 +4,16 @@ The ids 00000003 and 00000004, stored one after the other, hold 00000000 too.
 """
 
 import json
+import os
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import accumulate
-from pathlib import Path
 
 import pyarrow as pa
 
+from partlens.indexer.gallery.home.home import File
 from partlens.indexer.gallery.markers import Hit, Marker, MarkerSearch
 
 _AROUND = 16
@@ -36,17 +37,17 @@ class Neighbours:
         for texts in columns:
             self._learn(texts)
 
-    def unexplained(self, paths: Iterable[Path]) -> set[Marker]:
+    def unexplained(self, files: Iterable[File]) -> set[Marker]:
         """The markers that files hold, other than as part of what the remaining images hold."""
         found = set[Marker]()
-        for path in paths:
+        for file in files:
             with suppress(FileNotFoundError):  # removed meanwhile
-                found |= self._unexplained_in(path)
+                found |= self._unexplained_in(file)
         return found
 
-    def _unexplained_in(self, path: Path) -> set[Marker]:
+    def _unexplained_in(self, file: File) -> set[Marker]:
         found = set[Marker]()
-        for data, first, last in _pieces(path):
+        for data, first, last in _pieces(file):
             for hit in self._search.hits(data):
                 if first <= hit.begin < last and not self._explains(data, hit):
                     found.add(self._markers[hit.pattern])
@@ -97,15 +98,15 @@ def text_columns(tables: Iterable[pa.Table]) -> Iterator[list[str]]:
                     yield [text for text in part.to_pylist() if text]
 
 
-def _pieces(path: Path) -> Iterator[tuple[bytes, int, int]]:
+def _pieces(file: File) -> Iterator[tuple[bytes, int, int]]:
     """The bytes of a file in pieces that overlap, and which part of each is new.
 
     A hit begins in the new part of one piece only, and is seen with what surrounds it.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    with file.open("rb") as content:
+        size = content.seek(0, os.SEEK_END)
         for new in range(0, size, _PIECE_BYTES):
             start = max(new - _OVERLAP_BYTES, 0)
-            file.seek(start)
-            data = file.read(new - start + _PIECE_BYTES + _OVERLAP_BYTES)
+            content.seek(start)
+            data = content.read(new - start + _PIECE_BYTES + _OVERLAP_BYTES)
             yield data, new - start, new - start + _PIECE_BYTES

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from partlens.indexer.gallery.home.home import File
+
 _LARGEST_CHUNK, _SMALLEST_CHUNK = 2**20, 2**12
 _CHUNKS_PER_SECOND = 20
 _OPENING_BYTES = 2**12
@@ -36,18 +38,19 @@ class Pace:
         self._stopped = threading.Event()
         self._due = time.monotonic()
 
-    def digest(self, path: Path) -> str:
+    def digest(self, file: File) -> str:
         """SHA-256 of a file, in hexadecimal.
 
         Raises:
             StoppedError: stop was called.
-            OSError: the file cannot be read.
+            OSError, UnreachableError: the file cannot be read.
         """
         found = hashlib.sha256()
-        with path.open("rb", buffering=0) as file:
-            _tell_read_once(file.fileno())
+        with file.open("rb", buffering=0) as content:
+            if isinstance(file, Path):
+                _tell_read_once(content.fileno())
             self._wait(_OPENING_BYTES)
-            while chunk := file.read(self._chunk):
+            while chunk := content.read(self._chunk):
                 found.update(chunk)
                 self._read(len(chunk))
                 self._wait(len(chunk))

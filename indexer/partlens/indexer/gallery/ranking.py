@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.common.filters import GroupBy
-from partlens.explainer.scoring import QueryPart, Score, Scored, joined, score_rows
+from partlens.explainer.scoring import OneSearch, QueryPart, Score, Scored, joined
+from partlens.indexer.gallery.cores import aside
 from partlens.indexer.gallery.image_columns import ImageColumns, Rows
 from partlens.indexer.gallery.records import FloatArray, Place
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.stages import timing
-from partlens.indexer.gallery.threads import aside
 
 _WORTH_BYTES = 2**18
 """Of contributions to score for which a thread is worth waking up."""
@@ -79,6 +79,7 @@ class Ranking:
 
     def __init__(self, asked: Asked, top: int) -> None:
         self.asked, self.top = asked, top
+        self._search = OneSearch(asked.score, asked.parts, asked.grid)
         self.settled = list[Found]()
         self.open = list[Found]()
         self.below = math.inf
@@ -126,7 +127,7 @@ class Ranking:
         """Those that score at least one number and below another."""
         asked, wanted = self.asked, self.top - len(self.settled)
         with timing("score"):
-            scored = _scored(asked, segment, rows)
+            scored = _scored(self._search, segment, rows)
         chosen = np.flatnonzero((scored.scores >= least) & (scored.scores < below))
         groups = None if asked.by is None else segment.columns.groups(asked.by)
         of = None if groups is None else groups.numbers[rows]
@@ -151,13 +152,11 @@ class Ranking:
         return scored.scores
 
 
-def _scored(asked: Asked, segment: Segment, rows: Rows) -> Scored:
+def _scored(search: OneSearch, segment: Segment, rows: Rows) -> Scored:
     """The scores of rows; half of them on an idle core."""
 
     def work(rows: Rows) -> Scored:
-        return score_rows(
-            asked.score, asked.parts, segment.contributions, segment.bias, rows, asked.grid
-        )
+        return search.images(segment.contributions, segment.bias, rows)
 
     half = len(rows) // 2
     if half * segment.contributions.bytes_per_image < _WORTH_BYTES:

@@ -1,56 +1,65 @@
 """The rows of the truth at one commit, for reading; they never change."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import lance
 import pyarrow as pa
 
 from partlens.indexer.gallery.durability import damage
+from partlens.indexer.gallery.home.folder import DATASET
+from partlens.indexer.gallery.home.home import Home
 
 _LARGEST = 2**64 - 1
+_VERSIONS = f"{DATASET}/_versions"
+_MANIFEST = re.compile(r"(\d+)\.manifest")
 # Lance caches what it reads of every version, up to 1 GiB by default.
 _CACHE_BYTES = 16 * 2**20
 _BATCH_ROWS = 256
 
 
-def manifest_path(dataset: Path, version: int) -> Path:
+def manifest_place(version: int) -> str:
     """The manifest of a version. Its name counts down, so that the newest sorts first."""
-    return dataset / "_versions" / f"{_LARGEST - version:020}.manifest"
+    return f"{_VERSIONS}/{_LARGEST - version:020}.manifest"
 
 
-def later_manifests(dataset: Path, version: int) -> list[Path]:
-    """The manifests of later versions."""
-    return [path for path, number in _manifests(dataset) if number > version]
+def later_manifests(home: Home, version: int) -> list[str]:
+    """The places of the manifests of later versions."""
+    return [place for place, number in _manifests(home) if number > version]
 
 
-def earlier_manifests(dataset: Path, version: int) -> list[Path]:
-    """The manifests of earlier versions."""
-    return [path for path, number in _manifests(dataset) if number < version]
+def earlier_manifests(home: Home, version: int) -> list[str]:
+    """The places of the manifests of earlier versions."""
+    return [place for place, number in _manifests(home) if number < version]
 
 
-def _manifests(dataset: Path) -> list[tuple[Path, int]]:
-    paths = (dataset / "_versions").glob("*.manifest")
-    return [(path, _LARGEST - int(path.stem)) for path in paths if path.stem.isdigit()]
+def _manifests(home: Home) -> list[tuple[str, int]]:
+    matches = map(_MANIFEST.fullmatch, home.names(_VERSIONS))
+    return [(f"{_VERSIONS}/{found[0]}", _LARGEST - int(found[1])) for found in matches if found]
 
 
-def opened(dataset: Path, version: int) -> lance.LanceDataset:
-    """Open a version of a dataset with a small cache."""
-    return lance.dataset(str(dataset), version=version, metadata_cache_size_bytes=_CACHE_BYTES)
+def opened(home: Home, version: int) -> lance.LanceDataset:
+    """Open a version of a gallery's dataset with a small cache."""
+    return lance.dataset(
+        home.dataset,
+        version=version,
+        metadata_cache_size_bytes=_CACHE_BYTES,
+        storage_options=dict(home.options) if home.options else None,
+    )
 
 
 class NeededFile(NamedTuple):
     """A file that reading a version needs.
 
     Attributes:
-        path: path of the file.
+        place: the file, relative to the gallery.
         images: number of images that depend on it.
         of_rows: whether it holds rows; otherwise it lists rows.
         size: size in bytes, if that is recorded.
     """
 
-    path: Path
+    place: str
     images: int
     of_rows: bool = False
     size: int | None = None
@@ -68,14 +77,14 @@ class RowsVersion:
         self.number: int = dataset.version
 
     @classmethod
-    def open(cls, path: Path, number: int) -> "RowsVersion":
-        """Open a version on disk.
+    def open(cls, home: Home, number: int) -> "RowsVersion":
+        """Open a version of a gallery.
 
         Raises:
             DamagedError: it cannot be opened.
         """
         with damage(f"version {number} of the gallery cannot be opened"):
-            return cls(opened(path, number))
+            return cls(opened(home, number))
 
     def __len__(self) -> int:
         return int(self.dataset.count_rows())
@@ -119,9 +128,9 @@ class RowsVersion:
         """Lance's fragments: rows that were written together."""
         return self.dataset.get_fragments()
 
-    def data_files(self, part: lance.LanceFragment) -> list[Path]:
+    def data_files(self, part: lance.LanceFragment) -> list[str]:
         """The files with the rows of a part, without its file of deleted rows."""
-        return [Path(self.dataset.uri) / "data" / file.path for file in part.data_files()]
+        return [f"{DATASET}/data/{file.path}" for file in part.data_files()]
 
     def fragments(self) -> dict[int, str | None]:
         """Lance's number of each part -> its file of deleted rows."""
@@ -129,20 +138,24 @@ class RowsVersion:
 
     def needed(self) -> list[NeededFile]:
         """Every file that reading this version needs."""
-        root = Path(self.dataset.uri)
-        found = [NeededFile(manifest_path(root, self.number), len(self))]
+        found = [NeededFile(manifest_place(self.number), len(self))]
         for part in self.parts():
             images = part.count_rows()
             for file in part.data_files():
                 size = file.file_size_bytes or None
-                found.append(NeededFile(root / "data" / file.path, images, True, size))
+                found.append(NeededFile(f"{DATASET}/data/{file.path}", images, True, size))
             if deletions := part.deletion_file():
-                found.append(NeededFile(root / deletions, images))
+                found.append(NeededFile(f"{DATASET}/{deletions}", images))
         return found
 
-    def files(self) -> list[Path]:
-        """The paths of the files that reading this version needs."""
-        return [file.path for file in self.needed()]
+    def files(self) -> list[str]:
+        """The places of the files that reading this version needs."""
+        found = [manifest_place(self.number)]
+        for part in self.parts():
+            found += self.data_files(part)
+            if deletions := part.deletion_file():
+                found.append(f"{DATASET}/{deletions}")
+        return found
 
 
 def any_of(row_ids: Iterable[int]) -> str:

@@ -12,7 +12,7 @@ from typing import Protocol
 from partlens.indexer.errors import DamagedError, LockedError, StorageError
 from partlens.indexer.gallery.findings import KINDS, Finding
 from partlens.indexer.gallery.gallery import Gallery
-from partlens.indexer.gallery.integrity import Identity, Piece, TruthFile, identity, pieces
+from partlens.indexer.gallery.integrity import Identity, Piece, TruthFile, pieces
 from partlens.indexer.gallery.loading import SEGMENTS
 from partlens.indexer.gallery.pace import Pace, StoppedError, lower_priority
 from partlens.indexer.gallery.scrub_record import Pass, ScrubRecord
@@ -171,9 +171,7 @@ class Scrubber:
             view is self._listed[0] or (now < self._listed[1] + _LIST and not again)
         ):
             return
-        self._pieces = sorted(
-            pieces(view, self._gallery.path, self._gallery.bound), key=lambda one: _key(one.place)
-        )
+        self._pieces = sorted(pieces(view, self._gallery.bound), key=lambda one: _key(one.place))
         self._keys, self._listed = [_key(one.place) for one in self._pieces], (view, now)
         there = {one.place for one in self._pieces}
         for finding in self.findings:
@@ -191,7 +189,7 @@ class Scrubber:
             return
         retry = time.monotonic() > self._tried + _RETRY
         for piece in [one for one in self._pieces if one.place in found]:
-            if identity(piece) != self._identities.get(piece.place):
+            if piece.identity() != self._identities.get(piece.place):
                 self._examine(piece)
             elif retry and found[piece.place].repairable:
                 self._mend(found[piece.place])
@@ -205,7 +203,7 @@ class Scrubber:
 
     def _examine(self, piece: Piece) -> None:
         self._pace.require_going()
-        before, known = identity(piece), self._record.findings.get(piece.place)
+        before, known = piece.identity(), self._record.findings.get(piece.place)
         finding = piece.examine(self._pace.digest)
         if finding is None:
             if known:

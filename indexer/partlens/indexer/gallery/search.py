@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from partlens.common.filters import Filter, GroupBy
 from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.explainer.scoring import QueryPart, Score
 from partlens.indexer.gallery.candidates import Chosen, candidate_rows
+from partlens.indexer.gallery.cores import a_core
 from partlens.indexer.gallery.image_columns import Rows
 from partlens.indexer.gallery.indexes import SegmentIndex
 from partlens.indexer.gallery.live_rows import LiveRows
@@ -20,6 +22,8 @@ from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.stages import timing
 from partlens.indexer.gallery.threads import one_thread
 
+Between = Callable[[], None]
+"""Called between two pieces of a search's work; see cores.Cores.one."""
 _CHUNK_BYTES = 2**21
 """Of contributions scored at a time: their float32 copy stays in the processor's cache."""
 EXACT_BYTES = 16 * 2**20
@@ -66,10 +70,10 @@ def search(
     numbers = {segment: number for number, segment in enumerate(live.segments)}
     ranking = Ranking(Asked(parts, score, grid, by), top)
 
-    def add(chosen: Chosen, equal: float | None = None) -> list[_Part]:
+    def add(between: Between, chosen: Chosen, equal: float | None = None) -> list[_Part]:
         scored = list[_Part]()
         for segment, rows in _chunks(chosen):
-            require_waiting()
+            between()
             if equal is None:
                 scores = ranking.add(numbers[segment], segment, rows)
                 scored.append(_Part(segment, rows, scores))
@@ -77,12 +81,12 @@ def search(
                 ranking.add_equal(numbers[segment], segment, rows, equal)
         return scored
 
-    with one_thread():
+    with one_thread(), a_core(require_waiting) as between:
         if size <= exact_bytes:
-            add(passing)
+            add(between, passing)
             ranking.settle(-math.inf)
         else:
-            _rank_candidates(ranking, passing, add, index_of)
+            _rank_candidates(ranking, passing, partial(add, between), index_of)
     return ranking.settled
 
 

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
+from partlens.common.bucket_address import Place
 from partlens.common.compute import Device
 from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.indexer.errors import DamagedError, ShardError, SupersededError
@@ -16,8 +17,10 @@ from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.compaction import Compaction
 from partlens.indexer.gallery.fan_out import Question, ShardHits
 from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.home.locate import home_of
 from partlens.indexer.gallery.indexes import INDEXES, Indexes, read_choice
 from partlens.indexer.gallery.kept_layouts import KeptLayouts
+from partlens.indexer.gallery.kept_rows import Kept
 from partlens.indexer.gallery.lance_rows import LanceRows
 from partlens.indexer.gallery.leftovers import remove_leftovers
 from partlens.indexer.gallery.live_rows import LiveRows
@@ -52,7 +55,7 @@ class Shard(AbstractContextManager["Shard", None]):
         bound: what never changes about the gallery.
 
     Args:
-        gallery: path of the gallery.
+        place: of the gallery.
         scratch: folder for all shards on this node.
         seconds: time between two looks for new commits.
         exact_bytes: see search.search.
@@ -64,20 +67,21 @@ class Shard(AbstractContextManager["Shard", None]):
 
     def __init__(
         self,
-        gallery: Path,
+        place: Place,
         share: Share,
         scratch: Path,
         device: Device = "cpu",
         seconds: float = 0.25,
         exact_bytes: int = EXACT_BYTES,
     ) -> None:
-        self.share, self.bound = share, GallerySpec.read(gallery)
+        self._home = home = home_of(place.absolute() if isinstance(place, Path) else place)
+        self.share, self.bound = share, GallerySpec.read(home)
         self._exact_bytes = exact_bytes
-        self._gallery, self._seconds, self._truth = gallery, seconds, LanceRows(gallery)
+        self._seconds, self._truth = seconds, LanceRows(home)
         self._loading, self._earlier = threading.RLock(), OrderedDict[int, GalleryView]()
-        self._layouts = KeptLayouts()
+        self._layouts, self._kept = KeptLayouts(), Kept()
         self._deleted: tuple[int, float] | None = None
-        self._folder = ShardFolder(scratch, str(gallery.absolute()), share)
+        self._folder = ShardFolder(scratch, str(home), share)
         try:
             self._open(device)
         except BaseException:
@@ -105,6 +109,7 @@ class Shard(AbstractContextManager["Shard", None]):
             unindexed=lambda: self._indexes.missing(self._view.live.segments),
             lacks_index=lambda: self._indexes.lacks_files(self._view.live.segments),
             tidy=lambda _: None,
+            require_room=lambda _: None,
         )
         self._compaction.catch_up()
         self._view.prepare()
@@ -114,7 +119,7 @@ class Shard(AbstractContextManager["Shard", None]):
 
     def _choice(self) -> IndexChoice:
         """What the gallery's operator chose, with this shard's part of the memory."""
-        chosen = read_choice(self._gallery / INDEXES)
+        chosen = read_choice(self._home.folder / INDEXES)
         if chosen.memory_bytes is None:
             return chosen
         return replace(chosen, memory_bytes=chosen.memory_bytes // self.share.count)
@@ -265,7 +270,7 @@ class Shard(AbstractContextManager["Shard", None]):
 
     @property
     def _name(self) -> tuple[str, str]:
-        return f"{self.share.number} of {self.share.count}", self._gallery.name
+        return f"{self.share.number} of {self.share.count}", self._home.name
 
     def _read_again(self, number: int) -> GalleryView:
         """An earlier commit; what the segments no longer hold of it stays in memory."""
@@ -283,7 +288,7 @@ class Shard(AbstractContextManager["Shard", None]):
             self._earlier.popitem(last=False)
 
     def _seen(self, version: RowsVersion, live: LiveRows) -> GalleryView:
-        return GalleryView(self._gallery, self.bound.spec, version, live, self._indexes)
+        return GalleryView(self._home, self.bound.spec, version, live, self._indexes, self._kept)
 
     def _swap(self, old: Sequence[Segment], new: Sequence[Segment]) -> None:
         """Replace old segments by new ones; running searches keep the old ones."""

@@ -14,8 +14,9 @@ from partlens.indexer.errors import LockedError
 from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.durability import WriterLock, damage, refusals
 from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.home.folder import LOCK
 from partlens.indexer.gallery.image_columns import TRUTH_COLUMNS, ImageColumns, Rows
-from partlens.indexer.gallery.loading import LOCK, SEGMENTS, live_rows
+from partlens.indexer.gallery.loading import SEGMENTS, live_rows
 from partlens.indexer.gallery.rows_version import RowsVersion
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.share import Share

@@ -6,22 +6,26 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from partlens.common.bucket_address import Place
 from partlens.indexer.errors import DamagedError, StorageError
 from partlens.indexer.gallery import checksums, indexes, segments
 from partlens.indexer.gallery.committed import (
-    DATASET,
     SUMS,
     Committed,
     note_committed,
+    record,
     require_checksums,
 )
 from partlens.indexer.gallery.durability import files_below, refusals, remove_entry
 from partlens.indexer.gallery.erasure import Receipt, erase
 from partlens.indexer.gallery.gallery import Gallery
-from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.gallery_spec import FILE, GallerySpec
+from partlens.indexer.gallery.home.folder import DATASET, LOCK, FolderHome
+from partlens.indexer.gallery.home.home import Home
+from partlens.indexer.gallery.home.locate import home_of
 from partlens.indexer.gallery.indexes import INDEXES
 from partlens.indexer.gallery.leftovers import remove_leftovers
-from partlens.indexer.gallery.loading import LOCK, SEGMENTS
+from partlens.indexer.gallery.loading import SEGMENTS
 from partlens.indexer.gallery.rows_version import RowsVersion
 from partlens.indexer.gallery.snapshot_files import (
     FACTS,
@@ -56,7 +60,7 @@ class Other:
 
 
 def take(
-    gallery: Path,
+    gallery: Place,
     target: Path,
     others: Callable[[], Sequence[Other]] = lambda: (),
     *,
@@ -81,17 +85,17 @@ def take(
         DamagedError: a file differs from its checksum.
         AlreadyExistsError, StorageError: the target exists, or cannot be written.
     """
-    gallery = gallery.resolve()
-    GallerySpec.read(gallery)
-    if target.resolve().is_relative_to(gallery):
+    home = home_of(gallery.resolve() if isinstance(gallery, Path) else gallery)
+    GallerySpec.read(home)
+    if target.resolve().is_relative_to(home.folder):
         raise StorageError(f"{target} lies in the gallery; choose another folder")
     with appearing(target, "snapshot") as draft, refusals(target.name, "snapshot"):
         for _ in range(_TRIES):
-            begun = Erasures.read(gallery).begun
-            facts = _drafted(gallery, draft, others, link=link)
+            begun = Erasures.read(home).begun
+            facts = _drafted(home, draft, others, link=link)
             check(draft)
             seal(draft, facts)
-            if Erasures.read(gallery).begun == begun:
+            if Erasures.read(home).begun == begun:
                 return facts
             # Images were erased meanwhile, and must not come back from here.
             for made in draft.iterdir():
@@ -100,21 +104,21 @@ def take(
 
 
 def _drafted(
-    gallery: Path, draft: Path, others: Callable[[], Sequence[Other]], *, link: bool
+    home: Home, draft: Path, others: Callable[[], Sequence[Other]], *, link: bool
 ) -> Facts:
     """Everything of a snapshot but its facts and checksums."""
     taken_at = datetime.now(UTC).isoformat(timespec="seconds")
-    inside = draft / gallery.name
+    inside = draft / home.name
     inside.mkdir()
-    version = _put_truth(gallery, inside, link=link)
-    put(gallery / "gallery.json", inside / "gallery.json", link=False)
-    if (gallery / UNFINISHED).exists():
-        put(gallery / UNFINISHED, inside / UNFINISHED, link=False)
-    _put_derived(gallery, inside, link=link)
+    version = _put_truth(home, inside, link=link)
+    _put_file(home, FILE, inside, link=False)
+    if home.state(UNFINISHED) is not None:
+        _put_file(home, UNFINISHED, inside, link=False)
+    _put_derived(home.folder, inside, link=link)
     origins = _put_others(others, draft)
     images = _completed(inside)
-    digest = GallerySpec.read(gallery).spec.digest
-    return Facts(gallery.name, version, images, digest, taken_at, origins)
+    digest = GallerySpec.read(home).spec.digest
+    return Facts(home.name, version, images, digest, taken_at, origins)
 
 
 def restore(snapshot: Path, target: Path, *, link: bool = False) -> Facts:
@@ -160,7 +164,7 @@ def erase_from(snapshot: Path, ids: Sequence[str]) -> Receipt:
     receipt = erase(snapshot / facts.gallery, ids)
     with refusals(snapshot.name, "snapshot"):
         known = checksums.recorded(snapshot / SNAPSHOT_SUMS)
-        committed = Committed.newest(snapshot / facts.gallery)
+        committed = Committed.newest(FolderHome(snapshot / facts.gallery))
         (snapshot / facts.gallery / LOCK).unlink(missing_ok=True)
         left = {p: origin for p, origin in facts.origins.items() if (snapshot / p).exists()}
         seal(
@@ -171,38 +175,49 @@ def erase_from(snapshot: Path, ids: Sequence[str]) -> Receipt:
     return receipt
 
 
-def _put_truth(gallery: Path, inside: Path, *, link: bool) -> int:
+def _put_truth(home: Home, inside: Path, *, link: bool) -> int:
     """The files of the newest version; returns its number."""
-    whole, needed, tries = set[Path](), list[Path](), 0
+    copied = FolderHome(inside)
+    whole, needed, tries = set[str](), list[str](), 0
     while True:
-        committed, tries = Committed.newest(gallery), tries + 1
+        committed, tries = Committed.newest(home), tries + 1
         try:
-            version = RowsVersion.open(gallery / DATASET, committed.version)
-            needed = [file.path.relative_to(gallery) for file in version.needed()]
-            sums = require_checksums(gallery)
+            version = RowsVersion.open(home, committed.version)
+            needed = version.files()
+            sums = require_checksums(home)
             for place in needed:
                 if place not in whole:
-                    _put_whole(gallery / place, inside / place, sums.get(str(place)), link=link)
+                    _put_whole(home, place, inside, sums.get(place), link=link)
                     whole.add(place)
             break
         except (FileNotFoundError, DamagedError) as error:
             # A writer may have removed this version; what is there of it already is kept.
-            if tries == _TRIES or Committed.newest(gallery).version == committed.version:
-                raise DamagedError(f"gallery {gallery.name!r} is damaged: {error}") from error
+            if tries == _TRIES or Committed.newest(home).version == committed.version:
+                raise DamagedError(f"gallery {home.name!r} is damaged: {error}") from error
     for file in files_below(inside / DATASET):
-        if file.relative_to(inside) not in needed:
+        if file.relative_to(inside).as_posix() not in needed:
             file.unlink()
-    committed.write(inside)
-    checksums.record(inside / SUMS, [inside / place for place in needed])
-    note_committed(inside)
+    committed.write(copied)
+    record(copied, needed)
+    note_committed(copied)
     return committed.version
 
 
-def _put_whole(source: Path, target: Path, digest: str | None, *, link: bool) -> None:
-    put(source, target, link=link)
-    if digest is not None and checksums.digest(target) != digest:
-        target.unlink()
-        raise DamagedError(f"{source} differs from its checksum; see `partlens index verify`")
+def _put_whole(home: Home, place: str, inside: Path, digest: str | None, *, link: bool) -> None:
+    _put_file(home, place, inside, link=link)
+    if digest is not None and checksums.digest(inside / place) != digest:
+        (inside / place).unlink()
+        raise DamagedError(f"{place} differs from its checksum; see `partlens index verify`")
+
+
+def _put_file(home: Home, place: str, inside: Path, *, link: bool) -> None:
+    source, target = home.file(place), inside / place
+    if isinstance(source, Path):
+        put(source, target, link=link)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with source.open() as content, target.open("wb") as out:
+        shutil.copyfileobj(content, out)
 
 
 def _put_derived(gallery: Path, inside: Path, *, link: bool) -> None:

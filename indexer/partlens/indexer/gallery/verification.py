@@ -7,25 +7,29 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from partlens.common.bucket_address import Place
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import checksums, segments
 from partlens.indexer.gallery.committed import (
-    DATASET,
     SUMS,
     Committed,
     note_committed,
+    record,
     require_checksums,
 )
 from partlens.indexer.gallery.completeness import not_adding_up
-from partlens.indexer.gallery.durability import WriterLock, damage
+from partlens.indexer.gallery.durability import damage
 from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.gallery import Gallery
 from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.home.folder import DATASET
+from partlens.indexer.gallery.home.home import Home
+from partlens.indexer.gallery.home.locate import home_of
 from partlens.indexer.gallery.image_columns import TRUTH_COLUMNS, ImageColumns
 from partlens.indexer.gallery.integrity import notes, sealed_folder, sealed_folders, truth_files
 from partlens.indexer.gallery.lance_rows import LanceRows
-from partlens.indexer.gallery.loading import LOCK, SEGMENTS
-from partlens.indexer.gallery.rows_version import RowsVersion, manifest_path
+from partlens.indexer.gallery.loading import SEGMENTS
+from partlens.indexer.gallery.rows_version import RowsVersion, manifest_place
 from partlens.indexer.gallery.schema import array_columns, arrays
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.times import out_of_range
@@ -63,23 +67,24 @@ class Verification:
         )
 
 
-def verify(path: Path) -> Verification:
+def verify(place: Place | Home) -> Verification:
     """Look at every file and every row of a gallery; nothing is changed.
 
     Raises:
         NotFoundError, NewerFormatError: it cannot be looked at.
         DamagedError: gallery.json or committed.json is damaged, and nothing can be read.
     """
-    bound = GallerySpec.read(path)
+    home = home_of(place)
+    bound = GallerySpec.read(home)
     while True:
-        before = _state(path)
-        outcome = _verify(path, bound, before[0])
+        before = _state(home)
+        outcome = _verify(home, bound, before[0])
         # Meanwhile a writer may have tidied away what this version needs, or its segments.
-        if not outcome.findings or _state(path) == before:
+        if not outcome.findings or _state(home) == before:
             return outcome
 
 
-def repair(path: Path) -> Verification:
+def repair(place: Place | Home) -> Verification:
     """Make damaged segments and indexes again from the truth, then look at everything again.
 
     Nothing is changed where the truth is damaged too: a segment may then be the better copy.
@@ -88,50 +93,53 @@ def repair(path: Path) -> Verification:
         LockedError, StorageError: the gallery cannot be written to.
         NotFoundError, NewerFormatError, DamagedError: as verify.
     """
-    with WriterLock(path / LOCK):
-        outcome = verify(path)
+    home = home_of(place)
+    with home.lock():
+        outcome = verify(home)
         if any(one.place == SUMS for one in outcome.findings):
             if outcome.whole != outcome.images:
                 return outcome
-            _record_again(path)
-            outcome = verify(path)
+            _record_again(home)
+            outcome = verify(home)
         repairable = [one for one in outcome.findings if one.repairable]
         damaged = [one for one in outcome.findings if not (one.repairable or one.advice)]
         if not repairable or damaged:
             return outcome
         places = {finding.place for finding in repairable} - {SEGMENTS}
-        segments.remove(path / place for place in places)
-    with Gallery.open(path) as gallery:  # which makes what is missing, but for indexes
+        segments.remove(home.folder / place for place in places)
+    with Gallery.open(home) as gallery:  # which makes what is missing, but for indexes
         gallery.compact()
-    return verify(path)
+    return verify(home)
 
 
-def _record_again(path: Path) -> None:
+def _record_again(home: Home) -> None:
     """Record the checksums of a truth that lost them; its rows have been read."""
-    (path / SUMS).unlink(missing_ok=True)
-    checksums.record(path / SUMS, LanceRows(path).current.files())
-    note_committed(path)
-    require_checksums(path)
+    home.write(SUMS, b"")
+    record(home, LanceRows(home).current.files())
+    note_committed(home)
+    require_checksums(home)
 
 
-def _state(path: Path) -> tuple[int, list[Path]]:
+def _state(home: Home) -> tuple[int, list[Path]]:
     """The newest version, and the folders of segments: a new one follows the version it is for."""
-    return Committed.read(path).version, segments.folders(path / SEGMENTS)
+    return Committed.read(home).version, segments.folders(home.folder / SEGMENTS)
 
 
-def _verify(path: Path, bound: GallerySpec, number: int) -> Verification:
+def _verify(home: Home, bound: GallerySpec, number: int) -> Verification:
+    path = home.folder
     derived, whole = _derived(path, bound)
-    derived += [found for note in notes(path, bound) if (found := note.examine(checksums.digest))]
+    derived += [found for note in notes(home, bound) if (found := note.examine(checksums.digest))]
     try:
-        version = LanceRows(path).current
+        version = LanceRows(home).current
     except DamagedError as error:
-        place = manifest_path(path / DATASET, number).relative_to(path).as_posix()
+        place = manifest_place(number)
         of_truth = Finding(place, f"cannot be opened: {error}", repairable=False)
         return Verification(None, 0, len(whole), 0, (of_truth, *derived))
-    of_files, unchecked = _damaged_files(path, version)
-    images, sound, of_rows = _damaged_rows(path, bound, version, whole)
-    if derived:
-        # Rows of a damaged segment are in no other; that need not be said again.
+    of_files, unchecked = _damaged_files(home, version)
+    images, sound, of_rows = _damaged_rows(bound, version, whole)
+    if derived or home.remote:
+        # Rows of a damaged segment are in no other; that need not be said again. Of a bucket, this
+        # machine need not have them all.
         of_rows = [one for one in of_rows if one.place != SEGMENTS]
     every = (*_combined(of_files, of_rows), *derived)
     return Verification(images, sound, len(whole), unchecked, every)
@@ -158,15 +166,15 @@ def _derived(path: Path, bound: GallerySpec) -> tuple[list[Finding], list[Segmen
     return findings, whole
 
 
-def _damaged_files(path: Path, version: RowsVersion) -> tuple[list[Finding], int]:
+def _damaged_files(home: Home, version: RowsVersion) -> tuple[list[Finding], int]:
     """Files of the truth that are gone or differ; how many have no checksum."""
-    files = truth_files(path, version)
+    files = truth_files(home, version)
     findings = [found for file in files if (found := file.examine(checksums.digest))]
-    return findings, sum(file.digest is None and file.path.exists() for file in files)
+    return findings, sum(file.digest is None and file.exists() for file in files)
 
 
 def _damaged_rows(
-    path: Path, bound: GallerySpec, version: RowsVersion, whole: list[Segment]
+    bound: GallerySpec, version: RowsVersion, whole: list[Segment]
 ) -> tuple[int | None, int, list[Finding]]:
     """How many images there are (None if that cannot be read), how many of them are whole; and
     damaged rows, such as are there twice, and such as are in no segment."""
@@ -188,7 +196,7 @@ def _damaged_rows(
             problems.append(str(error))
         if problems:
             more = f", and so are {len(problems) - 1} more" if problems[1:] else ""
-            place = version.data_files(part)[0].relative_to(path).as_posix()
+            place = version.data_files(part)[0]
             problem = f"{problems[0]}{more}"
             findings.insert(0, Finding(place, problem, repairable=False, images=part.count_rows()))
     images = _count(version)

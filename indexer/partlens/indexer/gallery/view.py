@@ -17,8 +17,10 @@ from partlens.indexer.gallery.committed import Committed
 from partlens.indexer.gallery.facets import Facets, facets
 from partlens.indexer.gallery.fan_out import Layouts, Question, Shards, layouts, merged
 from partlens.indexer.gallery.holdings import Holdings
+from partlens.indexer.gallery.home.home import Home
 from partlens.indexer.gallery.image_columns import Rows
 from partlens.indexer.gallery.indexes import Indexes
+from partlens.indexer.gallery.kept_rows import Decomposition, Kept
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.ranking import Found
 from partlens.indexer.gallery.records import Candidate, FloatArray, Place, StoredImage
@@ -45,20 +47,27 @@ class GalleryView:
     no answer mixes two commits. Thread-safe.
 
     Attributes:
-        path: path of the gallery.
+        home: what keeps the truth.
         spec: spec of the model that the gallery is bound to.
         version: version of the truth; thumbnails are read from it.
         live: the same images, with their contributions.
         indexes: indexes of the segments.
+        kept: what was read of images before.
         shards: what answers searches; None to search here.
     """
 
-    path: Path
+    home: Home
     spec: ModelSpec
     version: RowsVersion
     live: LiveRows
     indexes: Indexes
+    kept: Kept
     shards: Shards | None = None
+
+    @property
+    def path(self) -> Path:
+        """Folder of the gallery's derived files on this machine."""
+        return self.home.folder
 
     @property
     def number(self) -> int:
@@ -152,6 +161,22 @@ class GalleryView:
         """
         return self._readable_thumbnails(self._require(ids))
 
+    def decomposition(self, id: str) -> Decomposition:
+        """Contributions and bias of one image, which is often searched with again.
+
+        Raises:
+            NotFoundError: the id is unknown.
+        """
+        (place,) = self._require([id])
+        (kept,) = self.kept.decompositions.find(self.live, [place])
+        if kept is None:
+            (contributions,), (bias,) = self._decompositions([place])
+            kept = Decomposition(contributions, bias)
+            for array in kept:
+                array.flags.writeable = False
+            self.kept.decompositions.keep(self.live, {place: kept})
+        return kept
+
     def decompositions(self, ids: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """Contributions float32 [M, P, D] and bias [M, D]; NotFoundError for an unknown id."""
         return self._decompositions(self._require(ids))
@@ -206,7 +231,7 @@ class GalleryView:
             found = merged(answers, live, top)[first:]
         more = [0] * len(found) if by is None else others(live, where, by, found, require_waiting)
         with timing("look up"):
-            stored = self._stored([one.place for one in found])
+            stored = self._kept_records([one.place for one in found])
             hits = Hits(
                 Candidate(
                     image.id,
@@ -278,17 +303,26 @@ class GalleryView:
         return found
 
     def _thumbnails(self, places: Sequence[Place]) -> Sequence[bytes]:
+        kept = dict(zip(places, self.kept.thumbnails.find(self.live, places), strict=True))
+        missing = [place for place, thumbnail in kept.items() if thumbnail is None]
+        read = self._read_thumbnails(missing)
+        self.kept.thumbnails.keep(self.live, read)
+        return [kept[place] or read.get(place, b"") for place in places]
+
+    def _read_thumbnails(self, places: Sequence[Place]) -> dict[Place, bytes]:
+        """The thumbnails that the truth has of images at places."""
         row_ids = self.live.row_ids(places)
         if not row_ids:
-            return []
+            return {}
         try:
             table = self.version.take(["thumbnail"], sorted(set(row_ids)))
         except DamagedError as error:
-            if Committed.read(self.path).version != self.number:
+            if Committed.read(self.home).version != self.number:
                 raise SupersededError(str(error)) from error
             raise
         found = dict(zip(table["_rowid"].to_pylist(), table["thumbnail"].to_pylist(), strict=True))
-        return [found.get(row_id) or b"" for row_id in row_ids]
+        thumbnails = zip(places, map(found.get, row_ids), strict=True)
+        return {place: thumbnail for place, thumbnail in thumbnails if thumbnail}
 
     def _readable_thumbnails(self, places: Sequence[Place]) -> Sequence[bytes | None]:
         try:
@@ -313,6 +347,14 @@ class GalleryView:
             segment = self.live.segments[number]
             contributions[chosen], bias[chosen] = segment.contributions[rows], segment.bias[rows]
         return contributions, bias
+
+    def _kept_records(self, places: Sequence[Place]) -> Sequence[StoredImage]:
+        """As _stored; the same images are often found again."""
+        kept = dict(zip(places, self.kept.records.find(self.live, places), strict=True))
+        missing = [place for place, record in kept.items() if record is None]
+        read = dict(zip(missing, self._stored(missing), strict=True)) if missing else {}
+        self.kept.records.keep(self.live, read)
+        return [kept[place] or read[place] for place in places]
 
     def _stored(self, places: Sequence[Place]) -> Sequence[StoredImage]:
         found = dict[Place, StoredImage]()

@@ -1,6 +1,16 @@
-"""Where images come from: a folder, or a manifest that lists them."""
+"""Where images come from: a folder, a manifest that lists them, or an object store."""
 
 from partlens.indexer.sources.image import ImageFile, MissingImage, SourceImage
 from partlens.indexer.sources.listing import Listing, Source, read_source
+from partlens.indexer.sources.objects import ObjectImage, is_object_store
 
-__all__ = ["ImageFile", "Listing", "MissingImage", "Source", "SourceImage", "read_source"]
+__all__ = [
+    "ImageFile",
+    "Listing",
+    "MissingImage",
+    "ObjectImage",
+    "Source",
+    "SourceImage",
+    "is_object_store",
+    "read_source",
+]

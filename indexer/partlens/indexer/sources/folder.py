@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from partlens.common.ids import IdError, require_id
 from partlens.common.metadata import Metadata
@@ -31,7 +31,7 @@ def folder_images(folder: Path) -> tuple[tuple[SourceImage, ...], str]:
     found = contents(folder)
     images = [path for path in found.files if path.suffix.lower() in SUFFIXES]
     others = (path for path in found.files if path.suffix.lower() not in SUFFIXES)
-    parts = [_by_ending(others)]
+    parts = [by_ending(others)]
     if found.unreadable:
         parts.append(_folders(folder, found.unreadable, "unreadable"))
     if found.linked:
@@ -48,7 +48,8 @@ def _image(folder: Path, path: Path) -> SourceImage:
     return ImageFile(id, path, Metadata())
 
 
-def _by_ending(files: Iterable[Path]) -> str:
+def by_ending(files: Iterable[PurePath]) -> str:
+    """How many files have each ending, in one line."""
     counts = Counter(path.suffix.lower() for path in files)
     short = {ending: n for ending, n in counts.items() if len(ending) <= _LONGEST_ENDING}
     named = sorted(short.items(), key=lambda one: (one[0] == "", -one[1], one[0]))[:_ENDINGS]

@@ -10,6 +10,7 @@ from partlens.indexer.errors import SourceError
 from partlens.indexer.sources.folder import folder_images
 from partlens.indexer.sources.image import SourceImage
 from partlens.indexer.sources.manifest import manifest_images
+from partlens.indexer.sources.objects import is_object_store, object_images
 
 
 class Source(Protocol):
@@ -26,7 +27,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Listing:
-    """The images of a folder or manifest, in a fixed order: a Source.
+    """The images of a folder, a manifest or an object store, in a fixed order: a Source.
 
     Attributes:
         images: all images, including unreadable ones; reading one of those raises the reason.
@@ -43,31 +44,38 @@ class Listing:
         return iter(self.images)
 
 
-def read_source(source: Path) -> Listing:
-    """The images of a folder or manifest.
+def read_source(source: str | Path) -> Listing:
+    """The images of a folder, a manifest or an object store.
 
     A folder is read with its subfolders; see folder_images. A manifest is CSV or Parquet; see
-    manifest_images.
+    manifest_images. An address such as s3://bucket/prefix is listed like a folder; see
+    object_images.
 
     Raises:
         SourceError: nothing is there or it cannot be read; a column is missing, a row cannot be
             read, or an id comes twice (names the row).
     """
-    if _is_folder(source):
-        images, others = folder_images(source)
-    elif source.suffix.lower() in (".csv", ".parquet"):
-        images, others = tuple(manifest_images(source)), ""
+    if is_object_store(source):
+        images, others = object_images(str(source))
     else:
-        raise SourceError(
-            f"{source} is neither a folder nor a manifest (.csv or .parquet)"
-            + ("" if source.exists() else "; it does not exist")
-        )
+        images, others = _local(Path(source))
     if not images:
         raise SourceError(
             f"{source} contains no images ({', '.join(sorted(SUFFIXES))})"
             + (f"; ignored: {others}" if others else "")
         )
     return Listing(images, others)
+
+
+def _local(source: Path) -> tuple[tuple[SourceImage, ...], str]:
+    if _is_folder(source):
+        return folder_images(source)
+    if source.suffix.lower() in (".csv", ".parquet"):
+        return tuple(manifest_images(source)), ""
+    raise SourceError(
+        f"{source} is neither a folder nor a manifest (.csv or .parquet)"
+        + ("" if source.exists() else "; it does not exist")
+    )
 
 
 def _is_folder(source: Path) -> bool:

@@ -41,30 +41,43 @@ class ConfinedWriter:
     def __init__(self, gallery: Gallery, newest: ConfinedView) -> None:
         self._gallery, self._newest = gallery, newest
 
-    def add(self, images: Sequence[NewImage]) -> Added:
-        """Add the images that the caller may add and the gallery can hold, in one commit.
+    def add(self, uploads: Sequence[tuple[Confinement, Sequence[NewImage]]]) -> list[Added]:
+        """Add the images that their callers may add and the gallery can hold, in one commit.
 
         If an id is given twice, the later image stays, as if each were committed separately.
+
+        Args:
+            uploads: what each caller may change, and its images; no id is given by two callers.
 
         Raises:
             LockedError, StorageError: see Gallery.add.
         """
-        refused = self._forbidden(images)
+        refused = [self._forbidden(images, within) for within, images in uploads]
         while True:
-            chosen = {one.id: n for n, one in enumerate(images) if n not in refused}
+            chosen = {
+                one.id: (caller, number)
+                for caller, (_, images) in enumerate(uploads)
+                for number, one in enumerate(images)
+                if number not in refused[caller]
+            }
             try:
-                replaced = self._gallery.add([images[number] for number in chosen.values()])
-                return Added({one.id for one in replaced}, refused)
+                added = [uploads[caller][1][number] for caller, number in chosen.values()]
+                replaced = {one.id for one in self._gallery.add(added)}
             except InvalidImageError as error:
                 if error.id not in chosen:
                     raise
-                refused[chosen[error.id]] = error
+                caller, number = chosen[error.id]
+                refused[caller][number] = error
+                continue
+            return [
+                Added(replaced & {one.id for one in images}, refusals)
+                for (_, images), refusals in zip(uploads, refused, strict=True)
+            ]
 
     def _forbidden(
-        self, images: Sequence[NewImage]
+        self, images: Sequence[NewImage], within: Confinement
     ) -> dict[int, ForbiddenError | InvalidImageError]:
         """Position -> why the caller may not add the image, or may not replace the one there."""
-        within = self._newest.within
         if within.cameras is None:
             return {}
         forbidden = dict[int, ForbiddenError | InvalidImageError]()

@@ -10,6 +10,7 @@ from partlens.indexer.errors import NotFoundError
 from partlens.indexer.gallery import Candidate, StoredImage
 from partlens.indexer.gallery.facets import Facets
 from partlens.indexer.gallery.fan_out import Layouts
+from partlens.indexer.gallery.kept_rows import Decomposition
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.view import GalleryView, Hits
 from partlens.server.access.known_attributes import require_known
@@ -85,10 +86,10 @@ class ConfinedView:
         self._require([one.id for one in found])
         return self.whole.decompositions_of(found)
 
-    def decompositions(self, ids: Sequence[str]) -> tuple[FloatArray, FloatArray]:
-        """See GalleryView.decompositions."""
-        self._require(ids)
-        return self.whole.decompositions(ids)
+    def decomposition(self, id: str) -> Decomposition:
+        """See GalleryView.decomposition."""
+        self._require([id])
+        return self.whole.decomposition(id)
 
     def search(
         self,

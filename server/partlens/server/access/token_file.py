@@ -10,7 +10,7 @@ from pathlib import Path
 from partlens.common import strict_json
 from partlens.common.durable import locked, make_folder, write_atomically
 from partlens.server.access.tokens import Token
-from partlens.server.errors import TokenFileError
+from partlens.server.errors import TokenFileError, UnknownTokenError
 
 _FORMAT, _WITH_GALLERIES = 1, 2
 """Formats; the second has tokens that are restricted to galleries, which versions that read only
@@ -97,11 +97,14 @@ class TokenFile:
         """Removes a token and returns it.
 
         Raises:
-            TokenFileError: there is no token with this id, or the file cannot be read.
+            UnknownTokenError: there is no token with this id.
+            TokenFileError: the file cannot be read.
         """
         with self._changing() as tokens:
             if id not in tokens:
-                raise TokenFileError(f"{self.path} has no token {id!r}; see `partlens token list`")
+                raise UnknownTokenError(
+                    f"{self.path} has no token {id!r}; see `partlens token list`"
+                )
             return tokens.pop(id)
 
     @contextmanager
@@ -131,7 +134,7 @@ def _replaceable(tokens: Mapping[str, Token], called: str, path: Path) -> Token:
     if len(named) == 1:
         return named[0]
     if not named:
-        raise TokenFileError(f"{path} has no token {called!r}; see `partlens token list`")
+        raise UnknownTokenError(f"{path} has no token {called!r}; see `partlens token list`")
     ids = ", ".join(sorted(one.id for one in named))
     raise TokenFileError(f"several tokens are called {called!r}: give the id of one, {ids}")
 

@@ -44,7 +44,8 @@ class AuditLog:
         self._disk = LogFile(path, most_bytes, continued)
         self._tell, self._failing = tell, False
         self._waiting: list[tuple[bytes, asyncio.Future[int]]] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._trying: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "partlens-audit")
 
@@ -65,11 +66,11 @@ class AuditLog:
         Raises:
             AuditError: the entry cannot be written; the file has no part of it.
         """
-        fields, written = encoded(entry), asyncio.get_running_loop().create_future()
-        self._waiting.append((fields, written))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write_all())
-        return await asyncio.shield(written)
+        written: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._waiting.append((encoded(entry), written))
+        if self._idle.is_set():
+            self._write_waiting()
+        return await written
 
     async def rotate(self) -> None:
         """Continues in a new file, for example when a program that moves logs asks for it."""
@@ -83,30 +84,42 @@ class AuditLog:
         """Waits for pending entries and releases the file."""
         if self._trying is not None:
             await end(self._trying)
-        if self._writing is not None:
-            await self._writing
+        await self._idle.wait()
         self._thread.shutdown()
         self._disk.close()
 
-    async def _write_all(self) -> None:
-        loop = asyncio.get_running_loop()
+    def _write_waiting(self) -> None:
+        """Write what waits, then what has come to wait meanwhile."""
+        if not self._waiting:
+            self._idle.set()
+            return
+        self._idle.clear()
+        batch, self._waiting = self._waiting, []
+        loop, written = asyncio.get_running_loop(), [one for _, one in batch]
+
+        def write() -> None:
+            try:
+                first = self._disk.write([fields for fields, _ in batch])
+            except Exception as error:
+                # Whatever it is: these calls fail, and the next ones are tried.
+                loop.call_soon_threadsafe(self._end, written, self._failed(error))
+            else:
+                loop.call_soon_threadsafe(self._end, written, first)
+
         try:
-            while self._waiting:
-                batch, self._waiting = self._waiting, []
-                fields = [one for one, _ in batch]
-                try:
-                    first = await loop.run_in_executor(self._thread, self._disk.write, fields)
-                except Exception as error:
-                    # Whatever it is: these calls fail, and the next ones are tried.
-                    self._fail(self._failed(error), [written for _, written in batch])
-                else:
-                    self._succeed(first, [written for _, written in batch])
-        finally:
-            self._writing = None
-            stopped = AuditError(f"{self.path}: its writer was stopped")
-            for _, written in self._waiting:
-                written.set_exception(stopped)
-            self._waiting = []
+            self._thread.submit(write)
+        except RuntimeError:
+            closed = AuditError(f"{self.path}: the log is closed")
+            for one in written:
+                one.set_exception(closed)
+            self._idle.set()
+
+    def _end(self, written: list["asyncio.Future[int]"], outcome: int | AuditError) -> None:
+        if isinstance(outcome, AuditError):
+            self._fail(outcome, written)
+        else:
+            self._succeed(outcome, written)
+        self._write_waiting()
 
     async def _on_disk(self, do: Callable[[], None]) -> None:
         try:

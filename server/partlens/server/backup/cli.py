@@ -4,9 +4,12 @@ from pathlib import Path
 
 import click
 
+from partlens.common.bucket_address import Place
 from partlens.common.results import json_option, say_result
 from partlens.common.terminal import say
 from partlens.indexer.arguments import GALLERY, clear_errors
+from partlens.indexer.gallery.home.folder import FolderHome
+from partlens.indexer.gallery.home.locate import folder_of
 from partlens.indexer.gallery.snapshot import Other, restore, take
 from partlens.indexer.gallery.snapshot_files import Facts
 from partlens.indexer.gallery.unfinished import unfinished
@@ -35,7 +38,7 @@ _LINK = click.option(
 @json_option
 @config_options
 def snapshot_command(
-    gallery: Path,
+    gallery: Place,
     target: Path,
     also: tuple[Path, ...],
     link: bool,
@@ -51,7 +54,7 @@ def snapshot_command(
     """
     settings = load_or_fail(file, texts).settings
     config = file or file_here()
-    real = gallery.resolve()
+    real = folder_of(gallery).resolve()
 
     def kept() -> list[Other]:
         return kept_files(real, settings, config, also)
@@ -68,7 +71,7 @@ def snapshot_command(
         " other files, each with its checksum"
     )
     say_result(_plain(target, facts), text, as_json=as_json)
-    if begun := unfinished(target / facts.gallery):
+    if begun := unfinished(FolderHome(target / facts.gallery)):
         say(
             f"warning: an erasure of {len(begun)} images is running or was interrupted, and the"
             " snapshot still holds them; let `partlens index erase` end, take another snapshot and"

@@ -8,29 +8,15 @@ import click
 
 from partlens.client.cli.arguments import FiniteRange
 from partlens.common.results import json_lines_option, say_result
+from partlens.server.bench.counts import Counts
 from partlens.server.bench.load import LoadResult, measure
 from partlens.server.bench.served import served
-
-
-class _Counts(click.ParamType[tuple[int, ...]]):
-    name = "n,n,..."
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        try:
-            counts = tuple(int(part) for part in str(value).split(","))
-        except ValueError:
-            counts = ()
-        if not counts or min(counts) < 1:
-            self.fail(f"{value!r} is not a list of numbers such as 1,8,32", param, ctx)
-        return counts
 
 
 @click.command()
 @click.option("--model", required=True, type=click.Path(path_type=Path), help="Model folder.")
 @click.option("--gallery", required=True, type=click.Path(path_type=Path), help="Gallery folder.")
-@click.option("--clients", type=_Counts(), default="1,8,32,128", show_default=True)
+@click.option("--clients", type=Counts(), default="1,8,32,128", show_default=True)
 @click.option("--seconds", type=FiniteRange(0.1, 86_400), default=10.0, show_default=True)
 @click.option(
     "--searches-per-picture",

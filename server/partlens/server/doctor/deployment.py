@@ -12,6 +12,8 @@ from pathlib import Path
 import redis
 import torch
 
+from partlens.common.bucket_address import Place
+from partlens.common.compute import cores
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel, read_spec
 from partlens.explainer.onnx_runtime import providers
@@ -79,7 +81,7 @@ def _of_galleries(
         )
     for name, one in chosen.by_name.items():
         of = "" if chosen.aliases is None else f" {name}"
-        yield f"gallery{of}", partial(try_gallery, one.path, one.model)
+        yield f"gallery{of}", partial(try_gallery, one.place, one.model)
         yield f"files{of}", partial(try_files, one.path)
         yield f"disk{of}", partial(try_disk, one.path)
     log = settings.access.audit_log or beside(chosen.default.path.resolve())
@@ -111,18 +113,17 @@ def try_aliases(chosen: ChosenGalleries) -> Trial:
 def try_devices() -> Trial:
     """Cores, GPUs, and the providers of ONNX Runtime."""
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     runs_on = ", ".join(providers())
-    return Trial(f"{cores} cores, GPUs: {', '.join(gpus) or 'none'}; ONNX Runtime: {runs_on}")
+    return Trial(f"{cores()} cores, GPUs: {', '.join(gpus) or 'none'}; ONNX Runtime: {runs_on}")
 
 
-def try_gallery(folder: Path, model: Path | None) -> Trial:
+def try_gallery(place: Place, model: Path | None) -> Trial:
     """Opens the gallery with the model that will serve it.
 
     Raises:
         IndexerError, ExplainerError: the gallery or the model cannot be opened.
     """
-    with Gallery.open(folder, read_spec(model) if model else None) as gallery:
+    with Gallery.open(place, read_spec(model) if model else None) as gallery:
         finding = (
             f"{len(gallery.view)} images at version {gallery.view.number}, of model"
             f" {gallery.spec.digest}"

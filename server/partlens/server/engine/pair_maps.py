@@ -49,4 +49,5 @@ def explained_pairs(why: PairExplanation, wanted: PairsToExplain) -> ExplainedPa
 
 
 def _decomposition(query: Query, grid: tuple[int, int]) -> Decomposition:
-    return Decomposition(torch.from_numpy(query.contributions), torch.from_numpy(query.bias), grid)
+    # Copies: those of stored images are kept in memory, and torch could write to them.
+    return Decomposition(torch.tensor(query.contributions), torch.tensor(query.bias), grid)

@@ -36,9 +36,9 @@ def resolved(source: Source, view: ConfinedView) -> Query | Picture | EarlierPic
     stored = stored_image(source, view)
     if not isinstance(stored, StoredImage):
         return stored
-    contributions, bias = view.decompositions([stored.id])
+    contributions, bias = view.decomposition(stored.id)
     size = stored.width, stored.height
-    return Query(_query_id(stored, view), size, contributions[0], bias[0], stored.media_digest)
+    return Query(_query_id(stored, view), size, contributions, bias, stored.media_digest)
 
 
 def _query_id(stored: StoredImage, view: ConfinedView) -> str:

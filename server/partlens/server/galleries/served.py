@@ -1,18 +1,21 @@
 """One gallery of a server, with everything that answers calls about it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from partlens.explainer.errors import ImageError
-from partlens.indexer.gallery import Gallery
+from partlens.indexer.gallery import Gallery, NewImage
 from partlens.indexer.gallery.scrubbing import Scrubber
 from partlens.runtime.config.settings import Settings
+from partlens.server.access.confined_gallery import Added
 from partlens.server.calls import call as calls
 from partlens.server.engine.engine import Engine
 from partlens.server.errors import StoppingError
 from partlens.server.features.query_features import QueryFeatures
 from partlens.server.galleries.models import SharedModel
+from partlens.server.galleries.shared_commits import SharedCommits, Upload
 from partlens.server.galleries.threads import Threads
 from partlens.server.messages.encoding import Encoder
 from partlens.server.observe.metrics import GalleryFigures, Metrics
@@ -61,6 +64,7 @@ class ServedGallery:
         self.figures.version.set_function(lambda: engine.gallery.view.number)
         self.encoder = Encoder(engine.spec)
         self._engine, self._threads, self._peers, self._scrubber = engine, threads, peers, scrubber
+        self._commits = SharedCommits(settings.limits.upsert_batch)
         self.features = QueryFeatures(
             engine.spec.digest, self.run, self.decode, self.batcher, model.queries, model.pictures,
             metrics.queries,
@@ -127,17 +131,49 @@ class ServedGallery:
 
         return await self._threads.submit(self._threads.reporting, self._engine, stopping)
 
-    async def write(self, work: Callable[[Engine], T]) -> T:
+    async def add(self, images: Sequence[NewImage], note: Callable[[Added, int], None]) -> None:
+        """Adds images, in one commit with those of other calls that wait for theirs.
+
+        Args:
+            note: called with what became of the images and the gallery's version then; even if the
+                caller is gone meanwhile, as long as a commit has the images.
+
+        Raises:
+            AuditError: see write.
+            GalleryError: see Gallery.add.
+        """
+        upload = Upload(images, calls.current().caller.within)
+
+        def begin() -> None:
+            calls.current().require_allowed()
+            self._commits.join(upload)
+
+        try:
+            await self.write(partial(self._commits.commit, upload), begin)
+        finally:
+            if not self._commits.leave(upload):
+                added = asyncio.wrap_future(upload.added)
+                await asyncio.wait([added])
+                if added.exception() is None:
+                    note(*added.result())
+
+    async def write(
+        self, work: Callable[[Engine], T], begin: Callable[[], None] = lambda: None
+    ) -> T:
         """The same on the one thread that changes galleries.
 
         The audit log says first that it begins. Work that has begun finishes even if its caller is
         gone. Other servers are notified.
+
+        Args:
+            begin: called once the audit log says so; what it raises ends the call.
 
         Raises:
             AuditError: the audit log cannot be written; nothing was changed.
         """
         loop, peers = asyncio.get_running_loop(), self._peers
         await calls.current().begin()
+        begin()
 
         def telling(engine: Engine) -> T:
             before = engine.gallery.view.number

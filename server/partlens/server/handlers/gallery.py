@@ -1,7 +1,6 @@
 """GalleryService: the images that searches look through."""
 
 from collections.abc import AsyncIterator, Sequence
-from functools import partial
 
 from partlens.server.access.confined_view import ConfinedView
 from partlens.server.calls import call as calls
@@ -176,7 +175,7 @@ async def _upserted(
 ) -> list[Receipt]:
     prepared = await uploads.prepare(batch, gallery, named)
     calls.current().note(images=len(batch))
-    receipts = await gallery.write(partial(uploads.commit, prepared))
+    receipts = await uploads.commit(prepared, gallery)
     for receipt in receipts:
         result = "committed" if isinstance(receipt, Committed) else "refused"
         gallery.figures.uploads(result).inc()

@@ -1,7 +1,7 @@
 """Prepares and commits uploaded images."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -45,37 +45,43 @@ async def prepare(
     return await asyncio.gather(*(_prepared(request, gallery, named) for request in requests))
 
 
-def commit(prepared: Sequence[NewImage | Refused], engine: Engine) -> list[Receipt]:
-    """Write the images in one commit; when this returns they are on disk."""
-    images = [one for one in prepared if isinstance(one, NewImage)]
-    added, version = _added(images, engine)
-    receipts, there, number = list[Receipt](), set(added.replaced), 0
-    for one in prepared:
-        if isinstance(one, Refused):
-            receipts.append(one)
-            continue
-        if (error := added.refused.get(number)) is not None:
-            receipts.append(_refused(error))
-        else:
-            receipts.append(Committed(version, one.width, one.height, one.id in there))
-            there.add(one.id)
-        number += 1
-    committed = {one.id for n, one in enumerate(images) if n not in added.refused}
-    calls.current().note(
-        query=digest(sorted(committed)),
-        gallery_version=version,
-        committed=len(committed),
-        refused=sum(isinstance(one, Refused) for one in receipts),
-    )
+async def commit(prepared: Sequence[NewImage | Refused], gallery: ServedGallery) -> list[Receipt]:
+    """Write the images in one commit, which other calls may share; they are on disk afterwards.
+
+    Raises:
+        the errors of ServedGallery.add.
+    """
+    receipts = list[Receipt]()
+
+    def note(added: Added, version: int) -> None:
+        receipts.extend(_receipts(prepared, added, version))
+        ids = [one.id for one in prepared if isinstance(one, NewImage)]
+        committed = {id for number, id in enumerate(ids) if number not in added.refused}
+        calls.current().note(
+            query=digest(sorted(committed)),
+            gallery_version=version,
+            committed=len(committed),
+            refused=sum(isinstance(one, Refused) for one in receipts),
+        )
+
+    await gallery.add([one for one in prepared if isinstance(one, NewImage)], note)
     return receipts
 
 
-def _added(images: Sequence[NewImage], engine: Engine) -> tuple[Added, int]:
-    """Add the images; the result, and the gallery's version then."""
-    if not images:  # refusals need no writer's lock, which another process may hold
-        return Added(frozenset(), {}), engine.gallery.view.number
-    with engine.gallery.writing() as writer:
-        return writer.add(images), engine.gallery.view.number
+def _receipts(
+    prepared: Sequence[NewImage | Refused], added: Added, version: int
+) -> Iterator[Receipt]:
+    there, number = set(added.replaced), 0
+    for one in prepared:
+        if isinstance(one, Refused):
+            yield one
+            continue
+        if (error := added.refused.get(number)) is not None:
+            yield _refused(error)
+        else:
+            yield Committed(version, one.width, one.height, one.id in there)
+            there.add(one.id)
+        number += 1
 
 
 async def _prepared(

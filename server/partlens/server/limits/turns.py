@@ -46,18 +46,23 @@ class Turns:
         """
         loop = asyncio.get_running_loop()
         await self._turn(holder)
+        done: asyncio.Future[T] = loop.create_future()
+        told = [done]
         try:
-            running = self._executor.submit(work)
+            running = self._executor.submit(self._work, loop, holder, told, work)
         except RuntimeError:
             self._end(holder)
             raise
-        running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._end, holder))
         try:
-            return await asyncio.wrap_future(running)
+            return await done
+        except asyncio.CancelledError:
+            if running.cancel():
+                self._end(holder)
+            raise
         finally:
             # It holds the exception whose traceback holds this frame: a cycle that would keep the
             # pictures of failed calls in memory until the collector comes, which may be never.
-            del running
+            del done
 
     async def run_to_its_end(
         self, holder: str, work: Callable[[], T], cancelled: Callable[[], None]
@@ -104,6 +109,35 @@ class Turns:
             else:
                 self._forget(holder, ticket)
             raise
+
+    def _work(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        holder: str,
+        told: "list[asyncio.Future[T]]",
+        work: Callable[[], T],
+    ) -> None:
+        """On the thread: do the work, and wake the event loop up once.
+
+        Args:
+            told: the future of the result; taken out, or the executor's frames would hold it.
+        """
+        try:
+            result = work()
+        except BaseException as error:
+            loop.call_soon_threadsafe(self._fail, holder, told.pop(), error)
+        else:
+            loop.call_soon_threadsafe(self._succeed, holder, told.pop(), result)
+
+    def _succeed(self, holder: str, done: "asyncio.Future[T]", result: T) -> None:
+        self._end(holder)
+        if not done.cancelled():
+            done.set_result(result)
+
+    def _fail(self, holder: str, done: "asyncio.Future[T]", error: BaseException) -> None:
+        self._end(holder)
+        if not done.cancelled():
+            done.set_exception(error)
 
     def _end(self, holder: str) -> None:
         self._free += 1

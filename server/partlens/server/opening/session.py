@@ -13,6 +13,7 @@ from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import DamagedError, ModelMismatchError, NewerFormatError
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.home.folder import FolderHome
 from partlens.indexer.gallery.threads import one_blas_thread
 from partlens.indexer.indexing import Progress
 from partlens.runtime import logs
@@ -143,7 +144,7 @@ def _prepare(gallery: Path, spec: ModelSpec) -> None:
             f"{gallery} is not a gallery, as it has no gallery.json: give --gallery a folder that"
             " does not exist, or a gallery"
         )
-    elif (digest := GallerySpec.read(gallery).spec.digest) != spec.digest:
+    elif (digest := GallerySpec.read(FolderHome(gallery)).spec.digest) != spec.digest:
         raise ModelMismatchError(digest, spec.digest)
 
 

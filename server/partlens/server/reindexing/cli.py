@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
+from partlens.common.bucket_address import Place
 from partlens.common.compute import Compute
 from partlens.common.results import json_option, say_json
 from partlens.common.terminal import say
 from partlens.common.text import visible
 from partlens.explainer.model import MetricModel
-from partlens.indexer.arguments import MODEL, clear_errors, compute_options
+from partlens.indexer.arguments import MODEL, GalleryPlace, clear_errors, compute_options
 from partlens.indexer.cli import (
     BATCH,
     progress_facts,
@@ -19,6 +20,7 @@ from partlens.indexer.cli import (
     warn,
 )
 from partlens.indexer.gallery import Gallery
+from partlens.indexer.gallery.creation import exists
 from partlens.indexer.originals import Originals
 from partlens.indexer.reindexing import only_in
 from partlens.indexer.reindexing import reindex as reindex_images
@@ -34,8 +36,8 @@ _SHOWN = 10
 
 
 @click.command()
-@click.argument("old", type=click.Path(path_type=Path))
-@click.argument("new", type=click.Path(path_type=Path))
+@click.argument("old", type=GalleryPlace())
+@click.argument("new", type=GalleryPlace())
 @MODEL
 @click.option(
     "--originals",
@@ -51,8 +53,8 @@ _SHOWN = 10
 @json_option
 @config_options
 def reindex(
-    old: Path,
-    new: Path,
+    old: Place,
+    new: Place,
     model: Path,
     originals: tuple[Path, ...],
     delete_others: bool,
@@ -81,7 +83,7 @@ def reindex(
                 raise click.UsageError(
                     f"{old} has this model already; `partlens index copy` needs no originals"
                 )
-            if not new.exists():
+            if not exists(new):
                 Gallery.create(new, loaded.spec, source.bound.storage).close()
             with Gallery.open(new, loaded.spec) as gallery:
                 with reporting(len(source.view)) as report:
@@ -104,12 +106,12 @@ def reindex(
 def _others(source: Gallery, gallery: Gallery, *, delete: bool) -> None:
     others = only_in(gallery, source)
     if delete and others:
-        say(f"{gallery.delete(others)} images deleted that {source.path} does not have", err=True)
+        say(f"{gallery.delete(others)} images deleted that {source.home} does not have", err=True)
     elif others:
         shown = ", ".join(map(visible, others[:_SHOWN]))
         more = f" and {len(others) - _SHOWN} more" if others[_SHOWN:] else ""
         say(
-            f"warning: {source.path} does not have {len(others)} images of {gallery.path}, such as"
+            f"warning: {source.home} does not have {len(others)} images of {gallery.home}, such as"
             f" images deleted since: {shown}{more}; --delete-others deletes them",
             err=True,
         )

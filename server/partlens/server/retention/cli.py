@@ -9,15 +9,22 @@ from typing import Any
 
 import click
 
+from partlens.common.bucket_address import Place
 from partlens.common.moments import duration
 from partlens.common.results import json_lines_option, json_option, say_json, say_result
 from partlens.common.terminal import say
 from partlens.indexer.arguments import GALLERY, clear_errors
 from partlens.indexer.gallery import Gallery
-from partlens.indexer.gallery.erasure import Receipt, require_receipt_place, write_receipt
+from partlens.indexer.gallery.erasure import (
+    Receipt,
+    end_erasures,
+    require_receipt_place,
+    write_receipt,
+)
+from partlens.indexer.gallery.home.locate import folder_of
 from partlens.indexer.gallery.retention import expired
 from partlens.indexer.gallery.snapshot_files import Facts
-from partlens.indexer.gallery.unfinished import finish, unfinished
+from partlens.indexer.gallery.unfinished import unfinished
 from partlens.runtime.config.cli import clear_errors as clear_program_errors
 from partlens.runtime.config.cli import load_or_fail
 from partlens.runtime.config.options import config_options
@@ -66,7 +73,7 @@ class _Age(click.ParamType[timedelta]):
 @json_lines_option
 @config_options
 def erase_command(
-    gallery: Path,
+    gallery: Place,
     ids: tuple[str, ...],
     receipt: Path,
     snapshots: tuple[Path, ...],
@@ -88,7 +95,7 @@ def erase_command(
             Facts.read(snapshot)
             require_receipt_place(place, snapshot)
         work = partial(_erase_from_gallery, gallery, ids, settings, delete=delete_standing)
-        outcomes = [_erase(gallery, receipt, work, partial(finish, gallery), as_json=as_json)]
+        outcomes = [_erase(gallery, receipt, work, partial(end_erasures, gallery), as_json=as_json)]
         for snapshot, place in zip(snapshots, receipts, strict=True):
             work = partial(erase_from_snapshot, snapshot, ids, delete=delete_standing)
             outcomes.append(_erase(snapshot, place, work, as_json=as_json))
@@ -106,7 +113,7 @@ def erase_command(
 @json_option
 @config_options
 def retain_command(
-    gallery: Path,
+    gallery: Place,
     keep: timedelta,
     cameras: tuple[str, ...],
     receipt: Path | None,
@@ -119,7 +126,7 @@ def retain_command(
     settings = load_or_fail(file, texts).settings
     with clear_errors(), clear_program_errors():
         with Gallery.open(gallery) as opened:
-            old, begun = expired(opened, keep, cameras), sorted(unfinished(gallery))
+            old, begun = expired(opened, keep, cameras), sorted(unfinished(opened.home))
         if receipt is None and as_json:
             facts = {"old": list(old.ids), "kept": old.kept, "undated": old.undated}
             say_json({**facts, "unfinished": begun})
@@ -140,28 +147,28 @@ def retain_command(
             say("nothing was erased; --receipt FILE erases them")
         elif old.ids or begun:
             work = partial(_erase_from_gallery, gallery, old.ids, settings, delete=delete_standing)
-            finished = partial(finish, gallery)
+            finished = partial(end_erasures, gallery)
             _require_gone(_erase(gallery, receipt, work, finished, as_json=as_json))
         elif as_json:
             say_json({"erased": []})
 
 
 def _erase_from_gallery(
-    gallery: Path, ids: Sequence[str], settings: Settings, *, delete: bool
+    gallery: Place, ids: Sequence[str], settings: Settings, *, delete: bool
 ) -> Outcome:
     with Gallery.open(gallery) as opened:
-        return erase_images(opened, ids, folders(gallery, settings), delete=delete)
+        return erase_images(opened, ids, folders(folder_of(gallery), settings), delete=delete)
 
 
 def _erase(
-    place: Path,
+    place: Place,
     receipt: Path,
     work: Callable[[], Outcome],
     finished: Callable[[], None] = lambda: None,
     *,
     as_json: bool,
 ) -> tuple[Receipt, list[Holder], Path]:
-    require_receipt_place(receipt, place)
+    require_receipt_place(receipt, folder_of(place))
     outcome, left = work()
     write_receipt(outcome, receipt)
     if is_complete(outcome):
@@ -185,6 +192,11 @@ def _require_gone(*outcomes: tuple[Receipt, list[Holder], Path]) -> None:
         problems.append(
             f"some traces remain; the receipt {', '.join(traces)} lists them; repeat when no other"
             " process is using the gallery"
+        )
+    if kept := [str(receipt) for outcome, _, receipt in outcomes if outcome.object_versions_kept]:
+        problems.append(
+            f"the bucket keeps older versions of its objects ({', '.join(kept)}), which still hold"
+            " the images; delete these versions, and have the bucket keep none"
         )
     if ids := sorted({one.id for _, left, _ in outcomes for one in left}):
         problems.append(

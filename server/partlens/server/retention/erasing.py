@@ -82,7 +82,7 @@ def _standing_folders(snapshot: Path, facts: Facts) -> list[Path]:
 def _erased(gallery: Gallery, ids: Sequence[str]) -> ErasedImages:
     """The images to erase, with those of an erasure that was interrupted."""
     view = gallery.view
-    begun = {id: digest for id, digest in unfinished(gallery.path).items() if id not in view}
+    begun = {id: digest for id, digest in unfinished(gallery.home).items() if id not in view}
     media = {image.media_digest for image in view.stored(ids).values()} | set(begun.values())
     return ErasedImages(frozenset(ids) | begun.keys(), media - {""})
 

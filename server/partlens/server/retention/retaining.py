@@ -117,7 +117,7 @@ class Retention:
             return False
         at = datetime.fromtimestamp(self._clock(), UTC)
         ids = await asyncio.to_thread(self._expired, at)
-        left = await asyncio.to_thread(unfinished, self._gallery.path)
+        left = await asyncio.to_thread(unfinished, self._gallery.home)
         if (ids or left) and not await self._erase_in_log(ids, len(left.keys() | set(ids)), at):
             return False
         self._completed.set(self._clock())
@@ -179,7 +179,8 @@ class Retention:
         name = at.strftime("%Y%m%dT%H%M%S%fZ.json")
         write_receipt(receipt, planned.receipts / name)
         if is_complete(receipt):
-            finish(self._gallery.path)
+            with self._gallery.writing():
+                finish(self._gallery.home)
         for one in left:
             _log.warning(
                 "%s of gallery %s; delete it with `partlens standing delete`, or set"

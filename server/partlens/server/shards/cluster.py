@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from partlens.common.bucket_address import Place
 from partlens.indexer.errors import ShardError
 from partlens.indexer.gallery.share import Share
 from partlens.runtime.config.sections import ShardsSection
@@ -56,12 +57,12 @@ class ShardCluster:
         if settings.address is not None:
             _require_token(settings)
 
-    def shards_of(self, name: str, gallery: Path) -> "RayShards":
+    def shards_of(self, name: str, gallery: Place) -> "RayShards":
         """The shards of a gallery, loaded; started unless another server has started them.
 
         Args:
             name: of the gallery, for the names of the applications.
-            gallery: its path.
+            gallery: where it is, the same for every node.
 
         Raises:
             ShardError: they cannot be loaded, or not in time, or the server is stopping.
@@ -72,7 +73,9 @@ class ShardCluster:
 
         from partlens.server.shards.asking import RayShards
 
-        wanted = self._applications(name, gallery)
+        wanted = self._applications(
+            name, gallery.resolve() if isinstance(gallery, Path) else gallery
+        )
         there = serve.status().applications
         replicas = self._replicas()
         new = {app: served for app, served in wanted.items() if app not in there}
@@ -158,7 +161,7 @@ class ShardCluster:
     def _replicas(self) -> int:
         return self._settings.replicas or (2 if _nodes() > 1 else 1)
 
-    def _applications(self, name: str, gallery: Path) -> "dict[str, ShardToServe]":
+    def _applications(self, name: str, gallery: Place) -> "dict[str, ShardToServe]":
         """What to serve under which name; other shares or another gallery have other names."""
         from partlens.server.shards.replica import ShardToServe
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from partlens.common.bucket_address import Place
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.scoring import warm
 from partlens.indexer.errors import IndexerError
@@ -31,14 +32,14 @@ class ShardToServe:
     """What a replica loads.
 
     Attributes:
-        gallery: path of the gallery, the same on every node.
+        gallery: where the gallery is, the same on every node.
         share: the rows that the shard holds.
         folder: for segments and indexes on the node's disk; None for the user's cache folder.
         workers: searches at the same time.
         poll_seconds: time between two looks for new commits.
     """
 
-    gallery: Path
+    gallery: Place
     share: Share
     folder: Path | None
     workers: int

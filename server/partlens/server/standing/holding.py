@@ -7,6 +7,7 @@ from pathlib import Path
 
 from partlens.common.filters import every
 from partlens.explainer.spec import ModelSpec
+from partlens.indexer.gallery.home.locate import folder_of as folder_of_gallery
 from partlens.runtime.config.settings import Settings
 from partlens.server.errors import UnknownQueryError
 from partlens.server.query_images.query_id import image_of, query_id
@@ -76,7 +77,8 @@ def folders(gallery: Path, settings: Settings) -> Sequence[Path]:
 
     A query id works in every gallery of its model, so each gallery of the server counts.
     """
-    others = (beside(one.path.resolve()) for one in settings.server.galleries.values())
+    served = (folder_of_gallery(one.path) for one in settings.server.galleries.values())
+    others = (beside(folder.resolve()) for folder in served)
     return tuple(dict.fromkeys([folder_of(gallery.resolve(), settings), *others]))
 
 

@@ -63,7 +63,7 @@ class LimitsSection(Section):
     upsert_batch: Count = 32
     """most uploaded images in one commit; they wait for it in memory"""
     upsert_batch_bytes: Count = 64 * 2**20
-    """most bytes of upload messages in one commit"""
+    """most bytes of one call's upload messages in one commit"""
     upload_bytes: Count = 512 * 2**20
     """most bytes of upload messages waiting in memory, over all streams; streams wait for room"""
     arrived_bytes: Count = 512 * 2**20

@@ -11,10 +11,11 @@ from partlens.runtime.config.sections.values import (
     Duration,
     Folders,
     GalleryName,
+    GalleryPlace,
     GalleryRetention,
     HostNames,
     ListeningAddress,
-    OptionalFolder,
+    OptionalGalleryPlace,
     Rate,
 )
 
@@ -22,8 +23,8 @@ from partlens.runtime.config.sections.values import (
 class GallerySettings(Section):
     """One of several galleries."""
 
-    path: Path
-    """gallery folder"""
+    path: GalleryPlace
+    """gallery folder, or s3://BUCKET/NAME"""
     model: Path | None = None
     """model folder; by default server.model"""
     keep: GalleryRetention | None = None
@@ -35,8 +36,8 @@ class ServerSection(Section):
 
     model: Path | None = None
     """model folder; required"""
-    gallery: OptionalFolder = None
-    """gallery folder; required, unless galleries names some"""
+    gallery: OptionalGalleryPlace = None
+    """gallery folder, or s3://BUCKET/NAME; required, unless galleries names some"""
     galleries: dict[GalleryName, GallerySettings] = Field(default_factory=dict)
     """several galleries by name, instead of gallery: a table with path and, unless it is the model
     above, model; also keep, instead of retention.keep; see several-galleries.md"""

@@ -14,6 +14,7 @@ from pydantic_settings import NoDecode
 
 from partlens.client import address as addresses
 from partlens.client.errors import AddressError
+from partlens.common.bucket_address import BucketAddress, read_place
 from partlens.common.gallery_names import RULE, is_gallery_name
 from partlens.common.moments import duration
 
@@ -93,6 +94,17 @@ def _folders(given: object) -> object:
     return [one for one in given.split(os.pathsep) if one] if isinstance(given, str) else given
 
 
+def _gallery_place(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    try:
+        return read_place(given) if given else None
+    except ValueError as error:
+        if "@" in given:
+            raise PydanticCustomError("password", "{problem}", {"problem": str(error)}) from error
+        raise
+
+
 def _checked(check: Callable[[], str]) -> str:
     try:
         return check()
@@ -114,8 +126,10 @@ HostNames = Annotated[str, AfterValidator(_host_names)]
 """Names or IP addresses without ports, with spaces between them."""
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 """http:// or https:// address."""
-OptionalFolder = Annotated[Path | None, BeforeValidator(lambda given: given or None)]
-"""A folder; an empty text is none, so that a flag can take back what a file sets."""
+GalleryPlace = Annotated[Path | BucketAddress, BeforeValidator(_gallery_place)]
+"""A gallery's folder, or s3://BUCKET/NAME."""
+OptionalGalleryPlace = Annotated[Path | BucketAddress | None, BeforeValidator(_gallery_place)]
+"""The same; an empty text is none, so that a flag can take back what a file sets."""
 GalleryName = Annotated[str, AfterValidator(_gallery_name)]
 """Name of a gallery."""
 

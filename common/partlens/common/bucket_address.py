@@ -1,0 +1,79 @@
+"""Where a gallery is: a folder, or a prefix in a bucket of an S3-compatible store."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_SCHEME = "s3://"
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+# Characters that no store, signature or URL treats specially.
+_PART = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,127}")
+_MOST_PARTS = 16
+
+
+@dataclass(frozen=True)
+class BucketAddress:
+    """A prefix in a bucket, as s3://BUCKET/PREFIX.
+
+    Attributes:
+        bucket: name of the bucket.
+        prefix: what the names of its objects begin with, without a slash at either end.
+    """
+
+    bucket: str
+    prefix: str
+
+    def __str__(self) -> str:
+        return f"{_SCHEME}{self.bucket}/{self.prefix}"
+
+    @property
+    def name(self) -> str:
+        """The last part of the prefix."""
+        return self.prefix.rpartition("/")[2]
+
+    @classmethod
+    def parse(cls, text: str) -> "BucketAddress":
+        """Parse an address.
+
+        Raises:
+            ValueError: it is not one; the message never repeats the text, which may hold a key.
+
+        >>> BucketAddress.parse("s3://pictures/birds/v2/")
+        BucketAddress(bucket='pictures', prefix='birds/v2')
+        """
+        bucket, _, prefix = text.removeprefix(_SCHEME).partition("/")
+        parts = prefix.removesuffix("/").split("/")
+        if "@" in bucket or ":" in bucket:
+            raise ValueError(
+                "the address of a bucket holds neither a key nor a port; set AWS_ACCESS_KEY_ID,"
+                " AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL in the environment instead"
+            )
+        fits = len(parts) <= _MOST_PARTS and all(map(_PART.fullmatch, parts))
+        if not (text.startswith(_SCHEME) and _BUCKET.fullmatch(bucket) and fits):
+            raise ValueError(
+                "the address of a gallery in a bucket is s3://BUCKET/NAME: a bucket in lower case,"
+                " then one to 16 names of letters, digits, dot, dash, underscore and equals sign,"
+                " with slashes between them; no name begins with a dot"
+            )
+        return cls(bucket, "/".join(parts))
+
+
+Place = Path | BucketAddress
+"""Where a gallery is."""
+
+
+def read_place(text: str) -> Place:
+    """A folder, or the address of a bucket if the text begins with s3://.
+
+    Raises:
+        ValueError: the text is another URL, or not the address of a bucket.
+
+    >>> read_place("galleries/birds"), read_place("s3://pictures/birds")
+    (PosixPath('galleries/birds'), BucketAddress(bucket='pictures', prefix='birds'))
+    """
+    if text.startswith(_SCHEME):
+        return BucketAddress.parse(text)
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", text):
+        scheme = text.partition(":")[0]
+        raise ValueError(f"{scheme}: cannot hold a gallery; give a folder, or s3://BUCKET/NAME")
+    return Path(text)

@@ -1,0 +1,1 @@
+"""Indexing on a Ray cluster: workers extract and write rows, and one process commits them."""

@@ -1,0 +1,171 @@
+"""kill -9 of the process that commits, and of workers again and again."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from gallery_rows import require_same, rows
+from listed_pictures import COUNT, MODEL, SPEC, write_pictures
+from served import picture
+
+from partlens.common.compute import CPU
+from partlens.explainer.model import MetricModel
+from partlens.indexer.gallery import Gallery
+from partlens.indexer.gallery.staging import STAGING
+from partlens.indexer.gallery.verification import verify
+from partlens.indexer.indexing import index_images
+from partlens.indexer.ray_build.pool import Pool
+from partlens.indexer.ray_build.worker import TRIES
+from partlens.indexer.sources import read_source
+
+DEADLINE = 120.0
+BATCH, BLOCK, PICTURES = 4, 8, 120
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + DEADLINE
+    while not true():
+        assert time.monotonic() < end, "did not happen in time"
+        time.sleep(0.02)
+
+
+@contextmanager
+def building(gallery: Path, source: Path) -> Iterator[subprocess.Popen[str]]:
+    """The command with a cluster of its own, on one core."""
+    there = set(Path("/tmp").glob("partlens-ray-*"))
+    arguments = ["--engine", "ray", source, gallery, "--model", MODEL, "--json"]
+    arguments += ["--block", BLOCK, "--batch", BATCH, "--worker-cores", 1, "--workers", 1]
+    with subprocess.Popen(
+        [sys.executable, "-m", "partlens.cli", "index", "build", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+            child.wait(DEADLINE)
+            for left in set(Path("/tmp").glob("partlens-ray-*")) - there:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_a_killed_driver_loses_nothing_that_it_reported(tmp_path: Path) -> None:
+    """Killed at a random moment after its first commits, three times; then it is run to its end."""
+    source = tmp_path / "pictures"
+    source.mkdir()
+    for number in range(PICTURES):
+        (source / f"{number:03}.png").write_bytes(picture(number))
+    path, random = tmp_path / "built", np.random.default_rng(os.getpid())
+    Gallery.create(path, SPEC).close()
+    with Gallery.create(tmp_path / "added", SPEC) as added:
+        index_images(added, MetricModel.load(MODEL), read_source(source), batch_size=BATCH)
+        wanted = rows(added)
+        before, leftovers = 0, 0
+        for _ in range(3):
+            with building(path, source) as child:
+                assert child.stderr is not None
+                reported = 0
+                while reported <= before:
+                    reported = json.loads(child.stderr.readline())["done"]
+                time.sleep(float(random.uniform(0, 0.4)))
+                cluster = psutil.Process(child.pid).children(recursive=True)
+                child.send_signal(signal.SIGKILL)
+                child.wait(DEADLINE)
+                wait_for(lambda of=cluster: not any(_is_alive(one) for one in of))  # type: ignore[misc]
+                reported = max([reported, *(_done(line) for line in child.stderr)])
+            leftovers += any((path / STAGING).iterdir())
+            with Gallery.open(path) as built:
+                found = rows(built)
+                # Whole blocks in order, one of them perhaps committed and not yet reported.
+                assert reported <= len(found) <= reported + BLOCK
+                assert set(found) == set(sorted(wanted)[: len(found)])
+                before = len(found)
+            assert not verify(path).findings
+        assert before < PICTURES and leftovers
+        with building(path, source) as child:
+            stdout, stderr = child.communicate(timeout=DEADLINE)
+        assert child.returncode == 0, stderr
+        facts = json.loads(stdout)
+        assert (facts["added"], facts["unchanged"]) == (PICTURES - before, before)
+        assert not list((path / STAGING).iterdir())
+        with Gallery.open(path) as built:
+            require_same(built, added)
+    assert not verify(path).findings
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+def _done(line: str) -> int:
+    try:
+        return int(json.loads(line)["done"])
+    except ValueError:
+        return 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_picture_that_ends_each_worker_is_listed_and_the_rest_is_added(tmp_path: Path) -> None:
+    """A thread ends the worker each time that it begins the third block, or its second picture."""
+    from partlens.indexer.ray_build.building import build_gallery
+
+    manifest, poisoned = write_pictures(tmp_path / "pictures"), 2 * BLOCK + 1
+    # A worker notes in a file of this number that it begins a block: of its first image among all,
+    # counted from the revision that came next when the blocks, and then single images, began.
+    of_block, of_picture = 1 + 2 * BLOCK, (1 + BLOCK) + 1 + poisoned
+    stop = threading.Event()
+
+    def kill(staging: Path) -> None:
+        ended = {of_block: 0, of_picture: 0}
+        while not stop.wait(0.001):
+            for number, times in ended.items():
+                files = list(staging.glob(f"*/{number}.tries"))
+                if any(times < file.stat().st_size <= TRIES for file in files):
+                    ended[number] += 1
+                    for one in psutil.Process().children(recursive=True):
+                        if "MapWorker" in "".join(one.cmdline()):
+                            one.kill()
+
+    with (
+        Gallery.create(tmp_path / "built", SPEC) as built,
+        Gallery.create(tmp_path / "added", SPEC) as added,
+    ):
+        killer = threading.Thread(target=kill, args=(built.path / STAGING,))
+        killer.start()
+        try:
+            progress = build_gallery(
+                built,
+                SPEC,
+                read_source(manifest),
+                model=MODEL,
+                source=manifest,
+                pool=Pool(1, 1, 0),
+                compute=CPU,
+                batch_size=BATCH,
+                block_size=BLOCK,
+            )
+        finally:
+            stop.set()
+            killer.join(DEADLINE)
+        assert progress.done == COUNT
+        listed = [one for one in progress.bad if f"ended, {TRIES} times" in one.reason]
+        assert [one.id for one in listed] == [f"{poisoned:02}.png"]
+        index_images(added, MetricModel.load(MODEL), read_source(manifest), batch_size=BATCH)
+        added.delete([f"{poisoned:02}.png"])
+        require_same(built, added)
