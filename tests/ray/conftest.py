@@ -18,7 +18,7 @@ from partlens.server.access.token_file import TokenFile
 from partlens.server.caller.scopes import SCOPES
 from partlens.testing.people import TestImage, files_of, write_people
 
-READY = 180.0
+READY = 300.0
 """Seconds for a cluster to start on a busy machine."""
 
 
