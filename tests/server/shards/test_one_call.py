@@ -15,7 +15,7 @@ from partlens.indexer.errors import DamagedError, ShardError, SupersededError
 from partlens.server.shards.one_call import OneCall
 from partlens.server.shards.refusals import Refusal
 
-DEAD, AWAY = ActorDiedError("10.0.0.7 is dead"), ActorUnavailableError("10.0.0.7", None)
+DEAD, AWAY = ActorDiedError(), ActorUnavailableError("10.0.0.7", None)
 SILENT = object()
 FOUND = "what a shard found"
 
