@@ -18,7 +18,7 @@ from partlens.server.access.token_file import TokenFile
 from partlens.server.caller.scopes import SCOPES
 from partlens.testing.people import TestImage, files_of, write_people
 
-READY = 180.0
+READY = 300.0
 """Seconds for a cluster to start on a busy machine."""
 
 
@@ -59,18 +59,21 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> People:
     return People(folder, images, file.path, credentials)
 
 
-def serving(people: People, name: str, *options: str | Path) -> "Iterator[ServerProcess]":
-    """A server of the gallery that answers when this yields."""
+def settings_of(people: People, name: str) -> list[str]:
+    """Options of a server of the gallery that shares no file with others."""
     own = people.folder / name
-    used: dict[str, object] = {
+    used = {
         "access.tokens": people.tokens,
         "access.audit_log": own.with_suffix(".audit.jsonl"),
         "standing.folder": own.with_suffix(".standing"),
     }
-    given = [text for key, path in used.items() for text in ("--set", f"{key}={path}")]
-    with server_process(
-        model_folder(), people.gallery, *given, *options, name=name, start=READY
-    ) as server:
+    return [text for key, path in used.items() for text in ("--set", f"{key}={path}")]
+
+
+def serving(people: People, name: str, *options: str | Path) -> Iterator[ServerProcess]:
+    """A server of the gallery that answers when this yields."""
+    given = (*settings_of(people, name), *options)
+    with server_process(model_folder(), people.gallery, *given, name=name, start=READY) as server:
         with Client(server.address, READY, people.credentials["all"]) as client:
             client.wait_until_ready(READY)
         yield server

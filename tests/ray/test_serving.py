@@ -122,7 +122,7 @@ def test_an_error_is_that_of_a_server_without_shards(
     for client in both:
         with pytest.raises(RequestError) as caught:
             client.search_regions(people.images[0].path, [])
-        texts.append(caught.value.message)
+        texts.append(str(caught.value))
     assert texts[0] == texts[1]
 
 

@@ -110,8 +110,6 @@ class ShardCluster:
     def _join(self) -> None:
         if self._joined:
             return
-        # Serve would write to the server's own log.
-        os.environ.setdefault("RAY_SERVE_LOG_TO_STDERR", "0")
         if self._settings.address is None:
             self._start_here()
         else:
@@ -119,12 +117,14 @@ class ShardCluster:
         self._joined = True
         from ray import serve
 
+        _quiet("ray.serve")
         # No proxies: callers come through this server only.
         serve.start(proxy_location="Disabled")
 
     def _connect(self, address: str) -> None:
         import ray
 
+        _quiet("ray")
         try:
             ray.init(
                 address=address,
@@ -145,6 +145,7 @@ class ShardCluster:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
 
+        _quiet("ray")
         # Short, as sockets lie in it, whose paths may have 107 bytes.
         self._own = Path(tempfile.mkdtemp(prefix="plr-"))
         needed = self._settings.count * (self._settings.replicas or 1) * self._settings.cpus
@@ -232,6 +233,11 @@ class ShardCluster:
                 )
             if self._closing.wait(_LOOK_SECONDS):
                 raise ShardError("the server is stopping")
+
+
+def _quiet(logger: str) -> None:
+    """Keep what Ray says of its own steps out of the server's log; its errors are raised."""
+    logging.getLogger(logger).setLevel(logging.ERROR)
 
 
 def _nodes() -> int:
