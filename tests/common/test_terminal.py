@@ -182,7 +182,20 @@ def test_a_text_without_secrets_stays(text: str) -> None:
         assert redacted(plain) == plain
 
 
-PIECES = ["://", "u:p@h?a=b", "Bearer ", "BASIC  ", "token", "password", "=", ":", ": ", "'", '"', "b"]
+PIECES = [
+    "://",
+    "u:p@h?a=b",
+    "Bearer ",
+    "BASIC  ",
+    "token",
+    "password",
+    "=",
+    ":",
+    ": ",
+    "'",
+    '"',
+    "b",
+]
 PIECES += ["plt_0a_", "X1", "\u017f", "\u0130", "secret", "\n", ";"]
 
 
