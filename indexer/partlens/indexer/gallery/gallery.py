@@ -26,6 +26,7 @@ from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.image_columns import ImageColumns
 from partlens.indexer.gallery.indexes import INDEXES, Indexes
+from partlens.indexer.gallery.inherited import Origin
 from partlens.indexer.gallery.integrity import require_readable
 from partlens.indexer.gallery.lance_rows import LanceRows
 from partlens.indexer.gallery.leftovers import remove_leftovers
@@ -48,7 +49,6 @@ from partlens.indexer.gallery.records import (
 )
 from partlens.indexer.gallery.schema import Packed, packed
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.shrunk import Remainder
 from partlens.indexer.gallery.view import GalleryView
 
 # Retries of a read. Each is needed only if another process purges the gallery meanwhile.
@@ -396,8 +396,8 @@ class Gallery(AbstractContextManager["Gallery", None]):
         segments.remove(segment.path for segment in old if segment.path)
         self.indexes.keep_only([*self._view.live.segments, *new])
 
-    def _index(self, segment: Segment, of: Remainder | None = None) -> None:
-        self.indexes.build(segment, len(self._view), of)
+    def _index(self, segment: Segment, origin: Origin | None = None) -> None:
+        self.indexes.build(segment, len(self._view), origin)
 
     def _tidy_truth(self, dead_share: float) -> None:
         """Rewrite files of the truth, and remove versions that are no longer read."""
