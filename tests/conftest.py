@@ -1,6 +1,7 @@
 """Settings and fixtures that every test shares."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from redis_server import RedisServer
     from served import Served
+
+    from partlens.common.bucket_address import BucketAddress
 
 # The first call into torch takes long; pytest's timeout already guards against a hang.
 settings.register_profile("partlens", deadline=None)
@@ -71,6 +74,18 @@ def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     with running_store(tmp_path_factory.mktemp("store")) as url:
         yield url
+
+
+@pytest.fixture
+def address(object_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "BucketAddress":
+    """An address in a bucket at which there is nothing; the environment leads to its store."""
+    from object_store import BUCKET, environment
+
+    from partlens.common.bucket_address import BucketAddress
+
+    for name, value in environment(object_store, tmp_path / "scratch").items():
+        monkeypatch.setenv(name, value)
+    return BucketAddress(BUCKET, f"{secrets.token_hex(8)}/gallery")
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,7 @@ ELSEWHERE = (
     "bench shares",
     *("gallery alias", "gallery unalias", "ingest status", "report verify", "standing watch"),
     *("ingest dead drop", "ingest dead list", "ingest dead retry", "ingest dead show"),
+    "index build",
 )
 """Commands that need minutes or another service; their own tests run them."""
 

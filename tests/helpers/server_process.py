@@ -34,7 +34,7 @@ class ServerProcess:
 
 @contextmanager
 def server_process(
-    model: Path, gallery: Path, *more: str | Path, name: str = "server"
+    model: Path, gallery: Path, *more: str | Path, name: str = "server", start: float = START
 ) -> Iterator[ServerProcess]:
     """A server on a free loopback port; stopped at the end, and killed if it does not stop.
 
@@ -42,14 +42,17 @@ def server_process(
         model, gallery: folders; the address file and log are written next to the gallery.
         more: more options.
         name: name of those files; unique for each server of one gallery.
+        start: seconds that it may take to start.
     """
     options = ["--model", model, "--gallery", gallery, *more]
-    with process_in(gallery.parent, *options, name=name) as server:
+    with process_in(gallery.parent, *options, name=name, start=start) as server:
         yield server
 
 
 @contextmanager
-def process_in(folder: Path, *options: str | Path, name: str = "server") -> Iterator[ServerProcess]:
+def process_in(
+    folder: Path, *options: str | Path, name: str = "server", start: float = START
+) -> Iterator[ServerProcess]:
     """The same with any options.
 
     Args:
@@ -66,7 +69,7 @@ def process_in(folder: Path, *options: str | Path, name: str = "server") -> Iter
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
     try:
-        end = time.monotonic() + START
+        end = time.monotonic() + start
         while not file.exists():
             assert process.poll() is None and time.monotonic() < end, log.read_text()
             time.sleep(0.05)

@@ -25,6 +25,7 @@ HEALTH_PARTS = {
     "partlens.tokens": "the token file cannot be read, so calls are refused",
     "partlens.aliases": "the aliases of galleries cannot be read, so calls are refused",
     "partlens.certificate": "the certificate expires soon, or its files cannot be used",
+    "partlens.shards": "a shard of a gallery does not answer, so complete searches fail",
     "partlens.tasks": "a background task failed",
 }
 """Health service names of the server's parts, and what it means that one is NOT_SERVING."""

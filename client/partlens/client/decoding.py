@@ -1,7 +1,7 @@
 """Converts protobuf messages to plain values."""
 
-from collections.abc import Sequence
 from datetime import UTC
+from functools import lru_cache
 
 import grpc
 import numpy as np
@@ -43,6 +43,9 @@ from partlens.v1 import report_service_pb2 as report_pb
 
 _MOST_CELLS = 65_536
 """Most rows or columns of a map: the length of an axis is allocated before its values are seen."""
+_AXES = 8
+"""Axes that are remembered: the maps of a gallery all have the same two, which take longer to check
+than the values."""
 
 
 def search(message: search_pb.SearchRegionsResponse) -> SearchAnswer:
@@ -53,6 +56,9 @@ def search(message: search_pb.SearchRegionsResponse) -> SearchAnswer:
         [query(one) for one in message.queries],
         message.gallery_version,
         [query(one) for one in message.marks],
+        # An earlier server, which has no shards, sends neither.
+        shards_ok=message.shards_ok if message.shards_total else 1,
+        shards_total=message.shards_total or 1,
     )
 
 
@@ -298,16 +304,18 @@ def activation_map(message: image_pb.ActivationMap) -> ActivationMap:
 
 def _registration(message: image_pb.ActivationMap | image_pb.DescribedQuery) -> Registration:
     return Registration(
-        _axis(message.rows, message.row_centres), _axis(message.cols, message.col_centres)
+        _axis(message.rows, tuple(message.row_centres)),
+        _axis(message.cols, tuple(message.col_centres)),
     )
 
 
-def _axis(cells: int, centres: Sequence[float]) -> Axis:
+@lru_cache(_AXES)
+def _axis(cells: int, centres: tuple[float, ...]) -> Axis:
     if not 0 < cells <= _MOST_CELLS:
         raise ValueError(f"a grid with a side of {cells} cells; expected 1 to {_MOST_CELLS}")
     if centres and len(centres) != cells:
         raise ValueError(f"{len(centres)} centres for {cells} cells")
-    return Axis(tuple(centres)) if centres else Axis.nominal(cells)
+    return Axis(centres) if centres else Axis.nominal(cells)
 
 
 def _side(given: int) -> Side:

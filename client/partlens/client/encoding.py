@@ -112,6 +112,7 @@ def search(
     group_by: str,
     marks: Sequence[Mark] = (),
     exclude_identical: bool = False,
+    allow_partial: bool = False,
 ) -> search_pb.SearchRegionsRequest:
     """A region search."""
     kinds = [checks.choice("maps", kind, MAPS) for kind in checks.several("maps", maps)]
@@ -131,6 +132,7 @@ def search(
         group_by=checks.text("group_by", group_by),
         marks=[_mark(one, f"marks[{i}]") for i, one in enumerate(checks.several("marks", marks))],
         exclude_identical=checks.flag("exclude_identical", exclude_identical),
+        allow_partial=checks.flag("allow_partial", allow_partial),
     )
 
 

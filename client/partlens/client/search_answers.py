@@ -124,6 +124,8 @@ class SearchAnswer:
         queries: the query images.
         marks: the image of each mark.
         request_id: id of the call in the server's log and audit log.
+        shards_ok, shards_total: how many shards of the gallery were searched, of how many; 1 of 1
+            where the server searches by itself.
     """
 
     hits: Sequence[Hit]
@@ -132,6 +134,13 @@ class SearchAnswer:
     gallery_version: int
     marks: Sequence[Query] = ()
     request_id: str = ""
+    shards_ok: int = 1
+    shards_total: int = 1
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether images of shards that could not be reached are missing."""
+        return self.shards_ok < self.shards_total
 
     def figure(
         self,

@@ -50,6 +50,7 @@ from partlens.server.observe.health import AUDIT, CHAIN, FILES, ServerHealth
 from partlens.server.observe.indexing import IndexingReport
 from partlens.server.observe.logs import CallLog
 from partlens.server.observe.metrics import Metrics
+from partlens.server.observe.shard_watch import watch_shards
 from partlens.server.observe.tracing import Tracing
 from partlens.server.observe.watch import verify_log, watch
 from partlens.server.retention.retaining import Retention, schedule
@@ -182,6 +183,7 @@ class PartlensServer:
                 self.metrics.certificate_expires,
                 host.ended_threads,
             ),
+            "shards": partial(watch_shards, health, host.shards),
             "audit tally": tally.run,
             "freed memory": keep_returning,
             "audit verification": partial(verify_log, self._audit_log, health),

@@ -18,7 +18,7 @@ from partlens.runtime import logs
 from partlens.runtime.config.cli import load_or_fail
 from partlens.runtime.config.options import config_options
 from partlens.runtime.config.settings import Settings
-from partlens.runtime.errors import ProgramError
+from partlens.runtime.errors import ProgramError, SettingsError
 from partlens.server.app import PartlensServer
 from partlens.server.audit.log import beside
 from partlens.server.calls import call as calls
@@ -109,6 +109,8 @@ def serve(
         logs.configure(settings.observe, with_request_id)
         tracing.configure()
         chosen = chosen_galleries(settings)
+        if settings.shards.kind == "none" and (address or replicas):
+            raise SettingsError("--address and --replicas are for --shards ray; give it too")
         if settings.shards.kind == "ray":
             cluster = ShardCluster(settings.shards, calls.seconds_left)
         loader = Loader(cluster)

@@ -6,6 +6,7 @@ from functools import partial
 
 from partlens.explainer.scoring import warm
 from partlens.indexer.gallery import Gallery
+from partlens.indexer.gallery.fan_out import Shards
 from partlens.indexer.gallery.scrub_record import beside
 from partlens.indexer.gallery.scrubbing import Scrubber
 from partlens.runtime.config.settings import Settings
@@ -87,6 +88,11 @@ class Host:
             engine.share_views(self._kept)
             self.directory.add(self._served(name, engine, self._models, share))
 
+    def shards(self) -> dict[str, Shards]:
+        """The shards by the name of their gallery, of galleries that have some."""
+        served = self.directory.galleries.values()
+        return {one.name: one.whole.shards for one in served if one.whole.shards is not None}
+
     def ended_threads(self) -> list[str]:
         """Names of the threads that should still run."""
         served = self.directory.galleries.values()
@@ -112,6 +118,8 @@ class Host:
             await self._peers.close()
 
     def _served(self, name: str, engine: Engine, models: Models, share: float) -> ServedGallery:
+        if (shards := engine.whole.shards) is not None:
+            shards.report_to(self.metrics.shards.of(name, shards.count))
         standing = Standing(
             name,
             engine.whole,

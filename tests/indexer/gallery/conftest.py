@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import get_args
 
 import pytest
 from gallery_images import SPEC, image
-from object_store import BUCKET, environment
 
 from partlens.common.bucket_address import BucketAddress, Place
 from partlens.common.storage import Storage
@@ -31,14 +29,6 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         return tmp_path / "gallery"
     bucket: BucketAddress = request.getfixturevalue("address")
     return bucket
-
-
-@pytest.fixture
-def address(object_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BucketAddress:
-    """An address in a bucket at which there is nothing; the environment leads to its store."""
-    for name, value in environment(object_store, tmp_path / "scratch").items():
-        monkeypatch.setenv(name, value)
-    return BucketAddress(BUCKET, f"{secrets.token_hex(8)}/gallery")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,22 +15,21 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from built_on_ray import BATCH, BLOCK, build, workers
 from gallery_rows import require_same, rows
 from listed_pictures import COUNT, MODEL, SPEC, write_pictures
 from served import picture
 
-from partlens.common.compute import CPU
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.staging import STAGING
 from partlens.indexer.gallery.verification import verify
 from partlens.indexer.indexing import index_images
-from partlens.indexer.ray_build.pool import Pool
 from partlens.indexer.ray_build.worker import TRIES
 from partlens.indexer.sources import read_source
 
 DEADLINE = 120.0
-BATCH, BLOCK, PICTURES = 4, 8, 120
+PICTURES = 120
 
 
 def wait_for(true: Callable[[], bool]) -> None:
@@ -42,6 +42,7 @@ def wait_for(true: Callable[[], bool]) -> None:
 @contextmanager
 def building(gallery: Path, source: Path) -> Iterator[subprocess.Popen[str]]:
     """The command with a cluster of its own, on one core."""
+    there = set(Path("/tmp").glob("partlens-ray-*"))
     arguments = ["--engine", "ray", source, gallery, "--model", MODEL, "--json"]
     arguments += ["--block", BLOCK, "--batch", BATCH, "--worker-cores", 1, "--workers", 1]
     with subprocess.Popen(
@@ -54,6 +55,9 @@ def building(gallery: Path, source: Path) -> Iterator[subprocess.Popen[str]]:
             yield child
         finally:
             child.kill()
+            child.wait(DEADLINE)
+            for left in set(Path("/tmp").glob("partlens-ray-*")) - there:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 @pytest.mark.long
@@ -118,8 +122,6 @@ def _done(line: str) -> int:
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_picture_that_ends_each_worker_is_listed_and_the_rest_is_added(tmp_path: Path) -> None:
     """A thread ends the worker each time that it begins the third block, or its second picture."""
-    from partlens.indexer.ray_build.building import build_gallery
-
     manifest, poisoned = write_pictures(tmp_path / "pictures"), 2 * BLOCK + 1
     # A worker notes in a file of this number that it begins a block: of its first image among all,
     # counted from the revision that came next when the blocks, and then single images, began.
@@ -133,9 +135,8 @@ def test_a_picture_that_ends_each_worker_is_listed_and_the_rest_is_added(tmp_pat
                 files = list(staging.glob(f"*/{number}.tries"))
                 if any(times < file.stat().st_size <= TRIES for file in files):
                     ended[number] += 1
-                    for one in psutil.Process().children(recursive=True):
-                        if "MapWorker" in "".join(one.cmdline()):
-                            one.kill()
+                    for one in workers():
+                        one.kill()
 
     with (
         Gallery.create(tmp_path / "built", SPEC) as built,
@@ -144,17 +145,7 @@ def test_a_picture_that_ends_each_worker_is_listed_and_the_rest_is_added(tmp_pat
         killer = threading.Thread(target=kill, args=(built.path / STAGING,))
         killer.start()
         try:
-            progress = build_gallery(
-                built,
-                SPEC,
-                read_source(manifest),
-                model=MODEL,
-                source=manifest,
-                pool=Pool(1, 1, 0),
-                compute=CPU,
-                batch_size=BATCH,
-                block_size=BLOCK,
-            )
+            progress = build(built, manifest)
         finally:
             stop.set()
             killer.join(DEADLINE)

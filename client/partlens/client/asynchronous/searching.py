@@ -36,6 +36,7 @@ class SearchCalls(GalleryCalls):
         group_by: str = "",
         marks: Sequence[Mark] = (),
         exclude_identical: bool = False,
+        allow_partial: bool = False,
         gallery: str | None = None,
         deadline: float | None = None,
     ) -> SearchAnswer:
@@ -56,11 +57,13 @@ class SearchCalls(GalleryCalls):
             marks: feedback on the hits of an earlier search: more, or less, like these.
             exclude_identical: leave out images whose encoded picture is byte for byte that of one
                 of `images`.
+            allow_partial: accept an answer of the shards of the gallery that can be reached,
+                instead of an UnavailableError where one cannot; see SearchAnswer.is_partial.
             deadline: time limit of this call, in seconds; None for the client's.
         """
         request = encoding.search(
             images, regions, where, score, page_size, page_token, maps, thumbnails, group_by,
-            marks, exclude_identical,
+            marks, exclude_identical, allow_partial,
         )  # fmt: skip
         return await self.send_search(request, gallery=gallery, deadline=deadline)
 
@@ -96,6 +99,7 @@ class SearchCalls(GalleryCalls):
         group_by: str = "",
         marks: Sequence[Mark] = (),
         exclude_identical: bool = False,
+        allow_partial: bool = False,
         gallery: str | None = None,
         deadline: float | None = None,
     ) -> AsyncIterator[SearchAnswer]:
@@ -114,7 +118,7 @@ class SearchCalls(GalleryCalls):
         # Reject invalid arguments before asking the server for its page size.
         encoding.search(
             images, regions, where, score, page_size, "", kinds, thumbnails, group_by, marks,
-            exclude_identical,
+            exclude_identical, allow_partial,
         )  # fmt: skip
         if not page_size:
             there = await self.get_gallery(gallery=gallery, deadline=deadline)
@@ -133,6 +137,7 @@ class SearchCalls(GalleryCalls):
                 group_by=group_by,
                 marks=marks,
                 exclude_identical=exclude_identical,
+                allow_partial=allow_partial,
                 gallery=gallery,
                 deadline=deadline,
             )

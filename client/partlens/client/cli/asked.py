@@ -80,7 +80,12 @@ class Search:
         return any(isinstance(one.region, Whole) for one in self.regions)
 
     def answer(
-        self, client: Client, maps: Sequence[MapKind], *, thumbnails: bool = False
+        self,
+        client: Client,
+        maps: Sequence[MapKind],
+        *,
+        thumbnails: bool = False,
+        allow_partial: bool = False,
     ) -> SearchAnswer:
         """The best `top` hits, as one answer."""
         pages = list(
@@ -95,6 +100,7 @@ class Search:
                 group_by=self.group_by,
                 marks=self.marks,
                 exclude_identical=self.exclude_identical,
+                allow_partial=allow_partial,
             )
         )
         hits = [hit for page in pages for hit in page.hits]

@@ -37,10 +37,16 @@ _OF_TWO = (
     type=click.Choice(["none", "score", "overall", "regions"]),
     help="Maps to return with each hit, for --json.",
 )
+@click.option(
+    "--allow-partial",
+    is_flag=True,
+    help="Accept an answer of the shards that can be reached, instead of failing; not in a report.",
+)
 @output_options
 def search(
     asked: Callable[[Client], Search],
     maps: tuple[MapKind, ...],
+    allow_partial: bool,
     report: Path | None,
     as_json: bool,
     client: Client,
@@ -56,13 +62,23 @@ def search(
     fits best, or give a box there: `--like photos/7.jpg#xywh=10,20,40,40`. WEIGHT is how strongly
     the mark counts, compared with 1 for the query; write it too if ID ends in @ and a number.
     """
+    if allow_partial and report is not None:
+        raise click.UsageError("a report is never of a partial answer; leave --allow-partial out")
     with clear_errors(), client:
         question = asked(client)
         kinds = maps if report is None else _with_score(maps)
-        answer = question.answer(client, kinds, thumbnails=report is not None)
+        answer = question.answer(
+            client, kinds, thumbnails=report is not None, allow_partial=allow_partial
+        )
         made = None if report is None else search_report(client, question, answer)
         if not answer.hits:
             say(_why_none(question, client), err=True)
+    if answer.is_partial:
+        say(
+            f"partial: {answer.shards_ok} of {answer.shards_total} shards were searched; images of"
+            " the others are missing",
+            err=True,
+        )
     if as_json:
         say_json(_plain(answer))
     else:
@@ -98,6 +114,8 @@ def _with_score(maps: Sequence[MapKind]) -> list[MapKind]:
 def _plain(answer: SearchAnswer) -> dict[str, object]:
     return {
         "gallery_version": answer.gallery_version,
+        "shards_ok": answer.shards_ok,
+        "shards_total": answer.shards_total,
         "query_ids": [query.id for query in answer.queries],
         "hits": [plain_hit(hit) for hit in answer.hits],
     }

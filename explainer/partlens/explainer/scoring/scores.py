@@ -177,6 +177,12 @@ def _require_dimensions(parts: Sequence[QueryPart], dimensions: int) -> None:
                 f"a partial feature has shape {part.feature.shape}; "
                 f"these contributions need ({dimensions},)"
             )
+        judged = part.judged
+        for vectors in (part.surroundings, judged.directions, judged.rest):
+            if vectors.shape[-1] != dimensions:
+                raise ShapeError(
+                    f"a part has vectors of {vectors.shape[-1]} and of {dimensions} numbers"
+                )
 
 
 def _require_parts(parts: Sequence[QueryPart], dimensions: int, grid: tuple[int, int]) -> None:

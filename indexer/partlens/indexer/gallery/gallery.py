@@ -24,12 +24,12 @@ from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.compaction import Compaction, rewritten
 from partlens.indexer.gallery.corrections import corrected, same_pictures
 from partlens.indexer.gallery.creation import create_empty
-from partlens.indexer.gallery.durability import WriterLock, refusals
+from partlens.indexer.gallery.durability import Lock, WriterLock, refusals
 from partlens.indexer.gallery.fan_out import Shards
 from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.home.folder import LOCK
-from partlens.indexer.gallery.home.home import Home, Lock
+from partlens.indexer.gallery.home.home import Home
 from partlens.indexer.gallery.home.locate import home_of
 from partlens.indexer.gallery.image_columns import ImageColumns
 from partlens.indexer.gallery.indexes import INDEXES, Indexes

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlens.explainer.stored import Stored
-from partlens.indexer.errors import DamagedError, LockedError, StorageError
+from partlens.indexer.errors import DamagedError, LockedError, StorageError, UnreachableError
 from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.completeness import not_adding_up
-from partlens.indexer.gallery.durability import WriterLock, damage
+from partlens.indexer.gallery.durability import Lock, WriterLock, damage
 from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.home.folder import LOCK
-from partlens.indexer.gallery.home.home import Lock
 from partlens.indexer.gallery.image_columns import TRUTH_COLUMNS, ImageColumns
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.records import FloatArray
@@ -97,6 +96,8 @@ def _rebuild(
             )
         segments.remove(damaged)
         return [write_or_keep(path, *part) for part in stored(version, row_ids, bound)]
+    except UnreachableError:
+        raise
     except (LockedError, StorageError):
         return [segments.in_memory(*part) for part in stored(version, row_ids, bound)]
     finally:

@@ -1,7 +1,6 @@
 """A share of a gallery in one process, searched for servers elsewhere."""
 
 import logging
-import secrets
 import threading
 import time
 from collections import OrderedDict
@@ -19,12 +18,14 @@ from partlens.indexer.gallery.compaction import Compaction
 from partlens.indexer.gallery.fan_out import Question, ShardHits
 from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.home.locate import home_of
-from partlens.indexer.gallery.indexes import INDEXES, Indexes
+from partlens.indexer.gallery.indexes import INDEXES, Indexes, read_choice
+from partlens.indexer.gallery.kept_layouts import KeptLayouts
 from partlens.indexer.gallery.kept_rows import Kept
 from partlens.indexer.gallery.lance_rows import LanceRows
 from partlens.indexer.gallery.leftovers import remove_leftovers
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.loading import SEGMENTS, load
+from partlens.indexer.gallery.plan import IndexChoice
 from partlens.indexer.gallery.rows_version import RowsVersion
 from partlens.indexer.gallery.search import EXACT_BYTES, search
 from partlens.indexer.gallery.segments import Segment
@@ -40,36 +41,6 @@ _WATCHED_SECONDS = 240.0
 """For how long after a deletion to look whether it is an erasure."""
 _LOOK_SECONDS, _BEHIND_SECONDS = 0.05, 5.0
 """How long to wait for a commit that a server has seen and this node has not yet."""
-
-
-class KeptLayouts:
-    """Views by a name of their own, for later pages of a search; thread-safe."""
-
-    def __init__(self) -> None:
-        self._views, self._lock = OrderedDict[str, GalleryView](), threading.Lock()
-
-    def name(self, view: GalleryView) -> str:
-        """The name of a view, which is kept for a while."""
-        with self._lock:
-            known = (name for name, one in self._views.items() if one is view)
-            name = next(known, None) or secrets.token_hex(4)
-            self._views[name] = view
-            self._views.move_to_end(name)
-            while len(self._views) > _KEPT:
-                self._views.popitem(last=False)
-            return name
-
-    def of(self, name: str) -> GalleryView:
-        """The view of this name; SupersededError if it is no longer kept here."""
-        with self._lock:
-            if name not in self._views:
-                raise SupersededError("the shard no longer keeps the layout of the first page")
-            return self._views[name]
-
-    def clear(self) -> None:
-        """Let go of all views."""
-        with self._lock:
-            self._views.clear()
 
 
 class Shard(AbstractContextManager["Shard", None]):
@@ -124,6 +95,9 @@ class Shard(AbstractContextManager["Shard", None]):
         folder, newest = self._folder.path, self._truth.current
         self._folder.remove_foreign(newest, self.bound, self.share)
         self._indexes = Indexes(folder / INDEXES, self.bound.spec.dimensions, device)
+        wanted = self._choice()
+        if wanted != self._indexes.choice:
+            self._indexes.choose(wanted)
         live = load(newest, folder, self.bound, lock=self._folder.lock, share=self.share)
         self._view = self._seen(newest, live)
         remove_leftovers(folder, live.segments)
@@ -142,6 +116,13 @@ class Shard(AbstractContextManager["Shard", None]):
         if sum(map(len, self._view.live.segments)) > self._view.live.count:
             # They may have been erased while no process of this shard ran.
             self._compaction.drop_dead()
+
+    def _choice(self) -> IndexChoice:
+        """What the gallery's operator chose, with this shard's part of the memory."""
+        chosen = read_choice(self._home.folder / INDEXES)
+        if chosen.memory_bytes is None:
+            return chosen
+        return replace(chosen, memory_bytes=chosen.memory_bytes // self.share.count)
 
     @property
     def view(self) -> GalleryView:

@@ -71,17 +71,18 @@ def build(
     and SOURCE, unless it is in an object store, must be at the same path on every node. If a run
     is killed, run it again to resume.
     """
-    if not source:
-        raise click.UsageError("SOURCE is empty; give a folder, a manifest or s3://bucket/prefix")
-    prepare(own_cluster=address is None)
-    from partlens.indexer.ray_build.building import build_gallery
-    from partlens.indexer.ray_build.cluster import cluster, pool
-
+    _require_usable(source, gallery, address)
     with clear_errors(), told_when_stopped():
         spec = read_spec(model)
         images = interruptible(lambda: read_source(source))
-        with Gallery.open(gallery, spec) as opened, cluster(address):
-            with reporting(len(images)) as report:
+        with Gallery.open(gallery, spec) as opened:
+            with opened.writing():
+                pass  # before Ray is started, which takes a while
+            prepare(own_cluster=address is None)
+            from partlens.indexer.ray_build.building import build_gallery
+            from partlens.indexer.ray_build.cluster import cluster, pool
+
+            with cluster(address), reporting(len(images)) as report:
                 progress = build_gallery(
                     opened,
                     spec,
@@ -99,3 +100,14 @@ def build(
     if images.not_looked_at:
         say(f"ignored: {images.not_looked_at}", err=True)
     say_progress(progress, as_json=as_json)
+
+
+def _require_usable(source: str, gallery: Path, address: str | None) -> None:
+    if not source:
+        raise click.UsageError("SOURCE is empty; give a folder, a manifest or s3://bucket/prefix")
+    if str(gallery).startswith("s3:"):
+        raise click.UsageError("`index build` needs a gallery in a folder that all nodes share")
+    if address is not None and "://" in address:
+        raise click.UsageError(
+            f"--address {address!r} is not host:port; run this on a node of the cluster"
+        )

@@ -46,8 +46,6 @@ def _own_folder() -> str:
 
 
 def _connect(address: str | None, folder: str | None) -> None:
-    if address is not None and "://" in address:
-        raise ClusterError(f"{address} is not host:port; run this on a node of the cluster")
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     init = partial(ray.init, log_to_driver=False, logging_level=logging.ERROR)

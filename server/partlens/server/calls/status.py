@@ -135,6 +135,15 @@ RULES: tuple[tuple[type[Exception], Rule], ...] = (
         ),
     ),
     (
+        indexer.UnreachableError,
+        Rule(
+            Code.UNAVAILABLE,
+            "GALLERY_UNREACHABLE",
+            "the server cannot reach the object store of the gallery; retry; see its log",
+            5.0,
+        ),
+    ),
+    (
         indexer.StorageError,
         Rule(
             Code.UNAVAILABLE,

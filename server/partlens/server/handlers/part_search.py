@@ -67,6 +67,8 @@ async def searched(
         calls.current().note(
             query=found.asked, gallery_version=found.gallery_version, hits=len(found.matches)
         )
+        if found.shards_ok < found.shards_total:
+            gallery.metrics.shards.partial.labels(gallery.name).inc()
         unreadable = sum(match.candidate.unreadable for match in found.matches)
         metrics.unreadable_thumbnails.inc(unreadable)
         response = gallery.encoder.search(question, found)

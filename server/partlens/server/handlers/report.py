@@ -188,6 +188,8 @@ def _for_report(
     """The search with the maps and thumbnails that a report needs."""
     if search.page_token:
         raise RequestError("search.page_token", "a report shows the first page; leave it out")
+    if search.allow_partial:
+        raise RequestError("search.allow_partial", "a report is always complete; leave it out")
     if format == "pdf" and search.page_size > MOST_PDF_HITS:
         raise RequestError(
             "search.page_size",

@@ -25,9 +25,11 @@ ALIASES = "partlens.aliases"
 """The aliases of galleries can be read. If not, calls are refused."""
 CERTIFICATE = "partlens.certificate"
 """The certificate is valid for long enough, and its files can be used."""
+SHARDS = "partlens.shards"
+"""Every shard answers, if there are any. If not, searches that must be complete fail."""
 TASKS = "partlens.tasks"
 """Every background task runs."""
-PARTS = (FILES, AUDIT, CHAIN, TOKENS, ALIASES, CERTIFICATE, TASKS)
+PARTS = (FILES, AUDIT, CHAIN, TOKENS, ALIASES, CERTIFICATE, SHARDS, TASKS)
 _NEEDED = frozenset({AUDIT, TOKENS, ALIASES, TASKS})
 """Parts without which the server as a whole is NOT_SERVING."""
 

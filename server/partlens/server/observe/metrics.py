@@ -28,6 +28,7 @@ class Metrics:
         queries: query images and searches.
         standing: standing queries.
         gallery: the gallery and its files.
+        shards: what shards answer.
         unwell: 1 while something is wrong with a part of the server.
         certificate_expires: when the certificate in use expires.
     """
@@ -41,6 +42,7 @@ class Metrics:
         self.queries = QueryMetrics(new)
         self.standing = StandingMetrics(new)
         self.gallery = GalleryMetrics(new)
+        self.shards = ShardMetrics(new)
         self.unwell = new.gauge(
             "partlens_unwell",
             "1 while something is wrong with a part of the server; its health has the same name.",
@@ -209,6 +211,51 @@ class StandingMetrics:
     def of(self, gallery: str) -> StandingFigures:
         """Those of one gallery."""
         return StandingFigures(self._seconds.labels(gallery), self._matches.labels(gallery))
+
+
+class ShardMetrics:
+    """Metrics of shards, on a server that has some."""
+
+    def __init__(self, new: _Factory) -> None:
+        self._seconds = new.histogram(
+            "partlens_shard_seconds",
+            "Time until a shard had answered a search, by gallery and number of the shard.",
+            "gallery",
+            "shard",
+        )
+        self._retries = new.counter(
+            "partlens_shard_retries_total",
+            "Times that a shard was asked again, since a replica died or was late.",
+            "gallery",
+            "shard",
+        )
+        self.partial = new.counter(
+            "partlens_partial_answers_total",
+            "Answers that lack images of shards that could not be reached.",
+            "gallery",
+        )
+
+    def of(self, gallery: str, count: int) -> "ShardCounts":
+        """Those of one gallery with so many shards."""
+        self.partial.labels(gallery)
+        for shard in map(str, range(count)):
+            self._seconds.labels(gallery, shard)
+            self._retries.labels(gallery, shard)
+        return ShardCounts(gallery, self._seconds, self._retries)
+
+
+@dataclass(frozen=True)
+class ShardCounts:
+    """Counts the answers of one gallery's shards; see fan_out.ShardFigures."""
+
+    gallery: str
+    seconds: Histogram
+    retries: Counter
+
+    def answered(self, shard: int, seconds: float, retries: int) -> None:
+        """See fan_out.ShardFigures.answered."""
+        self.seconds.labels(self.gallery, str(shard)).observe(seconds)
+        self.retries.labels(self.gallery, str(shard)).inc(retries)
 
 
 class GalleryMetrics:

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,8 @@ class ShardCluster:
         self._settings, self._seconds_left = settings, seconds_left
         self._own: Path | None = None
         self._joined, self._closing = False, threading.Event()
+        # Ray hangs when it is shut down after the thread that it was started on has ended.
+        self._thread = ThreadPoolExecutor(1, "partlens-ray")
         if settings.address is not None:
             _require_token(settings)
 
@@ -65,7 +68,7 @@ class ShardCluster:
             ShardError: they cannot be loaded, or not in time, or the server is stopping.
             SettingsError: the cluster cannot be reached.
         """
-        self._join()
+        self._thread.submit(self._join).result()
         from ray import serve
 
         from partlens.server.shards.asking import RayShards
@@ -90,10 +93,14 @@ class ShardCluster:
 
     def close(self) -> None:
         """Leave the cluster, or end it if it was started here."""
-        import ray
-
         self._closing.set()
+        self._thread.submit(self._leave).result()
+        self._thread.shutdown()
+
+    def _leave(self) -> None:
         if self._joined:
+            import ray
+
             ray.shutdown()
             self._joined = False
         if self._own is not None:
@@ -110,12 +117,14 @@ class ShardCluster:
         self._joined = True
         from ray import serve
 
+        _quiet("ray.serve")
         # No proxies: callers come through this server only.
         serve.start(proxy_location="Disabled")
 
     def _connect(self, address: str) -> None:
         import ray
 
+        _quiet("ray")
         try:
             ray.init(
                 address=address,
@@ -136,6 +145,7 @@ class ShardCluster:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
 
+        _quiet("ray")
         # Short, as sockets lie in it, whose paths may have 107 bytes.
         self._own = Path(tempfile.mkdtemp(prefix="plr-"))
         needed = self._settings.count * (self._settings.replicas or 1) * self._settings.cpus
@@ -223,6 +233,11 @@ class ShardCluster:
                 )
             if self._closing.wait(_LOOK_SECONDS):
                 raise ShardError("the server is stopping")
+
+
+def _quiet(logger: str) -> None:
+    """Keep what Ray says of its own steps out of the server's log; its errors are raised."""
+    logging.getLogger(logger).setLevel(logging.ERROR)
 
 
 def _nodes() -> int:

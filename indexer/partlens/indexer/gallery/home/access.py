@@ -38,9 +38,9 @@ def lance_options() -> dict[str, str]:
         "allow_http": str(_unencrypted()).lower(),
         "timeout": f"{_TIMEOUT}s",
         "connect_timeout": f"{_CONNECT}s",
-        "client_max_retries": str(_RETRIES),
+        # Lance tries again what its client has given up.
+        "client_max_retries": "1",
         "client_retry_timeout": str(_RETRYING),
-        "download_retry_count": "1",
     }
 
 

@@ -24,8 +24,9 @@ def home_of(place: Place | Home) -> Home:
 
 def folder_of(place: Place) -> Path:
     """The folder on this machine that belongs to a gallery; what is kept with it goes beside it.
+    Of a gallery in a bucket, it is made if it is missing.
 
     Raises:
         StorageError: see Scratch.of_environment.
     """
-    return place if isinstance(place, Path) else Scratch.of_environment().folder(place)
+    return place if isinstance(place, Path) else Scratch.of_environment().made(place)
