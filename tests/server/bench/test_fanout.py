@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +197,18 @@ def test_estimates_add_up() -> None:
     )
     assert large["indexing_hours"] == pytest.approx(1e8 / (75 * 16 * nodes) / 3600)
     assert large["meets_aim"] and large["outcome"]["p99_ms"] <= 500
+
+
+def test_a_missing_simpy_is_explained() -> None:
+    program = (
+        "import sys; sys.modules['simpy'] = None\n"
+        "from partlens.cli.main import main; main(['bench', 'fanout'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode and "simpy" in done.stderr
+    assert 'pip install "partlens[ray,faiss-cpu]"' in done.stderr
 
 
 def test_what_no_shards_can_do_is_said() -> None:
