@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import psutil
 import pytest
@@ -27,6 +28,10 @@ def replicas(shard: int) -> list[psutil.Process]:
     return found
 
 
+def has_two(shard: int) -> bool:
+    return len(replicas(shard)) == 2
+
+
 def wait_until(met: Callable[[], bool]) -> None:
     end = time.monotonic() + SOON
     while not met():
@@ -50,7 +55,7 @@ def test_searches_go_on_while_replicas_are_killed(people: People) -> None:
         cluster = psutil.Process(server.process.pid).children(recursive=True)
         expected = [hit.id for hit in client.search_regions(image.path, part).hits]
         for shard in (0, 1, 0):
-            wait_until(lambda shard=shard: len(replicas(shard)) == 2)
+            wait_until(partial(has_two, shard))
             victim = replicas(shard)[0]
             for number in range(40):
                 if number == 5:
@@ -58,7 +63,7 @@ def test_searches_go_on_while_replicas_are_killed(people: People) -> None:
                 found = client.search_regions(image.path, part)
                 assert [hit.id for hit in found.hits] == expected
                 assert found.shards_ok == 2
-        wait_until(lambda: len(replicas(0)) == len(replicas(1)) == 2)
+        wait_until(lambda: has_two(0) and has_two(1))
     wait_until(lambda: not any(one.is_running() for one in cluster))
 
 

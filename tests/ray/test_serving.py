@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -148,8 +147,8 @@ def test_commits_of_another_process_are_found_and_deleted_images_no_longer(
     query = sharded.create_standing_query("new ones", image.path, part, threshold=-2)
     assert alone.upsert_image(Upload("new", image.path)).committed
     wait_until(is_found)
-    with closing(sharded.watch_matches([query.id], after_revision=0, deadline=SOON)) as found:
-        assert next(found).hit.id == "new"
+    matches = sharded.watch_matches([query.id], after_revision=0, deadline=SOON)
+    assert next(matches).hit.id == "new"
     require_same(*(client.search_regions(image.path, part) for client in both))
     assert alone.delete_images(["new"]) == 1
     wait_until(lambda: not is_found())

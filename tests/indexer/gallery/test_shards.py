@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import any_filter
 import numpy as np
@@ -25,6 +26,7 @@ from partlens.indexer.errors import DamagedError, ShardError, SupersededError
 from partlens.indexer.gallery import Candidate, Filter, Gallery, GroupBy, Metadata
 from partlens.indexer.gallery.erasure import erase
 from partlens.indexer.gallery.records import Correction
+from partlens.indexer.gallery.rows_version import RowsVersion
 from partlens.indexer.gallery.search import search
 from partlens.indexer.gallery.shard import Shard
 from partlens.indexer.gallery.share import Share
@@ -274,7 +276,7 @@ def test_a_row_that_is_not_in_the_gallery_is_never_an_answer(gallery: Path, tmp_
         shards_of(tmp_path / "other", 1, tmp_path / "scratch") as shards,
         Gallery.open(gallery, shards=shards) as sharded,
     ):
-        view = replace(sharded.view, version=_Numbered(number))
+        view = replace(sharded.view, version=cast("RowsVersion", _Numbered(number)))
         with pytest.raises(DamagedError, match="of another gallery"):
             view.search(parts(), "context", EVERYTHING, 5)
 

@@ -15,7 +15,7 @@ counts = st.integers(1, 40)
 def test_every_row_is_in_exactly_one_share(count: int, block: int, rows: list[int]) -> None:
     row_ids = np.array(rows, np.int64)
     masks = [Share(number, count, block).holds(row_ids) for number in range(count)]
-    assert sum(mask.astype(int) for mask in masks).tolist() == [1] * len(rows)
+    assert np.sum(masks, axis=0).tolist() == [1] * len(rows)
 
 
 @given(counts, st.integers(1, 9), st.integers(0, 2**40))

@@ -16,6 +16,7 @@ from partlens.server.shards.one_call import OneCall
 from partlens.server.shards.refusals import Refusal
 
 DEAD, AWAY = ActorDiedError(), ActorUnavailableError("10.0.0.7", None)
+BROKEN = RaySystemError("10.0.0.7")  # type: ignore[no-untyped-call]
 SILENT = object()
 FOUND = "what a shard found"
 
@@ -72,7 +73,7 @@ def test_a_shard_whose_replicas_keep_dying_cannot_answer() -> None:
 @pytest.mark.parametrize(
     ("ends", "kind"),
     [
-        (RaySystemError("10.0.0.7"), ShardError),
+        (BROKEN, ShardError),
         (Refusal("DamagedError", "a segment"), DamagedError),
         (Refusal("SupersededError", "commit 4"), SupersededError),
         (Refusal("KeyError", "a bug"), ShardError),
@@ -137,7 +138,7 @@ def test_replicas_are_asked_until_one_has_the_layout(others: int) -> None:
 
 def test_a_shard_that_cannot_be_asked_says_so_without_addresses() -> None:
     def refuses(seconds: float) -> DeploymentResponse[Any]:
-        raise RaySystemError("10.0.0.7")
+        raise BROKEN
 
     ask: Callable[[float], DeploymentResponse[Any]] = refuses
     with pytest.raises(ShardError) as caught:

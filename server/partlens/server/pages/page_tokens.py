@@ -51,8 +51,9 @@ def search_start(token: str, question: str, depth: int) -> SearchStart:
     Raises:
         PageTokenError: not a token for this question.
     """
-    given_question, *numbers, layouts = _unpack(token, "search", (str, int, int, int, str))
-    start = SearchStart(*numbers, _layouts(layouts))
+    fields = _unpack(token, "search", (str, int, int, int, str))
+    given_question, offset, version, view, layouts = fields
+    start = SearchStart(offset, version, view, _layouts(layouts))
     if given_question != question:
         raise PageTokenError(
             "this page token belongs to another search; give the same regions, marks, filter,"

@@ -186,7 +186,7 @@ class ShardCluster:
 
         from partlens.server.shards.replica import ShardReplica
 
-        settings, apart = self._settings, dict[str, int]()
+        settings, apart = self._settings, dict[str, Any]()
         if _nodes() >= replicas > 1:
             apart["max_replicas_per_node"] = 1
         elif replicas > 1:
