@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from partlens.common.storage import Storage
 from partlens.explainer.stored import kept_bytes
-from partlens.indexer.gallery.plan import IndexChoice, Plan, plan
+from partlens.indexer.gallery.estimates import Plan, plan
+from partlens.indexer.gallery.plan import IndexChoice
 from partlens.server.bench.fanout.cluster import Cluster, Costs, Hop, Load, Trouble
 from partlens.server.bench.fanout.outcome import Case, Outcome, outcome
 from partlens.server.bench.fanout.service_times import ServiceTimes
