@@ -1,6 +1,5 @@
 """Converts protobuf messages to plain values."""
 
-from collections.abc import Sequence
 from datetime import UTC
 from functools import lru_cache
 
