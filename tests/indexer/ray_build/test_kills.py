@@ -29,7 +29,8 @@ from partlens.indexer.ray_build.worker import TRIES
 from partlens.indexer.sources import read_source
 
 DEADLINE = 120.0
-PICTURES = 120
+PICTURES = 400
+"""Enough that a run is not at its end before it is killed."""
 
 
 def wait_for(true: Callable[[], bool]) -> None:
