@@ -264,6 +264,19 @@ def test_an_erased_image_is_in_no_object_and_in_no_follower_s_files(
         assert len(reader.view) == 11
 
 
+def test_a_follower_merges_the_segments_that_it_makes(
+    filled: BucketAddress, tmp_path: Path
+) -> None:
+    reader = opened(filled, tmp_path / "reader", 30.0)
+    with closing(Follower(reader, seconds=0.02)), Gallery.open(filled) as gallery:
+        for number in range(30):
+            gallery.add([image(str(number))])
+            wait_until(lambda: len(reader.view) == len(gallery.view))
+        wait_until(lambda: len(reader.view.live.segments) < 15)
+    folders = [path for path in (reader.path / "segments").iterdir() if path.name[0] != "."]
+    assert len(folders) < 20 and len(reader.view) == 42
+
+
 def test_a_bucket_that_keeps_versions_is_told_by_the_receipt(
     filled: BucketAddress, object_store: str
 ) -> None:
