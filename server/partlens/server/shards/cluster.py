@@ -123,6 +123,7 @@ class ShardCluster:
 
     def _connect(self, address: str) -> None:
         import ray
+        from ray.exceptions import RayError
 
         _quiet("ray")
         try:
@@ -132,7 +133,7 @@ class ShardCluster:
                 log_to_driver=False,
                 configure_logging=False,
             )
-        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        except (ConnectionError, RuntimeError, ValueError, RayError) as error:
             raise SettingsError(
                 f"shards.address = {address}: the Ray cluster cannot be joined: {error}"
             ) from error
