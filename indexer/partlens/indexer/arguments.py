@@ -32,9 +32,9 @@ class GalleryPlace(click.Path):
             place = read_place(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
-        return (
-            place if isinstance(place, BucketAddress) else Path(super().convert(value, param, ctx))
-        )
+        if isinstance(place, Path):
+            super().convert(str(place), param, ctx)  # looks at its kind
+        return place
 
 
 GALLERY = click.argument("gallery", type=GalleryPlace())
