@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import click
 
-from partlens.common.bucket_address import BucketAddress, Place, read_place
+from partlens.common.bucket_address import BucketAddress, read_place
 from partlens.common.compute import Compute, Device, Precision
 from partlens.common.local_path import LocalPath
 from partlens.common.moments import read_moment
@@ -21,21 +21,20 @@ from partlens.indexer.errors import IndexerError
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-class GalleryPlace(click.ParamType[Place]):
+class GalleryPlace(click.Path):
     """Where a gallery is: a folder, or s3://BUCKET/NAME."""
 
-    name = "path"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Place:
-        """Parse where a gallery is."""
-        if isinstance(value, Path | BucketAddress):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse where a gallery is, into a Place."""
+        if isinstance(value, BucketAddress):
             return value
         try:
-            return read_place(str(value))
+            place = read_place(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        if isinstance(place, Path):
+            super().convert(str(place), param, ctx)  # looks at its kind
+        return place
 
 
 GALLERY = click.argument("gallery", type=GalleryPlace())
