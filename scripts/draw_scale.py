@@ -1,7 +1,7 @@
 """Draws docs/figures/fanout.svg: p99 of searches by shard count, simulated and measured.
 
-Reads the measured times that come with `partlens bench fanout`; takes a minute. The figure is the
-same every time.
+Reads the measured times that come with `partlens bench fanout`; takes a minute. Without measured
+runs, only the simulation is drawn. The figure is the same every time.
 """
 
 import argparse
@@ -14,15 +14,15 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from partlens.server.bench.fanout.arguments import COSTS, TROUBLE
+from partlens.server.bench.fanout.arguments import AT_ONCE, COSTS, TROUBLE
 from partlens.server.bench.fanout.cluster import Cluster, Load
 from partlens.server.bench.fanout.comparison import compared
 from partlens.server.bench.fanout.measured import Measured, read
 from partlens.server.bench.fanout.outcome import Case, outcome
 
 FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "fanout.svg"
-IMAGES, CORES, RATE, QUERIES = 100_000_000, 16, 2.0, 1000
-SHARDS = tuple(2**power for power in range(8))
+IMAGES, RATE, QUERIES = 100_000_000, 2.0, 600
+SHARDS = tuple(2**power for power in range(7))
 HEDGE_MS = 100.0
 
 
@@ -43,7 +43,7 @@ def measured_panel(axes: Axes, measured: Measured) -> None:
 def simulated_panel(axes: Axes, measured: Measured) -> None:
     """100 million images, with and without what lengthens and shortens the tail."""
     load = Load(RATE, QUERIES)
-    base = Case(measured.service(), IMAGES, Cluster(1, cores=CORES), COSTS, TROUBLE, load)
+    base = Case(measured.service(), IMAGES, Cluster(1, cores=AT_ONCE), COSTS, TROUBLE, load)
     cases: Mapping[str, Case] = {
         "as assumed": base,
         f"hedged after {HEDGE_MS:g} ms": replace(base, trouble=replace(TROUBLE, hedge_ms=HEDGE_MS)),
@@ -73,10 +73,10 @@ def main() -> int:
     given = parser.parse_args()
     matplotlib.rcParams["svg.hashsalt"] = "partlens"  # equal names of its parts each time
     measured = read(None)
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    measured_panel(left, measured)
-    simulated_panel(right, measured)
+    panels = [measured_panel, simulated_panel] if measured.runs else [simulated_panel]
+    figure = Figure(figsize=(5.5 * len(panels), 4.5), layout="constrained")
+    for number, draw in enumerate(panels, start=1):
+        draw(figure.add_subplot(1, len(panels), number), measured)
     figure.savefig(given.out, metadata={"Date": None})
     print(f"{given.out}: {given.out.stat().st_size} bytes")
     return 0

@@ -100,7 +100,14 @@ def after(before: Sequence[object], arguments: Sequence[object]) -> Sequence[obj
 
 PARTS = evaluation("--part", "shoes", "--queries", 2, parts=True)
 LINES = {"bench head"}
-MINUTES = {"bench serve", "evaluate orient", "model import", "model suggest", "starter train"}
+MINUTES = {
+    "bench serve",
+    "bench upload",
+    "evaluate orient",
+    "model import",
+    "model suggest",
+    "starter train",
+}
 HEAVY: dict[str, Arguments] = {
     "bench erase": lambda _: ["--images", 40, "--erased", 2],
     "bench head": lambda _: [STARTER, "--batch", 1, "--repeats", 1],
@@ -109,6 +116,7 @@ HEAVY: dict[str, Arguments] = {
         *("--model", STARTER, "--gallery", made.gallery, "--clients", 1, "--seconds", 0.5)
     ],
     "bench standing": lambda _: ["--model", STARTER, "--queries", 2, "--repeats", 1],
+    "bench upload": lambda _: ["--clients", 1, "--seconds", 0.5],
     "evaluate attributes": lambda made: [
         *("--model", STARTER, "--images", made.pictures, "--queries", 2),
         *("--attributes", made.pictures / "attributes.csv"),

@@ -45,8 +45,9 @@ def test_what_a_server_commits_to_a_bucket_is_seen_elsewhere(
                 [Upload(name, picture(9 * number + each)) for each, name in enumerate(names)]
             )
             wait_for(4 * (number + 1))
-        (hit, *_) = client.search(picture(5), [QueryRegion(Box(4, 2, 25, 20))])
-        assert hit.image.id in other.view
+        found = client.search_regions([picture(5)], [QueryRegion(Box(4, 2, 25, 20))])
+        assert len(found.hits) == 12
+        assert all(one.id in other.view for one in found.hits)
         client.delete_images(["0-0"])
         wait_for(11)
     listed = CliRunner().invoke(index, ["status", str(address), "--json"])

@@ -9,6 +9,7 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 # Characters that no store, signature or URL treats specially.
 _PART = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,127}")
 _MOST_PARTS = 16
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,17 @@ class BucketAddress:
         return cls(bucket, "/".join(parts))
 
 
+def is_url(text: str) -> bool:
+    """Whether a text is a URL, or a path that was made of one.
+
+    >>> is_url("s3://pictures/birds"), is_url(str(Path("https://a/b"))), is_url("a:b"), is_url("/a")
+    (True, True, False, False)
+    """
+    return _URL.match(text) is not None
+
+
+LOCAL = "is a URL, but must be a path on this machine: only a gallery can be in a bucket"
+"""What is wrong with a URL where a path is needed."""
 Place = Path | BucketAddress
 """Where a gallery is."""
 
@@ -73,7 +85,7 @@ def read_place(text: str) -> Place:
     """
     if text.startswith(_SCHEME):
         return BucketAddress.parse(text)
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", text):
+    if is_url(text):
         scheme = text.partition(":")[0]
         raise ValueError(f"{scheme}: cannot hold a gallery; give a folder, or s3://BUCKET/NAME")
     return Path(text)

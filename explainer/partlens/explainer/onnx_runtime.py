@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, TypeAlias
 
 from partlens.common.compute import CPU, Compute
 from partlens.explainer.errors import ModelError
@@ -20,7 +20,7 @@ import onnx
 import onnxruntime
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-Session = onnxruntime.InferenceSession
+Session: TypeAlias = onnxruntime.InferenceSession
 _FATAL_ONLY = 4
 """What else it logs, it also raises."""
 _SOURCE = re.compile(r"/\S+\.(?:h|hpp|cc|cpp|cu):\d+ \S+(?: \S+)*?\)(?: const)? ")

@@ -12,6 +12,7 @@ import click
 
 from partlens.common.bucket_address import BucketAddress, Place, read_place
 from partlens.common.compute import Compute, Device, Precision
+from partlens.common.local_path import LocalPath
 from partlens.common.moments import read_moment
 from partlens.common.storage import Storage
 from partlens.explainer.errors import ExplainerError
@@ -38,9 +39,7 @@ class GalleryPlace(click.ParamType[Place]):
 
 
 GALLERY = click.argument("gallery", type=GalleryPlace())
-MODEL = click.option(
-    "--model", required=True, type=click.Path(path_type=Path), help="Model folder."
-)
+MODEL = click.option("--model", required=True, type=LocalPath(), help="Model folder.")
 STORAGE = click.option(
     "--storage",
     default="float16",

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from partlens.common.bucket_address import Place
 from partlens.common.compute import Compute
 from partlens.common.leaving import leave
+from partlens.common.local_path import LocalPath
 from partlens.common.results import json_lines_option, json_option, say_json, say_result
 from partlens.common.storage import Storage
 from partlens.common.tables import progress_bar
@@ -112,7 +113,7 @@ def add(
 
 @index.command()
 @GALLERY
-@click.argument("smaller_model", type=click.Path(path_type=Path))
+@click.argument("smaller_model", type=LocalPath())
 @MODEL
 @click.option(
     "--dimensions", type=click.IntRange(1), help="Dimensions to keep in a projection (PCA)."

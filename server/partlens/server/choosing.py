@@ -186,6 +186,6 @@ def _require_different(chosen: Mapping[str, ChosenGallery]) -> None:
         other = by_folder.setdefault(one.path.resolve(), name)
         if other != name:
             raise SettingsError(
-                f"galleries {other} and {name} are the same, {one.place}; give it one name,"
+                f"galleries {other} and {name} are the same place {one.place}; give it one name,"
                 " and the other as an alias (`partlens gallery alias`)"
             )

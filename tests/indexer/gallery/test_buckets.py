@@ -33,6 +33,8 @@ from partlens.indexer.gallery.home.bucket import BucketHome
 from partlens.indexer.gallery.home.scratch import LIMIT, Scratch
 from partlens.indexer.gallery.snapshot import restore, take
 from partlens.indexer.gallery.verification import verify
+from partlens.runtime.config.settings import load
+from partlens.runtime.errors import SettingsError
 
 SOON = 20.0
 SECRET = "hidden-key"
@@ -162,9 +164,10 @@ def test_a_bucket_that_is_not_there_and_a_store_that_is_down_are_told_apart(
     address: BucketAddress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nowhere = BucketAddress("no-such-bucket", address.prefix)
-    for attempt in (lambda: Gallery.create(nowhere, SPEC), lambda: Gallery.open(nowhere)):
-        with pytest.raises(UnreachableError, match="no such bucket"):
-            attempt()
+    with pytest.raises(UnreachableError, match="no such bucket"):
+        Gallery.create(nowhere, SPEC)
+    with pytest.raises(UnreachableError, match="no such bucket"):
+        Gallery.open(nowhere)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(UnreachableError, match="cannot be reached"):
         Gallery.open(address)
@@ -261,6 +264,19 @@ def test_an_erased_image_is_in_no_object_and_in_no_follower_s_files(
         assert len(reader.view) == 11
 
 
+def test_a_follower_merges_the_segments_that_it_makes(
+    filled: BucketAddress, tmp_path: Path
+) -> None:
+    reader = opened(filled, tmp_path / "reader", 30.0)
+    with closing(Follower(reader, seconds=0.02)), Gallery.open(filled) as gallery:
+        for number in range(30):
+            gallery.add([image(str(number))])
+            wait_until(lambda: len(reader.view) == len(gallery.view))
+        wait_until(lambda: len(reader.view.live.segments) < 15)
+    folders = [path for path in (reader.path / "segments").iterdir() if path.name[0] != "."]
+    assert len(folders) < 20 and len(reader.view) == 42
+
+
 def test_a_bucket_that_keeps_versions_is_told_by_the_receipt(
     filled: BucketAddress, object_store: str
 ) -> None:
@@ -300,3 +316,25 @@ def test_commands_take_the_address_of_a_bucket(filled: BucketAddress, tmp_path: 
     partlens("retain", filled, "--keep", "30d")
     partlens("snapshot", filled, tmp_path / "snapshot")
     assert len(Gallery.open(filled).view) == 10
+
+
+def test_only_a_gallery_can_be_in_a_bucket(
+    filled: BucketAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    elsewhere = f"s3://{filled.bucket}/elsewhere"
+    for arguments in (
+        ["snapshot", str(filled), elsewhere],
+        ["erase", str(filled), "--id", "a", "--receipt", elsewhere],
+        ["create", "gallery", "--model", elsewhere],
+    ):
+        result = CliRunner().invoke(index, arguments)
+        assert result.exit_code == 2 and "only a gallery can be in a bucket" in result.output
+    with pytest.raises(SettingsError, match="only a gallery can be in a bucket"):
+        load({"access": {"audit_log": elsewhere}})
+    shown = load({"server": {"gallery": elsewhere, "galleries": {"a": {"path": elsewhere}}}})
+    assert str(shown.settings.server.gallery) == elsewhere
+    with pytest.raises(SettingsError) as refused:
+        load({"server": {"gallery": f"s3://someone:{SECRET}@pictures/a"}})
+    assert SECRET not in str(refused.value)
+    assert not list(tmp_path.glob("s3:*"))

@@ -55,6 +55,11 @@ def test_what_is_mostly_dead_is_rewritten_alone() -> None:
     assert groups([(8000, 9000), (32, 32)]) == []
 
 
+def test_compacting_leaves_only_what_is_most_of_a_gallery() -> None:
+    assert groups([(9000, 9000), (2000, 2000), (500, 500)], everything=True) == [[1, 2]]
+    assert groups([(5000, 5000), (2000, 2000), (500, 500)], everything=True) == [[0, 1, 2]]
+
+
 def test_rows_and_files_are_the_same_but_fewer(gallery: Gallery) -> None:
     for number in range(20):
         gallery.add([image(str(number))])

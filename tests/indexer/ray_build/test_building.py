@@ -3,15 +3,14 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
+from built_on_ray import BATCH, BLOCK, build, workers
 from gallery_rows import require_same
 from listed_pictures import COUNT, MODEL, SPEC, change, write_pictures
 
-from partlens.common.compute import CPU
 from partlens.explainer.model import MetricModel
 from partlens.indexer.errors import ClusterError
 from partlens.indexer.gallery import Gallery
@@ -20,8 +19,6 @@ from partlens.indexer.gallery.verification import verify
 from partlens.indexer.indexing import Progress, index_images
 from partlens.indexer.ray_build.pool import Pool
 from partlens.indexer.sources import read_source
-
-BATCH, BLOCK = 4, 8
 
 
 @pytest.fixture
@@ -36,31 +33,6 @@ def added(tmp_path: Path, manifest: Path) -> Iterator[Gallery]:
         model = MetricModel.load(MODEL)
         index_images(gallery, model, read_source(manifest), batch_size=BATCH)
         yield gallery
-
-
-def build(
-    gallery: Gallery, manifest: Path, report: Callable[[Progress], None] = lambda _: None
-) -> Progress:
-    from partlens.indexer.ray_build.building import build_gallery
-
-    return build_gallery(
-        gallery,
-        SPEC,
-        read_source(manifest),
-        model=MODEL,
-        source=manifest,
-        pool=Pool(1, 1, 0),
-        compute=CPU,
-        batch_size=BATCH,
-        block_size=BLOCK,
-        report=report,
-    )
-
-
-def workers() -> list[psutil.Process]:
-    """The processes of the cluster that work on blocks."""
-    children = psutil.Process().children(recursive=True)
-    return [one for one in children if "MapWorker" in "".join(one.cmdline())]
 
 
 @pytest.mark.timeout(240)

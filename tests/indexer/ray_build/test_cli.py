@@ -50,14 +50,17 @@ def test_usage_errors_end_with_2(arguments: list[str], said: str) -> None:
 
 def test_errors_end_with_the_codes_of_index_add(tmp_path: Path) -> None:
     pictures = write_pictures(tmp_path / "pictures").parent
-    for code, said, source in (
-        (6, "does not exist", tmp_path / "nowhere"),
-        (5, "there is no gallery", pictures),
-    ):
-        for arguments in (
-            ["build", "--engine", "ray", source, tmp_path / "gallery"],
-            ["add", tmp_path / "gallery", source],
+    busy = tmp_path / "busy"
+    with Gallery.create(busy, SPEC) as writer, writer.staging():
+        for code, said, source, gallery in (
+            (6, "does not exist", tmp_path / "nowhere", busy),
+            (5, "there is no gallery", pictures, tmp_path / "nowhere"),
+            (7, "written to by another process", pictures, busy),
         ):
-            given = ["index", *map(str, arguments), "--model", str(MODEL)]
-            result = CliRunner().invoke(main, given)
-            assert (result.exit_code, said in result.stderr) == (code, True), result.stderr
+            for arguments in (
+                ["build", "--engine", "ray", source, gallery],
+                ["add", gallery, source],
+            ):
+                given = ["index", *map(str, arguments), "--model", str(MODEL)]
+                result = CliRunner().invoke(main, given)
+                assert (result.exit_code, said in result.stderr) == (code, True), result.stderr

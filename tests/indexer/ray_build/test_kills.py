@@ -15,22 +15,22 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from built_on_ray import BATCH, BLOCK, build, workers
 from gallery_rows import require_same, rows
 from listed_pictures import COUNT, MODEL, SPEC, write_pictures
 from served import picture
 
-from partlens.common.compute import CPU
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.staging import STAGING
 from partlens.indexer.gallery.verification import verify
 from partlens.indexer.indexing import index_images
-from partlens.indexer.ray_build.pool import Pool
 from partlens.indexer.ray_build.worker import TRIES
 from partlens.indexer.sources import read_source
 
 DEADLINE = 120.0
-BATCH, BLOCK, PICTURES = 4, 8, 120
+PICTURES = 400
+"""Enough that a run is not at its end before it is killed."""
 
 
 def wait_for(true: Callable[[], bool]) -> None:
@@ -123,8 +123,6 @@ def _done(line: str) -> int:
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_picture_that_ends_each_worker_is_listed_and_the_rest_is_added(tmp_path: Path) -> None:
     """A thread ends the worker each time that it begins the third block, or its second picture."""
-    from partlens.indexer.ray_build.building import build_gallery
-
     manifest, poisoned = write_pictures(tmp_path / "pictures"), 2 * BLOCK + 1
     # A worker notes in a file of this number that it begins a block: of its first image among all,
     # counted from the revision that came next when the blocks, and then single images, began.
@@ -138,9 +136,8 @@ def test_a_picture_that_ends_each_worker_is_listed_and_the_rest_is_added(tmp_pat
                 files = list(staging.glob(f"*/{number}.tries"))
                 if any(times < file.stat().st_size <= TRIES for file in files):
                     ended[number] += 1
-                    for one in psutil.Process().children(recursive=True):
-                        if "MapWorker" in "".join(one.cmdline()):
-                            one.kill()
+                    for one in workers():
+                        one.kill()
 
     with (
         Gallery.create(tmp_path / "built", SPEC) as built,
@@ -149,17 +146,7 @@ def test_a_picture_that_ends_each_worker_is_listed_and_the_rest_is_added(tmp_pat
         killer = threading.Thread(target=kill, args=(built.path / STAGING,))
         killer.start()
         try:
-            progress = build_gallery(
-                built,
-                SPEC,
-                read_source(manifest),
-                model=MODEL,
-                source=manifest,
-                pool=Pool(1, 1, 0),
-                compute=CPU,
-                batch_size=BATCH,
-                block_size=BLOCK,
-            )
+            progress = build(built, manifest)
         finally:
             stop.set()
             killer.join(DEADLINE)

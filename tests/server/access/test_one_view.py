@@ -201,7 +201,9 @@ def test_callers_that_share_a_commit_are_confined_each_by_itself(
     gallery: Gallery, model: MetricModel
 ) -> None:
     gallery.add([replace(revision(model.spec, 0, "b"), id="kept")])
-    wrong = replace(revision(model.spec, 1, "a"), id="wrong", contributions=np.zeros((1, 1)))
+    wrong = replace(
+        revision(model.spec, 1, "a"), id="wrong", contributions=np.zeros((1, 1), np.float32)
+    )
     uploads = {
         Confinement(frozenset("a")): [
             replace(revision(model.spec, 2, "a"), id="mine"),

@@ -55,19 +55,19 @@ def erlang_c(cores: int, load: float) -> float:
     return waiting / (sum(terms) + waiting)
 
 
-@pytest.mark.parametrize(("cores", "busy"), [(1, 0.5), (2, 0.7), (4, 0.8), (16, 0.9)])
+@pytest.mark.parametrize(("cores", "busy"), [(1, 0.5), (2, 0.7), (4, 0.8), (16, 0.8)])
 def test_one_shard_waits_as_erlang_c_says(cores: int, busy: float) -> None:
     mean = 10.0
     rate = busy * cores / mean * 1e3
     run = simulate(
-        exponential(mean), Cluster(1, 1, cores), NOTHING, Trouble(), Load(rate, 40_000, seed=1)
+        exponential(mean), Cluster(1, 1, cores), NOTHING, Trouble(), Load(rate, 20_000, seed=1)
     )
     expected = mean * (1 + erlang_c(cores, busy * cores) / (cores * (1 - busy)))
-    assert run.latencies[4000:].mean() == pytest.approx(expected, rel=0.06)
+    assert run.latencies[2000:].mean() == pytest.approx(expected, rel=0.06)
     assert run.busy_ms / run.elapsed_ms / cores == pytest.approx(busy, rel=0.03)
 
 
-@pytest.mark.parametrize("busy", [0.3, 0.6, 0.8])
+@pytest.mark.parametrize("busy", [0.3, 0.7])
 def test_two_shards_of_one_core_wait_as_a_fork_and_join(busy: float) -> None:
     # Both queues see the same arrivals; the mean is known exactly (Flatto and Hahn; Nelson and
     # Tantawi): (12 - rho) / 8 times that of one queue.
@@ -77,10 +77,10 @@ def test_two_shards_of_one_core_wait_as_a_fork_and_join(busy: float) -> None:
         Cluster(2, 1, 1),
         NOTHING,
         Trouble(),
-        Load(busy / mean * 1e3, 40_000, seed=2),
+        Load(busy / mean * 1e3, 20_000, seed=2),
     )
     expected = (12 - busy) / 8 * mean / (1 - busy)
-    assert run.latencies[4000:].mean() == pytest.approx(expected, rel=0.06)
+    assert run.latencies[2000:].mean() == pytest.approx(expected, rel=0.06)
 
 
 def test_one_shard_without_waiting_gives_back_the_search_times() -> None:
@@ -89,9 +89,9 @@ def test_one_shard_without_waiting_gives_back_the_search_times() -> None:
     assert largest_gap(run.latencies, cdf(service, run.latencies)) < 1.63 / math.sqrt(5000)
 
 
-@pytest.mark.parametrize("shards", [2, 8, 64])
+@pytest.mark.parametrize("shards", [2, 32])
 def test_shards_without_waiting_take_the_longest_of_independent_times(shards: int) -> None:
-    service, count = uneven(), 3000
+    service, count = uneven(), 1500
     run = simulate(service, Cluster(shards), NOTHING, Trouble(), Load(ALONE, count))
     levels = cdf(service, run.latencies) ** shards
     assert largest_gap(run.latencies, levels) < 1.63 / math.sqrt(count)
@@ -115,20 +115,20 @@ def test_a_hop_adds_its_own_time() -> None:
     assert low == pytest.approx(10, rel=0.05) and high == pytest.approx(40, rel=0.05)
 
 
-def test_a_query_fails_where_both_calls_to_a_shard_are_lost() -> None:
-    lost, shards, count = 0.1, 8, 4000
+def test_a_query_fails_where_all_calls_to_a_shard_are_lost() -> None:
+    lost, shards, count = 0.2, 8, 3000
     run = simulate(uneven(), Cluster(shards), NOTHING, Trouble(lost=lost), Load(ALONE, count))
-    expected = 1 - (1 - lost**2) ** shards
+    expected = 1 - (1 - lost**3) ** shards
     assert run.counts.failed / count == pytest.approx(expected, abs=4 * math.sqrt(expected / count))
     all_lost = simulate(uneven(), Cluster(2), NOTHING, Trouble(lost=1.0), Load(ALONE, 100))
-    assert all_lost.counts.failed == 100 and all_lost.counts.lost == 400
+    assert all_lost.counts.failed == 100 and all_lost.counts.lost == 600
 
 
 def test_a_death_costs_the_notice_and_one_more_call() -> None:
     service, notice = times(np.array([5.0])), 100.0
     trouble = Trouble(lost=0.3, notice_ms=notice)
     run = simulate(service, Cluster(1), NOTHING, trouble, Load(ALONE, 1000))
-    assert set(run.latencies.round(6)) == {5.0, notice + 5.0}
+    assert set(run.latencies.round(6)) == {5.0, notice + 5.0, 2 * notice + 5.0}
 
 
 def test_shards_of_one_machine_share_its_cores() -> None:
@@ -165,7 +165,7 @@ def test_a_hedge_that_never_comes_changes_nothing() -> None:
     assert run(1e9).elapsed_ms == pytest.approx(run(None).elapsed_ms)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     shards=st.integers(1, 6),
     replicas=st.integers(1, 3),
@@ -195,7 +195,7 @@ def test_no_query_and_no_call_is_lost_sight_of(
     assert counts.queries == 60 == counts.answered + counts.failed
     assert len(run.latencies) == counts.answered and (run.latencies > 0).all()
     assert counts.calls == counts.done + counts.lost + counts.cancelled
-    assert 60 * shards <= counts.calls <= 2 * 60 * shards
+    assert 60 * shards <= counts.calls <= 3 * 60 * shards
     assert lost or not counts.failed
     most = run.elapsed_ms * (1 + 1e-9)
     assert 0 <= run.busy_ms <= most * cores * cluster.node_count

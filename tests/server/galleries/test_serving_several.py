@@ -137,7 +137,7 @@ def test_flags_that_contradict_each_other_are_refused(
             {"galleries": {"a": {"path": "g"}}, "model": "m", "default_gallery": "b"},
             "default_gallery = b",
         ),
-        ({"galleries": {"a": {"path": "g"}, "b": {"path": "./g"}}, "model": "m"}, "same folder"),
+        ({"galleries": {"a": {"path": "g"}, "b": {"path": "./g"}}, "model": "m"}, "same place"),
         ({"gallery": "g", "model": "m", "aliases": "x"}, "named galleries"),
     ],
 )

@@ -1,13 +1,28 @@
 """Pictures to measure with: those of a folder, or generated ones."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import click
 
 from partlens.explainer.starter.pictures import generate
 from partlens.explainer.starter.pictures.manifest import write_pictures
 from partlens.indexer.sources import SourceImage, read_source
+
+Command = Callable[..., Any]
+
+
+def model_and_images(command: Command) -> Command:
+    """Add --model and --images to a command."""
+    path = click.Path(path_type=Path)
+    images = click.option(
+        "--images", type=path, help="Folder or manifest; by default generated JPEGs."
+    )
+    model = click.option("--model", type=path, help="Model folder; by default the starter model.")
+    return model(images(command))
 
 
 @contextmanager

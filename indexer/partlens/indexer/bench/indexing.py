@@ -23,7 +23,7 @@ from partlens.explainer.model import MetricModel
 from partlens.explainer.starter import model_folder
 from partlens.indexer.arguments import compute_options
 from partlens.indexer.bench import building, stages
-from partlens.indexer.bench.given import given_images
+from partlens.indexer.bench.given import given_images, model_and_images
 from partlens.indexer.bench.photographs import write_photographs
 from partlens.indexer.errors import IndexerError, SourceError
 from partlens.indexer.extraction import DECODING_BYTES, DecodedImage, Loaded, load
@@ -176,14 +176,7 @@ def _images(
 
 
 @click.command()
-@click.option(
-    "--model", type=click.Path(path_type=Path), help="Model folder; by default the starter model."
-)
-@click.option(
-    "--images",
-    type=click.Path(path_type=Path),
-    help="Folder or manifest; by default generated JPEGs.",
-)
+@model_and_images
 @click.option("--count", type=click.IntRange(1), default=1000, show_default=True)
 @click.option(
     "--megapixels",

@@ -23,7 +23,7 @@ from partlens.indexer.gallery.gpu import MOST, GpuIndex
 from partlens.indexer.gallery.image_columns import Rows
 from partlens.indexer.gallery.indexes import SegmentIndex
 from partlens.indexer.gallery.judging import AboutPart, Keys, Named
-from partlens.indexer.gallery.plan import PROBES
+from partlens.indexer.gallery.plan import PROBES, share_of_wholes
 from partlens.indexer.gallery.records import FloatArray
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.stages import timing
@@ -42,9 +42,6 @@ _MORE = (1, 4, 16)
 """How many times as many, where most of those that are named are of copies of few images."""
 _MOST_PROBES = 512
 """Lists of positions that are looked into at most, where a filter leaves few of each."""
-_EVERY = 250_000
-"""Images of which all lists of whole ones are looked into, as these lie too far from each other to
-fall into groups; of more, as many lists as the square root of the excess leaves."""
 _QUERY_BITS = 8
 """Of a query against RaBitQ codes: its default, no rounding, measured 10 times as slow."""
 
@@ -76,7 +73,10 @@ def candidate_rows(
         best = keys[apart][_first(seem[apart], count)]
         if len(best) == count or 2 * len(apart) > len(keys):
             break
-    return [(segment, rows) for segment, _, rows in _of_segments(chosen, np.sort(best))]
+    found = [(segment, rows) for segment, _, rows in _of_segments(chosen, np.sort(best))]
+    for segment, rows in found:
+        segment.read_ahead(rows)
+    return found
 
 
 def _first(seem: FloatArray, count: int) -> NDArray[np.int64]:
@@ -254,11 +254,10 @@ def _probes(index: Any, count: int, share: float) -> int:
 
 
 def _probes_of_wholes(index: Any, share: float) -> int:
-    """Lists of whole images to look into; see _EVERY. All of them where a filter leaves few."""
+    """Lists of whole images to look into: all of them where a filter leaves few."""
     inverted = faiss.try_extract_index_ivf(index)
     lists = int(inverted.nlist) if inverted else 1
-    passing = max(1.0, share * float(index.ntotal))
-    return math.ceil(lists * min(1.0, math.sqrt(_EVERY / passing)))
+    return math.ceil(lists * share_of_wholes(share * float(index.ntotal)))
 
 
 def _bitmap(rows: Rows, total: int, each: int) -> NDArray[np.uint8]:

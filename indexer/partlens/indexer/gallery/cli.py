@@ -12,8 +12,9 @@ from partlens.common.results import json_option, say_json
 from partlens.common.storage import Storage
 from partlens.common.terminal import say
 from partlens.indexer.arguments import GALLERY, STORAGE, clear_errors
+from partlens.indexer.gallery.estimates import plan
 from partlens.indexer.gallery.gallery import Gallery
-from partlens.indexer.gallery.plan import AUTO, IndexChoice, plan
+from partlens.indexer.gallery.plan import AUTO, IndexChoice
 from partlens.indexer.gallery.verification import repair, verify
 
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -91,7 +92,7 @@ def plan_command(
         f" {made.index_bytes} bytes per image\n"
         f"disk: {made.disk_bytes / 2**30:.2f} GiB, plus the size of the segments during"
         f" compaction\nrecall@10 against exact search: {recall}\n"
-        f"estimate for two cores: {made.search_ms:.0f} ms per in-process search,"
+        f"estimate for one thread: {made.search_ms:.1f} ms per in-process search,"
         f" {_duration(made.build_seconds)} to build the indexes"
     )
     if not made.fits:

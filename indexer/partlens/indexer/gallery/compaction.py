@@ -11,16 +11,18 @@ from partlens.indexer.errors import DamagedError, LockedError, StorageError
 from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.durability import refusals
 from partlens.indexer.gallery.image_columns import Rows
+from partlens.indexer.gallery.inherited import Origin
 from partlens.indexer.gallery.lance_rows import LanceRows
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.shrunk import Remainder
 
 _log = logging.getLogger(__name__)
 _FAN = 8
 """So many segments of about one size make one of the next, so that each row is rewritten about
 log(rows) / log(8) times."""
 _SMALLEST = 256
+_SPARED_SHARE = 0.75
+"""A segment that is more of the gallery than this is not written again for the sake of the rest."""
 _DEAD_SHARE = 0.3
 _DEAD_SHARE_OF_FILES = 0.1
 # Lance makes a manifest and a file or two of each commit.
@@ -35,7 +37,7 @@ def groups(sizes: Sequence[tuple[int, int]], *, everything: bool = False) -> lis
     Args:
         sizes: (rows that count, all rows) of each segment; those of no row that counts are for
             dropping and in no group.
-        everything: all below the largest of them as one, and none with a dead row is left.
+        everything: all as one, without one that is most of them, and none with a dead row is left.
 
     >>> groups([(9000, 9000), *[(32, 32)] * 8])
     [[1, 2, 3, 4, 5, 6, 7, 8]]
@@ -68,9 +70,8 @@ def _of_one_size(sizes: Sequence[tuple[int, int]]) -> list[list[int]]:
 
 
 def _every_small(sizes: Sequence[tuple[int, int]]) -> list[list[int]]:
-    largest = max((live for live, _ in sizes), default=0)
-    # One that is most of the gallery is not worth writing again for the sake of the rest.
-    spared = max(largest, _SMALLEST) if 2 * largest > sum(live for live, _ in sizes) else math.inf
+    largest, total = max((live for live, _ in sizes), default=0), sum(live for live, _ in sizes)
+    spared = max(largest, _SMALLEST) if largest > _SPARED_SHARE * total else math.inf
     below = [number for number, (live, _) in enumerate(sizes) if 0 < live < spared]
     return [below] if len(below) > 1 else []
 
@@ -88,8 +89,8 @@ class Compaction:
         folder: of the segments.
         live: gives the newest rows.
         swap: puts new segments in the place of others, which are removed.
-        index: writes the index of a segment, if it is large enough to have one; by that of another
-            of which it is the remainder, if there is one.
+        index: writes the index of a segment, if it is large enough to have one; by that of the
+            segment that most of its rows come from, if there is one.
         unindexed: segments that lack an index they should have.
         lacks_index: whether files of such an index are not there.
         tidy: rewrites files of the truth with a larger share of deleted rows than it is given.
@@ -101,7 +102,7 @@ class Compaction:
         folder: Path,
         live: Callable[[], LiveRows],
         swap: Callable[[Sequence[Segment], Sequence[Segment]], None],
-        index: Callable[[Segment, Remainder | None], None],
+        index: Callable[[Segment, Origin | None], None],
         unindexed: Callable[[], Sequence[Segment]],
         lacks_index: Callable[[], bool],
         tidy: Callable[[float], None],
@@ -173,19 +174,6 @@ class Compaction:
             self._merge(everything=True)
             self._tidy(0.0)
 
-    def drop_dead(self) -> None:
-        """Start a thread that merges what can be merged and drops every deleted row, due or not."""
-        if not self.is_running():
-            self._stop.clear()
-            self._thread = threading.Thread(target=self._drop_dead, name="partlens-compact")
-            self._thread.start()
-
-    def _drop_dead(self) -> None:
-        try:
-            self.run()
-        except (StorageError, DamagedError) as error:
-            _log.error("gallery %s: deleted rows stay: %s", self._folder.parent.name, error)
-
     def catch_up(self) -> None:
         """Do what is due, now: merge what is fragmented, and index what should have an index.
 
@@ -224,7 +212,7 @@ class Compaction:
             self._require_room(sum(len(rows) * _bytes_of(segment) for segment, rows in chosen))
             with refusals(self._folder.parent.name):
                 joined = segments.merge(self._folder, chosen)
-                self._index(joined, Remainder(*chosen[0]) if len(chosen) == 1 else None)
+                self._index(joined, Origin.of(chosen))
             self._swap([segment for segment, _ in chosen], [joined])
         self._swap([segment for segment, rows in parts if not len(rows)], [])
         for segment in self._unindexed():

@@ -4,14 +4,14 @@ import errno
 import fcntl
 import os
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from partlens.common.durable import sync
 from partlens.indexer.errors import LockedError, StorageError, unreadable
-from partlens.indexer.gallery.home.home import Lock
-from partlens.indexer.gallery.home.store_errors import unreachable
+from partlens.indexer.gallery.store_errors import unreachable
 
 # What to do, by error number; Lance gives the number in its message only.
 _ADVICE = {
@@ -136,6 +136,25 @@ def _advice(error: BaseException) -> str:
         if number == known or f"os error {known})" in str(error):
             return advice
     return f"{error}; {_OTHERWISE}"
+
+
+class Lock(ABC):
+    """The right of one process to write, until it is released."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Let others write."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether another process has taken it over; release it, and take it again."""
+        return False
+
+    def __enter__(self) -> "Lock":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.release()
 
 
 class WriterLock(Lock):

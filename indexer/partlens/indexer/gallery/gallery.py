@@ -24,15 +24,16 @@ from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.compaction import Compaction, rewritten
 from partlens.indexer.gallery.corrections import corrected, same_pictures
 from partlens.indexer.gallery.creation import create_empty
-from partlens.indexer.gallery.durability import WriterLock, refusals
+from partlens.indexer.gallery.durability import Lock, WriterLock, refusals
 from partlens.indexer.gallery.fan_out import Shards
 from partlens.indexer.gallery.findings import Finding
 from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.home.folder import LOCK
-from partlens.indexer.gallery.home.home import Home, Lock
+from partlens.indexer.gallery.home.home import Home
 from partlens.indexer.gallery.home.locate import home_of
 from partlens.indexer.gallery.image_columns import ImageColumns
 from partlens.indexer.gallery.indexes import INDEXES, Indexes
+from partlens.indexer.gallery.inherited import Origin
 from partlens.indexer.gallery.integrity import require_readable
 from partlens.indexer.gallery.kept_rows import Kept
 from partlens.indexer.gallery.lance_rows import LanceRows
@@ -55,7 +56,6 @@ from partlens.indexer.gallery.records import (
 )
 from partlens.indexer.gallery.schema import Packed, packed
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.shrunk import Remainder
 from partlens.indexer.gallery.staging import Staged, staging
 from partlens.indexer.gallery.unfinished import unfinished
 from partlens.indexer.gallery.view import GalleryView
@@ -544,9 +544,9 @@ class Gallery(AbstractContextManager["Gallery", None]):
         """The segments that should have an index, if they are large enough."""
         return self._view.live.segments if self.shards is None else ()
 
-    def _index(self, segment: Segment, of: Remainder | None = None) -> None:
+    def _index(self, segment: Segment, origin: Origin | None = None) -> None:
         if self.shards is None:
-            self.indexes.build(segment, len(self._view), of)
+            self.indexes.build(segment, len(self._view), origin)
 
     def _tidy_truth(self, dead_share: float) -> None:
         """Rewrite files of the truth, and remove versions that are no longer read."""

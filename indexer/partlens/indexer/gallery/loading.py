@@ -11,10 +11,9 @@ from partlens.explainer.stored import Stored
 from partlens.indexer.errors import DamagedError, LockedError, StorageError, UnreachableError
 from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.completeness import not_adding_up
-from partlens.indexer.gallery.durability import WriterLock, damage
+from partlens.indexer.gallery.durability import Lock, WriterLock, damage
 from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.home.folder import LOCK
-from partlens.indexer.gallery.home.home import Lock
 from partlens.indexer.gallery.image_columns import TRUTH_COLUMNS, ImageColumns
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.records import FloatArray

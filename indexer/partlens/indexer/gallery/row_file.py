@@ -2,6 +2,7 @@
 
 import os
 import weakref
+from contextlib import suppress
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 
 from partlens.explainer.stored import Rows
 from partlens.indexer.errors import DamagedError
+
+_SAMPLES, _SAMPLE_BYTES = 8, 4096
+"""Rows that are tried to tell whether rows are in memory, and bytes of each."""
 
 
 class RowFile:
@@ -65,6 +69,32 @@ class RowFile:
                 self._read(to[start * size : end * size], self.offset + int(flat[start]) * size)
         self.require()
         return found
+
+    def read_ahead(self, rows: NDArray[np.int64]) -> None:
+        """Have the system read rows at once that will be wanted one by one, unless they seem to be
+        in memory. Errors are left to those who read.
+
+        Args:
+            rows: [M], 0 to len(self) - 1.
+        """
+        with suppress(OSError):
+            if all(self._is_in_memory(int(row)) for row in rows[:: 1 + len(rows) // _SAMPLES]):
+                return
+            for row in rows.tolist():
+                os.posix_fadvise(
+                    self.descriptor,
+                    self.offset + row * self._row_bytes,
+                    self._row_bytes,
+                    os.POSIX_FADV_WILLNEED,
+                )
+
+    def _is_in_memory(self, row: int) -> bool:
+        sample = bytearray(min(self._row_bytes, _SAMPLE_BYTES))
+        try:
+            os.preadv(self.descriptor, [sample], self.offset + row * self._row_bytes, os.RWF_NOWAIT)
+        except BlockingIOError:
+            return False
+        return True
 
     def require(self, copied: bool = True) -> None:
         """Mark this as failed if rows were not read or the file is too short by now.

@@ -57,8 +57,17 @@ class Segment:
     @property
     def failed(self) -> bool:
         """Whether a file was found truncated or unreadable while it was in use."""
+        return any(file.failed for file in self._row_files)
+
+    def read_ahead(self, rows: NDArray[np.int64]) -> None:
+        """Have the system read rows that will be scored, if they are on disk only."""
+        for file in self._row_files:
+            file.read_ahead(rows)
+
+    @property
+    def _row_files(self) -> list[RowFile]:
         arrays = (self.contributions.values, self.contributions.scales, self.bias)
-        return any(isinstance(each, RowFile) and each.failed for each in arrays)
+        return [each for each in arrays if isinstance(each, RowFile)]
 
 
 def write(folder: Path, columns: ImageColumns, contributions: Stored, bias: FloatArray) -> Segment:

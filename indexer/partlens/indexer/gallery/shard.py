@@ -5,7 +5,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from partlens.indexer.gallery.fan_out import Question, ShardHits
 from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.home.locate import home_of
 from partlens.indexer.gallery.indexes import INDEXES, Indexes, read_choice
+from partlens.indexer.gallery.inherited import Origin
 from partlens.indexer.gallery.kept_layouts import KeptLayouts
 from partlens.indexer.gallery.kept_rows import Kept
 from partlens.indexer.gallery.lance_rows import LanceRows
@@ -31,7 +32,6 @@ from partlens.indexer.gallery.search import EXACT_BYTES, search
 from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.shard_folder import ShardFolder
 from partlens.indexer.gallery.share import Share
-from partlens.indexer.gallery.shrunk import Remainder
 from partlens.indexer.gallery.view import GalleryView
 
 _log = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ class Shard(AbstractContextManager["Shard", None]):
         self._view.prepare()
         if sum(map(len, self._view.live.segments)) > self._view.live.count:
             # They may have been erased while no process of this shard ran.
-            self._compaction.drop_dead()
+            self._compaction.after_refresh(nullcontext, everything=True)
 
     def _choice(self) -> IndexChoice:
         """What the gallery's operator chose, with this shard's part of the memory."""
@@ -266,7 +266,7 @@ class Shard(AbstractContextManager["Shard", None]):
             # Their segments stay on disk for as long as a view has them open.
             self._earlier.clear()
             self._layouts.clear()
-        self._compaction.drop_dead()
+        self._compaction.after_refresh(nullcontext, everything=True)
 
     @property
     def _name(self) -> tuple[str, str]:
@@ -299,5 +299,5 @@ class Shard(AbstractContextManager["Shard", None]):
         segments.remove(segment.path for segment in old if segment.path)
         self._indexes.keep_only([*self._view.live.segments, *new])
 
-    def _index(self, segment: Segment, of: Remainder | None = None) -> None:
-        self._indexes.build(segment, len(self._view), of)
+    def _index(self, segment: Segment, origin: Origin | None = None) -> None:
+        self._indexes.build(segment, len(self._view), origin)

@@ -76,6 +76,8 @@ def build(
         spec = read_spec(model)
         images = interruptible(lambda: read_source(source))
         with Gallery.open(gallery, spec) as opened:
+            with opened.writing():
+                pass  # before Ray is started, which takes a while
             prepare(own_cluster=address is None)
             from partlens.indexer.ray_build.building import build_gallery
             from partlens.indexer.ray_build.cluster import cluster, pool

@@ -1,5 +1,6 @@
 """Images in an object store that speaks S3."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,6 +24,7 @@ from partlens.indexer.sources.image import MissingImage, SourceImage
 from partlens.indexer.stated import NOTHING_STATED, Stated
 
 _SCHEME = "s3://"
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _RETRIES: Mapping[str, Any] = {"max_retries": 6, "retry_timeout": timedelta(seconds=60)}
 _MOST_SAID = 300
 
@@ -71,11 +73,14 @@ def object_images(address: str) -> tuple[tuple[SourceImage, ...], str]:
         address: s3://bucket or s3://bucket/prefix.
 
     Raises:
-        SourceError: the address has no bucket, or the bucket cannot be listed.
+        SourceError: the address names no bucket, or the bucket cannot be listed.
     """
     bucket, prefix = _parts(address)
-    if not bucket:
-        raise SourceError(f"{address} names no bucket; write s3://bucket/prefix")
+    if not _BUCKET.fullmatch(bucket):  # not quoted: it may hold a key
+        raise SourceError(
+            "the address names no bucket: write s3://bucket/prefix, and set AWS_ACCESS_KEY_ID,"
+            " AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL in the environment"
+        )
     found = [PurePosixPath(key) for key in _keys(address, bucket, prefix.strip("/"))]
     paths = sorted(found, key=lambda path: path.parts)
     images = [path for path in paths if path.suffix.lower() in SUFFIXES]

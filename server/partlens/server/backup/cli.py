@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from partlens.common.bucket_address import Place
+from partlens.common.local_path import LocalPath
 from partlens.common.results import json_option, say_result
 from partlens.common.terminal import say
 from partlens.indexer.arguments import GALLERY, clear_errors
@@ -29,7 +30,7 @@ _LINK = click.option(
 
 @click.command("snapshot")
 @GALLERY
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("target", type=LocalPath())
 @click.option(
     "--also", multiple=True, type=click.Path(path_type=Path, exists=True),
     help="Also keep this file or folder; repeatable.",
@@ -87,8 +88,8 @@ def snapshot_command(
 
 
 @click.command("restore")
-@click.argument("snapshot", type=click.Path(path_type=Path))
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("snapshot", type=LocalPath())
+@click.argument("folder", type=LocalPath())
 @_LINK
 @json_option
 def restore_command(snapshot: Path, folder: Path, link: bool, as_json: bool) -> None:

@@ -17,7 +17,7 @@ from partlens.common.results import json_lines_option, say_result
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import read_spec
 from partlens.explainer.starter import model_folder
-from partlens.indexer.bench.given import given_images
+from partlens.indexer.bench.given import given_images, model_and_images
 from partlens.indexer.errors import IndexerError
 from partlens.indexer.gallery import Gallery
 from partlens.server.bench.counts import Counts
@@ -109,14 +109,7 @@ def _processor_seconds(process: int) -> float:
 
 
 @click.command()
-@click.option(
-    "--model", type=click.Path(path_type=Path), help="Model folder; by default the starter model."
-)
-@click.option(
-    "--images",
-    type=click.Path(path_type=Path),
-    help="Folder or manifest; by default generated JPEGs.",
-)
+@model_and_images
 @click.option("--clients", type=Counts(), default="1,4,8", show_default=True)
 @click.option("--seconds", type=FiniteRange(0.1, 86_400), default=10.0, show_default=True)
 @json_lines_option

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from partlens.common.leaving import leave
+from partlens.common.local_path import LocalPath
 from partlens.common.terminal import say
 
 
@@ -22,7 +23,7 @@ from partlens.common.terminal import say
 @click.option("--no-browser", is_flag=True, help="Print the address only.")
 @click.option(
     "--gallery",
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
     help="Gallery folder to create or continue; by default one in the user's cache folder.",
 )
 def open_command(

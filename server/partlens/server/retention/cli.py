@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from partlens.common.bucket_address import Place
+from partlens.common.local_path import LocalPath
 from partlens.common.moments import duration
 from partlens.common.results import json_lines_option, json_option, say_json, say_result
 from partlens.common.terminal import say
@@ -37,7 +38,7 @@ from partlens.server.retention.erasing import (
 )
 from partlens.server.standing.holding import Holder, folders
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
+_FILE = LocalPath(dir_okay=False)
 _RECEIPT_TO = click.option(
     "--receipt", required=True, type=_FILE, help="Where to write the receipt (JSON)."
 )
@@ -66,7 +67,7 @@ class _Age(click.ParamType[timedelta]):
 @click.option("--id", "ids", multiple=True, required=True, help="Image to erase; repeatable.")
 @_RECEIPT_TO
 @click.option(
-    "--snapshot", "snapshots", multiple=True, type=click.Path(path_type=Path),
+    "--snapshot", "snapshots", multiple=True, type=LocalPath(),
     help="Also erase them from this snapshot, with a receipt of its own; repeatable.",
 )  # fmt: skip
 @_DELETE_STANDING

@@ -159,6 +159,12 @@ class Retention:
             await self._audit.append({"at": now(), **entry, **done})
         if not receipt.gone:
             raise GalleryError(f"traces of erased images remain; see {self._schedule.receipts}")
+        if receipt.object_versions_kept:
+            _log.warning(
+                "the bucket of gallery %s keeps older versions of its objects, which still hold the"
+                " erased images; delete these versions, and have the bucket keep none",
+                self._name,
+            )
         self._erased.inc(deleted)
         _log.info("erased %d old images of gallery %s", deleted, self._name)
         return True

@@ -4,15 +4,14 @@ from pathlib import Path
 
 import click
 
+from partlens.common.local_path import LocalPath
 from partlens.common.results import json_option, say_result
 from partlens.common.terminal import complain, say
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option(
-    "--model", type=click.Path(path_type=Path), help="Model folder; the starter model by default."
-)
+@click.argument("folder", type=LocalPath(file_okay=False))
+@click.option("--model", type=LocalPath(), help="Model folder; the starter model by default.")
 @click.option(
     "--host",
     "hosts",

@@ -2,10 +2,14 @@
 
 import os
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from obstore.store import S3Store
 
 from partlens.common.bucket_address import BucketAddress
+
+if TYPE_CHECKING:
+    from obstore.store import S3Config
 
 _TIMEOUT, _CONNECT, _RETRIES, _RETRYING = 20, 5, 4, 15
 """Seconds of one request and of a connection; tries again, and seconds of all tries together."""
@@ -13,10 +17,11 @@ _TIMEOUT, _CONNECT, _RETRIES, _RETRYING = 20, 5, 4, 15
 
 def store(address: BucketAddress) -> S3Store:
     """A client for the objects of a gallery. Nothing is sent yet."""
+    config: S3Config = {"endpoint": endpoint} if (endpoint := _endpoint()) else {}
     return S3Store(
         address.bucket,
         prefix=address.prefix,
-        **({"endpoint": endpoint} if (endpoint := _endpoint()) else {}),
+        config=config,
         client_options={
             "allow_http": _unencrypted(),
             "timeout": f"{_TIMEOUT}s",

@@ -10,14 +10,14 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
 from partlens.common.bucket_address import BucketAddress
 from partlens.indexer.errors import LockedError, StorageError, UnreachableError
-from partlens.indexer.gallery.durability import WriterLock
+from partlens.indexer.gallery.durability import Lock, WriterLock
 from partlens.indexer.gallery.home import access
 from partlens.indexer.gallery.home.bucket_file import BucketFile
 from partlens.indexer.gallery.home.folder import DATASET, LOCK
-from partlens.indexer.gallery.home.home import Home, Lock, State
+from partlens.indexer.gallery.home.home import Home, State
 from partlens.indexer.gallery.home.lease import LEASE, SECONDS, Lease
 from partlens.indexer.gallery.home.scratch import Scratch
-from partlens.indexer.gallery.home.store_errors import reaching, unreachable
+from partlens.indexer.gallery.store_errors import reaching, unreachable
 
 
 class BucketHome(Home):

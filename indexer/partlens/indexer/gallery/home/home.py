@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from partlens.common.bucket_address import Place
+from partlens.indexer.gallery.durability import Lock
 from partlens.indexer.gallery.home.bucket_file import BucketFile
 
 File = Path | BucketFile
@@ -22,25 +23,6 @@ class State(NamedTuple):
 
     size: int
     tag: str
-
-
-class Lock(ABC):
-    """The right of one process to write, until it is released."""
-
-    @abstractmethod
-    def release(self) -> None:
-        """Let others write."""
-
-    @property
-    def lost(self) -> bool:
-        """Whether another process has taken it over; release it, and take it again."""
-        return False
-
-    def __enter__(self) -> "Lock":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.release()
 
 
 class Home(ABC):

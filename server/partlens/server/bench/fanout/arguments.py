@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from partlens.client.cli.arguments import FiniteRange
+from partlens.runtime.config.sections.shards import ShardsSection
 from partlens.server.bench.fanout.cluster import Costs, Hop, Load, Trouble
 from partlens.server.bench.fanout.measured import MeasuredError, read
 from partlens.server.bench.fanout.service_times import ServiceTimes
@@ -51,7 +52,11 @@ class HopType(click.ParamType[Hop]):
 
 
 COSTS = Costs(Hop(2.5, 40), front_ms=8, call_ms=1.85)
-TROUBLE = Trouble(straggling=0.001, straggling_factor=10, notice_ms=100)
+_SERVED = ShardsSection()
+TROUBLE = Trouble(
+    straggling=0.001, straggling_factor=10, notice_ms=100, hedge_ms=1e3 * _SERVED.late_seconds
+)
+AT_ONCE = _SERVED.workers
 """What is assumed by default; docs/scale.md says where each number comes from."""
 _PROBABILITY = FiniteRange(0, 1)
 _DURATION = FiniteRange(0, 3_600_000)
@@ -117,7 +122,7 @@ _OPTIONS = (
         default=TROUBLE.lost,
         show_default=True,
         type=_PROBABILITY,
-        help="Probability that a replica dies with a call, which is then sent to another, once.",
+        help="Probability that a replica dies with a call, which is then sent to another.",
     ),
     click.option(
         "--notice-ms",
@@ -128,6 +133,8 @@ _OPTIONS = (
     ),
     click.option(
         "--hedge-ms",
+        default=TROUBLE.hedge_ms,
+        show_default=True,
         type=_DURATION,
         help="Send a call to another replica too after this time, and take the first answer.",
     ),
@@ -157,7 +164,7 @@ def assumptions(command: Callable[..., Any]) -> Callable[..., Any]:
         straggling_factor: float,
         lost: float,
         notice_ms: float,
-        hedge_ms: float | None,
+        hedge_ms: float,
         read_ms: float,
         **given: Any,
     ) -> Any:

@@ -11,7 +11,7 @@ from partlens.indexer import arguments as gallery_arguments
 from partlens.indexer.gallery.cli import Bytes
 from partlens.server.bench.counts import Counts
 from partlens.server.bench.fanout import printing
-from partlens.server.bench.fanout.arguments import Assumed, assumptions, clear_errors
+from partlens.server.bench.fanout.arguments import AT_ONCE, Assumed, assumptions, clear_errors
 from partlens.server.bench.fanout.cluster import Cluster
 from partlens.server.bench.fanout.comparison import compared
 from partlens.server.bench.fanout.estimates import Basis, Machine, Prices, Wanted, cheapest
@@ -34,11 +34,11 @@ _MOST_SHARDS, _LEAST_SHARE = 4096, 100
     help="Replicas of each shard; with --aim-ms, at least.",
 )
 @click.option(
-    "--cores",
-    default=4,
+    "--at-once",
+    default=AT_ONCE,
     show_default=True,
     type=click.IntRange(1, 1024),
-    help="Searches that a node runs at once.",
+    help="Searches that a replica runs at once; others wait.",
 )
 @click.option(
     "--cold",
@@ -64,7 +64,7 @@ def fanout(
     images: int,
     counts: tuple[int, ...],
     replicas: int,
-    cores: int,
+    at_once: int,
     cold: float,
     aim_ms: float | None,
     measured: Path | None,
@@ -87,7 +87,7 @@ def fanout(
     case = Case(
         assumed.service,
         images,
-        Cluster(1, replicas, cores),
+        Cluster(1, replicas, at_once),
         assumed.costs,
         assumed.trouble,
         assumed.load,
@@ -204,10 +204,10 @@ def shares(
 @click.option("--cores", default=16, show_default=True, type=click.IntRange(1, 1024))
 @click.option(
     "--at-once",
-    default=4,
+    default=AT_ONCE,
     show_default=True,
     type=click.IntRange(1, 1024),
-    help="Searches that a process runs at once; more would wait for Python's lock.",
+    help="Searches that a replica runs at once; others wait.",
 )
 @click.option("--memory", default="64GiB", show_default=True, type=Bytes(), help="Of a node.")
 @click.option("--front-memory", type=Bytes(), help="Of the front; as much as a node by default.")

@@ -79,7 +79,7 @@ class Trouble:
     Attributes:
         straggling: probability that a search takes `straggling_factor` times as long.
         straggling_factor: see straggling.
-        lost: probability that a replica dies with a call, which is sent once more, to another.
+        lost: probability that a replica dies with a call, which is sent to another, up to twice.
         notice_ms: until the front learns of a death.
         hedge_ms: a second copy of a call is sent to another replica if there is no answer by then,
             and the first answer is taken; None to never do so.

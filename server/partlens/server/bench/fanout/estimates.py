@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from partlens.common.storage import Storage
 from partlens.explainer.stored import kept_bytes
-from partlens.indexer.gallery.plan import IndexChoice, Plan, plan
+from partlens.indexer.gallery.estimates import Plan, plan
+from partlens.indexer.gallery.plan import IndexChoice
 from partlens.server.bench.fanout.cluster import Cluster, Costs, Hop, Load, Trouble
 from partlens.server.bench.fanout.outcome import Case, Outcome, outcome
 from partlens.server.bench.fanout.service_times import ServiceTimes
@@ -44,7 +45,7 @@ class Machine:
 
     Attributes:
         cores, memory_bytes, disk_bytes: what it has.
-        at_once: searches that a process on it runs at once; more would wait for Python's lock.
+        at_once: searches that a replica on it runs at once; others wait.
         network_bytes: a second, from the object store.
         front_memory_bytes: of the front, which may be a larger machine.
         indexing: images that each core decomposes in a second.
@@ -242,6 +243,8 @@ def _estimate(wanted: Wanted, basis: Basis, layout: _Layout) -> Estimate:
         layout.cold,
         basis.read_ms,
     )
+    if one_machine:  # no other replica can be asked
+        case = replace(case, trouble=replace(basis.trouble, lost=0, hedge_ms=None))
     found = outcome(case, layout.shards)
     truth = wanted.images * truth_row_bytes(wanted)
     nodes = 1 if one_machine else found.nodes + 1

@@ -77,7 +77,7 @@ def read(path: Path | None) -> Measured:
         MeasuredError: the file cannot be read, or is not such a file.
     """
     if path is None:
-        return _parsed(files(__package__).joinpath(_BUNDLED).read_text("utf-8"))
+        return _parsed(files("partlens.server.bench.fanout").joinpath(_BUNDLED).read_text("utf-8"))
     try:
         with path.open("rb") as file:
             text = file.read(_LARGEST_BYTES + 1)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from partlens.indexer.gallery.plan import IndexChoice, growth, plan
+from partlens.indexer.gallery.estimates import plan
+from partlens.indexer.gallery.plan import IndexChoice, growth
 from partlens.indexer.gallery.search import RERANKED
 
 Milliseconds = NDArray[np.float64]

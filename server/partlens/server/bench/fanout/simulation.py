@@ -12,8 +12,8 @@ import simpy
 from partlens.server.bench.fanout.cluster import Cluster, Costs, Load, Trouble
 from partlens.server.bench.fanout.service_times import Milliseconds, ServiceTimes
 
-_TRIES = 2
-"""Calls of a query to one shard at most."""
+_TRIES = 3
+"""Calls of a query to one shard at most, as in shards.one_call; a late one is hedged once."""
 
 Steps = Generator[simpy.Event, Any, bool]
 
@@ -147,7 +147,7 @@ class _Simulation:
         self.ended_at = self.env.now  # timers of hedges may still run
 
     def _ask(self, shard: int) -> Steps:
-        """A shard, once or twice; whether it answered."""
+        """A shard, again if its replica dies or is late; whether it answered."""
         if not self._trouble.lost and self._trouble.hedge_ms is None:
             answered = yield from self._call(shard, self._least_busy(shard, None))
         else:
@@ -162,7 +162,7 @@ class _Simulation:
         hedge = self._trouble.hedge_ms
         timer = None if hedge is None else self.env.timeout(hedge)
         while running:
-            waiting = [*running] if timer is None or tries == _TRIES else [*running, timer]
+            waiting = [*running] if timer is None or tries > 1 else [*running, timer]
             yield simpy.AnyOf(self.env, waiting)
             if any(one.processed and one.value for one in running):
                 for one in running:
@@ -171,7 +171,7 @@ class _Simulation:
                 return True
             running = [one for one in running if not one.processed]
             late = timer is not None and timer.processed
-            if tries < _TRIES and (late or not running):
+            if (tries == 1 and late) or (tries < _TRIES and not running):
                 other = self._least_busy(shard, replica)
                 running.append(self.env.process(self._call(shard, other)))
                 tries += 1

@@ -1,4 +1,4 @@
-"""An index whose segment lost images keeps its lists, and nothing of the images that are gone."""
+"""An index of a segment that lost or gained images keeps its lists, and nothing that is gone."""
 
 import shutil
 from dataclasses import replace
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from partlens.indexer.gallery import Filter, Gallery, NewImage
 from partlens.indexer.gallery.erasure import erase
+from partlens.indexer.gallery.inherited import add_to_lists, give_centres
 from partlens.indexer.gallery.plan import INDEXED_ROWS, IndexChoice
-from partlens.indexer.gallery.shrunk import add_to_lists, give_centres
 from partlens.indexer.gallery.verification import verify
 
 COUNT = INDEXED_ROWS + 200
@@ -30,7 +30,7 @@ def strange(number: int) -> NewImage:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("shrunk") / "gallery"
+    path = tmp_path_factory.mktemp("inherited") / "gallery"
     with Gallery.create(path, WIDE) as gallery:
         gallery.add(
             [
@@ -126,3 +126,56 @@ def test_a_vector_of_no_list_is_added_to_the_nearest() -> None:
     index.train(np.tile(vectors, (100, 1)))
     add_to_lists(index, vectors, np.arange(3), lists)
     assert members(list("abc"), index) == {("a", 0): 0, ("a", 1): 1, ("a", 2): 1}
+
+
+def grown(path: Path, first: int, count: int) -> tuple[list[str], Any]:
+    """index_of, after images were added and segments merged."""
+    with Gallery.open(path) as gallery:
+        gallery.add([made(number) for number in range(first, first + count)])
+        gallery.compact()
+    return index_of(path)
+
+
+def test_a_segment_that_grows_keeps_its_lists_for_a_while(folder: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(folder, tmp_path / "gallery"))
+    with Gallery.open(path) as gallery:
+        gallery.compact(IndexChoice("IVF64,SQfp16"))
+    first = members(*index_of(path))
+    ids, index = grown(path, COUNT, 1500)
+    after = members(ids, index)
+    assert {of: number for of, number in after.items() if of in first} == first
+    with Gallery.open(path) as gallery:
+        vectors = gallery.view.decompositions(ids)[0].astype(np.float64)
+        assert recall(gallery, Filter()) >= 0.95
+    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+    expected, nearest = np.zeros((index.nlist, DIMENSIONS)), vectors @ centres(index).T
+    for row, id in enumerate(ids):
+        for position in range(12):
+            number = after[id, position]
+            if (id, position) in first:
+                expected[number] += vectors[row, position]
+            else:
+                assert nearest[row, position, number] > nearest[row, position].max() - 1e-5
+    lengths = np.linalg.norm(expected, axis=1, keepdims=True)
+    some = lengths[:, 0] > 0
+    np.testing.assert_allclose(centres(index)[some], expected[some] / lengths[some], atol=1e-5)
+
+    ids, index = grown(path, COUNT + 1500, 2500)
+    again = members(ids, index)
+    assert any(again[of] != number for of, number in first.items())
+    assert not verify(path).findings
+
+
+def test_an_image_erased_while_segments_merge_is_in_no_centre(folder: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(folder, tmp_path / "gallery"))
+    axis = np.eye(DIMENSIONS, dtype=np.float32)[3]
+    with Gallery.open(path) as gallery:
+        gallery.compact(IndexChoice("IVF64,SQ8"))
+        gallery.add([made(number) for number in range(COUNT, COUNT + 1500)])
+        largest = max(gallery.view.live.segments, key=len)
+        before = centres(gallery.indexes.of(largest).positions)
+    assert (before @ axis).max() > 0.999
+    assert erase(path, STRANGE).gone
+    ids, index = index_of(path)
+    assert len(ids) == COUNT + 1500 - len(STRANGE)
+    assert (centres(index) @ axis).max() < 0.9

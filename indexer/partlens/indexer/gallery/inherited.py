@@ -1,11 +1,12 @@
-"""Indexes a segment that lost images by the lists that its vectors were in before.
+"""Indexes a segment by the lists that most of its vectors were in before.
 
-Finding lists and sorting vectors into them is most of the work of an index. Here each list keeps
-its members, and its centre is computed from the members that remain. So no number of the new index
-comes from a vector that it does not hold.
+Finding lists and sorting vectors into them is most of the work of an index. Where a segment is a
+larger one without its dead rows, or has grown by merging, each list keeps its members, and its
+centre is computed from those that remain. Vectors of other segments join the nearest list. So no
+number of the new index comes from a vector that it does not hold.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,16 +22,31 @@ _SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
-class Remainder:
-    """What a segment is that holds the rest of another one.
+class Origin:
+    """The segment that most rows of a new one come from.
 
     Attributes:
-        whole: the other segment.
-        rows: for each row of the smaller one, its row in the other, shape [M].
+        segment: the earlier segment.
+        rows: for each row of the new one, its row there, -1 if it comes from another, shape [M].
     """
 
-    whole: Segment
+    segment: Segment
     rows: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, parts: Sequence[tuple[Segment, NDArray[np.int64]]]) -> "Origin":
+        """That of rows of several segments, one after another."""
+        largest = max(range(len(parts)), key=lambda number: len(parts[number][1]))
+        rows = np.full(sum(len(some) for _, some in parts), -1)
+        start = sum(len(some) for _, some in parts[:largest])
+        segment, some = parts[largest]
+        rows[start : start + len(some)] = some
+        return cls(segment, rows)
+
+    @property
+    def kept(self) -> int:
+        """How many rows of the new segment come from it."""
+        return int(np.count_nonzero(self.rows >= 0))
 
 
 def can_reuse(before: Any, empty: Any) -> bool:
@@ -43,16 +59,17 @@ def can_reuse(before: Any, empty: Any) -> bool:
     )
 
 
-def lists_before(index: Any, of: Remainder) -> NDArray[np.int32]:
-    """The list of each position of the smaller segment, -1 if it is in none, shape [M * P].
+def lists_before(index: Any, origin: Origin) -> NDArray[np.int32]:
+    """The list of each position of the new segment, -1 if it was in none, shape [M * P].
 
     Args:
-        index: of the positions of the larger segment; an id is row * P + position.
+        index: of the positions of the earlier segment; an id is row * P + position.
     """
+    rows, positions, _ = origin.segment.contributions.shape
     sizes = [index.invlists.list_size(number) for number in range(index.nlist)]
-    lists = np.full(of.whole.contributions.shape[:2], -1, np.int32)
+    lists = np.full((rows + 1, positions), -1, np.int32)  # the last for rows of other segments
     lists.reshape(-1)[ids_of(index)] = np.repeat(np.arange(index.nlist, dtype=np.int32), sizes)
-    return lists[of.rows].reshape(-1)
+    return lists[origin.rows].reshape(-1)
 
 
 def give_centres(index: Any, parts: Iterable[tuple[FloatArray, NDArray[np.int32]]]) -> None:
