@@ -1,6 +1,7 @@
 # syntax=docker/dockerfile:1
 # The service, its workers and its commands. `docker build .` builds the CPU image,
-# `docker build --target gpu .` the image for NVIDIA GPUs. See docs/deploy.md.
+# `docker build --target gpu .` the image for NVIDIA GPUs, `docker build --target ray .` the CPU image with Ray.
+# See docs/deploy.md.
 
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /build
@@ -56,6 +57,18 @@ RUN /opt/partlens/bin/pip uninstall --yes faiss-cpu torch \
 FROM runtime AS gpu
 COPY --from=build-gpu /opt/partlens /opt/partlens
 
-# The default target, because it is the last.
 FROM runtime AS cpu
 COPY --from=build /opt/partlens /opt/partlens
+
+# Ray has a layer of its own, so that both images share the rest.
+FROM cpu AS ray
+USER 0:0
+RUN --mount=type=bind,source=constraints.txt,target=/constraints.txt \
+    /opt/partlens/bin/pip install --no-cache-dir --constraint /constraints.txt "partlens[ray]" \
+    && install -d -o 10001 -g 10001 -m 0700 /ray /shared /scratch
+COPY deploy/ray/serve-on-ray /usr/local/bin/
+ENV RAY_USAGE_STATS_ENABLED=0
+USER 10001:10001
+
+# The default target, because it is the last.
+FROM cpu AS default

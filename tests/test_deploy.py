@@ -19,6 +19,8 @@ from partlens.runtime.config.settings import from_texts, load
 ROOT = Path(__file__).parents[1]
 COMPOSE, DOCKERFILE = ROOT / "docker-compose.yml", ROOT / "Dockerfile"
 OURS = ("setup", "server", "server-gpu", "ingest", "bridge")
+SCRIPT = ROOT / "deploy" / "ray" / "serve-on-ray"
+NODES = ("ray-head", "ray-worker-1", "ray-worker-2", "server-ray")
 
 
 def read(path: Path) -> Any:
@@ -63,10 +65,21 @@ def commands(services: Mapping[str, Any]) -> Iterator[list[str]]:
         if check:
             assert check[:2] == ["CMD", "partlens"]
             yield check[2:]
+    (text,) = services["setup-ray"]["command"]
+    yield from map(words, re.findall(r"exec partlens (.*)", text))
+    yield served_on_ray(services["server-ray"]["command"])
     text = re.sub(r"\\\n\s*", " ", DOCKERFILE.read_text())
     for line in re.findall(r"^(?:HEALTHCHECK .*)?CMD (\[.*\])$", text, re.MULTILINE):
         given = [str(word) for word in read_inline(line)]
         yield given[1:] if given[0] == "partlens" else given
+
+
+def served_on_ray(arguments: list[str]) -> list[str]:
+    """The command of partlens that the script serve-on-ray runs."""
+    (line,) = re.findall(r"^partlens (.*) &$", SCRIPT.read_text(), re.MULTILINE)
+    head, *rest = arguments
+    given = shlex.split(line)
+    return [*given[: given.index("$head")], head, *rest]
 
 
 def read_inline(text: str) -> list[Any]:
@@ -112,8 +125,8 @@ def test_nothing_is_open_or_runs_as_root(services: Mapping[str, Any]) -> None:
         assert re.search(r":[\w.-]*\d", one["image"]) and not one["image"].endswith("latest"), name
         assert "--insecure" not in words(one.get("command", "")), name
         secrets = [key for key in one.get("environment", {}) if re.search("PASSWORD|TOKEN", key)]
-        assert all(key.endswith("__FILE") for key in secrets), name
-    for name in (*OURS, "redis"):
+        assert all(key.endswith(("__FILE", "_PATH")) for key in secrets), name
+    for name in (*OURS, *NODES, "setup-ray", "redis"):
         assert services[name]["user"] == "10001:10001" and services[name]["read_only"] is True
     assert "USER 10001:10001" in DOCKERFILE.read_text()
 
@@ -142,11 +155,16 @@ def test_every_volume_has_a_name_and_only_the_server_sees_its_keys(
             if not mount.startswith("."):
                 users.setdefault(mount.partition(":")[0], set()).add(name)
     assert set(users) == named
-    assert users["partlens"] == {"setup", "server", "server-gpu"}
+    assert users["partlens"] == {"setup", "server", "server-gpu", "setup-ray", "server-ray"}
+    assert users["ray"] == {"setup-ray", *NODES}
+    for name in ("ray-worker-1", "ray-worker-2"):
+        assert "shared:/shared:ro" in services[name]["volumes"]
+    scratch = {name: users[name] for name in users if name.startswith("scratch")}
+    assert scratch == {"scratch-1": {"ray-worker-1"}, "scratch-2": {"ray-worker-2"}}
 
 
 def test_prometheus_asks_every_service_that_has_metrics(services: Mapping[str, Any]) -> None:
-    (job,) = read(ROOT / "deploy/prometheus/prometheus.yml")["scrape_configs"]
+    job, ray = read(ROOT / "deploy/prometheus/prometheus.yml")["scrape_configs"]
     asked = {target for one in job["static_configs"] for target in one["targets"]}
     serving = {
         f"{name}:{word.rpartition(':')[2]}"
@@ -155,6 +173,37 @@ def test_prometheus_asks_every_service_that_has_metrics(services: Mapping[str, A
         if word.startswith("observe.metrics_listen=") and one.get("profiles") != ["gpu"]
     }
     assert asked == serving and len(asked) == 3
+    (found,) = ray["dns_sd_configs"]
+    assert found == {"names": list(NODES), "type": "A", "port": 8080}
+
+
+def test_every_ray_node_asks_for_the_token_and_exports_metrics(services: Mapping[str, Any]) -> None:
+    for name in NODES:
+        one = services[name]
+        assert one["environment"]["RAY_AUTH_MODE"] == "token"
+        assert one["environment"]["RAY_AUTH_TOKEN_PATH"] == "/ray/token"
+        assert "ray:/ray:ro" in one["volumes"] and one["mem_limit"] and one["shm_size"]
+        given = set(words(one["command"]))
+        if name == "server-ray":
+            assert one["entrypoint"] == [SCRIPT.name]
+            given = node_options()
+        assert "--metrics-export-port=8080" in given
+        assert {option.split("=")[0] for option in given} <= start_options()
+        assert "ports" not in one or name == "server-ray"
+
+
+def node_options() -> set[str]:
+    """What the script serve-on-ray gives to `ray start`."""
+    (line,) = re.findall(r"^ray start (.*) &$", SCRIPT.read_text(), re.MULTILINE)
+    return set(shlex.split(line))
+
+
+def start_options() -> set[str]:
+    """The options of `ray start`."""
+    pytest.importorskip("ray")
+    from ray.scripts.scripts import start
+
+    return {name for each in start.params for name in each.opts}
 
 
 def test_grafana_finds_its_dashboard_and_its_source(services: Mapping[str, Any]) -> None:

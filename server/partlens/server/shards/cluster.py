@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partlens.common.bucket_address import Place
+from partlens.common.installing import pip_install
 from partlens.indexer.errors import ShardError
 from partlens.indexer.gallery.share import Share
 from partlens.runtime.config.sections import ShardsSection
@@ -258,7 +259,7 @@ def _require_ray() -> None:
 
     if find_spec("ray") is None:
         raise SettingsError(
-            "shards.kind = ray needs Ray, which is not installed: pip install 'partlens[ray]'"
+            f"shards.kind = ray needs Ray, which is not installed: {pip_install('ray')}"
         )
 
 
