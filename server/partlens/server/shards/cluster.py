@@ -70,13 +70,17 @@ class ShardCluster:
         """
         self._thread.submit(self._join).result()
         from ray import serve
+        from ray.serve.schema import ApplicationStatus
 
         from partlens.server.shards.asking import RayShards
 
         wanted = self._applications(
             name, gallery.resolve() if isinstance(gallery, Path) else gallery
         )
-        there = serve.status().applications
+        # What failed to load for an earlier server, or is about to be removed, is started again.
+        of_no_use = (ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.DELETING)
+        known = serve.status().applications.items()
+        there = {app for app, one in known if one.status not in of_no_use}
         replicas = self._replicas()
         new = {app: served for app, served in wanted.items() if app not in there}
         for app, served in new.items():
