@@ -102,6 +102,12 @@ class Asking:
         enough = self.tally.right + answers
         wait_until(lambda: self.tally.right >= enough, seconds, lambda: f"{self.tally}")
 
+    def go_on_for(self, seconds: float) -> None:
+        """Wait for this time, in which answers must keep coming."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.go_on(1)
+
     def require_faultless(self) -> None:
         """Fail if any search failed, or any answer was wrong or incomplete."""
         assert not self.tally.failed and not self.tally.wrong, self.tally
@@ -172,6 +178,11 @@ class Changing:
         self._stop.set()
         self._thread.join(2 * _END)
         assert not self._thread.is_alive(), "a change has not ended"
+
+    def go_on(self, changes: int) -> None:
+        """Wait for this many more acknowledged uploads and deletions."""
+        enough = len(self.there) + len(self.gone) + changes
+        wait_until(lambda: len(self.there) + len(self.gone) >= enough, _END)
 
     def require_kept(self, client: Client, question: Question, seconds: float) -> None:
         """Fail unless searches find what was added, and soon no longer what was deleted."""

@@ -75,7 +75,9 @@ class Faulty:
 
     def worker(self) -> RayNode:
         """A worker that holds replicas."""
-        return max(self.cluster.workers, key=self._held)
+        found = max(self.cluster.workers, key=self._held)
+        assert self._held(found) > 0
+        return found
 
     def require_two_replicas(self) -> None:
         """Wait until each shard has two replicas."""
