@@ -103,9 +103,7 @@ class Network:
     def add(self) -> Host:
         """A new host."""
         number = len(self._hosts) + 1
-        host = Host(
-            f"{self._switch}-{number}", f"10.77.0.{number}", f"port{number}", self._switch
-        )
+        host = Host(f"{self._switch}-{number}", f"10.77.0.{number}", f"port{number}", self._switch)
         self._hosts.append(host)
         switch, port = host.switch, host.port
         _run("ip", "netns", "add", host.name)

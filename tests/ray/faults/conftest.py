@@ -45,7 +45,7 @@ class Faulty:
     @contextmanager
     def front(self, name: str) -> Iterator[ServerProcess]:
         """A server on the head that answers."""
-        options = (
+        options: tuple[str | Path, ...] = (
             "--model", model_folder(), "--gallery", self.folder / "gallery",
             *own_files(self.folder, name), "--listen", f"{self.cluster.outside}:0",
             "--insecure", "--shards", "ray", "--address", self.cluster.address,

@@ -71,7 +71,7 @@ def _serving(images: int) -> Iterator[tuple[str, LocalCluster]]:
         gallery = Path(place) / "gallery"
         loaded = MetricModel.load(model)
         with given_images(None, images) as source, Gallery.create(gallery, loaded.spec) as made:
-            index_images(made, loaded, Listing(source))
+            index_images(made, loaded, Listing(tuple(source)))
         with local_cluster(_NODES, cpus=2) as cluster:
             settings = {
                 "kind": "ray",

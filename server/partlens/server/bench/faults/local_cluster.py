@@ -6,6 +6,7 @@ import shutil
 import signal
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,11 +89,19 @@ def local_cluster(nodes: int, cpus: int) -> Iterator[LocalCluster]:
 
     # Short, as sockets lie in it, whose paths may have 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix="plb-"))
-    each = {"num_cpus": cpus, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
-    cluster = Cluster(head_node_args={**each, "temp_dir": str(folder)}, initialize_head=True)
+    each: dict[str, Any] = {
+        "num_cpus": cpus,
+        "object_store_memory": _STORE_BYTES,
+        "include_dashboard": False,
+    }
+    cluster: Any = Cluster()
     try:
-        for _ in range(nodes - 1):
-            cluster.add_node(**each)
+        with warnings.catch_warnings():
+            # Ray starts its processes with fork and exec.
+            warnings.filterwarnings("ignore", "lance is not fork-safe")
+            cluster.add_node(**each, temp_dir=str(folder))
+            for _ in range(nodes - 1):
+                cluster.add_node(**each)
         ray.init(cluster.address, log_to_driver=False, configure_logging=False)
         yield LocalCluster(cluster)
     finally:
