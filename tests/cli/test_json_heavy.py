@@ -101,6 +101,7 @@ def after(before: Sequence[object], arguments: Sequence[object]) -> Sequence[obj
 PARTS = evaluation("--part", "shoes", "--queries", 2, parts=True)
 LINES = {"bench head"}
 MINUTES = {
+    "bench faults",
     "bench serve",
     "bench upload",
     "evaluate orient",
@@ -110,6 +111,7 @@ MINUTES = {
 }
 HEAVY: dict[str, Arguments] = {
     "bench erase": lambda _: ["--images", 40, "--erased", 2],
+    "bench faults": lambda _: ["--images", 40, "--seconds", 2],
     "bench head": lambda _: [STARTER, "--batch", 1, "--repeats", 1],
     "bench index": lambda _: ["--count", 4, "--batch", 2, "--repeats", 1],
     "bench serve": lambda made: [

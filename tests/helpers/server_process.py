@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,22 +51,29 @@ def server_process(
 
 @contextmanager
 def process_in(
-    folder: Path, *options: str | Path, name: str = "server", start: float = START
+    folder: Path,
+    *options: str | Path,
+    name: str = "server",
+    start: float = START,
+    within: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[ServerProcess]:
     """The same with any options.
 
     Args:
         folder: the address file and log are written here.
+        within: what the command begins with, such as ("ip", "netns", "exec", "a").
+        environment: more variables.
     """
     file, log = folder / f"{name}.address", folder / f"{name}.log"
     file.unlink(missing_ok=True)  # left by a server that was killed
     options = ("--listen", "127.0.0.1:0", "--address-file", file, *options)  # the last one counts
     with log.open("wb") as opened:
         process = subprocess.Popen(
-            [sys.executable, "-m", "partlens.cli", "serve", *map(str, options)],
+            [*within, sys.executable, "-m", "partlens.cli", "serve", *map(str, options)],
             stdout=opened,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
         )
     try:
         end = time.monotonic() + start

@@ -1,11 +1,11 @@
 """Replicas of shards that are killed cost no search, and a server leaves nothing behind."""
 
-import time
-from collections.abc import Callable
 from functools import partial
 
 import psutil
 import pytest
+from asking import wait_until
+from ray_nodes import replicas
 from server_process import server_process
 from tests.ray.conftest import READY, People, settings_of
 
@@ -18,25 +18,8 @@ NAME = "killed"
 """Beginning of the names of these replicas, which no other server uses."""
 
 
-def replicas(shard: int) -> list[psutil.Process]:
-    """The processes that hold a shard."""
-    found = list[psutil.Process]()
-    for one in psutil.process_iter(["cmdline"]):
-        title = (one.info["cmdline"] or [""])[0]
-        if title.startswith(f"ray::ServeReplica:{NAME}-") and f"-{shard}:shard" in title:
-            found.append(one)
-    return found
-
-
 def has_two(shard: int) -> bool:
-    return len(replicas(shard)) == 2
-
-
-def wait_until(met: Callable[[], bool]) -> None:
-    end = time.monotonic() + SOON
-    while not met():
-        assert time.monotonic() < end, f"not within {SOON} s"
-        time.sleep(0.1)
+    return len(replicas(NAME, shard)) == 2
 
 
 def test_searches_go_on_while_replicas_are_killed(people: People) -> None:
@@ -55,16 +38,16 @@ def test_searches_go_on_while_replicas_are_killed(people: People) -> None:
         cluster = psutil.Process(server.process.pid).children(recursive=True)
         expected = [hit.id for hit in client.search_regions(image.path, part).hits]
         for shard in (0, 1, 0):
-            wait_until(partial(has_two, shard))
-            victim = replicas(shard)[0]
+            wait_until(partial(has_two, shard), SOON)
+            victim = replicas(NAME, shard)[0]
             for number in range(40):
                 if number == 5:
                     victim.kill()
                 found = client.search_regions(image.path, part)
                 assert [hit.id for hit in found.hits] == expected
                 assert found.shards_ok == 2
-        wait_until(lambda: has_two(0) and has_two(1))
-    wait_until(lambda: not any(one.is_running() for one in cluster))
+        wait_until(lambda: has_two(0) and has_two(1), SOON)
+    wait_until(lambda: not any(one.is_running() for one in cluster), SOON)
 
 
 def test_an_answer_is_partial_only_if_it_may_be(people: People) -> None:
@@ -83,7 +66,7 @@ def test_an_answer_is_partial_only_if_it_may_be(people: People) -> None:
     ):  # fmt: skip
         client.wait_until_ready(READY)
         complete = [hit.id for hit in client.search_regions(image.path, part, page_size=48).hits]
-        (victim,) = replicas(1)
+        (victim,) = replicas(NAME, 1)
         victim.kill()
         found = client.search_regions(image.path, part, page_size=48, allow_partial=True)
         assert (found.shards_ok, found.shards_total, found.is_partial) == (1, 2, True)
@@ -95,5 +78,6 @@ def test_an_answer_is_partial_only_if_it_may_be(people: People) -> None:
             caught.value.reason == "SHARDS_UNAVAILABLE" and "ray" not in str(caught.value).lower()
         )
         wait_until(
-            lambda: not client.search_regions(image.path, part, allow_partial=True).is_partial
+            lambda: not client.search_regions(image.path, part, allow_partial=True).is_partial,
+            SOON,
         )

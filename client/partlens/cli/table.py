@@ -120,6 +120,10 @@ BENCH: Mapping[str, Row] = {
         "Simulate searches that wait for every shard, and print their latency by shard count.",
         "partlens.server.bench.fanout.cli:fanout",
     ),
+    "faults": Row(
+        "Kill a replica and a node of a Ray cluster on this machine, and print what searches saw.",
+        "partlens.server.bench.faults.cli:faults",
+    ),
     "growth": Row(
         "Search generated galleries of several sizes, and compare their recall and latency.",
         "partlens.indexer.bench.growing:growth",

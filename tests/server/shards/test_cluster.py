@@ -9,6 +9,7 @@ from partlens.indexer.errors import (
     OutOfFilesError,
     ShardError,
     SupersededError,
+    UnreachableError,
 )
 from partlens.runtime.config.sections import ShardsSection
 from partlens.runtime.errors import SettingsError
@@ -46,6 +47,7 @@ def test_a_cluster_with_authentication_is_not(monkeypatch: pytest.MonkeyPatch) -
         # What a search cannot raise tells its caller nothing.
         (NotFoundError("no image"), ShardError),
         (GalleryError("something"), ShardError),
+        (UnreachableError("the store cannot be reached"), UnreachableError),
     ],
 )
 def test_an_error_keeps_its_kind_on_the_way(error: Exception, kind: type[Exception]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from partlens.common.bucket_address import Place
 from partlens.common.compute import Device
 from partlens.common.waiting import RequireWaiting, wait_always
-from partlens.indexer.errors import DamagedError, ShardError, SupersededError
+from partlens.indexer.errors import DamagedError, ShardError, SupersededError, UnreachableError
 from partlens.indexer.gallery import segments
 from partlens.indexer.gallery.compaction import Compaction
 from partlens.indexer.gallery.fan_out import Question, ShardHits
@@ -41,6 +41,8 @@ _WATCHED_SECONDS = 240.0
 """For how long after a deletion to look whether it is an erasure."""
 _LOOK_SECONDS, _BEHIND_SECONDS = 0.05, 5.0
 """How long to wait for a commit that a server has seen and this node has not yet."""
+_UNREACHABLE_SECONDS = 20.0
+"""The same while the store cannot be reached: longer than a short outage."""
 
 
 class Shard(AbstractContextManager["Shard", None]):
@@ -151,6 +153,7 @@ class Shard(AbstractContextManager["Shard", None]):
         Raises:
             SupersededError: the commit is no longer kept, or this process has no such layout.
             ShardError: this node has not seen the commit yet.
+            UnreachableError: nor has the store answered for a while.
             ShapeError: a part's dimension differs from the gallery's.
             DamagedError: files are damaged.
         """
@@ -168,18 +171,10 @@ class Shard(AbstractContextManager["Shard", None]):
         view = self._view
         if view.number == number:
             return view
-        deadline = time.monotonic() + _BEHIND_SECONDS
-        while self._view.number < number:
-            require_waiting()
-            if not self.refresh() and self._view.number < number:
-                # A shared file system may show a commit to one machine before another.
-                if time.monotonic() > deadline:
-                    raise ShardError(
-                        f"commit {number} of the gallery has not reached this node, which sees"
-                        f" {self._view.number}; retry, and look at how the gallery's folder is"
-                        " shared"
-                    )
-                time.sleep(_LOOK_SECONDS)
+        # Without the lock, which a refresh holds for long while the store fails.
+        if (kept := self._earlier.get(number)) is not None:
+            return kept
+        self._wait_for(number, require_waiting)
         with self._loading:
             if self._view.number == number:
                 return self._view
@@ -187,6 +182,28 @@ class Shard(AbstractContextManager["Shard", None]):
                 self._keep(self._read_again(number))
             self._earlier.move_to_end(number)
             return self._earlier[number]
+
+    def _wait_for(self, number: int, require_waiting: RequireWaiting) -> None:
+        """Load commits until this one is loaded; raises the errors of search."""
+        begun = time.monotonic()
+        while self._view.number < number:
+            require_waiting()
+            waited = time.monotonic() - begun
+            try:
+                if self.refresh() or self._view.number >= number:
+                    continue
+            except UnreachableError:
+                if waited > _UNREACHABLE_SECONDS:
+                    raise
+            else:
+                # A shared file system may show a commit to one machine before another.
+                if waited > _BEHIND_SECONDS:
+                    raise ShardError(
+                        f"commit {number} of the gallery has not reached this node, which sees"
+                        f" {self._view.number}; retry, and look at how the gallery's folder is"
+                        " shared"
+                    )
+            time.sleep(_LOOK_SECONDS)
 
     def refresh(self) -> bool:
         """Load the newest commit; return whether there was a new one.

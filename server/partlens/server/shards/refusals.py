@@ -16,6 +16,7 @@ _KINDS: dict[str, type[Exception]] = {
         indexer.ShardError,
         indexer.StorageError,
         indexer.SupersededError,
+        indexer.UnreachableError,
         server.CallerGoneError,
     )
 }

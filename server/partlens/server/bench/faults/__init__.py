@@ -1,0 +1,1 @@
+"""`partlens bench faults`: how searches fare while replicas and nodes of their shards die."""
