@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from bucket import running_bucket
 from gallery_rows import require_same
 from listed_pictures import COUNT, MODEL, SPEC, change, write_pictures
+from object_store import Bucket
 
 from partlens.common.bucket_address import BucketAddress
 from partlens.common.compute import CPU
@@ -129,20 +129,19 @@ def test_an_object_store_gives_the_rows_of_the_folder(
     galleries: Sequence[Gallery],
     manifest: Path,
     model: MetricModel,
-    monkeypatch: pytest.MonkeyPatch,
+    bucket: Bucket,
 ) -> None:
     built, added = galleries
     folder = manifest.parent
-    with running_bucket(monkeypatch) as bucket:
-        bucket.upload(folder, f"2026/{folder.name}")
-        images, of_folder = read_source(f"{bucket.address}/2026/{folder.name}"), read_source(folder)
-        assert images.not_looked_at == of_folder.not_looked_at
-        assert [one.id for one in images] == [one.id for one in of_folder]
-        progress = build(built, images)
-        assert counts(progress) == counts(index_images(added, model, of_folder, batch_size=BATCH))
-        require_same(built, added, without=["uri"])
-        uris = {one.id: one.uri for one in built.view.stored(list(built.view.digests())).values()}
-        assert all(uri == f"{bucket.address}/2026/{id}" for id, uri in uris.items())
+    bucket.upload(folder, f"2026/{folder.name}")
+    images, of_folder = read_source(f"{bucket.address}/2026/{folder.name}"), read_source(folder)
+    assert images.not_looked_at == of_folder.not_looked_at
+    assert [one.id for one in images] == [one.id for one in of_folder]
+    progress = build(built, images)
+    assert counts(progress) == counts(index_images(added, model, of_folder, batch_size=BATCH))
+    require_same(built, added, without=["uri"])
+    uris = {one.id: one.uri for one in built.view.stored(list(built.view.digests())).values()}
+    assert all(uri == f"{bucket.address}/2026/{id}" for id, uri in uris.items())
 
 
 def test_a_gallery_in_a_bucket_takes_the_rows_of_index_add(

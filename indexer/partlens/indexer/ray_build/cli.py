@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from partlens.common.bucket_address import Place
+from partlens.common.bucket_address import Place, in_bucket
 from partlens.common.compute import Compute
 from partlens.common.results import json_option
 from partlens.common.terminal import say
@@ -14,7 +14,7 @@ from partlens.indexer.cli import BATCH, reporting, say_progress, told_when_stopp
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.ray_build.blocks import BLOCK
 from partlens.indexer.ray_build.environment import prepare
-from partlens.indexer.sources import is_object_store, read_source
+from partlens.indexer.sources import read_source
 from partlens.indexer.workers import interruptible
 
 
@@ -89,7 +89,7 @@ def build(
                     spec,
                     images,
                     model=model,
-                    source=None if is_object_store(source) else Path(source),
+                    source=None if in_bucket(source) else Path(source),
                     pool=pool(compute.device, workers, worker_cores),
                     compute=compute,
                     strict=strict,

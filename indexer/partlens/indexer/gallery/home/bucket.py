@@ -11,13 +11,13 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from partlens.common.bucket_address import BucketAddress
 from partlens.indexer.errors import LockedError, StorageError, UnreachableError
 from partlens.indexer.gallery.durability import Lock, WriterLock
-from partlens.indexer.gallery.home import access
 from partlens.indexer.gallery.home.bucket_file import BucketFile
 from partlens.indexer.gallery.home.folder import DATASET, LOCK
 from partlens.indexer.gallery.home.home import Home, State
 from partlens.indexer.gallery.home.lease import LEASE, SECONDS, Lease
 from partlens.indexer.gallery.home.scratch import Scratch
-from partlens.indexer.gallery.store_errors import reaching, unreachable
+from partlens.indexer.object_stores import access
+from partlens.indexer.object_stores.errors import reaching, unreachable
 
 
 class BucketHome(Home):
@@ -42,7 +42,7 @@ class BucketHome(Home):
         self.name = address.name
         self.folder, self._scratch = scratch.made(address), scratch
         self.dataset, self.options = self.url(DATASET), access.lance_options()
-        self._store = access.store(address)
+        self._store = access.store(address.bucket, address.prefix)
         self._lease_seconds = lease_seconds
         self._lease: Lease | None = None
         # Tags of the records that this process may replace; None: there was none.
