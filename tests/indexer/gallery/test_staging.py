@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import staged_rows
 from gallery_images import SPEC, image
 from gallery_rows import require_same
 from homes import in_a_folder_and_a_bucket
@@ -11,14 +12,12 @@ from homes import in_a_folder_and_a_bucket
 from partlens.indexer.errors import DamagedError, InvalidImageError, LockedError
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.home.home import Home
-from partlens.indexer.gallery.schema import packed
-from partlens.indexer.gallery.staging import STAGING, Staged, stage
+from partlens.indexer.gallery.staging import STAGING, Staged
 from partlens.indexer.gallery.verification import verify
 
 
 def staged(gallery: Gallery, folder: str, ids: str, revision: int) -> Staged:
-    tables = [packed([image(id)], revision, gallery.bound).table for id in ids]
-    return stage(gallery.home, folder, tables, gallery.storage_version)
+    return staged_rows.staged(gallery, folder, [image(id) for id in ids], revision)
 
 
 def waiting(home: Home) -> list[str]:
