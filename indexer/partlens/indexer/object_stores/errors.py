@@ -50,7 +50,7 @@ def unreachable(what: str, error: BaseException) -> UnreachableError | None:
     """
     text = str(error)
     of_store = isinstance(error, BaseError) or _OF_A_STORE.search(text)
-    if not of_store or _is_missing(text):
+    if not of_store or _is_missing(error):
         return None
     return UnreachableError(f"{what}: {reason(error)}")
 
@@ -58,7 +58,7 @@ def unreachable(what: str, error: BaseException) -> UnreachableError | None:
 def reason(error: BaseException) -> str:
     """Why a request to a store failed, and what to do, in one line."""
     text = str(error)
-    if isinstance(error, FileNotFoundError) or _is_missing(text):
+    if _is_missing(error):
         return "there is no such object"
     if isinstance(error, InvalidPathError):
         # The rest is debugging output.
@@ -68,9 +68,11 @@ def reason(error: BaseException) -> str:
     return f"{advice} ({found[1]})" if found else advice
 
 
-def _is_missing(text: str) -> bool:
+def _is_missing(error: BaseException) -> bool:
     """Whether the store says that an object, not the bucket, does not exist."""
-    return "status code: 404" in text and "<Code>NoSuchBucket" not in text
+    text = str(error)
+    missing = isinstance(error, FileNotFoundError) or "status code: 404" in text
+    return missing and "<Code>NoSuchBucket" not in text
 
 
 @contextmanager
