@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from object_store import Bucket
     from redis_server import RedisServer
     from served import Served
 
@@ -77,15 +78,36 @@ def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def address(object_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "BucketAddress":
+def store_variables(
+    object_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    """The variables that lead this process and its children to the store."""
+    from object_store import environment
+
+    variables = environment(object_store, tmp_path / "scratch")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return variables
+
+
+@pytest.fixture
+def address(store_variables: dict[str, str]) -> "BucketAddress":
     """An address in a bucket at which there is nothing; the environment leads to its store."""
-    from object_store import BUCKET, environment
+    from object_store import BUCKET
 
     from partlens.common.bucket_address import BucketAddress
 
-    for name, value in environment(object_store, tmp_path / "scratch").items():
-        monkeypatch.setenv(name, value)
     return BucketAddress(BUCKET, f"{secrets.token_hex(8)}/gallery")
+
+
+@pytest.fixture
+def bucket(store_variables: dict[str, str]) -> "Bucket":
+    """An empty bucket; the environment leads to its store."""
+    from object_store import Bucket, make_bucket
+
+    made = Bucket(store_variables["AWS_ENDPOINT_URL"], f"archive-{secrets.token_hex(8)}")
+    make_bucket(made.url, made.name)
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gallery_images import image
 from gallery_writer import Change
+from staged_rows import staged
 
 from partlens.common.bucket_address import BucketAddress
 from partlens.indexer.errors import LockedError
@@ -21,6 +22,7 @@ CHANGES = (
     Change("compact", (), 0),
     Change("add", ("d",), 3),
     Change("erase", ("b",), 0),
+    Change("stage", ("e", "f"), 4),
 )
 
 
@@ -39,6 +41,13 @@ def change(
             pipe.send((each, False))
             if each.kind == "add":
                 gallery.add([image(id, each.seed) for id in each.ids])
+            elif each.kind == "stage":
+                with gallery.staging() as folder:
+                    revision, images = (
+                        gallery.next_revision,
+                        [image(id, each.seed) for id in each.ids],
+                    )
+                    gallery.add_staged(staged(gallery, folder, images, revision), revision)
             elif each.kind == "compact":
                 gallery.compact()
             else:

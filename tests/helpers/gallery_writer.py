@@ -25,7 +25,8 @@ class Change(NamedTuple):
     """A change that the writer is about to make, or has made.
 
     Attributes:
-        kind: "add" (which also replaces), "correct", "delete", "erase" or "compact".
+        kind: "add" (which also replaces), "stage" (which only adds), "correct", "delete", "erase"
+            or "compact".
         ids: ids of the affected images.
         seed: seed of the added images.
     """
@@ -37,7 +38,7 @@ class Change(NamedTuple):
 
 def after(state: dict[str, int], change: Change) -> dict[str, int]:
     """id -> seed after a change."""
-    if change.kind == "add":
+    if change.kind in ("add", "stage"):
         return {**state, **dict.fromkeys(change.ids, change.seed)}
     if change.kind in ("delete", "erase"):
         return {id: seed for id, seed in state.items() if id not in change.ids}

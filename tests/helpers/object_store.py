@@ -1,4 +1,4 @@
-"""An S3-compatible store in a process of its own, and a proxy before it that misbehaves."""
+"""An S3-compatible store in a process of its own, its buckets, and a proxy that misbehaves."""
 
 import http.client
 import subprocess
@@ -8,10 +8,11 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Literal, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from redis_server import free_port
 
@@ -64,6 +65,43 @@ def make_bucket(url: str, name: str) -> None:
     """Create a bucket."""
     request = urllib.request.Request(f"{url}/{name}", method="PUT")
     urllib.request.urlopen(request, timeout=DEADLINE).close()
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket of a store.
+
+    Attributes:
+        url: of the store.
+        name: of the bucket.
+    """
+
+    url: str
+    name: str
+
+    @property
+    def address(self) -> str:
+        """s3://name."""
+        return f"s3://{self.name}"
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write an object; the key may be one that S3 allows and obstore does not."""
+        self._send("PUT", key, data)
+
+    def delete(self, key: str) -> None:
+        """Remove an object."""
+        self._send("DELETE", key, None)
+
+    def upload(self, folder: Path, prefix: str) -> None:
+        """Copy a folder's files to objects below a prefix."""
+        for file in folder.rglob("*"):
+            if file.is_file():
+                self.put(f"{prefix}/{file.relative_to(folder).as_posix()}", file.read_bytes())
+
+    def _send(self, method: str, key: str, data: bytes | None) -> None:
+        url = f"{self.url}/{self.name}/{quote(key)}"
+        request = urllib.request.Request(url, data, _SIGNED, method=method)
+        urllib.request.urlopen(request, timeout=DEADLINE).close()
 
 
 def environment(url: str, scratch: Path) -> dict[str, str]:

@@ -1,15 +1,46 @@
-"""Where a gallery is: a folder, or a prefix in a bucket of an S3-compatible store."""
+"""Addresses in buckets of S3-compatible stores, and where a gallery is: there, or in a folder."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-_SCHEME = "s3://"
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+SCHEME = "s3://"
+# Some stores still have buckets from the time when S3 allowed more; a new gallery needs none.
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
+_STRICT_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 # Characters that no store, signature or URL treats specially.
 _PART = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,127}")
 _MOST_PARTS = 16
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+
+
+def in_bucket(text: object) -> bool:
+    """Whether a text is the address of a bucket, or of something in one.
+
+    >>> in_bucket("s3://pictures"), in_bucket("S3://pictures/a.jpg"), in_bucket("/s3"), in_bucket(3)
+    (True, True, False, False)
+    """
+    return isinstance(text, str) and text[: len(SCHEME)].lower() == SCHEME
+
+
+def split_address(text: str) -> tuple[str, str]:
+    """The bucket of an address, and the rest of it: a key or a prefix, as written; "" for none.
+
+    Raises:
+        ValueError: it names no bucket; the message never repeats the text, which may hold a key.
+
+    >>> split_address("s3://pictures/birds/01.jpg"), split_address("S3://pictures")
+    (('pictures', 'birds/01.jpg'), ('pictures', ''))
+    """
+    bucket, _, rest = text[len(SCHEME) :].partition("/") if in_bucket(text) else ("", "", "")
+    if "@" in bucket or ":" in bucket:
+        raise ValueError(
+            "the address of a bucket holds neither a key nor a port; set AWS_ACCESS_KEY_ID,"
+            " AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL in the environment instead"
+        )
+    if not _BUCKET.fullmatch(bucket):
+        raise ValueError("the address names no bucket; write s3://BUCKET or s3://BUCKET/PREFIX")
+    return bucket, rest
 
 
 @dataclass(frozen=True)
@@ -25,7 +56,7 @@ class BucketAddress:
     prefix: str
 
     def __str__(self) -> str:
-        return f"{_SCHEME}{self.bucket}/{self.prefix}"
+        return f"{SCHEME}{self.bucket}/{self.prefix}"
 
     @property
     def name(self) -> str:
@@ -42,15 +73,10 @@ class BucketAddress:
         >>> BucketAddress.parse("s3://pictures/birds/v2/")
         BucketAddress(bucket='pictures', prefix='birds/v2')
         """
-        bucket, _, prefix = text.removeprefix(_SCHEME).partition("/")
+        bucket, prefix = split_address(text)
         parts = prefix.removesuffix("/").split("/")
-        if "@" in bucket or ":" in bucket:
-            raise ValueError(
-                "the address of a bucket holds neither a key nor a port; set AWS_ACCESS_KEY_ID,"
-                " AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL in the environment instead"
-            )
         fits = len(parts) <= _MOST_PARTS and all(map(_PART.fullmatch, parts))
-        if not (text.startswith(_SCHEME) and _BUCKET.fullmatch(bucket) and fits):
+        if not (_STRICT_BUCKET.fullmatch(bucket) and fits):
             raise ValueError(
                 "the address of a gallery in a bucket is s3://BUCKET/NAME: a bucket in lower case,"
                 " then one to 16 names of letters, digits, dot, dash, underscore and equals sign,"
@@ -75,7 +101,7 @@ Place = Path | BucketAddress
 
 
 def read_place(text: str) -> Place:
-    """A folder, or the address of a bucket if the text begins with s3://.
+    """A folder, or the address of a gallery in a bucket if the text begins with s3://.
 
     Raises:
         ValueError: the text is another URL, or not the address of a bucket.
@@ -83,7 +109,7 @@ def read_place(text: str) -> Place:
     >>> read_place("galleries/birds"), read_place("s3://pictures/birds")
     (PosixPath('galleries/birds'), BucketAddress(bucket='pictures', prefix='birds'))
     """
-    if text.startswith(_SCHEME):
+    if in_bucket(text):
         return BucketAddress.parse(text)
     if is_url(text):
         scheme = text.partition(":")[0]

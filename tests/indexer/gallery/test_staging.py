@@ -4,21 +4,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import staged_rows
 from gallery_images import SPEC, image
 from gallery_rows import require_same
+from homes import in_a_folder_and_a_bucket
 
-from partlens.indexer.errors import DamagedError, InvalidImageError
+from partlens.indexer.errors import DamagedError, InvalidImageError, LockedError
 from partlens.indexer.gallery import Gallery
-from partlens.indexer.gallery.schema import packed
-from partlens.indexer.gallery.staging import STAGING, Staged, stage
+from partlens.indexer.gallery.home.home import Home
+from partlens.indexer.gallery.staging import STAGING, Staged
 from partlens.indexer.gallery.verification import verify
 
 
-def staged(gallery: Gallery, folder: Path, ids: str, revision: int) -> Staged:
-    tables = [packed([image(id)], revision, gallery.bound).table for id in ids]
-    return stage(folder, tables, gallery.storage_version)
+def staged(gallery: Gallery, folder: str, ids: str, revision: int) -> Staged:
+    return staged_rows.staged(gallery, folder, [image(id) for id in ids], revision)
 
 
+def waiting(home: Home) -> list[str]:
+    """Everything that is staged, or was left there."""
+    return [place for place in home.places() if place.startswith(f"{STAGING}/")]
+
+
+@in_a_folder_and_a_bucket
 def test_rows_are_those_of_add(gallery: Gallery, tmp_path: Path) -> None:
     gallery.add([image("a"), image("b")])
     gallery.delete(["b"])
@@ -29,50 +36,51 @@ def test_rows_are_those_of_add(gallery: Gallery, tmp_path: Path) -> None:
         gallery.compact()
         gallery.purge()
         assert gallery.add_staged(second, 9) == 2
+        assert not waiting(gallery.home)
     assert gallery.view.live.revisions(["a", "c", "f"]) == {"a": 1, "c": 5, "f": 9}
     assert gallery.next_revision == 10
     with Gallery.create(tmp_path / "other", SPEC, gallery.bound.storage) as other:
         other.add([image(id) for id in "abcdef"])
         require_same(gallery, other)
-        with Gallery.open(gallery.path) as reopened:
+        with Gallery.open(gallery.home.place) as reopened:
             require_same(reopened, other)
         gallery.compact()
         require_same(gallery, other)
-    assert not verify(gallery.path).findings
+    assert not verify(gallery.home.place).findings
 
 
-def cut(one: Staged) -> None:
-    (file,) = one.files
-    file.write_bytes(file.read_bytes()[:-100])
+def cut(data: bytes) -> bytes:
+    return data[:-100]
 
 
-def change(one: Staged) -> None:
-    """In the middle of the file, where the numbers are."""
-    (file,) = one.files
-    data = bytearray(file.read_bytes())
-    for at in range(len(data) // 3, len(data) // 3 + 64):
-        data[at] ^= 0x55
-    file.write_bytes(data)
+def change(data: bytes) -> bytes:
+    """In the middle, where the numbers are."""
+    start = len(data) // 3
+    return data[:start] + bytes(one ^ 0x55 for one in data[start : start + 64]) + data[start + 64 :]
 
 
-def remove(one: Staged) -> None:
-    for file in one.files:
-        file.unlink()
+def remove(_: bytes) -> None:
+    return None
 
 
+@in_a_folder_and_a_bucket
 @pytest.mark.parametrize("spoil", [cut, change, remove])
 def test_files_that_changed_are_refused_and_nothing_is_added(
-    gallery: Gallery, spoil: Callable[[Staged], None]
+    gallery: Gallery, spoil: Callable[[bytes], bytes | None]
 ) -> None:
     gallery.add([image("a")])
     with gallery.staging() as folder:
         one = staged(gallery, folder, "bc", 2)
-        spoil(one)
+        (file,) = one.files
+        spoiled = spoil(gallery.home.read(file))
+        gallery.home.remove([file])
+        if spoiled is not None:
+            gallery.home.write(file, spoiled)
         with pytest.raises(DamagedError):
             gallery.add_staged(one, 2)
         assert gallery.add_staged(staged(gallery, folder, "bc", 2), 2) == 2
     assert set(gallery.view.digests()) == {"a", "b", "c"}
-    assert not verify(gallery.path).findings
+    assert not verify(gallery.home.place).findings
 
 
 @pytest.mark.parametrize(
@@ -96,17 +104,31 @@ def test_rows_that_do_not_fit_are_refused(
     assert set(gallery.view.digests()) == {"a", "c"}
 
 
+@in_a_folder_and_a_bucket
 def test_the_next_writer_removes_what_a_killed_one_left(gallery: Gallery) -> None:
+    home = gallery.home
     gallery.add([image("a")])
-    left = gallery.path / STAGING / (32 * "a")
-    left.mkdir(parents=True)
+    left, mine = f"{STAGING}/{32 * 'a'}", f"{STAGING}/notes.txt"
+    home.prepare(left)
     staged(gallery, left, "b", 2)
-    (gallery.path / STAGING / "notes.txt").write_text("someone else's")
+    assert [home.mark(f"{left}/7.tries") for _ in range(3)] == [1, 2, 3]
+    home.write(mine, b"someone else's")
     gallery.close()
-    with Gallery.open(gallery.path) as next_one, next_one.staging() as folder:
-        assert {one.name for one in (gallery.path / STAGING).iterdir()} == {
-            "notes.txt",
-            folder.name,
-        }
-    assert not folder.exists()
-    assert not verify(gallery.path).findings
+    with Gallery.open(home.place) as next_one, next_one.staging() as folder:
+        assert waiting(home) == [mine]
+        assert next_one.home.mark(f"{folder}/7.tries") == 1
+        assert len(waiting(home)) == 2
+    assert waiting(home) == [mine]
+    assert not verify(home.place).findings
+
+
+@in_a_folder_and_a_bucket
+def test_rows_of_a_writer_that_was_replaced_are_refused(gallery: Gallery) -> None:
+    with gallery.staging() as folder:
+        one = staged(gallery, folder, "b", 1)
+        gallery.close()
+        with Gallery.open(gallery.home.place) as other:
+            other.add([image("a")])
+        with pytest.raises(LockedError, match="start again to resume"):
+            gallery.add_staged(one, 2)
+    assert set(gallery.view.digests()) == {"a"}

@@ -39,7 +39,7 @@ def test_without_ray_it_says_what_to_install(
         (["source", "gallery"], "Missing option '--engine'"),
         (["--engine", "local", "source", "gallery"], "'local' is not 'ray'"),
         (["--engine", "ray", "", "gallery"], "SOURCE is empty"),
-        (["--engine", "ray", "source", "s3://archive/gallery"], "a gallery in a folder"),
+        (["--engine", "ray", "source", "gs://archive/gallery"], "cannot hold a gallery"),
         (["--engine", "ray", "a", "b", "--address", "ray://10.0.0.1:10001"], "is not host:port"),
     ],
 )

@@ -20,8 +20,11 @@ from gallery_rows import require_same, rows
 from listed_pictures import COUNT, MODEL, SPEC, write_pictures
 from served import picture
 
+from partlens.common.bucket_address import BucketAddress, Place
 from partlens.explainer.model import MetricModel
 from partlens.indexer.gallery import Gallery
+from partlens.indexer.gallery.home.lease import LEASE, Holder
+from partlens.indexer.gallery.home.locate import home_of
 from partlens.indexer.gallery.staging import STAGING
 from partlens.indexer.gallery.verification import verify
 from partlens.indexer.indexing import index_images
@@ -29,8 +32,6 @@ from partlens.indexer.ray_build.worker import TRIES
 from partlens.indexer.sources import read_source
 
 DEADLINE = 120.0
-PICTURES = 400
-"""Enough that a run is not at its end before it is killed."""
 
 
 def wait_for(true: Callable[[], bool]) -> None:
@@ -41,7 +42,7 @@ def wait_for(true: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def building(gallery: Path, source: Path) -> Iterator[subprocess.Popen[str]]:
+def building(gallery: Place, source: Path) -> Iterator[subprocess.Popen[str]]:
     """The command with a cluster of its own, on one core."""
     there = set(Path("/tmp").glob("partlens-ray-*"))
     arguments = ["--engine", "ray", source, gallery, "--model", MODEL, "--json"]
@@ -61,22 +62,49 @@ def building(gallery: Path, source: Path) -> Iterator[subprocess.Popen[str]]:
                 shutil.rmtree(left, ignore_errors=True)
 
 
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    if request.param == "folder":
+        return tmp_path / "built"
+    bucket: BucketAddress = request.getfixturevalue("address")
+    return bucket
+
+
+def staged(place: Place) -> list[str]:
+    return [one for one in home_of(place).places() if one.startswith(f"{STAGING}/")]
+
+
+def may_be_written(place: Place) -> bool:
+    """Whether the lease of a killed writer has run out; in a folder, its lock ends with it."""
+    if isinstance(place, Path):
+        return True
+    return Holder.parse(home_of(place).read(LEASE)).expires < time.time()
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_a_killed_driver_loses_nothing_that_it_reported(tmp_path: Path) -> None:
-    """Killed at a random moment after its first commits, three times; then it is run to its end."""
+@pytest.mark.parametrize(
+    ("place", "kills", "pictures"), [("folder", 3, 400), ("bucket", 2, 160)], indirect=["place"]
+)
+def test_a_killed_driver_loses_nothing_that_it_reported(
+    tmp_path: Path, place: Place, kills: int, pictures: int
+) -> None:
+    """Killed at random moments after its first commits; then it is run to its end.
+
+    There are enough pictures that a run is not at its end before it is killed.
+    """
     source = tmp_path / "pictures"
     source.mkdir()
-    for number in range(PICTURES):
+    for number in range(pictures):
         (source / f"{number:03}.png").write_bytes(picture(number))
-    path, random = tmp_path / "built", np.random.default_rng(os.getpid())
-    Gallery.create(path, SPEC).close()
+    random = np.random.default_rng(os.getpid())
+    Gallery.create(place, SPEC).close()
     with Gallery.create(tmp_path / "added", SPEC) as added:
         index_images(added, MetricModel.load(MODEL), read_source(source), batch_size=BATCH)
         wanted = rows(added)
         before, leftovers = 0, 0
-        for _ in range(3):
-            with building(path, source) as child:
+        for _ in range(kills):
+            with building(place, source) as child:
                 assert child.stderr is not None
                 reported = 0
                 while reported <= before:
@@ -87,24 +115,25 @@ def test_a_killed_driver_loses_nothing_that_it_reported(tmp_path: Path) -> None:
                 child.wait(DEADLINE)
                 wait_for(lambda of=cluster: not any(_is_alive(one) for one in of))  # type: ignore[misc]
                 reported = max([reported, *(_done(line) for line in child.stderr)])
-            leftovers += any((path / STAGING).iterdir())
-            with Gallery.open(path) as built:
+            leftovers += bool(staged(place))
+            with Gallery.open(place) as built:
                 found = rows(built)
                 # Whole blocks in order, one of them perhaps committed and not yet reported.
                 assert reported <= len(found) <= reported + BLOCK
                 assert set(found) == set(sorted(wanted)[: len(found)])
                 before = len(found)
-            assert not verify(path).findings
-        assert before < PICTURES and leftovers
-        with building(path, source) as child:
-            stdout, stderr = child.communicate(timeout=DEADLINE)
+            assert not verify(place).findings
+            wait_for(lambda: may_be_written(place))
+        assert before < pictures and leftovers
+        with building(place, source) as child:
+            stdout, stderr = child.communicate(timeout=3 * DEADLINE)
         assert child.returncode == 0, stderr
         facts = json.loads(stdout)
-        assert (facts["added"], facts["unchanged"]) == (PICTURES - before, before)
-        assert not list((path / STAGING).iterdir())
-        with Gallery.open(path) as built:
+        assert (facts["added"], facts["unchanged"]) == (pictures - before, before)
+        assert not staged(place)
+        with Gallery.open(place) as built:
             require_same(built, added)
-    assert not verify(path).findings
+    assert not verify(place).findings
 
 
 def _is_alive(process: psutil.Process) -> bool:

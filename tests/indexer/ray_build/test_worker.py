@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from bucket import running_bucket
 from gallery_rows import require_same
 from listed_pictures import COUNT, MODEL, SPEC, change, write_pictures
+from object_store import Bucket
 
+from partlens.common.bucket_address import BucketAddress
 from partlens.common.compute import CPU
 from partlens.common.storage import Storage
 from partlens.explainer.model import MetricModel
 from partlens.indexer.errors import DamagedError, ExtractionError, SourceError
 from partlens.indexer.gallery import Gallery
+from partlens.indexer.gallery.staging import STAGING
 from partlens.indexer.gallery.verification import verify
 from partlens.indexer.indexing import Progress, index_images
 from partlens.indexer.ray_build.blocks import blocks
@@ -45,9 +47,9 @@ def galleries(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sequen
         yield built, added
 
 
-def job(gallery: Gallery, folder: Path) -> Job:
+def job(gallery: Gallery, folder: str) -> Job:
     return Job(
-        gallery=gallery.path,
+        gallery=gallery.home.place,
         model=MODEL,
         digest=SPEC.digest,
         dimensions=SPEC.dimensions,
@@ -127,20 +129,38 @@ def test_an_object_store_gives_the_rows_of_the_folder(
     galleries: Sequence[Gallery],
     manifest: Path,
     model: MetricModel,
-    monkeypatch: pytest.MonkeyPatch,
+    bucket: Bucket,
 ) -> None:
     built, added = galleries
     folder = manifest.parent
-    with running_bucket(monkeypatch) as bucket:
-        bucket.upload(folder, f"2026/{folder.name}")
-        images, of_folder = read_source(f"{bucket.address}/2026/{folder.name}"), read_source(folder)
-        assert images.not_looked_at == of_folder.not_looked_at
-        assert [one.id for one in images] == [one.id for one in of_folder]
-        progress = build(built, images)
-        assert counts(progress) == counts(index_images(added, model, of_folder, batch_size=BATCH))
-        require_same(built, added, without=["uri"])
-        uris = {one.id: one.uri for one in built.view.stored(list(built.view.digests())).values()}
-        assert all(uri == f"{bucket.address}/2026/{id}" for id, uri in uris.items())
+    bucket.upload(folder, f"2026/{folder.name}")
+    images, of_folder = read_source(f"{bucket.address}/2026/{folder.name}"), read_source(folder)
+    assert images.not_looked_at == of_folder.not_looked_at
+    assert [one.id for one in images] == [one.id for one in of_folder]
+    progress = build(built, images)
+    assert counts(progress) == counts(index_images(added, model, of_folder, batch_size=BATCH))
+    require_same(built, added, without=["uri"])
+    uris = {one.id: one.uri for one in built.view.stored(list(built.view.digests())).values()}
+    assert all(uri == f"{bucket.address}/2026/{id}" for id, uri in uris.items())
+
+
+def test_a_gallery_in_a_bucket_takes_the_rows_of_index_add(
+    address: BucketAddress, manifest: Path, model: MetricModel, tmp_path: Path
+) -> None:
+    with (
+        Gallery.create(address, SPEC) as built,
+        Gallery.create(tmp_path / "added", SPEC) as added,
+    ):
+        for _ in range(2):
+            images = read_source(manifest)
+            progress = build(built, images)
+            assert counts(progress) == counts(index_images(added, model, images, batch_size=BATCH))
+            require_same(built, added)
+            change(manifest)
+        assert not [place for place in built.home.places() if place.startswith(STAGING)]
+    assert not verify(address).findings
+    with Gallery.open(address) as reopened:
+        require_same(reopened, added)
 
 
 @pytest.mark.parametrize("galleries", ["float16"], indirect=True)
@@ -161,7 +181,7 @@ def test_strict_stops_and_writes_nothing_of_the_block(
         ({"digest": "sha256:other"}, "another model on this node"),
         ({"source": Path("/nowhere/pictures")}, "pictures is not on this node"),
         ({"gallery": Path("/nowhere/gallery")}, "no gallery at /nowhere/gallery"),
-        ({"staging": Path("/nowhere/staging")}, "No such file"),
+        ({"staging": "staging/elsewhere"}, "No such file"),
     ],
 )
 def test_what_a_node_lacks_is_said_and_ends_the_run(
@@ -201,7 +221,8 @@ def test_rows_that_changed_on_the_way_are_refused(
     with built.staging() as folder:
         outcome = Outcome.of(Worker(job(built, folder))(block.row()), SPEC.dimensions)
         assert outcome.staged is not None
-        (file,) = outcome.staged.files
+        (place,) = outcome.staged.files
+        file = built.path / place
         file.write_bytes(file.read_bytes()[:-200])
         with pytest.raises(DamagedError, match="another process wrote"):
             outcome.commit(built, Progress(1))

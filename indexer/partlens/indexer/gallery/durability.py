@@ -11,7 +11,7 @@ from pathlib import Path
 
 from partlens.common.durable import sync
 from partlens.indexer.errors import LockedError, StorageError, unreadable
-from partlens.indexer.gallery.store_errors import unreachable
+from partlens.indexer.object_stores.errors import unreachable
 
 # What to do, by error number; Lance gives the number in its message only.
 _ADVICE = {

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeVar
 
 from partlens.common.bucket_address import Place as GalleryPlace
@@ -16,8 +15,8 @@ from partlens.indexer.errors import (
     DamagedError,
     GalleryError,
     InvalidImageError,
+    LockedError,
     ModelMismatchError,
-    StorageError,
     SupersededError,
 )
 from partlens.indexer.gallery import segments
@@ -56,7 +55,7 @@ from partlens.indexer.gallery.records import (
 )
 from partlens.indexer.gallery.schema import Packed, packed
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.staging import Staged, staging
+from partlens.indexer.gallery.staging import Staged, clear_staging, staging
 from partlens.indexer.gallery.unfinished import unfinished
 from partlens.indexer.gallery.view import GalleryView
 
@@ -91,6 +90,7 @@ class Gallery(AbstractContextManager["Gallery", None]):
         self.path = path = home.folder
         self._truth = LanceRows(home)
         self._lock: Lock | None = None
+        self._staging_lock: Lock | None = None
         self._writing = threading.RLock()
         self._changed_at = 0.0
         self._mending, self._owed = False, True
@@ -313,21 +313,18 @@ class Gallery(AbstractContextManager["Gallery", None]):
             return list(there.values())
 
     @contextmanager
-    def staging(self) -> Iterator[Path]:
-        """A folder for rows that other processes write, removed when the context is left.
+    def staging(self) -> Iterator[str]:
+        """A place for rows that other processes write, cleared when the context is left.
 
         This process is the only writer from now on, until the gallery is closed.
 
         Raises:
             LockedError, StorageError: as add.
         """
-        if self.home.remote:
-            raise StorageError(
-                "a gallery in a bucket cannot take rows from files of other processes"
-            )
         with self.writing():
-            pass  # what a killed process left there is removed
-        with staging(self.path.absolute()) as folder:
+            # What a killed process left there is removed.
+            self._staging_lock = self._lock
+        with staging(self.home) as folder:
             yield folder
 
     def add_staged(self, staged: Staged, revision: int) -> int:
@@ -344,10 +341,17 @@ class Gallery(AbstractContextManager["Gallery", None]):
             InvalidImageError: the gallery has one of the ids, or the revision is an earlier one;
                 nothing is added.
             DamagedError: the files do not hold what was written to them; nothing is added.
-            LockedError, StorageError: as add.
+            LockedError: another process has written since `staging` began; nothing is added.
+            StorageError: as add.
         """
         with self.writing() as before:
-            rows = staged.read(self.bound, revision)
+            if self._lock is not self._staging_lock:
+                raise LockedError(
+                    f"gallery {self.home.name!r} was taken over by another process, which may have"
+                    " removed the rows that wait; start again to resume"
+                )
+            rows = staged.read(self.home, self.bound, revision)
+            self.home.require_room(len(rows.table) * self.bound.row_bytes)
             ids = rows.table["id"].to_pylist()
             if len(set(ids)) < len(ids) or before.live.find(ids):
                 raise InvalidImageError("an id appears twice among the images, or exists already")
@@ -501,6 +505,7 @@ class Gallery(AbstractContextManager["Gallery", None]):
             lock = self.home.lock()
             try:
                 self._truth.begin()
+                clear_staging(self.home)
                 self._change_view(self._load(self._view.live.segments, lock))
             except GalleryError:
                 lock.release()

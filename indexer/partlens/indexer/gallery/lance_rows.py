@@ -190,7 +190,7 @@ class LanceRows:
     def append(self, staged: Staged, revision: int) -> NDArray[np.int64]:
         """Insert new rows whose files another process has written; returns when they are on disk.
 
-        The files are moved, not copied.
+        The files are moved: they are not read, and nothing is left in their old place.
 
         Args:
             revision: of all rows, at least next_revision.
@@ -203,10 +203,7 @@ class LanceRows:
         """
         with self._commit(revision) as dataset:
             known = {fragment.fragment_id for fragment in dataset.get_fragments()}
-            data = self._home.folder / DATASET / "data"
-            data.mkdir(exist_ok=True)
-            for file in staged.files:
-                file.rename(data / file.name)
+            self._home.move(staged.files)
             operation = lance.LanceOperation.Append(staged.metadata())
             lance.LanceDataset.commit(dataset, operation, read_version=dataset.version)
             dataset.checkout_latest()  # type: ignore[no-untyped-call]

@@ -9,13 +9,11 @@ from partlens.indexer.gallery.durability import remove_entry
 from partlens.indexer.gallery.indexes import CHOICE, INDEXES
 from partlens.indexer.gallery.loading import SEGMENTS
 from partlens.indexer.gallery.segments import Segment, entries
-from partlens.indexer.gallery.staging import STAGING
 from partlens.indexer.gallery.unfinished import FILE as UNFINISHED
 
 
 def remove_leftovers(path: Path, used: Iterable[Segment]) -> None:
-    """Remove drafts, half-removed folders, staged rows that no process will commit any more, and
-    segments that no image needs, readable or not.
+    """Remove drafts, half-removed folders, and segments that no image needs, readable or not.
     Files that a gallery does not name like this are someone else's and stay.
 
     Only for the holder of the writer's lock, and not while it writes segments or indexes.
@@ -29,8 +27,6 @@ def remove_leftovers(path: Path, used: Iterable[Segment]) -> None:
         for each in entries(folder):
             if each.name not in names:
                 remove_entry(each)
-    for each in entries(path / STAGING):
-        remove_entry(each)
     drafts = [(path, COMMITTED), (path, SUMS), (path, UNFINISHED), (path / INDEXES, CHOICE)]
     for folder, name in drafts:
         for each in list(folder.iterdir()) if folder.is_dir() else ():

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from partlens.common.bucket_address import in_bucket
 from partlens.common.metadata import Metadata
 from partlens.indexer.extracting.messages import metadata_of, metadata_text
 from partlens.indexer.extraction import each_once, without_id
@@ -21,7 +22,6 @@ from partlens.indexer.sources import (
     MissingImage,
     ObjectImage,
     SourceImage,
-    is_object_store,
 )
 from partlens.indexer.stated import Stated
 
@@ -89,7 +89,7 @@ def _named(image: SourceImage, id: str | None) -> SourceImage:
 
 
 def _found(id: str, uri: str, metadata: Metadata, stated: Stated) -> SourceImage:
-    if is_object_store(uri):
+    if in_bucket(uri):
         return ObjectImage(id, uri, metadata, stated)
     path = path_of(uri)
     if path is None:

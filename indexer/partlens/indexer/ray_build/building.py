@@ -49,8 +49,8 @@ def build_gallery(
 
     Args:
         spec: of the model.
-        model: its folder, which is the gallery's at this path on every node; so are the gallery and
-            the images.
+        model: its folder, which is at this path on every node; so are the images and the gallery,
+            unless they are in buckets.
         source: path that must be there on every node for images to be found; None for none.
         pool: workers to start.
         strict: stop at the first image that cannot be used, instead of skipping it.
@@ -62,11 +62,11 @@ def build_gallery(
         ExtractionError: workers cannot do their work, or ended too often.
         GalleryError: the gallery cannot be written to.
     """
-    progress = Progress(len(images))
+    progress, place = Progress(len(images)), gallery.home.place
     with gallery.staging() as folder:
         held = gallery.view.holdings()
         job = Job(
-            gallery=gallery.path.absolute(),
+            gallery=place.absolute() if isinstance(place, Path) else place,
             model=model.absolute(),
             digest=spec.digest,
             dimensions=spec.dimensions,

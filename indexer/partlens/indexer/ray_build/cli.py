@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from partlens.common.bucket_address import Place, in_bucket
 from partlens.common.compute import Compute
 from partlens.common.results import json_option
 from partlens.common.terminal import say
@@ -13,7 +14,7 @@ from partlens.indexer.cli import BATCH, reporting, say_progress, told_when_stopp
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.ray_build.blocks import BLOCK
 from partlens.indexer.ray_build.environment import prepare
-from partlens.indexer.sources import is_object_store, read_source
+from partlens.indexer.sources import read_source
 from partlens.indexer.workers import interruptible
 
 
@@ -54,7 +55,7 @@ from partlens.indexer.workers import interruptible
 def build(
     engine: str,
     source: str,
-    gallery: Path,
+    gallery: Place,
     model: Path,
     address: str | None,
     workers: int | None,
@@ -67,11 +68,11 @@ def build(
 ) -> None:
     """Add the images of a folder, a manifest or s3://bucket/prefix on a Ray cluster.
 
-    The rows are those of `index add`. Run it on a node of the cluster; GALLERY, the model folder
-    and SOURCE, unless it is in an object store, must be at the same path on every node. If a run
-    is killed, run it again to resume.
+    The rows are those of `index add`. Run it on a node of the cluster. The model folder, GALLERY
+    and SOURCE must be at the same path on every node, unless they are in buckets. If a run is
+    killed, run it again to resume.
     """
-    _require_usable(source, gallery, address)
+    _require_usable(source, address)
     with clear_errors(), told_when_stopped():
         spec = read_spec(model)
         images = interruptible(lambda: read_source(source))
@@ -88,7 +89,7 @@ def build(
                     spec,
                     images,
                     model=model,
-                    source=None if is_object_store(source) else Path(source),
+                    source=None if in_bucket(source) else Path(source),
                     pool=pool(compute.device, workers, worker_cores),
                     compute=compute,
                     strict=strict,
@@ -102,11 +103,9 @@ def build(
     say_progress(progress, as_json=as_json)
 
 
-def _require_usable(source: str, gallery: Path, address: str | None) -> None:
+def _require_usable(source: str, address: str | None) -> None:
     if not source:
         raise click.UsageError("SOURCE is empty; give a folder, a manifest or s3://bucket/prefix")
-    if str(gallery).startswith("s3:"):
-        raise click.UsageError("`index build` needs a gallery in a folder that all nodes share")
     if address is not None and "://" in address:
         raise click.UsageError(
             f"--address {address!r} is not host:port; run this on a node of the cluster"

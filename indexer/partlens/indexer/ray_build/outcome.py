@@ -4,7 +4,6 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from partlens.indexer.errors import ExtractionError
@@ -45,7 +44,7 @@ class Outcome:
         return {
             "first": self.first,
             "revision": self.revision,
-            "folder": str(self.staged.folder) if self.staged else "",
+            "folder": self.staged.folder if self.staged else "",
             "fragments": json.dumps(self.staged.fragments if self.staged else []),
             "messages": out.getvalue(),
             "given_up": self.given_up,
@@ -79,7 +78,7 @@ class Outcome:
         return cls(
             int(row["first"]),
             int(row["revision"]),
-            Staged(Path(folder), fragments) if folder else None,
+            Staged(folder, fragments) if folder else None,
             [one for one in messages if isinstance(one, Batch)],
             "".join(one.problem for one in messages if isinstance(one, Ended)),
             bool(row["given_up"]),

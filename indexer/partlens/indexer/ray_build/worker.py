@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from partlens.common.bucket_address import Place
 from partlens.common.compute import Compute
 from partlens.explainer.errors import ExplainerError
 from partlens.explainer.model import MetricModel
@@ -16,6 +17,7 @@ from partlens.indexer.errors import ExtractionError, IndexerError
 from partlens.indexer.extraction import Batch, extract
 from partlens.indexer.gallery import NewImage
 from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.home.home import Home
 from partlens.indexer.gallery.home.locate import home_of
 from partlens.indexer.gallery.records import require_storable
 from partlens.indexer.gallery.schema import packed
@@ -33,20 +35,20 @@ class Job:
     """What all workers of a run have in common; paths are the same on every node.
 
     Attributes:
-        gallery: path of the gallery.
+        gallery: where the gallery is. How to reach a bucket is for the worker's environment to say.
         model: path of the model folder.
         digest, dimensions: of the model.
         compute: what the model runs on.
         batch_size: images per model pass.
         cores: processor cores of each worker.
         source: what must be there on every node for images to be found; None for an object store.
-        staging: folder for the rows.
+        staging: place for the rows in the gallery.
         storage_version: of the truth's files.
         revision: of the first image of the source; each image has one of its own, and a block that
             of its first.
     """
 
-    gallery: Path
+    gallery: Place
     model: Path
     digest: str
     dimensions: int
@@ -54,7 +56,7 @@ class Job:
     batch_size: int
     cores: int
     source: Path | None
-    staging: Path
+    staging: str
     storage_version: str
     revision: int
 
@@ -93,15 +95,14 @@ class Worker:
         return model
 
     @cached_property
-    def _bound(self) -> GallerySpec:
-        return GallerySpec.read(home_of(self._job.gallery))
+    def _gallery(self) -> tuple[Home, GallerySpec]:
+        home = home_of(self._job.gallery)
+        return home, GallerySpec.read(home)
 
     def _tries(self, block: Block) -> int:
         """How often a worker has begun this block, this time included."""
-        name = f"{self._job.revision + block.first}.tries"
-        with (self._job.staging / name).open("ab") as file:
-            file.write(b".")
-            return file.tell()
+        home, _ = self._gallery
+        return home.mark(f"{self._job.staging}/{self._job.revision + block.first}.tries")
 
     def _outcome(self, block: Block) -> Outcome:
         job, tables, others = self._job, list[pa.Table](), list[Batch]()
@@ -117,10 +118,12 @@ class Worker:
         return Outcome(block.first, revision, self._staged(tables), others)
 
     def _rows(self, images: Sequence[NewImage], revision: int) -> pa.Table:
-        spec = self._bound.spec
-        require_storable(images, spec.positions, spec.dimensions)
-        return packed(images, revision, self._bound).table
+        _, bound = self._gallery
+        require_storable(images, bound.spec.positions, bound.spec.dimensions)
+        return packed(images, revision, bound).table
 
     def _staged(self, tables: Sequence[pa.Table]) -> Staged | None:
-        job = self._job
-        return stage(job.staging, tables, job.storage_version) if tables else None
+        if not tables:
+            return None
+        home, _ = self._gallery
+        return stage(home, self._job.staging, tables, self._job.storage_version)

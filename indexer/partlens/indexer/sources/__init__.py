@@ -2,7 +2,7 @@
 
 from partlens.indexer.sources.image import ImageFile, MissingImage, SourceImage
 from partlens.indexer.sources.listing import Listing, Source, read_source
-from partlens.indexer.sources.objects import ObjectImage, is_object_store
+from partlens.indexer.sources.objects import ObjectImage
 
 __all__ = [
     "ImageFile",
@@ -11,6 +11,5 @@ __all__ = [
     "ObjectImage",
     "Source",
     "SourceImage",
-    "is_object_store",
     "read_source",
 ]

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from partlens.common.bucket_address import in_bucket
 from partlens.explainer.images import SUFFIXES
 from partlens.indexer.errors import SourceError
 from partlens.indexer.sources.folder import folder_images
 from partlens.indexer.sources.image import SourceImage
 from partlens.indexer.sources.manifest import manifest_images
-from partlens.indexer.sources.objects import is_object_store, object_images
+from partlens.indexer.sources.objects import object_images
 
 
 class Source(Protocol):
@@ -55,7 +56,7 @@ def read_source(source: str | Path) -> Listing:
         SourceError: nothing is there or it cannot be read; a column is missing, a row cannot be
             read, or an id comes twice (names the row).
     """
-    if is_object_store(source):
+    if in_bucket(source):
         images, others = object_images(str(source))
     else:
         images, others = _local(Path(source))

@@ -11,11 +11,11 @@ from typing import Any
 
 import click
 
+from partlens.common.bucket_address import in_bucket
 from partlens.common.metadata import Metadata, MetadataError, require_metadata
 from partlens.common.terminal import say
 from partlens.indexer.arguments import Moment, Seconds
 from partlens.indexer.errors import SourceError
-from partlens.indexer.sources import is_object_store
 from partlens.indexer.video.address import SCHEME, read_address
 from partlens.indexer.video.file import SUFFIXES, Video
 from partlens.indexer.video.live import LiveStream
@@ -71,7 +71,7 @@ class VideoOptions:
             click.UsageError: an option is missing or does not apply.
             SourceError: it cannot be read, or no image can have this camera or time.
         """
-        if "://" in source and not is_object_store(source):
+        if "://" in source and not in_bucket(source):
             return self._stream(source, batch_size)
         if self.seconds or self.tries or self.password_file:
             raise click.UsageError(

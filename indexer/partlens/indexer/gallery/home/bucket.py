@@ -2,7 +2,7 @@
 
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 import obstore
@@ -11,13 +11,13 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from partlens.common.bucket_address import BucketAddress
 from partlens.indexer.errors import LockedError, StorageError, UnreachableError
 from partlens.indexer.gallery.durability import Lock, WriterLock
-from partlens.indexer.gallery.home import access
 from partlens.indexer.gallery.home.bucket_file import BucketFile
 from partlens.indexer.gallery.home.folder import DATASET, LOCK
 from partlens.indexer.gallery.home.home import Home, State
 from partlens.indexer.gallery.home.lease import LEASE, SECONDS, Lease
 from partlens.indexer.gallery.home.scratch import Scratch
-from partlens.indexer.gallery.store_errors import reaching, unreachable
+from partlens.indexer.object_stores import access
+from partlens.indexer.object_stores.errors import reaching, unreachable
 
 
 class BucketHome(Home):
@@ -41,8 +41,8 @@ class BucketHome(Home):
         self.place = self.address = address
         self.name = address.name
         self.folder, self._scratch = scratch.made(address), scratch
-        self.dataset, self.options = f"{address}/{DATASET}", access.lance_options()
-        self._store = access.store(address)
+        self.dataset, self.options = self.url(DATASET), access.lance_options()
+        self._store = access.store(address.bucket, address.prefix)
         self._lease_seconds = lease_seconds
         self._lease: Lease | None = None
         # Tags of the records that this process may replace; None: there was none.
@@ -69,7 +69,10 @@ class BucketHome(Home):
 
     def names(self, below: str) -> list[str]:
         """See Home.names."""
-        return [place.rpartition("/")[2] for place in self._list(f"{below}/")]
+        with reaching(f"{self.address}/{below}"):
+            found = obstore.list_with_delimiter(self._store, f"{below}/")
+        places = [*(one["path"] for one in found["objects"]), *found["common_prefixes"]]
+        return [place.rpartition("/")[2] for place in places]
 
     def places(self) -> Iterator[str]:
         """See Home.places."""
@@ -108,6 +111,39 @@ class BucketHome(Home):
             self.require_lock()
             with reaching(place):
                 self._store.delete(place)
+
+    def url(self, place: str) -> str:
+        """See Home.url."""
+        return f"{self.address}/{place}"
+
+    def prepare(self, place: str) -> None:
+        """See Home.prepare."""
+
+    def mark(self, place: str) -> int:
+        """See Home.mark."""
+        # One object each: a store cannot append, and two processes may leave one at a time.
+        with reaching(place):
+            self._store.put(f"{place}/{secrets.token_hex(8)}", b"")
+        return sum(1 for _ in self._list(f"{place}/"))
+
+    def move(self, moves: Mapping[str, str]) -> None:
+        """See Home.move."""
+        for source, target in moves.items():
+            self.require_lock()
+            with reaching(source):
+                self._store.copy(source, target)
+        self._delete(list(moves))
+
+    def clear(self, place: str) -> None:
+        """See Home.clear."""
+        self._delete(list(self._list(f"{place}/")))
+
+    def _delete(self, places: Sequence[str]) -> None:
+        """Remove objects by few requests."""
+        self.require_lock()
+        if places:
+            with reaching(str(self.address)):
+                self._store.delete(places)
 
     def begin(self, needed: Callable[[], Sequence[str]]) -> None:
         """See Home.begin."""

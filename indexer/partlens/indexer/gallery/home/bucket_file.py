@@ -5,7 +5,7 @@ from typing import Any
 
 from obstore.store import S3Store
 
-from partlens.indexer.gallery.store_errors import reaching
+from partlens.indexer.object_stores.errors import reaching
 
 _CHUNK_BYTES = 4 * 2**20
 

@@ -1,12 +1,12 @@
 """The truth of a gallery in its folder on a disk."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from partlens.common.durable import sync, write_atomically
 from partlens.common.files import read_file
-from partlens.indexer.gallery.durability import WriterLock, files_below, sync_new
+from partlens.indexer.gallery.durability import WriterLock, files_below, remove_entry, sync_new
 from partlens.indexer.gallery.home.home import Home, State
 
 DATASET, LOCK = "truth.lance", "writer.lock"
@@ -20,8 +20,8 @@ class FolderHome(Home):
     """
 
     def __init__(self, folder: Path) -> None:
-        self.place = folder
-        self.name, self.folder, self.dataset = folder.name, folder, str(folder / DATASET)
+        self.place = self.folder = folder
+        self.name, self.dataset = folder.name, self.url(DATASET)
         self._known, self._before = set[Path](), set[Path]()
 
     def __str__(self) -> str:
@@ -68,6 +68,30 @@ class FolderHome(Home):
         """See Home.remove."""
         for place in places:
             (self.folder / place).unlink(missing_ok=True)
+
+    def url(self, place: str) -> str:
+        """See Home.url."""
+        return str(self.folder / place)
+
+    def prepare(self, place: str) -> None:
+        """See Home.prepare."""
+        (self.folder / place).mkdir(parents=True)
+
+    def mark(self, place: str) -> int:
+        """See Home.mark."""
+        with (self.folder / place).open("ab") as file:
+            file.write(b".")
+            return file.tell()
+
+    def move(self, moves: Mapping[str, str]) -> None:
+        """See Home.move."""
+        for source, target in moves.items():
+            (self.folder / target).parent.mkdir(exist_ok=True)
+            (self.folder / source).rename(self.folder / target)
+
+    def clear(self, place: str) -> None:
+        """See Home.clear."""
+        remove_entry(self.folder / place)
 
     def begin(self, needed: Callable[[], Sequence[str]]) -> None:
         """See Home.begin."""

@@ -98,6 +98,50 @@ class Home(ABC):
         """Remove files; those that are gone already are skipped."""
 
     @abstractmethod
+    def url(self, place: str) -> str:
+        """A place as Lance takes it, along with `options`."""
+
+    @abstractmethod
+    def prepare(self, place: str) -> None:
+        """Let other processes write files below a new place; they need not hold the lock.
+
+        Raises:
+            OSError: the disk refused it.
+        """
+
+    @abstractmethod
+    def mark(self, place: str) -> int:
+        """Leave a mark at a place below a prepared one; any process may.
+
+        Returns:
+            How many marks are there now.
+
+        Raises:
+            OSError, StorageError: it was not left.
+        """
+
+    @abstractmethod
+    def move(self, moves: Mapping[str, str]) -> None:
+        """Move files that other processes wrote into the dataset, between start and settle.
+
+        Args:
+            moves: place -> new place.
+
+        Raises:
+            LockedError: this process may no longer write.
+            OSError, StorageError: some were not moved.
+        """
+
+    @abstractmethod
+    def clear(self, place: str) -> None:
+        """Remove everything below a place, for the process that may write.
+
+        Raises:
+            LockedError: this process may no longer write.
+            StorageError: the store cannot be reached.
+        """
+
+    @abstractmethod
     def begin(self, needed: Callable[[], Sequence[str]]) -> None:
         """Take what the dataset holds as settled: what is written from now on is new.
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from obstore.exceptions import BaseError
+from obstore.exceptions import BaseError, InvalidPathError
 
 from partlens.indexer.errors import UnreachableError
 
@@ -37,6 +37,7 @@ _ADVICE = (
         "the store is overloaded or failing; try again later",
     ),
 )
+_MOST_SAID = 300
 _OTHERWISE = "the store cannot be reached; check the network and AWS_ENDPOINT_URL, and try again"
 
 
@@ -49,17 +50,29 @@ def unreachable(what: str, error: BaseException) -> UnreachableError | None:
     """
     text = str(error)
     of_store = isinstance(error, BaseError) or _OF_A_STORE.search(text)
-    if not of_store or _is_missing(text):
+    if not of_store or _is_missing(error):
         return None
+    return UnreachableError(f"{what}: {reason(error)}")
+
+
+def reason(error: BaseException) -> str:
+    """Why a request to a store failed, and what to do, in one line."""
+    text = str(error)
+    if _is_missing(error):
+        return "there is no such object"
+    if isinstance(error, InvalidPathError):
+        # The rest is debugging output.
+        return " ".join(text.split("\n\n")[0].split())[:_MOST_SAID]
     advice = next((said for form, said in _ADVICE if re.search(form, text)), _OTHERWISE)
     found = _CODE.search(text) or _STATUS.search(text)
-    detail = f" ({found[1]})" if found else ""
-    return UnreachableError(f"{what}: {advice}{detail}")
+    return f"{advice} ({found[1]})" if found else advice
 
 
-def _is_missing(text: str) -> bool:
+def _is_missing(error: BaseException) -> bool:
     """Whether the store says that an object, not the bucket, does not exist."""
-    return "status code: 404" in text and "<Code>NoSuchBucket" not in text
+    text = str(error)
+    missing = isinstance(error, FileNotFoundError) or "status code: 404" in text
+    return missing and "<Code>NoSuchBucket" not in text
 
 
 @contextmanager
