@@ -141,7 +141,7 @@ def test_a_second_node_gets_a_second_replica(
 def test_shards_of_another_number_are_removed_once_nobody_uses_them(
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name, unused = "counted", 6.0
+    name, unused = "counted", 25.0
     soon = ("--set", f"shards.unused_seconds={unused}")
     with ray_nodes(1, monkeypatch) as cluster:
         (node,) = cluster.nodes
@@ -150,7 +150,7 @@ def test_shards_of_another_number_are_removed_once_nobody_uses_them(
             with server_on(cluster, people, name, *soon) as before, searching(before, people):
                 three = (*soon, "--set", "shards.count=3")
                 stack.enter_context(server_on(cluster, people, name, *three, files="three"))
-                time.sleep(3 * unused)
+                time.sleep(1.5 * unused)
                 assert shards_on(node, name) == [0, 0, 1, 1, 2]
             wait_until(lambda: shards_on(node, name) == [0, 1, 2], lambda: shards_on(node, name))
             with searching(other, people):

@@ -3,12 +3,14 @@
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from server_process import ServerProcess
-from tests.ray.conftest import People
+from tests.ray.conftest import People, serving_shards
 
 from partlens.client import (
     Client,
@@ -20,6 +22,7 @@ from partlens.client import (
     SearchAnswer,
     Upload,
 )
+from partlens.indexer.gallery.erasure import erase
 
 # A cluster takes half a minute to start, and longer on a busy machine.
 pytestmark = pytest.mark.timeout(400)
@@ -76,6 +79,30 @@ def test_answers_are_the_same(both: tuple[Client, Client], people: People, quest
         require_same(found, expected)
         assert (expected.shards_ok, expected.shards_total) == (1, 1)
         assert (found.shards_ok, found.shards_total, found.is_partial) == (2, 2, False)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("count", [1, 4])
+def test_answers_are_the_same_with_another_number_of_shards(
+    people: People, embedded: ServerProcess, count: int, tmp_path: Path
+) -> None:
+    image = people.images[5]
+    part = next(iter(image.parts.values()))
+    with (
+        contextmanager(serving_shards)(people, count, tmp_path) as server,
+        client_of(embedded, people) as alone,
+        client_of(server, people) as sharded,
+    ):
+        for question in QUESTIONS.values():
+            asked = {"page_size": 48, **question}
+            expected, found = (
+                client.search_regions(image.path, part, **asked) for client in (alone, sharded)
+            )
+            require_same(found, expected)
+            assert (found.shards_ok, found.shards_total) == (count, count)
+        whole = alone.search_regions(image.path, part, page_size=48)
+        pages = sharded.search_pages(image.path, part, top=48, page_size=11)
+        assert [hit.id for page in pages for hit in page.hits] == [hit.id for hit in whole.hits]
 
 
 def test_feedback_and_excluded_regions(both: tuple[Client, Client], people: People) -> None:
@@ -152,6 +179,40 @@ def test_commits_of_another_process_are_found_and_deleted_images_no_longer(
     require_same(*(client.search_regions(image.path, part) for client in both))
     assert alone.delete_images(["new"]) == 1
     wait_until(lambda: not is_found())
+    require_same(*(client.search_regions(image.path, part) for client in both))
+    sharded.delete_standing_query(query.id)
+
+
+def test_erased_images_leave_the_folders_of_all_shards(
+    both: tuple[Client, Client], people: People
+) -> None:
+    alone, sharded = both
+    image = people.images[8]
+    part = next(iter(image.parts.values()))
+    ids = [f"to-be-erased-{number}" for number in range(12)]  # of several blocks
+
+    def found() -> set[str]:
+        hits = sharded.search_regions(image.path, part, page_size=100).hits
+        return {hit.id for hit in hits} & set(ids)
+
+    def shards_that_keep_some() -> set[str]:
+        """By the bytes of their folders."""
+        return {
+            path.relative_to(people.scratch).parts[1]
+            for path in people.scratch.rglob("*")
+            if path.is_file() and b"to-be-erased" in path.read_bytes()
+        }
+
+    for id in ids:
+        assert alone.upsert_image(Upload(id, image.path)).committed
+    wait_until(lambda: found() == set(ids))
+    wait_until(lambda: shards_that_keep_some() == {"0-of-2", "1-of-2"})
+    query = sharded.create_standing_query("erased ones", image.path, part, threshold=-2)
+    assert erase(people.gallery, ids).gone
+    wait_until(lambda: not found())
+    wait_until(lambda: not shards_that_keep_some())
+    matches = sharded.watch_matches([query.id], after_revision=0, deadline=SOON)
+    assert next(matches).hit.id not in ids
     require_same(*(client.search_regions(image.path, part) for client in both))
     sharded.delete_standing_query(query.id)
 

@@ -170,7 +170,7 @@ def _states(app: ApplicationStatusOverview) -> Mapping[str, int]:
     """How many replicas are in which state."""
     deployment = app.deployments.get(_DEPLOYMENT)
     states = deployment.replica_states if deployment else {}
-    return {state.value: count for state, count in states.items()}
+    return {state: count for state, count in states.items()}
 
 
 def _short(text: str) -> str:

@@ -14,7 +14,7 @@ from partlens.server.shards.applications import Applications
 from partlens.server.shards.asking import RayShards
 
 _log = logging.getLogger(__name__)
-_LOOK_SECONDS, _ANSWER_SECONDS = 2.0, 2.0
+_LOOK_SECONDS, _ANSWER_SECONDS = 5.0, 2.0
 _END_SECONDS = 10.0
 
 
