@@ -104,9 +104,14 @@ _RAY = (sys.executable, "-m", "ray.scripts.scripts")
 
 
 @contextmanager
-def ray_nodes(count: int, patch: pytest.MonkeyPatch) -> Iterator[RayNodes]:
-    """A cluster with token authentication; this process and its children have the token."""
-    patch.setenv("RAY_AUTH_MODE", "token")
+def ray_nodes(count: int, patch: pytest.MonkeyPatch, mode: str = "token") -> Iterator[RayNodes]:
+    """A cluster; this process and its children have its token.
+
+    Args:
+        count: of nodes with CPUs.
+        mode: "token" or "disabled".
+    """
+    patch.setenv("RAY_AUTH_MODE", mode)
     patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     # Short, as sockets lie in it, whose paths may have 107 bytes.

@@ -1,9 +1,11 @@
 """A server whose searches shards on a Ray cluster answer gives the answers of one without."""
 
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,13 @@ from partlens.client import (
     SearchAnswer,
     Upload,
 )
+from partlens.explainer.model import MetricModel
+from partlens.explainer.starter import model_folder
+from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.erasure import erase
+from partlens.indexer.indexing import index_images
+from partlens.indexer.sources import Listing
+from partlens.testing.people import files_of
 
 # A cluster takes half a minute to start, and longer on a busy machine.
 pytestmark = pytest.mark.timeout(400)
@@ -183,38 +191,41 @@ def test_commits_of_another_process_are_found_and_deleted_images_no_longer(
     sharded.delete_standing_query(query.id)
 
 
-def test_erased_images_leave_the_folders_of_all_shards(
-    both: tuple[Client, Client], people: People
-) -> None:
-    alone, sharded = both
+@pytest.mark.long
+def test_erased_images_leave_the_folders_of_all_shards(people: People, tmp_path: Path) -> None:
+    """By the bytes of the folders. The gallery is a copy that no server writes to."""
+    other = replace(people, folder=tmp_path)
+    shutil.copytree(people.gallery, other.gallery)
     image = people.images[8]
     part = next(iter(image.parts.values()))
     ids = [f"to-be-erased-{number}" for number in range(12)]  # of several blocks
 
-    def found() -> set[str]:
-        hits = sharded.search_regions(image.path, part, page_size=100).hits
-        return {hit.id for hit in hits} & set(ids)
-
     def shards_that_keep_some() -> set[str]:
-        """By the bytes of their folders."""
+        files = (path for path in other.scratch.rglob("*") if path.is_file())
         return {
-            path.relative_to(people.scratch).parts[1]
-            for path in people.scratch.rglob("*")
-            if path.is_file() and b"to-be-erased" in path.read_bytes()
+            path.relative_to(other.scratch).parts[1]
+            for path in files
+            if b"to-be-erased" in path.read_bytes()
         }
 
-    for id in ids:
-        assert alone.upsert_image(Upload(id, image.path)).committed
-    wait_until(lambda: found() == set(ids))
-    wait_until(lambda: shards_that_keep_some() == {"0-of-2", "1-of-2"})
-    query = sharded.create_standing_query("erased ones", image.path, part, threshold=-2)
-    assert erase(people.gallery, ids).gone
-    wait_until(lambda: not found())
-    wait_until(lambda: not shards_that_keep_some())
-    matches = sharded.watch_matches([query.id], after_revision=0, deadline=SOON)
-    assert next(matches).hit.id not in ids
-    require_same(*(client.search_regions(image.path, part) for client in both))
-    sharded.delete_standing_query(query.id)
+    with (
+        contextmanager(serving_shards)(other, 2, other.scratch) as server,
+        client_of(server, people) as client,
+    ):
+
+        def found() -> set[str]:
+            hits = client.search_regions(image.path, part, page_size=100).hits
+            return {hit.id for hit in hits} & set(ids)
+
+        query = client.create_standing_query("all", image.path, part, threshold=-2)
+        doomed = [replace(image, id=id) for id in ids]
+        with Gallery.open(other.gallery) as gallery:
+            index_images(gallery, MetricModel.load(model_folder()), Listing(files_of(doomed)))
+        wait_until(lambda: found() == set(ids))
+        wait_until(lambda: shards_that_keep_some() == {"0-of-2", "1-of-2"})
+        assert next(client.watch_matches([query.id], after_revision=0, deadline=SOON)).hit.id in ids
+        assert erase(other.gallery, ids).gone
+        wait_until(lambda: not found() and not shards_that_keep_some())
 
 
 def test_health_says_that_every_shard_answers(sharded: ServerProcess, people: People) -> None:

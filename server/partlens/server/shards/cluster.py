@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from partlens.common.bucket_address import Place
 from partlens.runtime.config.sections import ShardsSection
 from partlens.runtime.errors import SettingsError
+from partlens.server.shards.authentication import require_token_asked, require_token_set
 
 if TYPE_CHECKING:
     from partlens.server.shards.asking import RayShards
@@ -33,7 +34,7 @@ class ShardCluster:
         seconds_left: see RayShards.
 
     Raises:
-        SettingsError: Ray is not installed, or the cluster has no authentication.
+        SettingsError: Ray is not installed, or this process has no token for the cluster.
     """
 
     def __init__(self, settings: ShardsSection, seconds_left: Callable[[], float | None]) -> None:
@@ -45,7 +46,7 @@ class ShardCluster:
         # Ray hangs when it is shut down after the thread that it was started on has ended.
         self._thread = ThreadPoolExecutor(1, "partlens-ray")
         if settings.address is not None:
-            _require_token(settings)
+            require_token_set(settings)
 
     def shards_of(self, name: str, gallery: Place) -> "RayShards":
         """The shards of a gallery, loaded; started unless another server has started them.
@@ -56,7 +57,7 @@ class ShardCluster:
 
         Raises:
             ShardError: they cannot be loaded, or not in time, or the server is stopping.
-            SettingsError: the cluster cannot be reached.
+            SettingsError: the cluster cannot be reached, or answers anyone.
         """
         self._thread.submit(self._join).result()
         from ray import serve
@@ -129,6 +130,11 @@ class ShardCluster:
             raise SettingsError(
                 f"shards.address = {address}: the Ray cluster cannot be joined: {error}"
             ) from error
+        try:
+            require_token_asked(ray.get_runtime_context().gcs_address, self._settings)
+        except SettingsError:
+            ray.shutdown()
+            raise
 
     def _start_here(self) -> None:
         # Before ray is imported, which reads them.
@@ -165,15 +171,3 @@ def _require_ray() -> None:
         raise SettingsError(
             "shards.kind = ray needs Ray, which is not installed: pip install 'partlens[ray]'"
         )
-
-
-def _require_token(settings: ShardsSection) -> None:
-    """Refuse a cluster of other machines without Ray's own token, unless the settings allow it."""
-    if os.environ.get("RAY_AUTH_MODE", "").lower() == "token" or settings.unauthenticated:
-        return
-    raise SettingsError(
-        "a Ray cluster without authentication runs any program that anyone on its network sends:"
-        " set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to the file of its token, for this"
-        " server and on every node; or, on a network that only the cluster is on,"
-        " shards.unauthenticated"
-    )
