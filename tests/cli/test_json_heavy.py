@@ -103,6 +103,7 @@ LINES = {"bench head"}
 MINUTES = {
     "bench faults",
     "bench serve",
+    "bench sharded",
     "bench upload",
     "evaluate orient",
     "model import",
@@ -116,6 +117,10 @@ HEAVY: dict[str, Arguments] = {
     "bench index": lambda _: ["--count", 4, "--batch", 2, "--repeats", 1],
     "bench serve": lambda made: [
         *("--model", STARTER, "--gallery", made.gallery, "--clients", 1, "--seconds", 0.5)
+    ],
+    "bench sharded": lambda made: [
+        *("--model", STARTER, "--gallery", made.gallery, "--shards", 1, "--rounds", 1),
+        *("--seconds", 0.5),
     ],
     "bench standing": lambda _: ["--model", STARTER, "--queries", 2, "--repeats", 1],
     "bench upload": lambda _: ["--clients", 1, "--seconds", 0.5],

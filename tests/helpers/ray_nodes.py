@@ -1,133 +1,170 @@
-"""Nodes of a Ray cluster, each a host of a network of namespaces."""
+"""A Ray cluster whose nodes are processes of this machine."""
 
 import os
+import re
 import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from socket import socket
 
 import psutil
-from namespaces import Host, Network
+import pytest
 
-PORT = 6379
-_STORE_BYTES = 100 * 2**20
-_START = 120.0
-_HEAD = ["--head", "--port", str(PORT), "--include-dashboard", "false"]
-
-
-def replicas(name: str, shard: int, among: set[int] | None = None) -> list[psutil.Process]:
-    """The processes that hold a shard.
-
-    Args:
-        name: the setting shards.name of their server.
-        among: process ids to choose from; None for all.
-    """
-    found = list[psutil.Process]()
-    for one in psutil.process_iter(["cmdline"]):
-        title = (one.info["cmdline"] or [""])[0]
-        is_one = title.startswith(f"ray::ServeReplica:{name}-") and f"-{shard}:shard" in title
-        if is_one and (among is None or one.pid in among):
-            found.append(one)
-    return found
+_HOST = "127.0.0.1"
+_STARTING = 120.0
+_ENDING = 20.0
+_COMMON = (
+    "--block", "--node-ip-address", _HOST, "--object-store-memory", "80000000",
+    "--min-worker-port", "0", "--max-worker-port", "0", "--dashboard-agent-listen-port", "0",
+)  # fmt: skip
+_NODE_ID = re.compile(r"--node_id=([0-9a-f]+)")
 
 
-@dataclass(frozen=True)
-class RayNode:
-    """A node that was started by `ray start`."""
+@dataclass
+class Node:
+    """A node: the process of `ray start --block`, and those that it started."""
 
-    host: Host
-    folder: Path
+    process: "subprocess.Popen[bytes]"
+    log: Path
 
-    def start(self, environment: dict[str, str], head: str | None) -> None:
-        """Start it, as the head unless that is given; returns once it has joined."""
-        role = ["--address", f"{head}:{PORT}"] if head else _HEAD
-        log = self.folder / f"{self.host.name}.log"
-        command = [
-            *self.host.within, sys.executable, "-m", "ray.scripts.scripts", "start", *role,
-            "--node-ip-address", self.host.address, "--num-cpus", "2",
-            "--object-store-memory", str(_STORE_BYTES),
-            "--disable-usage-stats", "--include-log-monitor", "false",
-            "--temp-dir", str(self.folder / self.host.address.rsplit(".", 1)[1]),
-        ]  # fmt: skip
-        own = {"XDG_CACHE_HOME": str(self.folder / f"cache-{self.host.address}")}
-        with log.open("ab") as opened:
-            started = subprocess.run(
-                command,
-                stdout=opened,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **environment, **own},
-                timeout=_START,
-            )
-        assert started.returncode == 0, log.read_text()
+    @property
+    def id(self) -> str:
+        """The id by which Ray knows the node; it must have started."""
+        (raylet,) = (one for one in _tree(self.process.pid) if one.name() == "raylet")
+        found = _NODE_ID.search(" ".join(raylet.cmdline()))
+        assert found is not None
+        return found[1]
+
+    def replicas(self, prefix: str) -> list[str]:
+        """Names of the Serve replicas on this node that begin so, in order."""
+        titles = [_title(one) for one in _tree(self.process.pid)]
+        start = f"ray::ServeReplica:{prefix}"
+        names = (title.removeprefix("ray::ServeReplica:") for title in titles if start in title)
+        return sorted(name.split(":")[0] for name in names)
+
+    def kill(self) -> None:
+        """End all its processes at once, as when a machine loses power."""
+        doomed = _tree(self.process.pid)
+        for one in doomed:
+            one.kill()
+        self.process.wait(_ENDING)
+        psutil.wait_procs(doomed, _ENDING)
 
 
-class RayCluster:
-    """A head and workers, with token authentication.
+@dataclass
+class RayNodes:
+    """A head without CPUs, which holds no shard, and nodes with some.
 
     Attributes:
-        environment: variables of every node, and of everyone who joins.
-        head: whose host reaches the tests' network too.
-        outside: address of the head on that network.
+        address: of the head.
+        nodes: those that hold shards, oldest first; killed ones stay in the list.
     """
 
-    def __init__(self, folder: Path, network: Network) -> None:
-        self._folder, self._network = folder, network
-        token = folder / "auth_token"
-        token.write_text(secrets.token_hex(32))
-        token.chmod(0o600)
-        self.environment = {
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN_PATH": str(token),
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "OMP_NUM_THREADS": "1",
-        }
-        self.head = self._node(None)
-        self.outside = network.reach(self.head.host)
-        self.workers: list[RayNode] = []
+    folder: Path
+    port: int
+    nodes: list[Node] = field(default_factory=list)
 
     @property
     def address(self) -> str:
-        """That a server joins."""
-        return f"{self.head.host.address}:{PORT}"
+        return f"{_HOST}:{self.port}"
 
-    def add_worker(self) -> RayNode:
-        """Start another node."""
-        node = self._node(self.head.host.address)
-        self.workers.append(node)
+    def add(self, cpus: int = 4) -> Node:
+        """One more node; it has started when this returns."""
+        options = ["--address", self.address, "--num-cpus", str(cpus)]
+        node = _started(options, self.folder / f"node{len(self.nodes)}.log")
+        self.nodes.append(node)
         return node
 
-    def lose(self, node: RayNode) -> None:
-        """Kill a worker with all its processes."""
-        node.host.kill()
-        self.workers.remove(node)
+    def drain(self, node: Node) -> None:
+        """Ask for what runs on a node to move elsewhere."""
+        subprocess.run(
+            [
+                *_RAY, "drain-node", "--address", self.address, "--node-id", node.id,
+                "--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "maintenance",
+                "--deadline-remaining-seconds", "600",
+            ],
+            check=True, timeout=_STARTING,
+        )  # fmt: skip
 
-    def replicas(self, name: str, shard: int, node: RayNode | None = None) -> list[psutil.Process]:
-        """The processes that hold a shard, of the cluster or a node."""
-        nodes = [self.head, *self.workers] if node is None else [node]
-        return replicas(name, shard, {pid for one in nodes for pid in one.host.processes()})
+    def kill(self) -> None:
+        """End the nodes that hold shards."""
+        for node in self.nodes:
+            if node.process.poll() is None:
+                node.kill()
 
-    def _node(self, head: str | None) -> RayNode:
-        node = RayNode(self._network.add(), self._folder)
-        node.start(self.environment, head)
-        return node
+
+_RAY = (sys.executable, "-m", "ray.scripts.scripts")
 
 
 @contextmanager
-def ray_cluster(workers: int) -> Iterator[RayCluster]:
-    """A cluster that ends with the block, with every process and namespace of it."""
+def ray_nodes(count: int, patch: pytest.MonkeyPatch, mode: str = "token") -> Iterator[RayNodes]:
+    """A cluster; this process and its children have its token.
+
+    Args:
+        count: of nodes with CPUs.
+        mode: "token" or "disabled".
+    """
+    patch.setenv("RAY_AUTH_MODE", mode)
+    patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     # Short, as sockets lie in it, whose paths may have 107 bytes.
-    folder, network = Path(tempfile.mkdtemp(prefix="plf-")), Network()
-    try:
-        network.open()
-        cluster = RayCluster(folder, network)
-        for _ in range(workers):
-            cluster.add_worker()
+    folder = Path(tempfile.mkdtemp(prefix="plt-"))
+    port, client_port = _free_ports(2)
+    head = [
+        "--head", "--port", str(port), "--num-cpus", "0", "--include-dashboard", "false",
+        "--ray-client-server-port", str(client_port), "--temp-dir", str(folder / "ray"),
+    ]  # fmt: skip
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        cluster = RayNodes(folder, port)
+        first = _started(head, folder / "head.log")
+        stack.callback(first.kill)
+        stack.callback(cluster.kill)
+        for _ in range(count):
+            cluster.add()
         yield cluster
-    finally:
-        network.close()
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _started(options: Sequence[str], log: Path) -> Node:
+    with log.open("wb") as opened:
+        process = subprocess.Popen(
+            [*_RAY, "start", *_COMMON, *options],
+            stdout=opened,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+    node, end = Node(process, log), time.monotonic() + _STARTING
+    while "Ray runtime started" not in log.read_text():
+        if process.poll() is not None or time.monotonic() > end:
+            if process.poll() is None:
+                node.kill()
+            raise AssertionError(log.read_text())
+        time.sleep(0.1)
+    return node
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    top = psutil.Process(pid)
+    return [*top.children(recursive=True), top]
+
+
+def _title(one: psutil.Process) -> str:
+    try:
+        return (one.cmdline() or [""])[0]
+    except psutil.Error:
+        return ""
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind((_HOST, 0))
+        return [one.getsockname()[1] for one in sockets]

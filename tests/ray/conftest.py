@@ -40,6 +40,11 @@ class People:
     def gallery(self) -> Path:
         return self.folder / "gallery"
 
+    @property
+    def scratch(self) -> Path:
+        """Folder of the two shards of `sharded`."""
+        return self.folder / "scratch"
+
 
 @pytest.fixture(scope="session")
 def people(tmp_path_factory: pytest.TempPathFactory) -> People:
@@ -87,8 +92,13 @@ def embedded(people: People) -> Iterator[ServerProcess]:
 @pytest.fixture(scope="session")
 def sharded(people: People) -> Iterator[ServerProcess]:
     """The same with two shards on a cluster of this machine."""
-    scratch = people.folder / "scratch"
+    yield from serving_shards(people, 2, people.scratch)
+
+
+def serving_shards(people: People, count: int, scratch: Path) -> Iterator[ServerProcess]:
+    """A server with so many shards on a cluster of its own; their folder is `scratch`."""
     yield from serving(
-        people, "sharded", "--shards", "ray", "--set", "shards.cpus=0.1",
+        people, f"sharded{count}", "--shards", "ray", "--set", "shards.cpus=0.1",
         "--set", f"shards.folder={scratch}", "--set", "shards.block_rows=4",
+        "--set", f"shards.count={count}",
     )  # fmt: skip

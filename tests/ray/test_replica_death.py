@@ -5,7 +5,7 @@ from functools import partial
 import psutil
 import pytest
 from asking import wait_until
-from ray_nodes import replicas
+from ray_hosts import replicas
 from server_process import server_process
 from tests.ray.conftest import READY, People, settings_of
 

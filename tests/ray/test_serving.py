@@ -1,14 +1,18 @@
 """A server whose searches shards on a Ray cluster answer gives the answers of one without."""
 
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from server_process import ServerProcess
-from tests.ray.conftest import People
+from tests.ray.conftest import People, serving_shards
 
 from partlens.client import (
     Client,
@@ -20,6 +24,13 @@ from partlens.client import (
     SearchAnswer,
     Upload,
 )
+from partlens.explainer.model import MetricModel
+from partlens.explainer.starter import model_folder
+from partlens.indexer.gallery import Gallery
+from partlens.indexer.gallery.erasure import erase
+from partlens.indexer.indexing import index_images
+from partlens.indexer.sources import Listing
+from partlens.testing.people import files_of
 
 # A cluster takes half a minute to start, and longer on a busy machine.
 pytestmark = pytest.mark.timeout(400)
@@ -76,6 +87,30 @@ def test_answers_are_the_same(both: tuple[Client, Client], people: People, quest
         require_same(found, expected)
         assert (expected.shards_ok, expected.shards_total) == (1, 1)
         assert (found.shards_ok, found.shards_total, found.is_partial) == (2, 2, False)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("count", [1, 4])
+def test_answers_are_the_same_with_another_number_of_shards(
+    people: People, embedded: ServerProcess, count: int, tmp_path: Path
+) -> None:
+    image = people.images[5]
+    part = next(iter(image.parts.values()))
+    with (
+        contextmanager(serving_shards)(people, count, tmp_path) as server,
+        client_of(embedded, people) as alone,
+        client_of(server, people) as sharded,
+    ):
+        for question in QUESTIONS.values():
+            asked = {"page_size": 48, **question}
+            expected, found = (
+                client.search_regions(image.path, part, **asked) for client in (alone, sharded)
+            )
+            require_same(found, expected)
+            assert (found.shards_ok, found.shards_total) == (count, count)
+        whole = alone.search_regions(image.path, part, page_size=48)
+        pages = sharded.search_pages(image.path, part, top=48, page_size=11)
+        assert [hit.id for page in pages for hit in page.hits] == [hit.id for hit in whole.hits]
 
 
 def test_feedback_and_excluded_regions(both: tuple[Client, Client], people: People) -> None:
@@ -154,6 +189,43 @@ def test_commits_of_another_process_are_found_and_deleted_images_no_longer(
     wait_until(lambda: not is_found())
     require_same(*(client.search_regions(image.path, part) for client in both))
     sharded.delete_standing_query(query.id)
+
+
+@pytest.mark.long
+def test_erased_images_leave_the_folders_of_all_shards(people: People, tmp_path: Path) -> None:
+    """By the bytes of the folders. The gallery is a copy that no server writes to."""
+    other = replace(people, folder=tmp_path)
+    shutil.copytree(people.gallery, other.gallery)
+    image = people.images[8]
+    part = next(iter(image.parts.values()))
+    ids = [f"to-be-erased-{number}" for number in range(12)]  # of several blocks
+
+    def shards_that_keep_some() -> set[str]:
+        files = (path for path in other.scratch.rglob("*") if path.is_file())
+        return {
+            path.relative_to(other.scratch).parts[1]
+            for path in files
+            if b"to-be-erased" in path.read_bytes()
+        }
+
+    with (
+        contextmanager(serving_shards)(other, 2, other.scratch) as server,
+        client_of(server, people) as client,
+    ):
+
+        def found() -> set[str]:
+            hits = client.search_regions(image.path, part, page_size=100).hits
+            return {hit.id for hit in hits} & set(ids)
+
+        query = client.create_standing_query("all", image.path, part, threshold=-2)
+        doomed = [replace(image, id=id) for id in ids]
+        with Gallery.open(other.gallery) as gallery:
+            index_images(gallery, MetricModel.load(model_folder()), Listing(files_of(doomed)))
+        wait_until(lambda: found() == set(ids))
+        wait_until(lambda: shards_that_keep_some() == {"0-of-2", "1-of-2"})
+        assert next(client.watch_matches([query.id], after_revision=0, deadline=SOON)).hit.id in ids
+        assert erase(other.gallery, ids).gone
+        wait_until(lambda: not found() and not shards_that_keep_some())
 
 
 def test_health_says_that_every_shard_answers(sharded: ServerProcess, people: People) -> None:

@@ -156,6 +156,10 @@ BENCH: Mapping[str, Row] = {
         "Start a server on loopback and search it from many clients concurrently.",
         "partlens.server.bench.serve:serve",
     ),
+    "sharded": Row(
+        "Compare searches by shards on a Ray cluster of this machine with searches without shards.",
+        "partlens.server.bench.sharded:sharded",
+    ),
     "shares": Row(
         "Search shares of a generated gallery in a process each, one alone and all at once.",
         "partlens.server.bench.fanout.cli:shares",

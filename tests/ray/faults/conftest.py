@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from asking import Asking, Changing, Question, Ranking, questions_about, right_answers, wait_until
 from namespaces import unavailable
-from ray_nodes import RayCluster, RayNode, ray_cluster
+from ray_hosts import RayCluster, RayNode, ray_cluster
 from server_process import ServerProcess, process_in, server_process
 from tests.ray.conftest import READY, People
 

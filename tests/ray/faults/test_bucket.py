@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from asking import Asking, Changing, Question, Ranking, questions_about, right_answers, wait_until
 from object_store import Choice, Fault, Proxy, Request, environment, every
-from ray_nodes import replicas
+from ray_hosts import replicas
 from server_process import ServerProcess, process_in
 from tests.ray.conftest import READY, People
 from tests.ray.faults.conftest import RECOVERED, SHARDS, own_files

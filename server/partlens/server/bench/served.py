@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-_START = 120.0
+_START, _STOP = 300.0, 120.0
+"""Shards of a server take a minute to load on a busy machine."""
 
 
 @contextmanager
@@ -37,4 +38,4 @@ def served(model: Path, gallery: Path, texts: Sequence[str] = ()) -> Iterator[tu
                 yield address_file.read_text().strip(), process.pid
             finally:
                 process.terminate()
-                process.wait(_START)
+                process.wait(_STOP)

@@ -27,7 +27,7 @@ def doctor(file: Path | None, texts: tuple[str, ...], as_json: bool) -> None:
     """Check the installation and whether a server would start; report problems and exit 1.
 
     With a server's settings (partlens.toml, the environment, --set), also check what they name:
-    model, gallery, disk, audit log, certificate, tokens, Redis.
+    model, gallery, disk, audit log, certificate, tokens, Redis, the cluster of the shards.
     """
     report = examine(installed())
     versions = {"python": platform.python_version(), **report.versions}

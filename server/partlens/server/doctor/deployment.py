@@ -21,7 +21,7 @@ from partlens.indexer.errors import IndexerError
 from partlens.indexer.gallery import Gallery
 from partlens.indexer.gallery.scrub_record import ScrubRecord
 from partlens.indexer.gallery.scrub_record import beside as beside_gallery
-from partlens.runtime.config.sections import RedisSection
+from partlens.runtime.config.sections import RedisSection, ShardsSection
 from partlens.runtime.config.settings import Settings
 from partlens.runtime.errors import ProgramError
 from partlens.runtime.redis_connection import connect_blocking
@@ -33,6 +33,11 @@ from partlens.server.audit.verification import verify
 from partlens.server.choosing import ChosenGalleries, chosen_galleries
 from partlens.server.doctor.trial import Trial
 from partlens.server.galleries.aliases import AliasFile
+from partlens.server.shards.authentication import (
+    require_token_asked,
+    require_token_right,
+    require_token_set,
+)
 
 _LEAST_FREE = 2**30
 _MOST_SKEW = 2.0
@@ -69,6 +74,8 @@ def _wanted(settings: Settings) -> Iterator[tuple[str, Callable[[], Trial]]]:
     yield "secrets", lambda: try_secrets(settings)
     if settings.redis.url:
         yield "redis", lambda: try_redis(settings.redis)
+    if settings.shards.kind == "ray" and settings.shards.address not in (None, "auto"):
+        yield "shards", lambda: try_cluster(settings.shards)
 
 
 def _of_galleries(
@@ -224,6 +231,23 @@ def try_redis(settings: RedisSection) -> Trial:
     if skew <= _MOST_SKEW:
         return Trial(finding)
     return Trial(finding, f"the clocks of Redis and of this machine are {skew:.0f} s apart")
+
+
+def try_cluster(settings: ShardsSection) -> Trial:
+    """Whether the head of the shards' cluster takes this machine's token, and no caller without.
+
+    Raises:
+        SettingsError: it does not.
+    """
+    address = settings.address or ""
+    require_token_set(settings)
+    require_token_right(address)
+    require_token_asked(address, settings)
+    return Trial(
+        "the cluster answers, and asks for its token"
+        if not settings.unauthenticated
+        else "the cluster answers"
+    )
 
 
 def try_clock() -> Trial:

@@ -1,40 +1,30 @@
 """The Ray cluster of a server's shards: joined, or started on this machine."""
 
-import hashlib
-import json
 import logging
 import os
 import secrets
 import shutil
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from partlens.common.bucket_address import Place
 from partlens.common.installing import pip_install
-from partlens.indexer.errors import ShardError
-from partlens.indexer.gallery.share import Share
 from partlens.runtime.config.sections import ShardsSection
 from partlens.runtime.errors import SettingsError
+from partlens.server.shards.authentication import require_token_asked, require_token_set
 
 if TYPE_CHECKING:
     from partlens.server.shards.asking import RayShards
-    from partlens.server.shards.replica import ShardToServe
+    from partlens.server.shards.upkeep import Upkeep
 
 _log = logging.getLogger(__name__)
 _NAMESPACE = "partlens"
 _STORE_BYTES = 200 * 2**20
 """Of the object store of a cluster on this machine; answers of shards pass through it."""
-_HEALTH_SECONDS, _HEALTH_TIMEOUT_SECONDS = 2.0, 10.0
-_ENDING_SECONDS = 20.0
-"""How long a replica that is replaced may finish its searches."""
-_WAITING = 8
-"""Searches for each worker of a replica that may wait there."""
-_LOOK_SECONDS = 0.2
 
 
 class ShardCluster:
@@ -45,18 +35,19 @@ class ShardCluster:
         seconds_left: see RayShards.
 
     Raises:
-        SettingsError: Ray is not installed, or the cluster has no authentication.
+        SettingsError: Ray is not installed, or this process has no token for the cluster.
     """
 
     def __init__(self, settings: ShardsSection, seconds_left: Callable[[], float | None]) -> None:
         _require_ray()
         self._settings, self._seconds_left = settings, seconds_left
         self._own: Path | None = None
+        self._upkeep: Upkeep | None = None
         self._joined, self._closing = False, threading.Event()
         # Ray hangs when it is shut down after the thread that it was started on has ended.
         self._thread = ThreadPoolExecutor(1, "partlens-ray")
         if settings.address is not None:
-            _require_token(settings)
+            require_token_set(settings)
 
     def shards_of(self, name: str, gallery: Place) -> "RayShards":
         """The shards of a gallery, loaded; started unless another server has started them.
@@ -67,30 +58,26 @@ class ShardCluster:
 
         Raises:
             ShardError: they cannot be loaded, or not in time, or the server is stopping.
-            SettingsError: the cluster cannot be reached.
+            SettingsError: the cluster cannot be reached, or answers anyone.
         """
         self._thread.submit(self._join).result()
         from ray import serve
-        from ray.serve.schema import ApplicationStatus
 
+        from partlens.server.shards.applications import Applications
         from partlens.server.shards.asking import RayShards
+        from partlens.server.shards.upkeep import Upkeep
 
-        wanted = self._applications(
-            name, gallery.resolve() if isinstance(gallery, Path) else gallery
-        )
-        # What failed to load for an earlier server, or is about to be removed, is started again.
-        of_no_use = (ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.DELETING)
-        known = serve.status().applications.items()
-        there = {app for app, one in known if one.status not in of_no_use}
-        replicas = self._replicas()
-        new = {app: served for app, served in wanted.items() if app not in there}
-        for app, served in new.items():
-            self._start(app, served, replicas)
-        self._wait_for(list(wanted))
-        handles = [serve.get_app_handle(app) for app in wanted]
-        _log.info("gallery %s: %s shards with %s replicas each", name, len(handles), replicas)
         settings = self._settings
-        return RayShards(handles, settings.seconds, settings.late_seconds, self._seconds_left)
+        place = gallery.resolve() if isinstance(gallery, Path) else gallery
+        applications = Applications(settings, name, place, self._closing)
+        applications.start()
+        handles = [serve.get_app_handle(app) for app in applications.wanted]
+        _log.info("gallery %s: %s shards: %s", name, len(handles), ", ".join(applications.wanted))
+        shards = RayShards(handles, settings.seconds, settings.late_seconds, self._seconds_left)
+        if self._upkeep is None:
+            self._upkeep = Upkeep(settings.unused_seconds, self._closing)
+        self._upkeep.keep(applications, shards)
+        return shards
 
     def stop_waiting(self) -> None:
         """End shards_of early, from another thread."""
@@ -99,6 +86,8 @@ class ShardCluster:
     def close(self) -> None:
         """Leave the cluster, or end it if it was started here."""
         self._closing.set()
+        if self._upkeep is not None:
+            self._upkeep.join()
         self._thread.submit(self._leave).result()
         self._thread.shutdown()
 
@@ -142,6 +131,11 @@ class ShardCluster:
             raise SettingsError(
                 f"shards.address = {address}: the Ray cluster cannot be joined: {error}"
             ) from error
+        try:
+            require_token_asked(ray.get_runtime_context().gcs_address, self._settings)
+        except SettingsError:
+            ray.shutdown()
+            raise
 
     def _start_here(self) -> None:
         # Before ray is imported, which reads them.
@@ -165,93 +159,10 @@ class ShardCluster:
             _temp_dir=str(self._own),
         )
 
-    def _replicas(self) -> int:
-        return self._settings.replicas or (2 if _nodes() > 1 else 1)
-
-    def _applications(self, name: str, gallery: Place) -> "dict[str, ShardToServe]":
-        """What to serve under which name; other shares or another gallery have other names."""
-        from partlens.server.shards.replica import ShardToServe
-
-        settings, found = self._settings, dict[str, ShardToServe]()
-        same = [str(gallery), settings.count, settings.block_rows, str(settings.folder)]
-        generation = hashlib.sha256(json.dumps(same).encode()).hexdigest()[:8]
-        for number in range(settings.count):
-            app = "-".join(filter(None, (settings.name, name, generation, str(number))))
-            found[app] = ShardToServe(
-                gallery,
-                Share(number, settings.count, settings.block_rows),
-                settings.folder,
-                settings.workers,
-                settings.poll_seconds,
-            )
-        return found
-
-    def _start(self, app: str, served: "ShardToServe", replicas: int) -> None:
-        from ray import serve
-        from ray.serve import RunTarget
-
-        from partlens.server.shards.replica import ShardReplica
-
-        settings, apart = self._settings, dict[str, Any]()
-        if _nodes() >= replicas > 1:
-            apart["max_replicas_per_node"] = 1
-        elif replicas > 1:
-            _log.warning(
-                "the cluster has %s nodes, so replicas of a shard share a node, and are lost"
-                " together",
-                _nodes(),
-            )
-        deployment = serve.deployment(
-            name="shard",
-            num_replicas=replicas,
-            **apart,
-            max_ongoing_requests=settings.workers * _WAITING,
-            ray_actor_options={"num_cpus": settings.cpus},
-            health_check_period_s=_HEALTH_SECONDS,
-            health_check_timeout_s=_HEALTH_TIMEOUT_SECONDS,
-            graceful_shutdown_wait_loop_s=0.1,
-            graceful_shutdown_timeout_s=_ENDING_SECONDS,
-            max_constructor_retry_count=3,
-        )(ShardReplica)
-        serve.run_many(
-            [RunTarget(deployment.bind(served), name=app, route_prefix=None)],
-            wait_for_applications_running=False,
-        )
-
-    def _wait_for(self, apps: Sequence[str]) -> None:
-        from ray import serve
-        from ray.serve.schema import ApplicationStatus
-
-        end = time.monotonic() + self._settings.load_seconds
-        while True:
-            there = serve.status().applications
-            status = {app: there[app].status if app in there else None for app in apps}
-            if all(one == ApplicationStatus.RUNNING for one in status.values()):
-                return
-            for app, one in status.items():
-                if one == ApplicationStatus.DEPLOY_FAILED:
-                    _log.error("application %s: %s", app, there[app].message)
-                    raise ShardError(f"{app} cannot be loaded; its log on the cluster says why")
-            if time.monotonic() > end:
-                raise ShardError(
-                    f"the shards were not loaded within {self._settings.load_seconds:g} s"
-                    " (shards.load_seconds); see `ray status` for whether the cluster has room"
-                )
-            if self._closing.wait(_LOOK_SECONDS):
-                raise ShardError("the server is stopping")
-
 
 def _quiet(logger: str) -> None:
     """Keep what Ray says of its own steps out of the server's log; its errors are raised."""
     logging.getLogger(logger).setLevel(logging.ERROR)
-
-
-def _nodes() -> int:
-    """Nodes of the cluster that are alive."""
-    import ray
-
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    return sum(bool(node["Alive"]) for node in nodes)
 
 
 def _require_ray() -> None:
@@ -261,15 +172,3 @@ def _require_ray() -> None:
         raise SettingsError(
             f"shards.kind = ray needs Ray, which is not installed: {pip_install('ray')}"
         )
-
-
-def _require_token(settings: ShardsSection) -> None:
-    """Refuse a cluster of other machines without Ray's own token, unless the settings allow it."""
-    if os.environ.get("RAY_AUTH_MODE", "").lower() == "token" or settings.unauthenticated:
-        return
-    raise SettingsError(
-        "a Ray cluster without authentication runs any program that anyone on its network sends:"
-        " set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to the file of its token, for this"
-        " server and on every node; or, on a network that only the cluster is on,"
-        " shards.unauthenticated"
-    )

@@ -54,6 +54,7 @@ class ShardReplica:
         warm()
         self._shard = Shard(served.gallery, served.share, folder, seconds=served.poll_seconds)
         self._threads = ThreadPoolExecutor(served.workers, "partlens-shard-search")
+        self._used = time.monotonic()
 
     async def search(
         self, number: int, question: Question, layout: str, seconds: float
@@ -63,7 +64,8 @@ class ShardReplica:
         Args:
             seconds: after which nobody waits for the answer.
         """
-        gone, end = threading.Event(), time.monotonic() + seconds
+        self._used = time.monotonic()
+        gone, end = threading.Event(), self._used + seconds
 
         def require_waiting() -> None:
             if gone.is_set() or time.monotonic() > end:
@@ -87,7 +89,12 @@ class ShardReplica:
         Args:
             seconds: not needed, as it answers at once.
         """
+        self._used = time.monotonic()
         return self._shard.view.number
+
+    async def seconds_unused(self) -> float:
+        """For how long no server has asked it anything else."""
+        return time.monotonic() - self._used
 
     def check_health(self) -> None:
         """Raise RuntimeError if the shard no longer follows the gallery; Serve then replaces it."""

@@ -39,6 +39,9 @@ class ShardsSection(Section):
     """time after which a search asks another replica too, as the first one may hang"""
     load_seconds: Timeout = 3600.0
     """longest time that shards may take to load a gallery when the server starts"""
+    unused_seconds: Timeout = 300.0
+    """time after which a server removes the shards of its galleries that were started with other
+    settings and that no server uses any longer"""
     poll_seconds: Rate = 0.25
     """how often a shard looks for new commits"""
     unauthenticated: bool = False
