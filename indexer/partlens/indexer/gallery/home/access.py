@@ -17,7 +17,7 @@ _TIMEOUT, _CONNECT, _RETRIES, _RETRYING = 20, 5, 4, 15
 
 def store(address: BucketAddress) -> S3Store:
     """A client for the objects of a gallery. Nothing is sent yet."""
-    config: S3Config = {"endpoint": endpoint} if (endpoint := _endpoint()) else {}
+    config: S3Config = {"endpoint": found} if (found := endpoint()) else {}
     return S3Store(
         address.bucket,
         prefix=address.prefix,
@@ -36,10 +36,10 @@ def store(address: BucketAddress) -> S3Store:
 
 def lance_options() -> dict[str, str]:
     """The same for Lance, which reads the rest from the environment itself."""
-    endpoint = _endpoint()
+    found = endpoint()
     return {
         # Lance would take it from the environment too, but keeps clients by what is given here.
-        **({"aws_endpoint": endpoint} if endpoint else {}),
+        **({"aws_endpoint": found} if found else {}),
         "allow_http": str(_unencrypted()).lower(),
         "timeout": f"{_TIMEOUT}s",
         "connect_timeout": f"{_CONNECT}s",
@@ -51,9 +51,10 @@ def lance_options() -> dict[str, str]:
 
 def _unencrypted() -> bool:
     """Whether the endpoint that an operator chose is an http:// one."""
-    return _endpoint().startswith("http://")
+    return endpoint().startswith("http://")
 
 
-def _endpoint() -> str:
+def endpoint() -> str:
+    """The address of the store that the environment names; "" for Amazon S3."""
     names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
     return next((found for name in names if (found := os.environ.get(name))), "")

@@ -11,6 +11,7 @@ from platformdirs import user_cache_path
 from partlens.common.bucket_address import BucketAddress
 from partlens.indexer.errors import LockedError, StorageError
 from partlens.indexer.gallery.durability import WriterLock, files_below, refusals
+from partlens.indexer.gallery.home.access import endpoint
 
 FOLDER, LIMIT = "PARTLENS_SCRATCH", "PARTLENS_SCRATCH_BYTES"
 _DEFAULT_LIMIT = 64 * 2**30
@@ -44,8 +45,7 @@ class Scratch:
 
     def folder(self, address: BucketAddress) -> Path:
         """The folder of a gallery's derived files; what is kept with a gallery goes beside it."""
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
-        digest = hashlib.sha256(f"{endpoint} {address}".encode()).hexdigest()[:16]
+        digest = hashlib.sha256(f"{endpoint()} {address}".encode()).hexdigest()[:16]
         return self.root.absolute() / f"{address.bucket}-{digest}" / address.name
 
     def made(self, address: BucketAddress) -> Path:
