@@ -518,7 +518,7 @@ class Gallery(AbstractContextManager["Gallery", None]):
     def _load(self, known: Sequence[Segment] = (), lock: Lock | None = None) -> GalleryView:
         """A view of the truth's current version; arguments as of loading.load."""
         version = self._truth.current
-        if self._lineage is not None and not self._lineage.see(version):
+        if self._lineage is not None and not self._lineage.see(version, known):
             known = ()
         folder, room = self.home.folder, self.home.require_room
         live = load(version, folder, self.bound, known, lock, require_room=room)

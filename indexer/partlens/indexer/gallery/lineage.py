@@ -2,11 +2,13 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from partlens.common.durable import write_atomically
 from partlens.indexer.errors import DamagedError, StorageError
@@ -15,16 +17,15 @@ from partlens.indexer.gallery.committed import Committed
 from partlens.indexer.gallery.durability import damage
 from partlens.indexer.gallery.gallery_spec import GallerySpec
 from partlens.indexer.gallery.home.home import Home
-from partlens.indexer.gallery.image_columns import TRUTH_COLUMNS, ImageColumns, Rows
-from partlens.indexer.gallery.live_rows import LiveRows
-from partlens.indexer.gallery.loading import SEGMENTS, live_rows
+from partlens.indexer.gallery.image_columns import TRUTH_COLUMNS, ImageColumns
+from partlens.indexer.gallery.loading import SEGMENTS
 from partlens.indexer.gallery.rows_version import RowsVersion, manifest_place
 from partlens.indexer.gallery.segments import Segment
-from partlens.indexer.gallery.share import Share
 
 _log = logging.getLogger(__name__)
 _FILE = "truth-seen.json"
-_ROWS = 1024
+_SOME = 256
+"""Rows of a segment, about, that are compared after an erasure."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +65,18 @@ class Lineage:
     Args:
         home: of the truth.
         folder: of the segments, apart from the truth.
-        share: of a shard; None for all rows.
     """
 
-    def __init__(
-        self, home: Home, folder: Path, bound: GallerySpec, share: Share | None = None
-    ) -> None:
-        self._home, self._folder, self._bound, self._share = home, folder, bound, share
+    def __init__(self, home: Home, folder: Path, bound: GallerySpec) -> None:
+        self._home, self._folder, self._bound = home, folder, bound
         self._seen = _Seen.read(folder / _FILE)
 
-    def see(self, version: RowsVersion) -> bool:
+    def see(self, version: RowsVersion, known: Sequence[Segment] = ()) -> bool:
         """Look at a version before its segments are loaded.
+
+        Args:
+            known: segments that this process has open. After an erasure, which removes all earlier
+                versions, some of their rows are compared instead of all.
 
         Returns:
             Whether it continues what was seen before. Otherwise segments in memory must be let go
@@ -84,7 +86,11 @@ class Lineage:
             DamagedError: the truth cannot be read, or is of another model by now.
             StorageError: segments of another gallery cannot be removed.
         """
-        continues = self._seen is not None and self._seen == self._now(self._seen.version)
+        seen = self._seen
+        now = self._now(seen.version) if seen else None
+        continues = seen is not None and seen == now
+        if seen and not now and version.number > seen.version:
+            continues = self._some_agree(version, known)
         if not continues:
             self._require_model()
             self._remove_foreign(version)
@@ -107,10 +113,8 @@ class Lineage:
     def _remove_foreign(self, version: RowsVersion) -> None:
         kept, doomed = segments.load_others(self._folder / SEGMENTS, self._bound, ())
         known = self._seen is not None and self._seen.model == self._bound.spec.digest
-        highest = self._highest(version)
-        for segment in kept:
-            live, _ = live_rows(version, [segment], self._share)
-            if segment.path and not (known and _is_of(version, segment, live, highest)):
+        for segment in self._foreign(version, kept) if known else kept:
+            if segment.path:
                 _log.warning("segment %s is of another gallery and is removed", segment.path.name)
                 doomed.append(segment.path)
         segments.remove(doomed)
@@ -118,6 +122,24 @@ class Lineage:
             raise StorageError(
                 f"{left} is damaged or of another gallery, and cannot be removed; remove it"
             )
+
+    def _foreign(self, version: RowsVersion, some: Sequence[Segment]) -> list[Segment]:
+        """Those with another record than the truth, or a revision that it will give only later."""
+        highest = self._highest(version)
+        foreign = {one for one in some if one.columns.revisions.max(initial=0) > highest}
+        for part in version.parts() if some else ():
+            truth = _columns(version.read_part(TRUTH_COLUMNS, part))
+            foreign |= {one for one in some if one not in foreign and not _agree(truth, one)}
+        return [one for one in some if one in foreign]
+
+    def _some_agree(self, version: RowsVersion, known: Sequence[Segment]) -> bool:
+        """Whether there are rows of each segment in a version, and some of them are the same."""
+        for segment in known:
+            of = segment.columns.row_ids
+            truth = _columns(version.read(TRUTH_COLUMNS, of[:: max(1, len(of) // _SOME)]))
+            if not len(truth) or not _agree(truth, segment):
+                return False
+        return bool(known)
 
     def _highest(self, version: RowsVersion) -> int:
         """A revision that later images exceed; at least that of each image of the version."""
@@ -137,24 +159,16 @@ class Lineage:
             write_atomically(self._folder / _FILE, json.dumps(asdict(seen)))
 
 
-def _is_of(version: RowsVersion, segment: Segment, live: LiveRows, highest: int) -> bool:
-    """Whether a segment has the truth's records, and no revision that it will give only later."""
-    revisions = segment.columns.revisions
-    if len(revisions) and int(revisions.max()) > highest:
-        return False
-    return all(
-        _has(version, segment, rows[start : start + _ROWS])
-        for _, rows in live.matching()
-        for start in range(0, len(rows), _ROWS)
-    )
-
-
-def _has(version: RowsVersion, segment: Segment, rows: Rows) -> bool:
-    """Whether the truth has the same records in these rows."""
-    columns = segment.columns
-    rows = rows[np.argsort(columns.row_ids[rows])]
-    table = version.read(TRUTH_COLUMNS, columns.row_ids[rows]).sort_by("_rowid")
+def _columns(table: pa.Table) -> ImageColumns:
     with damage("rows of the gallery cannot be read"):
-        record = ImageColumns.of_truth(table, np.asarray(table["_rowid"], np.int64)).table
-    same: bool = record.equals(columns.take(rows).table.combine_chunks())
-    return same
+        return ImageColumns.of_truth(table, np.asarray(table["_rowid"], np.int64))
+
+
+def _agree(truth: ImageColumns, segment: Segment) -> bool:
+    """Whether rows of the truth and a segment have the same records where both have them."""
+    here, rows = segment.columns.rows_of(truth.row_ids)
+    both = np.flatnonzero(here)
+    same = truth.revisions[both] == segment.columns.revisions[rows]
+    kept = segment.columns.take(rows[same]).table.combine_chunks()
+    found: bool = truth.take(both[same]).table.combine_chunks().equals(kept)
+    return found

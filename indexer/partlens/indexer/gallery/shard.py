@@ -94,7 +94,7 @@ class Shard(AbstractContextManager["Shard", None]):
 
     def _open(self, device: Device) -> None:
         folder, newest = self._folder.path, self._truth.current
-        self._lineage = Lineage(self._home, folder, self.bound, self.share)
+        self._lineage = Lineage(self._home, folder, self.bound)
         self._lineage.see(newest)
         self._indexes = Indexes(folder / INDEXES, self.bound.spec.dimensions, device)
         wanted = self._choice()
@@ -224,8 +224,9 @@ class Shard(AbstractContextManager["Shard", None]):
 
     def _known(self, newest: RowsVersion) -> Sequence[Segment]:
         """Its segments, unless the gallery was replaced or restored while it ran."""
-        if self._lineage.see(newest):
-            return self._view.live.segments
+        known = self._view.live.segments
+        if self._lineage.see(newest, known):
+            return known
         self._earlier.clear()
         self._layouts.clear()
         return ()
