@@ -1,4 +1,4 @@
-"""Nodes of a Ray cluster, each a host of a network of namespaces; ray_nodes has nodes of one host."""
+"""Nodes of a Ray cluster, each a host of namespaces of its own; ray_nodes has those of one host."""
 
 import os
 import secrets

@@ -115,6 +115,10 @@ def test_a_place_that_holds_something_is_refused(filled: BucketAddress) -> None:
         Gallery.create(filled, SPEC)
     with pytest.raises(AlreadyExistsError, match=r"truth\.lance|committed"):
         Gallery.create(BucketAddress(filled.bucket, filled.prefix.partition("/")[0]), SPEC)
+    for inside in ("x", "truth.lance/data/x"):
+        with pytest.raises(AlreadyExistsError, match=f"inside the gallery {filled};"):
+            Gallery.create(BucketAddress(filled.bucket, f"{filled.prefix}/{inside}"), SPEC)
+    Gallery.create(BucketAddress(filled.bucket, f"{filled.prefix}2"), SPEC).close()
     with pytest.raises(NotFoundError, match="index create"):
         Gallery.open(BucketAddress(filled.bucket, "nothing/here"))
 

@@ -3,19 +3,22 @@
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
-from partlens.common.bucket_address import Place
+from partlens.common.bucket_address import BucketAddress, Place
 from partlens.common.durable import make_folder, move_into_place, write_atomically
 from partlens.common.text import is_one_line, visible
-from partlens.indexer.errors import AlreadyExistsError, GalleryError
+from partlens.indexer.errors import AlreadyExistsError, GalleryError, UnreachableError
 from partlens.indexer.gallery.durability import refusals
 from partlens.indexer.gallery.gallery_spec import FILE, GallerySpec
+from partlens.indexer.gallery.home import access
 from partlens.indexer.gallery.home.bucket import BucketHome
 from partlens.indexer.gallery.home.folder import FolderHome
 from partlens.indexer.gallery.home.locate import home_of
 from partlens.indexer.gallery.home.scratch import Scratch
 from partlens.indexer.gallery.lance_rows import LanceRows
+from partlens.indexer.gallery.store_errors import reaching
 
 
 def create_empty(place: Place, bound: GallerySpec) -> None:
@@ -94,3 +97,18 @@ def _require_empty(home: BucketHome) -> None:
             f"{home} holds objects that are no gallery, such as {visible(other)}; remove them, or"
             " choose another address"
         )
+    if (outer := _gallery_around(home.address)) is not None:
+        raise AlreadyExistsError(
+            f"{home} would lie inside the gallery {outer}; choose an address outside it"
+        )
+
+
+def _gallery_around(address: BucketAddress) -> BucketAddress | None:
+    """A gallery inside which an address lies, as far as the credentials allow to see it."""
+    parts = address.prefix.split("/")
+    for count in range(1, len(parts)):
+        outer = BucketAddress(address.bucket, "/".join(parts[:count]))
+        with suppress(FileNotFoundError, UnreachableError), reaching(FILE):
+            access.store(outer).head(FILE)
+            return outer
+    return None

@@ -37,6 +37,7 @@ from partlens.indexer.gallery.integrity import require_readable
 from partlens.indexer.gallery.kept_rows import Kept
 from partlens.indexer.gallery.lance_rows import LanceRows
 from partlens.indexer.gallery.leftovers import remove_leftovers
+from partlens.indexer.gallery.lineage import Lineage
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.loading import (
     SEGMENTS,
@@ -97,6 +98,8 @@ class Gallery(AbstractContextManager["Gallery", None]):
         self.damage = require_readable(home, self._truth)
         self.indexes = Indexes(path / INDEXES, self.spec.dimensions, device)
         self._kept = Kept()
+        # A folder's segments are replaced with it; others lie apart.
+        self._lineage = Lineage(home, path, bound) if home.remote else None
         self._change_view(self._load())
         self._compaction = Compaction(
             path / SEGMENTS,
@@ -520,6 +523,8 @@ class Gallery(AbstractContextManager["Gallery", None]):
     def _load(self, known: Sequence[Segment] = (), lock: Lock | None = None) -> GalleryView:
         """A view of the truth's current version; arguments as of loading.load."""
         version = self._truth.current
+        if self._lineage is not None and not self._lineage.see(version, known):
+            known = ()
         folder, room = self.home.folder, self.home.require_room
         live = load(version, folder, self.bound, known, lock, require_room=room)
         return GalleryView(

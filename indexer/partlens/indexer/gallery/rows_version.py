@@ -111,6 +111,12 @@ class RowsVersion:
             # Lance's `take` counts rows from the first one; by row id it has only this.
             return self.dataset._take_rows(list(row_ids), columns=[*columns, "_rowid"])
 
+    def read_part(self, columns: Sequence[str], part: lance.LanceFragment) -> pa.Table:
+        """Columns and `_rowid` of one part, in no particular order; raises the errors of read."""
+        with damage("rows of the gallery cannot be read"):
+            scanner = self.dataset.scanner(list(columns), with_row_id=True, fragments=[part])
+            return scanner.to_table()
+
     def batches(
         self, columns: Sequence[str], part: lance.LanceFragment | None = None
     ) -> Iterator[pa.Table]:

@@ -24,6 +24,7 @@ from partlens.indexer.gallery.kept_layouts import KeptLayouts
 from partlens.indexer.gallery.kept_rows import Kept
 from partlens.indexer.gallery.lance_rows import LanceRows
 from partlens.indexer.gallery.leftovers import remove_leftovers
+from partlens.indexer.gallery.lineage import Lineage
 from partlens.indexer.gallery.live_rows import LiveRows
 from partlens.indexer.gallery.loading import SEGMENTS, load
 from partlens.indexer.gallery.plan import IndexChoice
@@ -95,7 +96,8 @@ class Shard(AbstractContextManager["Shard", None]):
 
     def _open(self, device: Device) -> None:
         folder, newest = self._folder.path, self._truth.current
-        self._folder.remove_foreign(newest, self.bound, self.share)
+        self._lineage = Lineage(self._home, folder, self.bound)
+        self._lineage.see(newest)
         self._indexes = Indexes(folder / INDEXES, self.bound.spec.dimensions, device)
         wanted = self._choice()
         if wanted != self._indexes.choice:
@@ -179,6 +181,10 @@ class Shard(AbstractContextManager["Shard", None]):
             if self._view.number == number:
                 return self._view
             if number not in self._earlier:
+                # A gallery that was restored from a backup begins again at an earlier number.
+                self.refresh()
+                if self._view.number == number:
+                    return self._view
                 self._keep(self._read_again(number))
             self._earlier.move_to_end(number)
             return self._earlier[number]
@@ -217,8 +223,8 @@ class Shard(AbstractContextManager["Shard", None]):
                 newest = self._truth.current
                 if newest.number == self._view.number:
                     return False
-                known = self._view.live.segments
                 try:
+                    known = self._known(newest)
                     live = load(
                         newest, self._folder.path, self.bound, known, self._folder.lock, self.share
                     )
@@ -232,6 +238,15 @@ class Shard(AbstractContextManager["Shard", None]):
             self._watch_for_erasure()
             self._compaction.after_commit()
             return True
+
+    def _known(self, newest: RowsVersion) -> Sequence[Segment]:
+        """Its segments, unless the gallery was replaced or restored while it ran."""
+        known = self._view.live.segments
+        if self._lineage.see(newest, known):
+            return known
+        self._earlier.clear()
+        self._layouts.clear()
+        return ()
 
     def compact(self) -> None:
         """Merge its segments and drop deleted rows now; see Gallery.compact."""

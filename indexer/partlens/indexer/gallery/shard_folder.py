@@ -1,28 +1,15 @@
 """The folder on a node's disk in which a shard keeps its segments and indexes."""
 
 import hashlib
-import logging
 import shutil
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-
 from partlens.indexer.errors import LockedError
-from partlens.indexer.gallery import segments
-from partlens.indexer.gallery.durability import WriterLock, damage, refusals
-from partlens.indexer.gallery.gallery_spec import GallerySpec
+from partlens.indexer.gallery.durability import WriterLock, refusals
 from partlens.indexer.gallery.home.folder import LOCK
-from partlens.indexer.gallery.image_columns import TRUTH_COLUMNS, ImageColumns, Rows
-from partlens.indexer.gallery.loading import SEGMENTS, live_rows
-from partlens.indexer.gallery.rows_version import RowsVersion
-from partlens.indexer.gallery.segments import Segment
 from partlens.indexer.gallery.share import Share
 
-_log = logging.getLogger(__name__)
-_ROWS = 1024
 _MOST = 64
 """Replicas of one shard that may run on one node."""
 
@@ -51,24 +38,6 @@ class ShardFolder:
             self.path, self.lock = _first_free(of_gallery / _named(share))
         _remove_others(of_gallery, share)
 
-    def remove_foreign(self, version: RowsVersion, bound: GallerySpec, share: Share) -> None:
-        """Remove kept segments that are damaged, or hold another image than the truth's row does.
-
-        Row ids and revisions start anew in a gallery that replaces another one at its path, and
-        some come twice after a backup was restored, so the records of all kept rows are compared.
-
-        Raises:
-            DamagedError: the truth cannot be read.
-        """
-        folder = self.path / SEGMENTS
-        kept, doomed = segments.load_others(folder, bound, ())
-        live, _ = live_rows(version, kept, share)
-        for segment, rows in live.matching():
-            if segment.path is not None and not _are_of(version, segment, rows):
-                _log.warning("segment %s is of another gallery and is removed", segment.path.name)
-                doomed.append(segment.path)
-        segments.remove(doomed)
-
     def close(self) -> None:
         """Let another process use it."""
         self.lock.release()
@@ -95,25 +64,3 @@ def _remove_others(of_gallery: Path, share: Share) -> None:
             continue
         with suppress(LockedError, OSError), WriterLock(path / LOCK):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _are_of(version: RowsVersion, segment: Segment, rows: Rows) -> bool:
-    """Whether the truth has the same records as a segment in these rows of it."""
-    return all(
-        _record(version, row_ids).equals(kept)
-        for row_ids, kept in _kept_records(segment.columns, rows)
-    )
-
-
-def _kept_records(columns: ImageColumns, rows: Rows) -> Iterator[tuple[Rows, pa.Table]]:
-    rows = rows[np.argsort(columns.row_ids[rows])]
-    for start in range(0, len(rows), _ROWS):
-        some = rows[start : start + _ROWS]
-        yield columns.row_ids[some], columns.take(some).table.combine_chunks()
-
-
-def _record(version: RowsVersion, row_ids: Rows) -> pa.Table:
-    """The records of rows of the truth as a segment keeps them, in order of row id."""
-    table = version.read(TRUTH_COLUMNS, row_ids).sort_by("_rowid")
-    with damage("rows of the gallery cannot be read"):
-        return ImageColumns.of_truth(table, np.asarray(table["_rowid"], np.int64)).table
