@@ -16,11 +16,11 @@ from partlens.common.bucket_address import BucketAddress, Place
 from partlens.explainer.spec import ModelSpec
 from partlens.indexer.errors import DamagedError
 from partlens.indexer.gallery import Filter, Gallery
-from partlens.indexer.gallery.home import access
 from partlens.indexer.gallery.home.scratch import FOLDER, Scratch
 from partlens.indexer.gallery.shard import Shard
 from partlens.indexer.gallery.share import Share
 from partlens.indexer.gallery.view import GalleryView
+from partlens.indexer.object_stores.access import store as store_of
 
 Backup = dict[str, bytes]
 Reader = Callable[[], GalleryView]
@@ -53,7 +53,7 @@ def backup(place: Place) -> Backup:
     if isinstance(place, Path):
         files = [path for path in place.rglob("*") if path.is_file()]
         return {str(path.relative_to(place)): path.read_bytes() for path in files}
-    store = access.store(place)
+    store = store_of(place.bucket, place.prefix)
     names = [one["path"] for batch in store.list() for one in batch]
     return {name: bytes(store.get(name).bytes()) for name in names}
 
@@ -66,7 +66,7 @@ def restore(place: Place, content: Backup) -> None:
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             (place / name).write_bytes(data)
         return
-    store = access.store(place)
+    store = store_of(place.bucket, place.prefix)
     for name in backup(place):
         store.delete(name)
     for name, data in content.items():

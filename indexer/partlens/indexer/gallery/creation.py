@@ -12,13 +12,13 @@ from partlens.common.text import is_one_line, visible
 from partlens.indexer.errors import AlreadyExistsError, GalleryError, UnreachableError
 from partlens.indexer.gallery.durability import refusals
 from partlens.indexer.gallery.gallery_spec import FILE, GallerySpec
-from partlens.indexer.gallery.home import access
 from partlens.indexer.gallery.home.bucket import BucketHome
 from partlens.indexer.gallery.home.folder import FolderHome
 from partlens.indexer.gallery.home.locate import home_of
 from partlens.indexer.gallery.home.scratch import Scratch
 from partlens.indexer.gallery.lance_rows import LanceRows
-from partlens.indexer.gallery.store_errors import reaching
+from partlens.indexer.object_stores.access import store
+from partlens.indexer.object_stores.errors import reaching
 
 
 def create_empty(place: Place, bound: GallerySpec) -> None:
@@ -109,6 +109,6 @@ def _gallery_around(address: BucketAddress) -> BucketAddress | None:
     for count in range(1, len(parts)):
         outer = BucketAddress(address.bucket, "/".join(parts[:count]))
         with suppress(FileNotFoundError, UnreachableError), reaching(FILE):
-            access.store(outer).head(FILE)
+            store(outer.bucket, outer.prefix).head(FILE)
             return outer
     return None
