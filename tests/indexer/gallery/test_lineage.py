@@ -3,6 +3,7 @@
 They are those of galleries in buckets and of shards. The oracle has no segments when it opens.
 """
 
+import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -201,6 +202,16 @@ def test_a_replacement_whose_history_is_gone_is_read_anew(place: Place, tmp_path
         with Gallery.open(place) as gallery:
             gallery.purge()
         require_read(read(), place, tmp_path / "new")
+
+
+def test_a_writer_remembers_what_it_wrote(address: BucketAddress) -> None:
+    """So the next process on this machine need not compare the records."""
+    make(address, "ab", 1)
+    with Gallery.open(address) as gallery:
+        gallery.delete(["a-0"])
+        gallery.purge()
+    seen = json.loads((gallery.path / "truth-seen.json").read_text())
+    assert seen["version"] == gallery.view.number
 
 
 def test_stores_of_another_address_have_another_scratch_folder(

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -190,9 +190,13 @@ class Gallery(AbstractContextManager["Gallery", None]):
             self._release()
 
     def _release(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        if self._lock is None:
+            return
+        if self._lineage is not None and not self._lock.lost:
+            with suppress(StorageError):
+                self._lineage.remember(self._view.version)
+        self._lock.release()
+        self._lock = None
 
     def close_if_idle(self, seconds: float) -> None:
         """Let another process write if nothing has changed for this many seconds."""

@@ -94,7 +94,7 @@ class Lineage:
         if not continues:
             self._require_model()
             self._remove_foreign(version)
-        self._remember(version)
+        self.remember(version)
         return continues
 
     def _now(self, version: int) -> _Seen | None:
@@ -148,7 +148,8 @@ class Lineage:
             return committed.revision
         return max(version.read(["revision"])["revision"].to_pylist(), default=0)
 
-    def _remember(self, version: RowsVersion) -> None:
+    def remember(self, version: RowsVersion) -> None:
+        """Note a version that continues what was seen before, so that less is compared later."""
         seen = self._now(version.number)
         if seen is None or seen == self._seen:
             return
