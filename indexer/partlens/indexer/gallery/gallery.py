@@ -17,6 +17,7 @@ from partlens.indexer.errors import (
     InvalidImageError,
     LockedError,
     ModelMismatchError,
+    StorageError,
     SupersededError,
 )
 from partlens.indexer.gallery import segments
