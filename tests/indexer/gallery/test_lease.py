@@ -20,6 +20,7 @@ from bucket_writer import CHANGES, add_when_told, change, opened
 from gallery_images import SPEC, image, parts
 from gallery_writer import Change, after
 from object_store import Fault, Proxy, Request, at, environment, puts
+from staged_rows import staged
 
 from partlens.common.bucket_address import BucketAddress
 from partlens.indexer.errors import DamagedError, LockedError
@@ -164,7 +165,26 @@ def test_a_writer_that_slept_past_its_lease_cannot_commit(
         assert set(held(gallery)) == {"a", "b", "c", "d"}
 
 
-@pytest.mark.parametrize("name", ["committed.json", ".manifest", "truth.sha256"])
+def add(gallery: Gallery) -> None:
+    gallery.add([image("late")])
+
+
+def add_staged(gallery: Gallery) -> None:
+    with gallery.staging() as folder:
+        revision = gallery.next_revision
+        gallery.add_staged(staged(gallery, folder, [image("late")], revision), revision)
+
+
+@pytest.mark.parametrize(
+    ("name", "work"),
+    [
+        ("committed.json", add),
+        (".manifest", add),
+        ("truth.sha256", add),
+        ("truth.lance/data/", add_staged),
+        (".manifest", add_staged),
+    ],
+)
 def test_a_request_that_arrives_late_changes_nothing(
     address: BucketAddress,
     object_store: str,
@@ -172,6 +192,7 @@ def test_a_request_that_arrives_late_changes_nothing(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
+    work: Callable[[Gallery], None],
 ) -> None:
     """The request of a writer is held back until another has taken over and committed."""
     Gallery.create(address, SPEC).close()
@@ -186,7 +207,7 @@ def test_a_request_that_arrives_late_changes_nothing(
     with opened(address, tmp_path / "late", LEASE) as late, ThreadPoolExecutor(1) as pool:
         late.add([image("a")])
         proxy.choose = hold
-        running = pool.submit(late.add, [image("late")])
+        running = pool.submit(work, late)
         assert arrived.wait(DEADLINE)
         monkeypatch.setenv("AWS_ENDPOINT_URL", object_store)
         with opened(address, tmp_path / "next", LEASE) as gallery:

@@ -130,8 +130,14 @@ class BucketHome(Home):
         """See Home.move."""
         for source, target in moves.items():
             self.require_lock()
-            with reaching(source):
-                self._store.copy(source, target)
+            try:
+                with reaching(source):
+                    self._store.copy(source, target)
+            except FileNotFoundError as error:
+                raise LockedError(
+                    f"gallery {self.name!r}: another process has removed {source} meanwhile;"
+                    " nothing was changed, do it again"
+                ) from error
         self._delete(list(moves))
 
     def clear(self, place: str) -> None:
