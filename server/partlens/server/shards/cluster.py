@@ -88,7 +88,10 @@ class ShardCluster:
             self._start(app, served, replicas)
         self._wait_for(list(wanted))
         handles = [serve.get_app_handle(app) for app in wanted]
-        _log.info("gallery %s: %s shards with %s replicas each", name, len(handles), replicas)
+        _log.info(
+            "gallery %s: %s shards with %s replicas each: %s",
+            *(name, len(handles), replicas, ", ".join(wanted)),
+        )
         settings = self._settings
         return RayShards(handles, settings.seconds, settings.late_seconds, self._seconds_left)
 
