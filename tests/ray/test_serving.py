@@ -78,6 +78,14 @@ def require_same(found: SearchAnswer, expected: SearchAnswer) -> None:
                     np.testing.assert_allclose(a.values, b.values, atol=1e-6)
 
 
+def test_the_log_names_what_serve_delete_removes(sharded: ServerProcess) -> None:
+    line = re.search(r"(\d+) shards: ([^\"]*)", sharded.log.read_text())
+    assert line is not None
+    names = line[2].split(", ")
+    assert len(set(names)) == int(line[1]) > 0
+    assert all(re.fullmatch(r"partlens-\S+-\d+", name) for name in names)
+
+
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_answers_are_the_same(both: tuple[Client, Client], people: People, question: str) -> None:
     image = people.images[5]

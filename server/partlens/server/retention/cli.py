@@ -175,7 +175,8 @@ def _erase(
     if is_complete(outcome):
         finished()
     text = (
-        f"{len(outcome.erased)} images erased from {place}, {len(outcome.not_there)} not found,"
+        f"{len(outcome.erased)} {'image' if len(outcome.erased) == 1 else 'images'} erased from"
+        f" {place}, {len(outcome.not_there)} not found,"
         f" {outcome.images_left} left; {len(outcome.files_removed)} files removed,"
         f" {len(outcome.files_written)} written; receipt in {receipt}"
     )

@@ -26,6 +26,7 @@ _ENDING_SECONDS = 20.0
 """How long a replica that is replaced may finish its searches."""
 _WAITING = 8
 """Searches for each worker of a replica that may wait there."""
+_SAY_SECONDS = 30.0
 _LOOK_SECONDS = 0.2
 _DEPLOYMENT = "shard"
 _VERSION = "1"
@@ -137,10 +138,19 @@ class Applications:
     def _wait(self) -> None:
         """Until each of them can be asked; the second replicas may come later."""
         end = time.monotonic() + self._settings.load_seconds
+        say_at = time.monotonic() + _SAY_SECONDS
         while True:
             there = serve.status().applications
-            if all(app in there and _answering(there[app]) for app in self.wanted):
+            missing = [app for app in self.wanted if app not in there or not _answering(there[app])]
+            if not missing:
                 return
+            if time.monotonic() > say_at:
+                say_at = time.monotonic() + _SAY_SECONDS
+                _log.info(
+                    "waiting for %s of %s shards, each of which needs %g free CPUs of the cluster"
+                    " (shards.cpus): %s",
+                    *(len(missing), len(self.wanted), self._settings.cpus, ", ".join(missing)),
+                )
             for app in self.wanted:
                 if app not in there:
                     self._deploy(app)  # another server has removed it since

@@ -209,9 +209,13 @@ def shares(
     type=click.IntRange(1, 1024),
     help="Searches that a replica runs at once; others wait.",
 )
-@click.option("--memory", default="64GiB", show_default=True, type=Bytes(), help="Of a node.")
-@click.option("--front-memory", type=Bytes(), help="Of the front; as much as a node by default.")
-@click.option("--disk", default="2TiB", show_default=True, type=Bytes(), help="Of a node.")
+@click.option(
+    "--memory", default="64GiB", show_default=True, type=Bytes(), help="Memory of a node."
+)
+@click.option(
+    "--front-memory", type=Bytes(), help="Memory of the front; that of a node by default."
+)
+@click.option("--disk", default="2TiB", show_default=True, type=Bytes(), help="Disk of a node.")
 @click.option(
     "--network",
     default="1GiB",
@@ -231,14 +235,14 @@ def shares(
     default=0.8,
     show_default=True,
     type=FiniteRange(0, 1_000_000),
-    help="Of one node for an hour, in any currency.",
+    help="Price of one node for an hour, in any currency.",
 )
 @click.option(
     "--store-price",
     default=23.0,
     show_default=True,
     type=FiniteRange(0, 1_000_000),
-    help="Of one TB in the object store for a month.",
+    help="Price of one TB in the object store for a month.",
 )
 @assumptions
 @json_option
