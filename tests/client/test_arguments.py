@@ -157,6 +157,7 @@ HOSTILE: dict[str, list[Any]] = {
     "after_revision": [bad for bad in (*NOT_COUNTS, 2**64) if bad is not None],
     "thumbnails": [None, 1, "yes"],
     "exclude_identical": [None, 1, "yes"],
+    "allow_partial": [None, 1, "yes"],
     "marks": ["a", 5, None, *([bad] for bad in NOT_MARKS)],
     "score": ["best", None, 5, ["whole"]],
     "maps": ["score", ["all"], [None], 5, None],
