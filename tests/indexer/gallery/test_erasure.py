@@ -385,15 +385,15 @@ def test_patterns_with_many_zeros_are_found_wherever_they_lie(
 
 
 @pytest.mark.parametrize(
-    "place",
+    "name",
     ["gallery.json.old", "segments/notes/a.bin", "indexes/notes.faiss", "truth.lance/data/x.lance",
      "truth.lance/_deletions/x.arrow", "truth.lance/_versions/x.manifest"],
 )  # fmt: skip
 def test_a_trace_in_any_file_is_found_across_the_ends_of_chunks(
-    filled: Gallery, place: str, monkeypatch: pytest.MonkeyPatch
+    filled: Gallery, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("partlens.indexer.gallery.markers._CHUNK_BYTES", 64)
-    file, trace = filled.path / place, picture(GONE, 1).contributions.astype(np.float16).tobytes()
+    file, trace = filled.path / name, picture(GONE, 1).contributions.astype(np.float16).tobytes()
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(b"\0" * 59 + GONE.encode() + trace)
     receipt = erase(filled.path, [GONE])
