@@ -42,7 +42,7 @@ def gallery(place: Place, storage: Storage) -> Iterator[Gallery]:
 def preloaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Writers are forked from a process that has imported everything; it has its own path."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["gallery_writer"])
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["gallery_writer", "torch"])
 
 
 @pytest.fixture(scope="module")
