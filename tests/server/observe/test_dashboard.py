@@ -23,6 +23,7 @@ async def exported(running: Running) -> dict[str, set[str]]:
         await client.upsert_images([Upload("a", picture(1))])
         await client.search_regions([picture(2)], [QueryRegion(Box(0, 0, 20, 20))])
     running.server.metrics.gallery.of("a").retention_completed()
+    running.server.metrics.shards.of("a", 1)
     ingest, bridge = IngestMetrics(), BridgeMetrics()
     ingest.entries.labels("committed").inc()
     bridge.messages.labels("pushed").inc()

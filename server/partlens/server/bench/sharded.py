@@ -62,7 +62,7 @@ def sharded(
     """Compare searches by shards on a Ray cluster of this machine with searches without shards.
 
     For each number of shards, both servers run at the same time, and one client searches them in
-    turn. Needs partlens[ray]. Exit 1 if a call failed.
+    turn. Needs the extra ray. Exit 1 if a call failed.
     """
     failed = False
     for count in counts:

@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 
+from partlens.common.installing import pip_install
+
 _STORE_BYTES = 100 * 2**20
 _LOOK_SECONDS = 0.2
 
@@ -116,7 +118,7 @@ def require_ray() -> None:
 
     if find_spec("ray") is None:
         raise click.ClickException(
-            "this benchmark needs Ray, which is not installed: pip install 'partlens[ray]'"
+            f"this benchmark needs Ray, which is not installed: {pip_install('ray')}"
         )
     if not Path("/proc/self/cmdline").exists():
         raise click.ClickException("this benchmark needs Linux")
