@@ -1,6 +1,5 @@
 """As many searches at once as there are cores, and a second thread for one while a core is idle."""
 
-import os
 import threading
 import time
 from collections import deque
@@ -11,6 +10,7 @@ from typing import TypeVar
 
 import faiss
 
+from partlens.common.compute import cores
 from partlens.common.waiting import RequireWaiting, wait_always
 from partlens.indexer.gallery.stages import is_timed
 
@@ -139,7 +139,7 @@ class _Turn:
             self._cores.give_back()
 
 
-_CORES = Cores(len(os.sched_getaffinity(0)))
+_CORES = Cores(cores())
 
 
 def a_core(

@@ -1,6 +1,5 @@
 """Measures shards on this machine: each alone, and all of them asked at once."""
 
-import os
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from partlens.common.compute import cores
 from partlens.indexer.bench.synthetic import DIMENSIONS, GRID, Query, queries
 from partlens.indexer.gallery import Gallery
 from partlens.server.bench.fanout import shares
@@ -61,7 +61,7 @@ def measure(
                 least = np.min([_arriving(opened, asked, rate) for _ in range(rounds)], axis=0)
                 runs.append(MeasuredRun(number, rate, least.tolist()))
     return Measured(
-        cores=len(os.sched_getaffinity(0)),
+        cores=cores(),
         positions=GRID[0] * GRID[1],
         dimensions=DIMENSIONS,
         images=images,
